@@ -1,0 +1,104 @@
+# Everything a newcomer, an engineer or CI types. The environment makes itself, in .venv, on the first call.
+# Any target takes arguments as ARGS:  make run ARGS='-p region eu'
+
+UV_VERSION := 0.13.9
+UV         := $(if $(shell command -v uv 2>/dev/null),uv,.venv/bin/uv)
+PYTHONS    := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3)
+RECENT     := import sys; sys.exit(sys.version_info < (3, 11))
+READY      := .venv/.ready
+PY         := .venv/bin/python
+# loadfile keeps a notebook's cells on one kernel; xdist's default would spread them over two.
+PYTEST     := $(PY) -m pytest -n 2 --dist loadfile
+UNIT       := $(PYTEST) -p no:nbval tests
+NOTEBOOKS  := $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout 120 \
+              --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
+# What money and signatures hang on: every branch of these is run by a test.
+EXACT      := amazonpay_nb/spec/*,amazonpay_nb/signing/*,amazonpay_nb/emulator/rules.py
+
+# A reader's own IPython start-up files must not change what a notebook prints.
+export IPYTHONDIR := $(CURDIR)/.cache/ipython
+
+.DEFAULT_GOAL := help
+.PHONY: help run lab test unit test-notebooks check format coverage bench notebooks docs lock clean distclean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
+
+run: $(READY) ## run the notebooks and write a report to out/
+	@.venv/bin/amazonpay-nb run $(ARGS)
+
+lab: $(READY) ## open the workbook in JupyterLab
+	@.venv/bin/amazonpay-nb lab $(ARGS)
+
+test: $(READY) ## run every test, then every notebook against its committed outputs
+	@failed=0; $(UNIT) $(ARGS) || failed=1; $(NOTEBOOKS) || failed=1; exit $$failed
+
+unit: $(READY) ## run the tests without the notebooks
+	@$(UNIT) $(ARGS)
+
+test-notebooks: $(READY) ## run the notebooks against their committed outputs
+	@$(NOTEBOOKS) $(ARGS)
+
+check: $(READY) ## everything that must hold before a change lands
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports --no-cache --no-logo
+	$(PY) docs/regenerate.py docs --check
+	$(PY) docs/regenerate.py notebooks --check
+	@$(MAKE) --no-print-directory test
+
+format: $(READY) ## let ruff lay out the code and repair what it safely can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+coverage: $(READY) ## every branch of the tables, the signing and the rules is run by a test
+	$(PY) -m coverage run -m pytest -p no:nbval -q tests/unit tests/contract tests/flows
+	$(PY) -m coverage report --include='$(EXACT)' --fail-under=100
+
+bench: $(READY) ## measure, and print ratios
+	@$(PY) -m bench $(ARGS)
+
+notebooks: $(READY) ## run the notebooks again and write their outputs
+	@$(PY) docs/regenerate.py notebooks $(ARGS)
+
+docs: $(READY) ## write the generated pages again
+	@$(PY) docs/regenerate.py docs $(ARGS)
+
+lock: $(READY) ## resolve the dependencies again; ARGS=--upgrade takes the newest
+	$(UV) export --quiet --format requirements-txt --no-emit-project --all-extras --no-header $(ARGS) \
+	    --output-file requirements.lock
+
+clean: ## remove what runs and tests leave behind
+	rm -rf out .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find amazonpay_nb bench docs notebooks tests -name __pycache__ -prune -exec rm -rf {} +
+	find notebooks -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+distclean: clean ## and the environment too
+	rm -rf .venv
+
+# The stamp is newer than both files exactly while the environment fits them, so a second call installs nothing.
+$(READY): pyproject.toml requirements.lock | $(PY) $(filter .venv/bin/uv,$(UV))
+	@echo 'Installing the locked dependencies into .venv ...'
+	@UV_COMPILE_BYTECODE=1 $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(PY) --no-deps -e .
+	@touch $@
+
+.venv/bin/uv: | $(PY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# The first Python that is recent enough and can make an environment, which Debian's cannot without python3-venv.
+$(PY):
+	@tried=; for python in $(PYTHONS); do \
+	    "$$python" -c '$(RECENT)' 2>/dev/null || continue; \
+	    tried="$$tried $$python"; \
+	    python=$$("$$python" -c 'import sys; print(sys.executable)'); \
+	    if [ $(UV) = uv ]; then uv venv --quiet --allow-existing --python "$$python" .venv && exit 0; \
+	    elif "$$python" -c 'import ensurepip' 2>/dev/null; then "$$python" -m venv --clear .venv && exit 0; fi; \
+	done; \
+	if [ -z "$$tried" ]; then \
+	    echo 'No Python 3.11 or newer found. Install one, or name it: make PYTHON=/path/to/python3.12' >&2; \
+	else \
+	    echo "No virtual environment can be made with$$tried." \
+	         'Install python3-venv (on Debian: apt-get install python3-venv), or uv.' >&2; \
+	fi; exit 1

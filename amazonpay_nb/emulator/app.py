@@ -1,0 +1,71 @@
+"""Puts the API, the hosted pages and the control interface together as one ASGI application."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from amazonpay_nb.emulator.api import build_api
+from amazonpay_nb.emulator.control import build_control
+from amazonpay_nb.emulator.hosted import build_pages
+from amazonpay_nb.emulator.rules import fire_due
+from amazonpay_nb.emulator.world import World
+
+__all__ = ["Gateway", "build_app"]
+
+# How often a real-time clock looks at the agenda.
+TICK_SECONDS = 0.2
+_ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
+
+
+def build_app(world: World, token: str) -> "Gateway":
+    """Return the application."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        ticking = asyncio.create_task(_tick(world)) if world.clock.mode == "real" else None
+        yield
+        if ticking:
+            ticking.cancel()
+        world.store.close()
+
+    app = FastAPI(
+        title="Amazon Pay API, emulated", version="2", lifespan=lifespan, redirect_slashes=False,
+        docs_url=None, redoc_url=None, openapi_url=None,
+    )  # fmt: skip
+    build_api(app, world)
+    build_control(app, world, token)
+    build_pages(app, world)
+    return Gateway(app)
+
+
+async def _tick(world: World) -> None:
+    while True:
+        with world.store.transaction():
+            fire_due(world, datetime.now(UTC))
+        await asyncio.sleep(TICK_SECONDS)
+
+
+class Gateway:
+    """What every request passes first.
+
+    It takes the environment segment and a trailing slash off the path that is routed (`raw_path` keeps what was sent,
+    for the signature), and lends the application a way to drop the connection.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection event, as ASGI prescribes."""
+        if scope["type"] == "http":
+            path = _ENVIRONMENT_SEGMENT.sub("", scope["path"])
+            scope["path"] = path.rstrip("/") if path.startswith("/v2") else path
+            # The server's `send` is a method of the object that owns the socket; ASGI itself cannot drop a connection.
+            cycle = getattr(send, "__self__", None)
+            scope["abort"] = lambda: cycle.transport.abort() if cycle else None
+        await self._app(scope, receive, send)

@@ -1,0 +1,68 @@
+"""The emulator's time: the wall clock's, or a virtual one that stands still until it is advanced."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from amazonpay_nb.emulator.store import Store
+
+__all__ = ["VIRTUAL_START", "Clock", "parse_duration", "stamp"]
+
+# Where virtual time starts when nothing else is asked for.
+VIRTUAL_START = datetime(2026, 1, 15, 12, tzinfo=UTC)
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return an ISO 8601 duration such as ``PT24H``, ``P30D`` or ``PT30S``.
+
+    Raises:
+        ValueError: It is none, or names months or years, whose length varies.
+    """
+    match = _DURATION.fullmatch(text)
+    parts = {name: float(value) for name, value in (match.groupdict() if match else {}).items() if value}
+    if not parts:
+        raise ValueError(f"{text!r} is not an ISO 8601 duration; write for example PT24H, P30D or PT30S")
+    return timedelta(**parts)
+
+
+def stamp(moment: datetime) -> str:
+    """Return the API's form of a time, ``yyyyMMddTHHmmssZ``."""
+    return moment.strftime("%Y%m%dT%H%M%SZ")
+
+
+class Clock:
+    """Tells the time of the world.
+
+    Args:
+        store: Keeps a virtual clock's time across restarts.
+        start: Virtual time to start from, or None for real time.  A store that holds a time goes on from there.
+    """
+
+    def __init__(self, store: Store, start: datetime | None) -> None:
+        self._store = store
+        kept = store.setting("clock")
+        self._virtual = datetime.fromisoformat(kept) if kept and start else start
+        if self._virtual:
+            self.set(self._virtual)
+
+    @property
+    def mode(self) -> str:
+        """``virtual`` or ``real``."""
+        return "virtual" if self._virtual else "real"
+
+    def now(self) -> datetime:
+        """Return the world's time, aware, in UTC."""
+        return self._virtual or datetime.now(UTC)
+
+    def set(self, moment: datetime) -> None:
+        """Move virtual time to *moment*."""
+        self._virtual = moment
+        self._store.set("clock", moment.isoformat())
+
+    def reload(self) -> None:
+        """Take the time over from the store, after a snapshot was put back."""
+        if self._virtual and (kept := self._store.setting("clock")):
+            self._virtual = datetime.fromisoformat(kept)

@@ -1,0 +1,192 @@
+"""The control interface: what only the experimenter may do.  Never mixed with the emulated API, and behind a token."""
+
+import hmac
+from collections.abc import Callable
+from datetime import UTC
+from typing import Any, Literal, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from amazonpay_nb.emulator.clock import parse_duration
+from amazonpay_nb.emulator.rules import advance, move
+from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.emulator.world import Fault, World
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.states import CHARGE_PERMISSION
+
+__all__ = ["CONTROL_PATH", "build_control", "control_error"]
+
+CONTROL_PATH = "/_control"
+KINDS = {
+    "checkoutSessions": "Checkout Session",
+    "chargePermissions": "Charge Permission",
+    "charges": "Charge",
+    "refunds": "Refund",
+}
+Answer = dict[str, Any]
+T = TypeVar("T")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+
+class Advance(_Body):
+    """How far virtual time is to move, as an ISO 8601 duration."""
+
+    advance: str
+
+
+class Outcome(_Body):
+    """How the next calls of an operation are to end."""
+
+    operation: str
+    simulation_code: str
+    times: int = Field(default=1, ge=1, le=1000)
+
+
+class FaultBody(_Body):
+    """What is to go wrong between client and emulator."""
+
+    operation: str
+    fault: Literal["delay", "reset", "status", "drop-after-commit"]
+    status: int = Field(default=503, ge=400, le=599)
+    seconds: float = Field(default=1.0, ge=0, le=600)
+    times: int = Field(default=1, ge=1, le=1000)
+
+
+class PermissionState(_Body):
+    """The state to put a Charge Permission in, as only Amazon, the buyer or the clock can."""
+
+    state: str
+    reason_code: str | None = None
+
+
+class Snapshot(_Body):
+    """Which snapshot to put back."""
+
+    id: str
+
+
+class PublicKey(_Body):
+    """A public key to register, as Seller Central does."""
+
+    public_key: str
+    merchant_id: str | None = None
+
+
+def build_control(app: FastAPI, world: World, token: str) -> None:
+    """Mount the control interface."""
+
+    async def owner(authorization: str = Header(default=""), origin: str = Header(default="")) -> None:
+        if origin or not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(401, "The control interface needs its token, and no browser.")
+
+    # Asynchronous functions all: they run in the one thread that owns the world.
+    router = APIRouter(prefix=CONTROL_PATH, dependencies=[Depends(owner)], include_in_schema=False)
+
+    @router.get("/clock")
+    async def read_clock() -> Answer:
+        return _clock(world)
+
+    @router.post("/clock")
+    async def move_clock(body: Advance) -> Answer:
+        if world.clock.mode != "virtual":
+            raise HTTPException(409, "The clock is real; start the emulator with --seed or --clock to advance it.")
+        by = _or_400(lambda: parse_duration(body.advance))
+        with world.store.transaction():
+            fired = _or_400(lambda: advance(world, by))
+        return _clock(world) | {"fired": fired}
+
+    @router.post("/outcomes")
+    async def queue(body: Outcome) -> Answer:
+        _or_400(lambda: world.queue_outcome(body.operation, body.simulation_code, body.times))
+        return {"outcomes": {name: [row.code for row in rows] for name, rows in world.outcomes.items() if rows}}
+
+    @router.post("/faults")
+    async def fault(body: FaultBody) -> Answer:
+        if body.operation not in OPERATIONS:
+            raise HTTPException(400, f"{body.operation!r} is no operation; there are {', '.join(OPERATIONS)}.")
+        world.faults.append(Fault(body.operation, body.fault, body.status, body.seconds, body.times))
+        return {"faults": [{"operation": f.operation, "fault": f.fault, "times": f.times} for f in world.faults]}
+
+    @router.post("/permissions/{permission_id}")
+    async def interrupt(permission_id: str, body: PermissionState) -> Answer:
+        permission = _find(world, "Charge Permission", permission_id)
+        row = CHARGE_PERMISSION.leading_to(permission.state, body.state, body.reason_code)
+        if row is None:
+            possible = ", ".join(
+                f"{r.target} ({r.reason})" for r in CHARGE_PERMISSION.rows if r.source == permission.state and r.reason
+            )
+            raise HTTPException(400, f"{permission_id} is {permission.state}; possible: {possible or 'nothing'}.")
+        with world.store.transaction():
+            move(world, permission, row.trigger)
+        return permission.document
+
+    @router.get("/journal")
+    async def journal() -> Answer:
+        return {"exchanges": list(world.journal)}
+
+    @router.get("/objects/{kind}/{object_id}")
+    async def stored(kind: str, object_id: str) -> Answer:
+        if kind not in KINDS:
+            raise HTTPException(404, f"{kind!r} is no kind; there are {', '.join(KINDS)}.")
+        return _find(world, KINDS[kind], object_id).document
+
+    @router.post("/snapshot")
+    async def snapshot() -> Answer:
+        return {"id": world.store.snapshot()}
+
+    @router.post("/restore")
+    async def restore(body: Snapshot) -> Answer:
+        try:
+            world.restore(body.id)
+        except KeyError:
+            raise HTTPException(404, f"There is no snapshot {body.id!r}.") from None
+        return _clock(world)
+
+    @router.post("/reset")
+    async def reset() -> Answer:
+        world.reset()
+        return _clock(world)
+
+    @router.post("/keys")
+    async def register(body: PublicKey) -> Answer:
+        merchant = world.merchants[0] if body.merchant_id is None else world.merchant(body.merchant_id)
+        key_id, neutral = _or_400(lambda: world.register_key(merchant, body.public_key))
+        return {
+            "merchantId": merchant.merchant_id,
+            "storeId": merchant.store_id,
+            "publicKeyId": key_id,
+            "neutralPublicKeyId": neutral,
+        }
+
+    app.include_router(router)
+
+
+def _clock(world: World) -> Answer:
+    now = world.clock.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {"now": now, "mode": world.clock.mode}
+
+
+def _find(world: World, kind: str, object_id: str) -> Record:
+    record = world.store.get(kind, object_id)
+    if record is None:
+        raise HTTPException(404, f"There is no {kind} {object_id}.")
+    return record
+
+
+def _or_400(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except (ValueError, OverflowError) as error:
+        raise HTTPException(400, str(error)) from None
+
+
+def control_error(error: HTTPException) -> JSONResponse:
+    """Render a refusal of the control interface."""
+    return JSONResponse({"error": error.detail}, error.status_code)
+

@@ -1,0 +1,220 @@
+"""How objects move: the rows of `spec.states` come to life here, and nowhere else is a state written."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from amazonpay_nb.emulator.clock import stamp
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.store import Due, Record
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.regions import format_amount
+from amazonpay_nb.spec.simulations import Simulation
+from amazonpay_nb.spec.state_reasons import STATE_REASONS
+from amazonpay_nb.spec.states import MACHINES, TIMERS, NotAllowed, Transition
+
+__all__ = ["advance", "fire_due", "money", "move", "price", "require", "settle"]
+
+# 422 for a call that the object's state does not allow.
+_WRONG_STATE = {
+    "Checkout Session": "InvalidCheckoutSessionStatus",
+    "Charge Permission": "InvalidChargePermissionStatus",
+    "Charge": "InvalidChargeStatus",
+}
+_MEANINGS = {(row.object, row.code): row.meaning for row in STATE_REASONS}
+_TIMERS = {(timer.machine, timer.state): timer for timer in TIMERS}
+
+
+def money(price: dict[str, str] | None) -> Decimal:
+    """Return the amount of a price, zero where there is none."""
+    return Decimal(price["amount"]) if price else Decimal(0)
+
+
+def price(amount: Decimal, like: dict[str, str]) -> dict[str, str]:
+    """Return a price in the currency of another one."""
+    currency = like["currencyCode"]
+    return {"amount": format_amount(amount, currency), "currencyCode": currency}
+
+
+def require(record: Record, trigger: str) -> Transition:
+    """Return the row for *trigger*.
+
+    Raises:
+        Refusal: 422, naming the object, its state and what is possible.
+    """
+    machine = MACHINES[record.kind]
+    try:
+        return machine.step(record.state, trigger)
+    except NotAllowed as error:
+        message = str(error).replace(machine.name, f"{machine.name} {record.id}", 1)
+        raise Refusal(422, _WRONG_STATE[record.kind], message) from None
+
+
+def move(
+    world: World, record: Record, trigger: str, *, description: str | None = None, flags: Collection[str] = (),
+    later: Simulation | None = None,
+) -> None:  # fmt: skip
+    """Take the row for *trigger*: write the new state, plan what the clock will do, and follow up on related objects.
+
+    Args:
+        description: Text for ``reasonDescription`` instead of the reason's meaning.
+        flags: Flags of the request that follow-ups may ask for.
+        later: A simulation that decides how an ``…Initiated`` state ends.
+    """
+    row = require(record, trigger)
+    before = _counted(record)
+    now = world.clock.now()
+    record.document["statusDetails"] = _status_details(record, row, now, description)
+    if effect := _EFFECTS.get((record.kind, row.target)):
+        effect(world, record)
+    if (record.kind, row.source) in _TIMERS:
+        world.store.unschedule(record)
+    if timer := _TIMERS.get((record.kind, row.target)):
+        planned, after = _ending(record, later) if later else (timer.trigger, timer.after)
+        world.store.schedule(record, planned, (now + after).isoformat())
+    world.store.put(record)
+    if change := _counted(record) - before:
+        world.store.spend(record.parent, record.hidden["month"], int(change * 100))
+    if record.hidden.get("oneTime"):
+        _update_balance(world, record.parent)
+    for follow_up in row.then:
+        if not follow_up.when or follow_up.when in flags:
+            for related in _related(world, record, follow_up.machine):
+                if _possible(related, follow_up.trigger):
+                    move(world, related, follow_up.trigger)
+
+
+def _possible(record: Record, trigger: str) -> bool:
+    return any(row.source == record.state and row.trigger == trigger for row in MACHINES[record.kind].rows)
+
+
+def settle(world: World, record: Record, trigger: str, outcome: Simulation | None) -> None:
+    """Let Amazon answer at once, unless the outcome keeps the object in its present state for a while."""
+    if outcome is not None and outcome.state == record.state and outcome.later_state:
+        planned, after = _ending(record, outcome)
+        world.store.unschedule(record)
+        world.store.schedule(record, planned, (world.clock.now() + after).isoformat())
+    else:
+        move(world, record, trigger)
+
+
+def _ending(record: Record, outcome: Simulation) -> tuple[str, timedelta]:
+    row = MACHINES[record.kind].leading_to(record.state, str(outcome.later_state), outcome.later_reason)
+    if row is None:
+        raise LookupError(f"{record.kind}: {outcome.code} leads nowhere from {record.state}")
+    return row.trigger, timedelta(seconds=outcome.delay_seconds)
+
+
+def _status_details(record: Record, row: Transition, now: datetime, description: str | None) -> dict[str, Any]:
+    text = (description or _MEANINGS.get((record.kind, row.reason))) if row.reason else None
+    if record.kind == "Charge Permission":  # the one object with a list of reasons
+        reasons = [{"reasonCode": row.reason, "reasonDescription": text}] if row.reason else None
+        return {"state": row.target, "reasons": reasons, "lastUpdatedTimestamp": stamp(now)}
+    return {
+        "state": row.target,
+        "reasonCode": row.reason,
+        "reasonDescription": text,
+        "lastUpdatedTimestamp": stamp(now),
+    }
+
+
+def _related(world: World, record: Record, kind: str) -> list[Record]:
+    if kind == "Charge":
+        return world.store.children(kind, record.id)
+    parent = world.store.get(kind, record.parent)
+    return [parent] if parent else []
+
+
+# --- What a state brings with it --------------------------------------------------------------------------------------
+
+
+def _captured(world: World, charge: Record) -> None:
+    document = charge.document
+    document["captureAmount"] = charge.hidden["capture"]
+    document["refundedAmount"] = price(Decimal(0), like=document["chargeAmount"])
+
+
+def _authorized(world: World, charge: Record) -> None:
+    charge.hidden["authorized"] = world.clock.now().isoformat()
+
+
+def _refunded(world: World, refund: Record) -> None:
+    charge = world.store.get("Charge", refund.parent)
+    assert charge is not None, "a refund hangs on a charge"
+    total = money(charge.document["refundedAmount"]) + money(refund.document["refundAmount"])
+    charge.document["refundedAmount"] = price(total, like=charge.document["chargeAmount"])
+    world.store.put(charge)
+
+
+_EFFECTS: dict[tuple[str, str], Callable[[World, Record], None]] = {
+    ("Charge", "Authorized"): _authorized,
+    ("Charge", "Captured"): _captured,
+    ("Refund", "Refunded"): _refunded,
+}
+
+# What a charge counts for in the monthly limit: what is authorised or captured.  A charge in another state counts nothing.
+_COUNTS = {
+    "AuthorizationInitiated": "chargeAmount",
+    "Authorized": "chargeAmount",
+    "CaptureInitiated": "capture",
+    "Captured": "capture",
+}
+
+
+def _counted(record: Record) -> Decimal:
+    if record.kind != "Charge" or record.state not in _COUNTS:
+        return Decimal(0)
+    name = _COUNTS[record.state]
+    return money(record.hidden.get(name) or record.document["chargeAmount"])
+
+
+def _update_balance(world: World, permission_id: str) -> None:
+    """Write what is left of a one-time permission after one of its charges moved; other types show no balance."""
+    permission = world.store.get("Charge Permission", permission_id)
+    assert permission is not None, "a charge hangs on a permission"
+    charges = world.store.children("Charge", permission_id)
+    captured = sum((_counted(c) for c in charges if c.state in ("CaptureInitiated", "Captured")), Decimal(0))
+    limits = permission.document["limits"]
+    left = money(limits["amountLimit"]) - sum((_counted(c) for c in charges), Decimal(0))
+    limits["amountBalance"] = price(left, like=limits["amountLimit"])
+    world.store.put(permission)
+    if permission.state == "Closed":
+        return
+    if captured >= money(limits["amountLimit"]):
+        move(world, permission, "Close by Amazon")
+    elif left <= 0 and permission.state == "Chargeable":
+        move(world, permission, "A charge uses the whole limit")
+    elif left > 0 and permission.document["statusDetails"]["reasons"] and permission.state == "NonChargeable":
+        if permission.document["statusDetails"]["reasons"][0]["reasonCode"] == "ChargeInProgress":
+            move(world, permission, "The charge in progress ends")
+
+
+# --- Time -------------------------------------------------------------------------------------------------------------
+
+
+def advance(world: World, by: timedelta) -> list[dict[str, str]]:
+    """Move virtual time forward and let everything that falls due happen, in order and at its own time."""
+    target = world.clock.now() + by
+    fired = fire_due(world, target)
+    world.clock.set(target)
+    return fired
+
+
+def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
+    """Let what is due by *until* happen and return it as ``{"at", "kind", "id", "trigger"}``."""
+    fired = []
+    while due := world.store.next_due(until.isoformat()):
+        if world.clock.mode == "virtual":
+            world.clock.set(datetime.fromisoformat(due.due))
+        _fire(world, due)
+        fired.append(
+            {"at": due.due.replace("+00:00", "Z"), "kind": due.kind, "id": due.id, "trigger": due.trigger}
+        )
+    return fired
+
+
+def _fire(world: World, due: Due) -> None:
+    record = world.store.get(due.kind, due.id)
+    if record is not None and _possible(record, due.trigger):
+        move(world, record, due.trigger)

@@ -1,0 +1,243 @@
+"""Starts and stops an emulator, in a thread of this process or as the process itself."""
+
+import json
+import os
+import secrets
+import ssl
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from amazonpay_nb.emulator.app import build_app
+from amazonpay_nb.emulator.control import CONTROL_PATH
+from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.keys import generate, load, save
+from amazonpay_nb.loopback import LoopbackServer
+from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
+
+__all__ = ["Credentials", "Emulator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a merchant has after "Get set up": account, store, and a key pair known by two ids."""
+
+    merchant_id: str
+    store_id: str
+    public_key_id: str
+    neutral_public_key_id: str
+    private_key_file: Path
+
+
+class ControlError(Exception):
+    """The control interface refused; the message says why."""
+
+
+class Control:
+    """The control interface, from Python; see design §4.2 for its calls."""
+
+    def __init__(self, url: str, token: str, verify: ssl.SSLContext | bool) -> None:
+        self.url, self.token = url, token
+        self._http = httpx.Client(headers={"Authorization": f"Bearer {token}"}, verify=verify, timeout=60)
+
+    def get(self, path: str) -> Any:
+        """Read something."""
+        return self._answer(self._http.get(f"{self.url}/{path}"))
+
+    def post(self, path: str, **body: Any) -> Any:
+        """Change something."""
+        return self._answer(self._http.post(f"{self.url}/{path}", json=body))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def _answer(self, response: httpx.Response) -> Any:
+        answer = response.json()
+        if response.is_error:
+            raise ControlError(answer.get("error") or answer.get("detail") or answer)
+        return answer
+
+
+class ClockControl:
+    """The emulator's clock."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def now(self) -> datetime:
+        """Return the emulator's time."""
+        return datetime.fromisoformat(self._control.get("clock")["now"])
+
+    def advance(self, duration: str) -> list[dict[str, str]]:
+        """Move virtual time by an ISO 8601 duration and return what fell due, in order."""
+        fired: list[dict[str, str]] = self._control.post("clock", advance=duration)["fired"]
+        return fired
+
+
+class Emulator:
+    """An emulated Amazon Pay.
+
+    Args:
+        region: ``na``, ``eu`` or ``jp``.
+        seed: Makes ids repeat, and time virtual.
+        start: Virtual time to start from.
+        real_time: Let time pass even with a seed.
+        store: A file that outlives the process; in memory when left out.
+        https: Serve HTTPS with an own authority; see `ca_file`.
+        port: 0 takes a free one.
+        domains: Hosts that may show a button, besides loopback and ``*.example``.
+        throttle: Apply the documented quotas.
+    Raises:
+        OSError: The port is in use.
+        ValueError: The region does not exist, or the host is not loopback.
+    """
+
+    def __init__(
+        self, region: str = "na", seed: int | None = None, *, start: datetime | None = None, real_time: bool = False,
+        store: str | Path | None = None, https: bool = False, host: str = "127.0.0.1", port: int = 0,
+        domains: tuple[str, ...] = (), throttle: bool = False,
+    ) -> None:  # fmt: skip
+        if host not in LOOPBACK_HOSTS:
+            raise ValueError(f"the emulator listens on loopback only, not on {host!r}; use 127.0.0.1")
+        row = region_of(region)
+        self.region = row.code
+        self._folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
+        self.folder = Path(f"{store}.keys") if store else Path(self._folder.name)
+        tls = self._tls() if https else None
+        # The port first: a store must not be touched when the address cannot be had.
+        self.world = World(
+            Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,
+            throttle=throttle,
+        )  # fmt: skip
+        token = secrets.token_urlsafe(24)
+        self._server = LoopbackServer(build_app(self.world, token), host=host, port=port, tls=tls)
+        self.url = self.world.url = self._server.url
+        self.ca_file = Path(self._folder.name, "ca.pem") if https else None
+        self.verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=self.ca_file) if https else True
+        self.control = Control(f"{self.url}{CONTROL_PATH}", token, self.verify)
+        self.clock = ClockControl(self.control)
+
+    def _tls(self) -> dict[str, str]:
+        import trustme
+
+        authority, folder = trustme.CA(), Path(self._folder.name)
+        certificate = authority.issue_cert(*LOOPBACK_HOSTS)
+        authority.cert_pem.write_to_path(folder / "ca.pem")
+        certificate.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+        (folder / "server.pem").chmod(0o600)
+        return {"ssl_certfile": str(folder / "server.pem")}
+
+    # --- Running ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Answer in a thread."""
+        self._server.start()
+        return self
+
+    def run(self) -> None:
+        """Answer in this thread until the process is asked to end."""
+        self._server.run()
+
+    def stop(self) -> None:
+        """Stop answering; an in-memory world is gone."""
+        self.control.close()
+        self._server.stop()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # --- Merchants ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def merchant(self) -> Credentials:
+        """The merchant account, with a key pair that is made on first use and kept beside a file store."""
+        return self._credentials(self.world.merchants[0], "merchant.pem")
+
+    @cached_property
+    def other_merchant(self) -> Credentials:
+        """A second account, to show that merchants do not see each other's objects."""
+        return self._credentials(self.world.merchants[1], "other-merchant.pem")
+
+    def _credentials(self, merchant: Merchant, file_name: str) -> Credentials:
+        path = self.folder / file_name
+        if not path.exists():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            save(generate(), path)
+        public_pem = load(path, "").public_pem
+        if public_pem not in merchant.keys.values():
+            self.register_key(public_pem, merchant)
+        neutral = next(key_id for key_id, pem in merchant.keys.items() if pem == public_pem and "-" not in key_id)
+        return Credentials(merchant.merchant_id, merchant.store_id, f"SANDBOX-{neutral}", neutral, path)
+
+    def register_key(self, public_pem: str, merchant: Merchant | None = None) -> None:
+        """Register a public key, as Seller Central does; a running world is changed by its own thread only."""
+        merchant = merchant or self.world.merchants[0]
+        if self._server.running:
+            self.control.post("keys", publicKey=public_pem, merchantId=merchant.merchant_id)
+        else:
+            self.world.register_key(merchant, public_pem)
+
+    def ready(self) -> dict[str, Any]:
+        """Return what a program needs to use this emulator, as design §4.1 lists it."""
+        main, other = self.merchant, self.other_merchant
+        return {
+            "url": self.url,
+            "caFile": str(self.ca_file) if self.ca_file else None,
+            "region": self.region,
+            "merchantId": main.merchant_id,
+            "storeId": main.store_id,
+            "publicKeyId": main.public_key_id,
+            "neutralPublicKeyId": main.neutral_public_key_id,
+            "privateKeyFile": str(main.private_key_file),
+            "controlUrl": self.control.url,
+            "controlToken": self.control.token,
+            "otherMerchant": {
+                "merchantId": other.merchant_id,
+                "storeId": other.store_id,
+                "publicKeyId": other.public_key_id,
+                "privateKeyFile": str(other.private_key_file),
+            },
+        }
+
+    def write_ready_file(self, path: Path) -> None:
+        """Write `ready` so that a reader never sees half of it, readable by its owner alone."""
+        temporary = path.with_name(path.name + ".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(self.ready(), file, indent=2)
+        temporary.replace(path)
+
+    # --- Short ways to the control interface --------------------------------------------------------------------------
+
+    def outcomes(self, operation: str, simulation_code: str, times: int = 1) -> None:
+        """Let the next *times* calls of *operation* end as a simulation code says."""
+        self.control.post("outcomes", operation=operation, simulationCode=simulation_code, times=times)
+
+    def faults(self, operation: str, fault: str, **more: Any) -> None:
+        """Let the next call of *operation* meet a transport fault: ``reset``, ``drop-after-commit``, ``delay``…"""
+        self.control.post("faults", operation=operation, fault=fault, **more)
+
+    def snapshot(self) -> str:
+        """Copy the world aside and return the copy's id."""
+        copy: str = self.control.post("snapshot")["id"]
+        return copy
+
+    def restore(self, snapshot: str) -> None:
+        """Put a copy back."""
+        self.control.post("restore", id=snapshot)
+
+    def reset(self) -> None:
+        """Empty the world; merchants, keys and clock stay."""
+        self.control.post("reset")

@@ -1,0 +1,233 @@
+"""Everything that one emulated Amazon Pay knows: time, ids, merchants, objects, and what is to go wrong next."""
+
+import hashlib
+import secrets
+import uuid
+from collections import defaultdict, deque
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from amazonpay_nb.emulator.clock import VIRTUAL_START, Clock
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.store import Record, Store
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.regions import Region
+from amazonpay_nb.spec.simulations import Simulation, simulation
+
+__all__ = ["Fault", "Merchant", "World"]
+
+# How many exchanges `GET journal` remembers: enough for a run, and bounded for a long one.
+JOURNAL_LENGTH = 1_000
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A merchant account with one store.
+
+    Attributes:
+        keys: Public key id → PEM of the public key.
+        name: What hosted pages call the shop.
+    """
+
+    merchant_id: str
+    store_id: str
+    name: str
+    keys: dict[str, str]
+
+
+@dataclass(slots=True)
+class Fault:
+    """A transport fault waiting for the next call of an operation."""
+
+    operation: str
+    fault: str
+    status: int = 503
+    seconds: float = 0.0
+    times: int = 1
+
+
+class World:
+    """The state behind the API, the hosted pages and the control interface.
+
+    Args:
+        store: Where it is kept.
+        region: Currencies, limits and whether buyers are challenged.
+        seed: Makes ids repeat; None draws one.
+        start: Virtual time to start from; None with a seed is `VIRTUAL_START`, without one real time.
+        domains: Hosts that may show a button, besides loopback and ``*.example``.
+        throttle: Apply the documented quotas.
+    """
+
+    def __init__(
+        self, store: Store, region: Region, *, seed: int | None = None, start: datetime | None = None,
+        real_time: bool = False, domains: tuple[str, ...] = (), throttle: bool = False,
+    ) -> None:  # fmt: skip
+        self.store, self.region, self.domains, self.throttle = store, region, domains, throttle
+        if start is None and seed is not None and not real_time:
+            start = VIRTUAL_START
+        self.clock = Clock(store, start)
+        if store.setting("seed") is None:
+            store.set("seed", seed if seed is not None else secrets.randbits(64))
+        self._seed = store.setting("seed")
+        self.url = ""
+        self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)
+        self.faults: list[Fault] = []
+        self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
+        self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
+        self._merchants: dict[str, Merchant] = {}
+        self._load_merchants()
+        if not self._merchants:
+            self.add_merchant("Emulated Shop")
+            self.add_merchant("Another Shop")
+
+    # --- Ids ----------------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> bytes:
+        """Return the next 32 bytes of the id sequence, whose position survives a restart."""
+        position = (self.store.setting("drawn") or 0) + 1
+        self.store.set("drawn", position)
+        return hashlib.sha256(f"{self._seed}:{position}".encode()).digest()
+
+    def new_uuid(self) -> str:
+        """Return a version 4 UUID."""
+        return str(uuid.UUID(bytes=self._draw()[:16], version=4))
+
+    def new_digits(self, count: int) -> str:
+        """Return *count* decimal digits."""
+        return str(int.from_bytes(self._draw()[:8]) % 10**count).zfill(count)
+
+    def new_letters(self, count: int) -> str:
+        """Return *count* capitals and digits."""
+        return "".join(_ALPHABET[byte % 32] for byte in self._draw()[:count])
+
+    def new_order_id(self, letter: str) -> str:
+        """Return for example ``S01-1234567-7654321``; the middle digits are the region's."""
+        return f"{letter}{self.region.id_digits}-{self.new_digits(7)}-{self.new_digits(7)}"
+
+    def stable_id(self, *parts: str) -> str:
+        """Return letters that depend on *parts* and the seed alone, for example a buyer's id at one merchant."""
+        digest = hashlib.sha256("|".join((str(self._seed), *parts)).encode()).digest()
+        return "".join(_ALPHABET[byte % 32] for byte in digest[:28])
+
+    # --- Merchants ----------------------------------------------------------------------------------------------------
+
+    def _load_merchants(self) -> None:
+        self._merchants = {row["merchant_id"]: Merchant(**row) for row in self.store.setting("merchants") or []}
+
+    def _save_merchants(self) -> None:
+        self.store.set("merchants", [asdict(merchant) for merchant in self._merchants.values()])
+
+    def add_merchant(self, name: str) -> Merchant:
+        """Register a merchant account without a key."""
+        merchant = Merchant(
+            f"A{self.new_letters(13)}", f"amzn1.application-oa2-client.{self._draw().hex()[:32]}", name, {}
+        )
+        self._merchants[merchant.merchant_id] = merchant
+        self._save_merchants()
+        return merchant
+
+    @property
+    def merchants(self) -> tuple[Merchant, ...]:
+        """The merchant accounts, the main one first."""
+        return tuple(self._merchants.values())
+
+    def register_key(self, merchant: Merchant, public_pem: str) -> tuple[str, str]:
+        """Register a public key and return its two ids: with the ``SANDBOX-`` prefix, and environment-neutral.
+
+        Raises:
+            ValueError: It is not an RSA public key in PEM.
+        """
+        if "PRIVATE KEY" in public_pem:
+            raise ValueError("this is a private key; it must never leave the merchant: send the public key")
+        key = load_pem_public_key(public_pem.encode())
+        if getattr(key, "key_size", 0) < 2048:
+            raise ValueError("an RSA key of 2048 bits or more is needed")
+        neutral = self.new_letters(24)
+        merchant.keys[f"SANDBOX-{neutral}"] = merchant.keys[neutral] = public_pem
+        self._save_merchants()
+        return f"SANDBOX-{neutral}", neutral
+
+    def merchant_of_key(self, key_id: str) -> Merchant | None:
+        """Return the account that a public key id belongs to."""
+        return next((merchant for merchant in self.merchants if key_id in merchant.keys), None)
+
+    def merchant(self, merchant_id: str) -> Merchant:
+        """Return an account by its id."""
+        return self._merchants[merchant_id]
+
+    # --- Objects ------------------------------------------------------------------------------------------------------
+
+    def find(self, kind: str, object_id: str, merchant_id: str) -> Record:
+        """Return an object of this merchant; another merchant's looks absent.
+
+        Raises:
+            Refusal: 404 ``ResourceNotFound``.
+        """
+        record = self.store.get(kind, object_id)
+        if record is None or record.merchant_id != merchant_id:
+            raise Refusal(404, "ResourceNotFound", f"There is no {kind} {object_id} for this merchant account.")
+        return record
+
+    # --- What is to go wrong ------------------------------------------------------------------------------------------
+
+    def queue_outcome(self, operation: str, code: str, times: int = 1) -> None:
+        """Let the next *times* calls of *operation* end as a simulation code says.
+
+        Raises:
+            ValueError: The operation has no such code.
+        """
+        row = simulation(operation, code)
+        if row is None:
+            raise ValueError(f"{code!r} is not a simulation code of {operation!r}")
+        self.outcomes[operation].extend([row] * times)
+
+    def take_outcome(self, operation: str, code: str | None) -> Simulation | None:
+        """Return what this call is to end with: the header's code wins over the queue.
+
+        Raises:
+            Refusal: 400 ``InvalidSandboxSimulationSpecified``.
+        """
+        if code:
+            row = simulation(operation, code)
+            if row is None:
+                title = OPERATIONS[operation].title
+                raise Refusal(
+                    400, "InvalidSandboxSimulationSpecified",
+                    f"The simulation code {code!r} is unknown, or not possible for {title}.",
+                )  # fmt: skip
+            return row
+        queue = self.outcomes[operation]
+        return queue.popleft() if queue else None
+
+    def take_fault(self, operation: str) -> Fault | None:
+        """Return the transport fault that is set for this call."""
+        for fault in self.faults:
+            if fault.operation == operation:
+                fault.times -= 1
+                if not fault.times:
+                    self.faults.remove(fault)
+                return fault
+        return None
+
+    # --- Whole worlds -------------------------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Empty the world; merchants, keys and clock stay."""
+        with self.store.transaction():
+            self.store.clear()
+        self.outcomes.clear()
+        self.faults.clear()
+        self.journal.clear()
+        self.quotas.clear()
+
+    def restore(self, snapshot: str) -> None:
+        """Put a snapshot back."""
+        self.store.restore(snapshot)
+        self.clock.reload()
+        self._load_merchants()
+        self.outcomes.clear()
+        self.faults.clear()

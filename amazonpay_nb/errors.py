@@ -1,0 +1,178 @@
+"""Everything that can go wrong, as one tree split by who spoke.
+
+* AmazonPayError
+  + LocalError                we could not send
+    - ConfigurationError      a key, parameter, address or port is wrong
+    - SigningError            the request cannot be signed or verified
+    - BuyerPageError          the hosted page was not answered, or not as expected
+  + TransportError            no answer came back
+  + ApiError                  Amazon answered with a refusal
+    - InvalidRequestError     400, 405, 426
+    - UnauthorizedError       401, 403
+    - NotFoundError           404
+    - ConflictError           409 and 422: the object's state does not allow it
+    - DeclinedError           422: the payment was declined
+    - ThrottledError          429
+    - ServerError             5xx and 408
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from amazonpay_nb.spec.reasons import Recovery, recovery_for
+
+__all__ = [
+    "AmazonPayError",
+    "ApiError",
+    "BuyerPageError",
+    "ConfigurationError",
+    "ConflictError",
+    "DeclinedError",
+    "InvalidRequestError",
+    "LocalError",
+    "NotFoundError",
+    "Refused",
+    "ServerError",
+    "SigningError",
+    "ThrottledError",
+    "TransportError",
+    "UnauthorizedError",
+    "api_error",
+    "refused",
+]
+
+
+class AmazonPayError(Exception):
+    """The root: catch this one to catch them all.
+
+    Args:
+        message: One sentence that says what went wrong, in which object.
+        advice: One sentence that says what to do next.
+    """
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.advice}" if self.advice else self.message
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for this before it prints a traceback: a reader gets the message, not our internals.
+        return [f"{type(self).__name__}: {self}"]
+
+
+class LocalError(AmazonPayError):
+    """Nothing was sent: the problem is on this machine."""
+
+
+class ConfigurationError(LocalError):
+    """A key, parameter, address or port cannot be used."""
+
+
+class SigningError(LocalError):
+    """A text cannot be signed, or a signature cannot be checked."""
+
+
+class BuyerPageError(LocalError):
+    """A hosted page was not answered in time, or did not show what was expected."""
+
+
+class TransportError(AmazonPayError):
+    """No answer arrived; whether Amazon did the work is not known."""
+
+
+class ApiError(AmazonPayError):
+    """Amazon answered with a refusal.
+
+    Attributes:
+        operation: The documented name, for example ``createCharge``.
+        status_code: HTTP status.
+        reason_code: Amazon's ``reasonCode``, for example ``SoftDeclined``.
+        request_id: ``x-amz-pay-request-id`` of the answer, or ``""``.
+        recovery: What it means, whether to retry and with which key, and what to tell the buyer.
+        retry_after: Seconds that Amazon asks to wait before a repetition, or None.
+    Spec: "Error handling".
+    """
+
+    def __init__(
+        self, message: str, *, status_code: int, reason_code: str, operation: str = "", request_id: str = ""
+    ) -> None:
+        self.status_code = status_code
+        self.reason_code = reason_code
+        self.operation = operation
+        self.request_id = request_id
+        self.amazon_message = message
+        self.retry_after: float | None = None
+        self.recovery: Recovery = recovery_for(reason_code, status_code)
+        super().__init__(f"{status_code} {reason_code}: {message}", advice=self.recovery.next_step)
+
+
+class InvalidRequestError(ApiError):
+    """The request itself is wrong (400, 405, 426); sending it again cannot help."""
+
+
+class UnauthorizedError(ApiError):
+    """The signature, key or account was not accepted (401, 403)."""
+
+
+class NotFoundError(ApiError):
+    """No such object for this merchant and environment (404)."""
+
+
+class ConflictError(ApiError):
+    """The object is in a state that does not allow the operation (409, 422)."""
+
+
+class DeclinedError(ConflictError):
+    """The payment was declined; the recovery says whether a new attempt makes sense."""
+
+
+class ThrottledError(ApiError):
+    """Too many requests for this merchant account (429)."""
+
+
+class ServerError(ApiError):
+    """Amazon could not answer (5xx, 408, 425)."""
+
+
+def api_error(
+    status_code: int, reason_code: str, message: str, *, operation: str = "", request_id: str = ""
+) -> ApiError:
+    """Return the branch of the tree that fits an answer."""
+    if recovery_for(reason_code, status_code).is_decline:
+        kind: type[ApiError] = DeclinedError
+    elif status_code == 429:
+        kind = ThrottledError
+    elif status_code >= 500 or status_code in (408, 425):
+        kind = ServerError
+    else:
+        kind = {401: UnauthorizedError, 403: UnauthorizedError, 404: NotFoundError}.get(
+            status_code, ConflictError if status_code in (409, 422) else InvalidRequestError
+        )
+    return kind(message, status_code=status_code, reason_code=reason_code, operation=operation, request_id=request_id)
+
+
+@dataclass
+class Refused:
+    """Holds the error that a `refused` block caught, for the next cell to show."""
+
+    error: AmazonPayError | None = None
+
+
+@contextmanager
+def refused(kind: type[AmazonPayError]) -> Iterator[Refused]:
+    """Expect a refusal: ``with refused(ConflictError) as refusal: …`` then ``show(refusal.error)``.
+
+    Raises:
+        AssertionError: The block was not refused.
+    """
+    caught = Refused()
+    try:
+        yield caught
+    except kind as error:
+        caught.error = error
+    else:
+        raise AssertionError(f"expected {kind.__name__}, but the request was accepted")

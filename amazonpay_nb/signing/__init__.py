@@ -1,0 +1,55 @@
+"""Signing and verifying: the documented steps as pure functions, and a doctor that names the step that went wrong.
+
+canonical_request → string_to_sign → sign → authorization_header. A button has no request: sign_payload starts at
+string_to_sign, with the payload itself. RSASSA-PSS is randomised: two signatures of one text differ, so signatures
+are verified and never compared. The doctor works the same way: `mistakes` makes one after another on purpose, and the
+one that the signature fits is the one that was made.
+"""
+
+from amazonpay_nb.signing.steps import (
+    DATE_FORMAT,
+    SIGNED_HEADERS,
+    Algorithm,
+    authorization_header,
+    canonical_query,
+    canonical_request,
+    format_date,
+    sign,
+    sign_payload,
+    sign_request,
+    string_to_sign,
+)
+from amazonpay_nb.signing.verification import (
+    MAX_AGE,
+    MAX_AHEAD,
+    Authorization,
+    SignatureMismatch,
+    check_headers,
+    parse_authorization,
+    parse_date,
+    verify_payload,
+    verify_request,
+)
+
+__all__ = [
+    "DATE_FORMAT",
+    "MAX_AGE",
+    "MAX_AHEAD",
+    "SIGNED_HEADERS",
+    "Algorithm",
+    "Authorization",
+    "SignatureMismatch",
+    "authorization_header",
+    "canonical_query",
+    "canonical_request",
+    "check_headers",
+    "format_date",
+    "parse_authorization",
+    "parse_date",
+    "sign",
+    "sign_payload",
+    "sign_request",
+    "string_to_sign",
+    "verify_payload",
+    "verify_request",
+]

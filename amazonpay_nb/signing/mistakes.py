@@ -1,0 +1,204 @@
+"""The mistakes people make when they sign, made on purpose: what the signature doctor tries one after another.
+
+Each generator yields ``(finding, explanation, changed)``: if a signature that was refused fits the *changed* input,
+this is the mistake that was made. Nothing here knows about keys or signatures.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import quote_plus, unquote
+
+from amazonpay_nb.signing.steps import Headers, joined_headers
+from amazonpay_nb.spec.regions import REGIONS
+
+__all__ = ["Mistake", "SentRequest", "in_canonical", "in_payload", "in_request"]
+
+# Finding, explanation, and the text that was signed.
+Mistake = tuple[str, str, str]
+
+
+class SentRequest(NamedTuple):
+    """The parts of a request that a signature covers, in the order `canonical_request` takes them."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    signed_headers: str
+    body: bytes
+
+    def with_header(self, name: str, value: str) -> "SentRequest":
+        """Return a copy that carries *value* as its only header *name*."""
+        others = [pair for pair in self.headers if pair[0].lower() != name]
+        return self._replace(headers=[*others, (name, value)])
+
+
+_Changed = tuple[str, str, SentRequest]
+
+
+# ---- the text of the canonical request --------------------------------------------------------------------------
+
+# Line 0 is the method, 1 the path, 2 the query; the header lines end in an empty one; names and body hash come last.
+_LINE_SLIPS: tuple[tuple[str, Callable[[list[str]], list[str]]], ...] = (
+    ("ends in a line feed", lambda lines: [*lines, ""]),
+    ("has no empty line after the headers", lambda lines: lines[:-3] + lines[-2:]),
+    ("has no line for the query", lambda lines: lines[:2] + lines[3:]),
+    ("has a blank after the colon of each header", lambda lines: [re.sub(r"^([\w-]+):", r"\1: ", x) for x in lines]),
+    ("has line ends of carriage return and line feed", lambda lines: [x + "\r" for x in lines[:-1]] + lines[-1:]),
+    ("has the hash of the body in capitals", lambda lines: [*lines[:-1], lines[-1].upper()]),
+)
+
+
+def in_canonical(canonical: str) -> Iterator[Mistake]:
+    """Yield the canonical request put together wrongly."""
+    for slip, change in _LINE_SLIPS:
+        explanation = f"The canonical request that was signed {slip}; put its lines together as documented."
+        yield "canonical-request", explanation, "\n".join(change(canonical.split("\n")))
+
+
+# ---- JSON that is not the JSON that was sent ---------------------------------------------------------------------
+
+# Writing JSON anew is only worth trying on what a checkout needs; a body of megabytes would keep the verifier busy.
+_LONGEST_JSON = 100_000
+_LAYOUTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("compact JSON", {"separators": (",", ":")}),
+    ("JSON with blanks after commas and colons", {}),
+    ("JSON indented by two", {"indent": 2}),
+    ("JSON indented by four", {"indent": 4}),
+)
+
+
+def _rewritten(text: str) -> Iterator[Mistake]:
+    yield "escaped-slashes", "with plain slashes, as in https://", text.replace("\\/", "/")
+    yield "escaped-slashes", "with escaped slashes, as in https:\\/\\/", text.replace("/", "\\/")
+    yield "re-encoded", "without the white space around it", text.strip()
+    yield "re-encoded", "with a line feed at its end", text + "\n"
+    if len(text) > _LONGEST_JSON:
+        return
+    try:
+        value = json.loads(text)
+        for (layout, options), ascii_only, sort in itertools.product(_LAYOUTS, (False, True), (False, True)):
+            plain = json.dumps(value, ensure_ascii=ascii_only, sort_keys=sort, **options)
+            plain = plain.encode("utf-8", "replace").decode()
+            style = f"as {layout}{', keys sorted' * sort}{', with unicode escapes' * ascii_only}"
+            yield "re-encoded", style, plain
+            yield "re-encoded", f"{style}, with escaped slashes", plain.replace("/", "\\/")
+    except (ValueError, RecursionError):
+        return  # not JSON, or nested too deeply to write
+
+
+def in_payload(payload: str) -> Iterator[Mistake]:
+    """Yield the texts of a button that may have been signed in place of the *payload* in the page."""
+    for finding, style, text in _rewritten(payload):
+        finding = finding.replace("re-encoded", "payload-re-encoded")
+        yield finding, f"The text was signed {style}; put the very text that was signed into the page.", text
+    explanation = (
+        "The text that was signed went through PHP's stripcslashes, which Amazon's PHP SDK applies and which damages "
+        "escapes such as \\u00f6; encode with JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE and avoid backslashes."
+    )
+    yield "stripcslashes", explanation, _stripcslashes(payload)
+
+
+def _stripcslashes(text: str) -> str:
+    # Octal and \x escapes do not occur in JSON, so the letters are all there is to translate.
+    letters = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+    return re.sub(r"\\(.)", lambda match: letters.get(match[1], match[1]), text, flags=re.DOTALL)
+
+
+# ---- the parts of a request --------------------------------------------------------------------------------------
+
+
+def in_request(sent: SentRequest) -> Iterator[_Changed]:
+    """Yield requests that differ from the one *sent* in one part."""
+    for part in (_bodies, _paths, _queries, _signed_headers, _header_values):
+        yield from part(sent)
+
+
+def _bodies(sent: SentRequest) -> Iterator[_Changed]:
+    for text in ("", "null", "[]", "{}"):
+        explanation = f"The signature covers the body {text!r}, not the one that was sent; sign the bytes you send."
+        yield "empty-body", explanation, sent._replace(body=text.encode())
+    for finding, style, text in _rewritten(sent.body.decode("utf-8", "replace")):
+        explanation = f"The body was signed {style}; encode once, then sign and send the same bytes."
+        yield finding.replace("re-encoded", "body-re-encoded"), explanation, sent._replace(body=text.encode())
+
+
+def _paths(sent: SentRequest) -> Iterator[_Changed]:
+    bare = re.sub(r"^/(sandbox|live)(?=/)", "", sent.path).rstrip("/")
+    paths = [prefix + bare + end for prefix in ("", "/sandbox", "/live") for end in ("", "/")]
+    paths += [unquote(sent.path), re.sub("/+", "/", sent.path), sent.path.removeprefix("/")]
+    for path in paths:
+        explanation = f"The signature covers the path {path}, the request went to {sent.path}; sign the path you call."
+        yield "path", explanation, sent._replace(path=path)
+    whole = f"{sent.path}?{sent.query}"
+    explanation = "The path that was signed holds the query; the query belongs on the next line."
+    yield "path", explanation, sent._replace(path=whole, query="")
+
+
+def _queries(sent: SentRequest) -> Iterator[_Changed]:
+    fields = sent.query.split("&")
+    # 24 orders of four parameters are quick to try; 720 orders of six are not.
+    orders = itertools.permutations(fields) if len(fields) <= 4 else iter([fields[::-1]])
+    queries = ["", unquote(sent.query), quote_plus(unquote(sent.query), "=&"), *map("&".join, orders)]
+    for query in queries:
+        explanation = f"The signature covers the query {query!r}; sort by name and encode by RFC 3986."
+        yield "query", explanation, sent._replace(query=query)
+
+
+def _signed_headers(sent: SentRequest) -> Iterator[_Changed]:
+    names = sent.signed_headers.split(";")
+    spelled = {name.lower(): name for name, _ in sent.headers}
+    lists = [
+        [name.lower() for name in names],
+        sorted(names),
+        sorted(name.lower() for name in names),
+        [name for name in spelled if name in sent.signed_headers.lower().split(";")],
+        [spelled.get(name.lower(), name) for name in names],
+    ]
+    # A gateway that lower-cases the list leaves the spelling of the header itself alone.
+    respelled = [name for name in dict.fromkeys(names) if spelled.get(name, name) != name]
+    lists += [[spelled[name] if name == one else name for name in names] for one in respelled]
+    for signed in map(";".join, lists):
+        explanation = f"The signature covers SignedHeaders {signed}; send that text, unchanged in order and case."
+        yield "signed-headers", explanation, sent._replace(signed_headers=signed)
+
+
+def _header_values(sent: SentRequest) -> Iterator[_Changed]:
+    values = joined_headers(sent.headers)
+    for name, value in _other_values(values):
+        explanation = (
+            f"The signature covers {name}: {value!r}, the request carried {values[name]!r}; "
+            "sign the value you send, and let nothing change it on the way."
+        )
+        yield name.removeprefix("x-amz-pay-"), explanation, sent.with_header(name, value)
+
+
+def _other_values(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    host = re.sub(r":\d+$", "", values["x-amz-pay-host"])
+    amazon = (region.api_host for region in REGIONS.values())
+    for value in (host, f"{host}:443", values.get("host", host), *amazon):
+        yield "x-amz-pay-host", value
+        yield "x-amz-pay-host", f"https://{value}"
+    for region in REGIONS.values():
+        yield from (("x-amz-pay-region", code) for code in (region.code, *region.aliases))
+    json_type = "application/json"
+    for media_type in (json_type, f"{json_type}; charset=utf-8", f"{json_type};charset=utf-8", "*/*", ""):
+        yield "content-type", media_type
+        yield "accept", media_type
+    yield from (("x-amz-pay-date", date) for date in _other_dates(values["x-amz-pay-date"]))
+
+
+# A retry that signs nothing anew carries the signature of a moment ago; the SDKs wait up to eight seconds.
+_STALE_SECONDS = range(-30, 3)
+
+
+def _other_dates(date: str) -> Iterator[str]:
+    moment = datetime.strptime(re.sub(r"\D", "", date), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    forms = ("%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ")
+    yield from (moment.strftime(form) for form in forms)
+    for seconds in _STALE_SECONDS:
+        yield (moment + timedelta(seconds=seconds)).strftime(forms["-" in date])

@@ -1,0 +1,264 @@
+"""Verifying a signature, and naming the step that went wrong when it does not fit.
+
+Spec: "Signing requests"; "Add the Amazon Pay button".
+"""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from amazonpay_nb.errors import SigningError
+from amazonpay_nb.signing.mistakes import Mistake, SentRequest, in_canonical, in_payload, in_request
+from amazonpay_nb.signing.steps import (
+    HASH,
+    IDEMPOTENCY_KEY,
+    PSS,
+    SIGNED_HEADERS,
+    Algorithm,
+    Headers,
+    canonical_query,
+    canonical_request,
+    joined_headers,
+    string_to_sign,
+)
+
+__all__ = [
+    "MAX_AGE",
+    "MAX_AHEAD",
+    "Authorization",
+    "SignatureMismatch",
+    "check_headers",
+    "parse_authorization",
+    "parse_date",
+    "verify_payload",
+    "verify_request",
+]
+
+# Inferred: Amazon publishes neither limit, but refuses dates that are ahead of its clock.
+MAX_AGE = timedelta(minutes=15)
+MAX_AHEAD = timedelta(seconds=5)
+
+_DATE = re.compile(r"\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_AUTHORIZATION = re.compile(r"(\S+) PublicKeyId=([^\s,]+), ?SignedHeaders=([^\s,]+), ?Signature=(\S+)")
+
+
+class SignatureMismatch(SigningError):
+    """A signature, or what it hangs on, is not accepted.
+
+    Attributes:
+        finding: Short name of the step that is wrong, for example ``salt-length``; ``key-or-content`` if unknown.
+        explanation: What is wrong with that step and what to do.
+        string_to_sign: What the verifier checked the signature against; empty if it did not get that far.
+    """
+
+    def __init__(self, finding: str, explanation: str, string_to_sign: str = "") -> None:
+        super().__init__(explanation)
+        self.finding = finding
+        self.explanation = explanation
+        self.string_to_sign = string_to_sign
+
+
+class Authorization(NamedTuple):
+    """The four parts of an authorization header; `signed_headers` is verbatim."""
+
+    algorithm: Algorithm
+    public_key_id: str
+    signed_headers: str
+    signature: str
+
+
+def parse_date(text: str) -> datetime:
+    """Return the moment of ``20250102T030405Z``, or of the ``2025-01-02T03:04:05Z`` that Amazon's Node SDK sends.
+
+    Raises:
+        SignatureMismatch: Neither form.
+    """
+    if _DATE.fullmatch(text):
+        with suppress(ValueError):  # the 30th of February
+            return datetime.fromisoformat(text)
+    raise SignatureMismatch("date-format", f"x-amz-pay-date is {text!r}; send UTC as in 20250102T030405Z.")
+
+
+def parse_authorization(value: str) -> Authorization:
+    """Return the parts of an authorization header.
+
+    Raises:
+        SignatureMismatch: It does not have the documented form, or names an unknown algorithm.
+    """
+    if not (match := _AUTHORIZATION.fullmatch(value)):
+        form = "ALGORITHM PublicKeyId=…, SignedHeaders=…, Signature=…"
+        raise SignatureMismatch("authorization", f"The authorization header has not the form {form!r}; build it so.")
+    algorithm, public_key_id, signed_headers, signature = match.groups()
+    return Authorization(_algorithm(algorithm), public_key_id, signed_headers, signature)
+
+
+def check_headers(headers: Headers, now: datetime) -> Authorization:
+    """Return the authorization of a request whose headers can be verified at all, at the moment *now*.
+
+    Raises:
+        SignatureMismatch: A required header is missing, empty, malformed, out of date or unsigned.
+    """
+    values = joined_headers(headers)
+    for name in ("authorization", *SIGNED_HEADERS):
+        if name not in values:
+            raise SignatureMismatch("missing-header", f"The header {name} is missing; send it.")
+        if not values[name]:
+            raise SignatureMismatch("missing-header-value", f"The header {name} is empty; give it a value.")
+    date = parse_date(values["x-amz-pay-date"])
+    if date - now > MAX_AHEAD:
+        raise SignatureMismatch("date-in-future", f"x-amz-pay-date is {date - now} ahead; set the clock by NTP.")
+    if now - date > MAX_AGE:
+        raise SignatureMismatch("date-too-old", f"x-amz-pay-date is {now - date} old; sign again for each attempt.")
+    authorization = parse_authorization(values["authorization"])
+    signed = authorization.signed_headers.lower().split(";")
+    for name in (*SIGNED_HEADERS, IDEMPOTENCY_KEY):
+        if name in values and name not in signed:
+            raise SignatureMismatch("signed-headers", f"The header {name} is sent unsigned; add it to SignedHeaders.")
+    for name in signed:
+        if name not in values:
+            raise SignatureMismatch("missing-header", f"SignedHeaders names {name!r}, which is not there; send it.")
+    return authorization
+
+
+def verify_request(
+    method: str, path: str, query: str, headers: Headers, body: bytes, public_key: str, now: datetime | None = None
+) -> SignatureMismatch | None:
+    """Return None when the request carries a good signature, else what is wrong with it; bad input raises nothing.
+
+    Args:
+        path: Raw, as received.
+        query: Raw, as received, without ``?``.
+        public_key: PEM.
+        now: An aware moment; the current time by default.
+    Spec: "Signing requests".
+    """
+
+    def check() -> None:
+        authorization = check_headers(headers, now or datetime.now(UTC))
+        sent = SentRequest(method, path, query, headers, authorization.signed_headers, body)
+        _require_fit(_readings(sent), lambda: _other_requests(sent), authorization, public_key)
+
+    return _mismatch(check)
+
+
+def verify_payload(payload: str, signature: str, algorithm: str, public_key: str) -> SignatureMismatch | None:
+    """Return None when *signature* covers exactly this *payload*, else what is wrong; bad input raises nothing.
+
+    Spec: "Add the Amazon Pay button".
+    """
+
+    def check() -> None:
+        authorization = Authorization(_algorithm(algorithm), "", "", signature)
+        _require_fit([payload], lambda: in_payload(payload), authorization, public_key)
+
+    return _mismatch(check)
+
+
+def _mismatch(check: Callable[[], None]) -> SignatureMismatch | None:
+    try:
+        check()
+    except SignatureMismatch as mismatch:
+        return mismatch.with_traceback(None)
+    except SigningError as error:  # nothing that could have been signed
+        return SignatureMismatch("malformed", f"{error.message} {error.advice}")
+    return None
+
+
+def _readings(sent: SentRequest) -> Iterator[str]:
+    # Two liberties of the SDKs: how a query is encoded, and whether white space inside a header value is collapsed.
+    for query in dict.fromkeys((sent.query, canonical_query(sent.query))):
+        yield canonical_request(*sent._replace(query=query))
+        collapsed = [(name, re.sub(r"[ \t]+", " ", value)) for name, value in sent.headers]
+        yield canonical_request(*sent._replace(query=query, headers=collapsed))
+
+
+def _other_requests(sent: SentRequest) -> Iterator[Mistake]:
+    yield from in_canonical(canonical_request(*sent))
+    for finding, explanation, changed in in_request(sent):
+        with suppress(SigningError):  # a path with %0A in it, decoded
+            yield finding, explanation, canonical_request(*changed)
+
+
+def _require_fit(
+    readings: Iterable[str], mistakes: Callable[[], Iterable[Mistake]], authorization: Authorization, public_key: str
+) -> None:
+    # Return if the signature fits one reading of what was received; else say which mistake it does fit.
+    algorithm, key, signature = authorization.algorithm, _public_key(public_key), _decoded(authorization.signature)
+    received = []
+    for reading in readings:
+        received.append(reading)
+        if _fits(key, signature, string_to_sign(reading, algorithm=algorithm), PSS[algorithm]):
+            return
+    expected = string_to_sign(received[0], algorithm=algorithm)
+    for finding, explanation, text, scheme in _suspicions(received[0], mistakes(), algorithm):
+        if _fits(key, signature, text, scheme):
+            raise SignatureMismatch(finding, explanation, expected)
+    raise SignatureMismatch("key-or-content", _UNEXPLAINED, expected)
+
+
+_UNEXPLAINED = (
+    "No known slip explains the signature. Compare this string to sign with yours: where they differ, other content "
+    "was signed; where they agree, the private key does not belong to the public key id."
+)
+
+
+def _suspicions(
+    signed: str, mistakes: Iterable[Mistake], algorithm: Algorithm
+) -> Iterator[tuple[str, str, str, AsymmetricPadding]]:
+    # Finding, explanation, and what would have been signed how: first the wrong scheme, then the wrong text.
+    other = Algorithm.V1 if algorithm is Algorithm.V2 else Algorithm.V2
+    text, relabelled = (string_to_sign(signed, algorithm=name) for name in (algorithm, other))
+    yield "algorithm", f"Signed as {other}, sent as {algorithm}; name the algorithm you use.", relabelled, PSS[other]
+    start = f"The string to sign begins with {other}, the request names {algorithm}; use one name for both."
+    yield "algorithm", start, relabelled, PSS[algorithm]
+    salt = f"The salt has another length than the {algorithm.salt_length} bytes of {algorithm}; set the salt length."
+    yield "salt-length", salt, text, padding.PSS(padding.MGF1(HASH), padding.PSS.AUTO)
+    yield "padding", "The signature is padded as PKCS #1 v1.5; sign with RSASSA-PSS.", text, padding.PKCS1v15()
+    whole = "Step 2 was left out; sign the algorithm's name, a line feed and the hash, not the text itself."
+    yield "string-to-sign", whole, signed, PSS[algorithm]
+    for finding, explanation, changed in mistakes:
+        yield finding, explanation, string_to_sign(changed, algorithm=algorithm), PSS[algorithm]
+
+
+def _fits(key: RSAPublicKey, signature: bytes, text: str, scheme: AsymmetricPadding) -> bool:
+    try:
+        key.verify(signature, text.encode(), scheme, HASH)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _algorithm(name: str) -> Algorithm:
+    try:
+        return Algorithm(name)
+    except ValueError:
+        known = " or ".join(Algorithm)
+        raise SignatureMismatch("algorithm", f"There is no algorithm {name!r}; use {known}.") from None
+
+
+def _decoded(signature: str) -> bytes:
+    with suppress(ValueError):
+        raw = b64decode(signature, validate=True)
+        # Base64 leaves bits unused at its end: without this check, several texts would be one signature.
+        if raw and b64encode(raw).decode() == signature:
+            return raw
+    raise SignatureMismatch("signature", "The signature is not base64; use the standard alphabet, padded.")
+
+
+@lru_cache(maxsize=256)
+def _public_key(pem: str) -> RSAPublicKey:
+    with suppress(ValueError, UnsupportedAlgorithm):
+        key = load_pem_public_key(pem.encode())
+        if isinstance(key, RSAPublicKey) and key.key_size >= 2048:
+            return key
+    raise SignatureMismatch("public-key", "The key to verify with is not an RSA public key of 2048 bits in PEM.")

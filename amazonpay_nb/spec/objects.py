@@ -1,0 +1,132 @@
+"""The objects that the API answers with, as a client reads them.
+
+Every field may be null and unknown fields are kept: Amazon adds fields without notice.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+__all__ = ["Buyer", "Charge", "ChargePermission", "CheckoutSession", "Money", "Refund", "Resource", "StatusDetails"]
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True)
+
+
+class Money(_Lenient):
+    """An amount as Amazon wrote it, for example ``14.00`` and ``USD``."""
+
+    amount: str
+    currency_code: str
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency_code}"
+
+
+class Reason(_Lenient):
+    """One of the reasons of a Charge Permission's state."""
+
+    reason_code: str
+    reason_description: str | None = None
+
+
+class StatusDetails(_Lenient):
+    """State, reason and time of the last change (``yyyyMMddTHHmmssZ``, UTC)."""
+
+    state: str
+    reason_code: str | None = None
+    reason_description: str | None = None
+    reasons: list[Reason] | None = None
+    last_updated_timestamp: str | None = None
+
+
+class Resource(_Lenient):
+    """What the stateful objects have in common."""
+
+    status_details: StatusDetails
+    creation_timestamp: str | None = None
+    release_environment: str | None = None
+
+    @property
+    def state(self) -> str:
+        """The state, for example ``Chargeable``."""
+        return self.status_details.state
+
+    @property
+    def reason_code(self) -> str | None:
+        """Why the object is in its state; the first reason where there are several."""
+        reasons = self.status_details.reasons
+        return reasons[0].reason_code if reasons else self.status_details.reason_code
+
+
+class CheckoutSession(Resource):
+    """The 24-hour envelope of one hosted interaction.  Completed sessions are nearly all null."""
+
+    checkout_session_id: str
+    charge_permission_id: str | None = None
+    charge_id: str | None = None
+    charge_permission_type: str | None = None
+    product_type: str | None = None
+    web_checkout_details: dict[str, Any] | None = None
+    payment_details: dict[str, Any] | None = None
+    buyer: dict[str, Any] | None = None
+    shipping_address: dict[str, Any] | None = None
+    billing_address: dict[str, Any] | None = None
+    payment_preferences: list[dict[str, Any] | None] | None = None
+    constraints: list[dict[str, str]] | None = None
+    expiration_timestamp: str | None = None
+
+
+class ChargePermission(Resource):
+    """The buyer's agreement to be charged: ``OneTime``, ``Recurring`` or ``PaymentMethodOnFile``."""
+
+    charge_permission_id: str
+    charge_permission_type: str | None = None
+    buyer: dict[str, Any] | None = None
+    payment_preferences: list[dict[str, Any] | None] | None = None
+    limits: dict[str, Any] | None = None
+    expiration_timestamp: str | None = None
+    presentment_currency: str | None = None
+
+    @property
+    def payment_descriptor(self) -> str | None:
+        """What the buyer sees, for example ``Visa ****1111 (Amazon Pay)``."""
+        first = (self.payment_preferences or [None])[0]
+        return first.get("paymentDescriptor") if first else None
+
+
+class Charge(Resource):
+    """One payment: authorised, then captured or canceled."""
+
+    charge_id: str
+    charge_permission_id: str
+    charge_amount: Money
+    capture_amount: Money | None = None
+    refunded_amount: Money | None = None
+    expiration_timestamp: str | None = None
+    charge_initiator: str | None = None
+    channel: str | None = None
+
+
+class Refund(Resource):
+    """Money on its way back; always asynchronous."""
+
+    refund_id: str
+    charge_id: str
+    refund_amount: Money
+
+
+class Buyer(_Lenient):
+    """What plain Amazon Sign-in returns; fields beyond the id depend on the scopes."""
+
+    buyer_id: str
+    name: str | None = None
+    email: str | None = None
+    postal_code: str | None = None
+    country_code: str | None = None
+    phone_number: str | None = None
+    shipping_address: dict[str, Any] | None = None
+    billing_address: dict[str, Any] | None = None
+    prime_membership_types: list[str] | None = None

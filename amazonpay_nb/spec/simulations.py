@@ -1,0 +1,205 @@
+"""Making the Sandbox misbehave on purpose: the cards a buyer can pick, and the codes a merchant can send.
+
+Amazon's own table of codes could not be read in full, so rows of weaker evidence say so; in the emulator, this file is
+the whole vocabulary. A code overrides the card.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from amazonpay_nb.spec.evidence import Evidence
+
+__all__ = [
+    "CARDS",
+    "PENDING_SECONDS",
+    "SIMULATIONS",
+    "SIMULATION_HEADER",
+    "CardEffect",
+    "SimulatedCard",
+    "Simulation",
+    "card",
+    "codes_for",
+    "simulation",
+]
+
+SIMULATION_HEADER = "x-amz-pay-simulation-code"
+PENDING_SECONDS = 30
+
+_D, _R, _I, _E = Evidence.DOCUMENTED, Evidence.RECORDED, Evidence.INFERRED, Evidence.EMULATOR_ONLY
+
+
+class CardEffect(StrEnum):
+    """What choosing a card leads to."""
+
+    SUCCESS = "success"
+    BUYER_CANCELED = "buyer canceled"
+    DECLINED = "declined"
+    PENDING_AUTHORIZED = "pending, then authorized"
+    PENDING_DECLINED = "pending, then declined"
+    DECLINE_ON_PAGE = "declined on the processing page"
+    FAIL_CHALLENGE = "fails the challenge"
+
+
+_PENDING_EFFECTS = (CardEffect.PENDING_AUTHORIZED, CardEffect.PENDING_DECLINED)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedCard:
+    """A payment method of a Sandbox test buyer.
+
+    Attributes:
+        last4: The digits that identify it.
+        effect: What it leads to, in one sentence.
+        trigger: The same as a word for programs.
+        prerequisite: What the session must hold, or "".
+        marked: Amazon shows it with ``*`` in a test buyer's wallet.
+    Spec: "Sandbox simulations".
+    """
+
+    last4: str
+    brand: str
+    effect: str
+    trigger: CardEffect
+    prerequisite: str
+    evidence: Evidence
+    marked: bool
+
+    @property
+    def descriptor(self) -> str:
+        """The text of ``paymentDescriptor``."""
+        return f"{self.brand} ****{self.last4} (Amazon Pay)"
+
+    @property
+    def requires_pending(self) -> bool:
+        """Whether the session must be able to handle a pending authorization."""
+        return self.trigger in _PENDING_EFFECTS
+
+
+_WORKS = "The payment is authorized, or the Charge Permission becomes Chargeable."
+_CAN_WAIT = "paymentIntent Authorize and canHandlePendingAuthorization true"
+
+_CARD_ROWS = (
+    ("1111", "Visa", _WORKS, CardEffect.SUCCESS, "", _D, True),
+    ("0005", "Amex", _WORKS, CardEffect.SUCCESS, "", _D, True),
+    ("4444", "Mastercard", _WORKS, CardEffect.SUCCESS, "", _D, True),
+    ("9424", "Discover", _WORKS, CardEffect.SUCCESS, "", _D, True),
+    ("0000", "JCB", _WORKS, CardEffect.SUCCESS, "", _D, True),
+    ("3064", "Visa", "The session is Canceled with BuyerCanceled once the buyer is back at the result address.",
+     CardEffect.BUYER_CANCELED, "", _D, True),
+    ("3434", "Visa", "The session is Canceled with Declined once the buyer is back at the result address.",
+     CardEffect.DECLINED, "", _D, True),
+    ("0701", "Visa", f"The authorization is pending, and granted after {PENDING_SECONDS} seconds.",
+     CardEffect.PENDING_AUTHORIZED, _CAN_WAIT, _D, True),
+    ("4354", "Visa", f"The authorization is pending, and declined with HardDeclined after {PENDING_SECONDS} seconds.",
+     CardEffect.PENDING_DECLINED, _CAN_WAIT, _D, True),
+    ("9995", "Visa", "Declined on the processing page, where the buyer may choose another card.",
+     CardEffect.DECLINE_ON_PAGE, "", _E, False),
+    ("9987", "Visa", "The buyer fails the challenge.", CardEffect.FAIL_CHALLENGE, "", _E, False),
+)  # fmt: skip
+
+CARDS: dict[str, SimulatedCard] = {row[0]: SimulatedCard(*row) for row in _CARD_ROWS}
+
+
+def card(last4: str) -> SimulatedCard:
+    """Return the card that ends in *last4*.
+
+    Raises:
+        ValueError: There is none; the message lists those there are.
+    """
+    if last4 not in CARDS:
+        raise ValueError(f"no simulated card ends in {last4!r}; choose one of {', '.join(CARDS)}")
+    return CARDS[last4]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What a simulation code makes one operation do.
+
+    Attributes:
+        operation: Camel case, as in `operations`.
+        code: The value of ``x-amz-pay-simulation-code``.
+        status: HTTP status of the answer.
+        reason_code: ``reasonCode`` of the error body, or None where the call succeeds.
+        state: State of the object right afterwards, or None where no object is changed.
+        later_state: State it moves to by itself, or None.
+        later_reason: ``statusDetails`` reason of the last state that the simulation leads to, or None.
+        delay_seconds: How long after the call the later state is reached.
+        note: What is worth knowing, or "".
+    Spec: "Sandbox simulations".
+    """
+
+    operation: str
+    code: str
+    status: int
+    reason_code: str | None
+    state: str | None
+    later_state: str | None
+    later_reason: str | None
+    delay_seconds: int
+    note: str
+    evidence: Evidence
+
+
+def _refused(operation: str, code: str, evidence: Evidence, note: str = "", *, status: int = 422) -> Simulation:
+    return Simulation(operation, code, status, code, None, None, None, 0, note, evidence)
+
+
+def _canceled(code: str, note: str = "") -> Simulation:
+    # The session has moved, so the answer is that of a call on a Canceled session.
+    return Simulation("completeCheckoutSession", code, 422, "CheckoutSessionCanceled", "Canceled", None, code, 0,
+                      note or f"The session is Canceled with {code}.", _R)  # fmt: skip
+
+
+def _pending(
+    operation: str, code: str, status: int, states: tuple[str, str], evidence: Evidence, note: str, reason: str | None
+) -> Simulation:
+    return Simulation(operation, code, status, None, *states, reason, PENDING_SECONDS, note, evidence)
+
+
+_GUESSED = "Amazon's spelling of this code is not known."
+_AUTHORIZED = ("AuthorizationInitiated", "Authorized")
+_AUTHORIZATION_DECLINED = ("AuthorizationInitiated", "Declined")
+_CAPTURED = ("CaptureInitiated", "Captured")
+_CAPTURE_DECLINED = ("CaptureInitiated", "Declined")
+_REFUND_DECLINED = ("RefundInitiated", "Declined")
+_NEEDS_PENDING = "Needs canHandlePendingAuthorization true."
+
+_SIMULATION_ROWS = (
+    _canceled("BuyerCanceled"),
+    _canceled("AmazonCanceled"),
+    _canceled("Declined"),
+    _pending("completeCheckoutSession", "AuthorizationInitiated", 202, _AUTHORIZED, _R,
+             f"The states are the Charge's. {_NEEDS_PENDING}", None),
+    _refused("createCharge", "SoftDeclined", _R),
+    _refused("createCharge", "HardDeclined", _R, "The Charge Permission becomes NonChargeable (PaymentMethodInvalid)."),
+    _refused("createCharge", "AmazonRejected", _R, "At Amazon this may close the Charge Permission; not here."),
+    _refused("createCharge", "TransactionTimedOut", _R),
+    _refused("createCharge", "MFANotCompleted", _I, "The reason code is known, the simulation code is a guess."),
+    _refused("createCharge", "PaymentMethodNotAllowed", _E),
+    _refused("createCharge", "ProcessingFailure", _I, status=500),
+    _pending("createCharge", "AuthorizationInitiated", 201, _AUTHORIZED, _I, f"{_NEEDS_PENDING} {_GUESSED}", None),
+    _pending("createCharge", "PendingHardDeclined", 201, _AUTHORIZATION_DECLINED, _I, f"{_NEEDS_PENDING} {_GUESSED}",
+             "HardDeclined"),
+    _pending("createCharge", "CaptureInitiated", 201, _CAPTURED, _R, "Needs captureNow true.", None),
+    _refused("captureCharge", "SoftDeclined", _I, "The Charge stays Authorized."),
+    _refused("captureCharge", "ProcessingFailure", _I, "The Charge stays Authorized.", status=500),
+    _pending("captureCharge", "CaptureInitiated", 200, _CAPTURED, _R, "", None),
+    _pending("captureCharge", "AmazonRejected", 200, _CAPTURE_DECLINED, _R, "Accepted first, declined later.",
+             "AmazonRejected"),
+    Simulation("closeChargePermission", "AmazonClosed", 200, None, "Closed", None, "AmazonClosed", 0,
+               "Closed as if by Amazon, not by the merchant.", _R),
+    _pending("createRefund", "AmazonRejected", 201, _REFUND_DECLINED, _I, "", "AmazonRejected"),
+    _pending("createRefund", "ProcessingFailure", 201, _REFUND_DECLINED, _I, "", "ProcessingFailure"),
+)  # fmt: skip
+
+SIMULATIONS: dict[tuple[str, str], Simulation] = {(row.operation, row.code): row for row in _SIMULATION_ROWS}
+
+
+def simulation(operation: str, code: str) -> Simulation | None:
+    """Return what *code* makes *operation* do, or None where it is not a code for that call."""
+    return SIMULATIONS.get((operation, code))
+
+
+def codes_for(operation: str) -> tuple[str, ...]:
+    """Return the simulation codes of *operation*, in table order."""
+    return tuple(row.code for row in SIMULATIONS.values() if row.operation == operation)

@@ -1,0 +1,313 @@
+"""The bodies and objects of the API, with their lengths and enums.
+
+Requests are strict: an unknown field is refused, as Amazon refuses it.  Objects are lenient: a client must ignore what it
+does not know, and every field may be null.  Python names are Amazon's, mechanically in snake case.
+"""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from amazonpay_nb.spec.regions import CURRENCY_DECIMALS, format_amount, parse_amount
+
+__all__ = [
+    "ADDRESS_FIELDS",
+    "BODIES",
+    "ButtonPayload",
+    "Price",
+    "return_address_problem",
+]
+
+# The length that integrations commonly assume for addresses; Amazon publishes none.  [inferred]
+MAX_URL_LENGTH = 512
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+def return_address_problem(url: str) -> str:
+    """Return why *url* cannot be a return address, or "" when it can.
+
+    Allowed: ``https`` anywhere and ``http`` on loopback, without a user part.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "it is not an address"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "only https addresses are allowed, and http ones on loopback"
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        return "http is allowed on loopback only; use https"
+    if "@" in parts.netloc:
+        return "it must not hold a user name or password"
+    if any(c.isspace() or c in '\\<>"' or not c.isprintable() for c in url):
+        return "it holds white space, control characters, quotes or angle brackets"
+    return ""
+
+
+def _check_return_address(url: str) -> str:
+    if problem := return_address_problem(url):
+        raise ValueError(f"{url!r} is not allowed: {problem}")
+    return url
+
+
+Text16 = Annotated[str, Field(max_length=16)]
+Text50 = Annotated[str, Field(max_length=50)]
+Text255 = Annotated[str, Field(max_length=255)]
+ReturnAddress = Annotated[str, Field(max_length=MAX_URL_LENGTH), AfterValidator(_check_return_address)]
+PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
+ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
+ProductType = Literal["PayAndShip", "PayOnly", "SignIn", "SignInAndSetup", "PayAndShipMultiAddress", "Donation"]
+ChargeInitiator = Literal["CITU", "MITU", "CITR", "MITR"]
+Channel = Literal["Web", "Phone", "App", "Alexa", "PointOfSale", "FireTv", "Offline", "Amazon"]
+Scope = Literal["name", "email", "phoneNumber", "billingAddress", "postalCode", "shippingAddress", "primeStatus"]
+
+
+class Strict(BaseModel):
+    """A part of a request: every field has Amazon's camelCase name, and no other is accepted."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=False, extra="forbid", str_strip_whitespace=True)
+
+
+class Price(Strict):
+    """An amount of money: a decimal string in major units, and an ISO 4217 code.
+
+    Numbers are accepted too, and normalised: ``475.4500`` becomes ``"475.45"``, ``14.00`` yen become ``"14"``.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    amount: str | int | float
+    currency_code: str
+
+    @model_validator(mode="after")
+    def _normalise(self) -> "Price":
+        if self.currency_code not in CURRENCY_DECIMALS:
+            raise ValueError(f"currencyCode {self.currency_code!r} is not one of {', '.join(sorted(CURRENCY_DECIMALS))}")
+        self.amount = format_amount(parse_amount(self.amount, self.currency_code), self.currency_code)
+        return self
+
+
+class WebCheckoutDetails(Strict):
+    """Where the buyer is sent."""
+
+    checkout_review_return_url: ReturnAddress | None = None
+    checkout_result_return_url: ReturnAddress | None = None
+    checkout_cancel_url: ReturnAddress | None = None
+
+
+class ButtonWebCheckoutDetails(WebCheckoutDetails):
+    """What only a button payload may hold besides."""
+
+    checkout_mode: Literal["ProcessOrder"] | None = None
+    checkout_error_url: ReturnAddress | None = None
+    sign_in_return_url: ReturnAddress | None = None
+    sign_in_cancel_url: ReturnAddress | None = None
+    sign_in_error_url: ReturnAddress | None = None
+
+
+class UpdatePaymentDetails(Strict):
+    """What is to be paid, as far as a PATCH may change it."""
+
+    payment_intent: PaymentIntent | None = None
+    can_handle_pending_authorization: bool | None = None
+    charge_amount: Price | None = None
+    total_order_amount: Price | None = None
+    soft_descriptor: Text16 | None = None
+
+
+class PaymentDetails(UpdatePaymentDetails):
+    """What is to be paid; three fields can be set at creation only."""
+
+    presentment_currency: str | None = None
+    allow_overcharge: bool | None = None
+    extend_expiration: bool | None = None
+
+
+class MerchantMetadata(Strict):
+    """What the merchant keeps with an object; the first three are shown to the buyer."""
+
+    merchant_reference_id: Annotated[str, Field(max_length=256)] | None = None
+    merchant_store_name: Text50 | None = None
+    note_to_buyer: Text255 | None = None
+    custom_information: Annotated[str, Field(max_length=4096)] | None = None
+
+
+class ProviderMetadata(Strict):
+    """For payment service providers."""
+
+    provider_reference_id: str | None = None
+
+
+class Frequency(Strict):
+    """How often a recurring payment is expected."""
+
+    unit: Literal["Year", "Month", "Week", "Day", "Variable"] | None = None
+    value: str | int | None = None
+
+
+class RecurringMetadata(Strict):
+    """What a recurring payment is expected to be; informative only."""
+
+    frequency: Frequency | None = None
+    amount: Price | None = None
+
+
+class PaymentMethodOnFileMetadata(Strict):
+    """Whether a Saved Wallet is set up without a purchase."""
+
+    setup_only: bool | None = None
+
+
+class AddressDetails(Strict):
+    """The address of an end-of-checkout button."""
+
+    name: Text50 | None = None
+    address_line1: Annotated[str, Field(max_length=180)] | None = None
+    address_line2: Annotated[str, Field(max_length=60)] | None = None
+    address_line3: Annotated[str, Field(max_length=60)] | None = None
+    city: Text50 | None = None
+    county: Text50 | None = None
+    district: Text50 | None = None
+    district_or_county: Text50 | None = None
+    state_or_region: Text50 | None = None
+    postal_code: Annotated[str, Field(max_length=20)] | None = None
+    country_code: Annotated[str, Field(max_length=3)] | None = None
+    phone_number: Annotated[str, Field(max_length=20)] | None = None
+
+
+class Restriction(Strict):
+    """The parts of one country; empty means all of it."""
+
+    states_or_regions: list[str] | None = None
+    zip_codes: list[str] | None = None
+
+
+class AddressRestrictions(Strict):
+    """Where can be delivered to."""
+
+    type: Literal["Allowed", "NotAllowed"]
+    restrictions: dict[str, Restriction]
+
+
+class DeliverySpecifications(Strict):
+    """Which shipping addresses the buyer may choose."""
+
+    special_restrictions: list[Literal["RestrictPOBoxes", "RestrictPackstations"]] | None = None
+    address_restrictions: AddressRestrictions | None = None
+
+
+class UpdateCheckoutSession(Strict):
+    """Body of Update Checkout Session."""
+
+    web_checkout_details: WebCheckoutDetails | None = None
+    payment_details: UpdatePaymentDetails | None = None
+    merchant_metadata: MerchantMetadata | None = None
+    supplementary_data: str | None = None
+    platform_id: str | None = None
+    provider_metadata: ProviderMetadata | None = None
+    charge_permission_type: ChargePermissionType | None = None
+    recurring_metadata: RecurringMetadata | None = None
+    multi_addresses_checkout_metadata: list[dict[str, Any]] | None = None
+
+
+class CreateCheckoutSession(UpdateCheckoutSession):
+    """Body of Create Checkout Session."""
+
+    store_id: str
+    web_checkout_details: WebCheckoutDetails
+    payment_details: PaymentDetails | None = None
+    scopes: list[Scope] | None = None
+    payment_method_on_file_metadata: PaymentMethodOnFileMetadata | None = None
+    charge_permission_id: str | None = None
+    delivery_specifications: DeliverySpecifications | None = None
+    address_details: AddressDetails | None = None
+    checkout_button_text: str | None = None
+
+
+class ButtonPayload(CreateCheckoutSession):
+    """The signed payload of a button: Create Checkout Session plus the button-only fields."""
+
+    web_checkout_details: ButtonWebCheckoutDetails
+    sign_in_scopes: list[Scope] | None = None
+
+
+class CompleteCheckoutSession(Strict):
+    """Body of Complete Checkout Session: the amounts again, or nothing in set-up only flows."""
+
+    charge_amount: Price | None = None
+    total_order_amount: Price | None = None
+
+
+class FinalizeCheckoutSession(CompleteCheckoutSession):
+    """Body of Finalize Checkout Session (mobile)."""
+
+    payment_intent: PaymentIntent | None = None
+    can_handle_pending_authorization: bool | None = None
+    supplementary_data: str | None = None
+    shipping_address: AddressDetails | None = None
+    billing_address: AddressDetails | None = None
+
+
+class UpdateChargePermission(Strict):
+    """Body of Update Charge Permission."""
+
+    merchant_metadata: MerchantMetadata | None = None
+    recurring_metadata: RecurringMetadata | None = None
+
+
+class CloseChargePermission(Strict):
+    """Body of Close Charge Permission."""
+
+    closure_reason: Text255 | None = None
+    cancel_pending_charges: bool | None = None
+
+
+class CreateCharge(Strict):
+    """Body of Create Charge."""
+
+    charge_permission_id: str
+    charge_amount: Price
+    capture_now: bool | None = None
+    soft_descriptor: Text16 | None = None
+    can_handle_pending_authorization: bool | None = None
+    charge_initiator: ChargeInitiator | None = None
+    channel: Channel | None = None
+    web_checkout_details: WebCheckoutDetails | None = None
+    merchant_metadata: MerchantMetadata | None = None
+    provider_metadata: ProviderMetadata | None = None
+    platform_id: str | None = None
+
+
+class CaptureCharge(Strict):
+    """Body of Capture Charge."""
+
+    capture_amount: Price
+    soft_descriptor: Text16 | None = None
+
+
+class CancelCharge(Strict):
+    """Body of Cancel Charge."""
+
+    cancellation_reason: Text255 | None = None
+
+
+class CreateRefund(Strict):
+    """Body of Create Refund."""
+
+    charge_id: str
+    refund_amount: Price
+    soft_descriptor: Text16 | None = None
+
+
+BODIES: dict[str, type[Strict]] = {
+    model.__name__: model
+    for model in (
+        CreateCheckoutSession, UpdateCheckoutSession, CompleteCheckoutSession, FinalizeCheckoutSession,
+        UpdateChargePermission, CloseChargePermission, CreateCharge, CaptureCharge, CancelCharge, CreateRefund,
+    )
+}  # fmt: skip
+ADDRESS_FIELDS = tuple(
+    to_camel(name) for name in AddressDetails.model_fields if name != "district_or_county"
+)

@@ -1,0 +1,87 @@
+"""Three files name the dependencies; they agree, and each entry says why it is there."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+ENVIRONMENT_TEXT = (ROOT / "environment.yml").read_text("utf-8")
+ENVIRONMENT = yaml.safe_load(ENVIRONMENT_TEXT)
+LOCK_TEXT = (ROOT / "requirements.lock").read_text("utf-8")
+
+# conda-forge's name, where it differs from the one on PyPI: its "playwright" is the Node program.
+CONDA_NAMES = {"playwright": "playwright-python"}
+# Conda needs these two said; pip is how it installs this repository.
+ONLY_IN_CONDA = {"python", "pip"}
+
+DECLARED = [
+    Requirement(line)
+    for lines in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    for line in lines
+]
+# A locked requirement: name==version, an optional marker, then its hashes on continued lines.
+LOCKED = re.compile(
+    r"^(?P<name>[\w.-]+)==(?P<version>\S+).*?\\\n(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}.*\n)+)", re.M
+)
+
+
+def conda_requirements() -> dict[str, Requirement]:
+    entries = [Requirement(entry) for entry in ENVIRONMENT["dependencies"] if isinstance(entry, str)]
+    return {entry.name: entry for entry in entries}
+
+
+def test_conda_and_pyproject_name_the_same_packages_and_bounds() -> None:
+    """A bound raised in one file is raised in the other."""
+    declared = {CONDA_NAMES.get(entry.name, entry.name): str(entry.specifier) for entry in DECLARED}
+    conda = {name: str(entry.specifier) for name, entry in conda_requirements().items() if name not in ONLY_IN_CONDA}
+    assert conda == declared
+
+
+def test_conda_installs_a_python_that_the_project_accepts() -> None:
+    """Both files give the same oldest Python."""
+    assert str(conda_requirements()["python"].specifier) == PROJECT["requires-python"]
+
+
+def test_conda_uses_one_channel_and_installs_this_repository() -> None:
+    """A mix of channels breaks binary packages; without the last line Binder would lack the package itself."""
+    assert ENVIRONMENT["channels"] == ["conda-forge", "nodefaults"]
+    assert ENVIRONMENT["dependencies"][-1] == {"pip": ["-e ."]}
+
+
+def test_every_entry_for_conda_says_why_it_is_there() -> None:
+    """A dependency that nobody can explain should go."""
+    entries = [line for line in ENVIRONMENT_TEXT.splitlines() if re.match(r"\s+- [a-z0-9-]+[><=. ]", line)]
+    assert len(entries) == len(ENVIRONMENT["dependencies"])
+    assert [line for line in entries if not re.search(r"  # \w", line)] == []
+
+
+@pytest.mark.parametrize("requirement", DECLARED, ids=lambda requirement: requirement.name)
+def test_the_lock_pins_each_dependency_within_its_bounds(requirement: Requirement) -> None:
+    """What make installs is what pyproject.toml asks for."""
+    versions = [
+        Version(match["version"])
+        for match in LOCKED.finditer(LOCK_TEXT)
+        if canonicalize_name(match["name"]) == canonicalize_name(requirement.name)
+    ]
+    assert versions
+    assert all(version in requirement.specifier for version in versions)
+
+
+def test_the_lock_gives_hashes_for_everything() -> None:
+    """A package that was replaced on its way here is not installed."""
+    pinned = re.findall(r"^[\w.-]+==", LOCK_TEXT, re.M)
+    assert pinned
+    assert len(list(LOCKED.finditer(LOCK_TEXT))) == len(pinned)
+
+
+def test_the_lock_names_no_registry() -> None:
+    """Where packages come from is the reader's choice."""
+    assert "://" not in LOCK_TEXT
+    assert not re.search(r"^\s*--(index|extra-index|find-links|trusted-host)", LOCK_TEXT, re.M)

@@ -1,0 +1,87 @@
+"""Amounts are read strictly and written as Amazon writes them."""
+
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, strategies as st
+
+from amazonpay_nb.spec.regions import CURRENCY_DECIMALS, format_amount, parse_amount
+
+
+class TestAmounts:
+    """Reading and writing amounts."""
+
+    @given(st.sampled_from(sorted(CURRENCY_DECIMALS)), st.integers(min_value=1, max_value=10**12))
+    def test_what_is_written_can_be_read(self, currency: str, units: int) -> None:
+        """Every amount survives the wire, with the currency's decimals."""
+        amount = Decimal(units).scaleb(-CURRENCY_DECIMALS[currency])
+        written = format_amount(amount, currency)
+        assert parse_amount(written, currency) == amount
+        assert format_amount(parse_amount(written, currency), currency) == written
+
+    @given(st.integers(min_value=1, max_value=10**9), st.integers(min_value=0, max_value=6))
+    def test_trailing_zeros_do_not_count(self, cents: int, zeros: int) -> None:
+        """More zeros than decimals change nothing."""
+        text = format_amount(Decimal(cents).scaleb(-2), "USD")
+        assert parse_amount(text + "0" * zeros, "USD") == Decimal(text)
+
+    @given(st.integers(min_value=1, max_value=10**9))
+    def test_a_float_means_what_it_prints(self, cents: int) -> None:
+        """A number in JSON is as good as its text."""
+        assert parse_amount(cents / 100, "EUR") == Decimal(cents) / 100
+
+    @given(st.text(max_size=12) | st.floats() | st.integers() | st.decimals(), st.sampled_from(["USD", "JPY"]))
+    def test_whatever_comes_in_is_an_amount_or_a_value_error(self, value: str | float | Decimal, currency: str) -> None:
+        """No other exception, no zero, no stray decimals."""
+        with suppress(ValueError):
+            amount = parse_amount(value, currency)
+            assert amount > 0
+            assert amount.as_tuple().exponent == -CURRENCY_DECIMALS[currency]
+
+    @pytest.mark.parametrize(
+        ("value", "currency", "written"),
+        [
+            ("14", "USD", "14.00"),
+            (14, "USD", "14.00"),
+            (63.03, "EUR", "63.03"),
+            ("475.4500", "EUR", "475.45"),
+            ("0.01", "GBP", "0.01"),
+            (Decimal("1E+2"), "USD", "100.00"),
+            ("500", "JPY", "500"),
+            ("500.00", "JPY", "500"),
+            (500.0, "JPY", "500"),
+            ("1" * 40, "USD", "1" * 40 + ".00"),
+        ],
+    )
+    def test_an_amount_is_written_as_amazon_writes_it(
+        self, value: str | float | Decimal, currency: str, written: str
+    ) -> None:
+        """Two decimals, or none for the yen."""
+        assert format_amount(parse_amount(value, currency), currency) == written
+
+    @pytest.mark.parametrize(
+        "value", ["", "x", "1,00", "1_000", " 1", "1\n", "1e3", ".5", "5.", "+1", "NaN", "١", True]
+    )
+    def test_what_is_not_a_number_is_refused(self, value: str | bool) -> None:
+        """Only digits and one point make an amount."""
+        with pytest.raises(ValueError, match="is not a number"):
+            parse_amount(value, "USD")
+
+    @pytest.mark.parametrize("value", ["0", "0.00", "-0.00", "-14.00", -1, 0.0])
+    def test_nothing_and_less_are_refused(self, value: str | float) -> None:
+        """An amount is greater than zero."""
+        with pytest.raises(ValueError, match="is not greater than zero"):
+            parse_amount(value, "USD")
+
+    @pytest.mark.parametrize(("value", "currency"), [("1.001", "USD"), ("0.5", "JPY"), (0.1 + 0.2, "EUR")])
+    def test_what_the_currency_cannot_pay_is_refused(self, value: str | float, currency: str) -> None:
+        """The message says how many decimals there may be."""
+        with pytest.raises(ValueError, match=f"too many decimals: {currency} allows [02]"):
+            parse_amount(value, currency)
+
+    def test_an_unknown_currency_is_refused_with_the_choice(self) -> None:
+        """Reading and writing both list the currencies."""
+        for refuse in (lambda: parse_amount("1", "XXX"), lambda: format_amount(Decimal(1), "XXX")):
+            with pytest.raises(ValueError, match="unknown currency 'XXX'; choose one of EUR, GBP"):
+                refuse()
