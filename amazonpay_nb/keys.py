@@ -177,6 +177,11 @@ _MAKE_ONE = f"Make an RSA key of {KEY_BITS} bits: `amazonpay-nb keys new`."
 _NO_PRIVATE_KEY = (
     (b"-----BEGIN CERTIFICATE-----", "This is a certificate, not a private key.", _DOWNLOAD),
     (b"PUBLIC KEY-----", "This is a public key, not a private key.", _DOWNLOAD),
+    (
+        b"OPENSSH PRIVATE KEY-----",
+        "This is a key in OpenSSH's own format.",
+        "Convert it: `ssh-keygen -p -m PEM -f FILE`.",
+    ),
     (b"PRIVATE KEY-----", "The PEM of the private key is damaged.", "Copy it again, whole, with its line breaks."),
     (b"", "This is not a key in PEM.", "The file must be text that starts with a BEGIN PRIVATE KEY line."),
 )

@@ -34,9 +34,10 @@ def authenticate(
     _check_present(headers, operation)
     _check_region(world, headers["x-amz-pay-region"])
     date = _check_date(world, headers["x-amz-pay-date"])
-    authorization = parse_authorization(headers["authorization"])
-    if isinstance(authorization, SignatureMismatch):
-        raise Refusal(400, "InvalidHeaderValue", f"The authorization header cannot be read: {authorization.message}")
+    try:
+        authorization = parse_authorization(headers["authorization"])
+    except SignatureMismatch as mismatch:
+        raise Refusal(400, "InvalidHeaderValue", mismatch.explanation) from None
     merchant = world.merchant_of_key(authorization.public_key_id)
     if merchant is None:
         raise Refusal(401, "UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
@@ -78,7 +79,7 @@ def _check_date(world: World, value: str) -> datetime:
     """Return the date when it fits the virtual or the wall clock: SDKs always sign wall time."""
     try:
         date = parse_date(value.strip())
-    except ValueError:
+    except SignatureMismatch:
         raise Refusal(400, "InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date is no date.") from None
     clocks = (world.clock.now(), datetime.now(date.tzinfo))
     if any(now - MAX_AGE <= date <= now + MAX_AHEAD for now in clocks):

@@ -70,12 +70,17 @@ class Visit:
 
     def after(self, page: str) -> str | None:
         """Return the next page, or None when the visit is over."""
-        resume = self.hidden.pop("resume", None)
-        if resume:
-            return str(resume)
         pages = self.pages
+        if resume := self.hidden.pop("resume", None):
+            return str(resume)
         position = pages.index(page) + 1
-        return pages[position] if position < len(pages) else None
+        if position < len(pages):
+            return pages[position]
+        # Without a processing page the payment method is tried out at the end of the visit.
+        last = self.hidden["visit"] == len(self.flow.visits) - 1
+        if last and "processing" not in pages and self.card.trigger == CardEffect.DECLINE_ON_PAGE:
+            return self._try_again("declined", page)
+        return None
 
     # --- What each page's form does; each returns the next page, or None at the end of the visit ----------------------
 

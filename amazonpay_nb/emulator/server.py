@@ -178,8 +178,24 @@ class Emulator:
         public_pem = load(path, "").public_pem
         if public_pem not in merchant.keys.values():
             self.register_key(public_pem, merchant)
-        neutral = next(key_id for key_id, pem in merchant.keys.items() if pem == public_pem and "-" not in key_id)
-        return Credentials(merchant.merchant_id, merchant.store_id, f"SANDBOX-{neutral}", neutral, path)
+        key_id = self.key_id(public_pem, merchant)
+        neutral = key_id.removeprefix("SANDBOX-")
+        return Credentials(merchant.merchant_id, merchant.store_id, key_id, neutral, path)
+
+    @property
+    def merchant_id(self) -> str:
+        """The main merchant account's id."""
+        return self.world.merchants[0].merchant_id
+
+    @property
+    def store_id(self) -> str:
+        """The id of its store."""
+        return self.world.merchants[0].store_id
+
+    def key_id(self, public_pem: str, merchant: Merchant | None = None) -> str:
+        """Return the environment-specific id of a registered public key."""
+        keys = (merchant or self.world.merchants[0]).keys
+        return next(key_id for key_id, pem in keys.items() if pem == public_pem and key_id.startswith("SANDBOX-"))
 
     def register_key(self, public_pem: str, merchant: Merchant | None = None) -> None:
         """Register a public key, as Seller Central does; a running world is changed by its own thread only."""

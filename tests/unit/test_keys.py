@@ -1,9 +1,11 @@
 """A key pair is made, kept and read; whatever else is offered is refused without repeating it."""
 
 import os
-import subprocess
+from base64 import b64decode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -58,15 +60,10 @@ def test_no_representation_shows_the_private_key() -> None:
     assert repr(KEYS) == str(KEYS) == f"MerchantKeys(public_key_id='{KEY_ID}', algorithm='{Algorithm.V2}')"
 
 
-def test_the_fingerprint_is_the_one_that_openssl_finds(tmp_path: Path) -> None:
-    """Anybody can recompute it from the public key."""
-    path = save_public(KEYS, tmp_path / "public.pem")
-    der = subprocess.run(["openssl", "pkey", "-pubin", "-in", path, "-outform", "DER"], check=True, capture_output=True)
-    digest = subprocess.run(
-        ["openssl", "dgst", "-sha256", "-binary"], input=der.stdout, check=True, capture_output=True
-    )
-    encoded = subprocess.run(["openssl", "base64", "-A"], input=digest.stdout, check=True, capture_output=True)
-    assert KEYS.fingerprint == f"SHA256:{encoded.stdout.decode().rstrip('=')}"
+def test_the_fingerprint_is_a_hash_of_the_public_key() -> None:
+    """Anybody can recompute it from the file that was uploaded: the lines of a PEM are the DER in base64."""
+    der = b64decode("".join(KEYS.public_pem.splitlines()[1:-1]))
+    assert b64decode(KEYS.fingerprint.removeprefix("SHA256:") + "=") == sha256(der).digest()
     assert generate().fingerprint != KEYS.fingerprint
 
 
@@ -118,6 +115,7 @@ BAD_FILES = {
     "blank": (b" \n", "", "empty"),
     "public": (KEYS.public_pem.encode(), "", "public key"),
     "certificate": (CERTIFICATE, "", "certificate"),
+    "OpenSSH": (pem(form=PrivateFormat.OpenSSH), "", "OpenSSH"),
     "elliptic": (pem(ec.generate_private_key(ec.SECP256R1())), "", "not an RSA key"),
     "short": (pem(SHORT), "", "1024 bits"),
     "no passphrase": (pem(passphrase=PASSPHRASE), "", "encrypted"),
@@ -185,12 +183,8 @@ def test_a_key_handed_over_as_a_path_is_not_repeated(handed_over: str) -> None:
 @given(data=st.binary() | st.integers(0, len(pem())).map(lambda at: pem()[:at] + b"?" + pem()[at + 1 :]))
 def test_any_bytes_are_a_key_or_a_configuration_error(data: bytes) -> None:
     """A parser's own exceptions do not get out."""
-    try:
-        keys = load(data, KEY_ID)
-    except ConfigurationError as error:
-        assert error.advice
-    else:
-        assert same_pair(keys, KEYS)
+    with suppress(ConfigurationError):
+        assert same_pair(load(data, KEY_ID), KEYS)
 
 
 # ---- writing -----------------------------------------------------------------------------------------------------

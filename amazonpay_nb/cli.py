@@ -1,0 +1,228 @@
+"""The ``amazonpay-nb`` command."""
+
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from amazonpay_nb.errors import AmazonPayError
+
+__all__ = ["main"]
+
+REGIONS = click.Choice(["na", "eu", "jp"])
+USAGE = 2
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Commands(click.Group):
+    """Ends a command that cannot be carried out with its message and exit code 2, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AmazonPayError as error:
+            click.echo(f"{type(error).__name__}: {error}", err=True)
+            ctx.exit(USAGE)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="amazonpay-nb")
+def main() -> None:
+    """Learn, demonstrate and test an Amazon Pay Saved Wallet integration."""
+
+
+# --- Notebooks --------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1)
+@click.option("-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at the same time.")
+@click.option("--out", default="out", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+def run(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], jobs: int, out: Path) -> None:
+    """Execute notebooks without a person and write a report.
+
+    NOTEBOOKS are paths, names or numbers (01); all of them when left out.  Exit code: 0 all passed, 1 one failed,
+    2 a parameter is wrong.
+    """
+    from amazonpay_nb import runner
+    from amazonpay_nb.parameters import check_values
+
+    paths = runner.find_notebooks(notebooks)
+    given = dict(parameters)
+    check_values(given)
+    for path in paths:
+        runner.check_names(path, given)
+    summary = runner.run(paths, given, out=out, jobs=jobs)
+    click.echo(summary.table())
+    click.echo(f"Report: {out / 'report.html'}")
+    sys.exit(summary.exit_code)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(options: tuple[str, ...]) -> None:
+    """Open JupyterLab on the workbook; OPTIONS go to JupyterLab."""
+    from amazonpay_nb.runner import notebook_folder
+
+    folder = notebook_folder()
+    start = str(folder / "00_start_here.ipynb")
+    arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.parent}", *options, start]
+    os.execv(sys.executable, arguments)  # noqa: S606 (replaces this process on purpose)
+
+
+# --- Emulator and buyer -----------------------------------------------------------------------------------------------
+
+
+def _moment(ctx: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
+    if value is None or value == "real":
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is neither 'real' nor a time such as 2026-01-15T12:00:00Z") from None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--https", is_flag=True, help="Serve HTTPS with an own authority.")
+@click.option("--region", default="na", show_default=True, type=REGIONS)
+@click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="Keep the world in this file.")
+@click.option("--seed", type=int, help="Make ids repeat, and time virtual.")
+@click.option("--clock", default=None, callback=_moment, is_eager=False, help="Virtual time to start from, or 'real'.")
+@click.option("--domain", "domains", multiple=True, metavar="HOST", help="Register a domain for buttons.")
+@click.option("--throttle", is_flag=True, help="Apply the documented quotas.")
+@click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write address and keys here.")
+@click.pass_context
+def emulator(
+    ctx: click.Context, host: str, port: int, https: bool, region: str, store: Path | None, seed: int | None,
+    clock: datetime | None, domains: tuple[str, ...], throttle: bool, ready_file: Path | None,
+) -> None:  # fmt: skip
+    """Run the emulated Amazon Pay until it is interrupted."""
+    from amazonpay_nb.emulator import Emulator
+
+    real_time = clock is None and ctx.get_parameter_source("clock") is click.core.ParameterSource.COMMANDLINE
+    try:
+        server = Emulator(
+            region, seed, start=clock, real_time=real_time, store=store, https=https, host=host, port=port,
+            domains=domains, throttle=throttle,
+        )  # fmt: skip
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(
+            f"Port {port} on {host} cannot be used ({error.strerror}); choose another, or 0 for a free one."
+        ) from None
+    ready = server.ready()
+    if ready_file:
+        server.write_ready_file(ready_file)
+    click.echo(f"Amazon Pay emulator, region {region}: {server.url}")
+    click.echo(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
+    # Without a handler of ours a polite kill would leave the keys' temporary folder behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+    finally:
+        server.stop()
+
+
+@main.command()
+@click.argument("action", type=click.Choice(["approve", "cancel", "decline"]))
+@click.argument("url")
+@click.option("--card", default="1111", show_default=True, help="Last four digits of the payment method.")
+@click.option("--then", default="", help="Another one, after the first was declined.")
+@click.option("--no-consent", is_flag=True, help="Buy without saving the wallet.")
+@click.option("--mfa", default="pass", show_default=True, type=click.Choice(["pass", "fail"]))
+@click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="Authority of an HTTPS emulator.")
+def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: str, ca_file: str | None) -> None:
+    """Play the buyer on hosted pages; the last line printed is the merchant's address."""
+    import httpx
+
+    from amazonpay_nb import buyer as script
+    from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
+
+    # On loopback nobody is in between, and the emulator's authority is known to itself alone.
+    on_loopback = urlsplit(url).hostname in LOOPBACK_HOSTS
+    verify = ssl.create_default_context(cafile=ca_file) if ca_file else not on_loopback
+    with httpx.Client(timeout=30, verify=verify) as http:
+        if action == "approve":
+            address = script.approve(url, card=card, then=then, consent=not no_consent, mfa=mfa, http=http)
+        else:
+            address = (script.cancel if action == "cancel" else script.decline)(url, http=http)
+        reached = script.arrive(address, http=http)
+    click.echo("The shop's address was opened." if reached else "The shop is not on this machine; not opened:")
+    click.echo(address)
+
+
+# --- Keys -------------------------------------------------------------------------------------------------------------
+
+
+@main.group()
+def keys() -> None:
+    """Make, show and check a merchant's key pair."""
+
+
+@keys.command("new")
+@click.argument("path", default="amazon-pay-private-key.pem", type=click.Path(dir_okay=False, path_type=Path))
+def new_keys(path: Path) -> None:
+    """Make a key pair: PATH for the private key (mode 0600), PATH.pub for the public one."""
+    from amazonpay_nb import keys as key_files
+
+    made = key_files.generate()
+    key_files.save(made, path)
+    public = path.with_name(path.name + ".pub")
+    key_files.save_public(made, public)
+    click.echo(f"Private key: {path} (mode 0600). Keep it; nobody else needs it.")
+    click.echo(f"Public key:  {public}. Upload this one in Seller Central and note the id that you get.")
+    click.echo(f"Fingerprint: {made.fingerprint}")
+
+
+@keys.command("show")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--id", "key_id", default="", help="Its public key id.")
+def show_keys(path: Path, key_id: str) -> None:
+    """Show the public half and the fingerprint of the key pair in PATH."""
+    from amazonpay_nb import keys as key_files
+
+    loaded = key_files.load(path, key_id)
+    click.echo(loaded.public_pem.strip())
+    click.echo(f"Fingerprint: {loaded.fingerprint}")
+
+
+@keys.command("check")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--id", "key_id", default="", help="Its public key id.")
+@click.option("--region", default="na", show_default=True, type=REGIONS)
+@click.option("--environment", default="sandbox", show_default=True)
+def check_keys(path: Path, key_id: str, region: str, environment: str) -> None:
+    """Say what is right and wrong with the private key in PATH."""
+    from amazonpay_nb import keys as key_files
+
+    findings = key_files.check(path, key_id, region=region, environment=environment)
+    _print_findings(findings)
+
+
+def _print_findings(findings: list[Any]) -> None:
+    for ok, text in findings:
+        click.echo(f"{'✓' if ok else '✗'} {text}")
+    sys.exit(0 if all(ok for ok, _ in findings) else 1)
+
+
+@main.command()
+def doctor() -> None:
+    """Check this machine: Python, packages, kernel, loopback, and the variables for a real account."""
+    from amazonpay_nb.doctor import examine
+
+    _print_findings(examine())

@@ -1,0 +1,207 @@
+"""The four things that a display is made of; each has a text form for terminals and an HTML form for pages.
+
+The HTML is what remains after the strictest sanitiser: no class, no id, no style sheet, no script, no colour, so it
+takes on the light or dark look of whatever page it stands in.  The one inline style undoes a default of JupyterLab,
+which centres cells vertically and aligns them to the right; ``align`` says the same where inline styles are removed.
+"""
+
+import textwrap
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from itertools import groupby
+from typing import Any
+
+__all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "facts"]
+
+TEXT_WIDTH = 100  # columns of a text form; only what cannot be broken is wider
+_INDENT, _GAP = "  ", "  "
+_STYLE = 'style="text-align:left;vertical-align:top"'
+
+
+class Name(str):
+    """A cell that holds a name or value exactly as it travels: set as code in HTML."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A paragraph, under a caption or without one."""
+
+    words: str
+    caption: str = ""
+
+    def text(self) -> str:
+        """Return lines of at most `TEXT_WIDTH` columns."""
+        lines = textwrap.fill(self.words, TEXT_WIDTH, break_long_words=False, break_on_hyphens=False)
+        return f"{self.caption}\n{lines}" if self.caption else lines
+
+    def html(self) -> str:
+        """Return one ``<p>``."""
+        return f"{_html_caption(self.caption)}<p>{escape(self.words)}</p>"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Lines that must stay as they are, for example JSON."""
+
+    caption: str
+    code: str
+
+    def text(self) -> str:
+        """Return the caption and the lines, indented."""
+        lines = textwrap.indent(self.code, _INDENT)
+        return f"{self.caption}\n{lines}" if self.caption else lines
+
+    def html(self) -> str:
+        """Return one ``<pre>`` under its caption."""
+        return f"{_html_caption(self.caption)}<pre><code>{escape(self.code)}</code></pre>"
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Something that can show itself, a pandas table for one: passed through as it is."""
+
+    caption: str
+    as_text: str
+    as_html: str
+
+    def text(self) -> str:
+        """Return its own text under the caption."""
+        return f"{self.caption}\n{self.as_text}" if self.caption else self.as_text
+
+    def html(self) -> str:
+        """Return its own HTML under the caption."""
+        return f"{_html_caption(self.caption)}{self.as_html}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under a caption; the first cell of each row is its heading.
+
+    A column without any content is left out, and a heading that repeats in the rows below it is written once.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def text(self) -> str:
+        """Return aligned columns; cells that do not fit are wrapped."""
+        head, rows = self._filled()
+        widths = _widths([*([head] if any(head) else []), *rows])
+        lines = [self.caption] if self.caption else []
+        if any(head):
+            lines += _text_row(head, widths)
+            lines.append(_INDENT + _GAP.join("─" * width for width in widths))
+        for heading, group in groupby(rows, lambda row: row[0]):
+            for index, (_, *cells) in enumerate(group):
+                lines += _text_row(("" if index else heading, *cells), widths)
+        return "\n".join(lines)
+
+    def html(self) -> str:
+        """Return one ``<table>`` with caption and scopes."""
+        head, rows = self._filled()
+        caption = [f'<caption align="left" {_STYLE}><b>{escape(self.caption)}</b></caption>'] if self.caption else []
+        columns = "".join(f'<th scope="col" {_STYLE}>{_html_cell(cell)}</th>' for cell in head)
+        top = [f'<thead align="left"><tr>{columns}</tr></thead>'] if any(head) else []
+        groups = ["\n".join(_html_group(list(group))) for _, group in groupby(rows, lambda row: row[0])]
+        # A body for each group is what gives a heading over several rows its scope.
+        bodies = ["\n".join(groups)] if len(groups) == len(rows) else groups
+        body = [f'<tbody align="left" valign="top">\n{group}\n</tbody>' for group in bodies]
+        return "\n".join(["<table>", *caption, *top, *body, "</table>"])
+
+    def _filled(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        used = [i for i in range(len(self.rows[0]) if self.rows else 0) if any(row[i] for row in self.rows)]
+        head = self.head or ("",) * (max(used, default=0) + 1)
+        return tuple(head[i] for i in used), [tuple(row[i] for i in used) for row in self.rows]
+
+
+Block = Prose | Code | Table | Foreign
+
+
+@dataclass(frozen=True, repr=False)
+class Shown:
+    """What a cell displays: the same content as text and as HTML."""
+
+    blocks: Sequence[Block]
+
+    @property
+    def text(self) -> str:
+        """The form for terminals, plain exports and screen readers."""
+        return "\n\n".join(block.text() for block in self.blocks)
+
+    @property
+    def html(self) -> str:
+        """The form for notebooks and pages."""
+        return "\n".join(block.html() for block in self.blocks)
+
+    def titled(self, title: str) -> "Shown":
+        """Return the same under another caption, or the same where *title* is empty."""
+        if not title or not self.blocks:
+            return self
+        first, *others = self.blocks
+        return Shown((replace(first, caption=title), *others))
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/plain": self.text, "text/html": self.html}
+
+
+def facts(caption: str, rows: Sequence[tuple[str, str]]) -> Table:
+    """Return a table of names and values; a name without a value is left out."""
+    return Table(caption, (), tuple(row for row in rows if row[1]))
+
+
+def _html_caption(caption: str) -> str:
+    return f"<p><b>{escape(caption)}</b></p>\n" if caption else ""
+
+
+def _html_cell(cell: str) -> str:
+    text = escape(str(cell)).replace("\n", "<br>")
+    return f"<code>{text}</code>" if isinstance(cell, Name) and cell else text
+
+
+def _html_group(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    span = f' rowspan="{len(rows)}"' if len(rows) > 1 else ""
+    scope = "rowgroup" if span else "row"
+    heading = f'<th scope="{scope}"{span} {_STYLE}>{_html_cell(rows[0][0])}</th>'
+    for index, row in enumerate(rows):
+        cells = "".join(f"<td {_STYLE}>{_html_cell(cell)}</td>" for cell in row[1:])
+        yield f"<tr>{'' if index else heading}{cells}</tr>"
+
+
+def _columns(text: str) -> int:
+    # Chinese, Japanese and Korean characters are two columns wide.
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
+    # Every column as wide as its longest line; while that is too much, the widest gives way, down to its longest word.
+    lines = [[max(map(_columns, cell.split("\n"))) for cell in row] for row in rows]
+    words = [[max(map(_columns, cell.split()), default=0) for cell in row] for row in rows]
+    widths, least = ([max(column) for column in zip(*table, strict=True)] for table in (lines, words))
+    room = TEXT_WIDTH - len(_INDENT) - len(_GAP) * (len(widths) - 1)
+    while sum(widths) > room and (soft := [i for i, width in enumerate(widths) if width > least[i]]):
+        widths[max(soft, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _text_row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    wrapped = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    for index in range(max(map(len, wrapped))):
+        line = [cell[index] if index < len(cell) else "" for cell in wrapped]
+        padded = (text + " " * (width - _columns(text)) for text, width in zip(line, widths, strict=True))
+        yield (_INDENT + _GAP.join(padded)).rstrip()
+
+
+def _wrapped(cell: str, width: int) -> list[str]:
+    return [
+        line
+        for part in cell.split("\n")
+        for line in textwrap.wrap(part, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""]
+    ]

@@ -1,0 +1,55 @@
+"""What a notebook proves and what it ends with, readable for people and for the program that ran it.
+
+Both travel in the output of a cell under a media type of their own, so a runner collects them from an executed
+notebook without reading prose.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amazonpay_nb.display.blocks import Name, Prose, Shown, facts
+from amazonpay_nb.journal import redact
+
+__all__ = ["RECORD_MIME", "Claim", "Result", "mark"]
+
+RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
+
+
+def mark(ok: bool) -> str:
+    """Return the sign of a verdict; whoever shows it says the same in words."""
+    return "✓" if ok else "✗"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that a notebook said would happen, and whether it did.
+
+    Attributes:
+        id: Stable, for example ``setup.permission-is-chargeable``.
+        text: A sentence that is true if *ok*.
+    """
+
+    id: str
+    text: str
+    ok: bool
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        text = str(redact(self.text))
+        record = {"id": self.id, "text": text, "ok": self.ok}
+        verdict = "" if self.ok else "not so: "
+        return Shown([Prose(f"{mark(self.ok)} {verdict}{text}")])._repr_mimebundle_() | {
+            RECORD_MIME: {"claims": [record]}
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The ids and states that a notebook ends with; None where its path has none."""
+
+    values: Mapping[str, str | int | bool | None]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        values = redact(self.values)
+        rows = [(Name(name), "none" if value is None else str(value)) for name, value in values.items()]
+        return Shown([facts("Result", rows)])._repr_mimebundle_() | {RECORD_MIME: {"result": values}}

@@ -1,0 +1,106 @@
+"""The parameters of a run: each has a default, a meaning and a check that happens before the first request."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.spec.regions import REGIONS, parse_amount, region as region_of
+
+__all__ = ["BUYERS", "ENVIRONMENTS", "PARAMETERS", "Parameter", "check_names", "check_values"]
+
+ENVIRONMENTS = ("emulator", "sandbox", "live")
+BUYERS = ("auto", "you", "script")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One choice of a run.
+
+    Attributes:
+        allowed: The values there are, or () where `check` decides.
+        check: Raises ValueError, given the value and all the others.
+    """
+
+    name: str
+    default: str
+    meaning: str
+    allowed: tuple[str, ...] = ()
+    check: Callable[[str, Mapping[str, str]], object] | None = None
+
+
+def _check_amount(value: str, others: Mapping[str, str]) -> None:
+    row = region_of(others.get("region", "na"))
+    parse_amount(value, others.get("currency") or row.ledger_currencies[0])
+
+
+def _check_currency(value: str, others: Mapping[str, str]) -> None:
+    allowed = region_of(others.get("region", "na")).ledger_currencies
+    if value and value not in allowed:
+        raise ValueError(f"{value!r} is not a ledger currency of this region; choose {' or '.join(allowed)}")
+
+
+def _check_language(value: str, others: Mapping[str, str]) -> None:
+    allowed = region_of(others.get("region", "na")).languages
+    if value and value not in allowed:
+        raise ValueError(f"{value!r} is not a language of this region; choose {', '.join(allowed)}")
+
+
+def _check_seconds(value: str, others: Mapping[str, str]) -> None:
+    if not 1 <= float(value) <= 3600:
+        raise ValueError("choose from 1 to 3600 seconds")
+
+
+PARAMETERS = {
+    row.name: row
+    for row in (
+        Parameter("environment", "emulator", "where the requests go", ENVIRONMENTS),
+        Parameter("region", "na", "na, eu (with the UK) or jp", tuple(REGIONS)),
+        Parameter("buyer", "auto", "who plays the buyer", BUYERS),
+        Parameter("currency", "", "ledger currency; the region's first when empty", check=_check_currency),
+        Parameter("amount", "14.00", "what is charged later, in major units", check=_check_amount),
+        Parameter("language", "", "checkoutLanguage; the region's default when empty", check=_check_language),
+        Parameter("wait_seconds", "300", "how long to wait for the buyer", check=_check_seconds),
+        Parameter("merchant_name", "Emulated Shop", "what the shop is called"),
+    )
+}
+
+
+def check_values(values: Mapping[str, object]) -> None:
+    """Check the values of known parameters.
+
+    Raises:
+        ConfigurationError: The first value that is not allowed, with the allowed ones.
+    """
+    texts = {name: str(value) for name, value in values.items()}
+    for name, value in texts.items():
+        row = PARAMETERS.get(name)
+        if row is None:
+            continue
+        if row.allowed and value not in row.allowed:
+            allowed = ", ".join(row.allowed)
+            raise ConfigurationError(f"{name}={value!r} does not exist.", advice=f"Choose one of {allowed}.")
+        if row.check:
+            try:
+                row.check(value, texts)
+            except ValueError as error:
+                raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=_advice(row)) from None
+
+
+def _advice(row: Parameter) -> str:
+    return f"{row.name} is {row.meaning}."
+
+
+def check_names(given: Mapping[str, object] | set[str], known: Mapping[str, object] | set[str]) -> None:
+    """Check that every parameter that is given exists.
+
+    Raises:
+        ConfigurationError: The first that does not, with the likeliest spelling and the ones there are.
+    """
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, list(known), n=1)
+            hint = f"Did you mean {close[0]}? " if close else ""
+            raise ConfigurationError(
+                f"There is no parameter {name!r}.", advice=f"{hint}There are {', '.join(known)}."
+            )

@@ -1,0 +1,193 @@
+"""What a run leaves behind: a summary for programs, a page for people, a file for CI.
+
+The dataclasses are the model of ``summary.json``; the writers turn one `Summary` into the three files, and an executed
+notebook into a page that asks nothing of the network.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from jinja2 import Environment, FileSystemLoader
+from nbconvert.exporters.html import HTMLExporter
+from traitlets.config import Config
+
+__all__ = ["Claim", "MadeObject", "Run", "Summary", "notebook_page", "write_report", "write_whole"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+# The objects that a flow makes, and how their keys in a run's result begin.
+_OBJECTS = (
+    ("Checkout Session", "checkoutSession"),
+    ("Charge Permission", "chargePermission"),
+    ("Charge", "charge"),
+    ("Refund", "refund"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that a notebook says is so, and whether it was."""
+
+    id: str
+    text: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MadeObject:
+    """An object that a run made; *state* is "" where the notebook recorded none."""
+
+    name: str
+    id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One executed notebook.
+
+    Attributes:
+        notebook: The file's name without its ending; also the name of the executed notebook and its page.
+        parameters: What was given, in the types that the notebook declares.
+        error: ``Name: value`` of what stopped it, or None.
+        result: What the notebook recorded about itself.
+    """
+
+    notebook: str
+    parameters: dict[str, Any]
+    seconds: float
+    error: str | None
+    claims: tuple[Claim, ...]
+    result: dict[str, Any]
+
+    @property
+    def status(self) -> str:
+        """``passed`` or ``failed``."""
+        return "failed" if self.error else "passed"
+
+    @property
+    def objects(self) -> tuple[MadeObject, ...]:
+        """What the run made at Amazon Pay, in the order of a purchase."""
+        return tuple(
+            MadeObject(name, str(made), str(self.result.get(f"{key}State") or ""))
+            for name, key in _OBJECTS
+            if (made := self.result.get(f"{key}Id"))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All runs of one command, in the order in which the notebooks were given."""
+
+    runs: tuple[Run, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> int:
+        """How many notebooks passed."""
+        return sum(run.status == "passed" for run in self.runs)
+
+    @property
+    def failed(self) -> int:
+        """How many notebooks failed."""
+        return len(self.runs) - self.passed
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every notebook passed, else 1."""
+        return int(self.failed > 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of ``summary.json``."""
+        runs = [asdict(run) | {"status": run.status} for run in self.runs]
+        return {"passed": self.passed, "failed": self.failed, "seconds": self.seconds, "runs": runs}
+
+    def table(self) -> str:
+        """Return the verdicts and the objects made, for a terminal 80 columns wide."""
+        width = max((len(run.notebook) for run in self.runs), default=0)
+        lines = [line for run in self.runs for line in _lines(run, width)]
+        return "\n".join([*lines, f"{self.passed} passed, {self.failed} failed in {self.seconds:.1f} s"])
+
+
+def _lines(run: Run, width: int) -> Iterator[str]:
+    yield f"{run.notebook:<{width}}  {run.status}  {run.seconds:5.1f} s"
+    yield from (f"    {made.name:<17}  {made.id:<36}  {made.state}".rstrip() for made in run.objects)
+    yield from (f"    {line}" for line in (run.error or "").splitlines())
+
+
+def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
+    """Write ``report.html``, ``junit.xml`` and, last, ``summary.json`` into *out*."""
+    write_whole(out / "report.html", _report_page(summary, finished))
+    write_whole(out / "junit.xml", _junit(summary, finished))
+    write_whole(out / "summary.json", json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write *path* so that a reader finds the old text or the new one, never a part."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _report_page(summary: Summary, finished: datetime) -> str:
+    pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    claims = [claim for run in summary.runs for claim in run.claims]
+    return pages.get_template("report.html").render(summary=summary, claims=claims, finished=finished)
+
+
+def _junit(summary: Summary, finished: datetime) -> str:
+    """One suite for each notebook: a case for running it to its end, and one for each claim."""
+    root = ET.Element("testsuites", name="amazonpay-nb run", time=f"{summary.seconds:.3f}")
+    for run in summary.runs:
+        suite = ET.SubElement(root, "testsuite", name=run.notebook, timestamp=finished.isoformat(timespec="seconds"))
+        properties = ET.SubElement(suite, "properties")
+        for name, value in run.parameters.items():
+            ET.SubElement(properties, "property", name=name, value=str(value))
+        _case(suite, run.notebook, "runs to its end", run.seconds, run.error)
+        for claim in run.claims:
+            _case(suite, run.notebook, f"{claim.id}: {claim.text}", 0, None if claim.ok else "does not hold")
+        suite.attrib |= _totals(suite) | {"time": f"{run.seconds:.3f}"}
+    root.attrib |= _totals(root)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(suite: ET.Element, classname: str, name: str, seconds: float, failure: str | None) -> None:
+    case = ET.SubElement(suite, "testcase", classname=classname, name=name, time=f"{seconds:.3f}")
+    if failure is not None:
+        ET.SubElement(case, "failure", message=failure.partition("\n")[0]).text = failure
+
+
+def _totals(element: ET.Element) -> dict[str, str]:
+    tags = [node.tag for node in element.iter()]
+    return {"tests": str(tags.count("testcase")), "failures": str(tags.count("failure")), "errors": "0"}
+
+
+def notebook_page(document: Any, name: str) -> str:
+    """Return an executed notebook as one HTML page that loads nothing from anywhere.
+
+    Args:
+        document: An nbformat node, version 4.
+        name: The title where the notebook's first cell has none.
+    """
+    config = Config()
+    # A widget or a diagram needs a script from the network; its static twin, which is always there, does not.
+    config.NbConvertBase.display_data_priority = [
+        "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain",
+    ]  # fmt: skip
+    config.TagRemovePreprocessor.remove_input_tags = {"hide-input"}
+    config.TagRemovePreprocessor.enabled = True
+    template = (_TEMPLATES / "notebook.html.j2").read_text("utf-8")
+    exporter = HTMLExporter(config=config, raw_template=template)  # type: ignore[no-untyped-call]
+    page, _ = exporter.from_notebook_node(document, {"metadata": {"name": _title(document) or name}})
+    return str(page)
+
+
+def _title(document: Any) -> str:
+    first = document.cells[0].source if document.cells else ""
+    return next((line.removeprefix("# ") for line in first.splitlines() if line.startswith("# ")), "")

@@ -1,0 +1,346 @@
+"""What a notebook opens: the one place where keys, client, emulator, shop and buyer are put together.
+
+    wb = workbench.open(environment="emulator", region="na", buyer="auto")
+
+With `environment="emulator"` an emulated Amazon Pay is started in this process; with `"sandbox"` the same calls go to
+Amazon, with the account that the environment variables name.  Nothing else in a notebook changes.
+"""
+
+import ast
+import asyncio
+import html
+import os
+import random
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import amazonpay_nb.buyer as scripted_buyer
+from amazonpay_nb import journal as participants, keys as key_files
+from amazonpay_nb.button import SignedPayload, button_config
+from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient, new_idempotency_key
+from amazonpay_nb.display import Claim, Result
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import BuyerPageError, ConfigurationError
+from amazonpay_nb.journal import Journal
+from amazonpay_nb.keys import MerchantKeys
+from amazonpay_nb.parameters import PARAMETERS, check_names, check_values
+from amazonpay_nb.spec.objects import Charge, ChargePermission, CheckoutSession, Refund
+from amazonpay_nb.spec.regions import Region, format_amount, parse_amount, region as region_of
+from amazonpay_nb.storefront import Arrival, Storefront, Visit
+
+__all__ = ["HostedPage", "Workbench", "open"]
+
+# The emulator's ids and time repeat from run to run, so that committed outputs can be compared.
+SEED = 7
+# Where the keys of a real account are found; never in a notebook.
+VARIABLES = {
+    "private_key_file": "AMAZON_PAY_PRIVATE_KEY_FILE",
+    "public_key_id": "AMAZON_PAY_PUBLIC_KEY_ID",
+    "merchant_id": "AMAZON_PAY_MERCHANT_ID",
+    "store_id": "AMAZON_PAY_STORE_ID",
+}
+FRAME_HEIGHT = 720
+
+_current: "Workbench | None" = None
+
+
+class Workbench:
+    """An open connection to Amazon Pay, with everything that a notebook needs around it; see `open`."""
+
+    def __init__(self, environment: str, region: Region, buyer: str, settings: Mapping[str, str], allow_live: bool) -> None:
+        self.environment, self.region, self.buyer = environment, region, buyer
+        self.currency = settings["currency"] or region.ledger_currencies[0]
+        self.language = settings["language"] or region.default_language
+        self.amount = self.price(settings["amount"])
+        self.journal = Journal()
+        self._allow_live = allow_live
+        self._wait_seconds = float(settings["wait_seconds"])
+        self._keys: MerchantKeys | None = None
+        self._client: AmazonPayClient | None = None
+        self._random = random.Random(SEED) if environment == "emulator" else None  # noqa: S311 (repeats on purpose)
+        self.emulator = Emulator(region.code, seed=SEED).start() if environment == "emulator" else None
+        self.shop = Storefront(settings["merchant_name"], new_token=self._drawn(12) or (lambda: uuid.uuid4().hex))
+
+    def close(self) -> None:
+        """Stop the servers; the emulated world is gone."""
+        if self._client:
+            self._client.close()
+        self.shop.close()
+        if self.emulator:
+            self.emulator.stop()
+
+    def __repr__(self) -> str:
+        where = {"emulator": "an emulated Amazon Pay in this process"}.get(self.environment, f"Amazon's {self.environment}")
+        who = "you play the buyer" if self.buyer == "you" else "a script plays the buyer"
+        return f"Workbench: {where}, region {self.region.code} ({self.currency}); {who}."
+
+    def _drawn(self, digits: int) -> Callable[[], str] | None:
+        """Return a source of repeatable hexadecimal text, in the emulator."""
+        generator = self._random
+        return None if generator is None else lambda: f"{generator.getrandbits(4 * digits):0{digits}x}"
+
+    # --- Get set up ---------------------------------------------------------------------------------------------------
+
+    def set_up_keys(self) -> MerchantKeys:
+        """Return the merchant's key pair, ready to sign.
+
+        Emulator: a new pair is made, written to a file that only you can read, and its public half is registered.
+        Sandbox and live: the pair that the environment variables name is read.
+
+        Raises:
+            ConfigurationError: A variable is missing, or the key does not fit region and environment.
+        """
+        path = self._folder / "private.pem"
+        if self.emulator is None:
+            keys = key_files.load(self._variable("private_key_file"), self._variable("public_key_id"))
+        elif path.exists():
+            keys = self.keys
+        else:
+            made = key_files.generate()
+            key_files.save(made, path)
+            self.emulator.register_key(made.public_pem)
+            keys = key_files.with_id(made, self.emulator.key_id(made.public_pem))
+        self._keys = keys
+        return keys
+
+    def check_keys(self) -> list[key_files.Finding]:
+        """Return what can be said about the key pair before anything is sent."""
+        path = self._folder / "private.pem" if self.emulator else Path(self._variable("private_key_file"))
+        return key_files.check(
+            path, self.keys.public_key_id, region=self.region.code, environment=self.environment
+        )
+
+    @cached_property
+    def _folder(self) -> Path:
+        self._temporary = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
+        return Path(self._temporary.name)
+
+    @property
+    def keys(self) -> MerchantKeys:
+        """The key pair of `set_up_keys`."""
+        if self._keys is None:
+            raise ConfigurationError("There are no keys yet.", advice="Run the cell with wb.set_up_keys() first.")
+        return self._keys
+
+    def _variable(self, name: str) -> str:
+        value = os.environ.get(VARIABLES[name], "")
+        if not value:
+            raise ConfigurationError(
+                f"The environment variable {VARIABLES[name]} is not set.",
+                advice=f"environment={self.environment!r} needs {', '.join(VARIABLES.values())}; set them and restart.",
+            )
+        return value
+
+    @property
+    def merchant_id(self) -> str:
+        """The merchant account."""
+        return self.emulator.merchant_id if self.emulator else self._variable("merchant_id")
+
+    @property
+    def store_id(self) -> str:
+        """The store that the button belongs to."""
+        return self.emulator.store_id if self.emulator else self._variable("store_id")
+
+    @property
+    def client(self) -> AmazonPayClient:
+        """The client of the API."""
+        if self._client is None:
+            self._client = AmazonPayClient(
+                AmazonPayAuth(self.keys), region=self.region.code, environment=self.environment,
+                base_url=self.emulator.url if self.emulator else None, allow_live=self._allow_live,
+                journal=self.journal, new_idempotency_key=self._drawn(32) or new_idempotency_key,
+            )  # fmt: skip
+        return self._client
+
+    def price(self, amount: str) -> dict[str, str]:
+        """Return an amount in the merchant's currency, as the API wants it.
+
+        Raises:
+            ConfigurationError: It has decimals that the currency has not, or is not above zero.
+        """
+        try:
+            text = format_amount(parse_amount(amount, self.currency), self.currency)
+        except ValueError as error:
+            raise ConfigurationError(f"amount={amount!r} cannot be used: {error}.", advice="Correct the amount.") from None
+        return {"amount": text, "currencyCode": self.currency}
+
+    # --- The buyer ----------------------------------------------------------------------------------------------------
+
+    @property
+    def script_url(self) -> str:
+        """Where `checkout.js` is."""
+        if self.emulator:
+            return f"{self.emulator.url}/checkout.js"
+        return f"https://{self.region.checkout_script_host}/checkout.js"
+
+    def show_button(self, visit: Visit, signed: SignedPayload, *, product_type: str = "PayOnly") -> "HostedPage":
+        """Put the button on the shop's page; show the page when you play the buyer."""
+        config = button_config(
+            signed, merchant_id=self.merchant_id, region=self.region, product_type=product_type,
+            language=self.language, currency=self.currency,
+        )  # fmt: skip
+        visit.offer(self.script_url, config)
+        return HostedPage(self, visit)
+
+    # --- Time ---------------------------------------------------------------------------------------------------------
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass at Amazon: the emulator's clock is advanced, anywhere else this really waits."""
+        if self.emulator:
+            self.emulator.clock.advance(f"PT{seconds}S")
+        else:
+            time.sleep(seconds)
+
+    # --- What a run proves --------------------------------------------------------------------------------------------
+
+    def claim(self, name: str, text: str, ok: bool) -> Claim:
+        """Say that something holds; a run fails where it does not.
+
+        Raises:
+            AssertionError: It does not hold.
+        """
+        if not ok:
+            from IPython.display import display
+
+            display(Claim(name, text, ok))
+            raise AssertionError(f"{name}: {text}")
+        return Claim(name, text, ok)
+
+    def record(
+        self, *, session: CheckoutSession | None = None, permission: ChargePermission | None = None,
+        charge: Charge | None = None, refund: Refund | None = None,
+    ) -> Result:  # fmt: skip
+        """Note the objects that a flow made, for the report of a run."""
+        return Result(
+            {
+                "checkoutSessionId": session and session.checkout_session_id,
+                "chargePermissionId": permission and permission.charge_permission_id,
+                "chargePermissionType": permission and permission.charge_permission_type,
+                "chargePermissionState": permission and permission.state,
+                "chargeId": charge and charge.charge_id,
+                "chargeState": charge and charge.state,
+                "refundId": refund and refund.refund_id,
+                "refundState": refund and refund.state,
+            }
+        )
+
+
+class HostedPage:
+    """The shop's page with the button, on its way to Amazon's pages and back."""
+
+    def __init__(self, wb: Workbench, visit: Visit) -> None:
+        self._wb, self._visit = wb, visit
+        self.url = visit.page_url
+
+    def __repr__(self) -> str:
+        if self._wb.buyer == "script":
+            return "The shop's page with the Amazon Pay button; a script will press it."
+        return f"Press the button on {self.url}"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        if self._wb.buyer == "script":
+            return {"text/plain": repr(self)}
+        url = html.escape(self.url)
+        frame = f'<iframe class="amazonpay-page" title="The shop, then Amazon\'s pages" src="{url}" ' + (
+            f'style="width:100%;height:{FRAME_HEIGHT}px;border:1px solid #8885;border-radius:8px"></iframe>'
+        )
+        link = f'<p>Play the buyer: press the button. <a href="{url}" target="_blank" rel="noopener">Open it in a tab</a></p>'
+        # Amazon's own pages refuse to be framed, so on a real environment there is only the link.
+        return {"text/plain": repr(self), "text/html": link + (frame if self._wb.emulator else "")}
+
+    async def returned(self, timeout: float | None = None, **script: Any) -> Arrival:
+        """Wait until the buyer is back at the shop.
+
+        Args:
+            timeout: Seconds; `wait_seconds` of the run when left out.
+            script: For the scripted buyer: ``card``, ``then``, ``consent``, ``mfa``, or ``ending="cancel"``/"decline".
+        Raises:
+            BuyerPageError: Nobody came back in time, or the wait was interrupted.
+        """
+        journal, start = self._wb.journal, self._wb.client._clock
+        if self._wb.buyer == "script":
+            await asyncio.to_thread(self._play, **script)
+        elif not self._visit.arrival.done():
+            print("Waiting for you to press the button and to come back from Amazon's pages …")  # noqa: T201
+        arrival = await self._visit.returned(timeout or self._wb._wait_seconds)
+        journal.step(participants.BUYER, participants.SHOP_PAGE, "press the Amazon Pay button", start())
+        journal.step(participants.SHOP_PAGE, participants.AMAZON_PAY_PAGES, "POST /checkout/initiate", start())
+        journal.step(participants.BUYER, participants.AMAZON_PAY_PAGES, "sign in, choose, decide", start())
+        journal.step(participants.AMAZON_PAY_PAGES, participants.SHOP_SERVER, f"back at the {arrival.kind} address", start())
+        return arrival
+
+    def _play(self, *, ending: str = "approve", **options: Any) -> None:
+        if self._wb.emulator is None:
+            raise BuyerPageError(
+                "A script cannot play the buyer on Amazon's own pages.", advice='Use buyer="you" with this environment.'
+            )
+        play: dict[str, Callable[..., str]] = {
+            "approve": scripted_buyer.approve, "cancel": scripted_buyer.cancel, "decline": scripted_buyer.decline,
+        }  # fmt: skip
+        scripted_buyer.arrive(play[ending](self.url, **options))
+
+
+def open(  # noqa: A001 (read as workbench.open)
+    environment: str = "emulator", region: str = "na", buyer: str = "auto", *, allow_live: bool = False, **settings: str
+) -> Workbench:
+    """Open a workbench; the one that was open before is closed.
+
+    Args:
+        environment: ``emulator``, ``sandbox`` or ``live`` (live also needs ``allow_live=True``).
+        region: ``na``, ``eu`` or ``jp``.
+        buyer: ``you``, ``script``, or ``auto``: you in a JupyterLab session, a script anywhere else.
+        settings: ``currency``, ``amount``, ``language``, ``wait_seconds``, ``merchant_name``.
+    Raises:
+        ConfigurationError: A value or name is not allowed; nothing was started.
+    """
+    global _current
+    _check_injected()
+    check_names(settings, PARAMETERS)
+    values = {name: row.default for name, row in PARAMETERS.items()} | settings
+    values |= {"environment": environment, "region": region, "buyer": buyer}
+    check_values(values)
+    if environment == "live" and not allow_live:
+        raise ConfigurationError("Live moves real money.", advice="Give allow_live=True as well, if you want that.")
+    if buyer == "auto":
+        buyer = "you" if _in_jupyterlab() else "script"
+    if buyer == "script" and environment != "emulator":
+        raise ConfigurationError(
+            "A script cannot play the buyer on Amazon's own pages.", advice='Choose buyer="you" with this environment.'
+        )
+    if _current:
+        _current.close()
+    _current = Workbench(environment, region_of(region), buyer, values, allow_live)
+    return _current
+
+
+def _in_jupyterlab() -> bool:
+    # Jupyter Server sets this for the kernels of its sessions; papermill, nbval and nbconvert start kernels without it.
+    return bool(os.environ.get("JPY_SESSION_NAME"))
+
+
+def _check_injected() -> None:
+    """Refuse a misspelt papermill parameter: papermill itself injects any name and goes on."""
+    try:
+        cells: list[str] = get_ipython().user_ns["In"]  # type: ignore[name-defined]
+    except (NameError, KeyError):
+        return
+    injected = next((i for i, cell in enumerate(cells) if cell.lstrip().startswith("# Parameters\n")), None)
+    if injected is None:
+        return
+    known = {name for cell in cells[:injected] for name in _assigned(cell)}
+    check_names(_assigned(cells[injected]), known)
+
+
+def _assigned(cell: str) -> set[str]:
+    try:
+        statements = ast.parse(cell).body
+    except SyntaxError:
+        return set()
+    targets = [t for s in statements for t in (s.targets if isinstance(s, ast.Assign) else [getattr(s, "target", None)])]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
