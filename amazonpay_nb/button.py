@@ -5,7 +5,7 @@ The merchant's server writes the payload once, signs exactly that text, and the 
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from amazonpay_nb.keys import MerchantKeys
@@ -31,12 +31,20 @@ class SignedPayload:
     """
 
     payload_json: str
-    signature: str = field(repr=False)
+    signature: str
     algorithm: str
     public_key_id: str
 
+    def __repr__(self) -> str:
+        return (
+            f"SignedPayload: {len(self.payload_json)} characters signed with {self.algorithm} by {self.public_key_id}; "
+            f"the signature has {len(self.signature)} characters"
+        )
 
-def set_up_payload(store_id: str, *, result_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()) -> Payload:
+
+def set_up_payload(
+    store_id: str, *, result_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
+) -> Payload:
     """Return the payload that saves a wallet without a purchase.
 
     Args:

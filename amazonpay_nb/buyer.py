@@ -162,7 +162,9 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
                 advice="Start again from the shop.",
             )
         if response.is_error:
-            raise BuyerPageError(f"The page {PAGES[page]!r} did not accept {pressed}: {alert}", advice="Choose another.")
+            raise BuyerPageError(
+                f"The page {PAGES[page]!r} did not accept {pressed}: {alert}", advice="Choose another."
+            )
         values = form.fields | answer(page, form, alert)
         _check_offered(page, form, values)
         pressed = ", ".join(values[name] for name in ("card", "action") if name in values)
@@ -218,4 +220,3 @@ def arrive(address: str, *, http: httpx.Client | None = None) -> bool:
         if http is None:
             client.close()
     return True
-

@@ -9,23 +9,26 @@ What it does add is care.  Every POST carries an idempotency key; an attempt tha
 the *same* key, so that it cannot charge twice; a refusal becomes an exception that says what to do next.
 """
 
+import itertools
 import json
 import ssl
 import time
 import uuid
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 import tenacity
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_jsonable_python
 
-from amazonpay_nb.errors import ApiError, ConfigurationError, TransportError, api_error
-from amazonpay_nb.journal import Exchange, Journal
+from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, TransportError, api_error
+from amazonpay_nb.journal import Exchange, Journal, redact
 from amazonpay_nb.keys import MerchantKeys
 from amazonpay_nb.signing import format_date, sign_request
 from amazonpay_nb.spec.objects import Buyer, Charge, ChargePermission, CheckoutSession, Refund
@@ -36,9 +39,11 @@ from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 __all__ = ["AmazonPayAuth", "AmazonPayClient", "new_idempotency_key"]
 
 ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
-RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})  # nothing was decided: the same key gets a fresh try
+LONGEST_PAUSE = 60.0  # seconds; who is asked to wait longer is told so instead
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _BACK_OFF = tenacity.wait_random_exponential(multiplier=0.5, max=8)
+_IDEMPOTENCY_KEY = "x-amz-pay-idempotency-key"
 _HOSTS = {row.api_host: row.code for row in REGIONS.values()}
 
 Clock = Callable[[], datetime]
@@ -123,6 +128,7 @@ class AmazonPayClient:
         self._http = httpx.Client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
             transport=transport, headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
+            trust_env=environment != "emulator",  # a proxy cannot reach loopback for us
         )  # fmt: skip
 
     def __enter__(self) -> Self:
@@ -188,7 +194,7 @@ class AmazonPayClient:
         Raises:
             DeclinedError: The payment was declined; a new attempt takes a new key.
         """
-        fields |= {"charge_permission_id": charge_permission_id, "charge_amount": charge_amount}
+        fields = {"charge_permission_id": charge_permission_id, "charge_amount": charge_amount, **fields}
         return self._call("createCharge", Charge, fields)
 
     def get_charge(self, charge_id: str, **options: str) -> Charge:
@@ -197,7 +203,7 @@ class AmazonPayClient:
 
     def capture_charge(self, charge_id: str, *, capture_amount: Any, **fields: Any) -> Charge:
         """Capture Charge, all of it or less; more than seven days after authorisation it is asynchronous."""
-        return self._call("captureCharge", Charge, fields | {"capture_amount": capture_amount}, charge_id)
+        return self._call("captureCharge", Charge, {"capture_amount": capture_amount, **fields}, charge_id)
 
     def cancel_charge(self, charge_id: str, *, cancellation_reason: str, **options: str) -> Charge:
         """Cancel Charge before it is captured."""
@@ -207,7 +213,7 @@ class AmazonPayClient:
 
     def create_refund(self, *, charge_id: str, refund_amount: Any, **fields: Any) -> Refund:
         """Create Refund of a captured charge; the outcome follows later."""
-        return self._call("createRefund", Refund, fields | {"charge_id": charge_id, "refund_amount": refund_amount})
+        return self._call("createRefund", Refund, {"charge_id": charge_id, "refund_amount": refund_amount, **fields})
 
     def get_refund(self, refund_id: str, **options: str) -> Refund:
         """Get Refund."""
@@ -221,49 +227,51 @@ class AmazonPayClient:
 
     def _call(self, name: str, kind: type[Answer], fields: dict[str, Any], object_id: str = "") -> Answer:
         operation = OPERATIONS[name]
-        headers = {}
-        key = fields.pop("idempotency_key", None)
+        key, code = fields.pop("idempotency_key", None), fields.pop("simulation_code", None)
+        if fields and not operation.body:
+            raise TypeError(f"{operation.title} has no body that could hold {', '.join(fields)}")
+        headers = {SIMULATION_HEADER: code} if code else {}
         if operation.idempotency != Idempotency.WITHOUT_EFFECT:
-            headers["x-amz-pay-idempotency-key"] = key or self._new_key()
-        if code := fields.pop("simulation_code", None):
-            headers[SIMULATION_HEADER] = code
-        body = {to_camel(field): _plain(value) for field, value in fields.items() if value is not None}
-        request = self._http.build_request(
-            operation.method,
-            self._segment + operation.path.format(id=quote(object_id, safe="-_.~")),
-            # Compact, and with slashes and letters as they are: what is signed is what is sent.
-            content=json.dumps(body, separators=(",", ":"), ensure_ascii=False) if operation.body else None,
-            headers=headers,
-        )
-        return kind.model_validate(self._send(name, request, body if operation.body else None))
+            headers[_IDEMPOTENCY_KEY] = key or self._new_key()
+        given = {to_camel(field): value for field, value in fields.items() if value is not None}
+        body: Body | None = to_jsonable_python(given, by_alias=True) if operation.body else None
+        # Compact, and with slashes and letters as they are: what is signed is what is sent.
+        text = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        path = self._segment + operation.path.format(id=quote(object_id, safe="-_.~"))
+        try:
+            request = self._http.build_request(operation.method, path, content=text, headers=headers)
+        except UnicodeEncodeError:
+            raise ConfigurationError("A text cannot be sent.", advice="Send Unicode, and ASCII in headers.") from None
+        return self._send(name, kind, request, body)
 
-    def _send(self, name: str, request: httpx.Request, body: Body | None) -> Body:
+    def _send(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None) -> Answer:
         """Send until there is an answer that a repetition cannot change, keeping the idempotency key."""
+        attempts = itertools.count(1)
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            retry=tenacity.retry_if_exception(_may_retry),
-            wait=_pause,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        for attempt in retrying:
-            with attempt:
-                return self._attempt(name, request, body, attempt.retry_state.attempt_number)
-        raise AssertionError("tenacity returns or raises")
+            stop=tenacity.stop_after_attempt(ATTEMPTS), retry=tenacity.retry_if_exception(_may_retry),
+            wait=_pause, sleep=self._sleep, reraise=True,
+        )  # fmt: skip
+        try:
+            return retrying(lambda: self._attempt(name, kind, request, body, next(attempts)))
+        except ConflictError as error:
+            # Only a key makes a repetition harmless: a second Cancel or Close meets the work of the first.
+            if next(attempts) > 2 and not error.idempotency_key:
+                error.advice = f"An earlier attempt may have done the work: look at the object first. {error.advice}"
+            raise
 
-    def _attempt(self, name: str, request: httpx.Request, body: Body | None, number: int) -> Body:
-        key = request.headers.get("x-amz-pay-idempotency-key", "")
+    def _attempt(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None, number: int) -> Answer:
+        key = request.headers.get(_IDEMPOTENCY_KEY, "")
+        what, advice = redact(f"{request.method} {request.url.path} in attempt {number}"), _repeat(request.method, key)
         status, answer, request_id, lost = None, None, "", ""
         try:
             response = self._http.send(request)
             status, answer = response.status_code, _json_object(response)
             request_id = response.headers.get("x-amz-pay-request-id", "")
-        except httpx.TransportError as error:
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
+            raise ConfigurationError(f"{what} cannot be sent.", advice="Check base_url and headers.") from error
+        except httpx.RequestError as error:
             lost = type(error).__name__
-            advice = "Whether Amazon did the work is not known. "
-            advice += f"Repeat it with idempotency_key={key!r}: it cannot happen twice." if key else "Repeat it."
-            message = f"No answer to {request.method} {request.url.path} in attempt {number} ({lost})."
-            raise TransportError(message, advice=advice) from error
+            raise TransportError(f"No answer to {what} ({lost}).", advice=advice) from error
         finally:
             self.journal.record(
                 Exchange(
@@ -273,32 +281,35 @@ class AmazonPayClient:
                 )
             )  # fmt: skip
         if status >= 400:
-            raise _refusal(response, answer, name, request_id)
-        return answer
+            raise self._refusal(response, answer, name, request_id, key)
+        try:
+            return kind.model_validate(answer)
+        except ValidationError:
+            raise TransportError(f"The answer to {what} is not Amazon Pay's: {status}.", advice=advice) from None
+
+    def _refusal(self, response: httpx.Response, answer: Body, name: str, request_id: str, key: str) -> ApiError:
+        error = api_error(
+            response.status_code, str(answer.get("reasonCode") or f"HTTP {response.status_code}"),
+            # Amazon's message quotes the signature that it could not verify.
+            redact(str(answer.get("message") or "The answer had no message.")), operation=name, request_id=request_id,
+            idempotency_key=key,
+        )  # fmt: skip
+        error.retry_after = _seconds(response.headers.get("retry-after", ""), self._clock())
+        return error
 
 
 def _environment_segment(keys: MerchantKeys, environment: str, allow_live: bool) -> str:
     if environment not in ("emulator", "sandbox", "live"):
-        raise ConfigurationError(
-            f"environment={environment!r} does not exist.", advice="Choose emulator, sandbox or live."
-        )
+        raise ConfigurationError(f"No environment {environment!r} exists.", advice="Choose emulator, sandbox or live.")
     if environment == "live" and not allow_live:
-        raise ConfigurationError(
-            "Live moves real money.", advice="Give allow_live=True as well, if that is what you want."
-        )
+        raise ConfigurationError("Live moves real money.", advice="Give allow_live=True as well, if you want that.")
     wanted = "live" if environment == "live" else "sandbox"
-    if keys.environment is None:
-        return f"/{wanted}"
-    if keys.environment != wanted:
+    if keys.environment not in (None, wanted):
         raise ConfigurationError(
             f"The key {keys.public_key_id} is for {keys.environment}, not for {environment}.",
             advice="Use a key of that environment, or change the environment.",
         )
-    return ""
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
+    return "" if keys.environment else f"/{wanted}"
 
 
 def _json_object(response: httpx.Response) -> Body:
@@ -309,21 +320,27 @@ def _json_object(response: httpx.Response) -> Body:
     return answer if isinstance(answer, dict) else {}
 
 
-def _refusal(response: httpx.Response, answer: Body, operation: str, request_id: str) -> ApiError:
-    error = api_error(
-        response.status_code, answer.get("reasonCode") or f"HTTP {response.status_code}",
-        answer.get("message") or "The answer had no message.", operation=operation, request_id=request_id,
-    )  # fmt: skip
-    error.retry_after = _seconds(response.headers.get("retry-after", ""))
-    return error
+def _repeat(method: str, key: str) -> str:
+    if method == "GET":
+        return "It was to change nothing: repeat it."
+    again = f"repeat it with idempotency_key={key!r}, it cannot happen twice." if key else "look at the object first."
+    return f"Whether Amazon did the work is not known: {again}"
 
 
-def _seconds(text: str) -> float | None:
-    return float(text) if text.isdecimal() else None
+def _seconds(text: str, now: datetime) -> float | None:
+    """Return what Retry-After asks for: a number of seconds, or a date."""
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+    except (TypeError, ValueError):
+        return None
 
 
 def _may_retry(error: BaseException) -> bool:
-    return isinstance(error, TransportError) or (isinstance(error, ApiError) and error.status_code in RETRIED_STATUS)
+    if isinstance(error, ApiError):
+        return error.status_code in RETRIED_STATUS and (error.retry_after or 0) <= LONGEST_PAUSE
+    return isinstance(error, TransportError)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

@@ -62,7 +62,9 @@ def _clock() -> list[Finding]:
 def _browser() -> list[Finding]:
     name = next((name for name in ("chromium", "google-chrome", "chrome") if shutil.which(name)), "")
     # Only the browser tests need one on the path; a person's browser is wherever it is.
-    return [Finding(True, f"{name} is there for the browser tests." if name else "No Chromium: browser tests are skipped.")]
+    return [
+        Finding(True, f"{name} is there for the browser tests." if name else "No Chromium: browser tests are skipped.")
+    ]
 
 
 def _account() -> list[Finding]:

@@ -5,7 +5,7 @@
     - ConfigurationError      a key, parameter, address or port is wrong
     - SigningError            the request cannot be signed or verified
     - BuyerPageError          the hosted page was not answered, or not as expected
-  + TransportError            no answer came back
+  + TransportError            no answer came back, or none that can be read
   + ApiError                  Amazon answered with a refusal
     - InvalidRequestError     400, 405, 426
     - UnauthorizedError       401, 403
@@ -13,14 +13,15 @@
     - ConflictError           409 and 422: the object's state does not allow it
     - DeclinedError           422: the payment was declined
     - ThrottledError          429
-    - ServerError             5xx and 408
+    - ServerError             5xx, 408 and 425
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from amazonpay_nb.spec.reasons import Recovery, recovery_for
+from amazonpay_nb.spec.reasons import Recovery, Retry, recovery_for
 
 __all__ = [
     "AmazonPayError",
@@ -63,6 +64,14 @@ class AmazonPayError(Exception):
         # IPython asks for this before it prints a traceback: a reader gets the message, not our internals.
         return [f"{type(self).__name__}: {self}"]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with the message alone; an error has to survive the way between processes whole.
+        return _rebuilt, (type(self), self.args), vars(self)
+
+
+def _rebuilt(kind: type[AmazonPayError], arguments: tuple[Any, ...]) -> AmazonPayError:
+    return kind.__new__(kind, *arguments)
+
 
 class LocalError(AmazonPayError):
     """Nothing was sent: the problem is on this machine."""
@@ -81,7 +90,7 @@ class BuyerPageError(LocalError):
 
 
 class TransportError(AmazonPayError):
-    """No answer arrived; whether Amazon did the work is not known."""
+    """No answer arrived, or none that can be read; whether Amazon did the work is not known."""
 
 
 class ApiError(AmazonPayError):
@@ -92,22 +101,29 @@ class ApiError(AmazonPayError):
         status_code: HTTP status.
         reason_code: Amazon's ``reasonCode``, for example ``SoftDeclined``.
         request_id: ``x-amz-pay-request-id`` of the answer, or ``""``.
+        idempotency_key: The key that the request carried, or ``""``; the advice names it where it is to be sent again.
+        amazon_message: Amazon's own ``message``.
         recovery: What it means, whether to retry and with which key, and what to tell the buyer.
         retry_after: Seconds that Amazon asks to wait before a repetition, or None.
     Spec: "Error handling".
     """
 
     def __init__(
-        self, message: str, *, status_code: int, reason_code: str, operation: str = "", request_id: str = ""
-    ) -> None:
+        self, message: str, *, status_code: int, reason_code: str, operation: str = "", request_id: str = "",
+        idempotency_key: str = "",
+    ) -> None:  # fmt: skip
         self.status_code = status_code
         self.reason_code = reason_code
         self.operation = operation
         self.request_id = request_id
+        self.idempotency_key = idempotency_key
         self.amazon_message = message
         self.retry_after: float | None = None
         self.recovery: Recovery = recovery_for(reason_code, status_code)
-        super().__init__(f"{status_code} {reason_code}: {message}", advice=self.recovery.next_step)
+        advice = self.recovery.next_step
+        if idempotency_key and self.recovery.retry in (Retry.SAME_KEY, Retry.LATER):
+            advice += f" This one had idempotency_key={idempotency_key!r}."
+        super().__init__(f"{status_code} {reason_code}: {message}", advice=advice)
 
 
 class InvalidRequestError(ApiError):
@@ -139,8 +155,9 @@ class ServerError(ApiError):
 
 
 def api_error(
-    status_code: int, reason_code: str, message: str, *, operation: str = "", request_id: str = ""
-) -> ApiError:
+    status_code: int, reason_code: str, message: str, *, operation: str = "", request_id: str = "",
+    idempotency_key: str = "",
+) -> ApiError:  # fmt: skip
     """Return the branch of the tree that fits an answer."""
     if recovery_for(reason_code, status_code).is_decline:
         kind: type[ApiError] = DeclinedError
@@ -152,7 +169,10 @@ def api_error(
         kind = {401: UnauthorizedError, 403: UnauthorizedError, 404: NotFoundError}.get(
             status_code, ConflictError if status_code in (409, 422) else InvalidRequestError
         )
-    return kind(message, status_code=status_code, reason_code=reason_code, operation=operation, request_id=request_id)
+    return kind(
+        message, status_code=status_code, reason_code=reason_code, operation=operation, request_id=request_id,
+        idempotency_key=idempotency_key,
+    )  # fmt: skip
 
 
 @dataclass

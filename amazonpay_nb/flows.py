@@ -69,9 +69,7 @@ def complete_set_up(client: AmazonPayClient, checkout_session_id: str) -> Checko
     return client.complete_checkout_session(checkout_session_id)
 
 
-def charge(
-    client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], **fields: Any
-) -> Charge:
+def charge(client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], **fields: Any) -> Charge:
     """Charge a saved wallet later: Get Charge Permission first, then Create Charge if it is Chargeable.
 
     Args:

@@ -1,5 +1,6 @@
 """The parameters of a run: each has a default, a meaning and a check that happens before the first request."""
 
+import ast
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.spec.regions import REGIONS, parse_amount, region as region_of
 
-__all__ = ["BUYERS", "ENVIRONMENTS", "PARAMETERS", "Parameter", "check_names", "check_values"]
+__all__ = ["BUYERS", "ENVIRONMENTS", "PARAMETERS", "Parameter", "check_injected", "check_names", "check_values"]
 
 ENVIRONMENTS = ("emulator", "sandbox", "live")
 BUYERS = ("auto", "you", "script")
@@ -101,6 +102,28 @@ def check_names(given: Mapping[str, object] | set[str], known: Mapping[str, obje
         if name not in known:
             close = difflib.get_close_matches(name, list(known), n=1)
             hint = f"Did you mean {close[0]}? " if close else ""
-            raise ConfigurationError(
-                f"There is no parameter {name!r}.", advice=f"{hint}There are {', '.join(known)}."
-            )
+            raise ConfigurationError(f"There is no parameter {name!r}.", advice=f"{hint}There are {', '.join(known)}.")
+
+
+def check_injected() -> None:
+    """Refuse a misspelt papermill parameter: papermill itself injects any name and goes on."""
+    try:
+        cells: list[str] = get_ipython().user_ns["In"]  # type: ignore[name-defined]
+    except (NameError, KeyError):
+        return
+    injected = next((i for i, cell in enumerate(cells) if cell.lstrip().startswith("# Parameters\n")), None)
+    if injected is None:
+        return
+    known = {name for cell in cells[:injected] for name in _assigned(cell)}
+    check_names(_assigned(cells[injected]), known)
+
+
+def _assigned(cell: str) -> set[str]:
+    try:
+        statements = ast.parse(cell).body
+    except SyntaxError:
+        return set()
+    targets = [
+        t for s in statements for t in (s.targets if isinstance(s, ast.Assign) else [getattr(s, "target", None)])
+    ]
+    return {target.id for target in targets if isinstance(target, ast.Name)}

@@ -173,7 +173,7 @@ def notebook_page(document: Any, name: str) -> str:
 
     Args:
         document: An nbformat node, version 4.
-        name: The title where the notebook's first cell has none.
+        name: The title where the notebook has no heading.
     """
     config = Config()
     # A widget or a diagram needs a script from the network; its static twin, which is always there, does not.
@@ -189,5 +189,5 @@ def notebook_page(document: Any, name: str) -> str:
 
 
 def _title(document: Any) -> str:
-    first = document.cells[0].source if document.cells else ""
-    return next((line.removeprefix("# ") for line in first.splitlines() if line.startswith("# ")), "")
+    lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
+    return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), "")

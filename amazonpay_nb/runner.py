@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 
 import nbformat
 import papermill
+from jupyter_core.utils import ensure_event_loop
 from tenacity import retry, retry_if_exception, stop_after_attempt
 from tqdm import tqdm  # type: ignore[import-untyped]
 from traitlets.config import Config
@@ -239,6 +240,8 @@ def kernel_environment() -> Iterator[None]:
 def run_one(notebook: Path, values: Mapping[str, Any], folder: Path) -> Run:
     """Execute one notebook and write it and its page into *folder*, whether it passes or fails.
 
+    Call it from a thread or process of its own, where no event loop is running.
+
     Args:
         values: Name to value, in the notebook's types.
     """
@@ -246,7 +249,9 @@ def run_one(notebook: Path, values: Mapping[str, Any], folder: Path) -> Run:
     executed = folder / notebook.name
     stopped = None
     try:
-        _execute(notebook, executed, values)
+        # Jupyter makes an event loop for this thread and leaves it open.
+        with closing(ensure_event_loop()):
+            _execute(notebook, executed, values)
     except papermill.PapermillExecutionError:
         pass  # a cell failed, and holds its error
     except (RuntimeError, OSError) as error:  # the kernel died, or a cell took too long

@@ -6,7 +6,6 @@ With `environment="emulator"` an emulated Amazon Pay is started in this process;
 Amazon, with the account that the environment variables name.  Nothing else in a notebook changes.
 """
 
-import ast
 import asyncio
 import html
 import os
@@ -23,12 +22,12 @@ import amazonpay_nb.buyer as scripted_buyer
 from amazonpay_nb import journal as participants, keys as key_files
 from amazonpay_nb.button import SignedPayload, button_config
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient, new_idempotency_key
-from amazonpay_nb.display import Claim, Result
+from amazonpay_nb.display import Claim, Result, Shown, show
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError
 from amazonpay_nb.journal import Journal
 from amazonpay_nb.keys import MerchantKeys
-from amazonpay_nb.parameters import PARAMETERS, check_names, check_values
+from amazonpay_nb.parameters import PARAMETERS, check_injected, check_names, check_values
 from amazonpay_nb.spec.objects import Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.regions import Region, format_amount, parse_amount, region as region_of
 from amazonpay_nb.storefront import Arrival, Storefront, Visit
@@ -52,7 +51,9 @@ _current: "Workbench | None" = None
 class Workbench:
     """An open connection to Amazon Pay, with everything that a notebook needs around it; see `open`."""
 
-    def __init__(self, environment: str, region: Region, buyer: str, settings: Mapping[str, str], allow_live: bool) -> None:
+    def __init__(
+        self, environment: str, region: Region, buyer: str, settings: Mapping[str, str], allow_live: bool
+    ) -> None:
         self.environment, self.region, self.buyer = environment, region, buyer
         self.currency = settings["currency"] or region.ledger_currencies[0]
         self.language = settings["language"] or region.default_language
@@ -75,7 +76,9 @@ class Workbench:
             self.emulator.stop()
 
     def __repr__(self) -> str:
-        where = {"emulator": "an emulated Amazon Pay in this process"}.get(self.environment, f"Amazon's {self.environment}")
+        where = {"emulator": "an emulated Amazon Pay in this process"}.get(
+            self.environment, f"Amazon's {self.environment}"
+        )
         who = "you play the buyer" if self.buyer == "you" else "a script plays the buyer"
         return f"Workbench: {where}, region {self.region.code} ({self.currency}); {who}."
 
@@ -111,9 +114,7 @@ class Workbench:
     def check_keys(self) -> list[key_files.Finding]:
         """Return what can be said about the key pair before anything is sent."""
         path = self._folder / "private.pem" if self.emulator else Path(self._variable("private_key_file"))
-        return key_files.check(
-            path, self.keys.public_key_id, region=self.region.code, environment=self.environment
-        )
+        return key_files.check(path, self.keys.public_key_id, region=self.region.code, environment=self.environment)
 
     @cached_property
     def _folder(self) -> Path:
@@ -166,7 +167,9 @@ class Workbench:
         try:
             text = format_amount(parse_amount(amount, self.currency), self.currency)
         except ValueError as error:
-            raise ConfigurationError(f"amount={amount!r} cannot be used: {error}.", advice="Correct the amount.") from None
+            raise ConfigurationError(
+                f"amount={amount!r} cannot be used: {error}.", advice="Correct the amount."
+            ) from None
         return {"amount": text, "currencyCode": self.currency}
 
     # --- The buyer ----------------------------------------------------------------------------------------------------
@@ -205,9 +208,7 @@ class Workbench:
             AssertionError: It does not hold.
         """
         if not ok:
-            from IPython.display import display
-
-            display(Claim(name, text, ok))
+            _display(Claim(name, text, ok))
             raise AssertionError(f"{name}: {text}")
         return Claim(name, text, ok)
 
@@ -216,18 +217,17 @@ class Workbench:
         charge: Charge | None = None, refund: Refund | None = None,
     ) -> Result:  # fmt: skip
         """Note the objects that a flow made, for the report of a run."""
-        return Result(
-            {
-                "checkoutSessionId": session and session.checkout_session_id,
-                "chargePermissionId": permission and permission.charge_permission_id,
-                "chargePermissionType": permission and permission.charge_permission_type,
-                "chargePermissionState": permission and permission.state,
-                "chargeId": charge and charge.charge_id,
-                "chargeState": charge and charge.state,
-                "refundId": refund and refund.refund_id,
-                "refundState": refund and refund.state,
-            }
-        )
+        values: dict[str, str | int | None] = {
+            "checkoutSessionId": session.checkout_session_id if session else None,
+            "chargePermissionId": permission.charge_permission_id if permission else None,
+            "chargePermissionType": permission.charge_permission_type if permission else None,
+            "chargePermissionState": permission.state if permission else None,
+            "chargeId": charge.charge_id if charge else None,
+            "chargeState": charge.state if charge else None,
+            "refundId": refund.refund_id if refund else None,
+            "refundState": refund.state if refund else None,
+        }
+        return Result(values)
 
 
 class HostedPage:
@@ -246,10 +246,12 @@ class HostedPage:
         if self._wb.buyer == "script":
             return {"text/plain": repr(self)}
         url = html.escape(self.url)
-        frame = f'<iframe class="amazonpay-page" title="The shop, then Amazon\'s pages" src="{url}" ' + (
+        frame = (
+            f'<iframe class="amazonpay-page" title="The shop, then Amazon\'s pages" src="{url}" '
             f'style="width:100%;height:{FRAME_HEIGHT}px;border:1px solid #8885;border-radius:8px"></iframe>'
         )
-        link = f'<p>Play the buyer: press the button. <a href="{url}" target="_blank" rel="noopener">Open it in a tab</a></p>'
+        tab = f'<a href="{url}" target="_blank" rel="noopener">Open it in a tab</a>'
+        link = f"<p>Play the buyer: press the button. {tab}</p>"
         # Amazon's own pages refuse to be framed, so on a real environment there is only the link.
         return {"text/plain": repr(self), "text/html": link + (frame if self._wb.emulator else "")}
 
@@ -266,12 +268,14 @@ class HostedPage:
         if self._wb.buyer == "script":
             await asyncio.to_thread(self._play, **script)
         elif not self._visit.arrival.done():
-            print("Waiting for you to press the button and to come back from Amazon's pages …")  # noqa: T201
+            _display(show("Waiting for you to press the button and to come back from Amazon's pages …"))
         arrival = await self._visit.returned(timeout or self._wb._wait_seconds)
         journal.step(participants.BUYER, participants.SHOP_PAGE, "press the Amazon Pay button", start())
         journal.step(participants.SHOP_PAGE, participants.AMAZON_PAY_PAGES, "POST /checkout/initiate", start())
         journal.step(participants.BUYER, participants.AMAZON_PAY_PAGES, "sign in, choose, decide", start())
-        journal.step(participants.AMAZON_PAY_PAGES, participants.SHOP_SERVER, f"back at the {arrival.kind} address", start())
+        journal.step(
+            participants.AMAZON_PAY_PAGES, participants.SHOP_SERVER, f"back at the {arrival.kind} address", start()
+        )
         return arrival
 
     def _play(self, *, ending: str = "approve", **options: Any) -> None:
@@ -299,7 +303,7 @@ def open(  # noqa: A001 (read as workbench.open)
         ConfigurationError: A value or name is not allowed; nothing was started.
     """
     global _current
-    _check_injected()
+    check_injected()
     check_names(settings, PARAMETERS)
     values = {name: row.default for name, row in PARAMETERS.items()} | settings
     values |= {"environment": environment, "region": region, "buyer": buyer}
@@ -323,24 +327,7 @@ def _in_jupyterlab() -> bool:
     return bool(os.environ.get("JPY_SESSION_NAME"))
 
 
-def _check_injected() -> None:
-    """Refuse a misspelt papermill parameter: papermill itself injects any name and goes on."""
-    try:
-        cells: list[str] = get_ipython().user_ns["In"]  # type: ignore[name-defined]
-    except (NameError, KeyError):
-        return
-    injected = next((i for i, cell in enumerate(cells) if cell.lstrip().startswith("# Parameters\n")), None)
-    if injected is None:
-        return
-    known = {name for cell in cells[:injected] for name in _assigned(cell)}
-    check_names(_assigned(cells[injected]), known)
+def _display(thing: Claim | Shown) -> None:
+    import IPython.display
 
-
-def _assigned(cell: str) -> set[str]:
-    try:
-        statements = ast.parse(cell).body
-    except SyntaxError:
-        return set()
-    targets = [t for s in statements for t in (s.targets if isinstance(s, ast.Assign) else [getattr(s, "target", None)])]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
-
+    IPython.display.display(thing)  # type: ignore[no-untyped-call]

@@ -1,7 +1,36 @@
 """Properties are checked without a stopwatch: that a busy machine is slow says nothing about the code."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from amazonpay_nb.emulator import Emulator
+from tests.emulated import Shop
 
 # What is set already stays: where CI is set, Hypothesis takes the same examples each time.
 settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+def _shop(region: str) -> Iterator[Shop]:
+    with Emulator(region, seed=7) as emulator, Shop(emulator) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def na() -> Iterator[Shop]:
+    """A merchant of an emulator of its own, in North America."""
+    yield from _shop("na")
+
+
+@pytest.fixture(scope="module")
+def eu() -> Iterator[Shop]:
+    """A merchant of an emulator of its own, in Europe."""
+    yield from _shop("eu")
+
+
+@pytest.fixture(scope="module")
+def jp() -> Iterator[Shop]:
+    """A merchant of an emulator of its own, in Japan."""
+    yield from _shop("jp")

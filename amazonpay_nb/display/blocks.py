@@ -1,8 +1,8 @@
 """The four things that a display is made of; each has a text form for terminals and an HTML form for pages.
 
-The HTML is what remains after the strictest sanitiser: no class, no id, no style sheet, no script, no colour, so it
-takes on the light or dark look of whatever page it stands in.  The one inline style undoes a default of JupyterLab,
-which centres cells vertically and aligns them to the right; ``align`` says the same where inline styles are removed.
+The HTML is what the sanitisers of JupyterLab and of forges leave alone: no class, no id, no style sheet, no script,
+no colour, so it takes on the light or dark look of the page it stands in.  The few inline styles undo defaults of
+JupyterLab, which aligns cells to the right; ``align`` says the same where inline styles are removed.
 """
 
 import textwrap
@@ -15,9 +15,10 @@ from typing import Any
 
 __all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "facts"]
 
-TEXT_WIDTH = 100  # columns of a text form; only what cannot be broken is wider
+TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only what cannot be broken is wider
 _INDENT, _GAP = "  ", "  "
 _STYLE = 'style="text-align:left;vertical-align:top"'
+_NAME_STYLE = 'style="text-align:left;vertical-align:top;font-weight:normal"'
 
 
 class Name(str):
@@ -57,7 +58,7 @@ class Code:
 
     def html(self) -> str:
         """Return one ``<pre>`` under its caption."""
-        return f"{_html_caption(self.caption)}<pre><code>{escape(self.code)}</code></pre>"
+        return f'{_html_caption(self.caption)}<pre style="margin-bottom:1em"><code>{escape(self.code)}</code></pre>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,16 @@ class Foreign:
 class Table:
     """Rows under a caption; the first cell of each row is its heading.
 
-    A column without any content is left out, and a heading that repeats in the rows below it is written once.
+    A column without any content is left out.
+
+    Attributes:
+        grouped: A heading that repeats in the rows below it is written once, for all of them.
     """
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    grouped: bool = False
 
     def text(self) -> str:
         """Return aligned columns; cells that do not fit are wrapped."""
@@ -96,22 +101,27 @@ class Table:
         if any(head):
             lines += _text_row(head, widths)
             lines.append(_INDENT + _GAP.join("─" * width for width in widths))
-        for heading, group in groupby(rows, lambda row: row[0]):
-            for index, (_, *cells) in enumerate(group):
+        for group in self._groups(rows):
+            for index, (heading, *cells) in enumerate(group):
                 lines += _text_row(("" if index else heading, *cells), widths)
         return "\n".join(lines)
 
     def html(self) -> str:
         """Return one ``<table>`` with caption and scopes."""
         head, rows = self._filled()
-        caption = [f'<caption align="left" {_STYLE}><b>{escape(self.caption)}</b></caption>'] if self.caption else []
+        caption = [f"<caption {_STYLE}><b>{escape(self.caption)}</b></caption>"] if self.caption else []
         columns = "".join(f'<th scope="col" {_STYLE}>{_html_cell(cell)}</th>' for cell in head)
         top = [f'<thead align="left"><tr>{columns}</tr></thead>'] if any(head) else []
-        groups = ["\n".join(_html_group(list(group))) for _, group in groupby(rows, lambda row: row[0])]
+        groups = ["\n".join(_html_group(group)) for group in self._groups(rows)]
         # A body for each group is what gives a heading over several rows its scope.
-        bodies = ["\n".join(groups)] if len(groups) == len(rows) else groups
+        bodies = groups if self.grouped else ["\n".join(groups)]
         body = [f'<tbody align="left" valign="top">\n{group}\n</tbody>' for group in bodies]
         return "\n".join(["<table>", *caption, *top, *body, "</table>"])
+
+    def _groups(self, rows: list[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
+        if not self.grouped:
+            return [[row] for row in rows]
+        return [list(group) for _, group in groupby(rows, lambda row: row[0])]
 
     def _filled(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         used = [i for i in range(len(self.rows[0]) if self.rows else 0) if any(row[i] for row in self.rows)]
@@ -161,15 +171,17 @@ def _html_caption(caption: str) -> str:
     return f"<p><b>{escape(caption)}</b></p>\n" if caption else ""
 
 
-def _html_cell(cell: str) -> str:
-    text = escape(str(cell)).replace("\n", "<br>")
-    return f"<code>{text}</code>" if isinstance(cell, Name) and cell else text
+def _html_cell(cell: str, *, space: str = " ") -> str:
+    text = escape(str(cell)).replace(" ", space).replace("\n", "<br>")
+    return f'<code style="white-space:nowrap">{text}</code>' if isinstance(cell, Name) and cell else text
 
 
 def _html_group(rows: list[tuple[str, ...]]) -> Iterator[str]:
     span = f' rowspan="{len(rows)}"' if len(rows) > 1 else ""
     scope = "rowgroup" if span else "row"
-    heading = f'<th scope="{scope}"{span} {_STYLE}>{_html_cell(rows[0][0])}</th>'
+    title, *_ = rows[0]
+    style = _NAME_STYLE if isinstance(title, Name) else _STYLE
+    heading = f'<th scope="{scope}"{span} {style}>{_html_cell(title, space="&nbsp;")}</th>'  # on one line
     for index, row in enumerate(rows):
         cells = "".join(f"<td {_STYLE}>{_html_cell(cell)}</td>" for cell in row[1:])
         yield f"<tr>{'' if index else heading}{cells}</tr>"

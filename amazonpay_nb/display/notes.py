@@ -6,6 +6,9 @@ from typing import Any
 __all__ = ["FIELD_NOTES", "is_price", "leaves", "notes_on"]
 
 _URLS, _PAYMENT, _METADATA = "webCheckoutDetails", "paymentDetails", "merchantMetadata"
+# Some fields stand inside a session and, in other requests, at the top.
+_INTENT = "Confirm charges nothing now; Authorize holds the amount; AuthorizeWithCapture takes it at once."
+_PENDING = "true: you can wait for an answer that comes later, in a notification."
 
 # Dotted field of a button payload or request body  ->  what it says.  A note on a group covers all of its fields.
 FIELD_NOTES = {
@@ -29,9 +32,8 @@ FIELD_NOTES = {
     "scopes": "The buyer details that you ask for; ask for what you need.",
     "signInScopes": "The buyer details that come with the sign-in; left out, name and e-mail address.",
     # What is to be paid in the checkout
-    f"{_PAYMENT}.paymentIntent": "Confirm charges nothing now; Authorize holds the amount; AuthorizeWithCapture takes "
-    "it at once.",
-    f"{_PAYMENT}.canHandlePendingAuthorization": "true: you can wait for an answer that comes later, in a notification.",
+    f"{_PAYMENT}.paymentIntent": _INTENT,
+    f"{_PAYMENT}.canHandlePendingAuthorization": _PENDING,
     f"{_PAYMENT}.chargeAmount": "What the buyer agrees to pay in this checkout; completing repeats it exactly.",
     f"{_PAYMENT}.totalOrderAmount": "The whole order, if further charges will follow; completing repeats it exactly.",
     f"{_PAYMENT}.softDescriptor": "The words on the buyer's statement; at most 16 characters, AuthorizeWithCapture "
@@ -62,8 +64,8 @@ FIELD_NOTES = {
     "captureNow": "true takes the money at once; false, the default, holds it for a capture within 30 days.",
     "captureAmount": "How much of the held amount to take; the rest is released.",
     "softDescriptor": "The words on the buyer's statement; at most 16 characters.",
-    "canHandlePendingAuthorization": "true: you can wait for an answer that comes later, in a notification.",
-    "paymentIntent": "Confirm charges nothing now; Authorize holds the amount; AuthorizeWithCapture takes it at once.",
+    "canHandlePendingAuthorization": _PENDING,
+    "paymentIntent": _INTENT,
     "chargeInitiator": "CITU: the buyer is present and starts it; MITU: you start it while the buyer is away.",
     "channel": "Where the buyer ordered, for example Web, App or Phone.",
     "cancellationReason": "Why the charge is canceled.",

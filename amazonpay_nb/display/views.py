@@ -12,7 +12,7 @@ from amazonpay_nb.display.records import Claim, mark
 from amazonpay_nb.errors import AmazonPayError, ApiError, LocalError, Refused, TransportError
 from amazonpay_nb.journal import Exchange, redact
 from amazonpay_nb.keys import MerchantKeys
-from amazonpay_nb.signing import Algorithm, parse_authorization
+from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.spec.objects import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
 from amazonpay_nb.spec.reasons import Retry
 from amazonpay_nb.spec.state_reasons import state_reason
@@ -27,7 +27,9 @@ _TITLES: dict[type[Resource], str] = {
     Charge: "Charge",
     Refund: "Refund",
 }
+_PEOPLE = ("buyer", "shippingAddress", "billingAddress")
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
+_SIGNED_HEADERS = re.compile(r"SignedHeaders=([^,\s]+)")
 _FINGERPRINT = re.compile(r"(SHA256:)([A-Za-z0-9+/]{43})")
 
 
@@ -81,7 +83,7 @@ def _buyer(thing: Buyer) -> Iterator[Block]:
 
 def _object_facts(thing: Resource | Buyer, state: Iterable[tuple[str, str]] = ()) -> Iterator[tuple[str, str]]:
     # Ids first, then the state, then the rest in Amazon's order, times last.
-    values = {Name(path): _readable(value) for path, value in leaves(redact(thing.model_dump(by_alias=True)))}
+    values = dict(_values(redact(thing.model_dump(by_alias=True))))
     rest = {path: value for path, value in values.items() if path.partition(".")[0] != "statusDetails"}
     ids = [path for path in rest if path.endswith("Id") and "." not in path]
     times = [path for path in values if path.endswith("Timestamp")]
@@ -94,12 +96,23 @@ def _object_facts(thing: Resource | Buyer, state: Iterable[tuple[str, str]] = ()
 def _state_facts(name: str, thing: Resource) -> Iterator[tuple[str, str]]:
     details = thing.status_details
     yield Name("statusDetails.state"), details.state
-    reasons = details.reasons or ([details] if details.reason_code else [])
-    for reason in reasons:
-        known = state_reason(name, details.state, reason.reason_code)
-        yield Name("reasonCode"), reason.reason_code or ""
-        yield "what it means", known.meaning if known else str(redact(reason.reason_description or ""))
+    given: list[tuple[str | None, str | None]]
+    given = [(reason.reason_code, reason.reason_description) for reason in details.reasons or []]
+    for code, description in given or [(details.reason_code, details.reason_description)]:
+        known = state_reason(name, details.state, code)
+        yield Name("reasonCode"), code or ""
+        yield "what it means", known.meaning if known else str(redact(description or ""))
         yield "next step", known.next_step if known else ""
+
+
+def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in document.items():
+        found = [(path, _readable(leaf)) for path, leaf in leaves(value, name)]
+        if name in _PEOPLE and found:
+            # Mostly hidden, so one row says which details there are.
+            yield Name(name), ", ".join(f"{path.removeprefix(name + '.')} {leaf}" for path, leaf in found)
+        else:
+            yield from ((Name(path), leaf) for path, leaf in found)
 
 
 def _readable(value: Any) -> str:
@@ -121,25 +134,25 @@ def _machine(thing: Machine, *, here: str = "") -> Iterator[Block]:
         raise ValueError(f"{thing.name} has no state {here!r}; its states: {', '.join(thing.states)}")
     order = list(dict.fromkeys(row.source for row in thing.rows))
     rows = sorted(thing.rows, key=lambda row: order.index(row.source))
-    yield _transitions(f"The life of a {thing.name}", rows, here)
+    yield from _transitions(f"The life of a {thing.name}", rows, here)
     if here:
-        yield Prose(f"Here: {here}. {_possible(thing, here)}")
+        yield Prose(f"● Here: {here}. {_possible(thing, here)}")
 
 
 @_view.register
 def _transition(thing: Transition) -> Iterator[Block]:
-    yield _transitions("Transition", [thing])
+    yield from _transitions("Transition", [thing])
 
 
-def _transitions(caption: str, rows: Sequence[Transition], here: str = "") -> Table:
-    head = ("in state", "this happens", "caused by", "next state", "reason", "and then")
-    return Table(caption, head, tuple(_transition_cells(row, here) for row in rows))
-
-
-def _transition_cells(row: Transition, here: str) -> tuple[str, ...]:
-    source = f"● {row.source} (here)" if row.source == here else row.source
-    then = "\n".join(f"{f.machine}: {f.trigger}" + (f" (if {f.when})" if f.when else "") for f in row.then)
-    return source, row.trigger, str(row.actor), row.target, row.reason or "", then
+def _transitions(caption: str, rows: Sequence[Transition], here: str = "") -> Iterator[Block]:
+    cells = (
+        (f"● {row.source}" if row.source == here else row.source, row.trigger, row.actor, row.target, row.reason or "")
+        for row in rows
+    )
+    yield Table(caption, ("in state", "this happens", "who", "next state", "reason"), tuple(cells), grouped=True)
+    for trigger, then in dict.fromkeys((row.trigger, then) for row in rows for then in row.then):
+        condition = f", if {then.when} is true" if then.when else ""
+        yield Prose(f"“{trigger}” also reaches the {then.machine}: “{then.trigger}”{condition}.")
 
 
 def _possible(machine: Machine, state: str) -> str:
@@ -154,13 +167,19 @@ def _possible(machine: Machine, state: str) -> str:
 @_view.register(tuple)
 def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
     if thing and all(isinstance(row, Transition) for row in thing):
-        yield _transitions("Transitions", thing)
+        yield from _transitions("Transitions", thing)
     elif thing and all(isinstance(row, Claim) for row in thing):
         yield _verdicts("Claims", [(claim.ok, claim.text) for claim in thing], reveal)
     elif thing and all(_is_finding(row) for row in thing):
         yield _verdicts("Check", thing, reveal)
+    elif all(isinstance(item, _SCALARS) for item in thing):
+        yield Code("", _pretty(thing))
     else:
-        yield Code("", _pretty(list(thing)))
+        for item in thing:
+            yield from _view(item)
+
+
+_SCALARS = (str, int, float, bool, type(None))
 
 
 def _is_finding(row: Any) -> bool:
@@ -169,8 +188,7 @@ def _is_finding(row: Any) -> bool:
 
 def _verdicts(caption: str, rows: Sequence[tuple[bool, str]], reveal: bool) -> Table:
     words = {True: f"{mark(True)} good", False: f"{mark(False)} wrong"}
-    # The columns change places so that each finding heads its row.
-    return Table(caption, (), tuple((_without_fingerprint(redact(text), reveal), words[ok]) for ok, text in rows))
+    return Table(caption, (), tuple((words[ok], _without_fingerprint(redact(text), reveal)) for ok, text in rows))
 
 
 def _without_fingerprint(text: str, reveal: bool) -> str:
@@ -207,7 +225,7 @@ _RETRIES = {
 _SILENT = "Nothing; the buyer need not know."
 # What the branches without an answer of Amazon mean, and whether to send again.
 _WITHOUT_ANSWER: tuple[tuple[type[AmazonPayError], str, str], ...] = (
-    (LocalError, "The problem is on this side; Amazon has not refused anything.", "No: correct it first."),
+    (LocalError, "The API has refused nothing: the problem came before it.", "No: correct it first."),
     (TransportError, "No answer came; whether Amazon did the work is not known.", _RETRIES[Retry.SAME_KEY]),
 )
 
@@ -256,6 +274,7 @@ def _exchange(thing: Exchange) -> Iterator[Block]:
         ("operation", thing.operation),
         ("request", Name(f"{thing.method} {redact(thing.path)}")),
         ("answer", f"{mark(not thing.failed)} {answer}"),
+        ("idempotency key", thing.idempotency_key),
         ("attempt", str(thing.attempt)),
         ("lost because", str(redact(thing.error))),
         (Name("x-amz-pay-request-id"), thing.request_id),
@@ -272,21 +291,29 @@ def _exchange(thing: Exchange) -> Iterator[Block]:
 def _signed_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     # What else travels (host and port, lengths, encodings) belongs to the connection and differs from run to run.
     given = {name.lower(): value for name, value in headers.items()}
-    signed = parse_authorization(given["authorization"]).signed_headers if "authorization" in given else ()
-    shown = {name: given[name] for name in (*signed, "authorization") if name in given}
+    signed = _SIGNED_HEADERS.search(given.get("authorization", ""))
+    names = (*signed[1].lower().split(";"), "authorization") if signed else ()
+    shown = {name: given[name] for name in names if name in given}
     return tuple((Name(name), str(value)) for name, value in redact(shown).items())
 
 
-@_view.register
-def _payload(thing: dict) -> Iterator[Block]:  # type: ignore[type-arg]
+@_view.register(Mapping)
+def _payload(thing: Mapping[str, Any]) -> Iterator[Block]:
     safe = redact(thing)
     yield Code("", _pretty(safe))
     if rows := notes_on(safe):
-        yield Table("", ("field", "what it says"), tuple((Name(field), note) for field, note in rows))
+        yield Table("What each field says", ("field", "meaning"), tuple((Name(field), note) for field, note in rows))
+
+
+# A free port is another one in every run.
+_LOOPBACK_PORT = re.compile(r"(127\.0\.0\.1|localhost):\d+")
 
 
 def _pretty(value: Any) -> str:
-    return json.dumps(redact(value), ensure_ascii=False, indent=2, default=repr)
+    # What is not JSON is named, never spelled out: its representation may hold what redaction does not know.
+    named = redact(value)
+    text = json.dumps(named, ensure_ascii=False, indent=2, default=lambda other: f"({type(other).__name__})")
+    return _LOOPBACK_PORT.sub(r"\1:PORT", text)
 
 
 @_view.register
@@ -297,8 +324,8 @@ def _flow(thing: Flow) -> Iterator[Block]:
     visits = zip(range(1, len(thing.visits) + 1), thing.visits, thing.returns_to, strict=True)
     pages = tuple((str(n), "\n".join(PAGES[page] for page in visit), Name(field)) for n, visit, field in visits)
     yield Table("On Amazon's pages", ("visit", "pages, as far as they apply", "then the buyer is sent to"), pages)
-    body = "repeats the amount" if thing.complete_with_amount else "sends an empty body"
-    yield Prose(f"Amazon adds {RETURN_PARAMETER} to the address. Complete Checkout Session {body}.")
+    body = "repeats the amount" if thing.complete_with_amount else "sends {}"
+    yield Prose(f"Amazon adds {RETURN_PARAMETER} to each address. Complete Checkout Session {body}.")
 
 
 def _rule(flow: Flow, field: str) -> str:

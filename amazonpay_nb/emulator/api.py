@@ -14,12 +14,13 @@ import anyio
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from amazonpay_nb.emulator import payments, sessions
-from amazonpay_nb.emulator.control import CONTROL_PATH, control_error
 from amazonpay_nb.emulator.authentication import IDEMPOTENCY_HEADER, authenticate
+from amazonpay_nb.emulator.control import CONTROL_PATH, control_error
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Fault, Merchant, World
@@ -31,8 +32,8 @@ from amazonpay_nb.spec.wire import BODIES
 __all__ = ["build_api", "checked_body", "refused_body", "render"]
 
 Body = dict[str, Any]
-MAX_BODY_BYTES = 256 * 1024  # far above any documented field length  [emulator-only]
 REQUEST_ID = "x-amz-pay-request-id"
+_LONGEST_KEY = 64  # as far as the journal repeats what is sent as a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ class Call:
 Handler = Callable[[Call], Record]
 
 
-def _changing(kind: str, change: Callable[[World, Record, Body, Simulation | None], Record], field: str = "") -> Handler:
+def _changing(
+    kind: str, change: Callable[[World, Record, Body, Simulation | None], Record], field: str = ""
+) -> Handler:
     """A call that acts on an object named in the path, or in a *field* of the body."""
     return lambda call: change(
         call.world, call.find(kind, call.body[field] if field else ""), call.body, call.outcome()
@@ -103,16 +106,28 @@ def checked_body(model: str, raw: bytes) -> Body:
     Raises:
         Refusal: 400, naming the field.
     """
-    try:
-        # Decimals stay text: a float would round an amount.
-        parsed = json.loads(raw or b"{}", parse_float=str, parse_constant=str)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "InvalidRequestFormat", "The body is not valid JSON.") from None
+    parsed = parsed_json(raw or b"{}", "The body")
     if parsed is None or parsed == []:
         parsed = {}
     if not isinstance(parsed, dict):
         raise Refusal(400, "InvalidRequestFormat", "The body must be a JSON object.")
     return validated(model, parsed)
+
+
+def parsed_json(raw: bytes, what: str) -> Any:
+    """Return the value of UTF-8 JSON; decimals stay text, since a float would round an amount.
+
+    Raises:
+        Refusal: 400 ``InvalidRequestFormat``.
+    """
+    try:
+        text = raw.decode()
+        parsed = json.loads(text, parse_float=str, parse_constant=str)
+        if "\\u" in text:
+            json.dumps(parsed, ensure_ascii=False).encode()  # half of a surrogate pair is no character
+    except (ValueError, RecursionError):
+        raise Refusal(400, "InvalidRequestFormat", f"{what} is not valid JSON.") from None
+    return parsed
 
 
 def validated(model: str, parsed: Body) -> Body:
@@ -125,6 +140,8 @@ def validated(model: str, parsed: Body) -> Body:
         return BODIES[model].model_validate(parsed).model_dump(by_alias=True, exclude_unset=True)
     except ValidationError as error:
         raise refused_body(error) from None
+    except (PydanticSerializationError, RecursionError):
+        raise Refusal(400, "InvalidRequestFormat", "The body is nested too deeply.") from None
 
 
 _KINDS = {
@@ -172,15 +189,21 @@ def build_api(app: FastAPI, world: World) -> None:
     async def unknown(request: Request, error: HTTPException) -> Response:
         if request.url.path.startswith(CONTROL_PATH):
             return control_error(error)
-        if error.status_code == 405:
-            refusal = Refusal(405, "UnsupportedOperation", f"{request.method} is not possible on {request.url.path}.")
-        else:
-            refusal = Refusal(error.status_code, "ResourceNotFound", f"There is nothing at {request.url.path}.")
+        path = request.scope["path"]
+        refusal = {
+            400: Refusal(400, "InvalidRequest", error.detail),
+            405: Refusal(405, "UnsupportedOperation", f"{request.method} is not possible on {path}."),
+        }.get(error.status_code, Refusal(404, "ResourceNotFound", f"There is nothing at {path}."))
+        return _answer(world, refusal.status, render(refusal.body))
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> Response:
+        refusal = Refusal(500, "InternalServerError", "The emulator has failed; its log says where.")
         return _answer(world, refusal.status, render(refusal.body))
 
 
 def _answer(world: World, status: int, text: str) -> Response:
-    return Response(text, status, {REQUEST_ID: world.new_uuid()}, "application/json")
+    return Response(text, status, {REQUEST_ID: world.new_request_id()}, "application/json")
 
 
 def _endpoint(world: World, operation: Operation) -> Callable[..., Any]:
@@ -214,8 +237,6 @@ def _handle(world: World, operation: Operation, request: Request, raw: bytes) ->
     sent_path = scope["raw_path"].decode("latin-1").partition("?")[0]
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     try:
-        if len(raw) > MAX_BODY_BYTES:
-            raise Refusal(400, "InvalidRequest", f"The body is larger than {MAX_BODY_BYTES} bytes.")
         query = scope["query_string"].decode("latin-1")
         merchant = authenticate(world, operation, request.method, sent_path, query, pairs, raw)
         _throttle(world, operation, merchant)
@@ -244,10 +265,11 @@ def _once(world: World, operation: Operation, merchant: Merchant, request: Reque
 
 def _work(world: World, operation: Operation, merchant: Merchant, request: Request, raw: bytes) -> tuple[int, str]:
     try:
-        with world.store.savepoint():
+        with world.store.undoing():
             body = checked_body(operation.body, raw) if operation.body else {}
             object_id = request.path_params.get("id", "")
             code = request.headers.get(SIMULATION_HEADER)
+            world.check_code(operation.name, code)
             record = HANDLERS[operation.name](Call(world, operation, merchant, object_id, body, code))
     except Refusal as refusal:
         return refusal.status, render(refusal.body)
@@ -287,7 +309,7 @@ def _take_down(world: World, operation: Operation, request: Request, raw: bytes,
             "method": request.method,
             "path": request.url.path,
             "status": status,
-            "idempotencyKey": request.headers.get(IDEMPOTENCY_HEADER),
+            "idempotencyKey": request.headers.get(IDEMPOTENCY_HEADER, "")[:_LONGEST_KEY] or None,
             "bodyBytes": len(raw),
             "reasonCode": answer.get("reasonCode"),
             "state": (answer.get("statusDetails") or {}).get("state"),

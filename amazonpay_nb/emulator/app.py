@@ -6,8 +6,8 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from fastapi import FastAPI, HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
 from amazonpay_nb.emulator.api import build_api
 from amazonpay_nb.emulator.control import build_control
@@ -19,6 +19,7 @@ __all__ = ["Gateway", "build_app"]
 
 # How often a real-time clock looks at the agenda.
 TICK_SECONDS = 0.2
+MAX_BODY_BYTES = 256 * 1024  # far above any documented field length  [emulator-only]
 _ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
 
 
@@ -54,7 +55,7 @@ class Gateway:
     """What every request passes first.
 
     It takes the environment segment and a trailing slash off the path that is routed (`raw_path` keeps what was sent,
-    for the signature), and lends the application a way to drop the connection.
+    for the signature), bounds the body, and lends the application a way to drop the connection.
     """
 
     def __init__(self, app: FastAPI) -> None:
@@ -68,4 +69,20 @@ class Gateway:
             # The server's `send` is a method of the object that owns the socket; ASGI itself cannot drop a connection.
             cycle = getattr(send, "__self__", None)
             scope["abort"] = lambda: cycle.transport.abort() if cycle else None
+            receive = _bounded(receive)
         await self._app(scope, receive, send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Refuse a body that is too long as soon as that shows, instead of collecting it in memory."""
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(400, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        return message
+
+    return bounded

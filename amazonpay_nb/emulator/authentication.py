@@ -6,6 +6,7 @@ Headers present, date, key known, environment, signature.
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from urllib.parse import unquote
 
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import Merchant, World
@@ -20,7 +21,13 @@ _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 def authenticate(
-    world: World, operation: Operation, method: str, raw_path: str, query: str, pairs: list[tuple[str, str]], body: bytes
+    world: World,
+    operation: Operation,
+    method: str,
+    raw_path: str,
+    query: str,
+    pairs: list[tuple[str, str]],
+    body: bytes,
 ) -> Merchant:
     """Return the merchant account that signed a request.
 
@@ -36,12 +43,12 @@ def authenticate(
     date = _check_date(world, headers["x-amz-pay-date"])
     try:
         authorization = parse_authorization(headers["authorization"])
-    except SignatureMismatch as mismatch:
-        raise Refusal(400, "InvalidHeaderValue", mismatch.explanation) from None
+    except SignatureMismatch as unreadable:
+        raise Refusal(400, "InvalidHeaderValue", unreadable.explanation) from None
     merchant = world.merchant_of_key(authorization.public_key_id)
     if merchant is None:
         raise Refusal(401, "UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
-    _check_environment(raw_path, authorization.public_key_id)
+    _check_environment(unquote(raw_path), authorization.public_key_id)
     public_pem = merchant.keys[authorization.public_key_id]
     # The date has been judged against two clocks; the signature is checked at the request's own time.
     mismatch = verify_request(method, raw_path, query, pairs, body, public_pem, now=date)
@@ -51,7 +58,7 @@ def authenticate(
 
 
 def _check_present(headers: Mapping[str, str], operation: Operation) -> None:
-    required = _REQUIRED
+    required: tuple[str, ...] = _REQUIRED
     if operation.idempotency == Idempotency.REQUIRED:
         required = (*_REQUIRED, IDEMPOTENCY_HEADER)
     for name in required:
@@ -89,9 +96,9 @@ def _check_date(world: World, value: str) -> datetime:
     raise Refusal(400, "InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date {problem}")
 
 
-def _check_environment(raw_path: str, key_id: str) -> None:
+def _check_environment(path: str, key_id: str) -> None:
     """A neutral key needs ``/sandbox`` in the path; a prefixed one decides by itself.  This is a Sandbox only."""
-    segment = raw_path.split("/")[1].lower()
+    segment = path.split("/")[1].lower()
     if segment == "live":
         raise Refusal(401, "UnauthorizedAccess", f"The public key id {key_id} has no live environment here.")
     if segment == "v2" and not key_id.upper().startswith("SANDBOX"):

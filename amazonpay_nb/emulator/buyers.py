@@ -4,7 +4,7 @@ from typing import Any
 
 from amazonpay_nb.spec.wire import ADDRESS_FIELDS
 
-__all__ = ["PERSONAS", "address", "details"]
+__all__ = ["PERSONAS", "address", "details", "given_address"]
 
 Details = dict[str, Any]
 
@@ -33,6 +33,14 @@ def address(region: str, email: str) -> Details:
         "countryCode": country, "phoneNumber": phone,
     }  # fmt: skip
     return {field: known.get(field) for field in ADDRESS_FIELDS}
+
+
+def given_address(given: Details | None) -> Details | None:
+    """Return the address of a button's ``addressDetails`` as answers show it; Amazon writes codes in capitals."""
+    if not given:
+        return None
+    capitals = {field: given[field].upper() for field in ("postalCode", "countryCode") if given.get(field)}
+    return {field: given.get(field) for field in ADDRESS_FIELDS} | capitals
 
 
 def details(region: str, email: str, buyer_id: str, scopes: list[str]) -> Details:

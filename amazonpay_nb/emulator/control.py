@@ -4,18 +4,22 @@ import hmac
 from collections.abc import Callable
 from datetime import UTC
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
+from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from starlette.exceptions import HTTPException
 
 from amazonpay_nb.emulator.clock import parse_duration
 from amazonpay_nb.emulator.rules import advance, move
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Fault, World
 from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.states import CHARGE_PERMISSION
+from amazonpay_nb.spec.states import CHARGE_PERMISSION, MERCHANT
+from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 
 __all__ = ["CONTROL_PATH", "build_control", "control_error"]
 
@@ -78,12 +82,24 @@ class PublicKey(_Body):
     merchant_id: str | None = None
 
 
-def build_control(app: FastAPI, world: World, token: str) -> None:
+def build_control(app: FastAPI, world: World, token: str) -> None:  # noqa: C901 (a function for each call)
     """Mount the control interface."""
 
-    async def owner(authorization: str = Header(default=""), origin: str = Header(default="")) -> None:
+    async def owner(
+        authorization: str = Header(default=""), origin: str = Header(default=""), host: str = Header(default="")
+    ) -> None:
         if origin or not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
             raise HTTPException(401, "The control interface needs its token, and no browser.")
+        if not _is_loopback(host):  # a name that someone else's server gave this address
+            raise HTTPException(403, "The control interface is called by a loopback address.")
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:])
+        return control_error(
+            HTTPException(400, f"{field or 'The body'}: {first['msg']}".encode("utf-8", "replace").decode())
+        )
 
     # Asynchronous functions all: they run in the one thread that owns the world.
     router = APIRouter(prefix=CONTROL_PATH, dependencies=[Depends(owner)], include_in_schema=False)
@@ -118,9 +134,8 @@ def build_control(app: FastAPI, world: World, token: str) -> None:
         permission = _find(world, "Charge Permission", permission_id)
         row = CHARGE_PERMISSION.leading_to(permission.state, body.state, body.reason_code)
         if row is None:
-            possible = ", ".join(
-                f"{r.target} ({r.reason})" for r in CHARGE_PERMISSION.rows if r.source == permission.state and r.reason
-            )
+            rows = [r for r in CHARGE_PERMISSION.rows if r.source == permission.state and r.actor != MERCHANT]
+            possible = ", ".join(f"{r.target} ({r.reason})" if r.reason else r.target for r in rows)
             raise HTTPException(400, f"{permission_id} is {permission.state}; possible: {possible or 'nothing'}.")
         with world.store.transaction():
             move(world, permission, row.trigger)
@@ -155,7 +170,9 @@ def build_control(app: FastAPI, world: World, token: str) -> None:
 
     @router.post("/keys")
     async def register(body: PublicKey) -> Answer:
-        merchant = world.merchants[0] if body.merchant_id is None else world.merchant(body.merchant_id)
+        merchant = next((m for m in world.merchants if body.merchant_id in (None, m.merchant_id)), None)
+        if merchant is None:
+            raise HTTPException(404, f"There is no merchant account {body.merchant_id!r}.")
         key_id, neutral = _or_400(lambda: world.register_key(merchant, body.public_key))
         return {
             "merchantId": merchant.merchant_id,
@@ -165,6 +182,13 @@ def build_control(app: FastAPI, world: World, token: str) -> None:
         }
 
     app.include_router(router)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").hostname in LOOPBACK_HOSTS
+    except ValueError:
+        return False
 
 
 def _clock(world: World) -> Answer:
@@ -189,4 +213,3 @@ def _or_400(work: Callable[[], T]) -> T:
 def control_error(error: HTTPException) -> JSONResponse:
     """Render a refusal of the control interface."""
     return JSONResponse({"error": error.detail}, error.status_code)
-

@@ -21,12 +21,13 @@ _ENVIRONMENT = "Sandbox"
 # Constraint id, field that clears it, documented description; alphabetical, as in recorded answers.
 _CONSTRAINTS = (
     ("BuyerNotAssociated", "buyer",
-     "There is no buyer associated with the Checkout Session. Return the checkout session id to the Amazon Pay Button "
-     "to allow buyer to login."),
+     ("There is no buyer associated with the Checkout Session. Return the checkout session id to the Amazon Pay Button "
+      "to allow buyer to login.")),
     ("ChargeAmountNotSet", "paymentDetails.chargeAmount", "chargeAmount is not set."),
     ("CheckoutResultReturnUrlNotSet", "webCheckoutDetails.checkoutResultReturnUrl",
      "checkoutResultReturnUrl is not set."),
     ("PaymentIntentNotSet", "paymentDetails.paymentIntent", "paymentIntent is not set."),
+    ("RecurringFrequencyNotSet", "recurringMetadata.frequency", "frequency is not set."),
 )  # fmt: skip
 
 
@@ -36,19 +37,22 @@ def _fields(names: tuple[str, ...], given: Document | None) -> Document:
 
 
 def merged(document: Any, change: Document) -> Document:
-    """Return *document* with *change* merged into it, deeply; an explicit null clears."""
+    """Return *document* with *change* merged into it, deeply; an explicit null clears a field, or all below it."""
     result = dict(document or {})
     for name, value in change.items():
-        result[name] = merged(result.get(name), value) if isinstance(value, dict) else value
+        old = result.get(name)
+        if value is None and isinstance(old, dict) and "amount" not in old:
+            value = dict.fromkeys(old)
+        result[name] = merged(old, value) if isinstance(value, dict) else value
     return result
 
 
-def constraints(session: Document, *, without_amount: bool) -> list[dict[str, str]]:
-    """Return what is still missing before the buyer can be sent on; set-up without purchase needs no amount."""
+def constraints(session: Document, *, without: set[str]) -> list[dict[str, str]]:
+    """Return what is still missing before the buyer can be sent on, *without* what this session does not need."""
     return [
         {"constraintId": name, "description": text}
         for name, field, text in _CONSTRAINTS
-        if not lookup(session, field) and not (without_amount and name == "ChargeAmountNotSet")
+        if name not in without and not lookup(session, field)
     ]
 
 
@@ -93,8 +97,10 @@ def completed(session: Document, **shown: Any) -> Document:
     return {name: value if name in _KEPT else None for name, value in session.items()} | shown
 
 
-def charge_permission(permission_id: str, session: Document, permission_type: str, now: datetime) -> Document:
-    """Return the permission that a session leads to."""
+def charge_permission(
+    permission_id: str, session: Document, permission_type: str, now: datetime, expires: datetime | None
+) -> Document:
+    """Return the permission that a session leads to; `move` adds its state."""
     one_time = permission_type == "OneTime"
     details = session["paymentDetails"]
     limit = (details["totalOrderAmount"] or details["chargeAmount"]) if one_time else None
@@ -108,12 +114,12 @@ def charge_permission(permission_id: str, session: Document, permission_type: st
         "paymentPreferences": session["paymentPreferences"],
         "statusDetails": None,
         "creationTimestamp": stamp(now),
-        "expirationTimestamp": stamp(now + timedelta(days=180)) if one_time else None,
+        "expirationTimestamp": stamp(expires) if expires else None,
         "merchantMetadata": session["merchantMetadata"],
         "releaseEnvironment": _ENVIRONMENT,
         "limits": {"amountLimit": limit, "amountBalance": limit},
         "chargePermissionType": permission_type,
-        "recurringMetadata": {"frequency": None, "amount": None},
+        "recurringMetadata": session["recurringMetadata"] or {"frequency": None, "amount": None},
         "paymentMethodOnFileMetadata": None if one_time else session["paymentMethodOnFileMetadata"],
         "presentmentCurrency": None,
     }

@@ -1,19 +1,18 @@
 """The entry of a hosted visit: checks what `checkout.js` posts, as Amazon's entry does, and opens a session."""
 
-import json
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from amazonpay_nb.emulator.api import refused_body
+from amazonpay_nb.emulator.api import parsed_json, refused_body
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.sessions import new_session
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import verify_payload
 from amazonpay_nb.spec.visits import flow_of, lookup
-from amazonpay_nb.spec.wire import LOOPBACK_HOSTS, ButtonPayload
+from amazonpay_nb.spec.wire import LOOPBACK_HOSTS, ButtonPayload, ProductType
 
 __all__ = ["start"]
 
@@ -43,7 +42,9 @@ def start(world: World, form: dict[str, str], origin: str) -> Record:
             f"{mismatch.explanation}",
         )  # fmt: skip
     product_type = form.get("productType") or "PayAndShip"
-    body = _checked_payload(payload, product_type)
+    if product_type not in get_args(ProductType):
+        raise Refusal(400, "InvalidParameterValue", f"productType {product_type!r} does not exist.")
+    body = _checked_payload(world, payload, product_type)
     currency = form.get("ledgerCurrency", "")
     if currency and currency not in world.region.ledger_currencies:
         allowed = " or ".join(world.region.ledger_currencies)
@@ -71,7 +72,10 @@ def _check_origins(world: World, origins: tuple[str, ...]) -> None:
     for origin in filter(None, origins):
         if origin == "null":  # a sandboxed frame: a browser does not tell where the page is from
             continue
-        host = urlsplit(origin if "//" in origin else f"//{origin}").hostname or ""
+        try:
+            host = urlsplit(origin if "//" in origin else f"//{origin}").hostname or ""
+        except ValueError:
+            host = origin
         if host not in LOOPBACK_HOSTS and not host.endswith(".example") and host not in world.domains:
             raise Refusal(
                 403, "InvalidRequest",
@@ -79,11 +83,8 @@ def _check_origins(world: World, origins: tuple[str, ...]) -> None:
             )  # fmt: skip
 
 
-def _checked_payload(payload: str, product_type: str) -> dict[str, Any]:
-    try:
-        parsed = json.loads(payload, parse_float=str, parse_constant=str)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "InvalidRequestFormat", "payloadJSON is not valid JSON.") from None
+def _checked_payload(world: World, payload: str, product_type: str) -> dict[str, Any]:
+    parsed = parsed_json(payload.encode(), "payloadJSON")
     if not isinstance(parsed, dict):
         raise Refusal(400, "InvalidRequestFormat", "payloadJSON must be a JSON object.")
     try:
@@ -97,12 +98,17 @@ def _checked_payload(payload: str, product_type: str) -> dict[str, Any]:
     for field in flow.forbidden:
         if lookup(body, field) is not None:
             raise Refusal(400, "InvalidParameterCombination", f"{flow.title}: the payload must not hold {field}.")
-    _check_address(body, product_type)
+    if flow.name == "end-of-checkout":
+        _check_address(world, body.get("addressDetails"), product_type)
     return body
 
 
-def _check_address(body: dict[str, Any], product_type: str) -> None:
-    at_end = lookup(body, "webCheckoutDetails.checkoutMode") == "ProcessOrder"
-    if at_end and (product_type == "PayAndShip") != bool(body.get("addressDetails")):
+def _check_address(world: World, address: dict[str, Any] | None, product_type: str) -> None:
+    if (product_type == "PayAndShip") != bool(address):
         rule = "needs" if product_type == "PayAndShip" else "must not have"
-        raise Refusal(400, "InvalidParameterCombination", f"With {product_type} an end-of-checkout button {rule} addressDetails.")
+        raise Refusal(
+            400, "InvalidParameterCombination", f"With {product_type} an end-of-checkout button {rule} addressDetails."
+        )
+    for field in world.region.required_address_fields if address else ():
+        if not (address or {}).get(field):
+            raise Refusal(400, "MissingParameterValue", f"The value for addressDetails.{field} is missing.")

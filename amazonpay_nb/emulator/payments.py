@@ -9,14 +9,24 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import money, move, require, settle
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.spec.regions import CHARGE_CEILINGS, MONTHLY_LIMITS, REFUND_CEILINGS, refund_allowance
+from amazonpay_nb.spec.regions import (
+    CHARGE_CEILINGS,
+    MONTHLY_LIMITS,
+    RECURRING_MONTHLY_LIMITS,
+    REFUND_CEILINGS,
+    refund_allowance,
+)
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, Simulation, simulation
 from amazonpay_nb.spec.states import CHARGE
 
 __all__ = [
-    "cancel_charge", "capture_charge", "close_charge_permission", "create_charge", "create_refund", "new_charge", "outcome_of_card",
+    "cancel_charge",
+    "capture_charge",
+    "close_charge_permission",
+    "create_charge",
+    "create_refund",
     "update_charge_permission",
-]  # fmt: skip
+]
 
 Body = dict[str, Any]
 
@@ -24,6 +34,7 @@ MAX_CHARGES_ON_ONE_TIME = 25
 MAX_REFUNDS_ON_A_CHARGE = 10  # the legacy API's number; v2 publishes none  [inferred]
 SYNCHRONOUS_CAPTURE = timedelta(days=7)
 MONTH = "%Y-%m"  # calendar months in UTC  [inferred]
+_LIMITS_OF_TYPE = {"PaymentMethodOnFile": MONTHLY_LIMITS, "Recurring": RECURRING_MONTHLY_LIMITS}
 
 
 # --- Charge Permission ------------------------------------------------------------------------------------------------
@@ -32,19 +43,16 @@ MONTH = "%Y-%m"  # calendar months in UTC  [inferred]
 def update_charge_permission(world: World, permission: Record, body: Body, outcome: Simulation | None) -> Record:
     """Merge the metadata; on a closed permission only what is still null can be set."""
     require(permission, "Update Charge Permission")
-    old = permission.document
+    old = permission.document["merchantMetadata"]
+    permission.document = documents.merged(permission.document, body)
     if permission.state == "Closed":
-        changed = body.get("merchantMetadata") or {}
-        if "recurringMetadata" in body or any(old["merchantMetadata"].get(name) is not None for name in changed):
+        new = permission.document["merchantMetadata"]
+        if "recurringMetadata" in body or any(old[name] not in (None, new[name]) for name in old):
             raise Refusal(
                 422, "ChargePermissionNotModifiable",
                 f"Charge Permission {permission.id} is Closed: only merchantMetadata that is still null can be set.",
             )  # fmt: skip
-    permission.document = documents.merged(old, body)
     move(world, permission, "Update Charge Permission")
-    # An update is not a change of state: reasons and time stay as they were.
-    permission.document = permission.document | {"statusDetails": old["statusDetails"]}
-    world.store.put(permission)
     return permission
 
 
@@ -54,36 +62,30 @@ def close_charge_permission(world: World, permission: Record, body: Body, outcom
     flags = ("cancelPendingCharges",) if body.get("cancelPendingCharges") else ()
     require(permission, "Close Charge Permission")
     move(world, permission, trigger, description=None if outcome else body.get("closureReason"), flags=flags)
-    return permission
+    # Again from the store: charges that were canceled with it have changed the balance of a one-time permission.
+    return world.find("Charge Permission", permission.id, permission.merchant_id)
 
 
 # --- Charge -----------------------------------------------------------------------------------------------------------
 
 
 def create_charge(world: World, permission: Record, body: Body, outcome: Simulation | None) -> Record:
-    """Authorise, and capture if asked to; a decline is a refusal and leaves no charge behind."""
+    """Authorise, and capture if asked to; a decline is a refusal and leaves no charge behind.
+
+    Args:
+        outcome: What a simulation asks for; the card of the permission decides where it asks for nothing.
+    """
     require(permission, "Create Charge")
     if body.get("captureNow") and body.get("canHandlePendingAuthorization"):
         raise Refusal(
             400, "InvalidParameterCombination", "captureNow and canHandlePendingAuthorization cannot both be true."
         )
     _check_charge_amount(world, permission, body["chargeAmount"])
-    return new_charge(world, permission, body, outcome or outcome_of_card(permission, body))
-
-
-def new_charge(world: World, permission: Record, body: Body, outcome: Simulation | None) -> Record:
-    """Make a charge whose amount is known to be allowed."""
+    outcome = outcome or _outcome_of_card(permission, body)
     _check_simulation(outcome, body)
     if outcome and outcome.reason_code:
         raise _declined(world, permission, outcome)
-    now = world.clock.now()
-    order = permission.id if permission.id[0] in "SP" else world.new_order_id("S")
-    charge = Record(
-        "Charge", f"{order}-C{world.new_digits(6)}", permission.merchant_id,
-        documents.charge("", body, now), permission.id, {"month": now.strftime(MONTH), "capture": None, "oneTime": permission.document["chargePermissionType"] == "OneTime"},
-    )  # fmt: skip
-    charge.document["chargeId"] = charge.id
-    charge.document["chargePermissionId"] = permission.id
+    charge = _new_charge(world, permission, body)
     move(world, charge, "Create Charge")
     settle(world, charge, "Authorize", outcome)
     if body.get("captureNow"):
@@ -91,6 +93,16 @@ def new_charge(world: World, permission: Record, body: Body, outcome: Simulation
         move(world, charge, "Capture Charge")
         settle(world, charge, "Capture", outcome)
     return charge
+
+
+def _new_charge(world: World, permission: Record, body: Body) -> Record:
+    now = world.clock.now()
+    one_time = permission.document["chargePermissionType"] == "OneTime"
+    charge_id = world.new_item_id("Charge", permission.id if one_time else world.new_order_id("S"))
+    return Record(
+        "Charge", charge_id, permission.merchant_id, documents.charge(charge_id, body, now), permission.id,
+        {"month": now.strftime(MONTH), "capture": None, "oneTime": one_time},
+    )  # fmt: skip
 
 
 def capture_charge(world: World, charge: Record, body: Body, outcome: Simulation | None) -> Record:
@@ -105,7 +117,10 @@ def capture_charge(world: World, charge: Record, body: Body, outcome: Simulation
         )  # fmt: skip
     if outcome and outcome.reason_code:
         raise Refusal(outcome.status, outcome.reason_code, f"The capture of Charge {charge.id} was not accepted.")
-    if outcome is None and world.clock.now() - datetime.fromisoformat(charge.hidden["authorized"]) > SYNCHRONOUS_CAPTURE:
+    if (
+        outcome is None
+        and world.clock.now() - datetime.fromisoformat(charge.hidden["authorized"]) > SYNCHRONOUS_CAPTURE
+    ):
         outcome = simulation("captureCharge", "CaptureInitiated")
     charge.hidden["capture"] = amount
     if descriptor := body.get("softDescriptor"):
@@ -139,8 +154,9 @@ def _check_charge_amount(world: World, permission: Record, amount: dict[str, str
     if document["chargePermissionType"] == "OneTime":
         _check_one_time(world, permission, amount)
         return
+    limits = _LIMITS_OF_TYPE[document["chargePermissionType"]]
     spent = Decimal(world.store.spent(permission.id, world.clock.now().strftime(MONTH))) / 100
-    if spent + money(amount) > MONTHLY_LIMITS[world.region.code, currency]:
+    if spent + money(amount) > limits[world.region.code, currency]:
         raise Refusal(
             400, "PeriodicAmountExceeded",
             "You've exceeded the monthly limit for the Charge Permission and must wait until the next month to charge "
@@ -157,11 +173,13 @@ def _check_one_time(world: World, permission: Record, amount: dict[str, str]) ->
         )  # fmt: skip
     if len(world.store.children("Charge", permission.id)) >= MAX_CHARGES_ON_ONE_TIME:
         raise Refusal(
-            422, "TransactionCountExceeded", f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges."
+            422,
+            "TransactionCountExceeded",
+            f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges.",
         )
 
 
-def outcome_of_card(permission: Record, body: Body) -> Simulation | None:
+def _outcome_of_card(permission: Record, body: Body) -> Simulation | None:
     """The card's own behaviour; a pending one shows only where the merchant can handle it."""
     code = _CARD_OUTCOMES.get(CARDS[permission.hidden["card"]].trigger)
     return simulation("createCharge", code) if code and body.get("canHandlePendingAuthorization") else None
@@ -210,14 +228,9 @@ def create_refund(world: World, charge: Record, body: Body, outcome: Simulation 
             f"Charge {charge.id} was captured with {captured['amount']}: {left} {currency} can still be refunded.",
         )  # fmt: skip
     if len(earlier) >= MAX_REFUNDS_ON_A_CHARGE:
-        raise Refusal(
-            422, "TransactionCountExceeded", f"Charge {charge.id} has had {MAX_REFUNDS_ON_A_CHARGE} refunds."
-        )
-    order = charge.id.rsplit("-", 1)[0]
-    refund = Record(
-        "Refund", f"{order}-R{world.new_digits(6)}", charge.merchant_id,
-        documents.refund("", body, world.clock.now()), charge.id,
-    )  # fmt: skip
-    refund.document["refundId"] = refund.id
+        raise Refusal(422, "TransactionCountExceeded", f"Charge {charge.id} has had {MAX_REFUNDS_ON_A_CHARGE} refunds.")
+    refund_id = world.new_item_id("Refund", charge.id.rsplit("-", 1)[0])
+    document = documents.refund(refund_id, body, world.clock.now())
+    refund = Record("Refund", refund_id, charge.merchant_id, document, charge.id)
     move(world, refund, "Create Refund", later=outcome)
     return refund

@@ -16,6 +16,12 @@ from amazonpay_nb.spec.states import MACHINES, TIMERS, NotAllowed, Transition
 
 __all__ = ["advance", "fire_due", "money", "move", "price", "require", "settle"]
 
+# A Checkout Session can be read for so long after it has ended.
+SESSION_KEPT = timedelta(days=30)
+_DELETE = "Delete"
+# Virtual time ends here: further on, timers would leave the calendar.
+_LAST_YEAR = 9000
+
 # 422 for a call that the object's state does not allow.
 _WRONG_STATE = {
     "Checkout Session": "InvalidCheckoutSessionStatus",
@@ -63,21 +69,19 @@ def move(
         later: A simulation that decides how an ``…Initiated`` state ends.
     """
     row = require(record, trigger)
+    if row.source == row.target and row.reason is None:
+        world.store.put(record)  # an update is no change of state: time, reasons and timers stay
+        return
     before = _counted(record)
-    now = world.clock.now()
-    record.document["statusDetails"] = _status_details(record, row, now, description)
+    record.document["statusDetails"] = _status_details(record, row, world.clock.now(), description)
+    _plan(world, record, row, later)
     if effect := _EFFECTS.get((record.kind, row.target)):
         effect(world, record)
-    if (record.kind, row.source) in _TIMERS:
-        world.store.unschedule(record)
-    if timer := _TIMERS.get((record.kind, row.target)):
-        planned, after = _ending(record, later) if later else (timer.trigger, timer.after)
-        world.store.schedule(record, planned, (now + after).isoformat())
     world.store.put(record)
     if change := _counted(record) - before:
         world.store.spend(record.parent, record.hidden["month"], int(change * 100))
     if record.hidden.get("oneTime"):
-        _update_balance(world, record.parent)
+        _update_balance(world, record)
     for follow_up in row.then:
         if not follow_up.when or follow_up.when in flags:
             for related in _related(world, record, follow_up.machine):
@@ -89,12 +93,25 @@ def _possible(record: Record, trigger: str) -> bool:
     return any(row.source == record.state and row.trigger == trigger for row in MACHINES[record.kind].rows)
 
 
+def _plan(world: World, record: Record, row: Transition, later: Simulation | None) -> None:
+    """Replace what the clock was to do in the old state by what it is to do in the new one."""
+    if (record.kind, row.source) in _TIMERS:
+        world.store.unschedule(record)
+    if timer := _TIMERS.get((record.kind, row.target)):
+        planned, after = _ending(record, later) if later else (timer.trigger, timer.after)
+        _schedule(world, record, planned, after)
+
+
+def _schedule(world: World, record: Record, trigger: str, after: timedelta) -> None:
+    world.store.schedule(record, trigger, (world.clock.now() + after).isoformat())
+
+
 def settle(world: World, record: Record, trigger: str, outcome: Simulation | None) -> None:
     """Let Amazon answer at once, unless the outcome keeps the object in its present state for a while."""
     if outcome is not None and outcome.state == record.state and outcome.later_state:
         planned, after = _ending(record, outcome)
         world.store.unschedule(record)
-        world.store.schedule(record, planned, (world.clock.now() + after).isoformat())
+        _schedule(world, record, planned, after)
     else:
         move(world, record, trigger)
 
@@ -129,6 +146,20 @@ def _related(world: World, record: Record, kind: str) -> list[Record]:
 # --- What a state brings with it --------------------------------------------------------------------------------------
 
 
+def _ended(world: World, session: Record) -> None:
+    _forget_buyer(world, session)  # readable through the session only while it is Open
+    _schedule(world, session, _DELETE, SESSION_KEPT)
+
+
+def _closed(world: World, permission: Record) -> None:
+    if permission.document["chargePermissionType"] == "PaymentMethodOnFile":
+        _forget_buyer(world, permission)
+
+
+def _forget_buyer(world: World, record: Record) -> None:
+    record.document |= {"buyer": None, "shippingAddress": None, "billingAddress": None}
+
+
 def _captured(world: World, charge: Record) -> None:
     document = charge.document
     document["captureAmount"] = charge.hidden["capture"]
@@ -140,20 +171,22 @@ def _authorized(world: World, charge: Record) -> None:
 
 
 def _refunded(world: World, refund: Record) -> None:
-    charge = world.store.get("Charge", refund.parent)
-    assert charge is not None, "a refund hangs on a charge"
+    charge = world.find("Charge", refund.parent, refund.merchant_id)
     total = money(charge.document["refundedAmount"]) + money(refund.document["refundAmount"])
     charge.document["refundedAmount"] = price(total, like=charge.document["chargeAmount"])
     world.store.put(charge)
 
 
 _EFFECTS: dict[tuple[str, str], Callable[[World, Record], None]] = {
+    ("Checkout Session", "Completed"): _ended,
+    ("Checkout Session", "Canceled"): _ended,
+    ("Charge Permission", "Closed"): _closed,
     ("Charge", "Authorized"): _authorized,
     ("Charge", "Captured"): _captured,
     ("Refund", "Refunded"): _refunded,
 }
 
-# What a charge counts for in the monthly limit: what is authorised or captured.  A charge in another state counts nothing.
+# What a charge counts for in a limit: what is authorised or captured.  In any other state it counts nothing.
 _COUNTS = {
     "AuthorizationInitiated": "chargeAmount",
     "Authorized": "chargeAmount",
@@ -169,25 +202,24 @@ def _counted(record: Record) -> Decimal:
     return money(record.hidden.get(name) or record.document["chargeAmount"])
 
 
-def _update_balance(world: World, permission_id: str) -> None:
+def _update_balance(world: World, charge: Record) -> None:
     """Write what is left of a one-time permission after one of its charges moved; other types show no balance."""
-    permission = world.store.get("Charge Permission", permission_id)
-    assert permission is not None, "a charge hangs on a permission"
-    charges = world.store.children("Charge", permission_id)
+    permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
+    charges = world.store.children("Charge", permission.id)
     captured = sum((_counted(c) for c in charges if c.state in ("CaptureInitiated", "Captured")), Decimal(0))
     limits = permission.document["limits"]
     left = money(limits["amountLimit"]) - sum((_counted(c) for c in charges), Decimal(0))
     limits["amountBalance"] = price(left, like=limits["amountLimit"])
     world.store.put(permission)
+    reasons = [row["reasonCode"] for row in permission.document["statusDetails"]["reasons"] or []]
     if permission.state == "Closed":
         return
     if captured >= money(limits["amountLimit"]):
         move(world, permission, "Close by Amazon")
     elif left <= 0 and permission.state == "Chargeable":
         move(world, permission, "A charge uses the whole limit")
-    elif left > 0 and permission.document["statusDetails"]["reasons"] and permission.state == "NonChargeable":
-        if permission.document["statusDetails"]["reasons"][0]["reasonCode"] == "ChargeInProgress":
-            move(world, permission, "The charge in progress ends")
+    elif left > 0 and reasons == ["ChargeInProgress"]:
+        move(world, permission, "The charge in progress ends")
 
 
 # --- Time -------------------------------------------------------------------------------------------------------------
@@ -196,6 +228,8 @@ def _update_balance(world: World, permission_id: str) -> None:
 def advance(world: World, by: timedelta) -> list[dict[str, str]]:
     """Move virtual time forward and let everything that falls due happen, in order and at its own time."""
     target = world.clock.now() + by
+    if target.year > _LAST_YEAR:
+        raise ValueError(f"the clock cannot be advanced beyond the year {_LAST_YEAR}")
     fired = fire_due(world, target)
     world.clock.set(target)
     return fired
@@ -207,14 +241,18 @@ def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
     while due := world.store.next_due(until.isoformat()):
         if world.clock.mode == "virtual":
             world.clock.set(datetime.fromisoformat(due.due))
-        _fire(world, due)
-        fired.append(
-            {"at": due.due.replace("+00:00", "Z"), "kind": due.kind, "id": due.id, "trigger": due.trigger}
-        )
+        if _fire(world, due):
+            at = due.due.replace("+00:00", "Z")
+            fired.append({"at": at, "kind": due.kind, "id": due.id, "trigger": due.trigger})
     return fired
 
 
-def _fire(world: World, due: Due) -> None:
+def _fire(world: World, due: Due) -> bool:
     record = world.store.get(due.kind, due.id)
-    if record is not None and _possible(record, due.trigger):
-        move(world, record, due.trigger)
+    if record is not None and due.trigger == _DELETE:
+        world.store.delete(record)
+        return True
+    if record is None or not _possible(record, due.trigger):
+        return False  # for example the expiry of a permission that was closed before
+    move(world, record, due.trigger)
+    return True

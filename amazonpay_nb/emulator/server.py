@@ -111,29 +111,29 @@ class Emulator:
         self.region = row.code
         self._folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
         self.folder = Path(f"{store}.keys") if store else Path(self._folder.name)
-        tls = self._tls() if https else None
+        certificate = self._certificate() if https else None
         # The port first: a store must not be touched when the address cannot be had.
         self.world = World(
             Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,
             throttle=throttle,
         )  # fmt: skip
         token = secrets.token_urlsafe(24)
-        self._server = LoopbackServer(build_app(self.world, token), host=host, port=port, tls=tls)
+        self._server = LoopbackServer(build_app(self.world, token), host=host, port=port, certificate=certificate)
         self.url = self.world.url = self._server.url
         self.ca_file = Path(self._folder.name, "ca.pem") if https else None
         self.verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=self.ca_file) if https else True
         self.control = Control(f"{self.url}{CONTROL_PATH}", token, self.verify)
         self.clock = ClockControl(self.control)
 
-    def _tls(self) -> dict[str, str]:
+    def _certificate(self) -> str:
         import trustme
 
         authority, folder = trustme.CA(), Path(self._folder.name)
-        certificate = authority.issue_cert(*LOOPBACK_HOSTS)
+        issued = authority.issue_cert(*LOOPBACK_HOSTS)
         authority.cert_pem.write_to_path(folder / "ca.pem")
-        certificate.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+        issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
         (folder / "server.pem").chmod(0o600)
-        return {"ssl_certfile": str(folder / "server.pem")}
+        return str(folder / "server.pem")
 
     # --- Running ------------------------------------------------------------------------------------------------------
 
@@ -242,7 +242,7 @@ class Emulator:
         self.control.post("outcomes", operation=operation, simulationCode=simulation_code, times=times)
 
     def faults(self, operation: str, fault: str, **more: Any) -> None:
-        """Let the next call of *operation* meet a transport fault: ``reset``, ``drop-after-commit``, ``delay``…"""
+        """Let the next call of *operation* meet a transport fault, for example ``reset``."""
         self.control.post("faults", operation=operation, fault=fault, **more)
 
     def snapshot(self) -> str:

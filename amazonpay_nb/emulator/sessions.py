@@ -1,24 +1,29 @@
 """Checkout Sessions: what each call does, and what the hosted pages do to a session."""
 
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
-from amazonpay_nb.emulator import documents
-from amazonpay_nb.emulator.clock import stamp
-from amazonpay_nb.emulator.payments import new_charge, outcome_of_card
+from amazonpay_nb.emulator import buyers, documents
+from amazonpay_nb.emulator.payments import create_charge
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import money, move, require
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.spec.regions import CHARGE_CEILINGS
 from amazonpay_nb.spec.simulations import Simulation
-from amazonpay_nb.spec.visits import FLOWS, flow_of, lookup
+from amazonpay_nb.spec.visits import FLOWS, Flow, flow_of, lookup
 
 __all__ = ["complete", "create", "new_session", "refresh", "update"]
 
 Body = dict[str, Any]
 
 _SET_UP_ONLY = ("setup", "update", "sign-in")
-_NOT_OPEN = "You tried to call an operation on a Checkout Session that is in a state where that operation is not allowed."
+_NOT_OPEN = (
+    "You tried to call an operation on a Checkout Session that is in a state where that operation is not allowed."
+)
+# How long a permission lives: a Saved Wallet until it is closed, a one-time one longer with extendExpiration.
+_LIFETIMES = {"OneTime": timedelta(days=180), "Recurring": timedelta(days=395)}
+_EXTENDED_LIFETIME = timedelta(days=395)  # documented as 13 months
 
 
 def new_session(
@@ -30,16 +35,19 @@ def new_session(
             400, "InvalidParameterValue", f"storeId {body['storeId']!r} does not belong to this merchant account."
         )
     flow = flow_of(body, product_type)
-    if flow.name == "express" and not lookup(body, "webCheckoutDetails.checkoutReviewReturnUrl"):
+    review = lookup(body, "webCheckoutDetails.checkoutReviewReturnUrl")
+    if flow.name == "express" and not review:
         flow = FLOWS["end-of-checkout"]  # created by an API call, which knows no checkoutMode
-    if flow.name == "update":
-        world.find("Charge Permission", body["chargePermissionId"], merchant.merchant_id)
+    _check_updated_permission(world, merchant, body, flow)
     now = world.clock.now()
     session = Record(
         "Checkout Session", world.new_uuid(), merchant.merchant_id, {},
         hidden={
-            "flow": flow.name, "updates": body.get("chargePermissionId"), "scopes": _scopes(body),
-            "currency": currency, "visit": 0, "agreed": False,
+            "flow": flow.name, "updates": body.get("chargePermissionId"), "scopes": _scopes(body, flow),
+            # A session made by an API call stops at its review address, whatever its flow.
+            "walk": "express" if review and product_type is None else flow.name,
+            "address": buyers.given_address(body.get("addressDetails")), "currency": currency,
+            "visit": 0, "page": "sign-in", "agreed": False,
         },
     )  # fmt: skip
     if flow.name == "sign-in":
@@ -48,15 +56,32 @@ def new_session(
             "paymentDetails": {"paymentIntent": "Confirm"},
         }  # fmt: skip
     session.document = documents.checkout_session(session.id, body, product_type, now)
+    _check_addresses(session.document)
     _check_payment(world, session.document)
     move(world, session, trigger)
     refresh(world, session)
     return session
 
 
-def _scopes(body: Body) -> list[str]:
-    # Left out, the scopes are everything but the billing address.
-    return body.get("scopes") or body.get("signInScopes") or ["name", "email", "phoneNumber", "shippingAddress"]
+def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow: Flow) -> None:
+    permission_id = body.get("chargePermissionId")
+    if flow.name == "update":
+        if not world.region.update_page:
+            raise Refusal(400, "InvalidRequest", f"The Update page is not offered in {world.region.name}.")
+        require(world.find("Charge Permission", str(permission_id), merchant.merchant_id), "Update the payment method")
+    elif permission_id:
+        raise Refusal(
+            400, "InvalidParameterCombination",
+            "chargePermissionId needs chargePermissionType PaymentMethodOnFile and paymentIntent Confirm.",
+        )  # fmt: skip
+
+
+def _scopes(body: Body, flow: Flow) -> list[str]:
+    if flow.name == "sign-in":
+        given, left_out = body.get("signInScopes"), ["name", "email"]
+    else:  # left out, the scopes are everything but the billing address
+        given, left_out = body.get("scopes"), ["name", "email", "phoneNumber", "shippingAddress"]
+    return left_out if given is None else given
 
 
 def _check_payment(world: World, session: Body) -> None:
@@ -67,22 +92,42 @@ def _check_payment(world: World, session: Body) -> None:
             "canHandlePendingAuthorization cannot be true when paymentIntent is AuthorizeWithCapture.",
         )  # fmt: skip
     prices = [details[name] for name in ("chargeAmount", "totalOrderAmount") if details[name]]
-    currencies = {price["currencyCode"] for price in prices}
-    allowed = world.region.currencies if details["presentmentCurrency"] else world.region.ledger_currencies
-    if len(currencies) > 1 or not currencies <= {*world.region.currencies, *allowed}:
+    currencies = {price["currencyCode"] for price in prices} | set(filter(None, [details["presentmentCurrency"]]))
+    if len(currencies) > 1 or not currencies <= {*world.region.currencies}:
         raise Refusal(
             400, "CurrencyMismatch",
             f"{' and '.join(sorted(currencies))} cannot be paid in region {world.region.code} in one session.",
+        )  # fmt: skip
+    for price in prices:
+        if money(price) > CHARGE_CEILINGS[price["currencyCode"]]:
+            raise Refusal(
+                400, "TransactionAmountExceeded",
+                f"{price['amount']} {price['currencyCode']} is more than one payment may be.",
+            )  # fmt: skip
+
+
+_ADDRESSES = ("checkoutResultReturnUrl", "checkoutReviewReturnUrl", "signInReturnUrl")
+
+
+def _check_addresses(session: Body) -> None:
+    if not any(session["webCheckoutDetails"].get(name) for name in _ADDRESSES):
+        raise Refusal(
+            400, "MissingParameterValue",
+            "The value for webCheckoutDetails.checkoutReviewReturnUrl is missing: the buyer could not come back.",
         )  # fmt: skip
 
 
 def refresh(world: World, session: Record) -> None:
     """Recompute constraints and, once there are none, the address for the buyer's next visit."""
     document = session.document
-    set_up_only = session.hidden["flow"] in _SET_UP_ONLY
-    left = documents.constraints(document, without_amount=set_up_only or _confirms(document))
+    without = set()
+    if session.hidden["flow"] in _SET_UP_ONLY or _confirms(document):
+        without.add("ChargeAmountNotSet")
     if session.hidden["flow"] == "sign-in":  # it returns to signInReturnUrl instead
-        left = [row for row in left if row["constraintId"] != "CheckoutResultReturnUrlNotSet"]
+        without.add("CheckoutResultReturnUrlNotSet")
+    if document["chargePermissionType"] != "Recurring":
+        without.add("RecurringFrequencyNotSet")
+    left = documents.constraints(document, without=without)
     document["constraints"] = left
     document["webCheckoutDetails"]["amazonPayRedirectUrl"] = (
         None if left else f"{world.url}/checkout/processing?amazonCheckoutSessionId={session.id}"
@@ -92,10 +137,8 @@ def refresh(world: World, session: Record) -> None:
 
 def _confirms(session: Body) -> bool:
     """A Saved Wallet that is only confirmed pays nothing, so no amount is missing."""
-    return (
-        session["chargePermissionType"] == "PaymentMethodOnFile"
-        and session["paymentDetails"]["paymentIntent"] == "Confirm"
-    )
+    told = session["chargePermissionType"], session["paymentDetails"]["paymentIntent"]
+    return told == ("PaymentMethodOnFile", "Confirm")
 
 
 def create(world: World, merchant: Merchant, body: Body) -> Record:
@@ -104,14 +147,20 @@ def create(world: World, merchant: Merchant, body: Body) -> Record:
 
 
 def update(world: World, session: Record, body: Body, outcome: Simulation | None) -> Record:
-    """Merge what is sent while the session is Open."""
+    """Merge what is sent while the session is Open, and until the buyer has agreed to what it holds."""
     _require_open(session, "Update Checkout Session")
-    changed = documents.merged(session.document, body)
-    _check_payment(world, changed)
-    details = session.document["statusDetails"]
-    session.document = changed
+    if session.hidden["agreed"]:
+        raise Refusal(
+            422, "InvalidCheckoutSessionStatus", f"{_NOT_OPEN} The buyer has agreed to Checkout Session {session.id}."
+        )
+    session.document = documents.merged(session.document, body)
+    session.document["chargePermissionType"] = session.document["chargePermissionType"] or "OneTime"
+    details = session.document["paymentDetails"]
+    if details["presentmentCurrency"] and details["chargeAmount"]:  # it goes with the currency of the amount
+        details["presentmentCurrency"] = details["chargeAmount"]["currencyCode"]
+    _check_addresses(session.document)
+    _check_payment(world, session.document)
     move(world, session, "Update Checkout Session")
-    session.document["statusDetails"] = details | {"lastUpdatedTimestamp": stamp(world.clock.now())}
     refresh(world, session)
     return session
 
@@ -173,7 +222,7 @@ def _check_amounts(session: Record, body: Body) -> None:
             )
         if given and (not expected or money(given) != money(expected)):
             was = expected["amount"] if expected else "not set"
-            raise Refusal(409, "AmountMismatch", f"{name} {given['amount']} differs from the session's, which is {was}.")
+            raise Refusal(409, "AmountMismatch", f"{name} {given['amount']} differs from the session's: it is {was}.")
 
 
 def _permission(world: World, session: Record) -> Record:
@@ -181,19 +230,24 @@ def _permission(world: World, session: Record) -> Record:
     document, hidden = session.document, session.hidden
     if hidden["updates"]:
         permission = world.find("Charge Permission", hidden["updates"], session.merchant_id)
-        permission.document["paymentPreferences"] = document["paymentPreferences"]
+        for name in ("paymentPreferences", "shippingAddress", "billingAddress"):
+            permission.document[name] = document[name] or permission.document[name]
         permission.hidden["card"] = hidden["card"]
         move(world, permission, "Update the payment method")
         return permission
     kept = document["chargePermissionType"] == "PaymentMethodOnFile" and not hidden.get("consent", True)
     permission_type = "OneTime" if kept else document["chargePermissionType"]
     permission_id = world.new_order_id("S" if permission_type == "OneTime" else "C")
+    details, now = document["paymentDetails"], world.clock.now()
+    lifetime = _LIFETIMES.get(permission_type)
+    if lifetime and details["extendExpiration"]:
+        lifetime = _EXTENDED_LIFETIME
+    expires = now + lifetime if lifetime else None
     permission = Record(
         "Charge Permission", permission_id, session.merchant_id,
-        documents.charge_permission(permission_id, document, permission_type, world.clock.now()),
+        documents.charge_permission(permission_id, document, permission_type, now, expires),
         hidden={"card": hidden["card"]},
     )  # fmt: skip
-    details = document["paymentDetails"]
     permission.document["presentmentCurrency"] = (
         details["presentmentCurrency"]
         or (details["chargeAmount"] or {}).get("currencyCode")
@@ -201,8 +255,7 @@ def _permission(world: World, session: Record) -> Record:
         or world.region.ledger_currencies[0]
     )
     move(world, permission, "Complete Checkout Session")
-    if permission.document["expirationTimestamp"]:
-        expires = datetime.strptime(permission.document["expirationTimestamp"] + "+0000", "%Y%m%dT%H%M%SZ%z")
+    if expires:
         world.store.schedule(permission, "Expire", expires.isoformat())
     return permission
 
@@ -210,6 +263,11 @@ def _permission(world: World, session: Record) -> Record:
 def _first_charge(world: World, session: Record, permission: Record, outcome: Simulation | None) -> Record | None:
     details = session.document["paymentDetails"]
     if details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
+        if outcome:
+            raise Refusal(
+                400, "InvalidSandboxSimulationSpecified",
+                f"The simulation code {outcome.code!r} is not possible: nothing is charged here.",
+            )  # fmt: skip
         return None
     body = {
         "chargePermissionId": permission.id,
@@ -221,4 +279,4 @@ def _first_charge(world: World, session: Record, permission: Record, outcome: Si
         "channel": "Web",
         "chargeInitiator": "CITU",
     }
-    return new_charge(world, permission, body, outcome or outcome_of_card(permission, body))
+    return create_charge(world, permission, body, outcome)

@@ -12,6 +12,8 @@ from typing import Any
 
 __all__ = ["Due", "Record", "Store"]
 
+# How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
+MAX_SNAPSHOTS = 16
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
     kind TEXT, id TEXT, merchant_id TEXT, parent TEXT, document TEXT, hidden TEXT, PRIMARY KEY (kind, id)
@@ -81,6 +83,7 @@ class Store:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
         self._snapshots: dict[str, sqlite3.Connection] = {}
+        self._taken = 0
 
     def close(self) -> None:
         """Close the file and forget the snapshots."""
@@ -97,23 +100,22 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk has undone it already
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """Undo what the block does when it raises, unless the exception says ``keep``; the transaction goes on."""
-        self._db.execute("SAVEPOINT work")
+    def undoing(self) -> Iterator[None]:
+        """Undo the transaction so far when the block raises, unless the exception says ``keep``; a new one goes on."""
         try:
             yield
         except Exception as error:
             if not getattr(error, "keep", False):
-                self._db.execute("ROLLBACK TO work")
+                self._db.execute("ROLLBACK")
+                self._db.execute("BEGIN IMMEDIATE")
             raise
-        finally:
-            self._db.execute("RELEASE work")
 
     # --- Objects ------------------------------------------------------------------------------------------------------
 
@@ -131,9 +133,13 @@ class Store:
         """Return the object, or None."""
         return next(self._select("kind = ? AND id = ?", kind, object_id), None)
 
+    def delete(self, record: Record) -> None:
+        """Forget *record*."""
+        self._db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (record.kind, record.id))
+
     def children(self, kind: str, parent: str) -> list[Record]:
-        """Return the objects of *kind* that hang on *parent*, oldest first."""
-        return sorted(self._select("kind = ? AND parent = ?", kind, parent), key=lambda r: r.hidden.get("number", 0))
+        """Return the objects of *kind* that hang on *parent*, by id."""
+        return list(self._select("kind = ? AND parent = ?", kind, parent))
 
     def _select(self, where: str, *values: str) -> Iterator[Record]:
         rows = self._db.execute(
@@ -182,7 +188,8 @@ class Store:
     def spend(self, permission_id: str, month: str, hundredths: int) -> None:
         """Add to (or, with a negative number, take from) what a permission has used in a month (``yyyy-mm``)."""
         self._db.execute(
-            "INSERT INTO spending VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET hundredths = hundredths + excluded.hundredths",
+            "INSERT INTO spending VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET hundredths = hundredths + excluded.hundredths",
             (permission_id, month, hundredths),
         )
 
@@ -212,15 +219,18 @@ class Store:
 
     def snapshot(self) -> str:
         """Copy everything aside and return the copy's id."""
-        name = f"snapshot-{len(self._snapshots) + 1}"
+        self._taken += 1
+        name = f"snapshot-{self._taken}"
         self._snapshots[name] = copy = sqlite3.connect(":memory:", check_same_thread=False)
         self._db.backup(copy)
+        if len(self._snapshots) > MAX_SNAPSHOTS:
+            self._snapshots.pop(next(iter(self._snapshots))).close()
         return name
 
     def restore(self, name: str) -> None:
         """Put a copy back.
 
         Raises:
-            KeyError: There is no such snapshot.
+            KeyError: There is no such snapshot, or no longer.
         """
         self._snapshots[name].backup(self._db)

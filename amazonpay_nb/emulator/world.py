@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amazonpay_nb.emulator.clock import VIRTUAL_START, Clock
@@ -21,6 +23,7 @@ __all__ = ["Fault", "Merchant", "World"]
 
 # How many exchanges `GET journal` remembers: enough for a run, and bounded for a long one.
 JOURNAL_LENGTH = 1_000
+MIN_KEY_BITS = 2048
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -66,13 +69,18 @@ class World:
         self, store: Store, region: Region, *, seed: int | None = None, start: datetime | None = None,
         real_time: bool = False, domains: tuple[str, ...] = (), throttle: bool = False,
     ) -> None:  # fmt: skip
-        self.store, self.region, self.domains, self.throttle = store, region, domains, throttle
+        self.store, self.region, self.throttle = store, region, throttle
+        self.domains = {domain.lower() for domain in domains}
         if start is None and seed is not None and not real_time:
             start = VIRTUAL_START
         self.clock = Clock(store, start)
         if store.setting("seed") is None:
             store.set("seed", seed if seed is not None else secrets.randbits(64))
         self._seed = store.setting("seed")
+        self._starts = (store.setting("starts") or 0) + 1
+        store.set("starts", self._starts)
+        self._answers = 0
+        self._drawn: int = store.setting("drawn") or 0
         self.url = ""
         self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)
         self.faults: list[Fault] = []
@@ -88,9 +96,9 @@ class World:
 
     def _draw(self) -> bytes:
         """Return the next 32 bytes of the id sequence, whose position survives a restart."""
-        position = (self.store.setting("drawn") or 0) + 1
-        self.store.set("drawn", position)
-        return hashlib.sha256(f"{self._seed}:{position}".encode()).digest()
+        self._drawn += 1
+        self.store.set("drawn", self._drawn)
+        return hashlib.sha256(f"{self._seed}:{self._drawn}".encode()).digest()
 
     def new_uuid(self) -> str:
         """Return a version 4 UUID."""
@@ -106,7 +114,19 @@ class World:
 
     def new_order_id(self, letter: str) -> str:
         """Return for example ``S01-1234567-7654321``; the middle digits are the region's."""
-        return f"{letter}{self.region.id_digits}-{self.new_digits(7)}-{self.new_digits(7)}"
+        digits = self.new_digits(14)
+        return f"{letter}{self.region.id_digits}-{digits[:7]}-{digits[7:]}"
+
+    def new_item_id(self, kind: str, order_id: str) -> str:
+        """Return the id of a new charge or refund of an order; six digits may be taken already."""
+        item_id = f"{order_id}-{kind[0]}{self.new_digits(6)}"
+        return self.new_item_id(kind, order_id) if self.store.get(kind, item_id) else item_id
+
+    def new_request_id(self) -> str:
+        """Return the id of an answer; it takes nothing from the sequence of objects' ids, and costs no write."""
+        self._answers += 1
+        digest = hashlib.sha256(f"{self._seed}:{self._starts}:{self._answers}".encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4))
 
     def stable_id(self, *parts: str) -> str:
         """Return letters that depend on *parts* and the seed alone, for example a buyer's id at one merchant."""
@@ -143,10 +163,15 @@ class World:
         """
         if "PRIVATE KEY" in public_pem:
             raise ValueError("this is a private key; it must never leave the merchant: send the public key")
-        key = load_pem_public_key(public_pem.encode())
-        if getattr(key, "key_size", 0) < 2048:
-            raise ValueError("an RSA key of 2048 bits or more is needed")
+        try:
+            key = load_pem_public_key(public_pem.encode())
+        except UnsupportedAlgorithm:
+            key = None
+        if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
+            raise ValueError(f"an RSA key of {MIN_KEY_BITS} bits or more is needed")
         neutral = self.new_letters(24)
+        while self.merchant_of_key(neutral):  # a snapshot that was put back repeats the sequence
+            neutral = self.new_letters(24)
         merchant.keys[f"SANDBOX-{neutral}"] = merchant.keys[neutral] = public_pem
         self._save_merchants()
         return f"SANDBOX-{neutral}", neutral
@@ -185,21 +210,23 @@ class World:
             raise ValueError(f"{code!r} is not a simulation code of {operation!r}")
         self.outcomes[operation].extend([row] * times)
 
-    def take_outcome(self, operation: str, code: str | None) -> Simulation | None:
-        """Return what this call is to end with: the header's code wins over the queue.
+    def check_code(self, operation: str, code: str | None) -> None:
+        """Look at the header's code, also where the operation does nothing with one.
 
         Raises:
             Refusal: 400 ``InvalidSandboxSimulationSpecified``.
         """
+        if code and simulation(operation, code) is None:
+            title = OPERATIONS[operation].title
+            raise Refusal(
+                400, "InvalidSandboxSimulationSpecified",
+                f"The simulation code {code!r} is unknown, or not possible for {title}.",
+            )  # fmt: skip
+
+    def take_outcome(self, operation: str, code: str | None) -> Simulation | None:
+        """Return what this call is to end with: the header's code wins over the queue."""
         if code:
-            row = simulation(operation, code)
-            if row is None:
-                title = OPERATIONS[operation].title
-                raise Refusal(
-                    400, "InvalidSandboxSimulationSpecified",
-                    f"The simulation code {code!r} is unknown, or not possible for {title}.",
-                )  # fmt: skip
-            return row
+            return simulation(operation, code)
         queue = self.outcomes[operation]
         return queue.popleft() if queue else None
 
@@ -225,9 +252,15 @@ class World:
         self.quotas.clear()
 
     def restore(self, snapshot: str) -> None:
-        """Put a snapshot back."""
+        """Put a snapshot back; accounts and keys stay as they are now.
+
+        Raises:
+            KeyError: There is no such snapshot.
+        """
         self.store.restore(snapshot)
+        self._save_merchants()
+        self._drawn = self.store.setting("drawn")
         self.clock.reload()
-        self._load_merchants()
         self.outcomes.clear()
         self.faults.clear()
+        self.quotas.clear()

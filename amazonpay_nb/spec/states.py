@@ -100,7 +100,8 @@ class NotAllowed(Exception):
         self.machine, self.state, self.trigger = machine, state, trigger
         self.possible = tuple(row.trigger for row in machine.allowed(state, MERCHANT))
         super().__init__(
-            f'{machine.name} is {state}: "{trigger}" is not possible (possible: {", ".join(self.possible) or "nothing"})'
+            f'{machine.name} is {state}: "{trigger}" is not possible '
+            f"(possible: {', '.join(self.possible) or 'nothing'})"
         )
 
 
@@ -241,7 +242,14 @@ CHARGE = Machine(
         T(NEW, "Create Charge", MERCHANT, "AuthorizationInitiated"),
         T("AuthorizationInitiated", "Authorize", AMAZON, "Authorized"),
         *(
-            T("AuthorizationInitiated", f"Decline: {reason}", AMAZON, "Declined", reason, _AFTER_DECLINE.get(reason, ()))
+            T(
+                "AuthorizationInitiated",
+                f"Decline: {reason}",
+                AMAZON,
+                "Declined",
+                reason,
+                _AFTER_DECLINE.get(reason, ()),
+            )
             for reason in _DECLINES
         ),
         T("Authorized", "Capture Charge", MERCHANT, "CaptureInitiated"),

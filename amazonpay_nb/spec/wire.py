@@ -1,7 +1,7 @@
-"""The bodies and objects of the API, with their lengths and enums.
+"""The bodies of the API, with their lengths and enums.
 
-Requests are strict: an unknown field is refused, as Amazon refuses it.  Objects are lenient: a client must ignore what it
-does not know, and every field may be null.  Python names are Amazon's, mechanically in snake case.
+Requests are strict: an unknown field is refused, as Amazon refuses it.  (What Amazon answers with is in `spec.objects`.)
+Python names are Amazon's, mechanically in snake case.
 """
 
 from typing import Annotated, Any, Literal
@@ -67,7 +67,9 @@ Scope = Literal["name", "email", "phoneNumber", "billingAddress", "postalCode", 
 class Strict(BaseModel):
     """A part of a request: every field has Amazon's camelCase name, and no other is accepted."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=False, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=False, extra="forbid", str_strip_whitespace=True
+    )
 
 
 class Price(Strict):
@@ -84,7 +86,9 @@ class Price(Strict):
     @model_validator(mode="after")
     def _normalise(self) -> "Price":
         if self.currency_code not in CURRENCY_DECIMALS:
-            raise ValueError(f"currencyCode {self.currency_code!r} is not one of {', '.join(sorted(CURRENCY_DECIMALS))}")
+            raise ValueError(
+                f"currencyCode {self.currency_code!r} is not one of {', '.join(sorted(CURRENCY_DECIMALS))}"
+            )
         self.amount = format_amount(parse_amount(self.amount, self.currency_code), self.currency_code)
         return self
 
@@ -308,6 +312,4 @@ BODIES: dict[str, type[Strict]] = {
         UpdateChargePermission, CloseChargePermission, CreateCharge, CaptureCharge, CancelCharge, CreateRefund,
     )
 }  # fmt: skip
-ADDRESS_FIELDS = tuple(
-    to_camel(name) for name in AddressDetails.model_fields if name != "district_or_county"
-)
+ADDRESS_FIELDS = tuple(to_camel(name) for name in AddressDetails.model_fields if name != "district_or_county")

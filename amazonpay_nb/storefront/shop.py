@@ -112,7 +112,9 @@ class Storefront:
         new_token: Makes the token of a visit; give a seeded one for outputs that repeat.
     """
 
-    def __init__(self, name: str = "Emulated Shop", *, new_token: Callable[[], str] = _new_token, port: int = 0) -> None:
+    def __init__(
+        self, name: str = "Emulated Shop", *, new_token: Callable[[], str] = _new_token, port: int = 0
+    ) -> None:
         self.name = name
         self._new_token = new_token
         self._visits: dict[str, Visit] = {}

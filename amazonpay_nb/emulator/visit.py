@@ -1,0 +1,229 @@
+"""A buyer's visit to Amazon's pages: which page follows which, and what each page's button does to the session."""
+
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from amazonpay_nb.emulator import buyers
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.rules import move
+from amazonpay_nb.emulator.sessions import refresh
+from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.simulations import CARDS, CardEffect, SimulatedCard
+from amazonpay_nb.spec.visits import FLOWS, RETURN_PARAMETER, lookup
+
+__all__ = ["NOTICES", "Visit", "returning"]
+
+# Why a buyer is back at the choice of a payment method.
+NOTICES = {
+    "declined": "Your payment method was declined. Choose another one, or cancel.",
+    "challenge-failed": "The challenge was not passed. Choose another payment method, or cancel.",
+    "cannot-wait": "The shop cannot wait for this payment method. Choose another one, or cancel.",
+}
+# Cards that let the visit end well and the session badly.
+_ENDINGS = {CardEffect.BUYER_CANCELED: "Cancel", CardEffect.DECLINED: "Decline"}
+
+
+def returning(address: str, session_id: str) -> str:
+    """Return the merchant's address with the session's id added to its query, which otherwise stays as it is."""
+    parts = urlsplit(address)
+    query = "&".join(filter(None, (parts.query, urlencode({RETURN_PARAMETER: session_id}))))
+    return urlunsplit(parts._replace(query=query))
+
+
+class Visit:
+    """One Open session on its way through the pages.
+
+    The session's hidden part notes the number of the ``visit`` and the ``page`` that the buyer has got to: earlier
+    pages can be opened again, later ones not before their turn.
+    """
+
+    def __init__(self, world: World, session: Record) -> None:
+        self.world, self.session, self.hidden = world, session, session.hidden
+        self.flow = FLOWS[self.hidden["flow"]]
+        self._walk = FLOWS[self.hidden["walk"]]
+
+    @property
+    def page(self) -> str:
+        """The page that the buyer has got to."""
+        return str(self.hidden["page"])
+
+    @property
+    def set_up_only(self) -> bool:
+        """Whether nothing is bought in this flow."""
+        return not self.flow.complete_with_amount
+
+    @property
+    def _pages(self) -> tuple[str, ...]:
+        return self._walk.visits[int(self.hidden["visit"])]
+
+    @property
+    def _is_last(self) -> bool:
+        return int(self.hidden["visit"]) == len(self._walk.visits) - 1
+
+    @property
+    def _card(self) -> SimulatedCard:
+        return CARDS[self.hidden["card"]]
+
+    # --- Which page ---------------------------------------------------------------------------------------------------
+
+    def enter(self) -> str:
+        """Return the page that a visit begins with; while the shop has to say more, that is the first visit's."""
+        if self.hidden["visit"] and self.session.document["constraints"]:
+            self._go_to(0, "sign-in")
+        return self._pages[0]
+
+    def change(self) -> str:
+        """Return from the shop's review page to the choice of a payment method."""
+        if len(self._walk.visits) == 1 or not self.hidden.get("buyer"):
+            raise Refusal(
+                400, "InvalidRequest", "There is nothing to change: the shop has no review page to return to."
+            )
+        self._go_to(0, "payment-method")
+        return self.page
+
+    def _go_to(self, visit: int, page: str) -> None:
+        self.hidden |= {"visit": visit, "page": page}
+        self.world.store.put(self.session)
+
+    def may_open(self, name: str) -> bool:
+        """Tell whether it is a page's turn, or was before."""
+        if name == self.page:
+            return True
+        pages = self._pages
+        return name in pages and self.page in pages and pages.index(name) < pages.index(self.page)
+
+    def _after(self, page: str) -> str | None:
+        """Return the next page that applies, or None when the visit is over."""
+        pages = self._pages
+        # The choice of another payment method may lie outside of the visit's own pages.
+        start = pages.index(page) + 1 if page in pages else 0
+        following = next((name for name in pages[start:] if self._applies(name)), None)
+        # Without a processing page the payment method is tried out at the end of the visit.
+        tried_at_end = following is None and self._is_last and "processing" not in pages
+        if tried_at_end and self._card.trigger == CardEffect.DECLINE_ON_PAGE:
+            return self._try_again("declined")
+        return following
+
+    def _applies(self, page: str) -> bool:
+        if page == "challenge":
+            return self.world.region.psd2 or self._card.trigger == CardEffect.FAIL_CHALLENGE
+        return page != "consent" or self.session.document["chargePermissionType"] == "PaymentMethodOnFile"
+
+    # --- What each page's form does; each returns the next page, or None at the end of the visit ----------------------
+
+    def press(self, name: str, form: dict[str, str]) -> str | None:
+        """Do what a page's button does; return the merchant's address at the end of the visit, else None."""
+        if form.get("action") == "cancel":
+            return self._cancel(name)
+        actions = {
+            "sign-in": self._sign_in,
+            "payment-method": self._choose,
+            "consent": self._consent,
+            "challenge": self._challenge,
+            "processing": self._process,
+        }
+        following = actions[name](form)
+        refresh(self.world, self.session)
+        if following is None:
+            return self._leave()
+        self._go_to(self.hidden["visit"], following)
+        return None
+
+    def _sign_in(self, form: dict[str, str]) -> str | None:
+        """Associate a test buyer."""
+        region, document, scopes = self.world.region.code, self.session.document, self.hidden["scopes"]
+        email = form.get("email", "")
+        if email not in buyers.PERSONAS[region]:
+            raise Refusal(400, "InvalidParameterValue", "Choose one of the test buyers.")
+        buyer_id = f"amzn1.account.{self.world.stable_id(self.session.merchant_id, email)}"
+        document["buyer"] = buyers.details(region, email, buyer_id, scopes)
+        address = buyers.address(region, email)
+        if document["productType"] is None:  # created by an API call
+            document["productType"] = "PayOnly" if self.flow.name in ("setup", "update") else "PayAndShip"
+        shared = self.flow.name == "sign-in" and "shippingAddress" in scopes
+        if shared or document["productType"] == "PayAndShip":
+            document["shippingAddress"] = self.hidden.get("address") or address
+        wants_billing = "billingAddress" in scopes or document["productType"] == "PayOnly"
+        document["billingAddress"] = address if wants_billing or region == "eu" else None
+        self.hidden["buyer"] = email
+        return self._after("sign-in")
+
+    def _choose(self, form: dict[str, str]) -> str | None:
+        """Associate a card, if its prerequisite is met or can still be."""
+        card = CARDS.get(form.get("card", ""))
+        if card is None:
+            raise Refusal(400, "InvalidParameterValue", "Choose one of the payment methods.")
+        undecided = not self._is_last and self.session.document["paymentDetails"]["paymentIntent"] is None
+        if card.requires_pending and not self._can_wait() and not undecided:
+            raise Refusal(400, "InvalidParameterCombination", f"…{card.last4} needs: {card.prerequisite}.")
+        self.hidden |= {"card": card.last4, "agreed": False}
+        self.hidden.pop("notice", None)
+        self.session.document["paymentPreferences"] = [{"paymentDescriptor": card.descriptor}]
+        return self._after("payment-method")
+
+    def _can_wait(self) -> bool:
+        details = self.session.document["paymentDetails"]
+        return bool(details["canHandlePendingAuthorization"]) and details["paymentIntent"] == "Authorize"
+
+    def _consent(self, form: dict[str, str]) -> str | None:
+        """Note whether the wallet may be kept; in a purchase that is the buyer's choice."""
+        self.hidden["consent"] = form.get("save") == "yes"
+        if not self.hidden["consent"] and self.set_up_only:
+            raise Refusal(400, "InvalidParameterValue", "Without your agreement nothing can be saved; agree or cancel.")
+        return self._after("consent")
+
+    def _challenge(self, form: dict[str, str]) -> str | None:
+        """Pass or fail; after a failure the buyer may choose another method."""
+        if form.get("action") == "fail" or self._card.trigger == CardEffect.FAIL_CHALLENGE:
+            return self._try_again("challenge-failed")
+        return self._after("challenge")
+
+    def _process(self, form: dict[str, str]) -> str | None:
+        """Authorise the purchase, as far as the buyer can see it."""
+        self._require_complete()
+        if self._card.trigger == CardEffect.DECLINE_ON_PAGE:
+            return self._try_again("declined")
+        if self._card.requires_pending and not self._can_wait():
+            return self._try_again("cannot-wait")
+        return self._after("processing")
+
+    def _try_again(self, notice: str) -> str:
+        self.hidden["notice"] = notice
+        return "payment-method"
+
+    def _require_complete(self) -> None:
+        if left := self.session.document["constraints"]:
+            missing = ", ".join(row["constraintId"] for row in left)
+            raise Refusal(400, "InvalidRequest", f"The shop has not said everything that is needed: {missing}.")
+
+    # --- The ways out -------------------------------------------------------------------------------------------------
+
+    def _leave(self) -> str:
+        """End the visit as the card wants it and return the merchant's address."""
+        visit = self.hidden["visit"]
+        if self._is_last:
+            self._require_complete()
+        self._go_to(visit if self._is_last else visit + 1, self._pages[0] if self._is_last else "processing")
+        if visit == self.hidden["visit"]:
+            ending = _ENDINGS.get(self._card.trigger)
+            self.hidden["agreed"] = ending is None
+            move(self.world, self.session, ending or "Agree")
+        address = lookup(self.session.document, self._walk.returns_to[visit])
+        return returning(address or self._address(), self.session.id)
+
+    def _cancel(self, name: str) -> str:
+        """Cancel the session and return the address for that, or the ordinary one.
+
+        Who cancels while the payment is processed, or after a decline, arrives where a paying buyer would.
+        """
+        cancel_address = self.session.document["webCheckoutDetails"]["checkoutCancelUrl"]
+        declined = "notice" in self.hidden
+        move(self.world, self.session, "Decline" if declined else "Cancel")
+        if cancel_address and not declined and name != "processing":
+            return str(cancel_address)
+        return returning(self._address("signInCancelUrl"), self.session.id)
+
+    def _address(self, *first: str) -> str:
+        web = self.session.document["webCheckoutDetails"]
+        names = (*first, "checkoutResultReturnUrl", "checkoutReviewReturnUrl", "signInReturnUrl")
+        return str(next(web[name] for name in names if web.get(name)))

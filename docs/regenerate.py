@@ -1,0 +1,350 @@
+"""Write what is generated: the outputs of the notebooks, and the pages that are tables of `amazonpay_nb.spec`.
+
+    python docs/regenerate.py notebooks [--check]
+    python docs/regenerate.py docs [--check]
+
+Both write the same bytes each time; with ``--check`` nothing is written, and the exit code is 1 where a file differs.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import astuple
+from datetime import timedelta
+from pathlib import Path
+
+import nbformat
+from jupyter_core.utils import ensure_event_loop
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
+
+from amazonpay_nb.runner import kernel_environment
+from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, behaviours_of
+from amazonpay_nb.spec.reasons import COMMON_REASONS, OPERATION_REASONS, REASONS
+from amazonpay_nb.spec.regions import (
+    CHARGE_CEILINGS,
+    CURRENCY_DECIMALS,
+    MONTHLY_LIMITS,
+    RECURRING_MONTHLY_LIMITS,
+    REFUND_CEILINGS,
+    REGIONS,
+    THROTTLES,
+    Region,
+)
+from amazonpay_nb.spec.simulations import CARDS, SIMULATION_HEADER, SIMULATIONS
+from amazonpay_nb.spec.state_reasons import STATE_REASONS
+from amazonpay_nb.spec.states import CHARGE, MACHINES, TIMERS, FollowUp, Machine
+
+ROOT = Path(__file__).parents[1]
+NOTE = "<!-- Written by `make docs` from the tables in amazonpay_nb/spec; change those. -->"
+MARKED = re.compile(r"(?<=<!-- begin states -->\n).*?(?=<!-- end states -->)", re.DOTALL)
+
+EVIDENCE = {
+    Evidence.DOCUMENTED: "Read on a page of Amazon's own guide.",
+    Evidence.SDK: "Read in the source of an official SDK.",
+    Evidence.RECORDED: "Seen in traffic, a plug-in, an issue or an FAQ.",
+    Evidence.INFERRED: "Our reasoning where the guide is silent; one constant or row, so that it is easy to correct.",
+    Evidence.EMULATOR_ONLY: "Exists in the emulator, for learning and testing, and not at Amazon.",
+}
+
+# --- Notebooks --------------------------------------------------------------------------------------------------------
+
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+
+
+def executed(path: Path) -> str:
+    """Return the text of a notebook after a run, without anything that differs from run to run.
+
+    Raises:
+        CellExecutionError: A cell failed.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"c{number:02d}"
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)  # for the cells that are skipped
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=120,
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        shutdown_kernel="immediate",
+        resources={"metadata": {"path": str(path.parent)}},
+        config=Config(AsyncKernelManager={"transport_encryption": "auto"}),
+    )
+    # Jupyter makes an event loop for this thread and leaves it open.
+    with closing(ensure_event_loop()):
+        client.execute()
+    for cell in notebook.cells:
+        for key in {"execution", "papermill"} & set(cell.metadata):
+            del cell.metadata[key]
+        for output in cell.get("outputs", ()):
+            # The model's id is drawn at random, and its state is not kept.
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    return str(nbformat.writes(notebook, indent=1, sort_keys=True)) + "\n"
+
+
+def attempt(path: Path) -> tuple[str, str]:
+    """Return what `executed` returns and "", or "" and what stopped it."""
+    try:
+        return executed(path), ""
+    except CellExecutionError as error:
+        return "", f"{error.ename}: {error.evalue}"
+    except (RuntimeError, TimeoutError) as error:
+        return "", str(error)
+
+
+def first_difference(old: str, new: str) -> str:
+    """Say where two notebooks part."""
+    before, after = (json.loads(text)["cells"] for text in (old, new))
+    for one, other in zip(before, after, strict=False):
+        if one != other:
+            return f"cell {other['id']} differs: {''.join(other['source']).partition(chr(10))[0]}"
+    return "its metadata or layout differs" if len(before) == len(after) else "it has more or fewer cells"
+
+
+def regenerate_notebooks(folder: Path, *, check: bool) -> int:
+    """Execute every notebook of *folder*, and write those that changed or, with *check*, name them."""
+    paths = sorted(folder.glob("*.ipynb"))
+    with kernel_environment(), ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        results = list(pool.map(attempt, paths))
+    problems = 0
+    for path, (new, stopped) in zip(paths, results, strict=True):
+        old = path.read_text("utf-8")
+        if new == old:
+            continue
+        if stopped:
+            print(f"{path.stem} failed: {stopped}")
+        elif check:
+            print(f"{path.stem} is out of date: {first_difference(old, new)}")
+        else:
+            path.write_text(new, "utf-8")
+            print(f"{path.stem} written")
+        problems += bool(stopped or check)
+    return min(problems, 1)
+
+
+# --- Pages ------------------------------------------------------------------------------------------------------------
+
+
+def table(heading: str, rows: Sequence[Iterable[object]]) -> str:
+    """Return a Markdown table; an empty cell holds a dash, and a table without rows is nothing."""
+    lines = [" | ".join(str(cell).replace("|", "\\|") or "–" for cell in row) for row in rows]
+    rule = " | ".join("---" for _ in heading.split(" | "))
+    return "\n".join(f"| {line} |" for line in (heading, rule, *lines)) if lines else ""
+
+
+def code(*words: object) -> str:
+    """Return words in code type, separated by commas."""
+    return ", ".join(f"`{word}`" for word in words if word)
+
+
+def page(title: str, *parts: str) -> str:
+    """Return a whole page."""
+    return "\n\n".join(filter(None, (f"# {title}", NOTE, *parts))) + "\n"
+
+
+def diagram(machine: Machine) -> str:
+    """Return the machine as a Mermaid block."""
+    return f"```mermaid\n{machine.mermaid()}\n```"
+
+
+def parity_page() -> str:
+    """Return every claim about Amazon Pay with its evidence."""
+    rows = list(BEHAVIOURS.values())
+    levels = [(level, sum(row.evidence == level for row in rows), meaning) for level, meaning in EVIDENCE.items()]
+    topics = (f"## {heading}\n\n{claims(topic)}" for topic, heading in TOPICS.items() if behaviours_of(topic))
+    return page(
+        "What Amazon Pay does, and how we know",
+        f"Here are {len(rows)} claims about Amazon Pay, and how far each can be trusted.\n"
+        "A source is the short name of a page of Amazon's guide, or of whatever else the claim was read in.",
+        table("Evidence | Claims | Meaning", levels),
+        *topics,
+    )
+
+
+def claims(topic: str) -> str:
+    """Return the claims of one topic."""
+    return table(
+        "Id | Claim | Evidence | Source | Read on | Test",
+        [
+            (code(row.id), row.sentence, row.evidence, row.source, row.read_on, code(row.test))
+            for row in behaviours_of(topic)
+        ],
+    )
+
+
+def states_page() -> str:
+    """Return the four machines."""
+    return page(
+        "The states of the four objects",
+        "An object is in one state at a time; a row says what moves it, who does, and where to.\n"
+        "What has no row for a state is refused in that state.",
+        *(part for machine in MACHINES.values() for part in states_of(machine)),
+    )
+
+
+def states_of(machine: Machine) -> Iterator[str]:
+    """Give one machine's picture, transitions, timers and reasons."""
+    yield f"## {machine.name}"
+    yield diagram(machine)
+    yield table(
+        "State | What happens | By | Next state | Reason code | And then",
+        [
+            (row.source, row.trigger, row.actor, row.target, code(row.reason), "; ".join(map(follow_up, row.then)))
+            for row in machine.rows
+        ],
+    )
+    for timer in TIMERS:
+        if timer.machine == machine.name:
+            yield f'After {duration(timer.after)} in {timer.state}: "{timer.trigger}".'
+    yield table(
+        "State | Reason code | Meaning | What to do | Evidence",
+        [
+            (row.state, code(row.code), row.meaning, row.next_step, row.evidence)
+            for row in STATE_REASONS
+            if row.object == machine.name
+        ],
+    )
+
+
+def duration(after: timedelta) -> str:
+    """Return a timer's length in its natural unit."""
+    for unit, length in (("days", timedelta(days=1)), ("hours", timedelta(hours=1))):
+        if after > length:
+            return f"{after // length} {unit}"
+    return f"{after.seconds} seconds"
+
+
+def follow_up(then: FollowUp) -> str:
+    """Return what a row pulls on a related object."""
+    return f"{then.machine}: {then.trigger}" + (f" (if `{then.when}`)" if then.when else "")
+
+
+def operations_page() -> str:
+    """Return the calls, what they may answer, and how to make them misbehave."""
+    calls = [
+        (row.title, code(f"{row.method} {row.path}"), row.success, row.pending or "", row.idempotency, code(row.body),
+         row.acts_on)
+        for row in OPERATIONS.values()
+    ]  # fmt: skip
+    refusals = [
+        (code(row.code), ", ".join(map(str, row.status_codes)), row.meaning, row.retry, row.next_step,
+         row.tell_the_buyer, row.evidence)
+        for row in REASONS.values()
+    ]  # fmt: skip
+    simulations = [
+        (code(row.operation), code(row.code), row.status, code(row.reason_code),
+         " → ".join(filter(None, (row.state, row.later_state))), code(row.later_reason), row.note, row.evidence)
+        for row in SIMULATIONS.values()
+    ]  # fmt: skip
+    cards = [(code(row.descriptor), row.effect, row.prerequisite, row.evidence) for row in CARDS.values()]
+    return page(
+        "Operations, refusals and simulations",
+        "## Operations",
+        table("Operation | Call | Done | Accepted | Idempotency key | Body | Acts on", calls),
+        "## Refusals",
+        f"Any operation may answer {code(*COMMON_REASONS)}.\nThese come on top:",
+        table("Operation | Reason codes", [(code(name), code(*codes)) for name, codes in OPERATION_REASONS.items()]),
+        "What each means, and the way out:",
+        table("Reason code | Status | Meaning | Send again | What to do | What to tell the buyer | Evidence", refusals),
+        "## Simulation codes",
+        f"Sent in the header {code(SIMULATION_HEADER)}, in Sandbox and in the emulator.",
+        table("Operation | Code | Status | Refused with | States | Reason | Note | Evidence", simulations),
+        "## Simulated cards",
+        table("Payment method | Effect | Needs | Evidence", cards),
+    )
+
+
+def regions_page() -> str:
+    """Return hosts, languages, currencies, limits and quotas."""
+    regions = list(REGIONS.values())
+    facts: dict[str, Callable[[Region], str]] = {
+        "Name": lambda row: row.name,
+        "Other codes": lambda row: code(*row.aliases),
+        "API": lambda row: code(row.api_host),
+        "`checkout.js`": lambda row: code(row.checkout_script_host),
+        "Hosted pages": lambda row: code(row.hosted_host),
+        "Ledger currencies": lambda row: code(*row.ledger_currencies),
+        "Currencies": lambda row: code(*row.currencies),
+        "Languages": lambda row: code(*row.languages),
+        "A set-up ends in a challenge (PSD2)": lambda row: "yes" if row.psd2 else "no",
+        "Update page": lambda row: "yes" if row.update_page else "no",
+        "Digits after the letter of an id": lambda row: code(row.id_digits),
+        "Required in `addressDetails`": lambda row: code(*row.required_address_fields),
+    }
+    limits = [
+        (code(region), code(currency), CURRENCY_DECIMALS[currency],
+         *(f"{amount:,}" for amount in (limit, RECURRING_MONTHLY_LIMITS[region, currency],
+                                        CHARGE_CEILINGS[currency], REFUND_CEILINGS[currency])))
+        for (region, currency), limit in MONTHLY_LIMITS.items()
+    ]  # fmt: skip
+    quotas = [
+        (code(row.operation), *astuple(row.live), *(astuple(row.sandbox) if row.sandbox else ("", "")), row.evidence)
+        for row in THROTTLES.values()
+    ]
+    return page(
+        "Regions, limits and quotas",
+        table(" | ".join(["", *map(code, REGIONS)]), [(name, *map(of, regions)) for name, of in facts.items()]),
+        "## Limits",
+        "In major units; a monthly limit is for one Charge Permission.",
+        *dict.fromkeys(row.time_zone_note for row in regions),
+        table("Region | Currency | Decimals | Saved Wallet, a month | Recurring, a month | Charge | Refund", limits),
+        "## Quotas",
+        "For one merchant account; the emulator applies them with `--throttle`.",
+        table("Operation | Live: at once | Live: a second | Sandbox: at once | Sandbox: a second | Evidence", quotas),
+    )
+
+
+def with_states(text: str) -> str:
+    """Return a text with the Charge's picture between its two marks, if it has them."""
+    return MARKED.sub(lambda _: f"{diagram(CHARGE)}\n", text)
+
+
+def generated() -> dict[Path, str]:
+    """Return every generated text by its place."""
+    readme = ROOT / "README.md"
+    return {
+        ROOT / "docs/parity.md": parity_page(),
+        ROOT / "docs/states.md": states_page(),
+        ROOT / "docs/operations.md": operations_page(),
+        ROOT / "docs/regions.md": regions_page(),
+        readme: with_states(readme.read_text("utf-8")),
+    }
+
+
+def regenerate_docs(*, check: bool) -> int:
+    """Write the pages that changed or, with *check*, name them."""
+    changed = {path: text for path, text in generated().items() if not path.exists() or path.read_text("utf-8") != text}
+    for path, text in changed.items():
+        print(f"{path.relative_to(ROOT)} {'is out of date' if check else 'written'}")
+        if not check:
+            path.write_text(text, "utf-8")
+    return int(check and bool(changed))
+
+
+def main() -> int:
+    """Run the command."""
+    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("what", choices=["notebooks", "docs"])
+    command.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file differs")
+    command.add_argument("--folder", type=Path, default=ROOT / "notebooks", help="where the notebooks are")
+    chosen = command.parse_args()
+    if chosen.what == "docs":
+        return regenerate_docs(check=chosen.check)
+    return regenerate_notebooks(chosen.folder, check=chosen.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""A real JupyterLab on a copy of the notebooks, and a notebook that is open in it."""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, FrameLocator, Locator, Page
+
+from tests.browser.chromium import watch
+
+__all__ = ["Lab", "OpenNotebook", "jupyterlab"]
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 60  # more than any step takes on a busy machine; nothing waits for it to pass
+# Tall, because JupyterLab does not render cells that are off the screen.
+VIEWPORT = {"width": 1300, "height": 1600}
+_QUIET = {"fetchNews": "false", "checkForUpdates": False}  # no dialog about news, and no request for it
+
+_ASKED = f"""
+const until = async (value) => {{
+  const end = Date.now() + {SECONDS * 1000};
+  for (;;) {{
+    const found = await value();
+    if (found) return found;
+    if (Date.now() > end) throw new Error('in vain: ' + value);
+    await new Promise((next) => setTimeout(next, 20));
+  }}
+}};
+const app = await until(() => window.jupyterapp);
+const panel = await until(() => app.shell.currentWidget?.sessionContext && app.shell.currentWidget);
+"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running server.
+
+    Attributes:
+        root: The folder that it serves; `notebooks/` is in it.
+    """
+
+    url: str
+    token: str
+    root: Path
+
+    def open(self, browser: Browser, name: str, edit: dict[str, str] | None = None, **options: Any) -> "OpenNotebook":
+        """Open a fresh copy of a notebook, with some of its parameters set to other values."""
+        copied = _copied(self.root, name, edit or {})
+        page = browser.new_page(**{"viewport": VIEWPORT, **options})
+        notebook = OpenNotebook(page)
+        page.goto(f"{self.url}/lab/workspaces/{copied.stem}/tree/notebooks/{copied.name}?token={self.token}")
+        notebook.ask(
+            "await app.restored; await panel.context.ready; await panel.sessionContext.ready;"
+            "const kernel = await until(() => panel.sessionContext.session?.kernel); await kernel.info;"
+            "await until(() => kernel.connectionStatus === 'connected' && kernel.status === 'idle');"
+        )
+        return notebook
+
+
+def _copied(root: Path, name: str, edit: dict[str, str]) -> Path:
+    notebook = json.loads((ROOT / "notebooks" / name).read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+        if "parameters" in cell["metadata"].get("tags", ()):
+            source = "".join(cell["source"])
+            for parameter, value in edit.items():
+                source, found = re.subn(rf'^({parameter}: str = )"[^"]*"', rf'\g<1>"{value}"', source, flags=re.M)
+                assert found == 1, f"there is no parameter {parameter}"
+            cell["source"] = source
+    path = root / "notebooks" / f"{Path(name).stem}-{secrets.token_hex(3)}.ipynb"
+    path.write_text(json.dumps(notebook))
+    return path
+
+
+class OpenNotebook:
+    """A notebook with a connected, idle kernel."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.errors = page, watch(page)
+        page.set_default_timeout(SECONDS * 1000)
+
+    def ask(self, script: str, argument: object = None) -> Any:
+        """Run JavaScript that knows `app`, `panel`, `given` and `until`, and return what it returns."""
+        return self.page.evaluate(f"async (given) => {{ {_ASKED} {script} }}", argument)
+
+    # --- What a person does -------------------------------------------------------------------------------------------
+
+    def run_all(self) -> None:
+        """Start every cell; `finish` waits for them."""
+        self.ask("window.running = app.commands.execute('notebook:run-all-cells');")
+
+    def run_from(self, source: str) -> None:
+        """Start the cell that begins with *source*, and all that follow it."""
+        self._go_to(source)
+        self.ask("window.running = app.commands.execute('notebook:run-all-below');")
+
+    def run_cell(self, source: str) -> None:
+        """Start the one cell that begins with *source*."""
+        self._go_to(source)
+        self.ask("window.running = app.commands.execute('notebook:run-cell');")
+
+    def finish(self) -> None:
+        """Wait until what was started has ended, well or badly."""
+        self.ask("await window.running; await until(() => panel.sessionContext.session.kernel.status === 'idle');")
+
+    def interrupt(self) -> None:
+        """Press the stop button's command."""
+        self.ask("await app.commands.execute('notebook:interrupt-kernel');")
+
+    def restart(self) -> None:
+        """Restart the kernel and wait until it is ready."""
+        self.ask("await panel.sessionContext.restartKernel(); await panel.sessionContext.session.kernel.info;")
+
+    def _go_to(self, source: str) -> None:
+        found = self.ask(
+            "const cells = [...panel.content.model.cells];"
+            "const index = cells.findIndex((cell) => cell.sharedModel.source.startsWith(given));"
+            "if (index >= 0) panel.content.activeCellIndex = index; return index;", source,
+        )  # fmt: skip
+        assert found >= 0, f"there is no cell {source!r}"
+
+    # --- What there is to see -----------------------------------------------------------------------------------------
+
+    @property
+    def frames(self) -> Locator:
+        """The frames with the shop's page, in the cells' outputs."""
+        return self.page.locator("iframe.amazonpay-page")
+
+    @property
+    def shop(self) -> FrameLocator:
+        """What the frame shows: the shop's page, then Amazon's."""
+        return self.page.frame_locator("iframe.amazonpay-page")
+
+    def wait_for_output(self, text: str) -> None:
+        """Wait until an output holds *text*."""
+        self.ask(
+            "await until(() => panel.context.model.toJSON().cells.some("
+            "(cell) => JSON.stringify(cell.outputs ?? []).includes(given)));", text,
+        )  # fmt: skip
+
+    def code_cells(self) -> list[dict[str, Any]]:
+        """Return the code cells as they would be saved."""
+        cells: list[dict[str, Any]] = self.ask("return panel.context.model.toJSON().cells;")
+        return [{**cell, "source": "".join(cell["source"])} for cell in cells if cell["cell_type"] == "code"]
+
+    def refusals(self) -> list[str]:
+        """Return every error output as a reader sees it."""
+        outputs = [output for cell in self.code_cells() for output in cell["outputs"]]
+        return ["\n".join(output["traceback"]) for output in outputs if output["output_type"] == "error"]
+
+    def value(self, expression: str) -> str:
+        """Return the `repr` of an expression in the kernel: what it holds, whatever the page shows."""
+        reply = self.ask(
+            "const kernel = panel.sessionContext.session.kernel;"
+            "const future = kernel.requestExecute({ code: '', silent: true, user_expressions: { value: given } });"
+            "return (await future.done).content.user_expressions.value;", expression,
+        )  # fmt: skip
+        text: str = reply["data"]["text/plain"] if reply["status"] == "ok" else reply["evalue"]
+        return text
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path) -> Iterator[Lab]:
+    """Run a server that reads and writes nothing outside of *folder*."""
+    root, settings = folder / "root", folder / "settings"
+    (root / "notebooks").mkdir(parents=True)
+    shutil.copytree(ROOT / "docs" / "images", root / "docs" / "images")  # the notebooks show them
+    quiet = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text(json.dumps(_QUIET))
+    folders = {
+        "JUPYTERLAB_SETTINGS_DIR": settings, "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces",
+        "JUPYTER_RUNTIME_DIR": folder / "runtime", "JUPYTER_CONFIG_DIR": folder / "config",
+        "IPYTHONDIR": folder / "ipython",
+    }  # fmt: skip
+    token = secrets.token_hex(16)
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0",
+        f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}",
+        "--LabApp.expose_app_in_browser=True",  # window.jupyterapp
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]  # fmt: skip
+    environment = os.environ | {name: str(path) for name, path in folders.items()}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            yield Lab(_address(server), token, root)
+        finally:
+            server.terminate()
+
+
+def _address(server: "subprocess.Popen[str]") -> str:
+    assert server.stderr is not None
+    said: list[str] = []
+    for line in server.stderr:
+        said.append(line)
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            # The pipe must be emptied, or the server stops when it is full.
+            drain: Callable[[Iterator[str]], None] = said.extend
+            threading.Thread(target=drain, args=(server.stderr,), daemon=True).start()
+            return found.group()
+    raise RuntimeError("JupyterLab did not start:\n" + "".join(said[-30:]))

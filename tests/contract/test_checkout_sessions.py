@@ -1,0 +1,356 @@
+"""Checkout Sessions: what each call answers, in each state."""
+
+import pytest
+
+from tests.emulated import CANCEL, RESULT, REVIEW, SET_UP, WALLET, Json, Shop, express, purchase, refusal, usd
+
+WRONG_STATE = (422, "InvalidCheckoutSessionStatus")
+CANCELED = (422, "CheckoutSessionCanceled")
+
+
+class TestCreating:
+    """Create Checkout Session."""
+
+    def test_a_new_session_shows_every_field(self, na: Shop) -> None:
+        """What is not set is an explicit null, in the order of recorded answers."""
+        response = na.call(
+            "createCheckoutSession", storeId=na.account.store_id, webCheckoutDetails={"checkoutReviewReturnUrl": REVIEW}
+        )
+        session = response.json()
+        assert response.status_code == 201
+        assert list(session)[:5] == [
+            "checkoutSessionId", "webCheckoutDetails", "productType", "paymentDetails", "chargePermissionType",
+        ]  # fmt: skip
+        assert session["webCheckoutDetails"] == {
+            "checkoutReviewReturnUrl": REVIEW, "checkoutResultReturnUrl": None, "checkoutCancelUrl": None,
+            "amazonPayRedirectUrl": None,
+        }  # fmt: skip
+        assert session["paymentDetails"] == {
+            "paymentIntent": None, "canHandlePendingAuthorization": False, "chargeAmount": None,
+            "totalOrderAmount": None, "softDescriptor": None, "presentmentCurrency": None, "allowOvercharge": None,
+            "extendExpiration": None,
+        }  # fmt: skip
+        assert session["statusDetails"] == {
+            "state": "Open", "reasonCode": None, "reasonDescription": None,
+            "lastUpdatedTimestamp": session["creationTimestamp"],
+        }  # fmt: skip
+        assert (session["productType"], session["chargePermissionType"]) == (None, "OneTime")
+        assert (session["buyer"], session["paymentPreferences"]) == (None, [None])
+        assert (session["creationTimestamp"], session["expirationTimestamp"]) == (
+            "20260115T120000Z", "20260116T120000Z",
+        )  # fmt: skip
+
+    def test_constraints_are_alphabetical(self, na: Shop) -> None:
+        """All that is missing is named, and the redirect address waits for it."""
+        session = na.done("getCheckoutSession", na.session(express()))
+        assert [row["constraintId"] for row in session["constraints"]] == [
+            "BuyerNotAssociated", "ChargeAmountNotSet", "CheckoutResultReturnUrlNotSet", "PaymentIntentNotSet",
+        ]  # fmt: skip
+        assert all(row["description"] for row in session["constraints"])
+        recurring = na.session(express(chargePermissionType="Recurring"))
+        assert na.done("getCheckoutSession", recurring)["constraints"][-1] == {
+            "constraintId": "RecurringFrequencyNotSet", "description": "frequency is not set.",
+        }  # fmt: skip
+
+    def test_a_set_up_needs_no_amount(self, na: Shop) -> None:
+        """Only the buyer is missing."""
+        session = na.done("getCheckoutSession", na.session())
+        assert [row["constraintId"] for row in session["constraints"]] == ["BuyerNotAssociated"]
+
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            ({"storeId": "amzn1.application-oa2-client.other"}, (400, "InvalidParameterValue")),
+            ({"storeId": None}, (400, "InvalidParameterValue")),
+            ({"webCheckoutDetails": {}}, (400, "MissingParameterValue")),
+            ({"webCheckoutDetails": None}, (400, "InvalidParameterValue")),
+            ({"webCheckoutDetails": {"checkoutMode": "ProcessOrder"}}, (400, "UnrecognizedField")),
+            ({"webCheckoutDetail": {}}, (400, "UnrecognizedField")),
+            ({"chargePermissionType": "Forever"}, (400, "InvalidParameterValue")),
+            ({"scopes": ["shoeSize"]}, (400, "InvalidParameterValue")),
+            ({"merchantMetadata": {"noteToBuyer": "x" * 256}}, (400, "InvalidParameterValue")),
+            (purchase(currency="EUR"), (400, "CurrencyMismatch")),
+            (purchase(presentmentCurrency="XXX"), (400, "CurrencyMismatch")),
+            (purchase("150000.01"), (400, "TransactionAmountExceeded")),
+            (purchase("9" * 40), (400, "TransactionAmountExceeded")),
+            (purchase(totalOrderAmount=usd("150000.01")), (400, "TransactionAmountExceeded")),
+            (purchase("0.00"), (400, "InvalidParameterValue")),
+            (purchase("1.001"), (400, "InvalidParameterValue")),
+            (purchase(softDescriptor="x" * 17), (400, "InvalidParameterValue")),
+            (
+                purchase(paymentIntent="AuthorizeWithCapture", canHandlePendingAuthorization=True),
+                (400, "InvalidParameterCombination"),
+            ),
+            ({"chargePermissionId": "C01-0000000-0000000"}, (400, "InvalidParameterCombination")),
+            (SET_UP | {"chargePermissionId": "C01-0000000-0000000"}, (404, "ResourceNotFound")),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong_is_refused(self, na: Shop, body: Json, expected: tuple[int, str]) -> None:
+        """The reason code says what kind of mistake it is."""
+        right = {"storeId": na.account.store_id, "webCheckoutDetails": {"checkoutReviewReturnUrl": REVIEW}}
+        assert refusal(na.call("createCheckoutSession", **(right | body))) == expected
+
+    def test_a_missing_store_is_named(self, na: Shop) -> None:
+        """The message names the field."""
+        response = na.call("createCheckoutSession", webCheckoutDetails={"checkoutReviewReturnUrl": REVIEW})
+        assert refusal(response) == (400, "MissingParameterValue")
+        assert "storeId" in response.json()["message"]
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "javascript:alert(1)", "http://shop.example/", "https://user:pw@shop.example/", "https://user@shop.example/",
+            "ftp://shop.example/", "//shop.example/", "/result", "", "https://", "https://[::1", "https://shop.example/<",
+            "data:text/html,x", "https://shop.example:99999/", "https://shop.example/" + "x" * 512,
+        ],
+    )  # fmt: skip
+    def test_a_dangerous_return_address_is_refused(self, na: Shop, address: str) -> None:
+        """Only https, and http on loopback, without a user part."""
+        body = {"storeId": na.account.store_id, "webCheckoutDetails": {"checkoutReviewReturnUrl": address}}
+        assert refusal(na.call("createCheckoutSession", **body)) == (400, "InvalidParameterValue")
+
+    def test_http_is_allowed_on_loopback(self, na: Shop) -> None:
+        """A shop on the same machine needs no certificate."""
+        assert na.session({"webCheckoutDetails": {"checkoutReviewReturnUrl": "http://localhost:8000/review?a=1"}})
+
+    def test_the_update_page_does_not_exist_in_japan(self, jp: Shop, na: Shop) -> None:
+        """Elsewhere the wallet to repair must be repairable."""
+        body = SET_UP | {"storeId": jp.account.store_id, "chargePermissionId": "C03-0000000-0000000"}
+        assert refusal(jp.call("createCheckoutSession", **body)) == (400, "InvalidRequest")
+        wallet = na.wallet()
+        na.done("closeChargePermission", wallet, closureReason="enough")
+        body = SET_UP | {"storeId": na.account.store_id, "chargePermissionId": wallet}
+        assert refusal(na.call("createCheckoutSession", **body)) == (422, "InvalidChargePermissionStatus")
+
+
+class TestUpdating:
+    """Update Checkout Session."""
+
+    def test_an_update_merges(self, na: Shop) -> None:
+        """What is not sent stays, null clears a field, and null for a group clears the group."""
+        session_id = na.session(express(merchantMetadata={"merchantStoreName": "Shop", "noteToBuyer": "Thank you"}))
+        na.done("updateCheckoutSession", session_id, paymentDetails={"paymentIntent": "Confirm"})
+        answer = na.done("updateCheckoutSession", session_id, merchantMetadata={"noteToBuyer": None})
+        assert answer["paymentDetails"]["paymentIntent"] == "Confirm"
+        assert answer["merchantMetadata"] == {
+            "merchantReferenceId": None, "merchantStoreName": "Shop", "noteToBuyer": None, "customInformation": None,
+        }  # fmt: skip
+        answer = na.done("updateCheckoutSession", session_id, paymentDetails=None, merchantMetadata=None)
+        assert set(answer["paymentDetails"].values()) == {None}
+        assert set(answer["merchantMetadata"].values()) == {None}
+
+    def test_an_update_is_no_change_of_state(self, na: Shop) -> None:
+        """The session expires when it would have expired anyway."""
+        session_id = na.session()
+        before = na.done("getCheckoutSession", session_id)
+        na.emulator.clock.advance("PT23H")
+        na.done("updateCheckoutSession", session_id, merchantMetadata={"noteToBuyer": "late"})
+        assert na.done("getCheckoutSession", session_id)["statusDetails"] == before["statusDetails"]
+        fired = na.emulator.clock.advance("PT1H")
+        assert {"kind": "Checkout Session", "id": session_id, "trigger": "Expire"}.items() <= fired[-1].items()
+
+    def test_the_redirect_address_appears_when_nothing_is_missing(self, na: Shop) -> None:
+        """And goes away with what it depended on."""
+        session_id = na.session(express())
+        na.buyer().walk(session_id)
+        answer = na.done(
+            "updateCheckoutSession", session_id, webCheckoutDetails={"checkoutResultReturnUrl": RESULT},
+            paymentDetails={"paymentIntent": "Confirm"},
+        )  # fmt: skip
+        assert answer["constraints"] == []
+        expected = f"{na.emulator.url}/checkout/processing?amazonCheckoutSessionId={session_id}"
+        assert answer["webCheckoutDetails"]["amazonPayRedirectUrl"] == expected
+        answer = na.done("updateCheckoutSession", session_id, paymentDetails={"paymentIntent": "Authorize"})
+        assert [row["constraintId"] for row in answer["constraints"]] == ["ChargeAmountNotSet"]
+        assert answer["webCheckoutDetails"]["amazonPayRedirectUrl"] is None
+
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            ({"paymentDetails": {"presentmentCurrency": "USD"}}, (400, "UnrecognizedField")),
+            ({"storeId": "amzn1.application-oa2-client.x"}, (400, "UnrecognizedField")),
+            ({"paymentDetails": {"chargeAmount": usd("1.00", "EUR")}}, (400, "CurrencyMismatch")),
+            (
+                {"paymentDetails": {"paymentIntent": "AuthorizeWithCapture", "canHandlePendingAuthorization": True}},
+                (400, "InvalidParameterCombination"),
+            ),
+            ({"webCheckoutDetails": {"checkoutReviewReturnUrl": None}}, (400, "MissingParameterValue")),
+            ({"webCheckoutDetails": None}, (400, "MissingParameterValue")),
+        ],
+        ids=str,
+    )
+    def test_what_is_wrong_is_refused_and_changes_nothing(
+        self, na: Shop, body: Json, expected: tuple[int, str]
+    ) -> None:
+        """A refused update is not half an update."""
+        session_id = na.session(express())
+        before = na.done("getCheckoutSession", session_id)
+        assert refusal(na.call("updateCheckoutSession", session_id, **body)) == expected
+        assert na.done("getCheckoutSession", session_id) == before
+
+    def test_the_presentment_currency_goes_with_the_amount(self, eu: Shop) -> None:
+        """It cannot be sent, but it moves."""
+        session_id = eu.session(purchase(currency="EUR", presentmentCurrency="EUR"))
+        answer = eu.done("updateCheckoutSession", session_id, paymentDetails={"chargeAmount": usd("20.00", "SEK")})
+        assert answer["paymentDetails"]["presentmentCurrency"] == "SEK"
+
+    def test_the_permission_type_can_change_while_open(self, na: Shop) -> None:
+        """From one-time to recurring; null means the default."""
+        session_id = na.session(express(chargePermissionType="OneTime"))
+        for sent, expected in (("Recurring", "Recurring"), (None, "OneTime")):
+            answer = na.done("updateCheckoutSession", session_id, chargePermissionType=sent)
+            assert answer["chargePermissionType"] == expected
+
+    def test_what_the_buyer_agreed_to_cannot_be_changed(self, na: Shop) -> None:
+        """Updates are possible until the buyer has gone through Amazon's pages."""
+        session_id = na.visited(purchase())
+        response = na.call("updateCheckoutSession", session_id, paymentDetails={"chargeAmount": usd("9999.00")})
+        assert refusal(response) == WRONG_STATE
+
+
+class TestCompleting:
+    """Complete and Finalize Checkout Session."""
+
+    @pytest.mark.parametrize("operation", ["completeCheckoutSession", "finalizeCheckoutSession"])
+    def test_a_set_up_leaves_a_permission_and_no_charge(self, na: Shop, operation: str) -> None:
+        """Nearly every field of a Completed session is null."""
+        session_id = na.visited()
+        response = na.call(operation, session_id)
+        session = response.json()
+        kept = {"checkoutSessionId", "statusDetails", "chargePermissionId", "chargePermissionType", "creationTimestamp"}
+        assert response.status_code == 200
+        assert {name for name, value in session.items() if value is not None} == kept
+        assert session["statusDetails"]["state"] == "Completed"
+        assert session["chargePermissionType"] == "PaymentMethodOnFile"
+        assert session["chargePermissionId"].startswith("C01-")
+        assert na.done("getCheckoutSession", session_id) == session
+
+    @pytest.mark.parametrize(
+        ("intent", "state"), [("Authorize", "Authorized"), ("AuthorizeWithCapture", "Captured"), ("Confirm", None)]
+    )
+    def test_the_intent_decides_about_the_charge(self, na: Shop, intent: str, state: str | None) -> None:
+        """Confirm makes none."""
+        session = na.order(paymentIntent=intent)
+        assert session["chargePermissionType"] is None
+        if state is None:
+            assert session["chargeId"] is None
+        else:
+            assert session["chargeId"].startswith(session["chargePermissionId"])
+            assert na.state("getCharge", session["chargeId"]) == state
+
+    def test_a_pending_authorization_answers_202(self, na: Shop) -> None:
+        """Both ids are there already, and the replay has the same status."""
+        session_id = na.visited(purchase(canHandlePendingAuthorization=True), cards=("0701",))
+        first = na.call("completeCheckoutSession", session_id, key="pending", chargeAmount=usd("14.00"))
+        again = na.call("completeCheckoutSession", session_id, key="pending", chargeAmount=usd("14.00"))
+        assert (first.status_code, again.status_code) == (202, 202)
+        assert first.json() == again.json()
+        assert na.done("getCheckoutSession", session_id)["statusDetails"]["state"] == "Completed"
+        assert na.state("getCharge", first.json()["chargeId"]) == "AuthorizationInitiated"
+        na.emulator.clock.advance("PT30S")
+        assert na.state("getCharge", first.json()["chargeId"]) == "Authorized"
+
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            ({}, (400, "MissingParameterValue")),
+            ({"chargeAmount": usd("14.01")}, (409, "AmountMismatch")),
+            ({"chargeAmount": usd("14.00"), "totalOrderAmount": usd("20.00")}, (409, "AmountMismatch")),
+            ({"chargeAmount": usd("14.00", "EUR")}, (400, "CurrencyMismatch")),
+            ({"chargeAmount": usd("14.001")}, (400, "InvalidParameterValue")),
+            ({"amount": usd("14.00")}, (400, "UnrecognizedField")),
+        ],
+        ids=str,
+    )
+    def test_the_amount_must_be_the_sessions(self, na: Shop, body: Json, expected: tuple[int, str]) -> None:
+        """A refusal leaves the session Open."""
+        session_id = na.visited(purchase())
+        assert refusal(na.call("completeCheckoutSession", session_id, **body)) == expected
+        assert na.state("getCheckoutSession", session_id) == "Open"
+
+    @pytest.mark.parametrize("amount", ["14", "14.0", "14.0000", 14, 14.0])
+    def test_amounts_compare_as_numbers(self, na: Shop, amount: object) -> None:
+        """Spelling does not matter."""
+        session_id = na.visited(purchase())
+        assert na.done("completeCheckoutSession", session_id, chargeAmount=usd(amount))["chargeId"]
+
+    def test_a_set_up_takes_no_amount(self, na: Shop) -> None:
+        """There is nothing to compare it with."""
+        response = na.call("completeCheckoutSession", na.visited(), chargeAmount=usd("1.00"))
+        assert refusal(response) == (409, "AmountMismatch")
+
+    def test_the_order_total_is_repeated_where_it_was_set(self, na: Shop) -> None:
+        """It becomes the permission's limit."""
+        session_id = na.visited(purchase(totalOrderAmount=usd("30.00")))
+        response = na.call("completeCheckoutSession", session_id, chargeAmount=usd("14.00"))
+        assert refusal(response) == (400, "MissingParameterValue")
+        amounts = {"chargeAmount": usd("14.00"), "totalOrderAmount": usd("30.00")}
+        permission_id = na.done("completeCheckoutSession", session_id, **amounts)["chargePermissionId"]
+        limits = na.done("getChargePermission", permission_id)["limits"]
+        assert limits == {"amountLimit": usd("30.00"), "amountBalance": usd("16.00")}
+
+    def test_nothing_is_final_before_the_buyer_has_been_there(self, na: Shop) -> None:
+        """An Open session cannot be completed without the buyer."""
+        assert refusal(na.call("completeCheckoutSession", na.session())) == WRONG_STATE
+
+    def test_a_session_is_completed_once(self, na: Shop) -> None:
+        """A second completion with a new key is refused, and so is an update."""
+        session_id = na.visited()
+        na.done("completeCheckoutSession", session_id)
+        for operation in ("completeCheckoutSession", "finalizeCheckoutSession", "updateCheckoutSession"):
+            response = na.call(operation, session_id)
+            assert refusal(response) == WRONG_STATE
+            assert response.json()["message"].startswith("You tried to call an operation on a Checkout Session that is")
+
+    @pytest.mark.parametrize(
+        ("card", "reason"), [("3064", "BuyerCanceled"), ("3434", "Declined")], ids=["buyer", "declined"]
+    )
+    def test_a_canceled_session_refuses_everything(self, na: Shop, card: str, reason: str) -> None:
+        """The buyer arrives at the result address, but nothing can be completed."""
+        session_id = na.session()
+        assert na.buyer().walk(session_id, cards=(card,))[-1] == f"{RESULT}?amazonCheckoutSessionId={session_id}"
+        for operation in ("completeCheckoutSession", "finalizeCheckoutSession", "updateCheckoutSession"):
+            assert refusal(na.call(operation, session_id)) == CANCELED
+        session = na.done("getCheckoutSession", session_id)
+        assert session["statusDetails"]["reasonCode"] == reason
+        assert session["statusDetails"]["reasonDescription"]
+        assert (session["buyer"], session["billingAddress"]) == (None, None)
+
+    def test_a_wallet_above_the_months_limit_is_not_charged(self, na: Shop) -> None:
+        """The limit holds for the first charge too, and the session stays Open."""
+        session_id = na.visited(WALLET | purchase("15000.01"))
+        response = na.call("completeCheckoutSession", session_id, chargeAmount=usd("15000.01"))
+        assert refusal(response) == (400, "PeriodicAmountExceeded")
+        assert na.state("getCheckoutSession", session_id) == "Open"
+
+
+class TestTime:
+    """What the clock does to sessions."""
+
+    def test_a_session_expires_after_24_hours(self, na: Shop) -> None:
+        """Not a second before."""
+        session_id = na.visited()
+        assert na.emulator.clock.advance("PT23H59M59S") == []
+        assert na.state("getCheckoutSession", session_id) == "Open"
+        (fired,) = na.emulator.clock.advance("PT1S")
+        assert (fired["id"], fired["trigger"]) == (session_id, "Expire")
+        assert na.done("getCheckoutSession", session_id)["statusDetails"]["reasonCode"] == "Expired"
+        assert refusal(na.call("completeCheckoutSession", session_id)) == CANCELED
+
+    def test_a_session_is_deleted_30_days_after_its_end(self, eu: Shop) -> None:
+        """It is not found afterwards; its permission lives on."""
+        session_id = eu.visited()
+        permission_id = eu.done("completeCheckoutSession", session_id)["chargePermissionId"]
+        eu.emulator.clock.advance("P29D")
+        assert eu.state("getCheckoutSession", session_id) == "Completed"
+        eu.emulator.clock.advance("P1D")
+        assert refusal(eu.call("getCheckoutSession", session_id)) == (404, "ResourceNotFound")
+        assert eu.state("getChargePermission", permission_id) == "Chargeable"
+
+
+def test_cancel_address_and_others_are_kept(na: Shop) -> None:
+    """All three addresses of a shop come back as they were sent."""
+    web = {"checkoutReviewReturnUrl": REVIEW, "checkoutResultReturnUrl": RESULT, "checkoutCancelUrl": CANCEL}
+    session = na.done("getCheckoutSession", na.session({"webCheckoutDetails": web}))
+    assert session["webCheckoutDetails"] == web | {"amazonPayRedirectUrl": None}

@@ -1,0 +1,151 @@
+"""A server on loopback starts at once, stops in time, and leaves its port free."""
+
+import asyncio
+import socket
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+from starlette.types import Receive, Scope, Send
+
+from amazonpay_nb.loopback import LoopbackServer, open_port
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer every request with its path."""
+    if scope["type"] == "lifespan":
+        await started(receive, send)
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+
+async def started(receive: Receive, send: Send) -> None:
+    for moment in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{moment}.complete"})
+
+
+async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+    """Fail to start."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no"})
+
+
+class Endless:
+    """Takes a request and never answers it."""
+
+    def __init__(self) -> None:
+        self.busy = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await started(receive, send)
+            return
+        self.busy.set()
+        await asyncio.Event().wait()
+
+
+def get(url: str, **options: object) -> str:
+    return httpx.get(url, trust_env=False, **options).text  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_it_answers_on_loopback_by_any_name(host: str) -> None:
+    """The address can be opened as it is given, an IPv6 one in brackets."""
+    server = LoopbackServer(hello, host=host).start()
+    try:
+        assert server.url == f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+        assert get(f"{server.url}/here") == "/here"
+        assert server.running
+    finally:
+        server.stop()
+    assert not server.running
+
+
+def test_it_serves_https_when_it_is_given_a_certificate(tmp_path: Path) -> None:
+    """The scheme of its address follows."""
+    authority, pem = trustme.CA(), tmp_path / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    server = LoopbackServer(hello, certificate=str(pem)).start()
+    try:
+        assert server.url.startswith("https://127.0.0.1:")
+        assert get(server.url, verify=ssl.create_default_context(cafile=tmp_path / "ca.pem")) == "/"
+    finally:
+        server.stop()
+
+
+def test_a_port_has_one_listener() -> None:
+    """Whoever comes second is told, and does not share the first one's visitors."""
+    server = LoopbackServer(hello).start()
+    try:
+        with pytest.raises(OSError, match="in use"):
+            LoopbackServer(hello, port=server.port)
+    finally:
+        server.stop()
+
+
+def test_a_port_is_free_as_soon_as_its_server_has_stopped() -> None:
+    """The same command can be run again at once, although its connections linger in the system."""
+    first = LoopbackServer(hello).start()
+    get(first.url)
+    first.stop()
+    second = LoopbackServer(hello, port=first.port).start()
+    try:
+        assert get(f"{second.url}/again") == "/again"
+    finally:
+        second.stop()
+
+
+def test_a_server_that_was_never_started_frees_its_port_too() -> None:
+    """The port is taken when the server is made, so that its address is known."""
+    server = LoopbackServer(hello)
+    server.stop()
+    open_port(server.port).close()
+
+
+def test_stopping_twice_is_stopping_once() -> None:
+    """A block and a notebook's end may both stop it."""
+    server = LoopbackServer(hello).start()
+    get(server.url)
+    server.stop()
+    server.stop()
+    assert not server.running
+
+
+def test_it_stops_although_a_request_is_not_answered() -> None:
+    """A demonstration of a hanging call must not keep the kernel from stopping."""
+    app = Endless()
+    server = LoopbackServer(app).start()
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(get, server.url)
+        assert app.busy.wait(10)
+        server.stop()
+        assert not server.running
+        assert isinstance(waiting.exception(10), httpx.TransportError) or "Error" in waiting.result()
+
+
+def test_an_application_that_cannot_start_refuses_connections() -> None:
+    """A visitor learns it at once, instead of waiting for a time-out."""
+    server = LoopbackServer(broken).start()
+    with pytest.raises(httpx.TransportError):
+        httpx.get(server.url, timeout=5, trust_env=False)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    server.stop()
+
+
+def test_it_can_run_in_the_thread_that_asks() -> None:
+    """So does the command that is nothing but a server."""
+    server = LoopbackServer(hello)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert get(f"{server.url}/run") == "/run"
+    server.stop()
+    thread.join(10)
+    assert not thread.is_alive()
