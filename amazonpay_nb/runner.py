@@ -36,6 +36,7 @@ __all__ = [
     "Parameter",
     "Summary",
     "check_names",
+    "execute",
     "find_notebooks",
     "inspect",
     "kernel_environment",
@@ -251,7 +252,7 @@ def run_one(notebook: Path, values: Mapping[str, Any], folder: Path) -> Run:
     try:
         # Jupyter makes an event loop for this thread and leaves it open.
         with closing(ensure_event_loop()):
-            _execute(notebook, executed, values)
+            execute(notebook, executed, values)
     except papermill.PapermillExecutionError:
         pass  # a cell failed, and holds its error
     except (RuntimeError, OSError) as error:  # the kernel died, or a cell took too long
@@ -269,7 +270,12 @@ def _lost_a_port_race(error: BaseException) -> bool:
 
 
 @retry(retry=retry_if_exception(_lost_a_port_race), stop=stop_after_attempt(2), reraise=True)
-def _execute(notebook: Path, executed: Path, values: Mapping[str, Any]) -> None:
+def execute(notebook: Path, executed: Path, values: Mapping[str, Any]) -> None:
+    """Execute *notebook* with *values* as its parameters and write it, with its outputs, to *executed*.
+
+    Raises:
+        papermill.PapermillExecutionError: A cell failed; what ran until then is written.
+    """
     papermill.execute_notebook(
         notebook,
         executed,
@@ -277,6 +283,9 @@ def _execute(notebook: Path, executed: Path, values: Mapping[str, Any]) -> None:
         kernel_name="python3",
         progress_bar=False,
         execution_timeout=CELL_TIMEOUT_SECONDS,
+        # Written once, at the end: papermill would write the whole file at every cell.
+        request_save_on_cell_execute=False,
+        autosave_cell_every=0,
         # A graceful end stalls some kernels for three seconds.
         shutdown_kernel="immediate",
         # The kernel starts in the notebook's folder, as in JupyterLab; papermill's cwd= would move the whole process.

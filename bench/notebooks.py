@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import papermill
-from traitlets.config import Config
 
+from amazonpay_nb.runner import execute
 from bench.measure import Result, Target, Unavailable, alternate, compare, say, seconds
 
 __all__ = ["measure_notebooks"]
@@ -33,23 +33,14 @@ def write_trivial(path: Path) -> None:
     path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
-def execute(source: Path, folder: Path) -> None:
+def run_one(source: Path, folder: Path) -> None:
     """Execute one notebook as `amazonpay-nb run` does.
 
     Raises:
         Unavailable: One of its cells failed.
     """
     try:
-        papermill.execute_notebook(
-            source,
-            folder / source.name,
-            parameters={"buyer": "script"},
-            kernel_name="python3",
-            progress_bar=False,
-            # A graceful end stalls some kernels for three seconds.
-            shutdown_kernel="immediate",
-            config=Config(AsyncKernelManager={"transport_encryption": "auto"}),
-        )
+        execute(source, folder / source.name, {"buyer": "script"})
     except papermill.PapermillExecutionError as error:
         raise Unavailable(f"{source.name} failed: {error.ename}: {error.evalue}") from error
 
@@ -57,7 +48,7 @@ def execute(source: Path, folder: Path) -> None:
 def execute_all(sources: list[Path], folder: Path) -> float:
     """Return the wall time of executing *sources* with a few kernels at a time."""
     with ThreadPoolExecutor(WORKERS) as pool:
-        return seconds(lambda: list(pool.map(lambda source: execute(source, folder), sources)))
+        return seconds(lambda: list(pool.map(lambda source: run_one(source, folder), sources)))
 
 
 def measure_notebooks(*, quick: bool) -> list[Result]:

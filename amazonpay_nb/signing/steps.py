@@ -61,11 +61,15 @@ class Algorithm(StrEnum):
 
 
 HASH = hashes.SHA256()
-PSS = {algorithm: padding.PSS(padding.MGF1(HASH), algorithm.salt_length) for algorithm in Algorithm}
+PSS: dict[str, padding.PSS] = {
+    algorithm: padding.PSS(padding.MGF1(HASH), algorithm.salt_length) for algorithm in Algorithm
+}
 
 
 def canonical_query(query: str) -> str:
     """Return *query* in RFC 3986 form: sorted by name and value, everything but ``A-Za-z0-9-_.~`` encoded."""
+    if not query:
+        return ""
     # Lone surrogates stay apart from each other: two queries must not become one.
     fields = query.encode("utf-8", "surrogatepass").split(b"&")
     pairs = (field.partition(b"=")[::2] for field in fields if field)
@@ -133,11 +137,10 @@ def sign(text: str, private_key: RSAPrivateKey, *, algorithm: str) -> str:
         SigningError: *algorithm* is not one of `Algorithm`.
     Spec: "Signing requests", step 3.
     """
-    try:
-        scheme = PSS[Algorithm(algorithm)]
-    except ValueError:
+    scheme = PSS.get(algorithm)
+    if scheme is None:
         known = " or ".join(Algorithm)
-        raise SigningError(f"There is no algorithm {algorithm!r}.", advice=f"Use {known}.") from None
+        raise SigningError(f"There is no algorithm {algorithm!r}.", advice=f"Use {known}.")
     return b64encode(private_key.sign(text.encode(), scheme, HASH)).decode()
 
 

@@ -27,6 +27,8 @@ __all__ = ["Arrival", "Storefront", "Visit"]
 _PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, undefined=jinja2.StrictUndefined
 )
+# How often a wait looks up.  Not one long sleep: a kernel notices its stop button only when the event loop turns.
+GLANCE_SECONDS = 0.1
 # The pages a buyer can come back to; what stands there until the merchant's server has done its part.
 _ARRIVALS = {
     "result": "Thank you. We are finishing this with Amazon Pay; go back to the notebook.",
@@ -90,18 +92,22 @@ class Visit:
         Raises:
             BuyerPageError: Nobody came back in time, or the wait was interrupted; the page stays open.
         """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
         try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self.arrival)), timeout)
-        except TimeoutError:
-            raise BuyerPageError(
-                f"Nobody came back from Amazon's pages within {timeout:g} seconds.",
-                advice="The page is still open: finish there and run this cell again, or start with a new visit.",
-            ) from None
+            while not self.arrival.done() and loop.time() < end:
+                await asyncio.sleep(GLANCE_SECONDS)
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise BuyerPageError(
                 "The wait was interrupted; nothing was changed.",
                 advice="The page is still open: run this cell again to go on waiting.",
             ) from None
+        if not self.arrival.done():
+            raise BuyerPageError(
+                f"Nobody came back from Amazon's pages within {timeout:g} seconds.",
+                advice="The page is still open: finish there and run this cell again, or start with a new visit.",
+            )
+        return self.arrival.result()
 
 
 class Storefront:

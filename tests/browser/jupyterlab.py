@@ -9,12 +9,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, FrameLocator, Locator, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.chromium import watch
 
@@ -137,10 +138,12 @@ class OpenNotebook:
         """The frames with the shop's page, in the cells' outputs."""
         return self.page.locator("iframe.amazonpay-page")
 
-    @property
-    def shop(self) -> FrameLocator:
-        """What the frame shows: the shop's page, then Amazon's."""
-        return self.page.frame_locator("iframe.amazonpay-page")
+    def press(self, *names: str) -> None:
+        """Press buttons inside the frame, one page after the other."""
+        # A frame that is off the screen is not drawn, and would never be still enough to be clicked.
+        self.frames.scroll_into_view_if_needed()
+        for name in names:
+            self.frames.content_frame.get_by_role("button", name=name, exact=True).click()
 
     def wait_for_output(self, text: str) -> None:
         """Wait until an output holds *text*."""
@@ -194,20 +197,24 @@ def jupyterlab(folder: Path) -> Iterator[Lab]:
     ]  # fmt: skip
     environment = os.environ | {name: str(path) for name, path in folders.items()}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        address: Future[str] = Future()
+        # It reads to the end: a server whose pipe is full stops.
+        listener = threading.Thread(target=_listen, args=(server.stderr, address))
+        listener.start()
         try:
-            yield Lab(_address(server), token, root)
+            yield Lab(address.result(SECONDS), token, root)
         finally:
             server.terminate()
+            listener.join()
 
 
-def _address(server: "subprocess.Popen[str]") -> str:
-    assert server.stderr is not None
-    said: list[str] = []
-    for line in server.stderr:
-        said.append(line)
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            # The pipe must be emptied, or the server stops when it is full.
-            drain: Callable[[Iterator[str]], None] = said.extend
-            threading.Thread(target=drain, args=(server.stderr,), daemon=True).start()
-            return found.group()
-    raise RuntimeError("JupyterLab did not start:\n" + "".join(said[-30:]))
+def _listen(said: Iterable[str], address: "Future[str]") -> None:
+    lines = []
+    for line in said:
+        lines.append(line)
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        if found and not address.done():
+            address.set_result(found.group())
+    if not address.done():
+        address.set_exception(RuntimeError("JupyterLab did not start:\n" + "".join(lines[-30:])))

@@ -1,0 +1,611 @@
+"""The button's entry and the hosted pages: their order, their ways out, and what they refuse."""
+
+import json
+import re
+
+import httpx
+import pytest
+
+from amazonpay_nb.keys import generate
+from amazonpay_nb.signing import sign_payload
+from amazonpay_nb.spec.visits import PAGES
+from tests.emulated import (
+    ADDRESS, CANCEL, RESULT, REVIEW, SET_UP, SIGN_IN, SIGNED_IN, WALLET, Json, Shop, end_of_checkout, express,
+    page_of, purchase, refusal, usd,
+)  # fmt: skip
+
+CHOOSE = ["sign-in", "payment-method", "consent"]
+TWO_VISITS = express(
+    webCheckoutDetails={"checkoutReviewReturnUrl": REVIEW, "checkoutResultReturnUrl": RESULT},
+    paymentDetails={"paymentIntent": "Authorize", "chargeAmount": usd("14.00")},
+)
+
+
+def back(address: str, session_id: str) -> str:
+    return f"{address}?amazonCheckoutSessionId={session_id}"
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    """Status and reason code of a page that says what is wrong."""
+    assert response.headers["content-type"].startswith("text/html")
+    found = re.search(r"<strong>(\w+)</strong>", response.text)
+    assert found, response.text
+    return response.status_code, found[1]
+
+
+class TestEntry:
+    """What checkout.js posts."""
+
+    @pytest.mark.parametrize(
+        ("changed", "expected"),
+        [
+            ({"signature": "x"}, (403, "InvalidSignatureError")),
+            ({"signature": None}, (403, "InvalidSignatureError")),
+            ({"algorithm": "AMZN-PAY-RSASSA-PSS"}, (403, "InvalidSignatureError")),
+            ({"algorithm": None}, (403, "InvalidSignatureError")),
+            ({"algorithm": "RS256"}, (403, "InvalidSignatureError")),
+            ({"publicKeyId": "SANDBOX-UNKNOWN"}, (403, "InvalidAuthentication")),
+            ({"publicKeyId": None}, (403, "InvalidAuthentication")),
+            ({"merchantId": "A0000000000000"}, (403, "InvalidAuthentication")),
+            ({"merchantId": None}, (403, "InvalidAuthentication")),
+            ({"environment": "LIVE"}, (400, "InvalidParameterValue")),
+            ({"ledgerCurrency": "EUR"}, (400, "InvalidParameterValue")),
+            ({"productType": "Nonsense"}, (400, "InvalidParameterValue")),
+            ({"origin_url": "https://shop.test"}, (403, "InvalidRequest")),
+            ({"origin_url": "https://[::1"}, (403, "InvalidRequest")),
+            ({"origin_url": "https://example"}, (403, "InvalidRequest")),
+            ({"merchantDomain": "evil.test"}, (403, "InvalidRequest")),
+            ({"merchantDomain": "shop.example.evil.test"}, (403, "InvalidRequest")),
+        ],
+        ids=str,
+    )
+    def test_a_wrong_form_ends_on_amazons_page(
+        self, na: Shop, changed: dict[str, str | None], expected: tuple[int, str]
+    ) -> None:
+        """The buyer is not sent back to the shop."""
+        assert problem(na.click(SET_UP, **changed)) == expected
+
+    @pytest.mark.parametrize(
+        ("payload", "product_type", "expected"),
+        [
+            (SET_UP | {"storeId": "amzn1.application-oa2-client.x"}, "PayOnly", (400, "InvalidParameterValue")),
+            (SET_UP | {"webCheckoutDetails": {}}, "PayOnly", (400, "MissingParameterValue")),
+            (SET_UP | {"paymentDetails": purchase()["paymentDetails"] | {"paymentIntent": "Confirm"}}, "PayOnly",
+             (400, "InvalidParameterCombination")),
+            (SET_UP | {"addressDetails": ADDRESS}, "PayOnly", (400, "InvalidParameterCombination")),
+            (SET_UP | {"shoeSize": 42}, "PayOnly", (400, "UnrecognizedField")),
+            (express(webCheckoutDetails={"checkoutResultReturnUrl": RESULT}), "PayOnly", (400, "MissingParameterValue")),
+            (express(addressDetails=ADDRESS), "PayAndShip", (400, "InvalidParameterCombination")),
+            (end_of_checkout(), "PayOnly", (400, "InvalidParameterCombination")),
+            (end_of_checkout(addressDetails=None), "PayAndShip", (400, "InvalidParameterCombination")),
+            (end_of_checkout(addressDetails=ADDRESS | {"city": None}), "PayAndShip", (400, "MissingParameterValue")),
+            (end_of_checkout(paymentDetails={"paymentIntent": "Authorize"}), "PayAndShip",
+             (400, "MissingParameterValue")),
+            (end_of_checkout(webCheckoutDetails={
+                "checkoutMode": "ProcessOrder", "checkoutResultReturnUrl": RESULT, "checkoutReviewReturnUrl": REVIEW,
+            }), "PayAndShip", (400, "InvalidParameterCombination")),
+            (SET_UP, "SignInAndSetup", (400, "MissingParameterValue")),
+            ({"signInReturnUrl": SIGNED_IN}, "SignInAndSetup", (400, "UnrecognizedField")),
+            (SET_UP | {"chargePermissionId": "C01-0000000-0000000"}, "PayOnly", (404, "ResourceNotFound")),
+            (SET_UP | {"webCheckoutDetails": {"checkoutResultReturnUrl": "javascript:alert(1)"}}, "PayOnly",
+             (400, "InvalidParameterValue")),
+            (SET_UP | {"webCheckoutDetails": {"checkoutResultReturnUrl": "http://shop.example/"}}, "PayOnly",
+             (400, "InvalidParameterValue")),
+            (SET_UP | {"webCheckoutDetails": {"checkoutResultReturnUrl": "https://a:b@shop.example/"}}, "PayOnly",
+             (400, "InvalidParameterValue")),
+            ("", "PayOnly", (400, "InvalidRequestFormat")),
+            ("[]", "PayOnly", (400, "InvalidRequestFormat")),
+            ('{"storeId":"\\ud800"}', "PayOnly", (400, "InvalidRequestFormat")),
+            ("[" * 20_000, "PayOnly", (400, "InvalidRequestFormat")),
+        ],
+        ids=lambda value: str(value)[:60],
+    )  # fmt: skip
+    def test_a_wrong_payload_ends_on_amazons_page(
+        self, na: Shop, payload: Json | str, product_type: str, expected: tuple[int, str]
+    ) -> None:
+        """Whoever signed it."""
+        assert problem(na.click(payload, product_type)) == expected
+
+    def test_the_signature_covers_every_byte(self, na: Shop) -> None:
+        """And is that of the key which is named."""
+        payload = json.dumps({"storeId": na.account.store_id} | SET_UP)
+        other = generate()
+        foreign = sign_payload(payload, other.private_key, algorithm=other.algorithm)
+        assert problem(na.click(payload, signature=foreign)) == (403, "InvalidSignatureError")
+        signed = sign_payload(payload, na.keys.private_key, algorithm=na.keys.algorithm)
+        assert problem(na.click(payload + " ", signature=signed)) == (403, "InvalidSignatureError")
+        assert na.click(payload, signature=signed).status_code == 303
+
+    def test_one_signature_serves_every_buyer(self, na: Shop) -> None:
+        """It covers no date."""
+        assert na.clicked(SET_UP) != na.clicked(SET_UP)
+
+    @pytest.mark.parametrize("origin", ["http://localhost:8000", "https://www.shop.example", "null", "http://[::1]:1"])
+    def test_a_registered_origin_is_accepted(self, na: Shop, origin: str) -> None:
+        """Loopback and *.example; a sandboxed frame does not tell."""
+        assert na.click(SET_UP, headers={"origin": origin}).status_code == 303
+
+    def test_the_browsers_own_word_counts(self, na: Shop) -> None:
+        """A form cannot claim another origin."""
+        assert problem(na.click(SET_UP, headers={"origin": "https://evil.test"})) == (403, "InvalidRequest")
+
+    @pytest.mark.parametrize("content", [b"\xff", b"&" * 1000, b"a=1&" * 500, b"%00=%ff", b"publicKeyId=%F0%9F%92%A5"])
+    def test_any_other_post_is_refused(self, na: Shop, content: bytes) -> None:
+        """With a page, never a server error."""
+        assert problem(na.http.post("/checkout/initiate", content=content))[0] in (400, 403)
+
+    def test_the_currency_of_the_ledger_becomes_the_permissions(self, eu: Shop) -> None:
+        """Where nothing else names one."""
+        response = eu.click(SET_UP, ledgerCurrency="GBP")
+        session_id = response.headers["location"].rpartition("=")[2]
+        eu.buyer().walk(session_id)
+        permission_id = eu.done("completeCheckoutSession", session_id)["chargePermissionId"]
+        assert eu.done("getChargePermission", permission_id)["presentmentCurrency"] == "GBP"
+
+
+class TestOrder:
+    """Which pages a buyer sees, in each flow and region."""
+
+    @pytest.mark.parametrize(("region", "challenge"), [("na", []), ("eu", ["challenge"]), ("jp", [])])
+    def test_set_up(self, request: pytest.FixtureRequest, region: str, challenge: list[str]) -> None:
+        """In Europe it always ends in a challenge."""
+        shop: Shop = request.getfixturevalue(region)
+        session_id = shop.clicked(SET_UP)
+        assert shop.buyer().walk(session_id) == [*CHOOSE, *challenge, back(RESULT, session_id)]
+        assert shop.done("completeCheckoutSession", session_id)["chargeId"] is None
+
+    @pytest.mark.parametrize(("region", "challenge"), [("na", []), ("eu", ["challenge"])])
+    def test_end_of_checkout(self, request: pytest.FixtureRequest, region: str, challenge: list[str]) -> None:
+        """One visit, and the address is the shop's."""
+        shop: Shop = request.getfixturevalue(region)
+        currency = "USD" if region == "na" else "EUR"
+        payload = end_of_checkout(paymentDetails=purchase(currency=currency)["paymentDetails"])
+        session_id = shop.clicked(payload, "PayAndShip")
+        assert shop.buyer().walk(session_id) == [*CHOOSE, "processing", *challenge, back(RESULT, session_id)]
+        address = shop.done("getCheckoutSession", session_id)["shippingAddress"]
+        assert (address["name"], address["countryCode"], len(address)) == ("Ada Example", "US", 11)
+        completed = shop.done("completeCheckoutSession", session_id, chargeAmount=usd("14.00", currency))
+        assert completed["chargePermissionType"] == "PaymentMethodOnFile"
+
+    @pytest.mark.parametrize(("region", "challenge"), [("na", []), ("eu", ["challenge"])])
+    def test_express(self, request: pytest.FixtureRequest, region: str, challenge: list[str]) -> None:
+        """Two visits, with Get and Update Checkout Session in between."""
+        shop: Shop = request.getfixturevalue(region)
+        session_id = shop.clicked(express(), "PayAndShip")
+        assert shop.buyer().walk(session_id) == [*CHOOSE, back(REVIEW, session_id)]
+        session = shop.done("getCheckoutSession", session_id)
+        assert session["shippingAddress"]["name"] == session["buyer"]["name"]
+        assert refusal(shop.call("completeCheckoutSession", session_id)) == (422, "InvalidCheckoutSessionStatus")
+        price = usd("14.00", "USD" if region == "na" else "EUR")
+        answer = shop.done(
+            "updateCheckoutSession", session_id, webCheckoutDetails={"checkoutResultReturnUrl": RESULT},
+            paymentDetails={"paymentIntent": "Authorize", "chargeAmount": price},
+        )  # fmt: skip
+        shown = shop.http.get(answer["webCheckoutDetails"]["amazonPayRedirectUrl"])
+        assert page_of(shown) == "processing"
+        assert shop.buyer().walk(session_id) == ["processing", *challenge, back(RESULT, session_id)]
+        assert shop.done("completeCheckoutSession", session_id, chargeAmount=price)["chargeId"]
+
+    def test_sign_in(self, na: Shop) -> None:
+        """Complete Checkout Session brings the buyer: name and e-mail, unless the shop asks for more."""
+        session_id = na.clicked(SIGN_IN, "SignInAndSetup")
+        assert na.buyer().walk(session_id) == [*CHOOSE, back(SIGNED_IN, session_id)]
+        session = na.done("completeCheckoutSession", session_id)
+        assert session["chargePermissionType"] == "PaymentMethodOnFile"
+        assert (session["buyer"]["name"], session["buyer"]["email"]) == ("Ada Example", "ada@example.com")
+        assert session["buyer"]["phoneNumber"] is None
+        permission = na.done("getChargePermission", session["chargePermissionId"])
+        assert (permission["shippingAddress"], permission["billingAddress"]) == (None, None)
+
+    def test_sign_in_with_scopes(self, na: Shop) -> None:
+        """The addresses are read from the permission."""
+        scopes = ["name", "shippingAddress", "billingAddress"]
+        session_id = na.clicked(SIGN_IN | {"signInScopes": scopes}, "SignInAndSetup")
+        na.buyer().walk(session_id)
+        session = na.done("completeCheckoutSession", session_id)
+        assert session["buyer"]["email"] is None
+        permission = na.done("getChargePermission", session["chargePermissionId"])
+        assert permission["shippingAddress"]["city"] == permission["billingAddress"]["city"] == "Seattle"
+
+    @pytest.mark.parametrize(("scopes", "shown"), [(None, True), (["name", "phoneNumber"], True), ([], False)])
+    def test_scopes_limit_what_the_shop_learns(self, na: Shop, scopes: list[str] | None, shown: bool) -> None:
+        """The buyer's id is always there."""
+        session_id = na.visited(express(**({} if scopes is None else {"scopes": scopes})))
+        buyer = na.done("getCheckoutSession", session_id)["buyer"]
+        assert buyer["buyerId"]
+        assert (buyer["name"] is not None, buyer["phoneNumber"] is not None) == (shown, shown)
+
+    @pytest.mark.parametrize(("region", "challenge"), [("na", []), ("eu", ["challenge"])])
+    def test_update(self, request: pytest.FixtureRequest, region: str, challenge: list[str]) -> None:
+        """A repaired wallet keeps its id and has its new payment method."""
+        shop: Shop = request.getfixturevalue(region)
+        wallet = shop.wallet()
+        shop.emulator.control.post(f"permissions/{wallet}", state="NonChargeable", reasonCode="PaymentMethodExpired")
+        session_id = shop.clicked(SET_UP | {"chargePermissionId": wallet})
+        pages = shop.buyer().walk(session_id, cards=("4444",))
+        assert pages == ["sign-in", "payment-method", *challenge, back(RESULT, session_id)]
+        assert shop.state("getChargePermission", wallet) == "NonChargeable"
+        assert shop.done("completeCheckoutSession", session_id)["chargePermissionId"] == wallet
+        permission = shop.done("getChargePermission", wallet)
+        assert permission["statusDetails"]["state"] == "Chargeable"
+        assert "4444" in permission["paymentPreferences"][0]["paymentDescriptor"]
+
+    def test_a_wallet_that_was_closed_meanwhile_stays_closed(self, na: Shop) -> None:
+        """The update cannot be completed."""
+        wallet = na.wallet()
+        session_id = na.clicked(SET_UP | {"chargePermissionId": wallet})
+        na.buyer().walk(session_id)
+        na.done("closeChargePermission", wallet)
+        assert refusal(na.call("completeCheckoutSession", session_id)) == (422, "InvalidChargePermissionStatus")
+
+    def test_a_one_time_purchase_asks_for_no_consent(self, na: Shop) -> None:
+        """There is nothing to save."""
+        session_id = na.session(purchase())
+        expected = ["sign-in", "payment-method", "processing", back(RESULT, session_id)]
+        assert na.buyer().walk(session_id) == expected
+
+    def test_a_session_by_api_stops_at_its_review_address(self, na: Shop) -> None:
+        """Whatever its flow; the second visit ends at the result address."""
+        web = {"checkoutReviewReturnUrl": REVIEW, "checkoutResultReturnUrl": RESULT}
+        session_id = na.session(SET_UP | {"webCheckoutDetails": web})
+        assert na.buyer().walk(session_id) == [*CHOOSE, back(REVIEW, session_id)]
+        assert refusal(na.call("completeCheckoutSession", session_id)) == (422, "InvalidCheckoutSessionStatus")
+        assert na.buyer().walk(session_id) == ["processing", back(RESULT, session_id)]
+        assert na.done("completeCheckoutSession", session_id)
+
+    def test_a_set_up_button_with_both_addresses_ends_at_the_result(self, na: Shop) -> None:
+        """One official sample sends both."""
+        web = {"checkoutReviewReturnUrl": REVIEW, "checkoutResultReturnUrl": RESULT}
+        session_id = na.clicked(SET_UP | {"webCheckoutDetails": web})
+        assert na.buyer().walk(session_id)[-1] == back(RESULT, session_id)
+
+    def test_an_incomplete_purchase_cannot_be_agreed_to(self, na: Shop) -> None:
+        """The page says what the shop has to say."""
+        session_id = na.session({"webCheckoutDetails": {"checkoutResultReturnUrl": RESULT}})
+        buyer = na.buyer()
+        shown = buyer.press(buyer.open(session_id), action="continue", email=buyer.email)
+        shown = buyer.press(shown, action="continue", card="1111")
+        shown = buyer.press(shown, action="continue")
+        assert shown.status_code == 400
+        assert "ChargeAmountNotSet, PaymentIntentNotSet" in shown.text
+
+
+class TestVisits:
+    """Entering, going back, and coming again."""
+
+    def test_a_visit_needs_no_cookie(self, na: Shop) -> None:
+        """Another browser goes on where this one stopped, and may begin again."""
+        session_id = na.clicked(SET_UP)
+        first, second = na.buyer(), na.buyer()
+        first.press(first.open(session_id), action="continue", email=first.email)
+        assert page_of(second.open(session_id, "consent")) == "payment-method"
+        assert second.walk(session_id) == [*CHOOSE, back(RESULT, session_id)]
+
+    @pytest.mark.parametrize("name", ["payment-method", "consent", "challenge", "processing"])
+    def test_no_page_comes_before_its_turn(self, na: Shop, name: str) -> None:
+        """Neither by its address nor by its form."""
+        session_id = na.clicked(SET_UP)
+        buyer = na.buyer()
+        shown = buyer.open(session_id, name)
+        assert page_of(shown) == "sign-in"
+        token = re.search(r'name="token" value="(\w+)"', shown.text)
+        assert token
+        form = {"amazonCheckoutSessionId": session_id, "token": token[1], "action": "continue", "save": "yes"}
+        response = na.http.post(f"/checkout/{name}", data=form)
+        assert response.headers["location"] == f"sign-in?amazonCheckoutSessionId={session_id}"
+        assert refusal(na.call("completeCheckoutSession", session_id))[0] == 422
+
+    def test_an_earlier_page_can_be_opened_again(self, na: Shop) -> None:
+        """The choice of the second time counts."""
+        session_id = na.clicked(SET_UP)
+        buyer = na.buyer()
+        shown = buyer.press(buyer.open(session_id), action="continue", email=buyer.email)
+        buyer.press(shown, action="continue", card="1111")
+        shown = buyer.press(buyer.open(session_id, "payment-method"), action="continue", card="4444")
+        assert page_of(shown) == "consent"
+        assert "4444" in shown.text
+
+    def test_a_change_leads_back_to_the_review(self, na: Shop) -> None:
+        """As bindChangeAction does."""
+        session_id = na.clicked(express(), "PayAndShip")
+        buyer = na.buyer()
+        buyer.walk(session_id)
+        change = {"amazonCheckoutSessionId": session_id, "changeAction": "changePayment"}
+        shown = na.http.get("/checkout/initiate_auth", params=change, follow_redirects=True)
+        assert page_of(shown) == "payment-method"
+        shown = buyer.press(buyer.press(shown, action="continue", card="4444"), action="continue", save="yes")
+        assert shown.headers["location"] == back(REVIEW, session_id)
+        preferences = na.done("getCheckoutSession", session_id)["paymentPreferences"]
+        assert "4444" in preferences[0]["paymentDescriptor"]
+
+    @pytest.mark.parametrize("visited", [True, False])
+    def test_a_change_needs_a_review_page(self, na: Shop, visited: bool) -> None:
+        """And a buyer."""
+        session_id = na.clicked(SET_UP if visited else express())
+        response = na.http.get("/checkout/initiate_auth", params={"amazonCheckoutSessionId": session_id})
+        assert problem(response) == (400, "InvalidRequest")
+
+    def test_a_visit_that_is_over_can_be_repeated(self, na: Shop) -> None:
+        """With another card, until it is completed."""
+        session_id = na.visited(SET_UP)
+        assert na.buyer().walk(session_id, cards=("4444",))[-1] == back(RESULT, session_id)
+        permission_id = na.done("completeCheckoutSession", session_id)["chargePermissionId"]
+        preferences = na.done("getChargePermission", permission_id)["paymentPreferences"]
+        assert "4444" in preferences[0]["paymentDescriptor"]
+
+    def test_a_repeated_visit_takes_the_agreement_back(self, na: Shop) -> None:
+        """Until it is given again."""
+        session_id = na.visited(SET_UP)
+        buyer = na.buyer()
+        shown = buyer.press(buyer.open(session_id), action="continue", email=buyer.email)
+        buyer.press(shown, action="continue", card="9987")
+        assert refusal(na.call("completeCheckoutSession", session_id)) == (422, "InvalidCheckoutSessionStatus")
+
+    def test_before_the_shop_has_said_enough_a_visit_begins_again(self, na: Shop) -> None:
+        """The buyer left the review page and came back."""
+        session_id = na.clicked(express(), "PayAndShip")
+        na.buyer().walk(session_id)
+        assert na.buyer().walk(session_id) == [*CHOOSE, back(REVIEW, session_id)]
+
+    @pytest.mark.parametrize("path", ["/checkout", "/checkout/sign-in", "/checkout/initiate_auth"])
+    @pytest.mark.parametrize("session_id", ["", "x", "\x00", "💥"])
+    def test_an_unknown_session_has_no_pages(self, na: Shop, path: str, session_id: str) -> None:
+        """404, in words for the buyer."""
+        response = na.http.get(path, params={"amazonCheckoutSessionId": session_id})
+        assert problem(response) == (404, "ResourceNotFound")
+
+    def test_a_page_has_a_name(self, na: Shop) -> None:
+        """Others do not exist."""
+        response = na.http.get("/checkout/leave", params={"amazonCheckoutSessionId": na.session()})
+        assert problem(response) == (404, "ResourceNotFound")
+
+    @pytest.mark.parametrize("ended", ["completed", "canceled"])
+    def test_a_session_that_is_over_has_no_pages(self, na: Shop, ended: str) -> None:
+        """422 on every address, also for a form that was open."""
+        session_id = na.clicked(SET_UP)
+        buyer = na.buyer()
+        shown = buyer.open(session_id)
+        if ended == "completed":
+            buyer.walk(session_id)
+            na.done("completeCheckoutSession", session_id)
+        else:
+            buyer.walk(session_id, sign_in="cancel")
+        expected = (422, "InvalidCheckoutSessionStatus")
+        assert problem(buyer.open(session_id)) == expected
+        assert [problem(buyer.open(session_id, page)) for page in PAGES] == [expected] * len(PAGES)
+        assert problem(buyer.press(shown, action="continue", email=buyer.email)) == expected
+
+
+class TestForms:
+    """What a form must carry, and what a page shows."""
+
+    @pytest.mark.parametrize("token", [None, "", "x", "ä", "0" * 64])
+    def test_a_form_from_elsewhere_is_refused(self, na: Shop, token: str | None) -> None:
+        """Another site cannot agree for the buyer."""
+        form = {"amazonCheckoutSessionId": na.clicked(SET_UP), "action": "continue", "email": "ada@example.com"}
+        response = na.http.post("/checkout/sign-in", data=form if token is None else form | {"token": token})
+        assert problem(response) == (403, "InvalidRequest")
+
+    def test_a_token_belongs_to_one_session(self, na: Shop) -> None:
+        """That of another one does not help."""
+        buyer = na.buyer()
+        shown = buyer.open(na.clicked(SET_UP))
+        other = na.clicked(SET_UP)
+        assert problem(buyer.press(shown, action="continue", amazonCheckoutSessionId=other)) == (403, "InvalidRequest")
+
+    @pytest.mark.parametrize("email", ["", "x", "greta@example.com"])
+    def test_a_buyer_must_be_chosen(self, na: Shop, email: str) -> None:
+        """The page says so, in the field's description."""
+        buyer = na.buyer()
+        shown = buyer.press(buyer.open(na.clicked(SET_UP)), action="continue", email=email)
+        assert (shown.status_code, page_of(shown)) == (400, "sign-in")
+        assert 'role="alert" id="error"' in shown.text
+        assert 'aria-describedby="error"' in shown.text
+
+    def test_what_a_merchant_typed_is_text(self, na: Shop) -> None:
+        """On every page."""
+        evil = '<script>alert("x")</script>'
+        metadata = {"merchantStoreName": evil, "noteToBuyer": evil, "merchantReferenceId": evil}
+        session_id = na.clicked(end_of_checkout(merchantMetadata=metadata), "PayAndShip")
+        buyer = na.buyer()
+        pages = [buyer.open(session_id)]
+        for fields in ({"email": buyer.email}, {"card": "1111"}, {"save": "yes"}):
+            pages.append(buyer.press(pages[-1], action="continue", **fields))
+        assert [page_of(page) for page in pages] == [*CHOOSE, "processing"]
+        for page in pages:
+            assert "<script" not in page.text
+            assert "&lt;script&gt;" in page.text
+        store = '"><img src=x onerror=alert(1)>'
+        assert "<img" not in na.click(SET_UP | {"storeId": store}).text
+        assert "<img" not in na.click(SET_UP, merchantId=store).text
+
+    def test_a_page_can_be_used_without_a_mouse(self, na: Shop, eu: Shop) -> None:
+        """One heading, a label around each field, one form, buttons that are buttons."""
+        for shop in (na, eu):
+            buyer, session_id = shop.buyer(), shop.clicked(SET_UP)
+            shown = buyer.open(session_id)
+            for fields in ({"email": buyer.email}, {"card": "1111"}, {"save": "yes"}):
+                check_page(shown)
+                shown = buyer.press(shown, action="continue", **fields)
+
+    def test_redirects_are_relative(self, na: Shop) -> None:
+        """So that the pages work behind a proxy."""
+        session_id = na.clicked(SET_UP)
+        response = na.http.get("/checkout", params={"amazonCheckoutSessionId": session_id})
+        assert response.headers["location"] == f"checkout/sign-in?amazonCheckoutSessionId={session_id}"
+
+    def test_the_script_is_served(self, na: Shop) -> None:
+        """Under the name it has at Amazon."""
+        response = na.http.get("/checkout.js")
+        assert response.headers["content-type"].startswith("text/javascript")
+        assert "renderButton" in response.text
+
+
+def check_page(shown: httpx.Response) -> None:
+    html = shown.text
+    assert (html.count("<h1"), html.count("<form"), html.count("<title>")) == (1, 1, 1)
+    assert '<html lang="en">' in html
+    fields = re.findall(r'<input type="(?:radio|checkbox)"[^>]*>', html)
+    assert len(re.findall(r'<label[^>]*><input type="(?:radio|checkbox)"', html)) == len(fields)
+    assert "tabindex" not in html
+    assert "onclick" not in html
+    assert "no-store" in shown.headers["cache-control"]
+
+
+class TestLeaving:
+    """Cancellations and declines."""
+
+    def test_the_query_of_the_shop_is_kept(self, na: Shop) -> None:
+        """As it was written."""
+        address = "https://shop.example/r?b&a=%20x&c=1#part"
+        session_id = na.clicked(SET_UP | {"webCheckoutDetails": {"checkoutResultReturnUrl": address}})
+        expected = f"https://shop.example/r?b&a=%20x&c=1&amazonCheckoutSessionId={session_id}#part"
+        assert na.buyer().walk(session_id)[-1] == expected
+
+    @pytest.mark.parametrize(
+        ("payload", "product_type", "page", "expected"),
+        [
+            (SET_UP, "PayOnly", "sign_in", RESULT),
+            (SET_UP, "PayOnly", "consent", RESULT),
+            (express(), "PayAndShip", "sign_in", REVIEW),
+            (end_of_checkout(), "PayAndShip", "processing", RESULT),
+            (SIGN_IN, "SignInAndSetup", "consent", SIGNED_IN),
+            ({"webCheckoutDetails": {"signInReturnUrl": SIGNED_IN, "signInCancelUrl": CANCEL}}, "SignInAndSetup",
+             "consent", CANCEL),
+        ],
+        ids=["setup", "setup-consent", "express", "end-of-checkout", "sign-in", "sign-in-cancel"],
+    )  # fmt: skip
+    def test_who_cancels_is_sent_back(
+        self, na: Shop, payload: Json, product_type: str, page: str, expected: str
+    ) -> None:
+        """The session is Canceled by the buyer."""
+        session_id = na.clicked(payload, product_type)
+        assert na.buyer().walk(session_id, **{page: "cancel"})[-1] == back(expected, session_id)
+        details = na.done("getCheckoutSession", session_id)["statusDetails"]
+        assert (details["state"], details["reasonCode"]) == ("Canceled", "BuyerCanceled")
+
+    @pytest.mark.parametrize(("page", "to_cancel"), [("sign_in", True), ("payment_method", True), ("processing", False)])
+    def test_a_cancel_address_is_used_until_the_payment_is_processed(
+        self, na: Shop, page: str, to_cancel: bool
+    ) -> None:
+        """From the processing page the buyer arrives at the result address."""
+        web = {"checkoutMode": "ProcessOrder", "checkoutResultReturnUrl": RESULT, "checkoutCancelUrl": CANCEL}
+        session_id = na.clicked(end_of_checkout(webCheckoutDetails=web), "PayAndShip")
+        expected = CANCEL if to_cancel else back(RESULT, session_id)
+        assert na.buyer().walk(session_id, **{page: "cancel"})[-1] == expected
+
+    @pytest.mark.parametrize("payload", [SET_UP, TWO_VISITS, purchase()], ids=["setup", "express", "one-time"])
+    @pytest.mark.parametrize(("card", "reason"), [("3064", "BuyerCanceled"), ("3434", "Declined")])
+    def test_a_simulated_card_cancels_the_session(self, na: Shop, payload: Json, card: str, reason: str) -> None:
+        """The buyer still arrives at the result address."""
+        session_id = na.session(payload)
+        buyer = na.buyer()
+        addresses = [buyer.walk(session_id, cards=(card,))[-1]]
+        if payload is TWO_VISITS:
+            addresses.append(buyer.walk(session_id)[-1])
+        assert addresses[-1] == back(RESULT, session_id)
+        details = na.done("getCheckoutSession", session_id)["statusDetails"]
+        assert (details["state"], details["reasonCode"]) == ("Canceled", reason)
+
+    @pytest.mark.parametrize("payload", [SET_UP, WALLET | purchase()], ids=["setup", "purchase"])
+    def test_after_a_decline_another_card_may_be_chosen(self, na: Shop, payload: Json) -> None:
+        """And consent, which names the payment method, is asked for again."""
+        session_id = na.session(payload)
+        pages = na.buyer().walk(session_id, cards=("9995", "1111"))
+        assert pages.count("payment-method") == 2
+        assert pages[-1] == back(RESULT, session_id)
+        amounts = {} if payload is SET_UP else {"chargeAmount": usd("14.00")}
+        assert na.done("completeCheckoutSession", session_id, **amounts)
+
+    @pytest.mark.parametrize("payload", [SET_UP, WALLET | purchase()], ids=["setup", "purchase"])
+    def test_who_gives_up_after_a_decline_was_declined(self, na: Shop, payload: Json) -> None:
+        """Not canceled; and the result address is where they arrive."""
+        web = payload["webCheckoutDetails"] | {"checkoutCancelUrl": CANCEL}
+        session_id = na.session(payload | {"webCheckoutDetails": web})
+        assert na.buyer().walk(session_id, cards=("9995",))[-1] == back(RESULT, session_id)
+        assert na.done("getCheckoutSession", session_id)["statusDetails"]["reasonCode"] == "Declined"
+
+    def test_in_the_second_visit_too(self, eu: Shop) -> None:
+        """There the choice of a payment method is no page of the visit itself."""
+        details = {"paymentIntent": "Authorize", "chargeAmount": usd("14.00", "EUR")}
+        session_id = eu.session(TWO_VISITS | {"paymentDetails": details})
+        buyer = eu.buyer()
+        buyer.walk(session_id, cards=("9995",))
+        shown = buyer.press(buyer.open(session_id), action="continue")
+        assert page_of(shown) == "payment-method"
+        assert "declined" in shown.text
+        assert page_of(buyer.open(session_id)) == "payment-method"
+        shown = buyer.press(shown, action="continue", card="1111")
+        assert page_of(shown) == "processing"
+        shown = buyer.press(shown, action="continue")
+        shown = buyer.press(shown, action="pass")
+        assert shown.headers["location"] == back(RESULT, session_id)
+
+    @pytest.mark.parametrize("region", ["na", "eu"])
+    def test_a_failed_challenge_lets_the_buyer_choose_again(self, request: pytest.FixtureRequest, region: str) -> None:
+        """Card 9987 is challenged everywhere, and always fails."""
+        shop: Shop = request.getfixturevalue(region)
+        session_id = shop.session()
+        pages = shop.buyer().walk(session_id, cards=("9987", "1111"))
+        challenges = 1 if region == "na" else 2
+        assert (pages.count("challenge"), pages[-1]) == (challenges, back(RESULT, session_id))
+
+    def test_who_fails_the_challenge_was_declined(self, eu: Shop) -> None:
+        """The button to fail is on the page."""
+        session_id = eu.session()
+        assert eu.buyer().walk(session_id, challenge="fail")[-1] == back(RESULT, session_id)
+        assert eu.done("getCheckoutSession", session_id)["statusDetails"]["reasonCode"] == "Declined"
+
+    def test_without_consent_no_wallet_is_set_up(self, na: Shop) -> None:
+        """A set-up that saves nothing would be nothing."""
+        buyer = na.buyer()
+        shown = buyer.press(buyer.open(na.clicked(SET_UP)), action="continue", email=buyer.email)
+        shown = buyer.press(shown, action="continue", card="1111")
+        shown = buyer.press(shown, action="continue", save="no")
+        assert (shown.status_code, page_of(shown)) == (400, "consent")
+
+
+class TestPendingCards:
+    """Cards 0701 and 4354."""
+
+    @pytest.mark.parametrize("card", ["0701", "4354"])
+    @pytest.mark.parametrize(
+        "payload",
+        [SET_UP, purchase(), purchase(paymentIntent="AuthorizeWithCapture")],
+        ids=["setup", "cannot-wait", "captures"],
+    )
+    def test_they_need_a_shop_that_can_wait(self, na: Shop, card: str, payload: Json) -> None:
+        """Else the page refuses them, and another one can be chosen."""
+        buyer = na.buyer()
+        shown = buyer.press(buyer.open(na.session(payload)), action="continue", email=buyer.email)
+        shown = buyer.press(shown, action="continue", card=card)
+        assert (shown.status_code, page_of(shown)) == (400, "payment-method")
+        assert "canHandlePendingAuthorization" in shown.text
+        assert page_of(buyer.press(shown, action="continue", card="1111")) in ("consent", "processing")
+
+    def test_a_card_must_be_one_of_the_page(self, na: Shop) -> None:
+        """Others are refused on it."""
+        buyer = na.buyer()
+        shown = buyer.press(buyer.open(na.session()), action="continue", email=buyer.email)
+        shown = buyer.press(shown, action="continue", card="1234")
+        assert (shown.status_code, page_of(shown)) == (400, "payment-method")
+
+    @pytest.mark.parametrize("can_wait", [True, False])
+    def test_before_the_review_the_shop_may_still_decide(self, na: Shop, can_wait: bool) -> None:
+        """What it decided shows on the processing page."""
+        session_id = na.session(express())
+        buyer = na.buyer()
+        buyer.walk(session_id, cards=("0701",))
+        na.done(
+            "updateCheckoutSession", session_id, webCheckoutDetails={"checkoutResultReturnUrl": RESULT},
+            paymentDetails={
+                "paymentIntent": "Authorize", "chargeAmount": usd("14.00"), "canHandlePendingAuthorization": can_wait,
+            },
+        )  # fmt: skip
+        shown = buyer.press(buyer.open(session_id), action="continue")
+        if not can_wait:
+            assert page_of(shown) == "payment-method"
+            assert "cannot wait" in shown.text
+            return
+        response = na.call("completeCheckoutSession", session_id, chargeAmount=usd("14.00"))
+        assert response.status_code == 202
