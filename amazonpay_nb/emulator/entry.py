@@ -11,7 +11,7 @@ from amazonpay_nb.emulator.sessions import new_session
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import verify_payload
-from amazonpay_nb.spec.visits import flow_of, lookup
+from amazonpay_nb.spec.visits import FLOWS, flow_of, lookup
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS, ButtonPayload, ProductType
 
 __all__ = ["start"]
@@ -91,7 +91,8 @@ def _checked_payload(world: World, payload: str, product_type: str) -> dict[str,
         body = ButtonPayload.model_validate(parsed).model_dump(by_alias=True, exclude_unset=True)
     except ValidationError as error:
         raise refused_body(error) from None
-    flow = flow_of(body, product_type)
+    # The button says that it signs in, so the payload has to say where to; other flows are told by their payload.
+    flow = FLOWS["sign-in"] if product_type == "SignInAndSetup" else flow_of(body, product_type)
     for field in flow.required:
         if lookup(body, field) is None:
             raise Refusal(400, "MissingParameterValue", f"{flow.title}: the payload must hold {field}.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.store import Due, Record
+from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.regions import format_amount
 from amazonpay_nb.spec.simulations import Simulation
@@ -96,22 +96,22 @@ def _possible(record: Record, trigger: str) -> bool:
 def _plan(world: World, record: Record, row: Transition, later: Simulation | None) -> None:
     """Replace what the clock was to do in the old state by what it is to do in the new one."""
     if (record.kind, row.source) in _TIMERS:
-        world.store.unschedule(record)
+        record.due = ""
     if timer := _TIMERS.get((record.kind, row.target)):
         planned, after = _ending(record, later) if later else (timer.trigger, timer.after)
         _schedule(world, record, planned, after)
 
 
 def _schedule(world: World, record: Record, trigger: str, after: timedelta) -> None:
-    world.store.schedule(record, trigger, (world.clock.now() + after).isoformat())
+    world.store.plan(record, trigger, (world.clock.now() + after).isoformat())
 
 
 def settle(world: World, record: Record, trigger: str, outcome: Simulation | None) -> None:
     """Let Amazon answer at once, unless the outcome keeps the object in its present state for a while."""
     if outcome is not None and outcome.state == record.state and outcome.later_state:
         planned, after = _ending(record, outcome)
-        world.store.unschedule(record)
         _schedule(world, record, planned, after)
+        world.store.put(record)
     else:
         move(world, record, trigger)
 
@@ -238,21 +238,17 @@ def advance(world: World, by: timedelta) -> list[dict[str, str]]:
 def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
     """Let what is due by *until* happen and return it as ``{"at", "kind", "id", "trigger"}``."""
     fired = []
-    while due := world.store.next_due(until.isoformat()):
+    while record := world.store.next_due(until.isoformat()):
+        due, trigger = record.due, record.trigger
         if world.clock.mode == "virtual":
-            world.clock.set(datetime.fromisoformat(due.due))
-        if _fire(world, due):
-            at = due.due.replace("+00:00", "Z")
-            fired.append({"at": at, "kind": due.kind, "id": due.id, "trigger": due.trigger})
+            world.clock.set(datetime.fromisoformat(due))
+        record.due = ""
+        if trigger == _DELETE:
+            world.store.delete(record)
+        elif _possible(record, trigger):
+            move(world, record, trigger)
+        else:  # for example the expiry of a permission that was closed before
+            world.store.put(record)
+            continue
+        fired.append({"at": due.replace("+00:00", "Z"), "kind": record.kind, "id": record.id, "trigger": trigger})
     return fired
-
-
-def _fire(world: World, due: Due) -> bool:
-    record = world.store.get(due.kind, due.id)
-    if record is not None and due.trigger == _DELETE:
-        world.store.delete(record)
-        return True
-    if record is None or not _possible(record, due.trigger):
-        return False  # for example the expiry of a permission that was closed before
-    move(world, record, due.trigger)
-    return True

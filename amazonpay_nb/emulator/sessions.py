@@ -256,7 +256,8 @@ def _permission(world: World, session: Record) -> Record:
     )
     move(world, permission, "Complete Checkout Session")
     if expires:
-        world.store.schedule(permission, "Expire", expires.isoformat())
+        world.store.plan(permission, "Expire", expires.isoformat())
+        world.store.put(permission)
     return permission
 
 

@@ -10,30 +10,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Due", "Record", "Store"]
+__all__ = ["Record", "Store"]
 
 # How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
 MAX_SNAPSHOTS = 16
+# Few tables and indexes: each one that a request changes is another page to write.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
-    kind TEXT, id TEXT, merchant_id TEXT, parent TEXT, document TEXT, hidden TEXT, PRIMARY KEY (kind, id)
+    kind TEXT, id TEXT, merchant_id TEXT, parent TEXT, document TEXT, hidden TEXT,
+    due TEXT, planned INTEGER, trigger TEXT, PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS objects_by_parent ON objects (parent, kind) WHERE parent != '';
+CREATE INDEX IF NOT EXISTS objects_by_due ON objects (due, planned) WHERE due != '';
 CREATE TABLE IF NOT EXISTS answers (
     merchant_id TEXT, key TEXT, fingerprint TEXT, status INTEGER, body TEXT, PRIMARY KEY (merchant_id, key)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS agenda (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, due TEXT, kind TEXT, id TEXT, trigger TEXT
-);
-CREATE INDEX IF NOT EXISTS agenda_by_time ON agenda (due, number);
-CREATE INDEX IF NOT EXISTS agenda_by_object ON agenda (kind, id);
 CREATE TABLE IF NOT EXISTS spending (
     permission_id TEXT, month TEXT, hundredths INTEGER, PRIMARY KEY (permission_id, month)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 # What `clear` empties; merchants, keys, clock and the position of the id sequence are settings and stay.
-_WORLD = ("objects", "answers", "agenda", "spending")
+_WORLD = ("objects", "answers", "spending")
+_COLUMNS = "kind, id, merchant_id, parent, document, hidden, due, planned, trigger"
 
 
 @dataclass(slots=True)
@@ -43,6 +42,7 @@ class Record:
     Attributes:
         kind: Name of its machine in `spec.states`, for example ``Charge``.
         parent: Id of the object it hangs on: the permission of a charge, the charge of a refund.
+        due: When `trigger` is to happen to it (ISO 8601), "" for never; `planned` orders what is due together.
     """
 
     kind: str
@@ -51,6 +51,9 @@ class Record:
     document: dict[str, Any]
     parent: str = ""
     hidden: dict[str, Any] = field(default_factory=dict)
+    due: str = ""
+    planned: int = 0
+    trigger: str = ""
 
     @property
     def state(self) -> str:
@@ -59,19 +62,11 @@ class Record:
         return details["state"] if details else "New"
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Something that is to happen to an object at a time (ISO 8601)."""
-
-    number: int
-    due: str
-    kind: str
-    id: str
-    trigger: str
-
-
 class Store:
     """One SQLite connection, used by one thread at a time.
+
+    Inside a transaction objects and settings are collected and written once, at its end or when a query needs them: an
+    object that moves twice in a request is written once.
 
     Args:
         path: A file, or ``:memory:``.
@@ -82,6 +77,10 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
+        self._changed: dict[tuple[str, str], Record] = {}
+        self._settings: dict[str, Any] = {}
+        (planned,) = self._db.execute("SELECT max(planned) FROM objects").fetchone()
+        self._planned: int = planned or 0
         self._snapshots: dict[str, sqlite3.Connection] = {}
         self._taken = 0
 
@@ -100,8 +99,10 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._flush()
             self._db.execute("COMMIT")
         except BaseException:
+            self._forget()
             if self._db.in_transaction:  # a full disk has undone it already
                 self._db.execute("ROLLBACK")
             raise
@@ -113,6 +114,7 @@ class Store:
             yield
         except Exception as error:
             if not getattr(error, "keep", False):
+                self._forget()
                 self._db.execute("ROLLBACK")
                 self._db.execute("BEGIN IMMEDIATE")
             raise
@@ -121,33 +123,59 @@ class Store:
 
     def put(self, record: Record) -> None:
         """Write *record*, new or changed."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                record.kind, record.id, record.merchant_id, record.parent,
-                json.dumps(record.document), json.dumps(record.hidden),
-            ),
-        )  # fmt: skip
+        self._changed[record.kind, record.id] = record
+        if not self._db.in_transaction:
+            self._flush()
 
     def get(self, kind: str, object_id: str) -> Record | None:
         """Return the object, or None."""
-        return next(self._select("kind = ? AND id = ?", kind, object_id), None)
+        return self._changed.get((kind, object_id)) or next(self._select("kind = ? AND id = ?", kind, object_id), None)
 
     def delete(self, record: Record) -> None:
         """Forget *record*."""
+        self._changed.pop((record.kind, record.id), None)
         self._db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (record.kind, record.id))
 
     def children(self, kind: str, parent: str) -> list[Record]:
         """Return the objects of *kind* that hang on *parent*, by id."""
+        self._flush()
         return list(self._select("kind = ? AND parent = ?", kind, parent))
 
+    def next_due(self, until: str) -> Record | None:
+        """Return the object to which something is to happen first, if that is by *until* (ISO 8601)."""
+        self._flush()
+        return next(self._select("due != '' AND due <= ? ORDER BY due, planned LIMIT 1", until), None)
+
+    def plan(self, record: Record, trigger: str, due: str) -> None:
+        """Let *trigger* happen to *record* when it is *due*, instead of what was planned before; put it afterwards."""
+        self._planned += 1
+        record.due, record.planned, record.trigger = due, self._planned, trigger
+
     def _select(self, where: str, *values: str) -> Iterator[Record]:
-        rows = self._db.execute(
-            f"SELECT kind, id, merchant_id, parent, document, hidden FROM objects WHERE {where}",  # noqa: S608 (constants)
-            values,
-        )
-        for kind, object_id, merchant_id, parent, document, hidden in rows:
-            yield Record(kind, object_id, merchant_id, json.loads(document), parent, json.loads(hidden))
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM objects WHERE {where}", values)  # noqa: S608 (constants)
+        for kind, object_id, merchant_id, parent, document, hidden, due, planned, trigger in rows:
+            yield Record(
+                kind, object_id, merchant_id, json.loads(document), parent, json.loads(hidden), due, planned, trigger
+            )
+
+    def _flush(self) -> None:
+        """Write what was collected."""
+        for record in self._changed.values():
+            self._db.execute(
+                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    record.kind, record.id, record.merchant_id, record.parent,
+                    json.dumps(record.document), json.dumps(record.hidden), record.due, record.planned, record.trigger,
+                ),
+            )  # fmt: skip
+        for name, value in self._settings.items():
+            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what was collected."""
+        self._changed.clear()
+        self._settings.clear()
 
     # --- Answers that an idempotency key replays ----------------------------------------------------------------------
 
@@ -160,28 +188,6 @@ class Store:
     def remember(self, merchant_id: str, key: str, fingerprint: str, status: int, body: str) -> None:
         """Keep the first answer to *key* for ever."""
         self._db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", (merchant_id, key, fingerprint, status, body))
-
-    # --- Agenda -------------------------------------------------------------------------------------------------------
-
-    def schedule(self, record: Record, trigger: str, due: str) -> None:
-        """Note that *trigger* is to happen to *record*."""
-        self._db.execute(
-            "INSERT INTO agenda (due, kind, id, trigger) VALUES (?, ?, ?, ?)", (due, record.kind, record.id, trigger)
-        )
-
-    def unschedule(self, record: Record) -> None:
-        """Forget whatever was to happen to *record*."""
-        self._db.execute("DELETE FROM agenda WHERE kind = ? AND id = ?", (record.kind, record.id))
-
-    def next_due(self, until: str) -> Due | None:
-        """Take and return the earliest entry that is due by *until*, or None."""
-        row = self._db.execute(
-            "SELECT number, due, kind, id, trigger FROM agenda WHERE due <= ? ORDER BY due, number LIMIT 1", (until,)
-        ).fetchone()
-        if row is None:
-            return None
-        self._db.execute("DELETE FROM agenda WHERE number = ?", row[:1])
-        return Due(*row)
 
     # --- Monthly spending ---------------------------------------------------------------------------------------------
 
@@ -203,17 +209,22 @@ class Store:
 
     def setting(self, name: str) -> Any:
         """Return a setting, or None."""
+        if name in self._settings:
+            return self._settings[name]
         row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return json.loads(row[0]) if row else None
 
     def set(self, name: str, value: Any) -> None:
         """Keep a setting (anything JSON can hold)."""
-        self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
+        self._settings[name] = value
+        if not self._db.in_transaction:
+            self._flush()
 
     # --- Whole worlds -------------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
         """Empty the world; settings stay."""
+        self._changed.clear()
         for table in _WORLD:
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 (constants)
 
@@ -233,4 +244,5 @@ class Store:
         Raises:
             KeyError: There is no such snapshot, or no longer.
         """
+        self._forget()
         self._snapshots[name].backup(self._db)

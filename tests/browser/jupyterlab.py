@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Locator, Page, ViewportSize
 
 from tests.browser.chromium import watch
 
-__all__ = ["Lab", "OpenNotebook", "jupyterlab"]
+__all__ = ["VIEWPORT", "Lab", "OpenNotebook", "jupyterlab"]
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60  # more than any step takes on a busy machine; nothing waits for it to pass
 # Tall, because JupyterLab does not render cells that are off the screen.
-VIEWPORT = {"width": 1300, "height": 1600}
+VIEWPORT: ViewportSize = {"width": 1300, "height": 1600}
 _QUIET = {"fetchNews": "false", "checkForUpdates": False}  # no dialog about news, and no request for it
 
 _ASKED = f"""
@@ -54,10 +54,9 @@ class Lab:
     token: str
     root: Path
 
-    def open(self, browser: Browser, name: str, edit: dict[str, str] | None = None, **options: Any) -> "OpenNotebook":
+    def open(self, page: Page, name: str, **parameters: str) -> "OpenNotebook":
         """Open a fresh copy of a notebook, with some of its parameters set to other values."""
-        copied = _copied(self.root, name, edit or {})
-        page = browser.new_page(**{"viewport": VIEWPORT, **options})
+        copied = _copied(self.root, name, parameters)
         notebook = OpenNotebook(page)
         page.goto(f"{self.url}/lab/workspaces/{copied.stem}/tree/notebooks/{copied.name}?token={self.token}")
         notebook.ask(
@@ -68,14 +67,14 @@ class Lab:
         return notebook
 
 
-def _copied(root: Path, name: str, edit: dict[str, str]) -> Path:
+def _copied(root: Path, name: str, parameters: dict[str, str]) -> Path:
     notebook = json.loads((ROOT / "notebooks" / name).read_text())
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
         if "parameters" in cell["metadata"].get("tags", ()):
             source = "".join(cell["source"])
-            for parameter, value in edit.items():
+            for parameter, value in parameters.items():
                 source, found = re.subn(rf'^({parameter}: str = )"[^"]*"', rf'\g<1>"{value}"', source, flags=re.M)
                 assert found == 1, f"there is no parameter {parameter}"
             cell["source"] = source

@@ -1,0 +1,109 @@
+"""A person in JupyterLab: presses the button in a cell's output, stops, restarts, comes too late."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+
+from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
+
+pytestmark = pytest.mark.browser
+
+NOTEBOOK = "01_set_up_outside_the_purchase_flow.ipynb"
+WAIT = "arrival = await page.returned()"
+WAITING = "Waiting for you"
+INTERRUPTED = """\
+BuyerPageError: The wait was interrupted; nothing was changed.
+The page is still open: run this cell again to go on waiting."""
+TOO_LATE = """\
+BuyerPageError: Nobody came back from Amazon's pages within 1 seconds.
+The page is still open: finish there and run this cell again, or start with a new visit."""
+TO_CONSENT = ("Amazon Pay emulated", "Sign in", "Continue", "Agree and continue")
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab for this file's tests; it is not started where there is no browser."""
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> BrowserContext:
+    """One browser profile, so that JupyterLab's files are loaded once."""
+    return browser.new_context(viewport=VIEWPORT)
+
+
+def assert_all_is_well(notebook: OpenNotebook) -> None:
+    """Every cell has run, in order and without an error, and nothing complained in the browser."""
+    assert not notebook.refusals()
+    counts = [cell["execution_count"] for cell in notebook.code_cells()]
+    assert counts == list(range(counts[0], counts[0] + len(counts)))
+    assert notebook.value("wb.buyer, refund.state") == "('you', 'Refunded')"
+    assert not notebook.errors
+
+
+def test_a_person_saves_a_wallet_in_the_notebook(lab: Lab, context: BrowserContext) -> None:
+    """Run all, press the buttons in the frame, and the notebook runs to its end."""
+    notebook = lab.open(context.new_page(), NOTEBOOK)
+    notebook.run_all()
+    notebook.press(*TO_CONSENT)
+    notebook.finish()
+    assert_all_is_well(notebook)
+
+
+def test_in_europe_a_person_passes_the_challenge(lab: Lab, context: BrowserContext) -> None:
+    """The parameter changes the pages: a fourth one follows."""
+    notebook = lab.open(context.new_page(), NOTEBOOK, region="eu")
+    notebook.run_all()
+    notebook.press(*TO_CONSENT, "Confirm: it is me")
+    notebook.finish()
+    assert_all_is_well(notebook)
+
+
+def test_an_interrupted_wait_goes_on_where_it_stopped(lab: Lab, context: BrowserContext) -> None:
+    """The stop button ends the wait at once with one message; the same cell waits on for the same page."""
+    notebook = lab.open(context.new_page(), NOTEBOOK)
+    notebook.run_all()
+    notebook.wait_for_output(WAITING)
+    notebook.interrupt()
+    notebook.finish()
+    assert notebook.refusals() == [INTERRUPTED]
+    notebook.press(*TO_CONSENT[:2])  # the page has not noticed
+    notebook.run_from(WAIT)
+    notebook.press(*TO_CONSENT[2:])
+    notebook.finish()
+    assert not notebook.refusals()
+    assert notebook.value("wb.buyer, refund.state") == "('you', 'Refunded')"
+
+
+def test_after_a_restart_the_notebook_runs_again_from_the_top(lab: Lab, context: BrowserContext) -> None:
+    """A restarted kernel knows nothing; from the top everything works, with a new shop and a new page."""
+    notebook = lab.open(context.new_page(), NOTEBOOK)
+    notebook.run_all()
+    notebook.wait_for_output(WAITING)
+    notebook.restart()
+    notebook.run_cell(WAIT)
+    notebook.finish()
+    (refusal,) = notebook.refusals()
+    assert "name 'page' is not defined" in refusal
+    notebook.run_all()
+    notebook.wait_for_output(WAITING)
+    notebook.press(*TO_CONSENT)
+    notebook.finish()
+    assert not notebook.refusals()
+    assert notebook.value("wb.buyer, refund.state") == "('you', 'Refunded')"
+
+
+def test_a_buyer_who_comes_too_late_is_still_welcome(lab: Lab, context: BrowserContext) -> None:
+    """The wait ends in time with one message; who finishes on the page afterwards has arrived."""
+    notebook = lab.open(context.new_page(), NOTEBOOK, wait_seconds="1")
+    notebook.run_all()
+    notebook.finish()
+    assert notebook.refusals() == [TOO_LATE]
+    notebook.press(*TO_CONSENT)
+    notebook.frames.content_frame.get_by_role("heading", name="Welcome back").wait_for()
+    notebook.run_from(WAIT)
+    notebook.finish()
+    assert not notebook.refusals()
+    assert notebook.value("refund.state") == "'Refunded'"

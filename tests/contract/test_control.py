@@ -1,0 +1,292 @@
+"""The control interface: clock, outcomes, faults, snapshots, and who may use it."""
+
+import json
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator.store import MAX_SNAPSHOTS
+from amazonpay_nb.keys import generate
+from tests.emulated import Shop, refusal, usd
+
+CALLS = [
+    ("GET", "clock", None), ("POST", "clock", {"advance": "PT1S"}), ("GET", "journal", None),
+    ("POST", "outcomes", {"operation": "createCharge", "simulationCode": "SoftDeclined"}),
+    ("POST", "faults", {"operation": "createCharge", "fault": "reset"}), ("POST", "snapshot", None),
+    ("POST", "reset", None), ("POST", "permissions/C01-0000000-0000000", {"state": "Closed"}),
+    ("GET", "objects/charges/x", None), ("POST", "restore", {"id": "snapshot-1"}), ("POST", "keys", {"publicKey": ""}),
+]  # fmt: skip
+
+
+def ask(shop: Shop, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+    control = shop.emulator.control
+    owner = {"authorization": f"Bearer {control.token}"}
+    return shop.http.request(method, f"{control.url}/{path}", json=body, headers=owner | headers)
+
+
+class TestOwner:
+    """Who may use it."""
+
+    @pytest.mark.parametrize(("method", "path", "body"), CALLS)
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [({"authorization": ""}, 401), ({"authorization": "Bearer x"}, 401), ({"authorization": "Bearer \xe4"}, 401),
+         ({"origin": "http://127.0.0.1"}, 401), ({"origin": "null"}, 401), ({"host": "evil.test"}, 403),
+         ({"host": "127.0.0.1.evil.test:80"}, 403), ({"host": "[::1"}, 403)],
+    )  # fmt: skip
+    def test_others_are_refused(
+        self, na: Shop, method: str, path: str, body: Any, headers: dict[str, str], status: int
+    ) -> None:
+        """No token, a page of any origin, or a foreign name for this address: nothing happens."""
+        encoded = {name: value.encode("latin-1").decode("latin-1") for name, value in headers.items()}
+        control = na.emulator.control
+        sent = {"authorization": f"Bearer {control.token}"} | encoded
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
+        response = na.http.request(method, f"{control.url}/{path}", json=body, headers=raw)
+        assert (response.status_code, list(response.json())) == (status, ["error"])
+
+    @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:80"])
+    def test_every_name_of_loopback_is_accepted(self, na: Shop, host: str) -> None:
+        """With and without a port."""
+        assert ask(na, "GET", "clock", host=host).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("path", "body", "status"),
+        [
+            ("clock", {"advance": "tomorrow"}, 400), ("clock", {"advance": "PT"}, 400), ("clock", {"advance": "P1M"}, 400),
+            ("clock", {"advance": "P9999999999D"}, 400), ("clock", {"advance": "P" + "9" * 400 + "D"}, 400),
+            ("clock", {"advance": "P2900000D"}, 400), ("clock", {"advance": 1}, 400), ("clock", {}, 400),
+            ("clock", {"advance": "PT1S", "x": 1}, 400), ("clock", [], 400),
+            ("outcomes", {"operation": "createCharge", "simulationCode": "x"}, 400),
+            ("outcomes", {"operation": "x", "simulationCode": "SoftDeclined"}, 400),
+            ("outcomes", {"operation": "createCharge", "simulationCode": "SoftDeclined", "times": 0}, 400),
+            ("outcomes", {"operation": "createCharge", "simulationCode": "SoftDeclined", "times": 10**9}, 400),
+            ("faults", {"operation": "x", "fault": "reset"}, 400),
+            ("faults", {"operation": "createCharge", "fault": "explode"}, 400),
+            ("faults", {"operation": "createCharge", "fault": "status", "status": 200}, 400),
+            ("faults", {"operation": "createCharge", "fault": "delay", "seconds": -1}, 400),
+            ("permissions/C01-0000000-0000000", {"state": "Closed"}, 404),
+            ("restore", {"id": "snapshot-0"}, 404), ("keys", {"publicKey": "x", "merchantId": "x"}, 404),
+            ("nothing", {}, 404), ("../v2/charges", {}, 404),
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_a_mistake_is_explained(self, na: Shop, path: str, body: Any, status: int) -> None:
+        """And the clock stands where it stood."""
+        before = na.emulator.clock.now()
+        response = ask(na, "POST", path, body)
+        assert response.status_code == status
+        assert response.json()["error"] or path.startswith("..")
+        assert na.emulator.clock.now() == before
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"NaN", b'{"advance":NaN}', b'{"advance":"\\ud800"}', b"[" * 9999])
+    def test_what_is_no_json_is_refused(self, na: Shop, content: bytes) -> None:
+        """400, never a server error."""
+        headers = {"authorization": f"Bearer {na.emulator.control.token}", "content-type": "application/json"}
+        response = na.http.post(f"{na.emulator.control.url}/clock", content=content, headers=headers)
+        assert (response.status_code, list(response.json())) == (400, ["error"])
+
+    def test_an_unknown_kind_is_not_found(self, na: Shop) -> None:
+        """The four kinds are named."""
+        response = ask(na, "GET", "objects/buyers/x")
+        assert (response.status_code, "checkoutSessions" in response.json()["error"]) == (404, True)
+        assert ask(na, "GET", "objects/charges/x").status_code == 404
+        assert ask(na, "PUT", "clock").status_code == 405
+
+
+class TestClock:
+    """Virtual and real time."""
+
+    def test_virtual_time_stands_still(self, na: Shop) -> None:
+        """What falls due is listed in order, each at its own time."""
+        na.emulator.reset()
+        charge_id = na.charge(na.wallet(), captureNow=True)["chargeId"]
+        refunds = [na.done("createRefund", chargeId=charge_id, refundAmount=usd(1))["refundId"] for _ in range(2)]
+        before = ask(na, "GET", "clock").json()
+        answer = ask(na, "POST", "clock", {"advance": "PT24H"}).json()
+        assert before["mode"] == answer["mode"] == "virtual"
+        assert [(row["id"], row["trigger"]) for row in answer["fired"]] == [(r, "Refund") for r in refunds]
+        moved = datetime.fromisoformat(answer["now"]) - datetime.fromisoformat(before["now"])
+        due = datetime.fromisoformat(answer["fired"][0]["at"]) - datetime.fromisoformat(before["now"])
+        assert (moved.total_seconds(), due.total_seconds()) == (86_400, 30)
+        stamp = na.done("getRefund", refunds[0])["statusDetails"]["lastUpdatedTimestamp"]
+        assert stamp == answer["fired"][0]["at"].replace("-", "").replace(":", "")
+
+    def test_a_seed_repeats_everything(self) -> None:
+        """Ids, times and request ids."""
+        runs = []
+        for _ in range(2):
+            with Emulator("eu", seed=11) as emulator, Shop(emulator) as shop:
+                wallet = shop.wallet()
+                answer = shop.try_charge(wallet, currency="EUR")
+                runs.append((wallet, answer.text, answer.headers["x-amz-pay-request-id"], shop.account.public_key_id))
+        assert runs[0] == runs[1]
+        assert "20260115T120000Z" in runs[0][1]
+
+    def test_without_a_seed_time_is_real(self) -> None:
+        """It cannot be moved, and ids do not repeat."""
+        ids = set()
+        for _ in range(2):
+            with Emulator("na") as emulator, Shop(emulator) as shop:
+                response = ask(shop, "POST", "clock", {"advance": "PT1S"})
+                assert (response.status_code, ask(shop, "GET", "clock").json()["mode"]) == (409, "real")
+                assert abs((emulator.clock.now() - datetime.now(UTC)).total_seconds()) < 60
+                ids.add(shop.wallet())
+        assert len(ids) == 2
+
+    def test_a_start_can_be_given(self) -> None:
+        """With or without a seed."""
+        start = datetime(2027, 2, 28, 23, 59, 59, tzinfo=UTC)
+        with Emulator("na", start=start) as emulator:
+            assert emulator.clock.now() == start
+
+
+class TestWorlds:
+    """Snapshot, restore and reset."""
+
+    def test_a_snapshot_brings_everything_back(self, na: Shop) -> None:
+        """Objects, spending, time, what is due, and answers that are replayed; later ids repeat."""
+        wallet = na.wallet()
+        pending = na.charge(wallet, code="AuthorizationInitiated", canHandlePendingAuthorization=True)
+        before = na.emulator.clock.now()
+        snapshot = na.emulator.snapshot()
+        first = na.charge(wallet, "15000", key="after") if False else na.charge(wallet, key="after-snapshot")
+        na.emulator.clock.advance("PT1H")
+        na.done("closeChargePermission", wallet)
+        na.emulator.outcomes("createCharge", "SoftDeclined")
+        na.emulator.restore(snapshot)
+        assert na.emulator.clock.now() == before
+        assert na.state("getChargePermission", wallet) == "Chargeable"
+        assert refusal(na.call("getCharge", first["chargeId"])) == (404, "ResourceNotFound")
+        assert na.charge(wallet, key="after-snapshot") == first
+        fired = na.emulator.clock.advance("PT30S")
+        assert pending["chargeId"] in [row["id"] for row in fired]
+
+    def test_keys_outlive_a_restore(self) -> None:
+        """An account that was set up after the snapshot can still sign; a new key gets a new id."""
+        with Emulator("na", seed=7) as emulator:
+            snapshot = emulator.snapshot()
+            with Shop(emulator) as shop:
+                emulator.restore(snapshot)
+                assert shop.wallet()
+            emulator.restore(snapshot)
+            answer = emulator.control.post("keys", publicKey=generate().public_pem)
+            assert answer["neutralPublicKeyId"] != emulator.merchant.neutral_public_key_id
+
+    def test_old_snapshots_are_forgotten(self, jp: Shop) -> None:
+        """Each is a whole copy: there is a limit, and the newest stay."""
+        names = [jp.emulator.snapshot() for _ in range(MAX_SNAPSHOTS + 1)]
+        assert len(set(names)) == len(names)
+        assert [ask(jp, "POST", "restore", {"id": name}).status_code for name in names[:2]] == [404, 200]
+
+    def test_a_reset_keeps_merchants_keys_and_clock(self, na: Shop) -> None:
+        """And nothing else: no object, outcome, fault, answer or exchange."""
+        wallet = na.wallet()
+        na.charge(wallet, key="before-reset")
+        na.emulator.outcomes("createCharge", "SoftDeclined")
+        na.emulator.faults("createCharge", "reset")
+        now = na.emulator.clock.now()
+        na.emulator.reset()
+        assert na.emulator.control.get("journal") == {"exchanges": []}
+        assert refusal(na.call("getChargePermission", wallet)) == (404, "ResourceNotFound")
+        again = na.wallet()
+        assert again != wallet
+        assert na.charge(again, key="before-reset")
+        assert na.emulator.clock.now() == now
+
+
+class TestJournal:
+    """What happened."""
+
+    def test_an_exchange_is_taken_down_without_secrets(self, na: Shop) -> None:
+        """Ids and states, no signature, no body; unauthenticated calls too."""
+        na.emulator.reset()
+        wallet = na.wallet()
+        na.charge(wallet, key="journal")
+        na.http.post("/v2/charges", headers={"x-amz-pay-idempotency-key": "k" * 5000})
+        exchanges = na.emulator.control.get("journal")["exchanges"]
+        charge, refused = exchanges[-2:]
+        assert (charge["operation"], charge["status"], charge["state"]) == ("createCharge", 201, "Authorized")
+        assert charge["ids"]["chargePermissionId"] == wallet
+        assert (refused["reasonCode"], len(refused["idempotencyKey"])) == ("MissingHeader", 64)
+        text = json.dumps(exchanges)
+        assert not any(secret in text for secret in ("Signature=", "ada@example.com", "Ada Example", "Seattle"))
+
+
+class TestAccounts:
+    """Keys, and the ready file."""
+
+    def test_a_key_can_be_registered(self, na: Shop) -> None:
+        """For either account; both ids work at once."""
+        own = generate()
+        answer = ask(na, "POST", "keys", {"publicKey": own.public_pem}).json()
+        assert answer["publicKeyId"] == f"SANDBOX-{answer['neutralPublicKeyId']}"
+        assert answer["merchantId"] == na.account.merchant_id
+        other = na.emulator.other_merchant.merchant_id
+        assert ask(na, "POST", "keys", {"publicKey": own.public_pem, "merchantId": other}).json()["merchantId"] == other
+
+    @pytest.mark.parametrize("kind", ["nothing", "private", "short", "ec", "dsa"])
+    def test_only_an_rsa_public_key_is_registered(self, na: Shop, kind: str) -> None:
+        """A private key must never be sent."""
+        keys: dict[str, Any] = {
+            "short": lambda: rsa.generate_private_key(public_exponent=65537, key_size=1024),
+            "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
+            "dsa": lambda: dsa.generate_private_key(2048),
+        }
+        if kind == "private":
+            pem = generate().private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        elif kind in keys:
+            pem = keys[kind]().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        else:
+            pem = "nothing"
+        assert ask(na, "POST", "keys", {"publicKey": pem}).status_code == 400
+
+    def test_the_ready_file_is_its_owners_alone(self, na: Shop, tmp_path: Path) -> None:
+        """And holds what the design promises."""
+        path = tmp_path / "ready.json"
+        na.emulator.write_ready_file(path)
+        ready = json.loads(path.read_text())
+        assert ready.keys() == {
+            "url", "caFile", "region", "merchantId", "storeId", "publicKeyId", "neutralPublicKeyId", "privateKeyFile",
+            "controlUrl", "controlToken", "otherMerchant",
+        }  # fmt: skip
+        assert ready["otherMerchant"].keys() == {"merchantId", "storeId", "publicKeyId", "privateKeyFile"}
+        assert ready["publicKeyId"] == f"SANDBOX-{ready['neutralPublicKeyId']}"
+        for file in (path, Path(ready["privateKeyFile"]), Path(ready["otherMerchant"]["privateKeyFile"])):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "", "192.168.1.1", "example.com"])  # noqa: S104 (to be refused)
+    def test_it_listens_on_loopback_only(self, host: str) -> None:
+        """Anything else is refused before a port is opened."""
+        with pytest.raises(ValueError, match="loopback only"):
+            Emulator("na", host=host)
+
+    def test_a_port_in_use_is_said(self, na: Shop) -> None:
+        """And leaves nothing open."""
+        port = httpx.URL(na.emulator.url).port
+        assert port
+        with pytest.raises(OSError, match="in use"):
+            Emulator("na", port=port)
+
+    def test_registered_domains_may_show_a_button(self) -> None:
+        """Whatever their case."""
+        with Emulator("na", seed=7, domains=("Shop.Test",)) as emulator, Shop(emulator) as shop:
+            assert shop.click({}, origin_url="https://shop.test").status_code == 400
+            assert shop.click({}, origin_url="https://other.test").status_code == 403
+
+
+def test_https_is_trusted_by_its_own_authority() -> None:
+    """The authority's certificate is in a file; nobody else trusts it."""
+    with Emulator("jp", seed=7, https=True) as emulator, Shop(emulator) as shop:
+        assert emulator.url.startswith("https://127.0.0.1:")
+        assert shop.charge(shop.wallet(), 500, "JPY")
+        assert emulator.ready()["caFile"] == str(emulator.ca_file)
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.get(f"{emulator.url}/checkout.js")

@@ -1,0 +1,128 @@
+"""A file store: what a restart finds, and what a killed process had acknowledged."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from amazonpay_nb.emulator import Credentials, Emulator
+from amazonpay_nb.emulator.rules import fire_due
+from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.regions import region
+from tests.emulated import Shop, refusal, usd
+
+ROUNDS = 3
+PROCESS = """
+import sys
+from pathlib import Path
+from amazonpay_nb.emulator import Emulator
+emulator = Emulator("na", store=sys.argv[1])
+emulator.write_ready_file(Path(sys.argv[2]))
+print("ready", flush=True)
+emulator.run()
+"""
+
+
+class TestRestarting:
+    """The same command goes on where it stopped."""
+
+    def test_everything_is_where_it_was(self, tmp_path: Path) -> None:
+        """Merchants, keys, clock, objects, stored answers, what is due; and ids do not repeat."""
+        store = tmp_path / "world.db"
+        with Emulator("eu", seed=7, store=store) as emulator, Shop(emulator) as shop:
+            account, other = emulator.merchant, emulator.other_merchant
+            wallet = shop.wallet()
+            emulator.clock.advance("P3DT1S")
+            first = shop.try_charge(wallet, currency="EUR", key="kept")
+            pending = shop.charge(
+                wallet, currency="EUR", code="AuthorizationInitiated", canHandlePendingAuthorization=True
+            )
+            request_ids = {first.headers["x-amz-pay-request-id"]}
+        with Emulator("eu", seed=7, store=store) as emulator, Shop(emulator) as shop:
+            assert (emulator.merchant, emulator.other_merchant) == (account, other)
+            assert emulator.clock.now() == datetime(2026, 1, 18, 12, 0, 1, tzinfo=UTC)
+            again = shop.try_charge(wallet, currency="EUR", key="kept")
+            assert again.content == first.content
+            assert again.headers["x-amz-pay-request-id"] not in request_ids
+            assert shop.charge(wallet, currency="EUR")["chargeId"] not in first.text
+            emulator.clock.advance("PT30S")
+            assert shop.state("getCharge", pending["chargeId"]) == "Authorized"
+
+    def test_real_time_goes_on_while_nobody_is_there(self, tmp_path: Path) -> None:
+        """What fell due meanwhile happens first."""
+        store = tmp_path / "world.db"
+        with Emulator("na", store=store) as emulator, Shop(emulator) as shop:
+            refund = shop.done(
+                "createRefund", chargeId=shop.charge(shop.wallet(), captureNow=True)["chargeId"], refundAmount=usd(1)
+            )
+        kept = Store(str(store))
+        row = kept.get("Refund", refund["refundId"])
+        assert row is not None
+        kept.unschedule(row)
+        kept.schedule(row, "Refund", (datetime.now(UTC) - timedelta(minutes=5)).isoformat())
+        kept.close()
+        with Emulator("na", store=store) as emulator, Shop(emulator) as shop:
+            assert shop.state("getRefund", refund["refundId"]) == "Refunded"
+
+    def test_the_clock_looks_at_the_agenda(self) -> None:
+        """In real time what is due happens when the clock is looked at, and time is not set."""
+        world = World(Store(), region("na"))
+        assert fire_due(world, datetime.now(UTC) + timedelta(days=1)) == []
+        assert world.clock.mode == "real"
+        world.store.close()
+
+
+@contextmanager
+def process(store: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    ready = store.with_suffix(".json")
+    command = [sys.executable, "-c", PROCESS, str(store), str(ready)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stdout.readline() == "ready\n"
+        try:
+            yield running, json.loads(ready.read_text())
+        finally:
+            running.kill()
+
+
+class Remote:
+    """What `Shop` needs to know of an emulator in another process."""
+
+    def __init__(self, ready: dict[str, Any]) -> None:
+        self.url, self.region, self.verify = ready["url"], ready["region"], True
+        self.merchant = Credentials(
+            ready["merchantId"], ready["storeId"], ready["publicKeyId"], ready["neutralPublicKeyId"],
+            Path(ready["privateKeyFile"]),
+        )  # fmt: skip
+
+
+def test_a_killed_process_loses_nothing_it_had_acknowledged(tmp_path: Path) -> None:
+    """Every answered charge is there, and an unanswered one can be repeated with its key."""
+    store = tmp_path / "world.db"
+    wallet, acknowledged = "", {}
+    for number in range(ROUNDS):
+        with process(store) as (running, ready), Shop(Remote(ready)) as shop:  # type: ignore[arg-type]
+            wallet = wallet or shop.wallet()
+            for key, charge in acknowledged.items():
+                assert shop.done("getCharge", charge["chargeId"]) == charge
+                assert shop.charge(wallet, "1.00", key=key) == charge
+            for count in range(20):
+                key = f"round-{number}-{count}"
+                acknowledged[key] = shop.charge(wallet, "1.00", key=key)
+            os.kill(running.pid, signal.SIGKILL)
+            with pytest.raises(httpx.TransportError):
+                shop.try_charge(wallet, "1.00", key=f"round-{number}-after")
+    with process(store) as (_, ready), Shop(Remote(ready)) as shop:  # type: ignore[arg-type]
+        assert len({charge["chargeId"] for charge in acknowledged.values()}) == ROUNDS * 20
+        assert refusal(shop.try_charge(wallet, 15_000 - ROUNDS * 20 + 1)) == (400, "PeriodicAmountExceeded")
+        assert shop.charge(wallet, 15_000 - ROUNDS * 20)

@@ -1,0 +1,118 @@
+"""Faults on the way: what a merchant who loses an answer finds afterwards."""
+
+import socket
+import time
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from tests.emulated import Shop, refusal, usd
+
+
+def spent(shop: Shop, wallet: str) -> int:
+    """How many charges of 14 dollars a wallet has taken, by its monthly limit."""
+    left = 15_000
+    while shop.try_charge(wallet, left, code="SoftDeclined").json()["reasonCode"] == "PeriodicAmountExceeded":
+        left -= 14
+    return (15_000 - left) // 14
+
+
+class TestFaults:
+    """Each kind of fault."""
+
+    def test_a_reset_comes_before_the_work(self, na: Shop) -> None:
+        """Nothing was done."""
+        wallet = na.wallet()
+        na.emulator.faults("createCharge", "reset", times=2)
+        for _ in range(2):
+            with pytest.raises(httpx.TransportError):
+                na.try_charge(wallet, key="reset")
+        assert spent(na, wallet) == 0
+        assert na.charge(wallet, key="reset")
+
+    def test_a_lost_answer_is_found_by_its_key(self, na: Shop) -> None:
+        """The work was done exactly once."""
+        wallet = na.wallet()
+        na.emulator.faults("createCharge", "drop-after-commit")
+        with pytest.raises(httpx.TransportError):
+            na.try_charge(wallet, key="lost")
+        assert spent(na, wallet) == 1
+        assert na.charge(wallet, key="lost") == na.charge(wallet, key="lost")
+        assert spent(na, wallet) == 1
+
+    def test_the_client_survives_both(self, na: Shop) -> None:
+        """It repeats with the same key, so the buyer is charged once."""
+        wallet = na.wallet()
+        na.emulator.faults("createCharge", "reset")
+        na.emulator.faults("createCharge", "drop-after-commit")
+        with AmazonPayClient(
+            AmazonPayAuth(na.keys), region="na", environment="emulator", base_url=na.emulator.url, sleep=lambda _: None
+        ) as client:
+            charge = client.create_charge(charge_permission_id=wallet, charge_amount=usd("14.00"))
+        assert charge.state == "Authorized"
+        assert spent(na, wallet) == 1
+
+    @pytest.mark.parametrize("status", [400, 429, 500, 503, 599])
+    def test_a_status_comes_before_the_work(self, na: Shop, status: int) -> None:
+        """And is not stored."""
+        wallet = na.wallet()
+        na.emulator.faults("createCharge", "status", status=status)
+        assert refusal(na.try_charge(wallet, key=f"status-{status}")) == (status, "ServiceUnavailable")
+        assert na.charge(wallet, key=f"status-{status}")
+
+    def test_a_delay_lets_others_pass(self, na: Shop) -> None:
+        """The answer is late, and the work is done."""
+        wallet = na.wallet()
+        na.emulator.faults("createCharge", "delay", seconds=0.3)
+        begun = time.monotonic()
+        with pytest.raises(httpx.ReadTimeout):
+            na.http.post("/v2/charges", timeout=0.05)
+        assert na.state("getChargePermission", wallet) == "Chargeable"
+        assert time.monotonic() - begun < 0.3
+        na.emulator.faults("createCharge", "delay", seconds=0.1)
+        begun = time.monotonic()
+        assert na.charge(wallet)
+        assert time.monotonic() - begun >= 0.1
+
+    def test_a_fault_meets_its_own_operation(self, na: Shop) -> None:
+        """Others go by."""
+        wallet = na.wallet()
+        na.emulator.faults("getCharge", "reset")
+        charge = na.charge(wallet)
+        with pytest.raises(httpx.TransportError):
+            na.call("getCharge", charge["chargeId"])
+        assert na.done("getCharge", charge["chargeId"]) == charge
+
+
+class TestRawBytes:
+    """What no HTTP client would send."""
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"GET / HTTP/1.1\r\n\r\n", b"nonsense\r\n\r\n", b"GET /v2/charges/\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /v2/charges/%ff%00 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET http://evil.test/v2/charges/x HTTP/1.1\r\nHost: x\r\n\r\n", b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET //v2//charges/x HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /v2/charges/x?%ff HTTP/1.1\r\nHost: \xff\r\n\r\n", b"GET /v2/charges/x HTTP/9.9\r\nHost: x\r\n\r\n",
+            b"POST /v2/charges HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+            b"POST /v2/charges HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+            b"POST /v2/charges HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"GET /v2/charges/x HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 500 + b"\r\n",
+            b"GET /v2/charges/x HTTP/1.1\r\nHost: x\r\nAuthorization: " + b"x" * 30_000 + b"\r\n\r\n",
+            b"GET /checkout?amazonCheckoutSessionId=%ff%00%ed%a0%80 HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /_control/clock HTTP/1.1\r\nHost: x\r\nAuthorization: \xff\xfe\r\n\r\n",
+            b"CONNECT evil.test:443 HTTP/1.1\r\nHost: x\r\n\r\n", b"HEAD /v2/charges/x HTTP/1.1\r\nHost: x\r\n\r\n",
+        ],
+        ids=lambda head: repr(head[:40]),
+    )  # fmt: skip
+    def test_any_bytes_are_answered_with_a_refusal(self, na: Shop, head: bytes) -> None:
+        """Neither a server error nor silence; and the next request is served."""
+        parts = urlsplit(na.emulator.url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
+            connection.sendall(head)
+            status = int(connection.recv(65_536).split()[1])
+        assert 300 <= status < 500
+        assert na.http.get("/checkout.js").status_code == 200
