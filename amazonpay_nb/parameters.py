@@ -2,7 +2,7 @@
 
 import ast
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from amazonpay_nb.errors import ConfigurationError
@@ -105,17 +105,18 @@ def check_names(given: Mapping[str, object] | set[str], known: Mapping[str, obje
             raise ConfigurationError(f"There is no parameter {name!r}.", advice=f"{hint}There are {', '.join(known)}.")
 
 
-def check_injected() -> None:
-    """Refuse a misspelt papermill parameter: papermill itself injects any name and goes on."""
-    try:
-        cells: list[str] = get_ipython().user_ns["In"]  # type: ignore[name-defined]
-    except (NameError, KeyError):
-        return
+def check_injected(cells: Sequence[str]) -> None:
+    """Refuse a misspelt papermill parameter: papermill itself injects any name and goes on.
+
+    Args:
+        cells: The sources of the cells that have run, in order.
+    Raises:
+        ConfigurationError: The injected cell sets a name that no cell before it does.
+    """
     injected = next((i for i, cell in enumerate(cells) if cell.lstrip().startswith("# Parameters\n")), None)
-    if injected is None:
-        return
-    known = {name for cell in cells[:injected] for name in _assigned(cell)}
-    check_names(_assigned(cells[injected]), known)
+    if injected is not None:
+        known = {name for cell in cells[:injected] for name in _assigned(cell)}
+        check_names(_assigned(cells[injected]), known)
 
 
 def _assigned(cell: str) -> set[str]:

@@ -14,7 +14,6 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +62,8 @@ class Workbench:
         self._wait_seconds = float(settings["wait_seconds"])
         self._keys: MerchantKeys | None = None
         self._client: AmazonPayClient | None = None
+        self._temporary = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
+        self._key_folder = Path(self._temporary.name)
         self._random = random.Random(SEED) if environment == "emulator" else None  # noqa: S311 (repeats on purpose)
         self.emulator = Emulator(region.code, seed=SEED).start() if environment == "emulator" else None
         self.shop = Storefront(settings["merchant_name"], new_token=self._drawn(12) or (lambda: uuid.uuid4().hex))
@@ -72,6 +73,7 @@ class Workbench:
         if self._client:
             self._client.close()
         self.shop.close()
+        self._temporary.cleanup()
         if self.emulator:
             self.emulator.stop()
 
@@ -98,7 +100,7 @@ class Workbench:
         Raises:
             ConfigurationError: A variable is missing, or the key does not fit region and environment.
         """
-        path = self._folder / "private.pem"
+        path = self._key_folder / "private.pem"
         if self.emulator is None:
             keys = key_files.load(self._variable("private_key_file"), self._variable("public_key_id"))
         elif path.exists():
@@ -113,13 +115,8 @@ class Workbench:
 
     def check_keys(self) -> list[key_files.Finding]:
         """Return what can be said about the key pair before anything is sent."""
-        path = self._folder / "private.pem" if self.emulator else Path(self._variable("private_key_file"))
+        path = self._key_folder / "private.pem" if self.emulator else Path(self._variable("private_key_file"))
         return key_files.check(path, self.keys.public_key_id, region=self.region.code, environment=self.environment)
-
-    @cached_property
-    def _folder(self) -> Path:
-        self._temporary = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
-        return Path(self._temporary.name)
 
     @property
     def keys(self) -> MerchantKeys:
@@ -303,7 +300,7 @@ def open(  # noqa: A001 (read as workbench.open)
         ConfigurationError: A value or name is not allowed; nothing was started.
     """
     global _current
-    check_injected()
+    check_injected(_cells())
     check_names(settings, PARAMETERS)
     values = {name: row.default for name, row in PARAMETERS.items()} | settings
     values |= {"environment": environment, "region": region, "buyer": buyer}
@@ -331,3 +328,11 @@ def _display(thing: Claim | Shown) -> None:
     import IPython.display
 
     IPython.display.display(thing)  # type: ignore[no-untyped-call]
+
+
+def _cells() -> list[str]:
+    """Return the sources of the cells that have run in this kernel; outside of one there are none."""
+    try:
+        return list(get_ipython().user_ns["In"])  # type: ignore[name-defined]
+    except (NameError, KeyError):
+        return []

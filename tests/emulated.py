@@ -147,16 +147,12 @@ class Shop:
         return self.done("completeCheckoutSession", self.visited(body), **paid)
 
     def charge(self, permission_id: str, amount: object = "14.00", currency: str = "USD", **fields: Any) -> Json:
-        return self.done(
-            "createCharge", chargePermissionId=permission_id, chargeAmount=usd(amount, currency), **fields
-        )
+        return self.done("createCharge", chargePermissionId=permission_id, chargeAmount=usd(amount, currency), **fields)
 
     def try_charge(
         self, permission_id: str, amount: object = "14.00", currency: str = "USD", **fields: Any
     ) -> httpx.Response:
-        return self.call(
-            "createCharge", chargePermissionId=permission_id, chargeAmount=usd(amount, currency), **fields
-        )
+        return self.call("createCharge", chargePermissionId=permission_id, chargeAmount=usd(amount, currency), **fields)
 
     def state(self, name: str, object_id: str) -> str:
         """Return the state of an object; *name* is the reading call."""
@@ -218,7 +214,9 @@ class Buyer:
         hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', shown.text))
         return self._follow(self.http.post(shown.url.copy_with(query=None), data={**hidden, **fields}))
 
-    def walk(self, session_id: str, *, cards: tuple[str, ...] = ("1111",), save: bool = True, **press: str) -> list[str]:
+    def walk(
+        self, session_id: str, *, cards: tuple[str, ...] = ("1111",), save: bool = True, **press: str
+    ) -> list[str]:
         """Go through a whole visit; return its pages, and the merchant's address at the end.
 
         Args:

@@ -112,13 +112,17 @@ class Emulator:
         self._folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
         self.folder = Path(f"{store}.keys") if store else Path(self._folder.name)
         certificate = self._certificate() if https else None
-        # The port first: a store must not be touched when the address cannot be had.
         self.world = World(
             Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,
             throttle=throttle,
         )  # fmt: skip
         token = secrets.token_urlsafe(24)
-        self._server = LoopbackServer(build_app(self.world, token), host=host, port=port, certificate=certificate)
+        try:
+            self._server = LoopbackServer(build_app(self.world, token), host=host, port=port, certificate=certificate)
+        except OSError:
+            self.world.store.close()
+            self._folder.cleanup()
+            raise
         self.url = self.world.url = self._server.url
         self.ca_file = Path(self._folder.name, "ca.pem") if https else None
         self.verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=self.ca_file) if https else True

@@ -7,7 +7,7 @@ Python names are Amazon's, mechanically in snake case.
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.regions import CURRENCY_DECIMALS, format_amount, parse_amount
@@ -80,7 +80,7 @@ class Price(Strict):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    amount: str | int | float
+    amount: str | StrictInt | StrictFloat  # strict: true is no number
     currency_code: str
 
     @model_validator(mode="after")

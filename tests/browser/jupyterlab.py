@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ SECONDS = 60  # more than any step takes on a busy machine; nothing waits for it
 VIEWPORT: ViewportSize = {"width": 1300, "height": 1600}
 _QUIET = {"fetchNews": "false", "checkForUpdates": False}  # no dialog about news, and no request for it
 
-_ASKED = f"""
+_UNTIL = f"""
 const until = async (value) => {{
   const end = Date.now() + {SECONDS * 1000};
   for (;;) {{
@@ -37,34 +36,38 @@ const until = async (value) => {{
     await new Promise((next) => setTimeout(next, 20));
   }}
 }};
-const app = await until(() => window.jupyterapp);
-const panel = await until(() => app.shell.currentWidget?.sessionContext && app.shell.currentWidget);
 """
 
 
-@dataclass(frozen=True)
 class Lab:
-    """A running server.
+    """JupyterLab in a page of the browser, which opens one notebook after the other."""
 
-    Attributes:
-        root: The folder that it serves; `notebooks/` is in it.
-    """
+    def __init__(self, page: Page, url: str, token: str, root: Path) -> None:
+        self._page, self._root = page, root
+        self._complaints = watch(page)
+        page.set_default_timeout(SECONDS * 1000)
+        page.goto(f"{url}/lab?token={token}")
+        page.evaluate(f"async () => {{ {_UNTIL} await (await until(() => window.jupyterapp)).restored; }}")
 
-    url: str
-    token: str
-    root: Path
-
-    def open(self, page: Page, name: str, **parameters: str) -> "OpenNotebook":
-        """Open a fresh copy of a notebook, with some of its parameters set to other values."""
-        copied = _copied(self.root, name, parameters)
-        notebook = OpenNotebook(page)
-        page.goto(f"{self.url}/lab/workspaces/{copied.stem}/tree/notebooks/{copied.name}?token={self.token}")
+    @contextlib.contextmanager
+    def open(self, name: str, **parameters: str) -> "Iterator[OpenNotebook]":
+        """Open a fresh copy of a notebook, with some of its parameters set to other values; close it in the end."""
+        copied = _copied(self._root, name, parameters)
+        self._complaints.clear()
+        notebook = OpenNotebook(self._page, self._complaints)
         notebook.ask(
-            "await app.restored; await panel.context.ready; await panel.sessionContext.ready;"
+            "panel = await app.commands.execute('docmanager:open', { path: given, factory: 'Notebook' });"
+            "await panel.context.ready; await panel.sessionContext.ready;"
             "const kernel = await until(() => panel.sessionContext.session?.kernel); await kernel.info;"
-            "await until(() => kernel.connectionStatus === 'connected' && kernel.status === 'idle');"
+            "await until(() => kernel.connectionStatus === 'connected' && kernel.status === 'idle');",
+            f"notebooks/{copied.name}",
         )
-        return notebook
+        try:
+            yield notebook
+        finally:
+            notebook.ask(
+                "await panel.context.save(); await panel.sessionContext.shutdown(); panel.close(); panel.dispose();"
+            )
 
 
 def _copied(root: Path, name: str, parameters: dict[str, str]) -> Path:
@@ -78,7 +81,7 @@ def _copied(root: Path, name: str, parameters: dict[str, str]) -> Path:
                 source, found = re.subn(rf'^({parameter}: str = )"[^"]*"', rf'\g<1>"{value}"', source, flags=re.M)
                 assert found == 1, f"there is no parameter {parameter}"
             cell["source"] = source
-    path = root / "notebooks" / f"{Path(name).stem}-{secrets.token_hex(3)}.ipynb"
+    path = root / "notebooks" / name
     path.write_text(json.dumps(notebook))
     return path
 
@@ -86,13 +89,13 @@ def _copied(root: Path, name: str, parameters: dict[str, str]) -> Path:
 class OpenNotebook:
     """A notebook with a connected, idle kernel."""
 
-    def __init__(self, page: Page) -> None:
-        self.page, self.errors = page, watch(page)
-        page.set_default_timeout(SECONDS * 1000)
+    def __init__(self, page: Page, errors: list[str]) -> None:
+        self.page, self.errors = page, errors
 
     def ask(self, script: str, argument: object = None) -> Any:
         """Run JavaScript that knows `app`, `panel`, `given` and `until`, and return what it returns."""
-        return self.page.evaluate(f"async (given) => {{ {_ASKED} {script} }}", argument)
+        known = "const app = window.jupyterapp; let panel = app.shell.currentWidget;"
+        return self.page.evaluate(f"async (given) => {{ {_UNTIL} {known} {script} }}", argument)
 
     # --- What a person does -------------------------------------------------------------------------------------------
 
@@ -173,8 +176,8 @@ class OpenNotebook:
 
 
 @contextlib.contextmanager
-def jupyterlab(folder: Path) -> Iterator[Lab]:
-    """Run a server that reads and writes nothing outside of *folder*."""
+def jupyterlab(page: Page, folder: Path) -> Iterator[Lab]:
+    """Run a server that reads and writes nothing outside of *folder*, and show it in *page*."""
     root, settings = folder / "root", folder / "settings"
     (root / "notebooks").mkdir(parents=True)
     shutil.copytree(ROOT / "docs" / "images", root / "docs" / "images")  # the notebooks show them
@@ -202,7 +205,7 @@ def jupyterlab(folder: Path) -> Iterator[Lab]:
         listener = threading.Thread(target=_listen, args=(server.stderr, address))
         listener.start()
         try:
-            yield Lab(address.result(SECONDS), token, root)
+            yield Lab(page, address.result(SECONDS), token, root)
         finally:
             server.terminate()
             listener.join()

@@ -103,9 +103,7 @@ class TestControl:
         http = na.emulator.control
         headers = {"authorization": f"Bearer {http.token}"}
         address = f"{http.url}/permissions/{permission_id}"
-        response = na.http.post(
-            address, json={"state": "Closed", "reasonCode": "MerchantClosed"}, headers=headers
-        )
+        response = na.http.post(address, json={"state": "Closed", "reasonCode": "MerchantClosed"}, headers=headers)
         assert response.status_code == 400
         assert "MerchantClosed" not in response.json()["error"]
         na.done("closeChargePermission", permission_id)
@@ -260,7 +258,9 @@ class TestMonthlyLimit:
     ) -> None:
         """Up to it exactly."""
         shop: Shop = request.getfixturevalue(region)
-        permission_id = shop.wallet(SET_UP | {"paymentDetails": {"paymentIntent": "Confirm", "presentmentCurrency": currency}})
+        permission_id = shop.wallet(
+            SET_UP | {"paymentDetails": {"paymentIntent": "Confirm", "presentmentCurrency": currency}}
+        )
         assert shop.charge(permission_id, limit - 1, currency)
         assert refusal(shop.try_charge(permission_id, 2, currency)) == (400, "PeriodicAmountExceeded")
         assert shop.charge(permission_id, 1, currency)
@@ -295,7 +295,9 @@ class TestMonthlyLimit:
         jp.charge(permission_id, 2_000_000, "JPY", captureNow=True)
         assert refusal(jp.try_charge(permission_id, 1, "JPY")) == (400, "PeriodicAmountExceeded")
         now = jp.emulator.clock.now()
-        first = now.replace(year=now.year + now.month // 12, month=now.month % 12 + 1, day=1, hour=0, minute=0, second=0)
+        first = now.replace(
+            year=now.year + now.month // 12, month=now.month % 12 + 1, day=1, hour=0, minute=0, second=0
+        )
         jp.emulator.clock.advance(f"PT{int((first - now).total_seconds()) - 1}S")
         assert refusal(jp.try_charge(permission_id, 1, "JPY")) == (400, "PeriodicAmountExceeded")
         jp.emulator.clock.advance("PT1S")

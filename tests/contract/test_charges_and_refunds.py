@@ -11,7 +11,7 @@ CHARGE_STATES = ("AuthorizationInitiated", "Authorized", "CaptureInitiated", "Ca
 def charge_in(shop: Shop, state: str) -> str:
     """Return a new charge in a state."""
     wallet = shop.wallet()
-    pending = {"canHandlePendingAuthorization": True}
+    pending: Json = {"canHandlePendingAuthorization": True}
     if state == "AuthorizationInitiated":
         charge = shop.charge(wallet, code="AuthorizationInitiated", **pending)
     elif state == "CaptureInitiated":
@@ -116,7 +116,7 @@ class TestCreating:
     )
     def test_what_is_wrong_is_refused(self, na: Shop, fields: Json, expected: tuple[int, str]) -> None:
         """The reason code says what kind of mistake it is."""
-        body = {"chargePermissionId": na.wallet(), "chargeAmount": usd("14.00")} | fields
+        body: Json = {"chargePermissionId": na.wallet(), "chargeAmount": usd("14.00")} | fields
         assert refusal(na.call("createCharge", **body)) == expected
 
     def test_the_state_is_judged_before_the_amount(self, na: Shop) -> None:
@@ -318,7 +318,7 @@ class TestRefunding:
     )
     def test_what_is_wrong_is_refused(self, na: Shop, fields: Json, expected: tuple[int, str]) -> None:
         """The reason code says what kind of mistake it is."""
-        body = {"chargeId": charge_in(na, "Captured"), "refundAmount": usd("1.00")} | fields
+        body: Json = {"chargeId": charge_in(na, "Captured"), "refundAmount": usd("1.00")} | fields
         assert refusal(na.call("createRefund", **body)) == expected
 
 
@@ -413,7 +413,7 @@ class TestSimulations:
     )  # fmt: skip
     def test_an_unknown_code_is_refused(self, na: Shop, operation: str, code: str) -> None:
         """And one of another operation, also where the operation knows none."""
-        object_id, fields = "", {}
+        object_id, fields = "", Json()
         if operation == "createCharge":
             fields = {"chargePermissionId": na.wallet(), "chargeAmount": usd("14.00")}
         elif operation == "createCheckoutSession":
@@ -446,7 +446,8 @@ class TestSimulations:
     def test_the_card_of_a_wallet_decides_about_later_charges(self, na: Shop) -> None:
         """Where the merchant can handle a pending authorisation."""
         session_id = na.visited(
-            purchase(canHandlePendingAuthorization=True) | {"chargePermissionType": "PaymentMethodOnFile"}, cards=("4354",)
+            purchase(canHandlePendingAuthorization=True) | {"chargePermissionType": "PaymentMethodOnFile"},
+            cards=("4354",),
         )
         wallet = na.done("completeCheckoutSession", session_id, chargeAmount=usd("14.00"))["chargePermissionId"]
         assert na.charge(wallet)["statusDetails"]["state"] == "Authorized"

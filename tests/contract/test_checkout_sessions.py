@@ -88,7 +88,7 @@ class TestCreating:
     )
     def test_what_is_wrong_is_refused(self, na: Shop, body: Json, expected: tuple[int, str]) -> None:
         """The reason code says what kind of mistake it is."""
-        right = {"storeId": na.account.store_id, "webCheckoutDetails": {"checkoutReviewReturnUrl": REVIEW}}
+        right: Json = {"storeId": na.account.store_id, "webCheckoutDetails": {"checkoutReviewReturnUrl": REVIEW}}
         assert refusal(na.call("createCheckoutSession", **(right | body))) == expected
 
     def test_a_missing_store_is_named(self, na: Shop) -> None:
@@ -107,7 +107,7 @@ class TestCreating:
     )  # fmt: skip
     def test_a_dangerous_return_address_is_refused(self, na: Shop, address: str) -> None:
         """Only https, and http on loopback, without a user part."""
-        body = {"storeId": na.account.store_id, "webCheckoutDetails": {"checkoutReviewReturnUrl": address}}
+        body: Json = {"storeId": na.account.store_id, "webCheckoutDetails": {"checkoutReviewReturnUrl": address}}
         assert refusal(na.call("createCheckoutSession", **body)) == (400, "InvalidParameterValue")
 
     def test_http_is_allowed_on_loopback(self, na: Shop) -> None:

@@ -45,9 +45,8 @@ class TestOwner:
         self, na: Shop, method: str, path: str, body: Any, headers: dict[str, str], status: int
     ) -> None:
         """No token, a page of any origin, or a foreign name for this address: nothing happens."""
-        encoded = {name: value.encode("latin-1").decode("latin-1") for name, value in headers.items()}
         control = na.emulator.control
-        sent = {"authorization": f"Bearer {control.token}"} | encoded
+        sent = {"authorization": f"Bearer {control.token}"} | headers
         raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
         response = na.http.request(method, f"{control.url}/{path}", json=body, headers=raw)
         assert (response.status_code, list(response.json())) == (status, ["error"])
@@ -60,7 +59,8 @@ class TestOwner:
     @pytest.mark.parametrize(
         ("path", "body", "status"),
         [
-            ("clock", {"advance": "tomorrow"}, 400), ("clock", {"advance": "PT"}, 400), ("clock", {"advance": "P1M"}, 400),
+            ("clock", {"advance": "tomorrow"}, 400), ("clock", {"advance": "PT"}, 400),
+            ("clock", {"advance": "P1M"}, 400),
             ("clock", {"advance": "P9999999999D"}, 400), ("clock", {"advance": "P" + "9" * 400 + "D"}, 400),
             ("clock", {"advance": "P2900000D"}, 400), ("clock", {"advance": 1}, 400), ("clock", {}, 400),
             ("clock", {"advance": "PT1S", "x": 1}, 400), ("clock", [], 400),
@@ -74,7 +74,7 @@ class TestOwner:
             ("faults", {"operation": "createCharge", "fault": "delay", "seconds": -1}, 400),
             ("permissions/C01-0000000-0000000", {"state": "Closed"}, 404),
             ("restore", {"id": "snapshot-0"}, 404), ("keys", {"publicKey": "x", "merchantId": "x"}, 404),
-            ("nothing", {}, 404), ("../v2/charges", {}, 404),
+            ("nothing", {}, 404),
         ],
         ids=str,
     )  # fmt: skip
@@ -83,10 +83,12 @@ class TestOwner:
         before = na.emulator.clock.now()
         response = ask(na, "POST", path, body)
         assert response.status_code == status
-        assert response.json()["error"] or path.startswith("..")
+        assert response.json()["error"]
         assert na.emulator.clock.now() == before
 
-    @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"NaN", b'{"advance":NaN}', b'{"advance":"\\ud800"}', b"[" * 9999])
+    @pytest.mark.parametrize(
+        "content", [b"", b"{", b"\xff", b"NaN", b'{"advance":NaN}', b'{"advance":"\\ud800"}', b"[" * 9999]
+    )
     def test_what_is_no_json_is_refused(self, na: Shop, content: bytes) -> None:
         """400, never a server error."""
         headers = {"authorization": f"Bearer {na.emulator.control.token}", "content-type": "application/json"}
@@ -157,7 +159,7 @@ class TestWorlds:
         pending = na.charge(wallet, code="AuthorizationInitiated", canHandlePendingAuthorization=True)
         before = na.emulator.clock.now()
         snapshot = na.emulator.snapshot()
-        first = na.charge(wallet, "15000", key="after") if False else na.charge(wallet, key="after-snapshot")
+        first = na.charge(wallet, key="after-snapshot")
         na.emulator.clock.advance("PT1H")
         na.done("closeChargePermission", wallet)
         na.emulator.outcomes("createCharge", "SoftDeclined")
@@ -236,7 +238,7 @@ class TestAccounts:
     def test_only_an_rsa_public_key_is_registered(self, na: Shop, kind: str) -> None:
         """A private key must never be sent."""
         keys: dict[str, Any] = {
-            "short": lambda: rsa.generate_private_key(public_exponent=65537, key_size=1024),
+            "short": lambda: rsa.generate_private_key(public_exponent=65537, key_size=1024),  # noqa: S505 (to be refused)
             "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
             "dsa": lambda: dsa.generate_private_key(2048),
         }

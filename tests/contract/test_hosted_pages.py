@@ -10,8 +10,22 @@ from amazonpay_nb.keys import generate
 from amazonpay_nb.signing import sign_payload
 from amazonpay_nb.spec.visits import PAGES
 from tests.emulated import (
-    ADDRESS, CANCEL, RESULT, REVIEW, SET_UP, SIGN_IN, SIGNED_IN, WALLET, Json, Shop, end_of_checkout, express,
-    page_of, purchase, refusal, usd,
+    ADDRESS,
+    CANCEL,
+    RESULT,
+    REVIEW,
+    SET_UP,
+    SIGN_IN,
+    SIGNED_IN,
+    WALLET,
+    Json,
+    Shop,
+    end_of_checkout,
+    express,
+    page_of,
+    purchase,
+    refusal,
+    usd,
 )  # fmt: skip
 
 CHOOSE = ["sign-in", "payment-method", "consent"]
@@ -74,7 +88,8 @@ class TestEntry:
              (400, "InvalidParameterCombination")),
             (SET_UP | {"addressDetails": ADDRESS}, "PayOnly", (400, "InvalidParameterCombination")),
             (SET_UP | {"shoeSize": 42}, "PayOnly", (400, "UnrecognizedField")),
-            (express(webCheckoutDetails={"checkoutResultReturnUrl": RESULT}), "PayOnly", (400, "MissingParameterValue")),
+            (express(webCheckoutDetails={"checkoutResultReturnUrl": RESULT}), "PayOnly",
+             (400, "MissingParameterValue")),
             (express(addressDetails=ADDRESS), "PayAndShip", (400, "InvalidParameterCombination")),
             (end_of_checkout(), "PayOnly", (400, "InvalidParameterCombination")),
             (end_of_checkout(addressDetails=None), "PayAndShip", (400, "InvalidParameterCombination")),
@@ -484,7 +499,9 @@ class TestLeaving:
         details = na.done("getCheckoutSession", session_id)["statusDetails"]
         assert (details["state"], details["reasonCode"]) == ("Canceled", "BuyerCanceled")
 
-    @pytest.mark.parametrize(("page", "to_cancel"), [("sign_in", True), ("payment_method", True), ("processing", False)])
+    @pytest.mark.parametrize(
+        ("page", "to_cancel"), [("sign_in", True), ("payment_method", True), ("processing", False)]
+    )
     def test_a_cancel_address_is_used_until_the_payment_is_processed(
         self, na: Shop, page: str, to_cancel: bool
     ) -> None:

@@ -68,8 +68,8 @@ class TestRestarting:
         kept = Store(str(store))
         row = kept.get("Refund", refund["refundId"])
         assert row is not None
-        kept.unschedule(row)
-        kept.schedule(row, "Refund", (datetime.now(UTC) - timedelta(minutes=5)).isoformat())
+        kept.plan(row, row.trigger, (datetime.now(UTC) - timedelta(minutes=5)).isoformat())
+        kept.put(row)
         kept.close()
         with Emulator("na", store=store) as emulator, Shop(emulator) as shop:
             assert shop.state("getRefund", refund["refundId"]) == "Refunded"

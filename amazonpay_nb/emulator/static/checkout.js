@@ -4,12 +4,14 @@
   const host = new URL(document.currentScript.src);
   const base = host.href.replace(/checkout\.js.*$/, "");
 
+  function need(config, ...names) {
+    for (const name of names) if (!config[name]) throw new Error("Amazon Pay: " + name + " is missing.");
+  }
+
   function settings(config) {
     const session = config.createCheckoutSessionConfig || config.signInConfig;
     if (!session) throw new Error("Amazon Pay: createCheckoutSessionConfig is missing.");
-    for (const name of ["merchantId", "ledgerCurrency"]) {
-      if (!config[name]) throw new Error("Amazon Pay: " + name + " is missing.");
-    }
+    need(config, "merchantId", "ledgerCurrency");
     const publicKeyId = session.publicKeyId || config.publicKeyId || "";
     const prefix = publicKeyId.split("-")[0].toUpperCase();
     const live = prefix === "LIVE" || (prefix !== "SANDBOX" && config.sandbox === false);
@@ -52,14 +54,14 @@
   function renderButton(selector, config) {
     const place = document.querySelector(selector);
     if (!place) throw new Error("Amazon Pay: nothing matches " + selector);
-    if (!config.placement) throw new Error("Amazon Pay: placement is missing.");
+    need(config, "merchantId", "ledgerCurrency", "placement");
     const signsIn = /^SignIn/.test(config.productType || "");
     const [back, ink] = COLORS[config.buttonColor] || COLORS.Gold;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "amazon-pay-button";
     button.textContent = signsIn ? "Sign in with Amazon" : "Amazon Pay";
-    button.style.cssText = "font: 600 16px system-ui, sans-serif; min-width: 200px; min-height: 45px; cursor: pointer;" +
+    button.style.cssText = "font: 600 16px Arial, sans-serif; min-width: 200px; min-height: 45px; padding: 0 16px; cursor: pointer;" +
       "border: 1px solid rgba(0,0,0,.35); border-radius: 8px; background:" + back + ";color:" + ink;
     const note = document.createElement("small");
     note.textContent = " emulated";
