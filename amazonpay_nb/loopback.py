@@ -38,13 +38,17 @@ class LoopbackServer:
     Args:
         app: The application.
         port: 0 takes a free one.
+        listener: A socket that was opened before, instead of host and port.
         certificate: File with a private key and its certificate chain, for HTTPS.
     """
 
-    def __init__(self, app: Any, *, port: int = 0, host: str = "127.0.0.1", certificate: str | None = None) -> None:
+    def __init__(
+        self, app: Any, *, port: int = 0, host: str = "127.0.0.1", listener: socket.socket | None = None,
+        certificate: str | None = None,
+    ) -> None:  # fmt: skip
         import uvicorn
 
-        self._listener = open_port(port, host)
+        self._listener = listener or open_port(port, host)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
         config = uvicorn.Config(

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import sqlite3
 import ssl
 import tempfile
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.keys import generate, load, save
-from amazonpay_nb.loopback import LoopbackServer
+from amazonpay_nb.loopback import LoopbackServer, open_port
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 
@@ -97,7 +98,7 @@ class Emulator:
         throttle: Apply the documented quotas.
     Raises:
         OSError: The port is in use.
-        ValueError: The region does not exist, or the host is not loopback.
+        ValueError: The region does not exist, the host is not loopback, or the store is not one.
     """
 
     def __init__(
@@ -111,18 +112,22 @@ class Emulator:
         self.region = row.code
         self._folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
         self.folder = Path(f"{store}.keys") if store else Path(self._folder.name)
-        certificate = self._certificate() if https else None
-        self.world = World(
-            Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,
-            throttle=throttle,
-        )  # fmt: skip
-        token = secrets.token_urlsafe(24)
+        # The port first: a store is not touched when the address cannot be had.
+        listener = open_port(port, host)
         try:
-            self._server = LoopbackServer(build_app(self.world, token), host=host, port=port, certificate=certificate)
-        except OSError:
-            self.world.store.close()
+            self.world = World(
+                Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,
+                throttle=throttle,
+            )  # fmt: skip
+        except sqlite3.Error as error:
+            listener.close()
             self._folder.cleanup()
-            raise
+            raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
+        token = secrets.token_urlsafe(24)
+        certificate = self._certificate() if https else None
+        self._server = LoopbackServer(
+            build_app(self.world, token), host=host, listener=listener, certificate=certificate
+        )
         self.url = self.world.url = self._server.url
         self.ca_file = Path(self._folder.name, "ca.pem") if https else None
         self.verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=self.ca_file) if https else True

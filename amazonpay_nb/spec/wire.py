@@ -1,6 +1,6 @@
 """The bodies of the API, with their lengths and enums.
 
-Requests are strict: an unknown field is refused, as Amazon refuses it.  (What Amazon answers with is in `spec.objects`.)
+Requests are strict: an unknown field is refused, as Amazon refuses it.  (What Amazon answers is in `spec.objects`.)
 Python names are Amazon's, mechanically in snake case.
 """
 

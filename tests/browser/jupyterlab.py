@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import httpx
 from playwright.sync_api import Locator, Page, ViewportSize
 
 from tests.browser.chromium import watch
@@ -205,7 +206,11 @@ def jupyterlab(page: Page, folder: Path) -> Iterator[Lab]:
         listener = threading.Thread(target=_listen, args=(server.stderr, address))
         listener.start()
         try:
-            yield Lab(page, address.result(SECONDS), token, root)
+            url = address.result(SECONDS)
+            # The server tells its address just before it listens; httpx tries again until it does.
+            with httpx.Client(transport=httpx.HTTPTransport(retries=6)) as http:
+                http.get(f"{url}/api/status", params={"token": token}).raise_for_status()
+            yield Lab(page, url, token, root)
         finally:
             server.terminate()
             listener.join()

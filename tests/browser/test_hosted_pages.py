@@ -1,4 +1,4 @@
-"""The shop's and Amazon's pages in a browser: by keyboard, on a small screen, in the dark, and when something is wrong."""
+"""The shop's and Amazon's pages in a browser: by keyboard, on a small screen, in the dark, and with mistakes."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -138,8 +138,7 @@ def test_the_keyboard_is_enough(wb: Workbench, page: Page) -> None:
     arrival = visit.arrival.result(timeout=0)
     session = wb.client.get_checkout_session(arrival.checkout_session_id)
     assert arrival.kind == "result"
-    assert session.buyer is not None
-    assert session.buyer.email == "ben@example.com"
+    assert (session.buyer or {})["email"] == "ben@example.com"
     assert not errors
 
 
@@ -241,10 +240,9 @@ def test_the_button_says_which_option_is_missing(wb: Workbench, page: Page, opti
     """A compulsory option is missed when the button is rendered, not when a buyer presses it."""
     visit = set_up(wb)
     del config_of(visit)[option]
-    errors = watch(page)
-    page.goto(visit.page_url)
-    expect(page.get_by_role("heading")).to_be_visible()
-    assert errors == [f"Amazon Pay: {option} is missing."]
+    with page.expect_event("pageerror") as thrown:
+        page.goto(visit.page_url)
+    assert thrown.value.message == f"Amazon Pay: {option} is missing."
     expect(page.get_by_role("button")).to_have_count(0)
 
 
@@ -269,11 +267,10 @@ def test_a_decoupled_button_without_a_handler_says_what_is_missing(wb: Workbench
     """Nothing is posted without a payload."""
     visit = set_up(wb)
     del config_of(visit)["createCheckoutSessionConfig"]
-    errors = watch(page)
     page.goto(visit.page_url)
-    page.get_by_role("button", name="Amazon Pay").click()
-    expect(page.get_by_role("heading", name="Your payment methods")).to_be_visible()
-    assert errors == ["Amazon Pay: createCheckoutSessionConfig is missing."]
+    with page.expect_event("pageerror") as thrown:
+        page.get_by_role("button", name="Amazon Pay").click()
+    assert thrown.value.message == "Amazon Pay: createCheckoutSessionConfig is missing."
 
 
 def test_an_environment_neutral_key_needs_the_sandbox_option(wb: Workbench, page: Page) -> None:
@@ -290,7 +287,7 @@ def test_a_key_and_an_option_that_contradict_each_other_are_refused(wb: Workbenc
     """A key of the Sandbox cannot be used with `sandbox: false`."""
     visit = set_up(wb)
     config_of(visit)["sandbox"] = False
-    errors = watch(page)
     page.goto(visit.page_url)
-    page.get_by_role("button", name="Amazon Pay").click()
-    assert errors == ["Amazon Pay: sandbox contradicts the prefix of publicKeyId."]
+    with page.expect_event("pageerror") as thrown:
+        page.get_by_role("button", name="Amazon Pay").click()
+    assert thrown.value.message == "Amazon Pay: sandbox contradicts the prefix of publicKeyId."

@@ -142,7 +142,7 @@ def test_nobody_comes_back(na: Workbench) -> None:
     """The wait ends with one message, and the page stays open."""
     visit = na.shop.new_visit()
 
-    with pytest.raises(BuyerPageError, match="within 0.05 seconds"):
+    with pytest.raises(BuyerPageError, match=r"within 0\.05 seconds"):
         asyncio.run(visit.returned(0.05))
 
 

@@ -52,9 +52,7 @@ def test_embedded_json_cannot_leave_its_script(text: str) -> None:
 def test_only_a_neutral_key_needs_the_sandbox_flag() -> None:
     """A prefixed key says by itself which environment it is for."""
     neutral = with_id(KEYS, "AAAAAAAAAAAAAAAAAAAAAAAA")
-    configs = [
-        button_config(sign_button({}, keys), merchant_id="A1", region=REGIONS["jp"]) for keys in (KEYS, neutral)
-    ]
+    configs = [button_config(sign_button({}, keys), merchant_id="A1", region=REGIONS["jp"]) for keys in (KEYS, neutral)]
 
     assert ["sandbox" in config for config in configs] == [False, True]
     assert (configs[0]["ledgerCurrency"], configs[0]["checkoutLanguage"]) == ("JPY", "ja_JP")

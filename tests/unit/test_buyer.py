@@ -5,15 +5,13 @@ import pytest
 from amazonpay_nb import buyer
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError
-from tests.emulated import RESULT, SET_UP, Shop, end_of_checkout
+from tests.emulated import RESULT, Shop, end_of_checkout
 
 HOSTED = "{url}/checkout?amazonCheckoutSessionId={id}"
 
 
 def session(shop: Shop) -> str:
-    body = SET_UP | {"storeId": shop.account.store_id}
-    answer = shop.call("createCheckoutSession", body)
-    return HOSTED.format(url=shop.emulator.url, id=answer.json()["checkoutSessionId"])
+    return HOSTED.format(url=shop.emulator.url, id=shop.session())
 
 
 def test_it_is_sent_back_to_the_shop(na: Shop) -> None:

@@ -1,0 +1,290 @@
+"""The contracts that other programs rely on: commands, exit codes, the ready file and the last line."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.keys import load
+from tests.emulated import SET_UP
+
+COMMAND = (sys.executable, "-c", "from amazonpay_nb.cli import main; main()")
+
+
+def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+
+
+@contextmanager
+def emulator(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
+    """Run the emulator as a process and give what its ready file says."""
+    ready = folder / "ready.json"
+    process = subprocess.Popen(
+        [*COMMAND, "emulator", "--ready-file", str(ready), *arguments], stdout=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not ready.exists():
+            assert process.poll() is None, "the emulator ended"
+            assert time.monotonic() < deadline, "the emulator does not become ready"
+            os.sched_yield()
+        yield json.loads(ready.read_text()) | {"process": process}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+        ready.unlink(missing_ok=True)
+
+
+def client(ready: dict[str, Any], key: str = "publicKeyId", **options: Any) -> AmazonPayClient:
+    auth = AmazonPayAuth(load(ready["privateKeyFile"], ready[key]))
+    return AmazonPayClient(auth, region=ready["region"], environment="emulator", base_url=ready["url"], **options)
+
+
+def new_session(ready: dict[str, Any], **body: Any) -> str:
+    with client(ready) as amazon_pay:
+        from pydantic.alias_generators import to_snake
+
+        fields = {to_snake(name): value for name, value in (SET_UP | {"storeId": ready["storeId"]} | body).items()}
+        return amazon_pay.create_checkout_session(**fields).checkout_session_id
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """One emulator process for the tests that only talk to it."""
+    with emulator(tmp_path_factory.mktemp("emulator"), "--region", "eu", "--seed", "3") as answer:
+        yield answer
+
+
+def test_the_ready_file_holds_what_a_program_needs(ready: dict[str, Any]) -> None:
+    """The keys are those of the contract, and both ids work with the one key pair."""
+    assert set(ready) - {"process"} == {
+        "url", "caFile", "region", "merchantId", "storeId", "publicKeyId", "neutralPublicKeyId", "privateKeyFile",
+        "controlUrl", "controlToken", "otherMerchant",
+    }  # fmt: skip
+    assert set(ready["otherMerchant"]) == {"merchantId", "storeId", "publicKeyId", "privateKeyFile"}
+    assert stat.S_IMODE(Path(ready["privateKeyFile"]).stat().st_mode) == 0o600
+    for key in ("publicKeyId", "neutralPublicKeyId"):
+        with client(ready, key) as amazon_pay:
+            session = amazon_pay.get_checkout_session(new_session(ready))
+            assert session.state == "Open"
+
+
+def test_a_seed_makes_time_virtual(ready: dict[str, Any]) -> None:
+    """Virtual time starts where the contract says, and moves when it is told to."""
+    headers = {"Authorization": f"Bearer {ready['controlToken']}"}
+    clock = f"{ready['controlUrl']}/clock"
+
+    before = httpx.get(clock, headers=headers).json()
+    after = httpx.post(clock, headers=headers, json={"advance": "PT0S"}).json()
+
+    assert before == {"now": "2026-01-15T12:00:00Z", "mode": "virtual"}
+    assert after == before | {"fired": []}
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "reason"), [("approve", "Open", None), ("cancel", "Canceled", "BuyerCanceled"),
+                                    ("decline", "Canceled", "Declined")]
+)  # fmt: skip
+def test_the_buyers_last_line_is_the_merchants_address(
+    ready: dict[str, Any], action: str, state: str, reason: str | None
+) -> None:
+    """What the buyer did is in the session; where they were sent to is the last line."""
+    session_id = new_session(ready)
+    done = run("buyer", action, f"{ready['url']}/checkout?amazonCheckoutSessionId={session_id}")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"https://shop.example/result?amazonCheckoutSessionId={session_id}"
+    with client(ready) as amazon_pay:
+        session = amazon_pay.get_checkout_session(session_id)
+    assert (session.state, session.reason_code) == (state, reason)
+
+
+def test_a_buyer_with_a_second_card_recovers(ready: dict[str, Any]) -> None:
+    """`approve --card 9995 --then 1111` ends in a wallet."""
+    session_id = new_session(ready)
+    url = f"{ready['url']}/checkout?amazonCheckoutSessionId={session_id}"
+    done = run("buyer", "approve", url, "--card", "9995", "--then", "1111")
+
+    assert done.returncode == 0, done.stderr
+    with client(ready) as amazon_pay:
+        assert amazon_pay.complete_checkout_session(session_id).state == "Completed"
+
+
+def test_a_buyer_at_a_wrong_address_ends_with_one_message(ready: dict[str, Any]) -> None:
+    """Exit code 2, what is wrong, what to do, and no traceback."""
+    done = run("buyer", "approve", f"{ready['url']}/checkout?amazonCheckoutSessionId=unknown")
+
+    assert done.returncode == 2
+    assert "There is no such checkout" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_https_has_an_authority_of_its_own(tmp_path: Path) -> None:
+    """The certificate verifies against the file that the ready file names, and the buyer gets through."""
+    import ssl
+
+    with emulator(tmp_path, "--https") as ready:
+        verify = ssl.create_default_context(cafile=ready["caFile"])
+        with client(ready, verify=verify) as amazon_pay:
+            session = amazon_pay.create_checkout_session(
+                store_id=ready["storeId"], web_checkout_details=SET_UP["webCheckoutDetails"]
+            )
+        url = f"{ready['url']}/checkout?amazonCheckoutSessionId={session.checkout_session_id}"
+        done = run("buyer", "cancel", url)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_polite_kill_leaves_no_key_behind(tmp_path: Path) -> None:
+    """The keys of an in-memory world go with it."""
+    with emulator(tmp_path) as ready:
+        path = Path(ready["privateKeyFile"])
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_a_store_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """The same command finds account, keys, objects, clock and the position of the ids."""
+    arguments = ("--store", str(tmp_path / "world.db"), "--seed", "5")
+    with emulator(tmp_path, *arguments) as first:
+        session_id = new_session(first)
+        headers = {"Authorization": f"Bearer {first['controlToken']}"}
+        httpx.post(f"{first['controlUrl']}/clock", headers=headers, json={"advance": "PT1H"})
+    with emulator(tmp_path, *arguments) as second:
+        same = ("merchantId", "storeId", "publicKeyId", "privateKeyFile", "otherMerchant")
+        assert [second[name] for name in same] == [first[name] for name in same]
+        with client(second) as amazon_pay:
+            assert amazon_pay.get_checkout_session(session_id).state == "Open"
+        assert new_session(second) != session_id
+        headers = {"Authorization": f"Bearer {second['controlToken']}"}
+        assert httpx.get(f"{second['controlUrl']}/clock", headers=headers).json()["now"] == "2026-01-15T13:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--host", "192.0.2.1"], "loopback only"),
+        (["--region", "us"], "'na', 'eu', 'jp'"),
+        (["--clock", "yesterday"], "neither 'real' nor a time"),
+        (["--port", "70000"], "70000"),
+        (["--store", "/nowhere/world.db"], "world.db"),
+    ],
+)
+def test_a_wrong_option_is_usage(arguments: list[str], message: str) -> None:
+    """Exit code 2 and one message."""
+    done = run("emulator", *arguments)
+
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_busy_port_is_named(tmp_path: Path) -> None:
+    """The message says which, and how to get a free one; a store is not touched."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("emulator", "--port", port, "--store", tmp_path / "world.db")
+
+    assert done.returncode == 2
+    assert f"Port {port}" in done.stderr
+    assert "0 for a free one" in done.stderr
+    assert not (tmp_path / "world.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "regoin", "eu"], "Did you mean region?"),
+        (["-p", "region", "uk"], "Choose one of na, eu, jp"),
+        (["-p", "amount", "14.005"], "too many decimals"),
+        (["99_not_there"], "99_not_there"),
+    ],
+)
+def test_a_wrong_parameter_runs_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
+    """Exit code 2, before a kernel is started or a file is written."""
+    done = run("run", *arguments, "--out", tmp_path / "out")
+
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_leaves_its_whole_report(tmp_path: Path) -> None:
+    """A parameterised run of notebook 01 in Europe: files, exit code and the recorded objects."""
+    done = run("run", "01", "-p", "region", "eu", "-p", "amount", "9.99", "--out", tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    stem = "01_set_up_outside_the_purchase_flow"
+    expected = {f"{stem}.ipynb", f"{stem}.html", "report.html", "junit.xml", "summary.json"}
+    assert {path.name for path in tmp_path.iterdir()} == expected
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    (only,) = summary["runs"]
+    assert (summary["passed"], summary["failed"], only["status"], only["error"]) == (1, 0, "passed", None)
+    assert only["parameters"] == {"region": "eu", "amount": "9.99"}
+    states = {"chargePermissionState": "Chargeable", "chargeState": "Captured", "refundState": "Refunded"}
+    assert states.items() <= only["result"].items()
+    assert re.fullmatch(r"C02-\d{7}-\d{7}", only["result"]["chargePermissionId"])
+    assert {claim["ok"] for claim in only["claims"]} == {True}
+    assert "9.99" in (tmp_path / f"{stem}.ipynb").read_text()
+
+
+def test_no_secret_reaches_a_report(tmp_path: Path) -> None:
+    """Nothing that a run writes holds a key, a signature or a buyer's data."""
+    assert run("run", "--out", tmp_path).returncode == 0
+    for path in tmp_path.iterdir():
+        text = path.read_text("utf-8")
+        if path.suffix == ".html":  # a page brings pictures and styles as base64
+            text = re.sub(r"data:[\w/+.-]+;base64,[\w+/=]+", "", text)
+        assert "PRIVATE KEY" not in text, path
+        assert not re.search(r"[A-Za-z0-9+/]{120,}={0,2}", text), path
+        assert not re.search(r"[\w.]+@(?!2x)[\w-]+\.[a-z]{2,}|206-555-0100|1 Sample Way|Ada Example", text), path
+
+
+def test_keys_are_made_shown_and_checked(tmp_path: Path) -> None:
+    """The private half stays in its file."""
+    path = tmp_path / "key.pem"
+    made, shown, good = (
+        run("keys", "new", path),
+        run("keys", "show", path),
+        run("keys", "check", path, "--id", "A" * 24),
+    )
+
+    assert (made.returncode, shown.returncode, good.returncode) == (0, 0, 0), good.stdout
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "BEGIN PUBLIC KEY" in shown.stdout
+    assert "PRIVATE" not in made.stdout + shown.stdout + good.stdout
+    again = run("keys", "new", path)
+    assert again.returncode == 2
+    assert "Traceback" not in again.stderr
+
+
+def test_a_wrong_key_is_found(tmp_path: Path) -> None:
+    """A public key given for a private one ends with code 1 and a row that says so."""
+    path = tmp_path / "key.pem"
+    run("keys", "new", path)
+    done = run("keys", "check", f"{path}.pub", "--id", "A" * 24)
+
+    assert done.returncode == 1
+    assert "✗" in done.stdout
+
+
+def test_the_doctor_finds_this_machine_fit() -> None:
+    """Every row is a sentence with a mark."""
+    done = run("doctor")
+
+    assert done.returncode == 0, done.stdout
+    assert all(line.startswith("✓") for line in done.stdout.splitlines())
