@@ -168,12 +168,13 @@ def _totals(element: ET.Element) -> dict[str, str]:
     return {"tests": str(tags.count("testcase")), "failures": str(tags.count("failure")), "errors": "0"}
 
 
-def notebook_page(document: Any, name: str) -> str:
-    """Return an executed notebook as one HTML page that loads nothing from anywhere.
+def notebook_page(document: Any, name: str, folder: Path) -> str:
+    """Return an executed notebook as one HTML page that loads nothing from anywhere; pictures are part of it.
 
     Args:
         document: An nbformat node, version 4.
         name: The title where the notebook has no heading.
+        folder: Where the notebook stands; addresses of pictures are relative to it.
     """
     config = Config()
     # A widget or a diagram needs a script from the network; its static twin, which is always there, does not.
@@ -183,8 +184,9 @@ def notebook_page(document: Any, name: str) -> str:
     config.TagRemovePreprocessor.remove_input_tags = {"hide-input"}
     config.TagRemovePreprocessor.enabled = True
     template = (_TEMPLATES / "notebook.html.j2").read_text("utf-8")
-    exporter = HTMLExporter(config=config, raw_template=template)  # type: ignore[no-untyped-call]
-    page, _ = exporter.from_notebook_node(document, {"metadata": {"name": _title(document) or name}})
+    exporter = HTMLExporter(config=config, raw_template=template, embed_images=True)  # type: ignore[no-untyped-call]
+    metadata = {"name": _title(document) or name, "path": str(folder)}
+    page, _ = exporter.from_notebook_node(document, {"metadata": metadata})
     return str(page)
 
 

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -261,7 +262,7 @@ def run_one(notebook: Path, values: Mapping[str, Any], folder: Path) -> Run:
     claims, result = _records(document)
     broken = next((f"claim {claim.id} does not hold: {claim.text}" for claim in claims if not claim.ok), None)
     error_text = _cell_error(document) or stopped or broken
-    write_whole(executed.with_suffix(".html"), notebook_page(document, notebook.stem))
+    write_whole(executed.with_suffix(".html"), notebook_page(document, notebook.stem, notebook.resolve().parent))
     return Run(notebook.stem, dict(values), _seconds_since(started), error_text, claims, result)
 
 
@@ -276,6 +277,8 @@ def execute(notebook: Path, executed: Path, values: Mapping[str, Any]) -> None:
     Raises:
         papermill.PapermillExecutionError: A cell failed; what ran until then is written.
     """
+    # A kernel that dies takes what it did with it; the report still has a notebook to show.
+    shutil.copyfile(notebook, executed)
     papermill.execute_notebook(
         notebook,
         executed,

@@ -18,7 +18,9 @@ __all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "facts
 TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only what cannot be broken is wider
 _INDENT, _GAP = "  ", "  "
 _STYLE = 'style="text-align:left;vertical-align:top"'
-_NAME_STYLE = 'style="text-align:left;vertical-align:top;font-weight:normal"'
+# A row's heading stays on one line; JupyterLab would break it inside a word.
+_HEADING_STYLE = 'style="text-align:left;vertical-align:top;white-space:nowrap"'
+_NAME_STYLE = 'style="text-align:left;vertical-align:top;white-space:nowrap;font-weight:normal"'
 
 
 class Name(str):
@@ -180,7 +182,7 @@ def _html_group(rows: list[tuple[str, ...]]) -> Iterator[str]:
     span = f' rowspan="{len(rows)}"' if len(rows) > 1 else ""
     scope = "rowgroup" if span else "row"
     title, *_ = rows[0]
-    style = _NAME_STYLE if isinstance(title, Name) else _STYLE
+    style = _NAME_STYLE if isinstance(title, Name) else _HEADING_STYLE
     heading = f'<th scope="{scope}"{span} {style}>{_html_cell(title, space="&nbsp;")}</th>'  # on one line
     for index, row in enumerate(rows):
         cells = "".join(f"<td {_STYLE}>{_html_cell(cell)}</td>" for cell in row[1:])

@@ -99,7 +99,10 @@ def canonical_request(method: str, path: str, query: str, headers: Headers, sign
         SigningError: A signed header is missing, or a part holds a line break.
     Spec: "Signing requests", step 1.
     """
-    values = joined_headers(headers)
+    return _canonical(method, path, query, joined_headers(headers), signed_headers, body)
+
+
+def _canonical(method: str, path: str, query: str, values: dict[str, str], signed_headers: str, body: bytes) -> str:
     try:
         lines = [f"{name}:{values[name]}" for name in signed_headers.lower().split(";")]
     except KeyError as missing:
@@ -174,9 +177,9 @@ def sign_request(
         SigningError: A standard header is missing, or a part cannot be signed.
     Spec: "Signing requests".
     """
-    sends_key = any(name.lower() == IDEMPOTENCY_KEY for name, _ in headers)
-    signed_headers = _WITH_KEY if sends_key else _STANDARD
-    canonical = canonical_request(method, path, canonical_query(query), headers, signed_headers, body)
+    values = joined_headers(headers)
+    signed_headers = _WITH_KEY if IDEMPOTENCY_KEY in values else _STANDARD
+    canonical = _canonical(method, path, canonical_query(query), values, signed_headers, body)
     signature = sign(string_to_sign(canonical, algorithm=algorithm), private_key, algorithm=algorithm)
     return authorization_header(public_key_id, signed_headers, signature, algorithm)
 

@@ -276,7 +276,7 @@ class TestFiles:
     def test_a_page_has_its_heading_as_title_and_hides_hidden_input(self, tmp_path: Path) -> None:
         """A cell that only prepares a demonstration does not show how."""
         document = nbformat.read(write(tmp_path, "demo", "preparation = 1", tags=("hide-input",)), as_version=4)
-        page = notebook_page(document, "demo")
+        page = notebook_page(document, "demo", tmp_path)
         assert "<title>Charge a saved wallet</title>" in page
         assert "how often" in page
         assert "preparation" not in page
