@@ -110,10 +110,10 @@ class Emulator:
             raise ValueError(f"the emulator listens on loopback only, not on {host!r}; use 127.0.0.1")
         row = region_of(region)
         self.region = row.code
-        self._folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
-        self.folder = Path(f"{store}.keys") if store else Path(self._folder.name)
         # The port first: a store is not touched when the address cannot be had.
         listener = open_port(port, host)
+        self._folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
+        self.folder = Path(f"{store}.keys") if store else Path(self._folder.name)
         try:
             self.world = World(
                 Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,

@@ -74,9 +74,13 @@ class Store:
 
     def __init__(self, path: str = ":memory:") -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error:  # the file is something else
+            self._db.close()
+            raise
         self._changed: dict[tuple[str, str], Record] = {}
         self._settings: dict[str, Any] = {}
         (planned,) = self._db.execute("SELECT max(planned) FROM objects").fetchone()

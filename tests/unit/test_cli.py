@@ -191,6 +191,19 @@ def test_a_wrong_option_is_usage(arguments: list[str], message: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
+    """A file of another kind is named, and keeps its content."""
+    path = tmp_path / "holiday.txt"
+    path.write_text("not a database, but somebody's notes\n" * 50)
+    before = path.read_bytes()
+    done = run("emulator", "--store", path)
+
+    assert done.returncode == 2
+    assert "holiday.txt" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert path.read_bytes() == before
+
+
 def test_a_busy_port_is_named(tmp_path: Path) -> None:
     """The message says which, and how to get a free one; a store is not touched."""
     with socket.socket() as taken:
