@@ -28,12 +28,14 @@ class SignedPayload:
         payload_json: Compact JSON; the signature covers exactly these characters.
         signature: Base64, 344 characters for RSA-2048.
         algorithm: The variant's name, the same in the signer and in the page.
+        key_environment: ``sandbox`` or ``live`` where the key's id says so, None for a neutral key.
     """
 
     payload_json: str
     signature: str
     algorithm: str
     public_key_id: str
+    key_environment: str | None
 
     def __repr__(self) -> str:
         return (
@@ -71,16 +73,18 @@ def sign_button(payload: Payload, keys: MerchantKeys) -> SignedPayload:
     """Write the payload as compact JSON, with slashes and letters as they are, and sign that text."""
     text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
     signature = sign_payload(text, keys.private_key, algorithm=keys.algorithm)
-    return SignedPayload(text, signature, str(keys.algorithm), keys.public_key_id)
+    return SignedPayload(text, signature, str(keys.algorithm), keys.public_key_id, keys.environment)
 
 
 def button_config(
-    signed: SignedPayload, *, merchant_id: str, region: Region, product_type: str = "PayOnly", placement: str = "Other",
-    color: str = "Gold", language: str = "", currency: str = "",
+    signed: SignedPayload, *, merchant_id: str, region: Region, environment: str = "sandbox",
+    product_type: str = "PayOnly", placement: str = "Other", color: str = "Gold", language: str = "",
+    currency: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Return the second argument of ``amazon.Pay.renderButton``.
 
     Args:
+        environment: ``emulator``, ``sandbox`` or ``live``: what the page says for a neutral key.
         product_type: ``PayOnly`` where no address is wanted, ``PayAndShip``, or ``SignInAndSetup``.
         language: One of the region's; its default when left out.
         currency: The merchant account's ledger currency; the region's first when left out.
@@ -100,8 +104,8 @@ def button_config(
             "algorithm": signed.algorithm,
         },
     }
-    if "-" not in signed.public_key_id:  # an environment-neutral key does not say which environment it is for
-        config["sandbox"] = True
+    if signed.key_environment is None:  # a neutral key does not say which environment it is for
+        config["sandbox"] = environment != "live"
     return config
 
 

@@ -4,12 +4,12 @@
     with AmazonPayClient(AmazonPayAuth(keys), region="eu", environment="sandbox") as client:
         permission = client.get_charge_permission("C02-1234567-1234567")
 
-The client never second-guesses Amazon: it sends what it is given, in Amazon's camelCase, and reports what comes back.
-What it does add is care.  Every POST carries an idempotency key; an attempt that may have been lost is repeated with
-the *same* key, so that it cannot charge twice; a refusal becomes an exception that says what to do next.
+The client never second-guesses Amazon: it sends what it is given, in Amazon's camelCase, and reports what comes back
+(an argument that is None is left out; a None inside one travels as null, and clears).  What it does add is care.
+Every POST carries an idempotency key; an attempt that may have been lost is repeated with the *same* key, so that it
+cannot charge twice; a refusal becomes an exception that says what to do next.
 """
 
-import itertools
 import json
 import ssl
 import time
@@ -27,10 +27,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_jsonable_python
 
-from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, TransportError, api_error
+from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
 from amazonpay_nb.journal import Exchange, Journal, redact
 from amazonpay_nb.keys import MerchantKeys
-from amazonpay_nb.signing import format_date, sign_request
+from amazonpay_nb.signing import IDEMPOTENCY_KEY, format_date, sign_request
 from amazonpay_nb.spec.objects import Buyer, Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
@@ -39,11 +39,12 @@ from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 __all__ = ["AmazonPayAuth", "AmazonPayClient", "new_idempotency_key"]
 
 ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
-RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})  # nothing was decided: the same key gets a fresh try
+# What got a 5xx may have been carried out or not: the same key makes the repetition safe.  A decline is decided.
+RETRIED_STATUS = frozenset({408, 425, 429, *range(500, 600)})
 LONGEST_PAUSE = 60.0  # seconds; who is asked to wait longer is told so instead
+RECENT = 100  # attempts that a client remembers when it is given no journal
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _BACK_OFF = tenacity.wait_random_exponential(multiplier=0.5, max=8)
-_IDEMPOTENCY_KEY = "x-amz-pay-idempotency-key"
 _HOSTS = {row.api_host: row.code for row in REGIONS.values()}
 
 Clock = Callable[[], datetime]
@@ -73,13 +74,13 @@ class AmazonPayAuth(httpx.Auth):
 
     def __init__(self, keys: MerchantKeys, *, clock: Clock = _utc_now) -> None:
         self.keys = keys
-        self._clock = clock
+        self.clock = clock
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the signed headers and the signature; called by httpx."""
         headers = request.headers
         headers["accept"] = headers["content-type"] = "application/json"
-        headers["x-amz-pay-date"] = format_date(self._clock())
+        headers["x-amz-pay-date"] = format_date(self.clock())
         headers["x-amz-pay-host"] = request.url.host
         headers.setdefault("x-amz-pay-region", _HOSTS.get(request.url.host, "na"))
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
@@ -99,7 +100,7 @@ class AmazonPayClient:
         environment: ``emulator``, ``sandbox`` or ``live``.
         base_url: Address of the emulator; Amazon's hosts are known.
         allow_live: Must be true as well for ``live``.
-        journal: Takes down every attempt, redacted.
+        journal: Takes down every attempt, redacted; by default only the latest.
         verify: A TLS context that trusts the emulator's own authority.
         transport: Replaces the network.
         new_idempotency_key: Makes the key of each POST.
@@ -121,8 +122,8 @@ class AmazonPayClient:
             raise ConfigurationError(str(error), advice="Choose one of the regions.") from None
         if base_url is None and environment == "emulator":
             raise ConfigurationError("The emulator's address is missing.", advice="Give base_url=emulator.url.")
-        self.journal = Journal() if journal is None else journal
-        self._clock = auth._clock
+        self.journal = Journal(limit=RECENT) if journal is None else journal
+        self.clock = self._clock = auth.clock
         self._new_key = new_idempotency_key
         self._sleep = sleep
         self._http = httpx.Client(
@@ -232,7 +233,7 @@ class AmazonPayClient:
             raise TypeError(f"{operation.title} has no body that could hold {', '.join(fields)}")
         headers = {SIMULATION_HEADER: code} if code else {}
         if operation.idempotency != Idempotency.WITHOUT_EFFECT:
-            headers[_IDEMPOTENCY_KEY] = key or self._new_key()
+            headers[IDEMPOTENCY_KEY] = key or self._new_key()
         given = {to_camel(field): value for field, value in fields.items() if value is not None}
         body: Body | None = to_jsonable_python(given, by_alias=True) if operation.body else None
         # Compact, and with slashes and letters as they are: what is signed is what is sent.
@@ -246,21 +247,20 @@ class AmazonPayClient:
 
     def _send(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None) -> Answer:
         """Send until there is an answer that a repetition cannot change, keeping the idempotency key."""
-        attempts = itertools.count(1)
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS), retry=tenacity.retry_if_exception(_may_retry),
             wait=_pause, sleep=self._sleep, reraise=True,
         )  # fmt: skip
         try:
-            return retrying(lambda: self._attempt(name, kind, request, body, next(attempts)))
+            return retrying(lambda: self._attempt(name, kind, request, body, retrying.statistics["attempt_number"]))
         except ConflictError as error:
             # Only a key makes a repetition harmless: a second Cancel or Close meets the work of the first.
-            if next(attempts) > 2 and not error.idempotency_key:
+            if retrying.statistics["attempt_number"] > 1 and not error.idempotency_key:
                 error.advice = f"An earlier attempt may have done the work: look at the object first. {error.advice}"
             raise
 
     def _attempt(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None, number: int) -> Answer:
-        key = request.headers.get(_IDEMPOTENCY_KEY, "")
+        key = request.headers.get(IDEMPOTENCY_KEY, "")
         what, advice = redact(f"{request.method} {request.url.path} in attempt {number}"), _repeat(request.method, key)
         status, answer, request_id, lost = None, None, "", ""
         try:
@@ -275,7 +275,7 @@ class AmazonPayClient:
         finally:
             self.journal.record(
                 Exchange(
-                    at=self._clock(), operation=name, method=request.method, path=request.url.path, status=status,
+                    at=self.clock(), operation=name, method=request.method, path=request.url.path, status=status,
                     idempotency_key=key, request=body, response=answer, request_id=request_id, attempt=number,
                     headers=dict(request.headers), error=lost,
                 )
@@ -294,7 +294,7 @@ class AmazonPayClient:
             redact(str(answer.get("message") or "The answer had no message.")), operation=name, request_id=request_id,
             idempotency_key=key,
         )  # fmt: skip
-        error.retry_after = _seconds(response.headers.get("retry-after", ""), self._clock())
+        error.retry_after = _seconds(response.headers.get("retry-after", ""), self.clock())
         return error
 
 
@@ -338,7 +338,7 @@ def _seconds(text: str, now: datetime) -> float | None:
 
 
 def _may_retry(error: BaseException) -> bool:
-    if isinstance(error, ApiError):
+    if isinstance(error, ApiError) and not isinstance(error, DeclinedError):
         return error.status_code in RETRIED_STATUS and (error.retry_after or 0) <= LONGEST_PAUSE
     return isinstance(error, TransportError)
 

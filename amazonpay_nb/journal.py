@@ -8,6 +8,7 @@ so, money out counts as soon as it is promised.
 import json
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -230,10 +231,10 @@ def _movements(exchanges: Iterable[Exchange]) -> Iterator[tuple[str, _Standing, 
 
 
 class Journal:
-    """An append-only record of a run; appending is safe from several threads."""
+    """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads."""
 
-    def __init__(self) -> None:
-        self._entries: list[Exchange | Step] = []
+    def __init__(self, limit: int | None = None) -> None:
+        self._entries: deque[Exchange | Step] = deque(maxlen=limit)
         self._lock = threading.Lock()
 
     def record(self, exchange: Exchange) -> Exchange:

@@ -1,4 +1,4 @@
-"""The parameters of a run: each has a default, a meaning and a check that happens before the first request."""
+"""The parameters of a run: each has a default, and a check that happens before the first request."""
 
 import ast
 import difflib
@@ -21,13 +21,14 @@ class Parameter:
     Attributes:
         allowed: The values there are, or () where `check` decides.
         check: Raises ValueError, given the value and all the others.
+        advice: How to write what `check` takes.
     """
 
     name: str
     default: str
-    meaning: str
     allowed: tuple[str, ...] = ()
     check: Callable[[str, Mapping[str, str]], object] | None = None
+    advice: str = ""
 
 
 def _check_amount(value: str, others: Mapping[str, str]) -> None:
@@ -52,17 +53,20 @@ def _check_seconds(value: str, others: Mapping[str, str]) -> None:
         raise ValueError("choose from 1 to 3600 seconds")
 
 
+_OR_EMPTY = "Choose one of these, or leave it empty for the region's own."
+_AMOUNT = "Write for example 14.00; yen have no decimals, write 14."
+
 PARAMETERS = {
     row.name: row
     for row in (
-        Parameter("environment", "emulator", "where the requests go", ENVIRONMENTS),
-        Parameter("region", "na", "na, eu (with the UK) or jp", tuple(REGIONS)),
-        Parameter("buyer", "auto", "who plays the buyer", BUYERS),
-        Parameter("currency", "", "ledger currency; the region's first when empty", check=_check_currency),
-        Parameter("amount", "14.00", "what is charged later, in major units", check=_check_amount),
-        Parameter("language", "", "checkoutLanguage; the region's default when empty", check=_check_language),
-        Parameter("wait_seconds", "300", "how long to wait for the buyer", check=_check_seconds),
-        Parameter("merchant_name", "Emulated Shop", "what the shop is called"),
+        Parameter("environment", "emulator", ENVIRONMENTS),
+        Parameter("region", "na", tuple(REGIONS)),
+        Parameter("buyer", "auto", BUYERS),
+        Parameter("currency", "", check=_check_currency, advice=_OR_EMPTY),
+        Parameter("amount", "14.00", check=_check_amount, advice=_AMOUNT),
+        Parameter("language", "", check=_check_language, advice=_OR_EMPTY),
+        Parameter("wait_seconds", "300", check=_check_seconds, advice="Write a number of seconds, for example 300."),
+        Parameter("merchant_name", "Emulated Shop"),
     )
 }
 
@@ -85,11 +89,7 @@ def check_values(values: Mapping[str, object]) -> None:
             try:
                 row.check(value, texts)
             except ValueError as error:
-                raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=_advice(row)) from None
-
-
-def _advice(row: Parameter) -> str:
-    return f"{row.name} is {row.meaning}."
+                raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=row.advice) from None
 
 
 def check_names(given: Mapping[str, object] | set[str], known: Mapping[str, object] | set[str]) -> None:

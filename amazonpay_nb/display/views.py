@@ -225,7 +225,7 @@ _RETRIES = {
 _SILENT = "Nothing; the buyer need not know."
 # What the branches without an answer of Amazon mean, and whether to send again.
 _WITHOUT_ANSWER: tuple[tuple[type[AmazonPayError], str, str], ...] = (
-    (LocalError, "The API has refused nothing: the problem came before it.", "No: correct it first."),
+    (LocalError, "Nothing was sent: the problem is on this machine.", "No: correct it first."),
     (TransportError, "No answer came; whether Amazon did the work is not known.", _RETRIES[Retry.SAME_KEY]),
 )
 
@@ -251,7 +251,7 @@ def _api_error(thing: ApiError) -> Iterator[Block]:
         ("what happened", f"{call}{thing.status_code} {thing.reason_code}\n{redact(thing.amazon_message)}"),
         ("what it means", recovery.meaning),
         ("send it again", _RETRIES[recovery.retry] + pause),
-        ("next step", recovery.next_step),
+        ("next step", redact(thing.advice)),
         ("tell the buyer", recovery.tell_the_buyer or _SILENT),
         (Name("x-amz-pay-request-id"), thing.request_id),
     ]

@@ -203,10 +203,10 @@ def _check_simulation(outcome: Simulation | None, body: Body) -> None:
 def _declined(world: World, permission: Record, outcome: Simulation) -> Refusal:
     """Return the refusal of a declined charge, after what follows on the permission."""
     code = str(outcome.reason_code)
-    for row in CHARGE.rows:
-        if (row.source, row.target, row.reason) == ("AuthorizationInitiated", "Declined", code):
-            for follow_up in row.then:
-                move(world, permission, follow_up.trigger)
+    authorization = "AuthorizationInitiated", f"Decline: {code}"
+    if CHARGE.has(*authorization):  # other refusals decline nothing
+        for follow_up in CHARGE.step(*authorization).then:
+            move(world, permission, follow_up.trigger)
     return Refusal(outcome.status, code, f"The charge on {permission.id} was not accepted: {code}.", keep=True)
 
 

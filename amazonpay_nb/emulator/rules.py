@@ -90,7 +90,7 @@ def move(
 
 
 def _possible(record: Record, trigger: str) -> bool:
-    return any(row.source == record.state and row.trigger == trigger for row in MACHINES[record.kind].rows)
+    return MACHINES[record.kind].has(record.state, trigger)
 
 
 def _plan(world: World, record: Record, row: Transition, later: Simulation | None) -> None:

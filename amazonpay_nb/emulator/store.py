@@ -75,6 +75,9 @@ class Store:
     def __init__(self, path: str = ":memory:") -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)
         try:
+            # One process owns a store: no locks to take for each request, and a second emulator is turned away.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA page_size = 2048")  # an object fits; every changed page is written whole
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_SCHEMA)

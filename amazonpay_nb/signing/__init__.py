@@ -1,4 +1,4 @@
-"""Signing and verifying: the documented steps as pure functions, and a doctor that names the step that went wrong.
+"""Signing and verifying: the documented steps as functions, and a doctor that names the step that went wrong.
 
 canonical_request → string_to_sign → sign → authorization_header. A button has no request: sign_payload starts at
 string_to_sign, with the payload itself. RSASSA-PSS is randomised: two signatures of one text differ, so signatures
@@ -8,6 +8,7 @@ one that the signature fits is the one that was made.
 
 from amazonpay_nb.signing.steps import (
     DATE_FORMAT,
+    IDEMPOTENCY_KEY,
     SIGNED_HEADERS,
     Algorithm,
     authorization_header,
@@ -33,6 +34,7 @@ from amazonpay_nb.signing.verification import (
 
 __all__ = [
     "DATE_FORMAT",
+    "IDEMPOTENCY_KEY",
     "MAX_AGE",
     "MAX_AHEAD",
     "SIGNED_HEADERS",

@@ -1,4 +1,4 @@
-"""The documented steps of signing, each a pure function.
+"""The documented steps of signing, each a function of its arguments alone; only the salt that `sign` draws is random.
 
 Spec: "Signing requests"; "Add the Amazon Pay button".
 """

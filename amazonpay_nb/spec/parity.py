@@ -51,7 +51,7 @@ class Behaviour:
         id: ``topic.short-name``; tests and notebooks refer to it.
         evidence: How we know.
         source: Short name of the page that says it, or that leaves it open.
-        test: Node id of the test that checks it, or "" where none does yet.
+        test: Node id of the test that holds the emulator to it, without parameters, or "" where none does yet.
         sentence: The claim.
         read_on: When it was last compared with its source.
     """

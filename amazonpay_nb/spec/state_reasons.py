@@ -1,7 +1,8 @@
 """Why an object is in its state: the reason codes inside ``statusDetails``, and what to do next.
 
 Only the states that need explaining carry a reason. A Charge Permission lists its reasons in ``statusDetails.reasons``,
-since several may hold at once; the other objects have a single ``statusDetails.reasonCode``.
+since several may hold at once; the emulator shows the latest one only (a decision, inferred). The other objects have a
+single ``statusDetails.reasonCode``.
 """
 
 from dataclasses import dataclass

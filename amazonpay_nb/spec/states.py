@@ -2,7 +2,8 @@
 
 An object is always in one state.  Something happens to it: a *trigger*, caused by an *actor*.  If the machine has a row
 for (state, trigger), the object moves to the row's target and takes its reason code; if it has none, the trigger is
-not allowed and nothing changes.  There is no third case, so everything that can happen to an object is in this file.
+not allowed and nothing changes.  Every change of state is a row of this file, and only `emulator.rules.move` writes
+one; what is asked before a row is taken (amounts, limits, whether the buyer has agreed) is in the emulator's modules.
 
 Three conventions keep the table small:
 
@@ -13,8 +14,8 @@ Three conventions keep the table small:
 
 Time is an actor: `TIMERS` says which trigger the clock pulls, and how long after the state was entered.
 
-The file does not know who reads it.  The emulator moves objects by it, panels and hosted pages show a button for each
-row an actor may use, and documents draw it.
+The file does not know who reads it.  The emulator moves objects by it, displays list what a merchant may do, and
+documents draw it; the pages that a buyer sees come from `spec.visits`.
 """
 
 from dataclasses import dataclass
@@ -125,6 +126,10 @@ class Machine:
     def triggers(self) -> tuple[str, ...]:
         """Every trigger once, in row order."""
         return tuple(dict.fromkeys(row.trigger for row in self.rows))
+
+    def has(self, state: str, trigger: str) -> bool:
+        """Tell whether there is a row for *state* and *trigger*."""
+        return (state, trigger) in self._by_key
 
     def step(self, state: str, trigger: str) -> Transition:
         """Return the row for *state* and *trigger*.

@@ -2,15 +2,18 @@
 
 import json
 
+import pytest
 from hypothesis import given, strategies as st
 
 from amazonpay_nb.button import button_config, embed, set_up_payload, sign_button
 from amazonpay_nb.keys import MerchantKeys, generate, with_id
+from amazonpay_nb.parameters import ENVIRONMENTS
 from amazonpay_nb.signing import verify_payload
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.visits import FLOWS, flow_of, lookup
 
 KEYS: MerchantKeys = generate("SANDBOX-AAAAAAAAAAAAAAAAAAAAAAAA")
+NEUTRAL = with_id(KEYS, "AAAAAAAAAAAAAAAAAAAAAAAA")
 
 
 def test_a_set_up_payload_is_the_set_up_flow() -> None:
@@ -51,8 +54,22 @@ def test_embedded_json_cannot_leave_its_script(text: str) -> None:
 
 def test_only_a_neutral_key_needs_the_sandbox_flag() -> None:
     """A prefixed key says by itself which environment it is for."""
-    neutral = with_id(KEYS, "AAAAAAAAAAAAAAAAAAAAAAAA")
-    configs = [button_config(sign_button({}, keys), merchant_id="A1", region=REGIONS["jp"]) for keys in (KEYS, neutral)]
+    for prefix in ("SANDBOX-", "LIVE-"):
+        config = button_config(
+            sign_button({}, with_id(KEYS, prefix + NEUTRAL.public_key_id)), merchant_id="A1", region=REGIONS["jp"]
+        )
+        assert "sandbox" not in config
+        assert (config["ledgerCurrency"], config["checkoutLanguage"]) == ("JPY", "ja_JP")
 
-    assert ["sandbox" in config for config in configs] == [False, True]
-    assert (configs[0]["ledgerCurrency"], configs[0]["checkoutLanguage"]) == ("JPY", "ja_JP")
+
+@pytest.mark.parametrize(
+    ("environment", "sandbox"), [({}, True), *(({"environment": e}, e != "live") for e in ENVIRONMENTS)]
+)
+@pytest.mark.parametrize("key_id", [NEUTRAL.public_key_id, "A-NEUTRAL-KEY", ""])
+def test_the_page_says_for_a_neutral_key_whether_money_is_real(
+    key_id: str, environment: dict[str, str], sandbox: bool
+) -> None:
+    """A live page must not send the buyer to the Sandbox; what makes a key neutral is its prefix, not its dashes."""
+    signed = sign_button({}, with_id(KEYS, key_id))
+
+    assert button_config(signed, merchant_id="A1", region=REGIONS["na"], **environment)["sandbox"] is sandbox

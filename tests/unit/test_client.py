@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.buyer import approve
-from amazonpay_nb.client import ATTEMPTS, LONGEST_PAUSE, RETRIED_STATUS, AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.client import ATTEMPTS, LONGEST_PAUSE, RECENT, AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import (
     ApiError,
@@ -261,10 +261,11 @@ def test_no_call_waits_for_ever() -> None:
 
 # ---- asking again ----------------------------------------------------------------------------------------------------
 
+MAY_PASS = [408, 425, 429, 500, 501, 502, 503, 504, 520, 599]
 LOST = [httpx.ConnectError("no"), httpx.ReadTimeout("no"), httpx.RemoteProtocolError("no"), httpx.ReadError("no")]
 
 
-@pytest.mark.parametrize("trouble", [*sorted(RETRIED_STATUS), *LOST], ids=lambda each: getattr(each, "args", each))
+@pytest.mark.parametrize("trouble", [*MAY_PASS, *LOST], ids=lambda each: getattr(each, "args", each))
 def test_what_may_pass_is_tried_again(trouble: int | Exception) -> None:
     """With the same key and the same body, but a new date and so a new signature."""
     first = trouble if isinstance(trouble, Exception) else reply(trouble, {"reasonCode": "Busy"})
@@ -280,8 +281,12 @@ def test_what_may_pass_is_tried_again(trouble: int | Exception) -> None:
         assert verify_request("POST", "/v2/charges", "", pairs, request.content, KEYS.public_pem, now=signed_at) is None
 
 
-def test_the_statuses_that_may_pass_are_those_of_amazons_sdks() -> None:
-    assert {408, 425, 429, 500, 502, 503, 504} == RETRIED_STATUS
+def test_a_decline_is_never_tried_again_whatever_its_status() -> None:
+    """Amazon has decided; asking again is a new attempt, for the shop to make."""
+    amazon, pauses = Amazon(reply(500, {"reasonCode": "HardDeclined"})), list[float]()
+    with pytest.raises(DeclinedError):
+        charge(connect(amazon, sleep=pauses.append))
+    assert (len(amazon.sent), pauses) == (1, [])
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 422, 426])
@@ -462,6 +467,23 @@ def test_the_journal_has_one_entry_for_each_attempt_and_no_secret() -> None:
     assert "Signature=(344 characters)" in shown
 
 
+def test_a_client_without_a_journal_remembers_the_latest_attempts_only() -> None:
+    """A shop that runs for months must not keep every answer in memory."""
+    client = connect(Amazon())
+    for n in range(RECENT + 2):
+        client.get_charge(f"S01-{n}")
+    assert [exchange.path for exchange in client.journal.exchanges][:: RECENT - 1] == [
+        "/v2/charges/S01-2",
+        f"/v2/charges/S01-{RECENT + 1}",
+    ]
+    assert len(client.journal.exchanges) == RECENT
+
+
+def test_the_clock_of_a_client_is_the_one_that_signs() -> None:
+    """Whoever writes beside it in a journal uses the same time."""
+    assert connect(Amazon()).clock() == NOON
+
+
 # ---- over the wire ---------------------------------------------------------------------------------------------------
 
 
@@ -537,7 +559,7 @@ def test_the_key_of_a_call_that_was_given_up_finds_its_charge(
     assert {exchange["ids"]["chargeId"] for exchange in charges(emulator)} == {made.charge_id}
 
 
-@pytest.mark.parametrize("status", sorted(RETRIED_STATUS))
+@pytest.mark.parametrize("status", MAY_PASS)
 def test_a_busy_server_is_asked_again_and_answers(
     emulator: Emulator, client: AmazonPayClient, permission: str, pauses: list[float], status: int
 ) -> None:

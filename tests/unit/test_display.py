@@ -422,9 +422,19 @@ def test_a_throttled_call_says_how_long_to_wait() -> None:
     assert "Amazon asks for 1.5 seconds." in show(error).text
 
 
+def test_the_next_step_is_the_advice_of_the_error() -> None:
+    """The client adds to it what only it knows: the key to repeat, or that an earlier attempt may have done it."""
+    error = api_error(503, "ServiceUnavailable", "Busy.", idempotency_key="order-1")
+    error.advice = f"Look at the object first. {error.advice}"
+    text = flat(show(error))
+    assert "next step Look at the object first." in text
+    assert "idempotency_key='order-1'" in text
+
+
 def test_a_lost_answer_is_repeated_with_the_same_key() -> None:
     """The opposite advice would charge twice."""
     assert "Yes: the same request with the same idempotency key." in show(THINGS["transport error"]).text
+    assert "Nothing was sent: the problem is on this machine." in show(THINGS["local error"]).text
     assert "No: correct it first." in show(THINGS["local error"]).text
     assert "send it again" not in show(AmazonPayError("Something else.")).text
 

@@ -35,6 +35,27 @@ def test_a_value_that_is_not_allowed_is_named_with_those_that_are(values: dict[s
         check_values(values)
 
 
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ({"amount": "14.50", "region": "jp"}, "Write for example 14.00; yen have no decimals, write 14."),
+        ({"language": "de_DE"}, "Choose one of these, or leave it empty for the region's own."),
+        ({"wait_seconds": "soon"}, "Write a number of seconds, for example 300."),
+        ({"buyer": "nobody"}, "Choose one of auto, you, script."),
+    ],
+)
+def test_the_advice_says_what_to_write(values: dict[str, str], advice: str) -> None:
+    """A definition would leave the reader where he was."""
+    with pytest.raises(ConfigurationError) as caught:
+        check_values(values)
+    assert caught.value.advice == advice
+
+
+def test_every_check_has_its_advice() -> None:
+    """A refusal without a way out is half an answer."""
+    assert [row.name for row in PARAMETERS.values() if bool(row.check) != bool(row.advice)] == []
+
+
 @pytest.mark.parametrize("values", [{"amount": "14.00", "region": "jp"}, {"region": "eu", "currency": "GBP"}])
 def test_what_fits_the_region_is_allowed(values: dict[str, str]) -> None:
     """Zeros behind the point are no decimals, and a region may have several ledger currencies."""

@@ -37,6 +37,7 @@ def test_every_pair_is_a_row_or_a_refusal(machine: Machine, state: str, trigger:
     """There is no third case, in the table and in the emulator alike."""
     rows = [row for row in machine.rows if (row.source, row.trigger) == (state, trigger)]
     record = in_state(machine, state)
+    assert machine.has(state, trigger) is bool(rows)
     if rows:
         assert machine.step(state, trigger) is rows[0]
         assert require(record, trigger) is rows[0]
