@@ -123,7 +123,7 @@ class AmazonPayClient:
         if base_url is None and environment == "emulator":
             raise ConfigurationError("The emulator's address is missing.", advice="Give base_url=emulator.url.")
         self.journal = Journal(limit=RECENT) if journal is None else journal
-        self.clock = self._clock = auth.clock
+        self.clock = auth.clock
         self._new_key = new_idempotency_key
         self._sleep = sleep
         self._http = httpx.Client(

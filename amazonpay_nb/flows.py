@@ -59,6 +59,11 @@ def complete_set_up(client: AmazonPayClient, checkout_session_id: str) -> Checko
         ConfigurationError: What came back with the buyer is no session id: the address was changed on the way.
         ConflictError: The buyer canceled, the session expired, or it was completed before.
     """
+    if not checkout_session_id:
+        raise ConfigurationError(
+            "The buyer came back without a Checkout Session id.",
+            advice="After a cancellation that is so: nothing was saved. Let the buyer start again from the button.",
+        )
     try:
         UUID(checkout_session_id)
     except ValueError:

@@ -57,6 +57,8 @@ class LoopbackServer:
             access_log=False,
             lifespan="on",
             ws="none",
+            proxy_headers=False,
+            server_header=False,
             timeout_graceful_shutdown=1,
             ssl_certfile=certificate,
         )

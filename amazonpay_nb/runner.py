@@ -226,16 +226,17 @@ def kernel_environment() -> Iterator[None]:
     """Give the kernels of this process an environment without a person's traces.
 
     A reader's IPython start-up files must not change what a notebook does, and a kernel must not take this for a
-    JupyterLab session, in which it would wait for somebody to play the buyer.
+    JupyterLab session, in which it would wait for somebody to play the buyer.  What a kernel that is killed leaves in
+    its temporary folder, an emulated key for example, goes with that folder.
     """
-    kept = {name: os.environ.pop(name, None) for name in ("IPYTHONDIR", "JPY_SESSION_NAME")}
+    kept = {name: os.environ.pop(name, None) for name in ("IPYTHONDIR", "JPY_SESSION_NAME", "TMPDIR")}
     # A kernel that was just killed may still hold a file of its folder.
     with TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True) as folder:
-        os.environ["IPYTHONDIR"] = folder
+        os.environ["IPYTHONDIR"] = os.environ["TMPDIR"] = folder
         try:
             yield
         finally:
-            del os.environ["IPYTHONDIR"]
+            del os.environ["IPYTHONDIR"], os.environ["TMPDIR"]
             os.environ.update({name: value for name, value in kept.items() if value is not None})
 
 

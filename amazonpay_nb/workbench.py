@@ -182,7 +182,7 @@ class Workbench:
         """Put the button on the shop's page; show the page when you play the buyer."""
         config = button_config(
             signed, merchant_id=self.merchant_id, region=self.region, product_type=product_type,
-            language=self.language, currency=self.currency,
+            language=self.language, currency=self.currency, environment=self.environment,
         )  # fmt: skip
         visit.offer(self.script_url, config)
         return HostedPage(self, visit)
@@ -261,17 +261,19 @@ class HostedPage:
         Raises:
             BuyerPageError: Nobody came back in time, or the wait was interrupted.
         """
-        journal, start = self._wb.journal, self._wb.client._clock
+        if self._visit.arrival.done():  # the cell was run again: the buyer is back already
+            return self._visit.arrival.result()
+        journal, now = self._wb.journal, self._wb.client.clock
         if self._wb.buyer == "script":
             await asyncio.to_thread(self._play, **script)
-        elif not self._visit.arrival.done():
+        else:
             _display(show("Waiting for you to press the button and to come back from Amazon's pages …"))
         arrival = await self._visit.returned(timeout or self._wb._wait_seconds)
-        journal.step(participants.BUYER, participants.SHOP_PAGE, "press the Amazon Pay button", start())
-        journal.step(participants.SHOP_PAGE, participants.AMAZON_PAY_PAGES, "POST /checkout/initiate", start())
-        journal.step(participants.BUYER, participants.AMAZON_PAY_PAGES, "sign in, choose, decide", start())
+        journal.step(participants.BUYER, participants.SHOP_PAGE, "press the Amazon Pay button", now())
+        journal.step(participants.SHOP_PAGE, participants.AMAZON_PAY_PAGES, "POST /checkout/initiate", now())
+        journal.step(participants.BUYER, participants.AMAZON_PAY_PAGES, "sign in, choose, decide", now())
         journal.step(
-            participants.AMAZON_PAY_PAGES, participants.SHOP_SERVER, f"back at the {arrival.kind} address", start()
+            participants.AMAZON_PAY_PAGES, participants.SHOP_SERVER, f"back at the {arrival.kind} address", now()
         )
         return arrival
 

@@ -255,6 +255,16 @@ def test_a_run_leaves_its_whole_report(tmp_path: Path) -> None:
     assert "9.99" in (tmp_path / f"{stem}.ipynb").read_text()
 
 
+def test_a_run_leaves_nothing_in_the_temporary_folder(tmp_path: Path) -> None:
+    """A kernel is killed at its end, and its emulated key must not stay behind."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    done = run("run", "00", "--out", tmp_path / "out", env=os.environ | {"TMPDIR": str(temporary)})
+
+    assert done.returncode == 0, done.stderr
+    assert not list(temporary.rglob("*.pem"))
+
+
 def test_no_secret_reaches_a_report(tmp_path: Path) -> None:
     """Nothing that a run writes holds a key, a signature or a buyer's data."""
     assert run("run", "--out", tmp_path).returncode == 0
