@@ -1,7 +1,7 @@
 """A small shop on a loopback port.
 
-Each attempt to use Amazon Pay is a `Visit` with its own return addresses.  They hold a random token of that visit, which
-ties a return to the visit it belongs to: an address without it, or with one of an earlier run, is not an arrival.
+Each attempt to use Amazon Pay is a `Visit` with its own return addresses.  They hold a random token of that visit,
+which ties a return to the visit it belongs to: an address without it, or with one of an earlier run, is no arrival.
 """
 
 import asyncio
