@@ -312,10 +312,30 @@ def with_states(text: str) -> str:
     return MARKED.sub(lambda _: f"{diagram(CHARGE)}\n", text)
 
 
+def set_up_picture() -> str:
+    """Return the set-up outside of the purchase flow as a picture that every forge shows."""
+    from amazonpay_nb.journal import AMAZON_PAY_API, AMAZON_PAY_PAGES, BUYER, PARTICIPANTS, SHOP_PAGE, SHOP_SERVER
+    from amazonpay_nb.sequence import Message, SequenceDiagram
+
+    messages = (
+        Message(SHOP_SERVER, SHOP_PAGE, "signed payload"),
+        Message(BUYER, SHOP_PAGE, "press the button"),
+        Message(SHOP_PAGE, AMAZON_PAY_PAGES, "POST /checkout/initiate"),
+        Message(BUYER, AMAZON_PAY_PAGES, "sign in, choose, agree"),
+        Message(AMAZON_PAY_PAGES, SHOP_SERVER, "back at the result address, with the session's id"),
+        Message(SHOP_SERVER, AMAZON_PAY_API, "Complete Checkout Session"),
+        Message(AMAZON_PAY_API, SHOP_SERVER, "Charge Permission", reply=True),
+        Message(SHOP_SERVER, AMAZON_PAY_API, "later, without the buyer: Create Charge"),
+        Message(SHOP_SERVER, AMAZON_PAY_API, "Create Refund"),
+    )
+    return SequenceDiagram(PARTICIPANTS, messages).svg() + "\n"
+
+
 def generated() -> dict[Path, str]:
     """Return every generated text by its place."""
     readme = ROOT / "README.md"
     return {
+        ROOT / "docs/images/set-up-outside.svg": set_up_picture(),
         ROOT / "docs/parity.md": parity_page(),
         ROOT / "docs/states.md": states_page(),
         ROOT / "docs/operations.md": operations_page(),
