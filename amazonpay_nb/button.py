@@ -13,7 +13,19 @@ from amazonpay_nb.signing import sign_payload
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.visits import FLOWS
 
-__all__ = ["PAYMENT_METHOD_ON_FILE", "SignedPayload", "button_config", "embed", "set_up_payload", "sign_button"]
+__all__ = [
+    "PAYMENT_METHOD_ON_FILE",
+    "SignedPayload",
+    "button_config",
+    "embed",
+    "end_of_checkout_payload",
+    "express_payload",
+    "set_up_payload",
+    "sign_button",
+    "sign_in_and_set_up_payload",
+    "sign_in_payload",
+    "update_payload",
+]
 
 PAYMENT_METHOD_ON_FILE = "PaymentMethodOnFile"
 
@@ -56,17 +68,118 @@ def set_up_payload(
         scopes: What the merchant asks to know of the buyer; everything but the billing address when left out.
     Spec: setupintent, "Add the Amazon Pay button".
     """
-    web = {"checkoutResultReturnUrl": result_url}
-    if cancel_url:
-        web["checkoutCancelUrl"] = cancel_url
     payload: Payload = {
-        "webCheckoutDetails": web,
+        "webCheckoutDetails": _given(checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url),
         "storeId": store_id,
         "chargePermissionType": PAYMENT_METHOD_ON_FILE,
         "paymentMethodOnFileMetadata": {"setupOnly": True},
         "paymentDetails": {"paymentIntent": FLOWS["setup"].fixed["paymentDetails.paymentIntent"]},
     }
-    return payload | ({"scopes": list(scopes)} if scopes else {})
+    return payload | _given(scopes=list(scopes))
+
+
+def express_payload(
+    store_id: str, *, review_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = (),
+    delivery_specifications: Payload | None = None,
+) -> Payload:  # fmt: skip
+    """Return the payload of an express button, whose buyer reviews the order in the shop before paying.
+
+    Args:
+        review_url: Where the buyer comes back to from the first visit; Amazon adds ``amazonCheckoutSessionId``.
+        cancel_url: Where the buyer comes to after canceling.
+        scopes: What the merchant asks to know of the buyer; everything but the billing address when left out.
+        delivery_specifications: Where can be delivered to: ``{"addressRestrictions": {…}}``.
+    Spec: express checkout, "Add the Amazon Pay button".
+    """
+    payload: Payload = {
+        "webCheckoutDetails": _given(checkoutReviewReturnUrl=review_url, checkoutCancelUrl=cancel_url),
+        "storeId": store_id,
+        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
+        "paymentMethodOnFileMetadata": {"setupOnly": False},
+    }
+    return payload | _given(scopes=list(scopes), deliverySpecifications=delivery_specifications)
+
+
+def end_of_checkout_payload(
+    store_id: str, *, result_url: str, charge_amount: Payload, cancel_url: str | None = None,
+    payment_intent: str = "Authorize", can_handle_pending_authorization: bool = False, address: Payload | None = None,
+    merchant_reference_id: str | None = None,
+) -> Payload:  # fmt: skip
+    """Return the payload of the additional payment button: the order is final, and so is everything in here.
+
+    Args:
+        result_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
+        charge_amount: The final amount, ``{"amount": "14.00", "currencyCode": "USD"}``.
+        cancel_url: Where the buyer comes to after canceling.
+        payment_intent: ``Confirm``, ``Authorize`` or ``AuthorizeWithCapture``.
+        address: ``addressDetails``: needed for ``PayAndShip``, an error for ``PayOnly``.
+    Spec: additional payment button, "Add the Amazon Pay button".
+    """
+    web = _given(checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url)
+    payload: Payload = {
+        "webCheckoutDetails": {"checkoutMode": FLOWS["end-of-checkout"].fixed["webCheckoutDetails.checkoutMode"]} | web,
+        "storeId": store_id,
+        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
+        "paymentMethodOnFileMetadata": {"setupOnly": False},
+        "paymentDetails": {
+            "paymentIntent": payment_intent,
+            "canHandlePendingAuthorization": can_handle_pending_authorization,
+            "chargeAmount": charge_amount,
+        },
+    }
+    metadata = _given(merchantReferenceId=merchant_reference_id)
+    return payload | _given(addressDetails=address, merchantMetadata=metadata)
+
+
+def sign_in_and_set_up_payload(
+    store_id: str, *, sign_in_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
+) -> Payload:
+    """Return the payload of a button that signs the visitor in and saves Amazon Pay by one consent.
+
+    Args:
+        sign_in_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
+        cancel_url: Where the buyer comes to after canceling.
+        scopes: ``signInScopes``; name and e-mail address when left out.
+    Spec: sign in and set up, "Add the Amazon Pay button".
+    """
+    web = _given(signInReturnUrl=sign_in_url, signInCancelUrl=cancel_url)
+    return {"webCheckoutDetails": web, "storeId": store_id} | _given(signInScopes=list(scopes))
+
+
+def sign_in_payload(
+    store_id: str, *, sign_in_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
+) -> Payload:
+    """Return the payload of plain Amazon Sign-in, which saves nothing and returns a ``buyerToken`` for Get Buyer.
+
+    Args:
+        sign_in_url: Where the buyer comes back to; Amazon adds ``buyerToken``.
+        cancel_url: Where the buyer comes to after canceling.
+        scopes: ``signInScopes``; only the buyer's id when left out.
+    Spec: Amazon Sign-in, "Add the button".
+    """
+    payload: Payload = {"signInReturnUrl": sign_in_url, "storeId": store_id}
+    return payload | _given(signInCancelUrl=cancel_url, signInScopes=list(scopes))
+
+
+def update_payload(
+    store_id: str, charge_permission_id: str, *, result_url: str, cancel_url: str | None = None
+) -> Payload:
+    """Return the payload that lets a buyer change what a Charge Permission is charged on; its id stays.
+
+    Args:
+        charge_permission_id: The stored permission, ``B01-…``.
+        result_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
+        cancel_url: Where the buyer comes to after canceling.
+    Spec: "Steps to integrate the Update page"; not offered in Japan.
+    """
+    return set_up_payload(store_id, result_url=result_url, cancel_url=cancel_url) | {
+        "chargePermissionId": charge_permission_id
+    }
+
+
+def _given(**fields: Any) -> Payload:
+    """Return the fields that have a value: a null or empty one is not sent."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def sign_button(payload: Payload, keys: MerchantKeys) -> SignedPayload:
