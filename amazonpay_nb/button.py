@@ -8,18 +8,22 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.keys import MerchantKeys
 from amazonpay_nb.signing import sign_payload
 from amazonpay_nb.spec.regions import Region
-from amazonpay_nb.spec.visits import FLOWS
+from amazonpay_nb.spec.visits import FLOWS, flow_of
 
 __all__ = [
     "PAYMENT_METHOD_ON_FILE",
+    "PLACEMENTS",
     "SignedPayload",
     "button_config",
+    "button_text",
     "embed",
     "end_of_checkout_payload",
     "express_payload",
+    "place",
     "set_up_payload",
     "sign_button",
     "sign_in_and_set_up_payload",
@@ -28,6 +32,18 @@ __all__ = [
 ]
 
 PAYMENT_METHOD_ON_FILE = "PaymentMethodOnFile"
+# Flow → where on the site its button may stand, the usual place first.  Inferred: Amazon ties no flow to a place.
+PLACEMENTS = {
+    "setup": ("Other", "Home", "Product", "Cart", "Checkout"),
+    "update": ("Other",),
+    "express": ("Cart", "Product", "Checkout"),
+    "end-of-checkout": ("Checkout",),
+    "sign-in": ("Home", "Other"),
+    "amazon-sign-in": ("Home", "Other"),
+}
+# Product types that differ from the others: where the page keeps the signed payload, and what the button says.
+_CONFIGS = {"SignIn": "signInConfig"}
+_TEXTS = {"SignIn": "Sign in with Amazon", "SignInAndSetup": "Sign in with Amazon"}
 
 Payload = dict[str, Any]
 
@@ -198,7 +214,7 @@ def button_config(
 
     Args:
         environment: ``emulator``, ``sandbox`` or ``live``: what the page says for a neutral key.
-        product_type: ``PayOnly`` where no address is wanted, ``PayAndShip``, or ``SignInAndSetup``.
+        product_type: ``PayOnly`` where no address is wanted, ``PayAndShip``, ``SignInAndSetup``, or ``SignIn``.
         language: One of the region's; its default when left out.
         currency: The merchant account's ledger currency; the region's first when left out.
     Spec: "Add the Amazon Pay button".
@@ -210,7 +226,7 @@ def button_config(
         "productType": product_type,
         "placement": placement,
         "buttonColor": color,
-        "createCheckoutSessionConfig": {
+        _CONFIGS.get(product_type, "createCheckoutSessionConfig"): {
             "payloadJSON": signed.payload_json,
             "signature": signed.signature,
             "publicKeyId": signed.public_key_id,
@@ -220,6 +236,26 @@ def button_config(
     if signed.key_environment is None:  # a neutral key does not say which environment it is for
         config["sandbox"] = environment != "live"
     return config
+
+
+def button_text(product_type: str) -> str:
+    """Return what stands on the button."""
+    return _TEXTS.get(product_type, "Amazon Pay")
+
+
+def place(payload: Payload, product_type: str, placement: str = "") -> str:
+    """Return where the button stands: as given, or the usual place of the payload's flow.
+
+    Raises:
+        ConfigurationError: The flow's button does not stand there.
+    """
+    flow = flow_of(payload, product_type)
+    allowed = PLACEMENTS[flow.name]
+    if placement and placement not in allowed:
+        raise ConfigurationError(
+            f"placement={placement!r} does not fit the flow {flow.title!r}.", advice=f"Choose {' or '.join(allowed)}."
+        )
+    return placement or allowed[0]
 
 
 def embed(config: dict[str, Any]) -> str:

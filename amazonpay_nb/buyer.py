@@ -5,10 +5,12 @@ It knows nothing but what is on the page.  On a merchant's page it looks for the
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from urllib.parse import urljoin, urlsplit
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 
@@ -16,12 +18,14 @@ from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.spec.visits import PAGES
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 
-__all__ = ["Form", "approve", "arrive", "cancel", "decline", "read_page"]
+__all__ = ["Form", "approve", "arrive", "cancel", "decline", "find_change", "place_order", "read_page"]
 
 DECLINED_CARD = "9995"
 # More presses than any flow has pages, declines included: a page that comes back again and again is an error.
 MOST_PRESSES = 20
-_RENDER = "amazon.Pay.renderButton("
+# The calls of a merchant's page that lead to Amazon; a configuration follows, as JSON.
+_START = re.compile(r"amazon\.Pay\.(?:renderButton|initCheckout)\(")
+_CHANGE = re.compile(r"amazon\.Pay\.bindChangeAction\([^{]*")
 
 
 @dataclass
@@ -92,7 +96,7 @@ Answer = Callable[[str, Form, str], dict[str, str]]
 
 
 def approve(
-    url: str, *, card: str = "1111", then: str = "", consent: bool = True, mfa: str = "pass",
+    url: str, *, card: str = "1111", then: str = "", address: str = "", consent: bool = True, mfa: str = "pass",
     http: httpx.Client | None = None,
 ) -> str:  # fmt: skip
     """Agree to everything and return the merchant's address that the buyer is sent to.
@@ -101,6 +105,7 @@ def approve(
         url: A hosted address, or a merchant's page with a button.
         card: Last four digits of the payment method.
         then: Another one, for when the first is declined; "" gives up.
+        address: Number of the shipping address in the buyer's book; the one that is chosen beforehand when left out.
         consent: Whether the wallet may be kept.
         mfa: ``pass`` or ``fail`` the challenge.
     Raises:
@@ -111,6 +116,8 @@ def approve(
     def answer(page: str, form: Form, alert: str) -> dict[str, str]:
         if page == "payment-method":
             return {"card": cards.pop(0), "action": "continue"} if cards else {"action": "cancel"}
+        if page == "shipping-address" and address:
+            return {"address": address, "action": "continue"}
         if page == "challenge":
             return {"action": mfa}
         if page == "consent" and not consent:
@@ -144,7 +151,7 @@ def _walk(url: str, answer: Answer, http: httpx.Client | None) -> str:
 
 def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
     response = client.get(url)
-    if _RENDER in response.text:
+    if _START.search(response.text):
         response = _press_button(client, response)
     hosted = _origin(str(response.url))
     pressed = ""
@@ -166,8 +173,8 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
                 f"The page {PAGES[page]!r} did not accept {pressed}: {alert}", advice="Choose another."
             )
         values = form.fields | answer(page, form, alert)
-        _check_offered(page, form, values)
-        pressed = ", ".join(values[name] for name in ("card", "action") if name in values)
+        _check_offered(f"The page {PAGES[page]!r}", form, values)
+        pressed = ", ".join(values[name] for name in ("address", "card", "action") if name in values)
         response = client.post(urljoin(str(response.url), form.action), data=values)
     raise BuyerPageError("The pages do not come to an end.", advice="Look at the page in a browser.")
 
@@ -176,19 +183,16 @@ def _check_offered(page: str, form: Form, values: dict[str, str]) -> None:
     for name, offered in (*form.options.items(), ("action", form.buttons)):
         if values.get(name) not in offered:
             raise BuyerPageError(
-                f"The page {PAGES[page]!r} does not offer {name}={values.get(name)!r}.",
+                f"{page} does not offer {name}={values.get(name)!r}.",
                 advice=f"It offers {', '.join(offered)}.",
             )
 
 
 def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Response:
     """Post what `checkout.js` posts when the button on a merchant's page is clicked."""
-    reader = _Reader()
-    reader.feed(response.text)
-    script = urljoin(str(response.url), next((src for src in reader.scripts if "checkout.js" in src), ""))
-    text = response.text.split(_RENDER, 1)[1]
-    config, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
-    session = config["createCheckoutSessionConfig"]
+    script = _script(response)
+    config = _arguments(_START, response.text)[0]
+    session = config.get("createCheckoutSessionConfig") or config["signInConfig"]
     page = urlsplit(str(response.url))
     form = {
         **session,
@@ -202,6 +206,64 @@ def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Respo
         "viewType": "redirectView",
     }
     return client.post(urljoin(script, "checkout/initiate"), data=form)
+
+
+def _script(page: httpx.Response) -> str:
+    """Return the address of `checkout.js`, whose host is Amazon's."""
+    reader = _Reader()
+    reader.feed(page.text)
+    return urljoin(str(page.url), next((src for src in reader.scripts if "checkout.js" in src), ""))
+
+
+def _arguments(call: re.Pattern[str], text: str) -> list[Any]:
+    """Return the first object among the arguments of each such call."""
+    starts = (text.index("{", found.end()) for found in call.finditer(text))
+    return [json.JSONDecoder().raw_decode(text[start:])[0] for start in starts]
+
+
+def find_change(url: str, action: str, *, http: httpx.Client | None = None) -> str:
+    """Return where a change button on a merchant's review page leads to.
+
+    Args:
+        url: The review page.
+        action: ``changeAddress`` or ``changePayment``.
+    Raises:
+        BuyerPageError: The page has no such button.
+    """
+    page = _request(http, "GET", url)
+    offered = {change["changeAction"]: change for change in _arguments(_CHANGE, page.text)}
+    if action not in offered:
+        raise BuyerPageError(
+            f"The review page does not offer {action}.", advice=f"It offers {', '.join(offered) or 'no change'}."
+        )
+    return urljoin(_script(page), f"checkout/initiate_auth?{urlencode(offered[action])}")
+
+
+def place_order(url: str, delivery: str = "", *, http: httpx.Client | None = None) -> str:
+    """Order on a merchant's review page and return the address that the buyer is sent to, Amazon's or the shop's.
+
+    Args:
+        url: The review page.
+        delivery: One of those that the page offers; the one that is chosen beforehand when left out.
+    Raises:
+        BuyerPageError: The page does not offer it, or takes no order.
+    """
+    form, alert = read_page(_request(http, "GET", url).text)
+    if form is None:
+        raise BuyerPageError(f"The review page shows no form. {alert}", advice="Start again from the shop.")
+    values = form.fields | {"action": "order"}
+    if delivery:
+        form.options.setdefault("delivery", [])
+        values["delivery"] = delivery
+    _check_offered("The review page", form, values)
+    answer = _request(http, "POST", urljoin(url, form.action), data=values)
+    if not answer.is_redirect:
+        raise BuyerPageError(f"The order was not taken. {read_page(answer.text)[1]}", advice="Look at the review page.")
+    return urljoin(str(answer.url), answer.headers["location"])
+
+
+def _request(http: httpx.Client | None, method: str, url: str, **options: Any) -> httpx.Response:
+    return (http.request if http else httpx.request)(method, url, **options)
 
 
 def _origin(url: str) -> str:

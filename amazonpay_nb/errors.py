@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from amazonpay_nb.spec.reasons import Recovery, Retry, recovery_for
+from amazonpay_nb.spec.reasons import Recovery, Retry, recovery_for, retry_advice
 
 __all__ = [
     "AmazonPayError",
@@ -119,11 +119,31 @@ class ApiError(AmazonPayError):
         self.idempotency_key = idempotency_key
         self.amazon_message = message
         self.retry_after: float | None = None
-        self.recovery: Recovery = recovery_for(reason_code, status_code)
+        self.recovery: Recovery = recovery_for(reason_code, status_code, operation)
         advice = self.recovery.next_step
         if idempotency_key and self.recovery.retry in (Retry.SAME_KEY, Retry.LATER):
             advice += f" This one had idempotency_key={idempotency_key!r}."
         super().__init__(f"{status_code} {reason_code}: {message}", advice=advice)
+
+    @property
+    def meaning(self) -> str:
+        """What happened, in one sentence."""
+        return self.recovery.meaning
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether a new attempt at the same thing can succeed."""
+        return self.recovery.may_retry
+
+    @property
+    def idempotency_advice(self) -> str:
+        """Whether to send again, and under which idempotency key, where the call takes one."""
+        return retry_advice(self.recovery.retry, self.operation)
+
+    @property
+    def tell_the_buyer(self) -> str:
+        """A sentence to show to the buyer, or "" where the buyer need not know."""
+        return self.recovery.tell_the_buyer
 
 
 class InvalidRequestError(ApiError):

@@ -39,12 +39,13 @@ class LoopbackServer:
         app: The application.
         port: 0 takes a free one.
         listener: A socket that was opened before, instead of host and port.
+        protocol: What speaks HTTP, as uvicorn's ``http``.
         certificate: File with a private key and its certificate chain, for HTTPS.
     """
 
     def __init__(
         self, app: Any, *, port: int = 0, host: str = "127.0.0.1", listener: socket.socket | None = None,
-        certificate: str | None = None,
+        certificate: str | None = None, protocol: Any = "auto",
     ) -> None:  # fmt: skip
         import uvicorn
 
@@ -57,6 +58,7 @@ class LoopbackServer:
             access_log=False,
             lifespan="on",
             ws="none",
+            http=protocol,
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=1,

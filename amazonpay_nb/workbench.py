@@ -6,30 +6,30 @@ With `environment="emulator"` an emulated Amazon Pay is started in this process;
 Amazon, with the account that the environment variables name.  Nothing else in a notebook changes.
 """
 
-import asyncio
-import html
+import json
 import os
 import random
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import amazonpay_nb.buyer as scripted_buyer
-from amazonpay_nb import journal as participants, keys as key_files
-from amazonpay_nb.button import SignedPayload, button_config
+from amazonpay_nb import keys as key_files
+from amazonpay_nb.button import SignedPayload, button_config, button_text, place, set_up_payload, sign_button
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient, new_idempotency_key
-from amazonpay_nb.display import Claim, Result, Shown, show
+from amazonpay_nb.display import Claim, Result
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.errors import BuyerPageError, ConfigurationError
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.journal import Journal
 from amazonpay_nb.keys import MerchantKeys
 from amazonpay_nb.parameters import PARAMETERS, check_injected, check_names, check_values
 from amazonpay_nb.spec.objects import Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.regions import Region, format_amount, parse_amount, region as region_of
-from amazonpay_nb.storefront import Arrival, Storefront, Visit
+from amazonpay_nb.stay import HostedPage, display
+from amazonpay_nb.storefront import Arrival, Cart, Review, Storefront, Visit
 
 __all__ = ["HostedPage", "Workbench", "open"]
 
@@ -42,7 +42,6 @@ VARIABLES = {
     "merchant_id": "AMAZON_PAY_MERCHANT_ID",
     "store_id": "AMAZON_PAY_STORE_ID",
 }
-FRAME_HEIGHT = 720
 
 _current: "Workbench | None" = None
 
@@ -59,7 +58,7 @@ class Workbench:
         self.amount = self.price(settings["amount"])
         self.journal = Journal()
         self._allow_live = allow_live
-        self._wait_seconds = float(settings["wait_seconds"])
+        self.wait_seconds = float(settings["wait_seconds"])
         self._keys: MerchantKeys | None = None
         self._client: AmazonPayClient | None = None
         self._temporary = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
@@ -155,6 +154,10 @@ class Workbench:
             )  # fmt: skip
         return self._client
 
+    def now(self) -> datetime:
+        """Return the time at Amazon."""
+        return self.client.clock()
+
     def price(self, amount: str) -> dict[str, str]:
         """Return an amount in the merchant's currency, as the API wants it.
 
@@ -178,14 +181,77 @@ class Workbench:
             return f"{self.emulator.url}/checkout.js"
         return f"https://{self.region.checkout_script_host}/checkout.js"
 
-    def show_button(self, visit: Visit, signed: SignedPayload, *, product_type: str = "PayOnly") -> "HostedPage":
-        """Put the button on the shop's page; show the page when you play the buyer."""
+    def show_button(
+        self, visit: Visit, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = "",
+        cart: Cart | None = None,
+    ) -> HostedPage:  # fmt: skip
+        """Put the button on the shop's page; show the page when you play the buyer.
+
+        Args:
+            placement: Where on the site the button stands; the usual place of the payload's flow when left out.
+            cart: What the page says will be bought.
+        """
+        return self._offer(visit, signed, "button", product_type, placement, cart)
+
+    def show_touchless(
+        self, visit: Visit, signed: SignedPayload, *, product_type: str = "SignInAndSetup", placement: str = ""
+    ) -> HostedPage:
+        """Open a page of the shop that goes to Amazon by itself, without a button."""
+        return self._offer(visit, signed, "load", product_type, placement)
+
+    def show_update(
+        self, visit: Visit, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = ""
+    ) -> HostedPage:
+        """Put a button of the shop's own on its page, as the guide wants it for the Update page."""
+        return self._offer(visit, signed, "click", product_type, placement)
+
+    def _offer(
+        self, visit: Visit, signed: SignedPayload, start: str, product_type: str, placement: str,
+        cart: Cart | None = None,
+    ) -> HostedPage:  # fmt: skip
         config = button_config(
             signed, merchant_id=self.merchant_id, region=self.region, product_type=product_type,
+            placement=place(json.loads(signed.payload_json), product_type, placement),
             language=self.language, currency=self.currency, environment=self.environment,
         )  # fmt: skip
-        visit.offer(self.script_url, config)
-        return HostedPage(self, visit)
+        visit.offer(self.script_url, config, start=start, cart=cart)
+        return HostedPage(self, visit, visit.page_url, start=start, button=button_text(product_type))
+
+    def show_review(self, visit: Visit, session: CheckoutSession, cart: Cart | None = None) -> HostedPage:
+        """Show the shop's review page: address, payment method, delivery and total, and the button that orders.
+
+        The buyer can change address and payment method at Amazon, and comes back to the review address.  Who orders
+        goes on to Amazon when the session has an ``amazonPayRedirectUrl``, else to the shop (an arrival ``ordered``).
+
+        Args:
+            session: As Get Checkout Session just described it.
+            cart: What is ordered; the cart of the visit when left out.
+        """
+        visit.ask(self.script_url, Review.of(session), cart)
+        return HostedPage(self, visit, visit.order_url, start="review")
+
+    def show_redirect(self, visit: Visit, session: CheckoutSession) -> HostedPage:
+        """Send a buyer who has ordered on to Amazon, where the order is paid.
+
+        Raises:
+            ConfigurationError: The session still has constraints, so there is nowhere to go.
+        """
+        review = Review.of(session)
+        if not review.redirect_url:
+            missing = ", ".join(review.left) or "the session is not Open"
+            raise ConfigurationError(
+                f"There is no amazonPayRedirectUrl yet: {missing}.", advice="Update the Checkout Session first."
+            )
+        return HostedPage(self, visit, review.redirect_url, start="redirect")
+
+    async def set_up_visit(self, **script: Any) -> Arrival:
+        """Have a wallet set up from the button to the return, step for step as notebook 01 does; see `returned`."""
+        visit = self.shop.new_visit()
+        payload = set_up_payload(self.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
+        page = self.show_button(visit, sign_button(payload, self.keys))
+        if self.buyer == "you":
+            display(page)
+        return await page.returned(**script)
 
     # --- Time ---------------------------------------------------------------------------------------------------------
 
@@ -198,14 +264,14 @@ class Workbench:
 
     # --- What a run proves --------------------------------------------------------------------------------------------
 
-    def claim(self, name: str, text: str, ok: bool) -> Claim:
-        """Say that something holds; a run fails where it does not.
+    def claim(self, name: str, text: str, ok: bool | None) -> Claim:
+        """Say that something holds; a run fails where it does not.  None says that it could not be tried here.
 
         Raises:
             AssertionError: It does not hold.
         """
-        if not ok:
-            _display(Claim(name, text, ok))
+        if ok is not None and not ok:
+            display(Claim(name, text, ok))
             raise AssertionError(f"{name}: {text}")
         return Claim(name, text, ok)
 
@@ -225,67 +291,6 @@ class Workbench:
             "refundState": refund.state if refund else None,
         }
         return Result(values)
-
-
-class HostedPage:
-    """The shop's page with the button, on its way to Amazon's pages and back."""
-
-    def __init__(self, wb: Workbench, visit: Visit) -> None:
-        self._wb, self._visit = wb, visit
-        self.url = visit.page_url
-
-    def __repr__(self) -> str:
-        if self._wb.buyer == "script":
-            return "The shop's page with the Amazon Pay button; a script will press it."
-        return f"Press the button on {self.url}"
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        if self._wb.buyer == "script":
-            return {"text/plain": repr(self)}
-        url = html.escape(self.url)
-        frame = (
-            f'<iframe class="amazonpay-page" title="The shop, then Amazon\'s pages" src="{url}" '
-            f'style="width:100%;height:{FRAME_HEIGHT}px;border:1px solid #8885;border-radius:8px"></iframe>'
-        )
-        tab = f'<a href="{url}" target="_blank" rel="noopener">Open it in a tab</a>'
-        link = f"<p>Play the buyer: press the button. {tab}</p>"
-        # Amazon's own pages refuse to be framed, so on a real environment there is only the link.
-        return {"text/plain": repr(self), "text/html": link + (frame if self._wb.emulator else "")}
-
-    async def returned(self, timeout: float | None = None, **script: Any) -> Arrival:
-        """Wait until the buyer is back at the shop.
-
-        Args:
-            timeout: Seconds; `wait_seconds` of the run when left out.
-            script: For the scripted buyer: ``card``, ``then``, ``consent``, ``mfa``, or ``ending="cancel"``/"decline".
-        Raises:
-            BuyerPageError: Nobody came back in time, or the wait was interrupted.
-        """
-        if self._visit.arrival.done():  # the cell was run again: the buyer is back already
-            return self._visit.arrival.result()
-        journal, now = self._wb.journal, self._wb.client.clock
-        if self._wb.buyer == "script":
-            await asyncio.to_thread(self._play, **script)
-        else:
-            _display(show("Waiting for you to press the button and to come back from Amazon's pages …"))
-        arrival = await self._visit.returned(timeout or self._wb._wait_seconds)
-        journal.step(participants.BUYER, participants.SHOP_PAGE, "press the Amazon Pay button", now())
-        journal.step(participants.SHOP_PAGE, participants.AMAZON_PAY_PAGES, "POST /checkout/initiate", now())
-        journal.step(participants.BUYER, participants.AMAZON_PAY_PAGES, "sign in, choose, decide", now())
-        journal.step(
-            participants.AMAZON_PAY_PAGES, participants.SHOP_SERVER, f"back at the {arrival.kind} address", now()
-        )
-        return arrival
-
-    def _play(self, *, ending: str = "approve", **options: Any) -> None:
-        if self._wb.emulator is None:
-            raise BuyerPageError(
-                "A script cannot play the buyer on Amazon's own pages.", advice='Use buyer="you" with this environment.'
-            )
-        play: dict[str, Callable[..., str]] = {
-            "approve": scripted_buyer.approve, "cancel": scripted_buyer.cancel, "decline": scripted_buyer.decline,
-        }  # fmt: skip
-        scripted_buyer.arrive(play[ending](self.url, **options))
 
 
 def open(  # noqa: A001 (read as workbench.open)
@@ -324,12 +329,6 @@ def open(  # noqa: A001 (read as workbench.open)
 def _in_jupyterlab() -> bool:
     # Jupyter Server sets this for the kernels of its sessions; papermill, nbval and nbconvert start kernels without it.
     return bool(os.environ.get("JPY_SESSION_NAME"))
-
-
-def _display(thing: Claim | Shown) -> None:
-    import IPython.display
-
-    IPython.display.display(thing)  # type: ignore[no-untyped-call]
 
 
 def _cells() -> list[str]:

@@ -28,7 +28,8 @@ from amazonpay_nb.runner import kernel_environment
 from amazonpay_nb.spec.evidence import Evidence
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, behaviours_of
-from amazonpay_nb.spec.reasons import COMMON_REASONS, OPERATION_REASONS, REASONS
+from amazonpay_nb.spec.reasons import REASONS, recovery_for
+from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of
 from amazonpay_nb.spec.regions import (
     CHARGE_CEILINGS,
     CURRENCY_DECIMALS,
@@ -39,7 +40,7 @@ from amazonpay_nb.spec.regions import (
     THROTTLES,
     Region,
 )
-from amazonpay_nb.spec.simulations import CARDS, SIMULATION_HEADER, SIMULATIONS
+from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATION_HEADER, SIMULATIONS
 from amazonpay_nb.spec.state_reasons import STATE_REASONS
 from amazonpay_nb.spec.states import CHARGE, MACHINES, TIMERS, FollowUp, Machine
 
@@ -168,7 +169,8 @@ def parity_page() -> str:
     return page(
         "What Amazon Pay does, and how we know",
         f"Here are {len(rows)} claims about Amazon Pay, and how far each can be trusted.\n"
-        "A source is the short name of a page of Amazon's guide, or of whatever else the claim was read in.",
+        "A source is the short name of a page of Amazon's guide, or of whatever else the claim was read in.\n"
+        f"A test holds the emulator to {sum(bool(row.test) for row in rows)} of them; the others say why none does.",
         table("Evidence | Claims | Meaning", levels),
         *topics,
     )
@@ -177,9 +179,9 @@ def parity_page() -> str:
 def claims(topic: str) -> str:
     """Return the claims of one topic."""
     return table(
-        "Id | Claim | Evidence | Source | Read on | Test",
+        "Id | Claim | Evidence | Source | Read on | Test, or why there is none",
         [
-            (code(row.id), row.sentence, row.evidence, row.source, row.read_on, code(row.test))
+            (code(row.id), row.sentence, row.evidence, row.source, row.read_on, code(row.test) or row.why_not)
             for row in behaviours_of(topic)
         ],
     )
@@ -244,6 +246,12 @@ def operations_page() -> str:
          row.tell_the_buyer, row.evidence)
         for row in REASONS.values()
     ]  # fmt: skip
+    by_call = [
+        (code(name), code(reason), recovery.meaning, recovery.next_step, recovery.tell_the_buyer)
+        for name in OPERATIONS
+        for reason in reasons_of(name)
+        if (recovery := recovery_for(reason, REASONS[reason].status_codes[0], name)) is not REASONS[reason]
+    ]
     simulations = [
         (code(row.operation), code(row.code), row.status, code(row.reason_code),
          " → ".join(filter(None, (row.state, row.later_state))), code(row.later_reason), row.note, row.evidence)
@@ -255,13 +263,17 @@ def operations_page() -> str:
         "## Operations",
         table("Operation | Call | Done | Accepted | Idempotency key | Body | Acts on", calls),
         "## Refusals",
-        f"Any operation may answer {code(*COMMON_REASONS)}.\nThese come on top:",
+        f"Any operation may answer {code(*COMMON_REASONS)}.",
+        f"One with a body may answer {code(*BODY_REASONS)}, too.\nThese come on top:",
         table("Operation | Reason codes", [(code(name), code(*codes)) for name, codes in OPERATION_REASONS.items()]),
         "What each means, and the way out:",
         table("Reason code | Status | Meaning | Send again | What to do | What to tell the buyer | Evidence", refusals),
+        "Where the way out depends on the call:",
+        table("Operation | Reason code | Meaning | What to do | What to tell the buyer", by_call),
         "## Simulation codes",
         f"Sent in the header {code(SIMULATION_HEADER)}, in Sandbox and in the emulator.",
         table("Operation | Code | Status | Refused with | States | Reason | Note | Evidence", simulations),
+        f"In the emulator any operation takes {code(*ANYWHERE)}, too, and is refused with that reason code.",
         "## Simulated cards",
         table("Payment method | Effect | Needs | Evidence", cards),
     )

@@ -11,8 +11,9 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from amazonpay_nb import workbench
-from amazonpay_nb.button import set_up_payload, sign_button
+from amazonpay_nb import buyer, workbench
+from amazonpay_nb.button import express_payload, set_up_payload, sign_button
+from amazonpay_nb.storefront import Cart
 from tests.browser.chromium import chromium
 from tests.browser.jupyterlab import OpenNotebook, jupyterlab
 
@@ -33,6 +34,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with chromium() as browser:
         take_pages(browser)
+        take_review(browser)
         for name, (scheme, theme) in THEMES.items():
             take_lab(browser, name, scheme, theme)
 
@@ -49,6 +51,21 @@ def take_pages(browser: Browser) -> None:
         page.get_by_role("button", name=name).click()
     page.get_by_role("button", name="Agree and continue").wait_for()
     take(page, "consent-page.png")
+    page.close()
+    wb.close()
+
+
+def take_review(browser: Browser) -> None:
+    """Take the shop's review page in express checkout."""
+    wb = workbench.open(buyer="script")
+    visit = wb.shop.new_visit()
+    signed = sign_button(express_payload(wb.store_id, review_url=visit.review_url), wb.set_up_keys())
+    cart = Cart.of("Coffee beans, 1 kg", wb.amount)
+    buyer.arrive(buyer.approve(wb.show_button(visit, signed, product_type="PayAndShip", cart=cart).url))
+    session = wb.client.get_checkout_session(visit.arrival.result(timeout=0).checkout_session_id)
+    page = browser.new_page(viewport=PAGE)
+    page.goto(wb.show_review(visit, session).url)
+    take(page, "review-page.png")
     page.close()
     wb.close()
 

@@ -215,11 +215,13 @@ class Buyer:
         return self._follow(self.http.post(shown.url.copy_with(query=None), data={**hidden, **fields}))
 
     def walk(
-        self, session_id: str, *, cards: tuple[str, ...] = ("1111",), save: bool = True, **press: str
-    ) -> list[str]:
+        self, session_id: str, *, cards: tuple[str, ...] = ("1111",), save: bool = True, address: str = "1",
+        **press: str,
+    ) -> list[str]:  # fmt: skip
         """Go through a whole visit; return its pages, and the merchant's address at the end.
 
         Args:
+            address: The number of an address in the buyer's book.
             press: The button to press on a page other than ``continue``, for example ``challenge="fail"``.
         """
         left, seen, shown = list(cards), [], self.open(session_id)
@@ -229,6 +231,8 @@ class Buyer:
             fields = {"action": press.get(seen[-1].replace("-", "_"), "continue")}
             if seen[-1] == "sign-in":
                 fields["email"] = self.email
+            if seen[-1] == "shipping-address":
+                fields["address"] = address
             if seen[-1] == "payment-method":
                 fields |= {"card": left.pop(0)} if left else {"action": "cancel"}
             if seen[-1] == "consent" and save:
@@ -239,6 +243,25 @@ class Buyer:
 
 def page_of(shown: httpx.Response) -> str:
     return urlsplit(str(shown.url)).path.rpartition("/")[2]
+
+
+def charge_in(shop: Shop, state: str) -> str:
+    """Return a new charge of a new wallet in a state."""
+    wallet = shop.wallet()
+    pending: Json = {"canHandlePendingAuthorization": True}
+    if state == "AuthorizationInitiated":
+        charge = shop.charge(wallet, code="AuthorizationInitiated", **pending)
+    elif state == "CaptureInitiated":
+        charge = shop.charge(wallet, code="CaptureInitiated", captureNow=True)
+    elif state == "Declined":
+        charge = shop.charge(wallet, code="PendingHardDeclined", **pending)
+        shop.emulator.clock.advance("PT30S")
+    else:
+        charge = shop.charge(wallet, captureNow=state == "Captured")
+    if state == "Canceled":
+        shop.done("cancelCharge", charge["chargeId"])
+    assert shop.state("getCharge", charge["chargeId"]) == state
+    return str(charge["chargeId"])
 
 
 def refusal(response: httpx.Response) -> tuple[int, str]:

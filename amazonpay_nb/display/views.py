@@ -3,21 +3,24 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from functools import singledispatch
+from itertools import groupby
 from typing import Any
 
 from amazonpay_nb.display.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts
 from amazonpay_nb.display.notes import FIELD_NOTES, is_price, leaves, notes_on
 from amazonpay_nb.display.records import Claim, mark
-from amazonpay_nb.errors import AmazonPayError, ApiError, LocalError, Refused, TransportError
+from amazonpay_nb.display.rows import table_of
+from amazonpay_nb.errors import AmazonPayError, ApiError, BuyerPageError, LocalError, Refused, TransportError
 from amazonpay_nb.journal import Exchange, redact
 from amazonpay_nb.keys import MerchantKeys
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.spec.objects import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
-from amazonpay_nb.spec.reasons import Retry
+from amazonpay_nb.spec.reasons import Retry, retry_advice
 from amazonpay_nb.spec.state_reasons import state_reason
 from amazonpay_nb.spec.states import MACHINES, Actor, Machine, Transition
-from amazonpay_nb.spec.visits import PAGES, RETURN_PARAMETER, Flow
+from amazonpay_nb.spec.visits import PAGES, SIGN_IN, Flow
 
 __all__ = ["show"]
 
@@ -38,7 +41,7 @@ def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False) -
 
     Args:
         thing: An object of the API, a key pair, findings, a machine or its rows, an error, an exchange, a payload, a
-            flow, a table, a text.
+            flow, a table, a text, or a list of such or of the rows of any table.
         title: Replaces the caption.
         here: For a machine: the state to mark.
         reveal: For a key pair and findings: print the fingerprint, and of a key pair the public key too.  A private
@@ -121,7 +124,7 @@ def _readable(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, str):
-        return _TIMESTAMP.sub(r"\1-\2-\3 \4:\5:\6 UTC", value)
+        return _LOOPBACK_PORT.sub(r"\1:PORT", _TIMESTAMP.sub(r"\1-\2-\3 \4:\5:\6 UTC", value))
     return json.dumps(value)  # true and false, as they travel
 
 
@@ -169,14 +172,18 @@ def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
     if thing and all(isinstance(row, Transition) for row in thing):
         yield from _transitions("Transitions", thing)
     elif thing and all(isinstance(row, Claim) for row in thing):
-        yield _verdicts("Claims", [(claim.ok, claim.text) for claim in thing], reveal)
+        yield _verdicts("Claims", [(claim.ok, claim.text) for claim in thing if claim.ok is not None], reveal)
     elif thing and all(_is_finding(row) for row in thing):
         yield _verdicts("Check", thing, reveal)
     elif all(isinstance(item, _SCALARS) for item in thing):
         yield Code("", _pretty(thing))
     else:
-        for item in thing:
-            yield from _view(item)
+        for kind, same in ((kind, list(group)) for kind, group in groupby(thing, type)):
+            if is_dataclass(kind) and _view.dispatch(kind) is _view.dispatch(object):
+                yield table_of(same)
+            else:
+                for item in same:
+                    yield from _view(item)
 
 
 _SCALARS = (str, int, float, bool, type(None))
@@ -216,17 +223,12 @@ def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
 
 # --- What went wrong --------------------------------------------------------------------------------------------------
 
-_RETRIES = {
-    Retry.NO: "No: the same request would be refused again.",
-    Retry.SAME_KEY: "Yes: the same request with the same idempotency key.",
-    Retry.NEW_KEY: "Yes: a new attempt with a new idempotency key.",
-    Retry.LATER: "Yes, after a pause: the same request with the same idempotency key.",
-}
 _SILENT = "Nothing; the buyer need not know."
 # What the branches without an answer of Amazon mean, and whether to send again.
 _WITHOUT_ANSWER: tuple[tuple[type[AmazonPayError], str, str], ...] = (
+    (BuyerPageError, "The buyer did not come through the pages; your server sent nothing.", "No: correct it first."),
     (LocalError, "Nothing was sent: the problem is on this machine.", "No: correct it first."),
-    (TransportError, "No answer came; whether Amazon did the work is not known.", _RETRIES[Retry.SAME_KEY]),
+    (TransportError, "No answer came; whether Amazon did the work is not known.", retry_advice(Retry.SAME_KEY)),
 )
 
 
@@ -235,7 +237,7 @@ def _error(thing: AmazonPayError) -> Iterator[Block]:
     meaning, retry = next(((m, r) for kind, m, r in _WITHOUT_ANSWER if isinstance(thing, kind)), ("", ""))
     rows = [
         ("what happened", redact(thing.message)),
-        ("what it means", meaning),
+        ("what it means", getattr(thing, "meaning", meaning)),
         ("send it again", retry),
         ("next step", redact(thing.advice)),
     ]
@@ -244,15 +246,14 @@ def _error(thing: AmazonPayError) -> Iterator[Block]:
 
 @_view.register
 def _api_error(thing: ApiError) -> Iterator[Block]:
-    recovery = thing.recovery
     pause = f" Amazon asks for {thing.retry_after:g} seconds." if thing.retry_after else ""
     call = f"{thing.operation}: " if thing.operation else ""
     rows = [
         ("what happened", f"{call}{thing.status_code} {thing.reason_code}\n{redact(thing.amazon_message)}"),
-        ("what it means", recovery.meaning),
-        ("send it again", _RETRIES[recovery.retry] + pause),
+        ("what it means", thing.meaning),
+        ("send it again", thing.idempotency_advice + pause),
         ("next step", redact(thing.advice)),
-        ("tell the buyer", recovery.tell_the_buyer or _SILENT),
+        ("tell the buyer", thing.tell_the_buyer or _SILENT),
         (Name("x-amz-pay-request-id"), thing.request_id),
     ]
     yield facts(type(thing).__name__, rows)
@@ -325,7 +326,8 @@ def _flow(thing: Flow) -> Iterator[Block]:
     pages = tuple((str(n), "\n".join(PAGES[page] for page in visit), Name(field)) for n, visit, field in visits)
     yield Table("On Amazon's pages", ("visit", "pages, as far as they apply", "then the buyer is sent to"), pages)
     body = "repeats the amount" if thing.complete_with_amount else "sends {}"
-    yield Prose(f"Amazon adds {RETURN_PARAMETER} to each address. Complete Checkout Session {body}.")
+    ending = "Get Buyer takes it" if thing.opens == SIGN_IN else f"Complete Checkout Session {body}"
+    yield Prose(f"Amazon adds {thing.returns_with} to each address. {ending}.")
 
 
 def _rule(flow: Flow, field: str) -> str:

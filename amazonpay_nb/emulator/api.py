@@ -4,34 +4,34 @@ Fault before the work → authentication → throttling → replay of an idempot
 Everything between the replay and the answer is one transaction.
 """
 
-import hashlib
 import json
-from collections.abc import Callable
+import logging
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 from fastapi import FastAPI, Request, Response
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from amazonpay_nb.emulator import payments, sessions
 from amazonpay_nb.emulator.authentication import IDEMPOTENCY_HEADER, authenticate
+from amazonpay_nb.emulator.bodies import checked_body
 from amazonpay_nb.emulator.control import CONTROL_PATH, control_error
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.store import Record
-from amazonpay_nb.emulator.world import Fault, Merchant, World
+from amazonpay_nb.emulator.store import Record, to_json
+from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.regions import THROTTLES
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, Simulation
-from amazonpay_nb.spec.wire import BODIES
 
-__all__ = ["build_api", "checked_body", "refused_body", "render"]
+__all__ = ["Reply", "Sent", "answer", "build_api", "decoded", "direct", "routed_path"]
 
 Body = dict[str, Any]
+_LOG = logging.getLogger("uvicorn.error")
 REQUEST_ID = "x-amz-pay-request-id"
-_DEEPEST = 32  # more than any documented body; what is stored must be readable from any depth of calls
 _LONGEST_KEY = 64  # as far as the journal repeats what is sent as a key
 
 
@@ -89,84 +89,43 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-# --- Bodies -----------------------------------------------------------------------------------------------------------
-
-
-def render(document: Body) -> str:
-    """Return a document as it goes over the wire."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-
-
-def checked_body(model: str, raw: bytes) -> Body:
-    """Return the body as Amazon would take it: known fields only, amounts normalised.
-
-    An empty body, ``null`` and ``[]`` stand for an object without fields: SDKs send each of them.
-
-    Raises:
-        Refusal: 400, naming the field.
-    """
-    parsed = parsed_json(raw or b"{}", "The body")
-    if parsed is None or parsed == []:
-        parsed = {}
-    if not isinstance(parsed, dict):
-        raise Refusal(400, "InvalidRequestFormat", "The body must be a JSON object.")
-    return validated(model, parsed)
-
-
-def parsed_json(raw: bytes, what: str) -> Any:
-    """Return the value of UTF-8 JSON; decimals stay text, since a float would round an amount.
-
-    Raises:
-        Refusal: 400 ``InvalidRequestFormat``.
-    """
-    try:
-        text = raw.decode()
-        parsed = json.loads(text, parse_float=str, parse_constant=str)
-        if "\\u" in text:
-            json.dumps(parsed, ensure_ascii=False).encode()  # half of a surrogate pair is no character
-    except (ValueError, RecursionError):
-        raise Refusal(400, "InvalidRequestFormat", f"{what} is not valid JSON.") from None
-    # Counting brackets is cheap, and spares nearly every body the closer look.
-    if text.count("{") + text.count("[") > _DEEPEST and _is_deeper(parsed, _DEEPEST):
-        raise Refusal(400, "InvalidRequestFormat", f"{what} is nested more than {_DEEPEST} levels deep.")
-    return parsed
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return inner is not None and (not levels or any(_is_deeper(item, levels - 1) for item in inner))
-
-
-def validated(model: str, parsed: Body) -> Body:
-    """Check fields against a model of `spec.wire`.
-
-    Raises:
-        Refusal: 400 ``UnrecognizedField``, ``MissingParameterValue`` or ``InvalidParameterValue``.
-    """
-    try:
-        return BODIES[model].model_validate(parsed).model_dump(by_alias=True, exclude_unset=True)
-    except ValidationError as error:
-        raise refused_body(error) from None
-
-
-_KINDS = {
-    "extra_forbidden": ("UnrecognizedField", "The field '{field}' is invalid for this API."),
-    "missing": ("MissingParameterValue", "The value for {field} is missing."),
-}
-
-
-def refused_body(error: ValidationError) -> Refusal:
-    """Name the worst problem: an unknown field first, then a missing one."""
-    ranked = sorted(error.errors(), key=lambda e: [*_KINDS, e["type"]].index(e["type"]))
-    worst = ranked[0]
-    field = ".".join(str(part) for part in worst["loc"] if part not in ("str", "int", "float")) or "the body"
-    reason, text = _KINDS.get(worst["type"], ("InvalidParameterValue", "The value provided for [{field}] is invalid: "))
-    detail = "" if worst["type"] in _KINDS else worst["msg"].removeprefix("Value error, ") + "."
-    last = field.rsplit(".", 1)[-1] if worst["type"] == "extra_forbidden" else field
-    return Refusal(400, reason, text.format(field=last) + detail)
-
-
 # --- The pipeline -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it came over the wire.
+
+    Attributes:
+        path: Without environment segment and trailing slash.
+        raw_path: With both: what was signed.
+    """
+
+    method: str
+    path: str
+    raw_path: str
+    query: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value; names are in lower case."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back: JSON, and what is left to do once it is on its way."""
+
+    status: int
+    text: str
+    request_id: str
+    afterwards: Callable[[], None] = lambda: None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every answer says of itself."""
+        return {"content-type": "application/json", REQUEST_ID: self.request_id}
 
 
 class Aborting(Response):
@@ -180,6 +139,22 @@ class Aborting(Response):
         scope["abort"]()
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+_ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
+_ROUTES = {(row.method, row.path): row for row in OPERATIONS.values()}
+
+
+def routed_path(raw_path: str) -> str:
+    """Return a path without environment segment and trailing slash."""
+    return _ENVIRONMENT_SEGMENT.sub("", raw_path).rstrip("/")
+
+
+def routed(method: str, path: str) -> tuple[Operation | None, str]:
+    """Return the operation of a path, if there is one, and the id in it."""
+    parts = path.split("/")
+    object_id = "".join(parts[3:4])
+    return _ROUTES.get((method, "/".join((*parts[:3], *("{id}" for _ in parts[3:4]), *parts[4:])))), object_id
 
 
 def build_api(app: FastAPI, world: World) -> None:
@@ -197,96 +172,135 @@ def build_api(app: FastAPI, world: World) -> None:
             400: Refusal(400, "InvalidRequest", error.detail),
             405: Refusal(405, "UnsupportedOperation", f"{request.method} is not possible on {path}."),
         }.get(error.status_code, Refusal(404, "ResourceNotFound", f"There is nothing at {path}."))
-        return _answer(world, refusal.status, render(refusal.body))
+        return _response(_refused(world, refusal))
 
     @app.exception_handler(Exception)
     async def broken(request: Request, error: Exception) -> Response:
-        refusal = Refusal(500, "InternalServerError", "The emulator has failed; its log says where.")
-        return _answer(world, refusal.status, render(refusal.body))
+        return _response(_refused(world, BROKEN))
 
 
-def _answer(world: World, status: int, text: str) -> Response:
-    return Response(text, status, {REQUEST_ID: world.new_request_id()}, "application/json")
+BROKEN = Refusal(500, "InternalServerError", "The emulator has failed; its log says where.")
+
+
+def _refused(world: World, refusal: Refusal) -> Reply:
+    return Reply(refusal.status, to_json(refusal.body), world.new_request_id())
+
+
+def _response(reply: Reply) -> Response:
+    return Response(reply.text, reply.status, reply.headers)
 
 
 def _endpoint(world: World, operation: Operation) -> Callable[..., Any]:
     async def endpoint(request: Request) -> Response:
         raw = await request.body()
+        scope = request.scope
+        sent = Sent(
+            request.method, scope["path"], scope["raw_path"].decode("latin-1").partition("?")[0],
+            scope["query_string"].decode("latin-1"), decoded(scope["headers"]), raw,
+        )  # fmt: skip
+        object_id = request.path_params.get("id", "")
         fault = world.take_fault(operation.name)
-        if fault and fault.fault in ("delay", "reset", "status"):
-            if fault.fault == "delay":
-                await anyio.sleep(fault.seconds)
-            else:
-                return _early(world, operation, request, fault)
-        status, text = _handle(world, operation, request, raw)
-        response = _answer(world, status, text)
-        _take_down(world, operation, request, raw, status, text)
-        return Aborting() if fault and fault.fault == "drop-after-commit" else response
+        if fault and fault.fault == "delay":
+            await anyio.sleep(fault.seconds)
+        elif fault and fault.fault == "reset":
+            return Aborting()
+        elif fault and fault.fault == "status":
+            reply = _refused(world, Refusal(fault.status, "ServiceUnavailable", "This answer was asked for: a fault."))
+            _take_down(world, operation, sent, reply.status, json.loads(reply.text))
+            return _response(reply)
+        reply = answer(world, operation, object_id, sent)
+        reply.afterwards()
+        return Aborting() if fault and fault.fault == "drop-after-commit" else _response(reply)
 
     return endpoint
 
 
-def _early(world: World, operation: Operation, request: Request, fault: Fault) -> Response:
-    """End a call before anything was done."""
-    if fault.fault == "reset":
-        return Aborting()
-    text = render(Refusal(fault.status, "ServiceUnavailable", "This answer is a fault that was asked for.").body)
-    _take_down(world, operation, request, b"", fault.status, text)
-    return _answer(world, fault.status, text)
+def decoded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """Return headers as text; their names are in lower case already."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
-def _handle(world: World, operation: Operation, request: Request, raw: bytes) -> tuple[int, str]:
-    scope = request.scope
-    sent_path = scope["raw_path"].decode("latin-1").partition("?")[0]
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+def answer(world: World, operation: Operation, object_id: str, sent: Sent) -> Reply:
+    """Do what a request asks for, in one transaction."""
     try:
-        query = scope["query_string"].decode("latin-1")
-        merchant = authenticate(world, operation, request.method, sent_path, query, pairs, raw)
+        merchant = authenticate(world, operation, sent.method, sent.raw_path, sent.query, sent.headers, sent.body)
         _throttle(world, operation, merchant)
-        return _once(world, operation, merchant, request, raw)
+        status, text, document = _once(world, operation, merchant, object_id, sent)
     except Refusal as refusal:
-        return refusal.status, render(refusal.body)
+        status, text, document = refusal.status, to_json(refusal.body), refusal.body
+    return Reply(
+        status,
+        text,
+        world.new_request_id(),
+        lambda: _take_down(world, operation, sent, status, document or json.loads(text)),
+    )
 
 
-def _once(world: World, operation: Operation, merchant: Merchant, request: Request, raw: bytes) -> tuple[int, str]:
+def direct(
+    world: World, method: str, raw_path: str, query: str, headers: list[tuple[str, str]], body: bytes
+) -> Reply | None:
+    """Answer a plain request, or return None for one that is not: no such operation, or a fault is set for it."""
+    path = routed_path(raw_path)
+    operation, object_id = routed(method, path)
+    if operation is None or world.has_fault(operation.name):
+        return None
+    try:
+        return answer(world, operation, object_id, Sent(method, path, raw_path, query, headers, body))
+    except Exception:  # noqa: BLE001 (one broken answer must not end the server)
+        _LOG.exception("%s %s", method, path)
+        return _refused(world, BROKEN)
+
+
+def _once(world: World, operation: Operation, merchant: Merchant, object_id: str, sent: Sent) -> tuple[int, str, Body]:
     """Do the work, or replay the answer that the same idempotency key had before."""
-    key = request.headers.get(IDEMPOTENCY_HEADER, "") if operation.method == "POST" else ""
-    fingerprint = _fingerprint(request, raw) if key else ""
+    key = (sent.header(IDEMPOTENCY_HEADER) or "") if operation.method == "POST" else ""
     with world.store.transaction():
         if key and (kept := world.store.answer(merchant.merchant_id, key)):
-            if kept[0] == fingerprint:
-                return kept[1], kept[2]
+            request, status, text = kept
+            if _same(request, _request(sent)):
+                return status, text, json.loads(text)
             raise Refusal(
                 400, "DuplicateIdempotencyKey", f"The idempotency key {key} was used for a different request before."
             )
-        status, text = _work(world, operation, merchant, request, raw)
+        status, document = _work(world, operation, merchant, object_id, sent)
+        text = to_json(document)
         # A refusal is an answer too; what the server could not do is not.
         if key and status < 500:
-            world.store.remember(merchant.merchant_id, key, fingerprint, status, text)
-        return status, text
+            world.store.remember(merchant.merchant_id, key, _request(sent), status, text)
+        return status, text, document
 
 
-def _work(world: World, operation: Operation, merchant: Merchant, request: Request, raw: bytes) -> tuple[int, str]:
+def _work(world: World, operation: Operation, merchant: Merchant, object_id: str, sent: Sent) -> tuple[int, Body]:
     try:
         with world.store.undoing():
-            body = checked_body(operation.body, raw) if operation.body else {}
-            object_id = request.path_params.get("id", "")
-            code = request.headers.get(SIMULATION_HEADER)
+            body = checked_body(operation.body, sent.body) if operation.body else {}
+            code = sent.header(SIMULATION_HEADER)
             world.check_code(operation.name, code)
             record = HANDLERS[operation.name](Call(world, operation, merchant, object_id, body, code))
     except Refusal as refusal:
-        return refusal.status, render(refusal.body)
+        return refusal.status, refusal.body
     status = operation.pending if operation.pending and record.hidden.get("pending") else operation.success
-    return status, render(record.document)
+    return status, record.document
 
 
-def _fingerprint(request: Request, raw: bytes) -> str:
-    """Return what makes two requests the same: operation, object and values, not the spelling of the JSON."""
+def _request(sent: Sent) -> bytes:
+    """Return what an idempotency key belongs to."""
+    return f"{sent.method} {sent.path}\n".encode() + sent.body
+
+
+def _same(kept: bytes, now: bytes) -> bool:
+    """Whether two requests ask for the same: operation, object and values, not the spelling of the JSON."""
+    if kept == now:
+        return True
+    (first, one), (second, other) = (request.split(b"\n", 1) for request in (kept, now))
     try:
-        values = json.dumps(json.loads(raw or b"{}", parse_float=str), sort_keys=True)
+        return first == second and _values(one) == _values(other)
     except (ValueError, RecursionError):
-        values = raw.hex()
-    return hashlib.sha256(f"{request.method} {request.scope['path']} {values}".encode()).hexdigest()
+        return False
+
+
+def _values(raw: bytes) -> Any:
+    return json.loads(raw or b"{}", parse_float=str)
 
 
 def _throttle(world: World, operation: Operation, merchant: Merchant) -> None:
@@ -302,20 +316,19 @@ def _throttle(world: World, operation: Operation, merchant: Merchant) -> None:
     world.quotas[merchant.merchant_id, operation.name] = (level - 1, now)
 
 
-def _take_down(world: World, operation: Operation, request: Request, raw: bytes, status: int, text: str) -> None:
+def _take_down(world: World, operation: Operation, sent: Sent, status: int, answered: Body) -> None:
     """Note an exchange for `GET journal`, without signature and personal data: the ids and states are enough."""
-    answer = json.loads(text)
     world.journal.append(
         {
             "at": world.clock.now().isoformat().replace("+00:00", "Z"),
             "operation": operation.name,
-            "method": request.method,
-            "path": request.url.path,
+            "method": sent.method,
+            "path": operation.path if operation.secret_id else sent.path,
             "status": status,
-            "idempotencyKey": request.headers.get(IDEMPOTENCY_HEADER, "")[:_LONGEST_KEY] or None,
-            "bodyBytes": len(raw),
-            "reasonCode": answer.get("reasonCode"),
-            "state": (answer.get("statusDetails") or {}).get("state"),
-            "ids": {name: answer[name] for name in answer if name.endswith("Id") and isinstance(answer[name], str)},
+            "idempotencyKey": (sent.header(IDEMPOTENCY_HEADER) or "")[:_LONGEST_KEY] or None,
+            "bodyBytes": len(sent.body),
+            "reasonCode": answered.get("reasonCode"),
+            "state": (answered.get("statusDetails") or {}).get("state"),
+            "ids": {name: value for name, value in answered.items() if name.endswith("Id") and isinstance(value, str)},
         }
     )

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from fastapi import FastAPI, HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from amazonpay_nb.emulator.api import build_api
+from amazonpay_nb.emulator.api import build_api, routed_path
 from amazonpay_nb.emulator.control import build_control
 from amazonpay_nb.emulator.hosted import build_pages
 from amazonpay_nb.emulator.rules import fire_due
@@ -20,7 +19,6 @@ __all__ = ["Gateway", "build_app"]
 # How often a real-time clock looks at the agenda.
 TICK_SECONDS = 0.2
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length  [emulator-only]
-_ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
 
 
 def build_app(world: World, token: str) -> "Gateway":
@@ -64,8 +62,8 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection event, as ASGI prescribes."""
         if scope["type"] == "http":
-            path = _ENVIRONMENT_SEGMENT.sub("", scope["path"])
-            scope["path"] = path.rstrip("/") if path.startswith("/v2") else path
+            path = routed_path(scope["path"])
+            scope["path"] = path if path.startswith("/v2") else scope["path"]
             # The server's `send` is a method of the object that owns the socket; ASGI itself cannot drop a connection.
             cycle = getattr(send, "__self__", None)
             scope["abort"] = lambda: cycle.transport.abort() if cycle else None

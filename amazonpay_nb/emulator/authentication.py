@@ -1,6 +1,6 @@
 """Who sends this request, and is it signed?  The checks are made in the order in which Amazon's answers suggest.
 
-Headers present, date, key known, environment, signature.
+Headers present, date, key known, environment, signature, and whether the account may do this at all.
 """
 
 import re
@@ -10,12 +10,23 @@ from urllib.parse import unquote
 
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import Merchant, World
-from amazonpay_nb.signing import MAX_AGE, MAX_AHEAD, SignatureMismatch, parse_authorization, parse_date, verify_request
+from amazonpay_nb.signing import (
+    MAX_AGE,
+    MAX_AHEAD,
+    SentRequest,
+    SignatureMismatch,
+    joined_headers,
+    parse_authorization,
+    parse_date,
+    verify_authorized,
+)
 from amazonpay_nb.spec.operations import Idempotency, Operation
+from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATION_HEADER, simulation
 
 __all__ = ["IDEMPOTENCY_HEADER", "authenticate"]
 
 IDEMPOTENCY_HEADER = "x-amz-pay-idempotency-key"
+_DELEGATION_HEADER = "x-amz-pay-authtoken"
 _REQUIRED = ("authorization", "accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region")
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -35,26 +46,38 @@ def authenticate(
         raw_path: The path as it was sent, with its environment segment and trailing slash.
         pairs: The headers as they were sent.
     Raises:
-        Refusal: 400, 401 or 403.
+        Refusal: 400, 401 or 403, or whatever a simulation code of `ANYWHERE` asks for.
     """
-    headers = {name.lower(): value for name, value in pairs}
+    headers = joined_headers(pairs)
     _check_present(headers, operation)
     _check_region(world, headers["x-amz-pay-region"])
-    date = _check_date(world, headers["x-amz-pay-date"])
+    _check_date(world, headers["x-amz-pay-date"])
     try:
         authorization = parse_authorization(headers["authorization"])
     except SignatureMismatch as unreadable:
-        raise Refusal(400, "InvalidHeaderValue", unreadable.explanation) from None
+        raise Refusal(403, "InvalidAuthentication", unreadable.explanation) from None  # which code: inferred
     merchant = world.merchant_of_key(authorization.public_key_id)
     if merchant is None:
         raise Refusal(401, "UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
     _check_environment(unquote(raw_path), authorization.public_key_id)
-    public_pem = merchant.keys[authorization.public_key_id]
-    # The date has been judged against two clocks; the signature is checked at the request's own time.
-    mismatch = verify_request(method, raw_path, query, pairs, body, public_pem, now=date)
+    sent = SentRequest(method, raw_path, query, pairs, authorization.signed_headers, body)
+    mismatch = verify_authorized(sent, headers, authorization, merchant.keys[authorization.public_key_id])
     if mismatch is not None:
         raise Refusal(403, "InvalidRequestSignature", _explain(mismatch, authorization.signature))
+    if headers.get(_DELEGATION_HEADER):
+        raise Refusal(403, "InvalidAuthorizationToken", "No merchant account has delegated anything to this one.")
+    _refuse_as_asked(world, operation.name, headers.get(SIMULATION_HEADER, ""))
     return merchant
+
+
+def _refuse_as_asked(world: World, operation: str, code: str) -> None:
+    """Give the refusal of any operation that a header or the queue asks for, before anything is done or stored."""
+    queue = world.outcomes[operation]
+    if not code and queue and queue[0].code in ANYWHERE:
+        code = queue.popleft().code
+    row = simulation(operation, code) if code in ANYWHERE else None
+    if row:
+        raise Refusal(row.status, str(row.reason_code), f"This refusal is a simulation that was asked for: {row.code}.")
 
 
 def _check_present(headers: Mapping[str, str], operation: Operation) -> None:
@@ -82,15 +105,15 @@ def _check_region(world: World, value: str) -> None:
         )  # fmt: skip
 
 
-def _check_date(world: World, value: str) -> datetime:
-    """Return the date when it fits the virtual or the wall clock: SDKs always sign wall time."""
+def _check_date(world: World, value: str) -> None:
+    """The date has to fit the virtual or the wall clock: SDKs always sign wall time."""
     try:
         date = parse_date(value.strip())
     except SignatureMismatch:
         raise Refusal(400, "InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date is no date.") from None
     clocks = (world.clock.now(), datetime.now(date.tzinfo))
     if any(now - MAX_AGE <= date <= now + MAX_AHEAD for now in clocks):
-        return date
+        return
     ahead = all(date > now for now in clocks)
     problem = "should not be in future" if ahead else "is too old"
     raise Refusal(400, "InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date {problem}")

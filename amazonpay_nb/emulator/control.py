@@ -18,7 +18,7 @@ from amazonpay_nb.emulator.rules import advance, move
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Fault, World
 from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.states import CHARGE_PERMISSION, MERCHANT
+from amazonpay_nb.spec.states import MACHINES, MERCHANT
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 
 __all__ = ["CONTROL_PATH", "build_control", "control_error"]
@@ -62,8 +62,8 @@ class FaultBody(_Body):
     times: int = Field(default=1, ge=1, le=1000)
 
 
-class PermissionState(_Body):
-    """The state to put a Charge Permission in, as only Amazon, the buyer or the clock can."""
+class NewState(_Body):
+    """The state to put a Charge Permission or a Charge in, as only Amazon, the buyer or the clock can."""
 
     state: str
     reason_code: str | None = None
@@ -130,16 +130,12 @@ def build_control(app: FastAPI, world: World, token: str) -> None:  # noqa: C901
         return {"faults": [{"operation": f.operation, "fault": f.fault, "times": f.times} for f in world.faults]}
 
     @router.post("/permissions/{permission_id}")
-    async def interrupt(permission_id: str, body: PermissionState) -> Answer:
-        permission = _find(world, "Charge Permission", permission_id)
-        row = CHARGE_PERMISSION.leading_to(permission.state, body.state, body.reason_code)
-        if row is None:
-            rows = [r for r in CHARGE_PERMISSION.rows if r.source == permission.state and r.actor != MERCHANT]
-            possible = ", ".join(f"{r.target} ({r.reason})" if r.reason else r.target for r in rows)
-            raise HTTPException(400, f"{permission_id} is {permission.state}; possible: {possible or 'nothing'}.")
-        with world.store.transaction():
-            move(world, permission, row.trigger)
-        return permission.document
+    async def interrupt(permission_id: str, body: NewState) -> Answer:
+        return _cause(world, "Charge Permission", permission_id, body)
+
+    @router.post("/charges/{charge_id}")
+    async def decide(charge_id: str, body: NewState) -> Answer:
+        return _cause(world, "Charge", charge_id, body)
 
     @router.get("/journal")
     async def journal() -> Answer:
@@ -194,6 +190,19 @@ def _is_loopback(host: str) -> bool:
 def _clock(world: World) -> Answer:
     now = world.clock.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return {"now": now, "mode": world.clock.mode}
+
+
+def _cause(world: World, kind: str, object_id: str, body: NewState) -> Answer:
+    """Take the row that leads to a state and that no merchant can take."""
+    record, machine = _find(world, kind, object_id), MACHINES[kind]
+    row = machine.leading_to(record.state, body.state, body.reason_code)
+    if row is None:
+        rows = [r for r in machine.rows if r.source == record.state and r.actor != MERCHANT]
+        possible = ", ".join(f"{r.target} ({r.reason})" if r.reason else r.target for r in rows)
+        raise HTTPException(400, f"{object_id} is {record.state}; possible: {possible or 'nothing'}.")
+    with world.store.transaction():
+        move(world, record, row.trigger)
+    return record.document
 
 
 def _find(world: World, kind: str, object_id: str) -> Record:

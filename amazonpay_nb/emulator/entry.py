@@ -1,23 +1,28 @@
-"""The entry of a hosted visit: checks what `checkout.js` posts, as Amazon's entry does, and opens a session."""
+"""The entry of a hosted visit: checks what `checkout.js` or the Mobile SDK posts, as Amazon's entry does.
+
+What comes through it opens a session, or a plain sign-in.
+"""
 
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from amazonpay_nb.emulator.api import parsed_json, refused_body
+from amazonpay_nb.emulator.bodies import parsed_json, refused_body
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.sessions import new_session
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import verify_payload
-from amazonpay_nb.spec.visits import FLOWS, flow_of, lookup
-from amazonpay_nb.spec.wire import LOOPBACK_HOSTS, ButtonPayload, ProductType
+from amazonpay_nb.spec.visits import flow_of, lookup
+from amazonpay_nb.spec.wire import LOOPBACK_HOSTS, ButtonPayload, MobilePayload, ProductType, SignInPayload
 
-__all__ = ["start"]
+__all__ = ["start", "start_mobile"]
 
 # What checkout.js takes for granted when the page names no algorithm.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
+# Product types whose payload has a form of its own.
+_PAYLOADS = {"SignIn": SignInPayload}
 
 
 def start(world: World, form: dict[str, str], origin: str) -> Record:
@@ -28,7 +33,8 @@ def start(world: World, form: dict[str, str], origin: str) -> Record:
     Raises:
         Refusal: 400 or 403; it is shown on a hosted page, the buyer is not sent anywhere.
     """
-    merchant = _merchant(world, form)
+    _check_environment(form)
+    merchant = _merchant_of_key(world, form)
     _check_origins(world, (origin, form.get("origin_url", ""), form.get("merchantDomain", "")))
     payload = form.get("payloadJSON", "")
     mismatch = verify_payload(
@@ -41,18 +47,48 @@ def start(world: World, form: dict[str, str], origin: str) -> Record:
             f"Signature does not match signedString {mismatch.string_to_sign} for merchant {merchant.merchant_id}. "
             f"{mismatch.explanation}",
         )  # fmt: skip
-    product_type = form.get("productType") or "PayAndShip"
+    return _opened(world, merchant, form, parsed_json(payload.encode(), "payloadJSON"))
+
+
+def start_mobile(world: World, raw: bytes) -> Record:
+    """Open a session from the Mobile SDK's start call: nothing in it is signed, and Finalize checks it later.
+
+    Raises:
+        Refusal: 400 or 403; the app gets it as JSON.
+    """
+    call = parsed_json(raw, "The body")
+    if not isinstance(call, dict):
+        raise Refusal(400, "InvalidRequestFormat", "The body must be a JSON object.")
+    if str(call.get("msdk")).lower() != "true":
+        raise Refusal(400, "InvalidParameterValue", "msdk must be true: only the Mobile SDK starts a checkout here.")
+    _check_environment(call)
+    merchant = next((one for one in world.merchants if one.merchant_id == call.get("merchantId")), None)
+    if merchant is None:
+        raise Refusal(403, "InvalidAuthentication", f"There is no merchant {call.get('merchantId')!r}.")
+    return _opened(world, merchant, call, call.get("checkoutSessionConfig"), mobile=True)
+
+
+def _opened(world: World, merchant: Merchant, told: dict[str, Any], payload: Any, *, mobile: bool = False) -> Record:
+    product_type = told.get("productType") or "PayAndShip"
     if product_type not in get_args(ProductType):
         raise Refusal(400, "InvalidParameterValue", f"productType {product_type!r} does not exist.")
-    body = _checked_payload(world, payload, product_type)
-    currency = form.get("ledgerCurrency", "")
+    body = _checked_payload(world, payload, product_type, mobile)
+    currency = told.get("ledgerCurrency", "")
     if currency and currency not in world.region.ledger_currencies:
         allowed = " or ".join(world.region.ledger_currencies)
         raise Refusal(400, "InvalidParameterValue", f"ledgerCurrency {currency!r} must be {allowed} in this region.")
-    return new_session(world, merchant, body, trigger="Click the button", product_type=product_type, currency=currency)
+    language = told.get("checkoutLanguage") or world.region.default_language
+    if language not in world.region.languages:
+        allowed = " or ".join(world.region.languages)
+        raise Refusal(400, "InvalidParameterValue", f"checkoutLanguage {language!r} must be {allowed} in this region.")
+    session = new_session(
+        world, merchant, body, trigger="Click the button", product_type=product_type, currency=currency, mobile=mobile
+    )
+    session.hidden["language"] = language
+    return session
 
 
-def _merchant(world: World, form: dict[str, str]) -> Merchant:
+def _merchant_of_key(world: World, form: dict[str, str]) -> Merchant:
     key_id = form.get("publicKeyId", "")
     merchant = world.merchant_of_key(key_id)
     if merchant is None:
@@ -61,10 +97,18 @@ def _merchant(world: World, form: dict[str, str]) -> Merchant:
         raise Refusal(
             403, "InvalidAuthentication", f"The public key id does not belong to merchant {form.get('merchantId')!r}."
         )
-    environment = form.get("environment", "SANDBOX").upper()
+    return merchant
+
+
+def _check_environment(told: dict[str, Any]) -> None:
+    environment = str(told.get("environment", "SANDBOX")).upper()
+    prefix = str(told.get("publicKeyId", "")).partition("-")[0].upper()
+    if prefix in ("LIVE", "SANDBOX") and prefix != environment:
+        raise Refusal(
+            400, "InvalidParameterValue", f"The public key id is of {prefix}, and the button asks for {environment!r}."
+        )
     if environment != "SANDBOX":
         raise Refusal(400, "InvalidParameterValue", f"This is a Sandbox; the button asks for {environment!r}.")
-    return merchant
 
 
 def _check_origins(world: World, origins: tuple[str, ...]) -> None:
@@ -83,16 +127,17 @@ def _check_origins(world: World, origins: tuple[str, ...]) -> None:
             )  # fmt: skip
 
 
-def _checked_payload(world: World, payload: str, product_type: str) -> dict[str, Any]:
-    parsed = parsed_json(payload.encode(), "payloadJSON")
-    if not isinstance(parsed, dict):
-        raise Refusal(400, "InvalidRequestFormat", "payloadJSON must be a JSON object.")
+def _checked_payload(world: World, payload: Any, product_type: str, mobile: bool) -> dict[str, Any]:
+    if not isinstance(payload, dict):
+        raise Refusal(400, "InvalidRequestFormat", "The payload must be a JSON object.")
+    model = MobilePayload if mobile else _PAYLOADS.get(product_type, ButtonPayload)
     try:
-        body = ButtonPayload.model_validate(parsed).model_dump(by_alias=True, exclude_unset=True)
+        body: dict[str, Any] = model.model_validate(payload).model_dump(by_alias=True, exclude_unset=True)
     except ValidationError as error:
         raise refused_body(error) from None
-    # The button says that it signs in, so the payload has to say where to; other flows are told by their payload.
-    flow = FLOWS["sign-in"] if product_type == "SignInAndSetup" else flow_of(body, product_type)
+    flow = flow_of(body, product_type)
+    if mobile and not flow.mobile:
+        raise Refusal(400, "InvalidRequest", f"{flow.title}: the Mobile SDK has no variant of it.")
     for field in flow.required:
         if lookup(body, field) is None:
             raise Refusal(400, "MissingParameterValue", f"{flow.title}: the payload must hold {field}.")

@@ -1,33 +1,40 @@
 """Amazon's pages, emulated: plain forms that a person clicks and `buyer.py` presses alike.
 
 A visit walks through the pages that `spec.visits` lists for the flow.  Every address on a page is relative, so that the
-pages work behind a proxy; every form carries a token that only the page knows.
+pages work behind a proxy; every form carries a token that only the page knows.  A page speaks the language that the
+button asked for; what is meant for developers stays English.
 """
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import jinja2
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
 
 from amazonpay_nb.emulator import buyers, entry
-from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.refusal import Explained, Refusal
 from amazonpay_nb.emulator.store import Record
-from amazonpay_nb.emulator.visit import NOTICES, Visit
+from amazonpay_nb.emulator.texts import Texts, texts
+from amazonpay_nb.emulator.visit import Visit
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.spec.simulations import CARDS
-from amazonpay_nb.spec.visits import PAGES, RETURN_PARAMETER
+from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
+from amazonpay_nb.spec.visits import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 
 __all__ = ["build_pages"]
 
 _HERE = Path(__file__).parent
 _PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_HERE / "pages"), autoescape=True, undefined=jinja2.StrictUndefined
+    loader=jinja2.FileSystemLoader(_HERE / "pages"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 _HEADERS = {
     "cache-control": "no-store",
@@ -46,45 +53,67 @@ class Pages:
         self.world = world
         self._key = secrets.token_bytes(32)
 
-    def find(self, session_id: str) -> Visit:
-        """Return the visit of an Open session."""
-        session = self.world.store.get("Checkout Session", session_id)
+    def find(self, request: Request, told: Mapping[str, str]) -> Visit:
+        """Return the visit of an Open session; note its language, also for a page that refuses."""
+        session_id = told.get(RETURN_PARAMETER, "")
+        session = self.world.store.get(CHECKOUT_SESSION, session_id) or self.world.store.get(SIGN_IN, session_id)
         if session is None:
-            raise Refusal(404, "ResourceNotFound", "There is no such checkout. Go back to the shop and start again.")
-        if session.state != "Open":
+            raise Explained("unknown", "No Checkout Session has this id.", status=404, reason_code="ResourceNotFound")
+        request.state.language = session.hidden.get("language")
+        if session.kind == CHECKOUT_SESSION and session.state != "Open":
             reason = session.document["statusDetails"]["reasonCode"]
-            text = f"This checkout is {session.state}{f' ({reason})' if reason else ''}. Go back to the shop."
-            raise Refusal(422, "InvalidCheckoutSessionStatus", text)
+            message = f"Checkout Session {session.id} is {session.state}{f' ({reason})' if reason else ''}."
+            raise Explained("over", message, status=422, reason_code="InvalidCheckoutSessionStatus")
         return Visit(self.world, session)
 
-    def find_by_form(self, form: dict[str, str]) -> Visit:
+    def find_by_form(self, request: Request, form: Mapping[str, str]) -> Visit:
         """Return the visit whose page a form is from."""
-        visit = self.find(form.get(RETURN_PARAMETER, ""))
+        visit = self.find(request, form)
         if not hmac.compare_digest(form.get("token", "").encode(), self._token(visit.session).encode()):
-            raise Refusal(403, "InvalidRequest", "This form is not from this page. Open the page again.")
+            raise Explained("form", "The form holds no token of this page.", status=403, reason_code="InvalidRequest")
         return visit
 
     def _token(self, session: Record) -> str:
         return hmac.new(self._key, session.id.encode(), hashlib.sha256).hexdigest()
 
-    def show(self, name: str, visit: Visit, error: str = "", status: int = 200) -> Response:
-        """Render a page of a visit."""
+    def show(
+        self, name: str, visit: Visit, refusal: Refusal | None = None, form: dict[str, str] | None = None
+    ) -> Response:
+        """Render a page of a visit; a *refusal* says what to correct in the *form* that was sent."""
         document = visit.session.document
         shop = document["merchantMetadata"]["merchantStoreName"]
+        shop = shop or self.world.merchant(visit.session.merchant_id).name
+        t = self._texts(visit.hidden.get("language"))
         return self._render(
-            name, status, visit=visit, session=visit.session, document=document, error=error, cards=CARDS,
-            shop=shop or self.world.merchant(visit.session.merchant_id).name, token=self._token(visit.session),
-            personas=buyers.PERSONAS[self.world.region.code], notice=NOTICES.get(visit.hidden.get("notice", ""), ""),
+            name, refusal.status if refusal else 200, t, visit=visit, session=visit.session, document=document,
+            error=refusal and _told(refusal, "error", t, shop=shop), form=form or {}, shop=shop, cards=CARDS,
+            token=self._token(visit.session), personas=buyers.PERSONAS[self.world.region.code], place=buyers.place,
+            pending_seconds=PENDING_SECONDS, notice=visit.notice if name == "payment-method" else "",
         )  # fmt: skip
 
-    def problem(self, refusal: Refusal) -> Response:
+    def problem(self, refusal: Refusal, language: str | None) -> Response:
         """Render a refusal: the buyer is not sent anywhere."""
-        return self._render("problem", refusal.status, refusal=refusal)
+        t = self._texts(language)
+        return self._render("problem", refusal.status, t, error=_told(refusal, "problem", t))
 
-    def _render(self, name: str, status: int, **values: Any) -> Response:
-        title = PAGES.get(name, "Something is wrong")
-        text = _PAGES.get_template(f"{name}.html").render(region=self.world.region, title=title, **values)
+    def _texts(self, language: str | None) -> Texts:
+        region = self.world.region
+        return texts(language if language in region.languages else region.default_language)
+
+    def _render(self, name: str, status: int, t: Texts, **values: Any) -> Response:
+        text = _PAGES.get_template(f"{name}.html").render(name=name, t=t, region=self.world.region, **values)
         return HTMLResponse(text, status, _HEADERS)
+
+
+def _told(refusal: Refusal, table: str, t: Texts, **values: str) -> dict[str, str]:
+    """Return what a page says about a refusal: a sentence for the buyer, and the rest for developers."""
+    text, field, more = "shop-mistake", "", {}
+    if isinstance(refusal, Explained):
+        text, field, more = refusal.text, refusal.field, refusal.values
+    return {
+        "sentence": t(f"{table}.{text}", **values, **more), "field": field, "message": refusal.message,
+        "reason_code": refusal.reason_code,
+    }  # fmt: skip
 
 
 def build_pages(app: FastAPI, world: World) -> None:  # noqa: C901 (a function for each address)
@@ -94,7 +123,7 @@ def build_pages(app: FastAPI, world: World) -> None:  # noqa: C901 (a function f
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, refusal: Refusal) -> Response:
-        return pages.problem(refusal)
+        return pages.problem(refusal, getattr(request.state, "language", None))
 
     @router.get("/checkout.js")
     async def script() -> Response:
@@ -103,40 +132,51 @@ def build_pages(app: FastAPI, world: World) -> None:  # noqa: C901 (a function f
     @router.post("/checkout/initiate")
     async def initiate(request: Request) -> Response:
         form = await _form(request)
+        request.state.language = form.get("checkoutLanguage")
         with world.store.transaction():
             session = entry.start(world, form, request.headers.get("origin", ""))
         return _to("sign-in", session.id)
 
-    @router.get("/checkout/initiate_auth")
-    async def change(amazonCheckoutSessionId: str = "") -> Response:  # noqa: N803 (Amazon's name)
-        visit = pages.find(amazonCheckoutSessionId)
-        with world.store.transaction():
-            return _to(visit.change(), visit.session.id)
+    @router.post("/initiate")
+    async def start_in_app(request: Request) -> Response:
+        try:
+            with world.store.transaction():
+                session = entry.start_mobile(world, await request.body())
+        except Refusal as refusal:  # an app reads it, not a person
+            return JSONResponse(refusal.body, refusal.status)
+        return JSONResponse({RETURN_PARAMETER: session.id})
 
+    @router.get("/checkout/initiate_auth")
+    async def change(request: Request) -> Response:
+        visit = pages.find(request, request.query_params)
+        with world.store.transaction():
+            return _to(visit.change(request.query_params.get("changeAction", "")), visit.session.id)
+
+    @router.get("/initiate")  # the link that the Mobile SDK opens
     @router.get("/checkout")
-    async def enter(amazonCheckoutSessionId: str = "") -> Response:  # noqa: N803
-        visit = pages.find(amazonCheckoutSessionId)
+    async def enter(request: Request) -> Response:
+        visit = pages.find(request, request.query_params)
         with world.store.transaction():
             return _to(f"checkout/{visit.enter()}", visit.session.id)
 
     @router.get("/checkout/{name}")
-    async def show(name: str, amazonCheckoutSessionId: str = "") -> Response:  # noqa: N803
+    async def show(request: Request, name: str) -> Response:
+        visit = pages.find(request, request.query_params)
         if name not in PAGES:
-            raise Refusal(404, "ResourceNotFound", "There is no such page.")
-        visit = pages.find(amazonCheckoutSessionId)
+            raise Explained("page", f"There is no page {name!r}.", status=404, reason_code="ResourceNotFound")
         return pages.show(name, visit) if visit.may_open(name) else _to(visit.page, visit.session.id)
 
     @router.post("/checkout/{name}")
     async def press(name: str, request: Request) -> Response:
         form = await _form(request)
-        visit = pages.find_by_form(form)
+        visit = pages.find_by_form(request, form)
         if not visit.may_open(name):
             return _to(visit.page, visit.session.id)
         try:
             with world.store.transaction():
                 address = visit.press(name, form)
         except Refusal as refusal:
-            return pages.show(name, pages.find(visit.session.id), refusal.message, refusal.status)
+            return pages.show(name, pages.find(request, form), refusal, form)
         return RedirectResponse(address, 303) if address else _to(visit.page, visit.session.id)
 
     app.include_router(router)

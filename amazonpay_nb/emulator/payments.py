@@ -6,18 +6,20 @@ from typing import Any
 
 from amazonpay_nb.emulator import documents
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import money, move, require, settle
+from amazonpay_nb.emulator.rules import MONTH, money, move, price, require, settle
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.regions import (
     CHARGE_CEILINGS,
+    MAX_REFUNDS_ON_A_CHARGE,
     MONTHLY_LIMITS,
     RECURRING_MONTHLY_LIMITS,
     REFUND_CEILINGS,
+    overcharge_limit,
     refund_allowance,
 )
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, Simulation, simulation
-from amazonpay_nb.spec.states import CHARGE
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 
 __all__ = [
     "cancel_charge",
@@ -25,19 +27,28 @@ __all__ = [
     "close_charge_permission",
     "create_charge",
     "create_refund",
+    "opening_limits",
     "update_charge_permission",
 ]
 
 Body = dict[str, Any]
 
 MAX_CHARGES_ON_ONE_TIME = 25
-MAX_REFUNDS_ON_A_CHARGE = 10  # the legacy API's number; v2 publishes none  [inferred]
 SYNCHRONOUS_CAPTURE = timedelta(days=7)
-MONTH = "%Y-%m"  # calendar months in UTC  [inferred]
 _LIMITS_OF_TYPE = {"PaymentMethodOnFile": MONTHLY_LIMITS, "Recurring": RECURRING_MONTHLY_LIMITS}
 
 
 # --- Charge Permission ------------------------------------------------------------------------------------------------
+
+
+def opening_limits(world: World, permission: Body, *, overcharge: bool) -> Body:
+    """Return what a new permission shows as its limits: its order's, more where that was allowed, or a month's."""
+    limit, currency = permission["limits"]["amountLimit"], permission["presentmentCurrency"]
+    if permission["chargePermissionType"] == "Recurring":
+        limit = price(RECURRING_MONTHLY_LIMITS[world.region.code, currency], like={"currencyCode": currency})
+    elif limit and overcharge:
+        limit = price(overcharge_limit(money(limit), currency), like=limit)
+    return {"amountLimit": limit, "amountBalance": limit}
 
 
 def update_charge_permission(world: World, permission: Record, body: Body, outcome: Simulation | None) -> Record:
@@ -84,7 +95,7 @@ def create_charge(world: World, permission: Record, body: Body, outcome: Simulat
     outcome = outcome or _outcome_of_card(permission, body)
     _check_simulation(outcome, body)
     if outcome and outcome.reason_code:
-        raise _declined(world, permission, outcome)
+        raise _declined(world, permission, outcome, "AuthorizationInitiated")
     charge = _new_charge(world, permission, body)
     move(world, charge, "Create Charge")
     settle(world, charge, "Authorize", outcome)
@@ -97,11 +108,11 @@ def create_charge(world: World, permission: Record, body: Body, outcome: Simulat
 
 def _new_charge(world: World, permission: Record, body: Body) -> Record:
     now = world.clock.now()
-    one_time = permission.document["chargePermissionType"] == "OneTime"
-    charge_id = world.new_item_id("Charge", permission.id if one_time else world.new_order_id("S"))
+    kind = permission.document["chargePermissionType"]
+    charge_id = world.new_item_id("Charge", permission.id if kind == "OneTime" else world.new_order_id("S"))
     return Record(
         "Charge", charge_id, permission.merchant_id, documents.charge(charge_id, body, now), permission.id,
-        {"month": now.strftime(MONTH), "capture": None, "oneTime": one_time},
+        {"month": now.strftime(MONTH), "capture": None, "type": kind},
     )  # fmt: skip
 
 
@@ -116,7 +127,8 @@ def capture_charge(world: World, charge: Record, body: Body, outcome: Simulation
             f"Charge {charge.id} is authorized for {authorised['amount']}: {amount['amount']} cannot be captured.",
         )  # fmt: skip
     if outcome and outcome.reason_code:
-        raise Refusal(outcome.status, outcome.reason_code, f"The capture of Charge {charge.id} was not accepted.")
+        permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
+        raise _declined(world, permission, outcome, "CaptureInitiated")
     if (
         outcome is None
         and world.clock.now() - datetime.fromisoformat(charge.hidden["authorized"]) > SYNCHRONOUS_CAPTURE
@@ -200,13 +212,14 @@ def _check_simulation(outcome: Simulation | None, body: Body) -> None:
         )
 
 
-def _declined(world: World, permission: Record, outcome: Simulation) -> Refusal:
-    """Return the refusal of a declined charge, after what follows on the permission."""
+def _declined(world: World, permission: Record, outcome: Simulation, state: str) -> Refusal:
+    """Return the refusal of a charge or capture, after what its decline in *state* would do to the permission."""
     code = str(outcome.reason_code)
-    authorization = "AuthorizationInitiated", f"Decline: {code}"
-    if CHARGE.has(*authorization):  # other refusals decline nothing
-        for follow_up in CHARGE.step(*authorization).then:
-            move(world, permission, follow_up.trigger)
+    decline = state, f"Decline: {code}"
+    if CHARGE.has(*decline):  # other refusals decline nothing
+        for follow_up in CHARGE.step(*decline).then:
+            if CHARGE_PERMISSION.has(permission.state, follow_up.trigger):  # it may be Closed
+                move(world, permission, follow_up.trigger)
     return Refusal(outcome.status, code, f"The charge on {permission.id} was not accepted: {code}.", keep=True)
 
 
@@ -214,13 +227,20 @@ def _declined(world: World, permission: Record, outcome: Simulation) -> Refusal:
 
 
 def create_refund(world: World, charge: Record, body: Body, outcome: Simulation | None) -> Record:
-    """Start a refund; more than was captured is possible up to a documented allowance."""
+    """Start a refund.
+
+    The ceiling is one refund's; the allowance on top of the capture is shared by all refunds of the charge.
+    """
     require(charge, "Create Refund")
     amount, captured = body["refundAmount"], charge.document["captureAmount"]
     currency = captured["currencyCode"]
     _check_currency(amount, currency, f"Charge {charge.id}")
     earlier = [r for r in world.store.children("Refund", charge.id) if r.state != "Declined"]
-    most = min(money(captured) + refund_allowance(money(captured), currency), REFUND_CEILINGS[currency])
+    if money(amount) > REFUND_CEILINGS[currency]:
+        raise Refusal(
+            400, "TransactionAmountExceeded", f"A refund cannot be over {REFUND_CEILINGS[currency]} {currency}."
+        )
+    most = money(captured) + refund_allowance(money(captured), currency)
     left = most - sum(money(r.document["refundAmount"]) for r in earlier)
     if money(amount) > left:
         raise Refusal(
@@ -229,6 +249,8 @@ def create_refund(world: World, charge: Record, body: Body, outcome: Simulation 
         )  # fmt: skip
     if len(earlier) >= MAX_REFUNDS_ON_A_CHARGE:
         raise Refusal(422, "TransactionCountExceeded", f"Charge {charge.id} has had {MAX_REFUNDS_ON_A_CHARGE} refunds.")
+    if outcome and outcome.reason_code:
+        raise Refusal(outcome.status, outcome.reason_code, f"The refund of Charge {charge.id} was not accepted.")
     refund_id = world.new_item_id("Refund", charge.id.rsplit("-", 1)[0])
     document = documents.refund(refund_id, body, world.clock.now())
     refund = Record("Refund", refund_id, charge.merchant_id, document, charge.id)

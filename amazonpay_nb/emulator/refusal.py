@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["Refusal"]
+__all__ = ["Explained", "Refusal"]
 
 
 class Refusal(Exception):
@@ -23,3 +23,21 @@ class Refusal(Exception):
     def body(self) -> dict[str, Any]:
         """The documented error body."""
         return {"reasonCode": self.reason_code, "message": self.message}
+
+
+class Explained(Refusal):
+    """A refusal on a hosted page that has a sentence of its own for the buyer, in the buyer's language.
+
+    Args:
+        text: The sentence's name among the page texts.
+        message: The same for developers, in English.
+        field: The form field that the buyer can correct, "" where it is none.
+        values: What the sentence's placeholders stand for.
+    """
+
+    def __init__(
+        self, text: str, message: str, *, status: int = 400, reason_code: str = "InvalidParameterValue",
+        field: str = "", **values: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(status, reason_code, message)
+        self.text, self.field, self.values = text, field, values

@@ -9,25 +9,33 @@ from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.refusals import wrong_state
 from amazonpay_nb.spec.regions import format_amount
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.state_reasons import STATE_REASONS
-from amazonpay_nb.spec.states import MACHINES, TIMERS, NotAllowed, Transition
+from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, NotAllowed, Transition
 
-__all__ = ["advance", "fire_due", "money", "move", "price", "require", "settle"]
+__all__ = [
+    "MONTH",
+    "advance",
+    "fire_due",
+    "forget_after",
+    "money",
+    "move",
+    "open_calendar",
+    "price",
+    "require",
+    "settle",
+]
 
 # A Checkout Session can be read for so long after it has ended.
 SESSION_KEPT = timedelta(days=30)
-_DELETE = "Delete"
+MONTH = "%Y-%m"  # calendar months in UTC  [inferred]
+# What time brings besides a change of state.
+_DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
 # Virtual time ends here: further on, timers would leave the calendar.
 _LAST_YEAR = 9000
 
-# 422 for a call that the object's state does not allow.
-_WRONG_STATE = {
-    "Checkout Session": "InvalidCheckoutSessionStatus",
-    "Charge Permission": "InvalidChargePermissionStatus",
-    "Charge": "InvalidChargeStatus",
-}
 _MEANINGS = {(row.object, row.code): row.meaning for row in STATE_REASONS}
 _TIMERS = {(timer.machine, timer.state): timer for timer in TIMERS}
 
@@ -54,7 +62,8 @@ def require(record: Record, trigger: str) -> Transition:
         return machine.step(record.state, trigger)
     except NotAllowed as error:
         message = str(error).replace(machine.name, f"{machine.name} {record.id}", 1)
-        raise Refusal(422, _WRONG_STATE[record.kind], message) from None
+        reason = (record.document["statusDetails"] or {}).get("reasonCode")
+        raise Refusal(422, wrong_state(record.kind, trigger, reason), message) from None
 
 
 def move(
@@ -80,8 +89,8 @@ def move(
     world.store.put(record)
     if change := _counted(record) - before:
         world.store.spend(record.parent, record.hidden["month"], int(change * 100))
-    if record.hidden.get("oneTime"):
-        _update_balance(world, record)
+    if show_balance := _BALANCES.get(record.hidden.get("type", "")):
+        show_balance(world, record)
     for follow_up in row.then:
         if not follow_up.when or follow_up.when in flags:
             for related in _related(world, record, follow_up.machine):
@@ -104,6 +113,11 @@ def _plan(world: World, record: Record, row: Transition, later: Simulation | Non
 
 def _schedule(world: World, record: Record, trigger: str, after: timedelta) -> None:
     world.store.plan(record, trigger, (world.clock.now() + after).isoformat())
+
+
+def forget_after(world: World, record: Record, after: timedelta) -> None:
+    """Delete *record* when *after* has passed; put it afterwards."""
+    _schedule(world, record, _DELETE, after)
 
 
 def settle(world: World, record: Record, trigger: str, outcome: Simulation | None) -> None:
@@ -148,12 +162,20 @@ def _related(world: World, record: Record, kind: str) -> list[Record]:
 
 def _ended(world: World, session: Record) -> None:
     _forget_buyer(world, session)  # readable through the session only while it is Open
-    _schedule(world, session, _DELETE, SESSION_KEPT)
+    forget_after(world, session, SESSION_KEPT)
 
 
 def _closed(world: World, permission: Record) -> None:
-    if permission.document["chargePermissionType"] == "PaymentMethodOnFile":
+    """Take everything off the calendar but the day on which the buyer's details go, which may be today."""
+    since, after = BUYER_SHOWN[permission.document["chargePermissionType"]]
+    calendar = permission.hidden["calendar"]
+    left = {_FORGET: calendar[_FORGET]} if _FORGET in calendar else {}
+    if since == "closing" and after:
+        left = {_FORGET: (world.clock.now() + after).isoformat()}
+    elif since == "closing":
         _forget_buyer(world, permission)
+    permission.hidden["calendar"] = left
+    _plan_next(world, permission)
 
 
 def _forget_buyer(world: World, record: Record) -> None:
@@ -202,8 +224,8 @@ def _counted(record: Record) -> Decimal:
     return money(record.hidden.get(name) or record.document["chargeAmount"])
 
 
-def _update_balance(world: World, charge: Record) -> None:
-    """Write what is left of a one-time permission after one of its charges moved; other types show no balance."""
+def _show_order_balance(world: World, charge: Record) -> None:
+    """Write what is left of a one-time permission after one of its charges moved."""
     permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
     charges = world.store.children("Charge", permission.id)
     captured = sum((_counted(c) for c in charges if c.state in ("CaptureInitiated", "Captured")), Decimal(0))
@@ -222,7 +244,69 @@ def _update_balance(world: World, charge: Record) -> None:
         move(world, permission, "The charge in progress ends")
 
 
+def _show_month_balance(world: World, charge: Record) -> None:
+    """Write what is left of a recurring permission's month after one of its charges moved."""
+    _write_month_balance(world, world.find("Charge Permission", charge.parent, charge.merchant_id))
+
+
+def _write_month_balance(world: World, permission: Record) -> None:
+    limits = permission.document["limits"]
+    spent = Decimal(world.store.spent(permission.id, world.clock.now().strftime(MONTH))) / 100
+    limits["amountBalance"] = price(money(limits["amountLimit"]) - spent, like=limits["amountLimit"])
+    world.store.put(permission)
+
+
+# A Saved Wallet shows no balance, though its month has a limit.
+_BALANCES = {"OneTime": _show_order_balance, "Recurring": _show_month_balance}
+
+
 # --- Time -------------------------------------------------------------------------------------------------------------
+
+
+def open_calendar(world: World, permission: Record, expires: datetime | None) -> None:
+    """Note the days of a new Charge Permission: its expiry, the buyer's details gone, a new month for its limit."""
+    now, kind = world.clock.now(), permission.document["chargePermissionType"]
+    calendar = {"Expire": expires.isoformat()} if expires else {}
+    since, after = BUYER_SHOWN[kind]
+    if since == "creation":
+        calendar[_FORGET] = (now + after).isoformat()
+    if kind == "Recurring":
+        calendar[_NEW_MONTH] = _next_month(now).isoformat()
+    permission.hidden["calendar"] = calendar
+    _plan_next(world, permission)
+
+
+def _plan_next(world: World, permission: Record) -> None:
+    calendar = permission.hidden["calendar"]
+    permission.due = ""
+    if calendar:
+        trigger = min(calendar, key=lambda name: str(calendar[name]))
+        world.store.plan(permission, trigger, calendar[trigger])
+    world.store.put(permission)
+
+
+def _next_month(now: datetime) -> datetime:
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first + timedelta(days=31)).replace(day=1)
+
+
+def _forget_today(world: World, permission: Record) -> None:
+    _forget_buyer(world, permission)
+    del permission.hidden["calendar"][_FORGET]
+    _plan_next(world, permission)
+
+
+def _begin_month(world: World, permission: Record) -> None:
+    permission.hidden["calendar"][_NEW_MONTH] = _next_month(world.clock.now()).isoformat()
+    _plan_next(world, permission)
+    _write_month_balance(world, permission)
+
+
+def _delete(world: World, record: Record) -> None:
+    world.store.delete(record)
+
+
+_DAYS = {_DELETE: _delete, _FORGET: _forget_today, _NEW_MONTH: _begin_month}
 
 
 def advance(world: World, by: timedelta) -> list[dict[str, str]]:
@@ -243,12 +327,9 @@ def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
         if world.clock.mode == "virtual":
             world.clock.set(datetime.fromisoformat(due))
         record.due = ""
-        if trigger == _DELETE:
-            world.store.delete(record)
-        elif _possible(record, trigger):
+        if happen := _DAYS.get(trigger):
+            happen(world, record)
+        else:
             move(world, record, trigger)
-        else:  # for example the expiry of a permission that was closed before
-            world.store.put(record)
-            continue
         fired.append({"at": due.replace("+00:00", "Z"), "kind": record.kind, "id": record.id, "trigger": trigger})
     return fired

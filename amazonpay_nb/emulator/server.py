@@ -16,6 +16,7 @@ import httpx
 
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.control import CONTROL_PATH
+from amazonpay_nb.emulator.protocol import direct_protocol
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.keys import generate, load, save
@@ -126,7 +127,11 @@ class Emulator:
         token = secrets.token_urlsafe(24)
         certificate = self._certificate() if https else None
         self._server = LoopbackServer(
-            build_app(self.world, token), host=host, listener=listener, certificate=certificate
+            build_app(self.world, token),
+            host=host,
+            listener=listener,
+            certificate=certificate,
+            protocol=direct_protocol(self.world),
         )
         self.url = self.world.url = self._server.url
         self.ca_file = Path(self._folder.name, "ca.pem") if https else None

@@ -4,32 +4,41 @@ from datetime import timedelta
 from typing import Any
 
 from amazonpay_nb.emulator import buyers, documents
-from amazonpay_nb.emulator.payments import create_charge
-from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import money, move, require
+from amazonpay_nb.emulator.payments import create_charge, opening_limits
+from amazonpay_nb.emulator.refusal import Explained, Refusal
+from amazonpay_nb.emulator.rules import forget_after, money, move, open_calendar, require
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.spec.regions import CHARGE_CEILINGS
 from amazonpay_nb.spec.simulations import Simulation
-from amazonpay_nb.spec.visits import FLOWS, Flow, flow_of, lookup
+from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.spec.visits import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup
 
-__all__ = ["complete", "create", "new_session", "refresh", "update"]
+__all__ = ["complete", "create", "new_session", "refresh", "return_address", "update"]
 
 Body = dict[str, Any]
 
-_SET_UP_ONLY = ("setup", "update", "sign-in")
 _NOT_OPEN = (
     "You tried to call an operation on a Checkout Session that is in a state where that operation is not allowed."
 )
 # How long a permission lives: a Saved Wallet until it is closed, a one-time one longer with extendExpiration.
 _LIFETIMES = {"OneTime": timedelta(days=180), "Recurring": timedelta(days=395)}
 _EXTENDED_LIFETIME = timedelta(days=395)  # documented as 13 months
+# A visit that ends in no object of the API is given up with the session that it resembles.
+_SIGN_IN_KEPT = timedelta(hours=24)
+# Where no payment method is chosen, none can fail.
+_NO_CARD = "1111"
+# What the answer of Finalize shows besides that of Complete; and the address that it repeats, by product type.
+_FINALIZE = "Finalize Checkout Session"
+_SHOWN_BY_FINALIZE = ("buyer", "paymentPreferences", "billingAddress")
+_REPEATED_ADDRESS = {"PayAndShip": "shippingAddress", "PayOnly": "billingAddress"}
 
 
 def new_session(
-    world: World, merchant: Merchant, body: Body, *, trigger: str, product_type: str | None = None, currency: str = ""
-) -> Record:
-    """Make an Open session from an API body or a button payload."""
+    world: World, merchant: Merchant, body: Body, *, trigger: str, product_type: str | None = None, currency: str = "",
+    mobile: bool = False,
+) -> Record:  # fmt: skip
+    """Make an Open session from an API body, a button payload or the Mobile SDK's start call."""
     if body["storeId"] != merchant.store_id:
         raise Refusal(
             400, "InvalidParameterValue", f"storeId {body['storeId']!r} does not belong to this merchant account."
@@ -41,24 +50,26 @@ def new_session(
     _check_updated_permission(world, merchant, body, flow)
     now = world.clock.now()
     session = Record(
-        "Checkout Session", world.new_uuid(), merchant.merchant_id, {},
+        flow.opens, world.new_uuid(), merchant.merchant_id, {},
         hidden={
             "flow": flow.name, "updates": body.get("chargePermissionId"), "scopes": _scopes(body, flow),
             # A session made by an API call stops at its review address, whatever its flow.
             "walk": "express" if review and product_type is None else flow.name,
             "address": buyers.given_address(body.get("addressDetails")), "currency": currency,
-            "visit": 0, "page": "sign-in", "agreed": False,
+            "visit": 0, "page": "sign-in", "agreed": False, "card": _NO_CARD, "mobile": mobile,
+            "parameter": MOBILE_RETURN_PARAMETER if mobile else flow.returns_with,
+            # A session made by an API call has no product type until the buyer has signed in.
+            "repeats": _REPEATED_ADDRESS.get(product_type or ""),
         },
     )  # fmt: skip
-    if flow.name == "sign-in":
-        body = body | {
-            "chargePermissionType": "PaymentMethodOnFile", "paymentMethodOnFileMetadata": {"setupOnly": True},
-            "paymentDetails": {"paymentIntent": "Confirm"},
-        }  # fmt: skip
-    session.document = documents.checkout_session(session.id, body, product_type, now)
+    top_level = {name: body[name] for name in _TOP_LEVEL if name in body}
+    session.document = documents.checkout_session(session.id, {**body, **flow.implies}, product_type, now) | top_level
     _check_addresses(session.document)
     _check_payment(world, session.document)
-    move(world, session, trigger)
+    if flow.opens in MACHINES:
+        move(world, session, trigger)
+    else:  # no object of the API: it has no state
+        forget_after(world, session, _SIGN_IN_KEPT)
     refresh(world, session)
     return session
 
@@ -67,7 +78,9 @@ def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow
     permission_id = body.get("chargePermissionId")
     if flow.name == "update":
         if not world.region.update_page:
-            raise Refusal(400, "InvalidRequest", f"The Update page is not offered in {world.region.name}.")
+            raise Explained(
+                "not-offered", f"The Update page is not offered in {world.region.name}.", reason_code="InvalidRequest"
+            )
         require(world.find("Charge Permission", str(permission_id), merchant.merchant_id), "Update the payment method")
     elif permission_id:
         raise Refusal(
@@ -77,11 +90,8 @@ def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow
 
 
 def _scopes(body: Body, flow: Flow) -> list[str]:
-    if flow.name == "sign-in":
-        given, left_out = body.get("signInScopes"), ["name", "email"]
-    else:  # left out, the scopes are everything but the billing address
-        given, left_out = body.get("scopes"), ["name", "email", "phoneNumber", "shippingAddress"]
-    return left_out if given is None else given
+    given = body.get("signInScopes" if flow.signs_in else "scopes")
+    return list(flow.default_scopes if given is None else given)
 
 
 def _check_payment(world: World, session: Body) -> None:
@@ -106,11 +116,19 @@ def _check_payment(world: World, session: Body) -> None:
             )  # fmt: skip
 
 
+# Where plain Amazon Sign-in has its addresses.
+_TOP_LEVEL = ("signInReturnUrl", "signInCancelUrl")
 _ADDRESSES = ("checkoutResultReturnUrl", "checkoutReviewReturnUrl", "signInReturnUrl")
 
 
+def return_address(session: Body) -> str:
+    """Return where the buyer can be sent back to, the end of the flow first, or "" for nowhere."""
+    given = session | session["webCheckoutDetails"]
+    return next((str(given[name]) for name in _ADDRESSES if given.get(name)), "")
+
+
 def _check_addresses(session: Body) -> None:
-    if not any(session["webCheckoutDetails"].get(name) for name in _ADDRESSES):
+    if not return_address(session):
         raise Refusal(
             400, "MissingParameterValue",
             "The value for webCheckoutDetails.checkoutReviewReturnUrl is missing: the buyer could not come back.",
@@ -120,11 +138,9 @@ def _check_addresses(session: Body) -> None:
 def refresh(world: World, session: Record) -> None:
     """Recompute constraints and, once there are none, the address for the buyer's next visit."""
     document = session.document
-    without = set()
-    if session.hidden["flow"] in _SET_UP_ONLY or _confirms(document):
+    without = {*FLOWS[session.hidden["flow"]].waives}
+    if _confirms(document):
         without.add("ChargeAmountNotSet")
-    if session.hidden["flow"] == "sign-in":  # it returns to signInReturnUrl instead
-        without.add("CheckoutResultReturnUrlNotSet")
     if document["chargePermissionType"] != "Recurring":
         without.add("RecurringFrequencyNotSet")
     left = documents.constraints(document, without=without)
@@ -195,19 +211,49 @@ def complete(
             422, "InvalidCheckoutSessionStatus",
             f"{_NOT_OPEN} The buyer has not come back from Amazon's pages for Checkout Session {session.id}.",
         )  # fmt: skip
+    if session.hidden["mobile"] and trigger != _FINALIZE:
+        raise Refusal(
+            422, "InvalidCheckoutSessionStatus",
+            f"{_NOT_OPEN} Checkout Session {session.id} was started by the Mobile SDK: end it by {_FINALIZE}.",
+        )  # fmt: skip
+    if trigger == _FINALIZE:
+        _check_repeated(session, body)
     _check_amounts(session, body)
     permission = _permission(world, session)
     charge = _first_charge(world, session, permission, outcome)
     shown: Body = {"chargePermissionId": permission.id, "chargeId": charge and charge.id}
     if session.document["chargePermissionType"] == "PaymentMethodOnFile":
         shown["chargePermissionType"] = permission.document["chargePermissionType"]
-    if session.hidden["flow"] == "sign-in":
-        shown["buyer"] = session.document["buyer"]
+    if trigger == _FINALIZE:
+        shown |= {name: session.document[name] for name in _SHOWN_BY_FINALIZE}
+    if FLOWS[session.hidden["flow"]].signs_in:
+        shown["buyer"] = buyers.profile(world, session.merchant_id, session.hidden["buyer"], session.hidden["scopes"])
     move(world, session, trigger)
     session.document = documents.completed(session.document, **shown)
     session.hidden["pending"] = bool(charge and charge.state == "AuthorizationInitiated")
     world.store.put(session)
     return session
+
+
+def _check_repeated(session: Record, body: Body) -> None:
+    """Compare what Finalize says with what the app and the buyer said; nobody has signed that."""
+    if (name := session.hidden["repeats"]) and not body.get(name):
+        raise Refusal(
+            400, "MissingParameterValue",
+            f"{name} is missing: with {session.document['productType']} it is repeated here.",
+        )  # fmt: skip
+    for name in _REPEATED_ADDRESS.values():
+        given = _filled(buyers.given_address(body.get(name)))
+        if given and given != _filled(session.document[name]):
+            raise Refusal(400, "InvalidParameterValue", f"{name} differs from the one that the buyer has confirmed.")
+    details = session.document["paymentDetails"]
+    for name in ("paymentIntent", "canHandlePendingAuthorization"):
+        if body.get(name) not in (None, details[name]):
+            raise Refusal(400, "InvalidParameterValue", f"{name} differs from the session's: it is {details[name]}.")
+
+
+def _filled(address: Body | None) -> Body:
+    return {name: value for name, value in (address or {}).items() if value}
 
 
 def _check_amounts(session: Record, body: Body) -> None:
@@ -254,10 +300,11 @@ def _permission(world: World, session: Record) -> Record:
         or hidden["currency"]
         or world.region.ledger_currencies[0]
     )
+    permission.document["limits"] = opening_limits(
+        world, permission.document, overcharge=bool(details["allowOvercharge"])
+    )
     move(world, permission, "Complete Checkout Session")
-    if expires:
-        world.store.plan(permission, "Expire", expires.isoformat())
-        world.store.put(permission)
+    open_calendar(world, permission, expires)
     return permission
 
 

@@ -10,29 +10,36 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Record", "Store"]
+__all__ = ["Record", "Store", "to_json"]
 
 # How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
 MAX_SNAPSHOTS = 16
-# Few tables and indexes: each one that a request changes is another page to write.
+# Few tables and indexes: each one that a request changes is another page to write.  Rows that hold whole documents are
+# kept in the order they came; only small ones lie in the order of their key, where they fit.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
     kind TEXT, id TEXT, merchant_id TEXT, parent TEXT, document TEXT, hidden TEXT,
     due TEXT, planned INTEGER, trigger TEXT, PRIMARY KEY (kind, id)
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS objects_by_parent ON objects (parent, kind) WHERE parent != '';
 CREATE INDEX IF NOT EXISTS objects_by_due ON objects (due, planned) WHERE due != '';
 CREATE TABLE IF NOT EXISTS answers (
-    merchant_id TEXT, key TEXT, fingerprint TEXT, status INTEGER, body TEXT, PRIMARY KEY (merchant_id, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS spending (
-    permission_id TEXT, month TEXT, hundredths INTEGER, PRIMARY KEY (permission_id, month)
-) WITHOUT ROWID;
+    merchant_id TEXT, key TEXT, request BLOB, status INTEGER, body TEXT, PRIMARY KEY (merchant_id, key)
+);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
-# What `clear` empties; merchants, keys, clock and the position of the id sequence are settings and stay.
-_WORLD = ("objects", "answers", "spending")
+# Merchants, keys, clock and the position of the id sequence are settings, and stay when the world is emptied; what was
+# spent is a setting too, and does not.
+_SPENT = "spent "
+_CLEAR = ("DELETE FROM objects", "DELETE FROM answers", "DELETE FROM settings WHERE name GLOB 'spent *'")
 _COLUMNS = "kind, id, merchant_id, parent, document, hidden, due, planned, trigger"
+_PUT = (
+    f"INSERT INTO objects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET "  # noqa: S608
+    "document = excluded.document, hidden = excluded.hidden, due = excluded.due, planned = excluded.planned, "
+    "trigger = excluded.trigger"
+)
+# Compact, and built once: `json.dumps` with options makes a new encoder at each call.
+to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(slots=True)
@@ -80,6 +87,7 @@ class Store:
             self._db.execute("PRAGMA page_size = 2048")  # an object fits; every changed page is written whole
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: a checkpoint waits for the disk
             self._db.executescript(_SCHEMA)
         except sqlite3.Error:  # the file is something else
             self._db.close()
@@ -169,14 +177,14 @@ class Store:
         """Write what was collected."""
         for record in self._changed.values():
             self._db.execute(
-                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                _PUT,
                 (
                     record.kind, record.id, record.merchant_id, record.parent,
-                    json.dumps(record.document), json.dumps(record.hidden), record.due, record.planned, record.trigger,
+                    to_json(record.document), to_json(record.hidden), record.due, record.planned, record.trigger,
                 ),
             )  # fmt: skip
         for name, value in self._settings.items():
-            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
+            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(value)))
         self._forget()
 
     def _forget(self) -> None:
@@ -186,31 +194,25 @@ class Store:
 
     # --- Answers that an idempotency key replays ----------------------------------------------------------------------
 
-    def answer(self, merchant_id: str, key: str) -> tuple[str, int, str] | None:
-        """Return (fingerprint of the request, status, body) of the first answer to *key*, or None."""
-        query = "SELECT fingerprint, status, body FROM answers WHERE merchant_id = ? AND key = ?"
-        row: tuple[str, int, str] | None = self._db.execute(query, (merchant_id, key)).fetchone()
+    def answer(self, merchant_id: str, key: str) -> tuple[bytes, int, str] | None:
+        """Return (request, status, body) of the first answer to *key*, or None."""
+        query = "SELECT request, status, body FROM answers WHERE merchant_id = ? AND key = ?"
+        row: tuple[bytes, int, str] | None = self._db.execute(query, (merchant_id, key)).fetchone()
         return row
 
-    def remember(self, merchant_id: str, key: str, fingerprint: str, status: int, body: str) -> None:
+    def remember(self, merchant_id: str, key: str, request: bytes, status: int, body: str) -> None:
         """Keep the first answer to *key* for ever."""
-        self._db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", (merchant_id, key, fingerprint, status, body))
+        self._db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", (merchant_id, key, request, status, body))
 
     # --- Monthly spending ---------------------------------------------------------------------------------------------
 
     def spend(self, permission_id: str, month: str, hundredths: int) -> None:
         """Add to (or, with a negative number, take from) what a permission has used in a month (``yyyy-mm``)."""
-        self._db.execute(
-            "INSERT INTO spending VALUES (?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET hundredths = hundredths + excluded.hundredths",
-            (permission_id, month, hundredths),
-        )
+        self.set(f"{_SPENT}{permission_id} {month}", self.spent(permission_id, month) + hundredths)
 
     def spent(self, permission_id: str, month: str) -> int:
         """Return what a permission has used in a month, in hundredths of the major unit."""
-        query = "SELECT hundredths FROM spending WHERE permission_id = ? AND month = ?"
-        row = self._db.execute(query, (permission_id, month)).fetchone()
-        return row[0] if row else 0
+        return self.setting(f"{_SPENT}{permission_id} {month}") or 0
 
     # --- Settings -----------------------------------------------------------------------------------------------------
 
@@ -231,9 +233,9 @@ class Store:
 
     def clear(self) -> None:
         """Empty the world; settings stay."""
-        self._changed.clear()
-        for table in _WORLD:
-            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 (constants)
+        self._flush()
+        for statement in _CLEAR:
+            self._db.execute(statement)
 
     def snapshot(self) -> str:
         """Copy everything aside and return the copy's id."""

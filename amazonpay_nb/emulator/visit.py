@@ -1,33 +1,42 @@
 """A buyer's visit to Amazon's pages: which page follows which, and what each page's button does to the session."""
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from amazonpay_nb.emulator import buyers
-from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator import buyers, delivery
+from amazonpay_nb.emulator.refusal import Explained, Refusal
 from amazonpay_nb.emulator.rules import move
-from amazonpay_nb.emulator.sessions import refresh
+from amazonpay_nb.emulator.sessions import refresh, return_address
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, SimulatedCard
-from amazonpay_nb.spec.visits import FLOWS, RETURN_PARAMETER, lookup
+from amazonpay_nb.spec.visits import CHANGE_ACTIONS, CHECKOUT_SESSION, FLOWS, SIGN_IN, lookup
 
-__all__ = ["NOTICES", "Visit", "returning"]
+__all__ = ["Visit", "returning"]
 
-# Why a buyer is back at the choice of a payment method.
-NOTICES = {
-    "declined": "Your payment method was declined. Choose another one, or cancel.",
-    "challenge-failed": "The challenge was not passed. Choose another payment method, or cancel.",
-    "cannot-wait": "The shop cannot wait for this payment method. Choose another one, or cancel.",
-}
 # Cards that let the visit end well and the session badly.
 _ENDINGS = {CardEffect.BUYER_CANCELED: "Cancel", CardEffect.DECLINED: "Decline"}
 
 
-def returning(address: str, session_id: str) -> str:
-    """Return the merchant's address with the session's id added to its query, which otherwise stays as it is."""
+def returning(address: str, parameter: str, value: str) -> str:
+    """Return the merchant's address with a parameter added to its query, which otherwise stays as it is."""
     parts = urlsplit(address)
-    query = "&".join(filter(None, (parts.query, urlencode({RETURN_PARAMETER: session_id}))))
+    query = "&".join(filter(None, (parts.query, urlencode({parameter: value}) if value else "")))
     return urlunsplit(parts._replace(query=query))
+
+
+def _end_session(world: World, session: Record, trigger: str) -> str:
+    move(world, session, trigger)
+    return session.id
+
+
+# How a visit ends, by what it works on; each returns what the shop is told.
+_ENDS: dict[str, Callable[[World, Record, str], str]] = {CHECKOUT_SESSION: _end_session, SIGN_IN: buyers.end_sign_in}
+
+
+def _nothing_to_change(why: str) -> Explained:
+    return Explained("no-change", f"There is nothing to change: {why}.", reason_code="InvalidRequest")
 
 
 class Visit:
@@ -46,6 +55,11 @@ class Visit:
     def page(self) -> str:
         """The page that the buyer has got to."""
         return str(self.hidden["page"])
+
+    @property
+    def notice(self) -> str:
+        """Why the buyer is back at the choice of a payment method; "" where nothing went wrong."""
+        return str(self.hidden.get("notice", ""))
 
     @property
     def set_up_only(self) -> bool:
@@ -72,14 +86,19 @@ class Visit:
             self._go_to(0, "sign-in")
         return self._pages[0]
 
-    def change(self) -> str:
-        """Return from the shop's review page to the choice of a payment method."""
+    def change(self, action: str) -> str:
+        """Return from the shop's review page to the choice of an address or a payment method."""
         if len(self._walk.visits) == 1 or not self.hidden.get("buyer"):
-            raise Refusal(
-                400, "InvalidRequest", "There is nothing to change: the shop has no review page to return to."
-            )
-        self._go_to(0, "payment-method")
-        return self.page
+            raise _nothing_to_change("the shop has no review page to return to")
+        page = CHANGE_ACTIONS.get(action)
+        if page is None:
+            raise _nothing_to_change(f"changeAction {action!r} must be {' or '.join(CHANGE_ACTIONS)}")
+        if not self._applies(page):
+            raise _nothing_to_change(f"a {self.session.document['productType']} checkout does not ask for it")
+        # Who changes the address goes straight back; another payment method has to be agreed to as well.  [inferred]
+        self.hidden["only"] = page == "shipping-address"
+        self._go_to(0, page)
+        return page
 
     def _go_to(self, visit: int, page: str) -> None:
         self.hidden |= {"visit": visit, "page": page}
@@ -107,6 +126,8 @@ class Visit:
     def _applies(self, page: str) -> bool:
         if page == "challenge":
             return self.world.region.psd2 or self._card.trigger == CardEffect.FAIL_CHALLENGE
+        if page == "shipping-address":  # a button's own address is final
+            return self.session.document["productType"] == "PayAndShip" and not self.hidden["address"]
         return page != "consent" or self.session.document["chargePermissionType"] == "PaymentMethodOnFile"
 
     # --- What each page's form does; each returns the next page, or None at the end of the visit ----------------------
@@ -117,6 +138,8 @@ class Visit:
             return self._cancel(name)
         actions = {
             "sign-in": self._sign_in,
+            "share": lambda form: self._after("share"),
+            "shipping-address": self._ship,
             "payment-method": self._choose,
             "consent": self._consent,
             "challenge": self._challenge,
@@ -134,28 +157,68 @@ class Visit:
         region, document, scopes = self.world.region.code, self.session.document, self.hidden["scopes"]
         email = form.get("email", "")
         if email not in buyers.PERSONAS[region]:
-            raise Refusal(400, "InvalidParameterValue", "Choose one of the test buyers.")
-        buyer_id = f"amzn1.account.{self.world.stable_id(self.session.merchant_id, email)}"
-        document["buyer"] = buyers.details(region, email, buyer_id, scopes)
-        address = buyers.address(region, email)
+            raise Explained("choose-buyer", f"{email!r} is no test buyer.", field="email")
+        document["buyer"] = buyers.details(self.world, self.session.merchant_id, email, scopes)
+        home = buyers.address(region, email)
         if document["productType"] is None:  # created by an API call
             document["productType"] = "PayOnly" if self.flow.name in ("setup", "update") else "PayAndShip"
-        shared = self.flow.name == "sign-in" and "shippingAddress" in scopes
+        shared = self.flow.signs_in and "shippingAddress" in scopes
         if shared or document["productType"] == "PayAndShip":
-            document["shippingAddress"] = self.hidden.get("address") or address
+            document["shippingAddress"] = self.hidden["address"] or home
         wants_billing = "billingAddress" in scopes or document["productType"] == "PayOnly"
-        document["billingAddress"] = address if wants_billing or region == "eu" else None
-        self.hidden["buyer"] = email
-        return self._after("sign-in")
+        document["billingAddress"] = home if wants_billing or region == "eu" else None
+        self.hidden |= {"buyer": email, "only": False}
+        following = self._after("sign-in")
+        if following == "shipping-address":  # none is chosen yet
+            document["shippingAddress"] = None
+        return following
+
+    @property
+    def addresses(self) -> dict[str, dict[str, Any]]:
+        """The buyer's address book, by the value of the form field."""
+        book = buyers.addresses(self.world.region.code, self.hidden["buyer"])
+        return {str(number): address for number, address in enumerate(book, start=1)}
+
+    @property
+    def likely_address(self) -> str:
+        """The address that is chosen already, else the first one that the shop delivers to, else home."""
+        book, chosen = self.addresses, self.session.document["shippingAddress"]
+        likely = (n for n, address in book.items() if address == chosen or not (chosen or self.refuses(address)))
+        return next(likely, "1")
+
+    @property
+    def current_method(self) -> str:
+        """What the wallet was charged on so far, on the Update page; "" elsewhere."""
+        wallet = self.world.store.get("Charge Permission", self.hidden["updates"] or "")
+        return str(wallet.document["paymentPreferences"][0]["paymentDescriptor"]) if wallet else ""
+
+    def refuses(self, address: dict[str, Any]) -> delivery.Reason | None:
+        """Return why the shop does not deliver to an address, or None."""
+        return delivery.refuses(self.session.document["deliverySpecifications"], address)
+
+    def _ship(self, form: dict[str, str]) -> str | None:
+        """Associate an address that the shop delivers to."""
+        number = form.get("address", "")
+        address = self.addresses.get(number)
+        if address is None:
+            raise Explained("choose-address", f"{number!r} is no address of the buyer.", field="address")
+        if reason := self.refuses(address):
+            raise Explained(reason.text, reason.rule, field="address", place=buyers.place(address))
+        self.session.document["shippingAddress"] = address
+        self.hidden["agreed"] = False
+        return None if self.hidden.pop("only", False) else self._after("shipping-address")
 
     def _choose(self, form: dict[str, str]) -> str | None:
         """Associate a card, if its prerequisite is met or can still be."""
         card = CARDS.get(form.get("card", ""))
         if card is None:
-            raise Refusal(400, "InvalidParameterValue", "Choose one of the payment methods.")
+            raise Explained("choose-card", f"{form.get('card', '')!r} is no payment method.", field="card")
         undecided = not self._is_last and self.session.document["paymentDetails"]["paymentIntent"] is None
         if card.requires_pending and not self._can_wait() and not undecided:
-            raise Refusal(400, "InvalidParameterCombination", f"…{card.last4} needs: {card.prerequisite}.")
+            raise Explained(
+                "card-needs", f"…{card.last4} needs {card.prerequisite}.",
+                reason_code="InvalidParameterCombination", field="card", digits=card.last4,
+            )  # fmt: skip
         self.hidden |= {"card": card.last4, "agreed": False}
         self.hidden.pop("notice", None)
         self.session.document["paymentPreferences"] = [{"paymentDescriptor": card.descriptor}]
@@ -169,7 +232,7 @@ class Visit:
         """Note whether the wallet may be kept; in a purchase that is the buyer's choice."""
         self.hidden["consent"] = form.get("save") == "yes"
         if not self.hidden["consent"] and self.set_up_only:
-            raise Refusal(400, "InvalidParameterValue", "Without your agreement nothing can be saved; agree or cancel.")
+            raise Explained("must-agree", "save must be yes.")
         return self._after("consent")
 
     def _challenge(self, form: dict[str, str]) -> str | None:
@@ -194,7 +257,7 @@ class Visit:
     def _require_complete(self) -> None:
         if left := self.session.document["constraints"]:
             missing = ", ".join(row["constraintId"] for row in left)
-            raise Refusal(400, "InvalidRequest", f"The shop has not said everything that is needed: {missing}.")
+            raise Refusal(400, "InvalidRequest", f"The session is not complete: {missing}.")
 
     # --- The ways out -------------------------------------------------------------------------------------------------
 
@@ -204,26 +267,25 @@ class Visit:
         if self._is_last:
             self._require_complete()
         self._go_to(visit if self._is_last else visit + 1, self._pages[0] if self._is_last else "processing")
+        told = self.session.id
         if visit == self.hidden["visit"]:
             ending = _ENDINGS.get(self._card.trigger)
             self.hidden["agreed"] = ending is None
-            move(self.world, self.session, ending or "Agree")
+            told = self._end(ending or "Agree")
         address = lookup(self.session.document, self._walk.returns_to[visit])
-        return returning(address or self._address(), self.session.id)
+        return returning(address or return_address(self.session.document), self.hidden["parameter"], told)
 
     def _cancel(self, name: str) -> str:
         """Cancel the session and return the address for that, or the ordinary one.
 
         Who cancels while the payment is processed, or after a decline, arrives where a paying buyer would.
         """
-        cancel_address = self.session.document["webCheckoutDetails"]["checkoutCancelUrl"]
+        cancel_address = lookup(self.session.document, self.flow.cancels_to)
         declined = "notice" in self.hidden
-        move(self.world, self.session, "Decline" if declined else "Cancel")
+        told = self._end("Decline" if declined else "Cancel")
         if cancel_address and not declined and name != "processing":
             return str(cancel_address)
-        return returning(self._address("signInCancelUrl"), self.session.id)
+        return returning(return_address(self.session.document), self.hidden["parameter"], told)
 
-    def _address(self, *first: str) -> str:
-        web = self.session.document["webCheckoutDetails"]
-        names = (*first, "checkoutResultReturnUrl", "checkoutReviewReturnUrl", "signInReturnUrl")
-        return str(next(web[name] for name in names if web.get(name)))
+    def _end(self, trigger: str) -> str:
+        return _ENDS[self.session.kind](self.world, self.session, trigger)

@@ -125,8 +125,8 @@ class World:
     def new_request_id(self) -> str:
         """Return the id of an answer; it takes nothing from the sequence of objects' ids, and costs no write."""
         self._answers += 1
-        digest = hashlib.sha256(f"{self._seed}:{self._starts}:{self._answers}".encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=4))
+        digest = hashlib.sha256(f"{self._seed}:{self._starts}:{self._answers}".encode()).hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 
     def stable_id(self, *parts: str) -> str:
         """Return letters that depend on *parts* and the seed alone, for example a buyer's id at one merchant."""
@@ -229,6 +229,10 @@ class World:
             return simulation(operation, code)
         queue = self.outcomes[operation]
         return queue.popleft() if queue else None
+
+    def has_fault(self, operation: str) -> bool:
+        """Whether a transport fault is set for the next call of *operation*."""
+        return any(fault.operation == operation for fault in self.faults)
 
     def take_fault(self, operation: str) -> Fault | None:
         """Return the transport fault that is set for this call."""

@@ -6,6 +6,7 @@ are verified and never compared. The doctor works the same way: `mistakes` makes
 one that the signature fits is the one that was made.
 """
 
+from amazonpay_nb.signing.mistakes import SentRequest
 from amazonpay_nb.signing.steps import (
     DATE_FORMAT,
     IDEMPOTENCY_KEY,
@@ -15,6 +16,7 @@ from amazonpay_nb.signing.steps import (
     canonical_query,
     canonical_request,
     format_date,
+    joined_headers,
     sign,
     sign_payload,
     sign_request,
@@ -28,6 +30,7 @@ from amazonpay_nb.signing.verification import (
     check_headers,
     parse_authorization,
     parse_date,
+    verify_authorized,
     verify_payload,
     verify_request,
 )
@@ -40,18 +43,21 @@ __all__ = [
     "SIGNED_HEADERS",
     "Algorithm",
     "Authorization",
+    "SentRequest",
     "SignatureMismatch",
     "authorization_header",
     "canonical_query",
     "canonical_request",
     "check_headers",
     "format_date",
+    "joined_headers",
     "parse_authorization",
     "parse_date",
     "sign",
     "sign_payload",
     "sign_request",
     "string_to_sign",
+    "verify_authorized",
     "verify_payload",
     "verify_request",
 ]

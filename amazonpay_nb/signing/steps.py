@@ -26,6 +26,7 @@ __all__ = [
     "Algorithm",
     "Headers",
     "authorization_header",
+    "canonical_of",
     "canonical_query",
     "canonical_request",
     "format_date",
@@ -99,10 +100,11 @@ def canonical_request(method: str, path: str, query: str, headers: Headers, sign
         SigningError: A signed header is missing, or a part holds a line break.
     Spec: "Signing requests", step 1.
     """
-    return _canonical(method, path, query, joined_headers(headers), signed_headers, body)
+    return canonical_of(method, path, query, joined_headers(headers), signed_headers, body)
 
 
-def _canonical(method: str, path: str, query: str, values: dict[str, str], signed_headers: str, body: bytes) -> str:
+def canonical_of(method: str, path: str, query: str, values: dict[str, str], signed_headers: str, body: bytes) -> str:
+    """Return the canonical request of headers that are joined already; see `canonical_request`."""
     try:
         lines = [f"{name}:{values[name]}" for name in signed_headers.lower().split(";")]
     except KeyError as missing:
@@ -179,7 +181,7 @@ def sign_request(
     """
     values = joined_headers(headers)
     signed_headers = _WITH_KEY if IDEMPOTENCY_KEY in values else _STANDARD
-    canonical = _canonical(method, path, canonical_query(query), values, signed_headers, body)
+    canonical = canonical_of(method, path, canonical_query(query), values, signed_headers, body)
     signature = sign(string_to_sign(canonical, algorithm=algorithm), private_key, algorithm=algorithm)
     return authorization_header(public_key_id, signed_headers, signature, algorithm)
 

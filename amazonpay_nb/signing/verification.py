@@ -5,7 +5,7 @@ Spec: "Signing requests"; "Add the Amazon Pay button".
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -26,6 +26,7 @@ from amazonpay_nb.signing.steps import (
     SIGNED_HEADERS,
     Algorithm,
     Headers,
+    canonical_of,
     canonical_query,
     canonical_request,
     joined_headers,
@@ -40,6 +41,7 @@ __all__ = [
     "check_headers",
     "parse_authorization",
     "parse_date",
+    "verify_authorized",
     "verify_payload",
     "verify_request",
 ]
@@ -120,6 +122,11 @@ def check_headers(headers: Headers, now: datetime) -> Authorization:
     if now - date > MAX_AGE:
         raise SignatureMismatch("date-too-old", f"x-amz-pay-date is {now - date} old; sign again for each attempt.")
     authorization = parse_authorization(values["authorization"])
+    _check_signed(values, authorization)
+    return authorization
+
+
+def _check_signed(values: Mapping[str, str], authorization: Authorization) -> None:
     signed = authorization.signed_headers.lower().split(";")
     for name in (*SIGNED_HEADERS, IDEMPOTENCY_KEY):
         if name in values and name not in signed:
@@ -127,7 +134,6 @@ def check_headers(headers: Headers, now: datetime) -> Authorization:
     for name in signed:
         if name not in values:
             raise SignatureMismatch("missing-header", f"SignedHeaders names {name!r}, which is not there; send it.")
-    return authorization
 
 
 def verify_request(
@@ -146,7 +152,25 @@ def verify_request(
     def check() -> None:
         authorization = check_headers(headers, now or datetime.now(UTC))
         sent = SentRequest(method, path, query, headers, authorization.signed_headers, body)
-        _require_fit(_readings(sent), lambda: _other_requests(sent), authorization, public_key)
+        _require_fit(_readings(sent, joined_headers(headers)), lambda: _other_requests(sent), authorization, public_key)
+
+    return _mismatch(check)
+
+
+def verify_authorized(
+    sent: SentRequest, values: dict[str, str], authorization: Authorization, public_key: str
+) -> SignatureMismatch | None:
+    """Do the rest of `verify_request` for a server that has looked at the headers and their date already.
+
+    Args:
+        values: The headers as `joined_headers` gives them.
+        authorization: What `parse_authorization` made of theirs.
+        public_key: PEM.
+    """
+
+    def check() -> None:
+        _check_signed(values, authorization)
+        _require_fit(_readings(sent, values), lambda: _other_requests(sent), authorization, public_key)
 
     return _mismatch(check)
 
@@ -174,10 +198,10 @@ def _mismatch(check: Callable[[], None]) -> SignatureMismatch | None:
     return None
 
 
-def _readings(sent: SentRequest) -> Iterator[str]:
+def _readings(sent: SentRequest, values: dict[str, str]) -> Iterator[str]:
     # Two liberties of the SDKs: how a query is encoded, and whether white space inside a header value is collapsed.
     for query in dict.fromkeys((sent.query, canonical_query(sent.query))):
-        yield canonical_request(*sent._replace(query=query))
+        yield canonical_of(sent.method, sent.path, query, values, sent.signed_headers, sent.body)
         collapsed = [(name, re.sub(r"[ \t]+", " ", value)) for name, value in sent.headers]
         yield canonical_request(*sent._replace(query=query, headers=collapsed))
 

@@ -29,6 +29,7 @@ class Operation:
         pending: HTTP status when it is accepted but not done; 0 where that cannot be.
         body: Name of the request model in `spec.wire`, "" for none.
         acts_on: The machine whose state decides whether the call is possible, "" for reading calls.
+        secret_id: Whether the id in the path opens somebody's data to whoever knows it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Operation:
     pending: int = 0
     body: str = ""
     acts_on: str = ""
+    secret_id: bool = False
 
 
 _REQUIRED, _OPTIONAL = Idempotency.REQUIRED, Idempotency.OPTIONAL
@@ -70,7 +72,7 @@ _ROWS = (
     Operation("createRefund", "Create Refund", "POST", "/v2/refunds", 201, _REQUIRED, body="CreateRefund",
               acts_on="Charge"),
     Operation("getRefund", "Get Refund", "GET", "/v2/refunds/{id}", 200),
-    Operation("getBuyer", "Get Buyer", "GET", "/v2/buyers/{id}", 200),
+    Operation("getBuyer", "Get Buyer", "GET", "/v2/buyers/{id}", 200, secret_id=True),
 )  # fmt: skip
 
 OPERATIONS = {row.name: row for row in _ROWS}

@@ -1,16 +1,17 @@
 """The behaviour registry: everything this package claims about Amazon Pay, and how far each claim can be trusted.
 
 A row is one sentence with its evidence, the page it was read on (or the page that is silent about it, where we had to
-decide), the day it was last checked, and the test that holds the emulator to it. The parity page is generated from it.
+decide), the day it was last checked, and the test that holds the emulator to it, or else the reason why none does. The
+parity page is generated from it.
 """
 
 from dataclasses import dataclass
 from datetime import date
 
-from amazonpay_nb.spec import parity_objects, parity_protocol
+from amazonpay_nb.spec import parity_gaps, parity_objects, parity_payments, parity_protocol
 from amazonpay_nb.spec.evidence import Evidence
 
-__all__ = ["BEHAVIOURS", "TOPICS", "Behaviour", "behaviour", "behaviours_of"]
+__all__ = ["BEHAVIOURS", "ROWS", "TOPICS", "Behaviour", "behaviour", "behaviours_of"]
 
 _READ_ON = date(2026, 11, 23)
 
@@ -40,6 +41,7 @@ TOPICS = {
     "signin": "Flow 4: sign in and set up",
     "update": "Update page",
     "mobile": "Mobile",
+    "other": "Other operations",
 }
 
 
@@ -51,8 +53,9 @@ class Behaviour:
         id: ``topic.short-name``; tests and notebooks refer to it.
         evidence: How we know.
         source: Short name of the page that says it, or that leaves it open.
-        test: Node id of the test that holds the emulator to it, without parameters, or "" where none does yet.
+        test: Node id of the test that holds the emulator to it, without parameters, or "".
         sentence: The claim.
+        why_not: Why the emulator does not do it, or no test holds it to it; "" where one does.
         read_on: When it was last compared with its source.
     """
 
@@ -61,6 +64,7 @@ class Behaviour:
     source: str
     test: str
     sentence: str
+    why_not: str = ""
     read_on: date = _READ_ON
 
     @property
@@ -69,7 +73,10 @@ class Behaviour:
         return self.id.partition(".")[0]
 
 
-BEHAVIOURS: dict[str, Behaviour] = {row[0]: Behaviour(*row) for row in parity_protocol.ROWS + parity_objects.ROWS}
+_TESTED = (Behaviour(*row) for row in parity_protocol.ROWS + parity_objects.ROWS + parity_payments.ROWS)
+_UNTESTED = (Behaviour(name, how, source, "", text, why) for name, how, source, why, text in parity_gaps.ROWS)
+ROWS: tuple[Behaviour, ...] = (*_TESTED, *_UNTESTED)
+BEHAVIOURS: dict[str, Behaviour] = {row.id: row for row in ROWS}
 
 
 def behaviour(behaviour_id: str) -> Behaviour:

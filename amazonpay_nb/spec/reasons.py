@@ -4,15 +4,19 @@ Amazon refuses with two strings, ``reasonCode`` and ``message``. `REASONS` adds 
 again helps, under which idempotency key, and what to say to the buyer. A first answer is stored under its key, so a
 *corrected* request always travels under a new one; the old key is for asking the same thing again after no answer.
 
+One code may call for different things after different calls: `recovery_for` takes the operation into account.
+
 The reason codes inside ``statusDetails`` are a different vocabulary that shares some words: see `state_reasons`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 
-__all__ = ["COMMON_REASONS", "OPERATION_REASONS", "REASONS", "Reason", "Recovery", "Retry", "recovery_for"]
+__all__ = ["REASONS", "Reason", "Recovery", "Retry", "recovery_for", "retry_advice"]
 
 
 class Retry(StrEnum):
@@ -41,6 +45,11 @@ class Recovery:
     next_step: str
     tell_the_buyer: str = ""
     is_decline: bool = False
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether a new attempt at the same thing can succeed."""
+        return self.retry != Retry.NO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,57 +232,74 @@ _BY_STATUS = {401: _UNAUTHORIZED, 403: _UNAUTHORIZED, 404: _NOT_FOUND, 408: _NO_
               422: _CONFLICT, 425: _NO_ANSWER, 429: _THROTTLED}  # fmt: skip
 
 
-def recovery_for(reason_code: str, status_code: int) -> Recovery:
-    """Return what to do about a refusal; a code without a row is judged by its HTTP status."""
-    fallback = _NO_ANSWER if status_code >= 500 else _INVALID
-    return REASONS.get(reason_code) or _BY_STATUS.get(status_code, fallback)
+# Where the way out depends on what was called.
+_LOST_WITH_PERMISSION = "The Charge went with its Charge Permission: if it is due, ask the buyer to set up a new one."
+_CAPTURE_AGAIN = "Get the Charge; if it is still Authorized, capture it again with a new key."
+_REFUND_OTHERWISE = "Refund the buyer outside Amazon Pay."
+_NOT_THIS_WAY = "Your refund could not be sent by Amazon Pay. We will send it to you in another way."
 
-
-# Any operation may answer with these.
-COMMON_REASONS = (
-    "InvalidHeaderValue", "MissingHeader", "MissingHeaderValue", "InvalidRequest", "InvalidRequestFormat",
-    "InvalidParameterValue", "MissingParameterValue", "InvalidParameterCombination",
-    "InvalidSandboxSimulationSpecified", "InvalidAPIVersion", "UnauthorizedAccess", "InvalidAuthentication",
-    "InvalidAccountStatus", "InvalidRequestSignature", "InvalidAuthorizationToken", "UnsupportedOperation",
-    "RequestNotSupported", "RequestTimeout", "TLSVersionNotSupported", "TooManyRequests", "InternalServerError",
-    "ServiceUnavailable",
-)  # fmt: skip
-
-_GET = ("ResourceNotFound",)
-_BODY = ("UnrecognizedField",)
-_POST = (*_BODY, "DuplicateIdempotencyKey")
-_COMPLETE = (
-    *_GET, *_POST, "AmountMismatch", "InvalidCheckoutSessionStatus", "CheckoutSessionCanceled", "CurrencyMismatch",
-)  # fmt: skip
-
-# What each operation may answer besides `COMMON_REASONS`; the codes are Amazon's, the grouping is partly ours.
-OPERATION_REASONS: dict[str, tuple[str, ...]] = {
-    "createCheckoutSession": (*_POST, "CurrencyMismatch"),
-    "getCheckoutSession": _GET,
-    "updateCheckoutSession": (
-        *_GET, *_BODY, "InvalidCheckoutSessionStatus", "CheckoutSessionCanceled", "CurrencyMismatch",
-    ),
-    "completeCheckoutSession": _COMPLETE,
-    "finalizeCheckoutSession": _COMPLETE,
-    "getChargePermission": _GET,
-    "updateChargePermission": (*_GET, *_BODY, "ChargePermissionNotModifiable"),
-    "closeChargePermission": (*_GET, *_BODY, "InvalidChargePermissionStatus"),
-    "createCharge": (
-        *_GET, *_POST, "InvalidChargePermissionStatus", "TransactionAmountExceeded", "PeriodicAmountExceeded",
-        "TransactionCountExceeded", "SoftDeclined", "HardDeclined", "AmazonRejected", "TransactionTimedOut",
-        "PaymentMethodNotAllowed", "MFANotCompleted", "ProcessingFailure", "CurrencyMismatch",
-    ),
-    "getCharge": _GET,
-    "captureCharge": (
-        *_GET, *_POST, "InvalidChargeStatus", "InvalidChargePermissionStatus", "TransactionAmountExceeded",
-        "TransactionCountExceeded", "SoftDeclined", "HardDeclined", "AmazonRejected", "ProcessingFailure",
-        "CurrencyMismatch",
-    ),
-    "cancelCharge": (*_GET, *_BODY, "InvalidChargeStatus", "InvalidChargePermissionStatus"),
-    "createRefund": (
-        *_GET, *_POST, "InvalidChargeStatus", "TransactionAmountExceeded", "TransactionCountExceeded",
-        "AmazonRejected", "CurrencyMismatch",
-    ),
-    "getRefund": _GET,
-    "getBuyer": _GET,
+_ADVICE: dict[tuple[str, str], dict[str, Any]] = {
+    ("getBuyer", "ResourceNotFound"): {
+        "meaning": "This buyerToken is unknown, or older than 24 hours.",
+        "next_step": "Let the buyer sign in again, and use the token that comes back.",
+    },
+    ("closeChargePermission", "InvalidChargePermissionStatus"): {
+        "next_step": "It is Closed already, which is final: get the Charge Permission to see why.",
+        "tell_the_buyer": "",
+    },
+    ("captureCharge", "InvalidChargePermissionStatus"): {
+        "next_step": _LOST_WITH_PERMISSION,
+        "tell_the_buyer": "Your agreement at Amazon Pay has ended. Please set it up anew or choose another way to pay.",
+    },
+    ("cancelCharge", "InvalidChargePermissionStatus"): {
+        "next_step": "There is nothing left to cancel: the Charge went with its Charge Permission.",
+        "tell_the_buyer": "",
+    },
+    ("captureCharge", "SoftDeclined"): {"next_step": _CAPTURE_AGAIN},
+    ("captureCharge", "HardDeclined"): {
+        "next_step": "Send the buyer to the Update page; once the Charge Permission is Chargeable, get the Charge, and "
+        "capture it again with a new key if it is still Authorized.",
+    },
+    ("captureCharge", "AmazonRejected"): {
+        "next_step": "Do not try again: get the Charge and the Charge Permission, and ask the buyer for another way to "
+        "pay.",
+    },
+    ("captureCharge", "ProcessingFailure"): {"next_step": _CAPTURE_AGAIN},
+    ("captureCharge", "TransactionCountExceeded"): {
+        "next_step": "A Charge is captured once: create a new charge for the rest.",
+    },
+    ("createRefund", "AmazonRejected"): {
+        "meaning": "Amazon rejected the refund.", "next_step": _REFUND_OTHERWISE, "tell_the_buyer": _NOT_THIS_WAY,
+    },
+    ("createRefund", "TransactionAmountExceeded"): {
+        "meaning": "The refunds of this Charge would be more than was captured and its allowance.",
+        "next_step": f"Get the Charge, refund what is left with a new key. {_REFUND_OTHERWISE[:-1]} beyond that.",
+    },
+    ("createRefund", "TransactionCountExceeded"): {
+        "meaning": "The Charge has had as many refunds as it may have.", "next_step": _REFUND_OTHERWISE,
+        "tell_the_buyer": _NOT_THIS_WAY,
+    },
 }  # fmt: skip
+
+
+def recovery_for(reason_code: str, status_code: int, operation: str = "") -> Recovery:
+    """Return what to do about a refusal of *operation*; a code without a row is judged by its HTTP status."""
+    fallback = _NO_ANSWER if status_code >= 500 else _INVALID
+    recovery = REASONS.get(reason_code) or _BY_STATUS.get(status_code, fallback)
+    advice = _ADVICE.get((operation, reason_code))
+    return replace(recovery, **advice) if advice else recovery
+
+
+_RETRIES = {
+    Retry.NO: "No: the same request would be refused again.",
+    Retry.SAME_KEY: "Yes: the same request with the same idempotency key.",
+    Retry.NEW_KEY: "Yes: a new attempt with a new idempotency key.",
+    Retry.LATER: "Yes, after a pause: the same request with the same idempotency key.",
+}
+
+
+def retry_advice(retry: Retry, operation: str = "") -> str:
+    """Say whether to send again, and with which idempotency key, where the call takes one."""
+    row = OPERATIONS.get(operation)
+    without_key = row is not None and row.idempotency == Idempotency.WITHOUT_EFFECT
+    return _RETRIES[retry].partition(" with ")[0].rstrip(".") + "." if without_key else _RETRIES[retry]

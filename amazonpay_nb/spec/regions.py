@@ -13,15 +13,20 @@ from amazonpay_nb.spec.evidence import Evidence
 __all__ = [
     "CHARGE_CEILINGS",
     "CURRENCY_DECIMALS",
+    "EXAMPLE_ADDRESSES",
+    "MAX_REFUNDS_ON_A_CHARGE",
     "MONTHLY_LIMITS",
     "RECURRING_MONTHLY_LIMITS",
     "REFUND_CEILINGS",
+    "REFUND_EXTRAS",
+    "REFUND_SHARE",
     "REGIONS",
     "THROTTLES",
     "Quota",
     "Region",
     "Throttle",
     "format_amount",
+    "overcharge_limit",
     "parse_amount",
     "refund_allowance",
     "region",
@@ -132,6 +137,22 @@ _ROWS = (
 REGIONS: dict[str, Region] = {row.code: row for row in _ROWS}
 _BY_ALIAS = {alias: row for row in _ROWS for alias in (row.code, *row.aliases)}
 
+# A delivery address in the form that each region asks for: invented people and places, our own.  [emulator-only]
+EXAMPLE_ADDRESSES: dict[str, dict[str, str]] = {
+    "na": {
+        "name": "Cora Example", "addressLine1": "3 Specimen Road", "city": "Denver", "stateOrRegion": "CO",
+        "postalCode": "80202", "countryCode": "US", "phoneNumber": "303-555-0100",
+    },
+    "eu": {
+        "name": "Clara Beispiel", "addressLine1": "Probestraße 3", "city": "Hamburg", "postalCode": "20095",
+        "countryCode": "DE", "phoneNumber": "040 5550100",
+    },
+    "jp": {
+        "name": "見本 桜", "addressLine1": "中央区見本町7-8-9", "stateOrRegion": "東京都", "postalCode": "104-0001",
+        "countryCode": "JP", "phoneNumber": "03-5550-0101",
+    },
+}  # fmt: skip
+
 
 def region(code: str) -> Region:
     """Return the region called *code*, by its own code or an SDK's alias.
@@ -169,8 +190,10 @@ CHARGE_CEILINGS = _per_currency(150_000, yen=10_000_000)
 REFUND_CEILINGS = _per_currency(150_000, yen=10_000_000)
 
 # A refund may exceed the capture by a share of it, up to a fixed amount; the same four currencies are documented.
-_REFUND_SHARE = Decimal("0.15")
-_REFUND_EXTRA = _per_currency(75, yen=8_400)
+REFUND_SHARE = Decimal("0.15")
+REFUND_EXTRAS = _per_currency(75, yen=8_400)
+# Amazon's help for merchants gives this number; the guide does not repeat it.
+MAX_REFUNDS_ON_A_CHARGE = 10
 
 
 def refund_allowance(captured: Decimal, currency: str) -> Decimal:
@@ -179,7 +202,17 @@ def refund_allowance(captured: Decimal, currency: str) -> Decimal:
     Spec: "Manage refunds".
     """
     unit = Decimal(1).scaleb(-_decimals(currency))
-    return min(captured * _REFUND_SHARE, _REFUND_EXTRA[currency]).quantize(unit, ROUND_DOWN)
+    return min(captured * REFUND_SHARE, REFUND_EXTRAS[currency]).quantize(unit, ROUND_DOWN)
+
+
+# With allowOvercharge, a one-time permission takes 900 % of its order, or a fixed amount where that is more.
+_OVERCHARGE_SHARE = 9
+_OVERCHARGE_FLOORS = _per_currency(500, yen=70_000)
+
+
+def overcharge_limit(order: Decimal, currency: str) -> Decimal:
+    """Return the most that a one-time permission may take for an *order* that allows to be overcharged."""
+    return max(order * _OVERCHARGE_SHARE, _OVERCHARGE_FLOORS[currency])
 
 
 def _decimals(currency: str) -> int:

@@ -2,14 +2,21 @@
 
 Amazon's own table of codes could not be read in full, so rows of weaker evidence say so; in the emulator, this file is
 the whole vocabulary. A code overrides the card.
+
+Some documented refusals have no cause in an emulator: its account is always active, its machines do not fail. So that
+they can be met all the same, their reason codes are simulation codes of the emulator: `ANYWHERE` at any operation,
+others as rows of one.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.reasons import REASONS
 
 __all__ = [
+    "ANYWHERE",
     "CARDS",
     "PENDING_SECONDS",
     "SIMULATIONS",
@@ -140,8 +147,10 @@ class Simulation:
     evidence: Evidence
 
 
-def _refused(operation: str, code: str, evidence: Evidence, note: str = "", *, status: int = 422) -> Simulation:
-    return Simulation(operation, code, status, code, None, None, None, 0, note, evidence)
+def _refused(operation: str, code: str, evidence: Evidence, note: str = "", *, reason: str = "") -> Simulation:
+    reason = reason or code
+    status = REASONS[reason].status_codes[0]
+    return Simulation(operation, code, status, reason, None, None, None, 0, note, evidence)
 
 
 def _canceled(code: str, note: str = "") -> Simulation:
@@ -163,6 +172,7 @@ _CAPTURED = ("CaptureInitiated", "Captured")
 _CAPTURE_DECLINED = ("CaptureInitiated", "Declined")
 _REFUND_DECLINED = ("RefundInitiated", "Declined")
 _NEEDS_PENDING = "Needs canHandlePendingAuthorization true."
+_STAYS = "The Charge stays Authorized."
 
 _SIMULATION_ROWS = (
     _canceled("BuyerCanceled"),
@@ -176,27 +186,39 @@ _SIMULATION_ROWS = (
     _refused("createCharge", "TransactionTimedOut", _R),
     _refused("createCharge", "MFANotCompleted", _I, "The reason code is known, the simulation code is a guess."),
     _refused("createCharge", "PaymentMethodNotAllowed", _E),
-    _refused("createCharge", "ProcessingFailure", _I, status=500),
+    _refused("createCharge", "ProcessingFailure", _I),
     _pending("createCharge", "AuthorizationInitiated", 201, _AUTHORIZED, _I, f"{_NEEDS_PENDING} {_GUESSED}", None),
     _pending("createCharge", "PendingHardDeclined", 201, _AUTHORIZATION_DECLINED, _I, f"{_NEEDS_PENDING} {_GUESSED}",
              "HardDeclined"),
     _pending("createCharge", "CaptureInitiated", 201, _CAPTURED, _R, "Needs captureNow true.", None),
-    _refused("captureCharge", "SoftDeclined", _I, "The Charge stays Authorized."),
-    _refused("captureCharge", "ProcessingFailure", _I, "The Charge stays Authorized.", status=500),
+    _refused("captureCharge", "SoftDeclined", _I, _STAYS),
+    _refused("captureCharge", "HardDeclined", _I, f"{_STAYS} The Charge Permission becomes NonChargeable."),
+    _refused("captureCharge", "AmazonRejectedAtOnce", _E, _STAYS, reason="AmazonRejected"),
+    _refused("captureCharge", "TransactionCountExceeded", _E, "A Charge is captured once; nothing else causes it."),
+    _refused("captureCharge", "ProcessingFailure", _I, _STAYS),
     _pending("captureCharge", "CaptureInitiated", 200, _CAPTURED, _R, "", None),
     _pending("captureCharge", "AmazonRejected", 200, _CAPTURE_DECLINED, _R, "Accepted first, declined later.",
              "AmazonRejected"),
     Simulation("closeChargePermission", "AmazonClosed", 200, None, "Closed", None, "AmazonClosed", 0,
                "Closed as if by Amazon, not by the merchant.", _R),
+    _refused("createRefund", "AmazonRejectedAtOnce", _E, "No Refund is made.", reason="AmazonRejected"),
     _pending("createRefund", "AmazonRejected", 201, _REFUND_DECLINED, _I, "", "AmazonRejected"),
     _pending("createRefund", "ProcessingFailure", 201, _REFUND_DECLINED, _I, "", "ProcessingFailure"),
 )  # fmt: skip
 
 SIMULATIONS: dict[tuple[str, str], Simulation] = {(row.operation, row.code): row for row in _SIMULATION_ROWS}
 
+# Refusals of any operation that an emulator has no cause for; it gives them where it is asked to.  [emulator-only]
+ANYWHERE = (
+    "InvalidAPIVersion", "InvalidAccountStatus", "RequestNotSupported", "RequestTimeout", "TLSVersionNotSupported",
+    "InternalServerError", "ServiceUnavailable",
+)  # fmt: skip
+
 
 def simulation(operation: str, code: str) -> Simulation | None:
     """Return what *code* makes *operation* do, or None where it is not a code for that call."""
+    if code in ANYWHERE and operation in OPERATIONS:
+        return _refused(operation, code, _E, "Nothing is done.")
     return SIMULATIONS.get((operation, code))
 
 

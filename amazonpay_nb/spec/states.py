@@ -23,6 +23,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 __all__ = [
+    "BUYER_SHOWN",
     "CHARGE",
     "CHARGE_PERMISSION",
     "CHECKOUT_SESSION",
@@ -201,13 +202,15 @@ _INTERRUPTIONS = (
     ("MFAFailed", "Fail the challenge", BUYER),
     ("ChargeInProgress", "A charge uses the whole limit", AMAZON),
 )
+# What is canceled, rather than closed, takes its open charges with it.  [inferred from ChargePermissionCanceled]
+_CANCEL_CHARGES = (FollowUp("Charge", "Close Charge Permission"),)
 _CLOSURES = (
-    ("MerchantCanceled", "Cancel in Seller Central", AMAZON),
-    ("BuyerCanceled", "Cancel the agreement", BUYER),
-    ("BuyerClosed", "Close the agreement", BUYER),
-    ("AmazonCanceled", "Cancel by Amazon", AMAZON),
-    ("AmazonClosed", "Close by Amazon", AMAZON),
-    ("Expired", "Expire", CLOCK),
+    ("MerchantCanceled", "Cancel in Seller Central", AMAZON, _CANCEL_CHARGES),
+    ("BuyerCanceled", "Cancel the agreement", BUYER, _CANCEL_CHARGES),
+    ("BuyerClosed", "Close the agreement", BUYER, ()),
+    ("AmazonCanceled", "Cancel by Amazon", AMAZON, _CANCEL_CHARGES),
+    ("AmazonClosed", "Close by Amazon", AMAZON, ()),
+    ("Expired", "Expire", CLOCK, ()),
 )
 _CANCEL_PENDING = FollowUp("Charge", "Close Charge Permission", when="cancelPendingCharges")
 
@@ -230,9 +233,9 @@ CHARGE_PERMISSION = Machine(
             for reason, trigger, actor in _INTERRUPTIONS
         ),
         *(
-            T(source, trigger, actor, "Closed", reason)
+            T(source, trigger, actor, "Closed", reason, then)
             for source in ("Chargeable", "NonChargeable")
-            for reason, trigger, actor in _CLOSURES
+            for reason, trigger, actor, then in _CLOSURES
         ),
     ),
 )
@@ -297,3 +300,10 @@ TIMERS = (
     Timer("Charge", "Authorized", "Expire", timedelta(days=30)),
     Timer("Refund", "RefundInitiated", "Refund", timedelta(seconds=30)),
 )
+
+# How long a Charge Permission of each type shows the buyer's details, and from when that is counted.
+BUYER_SHOWN = {
+    "OneTime": ("creation", timedelta(days=30)),
+    "Recurring": ("closing", timedelta(days=30)),
+    "PaymentMethodOnFile": ("closing", timedelta(0)),
+}

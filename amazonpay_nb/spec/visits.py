@@ -5,31 +5,54 @@ address for ``PayOnly``, no challenge outside PSD2) is passed over.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["FLOWS", "PAGES", "RETURN_PARAMETER", "Flow", "flow_of", "lookup"]
+__all__ = [
+    "CHANGE_ACTIONS",
+    "CHECKOUT_SESSION",
+    "FLOWS",
+    "MOBILE_RETURN_PARAMETER",
+    "PAGES",
+    "RETURN_PARAMETER",
+    "SIGN_IN",
+    "Flow",
+    "flow_of",
+    "lookup",
+]
 
 RETURN_PARAMETER = "amazonCheckoutSessionId"
+# What the guide prints for the Mobile SDK's app and universal links.
+MOBILE_RETURN_PARAMETER = "CheckoutSessionId"
+
+# What a visit works on: a Checkout Session, or a plain sign-in, which is no object of the API and leaves none behind.
+CHECKOUT_SESSION, SIGN_IN = "Checkout Session", "Sign-in"
 
 # Every hosted page, with its heading.
 PAGES = {
     "sign-in": "Sign in with your Amazon account",
+    "share": "Share your details with the shop",
+    "shipping-address": "Choose where to ship to",
     "payment-method": "Choose how to pay",
     "consent": "Save Amazon Pay for later purchases",
     "challenge": "Confirm that it is you",
     "processing": "Processing your payment",
 }
 
+# What a link on the shop's review page asks for, and the page that the buyer is taken to.
+CHANGE_ACTIONS = {"changeAddress": "shipping-address", "changePayment": "payment-method"}
+
 _RESULT = "webCheckoutDetails.checkoutResultReturnUrl"
 _REVIEW = "webCheckoutDetails.checkoutReviewReturnUrl"
-_SIGN_IN = "webCheckoutDetails.signInReturnUrl"
+_CANCEL = "webCheckoutDetails.checkoutCancelUrl"
+_SIGNED_IN = "webCheckoutDetails.signInReturnUrl"
+_SIGN_IN_CANCEL = "webCheckoutDetails.signInCancelUrl"
 _MODE = "webCheckoutDetails.checkoutMode"
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One way to set up a Saved Wallet.
+    """One way to set up a Saved Wallet, or to sign in.
 
     Attributes:
         name: Short identifier.
@@ -42,6 +65,16 @@ class Flow:
         returns_to: For each visit, the payload field whose address the buyer is sent to.
         complete_with_amount: Whether Complete Checkout Session repeats the amount.
         source: The page of the guide.
+        told_by: Payload fields that make it this flow by being there at all, dotted.
+        implies: What the payload need not say, as it would say it.
+        waives: Constraints that a session of this flow never has.
+        signs_in: Whether the merchant learns here who the buyer is: scopes come as ``signInScopes``, and Complete
+            Checkout Session brings the buyer.
+        default_scopes: What is shared where the payload names no scopes.
+        opens: What a visit works on, ``Checkout Session`` or ``Sign-in``.
+        cancels_to: The payload field whose address a buyer who cancels is sent to.
+        returns_with: The parameter that is added to the address the buyer is sent to.
+        mobile: Whether the Mobile SDK has a variant of it.
     """
 
     name: str
@@ -54,14 +87,65 @@ class Flow:
     returns_to: tuple[str, ...]
     complete_with_amount: bool
     source: str
+    told_by: tuple[str, ...] = ()
+    implies: Mapping[str, Any] = field(default_factory=dict)
+    waives: tuple[str, ...] = ()
+    signs_in: bool = False
+    default_scopes: tuple[str, ...] = ("name", "email", "phoneNumber", "shippingAddress")
+    opens: str = CHECKOUT_SESSION
+    cancels_to: str = _CANCEL
+    returns_with: str = RETURN_PARAMETER
+    mobile: bool = True
 
 
 _PMOF = "PaymentMethodOnFile"
 _CHOOSE = ("sign-in", "payment-method", "consent")
+_CHOOSE_AND_SHIP = ("sign-in", "shipping-address", "payment-method", "consent")
 
 FLOWS = {
     flow.name: flow
     for flow in (
+        # Told by the button's product type alone, so they come first.
+        Flow(
+            name="sign-in",
+            title="Sign in and set up",
+            notebook="04_sign_in_and_set_up",
+            required=("storeId", _SIGNED_IN),
+            forbidden=(_MODE, "paymentDetails.chargeAmount"),
+            fixed={"productType": "SignInAndSetup"},
+            visits=((*_CHOOSE, "challenge"),),
+            returns_to=(_SIGNED_IN,),
+            complete_with_amount=False,
+            source="signinandsetup: add the button; verify and complete",
+            implies={
+                "chargePermissionType": _PMOF,
+                "paymentMethodOnFileMetadata": {"setupOnly": True},
+                "paymentDetails": {"paymentIntent": "Confirm"},
+            },
+            waives=("ChargeAmountNotSet", "CheckoutResultReturnUrlNotSet"),
+            signs_in=True,
+            default_scopes=("name", "email"),
+            cancels_to=_SIGN_IN_CANCEL,
+        ),
+        Flow(
+            name="amazon-sign-in",
+            title="Amazon Sign-in",
+            notebook="04_sign_in_and_set_up",
+            required=("storeId", "signInReturnUrl"),
+            forbidden=(),
+            fixed={"productType": "SignIn"},
+            visits=(("sign-in", "share"),),
+            returns_to=("signInReturnUrl",),
+            complete_with_amount=False,
+            source="amazon-sign-in: add the button; buyer: Get Buyer",
+            waives=("ChargeAmountNotSet", "CheckoutResultReturnUrlNotSet", "PaymentIntentNotSet"),
+            signs_in=True,
+            default_scopes=(),
+            opens=SIGN_IN,
+            cancels_to="signInCancelUrl",
+            returns_with="buyerToken",
+            mobile=False,
+        ),
         Flow(
             name="update",
             title="Update the payment method",
@@ -69,10 +153,12 @@ FLOWS = {
             required=("storeId", _RESULT, "chargePermissionId", "paymentDetails.paymentIntent"),
             forbidden=("paymentDetails.chargeAmount", _MODE),
             fixed={"chargePermissionType": _PMOF, "paymentDetails.paymentIntent": "Confirm"},
-            visits=(("sign-in", "payment-method", "challenge"),),
+            visits=(("sign-in", "shipping-address", "payment-method", "challenge"),),
             returns_to=(_RESULT,),
             complete_with_amount=False,
             source="steps to integrate the Update page",
+            told_by=("chargePermissionId",),
+            waives=("ChargeAmountNotSet",),
         ),
         Flow(
             name="setup",
@@ -85,10 +171,11 @@ FLOWS = {
                 "paymentMethodOnFileMetadata.setupOnly": True,
                 "paymentDetails.paymentIntent": "Confirm",
             },
-            visits=((*_CHOOSE, "challenge"),),
+            visits=((*_CHOOSE_AND_SHIP, "challenge"),),
             returns_to=(_RESULT,),
             complete_with_amount=False,
             source="setupintent: add the Amazon Pay button; verify and complete checkout",
+            waives=("ChargeAmountNotSet",),
         ),
         Flow(
             name="end-of-checkout",
@@ -103,28 +190,17 @@ FLOWS = {
             source="apb: add the Amazon Pay button; verify and complete checkout",
         ),
         Flow(
-            name="sign-in",
-            title="Sign in and set up",
-            notebook="04_sign_in_and_set_up",
-            required=("storeId", _SIGN_IN),
-            forbidden=(_MODE, "paymentDetails.chargeAmount"),
-            fixed={"productType": "SignInAndSetup"},
-            visits=((*_CHOOSE, "challenge"),),
-            returns_to=(_SIGN_IN,),
-            complete_with_amount=False,
-            source="signinandsetup: add the button; verify and complete",
-        ),
-        Flow(
             name="express",
             title="Set up with express checkout",
             notebook="02_set_up_with_express_checkout",
             required=("storeId", _REVIEW),
             forbidden=(_MODE, "addressDetails"),
             fixed={},
-            visits=(_CHOOSE, ("processing", "challenge")),
+            visits=(_CHOOSE_AND_SHIP, ("processing", "challenge")),
             returns_to=(_REVIEW, _RESULT),
             complete_with_amount=True,
             source="express: add the button; display shipping and payment info; set payment info; verify and complete",
+            mobile=False,
         ),
     )
 }
@@ -144,9 +220,9 @@ def flow_of(payload: Mapping[str, Any], product_type: str | None = None) -> Flow
     The rows are tried in order; the last one, express checkout, takes whatever is left.
     """
     told = {**payload, "productType": product_type}
-    for flow in FLOWS.values():
-        if flow.name == "update" and not payload.get("chargePermissionId"):
-            continue
-        if all(lookup(told, field) == value for field, value in flow.fixed.items()):
-            return flow
-    raise LookupError("no flow")  # unreachable: the express row has no fixed field
+    return next(
+        flow
+        for flow in FLOWS.values()
+        if all(lookup(told, name) for name in flow.told_by)
+        and all(lookup(told, name) == value for name, value in flow.fixed.items())
+    )

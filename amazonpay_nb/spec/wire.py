@@ -7,7 +7,16 @@ Python names are Amazon's, mechanically in snake case.
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.regions import CURRENCY_DECIMALS, format_amount, parse_amount
@@ -16,7 +25,9 @@ __all__ = [
     "ADDRESS_FIELDS",
     "BODIES",
     "ButtonPayload",
+    "MobilePayload",
     "Price",
+    "SignInPayload",
     "return_address_problem",
 ]
 
@@ -55,6 +66,9 @@ def _check_return_address(url: str) -> str:
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]
 Text255 = Annotated[str, Field(max_length=255)]
+# A number is accepted, too; answers have digits in a text.
+FrequencyValue = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value),
+                           Field(pattern="^[0-9]{1,9}$")]  # fmt: skip
 ReturnAddress = Annotated[str, Field(max_length=MAX_URL_LENGTH), AfterValidator(_check_return_address)]
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
 ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
@@ -148,7 +162,7 @@ class Frequency(Strict):
     """How often a recurring payment is expected."""
 
     unit: Literal["Year", "Month", "Week", "Day", "Variable"] | None = None
-    value: str | int | None = None
+    value: FrequencyValue | None = None
 
 
 class RecurringMetadata(Strict):
@@ -234,6 +248,21 @@ class ButtonPayload(CreateCheckoutSession):
     """The signed payload of a button: Create Checkout Session plus the button-only fields."""
 
     web_checkout_details: ButtonWebCheckoutDetails
+    sign_in_scopes: list[Scope] | None = None
+
+
+class MobilePayload(ButtonPayload):
+    """The ``checkoutSessionConfig`` of the Mobile SDK's start call, which is not signed."""
+
+    channel_type: Literal["MOBILE_SDK"]
+
+
+class SignInPayload(Strict):
+    """The signed payload of plain Amazon Sign-in; its addresses stand at the top level."""
+
+    store_id: str
+    sign_in_return_url: ReturnAddress
+    sign_in_cancel_url: ReturnAddress | None = None
     sign_in_scopes: list[Scope] | None = None
 
 

@@ -144,15 +144,22 @@ class OpenNotebook:
 
     @property
     def frames(self) -> Locator:
-        """The frames with the shop's page, in the cells' outputs."""
-        return self.page.locator("iframe.amazonpay-page")
+        """The frame with the shop's page that a cell has shown last."""
+        return self.page.locator("iframe.amazonpay-page").last
 
     def press(self, *names: str) -> None:
         """Press buttons inside the frame, one page after the other."""
-        # A frame that is off the screen is not drawn, and would never be still enough to be clicked.
-        self.frames.scroll_into_view_if_needed()
         for name in names:
-            self.frames.content_frame.get_by_role("button", name=name, exact=True).click()
+            button = self.frames.content_frame.get_by_role("button", name=name, exact=True)
+            button.wait_for(state="attached")  # the frame before may still be the last one
+            # A frame that is off the screen is not drawn, and would never be still enough to be clicked.
+            self.frames.scroll_into_view_if_needed()
+            button.click()
+
+    def choose_card(self, last4: str) -> None:
+        """Choose one of the cards that simulate something, which a summary hides."""
+        self.frames.content_frame.locator("summary").click()
+        self.frames.content_frame.get_by_label(re.compile(last4)).check()
 
     def wait_for_output(self, text: str) -> None:
         """Wait until an output holds *text*."""

@@ -4,11 +4,25 @@ import pytest
 
 from amazonpay_nb.emulator.control import KINDS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION, MERCHANT, Transition
-from tests.emulated import SET_UP, Shop, purchase, refusal, usd
+from tests.emulated import SET_UP, Json, Shop, purchase, refusal, usd
 
 METADATA = ("merchantReferenceId", "merchantStoreName", "noteToBuyer", "customInformation")
 # What only Amazon, the buyer or the clock can cause, from a permission that has been set up.
 CAUSED = [row for row in CHARGE_PERMISSION.rows if row.source == "Chargeable" and row.actor != MERCHANT]
+
+
+def recurring(shop: Shop, currency: str = "USD") -> str:
+    """Return a new permission of type Recurring."""
+    monthly = {"frequency": {"unit": "Month", "value": 1}}
+    body = purchase("10.00", currency, paymentIntent="Confirm") | {"chargePermissionType": "Recurring"}
+    session_id = shop.visited(body | {"recurringMetadata": monthly})
+    session = shop.done("completeCheckoutSession", session_id, chargeAmount=usd("10.00", currency))
+    return str(session["chargePermissionId"])
+
+
+def limits(shop: Shop, permission_id: str) -> Json:
+    shown: Json = shop.done("getChargePermission", permission_id)["limits"]
+    return shown
 
 
 def put(shop: Shop, permission_id: str, row: Transition) -> None:
@@ -59,12 +73,43 @@ class TestShape:
         permission = na.done("getChargePermission", permission_id)
         assert (permission["buyer"], permission["billingAddress"]) == (None, None)
 
+    @pytest.mark.parametrize("closed", [False, True])
+    def test_a_one_time_permission_forgets_the_buyer_after_30_days(self, na: Shop, closed: bool) -> None:
+        """Counted from its creation, whether it is closed or not."""
+        permission_id = na.order(paymentIntent="AuthorizeWithCapture" if closed else "Confirm")["chargePermissionId"]
+        na.emulator.clock.advance("P29DT23H59M59S")
+        assert na.done("getChargePermission", permission_id)["buyer"]["buyerId"]
+        na.emulator.clock.advance("PT1S")
+        permission = na.done("getChargePermission", permission_id)
+        assert (permission["buyer"], permission["shippingAddress"], permission["billingAddress"]) == (None, None, None)
+        assert permission["statusDetails"]["state"] == ("Closed" if closed else "Chargeable")
+
+    def test_a_recurring_permission_forgets_the_buyer_30_days_after_its_end(self, na: Shop) -> None:
+        """And shows the buyer for as long as it is open."""
+        permission_id = recurring(na)
+        na.emulator.clock.advance("P100D")
+        na.done("closeChargePermission", permission_id)
+        na.emulator.clock.advance("P29D")
+        assert na.done("getChargePermission", permission_id)["buyer"]["buyerId"]
+        na.emulator.clock.advance("P1D")
+        assert na.done("getChargePermission", permission_id)["buyer"] is None
+
+    def test_a_recurring_permission_lives_13_months(self, na: Shop) -> None:
+        """Charging it does not make it live longer."""
+        permission_id = recurring(na)
+        assert na.done("getChargePermission", permission_id)["expirationTimestamp"]
+        na.emulator.clock.advance("P394D")
+        assert na.charge(permission_id, "1.00")
+        na.emulator.clock.advance("P1D")
+        details = na.done("getChargePermission", permission_id)["statusDetails"]
+        assert (details["state"], details["reasons"][0]["reasonCode"]) == ("Closed", "Expired")
+
     def test_nothing_expires_that_was_closed(self, jp: Shop) -> None:
         """The clock lists only what happened."""
         permission_id = jp.order(500, "JPY", paymentIntent="Confirm")["chargePermissionId"]
         jp.done("closeChargePermission", permission_id)
         fired = jp.emulator.clock.advance("P181D")
-        assert permission_id not in [row["id"] for row in fired]
+        assert [row["trigger"] for row in fired if row["id"] == permission_id] == ["Forget the buyer"]
 
 
 class TestControl:
@@ -129,6 +174,17 @@ class TestUpdating:
         frequency = {"frequency": {"unit": "Month", "value": "1"}}
         answer = na.done("updateChargePermission", permission_id, recurringMetadata=frequency)
         assert answer["recurringMetadata"] == frequency | {"amount": None}
+
+    @pytest.mark.parametrize(("sent", "shown"), [(3, "3"), ("3", "3"), ("0", "0"), ("three", None), (True, None)])
+    def test_a_frequency_is_a_number_in_a_text(self, na: Shop, sent: object, shown: str | None) -> None:
+        """Numbers are accepted as well."""
+        wallet = na.wallet()
+        body: Json = {"recurringMetadata": {"frequency": {"unit": "Week", "value": sent}}}
+        response = na.call("updateChargePermission", wallet, **body)
+        if shown is None:
+            assert refusal(response) == (400, "InvalidParameterValue")
+        else:
+            assert response.json()["recurringMetadata"]["frequency"] == {"unit": "Week", "value": shown}
 
     def test_on_a_closed_permission_only_gaps_can_be_filled(self, na: Shop) -> None:
         """What is set already stays."""
@@ -235,6 +291,21 @@ class TestOneTime:
             na.done("cancelCharge", na.charge(permission_id, "1.00")["chargeId"])
         assert refusal(na.try_charge(permission_id, "1.00")) == (422, "TransactionCountExceeded")
 
+    @pytest.mark.parametrize(
+        ("region", "amount", "currency", "most"),
+        [("na", "14.00", "USD", "500.00"), ("na", "100.00", "USD", "900.00"), ("eu", "14.00", "SEK", "500.00"),
+         ("eu", "1000", "JPY", "70000"), ("eu", "10000", "JPY", "90000")],
+    )  # fmt: skip
+    def test_it_may_take_more_where_that_was_allowed(
+        self, request: pytest.FixtureRequest, region: str, amount: str, currency: str, most: str
+    ) -> None:
+        """Nine times the order, or a fixed amount where that is more; refused above."""
+        shop: Shop = request.getfixturevalue(region)
+        order = shop.order(amount, currency, paymentIntent="Confirm", allowOvercharge=True)["chargePermissionId"]
+        assert limits(shop, order)["amountLimit"] == usd(most, currency)
+        assert shop.charge(order, most, currency, captureNow=True)
+        assert shop.state("getChargePermission", order) == "Closed"
+
     def test_who_does_not_agree_to_save_gets_one(self, na: Shop) -> None:
         """A purchase without consent is an ordinary one."""
         body = purchase() | {"chargePermissionType": "PaymentMethodOnFile"}
@@ -267,17 +338,36 @@ class TestMonthlyLimit:
 
     def test_a_recurring_permission_has_its_own_limit(self, na: Shop) -> None:
         """A thousand dollars."""
-        body = purchase(paymentIntent="Confirm", chargeAmount=None) | {
-            "chargePermissionType": "Recurring", "recurringMetadata": {"frequency": {"unit": "Month", "value": 1}},
-        }  # fmt: skip
-        body["paymentDetails"]["chargeAmount"] = usd("10.00")
-        session_id = na.visited(body)
-        session = na.done("completeCheckoutSession", session_id, chargeAmount=usd("10.00"))
-        permission = na.done("getChargePermission", session["chargePermissionId"])
+        permission_id = recurring(na)
+        permission = na.done("getChargePermission", permission_id)
         assert permission["recurringMetadata"]["frequency"]["unit"] == "Month"
-        assert permission["expirationTimestamp"]
-        assert refusal(na.try_charge(session["chargePermissionId"], 1001)) == (400, "PeriodicAmountExceeded")
-        assert na.charge(session["chargePermissionId"], 1000)
+        assert refusal(na.try_charge(permission_id, 1001)) == (400, "PeriodicAmountExceeded")
+        assert na.charge(permission_id, 1000)
+
+    @pytest.mark.parametrize(
+        ("currency", "limit", "left", "freed"),
+        [("EUR", "1000.00", "400.00", "700.00"), ("SEK", "10000.00", "9400.00", "9700.00"),
+         ("JPY", "100000", "99400", "99700")],
+    )  # fmt: skip
+    def test_a_recurring_permission_shows_what_is_left_of_its_month(
+        self, eu: Shop, currency: str, limit: str, left: str, freed: str
+    ) -> None:
+        """A canceled authorization is free again, and the first of the month brings the whole limit back."""
+        permission_id = recurring(eu, currency)
+        whole = usd(limit, currency)
+        assert limits(eu, permission_id) == {"amountLimit": whole, "amountBalance": whole}
+        charges = [eu.charge(permission_id, 300, currency)["chargeId"] for _ in range(2)]
+        assert limits(eu, permission_id)["amountBalance"] == usd(left, currency)
+        eu.done("cancelCharge", charges[0])
+        assert limits(eu, permission_id)["amountBalance"] == usd(freed, currency)
+        fired = eu.emulator.clock.advance("P31D")
+        assert (permission_id, "A new month begins") in [(row["id"], row["trigger"]) for row in fired]
+        assert limits(eu, permission_id) == {"amountLimit": whole, "amountBalance": whole}
+
+    def test_no_cadence_is_enforced(self, na: Shop) -> None:
+        """The frequency is for the buyer's information; it can be charged as often as the month allows."""
+        permission_id = recurring(na)
+        assert all(na.charge(permission_id, "1.00", captureNow=True) for _ in range(3))
 
     def test_what_is_canceled_or_not_captured_is_free_again(self, na: Shop) -> None:
         """Refunds free nothing."""

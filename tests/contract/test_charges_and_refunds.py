@@ -3,28 +3,7 @@
 import pytest
 
 from amazonpay_nb.spec.simulations import SIMULATIONS, Simulation
-from tests.emulated import RESULT, Json, Shop, purchase, refusal, usd
-
-CHARGE_STATES = ("AuthorizationInitiated", "Authorized", "CaptureInitiated", "Captured", "Declined", "Canceled")
-
-
-def charge_in(shop: Shop, state: str) -> str:
-    """Return a new charge in a state."""
-    wallet = shop.wallet()
-    pending: Json = {"canHandlePendingAuthorization": True}
-    if state == "AuthorizationInitiated":
-        charge = shop.charge(wallet, code="AuthorizationInitiated", **pending)
-    elif state == "CaptureInitiated":
-        charge = shop.charge(wallet, code="CaptureInitiated", captureNow=True)
-    elif state == "Declined":
-        charge = shop.charge(wallet, code="PendingHardDeclined", **pending)
-        shop.emulator.clock.advance("PT30S")
-    else:
-        charge = shop.charge(wallet, captureNow=state == "Captured")
-    if state == "Canceled":
-        shop.done("cancelCharge", charge["chargeId"])
-    assert shop.state("getCharge", charge["chargeId"]) == state
-    return str(charge["chargeId"])
+from tests.emulated import RESULT, Json, Shop, charge_in, purchase, refusal, usd
 
 
 class TestCreating:
@@ -131,40 +110,8 @@ class TestCreating:
         assert response.json()["message"] == "The field 'checkoutMode' is invalid for this API."
 
 
-class TestStates:
-    """Every call on a charge in every state."""
-
-    @pytest.mark.parametrize("state", CHARGE_STATES)
-    @pytest.mark.parametrize(
-        ("operation", "fields", "allowed"),
-        [
-            ("captureCharge", {"captureAmount": usd("14.00")}, {"Authorized"}),
-            ("cancelCharge", {"cancellationReason": "changed"}, {"AuthorizationInitiated", "Authorized"}),
-        ],
-        ids=["capture", "cancel"],
-    )
-    def test_a_call_is_possible_or_refused(
-        self, na: Shop, state: str, operation: str, fields: Json, allowed: set[str]
-    ) -> None:
-        """A refusal names the charge, its state and what is possible."""
-        charge_id = charge_in(na, state)
-        before = na.done("getCharge", charge_id)
-        response = na.call(operation, charge_id, **fields)
-        if state in allowed:
-            assert response.status_code == 200
-            return
-        assert refusal(response) == (422, "InvalidChargeStatus")
-        assert f"Charge {charge_id} is {state}" in response.json()["message"]
-        assert na.done("getCharge", charge_id) == before
-
-    @pytest.mark.parametrize("state", CHARGE_STATES)
-    def test_only_a_captured_charge_is_refunded(self, na: Shop, state: str) -> None:
-        """422 InvalidChargeStatus before."""
-        response = na.call("createRefund", chargeId=charge_in(na, state), refundAmount=usd("1.00"))
-        if state == "Captured":
-            assert response.status_code == 201
-        else:
-            assert refusal(response) == (422, "InvalidChargeStatus")
+class TestCanceling:
+    """Cancel Charge; what each state allows is tried in `test_refusals`."""
 
     def test_a_cancellation_keeps_the_merchants_words(self, na: Shop) -> None:
         """MerchantCanceled, and why."""
@@ -202,6 +149,24 @@ class TestCapturing:
         assert refusal(na.call("captureCharge", charge_id, captureAmount=amount)) == expected
         assert na.state("getCharge", charge_id) == "Authorized"
 
+    @pytest.mark.parametrize(("code", "state"), [("HardDeclined", "NonChargeable"), ("SoftDeclined", "Chargeable")])
+    def test_a_declined_capture_leaves_the_authorization(self, na: Shop, code: str, state: str) -> None:
+        """It can be captured later; a hard decline says that the payment method is of no use for new charges."""
+        charge = na.charge(na.wallet())
+        amount: Json = {"captureAmount": usd("14.00")}
+        assert refusal(na.call("captureCharge", charge["chargeId"], code=code, **amount)) == (422, code)
+        assert na.state("getCharge", charge["chargeId"]) == "Authorized"
+        assert na.state("getChargePermission", charge["chargePermissionId"]) == state
+        assert na.done("captureCharge", charge["chargeId"], **amount)
+
+    def test_a_hard_decline_does_not_open_a_closed_permission(self, na: Shop) -> None:
+        """Closed is final."""
+        charge = na.charge(na.wallet())
+        na.done("closeChargePermission", charge["chargePermissionId"])
+        response = na.call("captureCharge", charge["chargeId"], code="HardDeclined", captureAmount=usd("14.00"))
+        assert refusal(response) == (422, "HardDeclined")
+        assert na.state("getChargePermission", charge["chargePermissionId"]) == "Closed"
+
     def test_after_seven_days_it_takes_time(self, eu: Shop) -> None:
         """Exactly seven days are still synchronous."""
         wallet = eu.wallet()
@@ -224,6 +189,7 @@ class TestCapturing:
         assert eu.state("getCharge", open_) == "Authorized"
         eu.emulator.clock.advance("PT1S")
         assert eu.done("getCharge", open_)["statusDetails"]["reasonCode"] == "ExpiredUnused"
+        assert eu.charge(wallet, currency="EUR")
         assert eu.state("getCharge", captured) == "Captured"
 
     def test_a_closed_permission_does_not_prevent_it(self, na: Shop) -> None:

@@ -1,5 +1,8 @@
 """Checkout Sessions: what each call answers, in each state."""
 
+import uuid
+from datetime import timedelta
+
 import pytest
 
 from tests.emulated import CANCEL, RESULT, REVIEW, SET_UP, WALLET, Json, Shop, express, purchase, refusal, usd
@@ -36,9 +39,30 @@ class TestCreating:
         }  # fmt: skip
         assert (session["productType"], session["chargePermissionType"]) == (None, "OneTime")
         assert (session["buyer"], session["paymentPreferences"]) == (None, [None])
-        assert (session["creationTimestamp"], session["expirationTimestamp"]) == (
-            "20260115T120000Z", "20260116T120000Z",
-        )  # fmt: skip
+        now = na.emulator.clock.now()
+        assert [session["creationTimestamp"], session["expirationTimestamp"]] == [
+            moment.strftime("%Y%m%dT%H%M%SZ") for moment in (now, now + timedelta(hours=24))
+        ]
+        assert str(uuid.UUID(session["checkoutSessionId"])) == session["checkoutSessionId"]
+
+    @pytest.mark.parametrize(
+        ("field", "longest"),
+        [("merchantReferenceId", 256), ("merchantStoreName", 50), ("noteToBuyer", 255), ("customInformation", 4096)],
+    )
+    def test_metadata_has_documented_lengths(self, na: Shop, field: str, longest: int) -> None:
+        """Up to it exactly."""
+        session_id = na.session(express(merchantMetadata={field: "x" * longest}))
+        assert na.done("getCheckoutSession", session_id)["merchantMetadata"][field] == "x" * longest
+        response = na.call("updateCheckoutSession", session_id, merchantMetadata={field: "x" * (longest + 1)})
+        assert refusal(response) == (400, "InvalidParameterValue")
+
+    def test_free_fields_come_back(self, na: Shop) -> None:
+        """What nobody but the merchant understands."""
+        free = {
+            "supplementaryData": '{"a": 1}', "platformId": "A1", "checkoutButtonText": "Go",
+            "providerMetadata": {"providerReferenceId": "P-1"},
+        }  # fmt: skip
+        assert free.items() <= na.done("getCheckoutSession", na.session(express(**free))).items()
 
     def test_constraints_are_alphabetical(self, na: Shop) -> None:
         """All that is missing is named, and the redirect address waits for it."""
@@ -219,6 +243,8 @@ class TestCompleting:
         response = na.call(operation, session_id)
         session = response.json()
         kept = {"checkoutSessionId", "statusDetails", "chargePermissionId", "chargePermissionType", "creationTimestamp"}
+        if operation == "finalizeCheckoutSession":
+            kept |= {"buyer", "paymentPreferences", "billingAddress"}
         assert response.status_code == 200
         assert {name for name, value in session.items() if value is not None} == kept
         assert session["statusDetails"]["state"] == "Completed"

@@ -21,6 +21,7 @@ CALLS = [
     ("POST", "outcomes", {"operation": "createCharge", "simulationCode": "SoftDeclined"}),
     ("POST", "faults", {"operation": "createCharge", "fault": "reset"}), ("POST", "snapshot", None),
     ("POST", "reset", None), ("POST", "permissions/C01-0000000-0000000", {"state": "Closed"}),
+    ("POST", "charges/S01-0000000-0000000-C000000", {"state": "Canceled"}),
     ("GET", "objects/charges/x", None), ("POST", "restore", {"id": "snapshot-1"}), ("POST", "keys", {"publicKey": ""}),
 ]  # fmt: skip
 

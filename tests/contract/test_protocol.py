@@ -124,9 +124,14 @@ class TestKeys:
         "value", ["x", "AMZN-PAY-RSASSA-PSS-V2", "Basic eDp5", "AMZN-PAY-RSASSA-PSS-V2 PublicKeyId=a"]
     )
     def test_an_unreadable_authorization_is_refused(self, na: Shop, value: str) -> None:
-        """It is a header value like others."""
+        """Nobody can be told by it."""
         response = na.http.get("/v2/charges/x", headers=na.headers(authorization=value))
-        assert refusal(response) == (400, "InvalidHeaderValue")
+        assert refusal(response) == (403, "InvalidAuthentication")
+
+    def test_nobody_acts_for_another_merchant(self, na: Shop) -> None:
+        """A token for that is refused, whatever it says."""
+        response = na.send("GET", "/v2/charges/x", x_amz_pay_authtoken="token")
+        assert refusal(response) == (403, "InvalidAuthorizationToken")
 
     @pytest.mark.parametrize("prefix", ["/sandbox", "/Sandbox", ""])
     def test_a_prefixed_key_decides_by_itself(self, na: Shop, prefix: str) -> None:

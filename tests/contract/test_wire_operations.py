@@ -31,7 +31,7 @@ STORY = (
     "createCheckoutSession", "/checkout", "updateCheckoutSession", "/checkout/processing", "finalizeCheckoutSession",
     "getBuyer",
 )  # fmt: skip
-# The emulator signs nobody in without a checkout, so that no buyer token of it can be valid.
+# The file's token is none of the emulator's; `test_sign_in.py` holds Get Buyer to the file with one that is.
 NOT_EMULATED = {"getBuyer"}
 
 

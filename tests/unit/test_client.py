@@ -357,7 +357,7 @@ def test_a_second_close_meets_the_work_of_the_first() -> None:
     assert caught.value.advice.startswith("An earlier attempt may have done the work")
     with pytest.raises(ConflictError) as caught:
         connect(Amazon(refused)).close_charge_permission(PERMISSION, closure_reason="Done")
-    assert caught.value.advice == REASONS["InvalidChargePermissionStatus"].next_step
+    assert caught.value.advice == caught.value.recovery.next_step
 
 
 # ---- what came of it -------------------------------------------------------------------------------------------------

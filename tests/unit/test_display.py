@@ -30,7 +30,7 @@ from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.spec.state_reasons import STATE_REASONS
 from amazonpay_nb.spec.states import CHARGE, MACHINES, REFUND, Actor
 from amazonpay_nb.spec.visits import FLOWS
-from amazonpay_nb.spec.wire import BODIES, ButtonPayload, Price
+from amazonpay_nb.spec.wire import BODIES, ButtonPayload, Price, SignInPayload
 
 PERSON = {
     "name": "Ada Lovelace",
@@ -452,7 +452,7 @@ def test_an_exchange_shows_what_was_signed_and_both_bodies() -> None:
     assert "✗ no answer" in show(THINGS["lost exchange"]).text
 
 
-BODY_MODELS: list[type[BaseModel]] = [ButtonPayload, *BODIES.values()]
+BODY_MODELS: list[type[BaseModel]] = [ButtonPayload, SignInPayload, *BODIES.values()]
 
 
 def wire_fields(model: type[BaseModel], path: str = "") -> Iterator[str]:

@@ -1,29 +1,34 @@
 """The tables of `spec` are complete and agree with each other: exhaustive by enumeration."""
 
+import ast
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from amazonpay_nb.emulator import refusal
 from amazonpay_nb.spec.evidence import Evidence
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, Behaviour, behaviour, behaviours_of
-from amazonpay_nb.spec.parity_objects import ROWS as OBJECT_ROWS
-from amazonpay_nb.spec.parity_protocol import ROWS as PROTOCOL_ROWS
-from amazonpay_nb.spec.reasons import COMMON_REASONS, OPERATION_REASONS, REASONS, Recovery, Retry, recovery_for
+from amazonpay_nb.spec.reasons import REASONS, Recovery, Retry, recovery_for, retry_advice
+from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of, wrong_state
 from amazonpay_nb.spec.regions import (
     CHARGE_CEILINGS,
     CURRENCY_DECIMALS,
     MONTHLY_LIMITS,
     RECURRING_MONTHLY_LIMITS,
     REFUND_CEILINGS,
+    REFUND_EXTRAS,
     REGIONS,
     THROTTLES,
     Region,
+    overcharge_limit,
     refund_allowance,
     region,
 )
 from amazonpay_nb.spec.simulations import (
+    ANYWHERE,
     CARDS,
     PENDING_SECONDS,
     SIMULATIONS,
@@ -63,23 +68,67 @@ class TestReasons:
 
     @pytest.mark.parametrize("name", OPERATIONS)
     def test_every_reason_of_an_operation_has_a_row(self, name: str) -> None:
-        """No operation names a code twice, or one without a recovery, or one that is common to all."""
-        codes = OPERATION_REASONS[name]
+        """No operation names a code twice, or one without a recovery."""
+        codes = reasons_of(name)
         assert len(set(codes)) == len(codes)
-        assert set(codes) <= REASONS.keys() - set(COMMON_REASONS)
+        assert set(codes) <= REASONS.keys()
 
     @pytest.mark.parametrize("name", OPERATIONS)
     def test_an_operation_refuses_what_its_request_can_get_wrong(self, name: str) -> None:
         """An id can be unknown, a body can hold an unknown field, a key can be used twice."""
-        operation, codes = OPERATIONS[name], OPERATION_REASONS[name]
+        operation, codes = OPERATIONS[name], reasons_of(name)
         assert ("UnrecognizedField" in codes) == bool(operation.body)
         assert ("DuplicateIdempotencyKey" in codes) == (operation.method == "POST")
         assert "ResourceNotFound" in codes or "{id}" not in operation.path
 
     def test_every_reason_is_reachable(self) -> None:
         """Each row belongs to some operation or to all of them."""
-        named = {code for codes in OPERATION_REASONS.values() for code in codes} | set(COMMON_REASONS)
-        assert named == REASONS.keys()
+        assert {code for name in OPERATIONS for code in reasons_of(name)} == REASONS.keys()
+        assert {*COMMON_REASONS, *BODY_REASONS}.isdisjoint(
+            code for codes in OPERATION_REASONS.values() for code in codes
+        )
+
+    @pytest.mark.parametrize("name", OPERATIONS)
+    def test_advice_fits_the_call(self, name: str) -> None:
+        """What to do after a refused capture or refund is not what to do after a refused charge."""
+        for code in reasons_of(name):
+            recovery = recovery_for(code, REASONS[code].status_codes[0], name)
+            assert a_sentence(recovery.next_step)
+            assert a_sentence(recovery.meaning)
+            assert recovery.may_retry == (recovery.retry != Retry.NO)
+            if name in ("captureCharge", "createRefund") and recovery.retry == Retry.NEW_KEY:
+                assert "create the charge" not in recovery.next_step
+        assert recovery_for("SoftDeclined", 422, "createCharge") is REASONS["SoftDeclined"]
+
+    def test_a_key_is_spoken_of_where_a_call_takes_one(self) -> None:
+        """A GET or DELETE is just sent again."""
+        assert retry_advice(Retry.SAME_KEY, "createCharge").endswith("with the same idempotency key.")
+        assert retry_advice(Retry.LATER, "getCharge") == "Yes, after a pause: the same request."
+        assert retry_advice(Retry.NEW_KEY) == "Yes: a new attempt with a new idempotency key."
+        assert {retry_advice(Retry.NO, name) for name in OPERATIONS} == {"No: the same request would be refused again."}
+
+    @pytest.mark.parametrize("trigger", ["Capture Charge", "Cancel Charge", "Create Refund"])
+    def test_a_wrong_state_names_the_object_whose_state_it_is(self, trigger: str) -> None:
+        """A charge that went with its permission points to the permission, where that code is documented."""
+        name = next(row.name for row in OPERATIONS.values() if row.title == trigger)
+        assert wrong_state("Charge", trigger, "MerchantCanceled") == "InvalidChargeStatus"
+        gone = wrong_state("Charge", trigger, "ChargePermissionCanceled")
+        assert gone in OPERATION_REASONS[name]
+        assert (gone == "InvalidChargePermissionStatus") == (trigger != "Create Refund")
+
+    def test_the_emulator_refuses_in_documented_ways_only(self) -> None:
+        """Each literal of the API's modules is a row of the table, with a status that the code is known for."""
+        folder = Path(refusal.__file__).parent
+        found = [
+            (node.args[0].value, node.args[1].value)
+            for name in ("api", "authentication", "payments", "sessions", "world")
+            for node in ast.walk(ast.parse((folder / f"{name}.py").read_text("utf-8")))
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refusal"
+            and all(isinstance(arg, ast.Constant) for arg in node.args[:2])
+        ]  # fmt: skip
+        assert len(found) > 30
+        pairs = {(status, code) for code, row in REASONS.items() for status in row.status_codes}
+        assert set(found) <= pairs
 
     @pytest.mark.parametrize("code", REASONS)
     def test_a_row_says_what_to_do(self, code: str) -> None:
@@ -154,7 +203,7 @@ class TestSimulations:
         """Operation, reason code and states are known; a delay goes with a later state and nothing else."""
         # Completing a session with a pending authorization moves the charge.
         moved = CHARGE if row.status == 202 else MACHINES[MOVED[row.operation]]
-        assert row.reason_code is None or row.reason_code in OPERATION_REASONS[row.operation]
+        assert row.reason_code is None or row.reason_code in reasons_of(row.operation)
         assert {row.state, row.later_state} - {None} <= set(moved.states)
         assert row.delay_seconds == (PENDING_SECONDS if row.later_state else 0)
         assert (row.reason_code is None) == (row.status < 300)
@@ -194,6 +243,17 @@ class TestSimulations:
         assert simulation("captureCharge", "TransactionTimedOut") is None
         assert "TransactionTimedOut" in codes_for("createCharge")
         assert codes_for("getCharge") == ()
+        assert simulation("nothing", ANYWHERE[0]) is None
+
+    @pytest.mark.parametrize("name", OPERATIONS)
+    def test_some_refusals_can_be_asked_for_anywhere(self, name: str) -> None:
+        """Those that an emulator has no cause for: documented for every operation, and marked as our own codes."""
+        for code in ANYWHERE:
+            row = simulation(name, code)
+            assert row
+            assert code in COMMON_REASONS
+            assert (row.reason_code, row.status) == (code, REASONS[code].status_codes[0])
+            assert row.evidence is Evidence.EMULATOR_ONLY
 
     @pytest.mark.parametrize("row", CARDS.values(), ids=lambda row: row.last4)
     def test_a_card_is_told_by_its_last_digits(self, row: SimulatedCard) -> None:
@@ -277,6 +337,22 @@ class TestRegions:
         """15 %, capped, rounded down to what the currency can pay."""
         assert str(refund_allowance(Decimal(captured), currency)) == extra
 
+    def test_undocumented_numbers_are_those_of_their_neighbours(self) -> None:
+        """Where Amazon names four currencies, the others have the euro's; two operations have another one's quota."""
+        for amounts in (CHARGE_CEILINGS, REFUND_CEILINGS, REFUND_EXTRAS):
+            assert {amounts[currency] for currency in CURRENCY_DECIMALS if currency != "JPY"} == {amounts["EUR"]}
+        for name, like in (("finalizeCheckoutSession", "completeCheckoutSession"), ("getBuyer", "getCharge")):
+            assert (THROTTLES[name].live, THROTTLES[name].sandbox) == (THROTTLES[like].live, THROTTLES[like].sandbox)
+            assert THROTTLES[name].evidence is Evidence.INFERRED
+
+    @pytest.mark.parametrize(
+        ("order", "currency", "most"),
+        [("10.00", "USD", "500"), ("100.00", "EUR", "900.00"), ("7000", "JPY", "70000"), ("8000", "JPY", "72000")],
+    )
+    def test_an_order_may_be_overcharged_where_that_was_allowed(self, order: str, currency: str, most: str) -> None:
+        """900 %, or a fixed amount where that is more."""
+        assert overcharge_limit(Decimal(order), currency) == Decimal(most)
+
     def test_every_operation_has_a_quota(self) -> None:
         """The table covers all operations and a few that are not ours; Sandbox is never more generous."""
         assert OPERATIONS.keys() <= THROTTLES.keys()
@@ -288,10 +364,6 @@ class TestRegions:
 
 class TestParity:
     """The behaviour registry."""
-
-    def test_ids_are_unique(self) -> None:
-        """No row hides another."""
-        assert len(BEHAVIOURS) == len(OBJECT_ROWS) + len(PROTOCOL_ROWS)
 
     @pytest.mark.parametrize("row", BEHAVIOURS.values(), ids=lambda row: row.id)
     def test_a_behaviour_is_one_sentence_with_a_source(self, row: Behaviour) -> None:

@@ -12,7 +12,18 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region
 from amazonpay_nb.spec.simulations import SIMULATIONS
-from amazonpay_nb.spec.states import CHARGE, MACHINES, MERCHANT, NEW, TIMERS, Actor, Machine, NotAllowed, Transition
+from amazonpay_nb.spec.states import (
+    BUYER_SHOWN,
+    CHARGE,
+    MACHINES,
+    MERCHANT,
+    NEW,
+    TIMERS,
+    Actor,
+    Machine,
+    NotAllowed,
+    Transition,
+)
 
 PAIRS = [
     (machine, state, trigger)
@@ -59,6 +70,39 @@ def test_a_follow_up_names_what_exists(machine: Machine, row: Transition) -> Non
     assert all(follow_up.trigger in MACHINES[follow_up.machine].triggers for follow_up in row.then)
     assert row.actor in Actor
     assert row.target != NEW
+
+
+PRICE = {"amount": "14.00", "currencyCode": "USD"}
+PARENTS = {"Charge": "Charge Permission", "Refund": "Charge"}
+
+
+def placed(world: World, kind: str, state: str, permission_type: str) -> Record:
+    """Return an object in a state that is part of a world, below the objects it hangs on."""
+    parent = placed(world, PARENTS[kind], "Chargeable", permission_type).id if kind in PARENTS else ""
+    record = in_state(MACHINES[kind], state)
+    record.id, record.parent = f"{kind}-1", parent
+    record.hidden = {"capture": PRICE, "month": "2026-02", "calendar": {}}
+    if kind == "Charge":
+        record.hidden["type"] = permission_type
+    record.document |= {
+        "chargePermissionType": permission_type, "chargeAmount": PRICE, "refundAmount": PRICE,
+        "refundedAmount": PRICE, "limits": {"amountLimit": PRICE, "amountBalance": PRICE},
+    }  # fmt: skip
+    world.store.put(record)
+    return record
+
+
+@pytest.mark.parametrize("permission_type", BUYER_SHOWN)
+@pytest.mark.parametrize(("machine", "row"), ROWS, ids=lambda v: getattr(v, "name", None) or f"{v.source}-{v.trigger}")
+def test_a_row_is_what_happens(machine: Machine, row: Transition, permission_type: str) -> None:
+    """Every row of the tables moves an object of the emulator to its target, and writes its reason and no other."""
+    world = World(Store(), region("na"), start=datetime(2026, 2, 1, tzinfo=UTC))
+    record = placed(world, machine.name, row.source, permission_type)
+    move(world, record, row.trigger)
+    details = record.document["statusDetails"] or {"state": NEW}
+    shown = [reason["reasonCode"] for reason in details.get("reasons") or []] or [details.get("reasonCode")]
+    assert (details["state"], shown) == (row.target, [row.reason])
+    world.store.close()
 
 
 @pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: f"{timer.machine}-{timer.state}")

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.button import set_up_payload, sign_button
+from amazonpay_nb.button import (
+    express_payload,
+    set_up_payload,
+    sign_button,
+    sign_in_and_set_up_payload,
+    sign_in_payload,
+    update_payload,
+)
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError
 from amazonpay_nb.keys import generate, save
 from amazonpay_nb.workbench import VARIABLES, Workbench
@@ -145,6 +152,20 @@ def test_the_page_is_a_frame_for_you_and_a_line_for_a_script(wb: Workbench) -> N
     assert f'src="{page.url}"' in page._repr_mimebundle_()["text/html"]
 
 
+def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cell that waits at once shows the page by itself, and a page that was shown is not shown twice."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    page = wb.show_button(visit, sign_button(set_up_payload("s", result_url=visit.result_url), wb.keys))
+    wb.buyer = "you"
+
+    for _ in range(2):
+        with pytest.raises(BuyerPageError):
+            asyncio.run(page.returned(timeout=0.05))
+        page._repr_mimebundle_()
+    assert capsys.readouterr().out.count(f"Press the button on {page.url}") == 1
+
+
 def test_nobody_answers_the_page(wb: Workbench) -> None:
     """The wait has a time-out, and says that the page is still open."""
     wb.set_up_keys()
@@ -154,3 +175,64 @@ def test_nobody_answers_the_page(wb: Workbench) -> None:
 
     with pytest.raises(BuyerPageError, match=r"(?s)within 0.05 seconds.*still open"):
         asyncio.run(page.returned(timeout=0.05))
+
+
+# --- The ways to Amazon -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("show", ["show_button", "show_touchless"])
+def test_a_visitor_signs_in_with_and_without_a_button(wb: Workbench, show: str) -> None:
+    """The same payload, the same arrival; only the diagram tells how it began."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    payload = sign_in_and_set_up_payload(wb.store_id, sign_in_url=visit.signed_in_url)
+    page = getattr(wb, show)(visit, sign_button(payload, wb.keys), product_type="SignInAndSetup")
+    arrival = asyncio.run(page.returned())
+
+    assert arrival.kind == "signed-in"
+    assert wb.client.complete_checkout_session(arrival.checkout_session_id).buyer is not None
+    pressed = "press the Sign in with Amazon button" in wb.journal.diagram().text()
+    assert pressed == (show == "show_button")
+    assert ("open the shop's page" in wb.journal.diagram().text()) == (not pressed)
+
+
+def test_plain_sign_in_brings_a_token_for_the_buyer(wb: Workbench) -> None:
+    """The configuration stands under `signInConfig`; no Checkout Session comes back, and no output shows the token."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    payload = sign_in_payload(wb.store_id, sign_in_url=visit.signed_in_url, scopes=("name",))
+    page = wb.show_button(visit, sign_button(payload, wb.keys), product_type="SignIn")
+    arrival = asyncio.run(page.returned())
+
+    assert visit.button is not None
+    assert {"signInConfig", "createCheckoutSessionConfig"} & set(visit.button[1]) == {"signInConfig"}
+    assert (arrival.kind, arrival.checkout_session_id) == ("signed-in", "")
+    assert arrival.buyer_token not in repr(arrival)
+    assert wb.client.get_buyer(arrival.buyer_token).name
+
+
+def test_the_update_page_opens_from_a_button_of_the_shops_own(wb: Workbench) -> None:
+    """The Charge Permission keeps its id and gets another payment method."""
+    wb.set_up_keys()
+    session = wb.client.complete_checkout_session(asyncio.run(wb.set_up_visit()).checkout_session_id)
+    visit, wallet = wb.shop.new_visit(), str(session.charge_permission_id)
+    payload = update_payload(wb.store_id, wallet, result_url=visit.result_url)
+    arrival = asyncio.run(wb.show_update(visit, sign_button(payload, wb.keys)).returned(card="4444"))
+    updated = wb.client.complete_checkout_session(arrival.checkout_session_id)
+
+    assert (arrival.kind, updated.charge_permission_id) == ("result", wallet)
+    assert wb.client.get_charge_permission(wallet).payment_descriptor == "Mastercard ****4444 (Amazon Pay)"
+    assert "press the shop's own button" in wb.journal.diagram().text()
+
+
+def test_a_button_stands_where_its_flow_wants_it(wb: Workbench) -> None:
+    """Left out, the placement is the usual one; one that does not fit is named with those that do."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    signed = sign_button(express_payload(wb.store_id, review_url=visit.review_url), wb.keys)
+    wb.show_button(visit, signed, product_type="PayAndShip")
+
+    assert visit.button is not None
+    assert visit.button[1]["placement"] == "Cart"
+    with pytest.raises(ConfigurationError, match=r"(?s)'Home' does not fit.*Choose Cart or Product or Checkout"):
+        wb.show_button(visit, signed, placement="Home")

@@ -9,9 +9,9 @@
   }
 
   function settings(config) {
-    const session = config.createCheckoutSessionConfig || config.signInConfig;
-    if (!session) throw new Error("Amazon Pay: createCheckoutSessionConfig is missing.");
-    need(config, "merchantId", "ledgerCurrency");
+    const name = config.productType === "SignIn" ? "signInConfig" : "createCheckoutSessionConfig";
+    need(config, name, "merchantId", "ledgerCurrency");
+    const session = config[name];
     const publicKeyId = session.publicKeyId || config.publicKeyId || "";
     const prefix = publicKeyId.split("-")[0].toUpperCase();
     const live = prefix === "LIVE" || (prefix !== "SANDBOX" && config.sandbox === false);

@@ -1,0 +1,98 @@
+"""Rows of the behaviour registry about permissions of each type, their charges, and the refusals of every operation.
+
+Each row is (id, evidence, source, test, sentence); see `parity`.
+"""
+
+from amazonpay_nb.spec.evidence import Evidence
+
+__all__ = ["ROWS"]
+
+_D, _S, _R, _I, _E = Evidence
+_REFUSED = "tests/contract/test_refusals.py::test_a_refusal_is_produced_and_explained"
+
+ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
+    # Checkout Session
+    ("session.type-upgrade", _D, "upgrading-from-onetime-to-recurring",
+     "tests/contract/test_checkout_sessions.py::TestUpdating::test_the_permission_type_can_change_while_open",
+     "An Open session can be upgraded from a permission of type OneTime to Recurring."),
+    ("session.type-downgrade", _I, "upgrading-from-onetime-to-recurring",
+     "tests/contract/test_checkout_sessions.py::TestUpdating::test_the_permission_type_can_change_while_open",
+     "The way back from Recurring to OneTime is open as well."),
+    ("session.metadata-lengths", _D, "api/checkout-session",
+     "tests/contract/test_checkout_sessions.py::TestCreating::test_metadata_has_documented_lengths",
+     "merchantMetadata takes texts of 256, 50, 255 and 4,096 characters, and refuses longer ones."),
+    ("session.free-fields", _D, "api/checkout-session",
+     "tests/contract/test_checkout_sessions.py::TestCreating::test_free_fields_come_back",
+     "supplementaryData, platformId, providerMetadata and checkoutButtonText come back as they were sent."),
+    # Charge Permission
+    ("permission.buyer-one-time", _D, "verify-and-complete-checkout",
+     "tests/contract/test_charge_permissions.py::TestShape::test_a_one_time_permission_forgets_the_buyer_after_30_days",
+     "A one-time permission shows the buyer's details for 30 days after its creation, and null afterwards."),
+    ("permission.buyer-recurring", _D, "verify-and-complete-checkout",
+     "tests/contract/test_charge_permissions.py::TestShape::test_a_recurring_permission_forgets_the_buyer_30_days_after_its_end",
+     "A recurring permission shows the buyer's details while it is open and for 30 days after it is closed."),
+    ("permission.recurring-lifetime", _R, "onboarding site",
+     "tests/contract/test_charge_permissions.py::TestShape::test_a_recurring_permission_lives_13_months",
+     "A recurring permission expires after 13 months, counted as 395 days."),
+    ("permission.recurring-limits", _I, "co/monthly-recurring-charge-limits",
+     "tests/contract/test_charge_permissions.py::TestMonthlyLimit::test_a_recurring_permission_shows_what_is_left_of_its_month",
+     "A recurring permission shows its month's limit and what is left of it, which is whole again on the first."),
+    ("permission.recurring-cadence", _D, "api/checkout-session",
+     "tests/contract/test_charge_permissions.py::TestMonthlyLimit::test_no_cadence_is_enforced",
+     "recurringMetadata is for information: Amazon neither charges by itself nor enforces the frequency."),
+    ("permission.frequency-value", _S, "sdk/dotnet",
+     "tests/contract/test_charge_permissions.py::TestUpdating::test_a_frequency_is_a_number_in_a_text",
+     "frequency.value is a string of digits; a number is accepted as well and answered as a string."),
+    ("permission.overcharge", _D, "api/checkout-session",
+     "tests/contract/test_charge_permissions.py::TestOneTime::test_it_may_take_more_where_that_was_allowed",
+     "allowOvercharge raises a one-time permission's limit to 900 % of its order, and at least 500 USD or 70,000 JPY."),
+    ("permission.overcharge-currencies", _I, "api/checkout-session",
+     "tests/contract/test_charge_permissions.py::TestOneTime::test_it_may_take_more_where_that_was_allowed",
+     "In currencies without a number of their own, allowOvercharge allows at least as much as in euros."),
+    ("permission.canceled-takes-charges", _I, "api/charge-permission",
+     "tests/contract/test_refusals.py::test_a_canceled_permission_takes_its_open_charges_with_it",
+     "A permission that is Closed as …Canceled takes its open charges with it; any other closing leaves them."),
+    ("permission.update-recurring", _D, "api/charge-permission",
+     "tests/contract/test_charge_permissions.py::TestUpdating::test_metadata_can_change_any_number_of_times",
+     "A permission's recurringMetadata can be updated as well, until it is Closed."),
+    ("permission.closed-stays", _I, "api/charge-permission",
+     "tests/contract/test_charges_and_refunds.py::TestCapturing::test_a_hard_decline_does_not_open_a_closed_permission",
+     "Nothing that happens to its charges moves a Closed permission."),
+    # Charge
+    ("charge.capture-declined", _I, "api/charge",
+     "tests/contract/test_charges_and_refunds.py::TestCapturing::test_a_declined_capture_leaves_the_authorization",
+     "A capture that is declined while the merchant waits is a refusal, and the charge stays Authorized."),
+    ("charge.went-with-permission", _I, "api/error-handling", _REFUSED,
+     "A charge that went with its permission refuses capture and cancellation with InvalidChargePermissionStatus."),
+    ("charge.web-details", _S, "sdk/dotnet",
+     "tests/contract/test_charges_and_refunds.py::TestCreating::test_a_charge_shows_every_field",
+     "Create Charge accepts webCheckoutDetails with a result address, and the charge shows them."),
+    ("charge.no-conversion", _R, "plug-ins",
+     "tests/contract/test_charges_and_refunds.py::TestCreating::test_a_charge_shows_every_field",
+     "convertedAmount and conversionRate are null where nothing was converted, which in the emulator is always."),
+    ("charge.cancellation-reason", _S, "sdk",
+     "tests/contract/test_charges_and_refunds.py::TestCanceling::test_a_cancellation_keeps_the_merchants_words",
+     "A canceled charge shows the merchant's cancellationReason, of up to 255 characters."),
+    ("charge.again-after-expiry", _D, "api/charge",
+     "tests/contract/test_charges_and_refunds.py::TestCapturing::test_an_authorization_expires_after_30_days",
+     "After an authorization has expired, the permission takes a new charge."),
+    # Errors
+    ("error.every-refusal", _D, "api/error-handling", _REFUSED,
+     "Every operation gives each refusal that is listed for it, with its status and reason code."),
+    ("error.grouping", _I, "api/error-handling", _REFUSED,
+     "Which operation gives which code, and with which cause, is Amazon's in part only; the rest is our grouping."),
+    ("error.explained", _E, "api/error-handling", _REFUSED,
+     "The client's error says what a refusal means, whether to retry, with which key, and what to tell the buyer."),
+    ("error.unreadable-authorization", _I, "api/signing-requests",
+     "tests/contract/test_protocol.py::TestKeys::test_an_unreadable_authorization_is_refused",
+     "An authorization header that cannot be read is refused with 403 InvalidAuthentication."),
+    ("error.delegation", _D, "sdk",
+     "tests/contract/test_protocol.py::TestKeys::test_nobody_acts_for_another_merchant",
+     "A wrong x-amz-pay-authtoken is refused with 403 InvalidAuthorizationToken; here there is no right one."),
+    ("error.on-request", _E, "api/error-handling",
+     "tests/contract/test_refusals.py::test_a_refusal_without_a_cause_can_be_queued",
+     "Refusals without a cause in an emulator, such as InvalidAccountStatus, come where a simulation asks for them."),
+    ("error.client-repeats", _S, "sdk",
+     "tests/contract/test_refusals.py::test_what_the_server_could_not_do_is_sent_again_by_the_client",
+     "Clients send again up to three times after 408, 425, 429 and 5xx, with growing pauses and the same key."),
+)  # fmt: skip
