@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import move, require, settle
+from amazonpay_nb.emulator.rules import fire_due, move, require, settle
 from amazonpay_nb.emulator.store import Record, Store
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.operations import OPERATIONS
@@ -162,6 +162,19 @@ def test_an_update_is_no_change_of_state(machine: Machine, row: Transition) -> N
         assert record.document["statusDetails"] == before
     else:
         assert record.document["statusDetails"]["reasons"][0]["reasonCode"] == row.reason
+    world.store.close()
+
+
+def test_real_time_is_not_set_back_to_what_was_due() -> None:
+    """A machine that was asleep fires late, and its clock stays the wall clock."""
+    world = World(Store(), region("na"), real_time=True)
+    session = placed(world, "Checkout Session", "Open", "OneTime")
+    world.store.plan(session, "Expire", "2026-02-01T00:00:00+00:00")
+    world.store.put(session)
+    before = world.clock.now()
+    (fired,) = fire_due(world, before)
+    assert (fired["at"], fired["trigger"]) == ("2026-02-01T00:00:00Z", "Expire")
+    assert world.clock.now() >= before
     world.store.close()
 
 
