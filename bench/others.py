@@ -84,7 +84,7 @@ def run_once(command: list[str]) -> None:
 
 @contextmanager
 def prism() -> Iterator[str]:
-    """Run Prism, a stateless mock server, on our OpenAPI document and yield its address."""
+    """Run Prism, a stateless mock server, on the OpenAPI document of the API that we emulate; yield its address."""
     node_command, modules = node()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -92,7 +92,7 @@ def prism() -> Iterator[str]:
     entry = modules / "@stoplight" / "prism-cli" / "dist" / "index.js"
     # Without a log it is fastest; it then does not say when it is ready either, so it is asked.
     arguments = ["mock", "--host", "127.0.0.1", "--port", str(port), "--verboseLevel", "silent"]
-    with process(node_command, entry, *arguments, HERE / "openapi.json") as server:
+    with process(node_command, entry, *arguments, HERE.parent / "docs" / "openapi.json") as server:
         wait_until(lambda: answers(url), server, "Prism")
         yield url
 

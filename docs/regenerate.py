@@ -25,6 +25,7 @@ from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
 from amazonpay_nb.runner import kernel_environment
+from amazonpay_nb.spec.contract import openapi
 from amazonpay_nb.spec.evidence import Evidence
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, behaviours_of
@@ -343,11 +344,21 @@ def set_up_picture() -> str:
     return SequenceDiagram(PARTICIPANTS, messages).svg() + "\n"
 
 
+def contract() -> str:
+    """Return the OpenAPI document, with the messages that both sides are tested against as its examples."""
+    messages = {
+        path.stem: json.loads(path.read_text("utf-8")) for path in (ROOT / "tests/wire/operations").glob("*.json")
+    }
+    examples = {name: (row["request"].get("body"), row["response"]["body"]) for name, row in messages.items()}
+    return json.dumps(openapi(examples), indent=2, ensure_ascii=False) + "\n"
+
+
 def generated() -> dict[Path, str]:
     """Return every generated text by its place."""
     readme = ROOT / "README.md"
     return {
         ROOT / "docs/images/set-up-outside.svg": set_up_picture(),
+        ROOT / "docs/openapi.json": contract(),
         ROOT / "docs/parity.md": parity_page(),
         ROOT / "docs/states.md": states_page(),
         ROOT / "docs/operations.md": operations_page(),
