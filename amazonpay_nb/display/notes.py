@@ -30,7 +30,7 @@ FIELD_NOTES = {
     "with it.",
     "chargePermissionId": "The Charge Permission that this is about, as Complete Checkout Session returned it.",
     "scopes": "The buyer details that you ask for; ask for what you need.",
-    "signInScopes": "The buyer details that you ask for; left out, name and e-mail address, or the id alone in Amazon Sign-in.",
+    "signInScopes": "The buyer details that you ask for; left out: name and e-mail address (Amazon Sign-in: the id).",
     "signInReturnUrl": "Plain Amazon Sign-in: where the signed-in buyer arrives; Amazon adds the buyerToken.",
     "signInCancelUrl": "Plain Amazon Sign-in: where the buyer arrives after leaving it.",
     # What is to be paid in the checkout

@@ -8,8 +8,8 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import anyio
 from fastapi import FastAPI, Request, Response
@@ -20,6 +20,7 @@ from amazonpay_nb.emulator import payments, sessions
 from amazonpay_nb.emulator.authentication import IDEMPOTENCY_HEADER, authenticate
 from amazonpay_nb.emulator.bodies import checked_body
 from amazonpay_nb.emulator.control import CONTROL_PATH, control_error
+from amazonpay_nb.emulator.message import Reply, Sent, received
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Record, to_json
 from amazonpay_nb.emulator.world import Merchant, World
@@ -27,16 +28,14 @@ from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.regions import THROTTLES
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, Simulation
 
-__all__ = ["Reply", "Sent", "answer", "build_api", "decoded", "direct", "routed_path"]
+__all__ = ["answer", "build_api", "direct", "routed_path"]
 
 Body = dict[str, Any]
 _LOG = logging.getLogger("uvicorn.error")
-REQUEST_ID = "x-amz-pay-request-id"
 _LONGEST_KEY = 64  # as far as the journal repeats what is sent as a key
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One authenticated request, ready to be handled."""
 
     world: World
@@ -90,42 +89,6 @@ HANDLERS: dict[str, Handler] = {
 
 
 # --- The pipeline -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A request as it came over the wire.
-
-    Attributes:
-        path: Without environment segment and trailing slash.
-        raw_path: With both: what was signed.
-    """
-
-    method: str
-    path: str
-    raw_path: str
-    query: str
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    def header(self, name: str) -> str | None:
-        """Return a header's value; names are in lower case."""
-        return next((value for key, value in self.headers if key == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back: JSON, and what is left to do once it is on its way."""
-
-    status: int
-    text: str
-    request_id: str
-    afterwards: Callable[[], None] = lambda: None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What every answer says of itself."""
-        return {"content-type": "application/json", REQUEST_ID: self.request_id}
 
 
 class Aborting(Response):
@@ -194,9 +157,9 @@ def _endpoint(world: World, operation: Operation) -> Callable[..., Any]:
     async def endpoint(request: Request) -> Response:
         raw = await request.body()
         scope = request.scope
-        sent = Sent(
+        sent = received(
             request.method, scope["path"], scope["raw_path"].decode("latin-1").partition("?")[0],
-            scope["query_string"].decode("latin-1"), decoded(scope["headers"]), raw,
+            scope["query_string"].decode("latin-1"), scope["headers"], raw,
         )  # fmt: skip
         object_id = request.path_params.get("id", "")
         fault = world.take_fault(operation.name)
@@ -215,29 +178,19 @@ def _endpoint(world: World, operation: Operation) -> Callable[..., Any]:
     return endpoint
 
 
-def decoded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """Return headers as text; their names are in lower case already."""
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-
-
 def answer(world: World, operation: Operation, object_id: str, sent: Sent) -> Reply:
     """Do what a request asks for, in one transaction."""
     try:
-        merchant = authenticate(world, operation, sent.method, sent.raw_path, sent.query, sent.headers, sent.body)
+        merchant = authenticate(world, operation, sent)
         _throttle(world, operation, merchant)
         status, text, document = _once(world, operation, merchant, object_id, sent)
     except Refusal as refusal:
         status, text, document = refusal.status, to_json(refusal.body), refusal.body
-    return Reply(
-        status,
-        text,
-        world.new_request_id(),
-        lambda: _take_down(world, operation, sent, status, document or json.loads(text)),
-    )
+    return Reply(status, text, world.new_request_id(), partial(_take_down, world, operation, sent, status, document))
 
 
 def direct(
-    world: World, method: str, raw_path: str, query: str, headers: list[tuple[str, str]], body: bytes
+    world: World, method: str, raw_path: str, query: str, headers: Iterable[tuple[bytes, bytes]], body: bytes
 ) -> Reply | None:
     """Answer a plain request, or return None for one that is not: no such operation, or a fault is set for it."""
     path = routed_path(raw_path)
@@ -245,7 +198,7 @@ def direct(
     if operation is None or world.has_fault(operation.name):
         return None
     try:
-        return answer(world, operation, object_id, Sent(method, path, raw_path, query, headers, body))
+        return answer(world, operation, object_id, received(method, path, raw_path, query, headers, body))
     except Exception:  # noqa: BLE001 (one broken answer must not end the server)
         _LOG.exception("%s %s", method, path)
         return _refused(world, BROKEN)
@@ -253,7 +206,7 @@ def direct(
 
 def _once(world: World, operation: Operation, merchant: Merchant, object_id: str, sent: Sent) -> tuple[int, str, Body]:
     """Do the work, or replay the answer that the same idempotency key had before."""
-    key = (sent.header(IDEMPOTENCY_HEADER) or "") if operation.method == "POST" else ""
+    key = sent.headers.get(IDEMPOTENCY_HEADER, "") if operation.method == "POST" else ""
     with world.store.transaction():
         if key and (kept := world.store.answer(merchant.merchant_id, key)):
             request, status, text = kept
@@ -263,7 +216,7 @@ def _once(world: World, operation: Operation, merchant: Merchant, object_id: str
                 400, "DuplicateIdempotencyKey", f"The idempotency key {key} was used for a different request before."
             )
         status, document = _work(world, operation, merchant, object_id, sent)
-        text = to_json(document)
+        text = world.store.written(document)
         # A refusal is an answer too; what the server could not do is not.
         if key and status < 500:
             world.store.remember(merchant.merchant_id, key, _request(sent), status, text)
@@ -274,7 +227,7 @@ def _work(world: World, operation: Operation, merchant: Merchant, object_id: str
     try:
         with world.store.undoing():
             body = checked_body(operation.body, sent.body) if operation.body else {}
-            code = sent.header(SIMULATION_HEADER)
+            code = sent.headers.get(SIMULATION_HEADER)
             world.check_code(operation.name, code)
             record = HANDLERS[operation.name](Call(world, operation, merchant, object_id, body, code))
     except Refusal as refusal:
@@ -325,7 +278,7 @@ def _take_down(world: World, operation: Operation, sent: Sent, status: int, answ
             "method": sent.method,
             "path": operation.path if operation.secret_id else sent.path,
             "status": status,
-            "idempotencyKey": (sent.header(IDEMPOTENCY_HEADER) or "")[:_LONGEST_KEY] or None,
+            "idempotencyKey": sent.headers.get(IDEMPOTENCY_HEADER, "")[:_LONGEST_KEY] or None,
             "bodyBytes": len(sent.body),
             "reasonCode": answered.get("reasonCode"),
             "state": (answered.get("statusDetails") or {}).get("state"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import unquote
 
+from amazonpay_nb.emulator.message import Sent
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import (
@@ -15,7 +16,6 @@ from amazonpay_nb.signing import (
     MAX_AHEAD,
     SentRequest,
     SignatureMismatch,
-    joined_headers,
     parse_authorization,
     parse_date,
     verify_authorized,
@@ -31,24 +31,13 @@ _REQUIRED = ("authorization", "accept", "content-type", "x-amz-pay-date", "x-amz
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
-def authenticate(
-    world: World,
-    operation: Operation,
-    method: str,
-    raw_path: str,
-    query: str,
-    pairs: list[tuple[str, str]],
-    body: bytes,
-) -> Merchant:
+def authenticate(world: World, operation: Operation, sent: Sent) -> Merchant:
     """Return the merchant account that signed a request.
 
-    Args:
-        raw_path: The path as it was sent, with its environment segment and trailing slash.
-        pairs: The headers as they were sent.
     Raises:
         Refusal: 400, 401 or 403, or whatever a simulation code of `ANYWHERE` asks for.
     """
-    headers = joined_headers(pairs)
+    headers = sent.headers
     _check_present(headers, operation)
     _check_region(world, headers["x-amz-pay-region"])
     _check_date(world, headers["x-amz-pay-date"])
@@ -59,9 +48,9 @@ def authenticate(
     merchant = world.merchant_of_key(authorization.public_key_id)
     if merchant is None:
         raise Refusal(401, "UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
-    _check_environment(unquote(raw_path), authorization.public_key_id)
-    sent = SentRequest(method, raw_path, query, pairs, authorization.signed_headers, body)
-    mismatch = verify_authorized(sent, headers, authorization, merchant.keys[authorization.public_key_id])
+    _check_environment(unquote(sent.raw_path), authorization.public_key_id)
+    signed = SentRequest(sent.method, sent.raw_path, sent.query, sent.pairs, authorization.signed_headers, sent.body)
+    mismatch = verify_authorized(signed, headers, authorization, merchant.keys[authorization.public_key_id])
     if mismatch is not None:
         raise Refusal(403, "InvalidRequestSignature", _explain(mismatch, authorization.signature))
     if headers.get(_DELEGATION_HEADER):

@@ -11,6 +11,8 @@ from amazonpay_nb.spec.wire import BODIES
 __all__ = ["checked_body", "parsed_json", "refused_body"]
 
 Body = dict[str, Any]
+# Built once: `json.loads` with options makes a new decoder at each call.
+_DECODE = json.JSONDecoder(parse_float=str, parse_constant=str).decode
 _DEEPEST = 32  # more than any documented body; what is stored must be readable from any depth of calls
 
 
@@ -38,7 +40,7 @@ def parsed_json(raw: bytes, what: str) -> Any:
     """
     try:
         text = raw.decode()
-        parsed = json.loads(text, parse_float=str, parse_constant=str)
+        parsed = _DECODE(text)
         if "\\u" in text:
             json.dumps(parsed, ensure_ascii=False).encode()  # half of a surrogate pair is no character
     except (ValueError, RecursionError):

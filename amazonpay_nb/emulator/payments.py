@@ -6,7 +6,7 @@ from typing import Any
 
 from amazonpay_nb.emulator import documents
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import MONTH, money, move, price, require, settle
+from amazonpay_nb.emulator.rules import money, month_of, move, price, require, settle
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.regions import (
@@ -112,7 +112,7 @@ def _new_charge(world: World, permission: Record, body: Body) -> Record:
     charge_id = world.new_item_id("Charge", permission.id if kind == "OneTime" else world.new_order_id("S"))
     return Record(
         "Charge", charge_id, permission.merchant_id, documents.charge(charge_id, body, now), permission.id,
-        {"month": now.strftime(MONTH), "capture": None, "type": kind},
+        {"month": month_of(now), "capture": None, "type": kind},
     )  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def _check_charge_amount(world: World, permission: Record, amount: dict[str, str
         _check_one_time(world, permission, amount)
         return
     limits = _LIMITS_OF_TYPE[document["chargePermissionType"]]
-    spent = Decimal(world.store.spent(permission.id, world.clock.now().strftime(MONTH))) / 100
+    spent = Decimal(world.store.spent(permission.id, month_of(world.clock.now()))) / 100
     if spent + money(amount) > limits[world.region.code, currency]:
         raise Refusal(
             400, "PeriodicAmountExceeded",

@@ -10,14 +10,15 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from amazonpay_nb.emulator.api import Reply, decoded, direct
+from amazonpay_nb.emulator.api import direct
+from amazonpay_nb.emulator.message import Reply
 from amazonpay_nb.emulator.world import World
 
 __all__ = ["direct_protocol"]
 
 # Five digits of length or fewer: far above any call, and below what the application refuses.
 _SHORT = 5
-_UNUSUAL = (b"transfer-encoding", b"expect", b"upgrade")
+_UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 
@@ -64,14 +65,13 @@ class DirectProtocol(HttpToolsProtocol):
         busy = self.cycle is not None and not self.cycle.response_complete
         if busy or b"/v2/" not in self.url or b"%" in self.url or not self.parser.should_keep_alive():
             return False
-        unusual = any(
-            name in _UNUSUAL or (name == b"content-length" and len(value) > _SHORT) for name, value in self.headers
-        )
-        return not unusual and self.parser.get_http_version() == "1.1"
+        headers = dict(self.headers)
+        short = len(headers.get(b"content-length", b"0")) <= _SHORT
+        return short and _UNUSUAL.isdisjoint(headers) and self.parser.get_http_version() == "1.1"
 
     def _answered(self, body: bytes) -> Reply | None:
         path, _, query = self.url.decode("ascii").partition("?")
-        return direct(self.world, self.parser.get_method().decode("ascii"), path, query, decoded(self.headers), body)
+        return direct(self.world, self.parser.get_method().decode("ascii"), path, query, self.headers, body)
 
     def _write(self, reply: Reply) -> None:
         content = reply.text.encode()

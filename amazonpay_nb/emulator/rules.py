@@ -16,11 +16,11 @@ from amazonpay_nb.spec.state_reasons import STATE_REASONS
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, NotAllowed, Transition
 
 __all__ = [
-    "MONTH",
     "advance",
     "fire_due",
     "forget_after",
     "money",
+    "month_of",
     "move",
     "open_calendar",
     "price",
@@ -30,7 +30,6 @@ __all__ = [
 
 # A Checkout Session can be read for so long after it has ended.
 SESSION_KEPT = timedelta(days=30)
-MONTH = "%Y-%m"  # calendar months in UTC  [inferred]
 # What time brings besides a change of state.
 _DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
 # Virtual time ends here: further on, timers would leave the calendar.
@@ -38,6 +37,11 @@ _LAST_YEAR = 9000
 
 _MEANINGS = {(row.object, row.code): row.meaning for row in STATE_REASONS}
 _TIMERS = {(timer.machine, timer.state): timer for timer in TIMERS}
+
+
+def month_of(moment: datetime) -> str:
+    """Return the calendar month of a time, ``yyyy-mm``, in UTC."""  # whose months are meant: inferred
+    return moment.isoformat()[:7]
 
 
 def money(price: dict[str, str] | None) -> Decimal:
@@ -251,7 +255,7 @@ def _show_month_balance(world: World, charge: Record) -> None:
 
 def _write_month_balance(world: World, permission: Record) -> None:
     limits = permission.document["limits"]
-    spent = Decimal(world.store.spent(permission.id, world.clock.now().strftime(MONTH))) / 100
+    spent = Decimal(world.store.spent(permission.id, month_of(world.clock.now()))) / 100
     limits["amountBalance"] = price(money(limits["amountLimit"]) - spent, like=limits["amountLimit"])
     world.store.put(permission)
 

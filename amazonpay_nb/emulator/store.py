@@ -49,6 +49,7 @@ class Record:
     Attributes:
         kind: Name of its machine in `spec.states`, for example ``Charge``.
         parent: Id of the object it hangs on: the permission of a charge, the charge of a refund.
+        text: The document as JSON where it is known already; see `Store.written`.
         due: When `trigger` is to happen to it (ISO 8601), "" for never; `planned` orders what is due together.
     """
 
@@ -61,6 +62,7 @@ class Record:
     due: str = ""
     planned: int = 0
     trigger: str = ""
+    text: str = field(default="", repr=False, compare=False)
 
     @property
     def state(self) -> str:
@@ -139,6 +141,7 @@ class Store:
     def put(self, record: Record) -> None:
         """Write *record*, new or changed."""
         self._changed[record.kind, record.id] = record
+        record.text = ""
         if not self._db.in_transaction:
             self._flush()
 
@@ -166,6 +169,14 @@ class Store:
         self._planned += 1
         record.due, record.planned, record.trigger = due, self._planned, trigger
 
+    def written(self, document: dict[str, Any]) -> str:
+        """Return a document as JSON; where a changed object's is asked for, that text is what will be stored."""
+        text = to_json(document)
+        for record in self._changed.values():
+            if record.document is document:
+                record.text = text
+        return text
+
     def _select(self, where: str, *values: str) -> Iterator[Record]:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM objects WHERE {where}", values)  # noqa: S608 (constants)
         for kind, object_id, merchant_id, parent, document, hidden, due, planned, trigger in rows:
@@ -176,13 +187,9 @@ class Store:
     def _flush(self) -> None:
         """Write what was collected."""
         for record in self._changed.values():
-            self._db.execute(
-                _PUT,
-                (
-                    record.kind, record.id, record.merchant_id, record.parent,
-                    to_json(record.document), to_json(record.hidden), record.due, record.planned, record.trigger,
-                ),
-            )  # fmt: skip
+            document, hidden = record.text or to_json(record.document), to_json(record.hidden)
+            names = record.kind, record.id, record.merchant_id, record.parent
+            self._db.execute(_PUT, (*names, document, hidden, record.due, record.planned, record.trigger))
         for name, value in self._settings.items():
             self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(value)))
         self._forget()
