@@ -93,18 +93,22 @@ class Shop:
     ) -> httpx.Response:  # fmt: skip
         """Sign and send exactly this; *code* is a simulation code."""
         headers |= {"x-amz-pay-idempotency-key": key, "x-amz-pay-simulation-code": code}
-        signed = self.headers(**headers)
+        # The address as it is: httpx would tidy it up.
+        url = self.http.base_url.copy_with(raw_path=path.encode())
+        return self.http.request(method, url, content=content, headers=self.signed(method, path, content, **headers))
+
+    def signed(self, method: str, path: str, content: bytes = b"", **headers: str | None) -> dict[str, str]:
+        """The headers of a request with their signature, unless one is given."""
+        given = self.headers(**headers)
         raw_path, _, query = path.partition("?")
-        signed.setdefault(
+        given.setdefault(
             "authorization",
             sign_request(
-                method, raw_path, query, list(signed.items()), content, self.keys.private_key,
+                method, raw_path, query, list(given.items()), content, self.keys.private_key,
                 self.keys.public_key_id, self.keys.algorithm,
             ),
         )  # fmt: skip
-        # The address as it is: httpx would tidy it up.
-        url = self.http.base_url.copy_with(raw_path=path.encode())
-        return self.http.request(method, url, content=content, headers=signed)
+        return given
 
     def call(
         self, name: str, object_id: str = "", *, key: str | None = None, code: str | None = None, **fields: Any

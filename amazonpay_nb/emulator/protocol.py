@@ -19,7 +19,7 @@ __all__ = ["direct_protocol"]
 # Five digits of length or fewer: far above any call, and below what the application refuses.
 _SHORT = 5
 _UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
 def direct_protocol(world: World) -> type[HttpToolsProtocol]:
@@ -75,10 +75,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def _write(self, reply: Reply) -> None:
         content = reply.text.encode()
-        headers = (
-            *self.server_state.default_headers,
-            (b"content-length", b"%d" % len(content)),
-            *((name.encode(), value.encode()) for name, value in reply.headers.items()),
-        )
-        lines = (part for name, value in headers for part in (name, b": ", value, b"\r\n"))
-        self.transport.write(b"".join((_STATUS_LINES[reply.status], *lines, b"\r\n", content)))
+        ours = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
+        head = f"{_STATUS_LINES[reply.status]}{ours}content-length: {len(content)}\r\n".encode()
+        server = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+        self.transport.write(head + server + b"\r\n" + content)

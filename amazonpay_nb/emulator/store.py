@@ -3,6 +3,7 @@
 A file is in write-ahead mode: a process that is killed loses nothing that it had acknowledged.
 """
 
+import heapq
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -22,7 +23,6 @@ CREATE TABLE IF NOT EXISTS objects (
     due TEXT, planned INTEGER, trigger TEXT, PRIMARY KEY (kind, id)
 );
 CREATE INDEX IF NOT EXISTS objects_by_parent ON objects (parent, kind) WHERE parent != '';
-CREATE INDEX IF NOT EXISTS objects_by_due ON objects (due, planned) WHERE due != '';
 CREATE TABLE IF NOT EXISTS answers (
     merchant_id TEXT, key TEXT, request BLOB, status INTEGER, body TEXT, PRIMARY KEY (merchant_id, key)
 );
@@ -40,6 +40,10 @@ _PUT = (
 )
 # Compact, and built once: `json.dumps` with options makes a new encoder at each call.
 to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+# When something is to happen, its place in the order, and to which object.
+_Due = tuple[str, int, str, str]
 
 
 @dataclass(slots=True)
@@ -96,10 +100,22 @@ class Store:
             raise
         self._changed: dict[tuple[str, str], Record] = {}
         self._settings: dict[str, Any] = {}
-        (planned,) = self._db.execute("SELECT max(planned) FROM objects").fetchone()
-        self._planned: int = planned or 0
+        self._known: dict[str, Any] = {}
+        self._agenda: list[_Due] = []
+        self._dropped: list[_Due] = []
+        self._planned = 0
+        self._reload()
         self._snapshots: dict[str, sqlite3.Connection] = {}
         self._taken = 0
+
+    def _reload(self) -> None:
+        """Take over what is kept in memory as well: the settings that were read, and what is due when."""
+        self._known.clear()
+        self._dropped.clear()
+        self._agenda = self._db.execute("SELECT due, planned, kind, id FROM objects WHERE due != ''").fetchall()
+        heapq.heapify(self._agenda)
+        (planned,) = self._db.execute("SELECT max(planned) FROM objects").fetchone()
+        self._planned = max(self._planned, planned or 0)
 
     def close(self) -> None:
         """Close the file and forget the snapshots."""
@@ -118,6 +134,7 @@ class Store:
             yield
             self._flush()
             self._db.execute("COMMIT")
+            self._dropped.clear()
         except BaseException:
             self._forget()
             if self._db.in_transaction:  # a full disk has undone it already
@@ -161,13 +178,20 @@ class Store:
 
     def next_due(self, until: str) -> Record | None:
         """Return the object to which something is to happen first, if that is by *until* (ISO 8601)."""
-        self._flush()
-        return next(self._select("due != '' AND due <= ? ORDER BY due, planned LIMIT 1", until), None)
+        while self._agenda and self._agenda[0][0] <= until:
+            due, planned, kind, object_id = self._agenda[0]
+            record = self.get(kind, object_id)
+            if record and (record.due, record.planned) == (due, planned):
+                return record
+            # It has happened, or something else was planned since; unless all that is undone.
+            self._dropped.append(heapq.heappop(self._agenda))
+        return None
 
     def plan(self, record: Record, trigger: str, due: str) -> None:
         """Let *trigger* happen to *record* when it is *due*, instead of what was planned before; put it afterwards."""
         self._planned += 1
         record.due, record.planned, record.trigger = due, self._planned, trigger
+        heapq.heappush(self._agenda, (due, self._planned, record.kind, record.id))
 
     def written(self, document: dict[str, Any]) -> str:
         """Return a document as JSON; where a changed object's is asked for, that text is what will be stored."""
@@ -192,12 +216,18 @@ class Store:
             self._db.execute(_PUT, (*names, document, hidden, record.due, record.planned, record.trigger))
         for name, value in self._settings.items():
             self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(value)))
-        self._forget()
-
-    def _forget(self) -> None:
-        """Drop what was collected."""
+        self._known.update(self._settings)
         self._changed.clear()
         self._settings.clear()
+
+    def _forget(self) -> None:
+        """Drop what was collected, and what was read: it may be of a transaction that is undone."""
+        self._changed.clear()
+        self._settings.clear()
+        self._known.clear()
+        for entry in self._dropped:
+            heapq.heappush(self._agenda, entry)
+        self._dropped.clear()
 
     # --- Answers that an idempotency key replays ----------------------------------------------------------------------
 
@@ -225,10 +255,12 @@ class Store:
 
     def setting(self, name: str) -> Any:
         """Return a setting, or None."""
-        if name in self._settings:
-            return self._settings[name]
+        for kept in (self._settings, self._known):
+            if name in kept:
+                return kept[name]
         row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        return json.loads(row[0]) if row else None
+        self._known[name] = value = json.loads(row[0]) if row else None
+        return value
 
     def set(self, name: str, value: Any) -> None:
         """Keep a setting (anything JSON can hold)."""
@@ -243,6 +275,9 @@ class Store:
         self._flush()
         for statement in _CLEAR:
             self._db.execute(statement)
+        self._known.clear()
+        self._dropped += self._agenda
+        self._agenda.clear()
 
     def snapshot(self) -> str:
         """Copy everything aside and return the copy's id."""
@@ -262,3 +297,4 @@ class Store:
         """
         self._forget()
         self._snapshots[name].backup(self._db)
+        self._reload()

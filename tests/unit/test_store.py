@@ -1,0 +1,106 @@
+"""What a transaction that is undone leaves behind: nothing, also in memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from amazonpay_nb.emulator.store import Record, Store
+
+LATER, LATEST = "2026-02-01T00:00:00+00:00", "2026-03-01T00:00:00+00:00"
+
+
+class Mishap(Exception):
+    """Something goes wrong in the middle of a transaction."""
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """A store with one charge that expires."""
+    store = Store()
+    with store.transaction():
+        charge = Record("Charge", "C1", "A1", {"chargeId": "C1"})
+        store.plan(charge, "Expire", LATER)
+        store.put(charge)
+        store.set("drawn", 1)
+    yield store
+    store.close()
+
+
+@contextmanager
+def undone(store: Store) -> Iterator[None]:
+    """Run a transaction that fails at its end."""
+    with suppress(Mishap), store.transaction():
+        yield
+        raise Mishap
+
+
+def due(store: Store, until: str = LATEST) -> str:
+    record = store.next_due(until)
+    return record.trigger if record else ""
+
+
+def test_nothing_is_due_before_its_time(store: Store) -> None:
+    """And what was planned last counts."""
+    assert due(store, "2026-01-31T00:00:00+00:00") == ""
+    charge = store.get("Charge", "C1")
+    assert charge is not None
+    store.plan(charge, "Forget", LATEST)
+    store.put(charge)
+    assert due(store, LATER) == ""
+    assert due(store) == "Forget"
+
+
+def test_what_happened_in_an_undone_transaction_is_due_again(store: Store) -> None:
+    """Looking for the next one drops what has happened; that is undone as well."""
+    with undone(store):
+        charge = store.next_due(LATEST)
+        assert charge is not None
+        charge.due = ""
+        store.put(charge)
+        assert due(store) == ""
+    assert due(store) == "Expire"
+
+
+def test_what_was_planned_in_an_undone_transaction_never_happens(store: Store) -> None:
+    """Its place in the agenda leads to no object."""
+    with undone(store):
+        other = Record("Charge", "C2", "A1", {})
+        store.plan(other, "Expire", "2026-01-16T00:00:00+00:00")
+        store.put(other)
+    first = store.next_due(LATEST)
+    assert first is not None
+    assert first.id == "C1"
+
+
+def test_a_setting_of_an_undone_transaction_is_forgotten(store: Store) -> None:
+    """Also where it was written and read in between."""
+    with undone(store):
+        store.set("drawn", 2)
+        store.children("Charge", "C1")  # a query writes what was collected
+        assert store.setting("drawn") == 2
+    assert store.setting("drawn") == 1
+
+
+def test_a_snapshot_brings_back_what_is_due(store: Store) -> None:
+    """And the settings."""
+    copy = store.snapshot()
+    store.clear()
+    store.set("drawn", 5)
+    assert due(store) == ""
+    store.restore(copy)
+    assert (due(store), store.setting("drawn")) == ("Expire", 1)
+
+
+def test_a_document_that_changes_after_it_was_read_is_stored_as_it_is(store: Store) -> None:
+    """The text that is kept for the answer belongs to one state of the object."""
+    with store.transaction():
+        charge = store.get("Charge", "C1")
+        assert charge is not None
+        store.put(charge)
+        assert store.written(charge.document) == '{"chargeId":"C1"}'
+        charge.document["channel"] = "Web"
+        store.put(charge)
+    kept = store.get("Charge", "C1")
+    assert kept is not None
+    assert kept.document == {"chargeId": "C1", "channel": "Web"}
