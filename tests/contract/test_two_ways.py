@@ -44,10 +44,7 @@ def test_two_calls_in_one_packet_are_answered_in_order(na: Shop) -> None:
 
 def test_a_chunked_body_is_read_like_any_other(na: Shop) -> None:
     """What is signed is the body, however it travels."""
-    wallet = na.wallet()
-    body = json.dumps(
-        {"chargePermissionId": wallet, "chargeAmount": {"amount": "1.00", "currencyCode": "USD"}}
-    ).encode()
+    body = json.dumps({"chargePermissionId": na.wallet(), "chargeAmount": usd("1.00")}).encode()
     headers = na.signed("POST", "/v2/charges", body, x_amz_pay_idempotency_key="chunked")
     answer = na.http.post("/v2/charges", content=iter([body[:20], body[20:]]), headers=headers)
     assert answer.status_code == 201, answer.text
