@@ -19,7 +19,7 @@ EXACT      := amazonpay_nb/spec/*,amazonpay_nb/signing/*,amazonpay_nb/emulator/r
 export IPYTHONDIR := $(CURDIR)/.cache/ipython
 
 .DEFAULT_GOAL := help
-.PHONY: help run lab test unit test-notebooks check format coverage bench notebooks docs lock clean distclean
+.PHONY: help run lab test unit test-notebooks check format coverage proofs bench notebooks docs lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -55,6 +55,10 @@ format: $(READY) ## let ruff lay out the code and repair what it safely can
 coverage: $(READY) ## every branch of the tables, the signing and the rules is run by a test
 	$(PY) -m coverage run -m pytest -p no:nbval -q tests/unit tests/contract tests/flows
 	$(PY) -m coverage report --include='$(EXACT)' --fail-under=100
+
+proofs: $(READY) ## what only shows in the long run: 50 kills under load, every fault, random requests and walks
+	@AMAZONPAY_NB_KILLS=50 $(PYTEST) -p no:nbval tests/faults tests/contract/test_openapi.py \
+	    tests/contract/test_random_walks.py $(ARGS)
 
 bench: $(READY) ## measure, and print ratios
 	@$(PY) -m bench $(ARGS)

@@ -79,6 +79,46 @@ def lab(options: tuple[str, ...]) -> None:
     os.execv(sys.executable, arguments)  # noqa: S606 (replaces this process on purpose)
 
 
+_PARAMETER = click.option(
+    "-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter or setting."
+)
+
+
+@main.command()
+@click.argument("notebook", default="")
+@_PARAMETER
+@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
+def demo(notebook: str, parameters: tuple[tuple[str, str], ...], port: int, browser: bool) -> None:
+    """Present NOTEBOOK (01 when left out) without code, one step at a time, until it is interrupted.
+
+    The shop is yours:  -p merchant_name "Corner Shop" -p merchant_color "#0b5c6b" -p region eu -p language de_DE
+    """
+    from amazonpay_nb.demo import DEFAULT_NOTEBOOK, present
+
+    present(notebook or DEFAULT_NOTEBOOK, dict(parameters), port=port, browser=browser, say=click.echo)
+
+
+@main.command()
+@click.argument("notebook", default="")
+@_PARAMETER
+@click.option("--out", default="out", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+def export(notebook: str, parameters: tuple[tuple[str, str], ...], out: Path) -> None:
+    """Write one page to leave behind: a finished run of NOTEBOOK (01 when left out), without network and kernel.
+
+    A notebook that was executed before is exported as it is; one of the workbook is run first.  The last line is the
+    page's path.  Exit code: 0 the run passed, 1 it failed, 2 the page cannot be made.
+    """
+    from amazonpay_nb.demo import DEFAULT_NOTEBOOK
+    from amazonpay_nb.export import export as write_page
+
+    page = write_page(notebook or DEFAULT_NOTEBOOK, dict(parameters), out)
+    if page.error:
+        click.echo(page.error, err=True)
+    click.echo(page.path)
+    sys.exit(int(page.error is not None))
+
+
 # --- Emulator and buyer -----------------------------------------------------------------------------------------------
 
 
@@ -164,6 +204,31 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
         reached = script.arrive(address, http=http)
     click.echo("The shop's address was opened." if reached else "The shop is not on this machine; not opened:")
     click.echo(address)
+
+
+@main.command()
+@click.argument("url", required=False)
+@click.option("--region", default="na", show_default=True, type=REGIONS)
+@click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the emulator's keys here.")
+def grade(url: str | None, region: str, ready_file: Path | None) -> None:
+    """Grade a handler of instant notifications at URL, on this machine; our own when left out.
+
+    With --ready-file the handler finds in FILE how to get the objects that it is told of, and whether it does is
+    graded too.  Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.
+    """
+    from amazonpay_nb import grading
+    from amazonpay_nb.display import show
+    from amazonpay_nb.emulator import Emulator
+
+    if url is None:
+        grades = grading.grade_own(region)
+    else:
+        with Emulator(region) as server:
+            if ready_file:
+                server.write_ready_file(ready_file)
+            grades = grading.grade(url, server, observed=ready_file is not None)
+    click.echo(show(grades, title="How the handler did").text)
+    sys.exit(0 if grading.passed(grades) else 1)
 
 
 # --- Keys -------------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from pydantic_core import to_jsonable_python
 from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
 from amazonpay_nb.journal import Exchange, Journal, redact
 from amazonpay_nb.keys import MerchantKeys
-from amazonpay_nb.signing import IDEMPOTENCY_KEY, format_date, sign_request
+from amazonpay_nb.signing import IDEMPOTENCY_KEY, format_date, probable_step, sign_request
 from amazonpay_nb.spec.objects import Buyer, Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
@@ -52,10 +52,6 @@ Body = dict[str, Any]
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def new_idempotency_key() -> str:
     """Return a fresh key of 32 hexadecimal digits, the longest that Amazon accepts."""
     return uuid.uuid4().hex
@@ -72,7 +68,7 @@ class AmazonPayAuth(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, keys: MerchantKeys, *, clock: Clock = _utc_now) -> None:
+    def __init__(self, keys: MerchantKeys, *, clock: Clock = lambda: datetime.now(UTC)) -> None:
         self.keys = keys
         self.clock = clock
 
@@ -123,9 +119,8 @@ class AmazonPayClient:
         if base_url is None and environment == "emulator":
             raise ConfigurationError("The emulator's address is missing.", advice="Give base_url=emulator.url.")
         self.journal = Journal(limit=RECENT) if journal is None else journal
-        self.clock = auth.clock
-        self._new_key = new_idempotency_key
-        self._sleep = sleep
+        self.clock, self._keys = auth.clock, auth.keys
+        self._new_key, self._sleep = new_idempotency_key, sleep
         self._http = httpx.Client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
             transport=transport, headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
@@ -295,6 +290,10 @@ class AmazonPayClient:
             idempotency_key=key,
         )  # fmt: skip
         error.retry_after = _seconds(response.headers.get("retry-after", ""), self.clock())
+        request, answered = response.request, response.headers.get("date", "")
+        sent = request.method, request.url.raw_path.decode("ascii"), request.headers.multi_items(), request.content
+        if step := probable_step(error, *sent, self._keys.public_pem, answered):
+            error.blame(step.finding, step.explanation)
         return error
 
 

@@ -74,7 +74,7 @@ def _rebuilt(kind: type[AmazonPayError], arguments: tuple[Any, ...]) -> AmazonPa
 
 
 class LocalError(AmazonPayError):
-    """Nothing was sent: the problem is on this machine."""
+    """Nothing was sent: our own side noticed that it cannot be."""
 
 
 class ConfigurationError(LocalError):
@@ -105,6 +105,7 @@ class ApiError(AmazonPayError):
         amazon_message: Amazon's own ``message``.
         recovery: What it means, whether to retry and with which key, and what to tell the buyer.
         retry_after: Seconds that Amazon asks to wait before a repetition, or None.
+        finding: Short name of the step of signing that probably went wrong, for example ``salt-length``, or "".
     Spec: "Error handling".
     """
 
@@ -119,11 +120,16 @@ class ApiError(AmazonPayError):
         self.idempotency_key = idempotency_key
         self.amazon_message = message
         self.retry_after: float | None = None
+        self.finding = ""
         self.recovery: Recovery = recovery_for(reason_code, status_code, operation)
         advice = self.recovery.next_step
         if idempotency_key and self.recovery.retry in (Retry.SAME_KEY, Retry.LATER):
             advice += f" This one had idempotency_key={idempotency_key!r}."
         super().__init__(f"{status_code} {reason_code}: {message}", advice=advice)
+
+    def blame(self, finding: str, explanation: str) -> None:
+        """Name the step of signing that probably went wrong: the advice then says what to do about it."""
+        self.finding, self.advice = finding, explanation
 
     @property
     def meaning(self) -> str:

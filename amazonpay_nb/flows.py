@@ -106,7 +106,7 @@ class NotChargeable(LocalError):
         because = f" ({self.permission.reason_code})" if self.permission.reason_code else ""
         super().__init__(
             f"Charge Permission {self.permission.charge_permission_id} is {self.permission.state}{because}.",
-            advice=f"{self.step.capitalize()}.",
+            advice=f"{self.step[0].upper()}{self.step[1:]}.",
         )
 
 
@@ -280,9 +280,10 @@ def advance(emulator: "Emulator | None", *, days: int) -> str:
     if emulator is None:
         return f"Skipped: only the emulator's clock can be moved. Come back in {days} days and run on from here."
     fired = emulator.clock.advance(f"P{days}D")
-    # A session that is deleted some time after its end changes nothing for a merchant.
-    moved = [row for row in fired if row["trigger"] in MACHINES[row["kind"]].triggers]
-    return "\n".join([f"{days} days later.", *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moved)])
+    # Deliveries, and a session that is deleted some time after its end, change nothing for a merchant.
+    moved = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
+    later = "1 day later." if days == 1 else f"{days} days later."
+    return "\n".join([later, *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moved)])
 
 
 def cause(emulator: "Emulator | None", charge_permission_id: str, state: str, reason: str | None = None) -> str:

@@ -2,13 +2,24 @@
 
 import ast
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.spec.regions import REGIONS, parse_amount, region as region_of
 
-__all__ = ["BUYERS", "ENVIRONMENTS", "PARAMETERS", "Parameter", "check_injected", "check_names", "check_values"]
+__all__ = [
+    "BUYERS",
+    "ENVIRONMENTS",
+    "PARAMETERS",
+    "PRESET",
+    "Parameter",
+    "check_injected",
+    "check_names",
+    "check_values",
+    "preset",
+]
 
 ENVIRONMENTS = ("emulator", "sandbox", "live")
 BUYERS = ("auto", "you", "script")
@@ -53,6 +64,18 @@ def _check_seconds(value: str, others: Mapping[str, str]) -> None:
         raise ValueError("choose from 1 to 3600 seconds")
 
 
+def _check_name(value: str, _: Mapping[str, str]) -> None:
+    if not 1 <= len(value.strip()) <= _LONGEST_NAME:
+        raise ValueError(f"choose from 1 to {_LONGEST_NAME} characters")
+
+
+def _check_color(value: str, _: Mapping[str, str]) -> None:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError("it is no colour of six hexadecimal digits")
+
+
+# As long as merchantMetadata.merchantStoreName may be.
+_LONGEST_NAME = 50
 _OR_EMPTY = "Choose one of these, or leave it empty for the region's own."
 _AMOUNT = "Write for example 14.00; yen have no decimals, write 14."
 
@@ -66,9 +89,25 @@ PARAMETERS = {
         Parameter("amount", "14.00", check=_check_amount, advice=_AMOUNT),
         Parameter("language", "", check=_check_language, advice=_OR_EMPTY),
         Parameter("wait_seconds", "300", check=_check_seconds, advice="Write a number of seconds, for example 300."),
-        Parameter("merchant_name", "Emulated Shop"),
+        Parameter("merchant_name", "Emulated Shop", check=_check_name, advice="Write the name of the shop."),
+        Parameter("merchant_color", "#7a4b2a", check=_check_color, advice="Write for example #7a4b2a."),
     )
 }
+
+# Values for the settings that a notebook leaves alone, in place of their defaults; see `preset`.
+PRESET: dict[str, str] = {}
+
+
+def preset(values: Mapping[str, str]) -> None:
+    """Give values for settings that a notebook does not name; they hold for each workbench that it opens.
+
+    Raises:
+        ConfigurationError: A name or value is not allowed.
+    """
+    check_names(values, PARAMETERS)
+    check_values(values)
+    PRESET.clear()
+    PRESET.update(values)
 
 
 def check_values(values: Mapping[str, object]) -> None:

@@ -5,7 +5,10 @@ notebook into a page that asks nothing of the network.
 """
 
 import json
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +19,21 @@ from jinja2 import Environment, FileSystemLoader
 from nbconvert.exporters.html import HTMLExporter
 from traitlets.config import Config
 
-__all__ = ["Claim", "MadeObject", "Run", "Summary", "notebook_page", "write_report", "write_whole"]
+__all__ = [
+    "Claim",
+    "MadeObject",
+    "Run",
+    "Summary",
+    "notebook_page",
+    "with_pictures_from",
+    "write_report",
+    "write_whole",
+]
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+# A picture on this machine, in Markdown.
+_PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
 
 # The objects that a flow makes, and how their keys in a run's result begin.
 _OBJECTS = (
@@ -168,13 +183,15 @@ def _totals(element: ET.Element) -> dict[str, str]:
     return {"tests": str(tags.count("testcase")), "failures": str(tags.count("failure")), "errors": "0"}
 
 
-def notebook_page(document: Any, name: str, folder: Path) -> str:
+def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mapping[str, str] | None = None) -> str:
     """Return an executed notebook as one HTML page that loads nothing from anywhere; pictures are part of it.
 
     Args:
         document: An nbformat node, version 4.
         name: The title where the notebook has no heading.
         folder: Where the notebook stands; addresses of pictures are relative to it.
+        left_behind: For a page that goes to others: what it says about its ``environment``, and when it was ``made``;
+            its code is folded away.
     """
     config = Config()
     # A widget or a diagram needs a script from the network; its static twin, which is always there, does not.
@@ -185,9 +202,20 @@ def notebook_page(document: Any, name: str, folder: Path) -> str:
     config.TagRemovePreprocessor.enabled = True
     template = (_TEMPLATES / "notebook.html.j2").read_text("utf-8")
     exporter = HTMLExporter(config=config, raw_template=template, embed_images=True)  # type: ignore[no-untyped-call]
-    metadata = {"name": _title(document) or name, "path": str(folder)}
-    page, _ = exporter.from_notebook_node(document, {"metadata": metadata})
+    # A picture is embedded only if it lies in the folder that is named here, and docs/images lies beside notebooks/.
+    document = with_pictures_from(document, folder, folder.parent)
+    metadata = {"name": _title(document) or name, "path": str(folder.parent)}
+    page, _ = exporter.from_notebook_node(document, {"metadata": metadata, "left_behind": left_behind})
     return str(page)
+
+
+def with_pictures_from(document: Any, folder: Path, root: Path) -> Any:
+    """Return a notebook of *folder* whose addresses of pictures are relative to *root*."""
+    moved = deepcopy(document)
+    for cell in moved.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _PICTURE.sub(lambda found: found[1] + os.path.relpath(folder / found[2], root), cell.source)
+    return moved
 
 
 def _title(document: Any) -> str:

@@ -2,6 +2,8 @@
 
 import asyncio
 import html
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +14,7 @@ from amazonpay_nb.display import show
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.journal import AMAZON_PAY_PAGES, BUYER, SHOP_PAGE, SHOP_SERVER, Journal
 from amazonpay_nb.storefront import Arrival, Visit
+from amazonpay_nb.viewmodels.page import browser_address
 
 __all__ = ["STARTS", "HostedPage", "Start"]
 
@@ -73,13 +76,19 @@ class _Bench(Protocol):
 
 
 class HostedPage:
-    """A page that leads the buyer to Amazon, and the wait for the way back."""
+    """A page that leads the buyer to Amazon, and the wait for the way back.
+
+    Attributes:
+        arrival: The way back, when it has happened; `settle` takes it down.
+        shown: Whether the page is on the screen.
+    """
 
     def __init__(self, bench: _Bench, visit: Visit, url: str, *, start: str = "button", button: str = "Amazon Pay"):
-        self._bench, self._visit, self.url = bench, visit, url
+        self._bench, self.visit, self.url = bench, visit, url
         self._start, self._button = start, button
-        self._arrival = visit.begin_stay()
-        self._shown = False
+        self.arrival = visit.begin_stay()
+        self.shown = False
+        self._settling, self._settled = threading.Lock(), False
 
     def __repr__(self) -> str:
         row = STARTS[self._start]
@@ -88,10 +97,15 @@ class HostedPage:
         return f"{row.person.capitalize()} on {self.url}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        self._shown = True
+        self.shown = True
         if self._bench.buyer == "script":
             return {"text/plain": repr(self)}
-        url = html.escape(self.url)
+        return {"text/plain": repr(self), "text/html": self.html}
+
+    @property
+    def html(self) -> str:
+        """The page in a frame, and a link to it."""
+        url = html.escape(browser_address(self.url))
         frame = (
             f'<iframe class="amazonpay-page" title="The shop, then Amazon\'s pages" src="{url}" '
             f'style="width:100%;height:{FRAME_HEIGHT}px;border:1px solid #8885;border-radius:8px"></iframe>'
@@ -99,7 +113,7 @@ class HostedPage:
         tab = f'<a href="{url}" target="_blank" rel="noopener">Open it in a tab</a>'
         link = f"<p>Play the buyer: {STARTS[self._start].person}. {tab}</p>"
         # Amazon's own pages refuse to be framed, so on a real environment there is only the link.
-        return {"text/plain": repr(self), "text/html": link + (frame if self._bench.emulator else "")}
+        return link + (frame if self._bench.emulator else "")
 
     async def returned(self, timeout: float | None = None, **script: Any) -> Arrival:
         """Wait until the buyer is back at the shop.
@@ -111,16 +125,28 @@ class HostedPage:
         Raises:
             BuyerPageError: Nobody came back in time, or the wait was interrupted.
         """
-        if self._arrival.done():  # the cell was run again: the buyer is back already
-            return self._arrival.result()
-        if self._bench.buyer == "script":
+        if self.arrival.done():  # the buyer is back already: the cell was run again, or a panel has waited
+            return self.settle()
+        if self._bench.buyer == "script" or self._unseen():
             await asyncio.to_thread(self._play, **script)
         else:
-            if not self._shown:  # who waits for you must have shown you the page
+            if not self.shown:  # who waits for you must have shown you the page
                 display(self)
             display(show(f"Waiting for you to {STARTS[self._start].person} and to come back from Amazon's pages …"))
-        arrival = await self._visit.returned(timeout or self._bench.wait_seconds, self._arrival)
-        self._take_down(arrival)
+        await self.visit.returned(timeout or self._bench.wait_seconds, self.arrival)
+        return self.settle()
+
+    def _unseen(self) -> bool:
+        # Voila shows a cell's output when the cell has ended, so nobody could play on a page that this cell shows.
+        return not self.shown and self._bench.emulator is not None and "VOILA_REQUEST_URL" in os.environ
+
+    def settle(self) -> Arrival:
+        """Return the arrival that has happened; whoever sees it first takes the stay down, once."""
+        arrival = self.arrival.result()
+        with self._settling:
+            if not self._settled:
+                self._settled = True
+                self._take_down(arrival)
         return arrival
 
     def _take_down(self, arrival: Arrival) -> None:
@@ -143,7 +169,7 @@ class HostedPage:
             address = scripted_buyer.find_change(address, change)
         elif self._start == "review":
             address = scripted_buyer.place_order(address, delivery)
-        if not address.startswith(self._visit.address("ordered")):
+        if not address.startswith(self.visit.address("ordered")):
             address = play[ending](address, **options)
         scripted_buyer.arrive(address)
 

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb import keys as key_files
 from amazonpay_nb.button import SignedPayload, button_config, button_text, place, set_up_payload, sign_button
@@ -25,11 +25,14 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.journal import Journal
 from amazonpay_nb.keys import MerchantKeys
-from amazonpay_nb.parameters import PARAMETERS, check_injected, check_names, check_values
+from amazonpay_nb.parameters import PARAMETERS, PRESET, check_injected, check_names, check_values
 from amazonpay_nb.spec.objects import Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.regions import Region, format_amount, parse_amount, region as region_of
 from amazonpay_nb.stay import HostedPage, display
 from amazonpay_nb.storefront import Arrival, Cart, Review, Storefront, Visit
+
+if TYPE_CHECKING:
+    from amazonpay_nb.widgets.panels import Panels
 
 __all__ = ["HostedPage", "Workbench", "open"]
 
@@ -60,12 +63,16 @@ class Workbench:
         self._allow_live = allow_live
         self.wait_seconds = float(settings["wait_seconds"])
         self._keys: MerchantKeys | None = None
+        self.private_key_file: Path | None = None
         self._client: AmazonPayClient | None = None
         self._temporary = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
         self._key_folder = Path(self._temporary.name)
         self._random = random.Random(SEED) if environment == "emulator" else None  # noqa: S311 (repeats on purpose)
-        self.emulator = Emulator(region.code, seed=SEED).start() if environment == "emulator" else None
-        self.shop = Storefront(settings["merchant_name"], new_token=self._drawn(12) or (lambda: uuid.uuid4().hex))
+        name = settings["merchant_name"]
+        self.emulator = Emulator(region.code, seed=SEED, shop_name=name).start() if environment == "emulator" else None
+        new_token = self._drawn(12) or (lambda: uuid.uuid4().hex)
+        color = settings["merchant_color"]
+        self.shop = Storefront(name, color=color, language=self.language, journal=self.journal, new_token=new_token)
 
     def close(self) -> None:
         """Stop the servers; the emulated world is gone."""
@@ -101,21 +108,27 @@ class Workbench:
         """
         path = self._key_folder / "private.pem"
         if self.emulator is None:
-            keys = key_files.load(self._variable("private_key_file"), self._variable("public_key_id"))
-        elif path.exists():
-            keys = self.keys
-        else:
-            made = key_files.generate()
-            key_files.save(made, path)
-            self.emulator.register_key(made.public_pem)
-            keys = key_files.with_id(made, self.emulator.key_id(made.public_pem))
-        self._keys = keys
+            path = Path(self._variable("private_key_file"))
+            return self.use_keys(key_files.load(path, self._variable("public_key_id")), path)
+        if path.exists():
+            return self.keys
+        made = key_files.generate()
+        return self.use_keys(made, key_files.save(made, path))
+
+    def use_keys(self, keys: MerchantKeys, private_key_file: Path | None = None) -> MerchantKeys:
+        """Sign with this pair from now on; an emulator registers its public half, and gives it an id."""
+        if self.emulator:
+            self.emulator.register_key(keys.public_pem)
+            keys = key_files.with_id(keys, self.emulator.key_id(keys.public_pem))
+        if self._client:
+            self._client.close()
+        self._keys, self._client, self.private_key_file = keys, None, private_key_file
         return keys
 
     def check_keys(self) -> list[key_files.Finding]:
         """Return what can be said about the key pair before anything is sent."""
-        path = self._key_folder / "private.pem" if self.emulator else Path(self._variable("private_key_file"))
-        return key_files.check(path, self.keys.public_key_id, region=self.region.code, environment=self.environment)
+        source, key_id = self.private_key_file or self.keys, self.keys.public_key_id
+        return key_files.check(source, key_id, region=self.region.code, environment=self.environment)
 
     @property
     def keys(self) -> MerchantKeys:
@@ -183,15 +196,16 @@ class Workbench:
 
     def show_button(
         self, visit: Visit, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = "",
-        cart: Cart | None = None,
+        cart: Cart | None = None, **look: str,
     ) -> HostedPage:  # fmt: skip
         """Put the button on the shop's page; show the page when you play the buyer.
 
         Args:
             placement: Where on the site the button stands; the usual place of the payload's flow when left out.
             cart: What the page says will be bought.
+            look: The ``color`` and ``language`` of the button.
         """
-        return self._offer(visit, signed, "button", product_type, placement, cart)
+        return self._offer(visit, signed, "button", product_type, placement, cart, **look)
 
     def show_touchless(
         self, visit: Visit, signed: SignedPayload, *, product_type: str = "SignInAndSetup", placement: str = ""
@@ -207,12 +221,12 @@ class Workbench:
 
     def _offer(
         self, visit: Visit, signed: SignedPayload, start: str, product_type: str, placement: str,
-        cart: Cart | None = None,
+        cart: Cart | None = None, **look: str,
     ) -> HostedPage:  # fmt: skip
         config = button_config(
             signed, merchant_id=self.merchant_id, region=self.region, product_type=product_type,
             placement=place(json.loads(signed.payload_json), product_type, placement),
-            language=self.language, currency=self.currency, environment=self.environment,
+            currency=self.currency, environment=self.environment, **{"language": self.language} | look,
         )  # fmt: skip
         visit.offer(self.script_url, config, start=start, cart=cart)
         return HostedPage(self, visit, visit.page_url, start=start, button=button_text(product_type))
@@ -248,10 +262,7 @@ class Workbench:
         """Have a wallet set up from the button to the return, step for step as notebook 01 does; see `returned`."""
         visit = self.shop.new_visit()
         payload = set_up_payload(self.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
-        page = self.show_button(visit, sign_button(payload, self.keys))
-        if self.buyer == "you":
-            display(page)
-        return await page.returned(**script)
+        return await self.show_button(visit, sign_button(payload, self.keys)).returned(**script)
 
     # --- Time ---------------------------------------------------------------------------------------------------------
 
@@ -280,17 +291,15 @@ class Workbench:
         charge: Charge | None = None, refund: Refund | None = None,
     ) -> Result:  # fmt: skip
         """Note the objects that a flow made, for the report of a run."""
-        values: dict[str, str | int | None] = {
-            "checkoutSessionId": session.checkout_session_id if session else None,
-            "chargePermissionId": permission.charge_permission_id if permission else None,
-            "chargePermissionType": permission.charge_permission_type if permission else None,
-            "chargePermissionState": permission.state if permission else None,
-            "chargeId": charge.charge_id if charge else None,
-            "chargeState": charge.state if charge else None,
-            "refundId": refund.refund_id if refund else None,
-            "refundState": refund.state if refund else None,
-        }
-        return Result(values)
+        return Result.of(session, permission, charge, refund)
+
+    # --- By clicks ----------------------------------------------------------------------------------------------------
+
+    def panels(self) -> "Panels":
+        """Return every panel in one: keys, button, page, cards, payment desk, wire and diagram."""
+        from amazonpay_nb.widgets.all_panels import all_panels  # a headless run that shows none does not load them
+
+        return all_panels(self)
 
 
 def open(  # noqa: A001 (read as workbench.open)
@@ -302,14 +311,14 @@ def open(  # noqa: A001 (read as workbench.open)
         environment: ``emulator``, ``sandbox`` or ``live`` (live also needs ``allow_live=True``).
         region: ``na``, ``eu`` or ``jp``.
         buyer: ``you``, ``script``, or ``auto``: you in a JupyterLab session, a script anywhere else.
-        settings: ``currency``, ``amount``, ``language``, ``wait_seconds``, ``merchant_name``.
+        settings: ``currency``, ``amount``, ``language``, ``wait_seconds``, ``merchant_name``, ``merchant_color``.
     Raises:
         ConfigurationError: A value or name is not allowed; nothing was started.
     """
     global _current
     check_injected(_cells())
     check_names(settings, PARAMETERS)
-    values = {name: row.default for name, row in PARAMETERS.items()} | settings
+    values = {name: row.default for name, row in PARAMETERS.items()} | PRESET | settings
     values |= {"environment": environment, "region": region, "buyer": buyer}
     check_values(values)
     if environment == "live" and not allow_live:

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from jupyter_core.utils import ensure_event_loop
@@ -280,6 +281,40 @@ def operations_page() -> str:
     )
 
 
+def faults_page() -> str:
+    """Return what is provoked on an emulator, played just now, and how each ends."""
+    from amazonpay_nb import drills
+
+    with drills.Stage.new(listens=True) as stage:
+        simulated = [*drills.play_cards(stage), *drills.play_codes(stage)]
+        interruptions, precedence = drills.play_interruptions(stage), drills.play_precedence(stage)
+    faults = drills.play_faults()
+    return page(
+        "What goes wrong, and what follows",
+        "Every row was played on an emulator when this page was written, in North America; notebook 08 plays them in\n"
+        "any region. `make docs` writes the page, and `make check` fails where a row ends in another way.",
+        "## Simulations",
+        "An arrow leads to the state 30 seconds later.",
+        rows_of(simulated),
+        "A header wins over a queued outcome, and that over the card:",
+        rows_of(precedence),
+        "## What only Amazon, the buyer or time can cause",
+        rows_of(interruptions),
+        "## Faults",
+        "Each operation meets each fault, and is sent again with the same idempotency key or with a new one.\n"
+        "What moved is read off the objects, not off the answers.\n"
+        f"{sum(row.as_expected for row in faults)} of {len(faults)} rows end as the idempotency rules say.",
+        rows_of(faults),
+    )
+
+
+def rows_of(things: Sequence[Any]) -> str:
+    """Return instances of a small dataclass as a table, a column for each field."""
+    names = [field.name for field in fields(things[0])]
+    heading = " | ".join(name.replace("_", " ").capitalize() for name in names)
+    return table(heading, [[getattr(thing, name) for name in names] for thing in things])
+
+
 def regions_page() -> str:
     """Return hosts, languages, currencies, limits and quotas."""
     regions = list(REGIONS.values())
@@ -363,6 +398,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs/states.md": states_page(),
         ROOT / "docs/operations.md": operations_page(),
         ROOT / "docs/regions.md": regions_page(),
+        ROOT / "docs/faults.md": faults_page(),
         readme: with_states(readme.read_text("utf-8")),
     }
 

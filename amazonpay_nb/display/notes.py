@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["FIELD_NOTES", "is_price", "leaves", "notes_on"]
+__all__ = ["FIELD_NOTES", "annotated", "is_price", "leaves", "notes_on"]
 
 _URLS, _PAYMENT, _METADATA = "webCheckoutDetails", "paymentDetails", "merchantMetadata"
 # Some fields stand inside a session and, in other requests, at the top.
@@ -102,9 +102,19 @@ def notes_on(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return each noted field, or noted group of fields, of *payload* in its order, with the note."""
     found: dict[str, str] = {}
     for path, _ in leaves(payload):
-        names = path.partition("[")[0].split(".")
-        for end in range(len(names), 0, -1):
-            if note := FIELD_NOTES.get(field := ".".join(names[:end])):
-                found.setdefault(field, note)
-                break
+        field, note = _note(path)
+        if note:
+            found.setdefault(field, note)
     return list(found.items())
+
+
+def annotated(payload: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
+    """Return each field of *payload* with its value and what it says, or what its group says."""
+    return [(path, value, _note(path)[1]) for path, value in leaves(payload)]
+
+
+def _note(path: str) -> tuple[str, str]:
+    # The note on the field itself, or else on the smallest group that it is in.
+    names = path.partition("[")[0].split(".")
+    groups = (".".join(names[:end]) for end in range(len(names), 0, -1))
+    return next(((field, FIELD_NOTES[field]) for field in groups if field in FIELD_NOTES), ("", ""))

@@ -6,10 +6,11 @@ notebook without reading prose.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from amazonpay_nb.display.blocks import Name, Prose, Shown, facts
 from amazonpay_nb.journal import redact
+from amazonpay_nb.spec.objects import Charge, ChargePermission, CheckoutSession, Refund
 
 __all__ = ["RECORD_MIME", "Claim", "Result", "mark"]
 
@@ -51,6 +52,23 @@ class Result:
     """The ids and states that a notebook ends with; None where its path has none."""
 
     values: Mapping[str, str | int | bool | None]
+
+    @classmethod
+    def of(
+        cls, session: CheckoutSession | None, permission: ChargePermission | None, charge: Charge | None,
+        refund: Refund | None,
+    ) -> Self:  # fmt: skip
+        """Return the ids and states of the objects that a flow made."""
+        return cls({
+            "checkoutSessionId": session.checkout_session_id if session else None,
+            "chargePermissionId": permission.charge_permission_id if permission else None,
+            "chargePermissionType": permission.charge_permission_type if permission else None,
+            "chargePermissionState": permission.state if permission else None,
+            "chargeId": charge.charge_id if charge else None,
+            "chargeState": charge.state if charge else None,
+            "refundId": refund.refund_id if refund else None,
+            "refundState": refund.state if refund else None,
+        })  # fmt: skip
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         values = redact(self.values)

@@ -227,7 +227,7 @@ _SILENT = "Nothing; the buyer need not know."
 # What the branches without an answer of Amazon mean, and whether to send again.
 _WITHOUT_ANSWER: tuple[tuple[type[AmazonPayError], str, str], ...] = (
     (BuyerPageError, "The buyer did not come through the pages; your server sent nothing.", "No: correct it first."),
-    (LocalError, "Nothing was sent: the problem is on this machine.", "No: correct it first."),
+    (LocalError, "Your own code noticed it in time and sent nothing.", "No: correct it first."),
     (TransportError, "No answer came; whether Amazon did the work is not known.", retry_advice(Retry.SAME_KEY)),
 )
 

@@ -33,6 +33,8 @@ __all__ = ["answer", "build_api", "direct", "routed_path"]
 Body = dict[str, Any]
 _LOG = logging.getLogger("uvicorn.error")
 _LONGEST_KEY = 64  # as far as the journal repeats what is sent as a key
+# What Amazon says with a status that a fault asks for.
+_FAULT_REASONS = {429: "TooManyRequests", 500: "InternalServerError"}
 
 
 class Call(NamedTuple):
@@ -168,7 +170,8 @@ def _endpoint(world: World, operation: Operation) -> Callable[..., Any]:
         elif fault and fault.fault == "reset":
             return Aborting()
         elif fault and fault.fault == "status":
-            reply = _refused(world, Refusal(fault.status, "ServiceUnavailable", "This answer was asked for: a fault."))
+            reason = _FAULT_REASONS.get(fault.status, "ServiceUnavailable")
+            reply = _refused(world, Refusal(fault.status, reason, "This answer was asked for: a fault."))
             _take_down(world, operation, sent, reply.status, json.loads(reply.text))
             return _response(reply)
         reply = answer(world, operation, object_id, sent)

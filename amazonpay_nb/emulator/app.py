@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from amazonpay_nb.emulator.api import build_api, routed_path
 from amazonpay_nb.emulator.control import build_control
+from amazonpay_nb.emulator.deliveries import Deliveries
 from amazonpay_nb.emulator.hosted import build_pages
 from amazonpay_nb.emulator.rules import fire_due
 from amazonpay_nb.emulator.world import World
@@ -23,13 +24,16 @@ MAX_BODY_BYTES = 256 * 1024  # far above any documented field length  [emulator-
 
 def build_app(world: World, token: str) -> "Gateway":
     """Return the application."""
+    deliveries = Deliveries(world)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ticking = asyncio.create_task(_tick(world)) if world.clock.mode == "real" else None
+        deliveries.start()
         yield
         if ticking:
             ticking.cancel()
+        await deliveries.stop()
         world.store.close()
 
     app = FastAPI(
@@ -37,7 +41,8 @@ def build_app(world: World, token: str) -> "Gateway":
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     build_api(app, world)
-    build_control(app, world, token)
+    build_control(app, world, token, deliveries)
+    deliveries.mount(app)
     build_pages(app, world)
     return Gateway(app)
 
@@ -46,6 +51,8 @@ async def _tick(world: World) -> None:
     while True:
         with world.store.transaction():
             fire_due(world, datetime.now(UTC))
+        if world.outbox.ready:
+            world.outbox.wake()
         await asyncio.sleep(TICK_SECONDS)
 
 

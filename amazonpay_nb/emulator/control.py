@@ -14,11 +14,15 @@ from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 
 from amazonpay_nb.emulator.clock import parse_duration
-from amazonpay_nb.emulator.rules import advance, move
+from amazonpay_nb.emulator.deliveries import Deliveries
+from amazonpay_nb.emulator.notifications import announce, topic_of
+from amazonpay_nb.emulator.rules import move
 from amazonpay_nb.emulator.store import Record
-from amazonpay_nb.emulator.world import Fault, World
+from amazonpay_nb.emulator.world import Fault, Merchant, World
+from amazonpay_nb.spec.notifications import DRILLS, OBJECT_TYPES, STATE_CHANGE
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.states import MACHINES, MERCHANT
+from amazonpay_nb.spec.visits import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 
 __all__ = ["CONTROL_PATH", "build_control", "control_error"]
@@ -82,7 +86,28 @@ class PublicKey(_Body):
     merchant_id: str | None = None
 
 
-def build_control(app: FastAPI, world: World, token: str) -> None:  # noqa: C901 (a function for each call)
+class Endpoint(_Body):
+    """Where an account's notifications go, as Seller Central is told; null for nowhere."""
+
+    url: str | None
+    merchant_id: str | None = None
+
+
+class Chargeback(_Body):
+    """Which charge the buyer's bank takes back."""
+
+    charge_id: str
+
+
+class DrillBody(_Body):
+    """How the next notifications are to be brought out of order."""
+
+    kind: str
+
+
+def build_control(  # noqa: C901 (a function for each call)
+    app: FastAPI, world: World, token: str, deliveries: Deliveries
+) -> None:
     """Mount the control interface."""
 
     async def owner(
@@ -113,8 +138,10 @@ def build_control(app: FastAPI, world: World, token: str) -> None:  # noqa: C901
         if world.clock.mode != "virtual":
             raise HTTPException(409, "The clock is real; start the emulator with --seed or --clock to advance it.")
         by = _or_400(lambda: parse_duration(body.advance))
-        with world.store.transaction():
-            fired = _or_400(lambda: advance(world, by))
+        try:
+            fired = await deliveries.advance(by)
+        except (ValueError, OverflowError) as error:
+            raise HTTPException(400, str(error)) from None
         return _clock(world) | {"fired": fired}
 
     @router.post("/outcomes")
@@ -147,6 +174,12 @@ def build_control(app: FastAPI, world: World, token: str) -> None:  # noqa: C901
             raise HTTPException(404, f"{kind!r} is no kind; there are {', '.join(KINDS)}.")
         return _find(world, KINDS[kind], object_id).document
 
+    @router.get("/visits")
+    async def visits(returning: str) -> Answer:
+        # Whose way back holds a text: a shop that gives each visit addresses of its own can tell them apart.
+        found = (record for kind in (CHECKOUT_SESSION, SIGN_IN) for record in world.store.mentioning(kind, returning))
+        return {"visits": [{name: record.hidden[name] for name in ("flow", "visit", "page")} for record in found]}
+
     @router.post("/snapshot")
     async def snapshot() -> Answer:
         return {"id": world.store.snapshot()}
@@ -166,9 +199,7 @@ def build_control(app: FastAPI, world: World, token: str) -> None:  # noqa: C901
 
     @router.post("/keys")
     async def register(body: PublicKey) -> Answer:
-        merchant = next((m for m in world.merchants if body.merchant_id in (None, m.merchant_id)), None)
-        if merchant is None:
-            raise HTTPException(404, f"There is no merchant account {body.merchant_id!r}.")
+        merchant = _account(world, body.merchant_id)
         key_id, neutral = _or_400(lambda: world.register_key(merchant, body.public_key))
         return {
             "merchantId": merchant.merchant_id,
@@ -177,7 +208,64 @@ def build_control(app: FastAPI, world: World, token: str) -> None:  # noqa: C901
             "neutralPublicKeyId": neutral,
         }
 
+    @router.get("/notifications")
+    async def announced() -> Answer:
+        return {"notifications": [_told(document) for document in await deliveries.sent()]}
+
+    @router.post("/notifications/endpoint")
+    async def listen(body: Endpoint) -> Answer:
+        merchant = _account(world, body.merchant_id)
+        world.set_endpoint(merchant, _or_400(lambda: _checked_endpoint(body.url)))
+        return {"url": body.url or None, "topicArn": topic_of(world, merchant.merchant_id)}
+
+    @router.post("/notifications/drill")
+    async def drill(body: DrillBody) -> Answer:
+        if body.kind not in DRILLS:
+            raise HTTPException(400, f"{body.kind!r} is no drill; there are {', '.join(DRILLS)}.")
+        world.outbox.drills.append(body.kind)
+        return {"drills": list(world.outbox.drills)}
+
+    @router.post("/notifications/chargeback")
+    async def dispute(body: Chargeback) -> Answer:
+        charge = _find(world, "Charge", body.charge_id)
+        dispute_id = f"{charge.id.rpartition('-')[0]}-B{world.new_digits(6)}"
+        if world.merchant(charge.merchant_id).endpoint:
+            with world.store.transaction():
+                announce(world, charge, STATE_CHANGE, OBJECT_TYPES["Dispute"], dispute_id)
+        return {"disputeId": dispute_id}
+
+    @router.post("/notifications/{notification_id}/redeliver")
+    async def redeliver(notification_id: str) -> Answer:
+        document = await deliveries.redeliver(notification_id)
+        if document is None:
+            raise HTTPException(404, f"There is no notification {notification_id}.")
+        return _told(document)
+
     app.include_router(router)
+
+
+def _account(world: World, merchant_id: str | None) -> Merchant:
+    merchant = next((one for one in world.merchants if merchant_id in (None, one.merchant_id)), None)
+    if merchant is None:
+        raise HTTPException(404, f"There is no merchant account {merchant_id!r}.")
+    return merchant
+
+
+def _checked_endpoint(url: str | None) -> str:
+    """Return an address that notifications may go to: this emulator calls nobody beyond this machine."""
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or "@" in parts.netloc or parts.port == 0:
+        raise ValueError(f"{url!r} cannot be an endpoint here; write http://127.0.0.1:PORT/path")
+    return url
+
+
+def _told(document: Answer) -> Answer:
+    """Return what is told of a notification."""
+    return {
+        name: document[name] for name in ("notificationId", "notificationType", "objectType", "objectId", "deliveries")
+    }
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from amazonpay_nb.emulator.clock import stamp
+from amazonpay_nb.emulator.notifications import DELIVER, dispatch, note
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
@@ -16,7 +17,6 @@ from amazonpay_nb.spec.state_reasons import STATE_REASONS
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, NotAllowed, Transition
 
 __all__ = [
-    "advance",
     "fire_due",
     "forget_after",
     "money",
@@ -32,8 +32,6 @@ __all__ = [
 SESSION_KEPT = timedelta(days=30)
 # What time brings besides a change of state.
 _DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
-# Virtual time ends here: further on, timers would leave the calendar.
-_LAST_YEAR = 9000
 
 _MEANINGS = {(row.object, row.code): row.meaning for row in STATE_REASONS}
 _TIMERS = {(timer.machine, timer.state): timer for timer in TIMERS}
@@ -82,6 +80,8 @@ def move(
         later: A simulation that decides how an ``…Initiated`` state ends.
     """
     row = require(record, trigger)
+    if world.announces:
+        note(world, record, row)
     if row.source == row.target and row.reason is None:
         world.store.put(record)  # an update is no change of state: time, reasons and timers stay
         return
@@ -310,25 +310,19 @@ def _delete(world: World, record: Record) -> None:
     world.store.delete(record)
 
 
-_DAYS = {_DELETE: _delete, _FORGET: _forget_today, _NEW_MONTH: _begin_month}
-
-
-def advance(world: World, by: timedelta) -> list[dict[str, str]]:
-    """Move virtual time forward and let everything that falls due happen, in order and at its own time."""
-    target = world.clock.now() + by
-    if target.year > _LAST_YEAR:
-        raise ValueError(f"the clock cannot be advanced beyond the year {_LAST_YEAR}")
-    fired = fire_due(world, target)
-    world.clock.set(target)
-    return fired
+_DAYS = {_DELETE: _delete, _FORGET: _forget_today, _NEW_MONTH: _begin_month, DELIVER: dispatch}
 
 
 def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
-    """Let what is due by *until* happen and return it as ``{"at", "kind", "id", "trigger"}``."""
+    """Let what is due by *until* happen and return it as ``{"at", "kind", "id", "trigger"}``.
+
+    Virtual time stops where a notification is ready: it is delivered before anything later happens.
+    """
     fired = []
-    while record := world.store.next_due(until.isoformat()):
+    virtual = world.clock.mode == "virtual"
+    while not (virtual and world.outbox.ready) and (record := world.store.next_due(until.isoformat())):
         due, trigger = record.due, record.trigger
-        if world.clock.mode == "virtual":
+        if virtual:
             world.clock.set(datetime.fromisoformat(due))
         record.due = ""
         if happen := _DAYS.get(trigger):

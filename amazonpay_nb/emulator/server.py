@@ -97,6 +97,7 @@ class Emulator:
         port: 0 takes a free one.
         domains: Hosts that may show a button, besides loopback and ``*.example``.
         throttle: Apply the documented quotas.
+        shop_name: What hosted pages call the shop of a new world.
     Raises:
         OSError: The port is in use.
         ValueError: The region does not exist, the host is not loopback, or the store is not one.
@@ -105,7 +106,7 @@ class Emulator:
     def __init__(
         self, region: str = "na", seed: int | None = None, *, start: datetime | None = None, real_time: bool = False,
         store: str | Path | None = None, https: bool = False, host: str = "127.0.0.1", port: int = 0,
-        domains: tuple[str, ...] = (), throttle: bool = False,
+        domains: tuple[str, ...] = (), throttle: bool = False, shop_name: str = "Emulated Shop",
     ) -> None:  # fmt: skip
         if host not in LOOPBACK_HOSTS:
             raise ValueError(f"the emulator listens on loopback only, not on {host!r}; use 127.0.0.1")
@@ -118,7 +119,7 @@ class Emulator:
         try:
             self.world = World(
                 Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,
-                throttle=throttle,
+                throttle=throttle, shop_name=shop_name,
             )  # fmt: skip
         except sqlite3.Error as error:
             listener.close()

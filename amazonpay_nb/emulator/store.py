@@ -176,6 +176,11 @@ class Store:
         self._flush()
         return list(self._select("kind = ? AND parent = ?", kind, parent))
 
+    def mentioning(self, kind: str, text: str) -> list[Record]:
+        """Return the objects of *kind* whose document holds *text*, in the order they came."""
+        self._flush()
+        return list(self._select("kind = ? AND instr(document, ?)", kind, text))
+
     def next_due(self, until: str) -> Record | None:
         """Return the object to which something is to happen first, if that is by *until* (ISO 8601)."""
         while self._agenda and self._agenda[0][0] <= until:

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import uuid
 from collections import defaultdict, deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amazonpay_nb.emulator.clock import VIRTUAL_START, Clock
+from amazonpay_nb.emulator.notifications import Outbox
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Record, Store
 from amazonpay_nb.spec.operations import OPERATIONS
@@ -34,12 +35,14 @@ class Merchant:
     Attributes:
         keys: Public key id → PEM of the public key.
         name: What hosted pages call the shop.
+        endpoint: Where instant notifications go, or "" for nowhere.
     """
 
     merchant_id: str
     store_id: str
     name: str
     keys: dict[str, str]
+    endpoint: str = ""
 
 
 @dataclass(slots=True)
@@ -63,11 +66,13 @@ class World:
         start: Virtual time to start from; None with a seed is `VIRTUAL_START`, without one real time.
         domains: Hosts that may show a button, besides loopback and ``*.example``.
         throttle: Apply the documented quotas.
+        shop_name: What hosted pages call the shop of a new world.
     """
 
     def __init__(
         self, store: Store, region: Region, *, seed: int | None = None, start: datetime | None = None,
         real_time: bool = False, domains: tuple[str, ...] = (), throttle: bool = False,
+        shop_name: str = "Emulated Shop",
     ) -> None:  # fmt: skip
         self.store, self.region, self.throttle = store, region, throttle
         self.domains = {domain.lower() for domain in domains}
@@ -86,10 +91,12 @@ class World:
         self.faults: list[Fault] = []
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
         self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
+        self.outbox = Outbox()
+        self.announces = False  # whether anybody listens: a request of a world without listeners pays nothing
         self._merchants: dict[str, Merchant] = {}
         self._load_merchants()
         if not self._merchants:
-            self.add_merchant("Emulated Shop")
+            self.add_merchant(shop_name)
             self.add_merchant("Another Shop")
 
     # --- Ids ----------------------------------------------------------------------------------------------------------
@@ -133,13 +140,25 @@ class World:
         digest = hashlib.sha256("|".join((str(self._seed), *parts)).encode()).digest()
         return "".join(_ALPHABET[byte % 32] for byte in digest[:28])
 
+    def stable_uuid(self, *parts: str) -> str:
+        """Return a version 4 UUID that depends on *parts* and the seed alone."""
+        digest = hashlib.sha256("|".join((str(self._seed), *parts)).encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4))
+
     # --- Merchants ----------------------------------------------------------------------------------------------------
 
     def _load_merchants(self) -> None:
         self._merchants = {row["merchant_id"]: Merchant(**row) for row in self.store.setting("merchants") or []}
+        self.announces = any(merchant.endpoint for merchant in self.merchants)
 
     def _save_merchants(self) -> None:
         self.store.set("merchants", [asdict(merchant) for merchant in self._merchants.values()])
+
+    def set_endpoint(self, merchant: Merchant, url: str) -> None:
+        """Send a merchant's notifications to *url* from now on, or to nobody with ""."""
+        self._merchants[merchant.merchant_id] = replace(merchant, endpoint=url)
+        self.announces = any(one.endpoint for one in self.merchants)
+        self._save_merchants()
 
     def add_merchant(self, name: str) -> Merchant:
         """Register a merchant account without a key."""
@@ -254,6 +273,7 @@ class World:
         self.faults.clear()
         self.journal.clear()
         self.quotas.clear()
+        self.outbox.clear()
 
     def restore(self, snapshot: str) -> None:
         """Put a snapshot back; accounts and keys stay as they are now.
@@ -268,3 +288,4 @@ class World:
         self.outcomes.clear()
         self.faults.clear()
         self.quotas.clear()
+        self.outbox.clear()

@@ -6,6 +6,7 @@ are verified and never compared. The doctor works the same way: `mistakes` makes
 one that the signature fits is the one that was made.
 """
 
+from amazonpay_nb.signing.comparison import probable_step
 from amazonpay_nb.signing.mistakes import SentRequest
 from amazonpay_nb.signing.steps import (
     DATE_FORMAT,
@@ -53,6 +54,7 @@ __all__ = [
     "joined_headers",
     "parse_authorization",
     "parse_date",
+    "probable_step",
     "sign",
     "sign_payload",
     "sign_request",

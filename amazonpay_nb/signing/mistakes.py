@@ -178,9 +178,10 @@ def _header_values(sent: SentRequest) -> Iterator[_Changed]:
 
 
 def _other_values(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    host = re.sub(r":\d+$", "", values["x-amz-pay-host"])
+    named, called = values["x-amz-pay-host"], values.get("host", "")
+    hosts = [re.sub(r":\d+$", "", value) for value in (named, called) if value]
     amazon = (region.api_host for region in REGIONS.values())
-    for value in (host, f"{host}:443", values.get("host", host), *amazon):
+    for value in dict.fromkeys((*hosts, f"{hosts[0]}:443", called or hosts[0], *amazon)):
         yield "x-amz-pay-host", value
         yield "x-amz-pay-host", f"https://{value}"
     for region in REGIONS.values():

@@ -8,7 +8,7 @@ parity page is generated from it.
 from dataclasses import dataclass
 from datetime import date
 
-from amazonpay_nb.spec import parity_gaps, parity_objects, parity_payments, parity_protocol
+from amazonpay_nb.spec import parity_gaps, parity_notifications, parity_objects, parity_payments, parity_protocol
 from amazonpay_nb.spec.evidence import Evidence
 
 __all__ = ["BEHAVIOURS", "ROWS", "TOPICS", "Behaviour", "behaviour", "behaviours_of"]
@@ -73,7 +73,10 @@ class Behaviour:
         return self.id.partition(".")[0]
 
 
-_TESTED = (Behaviour(*row) for row in parity_protocol.ROWS + parity_objects.ROWS + parity_payments.ROWS)
+_TESTED = (
+    Behaviour(*row)
+    for row in parity_protocol.ROWS + parity_objects.ROWS + parity_payments.ROWS + parity_notifications.ROWS
+)
 _UNTESTED = (Behaviour(name, how, source, "", text, why) for name, how, source, why, text in parity_gaps.ROWS)
 ROWS: tuple[Behaviour, ...] = (*_TESTED, *_UNTESTED)
 BEHAVIOURS: dict[str, Behaviour] = {row.id: row for row in ROWS}

@@ -8,7 +8,6 @@ from amazonpay_nb.spec.evidence import Evidence
 __all__ = ["ROWS"]
 
 _D, _S, _R, _I, _E = Evidence
-_NO_NOTIFICATIONS = "The emulator sends no notifications yet."
 _OTHER_CALL = "A Saved Wallet integration does not call it."
 _INVITED = "Only merchants whom Amazon invites have it."
 _ADVICE = "It is advice to merchants, not something that Amazon Pay does."
@@ -50,8 +49,6 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
     ("button.address-as-text", _R, "plug-ins", "A sample's form of the same rule.",
      "Plug-ins name a state in deliverySpecifications both by code and by name, so texts seem to be compared."),
     # Checkout Session
-    ("session.no-notification", _D, "set-up-instant-payment-notifications", _NO_NOTIFICATIONS,
-     "A session's changes are not announced by notifications."),
     ("session.checkout-type", _R, "plug-ins", "Later answers do not have it.",
      "An answer of 2020 held checkoutType with the value MultiStep."),
     ("session.estimate-total", _S, "sdk/dotnet", "No page mentions it, so it is refused as unknown.",
@@ -115,27 +112,6 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      "Plug-ins send simulation codes with Get and Update Checkout Session, too."),
     ("simulation.live", _I, "co/sandbox-simulations", _NO_LIVE,
      "What a simulation code does in live is not known."),
-    # Notifications
-    ("notification.envelope", _R, "plug-ins", _NO_NOTIFICATIONS,
-     "A notification is an SNS envelope sent as text/plain, whose Message is JSON in a string."),
-    ("notification.no-state", _D, "set-up-instant-payment-notifications", _NO_NOTIFICATIONS,
-     "A notification names the object but not its state; the receiver gets the object."),
-    ("notification.retry", _D, "set-up-instant-payment-notifications", _NO_NOTIFICATIONS,
-     "A delivery that fails with 5xx or a time-out is repeated hourly for three hours; one with 4xx is not."),
-    ("notification.signature", _R, "plug-ins", _NO_NOTIFICATIONS,
-     "SignatureVersion 1 is RSA PKCS#1 v1.5 with SHA-1 over the sorted envelope fields."),
-    ("notification.certificate-host", _R, "plug-ins", _NO_NOTIFICATIONS,
-     "The certificate address must be https on an SNS host of Amazon; an emulator's only when allowed."),
-    ("notification.every-state-change", _I, "set-up-instant-payment-notifications", _NO_NOTIFICATIONS,
-     "Every change of state of a permission, charge or refund is announced, the merchant's own included."),
-    ("notification.duplicates", _I, "set-up-instant-payment-notifications", _NO_NOTIFICATIONS,
-     "Deliveries may repeat and overtake each other; NotificationId tells the repeats."),
-    ("notification.attribute-change", _D, "set-up-instant-payment-notifications", _NO_NOTIFICATIONS,
-     "A changed payment method is announced as ATTRIBUTE_CHANGE, a state as STATE_CHANGE."),
-    ("notification.chargeback", _D, "set-up-instant-payment-notifications", "The emulator has no disputes.",
-     "A dispute is announced with the object type CHARGEBACK."),
-    ("notification.endpoint", _D, "set-up-instant-payment-notifications", _NO_NOTIFICATIONS,
-     "Each environment has one endpoint, set in Seller Central; that of Sandbox may be plain HTTP."),
     # Identifiers, throttling, regions
     ("id.opaque", _I, "api/charge", _ADVICE,
      "Clients treat every id as opaque and read chargePermissionId from the charge."),

@@ -195,6 +195,9 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
     ("throttling.off-by-default", _E, "api/throttling-limits",
      "tests/contract/test_charge_permissions.py::TestOneTime::test_it_takes_25_charges",
      "The emulator throttles only when it is asked to."),
+    ("throttling.asked-for", _E, "api/throttling-limits",
+     "tests/faults/test_transport_faults.py::TestFaults::test_a_status_comes_before_the_work",
+     "A fault that asks for 429 says TooManyRequests, one that asks for 500 InternalServerError, and neither is kept."),
     # Identifiers
     ("id.session", _D, "api/checkout-session",
      "tests/contract/test_checkout_sessions.py::TestCreating::test_a_new_session_shows_every_field",

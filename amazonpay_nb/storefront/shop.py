@@ -16,41 +16,27 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.requests import Request
 
 from amazonpay_nb.button import embed
+from amazonpay_nb.journal import Journal
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.spec.visits import RETURN_PARAMETER
-from amazonpay_nb.storefront.visit import Review, Visit, arrived
+from amazonpay_nb.storefront.books import happenings, outcome, payments, saved_methods
+from amazonpay_nb.storefront.colors import OWN_COLOR, palette
+from amazonpay_nb.storefront.inbox import Inbox, mount_inbox
+from amazonpay_nb.storefront.visit import Arrival, Review, Visit, arrived
+from amazonpay_nb.texts import Texts, languages
 
-__all__ = ["Storefront"]
+__all__ = ["ARRIVALS", "LANGUAGES", "Storefront"]
 
+_HERE = Path(__file__).parent
 _PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, undefined=jinja2.StrictUndefined
-)
+    loader=jinja2.FileSystemLoader(_HERE / "pages"), autoescape=True, undefined=jinja2.StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
 _PAGES.filters["embed"] = embed
-_PAGES.filters["price"] = lambda price: f"{price['amount']} {price['currencyCode']}"
+# Values of ``checkoutLanguage``.
+LANGUAGES = languages(_HERE / "texts")
 # The pages a buyer can come back to; what stands there until the merchant's server has done its part.
-_ARRIVALS = {
-    "result": "Thank you. We are finishing this with Amazon Pay; go back to the notebook.",
-    "review": "Please review your order; go on in the notebook.",
-    "ordered": "Thank you. We are telling Amazon Pay what your order costs; go on in the notebook.",
-    "cancel": "Nothing was saved and nothing was charged. You can try again in the notebook.",
-    "signed-in": "Welcome. We are finishing this with Amazon Pay; go back to the notebook.",
-}
-# What the page says around the button: by what makes it go to Amazon, else by the button's placement.
-_OFFERS = {
-    "load": ("Welcome back", "You are being sent to Amazon to sign in."),
-    "click": (
-        "Your payment method",
-        "We could not charge your saved payment method. Choose another one, and everything else stays as it is.",
-    ),
-    "Home": ("Welcome", "Sign in with your Amazon account; you need no password for this shop."),
-    "Product": ("Today's offer", "Address and payment method come from your Amazon account."),
-    "Cart": ("Your basket", "Address and payment method come from your Amazon account. You can review everything."),
-    "Checkout": ("Pay for your order", "Your order is complete but for the payment."),
-    "Other": (
-        "Your payment methods",
-        "You have not saved a payment method yet. Save one now, and your next order needs no card number.",
-    ),
-}
+ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
 
 
 def _new_token() -> str:
@@ -62,15 +48,23 @@ class Storefront:
 
     Args:
         name: What the shop is called on its pages.
+        color: What its buttons are filled with, as ``#rrggbb``; what is written on them is computed.
+        language: One of `LANGUAGES`.
+        journal: What the shop's server asks and is told; the pages say what it says.
         new_token: Makes the token of a visit; give a seeded one for outputs that repeat.
     """
 
     def __init__(
-        self, name: str = "Emulated Shop", *, new_token: Callable[[], str] = _new_token, port: int = 0
-    ) -> None:
+        self, name: str = "Emulated Shop", *, color: str = OWN_COLOR, language: str = "en_US",
+        journal: Journal | None = None, new_token: Callable[[], str] = _new_token, port: int = 0,
+    ) -> None:  # fmt: skip
         self.name = name
+        self.journal = Journal() if journal is None else journal
+        self._texts = Texts(_HERE / "texts", language)
+        self._colors = palette(color)
         self._new_token = new_token
         self._visits: dict[str, Visit] = {}
+        self.inbox: Inbox | None = None
         self._server = LoopbackServer(self._app(), port=port).start()
         self.url = self._server.url
 
@@ -80,12 +74,58 @@ class Storefront:
         self._visits[visit.token] = visit
         return visit
 
+    @property
+    def arrivals(self) -> tuple[Arrival, ...]:
+        """The latest arrival of each visit that brought a Checkout Session's id."""
+        done = (visit.arrival.result() for visit in self._visits.values() if visit.arrival.done())
+        return tuple(arrival for arrival in done if arrival.checkout_session_id)
+
+    @property
+    def account_url(self) -> str:
+        """The page with the saved payment methods and the payments."""
+        return f"{self.url}/account"
+
+    def both_sides_url(self, visit: Visit) -> str:
+        """Return the page that shows the shop's page of a visit, and beside it what the shop's server does."""
+        return f"{self.url}/both/{visit.token}"
+
     def close(self) -> None:
         """Stop answering."""
         self._server.stop()
 
     def _app(self) -> FastAPI:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        self._add_own_pages(app)
+        self._add_visits(app)
+        mount_inbox(app, self)
+        return app
+
+    def _add_own_pages(self, app: FastAPI) -> None:
+        """What the shop shows by itself: the account, and the merchant's side of things."""
+
+        @app.get("/")
+        async def home() -> Response:
+            return RedirectResponse("account", 303)
+
+        @app.get("/account")
+        async def account() -> Response:
+            return self._page("account.html", **self._books())
+
+        @app.get("/server")
+        async def server() -> Response:
+            return self._page("server.html", **self._books())
+
+        @app.get("/server/news")
+        async def server_news() -> Response:
+            return self._page("server-news.html", **self._books())
+
+        @app.get("/both/{token}")
+        async def both(token: str) -> Response:
+            visit = self._visits.get(token)
+            return self._page("both.html", visit=visit) if visit else self._page("lost.html", 404)
+
+    def _add_visits(self, app: FastAPI) -> None:
+        """The pages of a visit: the first one, the review page, and the addresses that the buyer comes back to."""
 
         @app.get("/pay/{token}")
         async def pay(token: str) -> Response:
@@ -93,8 +133,9 @@ class Storefront:
             if visit is None or visit.button is None:
                 return self._page("lost.html", 404)
             script_url, config = visit.button
-            title, text = _OFFERS.get(visit.start) or _OFFERS[config.get("placement", "Other")]
-            return self._page("pay.html", script_url=script_url, config=config, title=title, text=text, visit=visit)
+            # What the page says around the button: by what makes it go to Amazon, else by the button's placement.
+            offer = visit.start if visit.start != "button" else config.get("placement", "Other").lower()
+            return self._page("pay.html", script_url=script_url, config=config, offer=offer, visit=visit)
 
         @app.get("/order/{token}")
         async def review(token: str) -> Response:
@@ -111,18 +152,31 @@ class Storefront:
             form = parse_qs((await request.body()).decode("utf-8", "replace"))
             return self._order(visit, visit.review, form.get("delivery", [""])[0])
 
+        @app.get("/{kind}/{token}/news")
+        async def news(kind: str, token: str, request: Request) -> Response:
+            known = token in self._visits and kind in ARRIVALS
+            return self._arrival("arrived-news.html", kind, request) if known else self._page("lost.html", 404)
+
         @app.get("/{kind}/{token}")
         async def arrive(kind: str, token: str, request: Request) -> Response:
             visit = self._visits.get(token)
-            if visit is None or kind not in _ARRIVALS:
+            if visit is None or kind not in ARRIVALS:
                 return self._page("lost.html", 404)
             visit.arrive(arrived(kind, request.query_params))
-            return self._page("arrived.html", kind=kind, text=_ARRIVALS[kind])
+            return self._arrival("arrived.html", kind, request)
 
-        return app
+    def _books(self) -> dict[str, Any]:
+        journal = self.journal
+        return {"methods": saved_methods(journal), "payments": payments(journal), "happenings": happenings(journal)}
 
-    def _review(self, visit: Visit, error: str = "", status: int = 200) -> Response:
-        return self._page("review.html", status, visit=visit, review=visit.review, cart=visit.cart, error=error)
+    def _arrival(self, template: str, kind: str, request: Request) -> Response:
+        session_id = arrived(kind, request.query_params).checkout_session_id
+        ended = outcome(self.journal, session_id) if session_id else None
+        return self._page(template, kind=kind, session_id=session_id, outcome=ended, token=request.path_params["token"])
+
+    def _review(self, visit: Visit, error: bool = False) -> Response:
+        values = {"visit": visit, "review": visit.review, "cart": visit.cart, "error": error}
+        return self._page("review.html", 400 if error else 200, **values)
 
     def _order(self, visit: Visit, review: Review, delivery: str) -> Response:
         """Take the order; now it is the turn of the merchant's server."""
@@ -130,10 +184,11 @@ class Storefront:
             try:
                 visit.cart = visit.cart.with_delivery(delivery)
             except ValueError:
-                return self._review(visit, "Choose one of the deliveries.", 400)
+                return self._review(visit, error=True)
         query = urlencode({RETURN_PARAMETER: review.session_id})
         return RedirectResponse(f"{visit.address('ordered')}?{query}", 303)
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
-        return HTMLResponse(_PAGES.get_template(template).render(name=self.name, **values), status, headers)
+        values |= {"name": self.name, "t": self._texts, "colors": self._colors}
+        return HTMLResponse(_PAGES.get_template(template).render(values), status, headers)

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, ViewportSize
 
 from tests.browser.chromium import watch
@@ -56,7 +58,21 @@ class Lab:
     @contextlib.contextmanager
     def open(self, name: str, **parameters: str) -> "Iterator[OpenNotebook]":
         """Open a fresh copy of a notebook, with some of its parameters set to other values; close it in the end."""
-        copied = _copied(self._root, name, parameters)
+        with self._opened(_copied(self._root, name, parameters)) as notebook:
+            yield notebook
+
+    @contextlib.contextmanager
+    def new(self, *sources: str) -> "Iterator[OpenNotebook]":
+        """Open a notebook that has these code cells; close it in the end."""
+        path = self._root / "notebooks" / f"{secrets.token_hex(4)}.ipynb"
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks which
+        made = new_notebook(cells=[new_code_cell(source) for source in sources], metadata=kernel)
+        path.write_text(nbformat.writes(made))
+        with self._opened(path) as notebook:
+            yield notebook
+
+    @contextlib.contextmanager
+    def _opened(self, path: Path) -> "Iterator[OpenNotebook]":
         self._complaints.clear()
         notebook = OpenNotebook(self._page, self._complaints)
         notebook.ask(
@@ -64,7 +80,7 @@ class Lab:
             "await panel.context.ready; await panel.sessionContext.ready;"
             "const kernel = await until(() => panel.sessionContext.session?.kernel); await kernel.info;"
             "await until(() => kernel.connectionStatus === 'connected' && kernel.status === 'idle');",
-            f"notebooks/{copied.name}",
+            f"notebooks/{path.name}",
         )
         try:
             yield notebook

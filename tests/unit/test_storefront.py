@@ -114,7 +114,7 @@ def test_the_review_page_says_where_to_how_and_how_much(visit: Visit) -> None:
     """Address, payment method, deliveries with their costs, and the total."""
     page = httpx.get(visit.order_url).text
 
-    for text in ("Deliver to", "1 Sample Way", "Visa ****1111", "+ 4.99 USD", "Order total", "14.00 USD"):
+    for text in ("Deliver to", "1 Sample Way", "Visa ****1111", "4.99", "Order total", "14.00"):
         assert text in page
     assert page.count("<h1") == 1
     form, _ = read_page(page)

@@ -1,0 +1,50 @@
+"""What pages say, in the documented languages.
+
+Each language is one file of a folder, so that a translator reads and changes a page of prose rather than a program, and
+a correction is a change of one line in one file.  The files of a folder hold the same keys and placeholders; a test
+compares them.
+"""
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Texts", "languages"]
+
+# Currencies whose sign is clear wherever it is read; others are shown by their code.
+_SYMBOLS = {"EUR": "€", "GBP": "£", "JPY": "¥", "USD": "$"}
+_NO_BREAK = "\u00a0"
+
+
+def languages(folder: Path) -> tuple[str, ...]:
+    """Return the languages that a folder has texts in: values of ``checkoutLanguage``."""
+    return tuple(sorted(file.stem for file in folder.glob("*.toml")))
+
+
+class Texts:
+    """The texts of one language.
+
+    Attributes:
+        language: As in ``checkoutLanguage``, for example ``de_DE``.
+        tag: The same as HTML has it: ``de-DE``.
+    """
+
+    def __init__(self, folder: Path, language: str) -> None:
+        self.language, self.tag = language, language.replace("_", "-")
+        self._tables: dict[str, dict[str, str]] = tomllib.loads((folder / f"{language}.toml").read_text("utf-8"))
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """Return the text called ``table.name`` with its placeholders filled in."""
+        table, _, name = key.partition(".")
+        return self._tables[table][name].format(**values)
+
+    def money(self, price: dict[str, str]) -> str:
+        """Return an amount as people write it: ``€1,234.50`` in English, ``1.234,50 €`` in German."""
+        form, code = self._tables["money"], price["currencyCode"]
+        # Grouped by commas first; then both signs change places at once.
+        signs = str.maketrans(",.", form["group"] + form["decimal"])
+        amount = f"{Decimal(price['amount']):,f}".translate(signs)
+        symbol = _SYMBOLS.get(code, code)
+        before = _NO_BREAK if symbol == code and form["pattern"].startswith("{symbol}{") else ""
+        return form["pattern"].format(amount=amount, symbol=symbol + before)

@@ -1,0 +1,43 @@
+"""The key panel: create, load or check a merchant's key pair, without ever seeing the private half."""
+
+from typing import Any
+
+from amazonpay_nb.viewmodels.keys import KeyModel
+from amazonpay_nb.widgets.panel import Panel
+
+__all__ = ["KeyPanel"]
+
+_TOO_LARGE = 64 * 1024  # bytes; no key is
+
+
+class KeyPanel(Panel):
+    """The key pair of a workbench; see `viewmodels.keys` for what can be done."""
+
+    def __init__(self, wb: Any) -> None:
+        super().__init__(KeyModel(wb), live=wb.buyer == "you")
+        self._outer: Any = None
+
+    @property
+    def widget(self) -> Any:
+        """The form, and a place to upload a file to it."""
+        if self._outer is None:
+            import ipywidgets as w
+
+            form = super().widget
+            upload = w.FileUpload(description="Upload a private key", layout=w.Layout(width="auto"))
+            upload.add_class("amazonpay-upload")
+            upload.observe(self._uploaded, "value")
+            hint = w.HTML("From your browser into the field above; it goes no further than this kernel.")
+            self._outer = w.VBox([form, w.HBox([upload, hint])])
+        return self._outer
+
+    def _uploaded(self, change: Any) -> None:
+        files = change["new"]
+        if not files:
+            return
+        (file,) = files
+        content = bytes(file["content"])
+        text = content.decode("utf-8", "replace") if len(content) <= _TOO_LARGE else ""
+        self.fill(private_key=text or "This file is no key.")
+        # A widget keeps what was uploaded, and a saved notebook may keep the widget.
+        change["owner"].value = ()

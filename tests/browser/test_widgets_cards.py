@@ -1,0 +1,162 @@
+"""A newcomer goes the whole way by clicks alone: keys, button, page, cards and payment desk, in JupyterLab."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.jupyterlab import SECONDS, VIEWPORT, Lab, OpenNotebook, jupyterlab
+
+pytestmark = pytest.mark.browser
+
+OPEN = """
+from amazonpay_nb import workbench
+wb = workbench.open(region="{region}")
+"""
+PANELS = "wb.panels()"
+AGREE = ("Sign in", "Continue", "Agree and continue")
+CHALLENGE = "Confirm: it is me"
+UPDATE = "Update your payment method"
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab for this file's tests; it is not started where there is no browser."""
+    expect.set_options(timeout=SECONDS * 1000)
+    with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+class Person:
+    """Somebody who sees one tab at a time, and clicks what is on it."""
+
+    def __init__(self, notebook: OpenNotebook) -> None:
+        self._notebook, self._panels = notebook, notebook.page.locator(".amazonpay-panels").first
+        self._panels.wait_for()
+
+    def opens(self, *tabs: str) -> None:
+        for tab in tabs:
+            self._panels.get_by_role("tab", name=tab, exact=True).click()
+
+    @property
+    def panel(self) -> Locator:
+        """The panel that is on view."""
+        return self._panels.locator(".amazonpay-panel:visible")
+
+    def button(self, action: str) -> Locator:
+        return self.panel.locator(f"button.amazonpay-action-{action}")
+
+    def clicks(self, action: str) -> None:
+        """Click, and wait until the panel is free again."""
+        self.button(action).click()
+        expect(self.said).not_to_have_text("Working …")
+
+    def chooses(self, field: str, value: str) -> None:
+        choice = self.panel.locator(f".amazonpay-field-{field} select")
+        choice.wait_for()
+        label = next(text for text in choice.locator("option").all_text_contents() if text.startswith(value))
+        choice.select_option(label=label)
+
+    def types(self, field: str, text: str) -> None:
+        place = self.panel.locator(f".amazonpay-field-{field} input")
+        place.fill(text)
+        place.press("Tab")
+
+    @property
+    def said(self) -> Locator:
+        """Where the outcome or the explained error stands."""
+        return self.panel.locator(".amazonpay-said")
+
+    def presses(self, *names: str) -> None:
+        """Press buttons on the page in the frame, one page after the other."""
+        frame = self._panels.locator("iframe.amazonpay-page:visible")
+        for name in names:
+            found = frame.content_frame.get_by_role("button", name=name, exact=True)
+            found.wait_for(state="attached")
+            frame.scroll_into_view_if_needed()
+            found.click()
+
+    def takes_another_card(self) -> None:
+        self._panels.locator("iframe.amazonpay-page:visible").content_frame.get_by_text("4444").click()
+
+
+def saves_a_wallet(person: Person, key_file: str, *challenge: str) -> None:
+    """Keys, button, page, completion; what is not possible yet is grey, with the reason beside it."""
+    person.types("private_key_file", key_file)
+    person.clicks("create")
+    person.opens("Cards")
+    expect(person.button("get_checkout_session")).to_be_disabled()
+    expect(person.panel).to_contain_text("There is no Checkout Session yet.")
+    person.opens("Button")
+    expect(person.panel).to_contain_text("PaymentMethodOnFile")
+    person.opens("Page")
+    person.clicks("start")
+    person.presses("Amazon Pay emulated", *AGREE, *challenge)
+    expect(person.panel).to_contain_text("The buyer is back.")
+    person.opens("Cards")
+    person.clicks("get_checkout_session")
+    expect(person.panel).to_contain_text("● Open")
+    person.clicks("complete_checkout_session")
+    expect(person.panel).to_contain_text("● Completed")
+    expect(person.button("complete_checkout_session")).to_be_disabled()
+    person.opens("Charge Permission")
+    person.clicks("get_charge_permission")
+    expect(person.panel).to_contain_text("● Chargeable")
+
+
+def held(notebook: OpenNotebook) -> str:
+    return notebook.value("[f'{name} {sum:f}' for sums in wb.journal.totals().values() for name, sum in sums.items()]")
+
+
+def test_a_newcomer_goes_through_the_first_flow_by_clicks_alone(lab: Lab) -> None:
+    """From no keys to a refund; no cell is typed after the panels are there."""
+    with lab.new(OPEN.format(region="na"), PANELS) as notebook:
+        notebook.run_all()
+        notebook.finish()
+        person = Person(notebook)
+        saves_a_wallet(person, "first.pem")
+        person.opens("Payment desk")
+        person.clicks("create_charge")
+        expect(person.panel).to_contain_text("14.00 of 15000.00 USD")
+        person.opens("Cards", "Charge")
+        expect(person.panel).to_contain_text("● Captured")
+        expect(person.button("capture_charge")).to_be_disabled()
+        person.types("amount", "4.00")
+        person.clicks("create_refund")
+        person.opens("Payment desk")
+        person.clicks("wait")
+        person.clicks("get_refund")
+        expect(person.said).to_contain_text("Refunded")
+        assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 4.00', 'balance 10.00']"
+        assert not notebook.refusals()
+        assert not notebook.errors
+
+
+def test_a_declined_charge_is_explained_in_place_and_recovered(lab: Lab) -> None:
+    """In Europe, with the challenge: declined for good, repaired on the Update page, charged again."""
+    with lab.new(OPEN.format(region="eu"), PANELS) as notebook:
+        notebook.run_all()
+        notebook.finish()
+        person = Person(notebook)
+        saves_a_wallet(person, "second.pem", CHALLENGE)
+        person.opens("Payment desk")
+        person.chooses("simulation_code", "HardDeclined")
+        person.clicks("create_charge")
+        expect(person.said.get_by_role("alert")).to_contain_text("HardDeclined")
+        expect(person.said).to_contain_text("next step")
+        person.chooses("simulation_code", "none")
+        person.clicks("get_charge_permission")
+        expect(person.button("create_charge")).to_be_disabled()
+        expect(person.panel).to_contain_text("Let the buyer change the payment method.")
+        person.button("repair").click()
+        person.presses(UPDATE)
+        person.presses("Sign in")
+        person.takes_another_card()
+        person.presses("Continue", CHALLENGE)
+        expect(person.said.get_by_role("status")).to_contain_text("Completed")
+        person.clicks("get_charge_permission")
+        person.clicks("create_charge")
+        expect(person.said.get_by_role("status")).to_contain_text("Captured")
+        assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 0.00', 'balance 14.00']"
+        assert notebook.value("wb.journal.exchanges[-1].outcome") == "'Captured'"
+        assert not notebook.errors

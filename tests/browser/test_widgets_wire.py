@@ -1,0 +1,135 @@
+"""A person looks at what was sent: the wire inspector, the diagram and the error explainer, by clicks in JupyterLab."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
+
+pytestmark = pytest.mark.browser
+
+# The script goes through the pages, so that a click is needed only where the panels are; they are live all the same.
+OPEN = """\
+from amazonpay_nb import workbench
+from amazonpay_nb.errors import DeclinedError, refused
+from amazonpay_nb.widgets.diagram import DiagramPanel
+from amazonpay_nb.widgets.errors import ErrorPanel
+from amazonpay_nb.widgets.wire import WirePanel
+wb = workbench.open(buyer="script")
+keys = wb.set_up_keys()
+arrival = await wb.set_up_visit()
+session = wb.client.complete_checkout_session(arrival.checkout_session_id)
+wb.buyer = "you"
+"""
+CHARGE = """\
+charge = wb.client.create_charge(charge_permission_id=session.charge_permission_id, charge_amount=wb.amount)
+charge.state
+"""
+DECLINE = """\
+with refused(DeclinedError) as refusal:
+    wb.client.create_charge(
+        charge_permission_id=session.charge_permission_id, charge_amount=wb.amount, simulation_code="HardDeclined"
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab for this file's tests; it is not started where there is no browser."""
+    expect.set_options(timeout=15_000)
+    with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+def panel_of(notebook: OpenNotebook) -> Locator:
+    panel = notebook.page.locator(".amazonpay-panel")
+    panel.wait_for()
+    return panel
+
+
+def chosen(panel: Locator, field: str) -> Locator:
+    return panel.locator(f".amazonpay-field-{field} select")
+
+
+def test_a_person_reads_why_a_request_was_accepted_and_breaks_it(lab: Lab) -> None:
+    """Exchange by exchange, look by look, slip by slip; new requests appear by themselves."""
+    with lab.new(OPEN, "WirePanel(wb)", CHARGE) as notebook:
+        notebook.run_cell(OPEN)
+        notebook.finish()
+        notebook.run_cell("WirePanel")
+        notebook.finish()
+        panel = panel_of(notebook)
+        expect(panel).to_contain_text("this is why the signature was accepted")
+        expect(panel).to_contain_text("200 Completed")
+
+        notebook.run_cell(CHARGE)
+        notebook.finish()
+        expect(panel).to_contain_text("201 Authorized")  # the panel has followed the run
+        chosen(panel, "exchange").select_option(label="1. POST " + first_path(notebook) + " → 200 Completed")
+        chosen(panel, "show").select_option(label="Amazon's SDK for Node")
+        expect(panel).to_contain_text("client.completeCheckoutSession(")
+
+        chosen(panel, "exchange").select_option(label="The latest")
+        chosen(panel, "show").select_option(label="Signature doctor")
+        expect(panel).to_contain_text("host: in the lines marked − and +")
+        chosen(panel, "slip").select_option(label="The salt has the length of the other algorithm")
+        expect(panel).to_contain_text("salt-length: after the canonical request, which is right")
+        chosen(panel, "slip").select_option(label="Nothing: the request as it was")
+        expect(panel).to_contain_text("✓ the signature is accepted")
+        assert not re.search(r"[A-Za-z0-9+/]{300}", panel.inner_text())
+        assert notebook.errors == []
+
+
+def first_path(notebook: OpenNotebook) -> str:
+    return notebook.value("wb.journal.exchanges[0].path").strip("'")
+
+
+def test_the_wire_inspector_is_used_by_the_keyboard_alone(lab: Lab) -> None:
+    """The focus stays where it is while the body below changes, and JupyterLab keeps its hands off the keys."""
+    with lab.new(OPEN, "WirePanel(wb)") as notebook:
+        notebook.run_all()
+        notebook.finish()
+        panel, keyboard = panel_of(notebook), notebook.page.keyboard
+        chosen(panel, "exchange").focus()
+        keyboard.press("Tab")
+        keyboard.press("ArrowDown")
+        expect(panel).to_contain_text("step that breaks")
+        expect(chosen(panel, "show")).to_be_focused()
+        keyboard.press("d")  # twice, in a notebook: delete the cell
+        keyboard.press("d")
+        keyboard.press("Tab")
+        expect(chosen(panel, "slip")).to_be_focused()
+        keyboard.press("Home")
+        expect(panel).to_contain_text("✓ the signature is accepted")
+        assert len(notebook.code_cells()) == 2
+        assert notebook.errors == []
+
+
+def test_the_diagram_grows_while_the_run_goes_on(lab: Lab) -> None:
+    """A picture without network, and its text."""
+    with lab.new(OPEN, "diagram = DiagramPanel(wb)\ndiagram", CHARGE) as notebook:
+        notebook.run_all()
+        notebook.finish()
+        panel = panel_of(notebook)
+        expect(panel.locator("svg desc")).to_contain_text("POST /v2/charges")
+        chosen(panel, "form").select_option(label="Text")
+        expect(panel).to_contain_text("Shop server → Amazon Pay API: POST /v2/charges")
+        chosen(panel, "form").select_option(label="Mermaid source")
+        expect(panel).to_contain_text("sequenceDiagram")
+        assert notebook.errors == []
+
+
+def test_an_error_is_explained_and_any_other_can_be_looked_up(lab: Lab) -> None:
+    """The card of the refusal just met, and the list of all."""
+    with lab.new(OPEN, DECLINE, "ErrorPanel(refusal, live=True)", "ErrorPanel(live=True)") as notebook:
+        notebook.run_all()
+        notebook.finish()
+        met, looked_up = (notebook.page.locator(".amazonpay-panel").nth(index) for index in (0, 1))
+        expect(met).to_contain_text("✗ Do not send this request again as it is.")
+        expect(met).to_contain_text("create_charge(charge_permission_id=…, charge_amount=…)")
+        expect(looked_up).to_contain_text("SoftDeclined")
+        chosen(looked_up, "reason_code").select_option("PeriodicAmountExceeded")
+        expect(looked_up).to_contain_text("reached its limit for this calendar month")
+        assert notebook.errors == []

@@ -1,0 +1,490 @@
+"""The emulator's notifications: what is announced, how it is delivered and repeated, and disorder on demand."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.notifications import Notification, NotificationReader
+from amazonpay_nb.spec.notifications import DRILLS, RETRIES
+from tests.emulated import Json, Shop, usd
+
+ALWAYS = 60
+
+
+class Endpoint:
+    """A merchant's server: keeps what it is sent, and answers with *statuses*, the last of them for ever."""
+
+    def __init__(self) -> None:
+        endpoint = self
+        self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
+        self.statuses = [200]
+        self.before: Any = lambda: None
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                endpoint.before()
+                endpoint.headers.append({name.lower(): value for name, value in self.headers.items()})
+                endpoint.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+                status = endpoint.statuses.pop(0) if len(endpoint.statuses) > 1 else endpoint.statuses[0]
+                self.send_response(status)
+                self.send_header("location", "http://127.0.0.1:1/")
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/notifications"
+        self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self._thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    made = Endpoint()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def shop(na: Shop, endpoint: Endpoint) -> Iterator[Shop]:
+    """A merchant whose notifications go to the endpoint."""
+    na.emulator.reset()
+    na.emulator.control.post("notifications/endpoint", url=endpoint.url)
+    yield na
+    na.emulator.control.post("notifications/endpoint", url=None)
+
+
+def announced(shop: Shop) -> list[Json]:
+    """What was announced, once all that is due has been delivered."""
+    rows: list[Json] = shop.emulator.control.get("notifications")["notifications"]
+    return rows
+
+
+def news(shop: Shop) -> list[tuple[str, str]]:
+    """Type of object and of change of each announcement."""
+    return [(row["objectType"], row["notificationType"]) for row in announced(shop)]
+
+
+def statuses(row: Json) -> list[int | None]:
+    return [delivery["status"] for delivery in row["deliveries"]]
+
+
+def reader(shop: Shop, **options: Any) -> NotificationReader:
+    host = httpx.URL(shop.emulator.url).netloc.decode()
+    return NotificationReader(certificate_hosts=(host,), clock=shop.emulator.clock.now, **options)
+
+
+def read(shop: Shop, body: bytes) -> Notification:
+    told = reader(shop)
+    try:
+        return told.read(body)
+    finally:
+        told.close()
+
+
+def ids(endpoint: Endpoint) -> list[str]:
+    return [json.loads(json.loads(body)["Message"])["NotificationId"] for body in endpoint.bodies]
+
+
+# --- The envelope -----------------------------------------------------------------------------------------------------
+
+
+def test_a_notification_is_a_signed_envelope_without_a_state(shop: Shop, endpoint: Endpoint) -> None:
+    """As text/plain, with the fields of the guide and no others; its certificate lies on the emulator."""
+    wallet = shop.wallet()
+    announced(shop)
+    envelope = json.loads(endpoint.bodies[0])
+    assert endpoint.headers[0]["content-type"].startswith("text/plain")
+    assert envelope.keys() == {
+        "Type", "MessageId", "TopicArn", "Message", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL",
+        "UnsubscribeURL",
+    }  # fmt: skip
+    assert json.loads(envelope["Message"]) == {
+        "MerchantID": shop.account.merchant_id, "ObjectType": "CHARGE_PERMISSION", "ObjectId": wallet,
+        "ChargePermissionId": wallet, "NotificationType": "STATE_CHANGE", "NotificationVersion": "V2",
+        "NotificationId": announced(shop)[0]["notificationId"],
+    }  # fmt: skip
+    assert envelope["SigningCertURL"].startswith(f"{shop.emulator.url}/")
+    assert read(shop, endpoint.bodies[0]).timestamp == shop.emulator.clock.now()
+
+
+def test_every_envelope_can_be_verified(shop: Shop, endpoint: Endpoint) -> None:
+    """By topic, merchant and signature."""
+    topic = shop.emulator.control.post("notifications/endpoint", url=endpoint.url)["topicArn"]
+    shop.charge(shop.wallet())
+    announced(shop)
+    told = reader(shop, topic_arn=topic, merchant_id=shop.account.merchant_id)
+    assert [told.read(body).object_type for body in endpoint.bodies] == ["CHARGE_PERMISSION", "CHARGE"]
+    told.close()
+
+
+def test_a_notification_of_an_https_emulator_is_verified_too(endpoint: Endpoint) -> None:
+    """Its certificate comes by https, from an authority of its own."""
+    with Emulator("jp", seed=7, https=True) as emulator, Shop(emulator) as shop:
+        emulator.control.post("notifications/endpoint", url=endpoint.url)
+        shop.wallet()
+        announced(shop)
+        assert emulator.ca_file
+        told = reader(shop, http=shop.http)
+        assert told.read(endpoint.bodies[0]).object_type == "CHARGE_PERMISSION"
+
+
+# --- What is announced ------------------------------------------------------------------------------------------------
+
+
+def test_a_session_is_not_announced(shop: Shop) -> None:
+    """Neither its creation nor its end; the permission that it leads to is."""
+    session = shop.visited()
+    assert announced(shop) == []
+    shop.done("completeCheckoutSession", session)
+    assert news(shop) == [("CHARGE_PERMISSION", "STATE_CHANGE")]
+
+
+def test_every_change_of_state_is_announced(shop: Shop) -> None:
+    """The merchant's own, Amazon's and the clock's; states in between, which nobody can see, are not."""
+    wallet = shop.wallet()
+    captured = shop.charge(wallet, captureNow=True)["chargeId"]
+    shop.charge(wallet, code="AuthorizationInitiated", canHandlePendingAuthorization=True)
+    shop.done("createRefund", chargeId=captured, refundAmount=usd(1))
+    assert news(shop) == [(kind, "STATE_CHANGE") for kind in ("CHARGE_PERMISSION", "CHARGE", "CHARGE", "REFUND")]
+    shop.emulator.clock.advance("PT30S")
+    assert news(shop)[4:] == [("CHARGE", "STATE_CHANGE"), ("REFUND", "STATE_CHANGE")]
+    shop.done("closeChargePermission", wallet, closureReason="over", cancelPendingCharges=True)
+    assert news(shop)[6:] == [("CHARGE_PERMISSION", "STATE_CHANGE"), ("CHARGE", "STATE_CHANGE")]
+
+
+def test_what_changes_no_state_is_not_announced(shop: Shop) -> None:
+    """An update of the metadata, a reading, a refusal that leaves everything as it was."""
+    wallet = shop.wallet()
+    shop.done("updateChargePermission", wallet, merchantMetadata={"noteToBuyer": "Thanks"})
+    shop.done("getChargePermission", wallet)
+    shop.try_charge(wallet, 10_000_000)
+    shop.try_charge(wallet, code="SoftDeclined")
+    assert len(announced(shop)) == 1
+
+
+def test_a_hard_decline_announces_the_permission(shop: Shop) -> None:
+    """The refusal leaves no charge, but the permission has changed."""
+    shop.try_charge(shop.wallet(), code="HardDeclined")
+    assert news(shop) == [("CHARGE_PERMISSION", "STATE_CHANGE")] * 2
+
+
+def test_a_changed_payment_method_is_an_attribute_change(shop: Shop) -> None:
+    """Where the state changes as well, both are announced."""
+    wallet = shop.wallet()
+    update: Json = {"chargePermissionId": wallet, "chargePermissionType": "PaymentMethodOnFile"} | {
+        "webCheckoutDetails": {"checkoutResultReturnUrl": "https://shop.example/updated"},
+        "paymentMethodOnFileMetadata": {"setupOnly": True}, "paymentDetails": {"paymentIntent": "Confirm"},
+    }  # fmt: skip
+    for cause in (lambda: None, lambda: shop.try_charge(wallet, code="HardDeclined")):
+        cause()
+        session = shop.clicked(update)
+        shop.buyer().walk(session, cards=("4444",))
+        assert shop.done("completeCheckoutSession", session)["chargePermissionId"] == wallet
+    changes = [kind for _, kind in news(shop)]
+    assert changes == ["STATE_CHANGE", "ATTRIBUTE_CHANGE", "STATE_CHANGE", "STATE_CHANGE", "ATTRIBUTE_CHANGE"]
+
+
+def test_completing_a_purchase_announces_both_objects(shop: Shop) -> None:
+    """The permission and its first charge, each once."""
+    shop.order()
+    assert news(shop) == [("CHARGE_PERMISSION", "STATE_CHANGE"), ("CHARGE", "STATE_CHANGE")]
+
+
+def test_a_chargeback_is_announced_with_a_dispute(shop: Shop, endpoint: Endpoint) -> None:
+    """Its id is the charge's with a B part; there is nothing to get."""
+    wallet = shop.wallet()
+    charge = shop.charge(wallet, captureNow=True)["chargeId"]
+    dispute = shop.emulator.control.post("notifications/chargeback", chargeId=charge)["disputeId"]
+    assert announced(shop)[-1]["objectId"] == dispute
+    last = read(shop, endpoint.bodies[-1])
+    assert (last.object_type, last.object_id, last.charge_permission_id) == ("CHARGEBACK", dispute, wallet)
+    assert dispute.startswith(f"{charge.rpartition('-')[0]}-B")
+
+
+def test_nothing_is_announced_to_nobody(na: Shop) -> None:
+    """Without an endpoint there are no notifications at all, and none of a merchant's go to another."""
+    na.emulator.reset()
+    charge = na.charge(na.wallet(), captureNow=True)["chargeId"]
+    assert na.emulator.control.post("notifications/chargeback", chargeId=charge)["disputeId"]
+    assert announced(na) == []
+
+
+def test_one_merchants_endpoint_hears_nothing_of_anothers(shop: Shop, endpoint: Endpoint) -> None:
+    """Each account has an endpoint of its own."""
+    with Shop(shop.emulator, shop.emulator.other_merchant) as other:
+        other.wallet()
+        assert announced(shop) == []
+        told = shop.emulator.control.post(
+            "notifications/endpoint", url=endpoint.url, merchantId=other.account.merchant_id
+        )
+        other.wallet()
+        assert len(announced(shop)) == 1
+        assert told["topicArn"].endswith(other.account.merchant_id)
+        shop.emulator.control.post("notifications/endpoint", url=None, merchantId=other.account.merchant_id)
+
+
+def test_listening_changes_no_id(endpoint: Endpoint) -> None:
+    """Notifications have a sequence of ids of their own, so a seed gives the same objects either way."""
+    made = []
+    for url in (None, endpoint.url):
+        with Emulator("na", seed=7) as emulator, Shop(emulator) as one:
+            emulator.control.post("notifications/endpoint", url=url)
+            made.append([one.wallet(), one.order()["chargeId"]])
+    assert made[0] == made[1]
+
+
+# --- Deliveries -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_delivery_that_fails_is_repeated_hourly_for_three_hours(shop: Shop, endpoint: Endpoint, status: int) -> None:
+    """On the virtual clock, and with the same notification."""
+    endpoint.statuses = [status]
+    shop.wallet()
+    announced(shop)
+    start = shop.emulator.clock.now()
+    fired = shop.emulator.clock.advance("P2D")
+    assert [row["kind"] for row in fired] == ["Notification"] * len(RETRIES)
+    (row,) = announced(shop)
+    hours = [(datetime.fromisoformat(one["at"]) - start).total_seconds() / 3600 for one in row["deliveries"]]
+    assert hours == [0, 1, 2, 3]
+    assert set(statuses(row)) == {status}
+    assert len(set(ids(endpoint))) == 1
+    assert len({json.loads(body)["Timestamp"] for body in endpoint.bodies}) == 1
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 404])
+def test_a_final_answer_is_not_repeated(shop: Shop, endpoint: Endpoint, status: int) -> None:
+    """Neither a success nor a 4xx, and a redirect is not followed."""
+    endpoint.statuses = [status]
+    shop.wallet()
+    announced(shop)
+    shop.emulator.clock.advance("P1D")
+    assert [statuses(row) for row in announced(shop)] == [[status]]
+    assert len(endpoint.bodies) == 1
+
+
+def test_a_retry_that_succeeds_is_the_last(shop: Shop, endpoint: Endpoint) -> None:
+    """The handler was away for an hour."""
+    endpoint.statuses = [503, 200]
+    shop.wallet()
+    announced(shop)
+    shop.emulator.clock.advance("P1D")
+    assert [statuses(row) for row in announced(shop)] == [[503, 200]]
+
+
+def test_nobody_at_the_endpoint_is_no_answer(shop: Shop, endpoint: Endpoint) -> None:
+    """It is repeated like a 5xx."""
+    shop.emulator.control.post("notifications/endpoint", url="http://127.0.0.1:9/nobody")
+    shop.wallet()
+    announced(shop)
+    shop.emulator.clock.advance("PT1H")
+    shop.emulator.control.post("notifications/endpoint", url=endpoint.url)
+    shop.emulator.clock.advance("PT1H")
+    assert [statuses(row) for row in announced(shop)] == [[None, None, 200]]
+
+
+def test_deliveries_come_in_order_and_on_time(shop: Shop, endpoint: Endpoint) -> None:
+    """A later event waits until the earlier one is delivered, so a handler sees the world as it was."""
+    charge = shop.charge(shop.wallet(), captureNow=True)["chargeId"]
+    first = shop.done("createRefund", chargeId=charge, refundAmount=usd(1))["refundId"]
+    announced(shop)
+    shop.emulator.clock.advance("PT10S")
+    second = shop.done("createRefund", chargeId=charge, refundAmount=usd(1))["refundId"]
+    announced(shop)
+    endpoint.bodies.clear()
+    seen: list[tuple[str, str]] = []
+    endpoint.before = lambda: seen.append((shop.state("getRefund", first), shop.state("getRefund", second)))
+    shop.emulator.clock.advance("PT1H")
+    assert seen == [("Refunded", "RefundInitiated"), ("Refunded", "Refunded")]
+    assert [read(shop, body).object_id for body in endpoint.bodies] == [first, second]
+
+
+def test_the_world_answers_while_it_delivers(shop: Shop, endpoint: Endpoint) -> None:
+    """A handler may get the object before it answers."""
+    seen: list[str] = []
+    wallet = shop.wallet()
+    announced(shop)
+    endpoint.before = lambda: seen.append(shop.state("getChargePermission", wallet))
+    shop.charge(wallet)
+    announced(shop)
+    assert seen == ["Chargeable"]
+
+
+def test_what_is_still_to_come_survives_the_process(tmp_path: Path, endpoint: Endpoint) -> None:
+    """A notification is kept with the change that it announces, and so is the endpoint."""
+    store = tmp_path / "world.db"
+    endpoint.statuses = [503, 200]
+    with Emulator("na", seed=7, store=store) as emulator, Shop(emulator) as shop:
+        emulator.control.post("notifications/endpoint", url=endpoint.url)
+        shop.wallet()
+        before = announced(shop)
+    with Emulator("na", seed=7, store=store) as emulator, Shop(emulator) as shop:
+        emulator.clock.advance("PT1H")
+        assert [row["notificationId"] for row in announced(shop)] == [row["notificationId"] for row in before]
+        assert [statuses(row) for row in announced(shop)] == [[503, 200]]
+        assert read(shop, endpoint.bodies[-1])
+
+
+def test_in_real_time_deliveries_need_no_push(endpoint: Endpoint) -> None:
+    """They come after the request, and what comes by itself is announced as well."""
+    arrived = threading.Event()
+    with Emulator("na") as emulator, Shop(emulator) as shop:
+        emulator.control.post("notifications/endpoint", url=endpoint.url)
+        endpoint.before = arrived.set
+        shop.wallet()
+        assert arrived.wait(ALWAYS)
+        assert [statuses(row) for row in announced(shop)] == [[200]]
+        sent = datetime.fromisoformat(json.loads(endpoint.bodies[0])["Timestamp"])
+        assert abs((datetime.now(UTC) - sent).total_seconds()) < ALWAYS
+
+
+def test_a_snapshot_takes_notifications_along(shop: Shop, endpoint: Endpoint) -> None:
+    """Those that were announced later are gone; the endpoint is the account's, and stays."""
+    shop.wallet()
+    announced(shop)
+    snapshot = shop.emulator.snapshot()
+    shop.wallet()
+    assert len(announced(shop)) == 2
+    shop.emulator.restore(snapshot)
+    assert len(announced(shop)) == 1
+    shop.wallet()
+    assert len(announced(shop)) == 2
+    shop.emulator.reset()
+    assert announced(shop) == []
+    shop.wallet()
+    assert len(announced(shop)) == 1
+
+
+# --- Control ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_notification_can_be_delivered_again(shop: Shop, endpoint: Endpoint) -> None:
+    """Now, with the same id, and with all retries before it."""
+    shop.wallet()
+    (row,) = announced(shop)
+    endpoint.statuses = [503, 200]
+    again = shop.emulator.control.post(f"notifications/{row['notificationId']}/redeliver")
+    assert statuses(again) == [200, 503]
+    shop.emulator.clock.advance("PT1H")
+    assert [statuses(one) for one in announced(shop)] == [[200, 503, 200]]
+    assert len(set(ids(endpoint))) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://shop.example/n", "http://shop.example/n", "https://127.0.0.1/n", "ftp://127.0.0.1/", "127.0.0.1:80",
+     "http://u:p@127.0.0.1/", "http://127.0.0.1.evil.example/", "http://[::1", "http://127.0.0.1:99999/", "http://"],
+)  # fmt: skip
+def test_only_an_address_on_this_machine_can_be_an_endpoint(shop: Shop, url: str) -> None:
+    """The emulator calls nobody else."""
+    answer = ask(shop, "notifications/endpoint", {"url": url})
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("notifications/endpoint", {}, 400), ("notifications/endpoint", {"url": 1}, 400),
+        ("notifications/endpoint", {"url": None, "merchantId": "x"}, 404),
+        ("notifications/drill", {"kind": "explode"}, 400), ("notifications/drill", {}, 400),
+        ("notifications/x/redeliver", {}, 404), ("notifications/chargeback", {"chargeId": "x"}, 404),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_explained(shop: Shop, path: str, body: Json, status: int) -> None:
+    """With the status that fits."""
+    answer = ask(shop, path, body)
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+
+
+def ask(shop: Shop, path: str, body: Json) -> httpx.Response:
+    control = shop.emulator.control
+    return shop.http.post(f"{control.url}/{path}", json=body, headers={"authorization": f"Bearer {control.token}"})
+
+
+def test_notifications_are_nobody_elses_business(shop: Shop) -> None:
+    """Without the token there is nothing to see or to set; the certificate is public."""
+    for method, path in (("GET", "notifications"), ("POST", "notifications/endpoint"), ("POST", "notifications/drill")):
+        assert shop.http.request(method, f"{shop.emulator.control.url}/{path}", json={}).status_code == 401
+    url = f"{shop.emulator.url}/SimpleNotificationService-emulator.pem"
+    assert shop.http.get(url).text.startswith("-----BEGIN CERTIFICATE-----")
+
+
+# --- Disorder ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_once", "later"),
+    [("duplicate", [0, 0, 1, 2], []), ("late", [1, 2], [0]), ("swap", [1, 0, 2], []), ("lost", [1, 2], []),
+     ("burst", [0] * 10 + [1, 2], [])],
+)  # fmt: skip
+def test_a_drill_disturbs_the_next_notifications(
+    shop: Shop, endpoint: Endpoint, kind: str, at_once: list[int], later: list[int]
+) -> None:
+    """Once; the ones after it come as always."""
+    wallet = shop.wallet()
+    announced(shop)
+    endpoint.bodies.clear()
+    assert shop.emulator.control.post("notifications/drill", kind=kind) == {"drills": [kind]}
+    charges = [shop.charge(wallet)["chargeId"] for _ in range(3)]
+    announced(shop)
+    assert [charges.index(read(shop, body).object_id) for body in endpoint.bodies] == at_once
+    endpoint.bodies.clear()
+    shop.emulator.clock.advance("PT1H")
+    assert [charges.index(read(shop, body).object_id) for body in endpoint.bodies] == later
+
+
+def test_a_lost_notification_can_be_redelivered(shop: Shop, endpoint: Endpoint) -> None:
+    """It was announced, and never sent."""
+    shop.emulator.control.post("notifications/drill", kind="lost")
+    shop.wallet()
+    (row,) = announced(shop)
+    assert (row["deliveries"], endpoint.bodies) == ([], [])
+    assert statuses(shop.emulator.control.post(f"notifications/{row['notificationId']}/redeliver")) == [200]
+
+
+def test_the_first_of_two_does_not_wait_for_ever(shop: Shop, endpoint: Endpoint) -> None:
+    """Where no second one comes, it is only late."""
+    shop.emulator.control.post("notifications/drill", kind="swap")
+    shop.wallet()
+    announced(shop)
+    assert endpoint.bodies == []
+    shop.emulator.clock.advance("PT1H")
+    assert len(endpoint.bodies) == 1
+    shop.wallet()
+    announced(shop)
+    assert len(endpoint.bodies) == 2
+
+
+def test_one_request_can_be_swapped_in_itself(shop: Shop, endpoint: Endpoint) -> None:
+    """The charge of a purchase arrives before its permission."""
+    shop.emulator.control.post("notifications/drill", kind="swap")
+    shop.order()
+    announced(shop)
+    assert [read(shop, body).object_type for body in endpoint.bodies] == ["CHARGE", "CHARGE_PERMISSION"]
+
+
+def test_drills_wait_for_their_turn(shop: Shop) -> None:
+    """Each takes what comes after the one before; a reset forgets them."""
+    for kind in DRILLS:
+        drills = shop.emulator.control.post("notifications/drill", kind=kind)["drills"]
+    assert drills == list(DRILLS)
+    shop.emulator.reset()
+    assert shop.emulator.control.post("notifications/drill", kind="late") == {"drills": ["late"]}

@@ -1,0 +1,237 @@
+"""The shop's inbox end to end: a change at Amazon Pay, its notification, and what the shop knows afterwards."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from amazonpay_nb.cli import main
+from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
+from amazonpay_nb.flows import advance
+from amazonpay_nb.grading import CHECKS, grade, grade_own, passed
+from amazonpay_nb.keys import load
+from amazonpay_nb.notifications import NotificationReader, NotificationRefused
+from amazonpay_nb.spec.notifications import DRILLS
+from amazonpay_nb.storefront import Storefront
+from amazonpay_nb.storefront.inbox import INBOX_PATH, Inbox, Notice, announced, drill, listen, redeliver
+from tests.emulated import Shop, usd
+
+
+@dataclass
+class Bench:
+    """A merchant: requests that are signed, a shop with an inbox, and a client."""
+
+    merchant: Shop
+    storefront: Storefront
+    client: AmazonPayClient
+    inbox: Inbox
+    wallet: str
+
+    def came(self, count: int = 1) -> list[Notice]:
+        return asyncio.run(self.inbox.notified(count))
+
+    def verdicts(self, count: int = 1) -> list[str]:
+        return [notice.verdict for notice in self.came(count)]
+
+    def charge(self, **fields: Any) -> str:
+        return str(self.merchant.charge(self.wallet, **fields)["chargeId"])
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """A world in which a wallet was set up before the shop began to listen."""
+    storefront = Storefront()
+    with Emulator("na", seed=7) as emulator, Shop(emulator) as merchant:
+        account = emulator.merchant
+        auth = AmazonPayAuth(load(account.private_key_file, account.public_key_id))
+        with AmazonPayClient(auth, region="na", environment="emulator", base_url=emulator.url) as client:
+            wallet = merchant.wallet()
+            yield Bench(merchant, storefront, client, listen(storefront, client, emulator), wallet)
+    storefront.close()
+
+
+def test_a_notification_tells_the_shop_to_look(bench: Bench) -> None:
+    """The state comes from Amazon Pay, not from the notification."""
+    charge = bench.charge(code="AuthorizationInitiated", canHandlePendingAuthorization=True)
+    assert bench.came() == [Notice("CHARGE", charge, "STATE_CHANGE", "new", "AuthorizationInitiated")]
+    bench.merchant.emulator.clock.advance("PT30S")
+    assert bench.came() == [Notice("CHARGE", charge, "STATE_CHANGE", "new", "Authorized")]
+    assert bench.inbox.objects[charge].state == "Authorized"
+    assert repr(bench.inbox) == "Inbox: 0 waiting, 2 done."
+
+
+@pytest.mark.parametrize("kind", ["duplicate", "burst"])
+def test_what_was_seen_before_is_not_worked_on_again(bench: Bench, kind: str) -> None:
+    """However often and however close together it comes."""
+    assert drill(bench.merchant.emulator, kind) == DRILLS[kind].happens
+    bench.charge()
+    copies = DRILLS[kind].copies
+    assert bench.verdicts(copies) == ["new", *["seen before"] * (copies - 1)]
+
+
+def test_the_order_of_arrival_does_not_matter(bench: Bench) -> None:
+    """The notification of an earlier state comes last, and changes nothing: the shop has looked already."""
+    drill(bench.merchant.emulator, "late")
+    charge = bench.charge()
+    assert announced(bench.merchant.emulator, last=1)[0].deliveries == "none"  # type: ignore[union-attr]
+    bench.merchant.done("captureCharge", charge, captureAmount=usd("14.00"))
+    assert [(one.verdict, one.state_now) for one in bench.came()] == [("new", "Captured")]
+    bench.merchant.emulator.clock.advance("PT1H")
+    assert [(one.verdict, one.state_now) for one in bench.came()] == [("nothing new", "Captured")]
+
+
+def test_what_is_lost_is_found_by_looking(bench: Bench) -> None:
+    """Nothing comes, and the error says what to do instead; a redelivery catches up."""
+    emulator = bench.merchant.emulator
+    drill(emulator, "lost")
+    charge = bench.charge()
+    with pytest.raises(LocalError, match=r"(?s)0 of 1 notifications came.*get the objects"):
+        asyncio.run(bench.inbox.notified(timeout=0.05))
+    assert redeliver(emulator, charge) == f"The notification about {charge} is sent again."
+    assert bench.verdicts() == ["new"]
+
+
+def test_a_forgery_is_refused_and_shown(bench: Bench) -> None:
+    """400, so that a sender who means well does not repeat it; nothing is looked up."""
+    bench.charge()
+    bench.came()
+    forged = bench.inbox.last | {"Message": "{}"}
+    answer = httpx.post(f"{bench.storefront.url}{INBOX_PATH}", content=json.dumps(forged))
+    assert answer.status_code == 400
+    assert bench.verdicts() == ["refused: its signature is wrong"]
+
+
+def test_a_notification_that_could_not_be_worked_on_is_the_next_one_again(bench: Bench) -> None:
+    """It was answered, so Amazon will not repeat it: the shop must not lose it."""
+    bench.charge()
+    emulator = bench.merchant.emulator
+    announced(emulator)
+    snapshot = emulator.snapshot()
+    emulator.reset()
+    with pytest.raises(NotFoundError):
+        bench.inbox.work()
+    emulator.restore(snapshot)
+    assert [one.verdict for one in bench.inbox.work()] == ["new"]
+
+
+def test_a_dispute_cannot_be_got(bench: Bench) -> None:
+    """It is news all the same."""
+    charge = bench.charge(captureNow=True)
+    bench.came()
+    bench.merchant.emulator.control.post("notifications/chargeback", chargeId=charge)
+    (notice,) = bench.came()
+    assert (notice.object_type, notice.verdict, notice.state_now) == ("CHARGEBACK", "new", "")
+
+
+def test_a_shop_that_does_not_listen_asks_for_a_repetition() -> None:
+    """503: it may listen an hour later."""
+    storefront = Storefront()
+    assert httpx.post(f"{storefront.url}{INBOX_PATH}", content=b"x").status_code == 503
+    storefront.close()
+
+
+def test_a_real_environment_cannot_reach_this_machine(bench: Bench) -> None:
+    """Nothing waits for what cannot come, and each helper says so."""
+    bench.inbox = listen(bench.storefront, bench.client, None)
+    (skipped,) = bench.came(3)
+    assert skipped.verdict == announced(None) == drill(None, "late") == redeliver(None, "x")
+    assert skipped.verdict.startswith("Skipped")
+
+
+def test_days_can_pass_while_the_shop_listens(bench: Bench) -> None:
+    """What is told of them is about objects, not about deliveries."""
+    charge = bench.charge()
+    bench.came()
+    assert advance(bench.merchant.emulator, days=30) == f"30 days later.\nCharge {charge}: Expire"
+    assert [one.state_now for one in bench.came()] == ["Canceled"]
+
+
+# --- Grades -----------------------------------------------------------------------------------------------------------
+
+
+class Handler(BaseHTTPRequestHandler):
+    """A merchant's handler, as careful as its class says."""
+
+    reader: NotificationReader | None = None
+    wrong = 400
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        status = 200
+        try:
+            if self.reader:
+                self.reader.read(body)
+        except NotificationRefused:
+            status = self.wrong
+        self.send_response(status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Careful(Handler):
+    reader = NotificationReader(certificate_hosts=("127.0.0.1",))
+
+
+class Failing(Careful):
+    wrong = 500
+
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), request.param)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "wrong"), [(Careful, 0, 0), (Handler, 1, 6), (Failing, 1, 6)], indirect=["address"]
+)
+def test_a_handler_is_graded(address: str, code: int, wrong: int) -> None:
+    """One that verifies passes; one that believes everything fails, and so does one that asks for repetitions."""
+    result = CliRunner().invoke(main, ["grade", address])
+    assert (result.exit_code, result.output.count("✗ wrong")) == (code, wrong)
+    assert all(check.sent in result.output for check in CHECKS)
+
+
+@pytest.mark.parametrize("address", [Careful], indirect=True)
+def test_a_handler_that_can_look_has_to(address: str, tmp_path: Path) -> None:
+    """With the ready file it could have got the objects."""
+    ready = tmp_path / "ready.json"
+    result = CliRunner().invoke(main, ["grade", address, "--ready-file", str(ready)])
+    assert (result.exit_code, "0 of 3 objects" in result.output) == (1, True)
+    assert "privateKeyFile" in json.loads(ready.read_text())
+
+
+@pytest.mark.parametrize("region", ["na", "eu", "jp"])
+def test_our_own_handler_has_full_marks(region: str) -> None:
+    """In each region, with looking."""
+    grades = grade_own(region)
+    assert {row.verdict for row in grades} == {"✓ good"}
+    assert passed(grades)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://shop.example/", "https://127.0.0.1/", "127.0.0.1:80", "http://127.0.0.1:1/", "http://[::1", ""]
+)
+def test_what_cannot_be_graded_is_said(url: str) -> None:
+    """Before anything is sent."""
+    with Emulator("na") as emulator, pytest.raises(ConfigurationError, match="Write for example"):
+        grade(url, emulator)
+    assert CliRunner().invoke(main, ["grade", url or "x"]).exit_code == 2
