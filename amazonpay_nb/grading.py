@@ -25,7 +25,6 @@ from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.notifications import Signer, envelope, topic_of
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.keys import load
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
 from amazonpay_nb.spec.regions import region
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
@@ -282,6 +281,7 @@ def grade_own(region_code: str) -> list[Grade]:
 
 
 def _client(emulator: Emulator) -> AmazonPayClient:
-    merchant = emulator.merchant
-    auth = AmazonPayAuth(load(merchant.private_key_file, merchant.public_key_id))
-    return AmazonPayClient(auth, region=emulator.region, environment="emulator", base_url=emulator.url)
+    auth = AmazonPayAuth(emulator.merchant.keys)
+    return AmazonPayClient(
+        auth, region=emulator.region, environment="emulator", base_url=emulator.url, verify=emulator.verify
+    )

@@ -30,10 +30,8 @@ def amazonpay_emulator() -> "Iterator[Emulator]":
 def amazonpay_client(amazonpay_emulator: "Emulator") -> "Iterator[AmazonPayClient]":
     """A client of the emulator's main merchant account."""
     from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-    from amazonpay_nb.keys import load
 
-    merchant = amazonpay_emulator.merchant
-    auth = AmazonPayAuth(load(merchant.private_key_file, merchant.public_key_id))
+    auth = AmazonPayAuth(amazonpay_emulator.merchant.keys)
     region, url = amazonpay_emulator.region, amazonpay_emulator.url
     with AmazonPayClient(auth, region=region, environment="emulator", base_url=url) as client:
         yield client

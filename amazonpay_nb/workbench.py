@@ -164,6 +164,9 @@ class Workbench:
                 AmazonPayAuth(self.keys), region=self.region.code, environment=self.environment,
                 base_url=self.emulator.url if self.emulator else None, allow_live=self._allow_live,
                 journal=self.journal, new_idempotency_key=self._drawn(32) or new_idempotency_key,
+                verify=self.emulator.verify if self.emulator else True,
+                # The emulator's time stands still: there is nothing to wait for between two attempts.
+                sleep=(lambda seconds: None) if self.emulator else time.sleep,
             )  # fmt: skip
         return self._client
 

@@ -7,7 +7,6 @@ otherwise.  What happened is read off the objects, never off the answers that go
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import partial
@@ -16,7 +15,6 @@ from typing import Any
 from amazonpay_nb.client import ATTEMPTS, AmazonPayClient, new_idempotency_key
 from amazonpay_nb.drills.stage import NOT_TRIED, Stage
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.server import ControlError
 from amazonpay_nb.errors import TransportError
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.regions import THROTTLES
@@ -74,13 +72,14 @@ class Books:
     sessions: int = 0
     permissions: int = 0
 
-    def plus(self, other: "Books", times: int = 1) -> "Books":
-        """Return the books after so many changes of one kind."""
-        return Books(*(getattr(self, row.name) + times * getattr(other, row.name) for row in fields(self)))
+    def __add__(self, other: "Books") -> "Books":
+        return Books(*(getattr(self, row.name) + getattr(other, row.name) for row in fields(self)))
 
-    def minus(self, other: "Books") -> "Books":
-        """Return the change since other books."""
-        return self.plus(other, -1)
+    def __mul__(self, times: int) -> "Books":
+        return Books(*(getattr(self, row.name) * times for row in fields(self)))
+
+    def __sub__(self, other: "Books") -> "Books":
+        return self + other * -1
 
     def __str__(self) -> str:
         found = ((row.name, getattr(self, row.name)) for row in fields(self))
@@ -112,6 +111,7 @@ class Drill:
 
 # --- Amazon's books ---------------------------------------------------------------------------------------------------
 
+Ids = set[tuple[str, str]]  # kind and id
 # The ids that the emulator's own journal names → where the control interface shows the object.
 _SHOWN = {
     "checkoutSessionId": "checkoutSessions",
@@ -129,19 +129,24 @@ _COLUMNS = {
 }
 
 
-def books(stage: Stage) -> Books:
-    """Add up every object that the emulator has ever named in an answer, also in one that was lost."""
-    named = {
+def books(stage: Stage, ids: Ids | None = None) -> Books:
+    """Add up objects: those of *ids*, or every one that an answer has ever named, also one that was lost."""
+    kinds = _named(stage) if ids is None else ids
+    return sum((_entry(kind, stage.emulator.control.get(f"objects/{kind}/{one}")) for kind, one in kinds), Books())
+
+
+def _named(stage: Stage, since: int = 0) -> Ids:
+    return {
         (kind, row["ids"][name])
-        for row in stage.emulator.control.get("journal")["exchanges"]
+        for row in _exchanges(stage)[since:]
         for name, kind in _SHOWN.items()
         if name in row["ids"]
     }
-    total = Books()
-    for kind, object_id in sorted(named):
-        with suppress(ControlError):  # a snapshot that was put back has undone it
-            total = total.plus(_entry(kind, stage.emulator.control.get(f"objects/{kind}/{object_id}")))
-    return total
+
+
+def _exchanges(stage: Stage) -> list[dict[str, Any]]:
+    exchanges: list[dict[str, Any]] = stage.emulator.control.get("journal")["exchanges"]
+    return exchanges
 
 
 def _entry(kind: str, document: dict[str, Any]) -> Books:
@@ -163,35 +168,37 @@ _Sender = Callable[..., Any]
 
 def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIONS)) -> list[Drill]:
     """Play every operation with every fault and either key, on an emulator of its own."""
-    return [drill for name in operations for drill in _play(region, OPERATIONS[name])]
-
-
-def _play(region: str, operation: Operation) -> Iterator[Drill]:
     with Stage.new(region) as stage:
-        send = _SENDERS[operation.name](stage)
-        before, snapshot = books(stage), stage.emulator.snapshot()
-        stage.attempt(send)
-        unit = books(stage).minus(before)
-        for fault in FAULTS:
-            for key in _keys(operation):
-                stage.emulator.restore(snapshot)
-                yield _drill(stage, operation, fault, key, send, before, unit)
+        return [drill for name in operations for drill in _play(stage, OPERATIONS[name])]
+
+
+def _play(stage: Stage, operation: Operation) -> Iterator[Drill]:
+    stage.emulator.reset()
+    send = _SENDERS[operation.name](stage)
+    ids, snapshot = _named(stage), stage.emulator.snapshot()
+    before = books(stage, ids)
+    stage.attempt(send)
+    unit = books(stage) - before
+    for fault in FAULTS:
+        for key in _keys(operation):
+            stage.emulator.restore(snapshot)
+            yield _drill(stage, operation, fault, key, send, ids, unit)
 
 
 def _keys(operation: Operation) -> tuple[str, ...]:
     return ("none",) if operation.idempotency is Idempotency.WITHOUT_EFFECT else ("same", "new")
 
 
-def _drill(
-    stage: Stage, operation: Operation, fault: Fault, key: str, send: _Sender, before: Books, unit: Books
-) -> Drill:
+def _drill(stage: Stage, operation: Operation, fault: Fault, key: str, send: _Sender, ids: Ids, unit: Books) -> Drill:
+    # What the drills before this one have named is gone since the snapshot was put back.
+    since, before = len(_exchanges(stage)), books(stage, ids)
     stage.emulator.control.post("faults", operation=operation.name, **fault.settings)
     kept = {} if key == "none" else {"idempotency_key": new_idempotency_key()}
     first = stage.attempt(partial(send, **kept))
     second = stage.attempt(partial(send, **(kept if key == "same" else {})))
-    moved = books(stage).minus(before)
-    observed = (str(times) for times in range(3) if unit != Books() and moved == Books().plus(unit, times))
-    expected = Books().plus(unit, expected_times(operation, fault, key))
+    moved = books(stage, ids | _named(stage, since)) - before
+    observed = (str(times) for times in range(3) if unit != Books() and moved == unit * times)
+    expected = unit * expected_times(operation, fault, key)
     return Drill(
         operation.title, fault.name, key, first.text, second.text, str(moved), next(observed, ""), moved == expected
     )

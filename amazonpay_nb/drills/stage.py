@@ -20,7 +20,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ApiError, TransportError
 from amazonpay_nb.flows import repair_payload
 from amazonpay_nb.journal import Journal
-from amazonpay_nb.keys import MerchantKeys, load
+from amazonpay_nb.keys import MerchantKeys
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.parameters import PARAMETERS
 from amazonpay_nb.spec.objects import Resource
@@ -71,7 +71,7 @@ class Stage:
     ) -> None:  # fmt: skip
         self.emulator, self.region = emulator, region_of(emulator.region)
         if keys is None:
-            keys = load(emulator.merchant.private_key_file, emulator.merchant.public_key_id)
+            keys = emulator.merchant.keys
         currency = self.region.ledger_currencies[0]
         usual = format_amount(parse_amount(PARAMETERS["amount"].default, currency), currency)
         self.amount = dict(amount or {"amount": usual, "currencyCode": currency})

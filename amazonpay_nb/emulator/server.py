@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any, Self
 
 import httpx
@@ -19,7 +20,7 @@ from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.protocol import direct_protocol
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import Merchant, World
-from amazonpay_nb.keys import generate, load, save
+from amazonpay_nb.keys import MerchantKeys, generate, load, save
 from amazonpay_nb.loopback import LoopbackServer, open_port
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
@@ -37,6 +38,11 @@ class Credentials:
     neutral_public_key_id: str
     private_key_file: Path
 
+    @property
+    def keys(self) -> MerchantKeys:
+        """The key pair, read from its file."""
+        return load(self.private_key_file, self.public_key_id)
+
 
 class ControlError(Exception):
     """The control interface refused; the message says why."""
@@ -45,7 +51,7 @@ class ControlError(Exception):
 class Control:
     """The control interface, from Python; see design §4.2 for its calls."""
 
-    def __init__(self, url: str, token: str, verify: ssl.SSLContext | bool) -> None:
+    def __init__(self, url: str, token: str, verify: ssl.SSLContext) -> None:
         self.url, self.token = url, token
         self._http = httpx.Client(headers={"Authorization": f"Bearer {token}"}, verify=verify, timeout=60)
 
@@ -136,7 +142,8 @@ class Emulator:
         )
         self.url = self.world.url = self._server.url
         self.ca_file = Path(self._folder.name, "ca.pem") if https else None
-        self.verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=self.ca_file) if https else True
+        # Without HTTPS nobody is to be trusted, and reading the machine's authorities would take longer than a request.
+        self.verify = ssl.create_default_context(cafile=self.ca_file) if https else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
         self.control = Control(f"{self.url}{CONTROL_PATH}", token, self.verify)
         self.clock = ClockControl(self.control)
 
@@ -187,10 +194,13 @@ class Emulator:
 
     def _credentials(self, merchant: Merchant, file_name: str) -> Credentials:
         path = self.folder / file_name
-        if not path.exists():
+        if path.exists():
+            pair = load(path, "")
+        else:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            save(generate(), path)
-        public_pem = load(path, "").public_pem
+            pair = generate()
+            save(pair, path)
+        public_pem = pair.public_pem
         if public_pem not in merchant.keys.values():
             self.register_key(public_pem, merchant)
         key_id = self.key_id(public_pem, merchant)

@@ -13,7 +13,7 @@ from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.display import show
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import InvalidRequestError, UnauthorizedError
-from amazonpay_nb.keys import MerchantKeys, generate, load, with_id
+from amazonpay_nb.keys import MerchantKeys, generate, with_id
 from amazonpay_nb.signing import Algorithm, canonical_request, sign_request, string_to_sign
 from amazonpay_nb.signing.steps import HASH, PSS, SIGNED_HEADERS
 
@@ -67,7 +67,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture(scope="module")
 def keys(emulator: Emulator) -> MerchantKeys:
-    return load(emulator.merchant.private_key_file, emulator.merchant.public_key_id)
+    return emulator.merchant.keys
 
 
 def refused(auth: AmazonPayAuth, emulator: Emulator, change: Change = passed_on) -> UnauthorizedError:

@@ -17,7 +17,7 @@ import pytest
 from amazonpay_nb.buyer import approve
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.keys import generate, load
+from amazonpay_nb.keys import generate
 from amazonpay_nb.signing import format_date, sign_request
 from amazonpay_nb.spec.operations import OPERATIONS
 
@@ -94,7 +94,7 @@ class Merchant:
 
     def __init__(self, emulator: Emulator) -> None:
         self.url = emulator.url
-        self._keys = load(emulator.merchant.private_key_file, emulator.merchant.public_key_id)
+        self._keys = emulator.merchant.keys
         self._real = {WIRE["createCheckoutSession"]["request"]["body"]["storeId"]: emulator.merchant.store_id}
         self._sent = 0
 

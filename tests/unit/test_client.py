@@ -29,7 +29,7 @@ from amazonpay_nb.errors import (
     UnauthorizedError,
 )
 from amazonpay_nb.journal import Journal
-from amazonpay_nb.keys import generate, load, with_id
+from amazonpay_nb.keys import generate, with_id
 from amazonpay_nb.signing import parse_authorization, verify_request
 from amazonpay_nb.spec.objects import Money
 from amazonpay_nb.spec.reasons import REASONS, Retry
@@ -506,7 +506,7 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def client(emulator: Emulator, pauses: list[float]) -> Iterator[AmazonPayClient]:
-    auth = AmazonPayAuth(load(emulator.merchant.private_key_file, emulator.merchant.public_key_id))
+    auth = AmazonPayAuth(emulator.merchant.keys)
     with AmazonPayClient(auth, environment="emulator", base_url=emulator.url, sleep=pauses.append) as client:
         yield client
 

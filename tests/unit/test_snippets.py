@@ -18,7 +18,6 @@ from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, ConflictError
 from amazonpay_nb.journal import Exchange
-from amazonpay_nb.keys import load
 from amazonpay_nb.snippets import LANGUAGES, PRIVATE_KEY_FILE, call_of, snippet
 from amazonpay_nb.spec.operations import OPERATIONS
 from tests.interop.test_node_sdk import sdk  # noqa: F401 (a fixture)
@@ -42,7 +41,7 @@ def prices(amount: str) -> dict[str, str]:
 def exchanges(emulator: Emulator) -> dict[str, Exchange]:
     """A run from session to refund: the last exchange of each operation."""
     merchant = emulator.merchant
-    auth = AmazonPayAuth(load(merchant.private_key_file, merchant.public_key_id))
+    auth = AmazonPayAuth(merchant.keys)
     with AmazonPayClient(auth, environment="emulator", base_url=emulator.url, verify=emulator.verify) as client:
         session = client.create_checkout_session(
             store_id=merchant.store_id, charge_permission_type="PaymentMethodOnFile",
