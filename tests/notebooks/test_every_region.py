@@ -1,0 +1,41 @@
+"""Every notebook passes in every region, through the command that people and CI type."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amazonpay_nb.spec.regions import REGIONS
+
+NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+# What each flow notebook records at least; null where its path has none.
+RECORDED = {
+    "checkoutSessionId", "chargePermissionId", "chargePermissionType", "chargePermissionState",
+    "chargeId", "chargeState", "refundId", "refundState",
+}  # fmt: skip
+FLOWS = [name for name in NOTEBOOKS if name[:2] in ("01", "02", "03", "04")]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_every_notebook_passes(region: str, tmp_path: Path) -> None:
+    """All claims hold, and each set-up ends with a wallet, a captured charge and a refund."""
+    command = [sys.executable, "-c", "from amazonpay_nb.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "run", "-p", "region", region, "--out", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    runs = {run["notebook"]: run for run in summary["runs"]}
+    assert sorted(runs) == NOTEBOOKS
+    assert (summary["passed"], summary["failed"]) == (len(NOTEBOOKS), 0)
+    for run in runs.values():
+        assert (run["status"], run["error"], run["parameters"]) == ("passed", None, {"region": region})
+        assert run["claims"]
+        assert all(claim["ok"] for claim in run["claims"])
+    for name in FLOWS:
+        made = runs[name]["result"]
+        assert made.keys() >= RECORDED
+        states = made["chargePermissionType"], made["chargePermissionState"], made["chargeState"], made["refundState"]
+        assert states == ("PaymentMethodOnFile", "Chargeable", "Captured", "Refunded"), name
