@@ -54,11 +54,12 @@ def run(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], job
     2 a parameter is wrong.
     """
     from amazonpay_nb import runner
-    from amazonpay_nb.parameters import check_values
+    from amazonpay_nb.parameters import check_unattended, check_values
 
     paths = runner.find_notebooks(notebooks)
     given = dict(parameters)
     check_values(given)
+    check_unattended(given)
     for path in paths:
         runner.check_names(path, given)
     summary = runner.run(paths, given, out=out, jobs=jobs)

@@ -17,6 +17,7 @@ __all__ = [
     "Parameter",
     "check_injected",
     "check_names",
+    "check_unattended",
     "check_values",
     "preset",
 ]
@@ -129,6 +130,25 @@ def check_values(values: Mapping[str, object]) -> None:
                 row.check(value, texts)
             except ValueError as error:
                 raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=row.advice) from None
+
+
+def check_unattended(values: Mapping[str, object]) -> None:
+    """Check that a run without a person can have these values.
+
+    Raises:
+        ConfigurationError: Only a person can play this.
+    """
+    environment, buyer = values.get("environment", "emulator"), values.get("buyer", "auto")
+    if environment == "live":
+        raise ConfigurationError(
+            "environment='live' moves real money, and no run without a person does that.",
+            advice="Choose emulator or sandbox.",
+        )
+    if environment != "emulator" and buyer != "you":
+        raise ConfigurationError(
+            f"buyer={buyer!r} cannot be used: a script cannot play the buyer on Amazon's own pages.",
+            advice="Choose you, and open the address that the notebook shows; or play it in JupyterLab.",
+        )
 
 
 def check_names(given: Mapping[str, object] | set[str], known: Mapping[str, object] | set[str]) -> None:

@@ -224,6 +224,8 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
         (["-p", "regoin", "eu"], "Did you mean region?"),
         (["-p", "region", "uk"], "Choose one of na, eu, jp"),
         (["-p", "amount", "14.005"], "too many decimals"),
+        (["-p", "environment", "live"], "Choose emulator or sandbox"),
+        (["-p", "environment", "sandbox"], "a script cannot play the buyer"),
         (["99_not_there"], "99_not_there"),
     ],
 )
