@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.measure import Result, Unavailable, skipped, table
 
-EVERYTHING = "a,b,c,d,e"
+EVERYTHING = "a,b,c,d,e,f,g"
 RESULTS = Path(__file__).parent / "results.md"
 # Letters, module and function: a module is imported when its turn comes, so that one can run without the others.
 BENCHMARKS = (
@@ -17,6 +17,8 @@ BENCHMARKS = (
     ("b", "signatures", "measure_signatures"),
     ("c", "imports", "measure_imports"),
     ("de", "charges", "measure_charges"),
+    ("f", "browser", "measure_widgets"),
+    ("g", "browser", "measure_presenter"),
 )
 
 
@@ -41,12 +43,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small numbers: does everything run?")
     parser.add_argument(
-        "--only", default=EVERYTHING, metavar="a,c", help="which of a, b, c, d, e (d and e go together)"
+        "--only", default=EVERYTHING, metavar="a,c", help=f"which of {EVERYTHING} (d and e go together)"
     )
     options = parser.parse_args()
     wanted = set(options.only.split(","))
     if strangers := wanted - set(EVERYTHING.split(",")):
-        parser.error(f"--only takes a, b, c, d and e, not {', '.join(sorted(strangers))}")
+        parser.error(f"--only takes {EVERYTHING}, not {', '.join(sorted(strangers))}")
     results = [
         result
         for letters, module, function in BENCHMARKS

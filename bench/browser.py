@@ -1,0 +1,148 @@
+"""What a person waits for: a widget's first paint in JupyterLab, and the presenter's first usable page."""
+
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+from playwright.sync_api import Browser
+
+from amazonpay_nb.loopback import open_port
+from bench.measure import Result, Unavailable, alternate, compare, say
+from bench.others import process, script, wait_until
+from tests.browser.chromium import chromium, executable
+from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
+
+__all__ = ["measure_presenter", "measure_widgets"]
+
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "01_set_up_outside_the_purchase_flow.ipynb"
+EMPTY = "import ipywidgets\nipywidgets.HTML('empty')"
+# A workbench in which every object has been made, so that no panel is empty; a script plays, and the panels are live.
+OPEN = """
+from amazonpay_nb import workbench
+from amazonpay_nb.errors import DeclinedError, refused
+from amazonpay_nb.flows import charge, complete_set_up
+wb = workbench.open(buyer="script")
+keys = wb.set_up_keys()
+arrival = await wb.set_up_visit()
+wallet = complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id
+paid = charge(wb.client, wallet, wb.amount, charge_initiator="CITU", channel="Web", capture_now=True)
+refund = wb.client.create_refund(charge_id=paid.charge_id, refund_amount=wb.amount)
+with refused(DeclinedError) as refusal:
+    charge(wb.client, wallet, wb.amount, simulation_code="SoftDeclined")
+wb.buyer = "you"
+"""
+PANELS = {
+    "key panel": ("keys", "KeyPanel(wb)"),
+    "button panel": ("button", "ButtonPanel(wb)"),
+    "hosted page": ("page", "PagePanel(wb)"),
+    "cards": ("cards", "CardsPanel(wb)"),
+    "payment desk": ("desk", "DeskPanel(wb)"),
+    "wire inspector": ("wire", "WirePanel(wb)"),
+    "sequence diagram": ("diagram", "DiagramPanel(wb)"),
+    "error explainer": ("errors", "ErrorPanel(refusal, live=True)"),
+    "all panels": ("all_panels", "all_panels(wb)"),
+}
+# From the start of the given cell until what it shows, and nothing of an earlier run, was on the screen.
+PAINT = """
+document.querySelectorAll('.jupyter-widgets').forEach((old) => old.classList.add('old'));
+const shown = () => [...document.querySelectorAll('.jupyter-widgets:not(.old)')]
+  .some((widget) => widget.innerText.trim() && widget.getBoundingClientRect().height);
+const frame = () => new Promise(requestAnimationFrame);
+const { content } = panel;
+content.activeCellIndex = [...content.model.cells].findIndex((cell) => cell.sharedModel.source === given);
+const start = performance.now();
+const running = app.commands.execute('notebook:run-cell');
+for (const end = start + 30000; !shown(); await frame()) {
+  if (performance.now() > end) throw new Error('nothing is shown');
+}
+await frame();
+const painted = performance.now() - start;
+await running;
+return painted;
+"""
+
+
+def _need_chromium() -> None:
+    if executable() is None:
+        raise Unavailable("there is no chromium")
+
+
+# --- Widgets ----------------------------------------------------------------------------------------------------------
+
+
+def first_paint(notebook: OpenNotebook, source: str) -> float:
+    """Return the milliseconds from the start of a cell until its widget was on the screen."""
+    return float(notebook.ask(PAINT, source))
+
+
+def measure_widgets(*, quick: bool) -> list[Result]:
+    """(f) The first paint of each panel beside that of an empty ipywidget, in one JupyterLab."""
+    _need_chromium()
+    rounds = 3 if quick else 15
+    cells = {name: f"from amazonpay_nb.widgets.{module} import *\n{call}" for name, (module, call) in PANELS.items()}
+    say(f"(f) {rounds} rounds of {len(cells)} widgets in JupyterLab")
+    with TemporaryDirectory() as folder, chromium() as browser:
+        page = browser.new_page(viewport=VIEWPORT)
+        with jupyterlab(page, Path(folder)) as lab:
+            return [_one_widget(lab, name, source, rounds) for name, source in cells.items()]
+
+
+def _one_widget(lab: Lab, name: str, source: str, rounds: int) -> Result:
+    with lab.new(OPEN, EMPTY, source) as notebook:
+        notebook.run_all()  # not counted: what is imported once
+        notebook.finish()
+        sides = (partial(first_paint, notebook, source), partial(first_paint, notebook, EMPTY))
+        return compare(f"(f) first paint: {name}", alternate(rounds, *sides), "{:.0f} ms", "empty ipywidget")
+
+
+# --- The presenter ----------------------------------------------------------------------------------------------------
+
+
+def usable_after(browser: Browser, command: Callable[[int], list[str]], text: str) -> float:
+    """Return the seconds from the start of a server until a page of it shows *text*."""
+    with open_port() as listener:
+        port = listener.getsockname()[1]
+    with browser.new_page() as page:
+        start = time.perf_counter()
+        with process(*command(port)) as server:
+            wait_until(lambda: _listens(port), server, "the presenter")
+            page.goto(f"http://127.0.0.1:{port}/")
+            page.get_by_text(text).first.wait_for()
+            return time.perf_counter() - start
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def measure_presenter(*, quick: bool) -> list[Result]:
+    """(g) `amazonpay-nb demo` until its first page can be used, beside voila with an empty notebook."""
+    _need_chromium()
+    rounds = 1 if quick else 5
+    say(f"(g) {rounds} starts of the presenter, beside as many of voila")
+    with TemporaryDirectory() as folder, chromium() as browser:
+        empty = Path(folder) / "empty.ipynb"
+        cell = nbformat.v4.new_code_cell("print('an empty notebook')")
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), empty)
+
+        def demo(port: int) -> list[str]:
+            return [script("amazonpay-nb"), "demo", str(NOTEBOOK), "--port", str(port), "--no-browser"]
+
+        def voila(port: int) -> list[str]:
+            return [script("voila"), str(empty), f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1"]
+
+        sides = (
+            partial(usable_after, browser, demo, "1 of "),
+            partial(usable_after, browser, voila, "an empty notebook"),
+        )
+        times = alternate(rounds, *sides)
+    return [compare("(g) presenter, from start to first usable page", times, "{:.1f} s", "voila, empty notebook")]
