@@ -28,7 +28,7 @@ from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 __all__ = ["Credentials", "Emulator"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Credentials:
     """What a merchant has after "Get set up": account, store, and a key pair known by two ids."""
 
@@ -38,7 +38,7 @@ class Credentials:
     neutral_public_key_id: str
     private_key_file: Path
 
-    @property
+    @cached_property
     def keys(self) -> MerchantKeys:
         """The key pair, read from its file."""
         return load(self.private_key_file, self.public_key_id)
