@@ -320,7 +320,7 @@ def regions_page() -> str:
     regions = list(REGIONS.values())
     facts: dict[str, Callable[[Region], str]] = {
         "Name": lambda row: row.name,
-        "Other codes": lambda row: code(*row.aliases),
+        "Other codes in the SDKs": lambda row: code(*row.aliases),
         "API": lambda row: code(row.api_host),
         "`checkout.js`": lambda row: code(row.checkout_script_host),
         "Hosted pages": lambda row: code(row.hosted_host),

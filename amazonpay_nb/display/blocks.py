@@ -5,6 +5,7 @@ no colour, so it takes on the light or dark look of the page it stands in.  The 
 JupyterLab, which aligns cells to the right; ``align`` says the same where inline styles are removed.
 """
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ __all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "facts
 
 TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only what cannot be broken is wider
 _INDENT, _GAP = "  ", "  "
+_INNER_CAPITAL = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")
 _STYLE = 'style="text-align:left;vertical-align:top"'
 # A row's heading stays on one line; JupyterLab would break it inside a word.
 _HEADING_STYLE = 'style="text-align:left;vertical-align:top;white-space:nowrap"'
@@ -175,7 +177,10 @@ def _html_caption(caption: str) -> str:
 
 def _html_cell(cell: str, *, space: str = " ") -> str:
     text = escape(str(cell)).replace(" ", space).replace("\n", "<br>")
-    return f'<code style="white-space:nowrap">{text}</code>' if isinstance(cell, Name) and cell else text
+    if isinstance(cell, Name) and cell:
+        return f'<code style="white-space:nowrap">{text}</code>'
+    # Where a narrow column has to break a long name, it does so between its words.
+    return _INNER_CAPITAL.sub("<wbr>", text)
 
 
 def _html_group(rows: list[tuple[str, ...]]) -> Iterator[str]:

@@ -76,7 +76,8 @@ FIELD_NOTES = {
     "chargeId": "The captured Charge that the money goes back from.",
     "refundAmount": "How much goes back to the buyer.",
     # Not signed: an option of the button
-    "productType": "An option of the button, beside the payload: SignInAndSetup shows Sign in with Amazon.",
+    "productType": "An option of the button, beside the payload: PayOnly or PayAndShip; SignIn tells who the buyer is, "
+    "and SignInAndSetup saves a wallet as well.",
 }
 
 

@@ -77,6 +77,8 @@ def _resource(thing: Resource) -> Iterator[Block]:
     name = _TITLES[type(thing)]
     yield facts(name, [*_object_facts(thing, _state_facts(name, thing))])
     yield Prose(_possible(MACHINES[name], thing.state))
+    if isinstance(thing, CheckoutSession) and thing.constraints:
+        yield Prose("As long as a constraint is left, Amazon refuses to complete or to finalize it.")
 
 
 @_view.register

@@ -161,7 +161,7 @@ _ROWS = (
             "its ids; if Canceled, start again."),
     _reason("CheckoutSessionCanceled", 422, _R, "The Checkout Session was canceled before it could be completed.",
             Retry.NO, "Get the Checkout Session, read its reason code, and let the buyer start again from the button.",
-            "The payment was not completed and nothing was charged. Please try again or choose another way to pay.",
+            "That did not work, and nothing was charged. Please try again or choose another way to pay.",
             also=(400,)),
     _reason("InvalidChargePermissionStatus", 422, _D, "The Charge Permission's state does not allow this call.",
             Retry.NO, "Get the Charge Permission: if NonChargeable, send the buyer to the Update page; if Closed, set "

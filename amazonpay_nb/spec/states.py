@@ -144,8 +144,9 @@ class Machine:
             raise NotAllowed(self, state, trigger) from None
 
     def allowed(self, state: str, actor: Actor) -> tuple[Transition, ...]:
-        """Return what *actor* may do in *state*."""
-        return tuple(row for row in self.rows if row.source == state and row.actor == actor)
+        """Return what *actor* may do with the object in *state*, without what reaches it by way of another object."""
+        rows = (row for row in self.rows if row.source == state and row.actor == actor)
+        return tuple(row for row in rows if (self.name, row.trigger) not in FOLLOWED)
 
     def leading_to(self, source: str, target: str, reason: str | None) -> Transition | None:
         """Return the row that only Amazon, the buyer or the clock takes from *source* to *target* for *reason*."""
@@ -292,6 +293,10 @@ REFUND = Machine(
 )
 
 MACHINES = {machine.name: machine for machine in (CHECKOUT_SESSION, CHARGE_PERMISSION, CHARGE, REFUND)}
+# What happens to an object because something was done with another one.
+FOLLOWED = frozenset(
+    (then.machine, then.trigger) for machine in MACHINES.values() for row in machine.rows for then in row.then
+)
 
 TIMERS = (
     Timer("Checkout Session", "Open", "Expire", timedelta(hours=24)),

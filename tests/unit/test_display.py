@@ -73,7 +73,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "Charge": {"chargeId": CHARGE_ID, "chargePermissionId": PERMISSION, "chargeAmount": PRICE},
     "Refund": {"refundId": "S01-1111111-1111111-R111111", "chargeId": CHARGE_ID, "refundAmount": PRICE},
 }
-HTML_TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td", "p", "b", "pre", "code", "br"}
+HTML_TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td", "p", "b", "pre", "code", "br", "wbr"}
 HTML_ATTRIBUTES = {"scope", "rowspan", "style", "align", "valign"}
 KEYS = keys.generate("SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B")
 
@@ -165,7 +165,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag != "br":
+        if tag not in ("br", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
