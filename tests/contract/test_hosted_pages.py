@@ -174,6 +174,47 @@ class TestEntry:
         assert "Nothing was charged. Go back to the shop" in shown.text
         assert why in shown.text
 
+    @pytest.mark.parametrize(
+        ("payload", "product_type", "flow", "field"),
+        [
+            (SET_UP, "PayOnly", "Set up outside of the purchase flow", "chargePermissionType"),
+            (SET_UP, "PayOnly", "Set up outside of the purchase flow", "paymentMethodOnFileMetadata.setupOnly"),
+            (SET_UP, "PayOnly", "Set up outside of the purchase flow", "paymentDetails.paymentIntent"),
+            (SET_UP | {"chargePermissionId": "C01-0000000-0000000"}, "PayOnly", "Update the payment method",
+             "chargePermissionType"),
+            (end_of_checkout(), "PayAndShip", "Set up with end of checkout", "webCheckoutDetails.checkoutMode"),
+            (express(), "PayAndShip", "Set up with express checkout", "webCheckoutDetails.checkoutReviewReturnUrl"),
+        ],
+        ids=lambda value: str(value)[:40],
+    )  # fmt: skip
+    def test_a_field_that_tells_the_flow_is_missed(
+        self, na: Shop, payload: Json, product_type: str, flow: str, field: str
+    ) -> None:
+        """Also where the payload without it begins to look like another flow's."""
+        changed: Json = json.loads(json.dumps(payload))
+        *groups, name = field.split(".")
+        del (changed[groups[0]] if groups else changed)[name]
+        shown = na.click(changed, product_type)
+        assert problem(shown) == (400, "MissingParameterValue")
+        assert f"{flow}: the payload must hold {field}." in shown.text
+
+    @pytest.mark.parametrize(
+        ("payload", "reason", "why"),
+        [
+            (SET_UP | {"paymentDetails": {"paymentIntent": "Authorize"}}, "InvalidParameterValue",
+             "Set up outside of the purchase flow: paymentDetails.paymentIntent must be &#34;Confirm&#34;."),
+            (express(webCheckoutDetails={"checkoutMode": "ProcessOrder", "checkoutReviewReturnUrl": REVIEW}),
+             "InvalidParameterCombination",
+             "Set up with express checkout: the payload must not hold webCheckoutDetails.checkoutMode."),
+        ],
+        ids=["intent", "mode"],
+    )  # fmt: skip
+    def test_a_field_of_another_flow_is_named(self, na: Shop, payload: Json, reason: str, why: str) -> None:
+        """What the page speaks of is the flow that the rest of the payload belongs to."""
+        shown = na.click(payload, "PayAndShip")
+        assert problem(shown) == (400, reason)
+        assert why in shown.text
+
     def test_japan_has_no_update_page(self, jp: Shop) -> None:
         """The buyer is told to ask the shop for another way."""
         shown = jp.click(SET_UP | {"chargePermissionId": jp.wallet()})
