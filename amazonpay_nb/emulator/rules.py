@@ -110,9 +110,13 @@ def _plan(world: World, record: Record, row: Transition, later: Simulation | Non
     """Replace what the clock was to do in the old state by what it is to do in the new one."""
     if (record.kind, row.source) in _TIMERS:
         record.due = ""
-    if timer := _TIMERS.get((record.kind, row.target)):
-        planned, after = _ending(record, later) if later else (timer.trigger, timer.after)
-        _schedule(world, record, planned, after)
+    timer = _TIMERS.get((record.kind, row.target))
+    if timer is None:
+        return
+    planned, after = _ending(record, later) if later else (timer.trigger, timer.after)
+    if planned == "Expire":  # when it says that it does, however long Amazon took to answer before
+        after = datetime.fromisoformat(record.document["expirationTimestamp"]) - world.clock.now()
+    _schedule(world, record, planned, after)
 
 
 def _schedule(world: World, record: Record, trigger: str, after: timedelta) -> None:
@@ -274,7 +278,7 @@ def open_calendar(world: World, permission: Record, expires: datetime | None) ->
     since, after = BUYER_SHOWN[kind]
     if since == "creation":
         calendar[_FORGET] = (now + after).isoformat()
-    if kind == "Recurring":
+    if kind != "OneTime":  # the others' limits are a month's
         calendar[_NEW_MONTH] = _next_month(now).isoformat()
     permission.hidden["calendar"] = calendar
     _plan_next(world, permission)
@@ -303,7 +307,8 @@ def _forget_today(world: World, permission: Record) -> None:
 def _begin_month(world: World, permission: Record) -> None:
     permission.hidden["calendar"][_NEW_MONTH] = _next_month(world.clock.now()).isoformat()
     _plan_next(world, permission)
-    _write_month_balance(world, permission)
+    if permission.document["limits"]["amountLimit"]:  # a Saved Wallet does not show its limit
+        _write_month_balance(world, permission)
 
 
 def _delete(world: World, record: Record) -> None:

@@ -105,7 +105,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      "A one-time permission expires 180 days after its creation."),
     ("permission.thirteen-months", _I, "api/charge-permission",
      "tests/contract/test_charge_permissions.py::TestShape::test_a_one_time_permission_expires_after_180_days",
-     "The 13 months of extendExpiration are counted as 395 days."),
+     "With extendExpiration a one-time permission lives for 13 months of the calendar."),
     ("permission.one-time-amount", _D, "api/charge-permission",
      "tests/contract/test_charge_permissions.py::TestOneTime::test_it_takes_its_total_and_no_more",
      "A one-time permission takes charges up to its order total."),

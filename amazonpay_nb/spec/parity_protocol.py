@@ -197,7 +197,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      "The emulator throttles only when it is asked to."),
     ("throttling.asked-for", _E, "api/throttling-limits",
      "tests/faults/test_transport_faults.py::TestFaults::test_a_status_comes_before_the_work",
-     "A fault that asks for 429 says TooManyRequests, one that asks for 500 InternalServerError, and neither is kept."),
+     "A fault with status 408, 429 or 500 has the reason code of that status, else ServiceUnavailable; none is kept."),
     # Identifiers
     ("id.session", _D, "api/checkout-session",
      "tests/contract/test_checkout_sessions.py::TestCreating::test_a_new_session_shows_every_field",

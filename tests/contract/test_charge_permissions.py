@@ -1,5 +1,7 @@
 """Charge Permissions: their shape, what changes them, and what their type allows."""
 
+from datetime import datetime
+
 import pytest
 
 from amazonpay_nb.emulator.control import KINDS
@@ -58,11 +60,12 @@ class TestShape:
         wallet = eu.wallet()
         assert one.startswith("S02-")
         assert eu.done("getChargePermission", one)["expirationTimestamp"] == "20260714T120000Z"
+        assert eu.done("getChargePermission", extended)["expirationTimestamp"] == "20270215T120000Z"
         eu.emulator.clock.advance("P180D")
         permission = eu.done("getChargePermission", one)
         assert permission["statusDetails"]["reasons"][0]["reasonCode"] == "Expired"
         assert eu.state("getChargePermission", extended) == "Chargeable"
-        eu.emulator.clock.advance("P215D")
+        eu.emulator.clock.advance("P216D")
         assert eu.state("getChargePermission", extended) == "Closed"
         assert eu.state("getChargePermission", wallet) == "Chargeable"
 
@@ -97,8 +100,13 @@ class TestShape:
     def test_a_recurring_permission_lives_13_months(self, na: Shop) -> None:
         """Charging it does not make it live longer."""
         permission_id = recurring(na)
-        assert na.done("getChargePermission", permission_id)["expirationTimestamp"]
-        na.emulator.clock.advance("P394D")
+        made, expires = (
+            datetime.fromisoformat(na.done("getChargePermission", permission_id)[f"{name}Timestamp"])
+            for name in ("creation", "expiration")
+        )
+        assert (expires.year * 12 + expires.month) - (made.year * 12 + made.month) == 13
+        assert expires.time() == made.time()
+        na.emulator.clock.advance(f"P{(expires - made).days - 1}D")
         assert na.charge(permission_id, "1.00")
         na.emulator.clock.advance("P1D")
         details = na.done("getChargePermission", permission_id)["statusDetails"]
@@ -390,7 +398,8 @@ class TestMonthlyLimit:
         )
         jp.emulator.clock.advance(f"PT{int((first - now).total_seconds()) - 1}S")
         assert refusal(jp.try_charge(permission_id, 1, "JPY")) == (400, "PeriodicAmountExceeded")
-        jp.emulator.clock.advance("PT1S")
+        fired = jp.emulator.clock.advance("PT1S")
+        assert (permission_id, "A new month begins") in [(row["id"], row["trigger"]) for row in fired]
         assert jp.charge(permission_id, 2_000_000, "JPY")
 
 

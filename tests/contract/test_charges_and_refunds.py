@@ -1,5 +1,7 @@
 """Charges, refunds and buyers: what each call answers, in each state."""
 
+from datetime import datetime
+
 import pytest
 
 from amazonpay_nb.spec.simulations import SIMULATIONS, Simulation
@@ -166,6 +168,16 @@ class TestCapturing:
         response = na.call("captureCharge", charge["chargeId"], code="HardDeclined", captureAmount=usd("14.00"))
         assert refusal(response) == (422, "HardDeclined")
         assert na.state("getChargePermission", charge["chargePermissionId"]) == "Closed"
+
+    def test_an_authorization_that_was_pending_expires_when_it_says(self, na: Shop) -> None:
+        """Thirty days are counted from its creation, not from Amazon's answer."""
+        pending: Json = {"canHandlePendingAuthorization": True}
+        charge = na.charge(na.wallet(), code="AuthorizationInitiated", **pending)
+        wait = datetime.fromisoformat(charge["expirationTimestamp"]) - na.emulator.clock.now()
+        na.emulator.clock.advance(f"PT{int(wait.total_seconds()) - 1}S")
+        assert na.state("getCharge", charge["chargeId"]) == "Authorized"
+        na.emulator.clock.advance("PT1S")
+        assert na.done("getCharge", charge["chargeId"])["statusDetails"]["reasonCode"] == "ExpiredUnused"
 
     def test_after_seven_days_it_takes_time(self, eu: Shop) -> None:
         """Exactly seven days are still synchronous."""

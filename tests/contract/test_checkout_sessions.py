@@ -11,6 +11,11 @@ WRONG_STATE = (422, "InvalidCheckoutSessionStatus")
 CANCELED = (422, "CheckoutSessionCanceled")
 
 
+def wanted(session: Json) -> list[str]:
+    """Return what a session still needs."""
+    return [row["constraintId"] for row in session["constraints"]]
+
+
 class TestCreating:
     """Create Checkout Session."""
 
@@ -225,6 +230,20 @@ class TestUpdating:
         for sent, expected in (("Recurring", "Recurring"), (None, "OneTime")):
             answer = na.done("updateCheckoutSession", session_id, chargePermissionType=sent)
             assert answer["chargePermissionType"] == expected
+
+    def test_a_recurring_session_wants_to_know_how_often(self, na: Shop) -> None:
+        """Until a frequency is set, and again when it is taken back; what is not set is null."""
+        session_id = na.session(purchase() | {"chargePermissionType": "Recurring"})
+        assert wanted(na.done("getCheckoutSession", session_id)) == ["BuyerNotAssociated", "RecurringFrequencyNotSet"]
+        often = {"frequency": {"unit": "Month", "value": 1}}
+        answer = na.done("updateCheckoutSession", session_id, recurringMetadata=often)
+        assert answer["recurringMetadata"] == {"frequency": {"unit": "Month", "value": "1"}, "amount": None}
+        assert wanted(answer) == ["BuyerNotAssociated"]
+        for nothing in ({"frequency": None}, None):
+            na.done("updateCheckoutSession", session_id, recurringMetadata=often)
+            answer = na.done("updateCheckoutSession", session_id, recurringMetadata=nothing)
+            assert wanted(answer) == ["BuyerNotAssociated", "RecurringFrequencyNotSet"]
+            assert answer["recurringMetadata"] == {"frequency": None, "amount": None}
 
     def test_what_the_buyer_agreed_to_cannot_be_changed(self, na: Shop) -> None:
         """Updates are possible until the buyer has gone through Amazon's pages."""
