@@ -13,7 +13,7 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.refusals import wrong_state
 from amazonpay_nb.spec.regions import format_amount
 from amazonpay_nb.spec.simulations import Simulation
-from amazonpay_nb.spec.state_reasons import STATE_REASONS
+from amazonpay_nb.spec.state_reasons import SEEN_DESCRIPTIONS, STATE_REASONS
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, NotAllowed, Transition
 
 __all__ = [
@@ -33,7 +33,7 @@ SESSION_KEPT = timedelta(days=30)
 # What time brings besides a change of state.
 _DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
 
-_MEANINGS = {(row.object, row.code): row.meaning for row in STATE_REASONS}
+_DESCRIPTIONS = {(row.object, row.code): row.meaning for row in STATE_REASONS} | SEEN_DESCRIPTIONS
 _TIMERS = {(timer.machine, timer.state): timer for timer in TIMERS}
 
 
@@ -146,7 +146,7 @@ def _ending(record: Record, outcome: Simulation) -> tuple[str, timedelta]:
 
 
 def _status_details(record: Record, row: Transition, now: datetime, description: str | None) -> dict[str, Any]:
-    text = (description or _MEANINGS.get((record.kind, row.reason))) if row.reason else None
+    text = (description or _DESCRIPTIONS.get((record.kind, row.reason))) if row.reason else None
     if record.kind == "Charge Permission":  # the one object with a list of reasons
         reasons = [{"reasonCode": row.reason, "reasonDescription": text}] if row.reason else None
         return {"state": row.target, "reasons": reasons, "lastUpdatedTimestamp": stamp(now)}

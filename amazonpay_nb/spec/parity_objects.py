@@ -153,7 +153,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      "tests/contract/test_charges_and_refunds.py::TestSimulations::test_a_code_does_what_its_row_says",
      "A decline while the merchant waits is an HTTP error, not a charge in state Declined."),
     ("charge.decline-leaves-none", _I, "api/charge",
-     "tests/faults/test_transport_faults.py::TestFaults::test_a_lost_answer_is_found_by_its_key",
+     "tests/contract/test_charges_and_refunds.py::TestSimulations::test_a_decline_leaves_no_charge",
      "A synchronous decline leaves no charge behind and uses nothing of the month's limit."),
     ("charge.decline-status", _R, "plug-ins",
      "tests/contract/test_charges_and_refunds.py::TestSimulations::test_a_code_does_what_its_row_says",

@@ -224,13 +224,25 @@ class TestClosing:
         assert refusal(na.call("closeChargePermission", permission_id)) == (422, "InvalidChargePermissionStatus")
         assert refusal(na.try_charge(permission_id)) == (422, "InvalidChargePermissionStatus")
 
+    def test_a_reason_has_255_characters(self, na: Shop) -> None:
+        """Of closing a permission, and of canceling a charge."""
+        permission_id = na.wallet()
+        charge_id = na.charge(permission_id)["chargeId"]
+        for call, name, object_id in (
+            ("cancelCharge", "cancellationReason", charge_id),
+            ("closeChargePermission", "closureReason", permission_id),
+        ):
+            assert refusal(na.call(call, object_id, **{name: "x" * 256})) == (400, "InvalidParameterValue")
+            assert na.done(call, object_id, **{name: "x" * 255})
+
     @pytest.mark.parametrize("cancel", [True, False])
     def test_open_authorizations_are_canceled_on_request(self, na: Shop, cancel: bool) -> None:
         """Else they can still be captured."""
         permission_id = na.wallet()
         authorized, captured = na.charge(permission_id), na.charge(permission_id, captureNow=True)
         pending = na.charge(permission_id, canHandlePendingAuthorization=True, code="AuthorizationInitiated")
-        na.done("closeChargePermission", permission_id, cancelPendingCharges=cancel)
+        closed = na.done("closeChargePermission", permission_id, cancelPendingCharges=cancel)
+        assert [reason["reasonCode"] for reason in closed["statusDetails"]["reasons"]] == ["MerchantClosed"]
         for charge in (authorized, pending):
             details = na.done("getCharge", charge["chargeId"])["statusDetails"]
             assert (details["reasonCode"] == "ChargePermissionCanceled") == cancel
@@ -253,7 +265,8 @@ class TestOneTime:
         """ChargeInProgress goes away with a cancellation."""
         order = na.order()
         details = na.done("getChargePermission", order["chargePermissionId"])["statusDetails"]
-        assert [row["reasonCode"] for row in details["reasons"]] == ["ChargeInProgress"]
+        seen = "A charge is already in progress. You cannot initiate a new charge unless previous charge is canceled."
+        assert details["reasons"] == [{"reasonCode": "ChargeInProgress", "reasonDescription": seen}]
         assert refusal(na.try_charge(order["chargePermissionId"])) == (422, "InvalidChargePermissionStatus")
         na.done("cancelCharge", order["chargeId"], cancellationReason="changed")
         permission = na.done("getChargePermission", order["chargePermissionId"])
@@ -323,6 +336,12 @@ class TestOneTime:
         assert session["chargePermissionType"] == permission["chargePermissionType"] == "OneTime"
         assert permission["limits"]["amountLimit"] == usd("14.00")
         assert permission["paymentMethodOnFileMetadata"] is None
+
+
+def test_a_wallet_takes_any_number_of_charges(na: Shop) -> None:
+    """What it takes is limited by the month's amount alone."""
+    permission_id = na.wallet()
+    assert all(na.charge(permission_id, "1.00") for _ in range(26))
 
 
 class TestMonthlyLimit:

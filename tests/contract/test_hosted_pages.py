@@ -229,6 +229,11 @@ class TestEntry:
         first, second = (na.click(payload, signature=signed).headers["location"] for _ in range(2))
         assert first != second
 
+    def test_without_a_product_type_a_button_ships(self, na: Shop) -> None:
+        """PayAndShip is what checkout.js takes for granted."""
+        session_id = na.click(express(), productType=None).headers["location"].rpartition("=")[2]
+        assert na.done("getCheckoutSession", session_id)["productType"] == "PayAndShip"
+
     @pytest.mark.parametrize("origin", ["http://localhost:8000", "https://www.shop.example", "null", "http://[::1]:1"])
     def test_a_registered_origin_is_accepted(self, na: Shop, origin: str) -> None:
         """Loopback and *.example; a sandboxed frame does not tell."""
@@ -295,6 +300,14 @@ class TestOrder:
         assert shop.buyer().walk(session_id) == ["processing", *challenge, back(RESULT, session_id)]
         assert shop.done("completeCheckoutSession", session_id, chargeAmount=price)["chargeId"]
 
+    def test_the_product_type_is_known_with_the_buyer(self, na: Shop) -> None:
+        """A session by an API call has none before; a button's has it from the beginning."""
+        by_api, by_button = na.session(express()), na.clicked(express(), "PayAndShip")
+        read = [na.done("getCheckoutSession", session_id)["productType"] for session_id in (by_api, by_button)]
+        assert read == [None, "PayAndShip"]
+        na.buyer().walk(by_api)
+        assert na.done("getCheckoutSession", by_api)["productType"] == "PayAndShip"
+
     def test_sign_in(self, na: Shop) -> None:
         """Complete Checkout Session brings the buyer: name and e-mail, unless the shop asks for more."""
         session_id = na.clicked(SIGN_IN, "SignInAndSetup")
@@ -320,9 +333,31 @@ class TestOrder:
     def test_scopes_limit_what_the_shop_learns(self, na: Shop, scopes: list[str] | None, shown: bool) -> None:
         """The buyer's id is always there."""
         session_id = na.visited(express(**({} if scopes is None else {"scopes": scopes})))
-        buyer = na.done("getCheckoutSession", session_id)["buyer"]
+        session = na.done("getCheckoutSession", session_id)
+        buyer = session["buyer"]
         assert buyer["buyerId"]
         assert (buyer["name"] is not None, buyer["phoneNumber"] is not None) == (shown, shown)
+        assert session["billingAddress"] is None
+
+    @pytest.mark.parametrize(
+        ("region", "product_type", "scopes", "shown"),
+        [
+            ("na", "PayAndShip", [], False), ("na", "PayOnly", [], True),
+            ("na", "PayAndShip", ["billingAddress"], True),
+            ("eu", "PayAndShip", [], True), ("eu", "PayOnly", [], True),
+            ("jp", "PayAndShip", [], False), ("jp", "PayOnly", [], True),
+        ],
+    )  # fmt: skip
+    def test_who_learns_which_address(
+        self, request: pytest.FixtureRequest, region: str, product_type: str, scopes: list[str], shown: bool
+    ) -> None:
+        """The billing address: in Europe, for PayOnly, or by scope; the shipping address: for PayAndShip."""
+        shop: Shop = request.getfixturevalue(region)
+        session_id = shop.clicked(express(scopes=scopes), product_type)
+        shop.buyer().walk(session_id)
+        session = shop.done("getCheckoutSession", session_id)
+        assert (session["billingAddress"] is not None) is shown
+        assert (session["shippingAddress"] is not None) is (product_type == "PayAndShip")
 
     @pytest.mark.parametrize(("region", "challenge"), [("na", []), ("eu", ["challenge"])])
     def test_update(self, request: pytest.FixtureRequest, region: str, challenge: list[str]) -> None:
@@ -338,6 +373,15 @@ class TestOrder:
         permission = shop.done("getChargePermission", wallet)
         assert permission["statusDetails"]["state"] == "Chargeable"
         assert "4444" in permission["paymentPreferences"][0]["paymentDescriptor"]
+
+    def test_an_update_may_bring_an_address(self, na: Shop) -> None:
+        """A wallet without one gets it, and keeps it when only the payment method changes."""
+        wallet = na.wallet()
+        for product_type, address, city in (("PayAndShip", "2", "Toronto"), ("PayOnly", "1", "Toronto")):
+            session_id = na.clicked(SET_UP | {"chargePermissionId": wallet}, product_type)
+            na.buyer().walk(session_id, cards=("4444",), address=address)
+            na.done("completeCheckoutSession", session_id)
+            assert na.done("getChargePermission", wallet)["shippingAddress"]["city"] == city
 
     def test_the_update_page_shows_the_method_so_far(self, na: Shop) -> None:
         """So that the buyer sees which one needs another."""
