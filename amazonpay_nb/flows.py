@@ -28,6 +28,7 @@ __all__ = [
     "Month",
     "NotChargeable",
     "Step",
+    "account_page",
     "advance",
     "cause",
     "charge",
@@ -213,6 +214,16 @@ def repair_payload(
     if region.update_page:
         return update_payload(store_id, charge_permission_id, result_url=result_url, cancel_url=cancel_url)
     return set_up_payload(store_id, result_url=result_url, cancel_url=cancel_url)
+
+
+def account_page(region: Region, charge_permission_id: str) -> str:
+    """Return where the buyer can repair the payment method alone, in the account at Amazon.
+
+    It is what the guide names where there is no Update page; you learn of the repair by a notification.
+
+    Spec: "Manage payments", the older copies.
+    """
+    return region.account_page.format(id=charge_permission_id)
 
 
 # --- The monthly limit ------------------------------------------------------------------------------------------------

@@ -329,6 +329,7 @@ def regions_page() -> str:
         "Languages": lambda row: code(*row.languages),
         "A set-up ends in a challenge (PSD2)": lambda row: "yes" if row.psd2 else "no",
         "Update page": lambda row: "yes" if row.update_page else "no",
+        "Page of the buyer's account": lambda row: code(row.account_page),
         "Digits after the letter of an id": lambda row: code(row.id_digits),
         "Required in `addressDetails`": lambda row: code(*row.required_address_fields),
     }

@@ -34,7 +34,7 @@ Body = dict[str, Any]
 _LOG = logging.getLogger("uvicorn.error")
 _LONGEST_KEY = 64  # as far as the journal repeats what is sent as a key
 # What Amazon says with a status that a fault asks for.
-_FAULT_REASONS = {429: "TooManyRequests", 500: "InternalServerError"}
+_FAULT_REASONS = {408: "RequestTimeout", 429: "TooManyRequests", 500: "InternalServerError"}
 
 
 class Call(NamedTuple):

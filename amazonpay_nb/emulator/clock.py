@@ -1,11 +1,12 @@
 """The emulator's time: the wall clock's, or a virtual one that stands still until it is advanced."""
 
 import re
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 
 from amazonpay_nb.emulator.store import Store
 
-__all__ = ["VIRTUAL_START", "Clock", "parse_duration", "stamp"]
+__all__ = ["VIRTUAL_START", "Clock", "months_later", "parse_duration", "stamp"]
 
 # Where virtual time starts when nothing else is asked for.
 VIRTUAL_START = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -31,6 +32,13 @@ def parse_duration(text: str) -> timedelta:
 def stamp(moment: datetime) -> str:
     """Return the API's form of a time, ``yyyyMMddTHHmmssZ``."""
     return moment.isoformat()[:19].replace("-", "").replace(":", "") + "Z"  # six times as fast as strftime
+
+
+def months_later(moment: datetime, months: int) -> datetime:
+    """Return the same time of the same day some months later, or of that month's last day where it is shorter."""
+    years, month = divmod(moment.month - 1 + months, 12)
+    year, month = moment.year + years, month + 1
+    return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
 
 
 class Clock:

@@ -16,6 +16,12 @@ _PAYMENT_DETAILS = (
     "paymentIntent", "canHandlePendingAuthorization", "chargeAmount", "totalOrderAmount", "softDescriptor",
     "presentmentCurrency", "allowOvercharge", "extendExpiration",
 )  # fmt: skip
+_RECURRING = ("frequency", "amount")
+# What keeps its keys, whatever is cleared in it.
+_GROUPS = {
+    "webCheckoutDetails": _WEB_DETAILS, "paymentDetails": _PAYMENT_DETAILS, "merchantMetadata": _METADATA,
+    "providerMetadata": ("providerReferenceId",), "recurringMetadata": _RECURRING,
+}  # fmt: skip
 _ENVIRONMENT = "Sandbox"
 
 # Constraint id, field that clears it, documented description; alphabetical, as in recorded answers.
@@ -37,12 +43,13 @@ def _fields(names: tuple[str, ...], given: Document | None) -> Document:
 
 
 def merged(document: Any, change: Document) -> Document:
-    """Return *document* with *change* merged into it, deeply; an explicit null clears a field, or all below it."""
+    """Return *document* with *change* merged into it, deeply; an explicit null clears a field, or all of a group."""
     result = dict(document or {})
     for name, value in change.items():
         old = result.get(name)
-        if value is None and isinstance(old, dict) and "amount" not in old:
-            value = dict.fromkeys(old)
+        if name in _GROUPS:
+            old = _fields(_GROUPS[name], old)
+            value = dict.fromkeys(old) if value is None else value
         result[name] = merged(old, value) if isinstance(value, dict) else value
     return result
 
@@ -65,7 +72,7 @@ def checkout_session(session_id: str, body: Document, product_type: str | None, 
         "productType": product_type,
         "paymentDetails": _fields(_PAYMENT_DETAILS, payment),
         "chargePermissionType": body.get("chargePermissionType") or "OneTime",
-        "recurringMetadata": body.get("recurringMetadata"),
+        "recurringMetadata": body.get("recurringMetadata") and _fields(_RECURRING, body["recurringMetadata"]),
         "paymentMethodOnFileMetadata": body.get("paymentMethodOnFileMetadata"),
         "merchantMetadata": _fields(_METADATA, body.get("merchantMetadata")),
         "supplementaryData": body.get("supplementaryData"),
@@ -119,7 +126,7 @@ def charge_permission(
         "releaseEnvironment": _ENVIRONMENT,
         "limits": {"amountLimit": limit, "amountBalance": limit},
         "chargePermissionType": permission_type,
-        "recurringMetadata": session["recurringMetadata"] or {"frequency": None, "amount": None},
+        "recurringMetadata": _fields(_RECURRING, session["recurringMetadata"]),
         "paymentMethodOnFileMetadata": None if one_time else session["paymentMethodOnFileMetadata"],
         "presentmentCurrency": None,
     }

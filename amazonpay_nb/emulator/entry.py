@@ -14,7 +14,7 @@ from amazonpay_nb.emulator.sessions import new_session
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import verify_payload
-from amazonpay_nb.spec.visits import flow_of, lookup
+from amazonpay_nb.spec.visits import misfits, nearest_flow
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS, ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 __all__ = ["start", "start_mobile"]
@@ -135,15 +135,11 @@ def _checked_payload(world: World, payload: Any, product_type: str, mobile: bool
         body: dict[str, Any] = model.model_validate(payload).model_dump(by_alias=True, exclude_unset=True)
     except ValidationError as error:
         raise refused_body(error) from None
-    flow = flow_of(body, product_type)
+    flow = nearest_flow(body, product_type)
     if mobile and not flow.mobile:
         raise Refusal(400, "InvalidRequest", f"{flow.title}: the Mobile SDK has no variant of it.")
-    for field in flow.required:
-        if lookup(body, field) is None:
-            raise Refusal(400, "MissingParameterValue", f"{flow.title}: the payload must hold {field}.")
-    for field in flow.forbidden:
-        if lookup(body, field) is not None:
-            raise Refusal(400, "InvalidParameterCombination", f"{flow.title}: the payload must not hold {field}.")
+    if wrong := misfits(flow, body, mobile=mobile):
+        raise Refusal(400, wrong[0].reason, f"{flow.title}: {wrong[0].text}.")
     if flow.name == "end-of-checkout":
         _check_address(world, body.get("addressDetails"), product_type)
     return body

@@ -13,7 +13,7 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.refusals import wrong_state
 from amazonpay_nb.spec.regions import format_amount
 from amazonpay_nb.spec.simulations import Simulation
-from amazonpay_nb.spec.state_reasons import STATE_REASONS
+from amazonpay_nb.spec.state_reasons import SEEN_DESCRIPTIONS, STATE_REASONS
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, NotAllowed, Transition
 
 __all__ = [
@@ -33,7 +33,7 @@ SESSION_KEPT = timedelta(days=30)
 # What time brings besides a change of state.
 _DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
 
-_MEANINGS = {(row.object, row.code): row.meaning for row in STATE_REASONS}
+_DESCRIPTIONS = {(row.object, row.code): row.meaning for row in STATE_REASONS} | SEEN_DESCRIPTIONS
 _TIMERS = {(timer.machine, timer.state): timer for timer in TIMERS}
 
 
@@ -110,9 +110,13 @@ def _plan(world: World, record: Record, row: Transition, later: Simulation | Non
     """Replace what the clock was to do in the old state by what it is to do in the new one."""
     if (record.kind, row.source) in _TIMERS:
         record.due = ""
-    if timer := _TIMERS.get((record.kind, row.target)):
-        planned, after = _ending(record, later) if later else (timer.trigger, timer.after)
-        _schedule(world, record, planned, after)
+    timer = _TIMERS.get((record.kind, row.target))
+    if timer is None:
+        return
+    planned, after = _ending(record, later) if later else (timer.trigger, timer.after)
+    if planned == "Expire":  # when it says that it does, however long Amazon took to answer before
+        after = datetime.fromisoformat(record.document["expirationTimestamp"]) - world.clock.now()
+    _schedule(world, record, planned, after)
 
 
 def _schedule(world: World, record: Record, trigger: str, after: timedelta) -> None:
@@ -142,7 +146,7 @@ def _ending(record: Record, outcome: Simulation) -> tuple[str, timedelta]:
 
 
 def _status_details(record: Record, row: Transition, now: datetime, description: str | None) -> dict[str, Any]:
-    text = (description or _MEANINGS.get((record.kind, row.reason))) if row.reason else None
+    text = (description or _DESCRIPTIONS.get((record.kind, row.reason))) if row.reason else None
     if record.kind == "Charge Permission":  # the one object with a list of reasons
         reasons = [{"reasonCode": row.reason, "reasonDescription": text}] if row.reason else None
         return {"state": row.target, "reasons": reasons, "lastUpdatedTimestamp": stamp(now)}
@@ -274,7 +278,7 @@ def open_calendar(world: World, permission: Record, expires: datetime | None) ->
     since, after = BUYER_SHOWN[kind]
     if since == "creation":
         calendar[_FORGET] = (now + after).isoformat()
-    if kind == "Recurring":
+    if kind != "OneTime":  # the others' limits are a month's
         calendar[_NEW_MONTH] = _next_month(now).isoformat()
     permission.hidden["calendar"] = calendar
     _plan_next(world, permission)
@@ -303,7 +307,8 @@ def _forget_today(world: World, permission: Record) -> None:
 def _begin_month(world: World, permission: Record) -> None:
     permission.hidden["calendar"][_NEW_MONTH] = _next_month(world.clock.now()).isoformat()
     _plan_next(world, permission)
-    _write_month_balance(world, permission)
+    if permission.document["limits"]["amountLimit"]:  # a Saved Wallet does not show its limit
+        _write_month_balance(world, permission)
 
 
 def _delete(world: World, record: Record) -> None:

@@ -1,9 +1,10 @@
 """Checkout Sessions: what each call does, and what the hosted pages do to a session."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from amazonpay_nb.emulator import buyers, documents
+from amazonpay_nb.emulator.clock import months_later
 from amazonpay_nb.emulator.payments import create_charge, opening_limits
 from amazonpay_nb.emulator.refusal import Explained, Refusal
 from amazonpay_nb.emulator.rules import forget_after, money, move, open_calendar, require
@@ -21,9 +22,9 @@ Body = dict[str, Any]
 _NOT_OPEN = (
     "You tried to call an operation on a Checkout Session that is in a state where that operation is not allowed."
 )
-# How long a permission lives: a Saved Wallet until it is closed, a one-time one longer with extendExpiration.
-_LIFETIMES = {"OneTime": timedelta(days=180), "Recurring": timedelta(days=395)}
-_EXTENDED_LIFETIME = timedelta(days=395)  # documented as 13 months
+# How long a permission lives, unless it is a Saved Wallet, which lives until it is closed.
+_ONE_TIME_LIFETIME = timedelta(days=180)
+_MONTHS = 13  # a recurring one, and a one-time one with extendExpiration
 # A visit that ends in no object of the API is given up with the session that it resembles.
 _SIGN_IN_KEPT = timedelta(hours=24)
 # Where no payment method is chosen, none can fail.
@@ -285,10 +286,7 @@ def _permission(world: World, session: Record) -> Record:
     permission_type = "OneTime" if kept else document["chargePermissionType"]
     permission_id = world.new_order_id("S" if permission_type == "OneTime" else "C")
     details, now = document["paymentDetails"], world.clock.now()
-    lifetime = _LIFETIMES.get(permission_type)
-    if lifetime and details["extendExpiration"]:
-        lifetime = _EXTENDED_LIFETIME
-    expires = now + lifetime if lifetime else None
+    expires = _expiry(permission_type, now, extended=bool(details["extendExpiration"]))
     permission = Record(
         "Charge Permission", permission_id, session.merchant_id,
         documents.charge_permission(permission_id, document, permission_type, now, expires),
@@ -306,6 +304,12 @@ def _permission(world: World, session: Record) -> Record:
     move(world, permission, "Complete Checkout Session")
     open_calendar(world, permission, expires)
     return permission
+
+
+def _expiry(permission_type: str, now: datetime, *, extended: bool) -> datetime | None:
+    if permission_type == "OneTime" and not extended:
+        return now + _ONE_TIME_LIFETIME
+    return None if permission_type == "PaymentMethodOnFile" else months_later(now, _MONTHS)
 
 
 def _first_charge(world: World, session: Record, permission: Record, outcome: Simulation | None) -> Record | None:

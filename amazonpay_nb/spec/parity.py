@@ -8,7 +8,14 @@ parity page is generated from it.
 from dataclasses import dataclass
 from datetime import date
 
-from amazonpay_nb.spec import parity_gaps, parity_notifications, parity_objects, parity_payments, parity_protocol
+from amazonpay_nb.spec import (
+    parity_details,
+    parity_gaps,
+    parity_notifications,
+    parity_objects,
+    parity_payments,
+    parity_protocol,
+)
 from amazonpay_nb.spec.evidence import Evidence
 
 __all__ = ["BEHAVIOURS", "ROWS", "TOPICS", "Behaviour", "behaviour", "behaviours_of"]
@@ -75,7 +82,8 @@ class Behaviour:
 
 _TESTED = (
     Behaviour(*row)
-    for row in parity_protocol.ROWS + parity_objects.ROWS + parity_payments.ROWS + parity_notifications.ROWS
+    for table in (parity_protocol, parity_objects, parity_payments, parity_details, parity_notifications)
+    for row in table.ROWS
 )
 _UNTESTED = (Behaviour(name, how, source, "", text, why) for name, how, source, why, text in parity_gaps.ROWS)
 ROWS: tuple[Behaviour, ...] = (*_TESTED, *_UNTESTED)

@@ -33,7 +33,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      "A recurring permission shows the buyer's details while it is open and for 30 days after it is closed."),
     ("permission.recurring-lifetime", _R, "onboarding site",
      "tests/contract/test_charge_permissions.py::TestShape::test_a_recurring_permission_lives_13_months",
-     "A recurring permission expires after 13 months, counted as 395 days."),
+     "A recurring permission expires after 13 months, which are counted by the calendar."),
     ("permission.recurring-limits", _I, "co/monthly-recurring-charge-limits",
      "tests/contract/test_charge_permissions.py::TestMonthlyLimit::test_a_recurring_permission_shows_what_is_left_of_its_month",
      "A recurring permission shows its month's limit and what is left of it, which is whole again on the first."),

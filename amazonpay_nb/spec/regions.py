@@ -48,6 +48,8 @@ class Region:
         psd2: Setting up a wallet always ends in a challenge.
         id_digits: The digits after the letter of an object's id.
         update_page: The hosted page for changing the payment method exists.
+        account_page: Where a buyer repairs the payment method of an agreement alone; ``{id}`` stands for the Charge
+            Permission. Older pages of the guide send buyers there, and Japan has nothing else.
         required_address_fields: What ``addressDetails`` must hold.
         time_zone_note: When a month begins, and how far that can be relied on.
     """
@@ -65,11 +67,13 @@ class Region:
     psd2: bool
     id_digits: str
     update_page: bool
+    account_page: str
     required_address_fields: tuple[str, ...]
     time_zone_note: str
 
 
 _EU_CURRENCIES = ("EUR", "GBP", "AUD", "CHF", "DKK", "HKD", "JPY", "NOK", "NZD", "SEK", "USD", "ZAR")
+_ACCOUNT_PAGE = "https://payments.amazon.com/jr/your-account/ba/{id}"
 _MONTH_NOTE = "Amazon does not say when a month begins; the monthly limit counts from midnight UTC on the first."
 
 _ROWS = (
@@ -87,6 +91,7 @@ _ROWS = (
         psd2=False,
         id_digits="01",
         update_page=True,
+        account_page=_ACCOUNT_PAGE,
         required_address_fields=(
             "name",
             "addressLine1",
@@ -112,6 +117,7 @@ _ROWS = (
         psd2=True,
         id_digits="02",
         update_page=True,
+        account_page=_ACCOUNT_PAGE,
         required_address_fields=("name", "addressLine1", "city", "postalCode", "countryCode", "phoneNumber"),
         time_zone_note=_MONTH_NOTE,
     ),
@@ -129,6 +135,7 @@ _ROWS = (
         psd2=False,
         id_digits="03",
         update_page=False,
+        account_page="https://pay.amazon.com/jp/jr/your-account/ba/{id}",
         required_address_fields=("name", "addressLine1", "stateOrRegion", "postalCode", "countryCode", "phoneNumber"),
         time_zone_note=_MONTH_NOTE,
     ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from amazonpay_nb.spec.evidence import Evidence
 
-__all__ = ["STATE_REASONS", "StateReason", "state_reason"]
+__all__ = ["SEEN_DESCRIPTIONS", "STATE_REASONS", "StateReason", "state_reason"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,13 @@ _ROWS = (
 )  # fmt: skip
 
 STATE_REASONS: tuple[StateReason, ...] = tuple(StateReason(*row) for row in _ROWS)
+
+# What Amazon has written as a description, where that was seen; elsewhere the emulator gives the meaning.  [recorded]
+SEEN_DESCRIPTIONS = {
+    (_PERMISSION, "ChargeInProgress"): (
+        "A charge is already in progress. You cannot initiate a new charge unless previous charge is canceled."
+    ),
+}
 
 _BY_KEY = {(row.object, row.state, row.code): row for row in STATE_REASONS}
 

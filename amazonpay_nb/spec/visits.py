@@ -4,9 +4,10 @@ A *visit* is one stay of the buyer on Amazon's pages.  Its pages are listed in o
 address for ``PayOnly``, no challenge outside PSD2) is passed over.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "CHANGE_ACTIONS",
@@ -19,6 +20,8 @@ __all__ = [
     "Flow",
     "flow_of",
     "lookup",
+    "misfits",
+    "nearest_flow",
 ]
 
 RETURN_PARAMETER = "amazonCheckoutSessionId"
@@ -226,3 +229,48 @@ def flow_of(payload: Mapping[str, Any], product_type: str | None = None) -> Flow
         if all(lookup(told, name) for name in flow.told_by)
         and all(lookup(told, name) == value for name, value in flow.fixed.items())
     )
+
+
+class Misfit(NamedTuple):
+    """Why a payload does not start a flow: the reason code, the field, and what is wrong with it."""
+
+    reason: str
+    field: str
+    text: str
+
+
+# The SDK's sample call holds it in every variant, though only one needs it.  [inferred]
+_IN_EVERY_APP = (_MODE,)
+
+
+def misfits(flow: Flow, payload: Mapping[str, Any], *, mobile: bool = False) -> list[Misfit]:
+    """Return what keeps *payload* from starting *flow*: what it lacks, then what it holds and must not."""
+    needed = dict.fromkeys((*flow.required, *flow.told_by, *flow.fixed))
+    needed.pop("productType", None)  # the button's, not the payload's
+    found = [
+        Misfit("MissingParameterValue", name, f"the payload must hold {name}")
+        for name in needed
+        if lookup(payload, name) is None
+    ]
+    found += [
+        Misfit("InvalidParameterValue", name, f"{name} must be {json.dumps(flow.fixed[name])}")
+        for name in needed
+        if name in flow.fixed and lookup(payload, name) not in (None, flow.fixed[name])
+    ]
+    return found + [
+        Misfit("InvalidParameterCombination", name, f"the payload must not hold {name}")
+        for name in flow.forbidden
+        if lookup(payload, name) is not None and not (mobile and name in _IN_EVERY_APP)
+    ]
+
+
+def nearest_flow(payload: Mapping[str, Any], product_type: str | None = None) -> Flow:
+    """Return the flow that a payload was most likely meant for: the one that it misses by least.
+
+    What a wrong payload lacks may be just what would have told its flow.
+    """
+    flow = flow_of(payload, product_type)
+    if "productType" in flow.fixed or not misfits(flow, payload):
+        return flow
+    told = (one for one in FLOWS.values() if all(lookup(payload, name) for name in one.told_by))
+    return min((one for one in told if "productType" not in one.fixed), key=lambda one: len(misfits(one, payload)))

@@ -1,5 +1,7 @@
 """Charge Permissions: their shape, what changes them, and what their type allows."""
 
+from datetime import datetime
+
 import pytest
 
 from amazonpay_nb.emulator.control import KINDS
@@ -58,11 +60,12 @@ class TestShape:
         wallet = eu.wallet()
         assert one.startswith("S02-")
         assert eu.done("getChargePermission", one)["expirationTimestamp"] == "20260714T120000Z"
+        assert eu.done("getChargePermission", extended)["expirationTimestamp"] == "20270215T120000Z"
         eu.emulator.clock.advance("P180D")
         permission = eu.done("getChargePermission", one)
         assert permission["statusDetails"]["reasons"][0]["reasonCode"] == "Expired"
         assert eu.state("getChargePermission", extended) == "Chargeable"
-        eu.emulator.clock.advance("P215D")
+        eu.emulator.clock.advance("P216D")
         assert eu.state("getChargePermission", extended) == "Closed"
         assert eu.state("getChargePermission", wallet) == "Chargeable"
 
@@ -97,8 +100,13 @@ class TestShape:
     def test_a_recurring_permission_lives_13_months(self, na: Shop) -> None:
         """Charging it does not make it live longer."""
         permission_id = recurring(na)
-        assert na.done("getChargePermission", permission_id)["expirationTimestamp"]
-        na.emulator.clock.advance("P394D")
+        made, expires = (
+            datetime.fromisoformat(na.done("getChargePermission", permission_id)[f"{name}Timestamp"])
+            for name in ("creation", "expiration")
+        )
+        assert (expires.year * 12 + expires.month) - (made.year * 12 + made.month) == 13
+        assert expires.time() == made.time()
+        na.emulator.clock.advance(f"P{(expires - made).days - 1}D")
         assert na.charge(permission_id, "1.00")
         na.emulator.clock.advance("P1D")
         details = na.done("getChargePermission", permission_id)["statusDetails"]
@@ -216,13 +224,25 @@ class TestClosing:
         assert refusal(na.call("closeChargePermission", permission_id)) == (422, "InvalidChargePermissionStatus")
         assert refusal(na.try_charge(permission_id)) == (422, "InvalidChargePermissionStatus")
 
+    def test_a_reason_has_255_characters(self, na: Shop) -> None:
+        """Of closing a permission, and of canceling a charge."""
+        permission_id = na.wallet()
+        charge_id = na.charge(permission_id)["chargeId"]
+        for call, name, object_id in (
+            ("cancelCharge", "cancellationReason", charge_id),
+            ("closeChargePermission", "closureReason", permission_id),
+        ):
+            assert refusal(na.call(call, object_id, **{name: "x" * 256})) == (400, "InvalidParameterValue")
+            assert na.done(call, object_id, **{name: "x" * 255})
+
     @pytest.mark.parametrize("cancel", [True, False])
     def test_open_authorizations_are_canceled_on_request(self, na: Shop, cancel: bool) -> None:
         """Else they can still be captured."""
         permission_id = na.wallet()
         authorized, captured = na.charge(permission_id), na.charge(permission_id, captureNow=True)
         pending = na.charge(permission_id, canHandlePendingAuthorization=True, code="AuthorizationInitiated")
-        na.done("closeChargePermission", permission_id, cancelPendingCharges=cancel)
+        closed = na.done("closeChargePermission", permission_id, cancelPendingCharges=cancel)
+        assert [reason["reasonCode"] for reason in closed["statusDetails"]["reasons"]] == ["MerchantClosed"]
         for charge in (authorized, pending):
             details = na.done("getCharge", charge["chargeId"])["statusDetails"]
             assert (details["reasonCode"] == "ChargePermissionCanceled") == cancel
@@ -245,7 +265,8 @@ class TestOneTime:
         """ChargeInProgress goes away with a cancellation."""
         order = na.order()
         details = na.done("getChargePermission", order["chargePermissionId"])["statusDetails"]
-        assert [row["reasonCode"] for row in details["reasons"]] == ["ChargeInProgress"]
+        seen = "A charge is already in progress. You cannot initiate a new charge unless previous charge is canceled."
+        assert details["reasons"] == [{"reasonCode": "ChargeInProgress", "reasonDescription": seen}]
         assert refusal(na.try_charge(order["chargePermissionId"])) == (422, "InvalidChargePermissionStatus")
         na.done("cancelCharge", order["chargeId"], cancellationReason="changed")
         permission = na.done("getChargePermission", order["chargePermissionId"])
@@ -315,6 +336,12 @@ class TestOneTime:
         assert session["chargePermissionType"] == permission["chargePermissionType"] == "OneTime"
         assert permission["limits"]["amountLimit"] == usd("14.00")
         assert permission["paymentMethodOnFileMetadata"] is None
+
+
+def test_a_wallet_takes_any_number_of_charges(na: Shop) -> None:
+    """What it takes is limited by the month's amount alone."""
+    permission_id = na.wallet()
+    assert all(na.charge(permission_id, "1.00") for _ in range(26))
 
 
 class TestMonthlyLimit:
@@ -390,7 +417,8 @@ class TestMonthlyLimit:
         )
         jp.emulator.clock.advance(f"PT{int((first - now).total_seconds()) - 1}S")
         assert refusal(jp.try_charge(permission_id, 1, "JPY")) == (400, "PeriodicAmountExceeded")
-        jp.emulator.clock.advance("PT1S")
+        fired = jp.emulator.clock.advance("PT1S")
+        assert (permission_id, "A new month begins") in [(row["id"], row["trigger"]) for row in fired]
         assert jp.charge(permission_id, 2_000_000, "JPY")
 
 

@@ -1,9 +1,14 @@
 """Charges, refunds and buyers: what each call answers, in each state."""
 
+import json
+from datetime import datetime
+from decimal import Decimal
+
 import pytest
 
+from amazonpay_nb.signing import authorization_header, canonical_request, sign, string_to_sign
 from amazonpay_nb.spec.simulations import SIMULATIONS, Simulation
-from tests.emulated import RESULT, Json, Shop, charge_in, purchase, refusal, usd
+from tests.emulated import RESULT, SET_UP, WALLET, Json, Shop, charge_in, purchase, refusal, usd
 
 
 class TestCreating:
@@ -45,6 +50,29 @@ class TestCreating:
         charge = na.charge(na.wallet(), captureNow=True)
         assert charge["statusDetails"]["state"] == "Captured"
         assert (charge["captureAmount"], charge["refundedAmount"]) == (usd("14.00"), usd("0.00"))
+
+    @pytest.mark.parametrize(
+        ("region", "currency", "ceiling", "step"),
+        [("na", "USD", 150_000, "0.01"), ("eu", "EUR", 150_000, "0.01"), ("eu", "GBP", 150_000, "0.01"),
+         ("jp", "JPY", 10_000_000, "1")],
+    )  # fmt: skip
+    def test_one_charge_has_a_ceiling(
+        self, request: pytest.FixtureRequest, region: str, currency: str, ceiling: int, step: str
+    ) -> None:
+        """Up to it only the month's limit stands in the way."""
+        shop: Shop = request.getfixturevalue(region)
+        paid: Json = {"paymentIntent": "Confirm", "presentmentCurrency": currency}
+        wallet = shop.wallet(SET_UP | {"paymentDetails": paid})
+        assert refusal(shop.try_charge(wallet, ceiling, currency)) == (400, "PeriodicAmountExceeded")
+        above = str(ceiling + Decimal(step))
+        assert refusal(shop.try_charge(wallet, above, currency)) == (400, "TransactionAmountExceeded")
+
+    def test_a_charge_of_a_checkout_says_who_began_it(self, na: Shop) -> None:
+        """The buyer, in the web; the permission's descriptor and metadata are the session's."""
+        order = na.order(paymentIntent="AuthorizeWithCapture", softDescriptor="SHOP")
+        charge = na.done("getCharge", order["chargeId"])
+        assert (charge["chargeInitiator"], charge["channel"]) == ("CITU", "Web")
+        assert (charge["softDescriptor"], charge["captureAmount"]) == ("AMZ*SHOP", usd("14.00"))
 
     @pytest.mark.parametrize(
         ("sent", "shown"), [("14", "14.00"), (14, "14.00"), (63.03, "63.03"), ("475.4500", "475.45"), (0.1, "0.10")]
@@ -166,6 +194,16 @@ class TestCapturing:
         response = na.call("captureCharge", charge["chargeId"], code="HardDeclined", captureAmount=usd("14.00"))
         assert refusal(response) == (422, "HardDeclined")
         assert na.state("getChargePermission", charge["chargePermissionId"]) == "Closed"
+
+    def test_an_authorization_that_was_pending_expires_when_it_says(self, na: Shop) -> None:
+        """Thirty days are counted from its creation, not from Amazon's answer."""
+        pending: Json = {"canHandlePendingAuthorization": True}
+        charge = na.charge(na.wallet(), code="AuthorizationInitiated", **pending)
+        wait = datetime.fromisoformat(charge["expirationTimestamp"]) - na.emulator.clock.now()
+        na.emulator.clock.advance(f"PT{int(wait.total_seconds()) - 1}S")
+        assert na.state("getCharge", charge["chargeId"]) == "Authorized"
+        na.emulator.clock.advance("PT1S")
+        assert na.done("getCharge", charge["chargeId"])["statusDetails"]["reasonCode"] == "ExpiredUnused"
 
     def test_after_seven_days_it_takes_time(self, eu: Shop) -> None:
         """Exactly seven days are still synchronous."""
@@ -365,6 +403,31 @@ class TestSimulations:
         details = na.done("getChargePermission", wallet)["statusDetails"]
         assert (details["state"], details["reasons"][0]["reasonCode"]) == ("NonChargeable", "PaymentMethodInvalid")
 
+    def test_a_decline_leaves_no_charge(self, na: Shop) -> None:
+        """Neither the order's total nor the month's limit is touched, and no charge is counted."""
+        wallet = na.wallet()
+        assert refusal(na.try_charge(wallet, 15_000, code="SoftDeclined")) == (422, "SoftDeclined")
+        assert na.charge(wallet, 15_000)
+        order = na.order(paymentIntent="Confirm", totalOrderAmount=usd("25.00"))["chargePermissionId"]
+        for _ in range(3):
+            assert refusal(na.try_charge(order, "25.00", code="SoftDeclined")) == (422, "SoftDeclined")
+        assert na.done("getChargePermission", order)["limits"]["amountBalance"] == usd("25.00")
+        assert all(na.charge(order, "1.00") for _ in range(25))
+
+    @pytest.mark.parametrize("signed", [False, True])
+    def test_a_code_may_be_signed_or_not(self, na: Shop, signed: bool) -> None:
+        """SDKs differ; the signature is checked over what SignedHeaders lists."""
+        body = json.dumps({"chargePermissionId": na.wallet(), "chargeAmount": usd("14.00")}).encode()
+        headers = na.headers(x_amz_pay_idempotency_key=f"code-{signed}", x_amz_pay_simulation_code="SoftDeclined")
+        names = ";".join(sorted(name for name in headers if signed or "simulation" not in name))
+        canonical = canonical_request("POST", "/v2/charges", "", list(headers.items()), names, body)
+        keys = na.keys
+        signature = sign(
+            string_to_sign(canonical, algorithm=keys.algorithm), keys.private_key, algorithm=keys.algorithm
+        )
+        headers["authorization"] = authorization_header(keys.public_key_id, names, signature, keys.algorithm)
+        assert refusal(na.http.post("/v2/charges", content=body, headers=headers)) == (422, "SoftDeclined")
+
     def test_a_server_error_is_not_stored(self, na: Shop) -> None:
         """The same key gets the work done."""
         wallet = na.wallet()
@@ -402,12 +465,14 @@ class TestSimulations:
         assert refusal(response) == (400, "InvalidSandboxSimulationSpecified")
 
     def test_the_header_wins_over_the_queue_and_the_queue_over_the_card(self, na: Shop) -> None:
-        """What is queued waits for a call without a header."""
+        """What is queued waits for a call without a header; the card decides where nothing is asked for."""
+        pending: Json = {"canHandlePendingAuthorization": True}
+        session_id = na.visited(WALLET | purchase(**pending), cards=("0701",))
+        wallet = na.done("completeCheckoutSession", session_id, chargeAmount=usd("14.00"))["chargePermissionId"]
         na.emulator.outcomes("createCharge", "SoftDeclined", times=2)
-        wallet = na.wallet()
-        assert refusal(na.try_charge(wallet, code="AmazonRejected")) == (422, "AmazonRejected")
-        assert [refusal(na.try_charge(wallet)) for _ in range(2)] == [(422, "SoftDeclined")] * 2
-        assert na.charge(wallet)
+        assert refusal(na.try_charge(wallet, code="AmazonRejected", **pending)) == (422, "AmazonRejected")
+        assert [refusal(na.try_charge(wallet, **pending)) for _ in range(2)] == [(422, "SoftDeclined")] * 2
+        assert na.charge(wallet, **pending)["statusDetails"]["state"] == "AuthorizationInitiated"
 
     def test_the_card_of_a_wallet_decides_about_later_charges(self, na: Shop) -> None:
         """Where the merchant can handle a pending authorisation."""

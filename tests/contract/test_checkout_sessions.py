@@ -5,10 +5,20 @@ from datetime import timedelta
 
 import pytest
 
+from amazonpay_nb.spec.regions import CURRENCY_DECIMALS
 from tests.emulated import CANCEL, RESULT, REVIEW, SET_UP, WALLET, Json, Shop, express, purchase, refusal, usd
 
 WRONG_STATE = (422, "InvalidCheckoutSessionStatus")
 CANCELED = (422, "CheckoutSessionCanceled")
+NOBODY = (
+    "There is no buyer associated with the Checkout Session. Return the checkout session id to the Amazon Pay Button "
+    "to allow buyer to login."
+)
+
+
+def wanted(session: Json) -> list[str]:
+    """Return what a session still needs."""
+    return [row["constraintId"] for row in session["constraints"]]
 
 
 class TestCreating:
@@ -67,10 +77,12 @@ class TestCreating:
     def test_constraints_are_alphabetical(self, na: Shop) -> None:
         """All that is missing is named, and the redirect address waits for it."""
         session = na.done("getCheckoutSession", na.session(express()))
-        assert [row["constraintId"] for row in session["constraints"]] == [
-            "BuyerNotAssociated", "ChargeAmountNotSet", "CheckoutResultReturnUrlNotSet", "PaymentIntentNotSet",
+        assert [(row["constraintId"], row["description"]) for row in session["constraints"]] == [
+            ("BuyerNotAssociated", NOBODY),
+            ("ChargeAmountNotSet", "chargeAmount is not set."),
+            ("CheckoutResultReturnUrlNotSet", "checkoutResultReturnUrl is not set."),
+            ("PaymentIntentNotSet", "paymentIntent is not set."),
         ]  # fmt: skip
-        assert all(row["description"] for row in session["constraints"])
         recurring = na.session(express(chargePermissionType="Recurring"))
         assert na.done("getCheckoutSession", recurring)["constraints"][-1] == {
             "constraintId": "RecurringFrequencyNotSet", "description": "frequency is not set.",
@@ -114,6 +126,28 @@ class TestCreating:
         """The reason code says what kind of mistake it is."""
         right: Json = {"storeId": na.account.store_id, "webCheckoutDetails": {"checkoutReviewReturnUrl": REVIEW}}
         assert refusal(na.call("createCheckoutSession", **(right | body))) == expected
+
+    @pytest.mark.parametrize(
+        ("region", "currencies"),
+        [("na", {"USD"}), ("jp", {"JPY"}),
+         ("eu", {"AUD", "GBP", "DKK", "EUR", "HKD", "JPY", "NZD", "NOK", "ZAR", "SEK", "CHF", "USD"})],
+    )  # fmt: skip
+    def test_a_region_has_its_currencies(
+        self, request: pytest.FixtureRequest, region: str, currencies: set[str]
+    ) -> None:
+        """In Europe a buyer can pay in twelve."""
+        shop: Shop = request.getfixturevalue(region)
+        for currency in CURRENCY_DECIMALS:
+            body = purchase(500, currency, presentmentCurrency=currency) | {"storeId": shop.account.store_id}
+            answer = shop.call("createCheckoutSession", **body)
+            assert answer.status_code == 201 if currency in currencies else refusal(answer) == (400, "CurrencyMismatch")
+
+    def test_an_address_is_not_longer_than_512_characters(self, na: Shop) -> None:
+        """The length that integrations take for granted."""
+        for length, status in ((512, 201), (513, 400)):
+            web = {"checkoutReviewReturnUrl": f"{REVIEW}?{'x' * (length - len(REVIEW) - 1)}"}
+            answer = na.call("createCheckoutSession", storeId=na.account.store_id, webCheckoutDetails=web)
+            assert answer.status_code == status
 
     def test_a_missing_store_is_named(self, na: Shop) -> None:
         """The message names the field."""
@@ -225,6 +259,20 @@ class TestUpdating:
         for sent, expected in (("Recurring", "Recurring"), (None, "OneTime")):
             answer = na.done("updateCheckoutSession", session_id, chargePermissionType=sent)
             assert answer["chargePermissionType"] == expected
+
+    def test_a_recurring_session_wants_to_know_how_often(self, na: Shop) -> None:
+        """Until a frequency is set, and again when it is taken back; what is not set is null."""
+        session_id = na.session(purchase() | {"chargePermissionType": "Recurring"})
+        assert wanted(na.done("getCheckoutSession", session_id)) == ["BuyerNotAssociated", "RecurringFrequencyNotSet"]
+        often = {"frequency": {"unit": "Month", "value": 1}}
+        answer = na.done("updateCheckoutSession", session_id, recurringMetadata=often)
+        assert answer["recurringMetadata"] == {"frequency": {"unit": "Month", "value": "1"}, "amount": None}
+        assert wanted(answer) == ["BuyerNotAssociated"]
+        for nothing in ({"frequency": None}, None):
+            na.done("updateCheckoutSession", session_id, recurringMetadata=often)
+            answer = na.done("updateCheckoutSession", session_id, recurringMetadata=nothing)
+            assert wanted(answer) == ["BuyerNotAssociated", "RecurringFrequencyNotSet"]
+            assert answer["recurringMetadata"] == {"frequency": None, "amount": None}
 
     def test_what_the_buyer_agreed_to_cannot_be_changed(self, na: Shop) -> None:
         """Updates are possible until the buyer has gone through Amazon's pages."""

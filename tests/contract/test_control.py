@@ -1,6 +1,7 @@
 """The control interface: clock, outcomes, faults, snapshots, and who may use it."""
 
 import json
+import re
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -225,6 +226,16 @@ class TestJournal:
 
 class TestAccounts:
     """Keys, and the ready file."""
+
+    def test_ids_of_accounts_have_their_forms(self, na: Shop) -> None:
+        """Merchant, store, public key and buyer."""
+        account = na.emulator.merchant
+        assert re.fullmatch(r"A[A-Z0-9]{12,13}", account.merchant_id)
+        assert re.fullmatch(r"amzn1\.application-oa2-client\.[0-9a-f]{32}", account.store_id)
+        assert re.fullmatch(r"SANDBOX-[A-Z0-9]{24}", account.public_key_id)
+        assert account.public_key_id == f"SANDBOX-{account.neutral_public_key_id}"
+        buyer = na.done("getChargePermission", na.wallet())["buyer"]
+        assert re.fullmatch(r"amzn1\.account\.[A-Z0-9]+", buyer["buyerId"])
 
     def test_a_key_can_be_registered(self, na: Shop) -> None:
         """For either account; both ids work at once."""

@@ -174,6 +174,47 @@ class TestEntry:
         assert "Nothing was charged. Go back to the shop" in shown.text
         assert why in shown.text
 
+    @pytest.mark.parametrize(
+        ("payload", "product_type", "flow", "field"),
+        [
+            (SET_UP, "PayOnly", "Set up outside of the purchase flow", "chargePermissionType"),
+            (SET_UP, "PayOnly", "Set up outside of the purchase flow", "paymentMethodOnFileMetadata.setupOnly"),
+            (SET_UP, "PayOnly", "Set up outside of the purchase flow", "paymentDetails.paymentIntent"),
+            (SET_UP | {"chargePermissionId": "C01-0000000-0000000"}, "PayOnly", "Update the payment method",
+             "chargePermissionType"),
+            (end_of_checkout(), "PayAndShip", "Set up with end of checkout", "webCheckoutDetails.checkoutMode"),
+            (express(), "PayAndShip", "Set up with express checkout", "webCheckoutDetails.checkoutReviewReturnUrl"),
+        ],
+        ids=lambda value: str(value)[:40],
+    )  # fmt: skip
+    def test_a_field_that_tells_the_flow_is_missed(
+        self, na: Shop, payload: Json, product_type: str, flow: str, field: str
+    ) -> None:
+        """Also where the payload without it begins to look like another flow's."""
+        changed: Json = json.loads(json.dumps(payload))
+        *groups, name = field.split(".")
+        del (changed[groups[0]] if groups else changed)[name]
+        shown = na.click(changed, product_type)
+        assert problem(shown) == (400, "MissingParameterValue")
+        assert f"{flow}: the payload must hold {field}." in shown.text
+
+    @pytest.mark.parametrize(
+        ("payload", "reason", "why"),
+        [
+            (SET_UP | {"paymentDetails": {"paymentIntent": "Authorize"}}, "InvalidParameterValue",
+             "Set up outside of the purchase flow: paymentDetails.paymentIntent must be &#34;Confirm&#34;."),
+            (express(webCheckoutDetails={"checkoutMode": "ProcessOrder", "checkoutReviewReturnUrl": REVIEW}),
+             "InvalidParameterCombination",
+             "Set up with express checkout: the payload must not hold webCheckoutDetails.checkoutMode."),
+        ],
+        ids=["intent", "mode"],
+    )  # fmt: skip
+    def test_a_field_of_another_flow_is_named(self, na: Shop, payload: Json, reason: str, why: str) -> None:
+        """What the page speaks of is the flow that the rest of the payload belongs to."""
+        shown = na.click(payload, "PayAndShip")
+        assert problem(shown) == (400, reason)
+        assert why in shown.text
+
     def test_japan_has_no_update_page(self, jp: Shop) -> None:
         """The buyer is told to ask the shop for another way."""
         shown = jp.click(SET_UP | {"chargePermissionId": jp.wallet()})
@@ -187,6 +228,11 @@ class TestEntry:
         signed = sign_payload(payload, na.keys.private_key, algorithm=na.keys.algorithm)
         first, second = (na.click(payload, signature=signed).headers["location"] for _ in range(2))
         assert first != second
+
+    def test_without_a_product_type_a_button_ships(self, na: Shop) -> None:
+        """PayAndShip is what checkout.js takes for granted."""
+        session_id = na.click(express(), productType=None).headers["location"].rpartition("=")[2]
+        assert na.done("getCheckoutSession", session_id)["productType"] == "PayAndShip"
 
     @pytest.mark.parametrize("origin", ["http://localhost:8000", "https://www.shop.example", "null", "http://[::1]:1"])
     def test_a_registered_origin_is_accepted(self, na: Shop, origin: str) -> None:
@@ -254,6 +300,14 @@ class TestOrder:
         assert shop.buyer().walk(session_id) == ["processing", *challenge, back(RESULT, session_id)]
         assert shop.done("completeCheckoutSession", session_id, chargeAmount=price)["chargeId"]
 
+    def test_the_product_type_is_known_with_the_buyer(self, na: Shop) -> None:
+        """A session by an API call has none before; a button's has it from the beginning."""
+        by_api, by_button = na.session(express()), na.clicked(express(), "PayAndShip")
+        read = [na.done("getCheckoutSession", session_id)["productType"] for session_id in (by_api, by_button)]
+        assert read == [None, "PayAndShip"]
+        na.buyer().walk(by_api)
+        assert na.done("getCheckoutSession", by_api)["productType"] == "PayAndShip"
+
     def test_sign_in(self, na: Shop) -> None:
         """Complete Checkout Session brings the buyer: name and e-mail, unless the shop asks for more."""
         session_id = na.clicked(SIGN_IN, "SignInAndSetup")
@@ -279,9 +333,31 @@ class TestOrder:
     def test_scopes_limit_what_the_shop_learns(self, na: Shop, scopes: list[str] | None, shown: bool) -> None:
         """The buyer's id is always there."""
         session_id = na.visited(express(**({} if scopes is None else {"scopes": scopes})))
-        buyer = na.done("getCheckoutSession", session_id)["buyer"]
+        session = na.done("getCheckoutSession", session_id)
+        buyer = session["buyer"]
         assert buyer["buyerId"]
         assert (buyer["name"] is not None, buyer["phoneNumber"] is not None) == (shown, shown)
+        assert session["billingAddress"] is None
+
+    @pytest.mark.parametrize(
+        ("region", "product_type", "scopes", "shown"),
+        [
+            ("na", "PayAndShip", [], False), ("na", "PayOnly", [], True),
+            ("na", "PayAndShip", ["billingAddress"], True),
+            ("eu", "PayAndShip", [], True), ("eu", "PayOnly", [], True),
+            ("jp", "PayAndShip", [], False), ("jp", "PayOnly", [], True),
+        ],
+    )  # fmt: skip
+    def test_who_learns_which_address(
+        self, request: pytest.FixtureRequest, region: str, product_type: str, scopes: list[str], shown: bool
+    ) -> None:
+        """The billing address: in Europe, for PayOnly, or by scope; the shipping address: for PayAndShip."""
+        shop: Shop = request.getfixturevalue(region)
+        session_id = shop.clicked(express(scopes=scopes), product_type)
+        shop.buyer().walk(session_id)
+        session = shop.done("getCheckoutSession", session_id)
+        assert (session["billingAddress"] is not None) is shown
+        assert (session["shippingAddress"] is not None) is (product_type == "PayAndShip")
 
     @pytest.mark.parametrize(("region", "challenge"), [("na", []), ("eu", ["challenge"])])
     def test_update(self, request: pytest.FixtureRequest, region: str, challenge: list[str]) -> None:
@@ -297,6 +373,15 @@ class TestOrder:
         permission = shop.done("getChargePermission", wallet)
         assert permission["statusDetails"]["state"] == "Chargeable"
         assert "4444" in permission["paymentPreferences"][0]["paymentDescriptor"]
+
+    def test_an_update_may_bring_an_address(self, na: Shop) -> None:
+        """A wallet without one gets it, and keeps it when only the payment method changes."""
+        wallet = na.wallet()
+        for product_type, address, city in (("PayAndShip", "2", "Toronto"), ("PayOnly", "1", "Toronto")):
+            session_id = na.clicked(SET_UP | {"chargePermissionId": wallet}, product_type)
+            na.buyer().walk(session_id, cards=("4444",), address=address)
+            na.done("completeCheckoutSession", session_id)
+            assert na.done("getChargePermission", wallet)["shippingAddress"]["city"] == city
 
     def test_the_update_page_shows_the_method_so_far(self, na: Shop) -> None:
         """So that the buyer sees which one needs another."""

@@ -88,6 +88,15 @@ class TestStarting:
         """As it is."""
         assert na.buyer().walk(started(na), sign_in="cancel")[-1] == CANCEL
 
+    @pytest.mark.parametrize("more", [{}, {"chargePermissionId": "wallet"}], ids=["set-up", "update"])
+    def test_the_mode_of_the_sample_is_accepted_in_every_variant(self, na: Shop, more: Json) -> None:
+        """Though only an order at the end of checkout needs it."""
+        more = {name: na.wallet() for name in more}
+        session_id = started(
+            na, SET_UP_IN_APP | {"webCheckoutDetails": LINKS | {"checkoutMode": "ProcessOrder"}} | more
+        )
+        assert na.buyer().walk(session_id)[-1] == f"{RESULT}?CheckoutSessionId={session_id}"
+
     @pytest.mark.parametrize(
         ("changed", "expected"),
         [

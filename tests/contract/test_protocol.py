@@ -9,7 +9,7 @@ import pytest
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.signing import format_date
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
-from tests.emulated import SET_UP, Shop, refusal, usd
+from tests.emulated import SET_UP, Json, Shop, refusal, usd
 
 HEADERS = ("authorization", "accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region")
 WITH_ID = [row for row in OPERATIONS.values() if "{id}" in row.path]
@@ -45,6 +45,13 @@ class TestHeaders:
     def test_some_calls_need_an_idempotency_key(self, na: Shop, row: Operation, key: str | None, code: str) -> None:
         """The four that move money or make a session."""
         assert refusal(na.send(row.method, path_of(row), b"{}", key=key)) == (400, code)
+
+    @pytest.mark.parametrize("name", ["completeCheckoutSession", "finalizeCheckoutSession"])
+    def test_others_do_without_a_key(self, na: Shop, name: str) -> None:
+        """A repetition is then a new request."""
+        path = OPERATIONS[name].path.format(id=na.visited(SET_UP))
+        assert na.send("POST", path, b"{}").status_code == 200
+        assert refusal(na.send("POST", path, b"{}")) == (422, "InvalidCheckoutSessionStatus")
 
     @pytest.mark.parametrize("key", ["x" * 33, "a b", "ä", "a.b", "0a8e5e3c-6f0a-4e8f-9d5b-0a8e5e3c6f0a"])
     def test_a_key_has_32_plain_characters(self, na: Shop, key: str) -> None:
@@ -327,13 +334,16 @@ class TestIdempotency:
         assert na.charge(wallet, key="refused-2")
 
     def test_keys_belong_to_a_merchant(self, na: Shop) -> None:
-        """Another one may use the same."""
+        """Another one may use the same, and its first answer is kept for good."""
         with Shop(na.emulator, na.emulator.other_merchant) as other:
             answers = [
                 shop.done("createCheckoutSession", key="shared", storeId=shop.account.store_id, **SET_UP)
                 for shop in (na, other)
             ]
         assert answers[0]["checkoutSessionId"] != answers[1]["checkoutSessionId"]
+        na.emulator.clock.advance("P400D")
+        body: Json = {"storeId": na.account.store_id} | SET_UP
+        assert na.done("createCheckoutSession", key="shared", **body) == answers[0]
 
     def test_a_key_has_no_effect_on_other_methods(self, na: Shop) -> None:
         """Two updates with one key are two updates."""

@@ -56,7 +56,7 @@ class TestFaults:
 
     @pytest.mark.parametrize(
         ("status", "reason"),
-        [(400, "ServiceUnavailable"), (429, "TooManyRequests"), (500, "InternalServerError"),
+        [(400, "ServiceUnavailable"), (408, "RequestTimeout"), (429, "TooManyRequests"), (500, "InternalServerError"),
          (503, "ServiceUnavailable"), (599, "ServiceUnavailable")],
     )  # fmt: skip
     def test_a_status_comes_before_the_work(self, na: Shop, status: int, reason: str) -> None:

@@ -90,6 +90,30 @@ def test_the_shops_address_is_the_sessions(wb: Workbench) -> None:
     assert {name: value for name, value in address.items() if value} == EXAMPLE_ADDRESSES[wb.region.code]
 
 
+def test_an_address_is_tidied(wb: Workbench) -> None:
+    """Trimmed, with codes in capitals; a phone number of 0 stands for none."""
+    address = EXAMPLE_ADDRESSES[wb.region.code] | {"phoneNumber": "0"}
+    untidy = {name: f"  {value} " for name, value in address.items()}
+    untidy["countryCode"] = untidy["countryCode"].lower()
+    arrival = come_back(offer(wb, "PayAndShip", address=untidy))
+    shown = wb.client.get_checkout_session(arrival.checkout_session_id).shipping_address or {}
+
+    assert {name: value for name, value in shown.items() if value} == address
+
+
+LENGTHS = {"name": 50, "addressLine1": 180, "addressLine2": 60, "addressLine3": 60, "city": 50, "stateOrRegion": 50,
+           "postalCode": 20, "phoneNumber": 20}  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "length"), LENGTHS.items())
+def test_an_address_has_lengths(wb: Workbench, field: str, length: int) -> None:
+    """Up to the documented one, and not one more."""
+    address = EXAMPLE_ADDRESSES[wb.region.code]
+    assert come_back(offer(wb, "PayAndShip", address=address | {field: "1" * length})).kind == "result"
+    with pytest.raises(BuyerPageError, match=rf"InvalidParameterValue .*{field}"):
+        come_back(offer(wb, "PayAndShip", address=address | {field: "1" * (length + 1)}))
+
+
 def test_who_only_pays_has_no_shipping_address(wb: Workbench) -> None:
     """PayOnly deals with no address."""
     arrival = come_back(offer(wb))

@@ -17,6 +17,7 @@ from amazonpay_nb.flows import (
     Decision,
     NotChargeable,
     Step,
+    account_page,
     advance,
     cause,
     charge,
@@ -263,8 +264,10 @@ class TestRepairing:
         assert get(wb, permission_id).state == "NonChargeable"
 
     def test_the_buyer_can_mend_it_alone(self, wb: Workbench) -> None:
-        """At Amazon; the merchant sees it at the next look."""
+        """In the account at Amazon, whose page can be named; the merchant sees it at the next look."""
         permission_id = wallet(wb)
+        host = "pay.amazon.com/jp" if wb.region.code == "jp" else "payments.amazon.com"
+        assert account_page(wb.region, permission_id) == f"https://{host}/jr/your-account/ba/{permission_id}"
         put(wb, permission_id, BROKEN[0])
         assert (
             cause(wb.emulator, permission_id, "Chargeable") == f"Charge Permission {permission_id} is now Chargeable."

@@ -22,6 +22,7 @@ from amazonpay_nb.spec.regions import (
     REFUND_EXTRAS,
     REGIONS,
     THROTTLES,
+    Quota,
     Region,
     overcharge_limit,
     refund_allowance,
@@ -286,6 +287,19 @@ class TestRegions:
         assert {region(code) for code in (row.code, row.code.upper(), *row.aliases)} == {row}
         assert len({row.api_host, row.checkout_script_host, row.hosted_host}) == 3
 
+    @pytest.mark.parametrize(
+        ("code", "hosts"),
+        [
+            ("na", ("pay-api.amazon.com", "static-na.payments-amazon.com", "apay-us.amazon.com")),
+            ("eu", ("pay-api.amazon.eu", "static-eu.payments-amazon.com", "payments.amazon.de")),
+            ("jp", ("pay-api.amazon.jp", "static-fe.payments-amazon.com", "payments.amazon.co.jp")),
+        ],
+    )
+    def test_a_region_has_three_hosts(self, code: str, hosts: tuple[str, ...]) -> None:
+        """For the API, the script and the buyer's pages."""
+        row = REGIONS[code]
+        assert (row.api_host, row.checkout_script_host, row.hosted_host) == hosts
+
     def test_regions_do_not_share_what_tells_them_apart(self) -> None:
         """Hosts and id digits are one region's own."""
         assert len({row.api_host for row in REGIONS.values()}) == len(REGIONS)
@@ -308,8 +322,8 @@ class TestRegions:
         ("code", "currency", "wallet", "recurring"),
         [
             ("na", "USD", 15_000, 1_000),
-            ("eu", "GBP", 15_000, 1_000),
-            ("eu", "SEK", 150_000, 10_000),
+            *(("eu", currency, 15_000, 1_000) for currency in ("EUR", "GBP", "CHF", "AUD", "NZD", "USD")),
+            *(("eu", currency, 150_000, 10_000) for currency in ("DKK", "NOK", "SEK", "HKD", "ZAR")),
             ("eu", "JPY", 2_000_000, 100_000),
             ("jp", "JPY", 2_000_000, 100_000),
         ],
@@ -317,7 +331,7 @@ class TestRegions:
     def test_monthly_limits_are_the_documented_ones(
         self, code: str, currency: str, wallet: int, recurring: int
     ) -> None:
-        """One example of each group of the table."""
+        """For each currency of a region."""
         assert MONTHLY_LIMITS[code, currency] == wallet
         assert RECURRING_MONTHLY_LIMITS[code, currency] == recurring
 
@@ -352,6 +366,24 @@ class TestRegions:
     def test_an_order_may_be_overcharged_where_that_was_allowed(self, order: str, currency: str, most: str) -> None:
         """900 %, or a fixed amount where that is more."""
         assert overcharge_limit(Decimal(order), currency) == Decimal(most)
+
+    @pytest.mark.parametrize(
+        ("operation", "live", "sandbox"),
+        [
+            ("createCheckoutSession", (40, 16), (5, 1)), ("getCheckoutSession", (40, 8), (10, 1)),
+            ("updateCheckoutSession", (20, 8), (5, 1)), ("completeCheckoutSession", (20, 4), (2, 1)),
+            ("getChargePermission", (20, 4), (10, 1)), ("updateChargePermission", (10, 2), (5, 1)),
+            ("closeChargePermission", (10, 2), (2, 1)), ("createCharge", (10, 4), (2, 1)),
+            ("getCharge", (20, 4), (5, 1)), ("captureCharge", (20, 4), (2, 1)), ("cancelCharge", (10, 2), (2, 1)),
+            ("createRefund", (10, 4), (2, 1)), ("getRefund", (20, 4), (5, 1)),
+        ],
+    )  # fmt: skip
+    def test_quotas_are_the_documented_ones(
+        self, operation: str, live: tuple[int, int], sandbox: tuple[int, int]
+    ) -> None:
+        """So many at once, and so many more each second."""
+        row = THROTTLES[operation]
+        assert (row.live, row.sandbox, row.evidence) == (Quota(*live), Quota(*sandbox), Evidence.DOCUMENTED)
 
     def test_every_operation_has_a_quota(self) -> None:
         """The table covers all operations and a few that are not ours; Sandbox is never more generous."""
