@@ -52,7 +52,10 @@ _OTHER_ADDRESSES: dict[str, tuple[tuple[str, ...], ...]] = {
     "ben@example.com": (("7 Faraway Drive", "Anchorage", "AK", "99501", "US"),),
     "greta@example.com": (("Probegasse 5", "Wien", "", "1010", "AT"), ("Packstation 101", "Berlin", "", "10115", "DE")),
     "hugh@example.com": (("7 Trial Road", "Dublin", "", "D02 XY45", "IE"), ("PO Box 42", "London", "", "E1 6AN", "GB")),
-    "hana@example.com": (("例示町7-8-9", "那覇市", "沖縄県", "900-0001", "JP"),),
+    "hana@example.com": (
+        ("例示町7-8-9", "那覇市", "沖縄県", "900-0001", "JP"),
+        ("20 Elsewhere Avenue", "Honolulu", "HI", "96813", "US"),
+    ),
     "ken@example.com": (("20 Elsewhere Avenue", "Honolulu", "HI", "96813", "US"),),
 }
 
