@@ -17,6 +17,7 @@ PANELS = "wb.panels()"
 AGREE = ("Sign in", "Continue", "Agree and continue")
 CHALLENGE = "Confirm: it is me"
 UPDATE = "Update your payment method"
+SIGNATURE = "✓ It fits the public key of SANDBOX-"
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +81,17 @@ class Person:
         self._panels.locator("iframe.amazonpay-page:visible").content_frame.get_by_text("4444").click()
 
 
+def reads(place: Locator, *sentences: str) -> None:
+    """Find sentences where a newcomer looks for them."""
+    for sentence in sentences:
+        expect(place).to_contain_text(sentence)
+
+
 def saves_a_wallet(person: Person, key_file: str, *challenge: str) -> None:
     """Keys, button, page, completion; what is not possible yet is grey, with the reason beside it."""
     person.types("private_key_file", key_file)
     person.clicks("create")
+    expect(person.said).to_contain_text("Nothing was sent to Amazon Pay.")
     person.opens("Cards")
     expect(person.button("get_checkout_session")).to_be_disabled()
     expect(person.panel).to_contain_text("There is no Checkout Session yet.")
@@ -93,11 +101,17 @@ def saves_a_wallet(person: Person, key_file: str, *challenge: str) -> None:
     person.clicks("start")
     person.presses("Amazon Pay emulated", *AGREE, *challenge)
     expect(person.panel).to_contain_text("The buyer is back.")
+    reads(person.panel, "POST /checkout/initiate", SIGNATURE, "Checkout Session New → Open: “Click the button” (buyer)")
     person.opens("Cards")
     person.clicks("get_checkout_session")
     expect(person.panel).to_contain_text("● Open")
+    reads(person.said, "GET /", "→ 200 Open", SIGNATURE, "Reading is possible in every state; this one is Open.")
     person.clicks("complete_checkout_session")
     expect(person.panel).to_contain_text("● Completed")
+    reads(
+        person.said, "/complete → 200 Completed", SIGNATURE, "is new, so Amazon does the work",
+        "Charge Permission New → Chargeable: “Complete Checkout Session” (merchant)",
+    )  # fmt: skip
     expect(person.button("complete_checkout_session")).to_be_disabled()
     person.opens("Charge Permission")
     person.clicks("get_charge_permission")
@@ -118,11 +132,20 @@ def test_a_newcomer_goes_through_the_first_flow_by_clicks_alone(lab: Lab) -> Non
         person.opens("Payment desk")
         person.clicks("create_charge")
         expect(person.panel).to_contain_text("14.00 of 15000.00 USD")
+        reads(
+            person.said, "/v2/charges → 201 Captured", SIGNATURE, "is new, so Amazon does the work",
+            "✓ Charge Permission Chargeable → Chargeable: “Create Charge” (merchant)",
+            "✓ Charge CaptureInitiated → Captured: “Capture” (Amazon)",
+        )  # fmt: skip
         person.opens("Cards", "Charge")
         expect(person.panel).to_contain_text("● Captured")
         expect(person.button("capture_charge")).to_be_disabled()
         person.types("amount", "4.00")
         person.clicks("create_refund")
+        reads(
+            person.said, "/v2/refunds → 201 RefundInitiated", SIGNATURE, "is new, so Amazon does the work",
+            "✓ Charge Captured → Captured: “Create Refund” (merchant)",
+        )  # fmt: skip
         person.opens("Payment desk")
         person.clicks("wait")
         person.clicks("get_refund")
@@ -144,6 +167,11 @@ def test_a_declined_charge_is_explained_in_place_and_recovered(lab: Lab) -> None
         person.clicks("create_charge")
         expect(person.said.get_by_role("alert")).to_contain_text("HardDeclined")
         expect(person.said).to_contain_text("next step")
+        reads(
+            person.said, "/v2/charges → 422 HardDeclined", SIGNATURE, "so a new attempt takes another",
+            "Charge AuthorizationInitiated → Declined: “Decline: HardDeclined” (Amazon, HardDeclined)",
+            "and with it, Charge Permission: “Payment method refused by the bank”",
+        )  # fmt: skip
         person.chooses("simulation_code", "none")
         person.clicks("get_charge_permission")
         expect(person.button("create_charge")).to_be_disabled()
@@ -154,9 +182,11 @@ def test_a_declined_charge_is_explained_in_place_and_recovered(lab: Lab) -> None
         person.takes_another_card()
         person.presses("Continue", CHALLENGE)
         expect(person.said.get_by_role("status")).to_contain_text("Completed")
+        reads(person.panel, "POST /checkout/initiate", "/complete → 200 Completed")
         person.clicks("get_charge_permission")
         person.clicks("create_charge")
         expect(person.said.get_by_role("status")).to_contain_text("Captured")
+        reads(person.said, "/v2/charges → 201 Captured", SIGNATURE, "is new, so Amazon does the work")
         assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 0.00', 'balance 14.00']"
         assert notebook.value("wb.journal.exchanges[-1].outcome") == "'Captured'"
         assert not notebook.errors
