@@ -1,5 +1,8 @@
 """A newcomer goes the whole way by clicks alone: keys, button, page, cards and payment desk, in JupyterLab."""
 
+import ast
+import contextlib
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -9,11 +12,45 @@ from tests.browser.jupyterlab import SECONDS, VIEWPORT, Lab, OpenNotebook, jupyt
 
 pytestmark = pytest.mark.browser
 
-OPEN = """
+OPEN = """\
 from amazonpay_nb import workbench
 wb = workbench.open(region="{region}")
 """
 PANELS = "wb.panels()"
+# The same ways with parameters in the place of clicks, and a script in the place of the buyer.
+SET_UP = """
+from amazonpay_nb import workbench
+from amazonpay_nb.errors import DeclinedError, refused
+wb = workbench.open(region="{region}", buyer="script")
+panels = wb.panels()
+session, permission = (panels["Cards"][name] for name in ("Checkout Session", "Charge Permission"))
+charge, desk = panels["Cards"]["Charge"], panels["Payment desk"]
+panels["Keys"].act("create", private_key_file="{key_file}")
+_ = await panels["Page"].returned()
+session.act("get_checkout_session")
+session.act("complete_checkout_session")
+_ = permission.act("get_charge_permission")
+"""
+FIRST_FLOW = """
+desk.act("create_charge")
+charge.act("create_refund", amount="4.00")
+desk.act("wait")
+_ = desk.act("get_refund")
+"""
+RECOVERY = """
+with refused(DeclinedError):
+    desk.act("create_charge", simulation_code="HardDeclined")
+desk.act("get_charge_permission")
+_ = await desk.act("repair")
+desk.act("get_charge_permission")
+_ = desk.act("create_charge")
+"""
+# What the run's keys, ports and the time of day make different is left out.
+TOLD = r"""
+import json, re
+told = [{name: value for name, value in row.items() if name not in ("headers", "at")} for row in wb.journal.export()]
+told = re.sub(r"127\.0\.0\.1:[0-9]+", "127.0.0.1:PORT", json.dumps(told))
+"""
 AGREE = ("Sign in", "Continue", "Agree and continue")
 CHALLENGE = "Confirm: it is me"
 UPDATE = "Update your payment method"
@@ -122,12 +159,37 @@ def held(notebook: OpenNotebook) -> str:
     return notebook.value("[f'{name} {sum:f}' for sums in wb.journal.totals().values() for name, sum in sums.items()]")
 
 
-def test_a_newcomer_goes_through_the_first_flow_by_clicks_alone(lab: Lab) -> None:
-    """From no keys to a refund; no cell is typed after the panels are there."""
-    with lab.new(OPEN.format(region="na"), PANELS) as notebook:
+@contextlib.contextmanager
+def panels(lab: Lab, region: str) -> Iterator[tuple[OpenNotebook, Person]]:
+    """Open a workbench and its panels; the person sits in front of them."""
+    with lab.new(OPEN.format(region=region), PANELS, TOLD) as notebook:
+        notebook.run_cell(OPEN.format(region=region))
+        notebook.run_cell(PANELS)
+        notebook.finish()
+        yield notebook, Person(notebook)
+
+
+def journal_of(notebook: OpenNotebook) -> list[dict[str, object]]:
+    """The journal: steps of the buyer, and of each request method, path, key, redacted body, status and answer."""
+    notebook.run_cell(TOLD)
+    notebook.finish()
+    told: list[dict[str, object]] = json.loads(ast.literal_eval(notebook.value("told")))
+    return told
+
+
+def told_by_parameters(lab: Lab, region: str, *way: str) -> list[dict[str, object]]:
+    """The journal of the same way, in a kernel of its own."""
+    sources = (SET_UP.format(region=region, key_file=f"{region}-script.pem"), *way, TOLD)
+    with lab.new(*sources) as notebook:
         notebook.run_all()
         notebook.finish()
-        person = Person(notebook)
+        assert not notebook.refusals()
+        return journal_of(notebook)
+
+
+def test_a_newcomer_goes_through_the_first_flow_by_clicks_alone(lab: Lab) -> None:
+    """From no keys to a refund; no cell is typed after the panels are there, and parameters leave the same journal."""
+    with panels(lab, "na") as (notebook, person):
         saves_a_wallet(person, "first.pem")
         person.opens("Payment desk")
         person.clicks("create_charge")
@@ -153,14 +215,14 @@ def test_a_newcomer_goes_through_the_first_flow_by_clicks_alone(lab: Lab) -> Non
         assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 4.00', 'balance 10.00']"
         assert not notebook.refusals()
         assert not notebook.errors
+        by_clicks = journal_of(notebook)
+    assert by_clicks[-1]["operation"] == "getRefund"
+    assert by_clicks == told_by_parameters(lab, "na", FIRST_FLOW)
 
 
 def test_a_declined_charge_is_explained_in_place_and_recovered(lab: Lab) -> None:
-    """In Europe, with the challenge: declined for good, repaired on the Update page, charged again."""
-    with lab.new(OPEN.format(region="eu"), PANELS) as notebook:
-        notebook.run_all()
-        notebook.finish()
-        person = Person(notebook)
+    """In Europe, with the challenge: declined for good, repaired on the Update page, charged; by parameters too."""
+    with panels(lab, "eu") as (notebook, person):
         saves_a_wallet(person, "second.pem", CHALLENGE)
         person.opens("Payment desk")
         person.chooses("simulation_code", "HardDeclined")
@@ -190,3 +252,5 @@ def test_a_declined_charge_is_explained_in_place_and_recovered(lab: Lab) -> None
         assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 0.00', 'balance 14.00']"
         assert notebook.value("wb.journal.exchanges[-1].outcome") == "'Captured'"
         assert not notebook.errors
+        by_clicks = journal_of(notebook)
+    assert by_clicks == told_by_parameters(lab, "eu", RECOVERY)
