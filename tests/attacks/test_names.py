@@ -10,8 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from amazonpay_nb.button import button_config, sign_button
+from amazonpay_nb.cli import main
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import HUB_VARIABLES, LoopbackServer, known_as, open_port
+from amazonpay_nb.spec.regions import region
 from amazonpay_nb.storefront import Storefront
 from tests.emulated import SET_UP, Shop
 
@@ -128,3 +133,19 @@ def test_an_endpoint_is_called_as_it_reads(na: Shop, character: str) -> None:
     for url in (f"http://127.0.0.1:9/a{character}b", f"http://127.0.0.1{character}:9/"):
         answer = httpx.post(f"{control.url}/notifications/endpoint", json={"url": url}, headers=headers)
         assert answer.status_code == 400
+
+
+def test_a_certificate_is_verified_where_a_page_of_this_machine_led(storefront: Storefront) -> None:
+    """The buyer of the command trusts this machine as it is, and no other name that one of its pages calls."""
+    with Emulator("na", seed=7, https=True) as emulator, Shop(emulator) as shop:
+        own, other = (emulator.url.replace("127.0.0.1", name) for name in ("localhost", "localhost."))
+        config = button_config(
+            sign_button(SET_UP | {"storeId": emulator.store_id}, shop.keys), merchant_id=emulator.merchant_id,
+            region=region("na"),
+        )  # fmt: skip
+        told = []
+        for address in (own, other):
+            page = storefront.new_visit().offer(f"{address}/checkout.js", config)
+            told.append(CliRunner().invoke(main, ["buyer", "cancel", page]))
+    assert [one.exit_code for one in told] == [0, 2]
+    assert "ConnectError" in told[1].output
