@@ -16,6 +16,7 @@ from amazonpay_nb.spec.visits import FLOWS, PAGES, Flow, flow_of
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 from amazonpay_nb.storefront import Arrival
 from amazonpay_nb.viewmodels.panel import Action, Chosen, Part, View
+from amazonpay_nb.viewmodels.sent import button_sent
 
 __all__ = ["ARRIVALS", "Brought", "PageModel", "PageStep", "browser_address"]
 
@@ -121,6 +122,7 @@ class PageModel:
             body.append(Part(list(self.steps()), title="The way, as far as its pages apply"))
         if self.arrival:
             body.append(Part(list(self.brought(self.arrival)), title="What the redirect brought"))
+            body.append(button_sent(self.page.visit.button[1]))
         return View("Amazon's pages", body, (), tuple(self._actions()))
 
     def _actions(self) -> Iterator[Action]:

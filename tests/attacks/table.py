@@ -191,6 +191,8 @@ _ROWS = {
          "tests/unit/test_cli.py::test_no_secret_reaches_a_report"),
         ("secrets.export", "A cell has printed a key, a signature or a token.", "No page is written.",
          f"{_OUTPUTS}a_page_with_a_secret_is_not_exported"),
+        ("secrets.har", "A journal is written as an HTTP archive and searched.", "Nothing is found.",
+         "tests/unit/test_har.py::test_it_gives_nothing_away"),
         ("secrets.log", "A call about a buyer fails, and its path is logged.", "Without the token.",
          f"{_OUTPUTS}a_failure_is_logged_without_the_buyers_token"),
         ("secrets.process", "All that an emulator prints and logs is searched.", "Nothing is found.",

@@ -138,7 +138,7 @@ def test_an_endpoint_is_called_as_it_reads(na: Shop, character: str) -> None:
 def test_a_certificate_is_verified_where_a_page_of_this_machine_led(storefront: Storefront) -> None:
     """The buyer of the command trusts this machine as it is, and no other name that one of its pages calls."""
     with Emulator("na", seed=7, https=True) as emulator, Shop(emulator) as shop:
-        own, other = (emulator.url.replace("127.0.0.1", name) for name in ("localhost", "localhost."))
+        own, other = (emulator.url.replace("127.0.0.1", name) for name in ("localhost", "127.1"))
         config = button_config(
             sign_button(SET_UP | {"storeId": emulator.store_id}, shop.keys), merchant_id=emulator.merchant_id,
             region=region("na"),
