@@ -53,6 +53,15 @@ def test_the_shop_answers_to_names_of_this_machine(storefront: Storefront, path:
     assert 403 not in statuses(f"{storefront.url}/{path}", OURS)
 
 
+@pytest.mark.parametrize("name", FOREIGN[:2])
+def test_a_signed_call_may_use_any_name(na: Shop, name: str) -> None:
+    """Programs reach the API by a name of their choice, whichever of its two ways through the emulator a call takes."""
+    path = f"/v2/chargePermissions/{na.wallet()}"
+    for _ in range(2):
+        assert na.send("GET", path, host=name).status_code == 200
+        na.emulator.faults("getChargePermission", "delay", seconds=0)
+
+
 def test_behind_a_hub_visitors_come_under_its_name() -> None:
     """The hub's proxy has asked them who they are."""
     assert known_as("hub.example", {"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/"})
