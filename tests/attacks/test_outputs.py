@@ -93,8 +93,11 @@ def test_a_page_with_a_secret_is_not_exported(secret: object, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "markup",
-    ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>",
-     "<p ONCLICK='alert(1)'>x</p>", "<a href=' javascript:alert(1)'>x</a>", "<iframe srcdoc='alert(1)'></iframe>", "<b\nonfocus = alert(1)>x</b>"],
+    [
+        "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>",
+        "<p ONCLICK='alert(1)'>x</p>", "<a href=' javascript:alert(1)'>x</a>", "<iframe srcdoc='alert(1)'></iframe>",
+        "<b\nonfocus = alert(1)>x</b>",
+    ],
 )  # fmt: skip
 def test_an_exported_page_runs_nothing_that_was_printed(markup: str, tmp_path: Path) -> None:
     """Markup that a cell prints is text, and an output that would run is replaced by its text."""
