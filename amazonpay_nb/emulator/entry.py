@@ -120,7 +120,8 @@ def _check_origins(world: World, origins: tuple[str, ...]) -> None:
             host = urlsplit(origin if "//" in origin else f"//{origin}").hostname or ""
         except ValueError:
             host = origin
-        if host not in LOOPBACK_HOSTS and not host.endswith(".example") and host not in world.domains:
+        known = host in LOOPBACK_HOSTS or host.endswith(".example") or host in world.domains
+        if not known or "\\" in host:  # a browser's host ends there
             raise Refusal(
                 403, "InvalidRequest",
                 f"The domain {host!r} is not registered for this merchant. Register every domain that shows a button.",
