@@ -28,8 +28,9 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_jsonable_python
 
 from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
-from amazonpay_nb.journal import Exchange, Journal, redact
+from amazonpay_nb.journal import Exchange, Journal
 from amazonpay_nb.keys import MerchantKeys
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing import IDEMPOTENCY_KEY, format_date, probable_step, sign_request
 from amazonpay_nb.spec.objects import Buyer, Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency

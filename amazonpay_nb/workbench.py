@@ -183,9 +183,8 @@ class Workbench:
         try:
             text = format_amount(parse_amount(amount, self.currency), self.currency)
         except ValueError as error:
-            raise ConfigurationError(
-                f"amount={amount!r} cannot be used: {error}.", advice="Correct the amount."
-            ) from None
+            why = f"amount={amount!r} cannot be used: {error}."
+            raise ConfigurationError(why, advice="Correct the amount.") from None
         return {"amount": text, "currencyCode": self.currency}
 
     # --- The buyer ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from amazonpay_nb.display.blocks import Name, Prose, Shown, facts
-from amazonpay_nb.journal import redact
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.objects import Charge, ChargePermission, CheckoutSession, Refund
 
 __all__ = ["RECORD_MIME", "Claim", "Result", "mark"]

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from amazonpay_nb.display.blocks import Table
-from amazonpay_nb.journal import redact
+from amazonpay_nb.redaction import redact
 
 __all__ = ["table_of"]
 

@@ -13,8 +13,9 @@ from amazonpay_nb.display.notes import FIELD_NOTES, is_price, leaves, notes_on
 from amazonpay_nb.display.records import Claim, mark
 from amazonpay_nb.display.rows import table_of
 from amazonpay_nb.errors import AmazonPayError, ApiError, BuyerPageError, LocalError, Refused, TransportError
-from amazonpay_nb.journal import Exchange, redact
+from amazonpay_nb.journal import Exchange
 from amazonpay_nb.keys import MerchantKeys
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.spec.objects import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
 from amazonpay_nb.spec.reasons import Retry, retry_advice

@@ -24,8 +24,8 @@ from amazonpay_nb.button import (
     update_payload,
 )
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.journal import redact
 from amazonpay_nb.keys import MerchantKeys
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing import string_to_sign
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS, Region, parse_amount
 from amazonpay_nb.spec.routes import QUESTIONS, ROUTES, Route

@@ -15,6 +15,7 @@ from amazonpay_nb.spec.states import CHARGE_PERMISSION, NotAllowed
 from amazonpay_nb.viewmodels.calls import CHARGED, PERMISSION, REFUNDED, Bench, Calls
 from amazonpay_nb.viewmodels.panel import Action, Chosen, Field, Part, View
 from amazonpay_nb.viewmodels.pictures import Bar, Bars
+from amazonpay_nb.viewmodels.sent import button_sent
 
 __all__ = ["Desk", "Movement"]
 
@@ -69,12 +70,14 @@ class Desk(Calls):
 
     Attributes:
         page: The page on which the buyer changes the payment method, or None.
+        repaired_by: What the button of the last such page was made of, or None.
     """
 
     def __init__(self, bench: _Till) -> None:
         super().__init__(bench)
         self._till = bench
         self.page: Any = None
+        self.repaired_by: Mapping[str, Any] | None = None
 
     def view(self, chosen: Chosen) -> View:
         """Return the desk for the chosen wallet and charge."""
@@ -107,7 +110,7 @@ class Desk(Calls):
             arrival = page.settle()
         else:
             arrival = await page.returned(card=ANOTHER_CARD)
-        self.page = None
+        self.page, self.repaired_by = None, page.visit.button[1]
         return complete_set_up(self._till.client, arrival.checkout_session_id)
 
     # --- What it looks like -------------------------------------------------------------------------------------------
@@ -115,6 +118,8 @@ class Desk(Calls):
     def _body(self, given: str) -> Iterator[Any]:
         if self.page:
             yield _Framed(self.page)
+        elif self.repaired_by:
+            yield button_sent(self.repaired_by)
         wallet, thing = self.current(PERMISSION, given)
         if not wallet:
             yield "There is no Charge Permission yet: complete a Checkout Session first."

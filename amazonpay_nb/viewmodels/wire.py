@@ -18,7 +18,10 @@ from amazonpay_nb.spec.evidence import Evidence
 from amazonpay_nb.viewmodels.panel import Chosen, Field, Option, Part, View, choose
 from amazonpay_nb.viewmodels.slips import SLIPS, Diagnosis, diagnose
 
-__all__ = ["LAST", "LOOKS", "Line", "Said", "Sent", "WireModel", "sent_request", "signing_steps"]
+__all__ = [
+    "LAST", "LOOKS", "NOT_LOOKED_AT", "SIGNATURE_REFUSED", "Line", "Said", "Sent", "Signed", "WireModel", "answer_of",
+    "sent_request", "signature_of", "signing_steps",
+]  # fmt: skip
 
 _NOTHING = "Nothing has been sent yet: run a cell that calls Amazon Pay, and look again."
 _HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
@@ -36,6 +39,9 @@ _EVIDENCE = {
     Evidence.RECORDED: "A test runs it against the emulator.",
 }
 
+# Refusals by which Amazon says that a signature was not accepted, or that it did not come to look at it.
+SIGNATURE_REFUSED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
+NOT_LOOKED_AT = ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue")
 LAST = "last"
 # What can be looked at in an exchange.
 LOOKS = {
@@ -46,8 +52,9 @@ LOOKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Signed:
-    # What the authorization header says.
+class Signed:
+    """What the authorization header says."""
+
     algorithm: str
     public_key_id: str
     headers: str
@@ -131,7 +138,7 @@ class WireModel:
 
     def _list(self, exchanges: tuple[Exchange, ...], chosen: Exchange) -> Part:
         rows = [
-            Sent(f"{'● ' if e is chosen else ''}{number}", e.operation, f"{e.method} {e.path}", _answer(e))
+            Sent(f"{'● ' if e is chosen else ''}{number}", e.operation, f"{e.method} {e.path}", answer_of(e))
             for number, e in enumerate(exchanges, start=1)
         ]
         return Part(rows, title="Every exchange of this run")
@@ -139,7 +146,7 @@ class WireModel:
     def _look(self, exchange: Exchange, what: str, slip: str) -> Iterator[Part]:
         if what == "exchange":
             yield Part(exchange)
-        elif not _signature_of(exchange):
+        elif not signature_of(exchange):
             yield Part("This exchange carries no signature, so there is nothing more to see.")
         elif what == "signing":
             yield from signing_steps(exchange)
@@ -180,10 +187,11 @@ def _form(text: str) -> str:
 
 
 def _line(exchange: Exchange) -> str:
-    return f"{exchange.method} {exchange.path} → {_answer(exchange)}"
+    return f"{exchange.method} {exchange.path} → {answer_of(exchange)}"
 
 
-def _answer(exchange: Exchange) -> str:
+def answer_of(exchange: Exchange) -> str:
+    """Return the status of the answer, and the state or reason code that came with it."""
     return f"{'no answer:' if exchange.status is None else exchange.status} {exchange.outcome}".strip()
 
 
@@ -194,9 +202,10 @@ def _header_of(exchange: Exchange) -> str:
     return next((value for name, value in exchange.headers.items() if name.lower() == "authorization"), "")
 
 
-def _signature_of(exchange: Exchange) -> _Signed | None:
+def signature_of(exchange: Exchange) -> Signed | None:
+    """Return what the authorization header of an exchange says, or None where it has none."""
     match = _AUTHORIZATION.fullmatch(_header_of(exchange))
-    return _Signed(*match.groups()) if match else None
+    return Signed(*match.groups()) if match else None
 
 
 def sent_request(exchange: Exchange) -> SentRequest:
@@ -205,7 +214,7 @@ def sent_request(exchange: Exchange) -> SentRequest:
     Raises:
         ConfigurationError: It was not signed.
     """
-    signed = _signature_of(exchange)
+    signed = signature_of(exchange)
     if signed is None:
         raise ConfigurationError("This exchange carries no signature.", advice="Choose one that the client made.")
     headers = [(name, value) for name, value in exchange.headers.items() if name.lower() != "authorization"]
@@ -227,7 +236,7 @@ def signing_steps(exchange: Exchange) -> Iterator[Part]:
     Spec: "Signing requests".
     """
     sent = sent_request(exchange)
-    signed = _signature_of(exchange)
+    signed = signature_of(exchange)
     assert signed is not None  # noqa: S101 (sent_request has refused the rest)
     canonical = canonical_request(*sent)
     hidden = bool(_MASKED.search(sent.body.decode())) or bool(_MASKED.search(sent.path))
@@ -263,13 +272,13 @@ def _verdict(exchange: Exchange) -> str:
     code = exchange.outcome if exchange.failed else ""
     if exchange.status is None:
         return "No answer came, so nobody knows whether the signature was accepted."
-    if code in ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess"):
+    if code in SIGNATURE_REFUSED:
         return f"Amazon did not accept it: {code}. The signature doctor shows what such a request may have wrong."
-    if code in ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue"):
+    if code in NOT_LOOKED_AT:
         return f"Amazon did not look at the signature: {code}."
     return (
         "Amazon made the same string to sign of what arrived, and the signature fits the public key of that id: "
-        f"this is why the signature was accepted. The answer was {_answer(exchange)}."
+        f"this is why the signature was accepted. The answer was {answer_of(exchange)}."
     )
 
 

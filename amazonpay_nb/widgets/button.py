@@ -19,7 +19,7 @@ class ButtonPanel(FramedPanel):
     model: ButtonModel
 
     def __init__(self, wb: Any) -> None:
-        super().__init__(ButtonModel(wb, annotated), live=wb.buyer == "you")
+        super().__init__(ButtonModel(wb, annotated), live=wb.buyer == "you", journal=wb.journal)
 
     def offer(self) -> Any:
         """Return the page with the button that the form says, for a new visit: what a `PagePanel` starts with."""

@@ -14,5 +14,5 @@ class CardsPanel(Panels):
 
     def __init__(self, wb: Any) -> None:
         live = wb.buyer == "you"
-        found = {card.kind.machine.name: Panel(card, live=live) for card in cards(wb)}
+        found = {card.kind.machine.name: Panel(card, live=live, journal=wb.journal) for card in cards(wb)}
         super().__init__("Cards", found, live=live)

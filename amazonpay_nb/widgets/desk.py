@@ -12,4 +12,4 @@ class DeskPanel(Panel):
     """The payment desk of a workbench; see `viewmodels.desk` for what can be done."""
 
     def __init__(self, wb: Any) -> None:
-        super().__init__(Desk(wb), live=wb.buyer == "you")
+        super().__init__(Desk(wb), live=wb.buyer == "you", journal=wb.journal)

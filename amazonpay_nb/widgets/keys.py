@@ -14,7 +14,7 @@ class KeyPanel(Panel):
     """The key pair of a workbench; see `viewmodels.keys` for what can be done."""
 
     def __init__(self, wb: Any) -> None:
-        super().__init__(KeyModel(wb), live=wb.buyer == "you")
+        super().__init__(KeyModel(wb), live=wb.buyer == "you", journal=wb.journal)
         self._outer: Any = None
 
     @property

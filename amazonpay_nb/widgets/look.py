@@ -22,8 +22,7 @@ class LookPanel(Panel):
     """
 
     def __init__(self, model: ViewModel, *, live: bool, journal: Journal | None = None) -> None:
-        super().__init__(model, live=live)
-        self._journal = journal
+        super().__init__(model, live=live, journal=journal)
         self._closed = threading.Event()
         self._arranged = False
 
@@ -35,8 +34,8 @@ class LookPanel(Panel):
             self._arranged = True
             head, body, *form = box.children
             box.children = (head, *form, body)
-            if self._journal is not None:
-                _follow(weakref.ref(self), self._journal, self._closed)
+            if self.journal is not None:
+                _follow(weakref.ref(self), self.journal, self._closed)
         return box
 
     def close(self) -> None:

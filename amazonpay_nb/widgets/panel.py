@@ -15,13 +15,16 @@ place, and the fields keep what was typed.
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.display import Shown, show
 from amazonpay_nb.display.blocks import Block, Name, Prose, Table
 from amazonpay_nb.errors import AmazonPayError
+from amazonpay_nb.journal import Journal, heard
 from amazonpay_nb.viewmodels.panel import Action, Chosen, Field, Part, Value, View, ViewModel, act
+from amazonpay_nb.viewmodels.sent import sent
 
 if TYPE_CHECKING:
     from amazonpay_nb.widgets.form import Form
@@ -34,13 +37,17 @@ class Panel:
 
     Args:
         live: Whether a person sits there and can click.
+        journal: Where the requests of actions are taken down; each action then says what it sent, and why that was
+            accepted.
     Attributes:
         changed: Called after every action, for what else has to look again.
         outcome: What the last action returned, or the error that it ended with.
+        report: What the last action sent.
     """
 
-    def __init__(self, model: ViewModel, *, live: bool) -> None:
-        self.model, self.live = model, live
+    def __init__(self, model: ViewModel, *, live: bool, journal: Journal | None = None) -> None:
+        self.model, self.live, self.journal = model, live, journal
+        self.report: tuple[Any, ...] = ()
         self.changed: list[Callable[[], None]] = []
         self.outcome: Any = None
         self._form: Form | None = None
@@ -57,10 +64,23 @@ class Panel:
 
     def act(self, name: str, **values: Value) -> Any:
         """Do what a button does, with parameters in the place of the form; see `viewmodels.panel.act`."""
-        outcome = act(self.model, name, **values)
+        with self._reporting():
+            outcome = act(self.model, name, **values)
         self.refresh()
         self._tell()
-        return outcome
+        return self._later(outcome) if inspect.iscoroutine(outcome) else outcome
+
+    async def _later(self, outcome: Coroutine[Any, Any, Any]) -> Any:
+        with self._reporting():
+            return await outcome
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        with heard() as exchanges:
+            try:
+                yield
+            finally:
+                self.report = tuple(sent(exchanges, self.journal)) if self.journal is not None else ()
 
     def refresh(self) -> None:
         """Look again at what is known by now; sends nothing."""
@@ -88,10 +108,10 @@ class Panel:
         return self._form.box
 
     def __repr__(self) -> str:
-        return static(self.view).text
+        return static(self.view, self.report).text
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        still = static(self.view)._repr_mimebundle_()
+        still = static(self.view, self.report)._repr_mimebundle_()
         # A saved notebook keeps the static form, for where there is no kernel behind the widget any more.
         return still | self.widget._repr_mimebundle_() | still if self.live else still
 
@@ -110,13 +130,14 @@ class Panel:
             return  # one at a time: a second click of an impatient person does nothing
         said = _said("Something unexpected went wrong; the kernel's log tells more.", "alert")
         try:
-            self.outcome = self._finished(act(self.model, name, **self._form.chosen))
+            with self._reporting():
+                self.outcome = self._finished(act(self.model, name, **self._form.chosen))
             said = _said(self.outcome, "status")
         except AmazonPayError as error:
             self.outcome = error
             said = _said(error, "alert")
         finally:
-            self._form.end(said)
+            self._form.end(said + render(self.report).html)
         self._tell()
 
     def _finished(self, outcome: Any) -> Any:
@@ -151,9 +172,14 @@ def _blocks(thing: Any) -> Sequence[Block]:
     return show(thing).blocks
 
 
-def static(view: View) -> Shown:
-    """Return a view for where nobody can click: the body, the fields as parameters, the actions with their reasons."""
-    return Shown([*_head(view), *render(view.body).blocks, *_parameters(view.fields), *_actions(view.actions)])
+def static(view: View, report: Iterable[Any] = ()) -> Shown:
+    """Return a view for where nobody can click: the body, the fields as parameters, the actions with their reasons.
+
+    Args:
+        report: What the last action sent.
+    """
+    forms = (*_parameters(view.fields), *_actions(view.actions))
+    return Shown([*_head(view), *render(view.body).blocks, *forms, *render(report).blocks])
 
 
 def _head(view: View) -> Iterator[Block]:

@@ -18,8 +18,8 @@ from amazonpay_nb.journal import (
     SHOP_SERVER,
     Exchange,
     Journal,
-    redact,
 )
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.states import CHARGE, NEW, REFUND, Machine
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)

@@ -1,0 +1,90 @@
+"""What is secret or about the buyer, masked: nothing that is shown, logged or kept may hold it.
+
+A mask keeps None and the empty string: that a field is unset is worth seeing and gives nobody away.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["redact"]
+
+_MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)")
+_AUTHORIZATION = re.compile(r"(AMZN-PAY-[A-Z0-9-]+ PublicKeyId=[\w-]+, SignedHeaders=[\w;-]+, Signature=)((?s:.+))")
+
+
+def _hidden(_: Any) -> str:
+    return "(hidden)"
+
+
+def _length(value: Any) -> str:
+    # Masking twice must change nothing: the client may have masked the headers already.
+    return str(value) if _MASKED.fullmatch(str(value)) else f"({len(str(value))} characters)"
+
+
+def _buyer_id(value: Any) -> str:
+    # The end is enough to tell two buyers apart; a short identifier would be given away by it.
+    prefix, dot, account = str(value).rpartition(".")
+    if account.startswith("…"):
+        return str(value)
+    return f"{prefix}{dot}…{account[-4:] if len(account) >= 12 else ''}"
+
+
+def _authorization(value: Any) -> str:
+    match = _AUTHORIZATION.fullmatch(str(value))
+    return match[1] + _length(match[2]) if match else _length(value)
+
+
+# Field or header, in lower case without "-" and "_"  ->  how it is masked.
+_PERSON = ("name", "email", "phonenumber")
+_PLACE = ("addressline1", "addressline2", "addressline3", "city", "county", "district", "districtorcounty")
+_MASKS: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys((*_PERSON, *_PLACE, "stateorregion", "postalcode"), _hidden),
+    "buyerid": _buyer_id,
+    "authorization": _authorization,
+}
+_SECRET_KEY = re.compile(r"(?:token|signature|cookie|api-?key)s?$|secret|password|passphrase|credential|privatekey")
+
+# What is secret wherever it stands in a text: a message of Amazon's quotes the signature, an address carries a token.
+# The first group of each pattern stays, the second is masked.
+_SECRET_TEXT = (
+    re.compile(r"()(-----BEGIN [^-]+-----(?s:.*?)(?:-----END [^-]+-----|\Z))"),
+    re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"]+)"),
+    re.compile(r"((?i:token=|signature=|secret=|password=|\bbearer ))(?!\(\d+ char)([^\s&#\",;]+)"),
+    re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
+    re.compile(r"()([\w.!#$%'*+^`{|}~-]{0,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
+)
+
+
+def redact(value: Any) -> Any:
+    """Return a deep copy of JSON-like data without secrets and buyer data.
+
+    Fields of `_MASKS` and keys that look secret are masked whatever they hold. In every other text, private keys,
+    signatures, tokens and e-mail addresses are masked where they stand; JSON inside a string is read like JSON outside.
+    """
+    if isinstance(value, Mapping):
+        return {key: _redact_field(str(key), item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact(item) for item in value]
+    return _redact_text(value) if isinstance(value, str) else value
+
+
+def _redact_field(key: str, value: Any) -> Any:
+    plain = key.lower().replace("-", "").replace("_", "")
+    mask = _MASKS.get(plain) or (_length if _SECRET_KEY.search(plain) else None)
+    if mask is None:
+        return redact(value)
+    return value if value is None or value == "" else mask(value)
+
+
+def _redact_text(text: str) -> str:
+    try:
+        inner = json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
+    except ValueError:
+        inner = None  # only looks like JSON
+    if (outer := redact(inner)) != inner:
+        return json.dumps(outer, ensure_ascii=False, separators=(",", ":"))
+    for pattern in _SECRET_TEXT:
+        text = pattern.sub(lambda found: found[1] + _length(found[2]), text)
+    return text
