@@ -1,11 +1,42 @@
-"""Serve an ASGI application on a loopback port from a thread."""
+"""Serve an ASGI application on a loopback port from a thread.
 
+On a remote hub the browser's loopback is another one: jupyter-server-proxy hands the pages on, each port under
+``…/proxy/PORT`` of one host, and says so in a header of each request.
+"""
+
+import re
 import socket
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-__all__ = ["LoopbackServer", "open_port"]
+from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
+
+__all__ = ["LoopbackServer", "is_proxied", "open_port", "seen_from"]
+
+_PROXIED = re.compile(r"/proxy/\d+/?")
+
+
+def is_proxied(headers: Mapping[str, str]) -> bool:
+    """Tell whether a request came through jupyter-server-proxy."""
+    return bool(_PROXIED.search(headers.get("x-forwarded-prefix", "")))
+
+
+def seen_from(path: str, headers: Mapping[str, str], address: str) -> str:
+    """Return an address as the browser that sent a request can reach it.
+
+    Args:
+        path: The request's.
+        headers: The request's.
+        address: Where the browser is to go; what is not on loopback stays as it is.
+    """
+    parts = urlsplit(address)
+    if not is_proxied(headers) or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
+        return address
+    # Relative, since the proxy would write its own prefix before a path.
+    return f"{'../' * path.count('/')}{parts.port}{parts.path}{f'?{parts.query}' if parts.query else ''}"
 
 
 def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
