@@ -15,7 +15,7 @@ import nbformat
 from traitlets.config import Config
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import open_port
+from amazonpay_nb.loopback import known_as, open_port
 from amazonpay_nb.parameters import PARAMETERS, check_names, check_values
 from amazonpay_nb.report import with_pictures_from
 from amazonpay_nb.runner import find_notebooks, inspect, typed
@@ -113,7 +113,14 @@ def present(
     show = with_pictures_from(steps(prepared(path, values)), path.resolve().parent, root)
     config.VoilaConfiguration.prelaunch_hook = lambda *_, **__: deepcopy(show)
     say(f"Presenting {path.stem}: http://127.0.0.1:{port}/ (stop with Ctrl-C)")
-    Voila.launch_instance([str(path.resolve())], config=config)
+
+    class Presenter(Voila):  # type: ignore[misc]  # published without types
+        """Voila, by names of this machine only: a page under another name for this address reads nothing."""
+
+        def init_settings(self) -> Any:
+            return super().init_settings() | {"allow_remote_access": known_as("")}
+
+    Presenter.launch_instance([str(path.resolve())], config=config)
 
 
 def _free_port(port: int) -> int:

@@ -41,6 +41,7 @@ __all__ = [
     "save",
     "save_public",
     "with_id",
+    "write_file",
 ]
 
 KEY_BITS = 2048
@@ -137,7 +138,7 @@ def save(keys: MerchantKeys, path: Path | str, *, passphrase: str | None = None,
     if passphrase:
         encryption = BestAvailableEncryption(passphrase.encode())
     pem = keys.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    return _write(Path(path), pem, mode=0o600, overwrite=overwrite)
+    return write_file(Path(path), pem, mode=0o600, overwrite=overwrite)
 
 
 def save_public(keys: MerchantKeys, path: Path | str, *, overwrite: bool = False) -> Path:
@@ -146,7 +147,7 @@ def save_public(keys: MerchantKeys, path: Path | str, *, overwrite: bool = False
     Raises:
         ConfigurationError: As for `save`.
     """
-    return _write(Path(path), keys.public_pem.encode(), mode=0o644, overwrite=overwrite)
+    return write_file(Path(path), keys.public_pem.encode(), mode=0o644, overwrite=overwrite)
 
 
 def check(
@@ -218,7 +219,12 @@ def _unreadable(data: bytes, password: bytes | None, error: Exception) -> Config
     return ConfigurationError(message, advice=advice)
 
 
-def _write(path: Path, data: bytes, *, mode: int, overwrite: bool) -> Path:
+def write_file(path: Path, data: bytes, *, mode: int, overwrite: bool) -> Path:
+    """Write a file under a new name first, so that neither its mode nor its place is what somebody has prepared.
+
+    Raises:
+        ConfigurationError: As for `save`.
+    """
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:

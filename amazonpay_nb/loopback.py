@@ -1,9 +1,10 @@
-"""Serve an ASGI application on a loopback port from a thread.
+"""Serve an ASGI application on a loopback port from a thread, to visitors who know it by a name of this machine.
 
 On a remote hub the browser's loopback is another one: jupyter-server-proxy hands the pages on, each port under
 ``…/proxy/PORT`` of one host, and says so in a header of each request.
 """
 
+import os
 import re
 import socket
 import threading
@@ -12,11 +13,74 @@ from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 
-__all__ = ["LoopbackServer", "is_proxied", "open_port", "seen_from"]
+__all__ = [
+    "HUB_VARIABLES",
+    "MAX_BODY_BYTES",
+    "Guarded",
+    "LoopbackServer",
+    "bounded",
+    "is_loopback",
+    "is_proxied",
+    "known_as",
+    "open_port",
+    "seen_from",
+]
 
-_PROXIED = re.compile(r"/proxy/\d+/?")
+MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
+# Where the server of this kernel is reached from outside, as JupyterHub says it: the whole address, and its path.
+HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
+_PROXIED = re.compile(r"/proxy/\d+/?$")
+
+
+def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
+    """Return a listening socket.
+
+    Args:
+        port: 0 takes a free one.
+    Raises:
+        OSError: The port is in use.
+        ValueError: The host is not loopback.
+    """
+    if host not in LOOPBACK_HOSTS:
+        raise ValueError(f"a server here listens on loopback only, not on {host!r}; use 127.0.0.1")
+    # asyncio turns Nagle's algorithm off only for sockets that name their protocol; with it, an answer waits 40 ms.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # Without this a restart on the same port waits for old connections; it does not allow two listeners.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections inherit it: an answer is two writes, and the second must not wait 40 ms for an acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(128)
+    return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a ``Host`` header is a name of this machine, with or without a port."""
+    try:
+        return urlsplit(f"//{host}").hostname in LOOPBACK_HOSTS
+    except ValueError:
+        return False
+
+
+def known_as(host: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a visitor who uses this name is to be answered.
+
+    Anybody can give a name of theirs the address 127.0.0.1, and their pages may then read what is answered here.  On a
+    JupyterHub the visitors come by a proxy that asks who they are, under the hub's name.
+    """
+    return is_loopback(host) or any(environment.get(name) for name in HUB_VARIABLES)
 
 
 def is_proxied(headers: Mapping[str, str]) -> bool:
@@ -39,28 +103,35 @@ def seen_from(path: str, headers: Mapping[str, str], address: str) -> str:
     return f"{'../' * path.count('/')}{parts.port}{parts.path}{f'?{parts.query}' if parts.query else ''}"
 
 
-def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
-    """Return a listening socket.
+def bounded(receive: Receive) -> Receive:
+    """Refuse a body that is too long as soon as that shows, instead of collecting it in memory."""
+    size = 0
 
-    Args:
-        port: 0 takes a free one.
-    Raises:
-        OSError: The port is in use.
-    """
-    # asyncio turns Nagle's algorithm off only for sockets that name their protocol; with it, an answer waits 40 ms.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # Without this a restart on the same port waits for old connections; it does not allow two listeners.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Connections inherit it: an answer is two writes, and the second must not wait 40 ms for an acknowledgement.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    listener.listen(128)
-    return listener
+    async def receive_so_much() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(400, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        return message
+
+    return receive_so_much
+
+
+class Guarded:
+    """An application that answers to names of this machine only, and takes bodies of a limited size only."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection event, as ASGI prescribes."""
+        app = self._app
+        if scope["type"] == "http":
+            receive = bounded(receive)
+            if not known_as(Headers(scope=scope).get("host", "")):
+                app = PlainTextResponse("This server is called by a loopback address.", 403)
+        await app(scope, receive, send)
 
 
 class LoopbackServer:

@@ -1,6 +1,7 @@
 """Compares the money ledger that a shop keeps with what Amazon says about each charge."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from amazonpay_nb.spec.states import REFUND
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["reconcile"]
+__all__ = ["by_hand", "reconcile"]
 
 _COLUMNS = (
     "charge", "currency", "captured", "refunded", "under way", "captured at Amazon", "refunded at Amazon", "agrees",
@@ -40,6 +41,16 @@ def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
     refunds, sums = _refunds(client.journal), _by_charge(client.journal)
     rows = [_row(client, charge_id, sums[charge_id], refunds) for charge_id in sums]
     return pandas.DataFrame(rows, columns=list(_COLUMNS), index=range(1, len(rows) + 1))
+
+
+@contextmanager
+def by_hand(client: AmazonPayClient) -> Iterator[None]:
+    """Send requests of which the shop's journal learns nothing, as a colleague does in Seller Central."""
+    kept, client.journal = client.journal, Journal()
+    try:
+        yield
+    finally:
+        client.journal = kept
 
 
 def _refunds(journal: Journal) -> dict[str, dict[str, Any]]:

@@ -66,20 +66,21 @@ def play_cards(stage: Stage | None) -> list[Outcome]:
 
 
 def _play_card(stage: Stage, last4: str) -> Iterator[Outcome]:
-    yield _visited(stage, _SET_UP, stage.session(), last4, partial(stage.client.complete_checkout_session))[0]
-    complete = partial(stage.client.complete_checkout_session, charge_amount=stage.amount)
-    session_id = stage.session(pay=True, canHandlePendingAuthorization=True)
-    outcome, session = _visited(stage, _PURCHASE, session_id, last4, complete)
+    outcome, saved = _visited(stage, _SET_UP, stage.session(), last4, stage.client.complete_checkout_session)
     yield outcome
-    if session:
-        wallet = stage.client.complete_checkout_session(
-            stage.visit(stage.session(pay=True, canHandlePendingAuthorization=True), last4), charge_amount=stage.amount
-        ).charge_permission_id
+    complete = partial(stage.client.complete_checkout_session, charge_amount=stage.amount)
+    order = partial(stage.session, pay=True, canHandlePendingAuthorization=True)
+    outcome, bought = _visited(stage, _PURCHASE, order(), last4, complete)
+    yield outcome
+    if bought and not saved:  # what became of that purchase may have stopped its wallet
+        saved = complete(stage.visit(order(), last4))
+    if saved:
+        wallet = str(saved.charge_permission_id)
         create = partial(
-            stage.client.create_charge, charge_permission_id=str(wallet), charge_amount=stage.amount,
+            stage.client.create_charge, charge_permission_id=wallet, charge_amount=stage.amount,
             can_handle_pending_authorization=True,
         )  # fmt: skip
-        yield _told(stage, _LATER, "", stage.attempt(create), str(wallet))
+        yield _told(stage, _LATER, "", stage.attempt(create), wallet)
 
 
 def _visited(
@@ -171,8 +172,7 @@ def _told(stage: Stage, call: str, simulated: str, answer: Answer, *known: str) 
     made = [getattr(answer.body, name, None) for name in _IDS]
     ids = tuple(dict.fromkeys(object_id for object_id in (*made, *known) if object_id))
     before = [stage.read(object_id) for object_id in ids]
-    stage.wait()
-    after = [stage.read(object_id) for object_id in ids]
+    after = [stage.read(object_id) for object_id in ids] if stage.wait() else before
     paths = (" → ".join(dict.fromkeys(map(state_of, pair))) for pair in zip(before, after, strict=True))
     objects = "; ".join(f"{kind_of(thing)}: {path}" for thing, path in zip(before, paths, strict=True))
     next_step = _next_step(answer, after[0], waited=before != after)

@@ -1,5 +1,6 @@
 """Where drills are played: a merchant, a scripted buyer, and an emulator that does what it is told to."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,8 +85,8 @@ class Stage:
             sleep=lambda seconds: None,  # the client's pauses between attempts: nobody is at the other end
         )  # fmt: skip
         self._pages = httpx.Client(verify=emulator.verify, timeout=30)
-        self._announced: set[str] = set()
-        self._listener = LoopbackServer(_listener()).start() if listens else None
+        self._announced: list[dict[str, Any]] = []
+        self._listener = LoopbackServer(_listener(self._announced)).start() if listens else None
         if self._listener:
             emulator.control.post("notifications/endpoint", url=f"{self._listener.url}/")
 
@@ -179,21 +180,22 @@ class Stage:
         """Return which of these objects were announced since this was asked last, in order, for example ``CHARGE``."""
         if self._listener is None:
             return []
-        told = self.emulator.control.get("notifications")["notifications"]
-        fresh = [row for row in told if row["notificationId"] not in self._announced]
-        self._announced |= {row["notificationId"] for row in fresh}
-        return [row["objectType"] for row in fresh if row["objectId"] in ids]
+        self.emulator.clock.advance("PT0S")  # comes back when all that is due has been delivered
+        told = [row["ObjectType"] for row in self._announced if row["ObjectId"] in ids]
+        self._announced.clear()
+        return told
 
-    def wait(self) -> None:
-        """Let pass the time after which what is pending is decided."""
-        self.emulator.clock.advance(f"PT{PENDING_SECONDS}S")
+    def wait(self) -> bool:
+        """Let pass the time after which what is pending is decided; return whether anything fell due."""
+        return bool(self.emulator.clock.advance(f"PT{PENDING_SECONDS}S"))
 
 
-def _listener() -> Starlette:
-    async def taken(request: Request) -> Response:
+def _listener(announced: list[dict[str, Any]]) -> Starlette:
+    async def take(request: Request) -> Response:
+        announced.append(json.loads((await request.json())["Message"]))
         return Response()
 
-    return Starlette(routes=[Route("/", taken, methods=["POST"])])
+    return Starlette(routes=[Route("/", take, methods=["POST"])])
 
 
 def kind_of(thing: Resource) -> str:

@@ -203,7 +203,7 @@ def direct(
     try:
         return answer(world, operation, object_id, received(method, path, raw_path, query, headers, body))
     except Exception:  # noqa: BLE001 (one broken answer must not end the server)
-        _LOG.exception("%s %s", method, path)
+        _LOG.exception("%s", operation.name)  # a path can hold a buyer's token
         return _refused(world, BROKEN)
 
 

@@ -5,21 +5,21 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from fastapi import FastAPI, HTTPException
-from starlette.types import Message, Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from amazonpay_nb.emulator.api import build_api, routed_path
-from amazonpay_nb.emulator.control import build_control
+from amazonpay_nb.emulator.control import CONTROL_PATH, build_control
 from amazonpay_nb.emulator.deliveries import Deliveries
 from amazonpay_nb.emulator.hosted import build_pages
 from amazonpay_nb.emulator.rules import fire_due
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.loopback import Guarded, bounded
 
 __all__ = ["Gateway", "build_app"]
 
 # How often a real-time clock looks at the agenda.
 TICK_SECONDS = 0.2
-MAX_BODY_BYTES = 256 * 1024  # far above any documented field length  [emulator-only]
 
 
 def build_app(world: World, token: str) -> "Gateway":
@@ -60,34 +60,22 @@ class Gateway:
     """What every request passes first.
 
     It takes the environment segment and a trailing slash off the path that is routed (`raw_path` keeps what was sent,
-    for the signature), bounds the body, and lends the application a way to drop the connection.
+    for the signature), bounds the body, and lends the application a way to drop the connection.  Calls prove who they
+    are, by a signature or by the token; pages ask nobody, so they are shown by names of this machine only.
     """
 
     def __init__(self, app: FastAPI) -> None:
-        self._app = app
+        self._app, self._pages = app, Guarded(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection event, as ASGI prescribes."""
+        app: ASGIApp = self._app
         if scope["type"] == "http":
             path = routed_path(scope["path"])
             scope["path"] = path if path.startswith("/v2") else scope["path"]
             # The server's `send` is a method of the object that owns the socket; ASGI itself cannot drop a connection.
             cycle = getattr(send, "__self__", None)
             scope["abort"] = lambda: cycle.transport.abort() if cycle else None
-            receive = _bounded(receive)
-        await self._app(scope, receive, send)
-
-
-def _bounded(receive: Receive) -> Receive:
-    """Refuse a body that is too long as soon as that shows, instead of collecting it in memory."""
-    size = 0
-
-    async def bounded() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise HTTPException(400, f"The body is larger than {MAX_BODY_BYTES} bytes.")
-        return message
-
-    return bounded
+            receive = bounded(receive)
+            app = self._app if scope["path"].startswith(("/v2", CONTROL_PATH)) else self._pages
+        await app(scope, receive, send)

@@ -1,7 +1,6 @@
 """Starts and stops an emulator, in a thread of this process or as the process itself."""
 
 import json
-import os
 import secrets
 import sqlite3
 import ssl
@@ -20,7 +19,7 @@ from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.protocol import direct_protocol
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import Merchant, World
-from amazonpay_nb.keys import MerchantKeys, generate, load, save
+from amazonpay_nb.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.loopback import LoopbackServer, open_port
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
@@ -114,8 +113,6 @@ class Emulator:
         store: str | Path | None = None, https: bool = False, host: str = "127.0.0.1", port: int = 0,
         domains: tuple[str, ...] = (), throttle: bool = False, shop_name: str = "Emulated Shop",
     ) -> None:  # fmt: skip
-        if host not in LOOPBACK_HOSTS:
-            raise ValueError(f"the emulator listens on loopback only, not on {host!r}; use 127.0.0.1")
         row = region_of(region)
         self.region = row.code
         # The port first: a store is not touched when the address cannot be had.
@@ -254,11 +251,7 @@ class Emulator:
 
     def write_ready_file(self, path: Path) -> None:
         """Write `ready` so that a reader never sees half of it, readable by its owner alone."""
-        temporary = path.with_name(path.name + ".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(self.ready(), file, indent=2)
-        temporary.replace(path)
+        write_file(path, json.dumps(self.ready(), indent=2).encode(), mode=0o600, overwrite=True)
 
     # --- Short ways to the control interface --------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ import heapq
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 __all__ = ["Record", "Store", "to_json"]
@@ -82,10 +83,13 @@ class Store:
     object that moves twice in a request is written once.
 
     Args:
-        path: A file, or ``:memory:``.
+        path: A file, or ``:memory:``; a new one is its owner's alone.
     """
 
     def __init__(self, path: str = ":memory:") -> None:
+        if path != ":memory:":
+            with suppress(OSError):  # what is wrong with a place, SQLite says
+                Path(path).touch(0o600)
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)
         try:
             # One process owns a store: no locks to take for each request, and a second emulator is turned away.

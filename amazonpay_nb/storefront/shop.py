@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from amazonpay_nb.button import embed
 from amazonpay_nb.journal import Journal
-from amazonpay_nb.loopback import LoopbackServer, seen_from
+from amazonpay_nb.loopback import Guarded, LoopbackServer, seen_from
 from amazonpay_nb.spec.visits import RETURN_PARAMETER
 from amazonpay_nb.storefront.books import happenings, outcome, payments, saved_methods
 from amazonpay_nb.storefront.colors import OWN_COLOR, palette
@@ -69,7 +69,7 @@ class Storefront:
         self._new_token = new_token
         self._visits: dict[str, Visit] = {}
         self.inbox: Inbox | None = None
-        self._server = LoopbackServer(self._app(), port=port).start()
+        self._server = LoopbackServer(Guarded(self._app()), port=port).start()
         self.url = self._server.url
 
     def new_visit(self) -> Visit:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import HUB_VARIABLES
 from amazonpay_nb.spec.visits import FLOWS, PAGES, Flow, flow_of
 from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 from amazonpay_nb.storefront import Arrival
@@ -21,8 +22,6 @@ __all__ = ["ARRIVALS", "Brought", "PageModel", "PageStep", "browser_address"]
 
 # How often the panel looks where the buyer is; between two looks it waits for the way back.
 GLANCE_SECONDS = 0.5
-# Where the server of this kernel is reached from outside, as JupyterHub says it: its path, and the whole address.
-_PREFIX, _PUBLIC = "JUPYTERHUB_SERVICE_PREFIX", "JUPYTERHUB_PUBLIC_URL"
 # Kind of arrival -> what it means, and the call that comes next.
 ARRIVALS = {
     "result": ("Amazon's pages are done.", "Complete Checkout Session"),
@@ -44,7 +43,7 @@ def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> st
         url: An address; one that is not on loopback stays as it is.
         environment: Variables of the process.
     """
-    base = environment.get(_PUBLIC) or environment.get(_PREFIX)
+    base = next(filter(None, map(environment.get, HUB_VARIABLES)), "")
     parts = urlsplit(url)
     if not base or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
         return url

@@ -1,6 +1,7 @@
 """The control interface: clock, outcomes, faults, snapshots, and who may use it."""
 
 import json
+import os
 import re
 import stat
 from datetime import UTC, datetime
@@ -302,8 +303,12 @@ class TestAccounts:
         form = {
             "origin_url": "https://hub.test", "publicKeyId": account.public_key_id, "merchantId": account.merchant_id,
         }  # fmt: skip
-        for headers, words in ((proxied, "Signature does not match"), ({"host": "hub.test"}, "not registered")):
-            assert words in na.http.post("/checkout/initiate", data=form, headers=headers).text
+        os.environ["JUPYTERHUB_SERVICE_PREFIX"] = "/user/ann/"  # else such a visitor is not answered at all
+        try:
+            for headers, words in ((proxied, "Signature does not match"), ({"host": "hub.test"}, "not registered")):
+                assert words in na.http.post("/checkout/initiate", data=form, headers=headers).text
+        finally:
+            del os.environ["JUPYTERHUB_SERVICE_PREFIX"]
 
 
 def test_https_is_trusted_by_its_own_authority() -> None:

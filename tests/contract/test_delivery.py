@@ -11,7 +11,7 @@ from tests.emulated import REVIEW, SET_UP, Json, Shop, end_of_checkout, express,
 SEATTLE, TORONTO, HONOLULU_BOX = buyers.addresses("na", "ada@example.com")
 BERLIN, VIENNA, PACKSTATION = buyers.addresses("eu", "greta@example.com")
 LONDON, DUBLIN, LONDON_BOX = buyers.addresses("eu", "hugh@example.com")
-TOKYO, OKINAWA = buyers.addresses("jp", "hana@example.com")
+TOKYO, OKINAWA, _ = buyers.addresses("jp", "hana@example.com")
 
 
 def only(**countries: Json) -> Json:

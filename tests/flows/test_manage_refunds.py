@@ -7,10 +7,9 @@ from decimal import Decimal
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.errors import ApiError, ConflictError, DeclinedError, InvalidRequestError, NotFoundError
 from amazonpay_nb.flows import charge, complete_set_up
-from amazonpay_nb.reconciliation import reconcile
+from amazonpay_nb.reconciliation import by_hand, reconcile
 from amazonpay_nb.spec.objects import Charge, Refund
 from amazonpay_nb.spec.regions import (
     CURRENCY_DECIMALS,
@@ -303,16 +302,18 @@ def test_a_refund_under_way_is_no_difference(wb: Workbench, wallet: str) -> None
 
 def test_a_refund_by_hand_is_found(wb: Workbench, wallet: str) -> None:
     """What somebody else has refunded is not in the journal, and the comparison says so."""
-    assert wb.emulator is not None
     wb.journal.clear()
     payment = captured(wb, wallet, "40")
-    with AmazonPayClient(AmazonPayAuth(wb.keys), region=wb.region.code, base_url=wb.emulator.url) as seller_central:
-        seller_central.create_refund(charge_id=payment.charge_id, refund_amount=wb.price("7"))
+    with by_hand(wb.client):
+        refund = give_back(wb, payment, 7)
     wb.wait(PENDING_SECONDS)
     (row,) = reconcile(wb.client).to_dict("records")
 
     assert not row["agrees"]
     assert [Decimal(row[name]) for name in ("refunded", "refunded at Amazon")] == [0, 7]
+
+    wb.client.get_refund(refund.refund_id)
+    assert reconcile(wb.client)["agrees"].all()
 
 
 def test_there_is_nothing_to_compare_in_an_empty_journal(wb: Workbench) -> None:

@@ -2,24 +2,23 @@
 
 import json
 import os
-import shutil
 import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import httpx
 import pytest
 
 from amazonpay_nb.buyer import approve
 from amazonpay_nb.emulator import Emulator
+from tests.npm import installed
 
 pytestmark = pytest.mark.interop
 
 HERE = Path(__file__).parent
-CACHE = HERE.parents[1] / ".cache" / "interop"
 # The SDK knows no time-out: a walk that takes longer than this many seconds is stopped, and fails.
 LONGEST_WALK = 60
 WALK = [
@@ -41,33 +40,10 @@ WALK = [
 ]
 
 
-def unavailable(reason: str) -> NoReturn:
-    """Skip on a developer's machine; where CI is set, a check that cannot be made is a failure."""
-    reason = f"Amazon's Node SDK was NOT tested: {reason}"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def sdk() -> Path:
     """The SDK's folder, installed from the committed lock when it is not there yet."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        unavailable("install Node and npm")
-    lock, installed = HERE / "package-lock.json", CACHE / "package-lock.json"
-    modules = CACHE / "node_modules"
-    # npm writes this file last: where it is missing, an earlier install was interrupted.
-    complete = (modules / ".package-lock.json").exists() and installed.exists()
-    if not complete or installed.read_bytes() != lock.read_bytes():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "package.json", CACHE)
-        shutil.copy(lock, CACHE)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=False)
-        if done.returncode:
-            unavailable(f"npm ci failed: {done.stderr.strip()}")
-    return modules / "@amazonpay" / "amazon-pay-api-sdk-nodejs"
+    return installed(HERE, "Amazon's Node SDK") / "@amazonpay" / "amazon-pay-api-sdk-nodejs"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,96 @@
+"""Every page of the shop and of Amazon is sound: for everybody, in the dark too, and on a small telephone."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from amazonpay_nb import emulator, storefront, workbench
+from amazonpay_nb.storefront.shop import ARRIVALS
+from amazonpay_nb.workbench import Workbench
+from tests.browser.axe import violations
+from tests.browser.chromium import LOOKS, watch
+from tests.browser.walk import LOST, hosted_pages, shop_pages
+
+pytestmark = pytest.mark.browser
+
+SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > window.innerWidth"
+# The browser says so of each page that is a refusal; those are shown on purpose.
+REFUSED = "Failed to load resource: the server responded with a status of "
+PART_OF_ANOTHER = re.compile(r'{% (?:extends|include|from) "([\w-]+)\.html"')
+# The template of a page of the shop, by the first part of its address.
+SHOP = {"pay": "pay", "order": "review", "account": "account", "server": "server", "both": "both"} | dict.fromkeys(
+    ARRIVALS, "arrived"
+)
+
+
+@pytest.fixture
+def wb() -> Iterator[Workbench]:
+    """A shop and an emulated Amazon Pay in Europe, where a challenge is always asked for."""
+    wb = workbench.open(region="eu", buyer="you")
+    wb.set_up_keys()
+    yield wb
+    wb.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in a profile of its own; its colours do not fade from one scheme to the other."""
+    page = browser.new_page(reduced_motion="reduce")
+    page.set_default_timeout(15_000)
+    yield page
+    page.close()
+
+
+def templates(package: object) -> set[str]:
+    """Return the names of the templates that are pages by themselves, and not parts of others."""
+    folder = Path(str(getattr(package, "__file__", ""))).parent / "pages"
+    texts = {path.stem: path.read_text("utf-8") for path in folder.glob("*.html")}
+    return set(texts) - {part for text in texts.values() for part in PART_OF_ANOTHER.findall(text)}
+
+
+def flaws(page: Page) -> Iterator[str]:
+    """Give what is wrong with the page that is shown, in each of its looks."""
+    for width, scheme in LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 720})
+        found = violations(page)
+        found += ["scrolls sideways"] if page.evaluate(SCROLLS_SIDEWAYS) else []
+        yield from (f"{urlsplit(page.url).path} “{page.title()}”, {width} wide, {scheme}: {flaw}" for flaw in found)
+
+
+def sound(page: Page, walk: Iterator[None], template: Callable[[Page], str]) -> tuple[set[str], list[str]]:
+    """Take a walk; return which templates were seen, and what is wrong with them."""
+    complaints, seen, wrong = watch(page), set(), []
+    for _ in walk:
+        seen.add(template(page))
+        wrong += flaws(page)
+        wrong += [text for text in complaints if not (text.startswith(REFUSED) and text.endswith(f"({page.url})"))]
+        complaints.clear()
+    return seen, wrong
+
+
+def template_of_amazon(page: Page) -> str:
+    expect(page.get_by_text("not Amazon")).to_be_visible()
+    return urlsplit(page.url).path.rpartition("/")[2] if page.locator("form").count() else "problem"
+
+
+def template_of_the_shop(page: Page) -> str:
+    return "lost" if page.url.endswith(LOST) else SHOP[urlsplit(page.url).path.split("/")[1]]
+
+
+def test_every_page_of_amazon_is_sound(wb: Workbench, page: Page) -> None:
+    """No template is passed over, and no page keeps anybody out, is cut off, or complains."""
+    seen, wrong = sound(page, hosted_pages(wb, page), template_of_amazon)
+    assert not wrong, "\n".join(wrong)
+    assert seen == templates(emulator)
+
+
+def test_every_page_of_the_shop_is_sound(wb: Workbench, page: Page) -> None:
+    """The same for the shop, its confirmations and accounts, and both sides side by side."""
+    seen, wrong = sound(page, shop_pages(wb, page), template_of_the_shop)
+    assert not wrong, "\n".join(wrong)
+    assert seen == templates(storefront)

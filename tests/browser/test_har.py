@@ -1,0 +1,25 @@
+"""A journal that was written as an HTTP archive is read by a real browser."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from amazonpay_nb import har
+from amazonpay_nb.drills import Stage
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_browser_replays_what_was_answered(browser: Browser, tmp_path: Path) -> None:
+    """With the emulator gone, the archive alone answers a request with what the journal holds."""
+    with Stage.new() as stage:
+        stage.read(stage.charge(capture_now=True))
+    last = stage.client.journal.exchanges[-1]
+    page = browser.new_page()
+    page.route_from_har(har.write(stage.client.journal, tmp_path / "run.har"))
+    response = page.goto(f"{stage.emulator.url}{last.path}")
+
+    assert response is not None
+    assert (response.status, response.json()) == (200, last.response)
+    page.close()
