@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Request, expect
 
 from amazonpay_nb.spec.visits import PAGES
 from tests.browser.jupyterlab import HUB, SECONDS, SOMEBODY, VIEWPORT, Lab, OpenNotebook, jupyterlab
-from tests.browser.test_widgets_cards import Person, saves_a_wallet
+from tests.browser.person import Person, saves_a_wallet
 
 pytestmark = pytest.mark.browser
 
