@@ -1,12 +1,17 @@
 """Somebody in front of the panels in JupyterLab: one tab at a time, by clicks."""
 
+import contextlib
+from collections.abc import Iterator
+
 from playwright.sync_api import Locator, expect
 
 from tests.browser.jupyterlab import OpenNotebook
 
-__all__ = ["AGREE", "SIGNATURE", "Person", "reads", "saves_a_wallet"]
+__all__ = ["AGREE", "SIGNATURE", "Keyboard", "Person", "reads", "saves_a_wallet"]
 
 AGREE = ("Sign in", "Continue", "Agree and continue")
+MOST = 120  # more stops than a panel has
+_FOCUSED = "place => place === place.ownerDocument.activeElement && place.ownerDocument.hasFocus()"
 SIGNATURE = "✓ It fits the public key of SANDBOX-"
 
 
@@ -17,9 +22,16 @@ class Person:
         self._panels = notebook.page.locator(panels).first
         self._panels.wait_for()
 
+    def tab(self, name: str) -> Locator:
+        return self._panels.get_by_role("tab", name=name, exact=True)
+
     def opens(self, *tabs: str) -> None:
         for tab in tabs:
-            self._panels.get_by_role("tab", name=tab, exact=True).click()
+            self.tab(tab).click()
+
+    @property
+    def tabs(self) -> Locator:
+        return self._panels
 
     @property
     def panel(self) -> Locator:
@@ -31,9 +43,15 @@ class Person:
 
     def clicks(self, action: str) -> None:
         """Click, and wait until the panel is free again."""
+        with self.answered():
+            self.button(action).click()
+
+    @contextlib.contextmanager
+    def answered(self) -> Iterator[None]:
+        """Wait for the answer to what is done meanwhile."""
         # What stands there now gets a mark: without it, an old answer could be taken for the new one.
         self.said.locator(".widget-html-content").evaluate("place => place.insertAdjacentHTML('beforeend', '<s></s>')")
-        self.button(action).click()
+        yield
         expect(self.said.locator("s")).to_have_count(0)
         expect(self.said).not_to_have_text("Working …")
 
@@ -60,17 +78,65 @@ class Person:
         """Where the outcome or the explained error stands."""
         return self.panel.locator(".amazonpay-said")
 
+    def on_page(self, name: str) -> Locator:
+        """A button on the page in the frame."""
+        return self._frame.content_frame.get_by_role("button", name=name, exact=True)
+
     def presses(self, *names: str) -> None:
         """Press buttons on the page in the frame, one page after the other."""
-        frame = self._panels.locator("iframe.amazonpay-page:visible")
         for name in names:
-            found = frame.content_frame.get_by_role("button", name=name, exact=True)
+            found = self.on_page(name)
             found.wait_for(state="attached")
-            frame.scroll_into_view_if_needed()
+            self._frame.scroll_into_view_if_needed()
             found.click()
 
+    @property
+    def _frame(self) -> Locator:
+        return self._panels.locator("iframe.amazonpay-page:visible")
+
     def takes_another_card(self) -> None:
-        self._panels.locator("iframe.amazonpay-page:visible").content_frame.get_by_text("4444").click()
+        self._frame.content_frame.get_by_text("4444").click()
+
+
+class Keyboard:
+    """The same person, with the keyboard alone."""
+
+    def __init__(self, person: Person) -> None:
+        self._person, self._keys = person, person.panel.page.keyboard
+
+    def goes_to(self, place: Locator) -> None:
+        """Press Tab until the focus is there: forwards to the end of the page, then backwards."""
+        place.wait_for(state="attached")
+        for key in ("Tab", "Shift+Tab"):
+            for _ in range(MOST):
+                if place.evaluate(_FOCUSED):
+                    return
+                self._keys.press(key)
+        raise AssertionError(f"the focus does not come to {place}")
+
+    def presses(self, button: Locator, key: str = "Enter") -> None:
+        self.goes_to(button)
+        self._keys.press(key)
+
+    def writes(self, field: str, text: str) -> None:
+        self.goes_to(self._person.field(field))
+        self._keys.press("Control+A")
+        self._keys.type(text)
+
+    def does(self, action: str, key: str = "Enter") -> None:
+        """Press the button of an action, and wait until the panel is free again."""
+        with self._person.answered():
+            self.presses(self._person.button(action), key)
+
+    def opens(self, tab: str) -> None:
+        """Arrows go along the tabs, Enter opens one."""
+        self.goes_to(self._person.tabs.locator("[role=tab][tabindex='0']").first)
+        for _ in range(MOST):
+            if self._person.tab(tab).evaluate(_FOCUSED):
+                self._keys.press("Enter")
+                return
+            self._keys.press("ArrowRight")
+        raise AssertionError(f"no arrow leads to {tab}")
 
 
 def reads(place: Locator, *sentences: str) -> None:

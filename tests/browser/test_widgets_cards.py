@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.jupyterlab import SECONDS, VIEWPORT, Lab, OpenNotebook, jupyterlab
-from tests.browser.person import SIGNATURE, Person, reads, saves_a_wallet
+from tests.browser.person import AGREE, SIGNATURE, Keyboard, Person, reads, saves_a_wallet
 
 pytestmark = pytest.mark.browser
 
@@ -163,3 +163,32 @@ def test_a_declined_charge_is_explained_in_place_and_recovered(lab: Lab) -> None
         assert not notebook.errors
         by_clicks = journal_of(notebook)
     assert by_clicks == told_by_parameters(lab, "eu", RECOVERY)
+
+
+def test_the_main_path_needs_no_mouse(lab: Lab) -> None:
+    """Tab, arrows, Enter and Space alone: keys, button, Amazon's pages, completion, charge and refund."""
+    with panels(lab, "na") as (notebook, person):
+        keyboard = Keyboard(person)
+        person.tab("Keys").focus()  # as somebody comes to it from the cell above
+        keyboard.writes("private_key_file", "typed.pem")
+        keyboard.does("create")
+        keyboard.opens("Button")
+        keyboard.does("offer")
+        keyboard.opens("Page")
+        keyboard.does("start")
+        for name in ("Amazon Pay emulated", *AGREE):
+            keyboard.presses(person.on_page(name))
+        expect(person.panel).to_contain_text("The buyer is back.")
+        keyboard.opens("Cards")
+        keyboard.does("get_checkout_session")
+        keyboard.does("complete_checkout_session")
+        keyboard.opens("Payment desk")
+        keyboard.does("get_charge_permission")
+        keyboard.does("create_charge")
+        reads(person.said, "→ 201 Captured")
+        keyboard.writes("amount", "4.00")
+        keyboard.does("create_refund", key="Space")
+        reads(person.said, "→ 201 RefundInitiated")
+        assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 4.00', 'balance 10.00']"
+        assert len(notebook.code_cells()) == 3  # JupyterLab has taken no key for itself
+        assert not notebook.errors
