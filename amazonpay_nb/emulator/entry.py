@@ -25,7 +25,7 @@ _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
 _PAYLOADS = {"SignIn": SignInPayload}
 
 
-def start(world: World, form: dict[str, str], origin: str, own_host: str = "") -> Record:
+def start(world: World, form: dict[str, str], origin: str, own_host: str | None = None) -> Record:
     """Open a session from the form of `checkout.js`.
 
     Args:
@@ -112,7 +112,7 @@ def _check_environment(told: dict[str, Any]) -> None:
         raise Refusal(400, "InvalidParameterValue", f"This is a Sandbox; the button asks for {environment!r}.")
 
 
-def _check_origins(world: World, own_host: str, origins: tuple[str, ...]) -> None:
+def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...]) -> None:
     """The page with the button must be on a registered domain."""
     for origin in filter(None, origins):
         if origin == "null":  # a sandboxed frame: a browser does not tell where the page is from
