@@ -1,87 +1,29 @@
 """Somebody shows a notebook to others: without code, a step at a time, in the merchant's own shop, and offline."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser.axe import flaws
 from tests.browser.chromium import watch
 from tests.browser.jupyterlab import SECONDS
-from tests.unit.test_cli import COMMAND
+from tests.browser.presenter import BUTTON, Presentation, presenting
 
 pytestmark = pytest.mark.browser
 
 SHOP = {
     "merchant_name": "Kiosk <Ö>", "merchant_color": "#aa3366", "region": "eu", "currency": "GBP", "language": "de_DE",
 }  # fmt: skip
-BUTTON = "Amazon Pay"
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where `amazonpay-nb demo` shows notebook 01, in a shop with settings of its own."""
-    given = [part for name, value in SHOP.items() for part in ("-p", name, value)]
-    command = [*COMMAND, "demo", "01", "--no-browser", *given]
-    log = tmp_path_factory.mktemp("presenter") / "log"
-    with (
-        log.open("w") as said,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as presenter,
-    ):
-        try:
-            assert presenter.stdout is not None
-            found = re.search(r"http://127\.0\.0\.1:\d+/", presenter.stdout.readline())
-            assert found, "it says where the page is"
-            # It says so just before it listens.
-            with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=SECONDS) as http:
-                http.get(f"{found.group()}static/")
-            yield found.group()
-        finally:
-            presenter.terminate()
-
-
-class Presentation:
-    """What the people in front of the screen see, and the hand on mouse or keyboard."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.place = page.locator("#place")
-
-    def begun(self) -> None:
-        expect(self.place).to_have_text(re.compile(r"^1 of \d+: Set up outside"))
-
-    @property
-    def step(self) -> Locator:
-        return self.page.locator("section.step:not([hidden])")
-
-    def goes_to(self, title: str, button: str = "Next") -> None:
-        """Press Next, or Back, until a step is on the screen."""
-        while title not in self.place.inner_text():
-            self.clicks(button)
-
-    def clicks(self, name: str) -> None:
-        self.page.locator("#presenter").get_by_role("button", name=name, exact=True).click()
-
-    @property
-    def shop(self) -> FrameLocator:
-        """The shop's page, and then Amazon's, on this step."""
-        return self.step.frame_locator("iframe.amazonpay-page")
-
-    def plays_the_buyer(self) -> None:
-        """Go the whole way on the pages in the frame."""
-        self.shop.get_by_role("button", name=BUTTON).click()
-        self.agrees()
-
-    def agrees(self) -> None:
-        for page in ("sign-in", "payment-method", "consent", "challenge"):
-            self.shop.locator(f"form[action='{page}'] button.main").click()
-
-    def sees(self, text: str) -> None:
-        expect(self.step).to_contain_text(text)
+    with presenting(tmp_path_factory.mktemp("presenter") / "log", "01", **SHOP) as url:
+        yield url
 
 
 @pytest.fixture
@@ -89,13 +31,9 @@ def shown(browser: Browser, url: str) -> Iterator[Presentation]:
     """A presentation that has begun; it asks nothing of the world outside, and complains of nothing."""
     expect.set_options(timeout=SECONDS * 1000)
     page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    page.set_default_timeout(SECONDS * 1000)
     complaints, asked = watch(page), []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(url, wait_until="commit")
-    presentation = Presentation(page)
-    presentation.begun()
-    yield presentation
+    yield Presentation(page, url)
     page.close()
     assert complaints == []
     away = [url for url in asked if urlsplit(url).scheme != "data" and urlsplit(url).hostname != "127.0.0.1"]
@@ -187,6 +125,8 @@ def test_every_step_can_be_read_by_everybody(shown: Presentation) -> None:
     shown.plays_the_buyer()
     shown.clicks("Merchant's side")
     count = int(shown.place.inner_text().split()[2].strip(":"))
+    shown.goes_to("By clicks")
+    expect(shown.step.get_by_role("tab", name="Cards")).to_be_visible()  # the last cell has run
     shown.goes_to("1 of", "Back")
     wrong = []
     for number in range(count):
