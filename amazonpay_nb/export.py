@@ -24,8 +24,11 @@ _SECRETS = (
     re.compile(r"\bSignature=[A-Za-z0-9+/]{40}"),
     re.compile(r"\bbuyerToken=[A-Za-z0-9%|_-]{20}"),
 )
-# An output that lives in a kernel or a server, and would be dead in the page.
-_ALIVE = re.compile(r"<(?:iframe|script|object|embed)\b", re.IGNORECASE)
+# An output that lives in a kernel or a server, and would be dead in the page, or that runs something.
+_ALIVE = re.compile(
+    r"""<(?:iframe|script|object|embed)\b|<[^>]*[\s"'/]on\w+\s*=|(?:href|src|action)\s*=\s*["']?\s*javascript:""",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

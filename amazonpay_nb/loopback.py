@@ -1,6 +1,11 @@
-"""Serve an ASGI application on a loopback port from a thread, to visitors who know it by a name of this machine."""
+"""Serve an ASGI application on a loopback port from a thread, to visitors who know it by a name of this machine.
+
+On a remote hub the browser's loopback is another one: jupyter-server-proxy hands the pages on, each port under
+``…/proxy/PORT`` of one host, and says so in a header of each request.
+"""
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Mapping
@@ -22,13 +27,16 @@ __all__ = [
     "LoopbackServer",
     "bounded",
     "is_loopback",
+    "is_proxied",
     "known_as",
     "open_port",
+    "seen_from",
 ]
 
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
 # Where the server of this kernel is reached from outside, as JupyterHub says it: the whole address, and its path.
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
+_PROXIED = re.compile(r"/proxy/\d+/?$")
 
 
 def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
@@ -73,6 +81,26 @@ def known_as(host: str, environment: Mapping[str, str] = os.environ) -> bool:
     JupyterHub the visitors come by a proxy that asks who they are, under the hub's name.
     """
     return is_loopback(host) or any(environment.get(name) for name in HUB_VARIABLES)
+
+
+def is_proxied(headers: Mapping[str, str]) -> bool:
+    """Tell whether a request came through jupyter-server-proxy."""
+    return bool(_PROXIED.search(headers.get("x-forwarded-prefix", "")))
+
+
+def seen_from(path: str, headers: Mapping[str, str], address: str) -> str:
+    """Return an address as the browser that sent a request can reach it.
+
+    Args:
+        path: The request's.
+        headers: The request's.
+        address: Where the browser is to go; what is not on loopback stays as it is.
+    """
+    parts = urlsplit(address)
+    if not is_proxied(headers) or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
+        return address
+    # Relative, since the proxy would write its own prefix before a path.
+    return f"{'../' * path.count('/')}{parts.port}{parts.path}{f'?{parts.query}' if parts.query else ''}"
 
 
 def bounded(receive: Receive) -> Receive:

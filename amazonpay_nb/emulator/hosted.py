@@ -23,6 +23,7 @@ from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.texts import Texts, texts
 from amazonpay_nb.emulator.visit import Visit
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.loopback import is_proxied, seen_from
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
 from amazonpay_nb.spec.visits import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 
@@ -134,7 +135,7 @@ def build_pages(app: FastAPI, world: World) -> None:  # noqa: C901 (a function f
         form = await _form(request)
         request.state.language = form.get("checkoutLanguage")
         with world.store.transaction():
-            session = entry.start(world, form, request.headers.get("origin", ""))
+            session = entry.start(world, form, request.headers.get("origin", ""), _own_host(request))
         return _to("sign-in", session.id)
 
     @router.post("/initiate")
@@ -177,7 +178,9 @@ def build_pages(app: FastAPI, world: World) -> None:  # noqa: C901 (a function f
                 address = visit.press(name, form)
         except Refusal as refusal:
             return pages.show(name, pages.find(request, form), refusal, form)
-        return RedirectResponse(address, 303) if address else _to(visit.page, visit.session.id)
+        if not address:
+            return _to(visit.page, visit.session.id)
+        return RedirectResponse(seen_from(request.url.path, request.headers, address), 303)
 
     app.routes.extend(router.routes)  # what `include_router` adds costs each request more than its handler
 
@@ -188,6 +191,11 @@ async def _form(request: Request) -> dict[str, str]:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:
         raise Refusal(400, "InvalidRequest", f"A form has at most {_MAX_FIELDS} fields.") from None
+
+
+def _own_host(request: Request) -> str | None:
+    """Return the host of a proxy that both the shop's page and this one are behind."""
+    return request.url.hostname if is_proxied(request.headers) else None
 
 
 def _to(page: str, session_id: str) -> Response:

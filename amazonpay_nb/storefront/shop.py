@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from amazonpay_nb.button import embed
 from amazonpay_nb.journal import Journal
-from amazonpay_nb.loopback import Guarded, LoopbackServer
+from amazonpay_nb.loopback import Guarded, LoopbackServer, seen_from
 from amazonpay_nb.spec.visits import RETURN_PARAMETER
 from amazonpay_nb.storefront.books import happenings, outcome, payments, saved_methods
 from amazonpay_nb.storefront.colors import OWN_COLOR, palette
@@ -37,6 +37,10 @@ _PAGES.filters["embed"] = embed
 LANGUAGES = languages(_HERE / "texts")
 # The pages a buyer can come back to; what stands there until the merchant's server has done its part.
 ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
+
+
+def _seen(request: Request, address: str) -> str:
+    return seen_from(request.url.path, request.headers, address)
 
 
 def _new_token() -> str:
@@ -128,19 +132,19 @@ class Storefront:
         """The pages of a visit: the first one, the review page, and the addresses that the buyer comes back to."""
 
         @app.get("/pay/{token}")
-        async def pay(token: str) -> Response:
+        async def pay(token: str, request: Request) -> Response:
             visit = self._visits.get(token)
             if visit is None or visit.button is None:
                 return self._page("lost.html", 404)
-            script_url, config = visit.button
+            script_url, config = _seen(request, visit.button[0]), visit.button[1]
             # What the page says around the button: by what makes it go to Amazon, else by the button's placement.
             offer = visit.start if visit.start != "button" else config.get("placement", "Other").lower()
             return self._page("pay.html", script_url=script_url, config=config, offer=offer, visit=visit)
 
         @app.get("/order/{token}")
-        async def review(token: str) -> Response:
+        async def review(token: str, request: Request) -> Response:
             visit = self._visits.get(token)
-            return self._review(visit) if visit and visit.review else self._page("lost.html", 404)
+            return self._review(visit, request) if visit and visit.review else self._page("lost.html", 404)
 
         @app.post("/order/{token}")
         async def order(token: str, request: Request) -> Response:
@@ -148,9 +152,9 @@ class Storefront:
             if visit is None or visit.review is None:
                 return self._page("lost.html", 404)
             if visit.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
-                return RedirectResponse(visit.review.redirect_url, 303)
+                return RedirectResponse(_seen(request, visit.review.redirect_url), 303)
             form = parse_qs((await request.body()).decode("utf-8", "replace"))
-            return self._order(visit, visit.review, form.get("delivery", [""])[0])
+            return self._order(visit, visit.review, request, form.get("delivery", [""])[0])
 
         @app.get("/{kind}/{token}/news")
         async def news(kind: str, token: str, request: Request) -> Response:
@@ -174,19 +178,22 @@ class Storefront:
         ended = outcome(self.journal, session_id) if session_id else None
         return self._page(template, kind=kind, session_id=session_id, outcome=ended, token=request.path_params["token"])
 
-    def _review(self, visit: Visit, error: bool = False) -> Response:
-        values = {"visit": visit, "review": visit.review, "cart": visit.cart, "error": error}
+    def _review(self, visit: Visit, request: Request, error: bool = False) -> Response:
+        script_url = _seen(request, visit.script_url)
+        values = {
+            "visit": visit, "review": visit.review, "cart": visit.cart, "error": error, "script_url": script_url,
+        }  # fmt: skip
         return self._page("review.html", 400 if error else 200, **values)
 
-    def _order(self, visit: Visit, review: Review, delivery: str) -> Response:
+    def _order(self, visit: Visit, review: Review, request: Request, delivery: str) -> Response:
         """Take the order; now it is the turn of the merchant's server."""
         if visit.cart and visit.cart.deliveries:
             try:
                 visit.cart = visit.cart.with_delivery(delivery)
             except ValueError:
-                return self._review(visit, error=True)
+                return self._review(visit, request, error=True)
         query = urlencode({RETURN_PARAMETER: review.session_id})
-        return RedirectResponse(f"{visit.address('ordered')}?{query}", 303)
+        return RedirectResponse(_seen(request, f"{visit.address('ordered')}?{query}"), 303)
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}

@@ -11,7 +11,7 @@ __all__ = ["chromium", "executable", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
+    "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP hub.test 127.0.0.1",
 )  # fmt: skip
 
 

@@ -21,12 +21,14 @@ from playwright.sync_api import Locator, Page, ViewportSize
 
 from tests.browser.chromium import watch
 
-__all__ = ["VIEWPORT", "Lab", "OpenNotebook", "jupyterlab"]
+__all__ = ["HUB", "SOMEBODY", "VIEWPORT", "Lab", "OpenNotebook", "jupyterlab"]
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 60  # more than any step takes on a busy machine; nothing waits for it to pass
+SECONDS = 10  # more than any step takes on a busy machine; nothing waits for it to pass
 # Tall, because JupyterLab does not render cells that are off the screen.
 VIEWPORT: ViewportSize = {"width": 1300, "height": 1600}
+# The host of a hub, which `chromium` finds, and where somebody's own server is on it.
+HUB, SOMEBODY = "hub.test", "/user/somebody/"
 _QUIET = {"fetchNews": "false", "checkForUpdates": False}  # no dialog about news, and no request for it
 # JupyterLab writes a Markdown cell's HTML into the page before it resolves relative addresses, so now and then the
 # browser asks for an address that nobody meant; the resolved one begins with /files/ and is not forgiven.
@@ -206,8 +208,12 @@ class OpenNotebook:
 
 
 @contextlib.contextmanager
-def jupyterlab(page: Page, folder: Path) -> Iterator[Lab]:
-    """Run a server that reads and writes nothing outside of *folder*, and show it in *page*."""
+def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[Lab]:
+    """Run a server that reads and writes nothing outside of *folder*, and show it in *page*.
+
+    Args:
+        on_hub: Make it the server of one person on a remote hub: on another host, and with a path of its own.
+    """
     root, settings = folder / "root", folder / "settings"
     (root / "notebooks").mkdir(parents=True)
     shutil.copytree(ROOT / "docs" / "images", root / "docs" / "images")  # the notebooks show them
@@ -226,8 +232,10 @@ def jupyterlab(page: Page, folder: Path) -> Iterator[Lab]:
         "--LabApp.expose_app_in_browser=True",  # window.jupyterapp
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *(["--allow-root"] if os.geteuid() == 0 else []),
+        *([f"--ServerApp.base_url={SOMEBODY}", "--ServerApp.allow_remote_access=True"] if on_hub else []),
     ]  # fmt: skip
-    environment = os.environ | {name: str(path) for name, path in folders.items()}
+    hub = {"JUPYTERHUB_SERVICE_PREFIX": SOMEBODY} if on_hub else {}
+    environment = os.environ | {name: str(path) for name, path in folders.items()} | hub
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         address: Future[str] = Future()
@@ -235,11 +243,11 @@ def jupyterlab(page: Page, folder: Path) -> Iterator[Lab]:
         listener = threading.Thread(target=_listen, args=(server.stderr, address))
         listener.start()
         try:
-            url = address.result(SECONDS)
+            url = address.result(SECONDS) + (SOMEBODY.rstrip("/") if on_hub else "")
             # The server tells its address just before it listens; httpx tries again until it does.
             with httpx.Client(transport=httpx.HTTPTransport(retries=6)) as http:
                 http.get(f"{url}/api/status", params={"token": token}).raise_for_status()
-            yield Lab(page, url, token, root)
+            yield Lab(page, url.replace("127.0.0.1", HUB) if on_hub else url, token, root)
         finally:
             server.terminate()
             listener.join()

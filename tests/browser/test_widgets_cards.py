@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser.jupyterlab import SECONDS, VIEWPORT, Lab, OpenNotebook, jupyterlab
+from tests.browser.person import AGREE, SIGNATURE, Keyboard, Person, reads, saves_a_wallet
 
 pytestmark = pytest.mark.browser
 
@@ -51,10 +52,8 @@ import json, re
 told = [{name: value for name, value in row.items() if name not in ("headers", "at")} for row in wb.journal.export()]
 told = re.sub(r"127\.0\.0\.1:[0-9]+", "127.0.0.1:PORT", json.dumps(told))
 """
-AGREE = ("Sign in", "Continue", "Agree and continue")
 CHALLENGE = "Confirm: it is me"
 UPDATE = "Update your payment method"
-SIGNATURE = "✓ It fits the public key of SANDBOX-"
 
 
 @pytest.fixture(scope="module")
@@ -63,96 +62,6 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     expect.set_options(timeout=SECONDS * 1000)
     with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
         yield running
-
-
-class Person:
-    """Somebody who sees one tab at a time, and clicks what is on it."""
-
-    def __init__(self, notebook: OpenNotebook) -> None:
-        self._notebook, self._panels = notebook, notebook.page.locator(".amazonpay-panels").first
-        self._panels.wait_for()
-
-    def opens(self, *tabs: str) -> None:
-        for tab in tabs:
-            self._panels.get_by_role("tab", name=tab, exact=True).click()
-
-    @property
-    def panel(self) -> Locator:
-        """The panel that is on view."""
-        return self._panels.locator(".amazonpay-panel:visible")
-
-    def button(self, action: str) -> Locator:
-        return self.panel.locator(f"button.amazonpay-action-{action}")
-
-    def clicks(self, action: str) -> None:
-        """Click, and wait until the panel is free again."""
-        self.button(action).click()
-        expect(self.said).not_to_have_text("Working …")
-
-    def chooses(self, field: str, value: str) -> None:
-        choice = self.panel.locator(f".amazonpay-field-{field} select")
-        choice.wait_for()
-        label = next(text for text in choice.locator("option").all_text_contents() if text.startswith(value))
-        choice.select_option(label=label)
-
-    def types(self, field: str, text: str) -> None:
-        place = self.panel.locator(f".amazonpay-field-{field} input")
-        place.fill(text)
-        place.press("Tab")
-
-    @property
-    def said(self) -> Locator:
-        """Where the outcome or the explained error stands."""
-        return self.panel.locator(".amazonpay-said")
-
-    def presses(self, *names: str) -> None:
-        """Press buttons on the page in the frame, one page after the other."""
-        frame = self._panels.locator("iframe.amazonpay-page:visible")
-        for name in names:
-            found = frame.content_frame.get_by_role("button", name=name, exact=True)
-            found.wait_for(state="attached")
-            frame.scroll_into_view_if_needed()
-            found.click()
-
-    def takes_another_card(self) -> None:
-        self._panels.locator("iframe.amazonpay-page:visible").content_frame.get_by_text("4444").click()
-
-
-def reads(place: Locator, *sentences: str) -> None:
-    """Find sentences where a newcomer looks for them."""
-    for sentence in sentences:
-        expect(place).to_contain_text(sentence)
-
-
-def saves_a_wallet(person: Person, key_file: str, *challenge: str) -> None:
-    """Keys, button, page, completion; what is not possible yet is grey, with the reason beside it."""
-    person.types("private_key_file", key_file)
-    person.clicks("create")
-    expect(person.said).to_contain_text("Nothing was sent to Amazon Pay.")
-    person.opens("Cards")
-    expect(person.button("get_checkout_session")).to_be_disabled()
-    expect(person.panel).to_contain_text("There is no Checkout Session yet.")
-    person.opens("Button")
-    expect(person.panel).to_contain_text("PaymentMethodOnFile")
-    person.opens("Page")
-    person.clicks("start")
-    person.presses("Amazon Pay emulated", *AGREE, *challenge)
-    expect(person.panel).to_contain_text("The buyer is back.")
-    reads(person.panel, "POST /checkout/initiate", SIGNATURE, "Checkout Session New → Open: “Click the button” (buyer)")
-    person.opens("Cards")
-    person.clicks("get_checkout_session")
-    expect(person.panel).to_contain_text("● Open")
-    reads(person.said, "GET /", "→ 200 Open", SIGNATURE, "Reading is possible in every state; this one is Open.")
-    person.clicks("complete_checkout_session")
-    expect(person.panel).to_contain_text("● Completed")
-    reads(
-        person.said, "/complete → 200 Completed", SIGNATURE, "is new, so Amazon does the work",
-        "Charge Permission New → Chargeable: “Complete Checkout Session” (merchant)",
-    )  # fmt: skip
-    expect(person.button("complete_checkout_session")).to_be_disabled()
-    person.opens("Charge Permission")
-    person.clicks("get_charge_permission")
-    expect(person.panel).to_contain_text("● Chargeable")
 
 
 def held(notebook: OpenNotebook) -> str:
@@ -254,3 +163,32 @@ def test_a_declined_charge_is_explained_in_place_and_recovered(lab: Lab) -> None
         assert not notebook.errors
         by_clicks = journal_of(notebook)
     assert by_clicks == told_by_parameters(lab, "eu", RECOVERY)
+
+
+def test_the_main_path_needs_no_mouse(lab: Lab) -> None:
+    """Tab, arrows, Enter and Space alone: keys, button, Amazon's pages, completion, charge and refund."""
+    with panels(lab, "na") as (notebook, person):
+        keyboard = Keyboard(person)
+        person.tab("Keys").focus()  # as somebody comes to it from the cell above
+        keyboard.writes("private_key_file", "typed.pem")
+        keyboard.does("create")
+        keyboard.opens("Button")
+        keyboard.does("offer")
+        keyboard.opens("Page")
+        keyboard.does("start")
+        for name in ("Amazon Pay emulated", *AGREE):
+            keyboard.presses(person.on_page(name))
+        expect(person.panel).to_contain_text("The buyer is back.")
+        keyboard.opens("Cards")
+        keyboard.does("get_checkout_session")
+        keyboard.does("complete_checkout_session")
+        keyboard.opens("Payment desk")
+        keyboard.does("get_charge_permission")
+        keyboard.does("create_charge")
+        reads(person.said, "→ 201 Captured")
+        keyboard.writes("amount", "4.00")
+        keyboard.does("create_refund", key="Space")
+        reads(person.said, "→ 201 RefundInitiated")
+        assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 4.00', 'balance 10.00']"
+        assert len(notebook.code_cells()) == 3  # JupyterLab has taken no key for itself
+        assert not notebook.errors

@@ -1,6 +1,7 @@
 """The control interface: clock, outcomes, faults, snapshots, and who may use it."""
 
 import json
+import os
 import re
 import stat
 from datetime import UTC, datetime
@@ -294,6 +295,20 @@ class TestAccounts:
         with Emulator("na", seed=7, domains=("Shop.Test",)) as emulator, Shop(emulator) as shop:
             assert shop.click({}, origin_url="https://shop.test").status_code == 400
             assert shop.click({}, origin_url="https://other.test").status_code == 403
+
+    def test_behind_a_hubs_proxy_the_shop_is_on_the_same_host(self, na: Shop) -> None:
+        """Which nobody can register before; without the proxy the host of the request says nothing."""
+        proxied = {"host": "hub.test", "x-forwarded-prefix": "/user/ann/proxy/8001"}
+        account = na.account
+        form = {
+            "origin_url": "https://hub.test", "publicKeyId": account.public_key_id, "merchantId": account.merchant_id,
+        }  # fmt: skip
+        os.environ["JUPYTERHUB_SERVICE_PREFIX"] = "/user/ann/"  # else such a visitor is not answered at all
+        try:
+            for headers, words in ((proxied, "Signature does not match"), ({"host": "hub.test"}, "not registered")):
+                assert words in na.http.post("/checkout/initiate", data=form, headers=headers).text
+        finally:
+            del os.environ["JUPYTERHUB_SERVICE_PREFIX"]
 
 
 def test_https_is_trusted_by_its_own_authority() -> None:

@@ -6,13 +6,14 @@ import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
 import trustme
 from starlette.types import Receive, Scope, Send
 
-from amazonpay_nb.loopback import LoopbackServer, open_port
+from amazonpay_nb.loopback import LoopbackServer, open_port, seen_from
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,3 +150,26 @@ def test_it_can_run_in_the_thread_that_asks() -> None:
     server.stop()
     thread.join(10)
     assert not thread.is_alive()
+
+
+PROXIED = {"x-forwarded-prefix": "/user/ann/proxy/8001"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "address", "seen"),
+    [
+        ("/checkout/consent", PROXIED, "http://127.0.0.1:8002/result/x?a=b%20c", "../../8002/result/x?a=b%20c"),
+        ("/order", PROXIED, "http://localhost:8002/", "../8002/"),
+        ("/checkout/consent", PROXIED, "https://shop.example/result", "https://shop.example/result"),
+        ("/checkout/consent", {}, "http://127.0.0.1:8002/result/x", "http://127.0.0.1:8002/result/x"),
+        ("/checkout/consent", {"x-forwarded-prefix": "/shop"}, "http://127.0.0.1:8002/x", "http://127.0.0.1:8002/x"),
+    ],
+)
+def test_behind_a_proxy_a_loopback_address_is_one_port_beside(
+    path: str, headers: dict[str, str], address: str, seen: str
+) -> None:
+    """What the browser makes of it lies under the same proxy; everything else stays as it is."""
+    assert seen_from(path, headers, address) == seen
+    if seen != address:
+        under = urljoin(f"https://hub.example/user/ann/proxy/8001{path}", seen)
+        assert under.startswith("https://hub.example/user/ann/proxy/8002/")

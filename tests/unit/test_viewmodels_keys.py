@@ -22,6 +22,7 @@ from amazonpay_nb.signing import verify_payload
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.routes import QUESTIONS, ROUTES
 from amazonpay_nb.spec.visits import FLOWS, flow_of, lookup
+from amazonpay_nb.stay import HostedPage
 from amazonpay_nb.storefront import Arrival
 from amazonpay_nb.viewmodels.button import ButtonModel, route
 from amazonpay_nb.viewmodels.keys import KeyModel
@@ -435,3 +436,14 @@ def test_on_a_hub_loopback_pages_are_reached_through_its_proxy(
 ) -> None:
     """Amazon's own pages are not; and on one's own machine nothing changes."""
     assert browser_address(url, environment) == address
+
+
+def test_amazons_own_pages_are_a_link() -> None:
+    """They refuse to be framed; the emulator's stand in the notebook."""
+    for environment, frames in (("emulator", 1), ("sandbox", 0)):
+        wb = workbench.open(environment=environment, buyer="you")
+        page = HostedPage(wb, wb.shop.new_visit(), "https://payments.amazon.com/checkout")
+        html = page._repr_mimebundle_()["text/html"]
+        assert html.count("<iframe") == frames
+        assert '<a href="https://payments.amazon.com/checkout" target="_blank"' in html
+        wb.close()

@@ -1,0 +1,270 @@
+"""Each panel by clicks: keys, button, page, cards and payment desk, with what goes wrong and what is not possible."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.jupyterlab import SECONDS, VIEWPORT, Lab, OpenNotebook, jupyterlab
+from tests.browser.person import AGREE, Person, reads
+
+pytestmark = pytest.mark.browser
+
+OPEN = """\
+from amazonpay_nb import workbench
+wb = workbench.open()
+"""
+# A wallet is there when the person comes; a script has set it up.
+WALLET = """\
+from amazonpay_nb import workbench
+wb = workbench.open(buyer="script")
+keys = wb.set_up_keys()
+arrival = await wb.set_up_visit()
+session = wb.client.complete_checkout_session(arrival.checkout_session_id)
+wb.buyer = "you"
+"""
+KEYS = """\
+from dataclasses import replace
+from amazonpay_nb.keys import generate, save
+from amazonpay_nb.widgets.keys import KeyPanel
+other = generate()
+_ = save(other, "other.pem", overwrite=True)
+KeyPanel(wb)
+"""
+BUTTON = """\
+from amazonpay_nb.widgets.button import ButtonPanel
+_ = wb.set_up_keys()
+ButtonPanel(wb)
+"""
+PAGE = """\
+from amazonpay_nb.widgets.page import PagePanel
+_ = wb.set_up_keys()
+panel = PagePanel(wb)
+panel
+"""
+CARDS = """\
+from amazonpay_nb.widgets.cards import CardsPanel
+CardsPanel(wb)
+"""
+DESK = """\
+from amazonpay_nb.widgets.desk import DeskPanel
+DeskPanel(wb)
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab for this file's tests; it is not started where there is no browser."""
+    expect.set_options(timeout=SECONDS * 1000)
+    with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+def shown(notebook: OpenNotebook, *sources: str) -> Person:
+    """Run cells, and sit down in front of what they show."""
+    for source in sources:
+        notebook.run_cell(source)
+    notebook.finish()
+    assert not notebook.refusals()
+    return Person(notebook, ".jp-Notebook")
+
+
+def test_keys_are_made_loaded_and_checked(lab: Lab) -> None:
+    """What is wrong with a key is said in its place, and the pair in use stays the one it was."""
+    # As another region's account would name it.
+    asks = "wb._keys, wb._client = replace(wb.keys, public_key_id='SANDBOX-' + 'A' * 24), None"
+    with lab.new(OPEN, KEYS, asks) as notebook:
+        person = shown(notebook, OPEN, KEYS)
+        reads(person.panel, "never leaves this machine", "is uploaded to Amazon", "travels with each request")
+        expect(person.button("load")).to_be_disabled()
+        reads(person.panel, "Say which: a file, or a private key.")
+
+        person.types("private_key_file", "mine.pem")
+        person.clicks("create")
+        reads(person.said, "mine.pem, mode 0600", "registered with the emulator")
+        assert notebook.value("__import__('os').stat('mine.pem').st_mode & 0o777") == "384"
+        made = notebook.value("wb.keys.fingerprint")
+
+        person.types("private_key_file", "")
+        for text, finding in (
+            (notebook.value("print(other.public_pem) or other.public_pem"), "This is a public key, not a private key."),
+            ("nonsense", "This is not a key in PEM."),
+        ):
+            person.types("private_key", text.strip("'").replace("\\n", "\n"), "textarea")
+            person.clicks("check")
+            reads(person.said, finding)
+            expect(person.field("private_key", "textarea")).to_have_value("")  # a secret does not stay on the screen
+            person.types("private_key", text, "textarea")
+            person.clicks("load")
+            reads(person.said.get_by_role("alert"), finding)
+        person.types("private_key_file", "other.pem")
+        person.types("public_key_id", "LIVE-" + "A" * 24)
+        person.clicks("load")
+        reads(person.said.get_by_role("alert"), "A live key does not fit the environment emulator.")
+        assert notebook.value("wb.keys.fingerprint") == made
+
+        person.types("public_key_id", "")
+        person.clicks("check")
+        reads(person.said, "RSA key of 2048 bits", "File mode 0600")
+        person.clicks("load")
+        reads(person.said, "other.pem, mode 0600")
+        assert notebook.value("wb.keys.fingerprint == other.fingerprint") == "True"
+        person.clicks("ask_amazon")
+        reads(person.said, "knows the key", "→ 404 ResourceNotFound")
+
+        notebook.run_cell(asks)
+        notebook.finish()
+        person.clicks("ask_amazon")
+        reads(person.said, "another region or environment", "It was not accepted for SANDBOX-AAAA")
+        assert not notebook.errors
+
+
+def test_a_key_is_uploaded(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """From a file of the browser's computer into the field, and no further than the kernel."""
+    with lab.new(OPEN, KEYS) as notebook:
+        person = shown(notebook, OPEN, KEYS)
+        pem = notebook.value("open('other.pem').read()").strip("'").replace("\\n", "\n")
+        with notebook.page.expect_file_chooser() as choosing:
+            notebook.page.locator("button.amazonpay-upload").click()
+        choosing.value.set_files({"name": "k.pem", "mimeType": "text/plain", "buffer": pem.encode()})
+        expect(person.button("load")).to_be_enabled()
+        person.clicks("load")
+        reads(person.said, "in the memory of this process")
+        assert notebook.value("wb.keys.fingerprint == other.fingerprint") == "True"
+        assert pem.splitlines()[1] not in str(notebook.code_cells())
+        assert not notebook.errors
+
+
+def test_a_button_is_chosen_and_shown(lab: Lab) -> None:
+    """Every choice changes payload or picture; a few questions lead to the flow of whoever does not know it."""
+    with lab.new(OPEN, BUTTON) as notebook:
+        person = shown(notebook, OPEN, BUTTON)
+        reads(person.panel, "Set up outside of the purchase flow", "AMZN-PAY-RSASSA-PSS-V2", "chargePermissionType")
+        expect(person.field("amount")).to_be_disabled()
+        reads(person.panel, "Nothing is bought")
+
+        person.option("flow", "end-of-checkout").click()
+        reads(person.panel, "paymentDetails.chargeAmount")
+        expect(person.option("language", "de_DE")).to_be_disabled()
+        reads(person.panel, "North America does not offer it.")
+        person.types("amount", "none")
+        expect(person.button("offer")).to_be_disabled()
+        reads(person.panel, "The amount cannot be used")
+        person.types("amount", "9.50")
+        person.option("scopes", "email").click()
+        person.option("color", "DarkGray").click()
+        person.option("product_type", "PayOnly").click()
+        reads(person.panel, '"amount": "9.50"', "DarkGray, en_US, placement Checkout")
+        person.clicks("offer")
+        frame = notebook.page.locator("iframe.amazonpay-page").content_frame
+        expect(frame.get_by_role("button", name="Amazon Pay emulated")).to_have_css(
+            "background-color", "rgb(58, 69, 83)"
+        )
+        expect(frame.locator("body")).to_contain_text("9.50")
+
+        person.option("flow", "none").click()
+        person.option("purpose", "buy").click()
+        person.option("ships", "yes").click()
+        reads(person.panel, "02_set_up_with_express_checkout", "The buyer chooses at Amazon", "PayAndShip")
+        person.option("purpose", "save").click()
+        person.option("signed_in", "no").click()
+        reads(person.panel, "04_sign_in_and_set_up", "One consent signs the visitor in")
+        assert not notebook.errors
+
+
+def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
+    """Another cell is answered meanwhile; who is late is told, and welcome; and a new visit begins anew."""
+    free, short, long = "6 * 7", "wb.wait_seconds = 0.5", "wb.wait_seconds = 300"
+    with lab.new(OPEN, PAGE, free, short, long) as notebook:
+        person = shown(notebook, OPEN, PAGE)
+        person.clicks("start")
+        expect(person.panel).to_contain_text("The page is open, and the buyer is waited for.")
+        notebook.run_cell(free)
+        notebook.wait_for_output('"42"')
+        notebook.run_cell(short)
+        notebook.finish()
+        assert notebook.value("panel.model.waiting") == "True"
+
+        person.clicks("start")
+        reads(person.panel, "Nobody came back within 0.5 seconds. The page is still open.")
+        person.presses("Amazon Pay emulated", *AGREE)
+        notebook.frames.content_frame.get_by_role("heading", name="Welcome back").wait_for()
+        person.clicks("wait")
+        reads(person.panel, "The buyer is back.", "amazonCheckoutSessionId", "Complete Checkout Session")
+
+        notebook.run_cell(long)
+        notebook.finish()
+        person.clicks("start")
+        reads(person.panel, "The page is open, and the buyer is waited for.")
+        person.presses("Amazon Pay emulated", "Cancel and return to Emulated Shop")
+        reads(person.panel, "The buyer has left Amazon's pages without agreeing.", "nothing was saved")
+        assert not notebook.errors
+
+
+def test_a_card_says_what_is_not_possible_and_why(lab: Lab) -> None:
+    """Grey buttons have the reason beside them; what is possible says what is sent."""
+    with lab.new(WALLET, CARDS) as notebook:
+        shown(notebook, WALLET, CARDS)
+        person = Person(notebook)
+        reads(person.panel, "● Completed")
+        expect(person.button("update_checkout_session")).to_be_disabled()
+        reads(person.panel, 'Checkout Session is Completed: "Update Checkout Session" is not possible')
+        person.opens("Charge Permission")
+        reads(person.panel, "nothing has told its state yet")
+        person.clicks("get_charge_permission")
+        person.clicks("update_charge_permission")
+        reads(person.said, "PATCH", "→ 200 Chargeable", "None: it has no effect on Update Charge Permission.")
+        person.clicks("close_charge_permission")
+        reads(person.panel, "● Closed")
+        expect(person.button("create_charge")).to_be_disabled()
+        reads(person.panel, 'Charge Permission is Closed: "Create Charge" is not possible')
+        person.opens("Refund")
+        reads(person.panel, "There is no Refund yet.")
+        assert not notebook.errors
+
+
+def test_the_desk_does_all_that_can_be_done_with_money(lab: Lab) -> None:
+    """Hold, capture a part, refund, be declined, cancel, close; bars, ledger and limit follow."""
+    with lab.new(WALLET, DESK) as notebook:
+        person = shown(notebook, WALLET, DESK)
+        reads(person.panel, "No money has moved yet.", "nothing of 15000.00 USD")
+        person.clicks("get_charge_permission")
+        person.types("amount", "20.00")
+        person.chooses("charge_initiator", "CITU")
+        person.chooses("channel", "Web")
+        person.field("capture_now").uncheck()
+        person.clicks("create_charge")
+        reads(person.said, "→ 201 Authorized")
+        reads(person.panel, "20.00 of 15000.00 USD", "Where the money is")
+        person.types("amount", "12.00")
+        person.clicks("capture_charge")
+        reads(person.said, "→ 200 Captured", "Charge Authorized → CaptureInitiated")
+        person.types("amount", "5.00")
+        person.clicks("create_refund")
+        reads(person.said, "→ 201 RefundInitiated")
+        person.clicks("wait")
+        person.clicks("get_refund")
+        reads(person.said, "Refunded")
+        bars = person.panel.locator("svg", has_text="Where the money is").locator("desc")
+        expect(bars).to_contain_text("12.00 USD")
+        expect(bars).to_contain_text("7.00 USD")
+        reads(person.panel.locator("table", has_text="Ledger"), "createCharge", "captureCharge", "createRefund")
+
+        person.chooses("simulation_code", "SoftDeclined")
+        person.clicks("create_charge")
+        reads(person.said.get_by_role("alert"), "SoftDeclined")
+        reads(person.panel, "is Chargeable")  # the wallet is as it was
+        person.chooses("simulation_code", "none")
+        person.clicks("create_charge")
+        reads(person.said, "→ 201 Authorized")
+        person.clicks("cancel_charge")
+        reads(person.said, "→ 200 Canceled")
+        expect(person.button("capture_charge")).to_be_disabled()
+        reads(person.panel, 'Charge is Canceled: "Capture Charge" is not possible')
+        person.clicks("close_charge_permission")
+        reads(person.said, "→ 200 Closed")
+        expect(person.button("create_charge")).to_be_disabled()
+        held = "[f'{name} {sum:f}' for sums in wb.journal.totals().values() for name, sum in sums.items()]"
+        assert notebook.value(held) == "['authorised 0.00', 'captured 12.00', 'refunded 5.00', 'balance 7.00']"
+        assert notebook.value("[e.request.get('chargeInitiator') for e in wb.journal.exchanges if e.request]")
+        assert not notebook.errors
