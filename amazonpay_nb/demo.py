@@ -98,8 +98,9 @@ def steps(document: Any) -> Any:
     cells = []
     for cell in document.cells:
         whole = cell.cell_type != "markdown" or "```" in cell.source  # a line of code may look like a heading
-        for source in [cell.source] if whole else filter(str.strip, _HEADING.split(cell.source)):
-            cells.append(nbformat.from_dict({**cell, "source": source.strip()}))
+        parts = [cell.source] if whole else filter(str.strip, _HEADING.split(cell.source))
+        for number, source in enumerate(parts):
+            cells.append(nbformat.from_dict({**cell, "id": f"{cell.id}-{number}", "source": source.strip()}))
     document.cells = cells
     return document
 

@@ -24,6 +24,7 @@ _STYLE = (
     """
 .amazonpay-panel{border:1px solid var(--jp-border-color2,#d0d7de);border-radius:8px;padding:12px;max-width:100%}
 .amazonpay-panel .amazonpay-body{overflow-x:auto}
+.amazonpay-panels .lm-TabBar .lm-TabBar-tab{color:var(--jp-ui-font-color1,#24292f)!important}
 .amazonpay-panel .amazonpay-hint{color:var(--jp-ui-font-color1,#24292f);opacity:.8;white-space:normal}
 .amazonpay-panel .amazonpay-row{flex-wrap:wrap}
 .amazonpay-panel .widget-html-content{line-height:1.45;white-space:normal}
@@ -87,7 +88,7 @@ class Form:
     def _show_body(self, things: Sequence[object]) -> None:
         # A widget for each: what stays the same is left alone, above all a page that a buyer is on.
         parts = list(self._body.children)
-        parts = [*parts, *(_html(_JUPYTER, "amazonpay-body") for _ in things[len(parts) :])][: len(things)]
+        parts = [*parts, *(_scrollable() for _ in things[len(parts) :])][: len(things)]
         for part, thing in zip(parts, things, strict=True):
             _set(part, render([thing]).html)
         _put(self._body, parts)
@@ -208,6 +209,12 @@ def _html(*classes: str) -> Any:
     for name in classes:
         made.add_class(name)
     return made
+
+
+def _scrollable() -> Any:
+    part = _html(_JUPYTER, "amazonpay-body")
+    part.tabbable = True  # a wide table is to be scrolled by keyboard, too
+    return part
 
 
 def _row(*children: Any) -> Any:
