@@ -7,7 +7,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
@@ -31,7 +31,7 @@ _PRESET = "from amazonpay_nb import parameters\n\nparameters.preset({!r})"
 _NOTEBOOK_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\([^)\s]+\.ipynb(?:#[^)]*)?\)")
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
-_HEADING = re.compile(r"(?m)^(?=#{1,3} )")
+_HEADING = re.compile(r"#{1,3} ")
 
 
 def check(path: Path, given: Mapping[str, str]) -> None:
@@ -97,12 +97,24 @@ def steps(document: Any) -> Any:
     """Return the notebook with a cell for each heading: a step of the presentation begins there."""
     cells = []
     for cell in document.cells:
-        whole = cell.cell_type != "markdown" or "```" in cell.source  # a line of code may look like a heading
-        parts = [cell.source] if whole else filter(str.strip, _HEADING.split(cell.source))
+        parts = filter(str.strip, _parts(cell.source)) if cell.cell_type == "markdown" else [cell.source]
         for number, source in enumerate(parts):
             cells.append(nbformat.from_dict({**cell, "id": f"{cell.id}-{number}", "source": source.strip()}))
     document.cells = cells
     return document
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Give a text in parts that begin with a heading; a comment in a block of code only looks like one."""
+    lines: list[str] = []
+    in_code = False
+    for line in text.splitlines():
+        in_code ^= line.startswith("```")
+        if lines and not in_code and _HEADING.match(line):
+            yield "\n".join(lines)
+            lines = []
+        lines.append(line)
+    yield "\n".join(lines)
 
 
 def present(

@@ -39,7 +39,6 @@ def flaws(page: Page, *, height: int = 720) -> list[str]:
 
 def _violations(frame: Frame) -> list[Any]:
     # Each frame is a page by itself, and judged as one.
-    frame.wait_for_load_state()
     frame.evaluate(_source())
     rows: list[Any] = frame.evaluate(_RUN, RULES)
     return rows
