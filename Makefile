@@ -56,9 +56,9 @@ coverage: $(READY) ## every branch of the tables, the signing and the rules is r
 	$(PY) -m coverage run -m pytest -p no:nbval -q tests/unit tests/contract tests/flows
 	$(PY) -m coverage report --include='$(EXACT)' --fail-under=100
 
-proofs: $(READY) ## what only shows in the long run: 50 kills under load, every fault, random requests and walks
+proofs: $(READY) ## what only shows in the long run: 50 kills under load, every fault and attack, random requests and walks
 	@AMAZONPAY_NB_KILLS=50 $(PYTEST) -p no:nbval tests/faults tests/contract/test_openapi.py \
-	    tests/contract/test_random_walks.py $(ARGS)
+	    tests/contract/test_random_walks.py $$($(PY) -m tests.attacks.table) $(ARGS)
 
 bench: $(READY) ## measure, and print ratios
 	@$(PY) -m bench $(ARGS)

@@ -30,7 +30,7 @@ from pydantic_core import to_jsonable_python
 from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
 from amazonpay_nb.journal import Exchange, Journal
 from amazonpay_nb.keys import MerchantKeys
-from amazonpay_nb.redaction import redact
+from amazonpay_nb.redaction import keep_secrets_out, redact
 from amazonpay_nb.signing import IDEMPOTENCY_KEY, format_date, probable_step, sign_request
 from amazonpay_nb.spec.objects import Buyer, Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
@@ -120,8 +120,8 @@ class AmazonPayClient:
         if base_url is None and environment == "emulator":
             raise ConfigurationError("The emulator's address is missing.", advice="Give base_url=emulator.url.")
         self.journal = Journal(limit=RECENT) if journal is None else journal
-        self.clock, self._keys = auth.clock, auth.keys
-        self._new_key, self._sleep = new_idempotency_key, sleep
+        self.clock, self._keys, self._new_key, self._sleep = auth.clock, auth.keys, new_idempotency_key, sleep
+        keep_secrets_out()
         self._http = httpx.Client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
             transport=transport, headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},

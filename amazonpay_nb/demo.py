@@ -3,6 +3,8 @@
 Voila runs the notebook for each visitor in a kernel of its own, so "Start again" is a new run from the top.
 """
 
+import ast
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -20,7 +22,7 @@ from amazonpay_nb.parameters import PARAMETERS, check_names, check_values
 from amazonpay_nb.report import with_pictures_from
 from amazonpay_nb.runner import find_notebooks, inspect, typed
 
-__all__ = ["DEFAULT_NOTEBOOK", "check", "prepared", "present", "steps"]
+__all__ = ["DEFAULT_NOTEBOOK", "check", "prepared", "present", "steps", "with_values", "without_ways"]
 
 # What is shown, and left behind, where no notebook is named.
 DEFAULT_NOTEBOOK = "01"
@@ -52,19 +54,43 @@ def prepared(path: Path, given: Mapping[str, str]) -> Any:
         given: Values by name: for parameters of the notebook, else for settings that it leaves alone.
     """
     own = inspect(path)
-    document = nbformat.read(path, as_version=4)
+    document = without_ways(nbformat.read(path, as_version=4))
+    values = {name: typed(own[name], text) for name, text in given.items() if name in own}
     for cell in document.cells:
-        if cell.cell_type == "markdown":
-            cell.source = _NOTEBOOK_LINK.sub(r"\1", _WAY_LINE.sub("", cell.source)).rstrip()
-    values = [f"{name} = {typed(own[name], text)!r}" for name, text in given.items() if name in own]
-    if values:
-        place = next(i for i, cell in enumerate(document.cells) if "parameters" in cell.metadata.get("tags", ()))
-        document.cells.insert(place + 1, _code("\n".join(["# Parameters", *values])))
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = with_values(cell.source, values)
     settings = {name: text for name, text in given.items() if name not in own}
     if settings:
         first = next(i for i, cell in enumerate(document.cells) if cell.cell_type == "code")
-        document.cells.insert(first, _code(_PRESET.format(settings)))
+        preset = nbformat.v4.new_code_cell(_PRESET.format(settings), metadata={"tags": ["remove-cell"]})
+        document.cells.insert(first, preset)
     return document
+
+
+def without_ways(document: Any) -> Any:
+    """Return the notebook with the names of other chapters in place of links to them."""
+    for cell in document.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _NOTEBOOK_LINK.sub(r"\1", _WAY_LINE.sub("", cell.source)).rstrip()
+    return document
+
+
+def with_values(source: str, values: Mapping[str, Any]) -> str:
+    """Return the source of a cell of parameters with other values; comments and the order stay."""
+    text = source.encode()  # ast counts bytes, not characters
+    starts = [0, *(found.end() for found in re.finditer(rb"\n", text))]
+    for statement in reversed(ast.parse(source).body):
+        match statement:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as old)
+                | ast.Assign(targets=[ast.Name(id=name)], value=old)
+            ) if name in values:
+                value = values[name]
+                new = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+                start = starts[old.lineno - 1] + old.col_offset
+                end = starts[(old.end_lineno or old.lineno) - 1] + (old.end_col_offset or 0)
+                text = text[:start] + new.encode() + text[end:]
+    return text.decode()
 
 
 def steps(document: Any) -> Any:
@@ -72,14 +98,11 @@ def steps(document: Any) -> Any:
     cells = []
     for cell in document.cells:
         whole = cell.cell_type != "markdown" or "```" in cell.source  # a line of code may look like a heading
-        for source in [cell.source] if whole else filter(str.strip, _HEADING.split(cell.source)):
-            cells.append(nbformat.from_dict({**cell, "source": source.strip()}))
+        parts = [cell.source] if whole else filter(str.strip, _HEADING.split(cell.source))
+        for number, source in enumerate(parts):
+            cells.append(nbformat.from_dict({**cell, "id": f"{cell.id}-{number}", "source": source.strip()}))
     document.cells = cells
     return document
-
-
-def _code(source: str) -> Any:
-    return nbformat.v4.new_code_cell(source)
 
 
 def present(

@@ -1,5 +1,6 @@
 """The page that stays behind after a demonstration: one file, without network, kernel, scripts or secrets."""
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import nbformat
 
-from amazonpay_nb.demo import check, prepared
+from amazonpay_nb.demo import check, prepared, with_values, without_ways
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.report import notebook_page, write_whole
 from amazonpay_nb.runner import find_notebooks, kernel_environment, notebook_folder, run_one
@@ -23,8 +24,11 @@ _SECRETS = (
     re.compile(r"\bSignature=[A-Za-z0-9+/]{40}"),
     re.compile(r"\bbuyerToken=[A-Za-z0-9%|_-]{20}"),
 )
-# An output that lives in a kernel or a server, and would be dead in the page.
-_ALIVE = re.compile(r"<(?:iframe|script|object|embed)\b", re.IGNORECASE)
+# An output that lives in a kernel or a server, and would be dead in the page, or that runs something.
+_ALIVE = re.compile(
+    r"""<(?:iframe|script|object|embed)\b|<[^>]*[\s"'/]on\w+\s*=|(?:href|src|action)\s*=\s*["']?\s*javascript:""",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,8 @@ def export(name: str, given: Mapping[str, str], out: Path) -> Leaving:
     error = _error(document)
     if given or not _finished(path, document):
         document, error = _run(path, given)
-    notebook = _quiet(document)
-    page = notebook_page(notebook, path.stem, path.resolve().parent, left_behind=_note(notebook))
+    notebook = _whole(_quiet(without_ways(document)))
+    page = notebook_page(notebook, path.stem, _home(path), left_behind=_note(notebook))
     if any(secret.search(page) for secret in _SECRETS):
         raise ConfigurationError(
             f"{path.stem} shows a key, a signature or a token.", advice="Remove what prints it; nothing was written."
@@ -73,6 +77,12 @@ def _run(path: Path, given: Mapping[str, str]) -> tuple[Any, str | None]:
         return nbformat.read(made / path.name, as_version=4), run.error
 
 
+def _home(path: Path) -> Path:
+    """Return the folder that a notebook's pictures are found from: a run of the workbook's is written elsewhere."""
+    home = notebook_folder().resolve()
+    return home if (home / path.name).exists() else path.resolve().parent
+
+
 def _finished(path: Path, document: Any) -> bool:
     if path.resolve().parent == notebook_folder().resolve():
         return False  # its outputs are those of the repository
@@ -91,6 +101,22 @@ def _quiet(document: Any) -> Any:
         html = output.get("data", {}).get("text/html")
         if html and _ALIVE.search(html):
             del output.data["text/html"]
+    return document
+
+
+def _whole(document: Any) -> Any:
+    """Put the values that papermill has injected where a reader looks for them, into the cell of parameters."""
+    of_run = next((cell for cell in document.cells if "injected-parameters" in cell.metadata.get("tags", ())), None)
+    if of_run is None:
+        return document
+    values = {}
+    for statement in ast.parse(of_run.source).body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            values[statement.targets[0].id] = ast.literal_eval(statement.value)
+    for cell in document.cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = with_values(cell.source, values)
+    document.cells.remove(of_run)
     return document
 
 

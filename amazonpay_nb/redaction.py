@@ -4,11 +4,12 @@ A mask keeps None and the empty string: that a field is unset is worth seeing an
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["redact"]
+__all__ = ["keep_secrets_out", "redact"]
 
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)")
 _AUTHORIZATION = re.compile(r"(AMZN-PAY-[A-Z0-9-]+ PublicKeyId=[\w-]+, SignedHeaders=[\w;-]+, Signature=)((?s:.+))")
@@ -88,3 +89,18 @@ def _redact_text(text: str) -> str:
     for pattern in _SECRET_TEXT:
         text = pattern.sub(lambda found: found[1] + _length(found[2]), text)
     return text
+
+
+class _Redacting(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(one if isinstance(one, int) else redact(str(one)) for one in record.args)
+        return True
+
+
+_REDACTING = _Redacting()
+
+
+def keep_secrets_out() -> None:
+    """Mask what the HTTP library logs: it writes down each address, and that of Get Buyer holds a token."""
+    logging.getLogger("httpx").addFilter(_REDACTING)  # the same one is added once

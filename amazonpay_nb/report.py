@@ -35,6 +35,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 # A picture on this machine, in Markdown.
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
 
+# The heading of a row, which keeps to one line by its spaces where a forge drops styles.
+_HEADING = re.compile(r"<th\b[^>]*>[^<]+")
+
 # The objects that a flow makes, and how their keys in a run's result begin.
 _OBJECTS = (
     ("Checkout Session", "checkoutSession"),
@@ -198,7 +201,7 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     config.NbConvertBase.display_data_priority = [
         "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain",
     ]  # fmt: skip
-    config.TagRemovePreprocessor.remove_input_tags = {"hide-input"}
+    config.TagRemovePreprocessor.update(remove_input_tags={"hide-input"}, remove_cell_tags={"remove-cell"})
     config.TagRemovePreprocessor.enabled = True
     template = (_TEMPLATES / "notebook.html.j2").read_text("utf-8")
     exporter = HTMLExporter(config=config, raw_template=template, embed_images=True)  # type: ignore[no-untyped-call]
@@ -206,7 +209,8 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     document = with_pictures_from(document, folder, folder.parent)
     metadata = {"name": _title(document) or name, "path": str(folder.parent)}
     page, _ = exporter.from_notebook_node(document, {"metadata": metadata, "left_behind": left_behind})
-    return str(page)
+    # Here the style does it, and in a narrow window gives way.
+    return _HEADING.sub(lambda found: found[0].replace("\N{NO-BREAK SPACE}", " "), str(page))
 
 
 def with_pictures_from(document: Any, folder: Path, root: Path) -> Any:

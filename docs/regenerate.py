@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import runpy
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -153,9 +154,9 @@ def code(*words: object) -> str:
     return ", ".join(f"`{word}`" for word in words if word)
 
 
-def page(title: str, *parts: str) -> str:
+def page(title: str, *parts: str, note: str = NOTE) -> str:
     """Return a whole page."""
-    return "\n\n".join(filter(None, (f"# {title}", NOTE, *parts))) + "\n"
+    return "\n\n".join(filter(None, (f"# {title}", note, *parts))) + "\n"
 
 
 def diagram(machine: Machine) -> str:
@@ -308,6 +309,28 @@ def faults_page() -> str:
     )
 
 
+def attacks_page() -> str:
+    """Return every attack that is refused, by the promise of SECURITY.md that it would break."""
+    # Not imported: as a script this file does not see the tests.
+    attacks = runpy.run_path(str(ROOT / "tests/attacks/table.py"))["ATTACKS"]
+    promises = dict.fromkeys(attack.promise for attack in attacks)
+    by_promise = (
+        f"## {promise.rstrip('.')}\n\n"
+        + table(
+            "Id | The attack | What comes of it | Test",
+            [(code(row.id), row.attempt, row.answer, code(row.test)) for row in attacks if row.promise == promise],
+        )
+        for promise in promises
+    )
+    return page(
+        "The attacks that are refused",
+        f"Here are {len(attacks)} attacks on the {len(promises)} promises of [SECURITY.md](../SECURITY.md).\n"
+        "A test makes each of them, most over real HTTP, and `make proofs` runs them all.",
+        *by_promise,
+        note="<!-- Written by `make docs` from tests/attacks/table.py; change that. -->",
+    )
+
+
 def rows_of(things: Sequence[Any]) -> str:
     """Return instances of a small dataclass as a table, a column for each field."""
     names = [field.name for field in fields(things[0])]
@@ -400,6 +423,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs/operations.md": operations_page(),
         ROOT / "docs/regions.md": regions_page(),
         ROOT / "docs/faults.md": faults_page(),
+        ROOT / "docs/attacks.md": attacks_page(),
         readme: with_states(readme.read_text("utf-8")),
     }
 

@@ -1,11 +1,17 @@
-"""Take the pictures in docs/images again.
+"""Take the pictures in docs/images again, those whose sources have changed since.
 
-    .venv/bin/python -m docs.screenshots
+    .venv/bin/python -m docs.screenshots [--all]
 
-Needs the system's Chromium; nothing is downloaded.
+Needs the system's Chromium; nothing is downloaded.  A test compares docs/images/sources.json with the sources, so that
+no picture shows what no longer is.
 """
 
+import hashlib
+import json
+import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,27 +22,88 @@ from amazonpay_nb.button import express_payload, set_up_payload, sign_button
 from amazonpay_nb.storefront import Cart
 from tests.browser.chromium import chromium
 from tests.browser.jupyterlab import OpenNotebook, jupyterlab
+from tests.browser.presenter import BUTTON, Presentation, presenting
+from tests.unit.test_cli import run
 
 ColorScheme = Literal["light", "dark"]
 
-IMAGES = Path(__file__).parent / "images"
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
+RECORD = IMAGES / "sources.json"
+COMMAND = ".venv/bin/python -m docs.screenshots"
 NOTEBOOK = "01_set_up_outside_the_purchase_flow.ipynb"
 PAGE: ViewportSize = {"width": 720, "height": 400}
 LAB: ViewportSize = {"width": 1200, "height": 780}
-THEMES: dict[str, tuple[ColorScheme, str]] = {
-    "jupyterlab.png": ("light", "JupyterLab Light"),
-    "jupyterlab-dark.png": ("dark", "JupyterLab Dark"),
-}
+SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")
+PANELS = """\
+from amazonpay_nb import workbench
+from amazonpay_nb.flows import charge
+wb = workbench.open(buyer="script")
+keys = wb.set_up_keys()
+arrival = await wb.set_up_visit()
+session = wb.client.complete_checkout_session(arrival.checkout_session_id)
+permission = wb.client.get_charge_permission(session.charge_permission_id)
+paid = charge(wb.client, permission.charge_permission_id, wb.amount, capture_now=True)
+wb.buyer = "you"
+"""
+
+# --- What each picture shows, and by which files ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, or one for each colour scheme.
+
+    Attributes:
+        names: Of the files in docs/images.
+        take: Takes them.
+        sources: Files whose change may change it; after a # the heading of the part of a notebook that it shows.
+    """
+
+    names: tuple[str, ...]
+    take: Callable[[Browser], None]
+    sources: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """Return what its sources come to."""
+        return hashlib.sha256("\0".join(map(_text_of, self.sources)).encode()).hexdigest()
+
+
+def _text_of(source: str) -> str:
+    name, _, heading = source.partition("#")
+    text = (ROOT / name).read_text("utf-8")
+    if not heading:
+        return text
+    # Only what somebody has written: outputs have a test of their own.
+    parts = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"]).split("\n#")
+    return next(part for part in parts if part.lstrip("# ").startswith(heading))
+
+
+def stale() -> list[Picture]:
+    """Return the pictures that are not those of their sources, or were changed by something else."""
+    record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
+    return [picture for picture in PICTURES if _recorded(picture).items() - record.items()]
+
+
+def _recorded(picture: Picture) -> dict[str, str]:
+    files = ((name, IMAGES / name) for name in picture.names)
+    sources = picture.fingerprint()
+    return {
+        name: f"{sources[:16]} {hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.exists() else 'missing'}"
+        for name, path in files
+    }
 
 
 def main() -> None:
-    """Take every picture."""
-    IMAGES.mkdir(exist_ok=True)
+    """Take the pictures that are stale, or all of them."""
     with chromium() as browser:
-        take_pages(browser)
-        take_review(browser)
-        for name, (scheme, theme) in THEMES.items():
-            take_lab(browser, name, scheme, theme)
+        for picture in PICTURES if "--all" in sys.argv else stale():
+            picture.take(browser)
+    record = {name: value for picture in PICTURES for name, value in _recorded(picture).items()}
+    RECORD.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+# --- Pages ------------------------------------------------------------------------------------------------------------
 
 
 def take_pages(browser: Browser) -> None:
@@ -47,7 +114,7 @@ def take_pages(browser: Browser) -> None:
     page = browser.new_page(viewport=PAGE)
     page.goto(wb.show_button(visit, sign_button(payload, wb.set_up_keys())).url)
     take(page, "shop-page.png")
-    for name in ("Amazon Pay", "Sign in", "Continue"):
+    for name in (BUTTON, "Sign in", "Continue"):
         page.get_by_role("button", name=name).click()
     page.get_by_role("button", name="Agree and continue").wait_for()
     take(page, "consent-page.png")
@@ -70,19 +137,56 @@ def take_review(browser: Browser) -> None:
     wb.close()
 
 
-def take_lab(browser: Browser, name: str, scheme: ColorScheme, theme: str) -> None:
+# --- JupyterLab -------------------------------------------------------------------------------------------------------
+
+
+def take_lab(browser: Browser) -> None:
     """Take the notebook in JupyterLab while it waits for the buyer."""
-    page = browser.new_page(viewport=LAB, color_scheme=scheme)
-    with tempfile.TemporaryDirectory() as folder, jupyterlab(page, Path(folder)) as lab, lab.open(NOTEBOOK) as notebook:
-        notebook.ask("await app.commands.execute('apputils:change-theme', { theme: given });", theme)
-        notebook.ask("await app.commands.execute('application:toggle-left-area');")
-        notebook.run_all()
-        notebook.wait_for_output("Waiting for you")
-        show_button_cell(notebook)
-        take(page, name)
-        notebook.interrupt()
-        notebook.finish()
-    page.close()
+    for scheme in SCHEMES:
+        page = browser.new_page(viewport=LAB, color_scheme=scheme)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            jupyterlab(page, Path(folder)) as lab,
+            lab.open(NOTEBOOK) as notebook,
+        ):
+            tidy(notebook, scheme)
+            notebook.run_all()
+            notebook.wait_for_output("Waiting for you")
+            show_button_cell(notebook)
+            take(page, named("jupyterlab", scheme))
+            notebook.interrupt()
+            notebook.finish()
+        page.close()
+
+
+def take_panels(browser: Browser) -> None:
+    """Take the panels in JupyterLab: a captured charge with the map of its states, and what can be done with it."""
+    for scheme in SCHEMES:
+        page = browser.new_page(viewport=LAB, color_scheme=scheme)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            jupyterlab(page, Path(folder)) as lab,
+            lab.new(PANELS, "wb.panels()") as notebook,
+        ):
+            tidy(notebook, scheme)
+            notebook.run_all()
+            notebook.finish()
+            panels = page.locator(".amazonpay-panels").first
+            for tab in ("Cards", "Charge"):
+                panels.get_by_role("tab", name=tab, exact=True).click()
+            panels.locator(".amazonpay-panel:visible").filter(has_text="● Captured").wait_for()
+            panels.evaluate("(element) => element.scrollIntoView({ block: 'start' })")
+            # Without the name of the notebook, which is another each time.
+            page.locator(".jp-WindowedPanel-outer:visible").screenshot(path=IMAGES / named("panels", scheme))
+        page.close()
+
+
+def tidy(notebook: OpenNotebook, scheme: ColorScheme) -> None:
+    """Choose JupyterLab's theme and put the list of files away."""
+    notebook.ask(
+        "await app.commands.execute('apputils:change-theme', { theme: given });", f"JupyterLab {scheme.title()}"
+    )
+    notebook.ask("await app.commands.execute('application:toggle-left-area');")
 
 
 def show_button_cell(notebook: OpenNotebook) -> None:
@@ -95,7 +199,46 @@ def show_button_cell(notebook: OpenNotebook) -> None:
         "panel.content.activeCellIndex = index;"
         "[...cells[index - 1].node.querySelectorAll('p')].at(-1).scrollIntoView({ block: 'start' });"
     )
-    notebook.frames.content_frame.get_by_role("button", name="Amazon Pay").wait_for()
+    notebook.frames.content_frame.get_by_role("button", name=BUTTON).wait_for()
+
+
+# --- For others -------------------------------------------------------------------------------------------------------
+
+
+def take_presenter(browser: Browser) -> None:
+    """Take the presentation when the buyer is back, with the merchant's side beside the shop's page."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        presenting(Path(folder) / "log", "01", merchant_name="Corner Shop", merchant_color="#0b5c6b") as url,
+    ):
+        for scheme in SCHEMES:
+            page = browser.new_page(viewport=LAB, color_scheme=scheme)
+            shown = Presentation(page, url)
+            shown.goes_to("Step 3")
+            shown.clicks("Merchant's side")
+            shown.shop.get_by_role("button", name=BUTTON).click()
+            shown.agrees("sign-in", "payment-method", "consent")
+            shown.step.frame_locator("iframe.merchant").get_by_text("201 RefundInitiated").first.wait_for()
+            shown.shop.locator("[data-settled]").wait_for()
+            take(page, named("presenter", scheme))
+            page.close()
+
+
+def take_leaving(browser: Browser) -> None:
+    """Take the top of the page that stays behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        said = run("export", "01", "-p", "merchant_name", "Corner Shop", "--out", folder).stdout
+        for scheme in SCHEMES:
+            page = browser.new_page(viewport=LAB, color_scheme=scheme)
+            page.goto(Path(said.splitlines()[-1]).as_uri())
+            page.evaluate("document.querySelector('time').textContent = '2026-01-15'")  # else it differs each day
+            page.screenshot(path=IMAGES / named("leave-behind", scheme), animations="disabled")
+            page.close()
+
+
+def named(name: str, scheme: ColorScheme) -> str:
+    """Return the name of the file of a picture in a colour scheme."""
+    return f"{name}.png" if scheme == "light" else f"{name}-{scheme}.png"
 
 
 def take(page: Page, name: str) -> None:
@@ -103,6 +246,40 @@ def take(page: Page, name: str) -> None:
     path = IMAGES / name
     page.screenshot(path=path, full_page=True, animations="disabled")
     print(f"{name}: {path.stat().st_size / 1024:.0f} KB")
+
+
+_SHOP = tuple(
+    f"amazonpay_nb/{name}"
+    for name in (
+        "storefront/pages/base.html",
+        "storefront/colors.py",
+        "storefront/texts/en_US.toml",
+        "emulator/static/checkout.js",
+    )
+)
+_HOSTED = ("amazonpay_nb/emulator/pages/base.html", "amazonpay_nb/emulator/pages/form.html")
+_PAY = (*_SHOP, "amazonpay_nb/storefront/pages/pay.html")
+_BUYER_GOES = f"notebooks/{NOTEBOOK}#Step 3"
+PICTURES = (
+    Picture(("shop-page.png", "consent-page.png"), take_pages, (
+        *_PAY, *_HOSTED, "amazonpay_nb/emulator/pages/consent.html", "amazonpay_nb/emulator/texts/en_US.toml",
+    )),
+    Picture(("review-page.png",), take_review, (*_SHOP, "amazonpay_nb/storefront/pages/review.html")),
+    Picture(("jupyterlab.png", "jupyterlab-dark.png"), take_lab, (*_PAY, "amazonpay_nb/stay.py", _BUYER_GOES)),
+    Picture(("panels.png", "panels-dark.png"), take_panels, (
+        "amazonpay_nb/widgets/form.py", "amazonpay_nb/widgets/panels.py", "amazonpay_nb/widgets/all_panels.py",
+        "amazonpay_nb/viewmodels/cards.py", "amazonpay_nb/viewmodels/pictures.py",
+    )),
+    Picture(("presenter.png", "presenter-dark.png"), take_presenter, (
+        *_PAY, "amazonpay_nb/templates/voila/templates/presenter/index.html.j2",
+        "amazonpay_nb/storefront/pages/arrived-news.html", "amazonpay_nb/storefront/pages/server.html",
+        "amazonpay_nb/storefront/pages/server-news.html", "amazonpay_nb/stay.py", _BUYER_GOES,
+    )),
+    Picture(("leave-behind.png", "leave-behind-dark.png"), take_leaving, (
+        "amazonpay_nb/templates/notebook.html.j2", "amazonpay_nb/sequence.py",
+        *(f"notebooks/{NOTEBOOK}#{heading}" for heading in ("Set up outside", "The words", "The whole story")),
+    )),
+)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
 _PAYLOADS = {"SignIn": SignInPayload}
 
 
-def start(world: World, form: dict[str, str], origin: str, own_host: str = "") -> Record:
+def start(world: World, form: dict[str, str], origin: str, own_host: str | None = None) -> Record:
     """Open a session from the form of `checkout.js`.
 
     Args:
@@ -112,7 +112,7 @@ def _check_environment(told: dict[str, Any]) -> None:
         raise Refusal(400, "InvalidParameterValue", f"This is a Sandbox; the button asks for {environment!r}.")
 
 
-def _check_origins(world: World, own_host: str, origins: tuple[str, ...]) -> None:
+def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...]) -> None:
     """The page with the button must be on a registered domain."""
     for origin in filter(None, origins):
         if origin == "null":  # a sandboxed frame: a browser does not tell where the page is from
@@ -121,7 +121,8 @@ def _check_origins(world: World, own_host: str, origins: tuple[str, ...]) -> Non
             host = urlsplit(origin if "//" in origin else f"//{origin}").hostname or ""
         except ValueError:
             host = origin
-        if host not in {*LOOPBACK_HOSTS, *world.domains, own_host} and not host.endswith(".example"):
+        known = host in {*LOOPBACK_HOSTS, *world.domains, own_host} or host.endswith(".example")
+        if not known or "\\" in host:  # a browser's host ends there
             raise Refusal(
                 403, "InvalidRequest",
                 f"The domain {host!r} is not registered for this merchant. Register every domain that shows a button.",

@@ -193,9 +193,9 @@ async def _form(request: Request) -> dict[str, str]:
         raise Refusal(400, "InvalidRequest", f"A form has at most {_MAX_FIELDS} fields.") from None
 
 
-def _own_host(request: Request) -> str:
-    """Return the host of a proxy that both the shop's page and this one are behind, or ""."""
-    return request.url.hostname or "" if is_proxied(request.headers) else ""
+def _own_host(request: Request) -> str | None:
+    """Return the host of a proxy that both the shop's page and this one are behind."""
+    return request.url.hostname if is_proxied(request.headers) else None
 
 
 def _to(page: str, session_id: str) -> Response:

@@ -25,6 +25,7 @@ _STYLE = (
 .amazonpay-panel{border:1px solid var(--jp-border-color2,#d0d7de);border-radius:8px;padding:12px;max-width:100%;
  container-type:inline-size}
 .amazonpay-panel :is(.amazonpay-body,.amazonpay-said){overflow-x:auto}
+.amazonpay-panels .lm-TabBar .lm-TabBar-tab{color:var(--jp-ui-font-color1,#24292f)!important}
 .amazonpay-panel .amazonpay-hint{color:var(--jp-ui-font-color1,#24292f);opacity:.8;white-space:normal}
 .amazonpay-panel .amazonpay-row{flex-wrap:wrap;align-items:center}
 .amazonpay-panel .widget-html-content{line-height:1.45;white-space:normal}
@@ -66,7 +67,7 @@ class Form:
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy = self._rendering = False
         self._head, self._body = _html(_JUPYTER), w.VBox()
-        self._said = _html(_JUPYTER, "amazonpay-said")
+        self._said = _scrollable("amazonpay-said")
         self._form, self._buttons = w.VBox(), w.VBox()
         self.box = w.VBox([self._head, self._body, self._form, self._buttons, self._said])
         self.box.add_class("amazonpay-panel")
@@ -100,7 +101,7 @@ class Form:
     def _show_body(self, things: Sequence[object]) -> None:
         # A widget for each: what stays the same is left alone, above all a page that a buyer is on.
         parts = list(self._body.children)
-        parts = [*parts, *(_html(_JUPYTER, "amazonpay-body") for _ in things[len(parts) :])][: len(things)]
+        parts = [*parts, *(_scrollable("amazonpay-body") for _ in things[len(parts) :])][: len(things)]
         for part, thing in zip(parts, things, strict=True):
             _set(part, _wrapping(render([thing]).html))
         _put(self._body, parts)
@@ -221,6 +222,12 @@ def _html(*classes: str) -> Any:
     for name in classes:
         made.add_class(name)
     return made
+
+
+def _scrollable(name: str) -> Any:
+    part = _html(_JUPYTER, name)
+    part.tabbable = True  # a wide table is to be scrolled by keyboard, too
+    return part
 
 
 def _row(*children: Any) -> Any:

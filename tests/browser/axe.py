@@ -1,33 +1,54 @@
-"""axe-core, which finds the mistakes on a page that keep people out: WCAG 2.2 A and AA, and its own best practices."""
+"""Whether everybody can use a page: axe-core's rules, on a small telephone in the light and on a laptop in the dark.
+
+The rules are those of WCAG 2.2, A and AA, and axe-core's own best practices.
+"""
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import Page
+from playwright.sync_api import Frame, Page
 
 from tests.npm import installed
 
-__all__ = ["violations"]
+__all__ = ["LOOKS", "flaws", "flaws_within"]
 
+LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((360, "light"), (1280, "dark"))
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > window.innerWidth"
 _RUN = """async ([place, rules]) => {
   const found = await axe.run(place, { runOnly: rules, resultTypes: ['violations'], iframes: false });
   return found.violations.map(({ id, help, nodes }) => [id, help, nodes.slice(0, 3).map((node) => node.html)]);
 }"""
 
 
-def violations(page: Page, within: str = "") -> list[str]:
-    """Return what is wrong with a page, and with the page in each of its frames: rule, advice, and where.
+def flaws(page: Page, *, height: int = 720) -> list[str]:
+    """Return what is wrong with a page in any of its looks: where, the rule, its advice, and the elements.
 
-    Args:
-        within: Selects the part of the page that is meant, without frames; of the rest nothing is asked.
+    Open the page with ``reduced_motion="reduce"``: a colour on its way from one scheme to the other has no contrast.
     """
-    found: list[Any] = []
-    for frame in [page.main_frame] if within else page.frames:
-        frame.evaluate(_source())
-        found += frame.evaluate(_RUN, [within or "html", RULES[:-1] if within else RULES])
-    return [": ".join(map(str, row)) for row in found]
+    found = []
+    for width, scheme in LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": height})
+        wrong = [": ".join(map(str, row)) for frame in page.frames for row in _violations(frame)]
+        wrong += ["scrolls sideways"] if page.evaluate(SCROLLS_SIDEWAYS) else []
+        found += [f"“{page.title()}”, {width} wide, {scheme}: {flaw}" for flaw in wrong]
+    return found
+
+
+def _violations(frame: Frame) -> list[Any]:
+    # Each frame is a page by itself, and judged as one.
+    frame.wait_for_load_state()
+    frame.evaluate(_source())
+    rows: list[Any] = frame.evaluate(_RUN, ["html", RULES])
+    return rows
+
+
+def flaws_within(page: Page, place: str) -> list[str]:
+    """Return what is wrong with a part of a page as it looks now; of the rest nothing is asked."""
+    page.evaluate(_source())
+    return [": ".join(map(str, row)) for row in page.evaluate(_RUN, [place, RULES[:-1]])]
 
 
 @functools.cache

@@ -4,15 +4,10 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from typing import Literal
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-__all__ = ["LOOKS", "ColorScheme", "chromium", "executable", "watch"]
-
-ColorScheme = Literal["light", "dark"]
-# How a page must look good: on a small telephone in the light, and on a laptop in the dark.
-LOOKS: tuple[tuple[int, ColorScheme], ...] = ((360, "light"), (1280, "dark"))
+__all__ = ["chromium", "executable", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

@@ -11,13 +11,12 @@ from playwright.sync_api import Browser, Page, expect
 from amazonpay_nb import emulator, storefront, workbench
 from amazonpay_nb.storefront.shop import ARRIVALS
 from amazonpay_nb.workbench import Workbench
-from tests.browser.axe import violations
-from tests.browser.chromium import LOOKS, watch
+from tests.browser.axe import flaws
+from tests.browser.chromium import watch
 from tests.browser.walk import LOST, hosted_pages, shop_pages
 
 pytestmark = pytest.mark.browser
 
-SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > window.innerWidth"
 # The browser says so of each page that is a refusal; those are shown on purpose.
 REFUSED = "Failed to load resource: the server responded with a status of "
 PART_OF_ANOTHER = re.compile(r'{% (?:extends|include|from) "([\w-]+)\.html"')
@@ -50,16 +49,6 @@ def templates(package: object) -> set[str]:
     folder = Path(str(getattr(package, "__file__", ""))).parent / "pages"
     texts = {path.stem: path.read_text("utf-8") for path in folder.glob("*.html")}
     return set(texts) - {part for text in texts.values() for part in PART_OF_ANOTHER.findall(text)}
-
-
-def flaws(page: Page) -> Iterator[str]:
-    """Give what is wrong with the page that is shown, in each of its looks."""
-    for width, scheme in LOOKS:
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": 720})
-        found = violations(page)
-        found += ["scrolls sideways"] if page.evaluate(SCROLLS_SIDEWAYS) else []
-        yield from (f"{urlsplit(page.url).path} “{page.title()}”, {width} wide, {scheme}: {flaw}" for flaw in found)
 
 
 def sound(page: Page, walk: Iterator[None], template: Callable[[Page], str]) -> tuple[set[str], list[str]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.axe import violations
+from tests.browser.axe import flaws_within
 from tests.browser.jupyterlab import SECONDS, VIEWPORT, Lab, jupyterlab
 from tests.browser.person import Person
 
@@ -79,7 +79,7 @@ def test_every_panel_is_readable_in_both_themes_and_widths(lab: Lab) -> None:
                 person.panel.wait_for()
                 if action and theme == THEMES[0]:
                     person.clicks(action)
-                wrong += [f"{tab}, {theme}: {flaw}" for flaw in violations(page, ".amazonpay-panel")]
+                wrong += [f"{tab}, {theme}: {flaw}" for flaw in flaws_within(page, ".amazonpay-panel")]
                 page.set_viewport_size({"width": NARROW, "height": VIEWPORT["height"]})
                 page.wait_for_function(f"() => {WIDTH} < {NARROW}")  # JupyterLab follows a moment later
                 wrong += [f"{tab}, {theme}, narrow: {flaw}" for flaw in page.evaluate(STICKS_OUT)]

@@ -1,0 +1,235 @@
+"""The attacks that are refused, a row each: `make docs` writes docs/attacks.md from it, `make proofs` runs its tests.
+
+`python -m tests.attacks.table` prints the node ids of the tests.
+"""
+
+from typing import NamedTuple
+
+__all__ = ["ATTACKS", "Attack"]
+
+
+class Attack(NamedTuple):
+    """One thing that an attacker tries.
+
+    Attributes:
+        promise: What it would break, as `SECURITY.md` has it.
+        answer: What comes of it.
+        test: Node id of the test that proves it.
+    """
+
+    id: str
+    promise: str
+    attempt: str
+    answer: str
+    test: str
+
+
+# Where the tests are.
+_NAMES, _REQUESTS, _PAGES = (f"tests/attacks/test_{name}.py::test_" for name in ("names", "requests", "pages"))
+_FILES, _OUTPUTS, _CODE = (f"tests/attacks/test_{name}.py::test_" for name in ("files", "outputs", "code"))
+_CONTROL, _PROTOCOL, _HOSTED, _SNS = (
+    f"tests/contract/test_{name}.py::" for name in ("control", "protocol", "hosted_pages", "notifications")
+)
+_READER, _KEYS, _JOURNAL = (f"tests/unit/test_{name}.py::test_" for name in ("notifications", "keys", "journal"))
+
+# Promise → id, attempt, answer and test of each attack on it.
+_ROWS = {
+    "Loopback only.": (
+        ("loopback.address", "A server is asked to listen on another address.", "Refused before a port is opened.",
+         f"{_NAMES}no_server_listens_on_another_address"),
+        ("loopback.pages", "A site gives its own name the address 127.0.0.1 and reads hosted pages.", "403",
+         f"{_NAMES}hosted_pages_answer_to_names_of_this_machine"),
+        ("loopback.shop", "The same with the pages of the shop.", "403",
+         f"{_NAMES}the_shop_answers_to_names_of_this_machine"),
+        ("loopback.presenter", "The same with a presentation, where each visit starts a kernel.", "403",
+         f"{_NAMES}the_presenter_answers_to_names_of_this_machine"),
+        ("loopback.cross-origin", "A page of another site asks whether it may read an answer.",
+         "405, and no header that allows it.", f"{_NAMES}no_page_of_another_site_may_read_an_answer"),
+        ("loopback.endpoint", "Notifications are to be sent to another machine.", "400",
+         f"{_SNS}test_only_an_address_on_this_machine_can_be_an_endpoint"),
+        ("loopback.endpoint-spelling", "Control characters hide where an endpoint is.", "400",
+         f"{_NAMES}an_endpoint_is_called_as_it_reads"),
+        ("loopback.endpoint-redirect", "An endpoint redirects a delivery elsewhere.", "Not followed.",
+         f"{_NAMES}a_delivery_is_not_led_elsewhere"),
+        ("loopback.certificate", "A page on loopback leads the scripted buyer to a host with a certificate of its own.",
+         "The connection is refused.", f"{_NAMES}a_certificate_is_verified_where_a_page_of_this_machine_led"),
+        ("loopback.authority", "A program that does not know the emulator's authority connects by HTTPS.",
+         "The connection fails: nobody else trusts it.", f"{_CONTROL}test_https_is_trusted_by_its_own_authority"),
+    ),
+    "The control interface has one owner.": (
+        ("control.stranger", "A call without the token, from a page of any origin, or under a foreign name.",
+         "401, or 403 for the name; nothing happens.", f"{_CONTROL}TestOwner::test_others_are_refused"),
+        ("control.notifications", "Notifications are read or set up without the token.", "401",
+         f"{_SNS}test_notifications_are_nobody_elses_business"),
+        ("control.guess", "The token is guessed by the time that a comparison takes.", "It always takes the same.",
+         f"{_CODE}the_two_tokens_are_compared_in_constant_time"),
+        ("control.private-key", "A private key is registered by mistake.", "400; it is not kept.",
+         f"{_CONTROL}TestAccounts::test_only_an_rsa_public_key_is_registered"),
+    ),
+    "A form is pressed on its own page.": (
+        ("forms.elsewhere", "Another site posts a hosted form.", "403",
+         f"{_HOSTED}TestForms::test_a_form_from_elsewhere_is_refused"),
+        ("forms.other-session", "The token of one session is used for another.", "403",
+         f"{_HOSTED}TestForms::test_a_token_belongs_to_one_session"),
+        ("forms.early", "A page is pressed before its turn.", "The buyer is shown the page whose turn it is.",
+         f"{_HOSTED}TestVisits::test_no_page_comes_before_its_turn"),
+        ("forms.over", "A form of a session that is over is pressed again.", "422",
+         f"{_HOSTED}TestVisits::test_a_session_that_is_over_has_no_pages"),
+    ),
+    "What was typed is text.": (
+        ("text.hosted", "A merchant's name, note or reference is a script.", "Shown as text.",
+         f"{_HOSTED}TestForms::test_what_a_merchant_typed_is_text"),
+        ("text.buyer", "A buyer's name or a card's description is a script.", "Shown as text.",
+         "tests/unit/test_storefront.py::test_what_a_buyer_is_called_cannot_become_part_of_the_page"),
+        ("text.shop", "The shop, its article or the session's id in the address is a script.", "Shown as text.",
+         f"{_PAGES}no_name_adds_to_a_page_of_the_shop"),
+        ("text.payload", "A signed payload holds the end of a script element.", "Escaped, and the same JSON.",
+         "tests/unit/test_button.py::test_embedded_json_cannot_leave_its_script"),
+        ("text.display", "An object that a notebook shows holds markup.", "Shown as text.",
+         "tests/unit/test_display.py::test_html_is_escaped_and_text_is_not"),
+        ("text.mermaid", "A message in a diagram holds Mermaid's markup.", "Shown as text.",
+         "tests/unit/test_sequence.py::test_mermaid_markup_in_a_text_is_escaped"),
+        ("text.report", "A notebook's name, parameter, claim, result or error is a script or an address that runs.",
+         "Shown as text.", f"{_OUTPUTS}a_report_is_text"),
+        ("text.export", "A cell prints a script, or shows one.", "Text, or its static twin.",
+         f"{_OUTPUTS}an_exported_page_runs_nothing_that_was_printed"),
+        ("text.parameter", "A parameter closes its quotes and goes on with code.", "It is a name.",
+         f"{_OUTPUTS}the_name_of_a_shop_is_a_name"),
+        ("text.file-name", "A notebook is called so that its page would stand elsewhere.",
+         "It stands in the folder that was asked for.", f"{_OUTPUTS}a_file_is_written_where_it_belongs"),
+    ),
+    "Nobody is led astray.": (
+        ("addresses.return", "A return address is a script, a file, another scheme, or reads like another host.",
+         "400, by call, update, button, sign-in and app.", f"{_PAGES}nobody_is_led_to_a_dangerous_address"),
+        ("addresses.origin", "A button stands on a page whose origin is not registered, or only ends like one.",
+         "403, by the page's word or the browser's.", f"{_PAGES}a_button_on_a_foreign_page_is_refused"),
+        ("addresses.header", "A line break in an address is to become a header of the redirect.", "It stays encoded.",
+         f"{_PAGES}a_redirect_is_one_header"),
+        ("addresses.file", "A path leads out of the pages, to a file of the machine.", "404",
+         f"{_PAGES}a_path_leads_to_no_file"),
+        ("addresses.wrong-button", "A wrong button brings a return address of its own.",
+         "The buyer stays on Amazon's page.", f"{_HOSTED}TestEntry::test_a_wrong_form_ends_on_amazons_page"),
+    ),
+    "Merchants do not see each other.": (
+        ("merchants.objects", "A merchant names another's object in a call.", "404, as for one that is not there.",
+         f"{_PROTOCOL}TestKeys::test_another_merchants_objects_look_absent"),
+        ("merchants.key", "A merchant signs under another's key id, or puts another's wallet on a button.",
+         "403, or 404.", f"{_REQUESTS}the_key_of_another_merchant_opens_nothing"),
+        ("merchants.idempotency", "A merchant sends another's idempotency key to see the answer.",
+         "It is a key of its own.", f"{_PROTOCOL}TestIdempotency::test_keys_belong_to_a_merchant"),
+        ("merchants.delegation", "A merchant claims to act for another.", "403",
+         f"{_PROTOCOL}TestKeys::test_nobody_acts_for_another_merchant"),
+        ("merchants.finalize", "A merchant finalizes the session of another's app.", "404",
+         "tests/contract/test_mobile.py::TestFinalizing::test_only_the_merchants_own_key_finalizes"),
+        ("merchants.notifications", "A merchant listens for another's notifications.", "It hears nothing of them.",
+         f"{_SNS}test_one_merchants_endpoint_hears_nothing_of_anothers"),
+        ("merchants.buyer", "Two merchants compare their buyers.", "One buyer has another id at each.",
+         f"{_PROTOCOL}TestKeys::test_a_buyer_has_another_id_at_another_merchant"),
+    ),
+    "What is signed is what is done.": (
+        ("signed.altered", "A part of a signed request is replaced on its way.", "403, and nothing is charged.",
+         f"{_REQUESTS}an_altered_request_charges_nothing"),
+        ("signed.scheme", "A request is signed with the wrong salt, padding or hash.", "403",
+         f"{_REQUESTS}a_request_signed_in_another_way_is_refused"),
+        ("signed.button-scheme", "A button is signed in such a way.", "403",
+         f"{_REQUESTS}a_button_signed_in_another_way_is_refused"),
+        ("signed.button-altered", "A signed button is changed in the page, or signed with another key.", "403",
+         f"{_HOSTED}TestEntry::test_the_signature_covers_every_byte"),
+        ("signed.replay", "A recorded request is sent again at once.", "The same answer; it is charged once.",
+         f"{_REQUESTS}a_request_that_is_sent_again_charges_once"),
+        ("signed.late", "A recorded request is sent a quarter of an hour later.", "400",
+         f"{_REQUESTS}a_recorded_request_is_too_old_a_quarter_of_an_hour_later"),
+        ("signed.other-body", "Another request is sent with an idempotency key that was used.", "400",
+         f"{_PROTOCOL}TestIdempotency::test_another_request_with_the_same_key_is_refused"),
+        ("signed.unsigned-header", "A header that counts is left out of the signature.", "Refused.",
+         "tests/unit/test_signing.py::test_a_required_header_must_be_signed"),
+        ("signed.live", "A request is sent to a live environment, however that is spelled.", "401",
+         f"{_PROTOCOL}TestKeys::test_there_is_no_live_environment"),
+    ),
+    "A notification is believed only when it is genuine.": (
+        ("genuine.certificate", "The envelope names a certificate on another host, or without https.",
+         "Refused; it is not even fetched.", f"{_READER}a_certificate_from_anywhere_else_is_not_even_fetched"),
+        ("genuine.redirect", "The certificate's address redirects, or answers something else.", "503",
+         f"{_READER}a_certificate_that_cannot_be_had_asks_for_a_repetition"),
+        ("genuine.altered", "A signed field is altered.", "400",
+         f"{_READER}nothing_that_is_signed_can_be_altered"),
+        ("genuine.topic", "A genuine envelope comes from another topic.", "400",
+         f"{_READER}another_topic_is_refused"),
+        ("genuine.merchant", "A genuine notification is for another merchant.", "400",
+         f"{_READER}another_merchants_notification_is_refused"),
+        ("genuine.old", "An old envelope is sent again.", "400",
+         f"{_READER}an_old_notification_is_refused"),
+        ("genuine.repeated", "A genuine notification is repeated.", "It is worked on once.",
+         "tests/flows/test_notifications.py::test_what_was_seen_before_is_not_worked_on_again"),
+    ),
+    "A request has an end.": (
+        ("bounds.body", "A body is huge, with a length or in pieces.", "400, as soon as it shows.",
+         f"{_PROTOCOL}TestBodies::test_a_large_body_is_refused"),
+        ("bounds.shop", "The same is sent to the shop.", "400",
+         f"{_PAGES}the_shop_takes_no_huge_body"),
+        ("bounds.nesting", "JSON is nested hundreds of levels deep.", "400",
+         f"{_PROTOCOL}TestBodies::test_deep_nesting_is_refused_or_kept"),
+        ("bounds.control", "The control interface is sent JSON that is deep, broken or none.", "400",
+         f"{_CONTROL}TestOwner::test_what_is_no_json_is_refused"),
+        ("bounds.fields", "A form has very many fields, or is none.", "A page that refuses.",
+         f"{_HOSTED}TestEntry::test_any_other_post_is_refused"),
+        ("bounds.smuggling", "A request has two lengths, a length and pieces, or broken headers.",
+         "400; what follows is not read.", f"{_REQUESTS}a_request_with_two_readings_is_not_read"),
+        ("bounds.path", "A path is very long, or holds what no path holds.", "4xx, and the server goes on.",
+         f"{_REQUESTS}no_path_breaks_the_server"),
+    ),
+    "Secrets stay where they are.": (
+        ("secrets.journal", "A secret stands anywhere in an exchange.", "Masked on the way in.",
+         f"{_JOURNAL}no_secret_survives_in_a_text"),
+        ("secrets.control-journal", "The emulator's own journal is read.", "No signature, nothing personal.",
+         f"{_CONTROL}TestJournal::test_an_exchange_is_taken_down_without_secrets"),
+        ("secrets.display", "Something secret or personal is shown in a cell.", "Hidden.",
+         "tests/unit/test_display.py::test_nothing_personal_or_secret_comes_through"),
+        ("secrets.notebooks", "The committed notebooks are searched.", "Nothing is found.",
+         "tests/notebooks/test_notebook_shape.py::test_its_outputs_give_nothing_away"),
+        ("secrets.report", "All that a run writes is searched.", "Nothing is found.",
+         "tests/unit/test_cli.py::test_no_secret_reaches_a_report"),
+        ("secrets.export", "A cell has printed a key, a signature or a token.", "No page is written.",
+         f"{_OUTPUTS}a_page_with_a_secret_is_not_exported"),
+        ("secrets.har", "A journal is written as an HTTP archive and searched.", "Nothing is found.",
+         "tests/unit/test_har.py::test_it_gives_nothing_away"),
+        ("secrets.log", "A call about a buyer fails, and its path is logged.", "Without the token.",
+         f"{_OUTPUTS}a_failure_is_logged_without_the_buyers_token"),
+        ("secrets.process", "All that an emulator prints and logs is searched.", "Nothing is found.",
+         f"{_OUTPUTS}a_process_tells_no_secret"),
+        ("secrets.errors", "Amazon's message about a wrong signature quotes it.", "Masked.",
+         "tests/unit/test_viewmodels_wire.py::test_what_an_error_quotes_is_redacted"),
+        ("secrets.path", "A private key is given in the place of a path.", "The message does not repeat it.",
+         f"{_KEYS}a_key_handed_over_as_a_path_is_not_repeated"),
+        ("secrets.repr", "What holds a key is printed.", "Its id and its algorithm.",
+         f"{_KEYS}no_representation_shows_the_private_key"),
+        ("secrets.pickle", "What holds a key is pickled.", "Refused.",
+         f"{_FILES}no_key_travels_in_a_pickle"),
+        ("secrets.timing", "A comparison tells by its time how much of a guess is right.", "There is none such.",
+         f"{_CODE}no_secret_is_compared_a_character_at_a_time"),
+    ),
+    "A file with a secret is its owner's alone.": (
+        ("files.mode", "The process gives new files to everybody.", "Keys have mode 0600.",
+         f"{_KEYS}only_the_owner_can_read_a_private_key"),
+        ("files.emulator", "The same for all that an emulator writes.", "No file is open to others.",
+         f"{_FILES}what_an_emulator_writes_is_its_owners_alone"),
+        ("files.waiting", "A readable file or a link waits where the ready file is to be.", "It is replaced.",
+         f"{_FILES}nobody_reads_the_token_through_a_file_that_was_waiting"),
+        ("files.link", "A link waits where a key is to be.", "Refused, or replaced; not followed.",
+         f"{_FILES}a_key_is_not_written_through_a_link"),
+        ("files.replaced", "A readable file is replaced by a key.", "The key has mode 0600.",
+         f"{_KEYS}replacing_a_readable_file_makes_it_private"),
+        ("files.readable", "A key lies where others can read it.", "The check says so, and how to mend it.",
+         f"{_KEYS}a_file_that_others_can_read_is_found"),
+        ("files.left", "An emulator is stopped.", "Its keys are gone.",
+         "tests/unit/test_cli.py::test_a_polite_kill_leaves_no_key_behind"),
+    ),
+}  # fmt: skip
+ATTACKS = tuple(
+    Attack(name, promise, attempt, answer, test)
+    for promise, rows in _ROWS.items()
+    for name, attempt, answer, test in rows
+)
+
+if __name__ == "__main__":
+    print(*dict.fromkeys(attack.test for attack in ATTACKS))  # noqa: T201 (the Makefile reads it)

@@ -1,0 +1,94 @@
+"""What lies on the disk: who may read it, and whose place it takes."""
+
+import os
+import pickle
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.keys import generate, save
+
+KEYS = generate()
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    """What the process takes away from each new file's mode."""
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def open_to_others(folder: Path) -> list[str]:
+    """Files that somebody else may read or write; what lies in a closed folder is closed."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            found.append(path.name)
+        elif path.is_dir():
+            found += open_to_others(path)
+    return found
+
+
+@pytest.mark.parametrize("https", [False, True])
+def test_what_an_emulator_writes_is_its_owners_alone(umask: int, https: bool, tmp_path: Path) -> None:
+    """Keys, the world with its tokens, and the file with the control token, whatever the process's mask."""
+    with Emulator("na", seed=7, store=tmp_path / "world.db", https=https) as emulator:
+        emulator.write_ready_file(tmp_path / "ready.json")
+        assert open_to_others(tmp_path) == []
+        assert stat.S_IMODE(Path(emulator._folder.name).stat().st_mode) == 0o700
+    assert {"ready.json", "world.db", "world.db.keys"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_store_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    """Whoever opened it to a group has a reason."""
+    store = tmp_path / "world.db"
+    store.touch(0o640)
+    with Emulator("na", seed=7, store=store):
+        assert stat.S_IMODE(store.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("prepared", ["ready.json", "ready.json.new"])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_nobody_reads_the_token_through_a_file_that_was_waiting(prepared: str, kind: str, tmp_path: Path) -> None:
+    """A file that others can read, or a link to one, in the place of the ready file or of a part of it."""
+    trap = tmp_path / "trap"
+    trap.touch(0o666)
+    place = tmp_path / prepared
+    place.symlink_to(trap) if kind == "link" else place.touch(0o666)
+    with Emulator("na", seed=7) as emulator:
+        emulator.write_ready_file(tmp_path / "ready.json")
+        written = tmp_path / "ready.json"
+        assert emulator.control.token in written.read_text()
+        assert (stat.S_IMODE(written.lstat().st_mode), written.is_symlink()) == (0o600, False)
+        assert trap.read_text() == ""
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing"])
+def test_a_key_is_not_written_through_a_link(there: bool, tmp_path: Path) -> None:
+    """Without leave to replace it nothing is written; with it the link is replaced, and not what it leads to."""
+    trap, path = tmp_path / "trap", tmp_path / "key.pem"
+    if there:
+        trap.write_text("precious")
+    path.symlink_to(trap)
+    with pytest.raises(ConfigurationError, match="there already"):
+        save(KEYS, path)
+    save(KEYS, path, overwrite=True)
+    assert (path.is_symlink(), stat.S_IMODE(path.stat().st_mode)) == (False, 0o600)
+    assert trap.read_text() == "precious" if there else not trap.exists()
+
+
+def test_no_key_travels_in_a_pickle(tmp_path: Path) -> None:
+    """What holds one cannot be pickled, and says nothing of it in words."""
+    with Emulator("na", seed=7) as emulator:
+        held = emulator.merchant.keys
+        for thing in (held, emulator.merchant, emulator):
+            with pytest.raises(TypeError):
+                pickle.dumps(thing)
+            assert "PRIVATE" not in repr(thing) + str(thing)
+            assert emulator.control.token not in repr(thing) + str(vars(thing) if thing is held else "")
+        assert emulator.control.token not in repr(emulator.control)

@@ -1,0 +1,142 @@
+"""What gets out: logs, exported pages and reports hold no secret, and nothing in them runs."""
+
+import html
+import json
+import logging
+import re
+import secrets
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from amazonpay_nb import export
+from amazonpay_nb.cli import main
+from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError, ServerError
+from amazonpay_nb.report import Claim, Run, Summary, write_report
+from tests.emulated import SET_UP
+from tests.unit.test_cli import COMMAND
+
+# An element that runs something by itself or when it is pressed.
+RUNS = re.compile(r"""<script|<iframe|<[^>]*\s(?:on\w+\s*=|href=["']?\s*javascript:)""", re.IGNORECASE)
+TOKEN = secrets.token_urlsafe(60)
+
+
+def test_a_failure_is_logged_without_the_buyers_token(caplog: pytest.LogCaptureFixture) -> None:
+    """The path of Get Buyer holds it; neither the emulator's log nor that of the HTTP library repeats it."""
+    with Emulator("na", seed=7) as emulator, AmazonPayClient(
+        AmazonPayAuth(emulator.merchant.keys), environment="emulator", base_url=emulator.url, sleep=lambda seconds: None
+    ) as client:  # fmt: skip
+        emulator.world.store.close()
+        with caplog.at_level(logging.INFO), pytest.raises(ServerError):
+            client.get_buyer(TOKEN)
+    assert {record.name for record in caplog.records} >= {"uvicorn.error", "httpx"}
+    assert TOKEN[:20] not in caplog.text
+
+
+def test_a_process_tells_no_secret(tmp_path: Path) -> None:
+    """What it prints and logs, from its start over good, bad and broken requests to its end."""
+    ready_file = tmp_path / "ready.json"
+    command = [*COMMAND, "emulator", "--seed", "7", "--ready-file", str(ready_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout
+            first = process.stdout.readline() + process.stdout.readline()
+            ready = json.loads(ready_file.read_text())
+            authorization = {"authorization": f"Bearer {ready['controlToken']}"}
+            for method, path in (("GET", "clock"), ("POST", "clock"), ("GET", "nothing"), ("POST", "keys")):
+                httpx.request(method, f"{ready['controlUrl']}/{path}", headers=authorization, content=b"{")
+            signature = f"AMZN-PAY-RSASSA-PSS-V2 PublicKeyId=x, SignedHeaders=accept, Signature={TOKEN}"
+            httpx.get(f"{ready['url']}/v2/buyers/{TOKEN}", headers={"authorization": signature})
+            httpx.get(f"{ready['url']}/checkout?amazonCheckoutSessionId={TOKEN}")
+            httpx.post(f"{ready['url']}/checkout/initiate", data=SET_UP, headers={"cookie": TOKEN})
+            key = Path(ready["privateKeyFile"]).read_text()
+        finally:
+            process.terminate()
+        told = first + process.stdout.read()
+    assert ready["url"] in told
+    assert [secret for secret in (ready["controlToken"], TOKEN, key[100:160], "PRIVATE KEY") if secret in told] == []
+
+
+def notebook(path: Path, output: str) -> Path:
+    """A notebook that was executed before: it printed something, and showed the same as HTML."""
+    shown = nbformat.v4.new_output("stream", name="stdout", text=output)
+    rich = nbformat.v4.new_output("display_data", {"text/html": output, "text/plain": output})
+    cell = nbformat.v4.new_code_cell("show()", execution_count=1, outputs=[shown, rich])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    return path
+
+
+OPEN = "from amazonpay_nb import workbench\nfrom amazonpay_nb.display import show\n\nwb = workbench.open()"
+SECRETS = {
+    "a private key": lambda: "-----BEGIN PRIVATE KEY-----\n" + "A" * 64,
+    "a signature": lambda: f"Signature={'A' * 344}",
+    "a buyer's token": lambda: f"https://shop.example/?buyerToken={'A' * 40}",
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+def test_a_page_with_a_secret_is_not_exported(secret: object, tmp_path: Path) -> None:
+    """Nothing is written, and the message does not repeat it."""
+    assert callable(secret)
+    with pytest.raises(ConfigurationError, match="nothing was written") as refused:
+        export.export(str(notebook(tmp_path / "told.ipynb", secret())), {}, tmp_path / "out")
+    assert "AAAA" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>",
+        "<p ONCLICK='alert(1)'>x</p>", "<a href=' javascript:alert(1)'>x</a>", "<iframe srcdoc='alert(1)'></iframe>",
+        "<b\nonfocus = alert(1)>x</b>",
+    ],
+)  # fmt: skip
+def test_an_exported_page_runs_nothing_that_was_printed(markup: str, tmp_path: Path) -> None:
+    """Markup that a cell prints is text, and an output that would run is replaced by its text."""
+    page = export.export(str(notebook(tmp_path / "told.ipynb", markup)), {}, tmp_path).path.read_text()
+    assert page.count("alert(1)") == 2
+    assert not RUNS.search(page)
+
+
+@pytest.mark.parametrize("name", ["..", "javascript:alert(1)", '"><img src=x>', "a#b?c%2f", "..%2f..%2fx"])
+def test_a_file_is_written_where_it_belongs(name: str, tmp_path: Path) -> None:
+    """Whatever a notebook is called, its page stands in the folder that was asked for."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    leaving = export.export(str(notebook(inside / f"{name}.ipynb", "plain")), {}, tmp_path / "out")
+    assert leaving.path.resolve().parent == (tmp_path / "out").resolve()
+    assert {path.name for path in tmp_path.iterdir()} == {"inside", "out"}
+
+
+@pytest.mark.parametrize(
+    "name", ['"</script><script>alert(1)</script>', "'<img src=x onerror=alert(1)>", "'\"\nraise SystemExit(1)\n#\\"]
+)
+def test_the_name_of_a_shop_is_a_name(name: str, tmp_path: Path) -> None:
+    """It closes its quotes or its element: the run goes on, and the page that is left behind shows it as it is."""
+    source = [OPEN, "show(wb.shop.name)", 'show({"shop": wb.shop.name})', "show(wb.shop.name.splitlines())"]
+    path = tmp_path / "named.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(line) for line in source]), path)
+    done = CliRunner().invoke(main, ["export", str(path), "-p", "merchant_name", name, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    page = path.with_suffix(".html").read_text()
+    assert html.escape(name.splitlines()[0], quote=False) in page
+    assert not RUNS.search(page)
+
+
+def test_a_report_is_text(tmp_path: Path) -> None:
+    """Names, parameters, claims, results and errors of notebooks are shown, and not obeyed."""
+    evil = '"><script>alert(1)</script>'
+    result = {"chargeId": evil, "chargeState": evil}
+    made = Run(f"javascript:alert(1){evil}", {evil: evil}, 0.1, evil, (Claim(evil, evil, False),), result)
+    write_report(Summary((made,), 0.1), tmp_path, finished=datetime.now(UTC))
+    page = (tmp_path / "report.html").read_text()
+    assert not RUNS.search(page)
+    assert evil not in (tmp_path / "junit.xml").read_text()

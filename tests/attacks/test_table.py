@@ -1,0 +1,43 @@
+"""The list of attacks and the promises of SECURITY.md: neither has anything that the other lacks."""
+
+import re
+
+import pytest
+
+from tests.attacks.table import ATTACKS, Attack
+from tests.node_ids import ROOT, node_ids
+
+PROMISES = re.findall(r"^- \*\*(.+?)\*\* ", (ROOT / "SECURITY.md").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.id)
+def test_the_test_of_an_attack_exists(attack: Attack) -> None:
+    """By its node id as pytest takes it."""
+    assert attack.test in node_ids(attack.test.partition("::")[0])
+
+
+def test_every_promise_is_attacked_and_every_attack_breaks_a_promise() -> None:
+    """In the order of SECURITY.md."""
+    assert list(dict.fromkeys(attack.promise for attack in ATTACKS)) == PROMISES
+
+
+def test_an_attack_is_a_row_of_its_own() -> None:
+    """An id for each, a test of its own, and sentences."""
+    for column in ("id", "test"):
+        assert len({getattr(attack, column) for attack in ATTACKS}) == len(ATTACKS)
+    assert all(attack.attempt[0].isupper() and attack.attempt.endswith(".") for attack in ATTACKS)
+
+
+def test_every_test_of_an_attack_is_in_the_list() -> None:
+    """A test that nobody names proves nothing to a reader."""
+    files = sorted(path for path in (ROOT / "tests/attacks").glob("test_*.py") if path.name != "test_table.py")
+    ours = {name for path in files for name in node_ids(path.relative_to(ROOT).as_posix())}
+    assert ours - {attack.test for attack in ATTACKS} == WITNESSES
+
+
+# What holds where an attack is not one.
+WITNESSES = {
+    "tests/attacks/test_names.py::test_a_signed_call_may_use_any_name",
+    "tests/attacks/test_names.py::test_behind_a_hub_visitors_come_under_its_name",
+    "tests/attacks/test_files.py::test_a_store_that_is_there_keeps_its_mode",
+}

@@ -1,0 +1,113 @@
+"""What stays behind after a demonstration or a run: pages that open from a disk, years later, for anybody."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.axe import flaws
+from tests.browser.chromium import watch
+from tests.notebooks.test_notebook_shape import SECRETS
+from tests.unit.test_cli import run
+
+pytestmark = pytest.mark.browser
+
+NOTEBOOK = "01_set_up_outside_the_purchase_flow"
+SHOP = "Kiosk für Öl & <b>Käse</b>"
+UNFOLD = "() => document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+
+
+def command(*arguments: object) -> str:
+    """Run `amazonpay-nb` and return the last line of what it says."""
+    done = run(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return str(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def leaving(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that `amazonpay-nb export` has made of a run in Europe, for a shop with a name of its own."""
+    out = tmp_path_factory.mktemp("leaving")
+    said = command(
+        "export", "01", "-p", "region", "eu", "-p", "amount", "9.99", "-p", "merchant_name", SHOP, "--out", out
+    )
+    return Path(said.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `amazonpay-nb run` has left in its folder."""
+    out = tmp_path_factory.mktemp("report")
+    command("run", "01", "-p", "region", "jp", "-p", "amount", "900", "--out", out)
+    return out
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page without a network, which asks for nothing and complains of nothing."""
+    context = browser.new_context(offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    complaints, asked = watch(page), []
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    context.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert complaints == []
+
+
+def test_the_page_to_leave_behind_is_sound(page: Page, leaving: Path) -> None:
+    """It says that it is emulated, shows every claim as holding, and everybody can read it."""
+    page.goto(leaving.as_uri())
+    expect(page.get_by_text("Emulated: this is not Amazon.")).to_be_in_viewport()
+    expect(page.get_by_text("✓ Amazon has sent the money back.")).to_be_attached()
+    page.evaluate(UNFOLD)
+    assert not (wrong := flaws(page)), "\n".join(wrong)
+
+
+def test_the_page_to_leave_behind_is_a_page_and_nothing_else(page: Page, leaving: Path) -> None:
+    """No script, no frame, no form, no way to a page that is not there."""
+    page.goto(leaving.as_uri())
+    assert page.locator("script, iframe, object, embed, form, link, button").count() == 0
+    assert page.locator("a[href]:not([href^='#'])").count() == 0
+    assert [path.name for path in leaving.parent.iterdir()] == [leaving.name]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_the_page_to_leave_behind_gives_nothing_away(page: Page, leaving: Path, secret: str) -> None:
+    """What must not stand in a committed notebook does not stand here either."""
+    page.goto(leaving.as_uri())
+    assert SECRETS[secret].findall(page.locator("body").text_content() or "") == []
+
+
+def test_the_values_of_the_run_stand_where_the_notebook_has_its_parameters(page: Page, leaving: Path) -> None:
+    """There is one cell of parameters, with what was given and with its comments, and none that only sets the stage."""
+    page.goto(leaving.as_uri())
+    page.evaluate(UNFOLD)
+    expect(page.get_by_text('region: str = "eu"  # na, eu')).to_be_visible()
+    expect(page.get_by_text('amount: str = "9.99"')).to_be_visible()
+    expect(page.get_by_text("# Parameters")).to_have_count(0)
+    expect(page.get_by_text("preset(")).to_have_count(0)
+    # Where a step shows nothing but its code, it shows that.
+    assert page.locator(".jp-CodeCell").filter(has_not=page.locator("details.code")).all_inner_texts() == []
+
+
+def test_a_finished_run_is_left_behind_with_its_values(page: Page, report: Path, tmp_path: Path) -> None:
+    """papermill's own cell of parameters goes into the notebook's; the notebook is not run again."""
+    path = report / f"{NOTEBOOK}.ipynb"
+    assert any("injected-parameters" in cell.metadata.get("tags", ()) for cell in nbformat.read(path, 4).cells)
+    page.goto(Path(command("export", path, "--out", tmp_path)).as_uri())
+    page.evaluate(UNFOLD)
+    expect(page.get_by_text('amount: str = "900"')).to_be_visible()
+    expect(page.get_by_text("# Parameters")).to_have_count(0)
+    expect(page.get_by_text("Notebook 06 is about nothing else.")).to_be_visible()
+    assert page.locator("a[href$='.ipynb']").count() == 0
+
+
+@pytest.mark.parametrize("name", ["report.html", f"{NOTEBOOK}.html"])
+def test_the_pages_of_a_run_are_sound(page: Page, report: Path, name: str) -> None:
+    """The verdicts and the executed notebook are read on a telephone and in the dark, too."""
+    page.goto((report / name).as_uri())
+    page.evaluate(UNFOLD)
+    assert not (wrong := flaws(page)), "\n".join(wrong)
