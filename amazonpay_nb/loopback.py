@@ -26,6 +26,7 @@ __all__ = [
     "Guarded",
     "LoopbackServer",
     "bounded",
+    "browser_address",
     "is_loopback",
     "is_proxied",
     "known_as",
@@ -101,6 +102,24 @@ def seen_from(path: str, headers: Mapping[str, str], address: str) -> str:
         return address
     # Relative, since the proxy would write its own prefix before a path.
     return f"{'../' * path.count('/')}{parts.port}{parts.path}{f'?{parts.query}' if parts.query else ''}"
+
+
+def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return the address at which a browser reaches a loopback server of this kernel.
+
+    On a JupyterHub the kernel's loopback is not the browser's: jupyter-server-proxy hands pages on, under the path of
+    the person's own server.
+
+    Args:
+        url: An address; one that is not on loopback stays as it is.
+        environment: Variables of the process.
+    """
+    base = next(filter(None, map(environment.get, HUB_VARIABLES)), "")
+    parts = urlsplit(url)
+    if not base or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
+        return url
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{base.rstrip('/')}/proxy/{parts.port}{parts.path}{query}"
 
 
 def bounded(receive: Receive) -> Receive:

@@ -13,8 +13,8 @@ import amazonpay_nb.buyer as scripted_buyer
 from amazonpay_nb.display import show
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.journal import AMAZON_PAY_PAGES, BUYER, SHOP_PAGE, SHOP_SERVER, Journal
+from amazonpay_nb.loopback import browser_address
 from amazonpay_nb.storefront import Arrival, Visit
-from amazonpay_nb.viewmodels.page import browser_address
 
 __all__ = ["STARTS", "HostedPage", "Start"]
 

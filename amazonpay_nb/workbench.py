@@ -68,11 +68,11 @@ class Workbench:
         self._temporary = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
         self._key_folder = Path(self._temporary.name)
         self._random = random.Random(SEED) if environment == "emulator" else None  # noqa: S311 (repeats on purpose)
-        name = settings["merchant_name"]
+        name, color = settings["merchant_name"], settings["merchant_color"]
         self.emulator = Emulator(region.code, seed=SEED, shop_name=name).start() if environment == "emulator" else None
         new_token = self._drawn(12) or (lambda: uuid.uuid4().hex)
-        color = settings["merchant_color"]
         self.shop = Storefront(name, color=color, language=self.language, journal=self.journal, new_token=new_token)
+        self.shop.public = self.emulator is None
 
     def close(self) -> None:
         """Stop the servers; the emulated world is gone."""

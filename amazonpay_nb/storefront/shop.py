@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from amazonpay_nb.button import embed
 from amazonpay_nb.journal import Journal
-from amazonpay_nb.loopback import Guarded, LoopbackServer, seen_from
+from amazonpay_nb.loopback import Guarded, LoopbackServer, browser_address, seen_from
 from amazonpay_nb.spec.visits import RETURN_PARAMETER
 from amazonpay_nb.storefront.books import happenings, outcome, payments, saved_methods
 from amazonpay_nb.storefront.colors import OWN_COLOR, palette
@@ -56,6 +56,9 @@ class Storefront:
         language: One of `LANGUAGES`.
         journal: What the shop's server asks and is told; the pages say what it says.
         new_token: Makes the token of a visit; give a seeded one for outputs that repeat.
+    Attributes:
+        public: Whether return addresses are those at which a hub shows the shop, where it says its own; Amazon's pages
+            know no other way back to it.
     """
 
     def __init__(
@@ -69,12 +72,14 @@ class Storefront:
         self._new_token = new_token
         self._visits: dict[str, Visit] = {}
         self.inbox: Inbox | None = None
+        self.public = False
         self._server = LoopbackServer(Guarded(self._app()), port=port).start()
         self.url = self._server.url
 
     def new_visit(self) -> Visit:
         """Start an attempt with addresses of its own."""
-        visit = Visit(self.url, self._new_token())
+        public = browser_address(self.url) if self.public else ""
+        visit = Visit(self.url, self._new_token(), public if "//" in public else "")
         self._visits[visit.token] = visit
         return visit
 

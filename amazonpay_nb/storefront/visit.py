@@ -101,11 +101,11 @@ class Visit:
         cart: What is ordered; the delivery is the one that the buyer has chosen last.
     """
 
-    def __init__(self, shop_url: str, token: str) -> None:
+    def __init__(self, shop_url: str, token: str, public_url: str = "") -> None:
         self.token = token
         self.page_url = f"{shop_url}/pay/{token}"
         self.order_url = f"{shop_url}/order/{token}"
-        self._shop_url = shop_url
+        self._back_url = public_url or shop_url
         self.button: tuple[str, dict[str, Any]] | None = None
         self.start = "button"
         self.cart: Cart | None = None
@@ -115,7 +115,7 @@ class Visit:
 
     def address(self, kind: str) -> str:
         """Return the return address for a kind of arrival."""
-        return f"{self._shop_url}/{kind}/{self.token}"
+        return f"{self._back_url}/{kind}/{self.token}"
 
     @property
     def result_url(self) -> str:

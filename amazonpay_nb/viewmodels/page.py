@@ -1,24 +1,21 @@
 """What the hosted-page panel knows: where the buyer is between the shop's page and the way back to the shop."""
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import HUB_VARIABLES
 from amazonpay_nb.spec.visits import FLOWS, PAGES, Flow, flow_of
-from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 from amazonpay_nb.storefront import Arrival
 from amazonpay_nb.viewmodels.panel import Action, Chosen, Part, View
 from amazonpay_nb.viewmodels.sent import button_sent
 
-__all__ = ["ARRIVALS", "Brought", "PageModel", "PageStep", "browser_address"]
+__all__ = ["ARRIVALS", "Brought", "PageModel", "PageStep"]
 
 # How often the panel looks where the buyer is; between two looks it waits for the way back.
 GLANCE_SECONDS = 0.5
@@ -31,24 +28,6 @@ ARRIVALS = {
     "signed-in": ("The buyer has signed in.", "Complete Checkout Session"),
 }
 _BEFORE, _HERE, _BEHIND = "ahead", "● here", "behind"
-
-
-def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Return the address at which a browser reaches a loopback server of this kernel.
-
-    On a JupyterHub the kernel's loopback is not the browser's: jupyter-server-proxy hands pages on, under the path of
-    the person's own server.
-
-    Args:
-        url: An address; one that is not on loopback stays as it is.
-        environment: Variables of the process.
-    """
-    base = next(filter(None, map(environment.get, HUB_VARIABLES)), "")
-    parts = urlsplit(url)
-    if not base or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
-        return url
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{base.rstrip('/')}/proxy/{parts.port}{parts.path}{query}"
 
 
 @dataclass(frozen=True, slots=True)

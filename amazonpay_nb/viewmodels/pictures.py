@@ -17,6 +17,7 @@ __all__ = ["Bar", "Bars", "StateMap"]
 _HERE, _WAY = "#1a7f37", "#3b82f6"
 _FONT = 'font-family="system-ui,sans-serif" font-size="13"'
 _ROW, _BOX, _BOX_WIDTH, _LEFT, _WIDTH = 40, 28, 190, 115, 760  # pixels
+_LABEL, _BAR, _BARS = 76, 110, 370  # pixels: as wide as a narrow window
 _NOTE = 62  # characters that fit beside a box
 _FULL, _EMPTY, _CELLS = "█", "░", 20
 
@@ -42,7 +43,7 @@ class StateMap:
         height = _ROW * len(rows)
         title = f"{self.machine.name}: you are at {self.here}"
         parts = [
-            *_opening(title, repr(self), height),
+            *_opening(title, repr(self), _WIDTH, height),
             *(self._arc(rows[s], rows[t], s == self.here) for s, t in self._ways if s != self.here),
             *(self._arc(rows[s], rows[t], s == self.here) for s, t in self._ways if s == self.here),
             *(part for state, y in rows.items() for part in self._box(state, y)),
@@ -126,12 +127,17 @@ class Bars:
     def _repr_html_(self) -> str:
         height = 26 * len(self.bars)
         rows = (part for index, bar in enumerate(self.bars) for part in _bar(bar, 26 * index))
-        parts = [f"<p><b>{escape(self.title)}</b></p>", *_opening(self.title, repr(self), height), *rows, "</svg>"]
+        parts = [
+            f"<p><b>{escape(self.title)}</b></p>",
+            *_opening(self.title, repr(self), _BARS, height),
+            *rows,
+            "</svg>",
+        ]
         return "\n".join(parts)
 
 
-def _opening(title: str, description: str, height: int) -> Iterator[str]:
-    size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" style="max-width:100%;height:auto"'
+def _opening(title: str, description: str, width: int, height: int) -> Iterator[str]:
+    size = f'viewBox="0 0 {width} {height}" width="{width}" style="max-width:100%;height:auto"'
     yield f'<svg xmlns="http://www.w3.org/2000/svg" role="img" {size} {_FONT}>'
     yield f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
 
@@ -142,8 +148,9 @@ def _blocks(share: float) -> str:
 
 
 def _bar(bar: Bar, top: int) -> Iterator[str]:
-    frame = f'x="180" y="{top + 5}" height="14" rx="3"'
-    yield f'<text x="172" y="{top + 17}" text-anchor="end" fill="currentColor">{escape(bar.label)}</text>'
-    yield f'<rect {frame} width="260" fill="currentColor" opacity="0.15"/>'
-    yield f'<rect {frame} width="{round(260 * bar.share)}" fill="{_WAY}"/>'
-    yield f'<text x="452" y="{top + 17}" fill="currentColor">{escape(bar.words)}</text>'
+    frame = f'x="{_LABEL + 8}" y="{top + 5}" height="14" rx="3"'
+    yield f'<text x="{_LABEL}" y="{top + 17}" text-anchor="end" fill="currentColor">{escape(bar.label)}</text>'
+    yield f'<rect {frame} width="{_BAR}" fill="currentColor" opacity="0.15"/>'
+    yield f'<rect {frame} width="{round(_BAR * bar.share)}" fill="{_WAY}"/>'
+    words = f'x="{_LABEL + _BAR + 20}" y="{top + 17}" fill="currentColor"'
+    yield f"<text {words}>{escape(bar.words)}</text>"

@@ -28,7 +28,7 @@ class Check:
     """One thing that Amazon Pay looks at in a request, and what it found."""
 
     check: str
-    what_amazon_found: str
+    what_was_found: str
 
 
 def sent(exchanges: Sequence[Exchange], journal: Journal) -> Iterator[Any]:

@@ -22,11 +22,12 @@ _QUIET = "e=>e.target.setAttribute('data-lm-suppress-shortcuts','')"
 _STYLE = (
     f"""<style onload="this.closest('.amazonpay-panel').addEventListener('focusin',{_QUIET})">"""
     """
-.amazonpay-panel{border:1px solid var(--jp-border-color2,#d0d7de);border-radius:8px;padding:12px;max-width:100%}
-.amazonpay-panel .amazonpay-body{overflow-x:auto}
+.amazonpay-panel{border:1px solid var(--jp-border-color2,#d0d7de);border-radius:8px;padding:12px;max-width:100%;
+ container-type:inline-size}
+.amazonpay-panel :is(.amazonpay-body,.amazonpay-said){overflow-x:auto}
 .amazonpay-panels .lm-TabBar .lm-TabBar-tab{color:var(--jp-ui-font-color1,#24292f)!important}
 .amazonpay-panel .amazonpay-hint{color:var(--jp-ui-font-color1,#24292f);opacity:.8;white-space:normal}
-.amazonpay-panel .amazonpay-row{flex-wrap:wrap}
+.amazonpay-panel .amazonpay-row{flex-wrap:wrap;align-items:center}
 .amazonpay-panel .widget-html-content{line-height:1.45;white-space:normal}
 .amazonpay-panel [role=alert]{border-left:4px solid var(--jp-error-color1,#b3261e);padding-left:10px}
 .amazonpay-panel [role=status]{border-left:4px solid var(--jp-success-color1,#2e7d32);padding-left:10px}
@@ -34,6 +35,18 @@ _STYLE = (
 .amazonpay-panel .mod-primary{background:#1565c0;color:#fff}
 .amazonpay-panel .amazonpay-secret textarea{-webkit-text-security:disc}
 .amazonpay-panel button:focus-visible{outline:2px solid var(--jp-brand-color1,#1976d2);outline-offset:2px}
+.amazonpay-panels .lm-TabBar-content{flex-wrap:wrap}
+.amazonpay-panels .lm-TabBar-tab{flex:0 0 auto!important}
+@container (max-width:40rem){
+.amazonpay-panel :is(th,td){white-space:normal!important;overflow-wrap:anywhere;min-width:5em}
+.amazonpay-panel th{overflow-wrap:normal}
+.amazonpay-panel th code{white-space:normal!important;overflow-wrap:anywhere}
+.amazonpay-panel th:has(code){min-width:9em}
+.amazonpay-panel select{height:var(--jp-widgets-inline-height)!important}
+.amazonpay-panel svg{max-width:none!important}
+.amazonpay-panel .widget-inline-hbox{flex-wrap:wrap;height:auto!important;min-width:0!important}
+.amazonpay-panel .widget-inline-hbox .widget-label{width:100%!important;text-align:left}
+}
 </style>"""
 )
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables and code look as in any other output
@@ -54,7 +67,7 @@ class Form:
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy = self._rendering = False
         self._head, self._body = _html(_JUPYTER), w.VBox()
-        self._said = _html(_JUPYTER, "amazonpay-said")
+        self._said = _scrollable("amazonpay-said")
         self._form, self._buttons = w.VBox(), w.VBox()
         self.box = w.VBox([self._head, self._body, self._form, self._buttons, self._said])
         self.box.add_class("amazonpay-panel")
@@ -88,9 +101,9 @@ class Form:
     def _show_body(self, things: Sequence[object]) -> None:
         # A widget for each: what stays the same is left alone, above all a page that a buyer is on.
         parts = list(self._body.children)
-        parts = [*parts, *(_scrollable() for _ in things[len(parts) :])][: len(things)]
+        parts = [*parts, *(_scrollable("amazonpay-body") for _ in things[len(parts) :])][: len(things)]
         for part, thing in zip(parts, things, strict=True):
-            _set(part, render([thing]).html)
+            _set(part, _wrapping(render([thing]).html))
         _put(self._body, parts)
 
     def _show_fields(self, fields: Sequence[Field]) -> None:
@@ -138,7 +151,7 @@ class Form:
             try:
                 self.render()
             finally:
-                _set(self._said, said)
+                _set(self._said, _wrapping(said))
 
 
 class _FieldRow:
@@ -211,8 +224,8 @@ def _html(*classes: str) -> Any:
     return made
 
 
-def _scrollable() -> Any:
-    part = _html(_JUPYTER, "amazonpay-body")
+def _scrollable(name: str) -> Any:
+    part = _html(_JUPYTER, name)
     part.tabbable = True  # a wide table is to be scrolled by keyboard, too
     return part
 
@@ -221,6 +234,11 @@ def _row(*children: Any) -> Any:
     row = w.HBox(children)
     row.add_class("amazonpay-row")
     return row
+
+
+def _wrapping(html: str) -> str:
+    # Headings of rows stay on one line by their style, which gives way in a narrow window; these spaces would not.
+    return html.replace("&nbsp;", " ")
 
 
 def _set(html: Any, value: str) -> None:

@@ -15,21 +15,24 @@ class KeyPanel(Panel):
 
     def __init__(self, wb: Any) -> None:
         super().__init__(KeyModel(wb), live=wb.buyer == "you", journal=wb.journal)
-        self._outer: Any = None
+        self._upload: Any = None
 
     @property
     def widget(self) -> Any:
         """The form, and a place to upload a file to it."""
-        if self._outer is None:
+        box = super().widget
+        if self._upload is None:
             import ipywidgets as w
 
-            form = super().widget
-            upload = w.FileUpload(description="Upload a private key", layout=w.Layout(width="auto"))
+            upload = w.FileUpload(description="Upload a private key", layout=w.Layout(width="max-content"))
             upload.add_class("amazonpay-upload")
             upload.observe(self._uploaded, "value")
             hint = w.HTML("From your browser into the field above; it goes no further than this kernel.")
-            self._outer = w.VBox([form, w.HBox([upload, hint])])
-        return self._outer
+            self._upload = w.HBox([upload, hint])
+            self._upload.add_class("amazonpay-row")
+            head, body, form, *rest = box.children
+            box.children = (head, body, form, self._upload, *rest)
+        return box
 
     def _uploaded(self, change: Any) -> None:
         files = change["new"]

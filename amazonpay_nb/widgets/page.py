@@ -26,6 +26,7 @@ class FramedPanel(Panel):
             import ipywidgets as w
 
             form, self._frame = super().widget, w.HTML()
+            self._frame.add_class("jp-RenderedHTMLCommon")  # a link looks like one
             self._outer = w.VBox([form, self._frame])
             self.changed.append(self._show_page)
             self._show_page()

@@ -11,13 +11,13 @@ from playwright.sync_api import Frame, Page
 
 from tests.npm import installed
 
-__all__ = ["LOOKS", "flaws"]
+__all__ = ["LOOKS", "flaws", "flaws_within"]
 
 LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((360, "light"), (1280, "dark"))
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > window.innerWidth"
-_RUN = """async (rules) => {
-  const found = await axe.run({ runOnly: rules, resultTypes: ['violations'], iframes: false });
+_RUN = """async ([place, rules]) => {
+  const found = await axe.run(place, { runOnly: rules, resultTypes: ['violations'], iframes: false });
   return found.violations.map(({ id, help, nodes }) => [id, help, nodes.slice(0, 3).map((node) => node.html)]);
 }"""
 
@@ -40,8 +40,14 @@ def flaws(page: Page, *, height: int = 720) -> list[str]:
 def _violations(frame: Frame) -> list[Any]:
     # Each frame is a page by itself, and judged as one.
     frame.evaluate(_source())
-    rows: list[Any] = frame.evaluate(_RUN, RULES)
+    rows: list[Any] = frame.evaluate(_RUN, ["html", RULES])
     return rows
+
+
+def flaws_within(page: Page, place: str) -> list[str]:
+    """Return what is wrong with a part of a page as it looks now; of the rest nothing is asked."""
+    page.evaluate(_source())
+    return [": ".join(map(str, row)) for row in page.evaluate(_RUN, [place, RULES[:-1]])]
 
 
 @functools.cache

@@ -24,7 +24,7 @@ from tests.browser.chromium import watch
 __all__ = ["HUB", "SOMEBODY", "VIEWPORT", "Lab", "OpenNotebook", "jupyterlab"]
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 10  # more than any step takes on a busy machine; nothing waits for it to pass
+SECONDS = 60  # more than any step takes on a busy machine; nothing waits for it to pass
 # Tall, because JupyterLab does not render cells that are off the screen.
 VIEWPORT: ViewportSize = {"width": 1300, "height": 1600}
 # The host of a hub, which `chromium` finds, and where somebody's own server is on it.

@@ -248,8 +248,8 @@ def test_bars_say_the_same_in_both_forms() -> None:
     """Half is half, and what is above the whole fills the bar."""
     bars = Bars("Limit", [Bar("a", Decimal(5), Decimal(10), "5 of 10"), Bar("b", Decimal(12), Decimal(10), "12 of 10")])
     assert repr(bars) == f"Limit\n  a  {'█' * 10}{'░' * 10}  5 of 10\n  b  {'█' * 20}  12 of 10"
-    assert 'width="130"' in bars._repr_html_()
-    assert 'width="260" fill="#3b82f6"' in bars._repr_html_()
+    assert 'width="55"' in bars._repr_html_()
+    assert 'width="110" fill="#3b82f6"' in bars._repr_html_()
     assert Bar("none", Decimal(0), Decimal(0), "").share == 0
 
 

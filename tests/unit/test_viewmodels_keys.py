@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from amazonpay_nb.display.notes import annotated
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.journal import Step
 from amazonpay_nb.keys import MerchantKeys
+from amazonpay_nb.loopback import browser_address
 from amazonpay_nb.signing import verify_payload
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.routes import QUESTIONS, ROUTES
@@ -26,7 +29,7 @@ from amazonpay_nb.stay import HostedPage
 from amazonpay_nb.storefront import Arrival
 from amazonpay_nb.viewmodels.button import ButtonModel, route
 from amazonpay_nb.viewmodels.keys import KeyModel
-from amazonpay_nb.viewmodels.page import PageModel, browser_address
+from amazonpay_nb.viewmodels.page import PageModel
 from amazonpay_nb.viewmodels.panel import act
 from amazonpay_nb.widgets.button import ButtonPanel
 from amazonpay_nb.widgets.keys import KeyPanel
@@ -447,3 +450,23 @@ def test_amazons_own_pages_are_a_link() -> None:
         assert html.count("<iframe") == frames
         assert '<a href="https://payments.amazon.com/checkout" target="_blank"' in html
         wb.close()
+
+
+def test_on_a_hub_amazon_sends_the_buyer_to_the_hubs_address() -> None:
+    """Amazon itself cannot be told a loopback address that means the hub; the emulator's redirect is rewritten."""
+    os.environ["JUPYTERHUB_PUBLIC_URL"] = "https://hub.example/user/ann/"
+    try:
+        for environment in ("sandbox", "emulator"):
+            wb = workbench.open(environment=environment, buyer="you")
+            visit = wb.shop.new_visit()
+            port = urlsplit(wb.shop.url).port
+            there = f"https://hub.example/user/ann/proxy/{port}"
+            back = there if environment == "sandbox" else wb.shop.url
+            assert visit.result_url == f"{back}/result/{visit.token}"
+            assert visit.page_url.startswith(wb.shop.url)
+            assert f'href="{there}/pay/{visit.token}"' in HostedPage(wb, visit, visit.page_url).html
+            httpx.get(visit.result_url.replace(there, wb.shop.url), params={"amazonCheckoutSessionId": "x"})
+            assert visit.arrival.result(5).checkout_session_id == "x"
+            wb.close()
+    finally:
+        del os.environ["JUPYTERHUB_PUBLIC_URL"]

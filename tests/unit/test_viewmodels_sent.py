@@ -40,7 +40,7 @@ def wb() -> Iterator[Workbench]:
 def told(wb: Workbench, number: int = -1) -> dict[str, str]:
     """What is said of one exchange of the journal."""
     (part,) = sent([wb.journal.exchanges[number]], wb.journal)
-    return {row.check: row.what_amazon_found for row in part.thing}
+    return {row.check: row.what_was_found for row in part.thing}
 
 
 def test_a_charge_says_key_signature_and_every_row_of_its_way(wb: Workbench) -> None:
@@ -156,7 +156,7 @@ def test_every_operation_can_be_explained(row: Operation) -> None:
         )
         (part,) = sent([kept], journal)
         assert isinstance(part, Part)
-        assert all(check.what_amazon_found for check in part.thing)
+        assert all(check.what_was_found for check in part.thing)
 
 
 def test_a_panel_that_sent_nothing_says_so(wb: Workbench, tmp_path: Path) -> None:

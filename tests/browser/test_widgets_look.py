@@ -1,0 +1,89 @@
+"""Every panel can be read: in a light and a dark JupyterLab, in a wide and a narrow window."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.axe import flaws_within
+from tests.browser.jupyterlab import SECONDS, VIEWPORT, Lab, jupyterlab
+from tests.browser.person import Person
+
+pytestmark = pytest.mark.browser
+
+OPEN = """\
+from amazonpay_nb import workbench
+from amazonpay_nb.errors import DeclinedError, refused
+from amazonpay_nb.widgets.errors import ErrorPanel
+wb = workbench.open(buyer="script")
+keys = wb.set_up_keys()
+arrival = await wb.set_up_visit()
+session = wb.client.complete_checkout_session(arrival.checkout_session_id)
+charge = wb.client.create_charge(
+    charge_permission_id=session.charge_permission_id, charge_amount=wb.amount, capture_now=True
+)
+with refused(DeclinedError) as refusal:
+    wb.client.create_charge(
+        charge_permission_id=session.charge_permission_id, charge_amount=wb.amount, simulation_code="HardDeclined"
+    )
+wb.buyer = "you"
+"""
+ERROR = "ErrorPanel(refusal, live=True)"
+PANELS = "wb.panels()"
+# Tab -> an action, so that there is an answer to look at as well.
+TABS = {
+    "Keys": "ask_amazon", "Button": "offer", "Page": "start", "Cards": "get_checkout_session",
+    "Payment desk": "get_charge_permission", "Wire": "", "Diagram": "",
+}  # fmt: skip
+THEMES = ("JupyterLab Light", "JupyterLab Dark")
+NARROW = 470  # leaves some 370 for an output
+WIDTH = "[...document.querySelectorAll('.amazonpay-panel')].find((panel) => panel.offsetParent).clientWidth"
+# What sticks out of a panel that is on view.  Wide tables and pictures have a place of their own, which scrolls.
+STICKS_OUT = """() => {
+  const panels = [...document.querySelectorAll('.amazonpay-panel')].filter((panel) => panel.offsetParent);
+  return panels.flatMap((panel) => {
+    const edge = panel.getBoundingClientRect().right + 1;
+    const scrolling = (e) => e.parentElement.closest('.amazonpay-body, .amazonpay-said');
+    const out = (e) => e.getBoundingClientRect().right > edge && !scrolling(e);
+    const whole = [panel, panel.closest('.jp-WindowedPanel-outer')].filter((e) => e.scrollWidth > e.clientWidth + 1);
+    return [...[...panel.querySelectorAll('*')].filter(out), ...whole].map((e) => e.outerHTML.slice(0, 120));
+  });
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab for this file's tests; it is not started where there is no browser."""
+    expect.set_options(timeout=SECONDS * 1000)
+    with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+def test_every_panel_is_readable_in_both_themes_and_widths(lab: Lab) -> None:
+    """Contrast, names and labels by axe-core; nothing sticks out of a narrow window."""
+    with lab.new(OPEN, ERROR, PANELS) as notebook:
+        notebook.ask("app.shell.collapseLeft();")
+        notebook.run_all()
+        notebook.finish()
+        assert not notebook.refusals()
+        person, page = Person(notebook), notebook.page
+        page.add_style_tag(
+            content="body { height: 100vh; }"
+        )  # of 0 pixels in JupyterLab: axe-core takes all for hidden
+        wrong: list[str] = []
+        for theme in THEMES:
+            notebook.ask("await app.commands.execute('apputils:change-theme', { theme: given });", theme)
+            page.locator(f"body[data-jp-theme-name='{theme}']").wait_for(state="attached")
+            for tab, action in TABS.items():
+                person.opens(tab)
+                person.panel.wait_for()
+                if action and theme == THEMES[0]:
+                    person.clicks(action)
+                wrong += [f"{tab}, {theme}: {flaw}" for flaw in flaws_within(page, ".amazonpay-panel")]
+                page.set_viewport_size({"width": NARROW, "height": VIEWPORT["height"]})
+                page.wait_for_function(f"() => {WIDTH} < {NARROW}")  # JupyterLab follows a moment later
+                wrong += [f"{tab}, {theme}, narrow: {flaw}" for flaw in page.evaluate(STICKS_OUT)]
+                page.set_viewport_size(VIEWPORT)
+                page.wait_for_function(f"() => {WIDTH} > {NARROW}")
+        assert wrong == []
+        assert not notebook.errors
