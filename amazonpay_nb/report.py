@@ -210,7 +210,8 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     metadata = {"name": _title(document) or name, "path": str(folder.parent)}
     page, _ = exporter.from_notebook_node(document, {"metadata": metadata, "left_behind": left_behind})
     # Here the style does it, and in a narrow window gives way.
-    return _HEADING.sub(lambda found: found[0].replace("\N{NO-BREAK SPACE}", " "), str(page))
+    page = _HEADING.sub(lambda found: found[0].replace("\N{NO-BREAK SPACE}", " "), str(page))
+    return page.replace("<th></th>", "<td></td>")  # pandas' heading that says nothing is none
 
 
 def with_pictures_from(document: Any, folder: Path, root: Path) -> Any:

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-from tests.browser.jupyterlab import SECONDS
 from tests.unit.test_cli import COMMAND
 
-__all__ = ["BUTTON", "Presentation", "presenting"]
+__all__ = ["BUTTON", "SECONDS", "Presentation", "presenting"]
 
+SECONDS = 60  # each page starts a kernel and waits for its cells, however busy the machine is
 BUTTON = "Amazon Pay"
 EUROPEAN = ("sign-in", "payment-method", "consent", "challenge")
 

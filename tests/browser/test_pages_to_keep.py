@@ -74,6 +74,14 @@ def test_the_page_to_leave_behind_is_a_page_and_nothing_else(page: Page, leaving
     assert [path.name for path in leaving.parent.iterdir()] == [leaving.name]
 
 
+@pytest.mark.parametrize("chapter", ["02", "05", "08"])
+def test_a_page_of_another_chapter_is_sound(page: Page, tmp_path: Path, chapter: str) -> None:
+    """Those with wide tables, tables of pandas, and refusals."""
+    page.goto(Path(command("export", chapter, "--out", tmp_path)).as_uri())
+    page.evaluate(UNFOLD)
+    assert not (wrong := flaws(page)), "\n".join(wrong)
+
+
 @pytest.mark.parametrize("secret", SECRETS)
 def test_the_page_to_leave_behind_gives_nothing_away(page: Page, leaving: Path, secret: str) -> None:
     """What must not stand in a committed notebook does not stand here either."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,8 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.axe import flaws
 from tests.browser.chromium import watch
-from tests.browser.jupyterlab import SECONDS
-from tests.browser.presenter import BUTTON, Presentation, presenting
+from tests.browser.presenter import BUTTON, SECONDS, Presentation, presenting
 
 pytestmark = pytest.mark.browser
 
@@ -119,19 +119,35 @@ def test_the_merchants_side_stands_beside_the_buyers(shown: Presentation) -> Non
     expect(frames[1]).to_be_hidden()
 
 
+def wrong_steps(shown: Presentation) -> list[str]:
+    """Return what is wrong with each step, from the first to the last, in the light and in the dark."""
+    count = int(shown.place.inner_text().split()[2].strip(":"))
+    wrong = []
+    for number in range(1, count + 1):
+        expect(shown.place).to_have_text(re.compile(f"^{number} of"))
+        wrong += [f"{shown.place.inner_text()}: {flaw}" for flaw in flaws(shown.page)]
+        if number < count:
+            shown.clicks("Next")
+    return wrong
+
+
 def test_every_step_can_be_read_by_everybody(shown: Presentation) -> None:
-    """In the light and in the dark, on a small screen and a wide one."""
+    """In the light and in the dark, on a small screen and a wide one, with both sides."""
     shown.goes_to("Step 3")
     shown.plays_the_buyer()
     shown.clicks("Merchant's side")
-    count = int(shown.place.inner_text().split()[2].strip(":"))
     shown.goes_to("By clicks")
     expect(shown.step.get_by_role("tab", name="Cards")).to_be_visible()  # the last cell has run
     shown.goes_to("Set up outside", "Back")
-    wrong = []
-    for number in range(count):
-        expect(shown.place).to_have_text(re.compile(f"^{number + 1} of"))
-        wrong += [f"{shown.place.inner_text()}: {flaw}" for flaw in flaws(shown.page)]
-        if number + 1 < count:
-            shown.clicks("Next")
-    assert not wrong, "\n".join(wrong)
+    assert not (wrong := wrong_steps(shown)), "\n".join(wrong)
+
+
+def test_a_script_can_play_the_buyer_of_another_chapter(browser: Browser, tmp_path: Path) -> None:
+    """With `buyer=script` a notebook runs to its end by itself, and each step can be read."""
+    with presenting(tmp_path / "log", "05", buyer="script") as url:
+        page = browser.new_page(reduced_motion="reduce")
+        complaints, shown = watch(page), Presentation(page, url)
+        page.wait_for_load_state()  # the last cell has run
+        assert not (wrong := wrong_steps(shown)), "\n".join(wrong)
+        assert complaints == []
+        page.close()

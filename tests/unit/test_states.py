@@ -87,6 +87,7 @@ def placed(world: World, kind: str, state: str, permission_type: str) -> Record:
     record.document |= {
         "chargePermissionType": permission_type, "chargeAmount": PRICE, "refundAmount": PRICE,
         "refundedAmount": PRICE, "limits": {"amountLimit": PRICE, "amountBalance": PRICE},
+        "expirationTimestamp": "20260301T000000Z",
     }  # fmt: skip
     world.store.put(record)
     return record
