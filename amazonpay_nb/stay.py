@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+import httpx
+
 import amazonpay_nb.buyer as scripted_buyer
 from amazonpay_nb.display import show
 from amazonpay_nb.errors import BuyerPageError
@@ -19,6 +21,7 @@ from amazonpay_nb.storefront import Arrival, Visit
 __all__ = ["STARTS", "HostedPage", "Start"]
 
 FRAME_HEIGHT = 720
+_BUYER_SECONDS = 30  # how long the script waits for a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +168,14 @@ class HostedPage:
             "approve": scripted_buyer.approve, "cancel": scripted_buyer.cancel, "decline": scripted_buyer.decline,
         }  # fmt: skip
         address = self.url
-        if change:
-            address = scripted_buyer.find_change(address, change)
-        elif self._start == "review":
-            address = scripted_buyer.place_order(address, delivery)
-        if not address.startswith(self.visit.address("ordered")):
-            address = play[ending](address, **options)
-        scripted_buyer.arrive(address)
+        with httpx.Client(verify=self._bench.emulator.verify, timeout=_BUYER_SECONDS) as browser:
+            if change:
+                address = scripted_buyer.find_change(address, change, http=browser)
+            elif self._start == "review":
+                address = scripted_buyer.place_order(address, delivery, http=browser)
+            if not address.startswith(self.visit.address("ordered")):
+                address = play[ending](address, http=browser, **options)
+            scripted_buyer.arrive(address, http=browser)
 
 
 def display(thing: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from amazonpay_nb.client import ATTEMPTS, AmazonPayClient, new_idempotency_key
 from amazonpay_nb.drills.stage import NOT_TRIED, Stage
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator.control import KINDS
 from amazonpay_nb.errors import TransportError
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.regions import THROTTLES
@@ -111,14 +112,6 @@ class Drill:
 
 # --- Amazon's books ---------------------------------------------------------------------------------------------------
 
-Ids = set[tuple[str, str]]  # kind and id
-# The ids that the emulator's own journal names → where the control interface shows the object.
-_SHOWN = {
-    "checkoutSessionId": "checkoutSessions",
-    "chargePermissionId": "chargePermissions",
-    "chargeId": "charges",
-    "refundId": "refunds",
-}
 # What the amount of a charge or refund counts as, by state; in any other state it counts as nothing.
 _COLUMNS = {
     "Authorized": "authorised",
@@ -129,24 +122,10 @@ _COLUMNS = {
 }
 
 
-def books(stage: Stage, ids: Ids | None = None) -> Books:
-    """Add up objects: those of *ids*, or every one that an answer has ever named, also one that was lost."""
-    kinds = _named(stage) if ids is None else ids
-    return sum((_entry(kind, stage.emulator.control.get(f"objects/{kind}/{one}")) for kind, one in kinds), Books())
-
-
-def _named(stage: Stage, since: int = 0) -> Ids:
-    return {
-        (kind, row["ids"][name])
-        for row in _exchanges(stage)[since:]
-        for name, kind in _SHOWN.items()
-        if name in row["ids"]
-    }
-
-
-def _exchanges(stage: Stage) -> list[dict[str, Any]]:
-    exchanges: list[dict[str, Any]] = stage.emulator.control.get("journal")["exchanges"]
-    return exchanges
+def books(stage: Stage) -> Books:
+    """Add up every object that there is, also one whose answer was lost."""
+    documents = ((kind, stage.emulator.control.get(f"objects/{kind}")["objects"]) for kind in KINDS)
+    return sum((_entry(kind, document) for kind, found in documents for document in found), Books())
 
 
 def _entry(kind: str, document: dict[str, Any]) -> Books:
@@ -175,28 +154,27 @@ def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIO
 def _play(stage: Stage, operation: Operation) -> Iterator[Drill]:
     stage.emulator.reset()
     send = _SENDERS[operation.name](stage)
-    ids, snapshot = _named(stage), stage.emulator.snapshot()
-    before = books(stage, ids)
+    before, snapshot = books(stage), stage.emulator.snapshot()
     stage.attempt(send)
     unit = books(stage) - before
     for fault in FAULTS:
         for key in _keys(operation):
             stage.emulator.restore(snapshot)
-            yield _drill(stage, operation, fault, key, send, ids, unit)
+            yield _drill(stage, operation, fault, key, send, before, unit)
 
 
 def _keys(operation: Operation) -> tuple[str, ...]:
     return ("none",) if operation.idempotency is Idempotency.WITHOUT_EFFECT else ("same", "new")
 
 
-def _drill(stage: Stage, operation: Operation, fault: Fault, key: str, send: _Sender, ids: Ids, unit: Books) -> Drill:
-    # What the drills before this one have named is gone since the snapshot was put back.
-    since, before = len(_exchanges(stage)), books(stage, ids)
+def _drill(
+    stage: Stage, operation: Operation, fault: Fault, key: str, send: _Sender, before: Books, unit: Books
+) -> Drill:
     stage.emulator.control.post("faults", operation=operation.name, **fault.settings)
     kept = {} if key == "none" else {"idempotency_key": new_idempotency_key()}
     first = stage.attempt(partial(send, **kept))
     second = stage.attempt(partial(send, **(kept if key == "same" else {})))
-    moved = books(stage, ids | _named(stage, since)) - before
+    moved = books(stage) - before
     observed = (str(times) for times in range(3) if unit != Books() and moved == unit * times)
     expected = unit * expected_times(operation, fault, key)
     return Drill(

@@ -106,7 +106,7 @@ _NEEDS: dict[str | None, dict[str, bool]] = {
 
 
 def play_codes(stage: Stage | None) -> list[Outcome]:
-    """Send every simulation code with the call that it is for, each on a wallet of its own."""
+    """Send every simulation code with the call that it is for, each on a wallet that can be charged."""
     return [_play_code(stage, row) if stage else _untried(row) for row in SIMULATIONS.values()]
 
 

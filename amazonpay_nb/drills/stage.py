@@ -18,8 +18,8 @@ from amazonpay_nb import buyer
 from amazonpay_nb.button import PAYMENT_METHOD_ON_FILE, set_up_payload
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.errors import ApiError, TransportError
-from amazonpay_nb.flows import repair_payload
+from amazonpay_nb.errors import ApiError, NotFoundError, TransportError
+from amazonpay_nb.flows import Step, decide, repair_payload
 from amazonpay_nb.journal import Journal
 from amazonpay_nb.keys import MerchantKeys
 from amazonpay_nb.loopback import LoopbackServer
@@ -85,6 +85,7 @@ class Stage:
             sleep=lambda seconds: None,  # the client's pauses between attempts: nobody is at the other end
         )  # fmt: skip
         self._pages = httpx.Client(verify=emulator.verify, timeout=30)
+        self._wallet: str | None = None
         self._announced: list[dict[str, Any]] = []
         self._listener = LoopbackServer(_listener(self._announced)).start() if listens else None
         if self._listener:
@@ -138,9 +139,17 @@ class Stage:
         return session_id
 
     def wallet(self) -> str:
-        """Set up a Saved Wallet and return its Charge Permission's id."""
-        session = self.client.complete_checkout_session(self.visit(self.session()))
-        return str(session.charge_permission_id)
+        """Return the Charge Permission's id of a Saved Wallet that can be charged: the last one, or else a new one."""
+        if self._wallet is None or not self._may_charge(self._wallet):
+            session = self.client.complete_checkout_session(self.visit(self.session()))
+            self._wallet = str(session.charge_permission_id)
+        return self._wallet
+
+    def _may_charge(self, wallet: str) -> bool:
+        try:
+            return decide(self.client.get_charge_permission(wallet)).next_step is Step.CHARGE
+        except NotFoundError:  # the emulator was reset
+            return False
 
     def charge(self, wallet: str = "", *, capture_now: bool = False) -> str:
         """Create a charge, of a new wallet unless one is given, and return its id."""

@@ -169,11 +169,18 @@ def build_control(  # noqa: C901 (a function for each call)
     async def journal() -> Answer:
         return {"exchanges": list(world.journal)}
 
-    @router.get("/objects/{kind}/{object_id}")
-    async def stored(kind: str, object_id: str) -> Answer:
+    def machine(kind: str) -> str:
         if kind not in KINDS:
             raise HTTPException(404, f"{kind!r} is no kind; there are {', '.join(KINDS)}.")
-        return _find(world, KINDS[kind], object_id).document
+        return KINDS[kind]
+
+    @router.get("/objects/{kind}")
+    async def all_stored(kind: str) -> Answer:
+        return {"objects": [record.document for record in world.store.every(machine(kind))]}
+
+    @router.get("/objects/{kind}/{object_id}")
+    async def stored(kind: str, object_id: str) -> Answer:
+        return _find(world, machine(kind), object_id).document
 
     @router.get("/visits")
     async def visits(returning: str) -> Answer:

@@ -180,6 +180,11 @@ class Store:
         self._flush()
         return list(self._select("kind = ? AND parent = ?", kind, parent))
 
+    def every(self, kind: str) -> list[Record]:
+        """Return all objects of a kind."""
+        self._flush()
+        return list(self._select("kind = ?", kind))
+
     def mentioning(self, kind: str, text: str) -> list[Record]:
         """Return the objects of *kind* whose document holds *text*, in the order they came."""
         self._flush()

@@ -24,7 +24,8 @@ CALLS = [
     ("POST", "faults", {"operation": "createCharge", "fault": "reset"}), ("POST", "snapshot", None),
     ("POST", "reset", None), ("POST", "permissions/C01-0000000-0000000", {"state": "Closed"}),
     ("POST", "charges/S01-0000000-0000000-C000000", {"state": "Canceled"}),
-    ("GET", "objects/charges/x", None), ("POST", "restore", {"id": "snapshot-1"}), ("POST", "keys", {"publicKey": ""}),
+    ("GET", "objects/charges/x", None), ("GET", "objects/charges", None),
+    ("POST", "restore", {"id": "snapshot-1"}), ("POST", "keys", {"publicKey": ""}),
 ]  # fmt: skip
 
 
@@ -98,12 +99,21 @@ class TestOwner:
         response = na.http.post(f"{na.emulator.control.url}/clock", content=content, headers=headers)
         assert (response.status_code, list(response.json())) == (400, ["error"])
 
-    def test_an_unknown_kind_is_not_found(self, na: Shop) -> None:
+    @pytest.mark.parametrize("path", ["objects/buyers", "objects/buyers/x"])
+    def test_an_unknown_kind_is_not_found(self, na: Shop, path: str) -> None:
         """The four kinds are named."""
-        response = ask(na, "GET", "objects/buyers/x")
+        response = ask(na, "GET", path)
         assert (response.status_code, "checkoutSessions" in response.json()["error"]) == (404, True)
         assert ask(na, "GET", "objects/charges/x").status_code == 404
         assert ask(na, "PUT", "clock").status_code == 405
+
+
+def test_the_objects_of_a_kind_are_listed(na: Shop) -> None:
+    """As each is by itself, and nothing else."""
+    charges = [na.charge(na.wallet())["chargeId"] for _ in range(2)]
+    listed = na.emulator.control.get("objects/charges")["objects"]
+    assert {document["chargeId"] for document in listed} >= set(charges)
+    assert [na.emulator.control.get(f"objects/charges/{document['chargeId']}") for document in listed] == listed
 
 
 class TestClock:
