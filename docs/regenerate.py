@@ -49,7 +49,7 @@ from amazonpay_nb.spec.states import CHARGE, MACHINES, TIMERS, FollowUp, Machine
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by `make docs` from the tables in amazonpay_nb/spec; change those. -->"
-MARKED = re.compile(r"(?<=<!-- begin states -->\n).*?(?=<!-- end states -->)", re.DOTALL)
+MARKED = re.compile(r"(?<=-->\n)(?:(?!<!-- ).)*?(?=<!-- end (?P<name>\w+) -->)", re.DOTALL)
 
 EVIDENCE = {
     Evidence.DOCUMENTED: "Read on a page of Amazon's own guide.",
@@ -379,9 +379,11 @@ def regions_page() -> str:
     )
 
 
-def with_states(text: str) -> str:
-    """Return a text with the Charge's picture between its two marks, if it has them."""
-    return MARKED.sub(lambda _: f"{diagram(CHARGE)}\n", text)
+def with_generated(text: str) -> str:
+    """Return a text with a charge's states and the table of the last whole benchmark, each between its marks."""
+    measured = (ROOT / "bench/results.md").read_text("utf-8")
+    parts = {"states": diagram(CHARGE), "bench": "\n".join(re.findall(r"(?m)^\|.*", measured))}
+    return MARKED.sub(lambda found: f"{parts[found['name']]}\n", text)
 
 
 def set_up_picture() -> str:
@@ -414,7 +416,6 @@ def contract() -> str:
 
 def generated() -> dict[Path, str]:
     """Return every generated text by its place."""
-    readme = ROOT / "README.md"
     return {
         ROOT / "docs/images/set-up-outside.svg": set_up_picture(),
         ROOT / "docs/openapi.json": contract(),
@@ -424,7 +425,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs/regions.md": regions_page(),
         ROOT / "docs/faults.md": faults_page(),
         ROOT / "docs/attacks.md": attacks_page(),
-        readme: with_states(readme.read_text("utf-8")),
+        ROOT / "README.md": with_generated((ROOT / "README.md").read_text("utf-8")),
     }
 
 

@@ -425,14 +425,18 @@ class TestRegenerate:
         assert notebook["metadata"] == {"kernelspec": KERNEL, "language_info": {"name": "python"}}
         assert "widget-view" not in first
 
-    def test_a_picture_goes_between_its_marks(self) -> None:
+    @pytest.mark.parametrize(
+        ("name", "first", "last"),
+        [("states", "```mermaid\nstateDiagram-v2\n", "```\n"), ("bench", "| measured |", "|\n")],
+    )
+    def test_what_is_generated_goes_between_its_marks(self, name: str, first: str, last: str) -> None:
         """The rest of a text, and a text without the marks, is left as it is."""
-        around = "one\n<!-- begin states -->\n{}<!-- end states -->\ntwo\n"
-        filled = regenerate.with_states(around.format("old\n"))
-        assert filled.startswith("one\n<!-- begin states -->\n```mermaid\nstateDiagram-v2\n")
-        assert filled.endswith("```\n<!-- end states -->\ntwo\n")
-        assert regenerate.with_states(filled) == filled
-        assert regenerate.with_states("no marks\n") == "no marks\n"
+        around = f"one\n<!-- begin {name} -->\n{{}}<!-- end {name} -->\ntwo\n"
+        filled = regenerate.with_generated(around.format("old\n"))
+        assert filled.startswith(f"one\n<!-- begin {name} -->\n{first}")
+        assert filled.endswith(f"{last}<!-- end {name} -->\ntwo\n")
+        assert regenerate.with_generated(filled) == filled
+        assert regenerate.with_generated("no marks\n") == "no marks\n"
 
     def test_every_row_of_a_table_is_on_its_page(self) -> None:
         """A line for each claim, transition, operation, refusal, card and region."""
