@@ -72,7 +72,7 @@ def probable_step(
         return None
     path, _, query = target.partition("?")
     sent = SentRequest(method, path, query, headers, "", body)
-    with suppress(SigningError):  # what was sent has no signature at all
+    with suppress(SigningError):  # what was sent cannot be read
         return look(refusal, sent, public_key, answered)
     return None
 

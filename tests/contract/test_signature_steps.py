@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.display import show
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.errors import InvalidRequestError, UnauthorizedError
+from amazonpay_nb.errors import InvalidRequestError, UnauthorizedError, api_error
 from amazonpay_nb.keys import MerchantKeys, generate, with_id
-from amazonpay_nb.signing import Algorithm, canonical_request, sign_request, string_to_sign
+from amazonpay_nb.signing import Algorithm, canonical_request, probable_step, sign_request, string_to_sign
 from amazonpay_nb.signing.steps import HASH, PSS, SIGNED_HEADERS
 
 SESSION = "bd504926-f659-4ad7-a1a9-9a747aaf5275"
@@ -228,3 +228,10 @@ def test_another_refusal_has_no_finding(emulator: Emulator, keys: MerchantKeys) 
         client.update_checkout_session(SESSION, misspelt="x")
     assert caught.value.finding == ""
     assert caught.value.advice == caught.value.recovery.next_step
+
+
+def test_what_cannot_be_read_has_no_finding(keys: MerchantKeys) -> None:
+    """A gateway in between may have put in order what was sent without a date."""
+    refusal = api_error(403, "InvalidRequestSignature", "The signature is not valid.", operation="getCharge")
+    sent = "GET", "/v2/charges/x", [("x-amz-pay-date", "today")], b""
+    assert probable_step(refusal, *sent, keys.public_pem, "") is None
