@@ -52,7 +52,7 @@ class Presentation:
     def begun(self) -> None:
         """Wait for the first step."""
         expect(self.place).to_have_text(re.compile(r"^1 of \d+: "), timeout=SECONDS * 1000)
-        expect(self.step).to_be_visible(timeout=SECONDS * 1000)  # voila has taken its curtain away
+        expect(self.step).to_be_visible(timeout=SECONDS * 1000)
 
     @property
     def step(self) -> Locator:

@@ -35,7 +35,10 @@ def shown(browser: Browser, url: str) -> Iterator[Presentation]:
     page.on("request", lambda request: asked.append(request.url))
     yield Presentation(page, url)
     page.close()
-    assert complaints == []
+    # A shop ends with its kernel, and the page that is left may just have asked it for news.
+    assert [
+        complaint for complaint in complaints if not re.search(r"ERR_CONNECTION_REFUSED .*/news\)$", complaint)
+    ] == []
     away = [url for url in asked if urlsplit(url).scheme != "data" and urlsplit(url).hostname != "127.0.0.1"]
     assert away == []
 
@@ -62,11 +65,13 @@ def test_steps_are_turned_by_click_and_by_key(shown: Presentation) -> None:
     at = shown.place.inner_text
 
     first = at()
+    expect(shown.page.get_by_role("main")).to_be_visible()
     expect(shown.page.get_by_role("button", name="Back", exact=True)).to_be_disabled()
     shown.clicks("Next")
     second = at()
     assert second.startswith("2 of ")
     expect(shown.step).to_have_count(1)
+    expect(shown.page.get_by_role("heading", level=1)).to_have_text(second)
     shown.clicks("Back")
     assert at() == first
     for key, place in (("ArrowRight", second), ("ArrowLeft", first), ("PageDown", second), ("PageUp", first)):
