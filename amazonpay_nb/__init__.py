@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["AmazonPayAuth", "AmazonPayClient", "Emulator", "show"]
 
-_HOMES = {"AmazonPayAuth": "client", "AmazonPayClient": "client", "Emulator": "emulator", "show": "display"}
+_HOMES = {"AmazonPayAuth": "client", "AmazonPayClient": "client", "Emulator": "emulator", "show": "workbench.show"}
 
 
 def __getattr__(name: str) -> Any:

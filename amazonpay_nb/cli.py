@@ -52,8 +52,8 @@ def run(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], job
     NOTEBOOKS are paths, names or numbers (01); all of them when left out.  Exit code: 0 all passed, 1 one failed,
     2 a parameter is wrong.
     """
-    from amazonpay_nb import runner
-    from amazonpay_nb.parameters import check_unattended, check_values
+    from amazonpay_nb.runs import runner
+    from amazonpay_nb.workbench.parameters import check_unattended, check_values
 
     paths = runner.find_notebooks(notebooks)
     given = dict(parameters)
@@ -71,7 +71,7 @@ def run(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], job
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options: tuple[str, ...]) -> None:
     """Open JupyterLab on the workbook; OPTIONS go to JupyterLab."""
-    from amazonpay_nb.runner import notebook_folder
+    from amazonpay_nb.runs.runner import notebook_folder
 
     folder = notebook_folder()
     start = str(folder / "00_start_here.ipynb")
@@ -94,7 +94,7 @@ def demo(notebook: str, parameters: tuple[tuple[str, str], ...], port: int, brow
 
     The shop is yours:  -p merchant_name "Corner Shop" -p merchant_color "#0b5c6b" -p region eu -p language de_DE
     """
-    from amazonpay_nb.demo import DEFAULT_NOTEBOOK, present
+    from amazonpay_nb.runs.demo import DEFAULT_NOTEBOOK, present
 
     present(notebook or DEFAULT_NOTEBOOK, dict(parameters), port=port, browser=browser, say=click.echo)
 
@@ -109,8 +109,8 @@ def export(notebook: str, parameters: tuple[tuple[str, str], ...], out: Path) ->
     A notebook that was executed before is exported as it is; one of the workbook is run first.  The last line is the
     page's path.  Exit code: 0 the run passed, 1 it failed, 2 the page cannot be made.
     """
-    from amazonpay_nb.demo import DEFAULT_NOTEBOOK
-    from amazonpay_nb.export import export as write_page
+    from amazonpay_nb.runs.demo import DEFAULT_NOTEBOOK
+    from amazonpay_nb.runs.export import export as write_page
 
     page = write_page(notebook or DEFAULT_NOTEBOOK, dict(parameters), out)
     if page.error:
@@ -190,8 +190,8 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
     """Play the buyer on hosted pages; the last line printed is the merchant's address."""
     import httpx
 
-    from amazonpay_nb import buyer as script
-    from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
+    from amazonpay_nb.shop import buyer as script
+    from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 
     # On loopback nobody is in between, and the emulator's authority is known to itself alone.  A page from there may
     # lead to another host, and that one is verified.
@@ -218,9 +218,9 @@ def grade(url: str | None, region: str, ready_file: Path | None) -> None:
     With --ready-file the handler finds in FILE how to get the objects that it is told of, and whether it does is
     graded too.  Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.
     """
-    from amazonpay_nb import grading
-    from amazonpay_nb.display import show
     from amazonpay_nb.emulator import Emulator
+    from amazonpay_nb.lessons import grading
+    from amazonpay_nb.workbench.show import show
 
     if url is None:
         grades = grading.grade_own(region)
@@ -245,7 +245,7 @@ def keys() -> None:
 @click.argument("path", default="amazon-pay-private-key.pem", type=click.Path(dir_okay=False, path_type=Path))
 def new_keys(path: Path) -> None:
     """Make a key pair: PATH for the private key (mode 0600), PATH.pub for the public one."""
-    from amazonpay_nb import keys as key_files
+    from amazonpay_nb.signing import keys as key_files
 
     made = key_files.generate()
     key_files.save(made, path)
@@ -261,7 +261,7 @@ def new_keys(path: Path) -> None:
 @click.option("--id", "key_id", default="", help="Its public key id.")
 def show_keys(path: Path, key_id: str) -> None:
     """Show the public half and the fingerprint of the key pair in PATH."""
-    from amazonpay_nb import keys as key_files
+    from amazonpay_nb.signing import keys as key_files
 
     loaded = key_files.load(path, key_id)
     click.echo(loaded.public_pem.strip())
@@ -275,7 +275,7 @@ def show_keys(path: Path, key_id: str) -> None:
 @click.option("--environment", default="sandbox", show_default=True)
 def check_keys(path: Path, key_id: str, region: str, environment: str) -> None:
     """Say what is right and wrong with the private key in PATH."""
-    from amazonpay_nb import keys as key_files
+    from amazonpay_nb.signing import keys as key_files
 
     findings = key_files.check(path, key_id, region=region, environment=environment)
     _print_findings(findings)
@@ -290,6 +290,6 @@ def _print_findings(findings: list[Any]) -> None:
 @main.command()
 def doctor() -> None:
     """Check this machine: Python, packages, kernel, loopback, and the variables for a real account."""
-    from amazonpay_nb.doctor import examine
+    from amazonpay_nb.runs.doctor import examine
 
     _print_findings(examine())

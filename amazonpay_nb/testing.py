@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from amazonpay_nb.client import AmazonPayClient
+    from amazonpay_nb.client.client import AmazonPayClient
     from amazonpay_nb.emulator import Emulator
 
 __all__ = ["amazonpay_buyer", "amazonpay_client", "amazonpay_clock", "amazonpay_emulator"]
@@ -29,7 +29,7 @@ def amazonpay_emulator() -> "Iterator[Emulator]":
 @pytest.fixture
 def amazonpay_client(amazonpay_emulator: "Emulator") -> "Iterator[AmazonPayClient]":
     """A client of the emulator's main merchant account."""
-    from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+    from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
 
     auth = AmazonPayAuth(amazonpay_emulator.merchant.keys)
     region, url = amazonpay_emulator.region, amazonpay_emulator.url
@@ -40,7 +40,7 @@ def amazonpay_client(amazonpay_emulator: "Emulator") -> "Iterator[AmazonPayClien
 @pytest.fixture
 def amazonpay_buyer() -> Any:
     """The scripted buyer: ``amazonpay_buyer.approve(url)``, ``.cancel(url)``, ``.decline(url)``."""
-    from amazonpay_nb import buyer
+    from amazonpay_nb.shop import buyer
 
     return buyer
 

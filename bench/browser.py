@@ -24,7 +24,7 @@ EMPTY = "import ipywidgets\nipywidgets.HTML('empty')"
 OPEN = """
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import DeclinedError, refused
-from amazonpay_nb.flows import charge, complete_set_up
+from amazonpay_nb.client.guide import charge, complete_set_up
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
 arrival = await wb.set_up_visit()
@@ -36,14 +36,14 @@ with refused(DeclinedError) as refusal:
 wb.buyer = "you"
 """
 PANELS = {
-    "key panel": ("keys", "KeyPanel(wb)"),
-    "button panel": ("button", "ButtonPanel(wb)"),
-    "hosted page": ("page", "PagePanel(wb)"),
-    "cards": ("cards", "CardsPanel(wb)"),
-    "payment desk": ("desk", "DeskPanel(wb)"),
-    "wire inspector": ("wire", "WirePanel(wb)"),
-    "sequence diagram": ("diagram", "DiagramPanel(wb)"),
-    "error explainer": ("errors", "ErrorPanel(refusal, live=True)"),
+    "key panel": ("live_keys", "KeyPanel(wb)"),
+    "button panel": ("live_button", "ButtonPanel(wb)"),
+    "hosted page": ("live_page", "PagePanel(wb)"),
+    "cards": ("live_cards", "CardsPanel(wb)"),
+    "payment desk": ("live_desk", "DeskPanel(wb)"),
+    "wire inspector": ("live_wire", "WirePanel(wb)"),
+    "sequence diagram": ("live_diagram", "DiagramPanel(wb)"),
+    "error explainer": ("live_errors", "ErrorPanel(refusal, live=True)"),
     "all panels": ("all_panels", "all_panels(wb)"),
 }
 # From the start of the given cell until what it shows, and nothing of an earlier run, was on the screen.
@@ -83,7 +83,9 @@ def measure_widgets(*, quick: bool) -> list[Result]:
     """(f) The first paint of each panel beside that of an empty ipywidget, in one JupyterLab."""
     _need_chromium()
     rounds = 3 if quick else 15
-    cells = {name: f"from amazonpay_nb.widgets.{module} import *\n{call}" for name, (module, call) in PANELS.items()}
+    cells = {
+        name: f"from amazonpay_nb.workbench.panels.{module} import *\n{call}" for name, (module, call) in PANELS.items()
+    }
     say(f"(f) {rounds} rounds of {len(cells)} widgets in JupyterLab")
     with TemporaryDirectory() as folder, chromium() as browser:
         page = browser.new_page(viewport=VIEWPORT)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import httpx
 
-from amazonpay_nb import keys
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.signing import keys
 from bench.measure import Result, Target, Unavailable, alternate, compare, per_second, say, skipped
 from bench.others import localstripe, prism, process, script, wait_until
 

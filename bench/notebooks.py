@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import papermill
 
-from amazonpay_nb.runner import execute
+from amazonpay_nb.runs.runner import execute
 from bench.measure import Result, Target, Unavailable, alternate, compare, say, seconds
 
 __all__ = ["measure_notebooks"]
@@ -17,7 +17,7 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TARGET = Target("≤", 1.5)
 WORKERS = min(2, os.cpu_count() or 1)
 # The kernels of our notebooks import these; a trivial notebook does nothing else.
-IMPORTS = ("amazonpay_nb.workbench", "cryptography", "fastapi", "httpx", "ipywidgets", "pandas", "uvicorn")
+IMPORTS = ("amazonpay_nb.workbench.bench", "cryptography", "fastapi", "httpx", "ipywidgets", "pandas", "uvicorn")
 
 
 def write_trivial(path: Path) -> None:

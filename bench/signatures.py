@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from amazonpay_nb import keys, signing
+from amazonpay_nb import signing
+from amazonpay_nb.signing import keys
 from bench.measure import Result, Target, Unavailable, alternate, compare, per_second, say, skipped
 from bench.others import node
 

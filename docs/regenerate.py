@@ -26,9 +26,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
-from amazonpay_nb.runner import kernel_environment
-from amazonpay_nb.spec.contract import openapi
+from amazonpay_nb.runs.runner import kernel_environment
 from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.openapi import openapi
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, behaviours_of
 from amazonpay_nb.spec.reasons import REASONS, recovery_for
@@ -284,7 +284,7 @@ def operations_page() -> str:
 
 def faults_page() -> str:
     """Return what is provoked on an emulator, played just now, and how each ends."""
-    from amazonpay_nb import drills
+    from amazonpay_nb import lessons as drills
 
     with drills.Stage.new(listens=True) as stage:
         simulated = [*drills.play_cards(stage), *drills.play_codes(stage)]
@@ -388,8 +388,15 @@ def with_generated(text: str) -> str:
 
 def set_up_picture() -> str:
     """Return the set-up outside of the purchase flow as a picture that every forge shows."""
-    from amazonpay_nb.journal import AMAZON_PAY_API, AMAZON_PAY_PAGES, BUYER, PARTICIPANTS, SHOP_PAGE, SHOP_SERVER
-    from amazonpay_nb.sequence import Message, SequenceDiagram
+    from amazonpay_nb.client.journal import (
+        AMAZON_PAY_API,
+        AMAZON_PAY_PAGES,
+        BUYER,
+        PARTICIPANTS,
+        SHOP_PAGE,
+        SHOP_SERVER,
+    )
+    from amazonpay_nb.client.sequence import Message, SequenceDiagram
 
     messages = (
         Message(SHOP_SERVER, SHOP_PAGE, "signed payload"),

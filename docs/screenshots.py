@@ -17,9 +17,9 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from amazonpay_nb import buyer, workbench
-from amazonpay_nb.button import express_payload, set_up_payload, sign_button
-from amazonpay_nb.storefront import Cart
+from amazonpay_nb import workbench
+from amazonpay_nb.client.button import express_payload, set_up_payload, sign_button
+from amazonpay_nb.shop import Cart, buyer
 from tests.browser.chromium import chromium
 from tests.browser.jupyterlab import OpenNotebook, jupyterlab
 from tests.browser.presenter import BUTTON, Presentation, presenting
@@ -37,7 +37,7 @@ LAB: ViewportSize = {"width": 1200, "height": 780}
 SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")
 PANELS = """\
 from amazonpay_nb import workbench
-from amazonpay_nb.flows import charge
+from amazonpay_nb.client.guide import charge
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
 arrival = await wb.set_up_visit()
@@ -251,32 +251,35 @@ def take(page: Page, name: str) -> None:
 _SHOP = tuple(
     f"amazonpay_nb/{name}"
     for name in (
-        "storefront/pages/base.html",
-        "storefront/colors.py",
-        "storefront/texts/en_US.toml",
-        "emulator/static/checkout.js",
+        "shop/pages/base.html",
+        "shop/colors.py",
+        "shop/texts/en_US.toml",
+        "emulator/pages/checkout.js",
     )
 )
 _HOSTED = ("amazonpay_nb/emulator/pages/base.html", "amazonpay_nb/emulator/pages/form.html")
-_PAY = (*_SHOP, "amazonpay_nb/storefront/pages/pay.html")
+_PAY = (*_SHOP, "amazonpay_nb/shop/pages/pay.html")
 _BUYER_GOES = f"notebooks/{NOTEBOOK}#Step 3"
 PICTURES = (
     Picture(("shop-page.png", "consent-page.png"), take_pages, (
-        *_PAY, *_HOSTED, "amazonpay_nb/emulator/pages/consent.html", "amazonpay_nb/emulator/texts/en_US.toml",
+        *_PAY, *_HOSTED, "amazonpay_nb/emulator/pages/consent.html", "amazonpay_nb/emulator/pages/texts/en_US.toml",
     )),
-    Picture(("review-page.png",), take_review, (*_SHOP, "amazonpay_nb/storefront/pages/review.html")),
-    Picture(("jupyterlab.png", "jupyterlab-dark.png"), take_lab, (*_PAY, "amazonpay_nb/stay.py", _BUYER_GOES)),
+    Picture(("review-page.png",), take_review, (*_SHOP, "amazonpay_nb/shop/pages/review.html")),
+    Picture(("jupyterlab.png", "jupyterlab-dark.png"), take_lab, (
+        *_PAY, "amazonpay_nb/workbench/hosted_page.py", _BUYER_GOES,
+    )),
     Picture(("panels.png", "panels-dark.png"), take_panels, (
-        "amazonpay_nb/widgets/form.py", "amazonpay_nb/widgets/panels.py", "amazonpay_nb/widgets/all_panels.py",
-        "amazonpay_nb/viewmodels/cards.py", "amazonpay_nb/viewmodels/pictures.py",
+        "amazonpay_nb/workbench/panels/form.py", "amazonpay_nb/workbench/panels/tabs.py",
+        "amazonpay_nb/workbench/panels/all_panels.py",
+        "amazonpay_nb/workbench/panels/cards.py", "amazonpay_nb/workbench/panels/pictures.py",
     )),
     Picture(("presenter.png", "presenter-dark.png"), take_presenter, (
-        *_PAY, "amazonpay_nb/templates/voila/templates/presenter/index.html.j2",
-        "amazonpay_nb/storefront/pages/arrived-news.html", "amazonpay_nb/storefront/pages/server.html",
-        "amazonpay_nb/storefront/pages/server-news.html", "amazonpay_nb/stay.py", _BUYER_GOES,
+        *_PAY, "amazonpay_nb/runs/templates/voila/templates/presenter/index.html.j2",
+        "amazonpay_nb/shop/pages/arrived-news.html", "amazonpay_nb/shop/pages/server.html",
+        "amazonpay_nb/shop/pages/server-news.html", "amazonpay_nb/workbench/hosted_page.py", _BUYER_GOES,
     )),
     Picture(("leave-behind.png", "leave-behind-dark.png"), take_leaving, (
-        "amazonpay_nb/templates/notebook.html.j2", "amazonpay_nb/sequence.py",
+        "amazonpay_nb/runs/templates/notebook.html.j2", "amazonpay_nb/client/sequence.py",
         *(f"notebooks/{NOTEBOOK}#{heading}" for heading in ("Set up outside", "The words", "The whole story")),
     )),
 )  # fmt: skip

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from amazonpay_nb.emulator import Credentials, Emulator
-from amazonpay_nb.keys import MerchantKeys, load
 from amazonpay_nb.signing import format_date, sign_payload, sign_request
+from amazonpay_nb.signing.keys import MerchantKeys, load
 from amazonpay_nb.spec.operations import OPERATIONS
 
 Json = dict[str, Any]

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amazonpay_nb.emulator.api import build_api, routed_path
+from amazonpay_nb.emulator.api.pipeline import build_api, routed_path
 from amazonpay_nb.emulator.control import CONTROL_PATH, build_control
-from amazonpay_nb.emulator.deliveries import Deliveries
-from amazonpay_nb.emulator.hosted import build_pages
-from amazonpay_nb.emulator.rules import fire_due
+from amazonpay_nb.emulator.notifications.post import Deliveries
+from amazonpay_nb.emulator.pages.routes import build_pages
+from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guarded, bounded
 

@@ -14,17 +14,17 @@ from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 
 from amazonpay_nb.emulator.clock import parse_duration
-from amazonpay_nb.emulator.deliveries import Deliveries
-from amazonpay_nb.emulator.notifications import announce, topic_of
-from amazonpay_nb.emulator.rules import move
+from amazonpay_nb.emulator.notifications.announce import announce, topic_of
+from amazonpay_nb.emulator.notifications.post import Deliveries
+from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Fault, Merchant, World
 from amazonpay_nb.loopback import is_loopback
+from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.notifications import DRILLS, OBJECT_TYPES, STATE_CHANGE
 from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 from amazonpay_nb.spec.states import MACHINES, MERCHANT
-from amazonpay_nb.spec.visits import CHECKOUT_SESSION, SIGN_IN
-from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
 
 __all__ = ["CONTROL_PATH", "build_control", "control_error"]
 

@@ -16,13 +16,13 @@ import httpx
 
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.control import CONTROL_PATH
-from amazonpay_nb.emulator.protocol import direct_protocol
+from amazonpay_nb.emulator.fast_path import direct_protocol
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import Merchant, World
-from amazonpay_nb.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.loopback import LoopbackServer, open_port
+from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.wire import LOOPBACK_HOSTS
+from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 
 __all__ = ["Credentials", "Emulator"]
 

@@ -6,8 +6,8 @@ are verified and never compared. The doctor works the same way: `mistakes` makes
 one that the signature fits is the one that was made.
 """
 
-from amazonpay_nb.signing.comparison import probable_step
 from amazonpay_nb.signing.mistakes import SentRequest
+from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import (
     DATE_FORMAT,
     IDEMPOTENCY_KEY,
@@ -23,7 +23,7 @@ from amazonpay_nb.signing.steps import (
     sign_request,
     string_to_sign,
 )
-from amazonpay_nb.signing.verification import (
+from amazonpay_nb.signing.verify import (
     MAX_AGE,
     MAX_AHEAD,
     Authorization,

@@ -15,9 +15,9 @@ _MONEY = "tests/contract/test_charges_and_refunds.py::"
 _PROTOCOL = "tests/contract/test_protocol.py::"
 _WIRE = "tests/contract/test_wire_operations.py::"
 _SIGNED, _CLIENT, _TABLES = (
-    "tests/unit/test_signing.py::",
-    "tests/unit/test_client.py::",
-    "tests/unit/test_spec_tables.py::",
+    "tests/unit/signing/test_signing.py::",
+    "tests/unit/client/test_client.py::",
+    "tests/unit/spec/test_spec_tables.py::",
 )
 
 ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
@@ -29,7 +29,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      f"{_SIGNED}test_the_documented_post_has_the_documented_hash",
      "The last line of the canonical request is the hash of the payload; an old page says of the request itself."),
     ("signing.key-forms", _D, "api/signing-requests",
-     "tests/unit/test_keys.py::test_every_usual_pem_is_read",
+     "tests/unit/signing/test_keys.py::test_every_usual_pem_is_read",
      "A private key is an RSA key of 2048 bits in PEM, as PKCS #1 or PKCS #8."),
     ("signing.headers-joined", _S, "sdk",
      f"{_SIGNED}test_a_repeated_header_is_joined_by_a_comma",
@@ -47,7 +47,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      "tests/interop/test_node_sdk.py::test_the_official_sdk_walks_from_session_to_refund",
      "The emulator does not compare x-amz-pay-host with its own address: an SDK signs the port with it."),
     ("header.key-prefix", _S, "sdk",
-     "tests/unit/test_keys.py::test_the_prefix_of_the_id_decides_the_environment",
+     "tests/unit/signing/test_keys.py::test_the_prefix_of_the_id_decides_the_environment",
      "A public key id belongs to an environment by its first letters, SANDBOX or LIVE, in capitals or not."),
     ("header.operations", _D, "api/introduction",
      f"{_WIRE}test_the_emulator_answers_with_the_documented_fields_in_order",
@@ -78,7 +78,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      f"{_SESSIONS}TestCreating::test_an_address_is_not_longer_than_512_characters",
      "A return address has at most 512 characters."),
     ("page.return-spelling", _I, "ss/add-the-amazon-pay-button",
-     "tests/unit/test_storefront.py::test_every_documented_spelling_of_the_parameter_is_read",
+     "tests/unit/shop/test_shop.py::test_every_documented_spelling_of_the_parameter_is_read",
      "A shop reads the session's id in each of the three documented spellings of the parameter."),
     ("page.merchant-checks", _I, "verify-and-complete-checkout",
      "tests/flows/test_set_up_outside_the_purchase_flow.py::test_a_session_names_the_visit_that_it_was_made_for",
@@ -99,7 +99,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      "tests/flows/test_set_up_outside_the_purchase_flow.py::test_after_a_cancellation_the_buyer_may_start_again",
      "A set-up that cannot be completed leaves nothing, and the buyer may try again."),
     ("update.own-button", _D, "pmof/update-page",
-     "tests/unit/test_workbench.py::test_the_update_page_opens_from_a_button_of_the_shops_own",
+     "tests/unit/workbench/test_bench.py::test_the_update_page_opens_from_a_button_of_the_shops_own",
      "The Update page is started by initCheckout from an element of the shop's own, not by the Amazon Pay button."),
     ("update.product-type", _D, "pmof/update-page",
      f"{_PAGES}TestOrder::test_an_update_may_bring_an_address",
@@ -124,7 +124,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      f"{_PAGES}TestOrder::test_who_learns_which_address",
      "The shipping address is shown for PayAndShip and null for PayOnly."),
     ("session.address-keys", _R, "plug-ins",
-     "tests/unit/test_wire.py::test_an_address_has_eleven_fields",
+     "tests/unit/spec/test_requests.py::test_an_address_has_eleven_fields",
      "An address in an answer has eleven fields, null where nothing is known."),
     ("session.constraint-texts", _R, "plug-ins",
      f"{_SESSIONS}TestCreating::test_constraints_are_alphabetical",
@@ -195,7 +195,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      "tests/flows/test_merchant_stories.py::TestStories::test_a_payment_says_what_the_table_says",
      "Which initiator, channel and capture suit the five use cases is our reading."),
     ("charge.final-state", _D, "pmof/charge",
-     "tests/unit/test_states.py::test_final_states_are_the_documented_ones",
+     "tests/unit/spec/test_states.py::test_final_states_are_the_documented_ones",
      "A charge that is paid is Captured; where the guide's prose says Completed, it means that."),
     ("refund.soft-descriptor", _R, "plug-ins",
      f"{_MONEY}TestRefunding::test_a_refund_takes_30_seconds",

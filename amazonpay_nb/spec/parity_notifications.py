@@ -8,7 +8,7 @@ from amazonpay_nb.spec.evidence import Evidence
 __all__ = ["ROWS"]
 
 _D, _S, _R, _I, _E = Evidence
-_SENT, _READ = "tests/contract/test_notifications.py::", "tests/unit/test_notifications.py::"
+_SENT, _READ = "tests/contract/test_notifications.py::", "tests/unit/client/test_notifications.py::"
 _SOURCE = "set-up-instant-payment-notifications"
 
 ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (

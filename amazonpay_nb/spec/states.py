@@ -2,7 +2,7 @@
 
 An object is always in one state.  Something happens to it: a *trigger*, caused by an *actor*.  If the machine has a row
 for (state, trigger), the object moves to the row's target and takes its reason code; if it has none, the trigger is
-not allowed and nothing changes.  Every change of state is a row of this file, and only `emulator.rules.move` writes
+not allowed and nothing changes.  Every change of state is a row of this file, and only `move` in the emulator writes
 one; what is asked before a row is taken (amounts, limits, whether the buyer has agreed) is in the emulator's modules.
 
 Three conventions keep the table small:

@@ -10,7 +10,7 @@ import pytest
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.keys import generate, save
+from amazonpay_nb.signing.keys import generate, save
 
 KEYS = generate()
 

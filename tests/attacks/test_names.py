@@ -12,12 +12,12 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from amazonpay_nb.button import button_config, sign_button
 from amazonpay_nb.cli import main
+from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import HUB_VARIABLES, LoopbackServer, known_as, open_port
+from amazonpay_nb.shop import Storefront
 from amazonpay_nb.spec.regions import region
-from amazonpay_nb.storefront import Storefront
 from tests.emulated import SET_UP, Shop
 
 # On a hub a proxy brings the visitors, under the hub's name.

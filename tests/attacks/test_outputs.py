@@ -14,12 +14,12 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from amazonpay_nb import export
 from amazonpay_nb.cli import main
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, ServerError
-from amazonpay_nb.report import Claim, Run, Summary, write_report
+from amazonpay_nb.runs import export
+from amazonpay_nb.runs.report import Claim, Run, Summary, write_report
 from tests.emulated import SET_UP
 from tests.unit.test_cli import COMMAND
 
@@ -73,7 +73,7 @@ def notebook(path: Path, output: str) -> Path:
     return path
 
 
-OPEN = "from amazonpay_nb import workbench\nfrom amazonpay_nb.display import show\n\nwb = workbench.open()"
+OPEN = "from amazonpay_nb import workbench\nfrom amazonpay_nb.workbench.show import show\n\nwb = workbench.open()"
 SECRETS = {
     "a private key": lambda: "-----BEGIN PRIVATE KEY-----\n" + "A" * 64,
     "a signature": lambda: f"Signature={'A' * 344}",

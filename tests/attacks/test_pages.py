@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
+from amazonpay_nb.client.notifications import NotificationReader
 from amazonpay_nb.loopback import MAX_BODY_BYTES
-from amazonpay_nb.notifications import NotificationReader
-from amazonpay_nb.storefront import Cart, Review, Storefront
-from amazonpay_nb.storefront.inbox import Inbox
+from amazonpay_nb.shop import Cart, Review, Storefront
+from amazonpay_nb.shop.inbox import Inbox
 from tests.emulated import RESULT, SET_UP, Json, Shop
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'</title></style>"

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from amazonpay_nb import emulator, storefront, workbench
-from amazonpay_nb.storefront.shop import ARRIVALS
+from amazonpay_nb import emulator, shop as storefront, workbench
+from amazonpay_nb.shop.server import ARRIVALS
 from amazonpay_nb.workbench import Workbench
 from tests.browser.axe import flaws
 from tests.browser.chromium import watch

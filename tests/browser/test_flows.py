@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from amazonpay_nb import workbench
-from amazonpay_nb.button import (
+from amazonpay_nb.client.button import (
     end_of_checkout_payload,
     express_payload,
     set_up_payload,
@@ -15,9 +15,9 @@ from amazonpay_nb.button import (
     sign_in_and_set_up_payload,
     update_payload,
 )
-from amazonpay_nb.flows import charge, complete_set_up
-from amazonpay_nb.spec.objects import CheckoutSession
-from amazonpay_nb.storefront import Visit
+from amazonpay_nb.client.guide import charge, complete_set_up
+from amazonpay_nb.shop import Visit
+from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.workbench import Workbench
 from tests.browser.chromium import watch
 

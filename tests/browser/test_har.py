@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from amazonpay_nb import har
-from amazonpay_nb.drills import Stage
+from amazonpay_nb.client import har
+from amazonpay_nb.lessons import Stage
 
 pytestmark = pytest.mark.browser
 

@@ -7,9 +7,10 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from amazonpay_nb import keys as key_files, workbench
-from amazonpay_nb.button import set_up_payload, sign_button
-from amazonpay_nb.storefront import Visit
+from amazonpay_nb import workbench
+from amazonpay_nb.client.button import set_up_payload, sign_button
+from amazonpay_nb.shop import Visit
+from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.workbench import Workbench
 from tests.browser.chromium import watch
 

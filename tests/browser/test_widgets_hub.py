@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Request, expect
 
-from amazonpay_nb.spec.visits import PAGES
+from amazonpay_nb.spec.flows import PAGES
 from tests.browser.jupyterlab import HUB, SECONDS, SOMEBODY, VIEWPORT, Lab, OpenNotebook, jupyterlab
 from tests.browser.person import Person, saves_a_wallet
 
@@ -18,7 +18,7 @@ wb = workbench.open()
 """
 PANELS = "wb.panels()"
 EXPRESS = """\
-from amazonpay_nb.button import express_payload, sign_button
+from amazonpay_nb.client.button import express_payload, sign_button
 keys, visit = wb.set_up_keys(), wb.shop.new_visit()
 payload = express_payload(wb.store_id, review_url=visit.review_url, cancel_url=visit.cancel_url)
 arrival = await wb.show_button(visit, sign_button(payload, keys)).returned()

@@ -25,29 +25,29 @@ wb.buyer = "you"
 """
 KEYS = """\
 from dataclasses import replace
-from amazonpay_nb.keys import generate, save
-from amazonpay_nb.widgets.keys import KeyPanel
+from amazonpay_nb.signing.keys import generate, save
+from amazonpay_nb.workbench.panels.live_keys import KeyPanel
 other = generate()
 _ = save(other, "other.pem", overwrite=True)
 KeyPanel(wb)
 """
 BUTTON = """\
-from amazonpay_nb.widgets.button import ButtonPanel
+from amazonpay_nb.workbench.panels.live_button import ButtonPanel
 _ = wb.set_up_keys()
 ButtonPanel(wb)
 """
 PAGE = """\
-from amazonpay_nb.widgets.page import PagePanel
+from amazonpay_nb.workbench.panels.live_page import PagePanel
 _ = wb.set_up_keys()
 panel = PagePanel(wb)
 panel
 """
 CARDS = """\
-from amazonpay_nb.widgets.cards import CardsPanel
+from amazonpay_nb.workbench.panels.live_cards import CardsPanel
 CardsPanel(wb)
 """
 DESK = """\
-from amazonpay_nb.widgets.desk import DeskPanel
+from amazonpay_nb.workbench.panels.live_desk import DeskPanel
 DeskPanel(wb)
 """
 

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.browser
 OPEN = """\
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import DeclinedError, refused
-from amazonpay_nb.widgets.diagram import DiagramPanel
-from amazonpay_nb.widgets.errors import ErrorPanel
-from amazonpay_nb.widgets.wire import WirePanel
+from amazonpay_nb.workbench.panels.live_diagram import DiagramPanel
+from amazonpay_nb.workbench.panels.live_errors import ErrorPanel
+from amazonpay_nb.workbench.panels.live_wire import WirePanel
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
 arrival = await wb.set_up_visit()

@@ -5,8 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from amazonpay_nb import buyer
-from amazonpay_nb.button import (
+from amazonpay_nb.client.button import (
     PLACEMENTS,
     end_of_checkout_payload,
     express_payload,
@@ -16,9 +15,9 @@ from amazonpay_nb.button import (
     sign_in_payload,
     update_payload,
 )
+from amazonpay_nb.client.guide import cause, charge
 from amazonpay_nb.errors import ApiError
-from amazonpay_nb.flows import cause, charge
-from amazonpay_nb.storefront import Cart, Visit, delivery_specifications
+from amazonpay_nb.shop import Cart, Visit, buyer, delivery_specifications
 from amazonpay_nb.workbench import Workbench
 
 __all__ = ["LOST", "hosted_pages", "shop_pages"]

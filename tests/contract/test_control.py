@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.store import MAX_SNAPSHOTS
-from amazonpay_nb.keys import generate
+from amazonpay_nb.signing.keys import generate
 from tests.emulated import Shop, refusal, usd
 
 CALLS = [

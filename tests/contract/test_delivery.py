@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from amazonpay_nb.emulator import buyers
-from amazonpay_nb.emulator.delivery import refuses
+from amazonpay_nb.emulator.rules import personas as buyers
+from amazonpay_nb.emulator.rules.shipping_areas import refuses
 from tests.emulated import REVIEW, SET_UP, Json, Shop, end_of_checkout, express, page_of, usd
 
 SEATTLE, TORONTO, HONOLULU_BOX = buyers.addresses("na", "ada@example.com")

@@ -6,9 +6,9 @@ import re
 import httpx
 import pytest
 
-from amazonpay_nb.keys import generate
 from amazonpay_nb.signing import sign_payload
-from amazonpay_nb.spec.visits import PAGES
+from amazonpay_nb.signing.keys import generate
+from amazonpay_nb.spec.flows import PAGES
 from tests.emulated import (
     ADDRESS,
     CANCEL,

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from amazonpay_nb.client.notifications import Notification, NotificationReader
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.notifications import Notification, NotificationReader
 from amazonpay_nb.spec.notifications import DRILLS, RETRIES
 from tests.emulated import Json, Shop, usd
 

@@ -10,12 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.display import show
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import InvalidRequestError, UnauthorizedError, api_error
-from amazonpay_nb.keys import MerchantKeys, generate, with_id
 from amazonpay_nb.signing import Algorithm, canonical_request, probable_step, sign_request, string_to_sign
+from amazonpay_nb.signing.keys import MerchantKeys, generate, with_id
 from amazonpay_nb.signing.steps import HASH, PSS, SIGNED_HEADERS
+from amazonpay_nb.workbench.show import show
 
 SESSION = "bd504926-f659-4ad7-a1a9-9a747aaf5275"
 URLS = {"checkoutResultReturnUrl": "https://shop.example/result"}

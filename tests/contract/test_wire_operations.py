@@ -14,11 +14,11 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from amazonpay_nb.buyer import approve
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.keys import generate
+from amazonpay_nb.shop.buyer import approve
 from amazonpay_nb.signing import format_date, sign_request
+from amazonpay_nb.signing.keys import generate
 from amazonpay_nb.spec.operations import OPERATIONS
 
 FILES = sorted((Path(__file__).parents[1] / "wire" / "operations").glob("*.json"))

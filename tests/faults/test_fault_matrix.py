@@ -6,7 +6,12 @@ from decimal import Decimal
 import pytest
 
 from amazonpay_nb.client import new_idempotency_key
-from amazonpay_nb.drills import (
+from amazonpay_nb.client.guide import Step, decide
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.client.ledger import reconcile
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import TransportError
+from amazonpay_nb.lessons import (
     FAULTS,
     Books,
     Outcome,
@@ -18,11 +23,6 @@ from amazonpay_nb.drills import (
     play_interruptions,
     play_precedence,
 )
-from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.errors import TransportError
-from amazonpay_nb.flows import Step, decide
-from amazonpay_nb.journal import Journal
-from amazonpay_nb.reconciliation import reconcile
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 from amazonpay_nb.spec.regions import THROTTLES
 from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.emulator import Credentials, Emulator
-from amazonpay_nb.emulator.rules import fire_due
+from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.regions import region

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.button import SignedPayload, end_of_checkout_payload, sign_button
+from amazonpay_nb.client.button import SignedPayload, end_of_checkout_payload, sign_button
+from amazonpay_nb.client.guide import Step, charge, next_step
 from amazonpay_nb.errors import BuyerPageError, ConflictError, InvalidRequestError
-from amazonpay_nb.flows import Step, charge, next_step
-from amazonpay_nb.spec.objects import CheckoutSession
+from amazonpay_nb.shop import Arrival, Visit
+from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
-from amazonpay_nb.storefront import Arrival, Visit
 from amazonpay_nb.workbench import HostedPage, Workbench
 
 # What each intent leaves: the state of the order's charge, or None where it makes none.

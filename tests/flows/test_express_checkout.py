@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.button import express_payload, sign_button
+from amazonpay_nb.client.button import express_payload, sign_button
+from amazonpay_nb.client.guide import NotChargeable, charge
+from amazonpay_nb.client.journal import Step
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, ConflictError, InvalidRequestError
-from amazonpay_nb.flows import NotChargeable, charge
-from amazonpay_nb.journal import Step
-from amazonpay_nb.spec.objects import CheckoutSession
-from amazonpay_nb.storefront import Arrival, Cart, Visit, delivery_specifications
+from amazonpay_nb.shop import Arrival, Cart, Visit, delivery_specifications
+from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.workbench import HostedPage, Workbench
 
 

@@ -8,10 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.button import sign_button, update_payload
-from amazonpay_nb.display import Claim
-from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, InvalidRequestError
-from amazonpay_nb.flows import (
+from amazonpay_nb.client.button import sign_button, update_payload
+from amazonpay_nb.client.guide import (
     DECISIONS,
     DECLINES,
     Decision,
@@ -28,15 +26,17 @@ from amazonpay_nb.flows import (
     repair_payload,
     try_charge,
 )
+from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, InvalidRequestError
+from amazonpay_nb.shop import Arrival
+from amazonpay_nb.spec.answers import ChargePermission
 from amazonpay_nb.spec.initiators import CHANNELS, INITIATORS
-from amazonpay_nb.spec.objects import ChargePermission
 from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.spec.regions import MONTHLY_LIMITS, REGIONS
+from amazonpay_nb.spec.requests import Channel, ChargeInitiator
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import AMAZON, BUYER, CHARGE, CHARGE_PERMISSION, MERCHANT, NEW, Transition
-from amazonpay_nb.spec.wire import Channel, ChargeInitiator
-from amazonpay_nb.storefront import Arrival
 from amazonpay_nb.workbench import Workbench
+from amazonpay_nb.workbench.show import Claim
 from tests.emulated import SET_UP, Json, Shop, usd
 
 HARD = "HardDeclined"

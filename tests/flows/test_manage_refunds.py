@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from amazonpay_nb import workbench
+from amazonpay_nb.client.guide import charge, complete_set_up
+from amazonpay_nb.client.ledger import by_hand, reconcile
 from amazonpay_nb.errors import ApiError, ConflictError, DeclinedError, InvalidRequestError, NotFoundError
-from amazonpay_nb.flows import charge, complete_set_up
-from amazonpay_nb.reconciliation import by_hand, reconcile
-from amazonpay_nb.spec.objects import Charge, Refund
+from amazonpay_nb.spec.answers import Charge, Refund
 from amazonpay_nb.spec.regions import (
     CURRENCY_DECIMALS,
     MAX_REFUNDS_ON_A_CHARGE,

@@ -8,16 +8,16 @@ from decimal import Decimal
 import pytest
 
 from amazonpay_nb import workbench
+from amazonpay_nb.client.guide import NotChargeable, Step, advance, cause, decide
+from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.errors import DeclinedError
-from amazonpay_nb.flows import NotChargeable, Step, advance, cause, decide
-from amazonpay_nb.journal import Exchange
-from amazonpay_nb.parameters import PARAMETERS
+from amazonpay_nb.lessons.stories import Branch, Story, fork
+from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.spec.initiators import CHANNELS, INITIATORS
 from amazonpay_nb.spec.regions import REGIONS, format_amount
 from amazonpay_nb.spec.use_cases import USE_CASES, Payment, payments_of
-from amazonpay_nb.spec.visits import FLOWS
-from amazonpay_nb.stories import Branch, Story, fork
 from amazonpay_nb.workbench import Workbench
+from amazonpay_nb.workbench.parameters import PARAMETERS
 
 CASES = list(dict.fromkeys(row.use_case for row in USE_CASES))
 CHARGES = [row for row in USE_CASES if row.charge_initiator]

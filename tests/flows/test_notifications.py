@@ -15,15 +15,15 @@ from click.testing import CliRunner
 
 from amazonpay_nb.cli import main
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.client.guide import advance
+from amazonpay_nb.client.notifications import NotificationReader, NotificationRefused
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
-from amazonpay_nb.flows import advance
-from amazonpay_nb.grading import CHECKS, grade, grade_own, passed
-from amazonpay_nb.keys import load
-from amazonpay_nb.notifications import NotificationReader, NotificationRefused
+from amazonpay_nb.lessons.grading import CHECKS, grade, grade_own, passed
+from amazonpay_nb.shop import Storefront
+from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, Notice, announced, drill, listen, redeliver
+from amazonpay_nb.signing.keys import load
 from amazonpay_nb.spec.notifications import DRILLS
-from amazonpay_nb.storefront import Storefront
-from amazonpay_nb.storefront.inbox import INBOX_PATH, Inbox, Notice, announced, drill, listen, redeliver
 from tests.emulated import Shop, usd
 
 

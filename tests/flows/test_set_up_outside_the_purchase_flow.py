@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.button import set_up_payload, sign_button
+from amazonpay_nb.client.button import set_up_payload, sign_button
+from amazonpay_nb.client.guide import NotChargeable, Step, charge, complete_set_up
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, ConflictError, NotFoundError
-from amazonpay_nb.flows import NotChargeable, Step, charge, complete_set_up
-from amazonpay_nb.storefront import Arrival
+from amazonpay_nb.shop import Arrival
 from amazonpay_nb.workbench import HostedPage, Workbench
 
 DAY = 24 * 60 * 60

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.button import sign_button, sign_in_and_set_up_payload, sign_in_payload
+from amazonpay_nb.client.button import sign_button, sign_in_and_set_up_payload, sign_in_payload
+from amazonpay_nb.client.guide import charge, complete_set_up
 from amazonpay_nb.errors import ConfigurationError, ConflictError, NotFoundError
-from amazonpay_nb.flows import charge, complete_set_up
-from amazonpay_nb.spec.objects import CheckoutSession
-from amazonpay_nb.stay import HostedPage
-from amazonpay_nb.storefront import Arrival
-from amazonpay_nb.storefront.accounts import Account, Accounts
+from amazonpay_nb.shop import Arrival
+from amazonpay_nb.shop.accounts import Account, Accounts
+from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.workbench import Workbench
+from amazonpay_nb.workbench.hosted_page import HostedPage
 
 CURRENCY = {"na": "USD", "eu": "EUR", "jp": "JPY"}
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from amazonpay_nb.buyer import approve
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.shop.buyer import approve
 from tests.npm import installed
 
 pytestmark = pytest.mark.interop

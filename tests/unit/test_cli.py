@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.keys import load
+from amazonpay_nb.signing.keys import load
 from tests.emulated import SET_UP
 
 COMMAND = (sys.executable, "-c", "from amazonpay_nb.cli import main; main()")

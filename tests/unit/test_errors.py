@@ -53,7 +53,7 @@ BRANCHES = {
 REFUSED = "from amazonpay_nb.errors import api_error; raise api_error(422, 'SoftDeclined', 'No.')"
 UNANSWERED = """
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.keys import generate
+from amazonpay_nb.signing.keys import generate
 auth = AmazonPayAuth(generate("SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B"))
 nobody = {"environment": "emulator", "base_url": "http://127.0.0.1:1", "sleep": lambda seconds: None}
 AmazonPayClient(auth, **nobody).get_charge("S01-1")

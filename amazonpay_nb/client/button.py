@@ -1,0 +1,266 @@
+"""The signed payload of the button, and the configuration that `checkout.js` renders it from.
+
+The merchant's server writes the payload once, signs exactly that text, and the page hands exactly that text on:
+`SignedPayload` keeps the two together.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.signing import sign_payload
+from amazonpay_nb.signing.keys import MerchantKeys
+from amazonpay_nb.spec.flows import FLOWS, flow_of
+from amazonpay_nb.spec.regions import Region
+
+__all__ = [
+    "PAYMENT_METHOD_ON_FILE",
+    "PLACEMENTS",
+    "SignedPayload",
+    "button_config",
+    "button_text",
+    "embed",
+    "end_of_checkout_payload",
+    "express_payload",
+    "place",
+    "set_up_payload",
+    "sign_button",
+    "sign_in_and_set_up_payload",
+    "sign_in_payload",
+    "update_payload",
+]
+
+PAYMENT_METHOD_ON_FILE = "PaymentMethodOnFile"
+# Flow → where on the site its button may stand, the usual place first.  Inferred: Amazon ties no flow to a place.
+PLACEMENTS = {
+    "setup": ("Other", "Home", "Product", "Cart", "Checkout"),
+    "update": ("Other",),
+    "express": ("Cart", "Product", "Checkout"),
+    "end-of-checkout": ("Checkout",),
+    "sign-in": ("Home", "Other"),
+    "amazon-sign-in": ("Home", "Other"),
+}
+# Product types that differ from the others: where the page keeps the signed payload, and what the button says.
+_CONFIGS = {"SignIn": "signInConfig"}
+_TEXTS = {"SignIn": "Sign in with Amazon", "SignInAndSetup": "Sign in with Amazon"}
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPayload:
+    """A payload with its signature.
+
+    Attributes:
+        payload_json: Compact JSON; the signature covers exactly these characters.
+        signature: Base64, 344 characters for RSA-2048.
+        algorithm: The variant's name, the same in the signer and in the page.
+        key_environment: ``sandbox`` or ``live`` where the key's id says so, None for a neutral key.
+    """
+
+    payload_json: str
+    signature: str
+    algorithm: str
+    public_key_id: str
+    key_environment: str | None
+
+    def __repr__(self) -> str:
+        return (
+            f"SignedPayload: {len(self.payload_json)} characters signed with {self.algorithm} by {self.public_key_id}; "
+            f"the signature has {len(self.signature)} characters"
+        )
+
+
+def set_up_payload(
+    store_id: str, *, result_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
+) -> Payload:
+    """Return the payload that saves a wallet without a purchase.
+
+    Args:
+        store_id: ``amzn1.application-oa2-client.…``
+        result_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
+        cancel_url: Where the buyer comes to after canceling.
+        scopes: What the merchant asks to know of the buyer; everything but the billing address when left out.
+    Spec: setupintent, "Add the Amazon Pay button".
+    """
+    payload: Payload = {
+        "webCheckoutDetails": _given(checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url),
+        "storeId": store_id,
+        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
+        "paymentMethodOnFileMetadata": {"setupOnly": True},
+        "paymentDetails": {"paymentIntent": FLOWS["setup"].fixed["paymentDetails.paymentIntent"]},
+    }
+    return payload | _given(scopes=list(scopes))
+
+
+def express_payload(
+    store_id: str, *, review_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = (),
+    delivery_specifications: Payload | None = None,
+) -> Payload:  # fmt: skip
+    """Return the payload of an express button, whose buyer reviews the order in the shop before paying.
+
+    Args:
+        review_url: Where the buyer comes back to from the first visit; Amazon adds ``amazonCheckoutSessionId``.
+        cancel_url: Where the buyer comes to after canceling.
+        scopes: What the merchant asks to know of the buyer; everything but the billing address when left out.
+        delivery_specifications: Where can be delivered to: ``{"addressRestrictions": {…}}``.
+    Spec: express checkout, "Add the Amazon Pay button".
+    """
+    payload: Payload = {
+        "webCheckoutDetails": _given(checkoutReviewReturnUrl=review_url, checkoutCancelUrl=cancel_url),
+        "storeId": store_id,
+        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
+        "paymentMethodOnFileMetadata": {"setupOnly": False},
+    }
+    return payload | _given(scopes=list(scopes), deliverySpecifications=delivery_specifications)
+
+
+def end_of_checkout_payload(
+    store_id: str, *, result_url: str, charge_amount: Payload, cancel_url: str | None = None,
+    payment_intent: str = "Authorize", can_handle_pending_authorization: bool = False, address: Payload | None = None,
+    merchant_reference_id: str | None = None,
+) -> Payload:  # fmt: skip
+    """Return the payload of the additional payment button: the order is final, and so is everything in here.
+
+    Args:
+        result_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
+        charge_amount: The final amount, ``{"amount": "14.00", "currencyCode": "USD"}``.
+        cancel_url: Where the buyer comes to after canceling.
+        payment_intent: ``Confirm``, ``Authorize`` or ``AuthorizeWithCapture``.
+        address: ``addressDetails``: needed for ``PayAndShip``, an error for ``PayOnly``.
+    Spec: additional payment button, "Add the Amazon Pay button".
+    """
+    web = _given(checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url)
+    payload: Payload = {
+        "webCheckoutDetails": {"checkoutMode": FLOWS["end-of-checkout"].fixed["webCheckoutDetails.checkoutMode"]} | web,
+        "storeId": store_id,
+        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
+        "paymentMethodOnFileMetadata": {"setupOnly": False},
+        "paymentDetails": {
+            "paymentIntent": payment_intent,
+            "canHandlePendingAuthorization": can_handle_pending_authorization,
+            "chargeAmount": charge_amount,
+        },
+    }
+    metadata = _given(merchantReferenceId=merchant_reference_id)
+    return payload | _given(addressDetails=address, merchantMetadata=metadata)
+
+
+def sign_in_and_set_up_payload(
+    store_id: str, *, sign_in_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
+) -> Payload:
+    """Return the payload of a button that signs the visitor in and saves Amazon Pay by one consent.
+
+    Args:
+        sign_in_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
+        cancel_url: Where the buyer comes to after canceling.
+        scopes: ``signInScopes``; name and e-mail address when left out.
+    Spec: sign in and set up, "Add the Amazon Pay button".
+    """
+    web = _given(signInReturnUrl=sign_in_url, signInCancelUrl=cancel_url)
+    return {"webCheckoutDetails": web, "storeId": store_id} | _given(signInScopes=list(scopes))
+
+
+def sign_in_payload(
+    store_id: str, *, sign_in_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
+) -> Payload:
+    """Return the payload of plain Amazon Sign-in, which saves nothing and returns a ``buyerToken`` for Get Buyer.
+
+    Args:
+        sign_in_url: Where the buyer comes back to; Amazon adds ``buyerToken``.
+        cancel_url: Where the buyer comes to after canceling.
+        scopes: ``signInScopes``; only the buyer's id when left out.
+    Spec: Amazon Sign-in, "Add the button".
+    """
+    payload: Payload = {"signInReturnUrl": sign_in_url, "storeId": store_id}
+    return payload | _given(signInCancelUrl=cancel_url, signInScopes=list(scopes))
+
+
+def update_payload(
+    store_id: str, charge_permission_id: str, *, result_url: str, cancel_url: str | None = None
+) -> Payload:
+    """Return the payload that lets a buyer change what a Charge Permission is charged on; its id stays.
+
+    Args:
+        charge_permission_id: The stored permission, ``B01-…``.
+        result_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
+        cancel_url: Where the buyer comes to after canceling.
+    Spec: "Steps to integrate the Update page"; not offered in Japan.
+    """
+    return set_up_payload(store_id, result_url=result_url, cancel_url=cancel_url) | {
+        "chargePermissionId": charge_permission_id
+    }
+
+
+def _given(**fields: Any) -> Payload:
+    """Return the fields that have a value: a null or empty one is not sent."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def sign_button(payload: Payload, keys: MerchantKeys) -> SignedPayload:
+    """Write the payload as compact JSON, with slashes and letters as they are, and sign that text."""
+    text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
+    signature = sign_payload(text, keys.private_key, algorithm=keys.algorithm)
+    return SignedPayload(text, signature, str(keys.algorithm), keys.public_key_id, keys.environment)
+
+
+def button_config(
+    signed: SignedPayload, *, merchant_id: str, region: Region, environment: str = "sandbox",
+    product_type: str = "PayOnly", placement: str = "Other", color: str = "Gold", language: str = "",
+    currency: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """Return the second argument of ``amazon.Pay.renderButton``.
+
+    Args:
+        environment: ``emulator``, ``sandbox`` or ``live``: what the page says for a neutral key.
+        product_type: ``PayOnly`` where no address is wanted, ``PayAndShip``, ``SignInAndSetup``, or ``SignIn``.
+        language: One of the region's; its default when left out.
+        currency: The merchant account's ledger currency; the region's first when left out.
+    Spec: "Add the Amazon Pay button".
+    """
+    config: dict[str, Any] = {
+        "merchantId": merchant_id,
+        "ledgerCurrency": currency or region.ledger_currencies[0],
+        "checkoutLanguage": language or region.default_language,
+        "productType": product_type,
+        "placement": placement,
+        "buttonColor": color,
+        _CONFIGS.get(product_type, "createCheckoutSessionConfig"): {
+            "payloadJSON": signed.payload_json,
+            "signature": signed.signature,
+            "publicKeyId": signed.public_key_id,
+            "algorithm": signed.algorithm,
+        },
+    }
+    if signed.key_environment is None:  # a neutral key does not say which environment it is for
+        config["sandbox"] = environment != "live"
+    return config
+
+
+def button_text(product_type: str) -> str:
+    """Return what stands on the button."""
+    return _TEXTS.get(product_type, "Amazon Pay")
+
+
+def place(payload: Payload, product_type: str, placement: str = "") -> str:
+    """Return where the button stands: as given, or the usual place of the payload's flow.
+
+    Raises:
+        ConfigurationError: The flow's button does not stand there.
+    """
+    flow = flow_of(payload, product_type)
+    allowed = PLACEMENTS[flow.name]
+    if placement and placement not in allowed:
+        raise ConfigurationError(
+            f"placement={placement!r} does not fit the flow {flow.title!r}.", advice=f"Choose {' or '.join(allowed)}."
+        )
+    return placement or allowed[0]
+
+
+def embed(config: dict[str, Any]) -> str:
+    """Return JSON that can stand inside a ``<script>`` element."""
+    text = json.dumps(config, ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

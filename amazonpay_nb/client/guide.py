@@ -1,0 +1,305 @@
+"""The steps that a merchant's server takes in every flow, as functions: a client and inputs in, an outcome out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+
+from amazonpay_nb.client.button import set_up_payload, update_payload
+from amazonpay_nb.client.client import AmazonPayClient
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.errors import ApiError, ConfigurationError, LocalError
+from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession
+from amazonpay_nb.spec.regions import MONTHLY_LIMITS, Region, format_amount
+from amazonpay_nb.spec.simulations import SIMULATIONS
+from amazonpay_nb.spec.state_reasons import state_reason
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, MACHINES
+
+if TYPE_CHECKING:
+    from amazonpay_nb.emulator import Emulator
+
+__all__ = [
+    "DECISIONS",
+    "DECLINES",
+    "Attempt",
+    "Decision",
+    "Month",
+    "NotChargeable",
+    "Step",
+    "account_page",
+    "advance",
+    "cause",
+    "charge",
+    "complete_set_up",
+    "decide",
+    "months",
+    "next_step",
+    "repair_payload",
+    "try_charge",
+]
+
+
+class Step(StrEnum):
+    """What a merchant does next with a Charge Permission."""
+
+    CHARGE = "create the charge"
+    WAIT = "wait until the other charge has ended"
+    UPDATE = "let the buyer change the payment method"
+    SET_UP_AGAIN = "let the buyer set up Amazon Pay again"
+
+
+# State → what to do; a reason of its own overrides its state.  Guide: "Manage payments".
+_BY_STATE = {"Chargeable": Step.CHARGE, "NonChargeable": Step.UPDATE, "Closed": Step.SET_UP_AGAIN}
+_BY_REASON = {"ChargeInProgress": Step.WAIT}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A row of the guide's decision table: what a merchant does with a Charge Permission, and why."""
+
+    state: str
+    reason: str
+    meaning: str
+    next_step: Step
+
+
+def _decision(state: str, reason: str | None) -> Decision:
+    known = state_reason(CHARGE_PERMISSION.name, state, reason)
+    step = _BY_REASON.get(reason or "", _BY_STATE[state])
+    return Decision(state, reason or "", known.meaning if known else "", step)
+
+
+# One row for each state and reason that a Charge Permission can have.
+DECISIONS = tuple(
+    _decision(state, reason)
+    for state in _BY_STATE
+    for reason in dict.fromkeys(row.reason for row in CHARGE_PERMISSION.rows if row.target == state != row.source)
+)
+
+
+def decide(permission: ChargePermission) -> Decision:
+    """Return the row of the decision table that fits a permission."""
+    return _decision(permission.state, permission.reason_code)
+
+
+def next_step(permission: ChargePermission) -> Step:
+    """Return what the guide's decision procedure says about a permission."""
+    return decide(permission).next_step
+
+
+@dataclass
+class NotChargeable(LocalError):
+    """The permission cannot be charged now, so no request was sent.
+
+    Attributes:
+        permission: As Amazon just described it.
+        step: What to do instead.
+        meaning: What that means, in one sentence.
+    """
+
+    permission: ChargePermission
+    step: Step
+    meaning: ClassVar[str] = "The charge was not sent: in this state Amazon refuses it."
+
+    def __post_init__(self) -> None:
+        because = f" ({self.permission.reason_code})" if self.permission.reason_code else ""
+        super().__init__(
+            f"Charge Permission {self.permission.charge_permission_id} is {self.permission.state}{because}.",
+            advice=f"{self.step[0].upper()}{self.step[1:]}.",
+        )
+
+
+def complete_set_up(client: AmazonPayClient, checkout_session_id: str) -> CheckoutSession:
+    """Complete a set-up after the buyer is back; before this call nothing was saved.
+
+    Raises:
+        ConfigurationError: What came back with the buyer is no session id: the address was changed on the way.
+        ConflictError: The buyer canceled, the session expired, or it was completed before.
+    """
+    if not checkout_session_id:
+        raise ConfigurationError(
+            "The buyer came back without a Checkout Session id.",
+            advice="After a cancellation that is so: nothing was saved. Let the buyer start again from the button.",
+        )
+    try:
+        UUID(checkout_session_id)
+    except ValueError:
+        raise ConfigurationError(
+            f"{checkout_session_id!r} is not a Checkout Session id.",
+            advice="The return address was changed or opened by hand: start again from the button.",
+        ) from None
+    return client.complete_checkout_session(checkout_session_id)
+
+
+# --- Charging later ---------------------------------------------------------------------------------------------------
+
+
+def charge(client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], **fields: Any) -> Charge:
+    """Charge a saved wallet later: Get Charge Permission first, then Create Charge if it is Chargeable.
+
+    Args:
+        amount: ``{"amount": "14.00", "currencyCode": "USD"}``.
+        fields: As for `AmazonPayClient.create_charge`; ``charge_initiator`` and ``channel`` should tell the truth.
+    Raises:
+        NotChargeable: The permission has to be repaired or set up again first; nothing was sent.
+        DeclinedError: The charge was declined.
+    """
+    permission = client.get_charge_permission(charge_permission_id)
+    step = next_step(permission)
+    if step is not Step.CHARGE:
+        raise NotChargeable(permission, step)
+    return client.create_charge(charge_permission_id=charge_permission_id, charge_amount=dict(amount), **fields)
+
+
+def _interrupts(code: str) -> bool:
+    """Tell whether a decline also changes the Charge Permission."""
+    initiated, trigger = "AuthorizationInitiated", f"Decline: {code}"
+    return CHARGE.has(initiated, trigger) and bool(CHARGE.step(initiated, trigger).then)
+
+
+# The simulation codes that Create Charge is refused with; what leaves the permission as it was comes first.
+DECLINES = tuple(
+    sorted(
+        (row.code for row in SIMULATIONS.values() if row.operation == "createCharge" and row.reason_code),
+        key=_interrupts,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How a charge went.
+
+    Attributes:
+        simulation_code: What was simulated, or "".
+        answer: HTTP status, and the reason code of a refusal or the state of the charge.
+        sent: How often; a server error is repeated, with the same idempotency key.
+        permission_then: State of the Charge Permission afterwards.
+        another_charge: Whether the same charge may be tried again.
+        next_step: What the merchant does now.
+    """
+
+    simulation_code: str
+    answer: str
+    sent: int
+    permission_then: str
+    another_charge: str
+    next_step: str
+
+
+def try_charge(client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], **fields: Any) -> Attempt:
+    """Create a charge whatever comes of it, and look at the Charge Permission afterwards."""
+    again, advice = "", "Look at the state of the charge."
+    try:
+        client.create_charge(charge_permission_id=charge_permission_id, charge_amount=dict(amount), **fields)
+    except ApiError as error:
+        again, advice = str(error.recovery.retry), error.recovery.next_step
+    last = client.journal.exchanges[-1]
+    permission = client.get_charge_permission(charge_permission_id)
+    code = str(fields.get("simulation_code") or "")
+    return Attempt(code, f"{last.status} {last.outcome}", last.attempt, permission.state, again, advice)
+
+
+def repair_payload(
+    region: Region, store_id: str, charge_permission_id: str, *, result_url: str, cancel_url: str | None = None
+) -> dict[str, Any]:
+    """Return the payload for a buyer whose payment method has to change.
+
+    On the Update page the permission keeps its id; a region without that page sets up a new permission.
+
+    Spec: "Steps to integrate the Update page".
+    """
+    if region.update_page:
+        return update_payload(store_id, charge_permission_id, result_url=result_url, cancel_url=cancel_url)
+    return set_up_payload(store_id, result_url=result_url, cancel_url=cancel_url)
+
+
+def account_page(region: Region, charge_permission_id: str) -> str:
+    """Return where the buyer can repair the payment method alone, in the account at Amazon.
+
+    It is what the guide names where there is no Update page; you learn of the repair by a notification.
+
+    Spec: "Manage payments", the older copies.
+    """
+    return region.account_page.format(id=charge_permission_id)
+
+
+# --- The monthly limit ------------------------------------------------------------------------------------------------
+
+# What a charge counts for; in any other state it counts nothing.  Until a capture has ended, all of it counts.
+_COUNTS = {
+    "AuthorizationInitiated": "chargeAmount",
+    "Authorized": "chargeAmount",
+    "CaptureInitiated": "chargeAmount",
+    "Captured": "captureAmount",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What one Charge Permission has used of a calendar month (UTC), in major units of the currency."""
+
+    month: str
+    currency: str
+    limit: str
+    used: str
+    left: str
+
+
+def months(journal: Journal, charge_permission_id: str, region: Region) -> list[Month]:
+    """Return the months in which a permission was charged, as far as the answers in a journal tell.
+
+    A Saved Wallet shows no balance, so a merchant keeps count: captured amounts and open authorisations, in the month
+    in which the charge was created.  What was canceled counts no more once an answer has said so.
+
+    Spec: "Monthly Payment Method on File charge limits".
+    """
+    used: dict[tuple[str, str], Decimal] = {}
+    for answer in _charges(journal, charge_permission_id).values():
+        key = answer["creationTimestamp"][:6], answer["chargeAmount"]["currencyCode"]
+        counted = answer.get(_COUNTS.get(answer["statusDetails"]["state"], "")) or {"amount": "0"}
+        used[key] = used.get(key, Decimal(0)) + Decimal(counted["amount"])
+    return [_month(region, currency, month, total) for (month, currency), total in sorted(used.items())]
+
+
+def _charges(journal: Journal, charge_permission_id: str) -> dict[str, dict[str, Any]]:
+    """Return the newest answer about each charge of a permission; a replay of a stored answer is an old one."""
+    newest: dict[str, dict[str, Any]] = {}
+    for exchange in journal.exchanges:
+        answer = exchange.response or {}
+        if exchange.failed or answer.get("chargePermissionId") != charge_permission_id or "chargeAmount" not in answer:
+            continue
+        known = newest.get(answer["chargeId"], answer)
+        if answer["statusDetails"]["lastUpdatedTimestamp"] >= known["statusDetails"]["lastUpdatedTimestamp"]:
+            newest[answer["chargeId"]] = answer
+    return newest
+
+
+def _month(region: Region, currency: str, month: str, used: Decimal) -> Month:
+    limit = MONTHLY_LIMITS[region.code, currency]
+    amounts = (format_amount(amount, currency) for amount in (limit, used, limit - used))
+    return Month(f"{month[:4]}-{month[4:]}", currency, *amounts)
+
+
+# --- What no merchant can do ------------------------------------------------------------------------------------------
+
+
+def advance(emulator: "Emulator | None", *, days: int) -> str:
+    """Let days pass on the emulator's clock and say what fell due; anywhere else, say that nothing was done."""
+    if emulator is None:
+        return f"Skipped: only the emulator's clock can be moved. Come back in {days} days and run on from here."
+    fired = emulator.clock.advance(f"P{days}D")
+    # Deliveries, and a session that is deleted some time after its end, change nothing for a merchant.
+    moved = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
+    later = "1 day later." if days == 1 else f"{days} days later."
+    return "\n".join([later, *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moved)])
+
+
+def cause(emulator: "Emulator | None", charge_permission_id: str, state: str, reason: str | None = None) -> str:
+    """Put a Charge Permission in a state as only Amazon or the buyer can; anywhere else, say that nothing was done."""
+    if emulator is None:
+        return f"Skipped: only the emulator can play {reason or state}; at Amazon it takes the buyer, or Amazon."
+    emulator.control.post(f"permissions/{charge_permission_id}", state=state, reasonCode=reason)
+    return f"Charge Permission {charge_permission_id} is now {state}" + (f" ({reason})." if reason else ".")

@@ -1,0 +1,271 @@
+"""Reads instant notifications, and believes none that Amazon has not signed.
+
+    reader = NotificationReader(topic_arn="arn:aws:sns:eu-west-1:…", merchant_id="A3…")
+    notification = reader.read(body)          # raises NotificationRefused
+    charge = client.get_charge(notification.object_id)
+
+A notification is an envelope of Amazon's notification service SNS.  Its signature is checked with a certificate whose
+address stands in the envelope itself, so the address is checked first: whoever could choose it could sign anything.
+The same holds for the topic: anybody can have a topic of their own, and SNS signs for each of them.
+
+What is read says that an object changed, not how: get the object, whatever order notifications arrive in.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from amazonpay_nb.errors import LocalError
+from amazonpay_nb.spec.notifications import (
+    CERTIFICATE_HOST,
+    CERTIFICATE_PATH,
+    MAX_AGE,
+    MAX_AHEAD,
+    MESSAGE_TYPE,
+    SIGNATURE_VERSIONS,
+    SIGNED_FIELDS,
+)
+from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
+
+__all__ = ["DIGESTS", "Finding", "Notification", "NotificationReader", "NotificationRefused", "signed_text"]
+
+# SHA-1 is what version 1 is: the sender chooses, and a receiver that wants both must know both.
+DIGESTS: dict[str, hashes.HashAlgorithm] = {
+    version: {"SHA1": hashes.SHA1(), "SHA256": hashes.SHA256()}[name]  # noqa: S303 (Amazon's choice)
+    for version, name in SIGNATURE_VERSIONS.items()
+}
+MAX_BODY_BYTES = 256 * 1024  # as much as SNS carries
+MAX_CERTIFICATE_BYTES = 64 * 1024
+MAX_CERTIFICATES = 16  # how many are kept; Amazon renews them now and then
+
+
+class Finding(StrEnum):
+    """Why a notification is refused."""
+
+    MALFORMED = "it is not an envelope"
+    TYPE = "it is not a notification"
+    CERTIFICATE_ADDRESS = "its certificate lies somewhere else"
+    CERTIFICATE = "its certificate cannot be had"
+    SIGNATURE_VERSION = "its signature version is unknown"
+    SIGNATURE = "its signature is wrong"
+    TOPIC = "it is from another topic"
+    AGE = "it is too old, or from the future"
+    MESSAGE = "its message cannot be read"
+    MERCHANT = "it is for another merchant"
+
+
+class NotificationRefused(LocalError):
+    """A notification is not genuine, or not for this merchant.
+
+    Attributes:
+        finding: What is wrong.
+        status: What to answer: 400, so that it is not sent again, or 503 where a repetition can succeed.
+    """
+
+    def __init__(self, finding: Finding, message: str) -> None:
+        self.finding = finding
+        self.status = 503 if finding is Finding.CERTIFICATE else 400
+        super().__init__(f"The notification is refused, {finding}: {message}", advice=f"Answer {self.status}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A genuine notification: an object has changed.  Get it to learn what it is now.
+
+    Attributes:
+        notification_id: Tells repetitions of one announcement; also across retries.
+        notification_type: ``STATE_CHANGE`` or ``ATTRIBUTE_CHANGE``.
+        object_type: ``CHARGE_PERMISSION``, ``CHARGE``, ``REFUND``, ``CHARGEBACK``, or what Amazon adds one day.
+        timestamp: When it was published, aware, in UTC; the same in each repetition.
+    """
+
+    notification_id: str
+    notification_type: str
+    object_type: str
+    object_id: str
+    charge_permission_id: str
+    merchant_id: str
+    timestamp: datetime
+    topic_arn: str
+
+
+def signed_text(envelope: Mapping[str, Any]) -> str:
+    """Return the text that an envelope's signature covers: name and value of each signed field, a line each."""
+    return "".join(f"{name}\n{envelope[name]}\n" for name in SIGNED_FIELDS if envelope.get(name) is not None)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class NotificationReader:
+    """Verifies envelopes and returns what they announce.  Certificates are fetched once and kept.
+
+    Args:
+        topic_arn: The topic that your notifications come from; note it from the first genuine one.  "" takes any.
+        merchant_id: Whose notifications are taken; "" takes anybody's.
+        certificate_hosts: Hosts besides Amazon's, as ``host`` or ``host:port``: the emulator's.  On loopback plain
+            HTTP will do, anywhere else it never does.
+        max_age: How old an envelope may be; None takes any.
+        clock: Tells the time.
+        http: Fetches certificates.
+    """
+
+    def __init__(
+        self, topic_arn: str = "", *, merchant_id: str = "", certificate_hosts: Iterable[str] = (),
+        max_age: timedelta | None = MAX_AGE, clock: Callable[[], datetime] = _utc_now,
+        http: httpx.Client | None = None,
+    ) -> None:  # fmt: skip
+        self.topic_arn, self.merchant_id, self.max_age = topic_arn, merchant_id, max_age
+        self._hosts = frozenset(host.lower() for host in certificate_hosts)
+        self._clock = clock
+        self._http = http or httpx.Client(timeout=5)
+        self._keys: dict[str, RSAPublicKey] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def read(self, body: bytes | str) -> Notification:
+        """Return what an envelope announces.
+
+        Raises:
+            NotificationRefused: It is not genuine, or not for this merchant; its `status` is the answer to give.
+        Spec: "Set up instant payment notifications".
+        """
+        envelope = _envelope(body)
+        # What costs nothing comes first; the network comes last.
+        if self.topic_arn and envelope["TopicArn"] != self.topic_arn:
+            raise NotificationRefused(Finding.TOPIC, envelope["TopicArn"])
+        published = self._published(envelope["Timestamp"])
+        digest = DIGESTS.get(envelope["SignatureVersion"])
+        if digest is None:
+            raise NotificationRefused(Finding.SIGNATURE_VERSION, envelope["SignatureVersion"])
+        key = self._key(envelope["SigningCertURL"])
+        try:
+            signature = base64.b64decode(envelope["Signature"], validate=True)
+            key.verify(signature, signed_text(envelope).encode(), PKCS1v15(), digest)
+        except (InvalidSignature, ValueError):  # or no base64, or no text that can be encoded
+            raise NotificationRefused(Finding.SIGNATURE, "somebody else has written it, or altered it") from None
+        return self._notification(envelope, published)
+
+    def _published(self, text: str) -> datetime:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise NotificationRefused(Finding.MALFORMED, f"Timestamp {text!r} is no time") from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        age = self._clock() - moment
+        if self.max_age is not None and not -MAX_AHEAD <= age <= self.max_age:
+            raise NotificationRefused(Finding.AGE, f"it was published at {text}")
+        return moment.astimezone(UTC)
+
+    def _key(self, url: str) -> RSAPublicKey:
+        self._check_address(url)
+        if url not in self._keys:
+            if len(self._keys) >= MAX_CERTIFICATES:
+                self._keys.clear()
+            self._keys[url] = self._fetched(url)
+        return self._keys[url]
+
+    def _check_address(self, url: str) -> None:
+        try:
+            parts = urlsplit(url)
+            trusted = self._is_listed(parts) or (
+                parts.scheme == "https" and parts.port in (None, 443) and _is_amazons(parts.hostname or "")
+            )
+        except ValueError:  # a port that is no number, a bracket that is not closed
+            trusted = False
+            parts = urlsplit("")
+        # `urlsplit` drops line breaks, so what it has read need not be what would be called.
+        plain = url.isascii() and url.isprintable() and not (parts.query or parts.fragment or "@" in parts.netloc)
+        if not (trusted and plain and CERTIFICATE_PATH.fullmatch(parts.path)):
+            raise NotificationRefused(Finding.CERTIFICATE_ADDRESS, f"{url!r} is not an address of Amazon's")
+
+    def _is_listed(self, parts: SplitResult) -> bool:
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
+        return secure and not self._hosts.isdisjoint({parts.netloc.lower(), parts.hostname or ""})
+
+    def _fetched(self, url: str) -> RSAPublicKey:
+        try:
+            with self._http.stream("GET", url, follow_redirects=False) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise NotificationRefused(Finding.CERTIFICATE, f"{url} answers {response.status_code}")
+                pem = b""
+                for part in response.iter_bytes():
+                    pem += part
+                    if len(pem) > MAX_CERTIFICATE_BYTES:
+                        raise NotificationRefused(Finding.CERTIFICATE, f"{url} is too long")
+            key = x509.load_pem_x509_certificate(pem).public_key()
+        except (httpx.HTTPError, ValueError) as error:
+            raise NotificationRefused(Finding.CERTIFICATE, f"{url}: {type(error).__name__}") from None
+        if not isinstance(key, RSAPublicKey):
+            raise NotificationRefused(Finding.CERTIFICATE, f"{url} holds no RSA key")
+        return key
+
+    def _notification(self, envelope: Mapping[str, str], published: datetime) -> Notification:
+        message = _json_object(envelope["Message"], Finding.MESSAGE)
+        try:
+            read = Notification(
+                notification_id=message["NotificationId"], notification_type=message["NotificationType"],
+                object_type=message["ObjectType"], object_id=message["ObjectId"],
+                charge_permission_id=message.get("ChargePermissionId") or "", merchant_id=message["MerchantID"],
+                timestamp=published, topic_arn=envelope["TopicArn"],
+            )  # fmt: skip
+        except KeyError as error:
+            raise NotificationRefused(Finding.MESSAGE, f"it has no {error.args[0]}") from None
+        if self.merchant_id and read.merchant_id != self.merchant_id:
+            raise NotificationRefused(Finding.MERCHANT, read.merchant_id)
+        return read
+
+
+def _is_amazons(host: str) -> bool:
+    return CERTIFICATE_HOST.fullmatch(host) is not None
+
+
+_REQUIRED = ("Type", "Message", "MessageId", "TopicArn", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL")
+
+
+def _envelope(body: bytes | str) -> dict[str, str]:
+    if len(body) > MAX_BODY_BYTES:
+        raise NotificationRefused(Finding.MALFORMED, f"it is longer than {MAX_BODY_BYTES} bytes")
+    envelope = _json_object(body, Finding.MALFORMED)
+    for name in _REQUIRED:
+        if name not in envelope:
+            raise NotificationRefused(Finding.MALFORMED, f"it has no {name}")
+    if envelope["Type"] != MESSAGE_TYPE:
+        raise NotificationRefused(Finding.TYPE, f"it is a {envelope['Type']}")
+    return envelope
+
+
+def _json_object(text: bytes | str, finding: Finding) -> dict[str, Any]:
+    """Return a JSON object whose values are texts; a field that is null counts as left out."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NotificationRefused(finding, "it is not JSON") from None
+    if not isinstance(value, dict):
+        raise NotificationRefused(finding, "it is not a JSON object")
+    present = {name: item for name, item in value.items() if item is not None}
+    for name in sorted(present.keys() & _TEXTS):
+        if not isinstance(present[name], str):
+            raise NotificationRefused(finding, f"{name} is not a text")
+    return present
+
+
+_TEXTS = {
+    *_REQUIRED, *SIGNED_FIELDS, "MerchantID", "ObjectType", "ObjectId", "ChargePermissionId", "NotificationType",
+    "NotificationId",
+}  # fmt: skip

@@ -1,0 +1,64 @@
+"""Keeps on disk what a flow has begun and what it has reached, so that another process can go on with it.
+
+    progress = Progress(Path("order-17.progress"))
+    key = progress.key("first charge")                  # on the disk before the request leaves
+    charge = client.create_charge(…, idempotency_key=key)
+
+A journal is written when an answer is there; who dies before that finds nothing in it.  Here a key comes first: whoever
+takes the step again, in whatever process, sends the same key, and Amazon repeats its answer instead of the work.
+"""
+
+import json
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from amazonpay_nb.client.client import new_idempotency_key
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Notes of one flow under names of your choice; the first one under a name stays, whoever wrote it.
+
+    Args:
+        path: A file for this flow on this account; None forgets with the process, as the emulator in it does.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        # SQLite: a note is on the disk or it is not, and of two processes that take one step, one is first.
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def key(self, step: str) -> str:
+        """Return the idempotency key of a step: the same one however often the step is taken.
+
+        After a decline the next attempt is another step, for example ``"first charge, 2"``.
+        """
+        return str(self.keep(f"key of {step}", new_idempotency_key()))
+
+    def keep(self, name: str, value: Any) -> Any:
+        """Keep a value (anything JSON can hold) and return what is kept: the first one under this name."""
+        self._db.execute("INSERT OR IGNORE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
+        return self.get(name)
+
+    def get(self, name: str) -> Any:
+        """Return what is kept, or None."""
+        row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def forget(self) -> None:
+        """Start over: every step is a new one."""
+        self._db.execute("DELETE FROM notes")

@@ -1,0 +1,124 @@
+"""Who sends this request, and is it signed?  The checks are made in the order in which Amazon's answers suggest.
+
+Headers present, date, key known, environment, signature, and whether the account may do this at all.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import unquote
+
+from amazonpay_nb.emulator.api.request import Sent
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.signing import (
+    MAX_AGE,
+    MAX_AHEAD,
+    SentRequest,
+    SignatureMismatch,
+    parse_authorization,
+    parse_date,
+    verify_authorized,
+)
+from amazonpay_nb.spec.operations import Idempotency, Operation
+from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATION_HEADER, simulation
+
+__all__ = ["IDEMPOTENCY_HEADER", "authenticate"]
+
+IDEMPOTENCY_HEADER = "x-amz-pay-idempotency-key"
+_DELEGATION_HEADER = "x-amz-pay-authtoken"
+_REQUIRED = ("authorization", "accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region")
+_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+
+def authenticate(world: World, operation: Operation, sent: Sent) -> Merchant:
+    """Return the merchant account that signed a request.
+
+    Raises:
+        Refusal: 400, 401 or 403, or whatever a simulation code of `ANYWHERE` asks for.
+    """
+    headers = sent.headers
+    _check_present(headers, operation)
+    _check_region(world, headers["x-amz-pay-region"])
+    _check_date(world, headers["x-amz-pay-date"])
+    try:
+        authorization = parse_authorization(headers["authorization"])
+    except SignatureMismatch as unreadable:
+        raise Refusal(403, "InvalidAuthentication", unreadable.explanation) from None  # which code: inferred
+    merchant = world.merchant_of_key(authorization.public_key_id)
+    if merchant is None:
+        raise Refusal(401, "UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
+    _check_environment(unquote(sent.raw_path), authorization.public_key_id)
+    signed = SentRequest(sent.method, sent.raw_path, sent.query, sent.pairs, authorization.signed_headers, sent.body)
+    mismatch = verify_authorized(signed, headers, authorization, merchant.keys[authorization.public_key_id])
+    if mismatch is not None:
+        raise Refusal(403, "InvalidRequestSignature", _explain(mismatch, authorization.signature))
+    if headers.get(_DELEGATION_HEADER):
+        raise Refusal(403, "InvalidAuthorizationToken", "No merchant account has delegated anything to this one.")
+    _refuse_as_asked(world, operation.name, headers.get(SIMULATION_HEADER, ""))
+    return merchant
+
+
+def _refuse_as_asked(world: World, operation: str, code: str) -> None:
+    """Give the refusal of any operation that a header or the queue asks for, before anything is done or stored."""
+    queue = world.outcomes[operation]
+    if not code and queue and queue[0].code in ANYWHERE:
+        code = queue.popleft().code
+    row = simulation(operation, code) if code in ANYWHERE else None
+    if row:
+        raise Refusal(row.status, str(row.reason_code), f"This refusal is a simulation that was asked for: {row.code}.")
+
+
+def _check_present(headers: Mapping[str, str], operation: Operation) -> None:
+    required: tuple[str, ...] = _REQUIRED
+    if operation.idempotency == Idempotency.REQUIRED:
+        required = (*_REQUIRED, IDEMPOTENCY_HEADER)
+    for name in required:
+        if name not in headers:
+            raise Refusal(400, "MissingHeader", f"The header {name} is missing.")
+        if not headers[name].strip():
+            raise Refusal(400, "MissingHeaderValue", f"The header {name} has no value.")
+    key = headers.get(IDEMPOTENCY_HEADER, "").strip()
+    if key and operation.method == "POST" and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Refusal(
+            400, "InvalidHeaderValue",
+            f"The value provided for {IDEMPOTENCY_HEADER} must have at most 32 of the characters A-Z a-z 0-9 - _.",
+        )  # fmt: skip
+
+
+def _check_region(world: World, value: str) -> None:
+    if value.strip().lower() not in (world.region.code, *world.region.aliases):
+        raise Refusal(
+            400, "InvalidHeaderValue",
+            f"The value {value} provided for x-amz-pay-region is not this host's region, {world.region.code}.",
+        )  # fmt: skip
+
+
+def _check_date(world: World, value: str) -> None:
+    """The date has to fit the virtual or the wall clock: SDKs always sign wall time."""
+    try:
+        date = parse_date(value.strip())
+    except SignatureMismatch:
+        raise Refusal(400, "InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date is no date.") from None
+    clocks = (world.clock.now(), datetime.now(date.tzinfo))
+    if any(now - MAX_AGE <= date <= now + MAX_AHEAD for now in clocks):
+        return
+    ahead = all(date > now for now in clocks)
+    problem = "should not be in future" if ahead else "is too old"
+    raise Refusal(400, "InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date {problem}")
+
+
+def _check_environment(path: str, key_id: str) -> None:
+    """A neutral key needs ``/sandbox`` in the path; a prefixed one decides by itself.  This is a Sandbox only."""
+    segment = path.split("/")[1].lower()
+    if segment == "live":
+        raise Refusal(401, "UnauthorizedAccess", f"The public key id {key_id} has no live environment here.")
+    if segment == "v2" and not key_id.upper().startswith("SANDBOX"):
+        raise Refusal(
+            401, "UnauthorizedAccess",
+            f"The public key id {key_id} is environment-neutral: the path needs /sandbox before /v2.",
+        )  # fmt: skip
+
+
+def _explain(mismatch: SignatureMismatch, signature: str) -> str:
+    return f"Unable to verify signature, signing String [{mismatch.string_to_sign}] , signature [{signature}]"

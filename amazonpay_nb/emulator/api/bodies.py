@@ -1,0 +1,85 @@
+"""What a call's body must look like before anything is done with it."""
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.spec.requests import BODIES
+
+__all__ = ["checked_body", "parsed_json", "refused_body"]
+
+Body = dict[str, Any]
+# Built once: `json.loads` with options makes a new decoder at each call.
+_DECODE = json.JSONDecoder(parse_float=str, parse_constant=str).decode
+_DEEPEST = 32  # more than any documented body; what is stored must be readable from any depth of calls
+
+
+def checked_body(model: str, raw: bytes) -> Body:
+    """Return the body as Amazon would take it: known fields only, amounts normalised.
+
+    An empty body, ``null`` and ``[]`` stand for an object without fields: SDKs send each of them.
+
+    Raises:
+        Refusal: 400, naming the field.
+    """
+    parsed = parsed_json(raw or b"{}", "The body")
+    if parsed is None or parsed == []:
+        parsed = {}
+    if not isinstance(parsed, dict):
+        raise Refusal(400, "InvalidRequestFormat", "The body must be a JSON object.")
+    return validated(model, parsed)
+
+
+def parsed_json(raw: bytes, what: str) -> Any:
+    """Return the value of UTF-8 JSON; decimals stay text, since a float would round an amount.
+
+    Raises:
+        Refusal: 400 ``InvalidRequestFormat``.
+    """
+    try:
+        text = raw.decode()
+        parsed = _DECODE(text)
+        if "\\u" in text:
+            json.dumps(parsed, ensure_ascii=False).encode()  # half of a surrogate pair is no character
+    except (ValueError, RecursionError):
+        raise Refusal(400, "InvalidRequestFormat", f"{what} is not valid JSON.") from None
+    # Counting brackets is cheap, and spares nearly every body the closer look.
+    if text.count("{") + text.count("[") > _DEEPEST and _is_deeper(parsed, _DEEPEST):
+        raise Refusal(400, "InvalidRequestFormat", f"{what} is nested more than {_DEEPEST} levels deep.")
+    return parsed
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is not None and (not levels or any(_is_deeper(item, levels - 1) for item in inner))
+
+
+def validated(model: str, parsed: Body) -> Body:
+    """Check fields against a model of `spec.wire`.
+
+    Raises:
+        Refusal: 400 ``UnrecognizedField``, ``MissingParameterValue`` or ``InvalidParameterValue``.
+    """
+    try:
+        return BODIES[model].model_validate(parsed).model_dump(by_alias=True, exclude_unset=True)
+    except ValidationError as error:
+        raise refused_body(error) from None
+
+
+_KINDS = {
+    "extra_forbidden": ("UnrecognizedField", "The field '{field}' is invalid for this API."),
+    "missing": ("MissingParameterValue", "The value for {field} is missing."),
+}
+
+
+def refused_body(error: ValidationError) -> Refusal:
+    """Name the worst problem: an unknown field first, then a missing one."""
+    ranked = sorted(error.errors(), key=lambda e: [*_KINDS, e["type"]].index(e["type"]))
+    worst = ranked[0]
+    field = ".".join(str(part) for part in worst["loc"] if part not in ("str", "int", "float")) or "the body"
+    reason, text = _KINDS.get(worst["type"], ("InvalidParameterValue", "The value provided for [{field}] is invalid: "))
+    detail = "" if worst["type"] in _KINDS else worst["msg"].removeprefix("Value error, ") + "."
+    last = field.rsplit(".", 1)[-1] if worst["type"] == "extra_forbidden" else field
+    return Refusal(400, reason, text.format(field=last) + detail)

@@ -1,0 +1,164 @@
+"""Brings notifications to their endpoints, one after the other, while the world goes on answering.
+
+Virtual time stands still during a delivery: a receiver that gets the object sees it as it was when it was announced.
+"""
+
+import asyncio
+import json
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from fastapi import FastAPI, Response
+
+from amazonpay_nb.emulator.notifications.announce import CERTIFICATE_NAME, NOTIFICATION, again, envelope, sent, topic_of
+from amazonpay_nb.emulator.rules.transitions import fire_due
+from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
+
+__all__ = ["Deliveries"]
+
+# Virtual time ends here: further on, timers would leave the calendar.
+_LAST_YEAR = 9000
+_HEADERS = {"content-type": "text/plain; charset=UTF-8", "user-agent": "Amazon Pay emulator"}
+
+
+class Deliveries:
+    """What is due is delivered after each request, and on the way when the clock is advanced."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        # Virtual time moves in one place at a time.
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self._http: httpx.AsyncClient | None = None
+
+    # --- Running ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Deliver from now on, and what a stopped process has left."""
+        self.world.outbox.wake = self._wake
+        if self.world.announces:
+            self._begin()
+
+    async def stop(self) -> None:
+        """Give up what is under way."""
+        self.world.outbox.wake = lambda: None
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._http:
+            await self._http.aclose()
+
+    def _wake(self) -> None:
+        # Not at once: the request that has announced something is not committed yet.
+        asyncio.get_running_loop().call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self.world.outbox.fresh.clear()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self.settle())
+
+    async def settle(self) -> None:
+        """Deliver what is due now."""
+        async with self._lock:
+            await self._run(self.world.clock.now())
+
+    async def advance(self, by: timedelta) -> list[dict[str, str]]:
+        """Move virtual time forward and let everything that falls due happen, in order and at its own time.
+
+        Raises:
+            ValueError: Time would leave the calendar.
+        """
+        async with self._lock:
+            target = self.world.clock.now() + by
+            if target.year > _LAST_YEAR:
+                raise ValueError(f"the clock cannot be advanced beyond the year {_LAST_YEAR}")
+            return await self._run(target, move_clock=True)
+
+    async def _run(self, until: datetime, *, move_clock: bool = False) -> list[dict[str, str]]:
+        """Let everything happen that is due by *until*, and wait for each delivery before what comes next."""
+        world, fired = self.world, []
+        while True:
+            with world.store.transaction():
+                fired += fire_due(world, until)
+                if move_clock and not world.outbox.ready:
+                    world.clock.set(until)
+            if not world.outbox.ready:
+                return fired
+            while world.outbox.ready:
+                await self._deliver(world.outbox.ready.popleft())
+
+    # --- One notification ---------------------------------------------------------------------------------------------
+
+    async def _deliver(self, notification_id: str) -> None:
+        notification = self.world.store.get(NOTIFICATION, notification_id)
+        url = self.world.merchant(notification.merchant_id).endpoint if notification else ""
+        if notification is None:
+            return
+        copies = notification.hidden["copies"] if url else 0
+        content = self._content(notification) if copies else b""
+        answers: list[int | None] = []
+        if notification.hidden["atOnce"]:
+            answers += await asyncio.gather(*(self._post(url, content) for _ in range(copies)))
+        else:
+            for _ in range(copies):
+                answers.append(await self._post(url, content))
+        self._note(notification_id, answers)
+
+    def _content(self, notification: Record) -> bytes:
+        world = self.world
+        unsigned = envelope(world.url, topic_of(world, notification.merchant_id), notification.document)
+        return json.dumps(world.outbox.signer.sign(unsigned)).encode()
+
+    async def _post(self, url: str, content: bytes) -> int | None:
+        """Return the status of the answer, or None where none came in time."""
+        if self._http is None:
+            # Endpoints are on loopback and without TLS, and the authorities that a context loads by itself take time.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self._http = httpx.AsyncClient(timeout=DELIVERY_TIMEOUT_SECONDS, verify=context, trust_env=False)
+        try:
+            async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
+                async with self._http.stream("POST", url, content=content, headers=_HEADERS) as response:
+                    return response.status_code
+        except (httpx.HTTPError, TimeoutError):
+            return None
+
+    def _note(self, notification_id: str, answers: list[int | None]) -> None:
+        """Write the answers down; where one of them is final, no attempt follows."""
+        world = self.world
+        with world.store.transaction():
+            # Read again: the world was free to change, even to be emptied, during the delivery.
+            notification = world.store.get(NOTIFICATION, notification_id)
+            if notification is None:
+                return
+            at = world.clock.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            notification.document["deliveries"] += [{"at": at, "status": status} for status in answers]
+            notification.hidden |= {"copies": 1, "atOnce": False}
+            if not answers or not all(answer_to(status).repeated for status in answers):
+                notification.due = ""
+            world.store.put(notification)
+
+    async def redeliver(self, notification_id: str) -> dict[str, object] | None:
+        """Deliver a notification once more, now, and return what is known of it; None where there is none."""
+        with self.world.store.transaction():
+            notification = self.world.store.get(NOTIFICATION, notification_id)
+            if notification is None:
+                return None
+            again(self.world, notification)
+        await self.settle()
+        notification = self.world.store.get(NOTIFICATION, notification_id)
+        return notification.document if notification else None
+
+    async def sent(self) -> list[dict[str, object]]:
+        """Return what was announced, once all that is due has been delivered."""
+        await self.settle()
+        return sent(self.world)
+
+    def mount(self, app: FastAPI) -> None:
+        """Serve the certificate that signatures are checked with."""
+
+        @app.get(f"/{CERTIFICATE_NAME}", include_in_schema=False)
+        async def certificate() -> Response:
+            return Response(self.world.outbox.signer.certificate, media_type="application/x-pem-file")

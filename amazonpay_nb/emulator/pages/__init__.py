@@ -1,0 +1,1 @@
+"""The hosted pages: plain HTML forms that a person clicks and a script submits."""

@@ -1,0 +1,158 @@
+"""The entry of a hosted visit: checks what `checkout.js` or the Mobile SDK posts, as Amazon's entry does.
+
+What comes through it opens a session, or a plain sign-in.
+"""
+
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from amazonpay_nb.emulator.api.bodies import parsed_json, refused_body
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.rules.sessions import new_session
+from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.signing import verify_payload
+from amazonpay_nb.spec.flows import misfits, nearest_flow
+from amazonpay_nb.spec.requests import LOOPBACK_HOSTS, ButtonPayload, MobilePayload, ProductType, SignInPayload
+
+__all__ = ["start", "start_mobile"]
+
+# What checkout.js takes for granted when the page names no algorithm.
+_DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
+# Product types whose payload has a form of its own.
+_PAYLOADS = {"SignIn": SignInPayload}
+
+
+def start(world: World, form: dict[str, str], origin: str, own_host: str | None = None) -> Record:
+    """Open a session from the form of `checkout.js`.
+
+    Args:
+        origin: The ``Origin`` header; "" where the browser sends none.
+        own_host: A host that counts as registered, because the shop and these pages share it.
+    Raises:
+        Refusal: 400 or 403; it is shown on a hosted page, the buyer is not sent anywhere.
+    """
+    _check_environment(form)
+    merchant = _merchant_of_key(world, form)
+    _check_origins(world, own_host, (origin, form.get("origin_url", ""), form.get("merchantDomain", "")))
+    payload = form.get("payloadJSON", "")
+    mismatch = verify_payload(
+        payload, form.get("signature", ""), form.get("algorithm") or _DEFAULT_ALGORITHM,
+        merchant.keys[form["publicKeyId"]],
+    )  # fmt: skip
+    if mismatch is not None:
+        raise Refusal(
+            403, "InvalidSignatureError",
+            f"Signature does not match signedString {mismatch.string_to_sign} for merchant {merchant.merchant_id}. "
+            f"{mismatch.explanation}",
+        )  # fmt: skip
+    return _opened(world, merchant, form, parsed_json(payload.encode(), "payloadJSON"))
+
+
+def start_mobile(world: World, raw: bytes) -> Record:
+    """Open a session from the Mobile SDK's start call: nothing in it is signed, and Finalize checks it later.
+
+    Raises:
+        Refusal: 400 or 403; the app gets it as JSON.
+    """
+    call = parsed_json(raw, "The body")
+    if not isinstance(call, dict):
+        raise Refusal(400, "InvalidRequestFormat", "The body must be a JSON object.")
+    if str(call.get("msdk")).lower() != "true":
+        raise Refusal(400, "InvalidParameterValue", "msdk must be true: only the Mobile SDK starts a checkout here.")
+    _check_environment(call)
+    merchant = next((one for one in world.merchants if one.merchant_id == call.get("merchantId")), None)
+    if merchant is None:
+        raise Refusal(403, "InvalidAuthentication", f"There is no merchant {call.get('merchantId')!r}.")
+    return _opened(world, merchant, call, call.get("checkoutSessionConfig"), mobile=True)
+
+
+def _opened(world: World, merchant: Merchant, told: dict[str, Any], payload: Any, *, mobile: bool = False) -> Record:
+    product_type = told.get("productType") or "PayAndShip"
+    if product_type not in get_args(ProductType):
+        raise Refusal(400, "InvalidParameterValue", f"productType {product_type!r} does not exist.")
+    body = _checked_payload(world, payload, product_type, mobile)
+    currency = told.get("ledgerCurrency", "")
+    if currency and currency not in world.region.ledger_currencies:
+        allowed = " or ".join(world.region.ledger_currencies)
+        raise Refusal(400, "InvalidParameterValue", f"ledgerCurrency {currency!r} must be {allowed} in this region.")
+    language = told.get("checkoutLanguage") or world.region.default_language
+    if language not in world.region.languages:
+        allowed = " or ".join(world.region.languages)
+        raise Refusal(400, "InvalidParameterValue", f"checkoutLanguage {language!r} must be {allowed} in this region.")
+    session = new_session(
+        world, merchant, body, trigger="Click the button", product_type=product_type, currency=currency, mobile=mobile
+    )
+    session.hidden["language"] = language
+    return session
+
+
+def _merchant_of_key(world: World, form: dict[str, str]) -> Merchant:
+    key_id = form.get("publicKeyId", "")
+    merchant = world.merchant_of_key(key_id)
+    if merchant is None:
+        raise Refusal(403, "InvalidAuthentication", f"The public key id {key_id!r} is not known.")
+    if form.get("merchantId") != merchant.merchant_id:
+        raise Refusal(
+            403, "InvalidAuthentication", f"The public key id does not belong to merchant {form.get('merchantId')!r}."
+        )
+    return merchant
+
+
+def _check_environment(told: dict[str, Any]) -> None:
+    environment = str(told.get("environment", "SANDBOX")).upper()
+    prefix = str(told.get("publicKeyId", "")).partition("-")[0].upper()
+    if prefix in ("LIVE", "SANDBOX") and prefix != environment:
+        raise Refusal(
+            400, "InvalidParameterValue", f"The public key id is of {prefix}, and the button asks for {environment!r}."
+        )
+    if environment != "SANDBOX":
+        raise Refusal(400, "InvalidParameterValue", f"This is a Sandbox; the button asks for {environment!r}.")
+
+
+def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...]) -> None:
+    """The page with the button must be on a registered domain."""
+    for origin in filter(None, origins):
+        if origin == "null":  # a sandboxed frame: a browser does not tell where the page is from
+            continue
+        try:
+            host = urlsplit(origin if "//" in origin else f"//{origin}").hostname or ""
+        except ValueError:
+            host = origin
+        known = host in {*LOOPBACK_HOSTS, *world.domains, own_host} or host.endswith(".example")
+        if not known or "\\" in host:  # a browser's host ends there
+            raise Refusal(
+                403, "InvalidRequest",
+                f"The domain {host!r} is not registered for this merchant. Register every domain that shows a button.",
+            )  # fmt: skip
+
+
+def _checked_payload(world: World, payload: Any, product_type: str, mobile: bool) -> dict[str, Any]:
+    if not isinstance(payload, dict):
+        raise Refusal(400, "InvalidRequestFormat", "The payload must be a JSON object.")
+    model = MobilePayload if mobile else _PAYLOADS.get(product_type, ButtonPayload)
+    try:
+        body: dict[str, Any] = model.model_validate(payload).model_dump(by_alias=True, exclude_unset=True)
+    except ValidationError as error:
+        raise refused_body(error) from None
+    flow = nearest_flow(body, product_type)
+    if mobile and not flow.mobile:
+        raise Refusal(400, "InvalidRequest", f"{flow.title}: the Mobile SDK has no variant of it.")
+    if wrong := misfits(flow, body, mobile=mobile):
+        raise Refusal(400, wrong[0].reason, f"{flow.title}: {wrong[0].text}.")
+    if flow.name == "end-of-checkout":
+        _check_address(world, body.get("addressDetails"), product_type)
+    return body
+
+
+def _check_address(world: World, address: dict[str, Any] | None, product_type: str) -> None:
+    if (product_type == "PayAndShip") != bool(address):
+        rule = "needs" if product_type == "PayAndShip" else "must not have"
+        raise Refusal(
+            400, "InvalidParameterCombination", f"With {product_type} an end-of-checkout button {rule} addressDetails."
+        )
+    for field in world.region.required_address_fields if address else ():
+        if not (address or {}).get(field):
+            raise Refusal(400, "MissingParameterValue", f"The value for addressDetails.{field} is missing.")

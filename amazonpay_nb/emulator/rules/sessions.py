@@ -1,0 +1,334 @@
+"""Checkout Sessions: what each call does, and what the hosted pages do to a session."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from amazonpay_nb.emulator.clock import months_later
+from amazonpay_nb.emulator.refusal import Explained, Refusal
+from amazonpay_nb.emulator.rules import documents, personas as buyers
+from amazonpay_nb.emulator.rules.payments import create_charge, opening_limits
+from amazonpay_nb.emulator.rules.transitions import forget_after, money, move, open_calendar, require
+from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup
+from amazonpay_nb.spec.regions import CHARGE_CEILINGS
+from amazonpay_nb.spec.simulations import Simulation
+from amazonpay_nb.spec.states import MACHINES
+
+__all__ = ["complete", "create", "new_session", "refresh", "return_address", "update"]
+
+Body = dict[str, Any]
+
+_NOT_OPEN = (
+    "You tried to call an operation on a Checkout Session that is in a state where that operation is not allowed."
+)
+# How long a permission lives, unless it is a Saved Wallet, which lives until it is closed.
+_ONE_TIME_LIFETIME = timedelta(days=180)
+_MONTHS = 13  # a recurring one, and a one-time one with extendExpiration
+# A visit that ends in no object of the API is given up with the session that it resembles.
+_SIGN_IN_KEPT = timedelta(hours=24)
+# Where no payment method is chosen, none can fail.
+_NO_CARD = "1111"
+# What the answer of Finalize shows besides that of Complete; and the address that it repeats, by product type.
+_FINALIZE = "Finalize Checkout Session"
+_SHOWN_BY_FINALIZE = ("buyer", "paymentPreferences", "billingAddress")
+_REPEATED_ADDRESS = {"PayAndShip": "shippingAddress", "PayOnly": "billingAddress"}
+
+
+def new_session(
+    world: World, merchant: Merchant, body: Body, *, trigger: str, product_type: str | None = None, currency: str = "",
+    mobile: bool = False,
+) -> Record:  # fmt: skip
+    """Make an Open session from an API body, a button payload or the Mobile SDK's start call."""
+    if body["storeId"] != merchant.store_id:
+        raise Refusal(
+            400, "InvalidParameterValue", f"storeId {body['storeId']!r} does not belong to this merchant account."
+        )
+    flow = flow_of(body, product_type)
+    review = lookup(body, "webCheckoutDetails.checkoutReviewReturnUrl")
+    if flow.name == "express" and not review:
+        flow = FLOWS["end-of-checkout"]  # created by an API call, which knows no checkoutMode
+    _check_updated_permission(world, merchant, body, flow)
+    now = world.clock.now()
+    session = Record(
+        flow.opens, world.new_uuid(), merchant.merchant_id, {},
+        hidden={
+            "flow": flow.name, "updates": body.get("chargePermissionId"), "scopes": _scopes(body, flow),
+            # A session made by an API call stops at its review address, whatever its flow.
+            "walk": "express" if review and product_type is None else flow.name,
+            "address": buyers.given_address(body.get("addressDetails")), "currency": currency,
+            "visit": 0, "page": "sign-in", "agreed": False, "card": _NO_CARD, "mobile": mobile,
+            "parameter": MOBILE_RETURN_PARAMETER if mobile else flow.returns_with,
+            # A session made by an API call has no product type until the buyer has signed in.
+            "repeats": _REPEATED_ADDRESS.get(product_type or ""),
+        },
+    )  # fmt: skip
+    top_level = {name: body[name] for name in _TOP_LEVEL if name in body}
+    session.document = documents.checkout_session(session.id, {**body, **flow.implies}, product_type, now) | top_level
+    _check_addresses(session.document)
+    _check_payment(world, session.document)
+    if flow.opens in MACHINES:
+        move(world, session, trigger)
+    else:  # no object of the API: it has no state
+        forget_after(world, session, _SIGN_IN_KEPT)
+    refresh(world, session)
+    return session
+
+
+def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow: Flow) -> None:
+    permission_id = body.get("chargePermissionId")
+    if flow.name == "update":
+        if not world.region.update_page:
+            raise Explained(
+                "not-offered", f"The Update page is not offered in {world.region.name}.", reason_code="InvalidRequest"
+            )
+        require(world.find("Charge Permission", str(permission_id), merchant.merchant_id), "Update the payment method")
+    elif permission_id:
+        raise Refusal(
+            400, "InvalidParameterCombination",
+            "chargePermissionId needs chargePermissionType PaymentMethodOnFile and paymentIntent Confirm.",
+        )  # fmt: skip
+
+
+def _scopes(body: Body, flow: Flow) -> list[str]:
+    given = body.get("signInScopes" if flow.signs_in else "scopes")
+    return list(flow.default_scopes if given is None else given)
+
+
+def _check_payment(world: World, session: Body) -> None:
+    details = session["paymentDetails"]
+    if details["canHandlePendingAuthorization"] and details["paymentIntent"] == "AuthorizeWithCapture":
+        raise Refusal(
+            400, "InvalidParameterCombination",
+            "canHandlePendingAuthorization cannot be true when paymentIntent is AuthorizeWithCapture.",
+        )  # fmt: skip
+    prices = [details[name] for name in ("chargeAmount", "totalOrderAmount") if details[name]]
+    currencies = {price["currencyCode"] for price in prices} | set(filter(None, [details["presentmentCurrency"]]))
+    if len(currencies) > 1 or not currencies <= {*world.region.currencies}:
+        raise Refusal(
+            400, "CurrencyMismatch",
+            f"{' and '.join(sorted(currencies))} cannot be paid in region {world.region.code} in one session.",
+        )  # fmt: skip
+    for price in prices:
+        if money(price) > CHARGE_CEILINGS[price["currencyCode"]]:
+            raise Refusal(
+                400, "TransactionAmountExceeded",
+                f"{price['amount']} {price['currencyCode']} is more than one payment may be.",
+            )  # fmt: skip
+
+
+# Where plain Amazon Sign-in has its addresses.
+_TOP_LEVEL = ("signInReturnUrl", "signInCancelUrl")
+_ADDRESSES = ("checkoutResultReturnUrl", "checkoutReviewReturnUrl", "signInReturnUrl")
+
+
+def return_address(session: Body) -> str:
+    """Return where the buyer can be sent back to, the end of the flow first, or "" for nowhere."""
+    given = session | session["webCheckoutDetails"]
+    return next((str(given[name]) for name in _ADDRESSES if given.get(name)), "")
+
+
+def _check_addresses(session: Body) -> None:
+    if not return_address(session):
+        raise Refusal(
+            400, "MissingParameterValue",
+            "The value for webCheckoutDetails.checkoutReviewReturnUrl is missing: the buyer could not come back.",
+        )  # fmt: skip
+
+
+def refresh(world: World, session: Record) -> None:
+    """Recompute constraints and, once there are none, the address for the buyer's next visit."""
+    document = session.document
+    without = {*FLOWS[session.hidden["flow"]].waives}
+    if _confirms(document):
+        without.add("ChargeAmountNotSet")
+    if document["chargePermissionType"] != "Recurring":
+        without.add("RecurringFrequencyNotSet")
+    left = documents.constraints(document, without=without)
+    document["constraints"] = left
+    document["webCheckoutDetails"]["amazonPayRedirectUrl"] = (
+        None if left else f"{world.url}/checkout/processing?amazonCheckoutSessionId={session.id}"
+    )
+    world.store.put(session)
+
+
+def _confirms(session: Body) -> bool:
+    """A Saved Wallet that is only confirmed pays nothing, so no amount is missing."""
+    told = session["chargePermissionType"], session["paymentDetails"]["paymentIntent"]
+    return told == ("PaymentMethodOnFile", "Confirm")
+
+
+def create(world: World, merchant: Merchant, body: Body) -> Record:
+    """Create Checkout Session on the server."""
+    return new_session(world, merchant, body, trigger="Create Checkout Session")
+
+
+def update(world: World, session: Record, body: Body, outcome: Simulation | None) -> Record:
+    """Merge what is sent while the session is Open, and until the buyer has agreed to what it holds."""
+    _require_open(session, "Update Checkout Session")
+    if session.hidden["agreed"]:
+        raise Refusal(
+            422, "InvalidCheckoutSessionStatus", f"{_NOT_OPEN} The buyer has agreed to Checkout Session {session.id}."
+        )
+    session.document = documents.merged(session.document, body)
+    session.document["chargePermissionType"] = session.document["chargePermissionType"] or "OneTime"
+    details = session.document["paymentDetails"]
+    if details["presentmentCurrency"] and details["chargeAmount"]:  # it goes with the currency of the amount
+        details["presentmentCurrency"] = details["chargeAmount"]["currencyCode"]
+    _check_addresses(session.document)
+    _check_payment(world, session.document)
+    move(world, session, "Update Checkout Session")
+    refresh(world, session)
+    return session
+
+
+def _require_open(session: Record, trigger: str) -> None:
+    if session.state == "Canceled":
+        reason = session.document["statusDetails"]["reasonCode"]
+        raise Refusal(422, "CheckoutSessionCanceled", f"Checkout Session {session.id} is Canceled ({reason}).")
+    try:
+        require(session, trigger)
+    except Refusal as refusal:
+        raise Refusal(refusal.status, refusal.reason_code, f"{_NOT_OPEN} {refusal.message}") from None
+
+
+# Where a simulation code cancels the session instead of completing it.
+_CANCELS = {"BuyerCanceled": "Cancel", "AmazonCanceled": "Cancel by Amazon", "Declined": "Decline"}
+
+
+def complete(
+    world: World, session: Record, body: Body, outcome: Simulation | None, *, trigger: str = "Complete Checkout Session"
+) -> Record:
+    """Make the permission, and the charge unless the intent is Confirm; nothing was final before."""
+    _require_open(session, trigger)
+    if outcome and outcome.state == "Canceled":
+        move(world, session, _CANCELS[outcome.code])
+        raise Refusal(
+            outcome.status, str(outcome.reason_code),
+            f"Checkout Session {session.id} is Canceled ({outcome.later_reason}).", keep=True,
+        )  # fmt: skip
+    if not session.hidden["agreed"]:
+        raise Refusal(
+            422, "InvalidCheckoutSessionStatus",
+            f"{_NOT_OPEN} The buyer has not come back from Amazon's pages for Checkout Session {session.id}.",
+        )  # fmt: skip
+    if session.hidden["mobile"] and trigger != _FINALIZE:
+        raise Refusal(
+            422, "InvalidCheckoutSessionStatus",
+            f"{_NOT_OPEN} Checkout Session {session.id} was started by the Mobile SDK: end it by {_FINALIZE}.",
+        )  # fmt: skip
+    if trigger == _FINALIZE:
+        _check_repeated(session, body)
+    _check_amounts(session, body)
+    permission = _permission(world, session)
+    charge = _first_charge(world, session, permission, outcome)
+    shown: Body = {"chargePermissionId": permission.id, "chargeId": charge and charge.id}
+    if session.document["chargePermissionType"] == "PaymentMethodOnFile":
+        shown["chargePermissionType"] = permission.document["chargePermissionType"]
+    if trigger == _FINALIZE:
+        shown |= {name: session.document[name] for name in _SHOWN_BY_FINALIZE}
+    if FLOWS[session.hidden["flow"]].signs_in:
+        shown["buyer"] = buyers.profile(world, session.merchant_id, session.hidden["buyer"], session.hidden["scopes"])
+    move(world, session, trigger)
+    session.document = documents.completed(session.document, **shown)
+    session.hidden["pending"] = bool(charge and charge.state == "AuthorizationInitiated")
+    world.store.put(session)
+    return session
+
+
+def _check_repeated(session: Record, body: Body) -> None:
+    """Compare what Finalize says with what the app and the buyer said; nobody has signed that."""
+    if (name := session.hidden["repeats"]) and not body.get(name):
+        raise Refusal(
+            400, "MissingParameterValue",
+            f"{name} is missing: with {session.document['productType']} it is repeated here.",
+        )  # fmt: skip
+    for name in _REPEATED_ADDRESS.values():
+        given = _filled(buyers.given_address(body.get(name)))
+        if given and given != _filled(session.document[name]):
+            raise Refusal(400, "InvalidParameterValue", f"{name} differs from the one that the buyer has confirmed.")
+    details = session.document["paymentDetails"]
+    for name in ("paymentIntent", "canHandlePendingAuthorization"):
+        if body.get(name) not in (None, details[name]):
+            raise Refusal(400, "InvalidParameterValue", f"{name} differs from the session's: it is {details[name]}.")
+
+
+def _filled(address: Body | None) -> Body:
+    return {name: value for name, value in (address or {}).items() if value}
+
+
+def _check_amounts(session: Record, body: Body) -> None:
+    details = session.document["paymentDetails"]
+    for name in ("chargeAmount", "totalOrderAmount"):
+        expected, given = details[name], body.get(name)
+        if expected and not given:
+            raise Refusal(400, "MissingParameterValue", f"{name} is missing: repeat the {name} of the session.")
+        if given and expected and given["currencyCode"] != expected["currencyCode"]:
+            raise Refusal(
+                400, "CurrencyMismatch", f"{name} is in {given['currencyCode']}, not in {expected['currencyCode']}."
+            )
+        if given and (not expected or money(given) != money(expected)):
+            was = expected["amount"] if expected else "not set"
+            raise Refusal(409, "AmountMismatch", f"{name} {given['amount']} differs from the session's: it is {was}.")
+
+
+def _permission(world: World, session: Record) -> Record:
+    """Return the new permission, or the existing one with its new payment method."""
+    document, hidden = session.document, session.hidden
+    if hidden["updates"]:
+        permission = world.find("Charge Permission", hidden["updates"], session.merchant_id)
+        for name in ("paymentPreferences", "shippingAddress", "billingAddress"):
+            permission.document[name] = document[name] or permission.document[name]
+        permission.hidden["card"] = hidden["card"]
+        move(world, permission, "Update the payment method")
+        return permission
+    kept = document["chargePermissionType"] == "PaymentMethodOnFile" and not hidden.get("consent", True)
+    permission_type = "OneTime" if kept else document["chargePermissionType"]
+    permission_id = world.new_order_id("S" if permission_type == "OneTime" else "C")
+    details, now = document["paymentDetails"], world.clock.now()
+    expires = _expiry(permission_type, now, extended=bool(details["extendExpiration"]))
+    permission = Record(
+        "Charge Permission", permission_id, session.merchant_id,
+        documents.charge_permission(permission_id, document, permission_type, now, expires),
+        hidden={"card": hidden["card"]},
+    )  # fmt: skip
+    permission.document["presentmentCurrency"] = (
+        details["presentmentCurrency"]
+        or (details["chargeAmount"] or {}).get("currencyCode")
+        or hidden["currency"]
+        or world.region.ledger_currencies[0]
+    )
+    permission.document["limits"] = opening_limits(
+        world, permission.document, overcharge=bool(details["allowOvercharge"])
+    )
+    move(world, permission, "Complete Checkout Session")
+    open_calendar(world, permission, expires)
+    return permission
+
+
+def _expiry(permission_type: str, now: datetime, *, extended: bool) -> datetime | None:
+    if permission_type == "OneTime" and not extended:
+        return now + _ONE_TIME_LIFETIME
+    return None if permission_type == "PaymentMethodOnFile" else months_later(now, _MONTHS)
+
+
+def _first_charge(world: World, session: Record, permission: Record, outcome: Simulation | None) -> Record | None:
+    details = session.document["paymentDetails"]
+    if details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
+        if outcome:
+            raise Refusal(
+                400, "InvalidSandboxSimulationSpecified",
+                f"The simulation code {outcome.code!r} is not possible: nothing is charged here.",
+            )  # fmt: skip
+        return None
+    body = {
+        "chargePermissionId": permission.id,
+        "chargeAmount": details["chargeAmount"],
+        "captureNow": details["paymentIntent"] == "AuthorizeWithCapture",
+        "canHandlePendingAuthorization": details["canHandlePendingAuthorization"],
+        "softDescriptor": details["softDescriptor"],
+        "merchantMetadata": session.document["merchantMetadata"],
+        "channel": "Web",
+        "chargeInitiator": "CITU",
+    }
+    return create_charge(world, permission, body, outcome)

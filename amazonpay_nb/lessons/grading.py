@@ -1,0 +1,286 @@
+"""Grades a handler of instant notifications: sends it good ones, bad ones and disorder, and compares its answers.
+
+    amazonpay-nb grade http://127.0.0.1:8000/notifications
+
+The handler is asked nothing but to answer.  It must accept certificates from the host ``127.0.0.1``, and refuse what no
+notification of Amazon's would be.  Where it can sign requests to the emulator that sends the notifications, whether it
+gets the objects is graded too.
+"""
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator.notifications.announce import Signer, envelope, topic_of
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.shop import Storefront, buyer
+from amazonpay_nb.shop.inbox import INBOX_PATH, listen
+from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
+from amazonpay_nb.spec.regions import region
+from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
+
+__all__ = ["CHECKS", "Check", "Grade", "grade", "grade_own", "passed"]
+
+GOOD, WRONG, ADVICE, UNSEEN = "✓ good", "✗ wrong", "– advice", "– not seen"
+TAKEN, REFUSED = "2xx: it is genuine", "4xx: it is not genuine"
+_LOOKS = "a GET of the object"
+_LOOK_SECONDS = 3.0  # how long a handler may take to get an object
+_BURST = 20
+_OBJECTS = 3  # a permission, a charge and a refund
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """One thing that was sent, what was expected, and what was answered.
+
+    Attributes:
+        verdict: `GOOD`, `WRONG`, `ADVICE` where it is not as expected and need not be, or `UNSEEN`.
+    """
+
+    sent: str
+    expected: str
+    answered: str
+    verdict: str
+
+
+def passed(grades: list[Grade]) -> bool:
+    """Tell whether a handler does all that it has to."""
+    return not any(row.verdict == WRONG for row in grades)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that is sent.
+
+    Attributes:
+        make: Returns the bodies; several are sent one after the other, or `at_once`.
+        required: Whether a handler fails without it; the rest is advice.
+    """
+
+    sent: str
+    expected: str
+    make: "Callable[[Examiner], list[bytes]]"
+    required: bool = True
+    at_once: bool = False
+
+
+class Examiner:
+    """Makes envelopes, good and bad, in the name of an emulator."""
+
+    def __init__(self, emulator: Emulator, objects: list[tuple[str, str, str]]) -> None:
+        self._emulator, self._objects = emulator, objects
+        self._signer = emulator.world.outbox.signer
+        self._number = 0
+
+    def document(self, **changed: str) -> Document:
+        """Return the next notification, about the objects in turn."""
+        world = self._emulator.world
+        object_type, object_id, permission_id = self._objects[self._number % len(self._objects)]
+        self._number += 1
+        return {
+            "notificationId": world.stable_uuid("grade", str(self._number)), "notificationType": "STATE_CHANGE",
+            "objectType": object_type, "objectId": object_id, "chargePermissionId": permission_id,
+            "merchantId": self._emulator.merchant_id, "messageId": world.stable_uuid("message", str(self._number)),
+            "timestamp": _written(datetime.now(UTC)),
+        } | changed  # fmt: skip
+
+    def unsigned(self, document: Document, version: str = "1", **changed: str) -> Document:
+        """Return an envelope without its signature; *changed* replaces fields of it."""
+        topic = topic_of(self._emulator.world, self._emulator.merchant_id)
+        return envelope(self._emulator.url, topic, document, version) | changed
+
+    def genuine(self, document: Document | None = None, version: str = "1", **changed: str) -> bytes:
+        """Return an envelope that is signed as it is."""
+        return json.dumps(self._signer.sign(self.unsigned(document or self.document(), version, **changed))).encode()
+
+    def altered(self, **changed: str) -> bytes:
+        """Return an envelope that somebody has changed after it was signed."""
+        return json.dumps(json.loads(self.genuine()) | changed).encode()
+
+    def forged(self, **changed: str) -> bytes:
+        """Return an envelope that somebody else has signed."""
+        return json.dumps(self._forger.sign(self.unsigned(self.document(), **changed))).encode()
+
+    @cached_property
+    def _forger(self) -> Signer:
+        return Signer()
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _ago(by: timedelta) -> str:
+    return _written(datetime.now(UTC) - by)
+
+
+def _twice(examiner: Examiner) -> list[bytes]:
+    return [examiner.genuine()] * 2
+
+
+def _swapped(examiner: Examiner) -> list[bytes]:
+    first, second = examiner.genuine(), examiner.genuine()
+    return [second, first]
+
+
+def _late(examiner: Examiner) -> list[bytes]:
+    return [examiner.genuine(examiner.document(timestamp=_ago(sum(RETRIES, timedelta()))))]
+
+
+def _old(examiner: Examiner) -> list[bytes]:
+    return [examiner.genuine(examiner.document(timestamp=_ago(timedelta(days=7))))]
+
+
+def _chargeback(examiner: Examiner) -> list[bytes]:
+    return [examiner.genuine(examiner.document(objectType=OBJECT_TYPES["Dispute"]))]
+
+
+def _version(version: str) -> "Callable[[Examiner], list[bytes]]":
+    return lambda examiner: [examiner.genuine(version=version)]
+
+
+def _burst(examiner: Examiner) -> list[bytes]:
+    return [examiner.genuine() for _ in range(_BURST // 2)] * 2
+
+
+_OTHER_CHARGE = '{"MerchantID":"A","ObjectType":"CHARGE","ObjectId":"S01-0000000-0000000-C000000"}'
+_OTHER_TOPIC = "arn:aws:sns:us-east-1:000000000000:other"
+_FOREIGN = "https://sns.us-east-1.amazonaws.com.shop.example/SimpleNotificationService-0.pem"
+_PLAIN = "http://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem"
+
+CHECKS = (
+    *(Check(f"a notification, signature version {one}", TAKEN, _version(one)) for one in SIGNATURE_VERSIONS),
+    Check("the same one twice", TAKEN, _twice),
+    Check("one as old as the last retry", TAKEN, _late),
+    Check("two in the other order", TAKEN, _swapped),
+    Check(f"a burst of {_BURST}, half of them repeated", TAKEN, _burst, at_once=True),
+    Check("one about a CHARGEBACK", TAKEN, _chargeback, required=False),
+    Check("one with an altered message", REFUSED, lambda e: [e.altered(Message=_OTHER_CHARGE)]),
+    Check("one without a signature", REFUSED, lambda e: [e.altered(Signature="")]),
+    Check("one signed with another key", REFUSED, lambda e: [e.forged()]),
+    Check("one whose certificate is on a foreign host", REFUSED, lambda e: [e.forged(SigningCertURL=_FOREIGN)]),
+    Check("one whose certificate comes without https", REFUSED, lambda e: [e.forged(SigningCertURL=_PLAIN)]),
+    Check(
+        "one with an unknown signature version", REFUSED, lambda e: [e.altered(SignatureVersion="3")], required=False
+    ),
+    Check("something that is no envelope", REFUSED, lambda e: [b"hello"]),
+    Check("one from another topic", REFUSED, lambda e: [e.genuine(TopicArn=_OTHER_TOPIC)], required=False),
+    Check("one that is a week old", REFUSED, _old, required=False),
+)
+
+
+def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade]:
+    """Send everything to a handler and return how it did.
+
+    Args:
+        url: Its address, on loopback.
+        emulator: Sends in its name; in real time, since handlers look at the clock.
+        observed: Whether the handler can get objects from this emulator, so that this is graded.
+    Raises:
+        ConfigurationError: It is no address on loopback, or nobody answers there.
+    """
+    _check_address(url)
+    examiner = Examiner(emulator, _objects(emulator))
+    with httpx.Client(timeout=DELIVERY_TIMEOUT_SECONDS, trust_env=False) as http:
+        grades = [_graded(http, url, examiner, check) for check in CHECKS]
+    return [*grades, _looks(emulator, observed)]
+
+
+def _check_address(url: str) -> None:
+    advice = "Write for example http://127.0.0.1:8000/notifications, and start the handler first."
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 80
+    except ValueError:
+        raise ConfigurationError(f"{url!r} is not an address.", advice=advice) from None
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS:
+        raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
+    try:
+        socket.create_connection((parts.hostname, port), timeout=DELIVERY_TIMEOUT_SECONDS).close()
+    except OSError:
+        raise ConfigurationError(f"Nobody answers at {url}.", advice=advice) from None
+
+
+def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
+    """Make a permission, a charge and a refund to send notifications about: (type, id, permission)."""
+    merchant = emulator.merchant
+    price = {"amount": "100", "currencyCode": region(emulator.region).ledger_currencies[0]}
+    with _client(emulator) as client:
+        session = client.create_checkout_session(
+            store_id=merchant.store_id, charge_permission_type="PaymentMethodOnFile",
+            web_checkout_details={"checkoutResultReturnUrl": "https://shop.example/result"},
+            payment_method_on_file_metadata={"setupOnly": True}, payment_details={"paymentIntent": "Confirm"},
+        )  # fmt: skip
+        buyer.approve(f"{emulator.url}/checkout?amazonCheckoutSessionId={session.checkout_session_id}")
+        wallet = str(client.complete_checkout_session(session.checkout_session_id).charge_permission_id)
+        charge = client.create_charge(charge_permission_id=wallet, charge_amount=price, capture_now=True)
+        refund = client.create_refund(charge_id=charge.charge_id, refund_amount=price)
+    return [
+        ("CHARGE_PERMISSION", wallet, wallet),
+        ("CHARGE", charge.charge_id, wallet),
+        ("REFUND", refund.refund_id, wallet),
+    ]
+
+
+def _graded(http: httpx.Client, url: str, examiner: Examiner, check: Check) -> Grade:
+    bodies = check.make(examiner)
+    workers = len(bodies) if check.at_once else 1
+    with ThreadPoolExecutor(workers) as pool:
+        statuses = list(pool.map(lambda body: _answer(http, url, body), bodies))
+    wanted = 2 if check.expected == TAKEN else 4
+    good = all(status is not None and status // 100 == wanted for status in statuses)
+    answered = ", ".join(dict.fromkeys(str(status or "none in time") for status in statuses))
+    return Grade(check.sent, check.expected, answered, GOOD if good else WRONG if check.required else ADVICE)
+
+
+def _answer(http: httpx.Client, url: str, body: bytes) -> int | None:
+    try:
+        return http.post(url, content=body, headers={"content-type": "text/plain; charset=UTF-8"}).status_code
+    except httpx.HTTPError:
+        return None
+
+
+def _looks(emulator: Emulator, observed: bool) -> Grade:
+    """Grade whether the handler has got what it was told of."""
+    if not observed:
+        return Grade("all of these", _LOOKS, "", UNSEEN)
+    end = time.monotonic() + _LOOK_SECONDS
+    while (seen := _gets(emulator)) < _OBJECTS and time.monotonic() < end:
+        time.sleep(0.05)
+    return Grade("all of these", _LOOKS, f"{seen} of {_OBJECTS} objects", GOOD if seen == _OBJECTS else WRONG)
+
+
+def _gets(emulator: Emulator) -> int:
+    exchanges = emulator.control.get("journal")["exchanges"]
+    gets = {row["path"] for row in exchanges if row["method"] == "GET" and row["status"] == httpx.codes.OK}
+    return len(gets)
+
+
+def grade_own(region_code: str) -> list[Grade]:
+    """Grade the shop's own inbox, with an emulator of its own."""
+    shop = Storefront()
+    try:
+        with Emulator(region_code) as emulator, _client(emulator) as client:
+            listen(shop, client, emulator, at_once=True)
+            return grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)
+    finally:
+        shop.close()
+
+
+def _client(emulator: Emulator) -> AmazonPayClient:
+    auth = AmazonPayAuth(emulator.merchant.keys)
+    return AmazonPayClient(
+        auth, region=emulator.region, environment="emulator", base_url=emulator.url, verify=emulator.verify
+    )

@@ -1,0 +1,212 @@
+"""What a merchant's story is told with: a set-up, payments and refunds by use case, and a world that can be forked.
+
+    ride = Story(wb, "Ride hailing")
+    await ride.set_up()
+    fare = ride.pay("a ride", ride.price("1.5"))
+    ride.refund(fare, wb.amount)
+    ride.ledger()
+
+Nothing in here knows a case: how each is set up and paid stands in `spec.use_cases`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from amazonpay_nb.client.button import (
+    end_of_checkout_payload,
+    set_up_payload,
+    sign_button,
+    sign_in_and_set_up_payload,
+)
+from amazonpay_nb.client.guide import charge, complete_set_up, repair_payload
+from amazonpay_nb.client.journal import Exchange, Journal
+from amazonpay_nb.client.sequence import SequenceDiagram
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import AmazonPayError, ApiError
+from amazonpay_nb.shop import Visit
+from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
+from amazonpay_nb.spec.flows import FLOWS
+from amazonpay_nb.spec.regions import CURRENCY_DECIMALS, format_amount
+from amazonpay_nb.spec.simulations import PENDING_SECONDS
+from amazonpay_nb.spec.use_cases import payments_of
+from amazonpay_nb.workbench.bench import HostedPage, Workbench
+from amazonpay_nb.workbench.show import show
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Branch", "Story", "fork"]
+
+Price = Mapping[str, str]
+Payload = dict[str, Any]
+
+
+def _set_up(store_id: str, visit: Visit, total: Price | None) -> Payload:
+    return set_up_payload(store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
+
+
+def _sign_in(store_id: str, visit: Visit, total: Price | None) -> Payload:
+    return sign_in_and_set_up_payload(store_id, sign_in_url=visit.signed_in_url, cancel_url=visit.cancel_url)
+
+
+def _end_of_checkout(store_id: str, visit: Visit, total: Price | None) -> Payload:
+    return end_of_checkout_payload(
+        store_id, result_url=visit.result_url, cancel_url=visit.cancel_url, charge_amount=dict(total or {})
+    )
+
+
+_PAYLOADS = {"setup": _set_up, "sign-in": _sign_in, "end-of-checkout": _end_of_checkout}
+
+
+class Story:
+    """One merchant and one buyer, from the set-up on, with a ledger and a diagram of their own.
+
+    Args:
+        wb: An open workbench that has its keys.
+        use_case: One of `spec.use_cases`.
+    Raises:
+        ValueError: There is no such use case.
+    """
+
+    def __init__(self, wb: Workbench, use_case: str) -> None:
+        self._wb = wb
+        self.payments = payments_of(use_case)
+        self._begins_at = len(wb.journal)
+        self.permission_id = ""
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return show(list(self.payments.values()))._repr_mimebundle_()
+
+    def price(self, times: str) -> dict[str, str]:
+        """Return a multiple of the run's amount, in units that the currency has."""
+        exact = Decimal(times) * Decimal(self._wb.amount["amount"])
+        smallest = Decimal(1).scaleb(-CURRENCY_DECIMALS[self._wb.currency])
+        return self._wb.price(format_amount(max(exact, smallest), self._wb.currency))
+
+    async def set_up(self, total: Price | None = None, *, touchless: bool = False, **script: Any) -> CheckoutSession:
+        """Save the buyer's wallet, from the payload to *Complete Checkout Session*.
+
+        Args:
+            total: What the checkout is about, in a flow with a purchase.
+            touchless: Start without a button, as a page in an app does.
+            script: For the scripted buyer; see `HostedPage.returned`.
+        """
+        flow = FLOWS[next(iter(self.payments.values())).set_up]
+        wb, visit = self._wb, self._wb.shop.new_visit()
+        signed = sign_button(_PAYLOADS[flow.name](wb.store_id, visit, total), wb.keys)
+        offer = wb.show_touchless if touchless else wb.show_button
+        page = offer(visit, signed, product_type=flow.fixed.get("productType", "PayOnly"))
+        return await self._completed(page, total if flow.complete_with_amount else None, script)
+
+    async def repair(self, **script: Any) -> CheckoutSession:
+        """Let the buyer change the payment method: on the Update page, or by a new set-up where there is none."""
+        wb, visit = self._wb, self._wb.shop.new_visit()
+        addresses = {"result_url": visit.result_url, "cancel_url": visit.cancel_url}
+        signed = sign_button(repair_payload(wb.region, wb.store_id, self.permission_id, **addresses), wb.keys)
+        offer = wb.show_update if wb.region.update_page else wb.show_button
+        return await self._completed(offer(visit, signed), None, script)
+
+    async def _completed(self, page: HostedPage, total: Price | None, script: Mapping[str, Any]) -> CheckoutSession:
+        arrival = await page.returned(**script)
+        session_id, client = arrival.checkout_session_id, self._wb.client
+        if total:
+            done = client.complete_checkout_session(session_id, charge_amount=total)
+        else:
+            done = complete_set_up(client, session_id)
+        self.permission_id = done.charge_permission_id or ""
+        return done
+
+    def pay(self, payment: str, amount: Price, **fields: Any) -> Charge:
+        """Charge the wallet as the use case says; the guide's first step, Get Charge Permission, is part of it.
+
+        Args:
+            payment: One of `payments`.
+            fields: Further fields of *Create Charge*, ``idempotency_key`` and ``simulation_code``.
+        Raises:
+            AmazonPayError: As `flows.charge` does.
+        """
+        return charge(self._wb.client, self.permission_id, amount, **self.payments[payment].fields, **fields)
+
+    def refund(self, charge: Charge, amount: Price) -> Refund:
+        """Send money back and wait until Amazon has decided about it."""
+        started = self._wb.client.create_refund(charge_id=charge.charge_id, refund_amount=dict(amount))
+        self._wb.wait(PENDING_SECONDS)
+        return self._wb.client.get_refund(started.refund_id)
+
+    def ledger(self) -> "pandas.DataFrame":
+        """Return the money that has moved since the story began."""
+        return self._journal().ledger()
+
+    def diagram(self) -> SequenceDiagram:
+        """Return the story so far as a sequence diagram."""
+        return self._journal().diagram()
+
+    def _journal(self) -> Journal:
+        told = Journal()
+        for entry in list(self._wb.journal)[self._begins_at :]:
+            if isinstance(entry, Exchange):
+                told.record(entry)
+            else:
+                told.step(entry.source, entry.target, entry.text, entry.at)
+        return told
+
+
+# --- Fork the world ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What came of one plan, in a world that was rewound afterwards.
+
+    Attributes:
+        outcome: State of what the plan returned, or the reason why it failed.
+        requests: How many it sent.
+        authorised: What the plan has left held, in the run's currency.
+    """
+
+    plan: str
+    outcome: str
+    requests: int
+    authorised: str
+    captured: str
+    refunded: str
+
+
+def fork(wb: Workbench, plans: Mapping[str, Callable[[], Any]]) -> list[Branch] | str:
+    """Try each plan in the same world: snapshot, try A, rewind, try B, rewind.
+
+    Nothing of it stays: neither what the plans did, nor the time they took, nor the exchanges in the journal.  Where
+    there is no emulator nothing can be rewound, so nothing is tried, and the answer says so.
+
+    Args:
+        plans: Functions without arguments, by name.
+    """
+    if wb.emulator is None:
+        return "Skipped: only the emulator can be rewound, so nothing was tried."
+    return [_tried(wb, wb.emulator, name, plan) for name, plan in plans.items()]
+
+
+def _tried(wb: Workbench, emulator: Emulator, name: str, plan: Callable[[], Any]) -> Branch:
+    kept, snapshot = wb.journal, emulator.snapshot()
+    wb.journal = wb.client.journal = Journal()
+    try:
+        outcome = _outcome(plan)
+        moved = wb.journal.totals().get(wb.currency, {})
+        columns = ("authorised", "captured", "refunded")
+        amounts = (format_amount(moved.get(column, Decimal(0)), wb.currency) for column in columns)
+        return Branch(name, outcome, len(wb.journal.exchanges), *amounts)
+    finally:
+        emulator.restore(snapshot)
+        wb.journal = wb.client.journal = kept
+
+
+def _outcome(plan: Callable[[], Any]) -> str:
+    try:
+        done = plan()
+    except ApiError as error:
+        return f"{error.status_code} {error.reason_code}"
+    except AmazonPayError as error:
+        return f"{type(error).__name__}: {error.message}"
+    return str(getattr(done, "state", done))

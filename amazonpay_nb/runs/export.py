@@ -1,0 +1,128 @@
+"""The page that stays behind after a demonstration: one file, without network, kernel, scripts or secrets."""
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import nbformat
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.demo import check, prepared, with_values, without_ways
+from amazonpay_nb.runs.report import notebook_page, write_whole
+from amazonpay_nb.runs.runner import find_notebooks, kernel_environment, notebook_folder, run_one
+
+__all__ = ["Leaving", "export"]
+
+# What no page may hold, whoever printed it: the text of a key, a signature, a token in an address.
+_SECRETS = (
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\s|\\n)+[A-Za-z0-9+/]{40}"),
+    re.compile(r"\bSignature=[A-Za-z0-9+/]{40}"),
+    re.compile(r"\bbuyerToken=[A-Za-z0-9%|_-]{20}"),
+)
+# An output that lives in a kernel or a server, and would be dead in the page, or that runs something.
+_ALIVE = re.compile(
+    r"""<(?:iframe|script|object|embed)\b|<[^>]*[\s"'/]on\w+\s*=|(?:href|src|action)\s*=\s*["']?\s*javascript:""",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The page that was written, and what stopped the run that it shows, if anything did."""
+
+    path: Path
+    error: str | None
+
+
+def export(name: str, given: Mapping[str, str], out: Path) -> Leaving:
+    """Write one page of a finished run into *out*.
+
+    Args:
+        name: A path, a name, or the number of a notebook.  One of the workbook is run first; one that lies elsewhere
+            and has run before is taken as it is.
+        given: Values by name, see `demo.prepared`.
+    Raises:
+        ConfigurationError: A name or value is not usable, or the run has printed a secret; nothing was written.
+    """
+    (path,) = find_notebooks([name])
+    check(path, given)
+    document = nbformat.read(path, as_version=4)
+    error = _error(document)
+    if given or not _finished(path, document):
+        document, error = _run(path, given)
+    notebook = _whole(_quiet(without_ways(document)))
+    page = notebook_page(notebook, path.stem, _home(path), left_behind=_note(notebook))
+    if any(secret.search(page) for secret in _SECRETS):
+        raise ConfigurationError(
+            f"{path.stem} shows a key, a signature or a token.", advice="Remove what prints it; nothing was written."
+        )
+    target = out / f"{path.stem}.html"
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(target, page)
+    return Leaving(target, error)
+
+
+def _run(path: Path, given: Mapping[str, str]) -> tuple[Any, str | None]:
+    with TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True) as folder, kernel_environment():
+        source, made = Path(folder) / "source", Path(folder) / "made"
+        source.mkdir()
+        made.mkdir()
+        nbformat.write(prepared(path, given), source / path.name)
+        run = run_one(source / path.name, {}, made)
+        return nbformat.read(made / path.name, as_version=4), run.error
+
+
+def _home(path: Path) -> Path:
+    """Return the folder that a notebook's pictures are found from: a run of the workbook's is written elsewhere."""
+    home = notebook_folder().resolve()
+    return home if (home / path.name).exists() else path.resolve().parent
+
+
+def _finished(path: Path, document: Any) -> bool:
+    if path.resolve().parent == notebook_folder().resolve():
+        return False  # its outputs are those of the repository
+    cells = [cell for cell in document.cells if cell.cell_type == "code" and cell.source.strip()]
+    return bool(cells) and all(cell.execution_count for cell in cells)
+
+
+def _error(document: Any) -> str | None:
+    outputs = [output for cell in document.cells for output in cell.get("outputs", ())]
+    return next((f"{o.ename}: {o.evalue}" for o in outputs if o.output_type == "error"), None)
+
+
+def _quiet(document: Any) -> Any:
+    """Replace what would be dead in the page by its static twin, which every output has."""
+    for output in (output for cell in document.cells for output in cell.get("outputs", ())):
+        html = output.get("data", {}).get("text/html")
+        if html and _ALIVE.search(html):
+            del output.data["text/html"]
+    return document
+
+
+def _whole(document: Any) -> Any:
+    """Put the values that papermill has injected where a reader looks for them, into the cell of parameters."""
+    of_run = next((cell for cell in document.cells if "injected-parameters" in cell.metadata.get("tags", ())), None)
+    if of_run is None:
+        return document
+    values = {}
+    for statement in ast.parse(of_run.source).body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            values[statement.targets[0].id] = ast.literal_eval(statement.value)
+    for cell in document.cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = with_values(cell.source, values)
+    document.cells.remove(of_run)
+    return document
+
+
+def _note(document: Any) -> dict[str, str]:
+    """Return what the page says about itself."""
+    sources = "\n".join(cell.source for cell in document.cells if cell.cell_type == "code")
+    chosen = re.findall(r'^environment\b[^=\n]*= *["\'](\w+)["\']', sources, re.MULTILINE)
+    environment = chosen[-1] if chosen else "emulator"
+    return {"environment": environment, "made": datetime.now(UTC).strftime("%Y-%m-%d")}

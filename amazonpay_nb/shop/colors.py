@@ -1,0 +1,59 @@
+"""A shop in any colour, and every word on it readable.
+
+A merchant's colour is used as it is where it fills a button.  The ink on it, and the shades of it that stand on the
+page's own background, are computed: WCAG 2 wants a contrast of 4.5 between a text and what it stands on.
+"""
+
+from amazonpay_nb.workbench.parameters import PARAMETERS
+
+__all__ = ["LEAST_CONTRAST", "OWN_COLOR", "contrast", "ink", "palette", "readable"]
+
+LEAST_CONTRAST = 4.5
+OWN_COLOR = PARAMETERS["merchant_color"].default
+BLACK, WHITE = "#000000", "#ffffff"
+# What the pages are painted with besides the merchant's colour; of each pair, text stands on both.
+LIGHT = {"paper": "#ffffff", "back": "#f8f6f2"}
+DARK = {"paper": "#23201c", "back": "#181613"}
+_STEPS = 20
+
+
+def ink(color: str) -> str:
+    """Return black or white, whichever is read better on *color*; it is always read well."""
+    return max((BLACK, WHITE), key=lambda candidate: contrast(candidate, color))
+
+
+def readable(color: str, *backgrounds: str) -> str:
+    """Return the nearest shade of *color* that is read well on all *backgrounds*, which must be of one brightness."""
+    goal = ink(backgrounds[0])
+    shades = (_mixed(color, goal, step / _STEPS) for step in range(_STEPS + 1))
+    return next(shade for shade in shades if all(contrast(shade, back) >= LEAST_CONTRAST for back in backgrounds))
+
+
+def palette(color: str) -> dict[str, dict[str, str]]:
+    """Return the colours of the light and of the dark page, by the names that the style sheet has for them."""
+    brand = {"brand": color, "on-brand": ink(color)}
+    return {
+        "light": LIGHT | brand | {"accent": readable(color, *LIGHT.values())},
+        "dark": DARK | brand | {"accent": readable(color, *DARK.values())},
+    }
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours, from 1 to 21."""
+    dim, bright = sorted((_luminance(one), _luminance(other)))
+    return (bright + 0.05) / (dim + 0.05)
+
+
+def _parts(color: str) -> list[int]:
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def _luminance(color: str) -> float:
+    shares = [part / 255 for part in _parts(color)]
+    linear = [share / 12.92 if share <= 0.03928 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _mixed(color: str, goal: str, share: float) -> str:
+    pairs = zip(_parts(color), _parts(goal), strict=True)
+    return "#" + "".join(f"{round(own + (other - own) * share):02x}" for own, other in pairs)

@@ -1,0 +1,251 @@
+"""The shop's end of instant notifications: verify, answer at once, and only then look what has changed.
+
+    inbox = listen(wb.shop, wb.client, wb.emulator)
+    await inbox.notified()
+
+Four rules make a handler that no disorder can harm.  What is not genuine is refused.  What is genuine is answered
+before any work is done.  What was seen before is not worked on again.  What has changed is read from Amazon Pay, so the
+order in which notifications arrive does not matter.
+"""
+
+import asyncio
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+from fastapi import FastAPI
+from fastapi.responses import Response
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+
+from amazonpay_nb.client.notifications import Notification, NotificationReader, NotificationRefused
+from amazonpay_nb.errors import LocalError
+from amazonpay_nb.spec.answers import Resource
+from amazonpay_nb.spec.notifications import DRILLS
+
+if TYPE_CHECKING:
+    from amazonpay_nb.client.client import AmazonPayClient
+    from amazonpay_nb.emulator import Emulator
+    from amazonpay_nb.shop.server import Storefront
+
+__all__ = [
+    "INBOX_PATH",
+    "Announced",
+    "Inbox",
+    "Notice",
+    "announced",
+    "drill",
+    "getters",
+    "listen",
+    "mount_inbox",
+    "redeliver",
+]
+
+INBOX_PATH = "/notifications"
+GLANCE_SECONDS = 0.02
+WAIT_SECONDS = 30.0
+# What the shop made of a notification.
+NEWS, NO_NEWS, SEEN = "new", "nothing new", "seen before"
+_ONLY_THE_EMULATOR = "Skipped: only the emulator can reach an address on this machine."
+
+Look = Callable[[Notification], Resource | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A delivery, and what the shop made of it.
+
+    Attributes:
+        verdict: ``new``, ``nothing new``, ``seen before``, or why it was refused.
+        state_now: Of the object, as Amazon Pay has just told it.
+    """
+
+    object_type: str
+    object_id: str
+    notification_type: str
+    verdict: str
+    state_now: str = ""
+
+
+class Inbox:
+    """Takes deliveries in, and works on them afterwards.
+
+    Args:
+        reader: Tells genuine notifications from others.
+        look: Gets the object that a notification is about; None for one that cannot be got.
+        at_once: Work right after each answer.  Otherwise the work waits for `notified`, as on a queue.
+    Attributes:
+        objects: What the shop knows of each object, by id.
+        last: The envelope that came last, whatever it was.
+    """
+
+    def __init__(self, reader: NotificationReader, look: Look, *, at_once: bool = False) -> None:
+        self.reader, self.at_once = reader, at_once
+        self.objects: dict[str, Resource] = {}
+        self.last: dict[str, Any] = {}
+        self.reachable = True
+        self._look = look
+        self._queue: deque[Notification | Notice] = deque()
+        self._done: set[str] = set()
+        self._working = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Inbox: {len(self._queue)} waiting, {len(self._done)} done."
+
+    def receive(self, body: bytes) -> int:
+        """Take a delivery in and return the status to answer with; nothing is looked up yet."""
+        try:
+            notification = self.reader.read(body)
+        except NotificationRefused as refusal:
+            self._queue.append(Notice("", "", "", f"refused: {refusal.finding}"))
+            return refusal.status
+        self.last = json.loads(body)
+        self._queue.append(notification)
+        return 200
+
+    def work(self, count: int | None = None) -> list[Notice]:
+        """Work on *count* of what is waiting, all of it when left out, in the order of arrival.
+
+        Raises:
+            AmazonPayError: The object could not be got; its notification is the next one again.
+        """
+        notices: list[Notice] = []
+        with self._working:
+            while self._queue and (count is None or len(notices) < count):
+                notices.append(self._notice(self._queue[0]))
+                self._queue.popleft()
+        return notices
+
+    def _notice(self, arrived: Notification | Notice) -> Notice:
+        if isinstance(arrived, Notice):
+            return arrived
+        names = arrived.object_type, arrived.object_id, arrived.notification_type
+        if arrived.notification_id in self._done:
+            return Notice(*names, SEEN)
+        found = self._look(arrived)
+        # Done only now: what fails before is worked on again.
+        self._done.add(arrived.notification_id)
+        verdict = NO_NEWS if found and self.objects.get(arrived.object_id) == found else NEWS
+        if found:
+            self.objects[arrived.object_id] = found
+        return Notice(*names, verdict, found.state if found else "")
+
+    async def notified(self, count: int = 1, timeout: float = WAIT_SECONDS) -> list[Notice]:
+        """Wait for *count* deliveries that were not worked on yet, and return what came of them.
+
+        Raises:
+            LocalError: Fewer came in time.
+        """
+        if not self.reachable:
+            return [Notice("", "", "", _ONLY_THE_EMULATOR)]
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while len(self._queue) < count and loop.time() < end:
+            await asyncio.sleep(GLANCE_SECONDS)
+        if len(self._queue) < count:
+            raise LocalError(
+                f"{len(self._queue)} of {count} notifications came within {timeout:g} seconds.",
+                advice="Notifications can be lost: get the objects that you wait for.",
+            )
+        return self.work(count)
+
+
+def getters(client: "AmazonPayClient") -> Look:
+    """Return what gets the object of a notification; a dispute is none that a Saved Wallet integration can get."""
+    calls: dict[str, Callable[[str], Resource]] = {
+        "CHARGE_PERMISSION": client.get_charge_permission,
+        "CHARGE": client.get_charge,
+        "REFUND": client.get_refund,
+    }
+
+    def look(notification: Notification) -> Resource | None:
+        call = calls.get(notification.object_type)
+        return call(notification.object_id) if call else None
+
+    return look
+
+
+def listen(
+    shop: "Storefront", client: "AmazonPayClient", emulator: "Emulator | None", *, at_once: bool = False
+) -> Inbox:
+    """Open the shop's inbox, and tell the emulator its address.
+
+    On a real account Seller Central is told the address, and it has to be one that Amazon can reach.
+    """
+    if emulator is None:
+        reader = NotificationReader()
+    else:
+        told = emulator.control.post("notifications/endpoint", url=f"{shop.url}{INBOX_PATH}")
+        reader = NotificationReader(
+            told["topicArn"], merchant_id=emulator.merchant_id, certificate_hosts=(urlsplit(emulator.url).netloc,),
+            clock=emulator.clock.now, http=httpx.Client(verify=emulator.verify, timeout=5),
+        )  # fmt: skip
+    shop.inbox = inbox = Inbox(reader, getters(client), at_once=at_once)
+    inbox.reachable = emulator is not None
+    return inbox
+
+
+def mount_inbox(app: FastAPI, shop: "Storefront") -> None:
+    """Give the shop's server its notification address."""
+
+    @app.post(INBOX_PATH)
+    async def notified(request: Request) -> Response:
+        inbox = shop.inbox
+        if inbox is None:
+            return Response(status_code=503)  # asks for a repetition: the shop may listen by then
+        body = await request.body()
+        # In a thread: the certificate may have to be fetched.
+        status = await asyncio.to_thread(inbox.receive, body)
+        return Response(status_code=status, background=BackgroundTask(inbox.work) if inbox.at_once else None)
+
+
+# --- What the emulator did --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A notification as the emulator sent it, with each delivery: the time and what was answered."""
+
+    object_type: str
+    object_id: str
+    notification_type: str
+    deliveries: str
+
+
+def announced(emulator: "Emulator | None", last: int = 0) -> list[Announced] | str:
+    """Return what the emulator has announced, or the *last* so many; anywhere else, say that nothing was done."""
+    if emulator is None:
+        return _ONLY_THE_EMULATOR
+    rows = emulator.control.get("notifications")["notifications"][-last:]
+    return [
+        Announced(row["objectType"], row["objectId"], row["notificationType"], _delivered(row["deliveries"]))
+        for row in rows
+    ]
+
+
+def _delivered(deliveries: list[dict[str, Any]]) -> str:
+    times = (f"{row['at'][11:19]} → {row['status'] or 'no answer'}" for row in deliveries)
+    return ", ".join(times) or "none"
+
+
+def drill(emulator: "Emulator | None", kind: str) -> str:
+    """Let the next notifications arrive in disorder; anywhere else, say that nothing was done."""
+    if emulator is None:
+        return _ONLY_THE_EMULATOR
+    emulator.control.post("notifications/drill", kind=kind)
+    return DRILLS[kind].happens
+
+
+def redeliver(emulator: "Emulator | None", object_id: str) -> str:
+    """Let the newest notification about an object be sent again, as support can; anywhere else, say that it was not."""
+    if emulator is None:
+        return _ONLY_THE_EMULATOR
+    rows = emulator.control.get("notifications")["notifications"]
+    newest = next(row for row in reversed(rows) if row["objectId"] == object_id)
+    emulator.control.post(f"notifications/{newest['notificationId']}/redeliver")
+    return f"The notification about {object_id} is sent again."

@@ -1,0 +1,206 @@
+"""A small shop on a loopback port.
+
+Each attempt to use Amazon Pay is a `Visit` with its own return addresses.  They hold a random token of that visit,
+which ties a return to the visit it belongs to: an address without it, or with one of an earlier run, is no arrival.
+"""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import jinja2
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.requests import Request
+
+from amazonpay_nb.client.button import embed
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.loopback import Guarded, LoopbackServer, browser_address, seen_from
+from amazonpay_nb.shop.attempt import Arrival, Review, Visit, arrived
+from amazonpay_nb.shop.bookkeeping import happenings, outcome, payments, saved_methods
+from amazonpay_nb.shop.colors import OWN_COLOR, palette
+from amazonpay_nb.shop.inbox import Inbox, mount_inbox
+from amazonpay_nb.spec.flows import RETURN_PARAMETER
+from amazonpay_nb.texts import Texts, languages
+
+__all__ = ["ARRIVALS", "LANGUAGES", "Storefront"]
+
+_HERE = Path(__file__).parent
+_PAGES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_HERE / "pages"), autoescape=True, undefined=jinja2.StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+_PAGES.filters["embed"] = embed
+# Values of ``checkoutLanguage``.
+LANGUAGES = languages(_HERE / "texts")
+# The pages a buyer can come back to; what stands there until the merchant's server has done its part.
+ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
+
+
+def _seen(request: Request, address: str) -> str:
+    return seen_from(request.url.path, request.headers, address)
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(12)
+
+
+class Storefront:
+    """The shop's server.
+
+    Args:
+        name: What the shop is called on its pages.
+        color: What its buttons are filled with, as ``#rrggbb``; what is written on them is computed.
+        language: One of `LANGUAGES`.
+        journal: What the shop's server asks and is told; the pages say what it says.
+        new_token: Makes the token of a visit; give a seeded one for outputs that repeat.
+    Attributes:
+        public: Whether return addresses are those at which a hub shows the shop, where it says its own; Amazon's pages
+            know no other way back to it.
+    """
+
+    def __init__(
+        self, name: str = "Emulated Shop", *, color: str = OWN_COLOR, language: str = "en_US",
+        journal: Journal | None = None, new_token: Callable[[], str] = _new_token, port: int = 0,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.journal = Journal() if journal is None else journal
+        self._texts = Texts(_HERE / "texts", language)
+        self._colors = palette(color)
+        self._new_token = new_token
+        self._visits: dict[str, Visit] = {}
+        self.inbox: Inbox | None = None
+        self.public = False
+        self._server = LoopbackServer(Guarded(self._app()), port=port).start()
+        self.url = self._server.url
+
+    def new_visit(self) -> Visit:
+        """Start an attempt with addresses of its own."""
+        public = browser_address(self.url) if self.public else ""
+        visit = Visit(self.url, self._new_token(), public if "//" in public else "")
+        self._visits[visit.token] = visit
+        return visit
+
+    @property
+    def arrivals(self) -> tuple[Arrival, ...]:
+        """The latest arrival of each visit that brought a Checkout Session's id."""
+        done = (visit.arrival.result() for visit in self._visits.values() if visit.arrival.done())
+        return tuple(arrival for arrival in done if arrival.checkout_session_id)
+
+    @property
+    def account_url(self) -> str:
+        """The page with the saved payment methods and the payments."""
+        return f"{self.url}/account"
+
+    def both_sides_url(self, visit: Visit) -> str:
+        """Return the page that shows the shop's page of a visit, and beside it what the shop's server does."""
+        return f"{self.url}/both/{visit.token}"
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.stop()
+
+    def _app(self) -> FastAPI:
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        self._add_own_pages(app)
+        self._add_visits(app)
+        mount_inbox(app, self)
+        return app
+
+    def _add_own_pages(self, app: FastAPI) -> None:
+        """What the shop shows by itself: the account, and the merchant's side of things."""
+
+        @app.get("/")
+        async def home() -> Response:
+            return RedirectResponse("account", 303)
+
+        @app.get("/account")
+        async def account() -> Response:
+            return self._page("account.html", **self._books())
+
+        @app.get("/server")
+        async def server() -> Response:
+            return self._page("server.html", **self._books())
+
+        @app.get("/server/news")
+        async def server_news() -> Response:
+            return self._page("server-news.html", **self._books())
+
+        @app.get("/both/{token}")
+        async def both(token: str) -> Response:
+            visit = self._visits.get(token)
+            return self._page("both.html", visit=visit) if visit else self._page("lost.html", 404)
+
+    def _add_visits(self, app: FastAPI) -> None:
+        """The pages of a visit: the first one, the review page, and the addresses that the buyer comes back to."""
+
+        @app.get("/pay/{token}")
+        async def pay(token: str, request: Request) -> Response:
+            visit = self._visits.get(token)
+            if visit is None or visit.button is None:
+                return self._page("lost.html", 404)
+            script_url, config = _seen(request, visit.button[0]), visit.button[1]
+            # What the page says around the button: by what makes it go to Amazon, else by the button's placement.
+            offer = visit.start if visit.start != "button" else config.get("placement", "Other").lower()
+            return self._page("pay.html", script_url=script_url, config=config, offer=offer, visit=visit)
+
+        @app.get("/order/{token}")
+        async def review(token: str, request: Request) -> Response:
+            visit = self._visits.get(token)
+            return self._review(visit, request) if visit and visit.review else self._page("lost.html", 404)
+
+        @app.post("/order/{token}")
+        async def order(token: str, request: Request) -> Response:
+            visit = self._visits.get(token)
+            if visit is None or visit.review is None:
+                return self._page("lost.html", 404)
+            if visit.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
+                return RedirectResponse(_seen(request, visit.review.redirect_url), 303)
+            form = parse_qs((await request.body()).decode("utf-8", "replace"))
+            return self._order(visit, visit.review, request, form.get("delivery", [""])[0])
+
+        @app.get("/{kind}/{token}/news")
+        async def news(kind: str, token: str, request: Request) -> Response:
+            known = token in self._visits and kind in ARRIVALS
+            return self._arrival("arrived-news.html", kind, request) if known else self._page("lost.html", 404)
+
+        @app.get("/{kind}/{token}")
+        async def arrive(kind: str, token: str, request: Request) -> Response:
+            visit = self._visits.get(token)
+            if visit is None or kind not in ARRIVALS:
+                return self._page("lost.html", 404)
+            visit.arrive(arrived(kind, request.query_params))
+            return self._arrival("arrived.html", kind, request)
+
+    def _books(self) -> dict[str, Any]:
+        journal = self.journal
+        return {"methods": saved_methods(journal), "payments": payments(journal), "happenings": happenings(journal)}
+
+    def _arrival(self, template: str, kind: str, request: Request) -> Response:
+        session_id = arrived(kind, request.query_params).checkout_session_id
+        ended = outcome(self.journal, session_id) if session_id else None
+        return self._page(template, kind=kind, session_id=session_id, outcome=ended, token=request.path_params["token"])
+
+    def _review(self, visit: Visit, request: Request, error: bool = False) -> Response:
+        script_url = _seen(request, visit.script_url)
+        values = {
+            "visit": visit, "review": visit.review, "cart": visit.cart, "error": error, "script_url": script_url,
+        }  # fmt: skip
+        return self._page("review.html", 400 if error else 200, **values)
+
+    def _order(self, visit: Visit, review: Review, request: Request, delivery: str) -> Response:
+        """Take the order; now it is the turn of the merchant's server."""
+        if visit.cart and visit.cart.deliveries:
+            try:
+                visit.cart = visit.cart.with_delivery(delivery)
+            except ValueError:
+                return self._review(visit, request, error=True)
+        query = urlencode({RETURN_PARAMETER: review.session_id})
+        return RedirectResponse(_seen(request, f"{visit.address('ordered')}?{query}"), 303)
+
+    def _page(self, template: str, status: int = 200, **values: Any) -> Response:
+        headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+        values |= {"name": self.name, "t": self._texts, "colors": self._colors}
+        return HTMLResponse(_PAGES.get_template(template).render(values), status, headers)

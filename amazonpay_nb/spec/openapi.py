@@ -1,0 +1,145 @@
+"""The emulated API as an OpenAPI document, made from the tables: for other people's tools, and to test against."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from amazonpay_nb.spec import answers as objects
+from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
+from amazonpay_nb.spec.reasons import REASONS
+from amazonpay_nb.spec.refusals import reasons_of
+from amazonpay_nb.spec.requests import BODIES
+from amazonpay_nb.spec.simulations import SIMULATION_HEADER, codes_for
+
+__all__ = ["openapi"]
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{model}"
+# The first part of a path → what is answered.
+_ANSWERS: dict[str, type[BaseModel]] = {
+    "checkoutSessions": objects.CheckoutSession,
+    "chargePermissions": objects.ChargePermission,
+    "charges": objects.Charge,
+    "refunds": objects.Refund,
+    "buyers": objects.Buyer,
+}
+_DATE = r"^(\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$"
+# The signature itself is a security scheme.
+_HEADERS = (
+    ("x-amz-pay-date", "Time of signing, UTC.", {"type": "string", "pattern": _DATE}),
+    ("x-amz-pay-host", "Amazon's host.", {"type": "string", "minLength": 1}),
+    ("x-amz-pay-region", "The merchant account's region.", {"type": "string", "minLength": 1}),
+)
+_SIGNATURE = (
+    "AMZN-PAY-RSASSA-PSS-V2 PublicKeyId=…, SignedHeaders=…, Signature=… over the canonical request; see the package "
+    "amazonpay_nb.signing."
+)
+
+
+def openapi(examples: Mapping[str, tuple[Any, Any]] | None = None) -> Json:
+    """Return the document.
+
+    Args:
+        examples: Operation name → an example of its body (None for no body) and of its answer.
+    """
+    paths: defaultdict[str, Json] = defaultdict(dict)
+    for operation in OPERATIONS.values():
+        paths[operation.path][operation.method.lower()] = _operation(operation, *(examples or {}).get(
+            operation.name, (None, None)
+        ))  # fmt: skip
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Amazon Pay API for a Saved Wallet, as the emulator answers it",
+            "version": "2",
+            "description": "Written from this project's tables. It is not Amazon's document.",
+        },
+        "security": [{"signature": []}],
+        "paths": dict(paths),
+        "components": {
+            "securitySchemes": {
+                "signature": {"type": "apiKey", "in": "header", "name": "authorization", "description": _SIGNATURE}
+            },
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _operation(operation: Operation, body: Any, answer: Any) -> Json:
+    described: Json = {
+        "operationId": operation.name,
+        "summary": operation.title,
+        "parameters": _parameters(operation),
+        "responses": _responses(operation, answer),
+    }
+    if operation.body:
+        content = _content(operation.body, body)
+        described["requestBody"] = {"required": bool(BODIES[operation.body].model_json_schema().get("required"))}
+        described["requestBody"]["content"] = content
+    return described
+
+
+def _parameters(operation: Operation) -> list[Json]:
+    def header(name: str, text: str, schema: Json, *, required: bool = True) -> Json:
+        return {"name": name, "in": "header", "required": required, "description": text, "schema": schema}
+
+    parameters = [header(*row) for row in _HEADERS]
+    if "{id}" in operation.path:
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    if operation.idempotency is not Idempotency.WITHOUT_EFFECT:
+        schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"}
+        required = operation.idempotency is Idempotency.REQUIRED
+        text = "The same key with the same request has the same answer, and does the work once."
+        parameters.append(header("x-amz-pay-idempotency-key", text, schema, required=required))
+    if codes := codes_for(operation.name):
+        simulations: Json = {"type": "string", "enum": list(codes)}
+        parameters.append(header(SIMULATION_HEADER, "What is to happen; Sandbox only.", simulations, required=False))
+    return parameters
+
+
+def _responses(operation: Operation, answer: Any) -> Json:
+    model = _ANSWERS[operation.path.split("/")[2]].__name__
+    done = {"description": "Done; what counts is the state.", "content": _content(model, answer)}
+    statuses = filter(None, (operation.success, operation.pending))
+    responses: Json = {str(status): done for status in statuses}
+    refusals: defaultdict[int, list[str]] = defaultdict(list)
+    for code in reasons_of(operation.name):
+        for status in REASONS[code].status_codes:
+            refusals[status].append(code)
+    for status in sorted(refusals):
+        reason = {"type": "object", "properties": {"reasonCode": {"enum": sorted(set(refusals[status]))}}}
+        responses[str(status)] = {
+            "description": "Refused.",
+            "content": {"application/json": {"schema": {"allOf": [{"$ref": _REF.format(model="Refusal")}, reason]}}},
+        }
+    return responses
+
+
+def _content(model: str, example: Any) -> Json:
+    media: Json = {"schema": {"$ref": _REF.format(model=model)}}
+    return {"application/json": media if example is None else media | {"example": example}}
+
+
+def _schemas() -> Json:
+    asked = [(model, "validation") for model in (*BODIES.values(), *_ANSWERS.values())]
+    _, document = models_json_schema(asked, ref_template=_REF)  # type: ignore[arg-type]
+    refusal = {
+        "type": "object",
+        "description": "Why a request was refused.",
+        "required": ["reasonCode", "message"],
+        "properties": {"reasonCode": {"type": "string"}, "message": {"type": "string"}},
+    }
+    schemas: Json = _untitled(document["$defs"] | {"Refusal": refusal})
+    return schemas
+
+
+def _untitled(schema: Any) -> Any:
+    # pydantic makes a title of every field's name, which says nothing new.
+    if isinstance(schema, dict):
+        kept = {name: value for name, value in schema.items() if name != "title" or not isinstance(value, str)}
+        return {name: _untitled(value) for name, value in kept.items()}
+    return [_untitled(item) for item in schema] if isinstance(schema, list) else schema

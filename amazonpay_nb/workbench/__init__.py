@@ -1,0 +1,20 @@
+"""What a notebook opens: keys, client, emulator, shop and buyer in one place, with the views and panels around them.
+
+    wb = workbench.open(environment="emulator", region="na", buyer="auto")
+
+The names below load on first use: the command line reads parameters without loading a server.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from amazonpay_nb.workbench.bench import HostedPage, Workbench, open  # noqa: A004 (read as workbench.open)
+
+__all__ = ["HostedPage", "Workbench", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.bench"), name)

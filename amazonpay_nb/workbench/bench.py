@@ -1,0 +1,352 @@
+"""What a notebook opens: the one place where keys, client, emulator, shop and buyer are put together.
+
+    wb = workbench.open(environment="emulator", region="na", buyer="auto")
+
+With `environment="emulator"` an emulated Amazon Pay is started in this process; with `"sandbox"` the same calls go to
+Amazon, with the account that the environment variables name.  Nothing else in a notebook changes.
+"""
+
+import json
+import os
+import random
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amazonpay_nb.client.button import SignedPayload, button_config, button_text, place, set_up_payload, sign_button
+from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient, new_idempotency_key
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.shop import Arrival, Cart, Review, Storefront, Visit
+from amazonpay_nb.signing import keys as key_files
+from amazonpay_nb.signing.keys import MerchantKeys
+from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
+from amazonpay_nb.spec.regions import Region, format_amount, parse_amount, region as region_of
+from amazonpay_nb.workbench.hosted_page import HostedPage, display
+from amazonpay_nb.workbench.parameters import PARAMETERS, PRESET, check_injected, check_names, check_values
+from amazonpay_nb.workbench.show import Claim, Result
+
+if TYPE_CHECKING:
+    from amazonpay_nb.workbench.panels.tabs import Panels
+
+__all__ = ["HostedPage", "Workbench", "open"]
+
+# The emulator's ids and time repeat from run to run, so that committed outputs can be compared.
+SEED = 7
+# Where the keys of a real account are found; never in a notebook.
+VARIABLES = {
+    "private_key_file": "AMAZON_PAY_PRIVATE_KEY_FILE",
+    "public_key_id": "AMAZON_PAY_PUBLIC_KEY_ID",
+    "merchant_id": "AMAZON_PAY_MERCHANT_ID",
+    "store_id": "AMAZON_PAY_STORE_ID",
+}
+
+_current: "Workbench | None" = None
+
+
+class Workbench:
+    """An open connection to Amazon Pay, with everything that a notebook needs around it; see `open`."""
+
+    def __init__(
+        self, environment: str, region: Region, buyer: str, settings: Mapping[str, str], allow_live: bool
+    ) -> None:
+        self.environment, self.region, self.buyer = environment, region, buyer
+        self.currency = settings["currency"] or region.ledger_currencies[0]
+        self.language = settings["language"] or region.default_language
+        self.amount = self.price(settings["amount"])
+        self.journal = Journal()
+        self._allow_live = allow_live
+        self.wait_seconds = float(settings["wait_seconds"])
+        self._keys: MerchantKeys | None = None
+        self.private_key_file: Path | None = None
+        self._client: AmazonPayClient | None = None
+        self._temporary = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
+        self._key_folder = Path(self._temporary.name)
+        self._random = random.Random(SEED) if environment == "emulator" else None  # noqa: S311 (repeats on purpose)
+        name, color = settings["merchant_name"], settings["merchant_color"]
+        self.emulator = Emulator(region.code, seed=SEED, shop_name=name).start() if environment == "emulator" else None
+        new_token = self._drawn(12) or (lambda: uuid.uuid4().hex)
+        self.shop = Storefront(name, color=color, language=self.language, journal=self.journal, new_token=new_token)
+        self.shop.public = self.emulator is None
+
+    def close(self) -> None:
+        """Stop the servers; the emulated world is gone."""
+        if self._client:
+            self._client.close()
+        self.shop.close()
+        self._temporary.cleanup()
+        if self.emulator:
+            self.emulator.stop()
+
+    def __repr__(self) -> str:
+        where = {"emulator": "an emulated Amazon Pay in this process"}.get(
+            self.environment, f"Amazon's {self.environment}"
+        )
+        who = "you play the buyer" if self.buyer == "you" else "a script plays the buyer"
+        return f"Workbench: {where}, region {self.region.code} ({self.currency}); {who}."
+
+    def _drawn(self, digits: int) -> Callable[[], str] | None:
+        """Return a source of repeatable hexadecimal text, in the emulator."""
+        generator = self._random
+        return None if generator is None else lambda: f"{generator.getrandbits(4 * digits):0{digits}x}"
+
+    # --- Get set up ---------------------------------------------------------------------------------------------------
+
+    def set_up_keys(self) -> MerchantKeys:
+        """Return the merchant's key pair, ready to sign.
+
+        Emulator: a new pair is made, written to a file that only you can read, and its public half is registered.
+        Sandbox and live: the pair that the environment variables name is read.
+
+        Raises:
+            ConfigurationError: A variable is missing, or the key does not fit region and environment.
+        """
+        path = self._key_folder / "private.pem"
+        if self.emulator is None:
+            path = Path(self._variable("private_key_file"))
+            return self.use_keys(key_files.load(path, self._variable("public_key_id")), path)
+        if path.exists():
+            return self.keys
+        made = key_files.generate()
+        return self.use_keys(made, key_files.save(made, path))
+
+    def use_keys(self, keys: MerchantKeys, private_key_file: Path | None = None) -> MerchantKeys:
+        """Sign with this pair from now on; an emulator registers its public half, and gives it an id."""
+        if self.emulator:
+            self.emulator.register_key(keys.public_pem)
+            keys = key_files.with_id(keys, self.emulator.key_id(keys.public_pem))
+        if self._client:
+            self._client.close()
+        self._keys, self._client, self.private_key_file = keys, None, private_key_file
+        return keys
+
+    def check_keys(self) -> list[key_files.Finding]:
+        """Return what can be said about the key pair before anything is sent."""
+        source, key_id = self.private_key_file or self.keys, self.keys.public_key_id
+        return key_files.check(source, key_id, region=self.region.code, environment=self.environment)
+
+    @property
+    def keys(self) -> MerchantKeys:
+        """The key pair of `set_up_keys`."""
+        if self._keys is None:
+            raise ConfigurationError("There are no keys yet.", advice="Run the cell with wb.set_up_keys() first.")
+        return self._keys
+
+    def _variable(self, name: str) -> str:
+        value = os.environ.get(VARIABLES[name], "")
+        if not value:
+            raise ConfigurationError(
+                f"The environment variable {VARIABLES[name]} is not set.",
+                advice=f"environment={self.environment!r} needs {', '.join(VARIABLES.values())}; set them and restart.",
+            )
+        return value
+
+    @property
+    def merchant_id(self) -> str:
+        """The merchant account."""
+        return self.emulator.merchant_id if self.emulator else self._variable("merchant_id")
+
+    @property
+    def store_id(self) -> str:
+        """The store that the button belongs to."""
+        return self.emulator.store_id if self.emulator else self._variable("store_id")
+
+    @property
+    def client(self) -> AmazonPayClient:
+        """The client of the API."""
+        if self._client is None:
+            self._client = AmazonPayClient(
+                AmazonPayAuth(self.keys), region=self.region.code, environment=self.environment,
+                base_url=self.emulator.url if self.emulator else None, allow_live=self._allow_live,
+                journal=self.journal, new_idempotency_key=self._drawn(32) or new_idempotency_key,
+                verify=self.emulator.verify if self.emulator else True,
+                # The emulator's time stands still: there is nothing to wait for between two attempts.
+                sleep=(lambda seconds: None) if self.emulator else time.sleep,
+            )  # fmt: skip
+        return self._client
+
+    def now(self) -> datetime:
+        """Return the time at Amazon."""
+        return self.client.clock()
+
+    def price(self, amount: str) -> dict[str, str]:
+        """Return an amount in the merchant's currency, as the API wants it.
+
+        Raises:
+            ConfigurationError: It has decimals that the currency has not, or is not above zero.
+        """
+        try:
+            text = format_amount(parse_amount(amount, self.currency), self.currency)
+        except ValueError as error:
+            why = f"amount={amount!r} cannot be used: {error}."
+            raise ConfigurationError(why, advice="Correct the amount.") from None
+        return {"amount": text, "currencyCode": self.currency}
+
+    # --- The buyer ----------------------------------------------------------------------------------------------------
+
+    @property
+    def script_url(self) -> str:
+        """Where `checkout.js` is."""
+        if self.emulator:
+            return f"{self.emulator.url}/checkout.js"
+        return f"https://{self.region.checkout_script_host}/checkout.js"
+
+    def show_button(
+        self, visit: Visit, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = "",
+        cart: Cart | None = None, **look: str,
+    ) -> HostedPage:  # fmt: skip
+        """Put the button on the shop's page; show the page when you play the buyer.
+
+        Args:
+            placement: Where on the site the button stands; the usual place of the payload's flow when left out.
+            cart: What the page says will be bought.
+            look: The ``color`` and ``language`` of the button.
+        """
+        return self._offer(visit, signed, "button", product_type, placement, cart, **look)
+
+    def show_touchless(
+        self, visit: Visit, signed: SignedPayload, *, product_type: str = "SignInAndSetup", placement: str = ""
+    ) -> HostedPage:
+        """Open a page of the shop that goes to Amazon by itself, without a button."""
+        return self._offer(visit, signed, "load", product_type, placement)
+
+    def show_update(
+        self, visit: Visit, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = ""
+    ) -> HostedPage:
+        """Put a button of the shop's own on its page, as the guide wants it for the Update page."""
+        return self._offer(visit, signed, "click", product_type, placement)
+
+    def _offer(
+        self, visit: Visit, signed: SignedPayload, start: str, product_type: str, placement: str,
+        cart: Cart | None = None, **look: str,
+    ) -> HostedPage:  # fmt: skip
+        config = button_config(
+            signed, merchant_id=self.merchant_id, region=self.region, product_type=product_type,
+            placement=place(json.loads(signed.payload_json), product_type, placement),
+            currency=self.currency, environment=self.environment, **{"language": self.language} | look,
+        )  # fmt: skip
+        visit.offer(self.script_url, config, start=start, cart=cart)
+        return HostedPage(self, visit, visit.page_url, start=start, button=button_text(product_type))
+
+    def show_review(self, visit: Visit, session: CheckoutSession, cart: Cart | None = None) -> HostedPage:
+        """Show the shop's review page: address, payment method, delivery and total, and the button that orders.
+
+        The buyer can change address and payment method at Amazon, and comes back to the review address.  Who orders
+        goes on to Amazon when the session has an ``amazonPayRedirectUrl``, else to the shop (an arrival ``ordered``).
+
+        Args:
+            session: As Get Checkout Session just described it.
+            cart: What is ordered; the cart of the visit when left out.
+        """
+        visit.ask(self.script_url, Review.of(session), cart)
+        return HostedPage(self, visit, visit.order_url, start="review")
+
+    def show_redirect(self, visit: Visit, session: CheckoutSession) -> HostedPage:
+        """Send a buyer who has ordered on to Amazon, where the order is paid.
+
+        Raises:
+            ConfigurationError: The session still has constraints, so there is nowhere to go.
+        """
+        review = Review.of(session)
+        if not review.redirect_url:
+            missing = ", ".join(review.left) or "the session is not Open"
+            raise ConfigurationError(
+                f"There is no amazonPayRedirectUrl yet: {missing}.", advice="Update the Checkout Session first."
+            )
+        return HostedPage(self, visit, review.redirect_url, start="redirect")
+
+    async def set_up_visit(self, **script: Any) -> Arrival:
+        """Have a wallet set up from the button to the return, step for step as notebook 01 does; see `returned`."""
+        visit = self.shop.new_visit()
+        payload = set_up_payload(self.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
+        return await self.show_button(visit, sign_button(payload, self.keys)).returned(**script)
+
+    # --- Time ---------------------------------------------------------------------------------------------------------
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass at Amazon: the emulator's clock is advanced, anywhere else this really waits."""
+        if self.emulator:
+            self.emulator.clock.advance(f"PT{seconds}S")
+        else:
+            time.sleep(seconds)
+
+    # --- What a run proves --------------------------------------------------------------------------------------------
+
+    def claim(self, name: str, text: str, ok: bool | None) -> Claim:
+        """Say that something holds; a run fails where it does not.  None says that it could not be tried here.
+
+        Raises:
+            AssertionError: It does not hold.
+        """
+        if ok is not None and not ok:
+            display(Claim(name, text, ok))
+            raise AssertionError(f"{name}: {text}")
+        return Claim(name, text, ok)
+
+    def record(
+        self, *, session: CheckoutSession | None = None, permission: ChargePermission | None = None,
+        charge: Charge | None = None, refund: Refund | None = None,
+    ) -> Result:  # fmt: skip
+        """Note the objects that a flow made, for the report of a run."""
+        return Result.of(session, permission, charge, refund)
+
+    # --- By clicks ----------------------------------------------------------------------------------------------------
+
+    def panels(self) -> "Panels":
+        """Return every panel in one: keys, button, page, cards, payment desk, wire and diagram."""
+        from amazonpay_nb.workbench.panels.all_panels import (
+            all_panels,  # a headless run that shows none does not load them
+        )
+
+        return all_panels(self)
+
+
+def open(  # noqa: A001 (read as workbench.open)
+    environment: str = "emulator", region: str = "na", buyer: str = "auto", *, allow_live: bool = False, **settings: str
+) -> Workbench:
+    """Open a workbench; the one that was open before is closed.
+
+    Args:
+        environment: ``emulator``, ``sandbox`` or ``live`` (live also needs ``allow_live=True``).
+        region: ``na``, ``eu`` or ``jp``.
+        buyer: ``you``, ``script``, or ``auto``: you in a JupyterLab session, a script anywhere else.
+        settings: ``currency``, ``amount``, ``language``, ``wait_seconds``, ``merchant_name``, ``merchant_color``.
+    Raises:
+        ConfigurationError: A value or name is not allowed; nothing was started.
+    """
+    global _current
+    check_injected(_cells())
+    check_names(settings, PARAMETERS)
+    values = {name: row.default for name, row in PARAMETERS.items()} | PRESET | settings
+    values |= {"environment": environment, "region": region, "buyer": buyer}
+    check_values(values)
+    if environment == "live" and not allow_live:
+        raise ConfigurationError("Live moves real money.", advice="Give allow_live=True as well, if you want that.")
+    if buyer == "auto":
+        buyer = "you" if _in_jupyterlab() else "script"
+    if buyer == "script" and environment != "emulator":
+        raise ConfigurationError(
+            "A script cannot play the buyer on Amazon's own pages.", advice='Choose buyer="you" with this environment.'
+        )
+    if _current:
+        _current.close()
+    _current = Workbench(environment, region_of(region), buyer, values, allow_live)
+    return _current
+
+
+def _in_jupyterlab() -> bool:
+    # Jupyter Server sets this for the kernels of its sessions; papermill, nbval and nbconvert start kernels without it.
+    return bool(os.environ.get("JPY_SESSION_NAME"))
+
+
+def _cells() -> list[str]:
+    """Return the sources of the cells that have run in this kernel; outside of one there are none."""
+    try:
+        return list(get_ipython().user_ns["In"])  # type: ignore[name-defined]
+    except (NameError, KeyError):
+        return []

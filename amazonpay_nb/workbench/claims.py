@@ -1,0 +1,76 @@
+"""What a notebook proves and what it ends with, readable for people and for the program that ran it.
+
+Both travel in the output of a cell under a media type of their own, so a runner collects them from an executed
+notebook without reading prose.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from amazonpay_nb.client.redaction import redact
+from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
+from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts
+
+__all__ = ["RECORD_MIME", "Claim", "Result", "mark"]
+
+RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
+
+
+def mark(ok: bool) -> str:
+    """Return the sign of a verdict; whoever shows it says the same in words."""
+    return "✓" if ok else "✗"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that a notebook said would happen, and whether it did.
+
+    Attributes:
+        id: Stable, for example ``setup.permission-is-chargeable``.
+        text: A sentence that is true if *ok*.
+        ok: None where it was not tried.
+    """
+
+    id: str
+    text: str
+    ok: bool | None
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        text = str(redact(self.text))
+        if self.ok is None:
+            return Shown([Prose(f"Not tried here, it takes the emulator: {text}")])._repr_mimebundle_()
+        record = {"id": self.id, "text": text, "ok": self.ok}
+        verdict = "" if self.ok else "not so: "
+        return Shown([Prose(f"{mark(self.ok)} {verdict}{text}")])._repr_mimebundle_() | {
+            RECORD_MIME: {"claims": [record]}
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The ids and states that a notebook ends with; None where its path has none."""
+
+    values: Mapping[str, str | int | bool | None]
+
+    @classmethod
+    def of(
+        cls, session: CheckoutSession | None, permission: ChargePermission | None, charge: Charge | None,
+        refund: Refund | None,
+    ) -> Self:  # fmt: skip
+        """Return the ids and states of the objects that a flow made."""
+        return cls({
+            "checkoutSessionId": session.checkout_session_id if session else None,
+            "chargePermissionId": permission.charge_permission_id if permission else None,
+            "chargePermissionType": permission.charge_permission_type if permission else None,
+            "chargePermissionState": permission.state if permission else None,
+            "chargeId": charge.charge_id if charge else None,
+            "chargeState": charge.state if charge else None,
+            "refundId": refund.refund_id if refund else None,
+            "refundState": refund.state if refund else None,
+        })  # fmt: skip
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        values = redact(self.values)
+        rows = [(Name(name), "none" if value is None else str(value)) for name, value in values.items()]
+        return Shown([facts("Result", rows)])._repr_mimebundle_() | {RECORD_MIME: {"result": values}}

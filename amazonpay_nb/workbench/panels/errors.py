@@ -1,0 +1,123 @@
+"""The error explainer: the cause, whether to send again and with which key, a sentence for the buyer, the next call."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic.alias_generators import to_snake
+
+from amazonpay_nb.client.client import AmazonPayClient
+from amazonpay_nb.errors import AmazonPayError, ApiError, Refused, TransportError, api_error
+from amazonpay_nb.spec.operations import OPERATIONS, Operation
+from amazonpay_nb.spec.reasons import REASONS, Retry
+from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, Part, View, choose
+
+__all__ = ["ErrorModel", "NextCall", "explain", "next_calls"]
+
+_HEADLINES = {
+    Retry.NO: "✗ Do not send this request again as it is.",
+    Retry.SAME_KEY: "✓ Send the same request again, with the same idempotency key.",
+    Retry.NEW_KEY: "✓ A new attempt may succeed, with a new idempotency key.",
+    Retry.LATER: "✓ Send the same request again a little later, with the same idempotency key.",
+}
+_NO_ANSWER_OF_AMAZON = "This error is none of Amazon Pay's: a library or your own code raised it."
+_LOOK = "Read the last lines of the traceback: they name the place."
+_ANY = "any call"
+
+
+@dataclass(frozen=True, slots=True)
+class NextCall:
+    """A call that the advice names."""
+
+    call: str
+    request: str
+    with_the_client: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    # One row of an explanation.
+    about: str
+    what: str
+
+
+class ErrorModel:
+    """An error, explained; without one, any documented refusal can be chosen.
+
+    Args:
+        reason_code: What to begin with where there is no error.
+        operation: The call that was refused.
+    Raises:
+        ConfigurationError: There is no such code or call.
+    """
+
+    def __init__(
+        self, error: BaseException | Refused | None = None, *, reason_code: str = "SoftDeclined", operation: str = ""
+    ) -> None:
+        self.error = error.error if isinstance(error, Refused) else error
+        codes = tuple(Option(code) for code in REASONS)
+        calls = (Option("", _ANY), *(Option(row.name, row.title) for row in OPERATIONS.values()))
+        self._fields = (
+            Field("reason_code", reason_code, "Reason code", "Why Amazon refuses.", codes),
+            Field("operation", operation, "Refused call", "The call that it answers.", calls),
+        )
+        for field in self._fields:
+            field.read(field.default)
+
+    def view(self, chosen: Chosen) -> View:
+        """Return the explanation."""
+        if self.error is not None:
+            return View("What went wrong", tuple(explain(self.error)))
+        values = {name: str(value) for name, value in choose(self._fields, chosen).items()}
+        reason = REASONS[values["reason_code"]]
+        status = reason.status_codes[0]
+        error = api_error(status, reason.code, "(Amazon's own words)", operation=values["operation"])
+        return View("What a refusal means", tuple(explain(error)), self._fields)
+
+
+def explain(error: BaseException) -> Iterator[Any]:
+    """Yield what to show of an error: the headline, the explanation, and the calls that come next."""
+    if not isinstance(error, AmazonPayError):
+        rows = (("what happened", str(error)), ("what it means", _NO_ANSWER_OF_AMAZON), ("next step", _LOOK))
+        yield Part([_Said(*row) for row in rows], title=type(error).__name__)
+        return
+    yield _HEADLINES[_retry(error)]
+    yield error
+    if isinstance(error, ApiError) and error.finding:
+        yield f"The step of signing that probably went wrong: {error.finding}."
+    if calls := next_calls(error):
+        rows_of_calls = [NextCall(row.title, f"{row.method} {row.path}", _in_python(row)) for row in calls]
+        yield Part(rows_of_calls, title="Calls that the next step names")
+
+
+def _retry(error: AmazonPayError) -> Retry:
+    if isinstance(error, ApiError):
+        return error.recovery.retry
+    return Retry.SAME_KEY if isinstance(error, TransportError) else Retry.NO
+
+
+def next_calls(error: AmazonPayError) -> tuple[Operation, ...]:
+    """Return the calls that the advice names, in its order."""
+    found = (match[0].lower() for match in _TITLES.finditer(error.advice))
+    return tuple(dict.fromkeys(_BY_TITLE[_ARTICLE.sub(" ", title)] for title in found))
+
+
+# The advice speaks as people do: "get the Charge Permission", "create the charge again". The longest title wins.
+_BY_TITLE = {row.title.lower(): row for row in OPERATIONS.values()}
+_ARTICLE = re.compile(r" (?:a new|the|a) ")
+_TITLES = re.compile(
+    "|".join(
+        rf"\b{verb} (?:(?:a new|the|a) )?{noun}\b"
+        for verb, _, noun in (title.partition(" ") for title in sorted(_BY_TITLE, key=len, reverse=True))
+    ),
+    re.IGNORECASE,
+)
+
+
+def _in_python(row: Operation) -> str:
+    name = to_snake(row.name)
+    taken = list(inspect.signature(getattr(AmazonPayClient, name)).parameters.values())[1:]
+    needed = [p for p in taken if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    return f"{name}({', '.join(f'{p.name}=…' if p.kind is p.KEYWORD_ONLY else p.name for p in needed)})"

@@ -1,0 +1,16 @@
+"""Static pictures of things, as HTML and as text: what a notebook commits and a forge, a page or a terminal shows.
+
+    show(permission)                     # what it is, what its state means, what a merchant can do now
+    show(CHARGE, here="Authorized")      # the table of its life
+    show(refusal)                        # what happened, and the way out
+
+One content, two forms: `views` turns a thing into blocks, and a block knows both of its forms, so neither can say
+less than the other.  Outputs repeat: nothing here looks at a clock, makes an id or prints a key.
+"""
+
+from amazonpay_nb.workbench.claims import RECORD_MIME, Claim, Result
+from amazonpay_nb.workbench.show.blocks import Shown
+from amazonpay_nb.workbench.show.notes import FIELD_NOTES
+from amazonpay_nb.workbench.show.views import show
+
+__all__ = ["FIELD_NOTES", "RECORD_MIME", "Claim", "Result", "Shown", "show"]

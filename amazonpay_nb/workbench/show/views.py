@@ -1,0 +1,339 @@
+"""How each kind of thing is shown: one function a type, from the thing to blocks."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
+from functools import singledispatch
+from itertools import groupby
+from typing import Any
+
+from amazonpay_nb.client.journal import Exchange
+from amazonpay_nb.client.redaction import redact
+from amazonpay_nb.errors import AmazonPayError, ApiError, BuyerPageError, LocalError, Refused, TransportError
+from amazonpay_nb.signing import Algorithm
+from amazonpay_nb.signing.keys import MerchantKeys
+from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
+from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
+from amazonpay_nb.spec.reasons import Retry, retry_advice
+from amazonpay_nb.spec.state_reasons import state_reason
+from amazonpay_nb.spec.states import MACHINES, Actor, Machine, Transition
+from amazonpay_nb.workbench.claims import Claim, mark
+from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts
+from amazonpay_nb.workbench.show.notes import FIELD_NOTES, is_price, leaves, notes_on
+from amazonpay_nb.workbench.show.rows import table_of
+
+__all__ = ["show"]
+
+_TITLES: dict[type[Resource], str] = {
+    CheckoutSession: "Checkout Session",
+    ChargePermission: "Charge Permission",
+    Charge: "Charge",
+    Refund: "Refund",
+}
+_PEOPLE = ("buyer", "shippingAddress", "billingAddress")
+_TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
+_SIGNED_HEADERS = re.compile(r"SignedHeaders=([^,\s]+)")
+_FINGERPRINT = re.compile(r"(SHA256:)([A-Za-z0-9+/]{43})")
+
+
+def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False) -> Shown:
+    """Return a display of *thing*, with secrets and buyer data masked.
+
+    Args:
+        thing: An object of the API, a key pair, findings, a machine or its rows, an error, an exchange, a payload, a
+            flow, a table, a text, or a list of such or of the rows of any table.
+        title: Replaces the caption.
+        here: For a machine: the state to mark.
+        reveal: For a key pair and findings: print the fingerprint, and of a key pair the public key too.  A private
+            key is never printed.
+    Raises:
+        TypeError: *here* or *reveal* means nothing for this kind of thing.
+    """
+    options = {name: value for name, value in (("here", here), ("reveal", reveal)) if value}
+    return Shown(tuple(_view(thing, **options))).titled(title)
+
+
+@singledispatch
+def _view(thing: Any, **options: Any) -> Iterable[Block]:
+    # Whatever can show itself does, a pandas table for one; nothing is imported to find out.
+    if options:
+        raise TypeError(f"{', '.join(options)}: no such choice for {type(thing).__name__}")
+    if hasattr(thing, "_repr_html_"):
+        return [Foreign("", repr(thing), thing._repr_html_())]
+    return [Prose(redact(repr(thing)))]
+
+
+@_view.register
+def _text(thing: str) -> Iterator[Block]:
+    words = str(redact(thing))
+    yield Code("", words) if "\n" in words else Prose(words)
+
+
+# --- What the API answers with ----------------------------------------------------------------------------------------
+
+
+@_view.register
+def _resource(thing: Resource) -> Iterator[Block]:
+    name = _TITLES[type(thing)]
+    yield facts(name, [*_object_facts(thing, _state_facts(name, thing))])
+    yield Prose(_possible(MACHINES[name], thing.state))
+    if isinstance(thing, CheckoutSession) and thing.constraints:
+        yield Prose("As long as a constraint is left, Amazon refuses to complete or to finalize it.")
+
+
+@_view.register
+def _buyer(thing: Buyer) -> Iterator[Block]:
+    yield facts("Buyer", [*_object_facts(thing)])
+
+
+def _object_facts(thing: Resource | Buyer, state: Iterable[tuple[str, str]] = ()) -> Iterator[tuple[str, str]]:
+    # Ids first, then the state, then the rest in Amazon's order, times last.
+    values = dict(_values(redact(thing.model_dump(by_alias=True))))
+    rest = {path: value for path, value in values.items() if path.partition(".")[0] != "statusDetails"}
+    ids = [path for path in rest if path.endswith("Id") and "." not in path]
+    times = [path for path in values if path.endswith("Timestamp")]
+    yield from ((path, rest[path]) for path in ids)
+    yield from state
+    yield from ((path, value) for path, value in rest.items() if path not in ids and path not in times)
+    yield from ((path, values[path]) for path in times)
+
+
+def _state_facts(name: str, thing: Resource) -> Iterator[tuple[str, str]]:
+    details = thing.status_details
+    yield Name("statusDetails.state"), details.state
+    given: list[tuple[str | None, str | None]]
+    given = [(reason.reason_code, reason.reason_description) for reason in details.reasons or []]
+    for code, description in given or [(details.reason_code, details.reason_description)]:
+        known = state_reason(name, details.state, code)
+        yield Name("reasonCode"), code or ""
+        yield "what it means", known.meaning if known else str(redact(description or ""))
+        yield "next step", known.next_step if known else ""
+
+
+def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in document.items():
+        found = [(path, _readable(leaf)) for path, leaf in leaves(value, name)]
+        if name in _PEOPLE and found:
+            # Mostly hidden, so one row says which details there are.
+            yield Name(name), ", ".join(f"{path.removeprefix(name + '.')} {leaf}" for path, leaf in found)
+        else:
+            yield from ((Name(path), leaf) for path, leaf in found)
+
+
+def _readable(value: Any) -> str:
+    if is_price(value):
+        return f"{value['amount']} {value['currencyCode']}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, str):
+        return _LOOPBACK_PORT.sub(r"\1:PORT", _TIMESTAMP.sub(r"\1-\2-\3 \4:\5:\6 UTC", value))
+    return json.dumps(value)  # true and false, as they travel
+
+
+# --- The life of the objects ------------------------------------------------------------------------------------------
+
+
+@_view.register
+def _machine(thing: Machine, *, here: str = "") -> Iterator[Block]:
+    if here and here not in thing.states:
+        raise ValueError(f"{thing.name} has no state {here!r}; its states: {', '.join(thing.states)}")
+    order = list(dict.fromkeys(row.source for row in thing.rows))
+    rows = sorted(thing.rows, key=lambda row: order.index(row.source))
+    yield from _transitions(f"The life of a {thing.name}", rows, here)
+    if here:
+        yield Prose(f"● Here: {here}. {_possible(thing, here)}")
+
+
+@_view.register
+def _transition(thing: Transition) -> Iterator[Block]:
+    yield from _transitions("Transition", [thing])
+
+
+def _transitions(caption: str, rows: Sequence[Transition], here: str = "") -> Iterator[Block]:
+    cells = (
+        (f"● {row.source}" if row.source == here else row.source, row.trigger, row.actor, row.target, row.reason or "")
+        for row in rows
+    )
+    yield Table(caption, ("in state", "this happens", "who", "next state", "reason"), tuple(cells), grouped=True)
+    for trigger, then in dict.fromkeys((row.trigger, then) for row in rows for then in row.then):
+        condition = f", if {then.when} is true" if then.when else ""
+        yield Prose(f"“{trigger}” also reaches the {then.machine}: “{then.trigger}”{condition}.")
+
+
+def _possible(machine: Machine, state: str) -> str:
+    calls = [row.trigger for row in machine.allowed(state, Actor.MERCHANT)]
+    return f"A merchant can now: {', '.join(calls) or 'do nothing more with it'}."
+
+
+# --- Lists ------------------------------------------------------------------------------------------------------------
+
+
+@_view.register(list)
+@_view.register(tuple)
+def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
+    if thing and all(isinstance(row, Transition) for row in thing):
+        yield from _transitions("Transitions", thing)
+    elif thing and all(isinstance(row, Claim) for row in thing):
+        yield _verdicts("Claims", [(claim.ok, claim.text) for claim in thing if claim.ok is not None], reveal)
+    elif thing and all(_is_finding(row) for row in thing):
+        yield _verdicts("Check", thing, reveal)
+    elif all(isinstance(item, _SCALARS) for item in thing):
+        yield Code("", _pretty(thing))
+    else:
+        for kind, same in ((kind, list(group)) for kind, group in groupby(thing, type)):
+            if is_dataclass(kind) and _view.dispatch(kind) is _view.dispatch(object):
+                yield table_of(same)
+            else:
+                for item in same:
+                    yield from _view(item)
+
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+def _is_finding(row: Any) -> bool:
+    return isinstance(row, tuple) and len(row) == 2 and isinstance(row[0], bool) and isinstance(row[1], str)
+
+
+def _verdicts(caption: str, rows: Sequence[tuple[bool, str]], reveal: bool) -> Table:
+    words = {True: f"{mark(True)} good", False: f"{mark(False)} wrong"}
+    return Table(caption, (), tuple((words[ok], _without_fingerprint(redact(text), reveal)) for ok, text in rows))
+
+
+def _without_fingerprint(text: str, reveal: bool) -> str:
+    # A new key pair has a new fingerprint: an output that prints it never repeats.
+    return text if reveal else _FINGERPRINT.sub(lambda found: f"{found[1]}({len(found[2])} characters)", text)
+
+
+# --- Keys -------------------------------------------------------------------------------------------------------------
+
+
+@_view.register
+def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
+    salt = Algorithm(thing.algorithm).salt_length
+    rows = [
+        (Name("publicKeyId"), thing.public_key_id or "none yet: Amazon gives it when the public key is uploaded"),
+        ("environment", thing.environment or "neutral: the path says /sandbox/ or /live/"),
+        ("algorithm", f"{thing.algorithm}: RSASSA-PSS with SHA-256 and a salt of {salt} bytes"),
+        ("private key", f"RSA, {thing.private_key.key_size} bits, never shown"),
+        ("fingerprint of the public key", _without_fingerprint(thing.fingerprint, reveal)),
+    ]
+    yield facts("Merchant keys", rows)
+    if reveal:
+        yield Code("Public key", thing.public_pem.strip())
+
+
+# --- What went wrong --------------------------------------------------------------------------------------------------
+
+_SILENT = "Nothing; the buyer need not know."
+# What the branches without an answer of Amazon mean, and whether to send again.
+_WITHOUT_ANSWER: tuple[tuple[type[AmazonPayError], str, str], ...] = (
+    (BuyerPageError, "The buyer did not come through the pages; your server sent nothing.", "No: correct it first."),
+    (LocalError, "Your own code noticed it in time and sent nothing.", "No: correct it first."),
+    (TransportError, "No answer came; whether Amazon did the work is not known.", retry_advice(Retry.SAME_KEY)),
+)
+
+
+@_view.register
+def _error(thing: AmazonPayError) -> Iterator[Block]:
+    meaning, retry = next(((m, r) for kind, m, r in _WITHOUT_ANSWER if isinstance(thing, kind)), ("", ""))
+    rows = [
+        ("what happened", redact(thing.message)),
+        ("what it means", getattr(thing, "meaning", meaning)),
+        ("send it again", retry),
+        ("next step", redact(thing.advice)),
+    ]
+    yield facts(type(thing).__name__, rows)
+
+
+@_view.register
+def _api_error(thing: ApiError) -> Iterator[Block]:
+    pause = f" Amazon asks for {thing.retry_after:g} seconds." if thing.retry_after else ""
+    call = f"{thing.operation}: " if thing.operation else ""
+    rows = [
+        ("what happened", f"{call}{thing.status_code} {thing.reason_code}\n{redact(thing.amazon_message)}"),
+        ("what it means", thing.meaning),
+        ("send it again", thing.idempotency_advice + pause),
+        ("next step", redact(thing.advice)),
+        ("tell the buyer", thing.tell_the_buyer or _SILENT),
+        (Name("x-amz-pay-request-id"), thing.request_id),
+    ]
+    yield facts(type(thing).__name__, rows)
+
+
+@_view.register
+def _refused(thing: Refused) -> Iterable[Block]:
+    return _view(thing.error) if thing.error else [Prose("Nothing was refused.")]
+
+
+# --- What travels -----------------------------------------------------------------------------------------------------
+
+
+@_view.register
+def _exchange(thing: Exchange) -> Iterator[Block]:
+    # When it happened is left out: everything else repeats from run to run.
+    answer = "no answer" if thing.status is None else f"{thing.status} {thing.outcome}".strip()
+    rows = [
+        ("operation", thing.operation),
+        ("request", Name(f"{thing.method} {redact(thing.path)}")),
+        ("answer", f"{mark(not thing.failed)} {answer}"),
+        ("idempotency key", thing.idempotency_key),
+        ("attempt", str(thing.attempt)),
+        ("lost because", str(redact(thing.error))),
+        (Name("x-amz-pay-request-id"), thing.request_id),
+    ]
+    yield facts("Exchange", rows)
+    if headers := _signed_headers(thing.headers):
+        yield Table("Signed headers", ("header", "value"), headers)
+    if thing.request is not None:
+        yield Code("Request body", _pretty(thing.request))
+    if thing.response is not None:
+        yield Code("Answer", _pretty(thing.response))
+
+
+def _signed_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    # What else travels (host and port, lengths, encodings) belongs to the connection and differs from run to run.
+    given = {name.lower(): value for name, value in headers.items()}
+    signed = _SIGNED_HEADERS.search(given.get("authorization", ""))
+    names = (*signed[1].lower().split(";"), "authorization") if signed else ()
+    shown = {name: given[name] for name in names if name in given}
+    return tuple((Name(name), str(value)) for name, value in redact(shown).items())
+
+
+@_view.register(Mapping)
+def _payload(thing: Mapping[str, Any]) -> Iterator[Block]:
+    safe = redact(thing)
+    yield Code("", _pretty(safe))
+    if rows := notes_on(safe):
+        yield Table("What each field says", ("field", "meaning"), tuple((Name(field), note) for field, note in rows))
+
+
+# A free port is another one in every run.
+_LOOPBACK_PORT = re.compile(r"(127\.0\.0\.1|localhost):\d+")
+
+
+def _pretty(value: Any) -> str:
+    # What is not JSON is named, never spelled out: its representation may hold what redaction does not know.
+    named = redact(value)
+    text = json.dumps(named, ensure_ascii=False, indent=2, default=lambda other: f"({type(other).__name__})")
+    return _LOOPBACK_PORT.sub(r"\1:PORT", text)
+
+
+@_view.register
+def _flow(thing: Flow) -> Iterator[Block]:
+    fields = dict.fromkeys((*thing.required, *thing.fixed, *thing.forbidden))
+    rows = tuple((Name(field), _rule(thing, field), FIELD_NOTES.get(field, "")) for field in fields)
+    yield Table(thing.title, ("field of the signed payload", "rule", "what it says"), rows)
+    visits = zip(range(1, len(thing.visits) + 1), thing.visits, thing.returns_to, strict=True)
+    pages = tuple((str(n), "\n".join(PAGES[page] for page in visit), Name(field)) for n, visit, field in visits)
+    yield Table("On Amazon's pages", ("visit", "pages, as far as they apply", "then the buyer is sent to"), pages)
+    body = "repeats the amount" if thing.complete_with_amount else "sends {}"
+    ending = "Get Buyer takes it" if thing.opens == SIGN_IN else f"Complete Checkout Session {body}"
+    yield Prose(f"Amazon adds {thing.returns_with} to each address. {ending}.")
+
+
+def _rule(flow: Flow, field: str) -> str:
+    if field in flow.forbidden:
+        return "left out"
+    return f"is {json.dumps(flow.fixed[field])}" if field in flow.fixed else "required"

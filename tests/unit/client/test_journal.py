@@ -1,0 +1,403 @@
+import base64
+import copy
+import json
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from amazonpay_nb.client.journal import (
+    AMAZON_PAY_API,
+    AMAZON_PAY_PAGES,
+    BUYER,
+    PARTICIPANTS,
+    SHOP_PAGE,
+    SHOP_SERVER,
+    Exchange,
+    Journal,
+)
+from amazonpay_nb.client.redaction import redact
+from amazonpay_nb.spec.states import CHARGE, NEW, REFUND, Machine
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+CHARGE_ID = "S01-1234567-7654321-C012345"
+OTHER_CHARGE_ID = "S01-1234567-7654321-C067890"
+REFUND_ID = "S01-1234567-7654321-R012345"
+ZERO = Decimal(0)
+COLUMNS = ["authorised", "captured", "refunded"]
+
+
+def price(amount: str, currency: str = "USD") -> dict[str, str]:
+    return {"amount": amount, "currencyCode": currency}
+
+
+def exchange(operation: str, response: dict[str, Any] | None, status: int | None = 200, **more: Any) -> Exchange:
+    return Exchange(NOON, operation, "POST", "/v2/charges", status, response=response, **more)
+
+
+def charge(operation: str, state: str, amount: str = "14.00", **more: Any) -> Exchange:
+    captured = more.pop("captured", None)
+    body = {
+        "chargeId": more.pop("charge_id", CHARGE_ID),
+        "chargeAmount": price(amount, more.get("currency", "USD")),
+        "captureAmount": captured and price(captured, more.pop("currency", "USD")),
+        "statusDetails": {"state": state, "reasonCode": None},
+    }
+    return exchange(operation, body, 201 if operation == "createCharge" else 200)
+
+
+def refund(operation: str, state: str, amount: str = "5.00") -> Exchange:
+    body = {"refundId": REFUND_ID, "chargeId": CHARGE_ID, "refundAmount": price(amount)}
+    return exchange(operation, {**body, "statusDetails": {"state": state}})
+
+
+def journal(*exchanges: Exchange) -> Journal:
+    kept = Journal()
+    for each in exchanges:
+        kept.record(each)
+    return kept
+
+
+def usd(kept: Journal) -> dict[str, Decimal]:
+    return kept.totals().get("USD", dict.fromkeys([*COLUMNS, "balance"], Decimal(0)))
+
+
+def rows(kept: Journal) -> list[tuple[str, ...]]:
+    return [tuple(row) for row in kept.ledger().itertuples(index=False)]
+
+
+# Redaction
+
+base64_signatures = st.binary(min_size=128, max_size=512).map(lambda raw: base64.b64encode(raw).decode())
+pem_texts = st.tuples(st.sampled_from(["PRIVATE KEY", "RSA PRIVATE KEY", "CERTIFICATE"]), base64_signatures).map(
+    lambda kind: f"-----BEGIN {kind[0]}-----\n{kind[1][:64]}\n{kind[1][64:]}\n-----END {kind[0]}-----"
+)
+secret_texts = st.one_of(base64_signatures, pem_texts, st.emails())
+around = st.text(alphabet="abc XYZ.:,'[]()\n", max_size=20)
+BUYER_FIELDS = (
+    "name", "email", "phoneNumber", "addressLine1", "addressLine2", "addressLine3", "city", "county", "district",
+    "districtOrCounty", "stateOrRegion", "postalCode",
+)  # fmt: skip
+SECRET_FIELDS = ("signature", "x-amz-pay-authtoken", "buyerToken", "controlToken", "client_secret", "private_key")
+json_data = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | secret_texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*BUYER_FIELDS, "note"]), inner),
+    max_leaves=12,
+)
+
+
+@given(secret=secret_texts, before=around, after=around)
+def test_no_secret_survives_in_a_text(secret: str, before: str, after: str) -> None:
+    """E-mail addresses, PEM texts and signatures are found wherever they stand."""
+    text = f"{before} {secret} {after}"
+    assert secret not in redact(text)
+    assert secret not in redact({"message": [text]})["message"][0]
+
+
+@given(key=st.sampled_from(BUYER_FIELDS + SECRET_FIELDS), upper=st.booleans(), text=st.text("qwxz0123", min_size=12))
+def test_no_value_of_a_secret_field_survives(key: str, upper: bool, text: str) -> None:
+    """What stands under the name of a buyer's or a secret field is masked, at any depth and inside JSON in a string."""
+    inner = {key.upper() if upper else key: text}
+    redacted = redact({"shippingAddressList": [json.dumps(inner)], "list": [inner], "nested": {key: {"more": text}}})
+    assert text not in json.dumps(redacted)
+
+
+@given(json_data)
+def test_redaction_is_pure_and_can_be_repeated(value: Any) -> None:
+    """Redaction leaves its argument alone, and redacting twice is redacting once."""
+    before = copy.deepcopy(value)
+    once = redact(value)
+    assert value == before
+    assert redact(once) == once
+
+
+def test_unset_fields_stay_visible() -> None:
+    """A null says that Amazon did not tell; there is nothing to hide."""
+    body = {"name": None, "email": "", "signature": None, "countryCode": "US", "postalCode": 98109}
+    assert redact(body) == {**body, "postalCode": "(hidden)"}
+
+
+def test_the_authorization_header_keeps_all_but_its_signature() -> None:
+    """Algorithm, key id and signed headers teach; the signature is shown by length."""
+    start = "AMZN-PAY-RSASSA-PSS-V2 PublicKeyId=SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B, SignedHeaders=accept;content-type, "
+    headers = {"Authorization": f"{start}Signature={'x' * 344}", "accept": "application/json"}
+    assert redact(headers) == {"Authorization": f"{start}Signature=(344 characters)", "accept": "application/json"}
+    assert redact({"authorization": "Bearer abcdef"}) == {"authorization": "(13 characters)"}
+
+
+def test_a_buyer_id_is_shown_in_part() -> None:
+    """Two buyers can be told apart by the end of a long identifier; a short one is hidden."""
+    shown = {"buyerId": "amzn1.account.…PLE7"}
+    assert redact({"buyerId": "amzn1.account.AE5CXQZ4EXAMPLE7"}) == redact(shown) == shown
+    assert redact({"buyerId": "amzn1.account.EXAMPLE"}) == {"buyerId": "amzn1.account.…"}
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("/v2/buyers/Atza%7CIwEB", "/v2/buyers/(11 characters)"),
+        ("/sandbox/v2/authorizationTokens/amzn.mws.1?merchantId=A3", "/sandbox/v2/authorizationTokens/(10 characters)?merchantId=A3"),  # noqa: E501
+        ("https://shop.example/in?buyerToken=Atza|Iw/EB&lang=en", "https://shop.example/in?buyerToken=(10 characters)&lang=en"),  # noqa: E501
+        ("mailto=susie%40example.com", "mailto=(19 characters)"),
+        ("/v2/checkoutSessions/bd504926-f659-4ad7-a1a9-9a747aaf5275/complete",) * 2,
+        ("[not JSON",) * 2,
+    ],
+)  # fmt: skip
+def test_secrets_in_addresses_are_masked_where_they_stand(text: str, redacted: str) -> None:
+    """Only the secret part of an address goes; the rest still tells the story."""
+    assert redact(text) == redacted
+
+
+def test_json_inside_a_string_is_changed_only_where_it_must_be() -> None:
+    """A payload without secrets is shown exactly as it was signed."""
+    payload = '{ "storeId" : "amzn1.application-oa2-client.1" }'
+    assert redact({"payloadJSON": payload}) == {"payloadJSON": payload}
+    assert redact('{"email": "susie@example.com", "n": 1}') == '{"email":"(hidden)","n":1}'
+
+
+# The journal
+
+
+def test_an_exchange_is_redacted_on_the_way_in() -> None:
+    """Nothing that a journal gives out holds what must not be seen, and later changes do not reach it."""
+    body = {"buyer": {"name": "Susie Smith"}, "statusDetails": {"state": "Open"}}
+    sent = Exchange(
+        NOON, "getBuyer", "GET", "/v2/buyers/secret-token", 200, headers={"authorization": "Bearer secret-token"},
+        request={"email": "susie@example.com"}, response=body, error="at https://x.example/?token=secret-token",
+    )  # fmt: skip
+    kept = Journal()
+    assert kept.record(sent) is kept[-1]
+    body["statusDetails"]["state"] = "Completed"
+    step = kept.step(AMAZON_PAY_PAGES, SHOP_PAGE, "return with buyerToken=secret-token", NOON)
+    assert step.text == "return with buyerToken=(12 characters)"
+    shown = json.dumps(kept.export()) + kept.log().to_string() + kept.diagram().svg()
+    assert "Open" in shown
+    assert not any(secret in shown for secret in ("Susie", "susie", "secret-token"))
+
+
+def test_entries_keep_their_order() -> None:
+    """A journal is a sequence of exchanges and steps, and can start afresh."""
+    kept = journal(charge("createCharge", "Authorized"))
+    step = kept.step(BUYER, AMAZON_PAY_PAGES, "Approve", NOON)
+    assert len(kept) == 2
+    assert list(kept) == [kept[0], step]
+    assert kept.exchanges == (kept[0],)
+    assert repr(kept) == "Journal(1 exchanges, 1 steps)"
+    kept.clear()
+    assert list(kept) == []
+
+
+def test_the_log_has_a_row_for_each_attempt() -> None:
+    """A lost answer and its retry are two rows with one key; times appear only when asked for."""
+    kept = journal(
+        exchange("createCharge", None, None, idempotency_key="k1", error="ReadTimeout"),
+        exchange("createCharge", {"statusDetails": {"state": "Authorized"}}, 201, idempotency_key="k1", attempt=2),
+        exchange("createCharge", {"reasonCode": "SoftDeclined", "message": "…"}, 422, idempotency_key="k2"),
+    )
+    kept.step(BUYER, AMAZON_PAY_PAGES, "Approve", NOON)
+    log = kept.log()
+    assert list(log.columns) == ["operation", "request", "status", "outcome", "idempotency key", "attempt"]
+    assert [tuple(row) for row in log.itertuples(index=False)] == [
+        ("createCharge", "POST /v2/charges", "no answer", "ReadTimeout", "k1", 1),
+        ("createCharge", "POST /v2/charges", 201, "Authorized", "k1", 2),
+        ("createCharge", "POST /v2/charges", 422, "SoftDeclined", "k2", 1),
+    ]
+    assert list(kept.log(times=True)["at"]) == [NOON] * 3
+
+
+def test_an_export_is_json_in_amazons_spelling() -> None:
+    """Other programs read camelCase names and UTC times."""
+    tokyo = timezone(timedelta(hours=9))
+    sent = Exchange(datetime(2026, 1, 15, 21, tzinfo=tokyo), "getCharge", "GET", "/v2/charges/1", 404, request_id="r-1")
+    kept = journal(sent)
+    kept.step(BUYER, AMAZON_PAY_PAGES, "Approve", NOON)
+    first, second = json.loads(json.dumps(kept.export()))
+    assert first["kind"] == "exchange"
+    assert first["at"] == "2026-01-15T12:00:00Z"
+    assert (first["requestId"], first["idempotencyKey"]) == ("r-1", "")
+    source_and_target = {"source": BUYER, "target": AMAZON_PAY_PAGES}
+    assert second == {"kind": "step", "at": "2026-01-15T12:00:00Z", "text": "Approve", **source_and_target}
+
+
+def test_threads_may_append_at_once() -> None:
+    """No entry is lost when several threads record."""
+    kept = Journal()
+    threads = [
+        threading.Thread(target=lambda: [kept.step(BUYER, SHOP_PAGE, "x", NOON) for _ in range(200)]) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept) == 1600
+
+
+def test_an_empty_journal_shows_empty_tables() -> None:
+    """Every projection works before anything has happened, with its columns."""
+    kept = Journal()
+    assert (len(kept), kept.export(), kept.totals(), kept.diagram().messages) == (0, [], {}, ())
+    assert kept.log().empty
+    assert list(kept.ledger().columns) == ["operation", "object", "currency", *COLUMNS, "balance"]
+
+
+# The ledger
+
+
+def test_a_partial_capture_releases_the_rest() -> None:
+    """The whole authorisation goes; what was captured comes; what is refunded goes again."""
+    kept = journal(
+        charge("createCharge", "Authorized"),
+        charge("captureCharge", "Captured", captured="10.00"),
+        refund("createRefund", "RefundInitiated"),
+        refund("getRefund", "Refunded"),
+    )
+    assert rows(kept) == [
+        ("createCharge", CHARGE_ID, "USD", "14.00", "0.00", "0.00", "0.00"),
+        ("captureCharge", CHARGE_ID, "USD", "-14.00", "10.00", "0.00", "10.00"),
+        ("createRefund", REFUND_ID, "USD", "0.00", "0.00", "5.00", "5.00"),
+    ]
+    assert kept.totals() == {
+        "USD": {"authorised": ZERO, "captured": Decimal(10), "refunded": Decimal(5), "balance": Decimal(5)}
+    }
+
+
+def test_replays_count_once() -> None:
+    """A stored answer that arrives again after the capture changes nothing, nor does a lost answer or a refusal."""
+    created, captured = charge("createCharge", "Authorized"), charge("captureCharge", "Captured", captured="14.00")
+    lost = exchange("createCharge", None, None)
+    declined = exchange("createCharge", {"reasonCode": "SoftDeclined"}, 422)
+    once = journal(created, captured)
+    again = journal(lost, created, created, declined, captured, created, captured, charge("getCharge", "Captured"))
+    assert rows(again) == rows(once)
+    assert once.totals()["USD"]["balance"] == Decimal("14.00")
+
+
+def test_cancelled_and_declined_amounts_are_freed() -> None:
+    """Of two charges one is cancelled, the other captured; a declined refund is taken back."""
+    kept = journal(
+        charge("createCharge", "Authorized"),
+        charge("createCharge", "Captured", "20.00", charge_id=OTHER_CHARGE_ID, captured="20.00"),
+        charge("cancelCharge", "Canceled"),
+        refund("createRefund", "RefundInitiated"),
+        refund("getRefund", "Declined"),
+    )
+    assert [row[3:] for row in rows(kept)] == [
+        ("14.00", "0.00", "0.00", "0.00"),
+        ("0.00", "20.00", "0.00", "20.00"),
+        ("-14.00", "0.00", "0.00", "20.00"),
+        ("0.00", "0.00", "5.00", "15.00"),
+        ("0.00", "0.00", "-5.00", "20.00"),
+    ]
+
+
+@pytest.mark.parametrize(("status", "authorised"), [(200, "14.00"), (202, "0")])
+def test_completion_authorises_the_amount_that_was_asked_for(status: int, authorised: str) -> None:
+    """Complete Checkout Session answers with a charge id alone; a pending one (202) holds nothing yet."""
+    completed = exchange(
+        "completeCheckoutSession", {"chargeId": CHARGE_ID}, status, request={"chargeAmount": price("14.00")}
+    )
+    kept = journal(completed)
+    assert usd(kept)["authorised"] == Decimal(authorised)
+    kept.record(charge("getCharge", "Captured", captured="14.00"))
+    assert kept.totals()["USD"]["captured"] == Decimal("14.00")
+
+
+def test_currencies_are_kept_apart() -> None:
+    """Yen has no decimals and its own balance."""
+    yen = charge("createCharge", "Captured", "500", charge_id=OTHER_CHARGE_ID, captured="500", currency="JPY")
+    kept = journal(charge("createCharge", "Captured", captured="14.00"), yen)
+    assert rows(kept)[1] == ("createCharge", OTHER_CHARGE_ID, "JPY", "0", "500", "0", "500")
+    assert {currency: total["balance"] for currency, total in kept.totals().items()} == {"USD": 14, "JPY": 500}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, {}, {"chargeId": CHARGE_ID}, {"chargeId": CHARGE_ID, "chargeAmount": price("x"), "statusDetails": None},
+     {"chargeId": None, "chargeAmount": price("1.00"), "statusDetails": {"state": "Authorized"}},
+     {"chargeId": CHARGE_ID, "chargeAmount": price("x"), "statusDetails": {"state": "Authorized"}}],
+)  # fmt: skip
+def test_an_answer_without_money_is_no_row(body: dict[str, Any] | None) -> None:
+    """Setting up a wallet completes without a charge, and a garbled answer does not break the ledger."""
+    operations = ("getCharge", "completeCheckoutSession", "createRefund", "getChargePermission")
+    assert journal(*(exchange(operation, body) for operation in operations)).ledger().empty
+
+
+@pytest.mark.parametrize(("machine", "answer"), [(CHARGE, charge), (REFUND, refund)])
+def test_the_ledger_follows_every_documented_transition(machine: Machine, answer: Any) -> None:
+    """Whatever the object goes through, its latest state counts, and an answer of an earlier one does not."""
+    operation = f"get{machine.name}"
+    moves = [row for row in machine.rows if row.source not in (NEW, row.target)]
+    for row in moves:
+        replayed = (row.source, row.target, row.source)
+        assert usd(journal(*(answer(operation, state) for state in replayed))) == usd(
+            journal(answer(operation, row.target))
+        )
+    assert len(moves) >= 3
+
+
+CALLS = (("createCharge", "Authorized"), ("captureCharge", "Captured"), ("cancelCharge", "Canceled"))
+steps = st.one_of(
+    st.builds(
+        lambda call, amount, charge_id: charge(call[0], call[1], amount, charge_id=charge_id),
+        st.sampled_from(CALLS),
+        st.sampled_from(["14.00", "0.01"]),
+        st.sampled_from([CHARGE_ID, OTHER_CHARGE_ID]),
+    ),
+    st.sampled_from([refund("createRefund", "RefundInitiated"), refund("getRefund", "Declined")]),
+)
+
+
+@settings(deadline=None)  # the first table imports pandas
+@given(st.lists(steps, max_size=12))
+def test_the_columns_of_the_ledger_add_up_to_the_totals(run: list[Exchange]) -> None:
+    """Movements and totals are two views of the same money."""
+    kept = journal(*run)
+    total = usd(kept)
+    ledger = kept.ledger()
+    assert {column: sum(map(Decimal, ledger[column])) for column in COLUMNS} == {c: total[c] for c in COLUMNS}
+    assert Decimal(ledger["balance"].iloc[-1] if len(ledger) else 0) == total["balance"]
+
+
+# The diagram
+
+
+def test_the_diagram_tells_the_run_in_order() -> None:
+    """Participants stand in their usual order; refusals and lost answers are marked; a retry says so."""
+    kept = Journal()
+    kept.step(BUYER, AMAZON_PAY_PAGES, "Approve", NOON)
+    kept.step(AMAZON_PAY_PAGES, SHOP_PAGE, "return", NOON)
+    for each in (
+        exchange("createCharge", None, None, error="ReadTimeout"),
+        exchange("createCharge", {"reasonCode": "HardDeclined"}, 422, attempt=2),
+        charge("createCharge", "Authorized"),
+        exchange("closeChargePermission", None, 200),
+        exchange("getCharge", None, None),
+    ):
+        kept.record(each)
+    diagram = kept.diagram()
+    assert diagram.participants == (*PARTICIPANTS,)
+    assert diagram.text().splitlines() == [
+        "1. Buyer → Amazon Pay pages: Approve",
+        "2. Amazon Pay pages → Shop page: return",
+        "3. Shop server → Amazon Pay API: POST /v2/charges",
+        "   ← ✗ no answer: ReadTimeout",
+        "4. Shop server → Amazon Pay API: POST /v2/charges (attempt 2)",
+        "   ← ✗ 422 HardDeclined",
+        "5. Shop server → Amazon Pay API: POST /v2/charges",
+        "   ← 201 Authorized",
+        "6. Shop server → Amazon Pay API: POST /v2/charges",
+        "   ← 200",
+        "7. Shop server → Amazon Pay API: POST /v2/charges",
+        "   ← ✗ no answer",
+    ]
+
+
+def test_only_those_who_took_part_are_drawn() -> None:
+    """A run of API calls has two lifelines; a stranger stands last."""
+    kept = journal(charge("createCharge", "Authorized"))
+    assert kept.diagram().participants == (SHOP_SERVER, AMAZON_PAY_API)
+    kept.step("Bank", BUYER, "challenge", NOON)
+    assert kept.diagram().participants == (BUYER, SHOP_SERVER, AMAZON_PAY_API, "Bank")

@@ -1,0 +1,224 @@
+"""One call in five languages: what is there to be said is said, in each language's own spelling."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.client.journal import Exchange
+from amazonpay_nb.client.snippets import LANGUAGES, PRIVATE_KEY_FILE, call_of, snippet
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError, ConflictError
+from amazonpay_nb.shop.buyer import approve
+from amazonpay_nb.spec.operations import OPERATIONS
+from tests.interop.test_node_sdk import sdk  # noqa: F401 (a fixture)
+
+RESULT = "https://shop.example/result"
+ODD = 'Café « Zoë » it\'s 50% \\ "quoted" $HOME'
+SDKS = [name for name in LANGUAGES if name != "curl"]
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator("na", seed=7, https=True) as running:
+        yield running
+
+
+def prices(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currencyCode": "USD"}
+
+
+@pytest.fixture(scope="module")
+def exchanges(emulator: Emulator) -> dict[str, Exchange]:
+    """A run from session to refund: the last exchange of each operation."""
+    merchant = emulator.merchant
+    auth = AmazonPayAuth(merchant.keys)
+    with AmazonPayClient(auth, environment="emulator", base_url=emulator.url, verify=emulator.verify) as client:
+        session = client.create_checkout_session(
+            store_id=merchant.store_id, charge_permission_type="PaymentMethodOnFile",
+            web_checkout_details={"checkoutResultReturnUrl": RESULT}, payment_details={"paymentIntent": "Confirm"},
+            payment_method_on_file_metadata={"setupOnly": True}, merchant_metadata={"customInformation": ODD},
+        ).checkout_session_id  # fmt: skip
+        client.get_checkout_session(session)
+        with httpx.Client(verify=emulator.verify, trust_env=False) as browser:
+            approve(f"{emulator.url}/checkout?amazonCheckoutSessionId={session}", http=browser)
+        permission = client.complete_checkout_session(session).charge_permission_id
+        assert permission
+        client.get_charge_permission(permission)
+        client.update_charge_permission(permission, merchant_metadata={"noteToBuyer": ODD})
+        charge = client.create_charge(charge_permission_id=permission, charge_amount=prices("14.00")).charge_id
+        client.capture_charge(charge, capture_amount=prices("14.00"), soft_descriptor="SHOP")
+        client.get_charge(charge)
+        refund = client.create_refund(charge_id=charge, refund_amount=prices("4.00")).refund_id
+        client.get_refund(refund)
+        with pytest.raises(ConflictError):
+            client.cancel_charge(charge, cancellation_reason=ODD)
+        client.close_charge_permission(permission, closure_reason=ODD)
+    return {exchange.operation: exchange for exchange in client.journal.exchanges}
+
+
+def written_in(language: str, exchange: Exchange) -> str:
+    return snippet(language, exchange)
+
+
+# ---- cURL ------------------------------------------------------------------------------------------------------------
+
+
+def test_curl_says_method_address_signed_headers_and_body(exchanges: dict[str, Exchange], emulator: Emulator) -> None:
+    """A shell reads it back as what was sent; the signature is its length."""
+    exchange = exchanges["updateChargePermission"]
+    comment, _, command = written_in("curl", exchange).partition("\n")
+    words = shlex.split(command)
+    given = dict(zip(words[1::2], words[2::2], strict=False))
+    assert comment.startswith("# The signature is shown by its length")
+    assert words[:4] == ["curl", "--request", "PATCH", f"http{emulator.url[5:]}{exchange.path}"]
+    assert json.loads(words[-1]) == {"merchantMetadata": {"noteToBuyer": ODD}}
+    sent = [word for word in words if word.startswith(("accept:", "content-type:", "x-amz-pay-", "authorization:"))]
+    assert [word.partition(":")[0] for word in sent][-1] == "authorization"
+    assert sent[-1].endswith("Signature=(344 characters)")
+    assert given["--data-binary"] == words[-1]
+
+
+def test_curl_sends_no_body_where_there_is_none(exchanges: dict[str, Exchange]) -> None:
+    """A GET is only its address and headers."""
+    assert "--data-binary" not in written_in("curl", exchanges["getCharge"])
+
+
+# ---- the SDKs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", SDKS)
+def test_each_sdk_has_the_call_under_its_documented_name(language: str, exchanges: dict[str, Exchange]) -> None:
+    """.NET begins a method with a capital; the object's id comes first."""
+    for operation, exchange in exchanges.items():
+        name = operation[0].upper() + operation[1:] if language == "dotnet" else operation
+        program = written_in(language, exchange)
+        assert program.count(f"{name}(") == 1
+        object_id = call_of(exchange).object_id
+        assert bool(object_id) == ("{id}" in OPERATIONS[operation].path)
+        assert object_id in program
+
+
+def body_in(language: str, program: str) -> Any:
+    """Read the body as the language would."""
+    if language == "node":
+        text = program.partition("const payload = ")[2].partition("};")[0] + "}"
+    elif language == "php":
+        text = program.partition("<<<'JSON'\n")[2].partition("\nJSON;")[0]
+    else:
+        text = program.partition('"""')[2].partition('"""')[0]
+    return json.loads(text.replace("\\\\", "\\") if language == "java" else text)
+
+
+@pytest.mark.parametrize("language", SDKS)
+def test_the_body_survives_every_spelling(language: str, exchanges: dict[str, Exchange]) -> None:
+    """Quotes, backslashes, dollars and letters that are not ASCII mean something else in each language."""
+    exchange = exchanges["createCheckoutSession"]
+    assert exchange.request
+    assert body_in(language, written_in(language, exchange)) == exchange.request
+
+
+@pytest.mark.parametrize("language", SDKS)
+def test_idempotency_key_and_simulation_code_are_headers(language: str, exchanges: dict[str, Exchange]) -> None:
+    """And nothing else is: the SDK makes and signs the rest."""
+    exchange = exchanges["createCharge"]
+    simulated = replace(exchange, headers={**exchange.headers, "x-amz-pay-simulation-code": "SoftDeclined"})
+    program = written_in(language, simulated)
+    assert program.count(exchange.idempotency_key) == program.count("SoftDeclined") == 1
+    assert program.count("x-amz-pay-") == 2
+    assert "headers" not in written_in(language, exchanges["getCharge"])
+
+
+@pytest.mark.parametrize(
+    ("language", "sandbox", "region"),
+    [
+        ("node", "sandbox: true", 'region: "eu"'),
+        ("php", "'sandbox' => true", "'region' => 'eu'"),
+        ("java", ".setEnvironment(Environment.SANDBOX)", ".setRegion(Region.EU)"),
+        ("dotnet", "environment: Environment.Sandbox", "region: Region.Europe"),
+    ],
+)
+def test_a_neutral_key_needs_the_environment(
+    language: str, sandbox: str, region: str, exchanges: dict[str, Exchange]
+) -> None:
+    """A key with a prefix decides by itself, and the snippet says nothing about it."""
+    exchange = exchanges["getCharge"]
+    assert sandbox not in written_in(language, exchange)
+    key = exchange.headers["authorization"].replace("PublicKeyId=SANDBOX-", "PublicKeyId=")
+    headers = {**exchange.headers, "authorization": key, "x-amz-pay-region": "eu"}
+    neutral = replace(exchange, headers=headers, path=f"/sandbox{exchange.path}")
+    program = written_in(language, neutral)
+    assert sandbox in program
+    assert region in program
+    live = written_in(language, replace(neutral, path=f"/live{exchange.path}"))
+    assert sandbox not in live
+    assert "live" in live.lower() or "sandbox: false" in live or "'sandbox' => false" in live
+
+
+def test_dotnet_gives_its_constructors_what_they_ask_for(exchanges: dict[str, Exchange]) -> None:
+    """Its requests are classes; what their constructors do not take is filled in afterwards."""
+    charge = exchanges["createCharge"].request
+    assert charge
+    permission = charge["chargePermissionId"]
+    made = f'new CreateChargeRequest("{permission}", 14.00m, Currency.USD);'
+    assert made in written_in("dotnet", exchanges["createCharge"])
+    capture = written_in("dotnet", exchanges["captureCharge"])
+    assert "new CaptureChargeRequest(14.00m, Currency.USD);" in capture
+    assert body_in("dotnet", capture) == {"softDescriptor": "SHOP"}
+    assert f"new CloseChargePermissionRequest({json.dumps(ODD, ensure_ascii=False)});" in written_in(
+        "dotnet", exchanges["closeChargePermission"]
+    )
+
+
+def test_what_was_not_signed_cannot_be_written(exchanges: dict[str, Exchange]) -> None:
+    """Neither can a language that nobody knows."""
+    with pytest.raises(ConfigurationError, match="not a signed call"):
+        snippet("node", replace(exchanges["getCharge"], headers={}))
+    with pytest.raises(ConfigurationError, match="language='cobol' does not exist"):
+        snippet("cobol", exchanges["getCharge"])
+
+
+# ---- Node, really ----------------------------------------------------------------------------------------------------
+
+# What can be asked a second time, with the same key where there is one.
+REPEATED = [
+    ("createCheckoutSession", "checkoutSessionId"),
+    ("getCheckoutSession", "checkoutSessionId"),
+    ("getChargePermission", "chargePermissionId"),
+    ("createCharge", "chargeId"),
+    ("captureCharge", "chargeId"),
+    ("getCharge", "chargeId"),
+    ("createRefund", "refundId"),
+    ("getRefund", "refundId"),
+]
+
+
+@pytest.mark.interop
+def test_the_snippets_for_node_are_the_same_calls(
+    request: pytest.FixtureRequest, emulator: Emulator, exchanges: dict[str, Exchange], tmp_path: Path
+) -> None:
+    """Amazon's SDK runs them as they are: each answers what the client was answered, so the key was the same too."""
+    modules = request.getfixturevalue("sdk").parents[1]
+    shutil.copy(emulator.merchant.private_key_file, tmp_path / PRIVATE_KEY_FILE)
+    environment = {**os.environ, "NODE_PATH": str(modules), "NODE_NO_WARNINGS": "1", "NO_PROXY": "127.0.0.1"}
+    service = emulator.url.removeprefix("https://")
+    for operation, identifier in REPEATED:
+        exchange = exchanges[operation]
+        program = snippet("node", exchange, service=service)
+        done = subprocess.run(
+            ["node", "-e", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+        status, _, data = done.stdout.partition(" ")
+        assert (status, done.stderr) == (str(exchange.status), "")
+        assert exchange.response
+        assert json.loads(data)[identifier] == exchange.response[identifier]

@@ -1,0 +1,64 @@
+"""A notebook that is made ready to be shown to others, and what stands beside the buyer's page."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from amazonpay_nb import workbench
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.demo import prepared, steps, with_values
+from amazonpay_nb.runs.runner import find_notebooks
+from amazonpay_nb.workbench.parameters import PRESET, preset
+
+SOURCE = """\
+region: str = "na"  # na, eu oder jp – „Länder“
+cards: list = [
+    "1111",
+]
+count = 3; amount: str = "14.00"  # €
+"""
+CHANGED = """\
+region: str = "jp"  # na, eu oder jp – „Länder“
+cards: list = []
+count = 4; amount: str = "9 \\" €"  # €
+"""
+
+
+def test_values_take_the_place_of_the_defaults_and_nothing_else_changes() -> None:
+    """Comments, order and unknown names stay; text of any kind is written as Python reads it."""
+    values = {"region": "jp", "cards": [], "count": 4, "amount": '9 " €', "unheard_of": 1}
+    assert with_values(SOURCE, values) == CHANGED
+    assert ast.parse(CHANGED)
+    assert with_values(SOURCE, {}) == SOURCE
+
+
+@pytest.mark.parametrize("path", find_notebooks([]), ids=lambda path: path.stem)
+def test_each_step_begins_with_its_heading_and_leads_to_no_other_notebook(path: Path) -> None:
+    """A chapter stands alone in front of others; its cells keep ids of their own."""
+    shown = steps(prepared(path, {"merchant_name": "Corner Shop"})).cells
+    assert len({cell.id for cell in shown}) == len(shown)
+    assert not [cell.source for cell in shown if cell.cell_type == "markdown" and ".ipynb" in cell.source]
+    headings = [line for cell in shown if cell.cell_type == "markdown" for line in cell.source.splitlines()[1:]]
+    assert not [line for line in headings if line.startswith(("# ", "## ", "### "))]
+
+
+def test_a_setting_is_checked_with_the_region_that_a_workbench_is_opened_in() -> None:
+    """Pounds are possible in Europe, and in North America they are refused."""
+    preset({"currency": "GBP"})
+    try:
+        wb = workbench.open(region="eu", buyer="script")
+        assert wb.amount == {"amount": "14.00", "currencyCode": "GBP"}
+        wb.close()
+        with pytest.raises(ConfigurationError, match="'GBP' is not a ledger currency of this region"):
+            workbench.open(region="na", buyer="script")
+    finally:
+        PRESET.clear()
+
+
+async def play() -> tuple[workbench.Workbench, str]:
+    wb = workbench.open(buyer="script")
+    wb.set_up_keys()
+    arrival = await wb.set_up_visit()
+    wb.client.complete_checkout_session(arrival.checkout_session_id)
+    return wb, arrival.checkout_session_id

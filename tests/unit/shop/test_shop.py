@@ -1,0 +1,264 @@
+"""The demonstration shop: what an order costs, what its pages say, and which arrival is which."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from amazonpay_nb.errors import BuyerPageError
+from amazonpay_nb.shop import Arrival, Cart, Review, Storefront, Visit, delivery_specifications
+from amazonpay_nb.shop.buyer import find_change, place_order, read_page
+from amazonpay_nb.shop.cart import DELIVERIES, DELIVERY_COUNTRIES, Line
+from amazonpay_nb.spec.answers import CheckoutSession
+from amazonpay_nb.spec.regions import REGIONS
+
+SCRIPT = "https://amazon.example/checkout.js"
+REDIRECT = "https://amazon.example/checkout/processing?amazonCheckoutSessionId=s-1"
+HOSTILE = '</script><script>alert("1")</script>'
+ADDRESS = {
+    "name": "Ada Example", "addressLine1": "1 Sample Way", "city": "Seattle", "stateOrRegion": "WA",
+    "postalCode": "98101", "countryCode": "US",
+}  # fmt: skip
+
+
+def usd(amount: str, currency: str = "USD") -> dict[str, str]:
+    return {"amount": amount, "currencyCode": currency}
+
+
+def session(**fields: Any) -> CheckoutSession:
+    body = {
+        "checkoutSessionId": "s-1",
+        "statusDetails": {"state": "Open"},
+        "webCheckoutDetails": {"amazonPayRedirectUrl": None},
+        "shippingAddress": ADDRESS,
+        "paymentPreferences": [{"paymentDescriptor": "Visa ****1111 (Amazon Pay)"}],
+        "constraints": [{"constraintId": "ChargeAmountNotSet", "description": "chargeAmount is not set."}],
+    }
+    return CheckoutSession.model_validate(body | fields)
+
+
+@pytest.fixture
+def shop() -> Iterator[Storefront]:
+    """A shop on a port of its own."""
+    shop = Storefront("Corner <Shop>")
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
+def visit(shop: Storefront) -> Visit:
+    """A visit whose buyer is to review an order."""
+    visit = shop.new_visit()
+    visit.ask(SCRIPT, Review.of(session()), Cart.of("Coffee beans", usd("14.00")))
+    return visit
+
+
+# --- What it costs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("currency", sorted({c for row in REGIONS.values() for c in row.ledger_currencies}))
+def test_an_order_costs_its_articles_and_its_delivery_exactly(currency: str) -> None:
+    """The sum is that of the decimals, in the currency's own number of places."""
+    cart = Cart.of("Coffee beans", usd("3", currency), quantity=3).with_delivery("express")
+
+    express = DELIVERIES[currency][1].cost
+    assert Decimal(cart.total["amount"]) == 9 + express
+    assert ("." in cart.total["amount"]) == (currency != "JPY")
+    assert cart.total["currencyCode"] == currency
+
+
+def test_decimals_that_a_float_gets_wrong_add_up() -> None:
+    """0.10 three times and a delivery of 0.00 are 0.30, not 0.30000000000000004."""
+    cart = Cart("USD", (Line("Sample", 3, Decimal("0.10")),), "standard")
+
+    assert (cart.goods, cart.total) == (usd("0.30"), usd("0.30"))
+    assert str(cart) == "3 × Sample: 0.30 USD\nDelivery: Standard, three to five days: 0.00 USD\nTotal: 0.30 USD"
+
+
+def test_what_is_not_sent_has_no_delivery() -> None:
+    """A digital article has no choices and no added cost."""
+    cart = Cart.of("Ride", usd("14.00"), delivered=False)
+
+    assert (cart.deliveries, cart.chosen, cart.total) == ((), None, usd("14.00"))
+    with pytest.raises(ValueError, match="'express' is not offered; choose nothing"):
+        cart.with_delivery("express")
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_shop_names_the_countries_it_delivers_to(region: str) -> None:
+    """A whole country is an empty object."""
+    restrictions = delivery_specifications(region)["addressRestrictions"]
+
+    assert restrictions == {"type": "Allowed", "restrictions": {country: {} for country in DELIVERY_COUNTRIES[region]}}
+
+
+# --- The review page --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "lines"),
+    [
+        ({}, ("Ada Example", "1 Sample Way", "Seattle WA 98101", "US")),
+        ({"countryCode": "DE", "stateOrRegion": None}, ("Ada Example", "1 Sample Way", "98101 Seattle", "DE")),
+        ({"countryCode": "JP"}, ("98101", "WA Seattle", "1 Sample Way", "Ada Example", "JP")),
+    ],
+)
+def test_an_address_is_written_as_its_country_does(changed: dict[str, Any], lines: tuple[str, ...]) -> None:
+    """The order of the lines differs; what is not there leaves no gap."""
+    assert Review.of(session(shippingAddress=ADDRESS | changed)).address == lines
+
+
+def test_the_review_page_says_where_to_how_and_how_much(visit: Visit) -> None:
+    """Address, payment method, deliveries with their costs, and the total."""
+    page = httpx.get(visit.order_url).text
+
+    for text in ("Deliver to", "1 Sample Way", "Visa ****1111", "4.99", "Order total", "14.00"):
+        assert text in page
+    assert page.count("<h1") == 1
+    form, _ = read_page(page)
+    assert form is not None
+    assert (form.options["delivery"], form.fields["delivery"], form.buttons) == (
+        ["standard", "express"],
+        "standard",
+        ["order"],
+    )
+
+
+def test_each_change_leads_to_amazon_with_the_session(visit: Visit) -> None:
+    """`bindChangeAction` gets the id and the kind of change; the script's host is Amazon's."""
+    query = "amazonCheckoutSessionId=s-1&changeAction"
+    assert find_change(visit.order_url, "changePayment").endswith(f"/checkout/initiate_auth?{query}=changePayment")
+    assert find_change(visit.order_url, "changeAddress").startswith("https://amazon.example/checkout/initiate_auth?")
+
+
+def test_an_order_without_an_address_has_no_address_to_change(visit: Visit) -> None:
+    """With `PayOnly` there is one change button, and nothing is delivered."""
+    visit.ask(SCRIPT, Review.of(session(shippingAddress=None)), Cart.of("Ride", usd("14.00"), delivered=False))
+
+    assert "Deliver to" not in httpx.get(visit.order_url).text
+    with pytest.raises(BuyerPageError, match=r"(?s)does not offer changeAddress.*It offers changePayment"):
+        find_change(visit.order_url, "changeAddress")
+
+
+def test_what_a_buyer_is_called_cannot_become_part_of_the_page(shop: Storefront, visit: Visit) -> None:
+    """Names, descriptors, articles and ids come from elsewhere: nothing of them is markup or script."""
+    hostile = session(
+        checkoutSessionId=HOSTILE,
+        shippingAddress=ADDRESS | {"name": HOSTILE},
+        paymentPreferences=[{"paymentDescriptor": HOSTILE}],
+    )
+    visit.ask(SCRIPT, Review.of(hostile), Cart.of(HOSTILE, usd("14.00")))
+    visit.offer(SCRIPT, {"placement": "Cart", "merchantId": HOSTILE}, cart=visit.cart)
+
+    pages = [httpx.get(url).text for url in (visit.order_url, visit.page_url)]
+    assert [page.count("<script") for page in pages] == [2, 2]
+    assert all("alert(&#34;1&#34;)" in page and "Corner &lt;Shop&gt;" in page for page in pages)
+
+
+def test_an_order_is_an_arrival_with_the_chosen_delivery(visit: Visit) -> None:
+    """The server has its turn: the buyer waits on the shop's page, and the cart holds what was chosen."""
+    address = place_order(visit.order_url, "express")
+    page = httpx.get(address)
+
+    assert address == f"{visit.address('ordered')}?amazonCheckoutSessionId=s-1"
+    assert "telling Amazon Pay" in page.text
+    assert visit.arrival.result(timeout=0) == Arrival("ordered", "s-1")
+    assert visit.cart is not None
+    assert visit.cart.total == usd("18.99")
+
+
+def test_an_order_goes_straight_on_when_amazon_knows_its_amount(visit: Visit) -> None:
+    """What the session holds is final: the delivery can no longer be chosen, and the button leads to Amazon."""
+    visit.ask(SCRIPT, Review.of(session(webCheckoutDetails={"amazonPayRedirectUrl": REDIRECT}, constraints=[])))
+
+    assert 'name="delivery"' not in httpx.get(visit.order_url).text
+    assert place_order(visit.order_url) == REDIRECT
+    with pytest.raises(BuyerPageError, match="does not offer delivery='express'"):
+        place_order(visit.order_url, "express")
+
+
+@pytest.mark.parametrize("form", [{}, {"delivery": "pigeon"}])
+def test_a_delivery_that_is_not_offered_is_no_order(visit: Visit, form: dict[str, str]) -> None:
+    """The page comes again and says what is wrong."""
+    answer = httpx.post(visit.order_url, data=form)
+
+    assert answer.status_code == 400
+    assert read_page(answer.text)[1] == "Choose one of the deliveries."
+    assert not visit.arrival.done()
+    with pytest.raises(BuyerPageError, match=r"(?s)does not offer delivery='pigeon'.*It offers standard, express"):
+        place_order(visit.order_url, "pigeon")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_order_that_was_never_shown_is_not_known(shop: Storefront, method: str) -> None:
+    """Neither a visit without a review page nor an address of another run."""
+    assert httpx.request(method, shop.new_visit().order_url).status_code == 404
+    assert httpx.request(method, f"{shop.url}/order/0123").status_code == 404
+
+
+# --- The first page ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "placement", "heading", "call"),
+    [
+        ("button", "Other", "Your payment methods", 'renderButton("#AmazonPayButton", {'),
+        ("button", "Cart", "Your basket", 'renderButton("#AmazonPayButton", {'),
+        ("button", "Home", "Welcome", 'renderButton("#AmazonPayButton", {'),
+        ("load", "Home", "Welcome back", "initCheckout({"),
+        ("click", "Other", "Your payment method", "initCheckout({"),
+    ],
+)
+def test_a_page_goes_to_amazon_as_it_is_told(
+    shop: Storefront, start: str, placement: str, heading: str, call: str
+) -> None:
+    """With Amazon's button, by itself, or with a button of the shop's own."""
+    visit = shop.new_visit()
+    page = httpx.get(visit.offer(SCRIPT, {"placement": placement}, start=start)).text
+
+    assert f"<h1>{heading}</h1>" in page
+    assert f"amazon.Pay.{call}" in page
+    assert ('addEventListener("click"' in page, 'id="AmazonPayButton"' in page) == (start == "click", start == "button")
+
+
+# --- Arrivals ---------------------------------------------------------------------------------------------------------
+
+
+def test_each_stay_at_amazon_has_an_arrival_of_its_own(visit: Visit) -> None:
+    """A later stage waits for the later arrival, even where both come to the same address."""
+    first = visit.begin_stay()
+    assert visit.begin_stay() is first, "showing a page again waits for the same arrival"
+    httpx.get(visit.review_url, params={"amazonCheckoutSessionId": "s-1"})
+    second = visit.begin_stay()
+    httpx.get(visit.review_url, params={"amazonCheckoutSessionId": "s-1"})
+    third = visit.begin_stay()
+    httpx.get(visit.result_url, params={"amazonCheckoutSessionId": "s-1"})
+
+    assert [stay.result(timeout=0).kind for stay in (first, second, third)] == ["review", "review", "result"]
+
+
+def test_a_reloaded_page_is_no_second_arrival(visit: Visit) -> None:
+    """Nobody waits for it, so it changes nothing."""
+    for session_id in ("s-1", "s-1", "s-2"):
+        httpx.get(visit.result_url, params={"amazonCheckoutSessionId": session_id})
+
+    assert visit.arrival.result(timeout=0) == Arrival("result", "s-1")
+
+
+@pytest.mark.parametrize("name", ["amazonCheckoutSessionId", "checkoutSessionId", "CheckoutSessionId"])
+def test_every_documented_spelling_of_the_parameter_is_read(visit: Visit, name: str) -> None:
+    """The guide prints three spellings."""
+    httpx.get(visit.signed_in_url, params={name: "s-1"})
+
+    assert visit.arrival.result(timeout=0) == Arrival("signed-in", "s-1")
+
+
+def test_a_buyer_token_is_kept_and_not_shown(visit: Visit) -> None:
+    """It opens the buyer's data for a day, so no output may hold it."""
+    httpx.get(visit.signed_in_url, params={"buyerToken": "token-1"})
+
+    arrival = visit.arrival.result(timeout=0)
+    assert (arrival.kind, arrival.buyer_token) == ("signed-in", "token-1")
+    assert "token-1" not in repr(arrival)

@@ -1,0 +1,188 @@
+"""The tables of states: every state and trigger is a row or a refusal, and nothing leaks out of them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.rules.transitions import fire_due, move, require, settle
+from amazonpay_nb.emulator.store import Record, Store
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.regions import region
+from amazonpay_nb.spec.simulations import SIMULATIONS
+from amazonpay_nb.spec.states import (
+    BUYER_SHOWN,
+    CHARGE,
+    MACHINES,
+    MERCHANT,
+    NEW,
+    TIMERS,
+    Actor,
+    Machine,
+    NotAllowed,
+    Transition,
+)
+
+PAIRS = [
+    (machine, state, trigger)
+    for machine in MACHINES.values()
+    for state in (NEW, *machine.states)
+    for trigger in machine.triggers
+]
+ROWS = [(machine, row) for machine in MACHINES.values() for row in machine.rows]
+
+
+def by_pair(value: object) -> str:
+    return value.name if isinstance(value, Machine) else str(value)
+
+
+def in_state(machine: Machine, state: str) -> Record:
+    details = {"state": state, "reasons": None, "reasonCode": None, "lastUpdatedTimestamp": "20260115T120000Z"}
+    return Record(machine.name, "x", "m", {"statusDetails": None if state == NEW else details})
+
+
+@pytest.mark.parametrize(("machine", "state", "trigger"), PAIRS, ids=by_pair)
+def test_every_pair_is_a_row_or_a_refusal(machine: Machine, state: str, trigger: str) -> None:
+    """There is no third case, in the table and in the emulator alike."""
+    rows = [row for row in machine.rows if (row.source, row.trigger) == (state, trigger)]
+    record = in_state(machine, state)
+    assert machine.has(state, trigger) is bool(rows)
+    if rows:
+        assert machine.step(state, trigger) is rows[0]
+        assert require(record, trigger) is rows[0]
+        return
+    with pytest.raises(NotAllowed) as error:
+        machine.step(state, trigger)
+    assert f"{machine.name} is {state}" in str(error.value)
+    assert error.value.possible == tuple(row.trigger for row in machine.allowed(state, MERCHANT))
+    if machine.name != "Refund":  # no call of a merchant acts on a refund
+        with pytest.raises(Refusal) as refusal:
+            require(record, trigger)
+        assert refusal.value.status == 422
+        assert f"{machine.name} x is {state}" in refusal.value.message
+
+
+@pytest.mark.parametrize(("machine", "row"), ROWS, ids=lambda v: v.name if isinstance(v, Machine) else v.trigger)
+def test_a_follow_up_names_what_exists(machine: Machine, row: Transition) -> None:
+    """The related machine has the trigger."""
+    assert all(follow_up.trigger in MACHINES[follow_up.machine].triggers for follow_up in row.then)
+    assert row.actor in Actor
+    assert row.target != NEW
+
+
+PRICE = {"amount": "14.00", "currencyCode": "USD"}
+PARENTS = {"Charge": "Charge Permission", "Refund": "Charge"}
+
+
+def placed(world: World, kind: str, state: str, permission_type: str) -> Record:
+    """Return an object in a state that is part of a world, below the objects it hangs on."""
+    parent = placed(world, PARENTS[kind], "Chargeable", permission_type).id if kind in PARENTS else ""
+    record = in_state(MACHINES[kind], state)
+    record.id, record.parent = f"{kind}-1", parent
+    record.hidden = {"capture": PRICE, "month": "2026-02", "calendar": {}}
+    if kind == "Charge":
+        record.hidden["type"] = permission_type
+    record.document |= {
+        "chargePermissionType": permission_type, "chargeAmount": PRICE, "refundAmount": PRICE,
+        "refundedAmount": PRICE, "limits": {"amountLimit": PRICE, "amountBalance": PRICE},
+        "expirationTimestamp": "20260301T000000Z",
+    }  # fmt: skip
+    world.store.put(record)
+    return record
+
+
+@pytest.mark.parametrize("permission_type", BUYER_SHOWN)
+@pytest.mark.parametrize(("machine", "row"), ROWS, ids=lambda v: getattr(v, "name", None) or f"{v.source}-{v.trigger}")
+def test_a_row_is_what_happens(machine: Machine, row: Transition, permission_type: str) -> None:
+    """Every row of the tables moves an object of the emulator to its target, and writes its reason and no other."""
+    world = World(Store(), region("na"), start=datetime(2026, 2, 1, tzinfo=UTC))
+    record = placed(world, machine.name, row.source, permission_type)
+    move(world, record, row.trigger)
+    details = record.document["statusDetails"] or {"state": NEW}
+    shown = [reason["reasonCode"] for reason in details.get("reasons") or []] or [details.get("reasonCode")]
+    assert (details["state"], shown) == (row.target, [row.reason])
+    world.store.close()
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: f"{timer.machine}-{timer.state}")
+def test_a_timer_pulls_a_row(timer: object) -> None:
+    """In its state the trigger is possible."""
+    row = next(t for t in TIMERS if t is timer)
+    assert MACHINES[row.machine].step(row.state, row.trigger)
+
+
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=by_pair)
+def test_every_state_can_be_reached(machine: Machine) -> None:
+    """From nothing, by the rows; and a diagram shows all of them."""
+    reached, before = {NEW}, set[str]()
+    while reached != before:
+        before = set(reached)
+        reached |= {row.target for row in machine.rows if row.source in reached}
+    assert reached == {NEW, *machine.states}
+    assert all(state in machine.mermaid() for state in machine.states)
+
+
+def test_final_states_are_the_documented_ones() -> None:
+    """No row leads out of them to another state."""
+    final = {name: {s for s in machine.states if machine.is_final(s)} for name, machine in MACHINES.items()}
+    assert final == {
+        "Checkout Session": {"Completed", "Canceled"},
+        "Charge Permission": {"Closed"},
+        "Charge": {"Captured", "Declined", "Canceled"},
+        "Refund": {"Refunded", "Declined"},
+    }
+
+
+def test_every_changing_operation_is_a_trigger() -> None:
+    """The titles of operations are the words of the tables."""
+    for operation in OPERATIONS.values():
+        if operation.acts_on:
+            assert operation.title in MACHINES[operation.acts_on].triggers
+
+
+def test_two_rows_cannot_share_a_state_and_a_trigger() -> None:
+    """A table that contradicts itself is refused."""
+    with pytest.raises(ValueError, match="share a state and a trigger"):
+        Machine("Charge", (CHARGE.rows[0], CHARGE.rows[0]))
+
+
+@pytest.mark.parametrize(
+    ("machine", "row"),
+    [(machine, row) for machine, row in ROWS if row.source == row.target],
+    ids=lambda v: v.name if isinstance(v, Machine) else f"{v.source}-{v.trigger}",
+)
+def test_an_update_is_no_change_of_state(machine: Machine, row: Transition) -> None:
+    """A row back to its own state writes a new reason, or nothing at all."""
+    world = World(Store(), region("na"), start=datetime(2026, 2, 1, tzinfo=UTC))
+    record = in_state(machine, row.source)
+    before = dict(record.document["statusDetails"])
+    move(world, record, row.trigger)
+    if row.reason is None:
+        assert record.document["statusDetails"] == before
+    else:
+        assert record.document["statusDetails"]["reasons"][0]["reasonCode"] == row.reason
+    world.store.close()
+
+
+def test_real_time_is_not_set_back_to_what_was_due() -> None:
+    """A machine that was asleep fires late, and its clock stays the wall clock."""
+    world = World(Store(), region("na"), real_time=True)
+    session = placed(world, "Checkout Session", "Open", "OneTime")
+    world.store.plan(session, "Expire", "2026-02-01T00:00:00+00:00")
+    world.store.put(session)
+    before = world.clock.now()
+    (fired,) = fire_due(world, before)
+    assert (fired["at"], fired["trigger"]) == ("2026-02-01T00:00:00Z", "Expire")
+    assert world.clock.now() >= before
+    world.store.close()
+
+
+def test_a_simulation_must_lead_somewhere() -> None:
+    """A row of the simulations that no transition fits is a mistake of the tables, and says so."""
+    world = World(Store(), region("na"), start=datetime(2026, 2, 1, tzinfo=UTC))
+    wrong = replace(SIMULATIONS["captureCharge", "CaptureInitiated"], later_state="Authorized")
+    with pytest.raises(LookupError, match="CaptureInitiated leads nowhere"):
+        settle(world, in_state(CHARGE, "CaptureInitiated"), "Capture", wrong)
+    world.store.close()

@@ -1,0 +1,239 @@
+"""What a notebook opens: every wrong input ends with one message, before anything is sent."""
+
+import asyncio
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from amazonpay_nb import workbench
+from amazonpay_nb.client.button import (
+    express_payload,
+    set_up_payload,
+    sign_button,
+    sign_in_and_set_up_payload,
+    sign_in_payload,
+    update_payload,
+)
+from amazonpay_nb.errors import BuyerPageError, ConfigurationError
+from amazonpay_nb.signing.keys import generate, save
+from amazonpay_nb.workbench import Workbench
+from amazonpay_nb.workbench.bench import VARIABLES
+
+
+@pytest.fixture
+def wb() -> Iterator[Workbench]:
+    """A workbench on the emulator, without keys."""
+    bench = workbench.open(buyer="script")
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"environment": "test"}, "emulator, sandbox, live"),
+        ({"environment": "live"}, "allow_live=True"),
+        ({"environment": "sandbox", "buyer": "script"}, 'buyer="you"'),
+        ({"region": "uk"}, "na, eu, jp"),
+        ({"amount": "14.005"}, "too many decimals"),
+        ({"regoin": "eu"}, "Did you mean region"),
+    ],
+)
+def test_a_wrong_value_starts_nothing(given: dict[str, str], message: str) -> None:
+    """The message names the parameter and what it may be."""
+    with pytest.raises(ConfigurationError, match=f"(?s){message}"):
+        workbench.open(**given)  # type: ignore[arg-type]
+
+
+def test_without_keys_there_is_no_client(wb: Workbench) -> None:
+    """The message names the cell to run."""
+    with pytest.raises(ConfigurationError, match=r"set_up_keys\(\) first"):
+        wb.client.get_charge("x")
+
+
+def test_keys_are_made_once_and_for_their_owner_alone(wb: Workbench) -> None:
+    """Running the cell again keeps the pair; the file has mode 0600 and goes with the workbench."""
+    keys = wb.set_up_keys()
+    path = wb._key_folder / "private.pem"
+
+    assert wb.set_up_keys() is keys
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert all(ok for ok, _ in wb.check_keys())
+    wb.close()
+    assert not path.exists()
+
+
+def test_the_same_story_has_the_same_ids() -> None:
+    """Two runs differ in nothing that a notebook shows."""
+
+    def ids() -> tuple[str, ...]:
+        bench = workbench.open(buyer="script")
+        keys = bench.set_up_keys()
+        visit = bench.shop.new_visit()
+        payload = set_up_payload(bench.store_id, result_url=visit.result_url)
+        arrival = asyncio.run(bench.show_button(visit, sign_button(payload, keys)).returned())
+        session = bench.client.complete_checkout_session(arrival.checkout_session_id)
+        key = bench.journal[-1].idempotency_key  # type: ignore[union-attr]
+        bench.close()
+        return bench.store_id, keys.public_key_id, visit.token, str(session.charge_permission_id), key
+
+    assert ids() == ids()
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment variables of a real account, with a key of our own."""
+    path = tmp_path / "private.pem"
+    save(generate(), path)
+    values = {
+        "private_key_file": str(path), "public_key_id": "SANDBOX-" + "A" * 24, "merchant_id": "A1", "store_id": "s",
+    }  # fmt: skip
+    before = dict(os.environ)
+    os.environ.update({VARIABLES[name]: value for name, value in values.items()})
+    yield values
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_a_real_account_comes_from_the_environment(account: dict[str, str]) -> None:
+    """The same names hold Amazon's values, and the button's script is Amazon's."""
+    bench = workbench.open(environment="sandbox", region="eu", buyer="you")
+    keys = bench.set_up_keys()
+
+    assert (bench.merchant_id, bench.store_id, keys.public_key_id) == ("A1", "s", account["public_key_id"])
+    assert bench.script_url == "https://static-eu.payments-amazon.com/checkout.js"
+    assert bench.emulator is None
+    bench.close()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("private_key_file", None, "AMAZON_PAY_PRIVATE_KEY_FILE is not set"),
+        ("private_key_file", "/nowhere/private.pem", "private.pem"),
+        ("public_key_id", "LIVE-" + "A" * 24, "is for live, not for sandbox"),
+    ],
+)
+def test_a_wrong_account_is_named(account: dict[str, str], variable: str, value: str | None, message: str) -> None:
+    """A missing variable, a missing file and a key of another environment are found before the first request."""
+    if value is None:
+        del os.environ[VARIABLES[variable]]
+    else:
+        os.environ[VARIABLES[variable]] = value
+    bench = workbench.open(environment="sandbox", buyer="you")
+
+    def send() -> None:
+        bench.set_up_keys()
+        bench.client.get_charge("S01-0000000-0000000-C000000")
+
+    with pytest.raises(ConfigurationError, match=message):
+        send()
+    bench.close()
+
+
+def test_a_failed_claim_stops_the_run(wb: Workbench) -> None:
+    """A claim is an assertion that also goes into the report."""
+    assert wb.claim("c", "It holds.", True)._repr_mimebundle_()["text/plain"] == "✓ It holds."
+    with pytest.raises(AssertionError, match="c: It holds"):
+        wb.claim("c", "It holds.", False)
+
+
+def test_the_page_is_a_frame_for_you_and_a_line_for_a_script(wb: Workbench) -> None:
+    """A committed output must not hold a port, and a person needs the page."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    page = wb.show_button(visit, sign_button(set_up_payload("s", result_url=visit.result_url), wb.keys))
+
+    assert page._repr_mimebundle_() == {"text/plain": repr(page)}
+    assert wb.shop.url not in repr(page)
+    wb.buyer = "you"
+    assert f'src="{page.url}"' in page._repr_mimebundle_()["text/html"]
+
+
+def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cell that waits at once shows the page by itself, and a page that was shown is not shown twice."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    page = wb.show_button(visit, sign_button(set_up_payload("s", result_url=visit.result_url), wb.keys))
+    wb.buyer = "you"
+
+    for _ in range(2):
+        with pytest.raises(BuyerPageError):
+            asyncio.run(page.returned(timeout=0.05))
+        page._repr_mimebundle_()
+    assert capsys.readouterr().out.count(f"Press the button on {page.url}") == 1
+
+
+def test_nobody_answers_the_page(wb: Workbench) -> None:
+    """The wait has a time-out, and says that the page is still open."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    page = wb.show_button(visit, sign_button(set_up_payload("s", result_url=visit.result_url), wb.keys))
+    wb.buyer = "you"
+
+    with pytest.raises(BuyerPageError, match=r"(?s)within 0.05 seconds.*still open"):
+        asyncio.run(page.returned(timeout=0.05))
+
+
+# --- The ways to Amazon -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("show", ["show_button", "show_touchless"])
+def test_a_visitor_signs_in_with_and_without_a_button(wb: Workbench, show: str) -> None:
+    """The same payload, the same arrival; only the diagram tells how it began."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    payload = sign_in_and_set_up_payload(wb.store_id, sign_in_url=visit.signed_in_url)
+    page = getattr(wb, show)(visit, sign_button(payload, wb.keys), product_type="SignInAndSetup")
+    arrival = asyncio.run(page.returned())
+
+    assert arrival.kind == "signed-in"
+    assert wb.client.complete_checkout_session(arrival.checkout_session_id).buyer is not None
+    pressed = "press the Sign in with Amazon button" in wb.journal.diagram().text()
+    assert pressed == (show == "show_button")
+    assert ("open the shop's page" in wb.journal.diagram().text()) == (not pressed)
+
+
+def test_plain_sign_in_brings_a_token_for_the_buyer(wb: Workbench) -> None:
+    """The configuration stands under `signInConfig`; no Checkout Session comes back, and no output shows the token."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    payload = sign_in_payload(wb.store_id, sign_in_url=visit.signed_in_url, scopes=("name",))
+    page = wb.show_button(visit, sign_button(payload, wb.keys), product_type="SignIn")
+    arrival = asyncio.run(page.returned())
+
+    assert visit.button is not None
+    assert {"signInConfig", "createCheckoutSessionConfig"} & set(visit.button[1]) == {"signInConfig"}
+    assert (arrival.kind, arrival.checkout_session_id) == ("signed-in", "")
+    assert arrival.buyer_token not in repr(arrival)
+    assert wb.client.get_buyer(arrival.buyer_token).name
+
+
+def test_the_update_page_opens_from_a_button_of_the_shops_own(wb: Workbench) -> None:
+    """The Charge Permission keeps its id and gets another payment method."""
+    wb.set_up_keys()
+    session = wb.client.complete_checkout_session(asyncio.run(wb.set_up_visit()).checkout_session_id)
+    visit, wallet = wb.shop.new_visit(), str(session.charge_permission_id)
+    payload = update_payload(wb.store_id, wallet, result_url=visit.result_url)
+    arrival = asyncio.run(wb.show_update(visit, sign_button(payload, wb.keys)).returned(card="4444"))
+    updated = wb.client.complete_checkout_session(arrival.checkout_session_id)
+
+    assert (arrival.kind, updated.charge_permission_id) == ("result", wallet)
+    assert wb.client.get_charge_permission(wallet).payment_descriptor == "Mastercard ****4444 (Amazon Pay)"
+    assert "press the shop's own button" in wb.journal.diagram().text()
+
+
+def test_a_button_stands_where_its_flow_wants_it(wb: Workbench) -> None:
+    """Left out, the placement is the usual one; one that does not fit is named with those that do."""
+    wb.set_up_keys()
+    visit = wb.shop.new_visit()
+    signed = sign_button(express_payload(wb.store_id, review_url=visit.review_url), wb.keys)
+    wb.show_button(visit, signed, product_type="PayAndShip")
+
+    assert visit.button is not None
+    assert visit.button[1]["placement"] == "Cart"
+    with pytest.raises(ConfigurationError, match=r"(?s)'Home' does not fit.*Choose Cart or Product or Checkout"):
+        wb.show_button(visit, signed, placement="Home")

@@ -1,0 +1,158 @@
+import re
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, strategies as st
+
+from amazonpay_nb.client.sequence import Message, SequenceDiagram
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = '</text><script>alert("1")</script> & #35; %% ;\nend'
+
+RUN = SequenceDiagram(
+    ("Shop server", "Amazon Pay API"),
+    (
+        Message("Shop server", "Amazon Pay API", "POST /v2/charges"),
+        Message("Amazon Pay API", "Shop server", "201 Authorized", reply=True),
+        Message("Shop server", "Amazon Pay API", "POST /v2/charges"),
+        Message("Amazon Pay API", "Shop server", "422 SoftDeclined", reply=True, failed=True),
+        Message("Amazon Pay API", "Amazon Pay API", "expires", failed=True),
+    ),
+)
+
+messages = st.builds(Message, *[st.sampled_from("ABC")] * 2, st.text(max_size=200), st.booleans(), st.booleans())
+diagrams = st.builds(SequenceDiagram, st.just(("A", "B", "C")), st.lists(messages, max_size=6).map(tuple))
+
+
+def parsed(diagram: SequenceDiagram) -> ET.Element:
+    return ET.fromstring(diagram.svg())  # noqa: S314 (our own text)
+
+
+def drawn(diagram: SequenceDiagram) -> list[str]:
+    return [element.text or "" for element in parsed(diagram).iter(f"{SVG}text")]
+
+
+def test_messages_are_numbered_and_replies_are_not() -> None:
+    """The text form reads like a story and marks failures with a cross."""
+    assert repr(RUN).splitlines() == [
+        "1. Shop server → Amazon Pay API: POST /v2/charges",
+        "   ← 201 Authorized",
+        "2. Shop server → Amazon Pay API: POST /v2/charges",
+        "   ← ✗ 422 SoftDeclined",
+        "3. Amazon Pay API → Amazon Pay API: ✗ expires",
+    ]
+
+
+def test_mermaid_source_has_the_same_numbers() -> None:
+    """Replies are dashed, failures end in a cross."""
+    assert RUN.mermaid().splitlines() == [
+        "sequenceDiagram",
+        "    participant p1 as Shop server",
+        "    participant p2 as Amazon Pay API",
+        "    p1->>p2: 1. POST /v2/charges",
+        "    p2-->>p1: 201 Authorized",
+        "    p1->>p2: 2. POST /v2/charges",
+        "    p2--xp1: 422 SoftDeclined",
+        "    p2-xp2: 3. expires",
+    ]
+
+
+def test_mermaid_markup_in_a_text_is_escaped() -> None:
+    """A text stays one statement whatever it holds."""
+    line = SequenceDiagram(("A", "B"), (Message("A", "B", HOSTILE),)).mermaid().splitlines()[-1]
+    label = line.removeprefix("    p1->>p2: 1. ")
+    assert label.endswith(" end")
+    assert not re.search(r'[<>"&%]', label)
+    assert not re.search(r"[#;]", re.sub(r"#(\w+);", "", label))
+
+
+@given(diagrams)
+def test_every_picture_is_well_formed_and_repeats(diagram: SequenceDiagram) -> None:
+    """Any text gives parsable XML without script or reference, and one line of text for each message."""
+    svg = diagram.svg()
+    assert svg == SequenceDiagram(diagram.participants, diagram.messages).svg()
+    elements = {element.tag.removeprefix(SVG) for element in parsed(diagram).iter()}
+    assert elements <= {"svg", "title", "desc", "rect", "line", "g", "path", "circle", "text"}
+    assert len(diagram.text().splitlines()) == max(1, len(diagram.messages))
+    assert len(diagram.mermaid().splitlines()) == 4 + len(diagram.messages)
+
+
+def test_a_script_in_a_text_is_shown_not_run() -> None:
+    """Names and labels are escaped; a reader sees them as they are."""
+    diagram = SequenceDiagram(("<b>", "B"), (Message("<b>", "B", "<script>"),))
+    assert "<script" not in diagram.svg()
+    assert {"<b>", "<script>"} <= set(drawn(diagram))
+
+
+def test_the_picture_stands_alone_and_can_be_read_aloud() -> None:
+    """It has a role, a title and the whole story as its description, and names nothing outside itself."""
+    root = parsed(RUN)
+    assert root.get("role") == "img"
+    assert root.findtext(f"{SVG}title") == "Sequence diagram: Shop server, Amazon Pay API"
+    assert root.findtext(f"{SVG}desc") == RUN.text()
+    assert not re.search(r"href|url\(|\bid=|(?<!xmlns=\")https?:", RUN.svg())
+
+
+def test_a_failure_has_a_cross_and_a_reply_is_dashed() -> None:
+    """Neither is told by colour alone."""
+    groups = parsed(RUN).findall(f"{SVG}g")
+    paths = [[path.attrib for path in group.findall(f"{SVG}path")] for group in groups]
+    assert [len(each) for each in paths] == [2, 2, 2, 3, 3]  # line and arrowhead, and the cross
+    assert ["stroke-dasharray" in each[0] for each in paths] == [False, True, False, True, False]
+
+
+def test_long_labels_are_wrapped_and_at_last_cut() -> None:
+    """A path breaks at a slash; what does not fit in three lines ends in an ellipsis and is whole in the tooltip."""
+    names = tuple("ABCDE")
+    path = "POST /v2/checkoutSessions/bd504926-f659-4ad7-a1a9-9a747aaf5275/complete"
+    wide = SequenceDiagram(names, (Message("C", "E", path),))
+    assert drawn(wide)[10:12] == ["/bd504926-f659-4ad7-a1a9-9a747aaf5275/complete", "POST /v2/checkoutSessions"]
+    narrow = SequenceDiagram(names, (Message("A", "B", path * 3),))
+    *lines, _badge = drawn(narrow)[10:]
+    assert len(lines) == 3
+    assert lines[0].endswith("…")
+    assert parsed(narrow).findtext(f"{SVG}g/{SVG}title") == path * 3
+
+
+def test_wide_characters_take_two_columns() -> None:
+    """A Japanese label is wrapped at half as many characters."""
+
+    def first_line(character: str) -> str:
+        return drawn(SequenceDiagram(("A", "B"), (Message("A", "B", character * 500),)))[6]
+
+    assert len(first_line("x")) == pytest.approx(2 * len(first_line("注")), abs=1)
+
+
+@given(st.integers(2, 6), st.data())
+def test_everything_lies_inside_the_card(count: int, data: st.DataObject) -> None:
+    """The card grows with its messages, and rows never overlap."""
+    names = tuple("ABCDEF"[:count])
+    ends = st.sampled_from(names)
+    run = data.draw(st.lists(st.builds(Message, ends, ends, st.text("x /", max_size=90)), min_size=1, max_size=5))
+    root = parsed(SequenceDiagram(names, run))
+    width, height = float(root.get("width", 0)), float(root.get("height", 0))
+    for text in root.iter(f"{SVG}text"):
+        assert 0 < float(text.get("x", 0)) < width
+        assert 0 < float(text.get("y", 0)) < height
+    levels = [float(circle.get("cy", 0)) for circle in root.iter(f"{SVG}circle")]
+    assert all(lower - upper >= 40 for upper, lower in pairwise(levels))
+
+
+def test_a_diagram_without_messages_says_so() -> None:
+    """The first look comes before the first request."""
+    empty = SequenceDiagram((), ())
+    assert empty.text() == "Nothing has happened yet."
+    assert drawn(empty) == ["Nothing has happened yet."]
+    assert empty.mermaid() == "sequenceDiagram"
+
+
+def test_notebooks_get_a_picture_and_a_text() -> None:
+    """A forge, a terminal and JupyterLab each find a form they can show."""
+    assert RUN._repr_mimebundle_() == {"text/plain": RUN.text(), "image/svg+xml": RUN.svg()}
+
+
+def test_a_stranger_is_refused() -> None:
+    """A message between people who are not drawn is a mistake of the caller."""
+    with pytest.raises(ValueError, match="not among the participants: C"):
+        SequenceDiagram(("A", "B"), (Message("A", "C", "hello"),))
