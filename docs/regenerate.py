@@ -28,24 +28,23 @@ from traitlets.config import Config
 
 from amazonpay_nb.runs.runner import kernel_environment
 from amazonpay_nb.spec.evidence import Evidence
-from amazonpay_nb.spec.openapi import openapi
-from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, behaviours_of
-from amazonpay_nb.spec.reasons import REASONS, recovery_for
-from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of
-from amazonpay_nb.spec.regions import (
+from amazonpay_nb.spec.machine import FollowUp, Machine
+from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,
     CURRENCY_DECIMALS,
     MONTHLY_LIMITS,
     RECURRING_MONTHLY_LIMITS,
     REFUND_CEILINGS,
-    REGIONS,
-    THROTTLES,
-    Region,
 )
+from amazonpay_nb.spec.openapi import openapi
+from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
+from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, behaviours_of
+from amazonpay_nb.spec.reasons import REASONS, recovery_for
+from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of
+from amazonpay_nb.spec.regions import REGIONS, Region
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATION_HEADER, SIMULATIONS
 from amazonpay_nb.spec.state_reasons import STATE_REASONS
-from amazonpay_nb.spec.states import CHARGE, MACHINES, TIMERS, FollowUp, Machine
+from amazonpay_nb.spec.states import CHARGE, MACHINES, TIMERS
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by `make docs` from the tables in amazonpay_nb/spec; change those. -->"

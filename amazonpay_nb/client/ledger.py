@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.spec.answers import Money
-from amazonpay_nb.spec.regions import format_amount
+from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.spec.states import REFUND
 
 if TYPE_CHECKING:

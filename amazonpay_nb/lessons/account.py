@@ -24,7 +24,8 @@ from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Resource
-from amazonpay_nb.spec.regions import format_amount, parse_amount, region as region_of
+from amazonpay_nb.spec.money import format_amount, parse_amount
+from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.workbench.parameters import PARAMETERS
 

@@ -17,8 +17,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.control import KINDS
 from amazonpay_nb.errors import TransportError
 from amazonpay_nb.lessons.account import NOT_TRIED, Stage
-from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
-from amazonpay_nb.spec.regions import THROTTLES
+from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Idempotency, Operation
 from amazonpay_nb.spec.states import CHARGE_PERMISSION, CHECKOUT_SESSION, MACHINES
 
 __all__ = [

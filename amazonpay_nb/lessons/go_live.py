@@ -20,8 +20,8 @@ from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.errors import ConfigurationError, NotFoundError
 from amazonpay_nb.signing.keys import with_id
 from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.operations import THROTTLES, Quota
 from amazonpay_nb.spec.parity import BEHAVIOURS, ROWS, TOPICS, Behaviour, behaviours_of
-from amazonpay_nb.spec.regions import THROTTLES, Quota
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.claims import mark

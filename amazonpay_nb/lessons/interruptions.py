@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from amazonpay_nb.client.guide import Step, cause, decide
 from amazonpay_nb.lessons.account import NOT_TRIED, Stage, state_of
 from amazonpay_nb.spec.answers import ChargePermission
+from amazonpay_nb.spec.machine import MERCHANT, Transition
 from amazonpay_nb.spec.simulations import SIMULATIONS, Simulation
-from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, MERCHANT, Transition
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 
 __all__ = ["Interruption", "play_interruptions"]
 

@@ -28,7 +28,7 @@ from amazonpay_nb.errors import AmazonPayError, ApiError
 from amazonpay_nb.shop import Visit
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
 from amazonpay_nb.spec.flows import FLOWS
-from amazonpay_nb.spec.regions import CURRENCY_DECIMALS, format_amount
+from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.spec.use_cases import payments_of
 from amazonpay_nb.workbench.bench import HostedPage, Workbench

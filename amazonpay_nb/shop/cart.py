@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Self
 
-from amazonpay_nb.spec.regions import format_amount, parse_amount
+from amazonpay_nb.spec.money import format_amount, parse_amount
 
 __all__ = ["DELIVERIES", "DELIVERY_COUNTRIES", "Cart", "Delivery", "Line", "delivery_specifications"]
 

@@ -1,4 +1,4 @@
-"""The fifteen calls of the Amazon Pay API that a Saved Wallet integration uses, as rows.
+"""The fifteen calls of the Amazon Pay API that a Saved Wallet integration uses, and the four objects that they act on.
 
 The emulator mounts a route for each row, the client has a method for each, and the reference page lists them.
 """
@@ -6,7 +6,44 @@ The emulator mounts a route for each row, the client has a method for each, and 
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["OPERATIONS", "Idempotency", "Operation"]
+from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund, Resource
+from amazonpay_nb.spec.evidence import Evidence
+
+__all__ = ["KINDS", "OPERATIONS", "THROTTLES", "Idempotency", "Kind", "Operation", "Quota", "Throttle", "kind_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of the four objects that have a life of their own.
+
+    Attributes:
+        title: Name of its machine in `states.MACHINES`.
+        path: The part of an address that names it, after the version.
+        id_field: The field that holds its id, in bodies and answers.
+        parent: Title of the kind that it belongs to, "" for none.
+        model: Reads an answer of the API.
+    """
+
+    title: str
+    path: str
+    id_field: str
+    parent: str
+    model: type[Resource]
+
+
+_KINDS = (
+    Kind("Checkout Session", "checkoutSessions", "checkoutSessionId", "", CheckoutSession),
+    Kind("Charge Permission", "chargePermissions", "chargePermissionId", "", ChargePermission),
+    Kind("Charge", "charges", "chargeId", "Charge Permission", Charge),
+    Kind("Refund", "refunds", "refundId", "Charge", Refund),
+)
+KINDS = {kind.title: kind for kind in _KINDS}
+_BY_MODEL = {kind.model: kind for kind in _KINDS}
+
+
+def kind_of(resource: Resource) -> Kind:
+    """Return the kind of an object that the API answered with."""
+    return _BY_MODEL[type(resource)]
 
 
 class Idempotency(StrEnum):
@@ -27,7 +64,7 @@ class Operation:
         path: After the host and the environment segment; ``{id}`` stands for the object's id.
         success: HTTP status when the work is done.
         pending: HTTP status when it is accepted but not done; 0 where that cannot be.
-        body: Name of the request model in `spec.wire`, "" for none.
+        body: Name of the request model in `spec.requests`, "" for none.
         acts_on: The machine whose state decides whether the call is possible, "" for reading calls.
         secret_id: Whether the id in the path opens somebody's data to whoever knows it.
     """
@@ -45,7 +82,7 @@ class Operation:
 
 
 _REQUIRED, _OPTIONAL = Idempotency.REQUIRED, Idempotency.OPTIONAL
-_SESSIONS, _PERMISSIONS, _CHARGES = "/v2/checkoutSessions", "/v2/chargePermissions", "/v2/charges"
+_SESSIONS, _PERMISSIONS, _CHARGES, _REFUNDS = (f"/v2/{kind.path}" for kind in _KINDS)
 
 _ROWS = (
     Operation("createCheckoutSession", "Create Checkout Session", "POST", _SESSIONS, 201, _REQUIRED,
@@ -69,10 +106,59 @@ _ROWS = (
               body="CaptureCharge", acts_on="Charge"),
     Operation("cancelCharge", "Cancel Charge", "DELETE", f"{_CHARGES}/{{id}}/cancel", 200, body="CancelCharge",
               acts_on="Charge"),
-    Operation("createRefund", "Create Refund", "POST", "/v2/refunds", 201, _REQUIRED, body="CreateRefund",
+    Operation("createRefund", "Create Refund", "POST", _REFUNDS, 201, _REQUIRED, body="CreateRefund",
               acts_on="Charge"),
-    Operation("getRefund", "Get Refund", "GET", "/v2/refunds/{id}", 200),
+    Operation("getRefund", "Get Refund", "GET", f"{_REFUNDS}/{{id}}", 200),
     Operation("getBuyer", "Get Buyer", "GET", "/v2/buyers/{id}", 200, secret_id=True),
 )  # fmt: skip
 
 OPERATIONS = {row.name: row for row in _ROWS}
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A bucket: how many calls at once, and how many are put back each second."""
+
+    burst: int
+    per_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """How often one merchant account may call one operation.
+
+    Attributes:
+        operation: Camel case, as in `OPERATIONS`; a few rows are of operations outside this package.
+        sandbox: None where the operation has no quota there.
+    Spec: "API throttling limits".
+    """
+
+    operation: str
+    live: Quota
+    sandbox: Quota | None
+    evidence: Evidence = Evidence.DOCUMENTED
+
+
+_QUOTAS = (
+    Throttle("createCheckoutSession", Quota(40, 16), Quota(5, 1)),
+    Throttle("getCheckoutSession", Quota(40, 8), Quota(10, 1)),
+    Throttle("updateCheckoutSession", Quota(20, 8), Quota(5, 1)),
+    Throttle("completeCheckoutSession", Quota(20, 4), Quota(2, 1)),
+    Throttle("finalizeCheckoutSession", Quota(20, 4), Quota(2, 1), Evidence.INFERRED),
+    Throttle("getChargePermission", Quota(20, 4), Quota(10, 1)),
+    Throttle("updateChargePermission", Quota(10, 2), Quota(5, 1)),
+    Throttle("closeChargePermission", Quota(10, 2), Quota(2, 1)),
+    Throttle("createCharge", Quota(10, 4), Quota(2, 1)),
+    Throttle("getCharge", Quota(20, 4), Quota(5, 1)),
+    Throttle("captureCharge", Quota(20, 4), Quota(2, 1)),
+    Throttle("cancelCharge", Quota(10, 2), Quota(2, 1)),
+    Throttle("createRefund", Quota(10, 4), Quota(2, 1)),
+    Throttle("getRefund", Quota(20, 4), Quota(5, 1)),
+    Throttle("getBuyer", Quota(20, 4), Quota(5, 1), Evidence.INFERRED),
+    Throttle("createDeliveryTracker", Quota(10, 1), Quota(1, 1)),
+    Throttle("createMerchantAccount", Quota(10, 1), Quota(1, 1)),
+    Throttle("getMerchantStatus", Quota(10, 1), Quota(1, 1)),
+    Throttle("getAuthorizationToken", Quota(5, 1), None),
+)
+
+THROTTLES: dict[str, Throttle] = {row.operation: row for row in _QUOTAS}

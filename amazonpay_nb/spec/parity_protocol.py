@@ -216,7 +216,7 @@ ROWS: tuple[tuple[str, Evidence, str, str, str], ...] = (
      "A refund id is the order part of its charge id with an R suffix."),
     # Amounts
     ("amount.strings", _D, "api/charge",
-     "tests/unit/spec/test_spec_amounts.py::TestAmounts::test_an_amount_is_written_as_amazon_writes_it",
+     "tests/unit/spec/test_money.py::TestAmounts::test_an_amount_is_written_as_amazon_writes_it",
      "Amounts in answers are strings: two decimals, but none for the yen."),
     ("amount.numbers-accepted", _S, "sdk",
      "tests/contract/test_charges_and_refunds.py::TestCreating::test_amounts_are_normalised",

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from amazonpay_nb.spec.regions import CURRENCY_DECIMALS, format_amount, parse_amount
+from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amount
 
 __all__ = [
     "ADDRESS_FIELDS",

@@ -18,161 +18,11 @@ The file does not know who reads it.  The emulator moves objects by it, displays
 documents draw it; the pages that a buyer sees come from `spec.visits`.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
-__all__ = [
-    "BUYER_SHOWN",
-    "CHARGE",
-    "CHARGE_PERMISSION",
-    "CHECKOUT_SESSION",
-    "MACHINES",
-    "NEW",
-    "REFUND",
-    "TIMERS",
-    "Actor",
-    "FollowUp",
-    "Machine",
-    "NotAllowed",
-    "Timer",
-    "Transition",
-]
+from amazonpay_nb.spec.machine import AMAZON, BUYER, CLOCK, MERCHANT, NEW, FollowUp, Machine, Timer, Transition, family
 
-NEW = "New"
-
-
-class Actor(StrEnum):
-    """Who causes a transition."""
-
-    MERCHANT = "merchant"
-    BUYER = "buyer"
-    AMAZON = "Amazon"
-    CLOCK = "clock"
-
-
-MERCHANT, BUYER, AMAZON, CLOCK = Actor
-
-
-@dataclass(frozen=True, slots=True)
-class FollowUp:
-    """A trigger for the related objects, pulled when the row is taken.
-
-    Attributes:
-        machine: Name of the related object's machine.
-        trigger: What happens to each related object whose state allows it.
-        when: A flag of the request that must be true, or "" for always.
-    """
-
-    machine: str
-    trigger: str
-    when: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One row: in *source*, *actor* causes *trigger*, and the object is in *target* for *reason*."""
-
-    source: str
-    trigger: str
-    actor: Actor
-    target: str
-    reason: str | None = None
-    then: tuple[FollowUp, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """What the clock (or Amazon, later) does when an object stays in *state* for *after*."""
-
-    machine: str
-    state: str
-    trigger: str
-    after: timedelta
-
-
-class NotAllowed(Exception):
-    """The machine has no row for this state and trigger.
-
-    Attributes:
-        possible: The triggers that a merchant may use in this state.
-    """
-
-    def __init__(self, machine: "Machine", state: str, trigger: str) -> None:
-        self.machine, self.state, self.trigger = machine, state, trigger
-        self.possible = tuple(row.trigger for row in machine.allowed(state, MERCHANT))
-        super().__init__(
-            f'{machine.name} is {state}: "{trigger}" is not possible '
-            f"(possible: {', '.join(self.possible) or 'nothing'})"
-        )
-
-
-class Machine:
-    """An immutable set of rows; the current state lives in the object, never here."""
-
-    def __init__(self, name: str, rows: tuple[Transition, ...]) -> None:
-        self.name = name
-        self.rows = rows
-        self._by_key = {(row.source, row.trigger): row for row in rows}
-        if len(self._by_key) != len(rows):
-            raise ValueError(f"{name}: two rows share a state and a trigger")
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """The states in the order in which the rows first name them, without `NEW`."""
-        named = dict.fromkeys(state for row in self.rows for state in (row.source, row.target))
-        return tuple(state for state in named if state != NEW)
-
-    @property
-    def triggers(self) -> tuple[str, ...]:
-        """Every trigger once, in row order."""
-        return tuple(dict.fromkeys(row.trigger for row in self.rows))
-
-    def has(self, state: str, trigger: str) -> bool:
-        """Tell whether there is a row for *state* and *trigger*."""
-        return (state, trigger) in self._by_key
-
-    def step(self, state: str, trigger: str) -> Transition:
-        """Return the row for *state* and *trigger*.
-
-        Raises:
-            NotAllowed: There is none.
-        """
-        try:
-            return self._by_key[state, trigger]
-        except KeyError:
-            raise NotAllowed(self, state, trigger) from None
-
-    def allowed(self, state: str, actor: Actor) -> tuple[Transition, ...]:
-        """Return what *actor* may do with the object in *state*, without what reaches it by way of another object."""
-        rows = (row for row in self.rows if row.source == state and row.actor == actor)
-        return tuple(row for row in rows if (self.name, row.trigger) not in FOLLOWED)
-
-    def leading_to(self, source: str, target: str, reason: str | None) -> Transition | None:
-        """Return the row that only Amazon, the buyer or the clock takes from *source* to *target* for *reason*."""
-        for row in self.rows:
-            if (row.source, row.target, row.reason) == (source, target, reason) and row.actor != MERCHANT:
-                return row
-        return None
-
-    def is_final(self, state: str) -> bool:
-        """Tell whether no row leads out of *state* to another one."""
-        return all(row.target == state for row in self.rows if row.source == state)
-
-    def mermaid(self) -> str:
-        """Return a Mermaid ``stateDiagram-v2``; parallel rows share an arrow."""
-        arrows: dict[tuple[str, str], list[str]] = {}
-        for row in self.rows:
-            label = f"{row.trigger} ({row.actor})"
-            arrows.setdefault((row.source, row.target), []).append(label)
-        name = {NEW: "[*]"}
-        lines = ["stateDiagram-v2"]
-        for (source, target), labels in arrows.items():
-            text = labels[0] if len(labels) == 1 else f"{labels[0]} and {len(labels) - 1} more"
-            lines.append(f"    {name.get(source, source)} --> {name.get(target, target)}: {text}")
-        lines += [f"    {state} --> [*]" for state in self.states if self.is_final(state)]
-        return "\n".join(lines)
-
+__all__ = ["BUYER_SHOWN", "CHARGE", "CHARGE_PERMISSION", "CHECKOUT_SESSION", "MACHINES", "REFUND", "TIMERS", "timer"]
 
 T = Transition
 
@@ -292,11 +142,7 @@ REFUND = Machine(
     ),
 )
 
-MACHINES = {machine.name: machine for machine in (CHECKOUT_SESSION, CHARGE_PERMISSION, CHARGE, REFUND)}
-# What happens to an object because something was done with another one.
-FOLLOWED = frozenset(
-    (then.machine, then.trigger) for machine in MACHINES.values() for row in machine.rows for then in row.then
-)
+MACHINES = family(CHECKOUT_SESSION, CHARGE_PERMISSION, CHARGE, REFUND)
 
 TIMERS = (
     Timer("Checkout Session", "Open", "Expire", timedelta(hours=24)),
@@ -305,6 +151,20 @@ TIMERS = (
     Timer("Charge", "Authorized", "Expire", timedelta(days=30)),
     Timer("Refund", "RefundInitiated", "Refund", timedelta(seconds=30)),
 )
+
+_AFTER = {(row.machine, row.state, row.trigger): row.after for row in TIMERS}
+
+
+def timer(machine: str, state: str, trigger: str) -> timedelta:
+    """Return how long an object may stay in *state* before *trigger* is pulled.
+
+    Args:
+        machine: The machine's name, for example ``Charge``.
+    Raises:
+        KeyError: `TIMERS` has no such row.
+    """
+    return _AFTER[machine, state, trigger]
+
 
 # How long a Charge Permission of each type shows the buyer's details, and from when that is counted.
 BUYER_SHOWN = {

@@ -26,7 +26,8 @@ from amazonpay_nb.shop import Arrival, Cart, Review, Storefront, Visit
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
-from amazonpay_nb.spec.regions import Region, format_amount, parse_amount, region as region_of
+from amazonpay_nb.spec.money import format_amount, parse_amount
+from amazonpay_nb.spec.regions import Region, region as region_of
 from amazonpay_nb.workbench.hosted_page import HostedPage, display
 from amazonpay_nb.workbench.parameters import PARAMETERS, PRESET, check_injected, check_names, check_values
 from amazonpay_nb.workbench.show import Claim, Result

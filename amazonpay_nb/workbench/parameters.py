@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.spec.regions import REGIONS, parse_amount, region as region_of
+from amazonpay_nb.spec.money import parse_amount
+from amazonpay_nb.spec.regions import REGIONS, region as region_of
 
 __all__ = [
     "BUYERS",

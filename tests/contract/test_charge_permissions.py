@@ -5,7 +5,8 @@ from datetime import datetime
 import pytest
 
 from amazonpay_nb.emulator.control import KINDS
-from amazonpay_nb.spec.states import CHARGE_PERMISSION, MERCHANT, Transition
+from amazonpay_nb.spec.machine import MERCHANT, Transition
+from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from tests.emulated import SET_UP, Json, Shop, purchase, refusal, usd
 
 METADATA = ("merchantReferenceId", "merchantStoreName", "noteToBuyer", "customInformation")

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from amazonpay_nb.spec.regions import CURRENCY_DECIMALS
+from amazonpay_nb.spec.money import CURRENCY_DECIMALS
 from tests.emulated import CANCEL, RESULT, REVIEW, SET_UP, WALLET, Json, Shop, express, purchase, refusal, usd
 
 WRONG_STATE = (422, "InvalidCheckoutSessionStatus")

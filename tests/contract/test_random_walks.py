@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
 from amazonpay_nb.emulator.server import ControlError
-from amazonpay_nb.spec.regions import MONTHLY_LIMITS, refund_allowance
+from amazonpay_nb.spec.machine import MERCHANT, NEW
+from amazonpay_nb.spec.money import MONTHLY_LIMITS, refund_allowance
 from amazonpay_nb.spec.simulations import ANYWHERE, codes_for
-from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES, MERCHANT, NEW
+from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES
 from tests.emulated import SET_UP, Json, Shop, usd
 
 # Large enough to meet the monthly limit in a few steps, and small enough to pay something else first.

@@ -19,12 +19,12 @@ from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ApiError, ServerError
 from amazonpay_nb.signing.keys import generate, load
-from amazonpay_nb.spec.operations import OPERATIONS, Operation
+from amazonpay_nb.spec.machine import AMAZON
+from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Operation
 from amazonpay_nb.spec.reasons import REASONS, recovery_for, retry_advice
 from amazonpay_nb.spec.refusals import reasons_of
-from amazonpay_nb.spec.regions import THROTTLES
 from amazonpay_nb.spec.simulations import ANYWHERE
-from amazonpay_nb.spec.states import AMAZON, CHARGE_PERMISSION, MACHINES
+from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES
 from amazonpay_nb.workbench.show import show
 from tests.emulated import REVIEW, SET_UP, WALLET, Json, Shop, charge_in, express, purchase, usd
 

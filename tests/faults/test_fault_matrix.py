@@ -23,10 +23,10 @@ from amazonpay_nb.lessons import (
     play_interruptions,
     play_precedence,
 )
-from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
-from amazonpay_nb.spec.regions import THROTTLES
+from amazonpay_nb.spec.machine import MERCHANT
+from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Idempotency
 from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS
-from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, MERCHANT
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 from tests.emulated import Shop
 
 

@@ -30,11 +30,13 @@ from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, In
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.answers import ChargePermission
 from amazonpay_nb.spec.initiators import CHANNELS, INITIATORS
+from amazonpay_nb.spec.machine import AMAZON, BUYER, MERCHANT, NEW, Transition
+from amazonpay_nb.spec.money import MONTHLY_LIMITS
 from amazonpay_nb.spec.reasons import REASONS, Retry
-from amazonpay_nb.spec.regions import MONTHLY_LIMITS, REGIONS
+from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Channel, ChargeInitiator
 from amazonpay_nb.spec.simulations import SIMULATIONS
-from amazonpay_nb.spec.states import AMAZON, BUYER, CHARGE, CHARGE_PERMISSION, MERCHANT, NEW, Transition
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.show import Claim
 from tests.emulated import SET_UP, Json, Shop, usd

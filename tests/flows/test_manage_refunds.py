@@ -11,16 +11,16 @@ from amazonpay_nb.client.guide import charge, complete_set_up
 from amazonpay_nb.client.ledger import by_hand, reconcile
 from amazonpay_nb.errors import ApiError, ConflictError, DeclinedError, InvalidRequestError, NotFoundError
 from amazonpay_nb.spec.answers import Charge, Refund
-from amazonpay_nb.spec.regions import (
+from amazonpay_nb.spec.money import (
     CURRENCY_DECIMALS,
     MAX_REFUNDS_ON_A_CHARGE,
     REFUND_CEILINGS,
     REFUND_EXTRAS,
     REFUND_SHARE,
-    REGIONS,
     format_amount,
     refund_allowance,
 )
+from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.simulations import PENDING_SECONDS, SIMULATIONS
 from amazonpay_nb.workbench import Workbench
 from tests.emulated import Shop, refusal, usd

@@ -24,8 +24,7 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import payments, sessions
 from amazonpay_nb.emulator.store import Record, to_json
 from amazonpay_nb.emulator.world import Merchant, World
-from amazonpay_nb.spec.operations import OPERATIONS, Operation
-from amazonpay_nb.spec.regions import THROTTLES
+from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Operation
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, Simulation
 
 __all__ = ["answer", "build_api", "direct", "routed_path"]

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from amazonpay_nb.client.notifications import DIGESTS, signed_text
 from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.spec.machine import Transition
 from amazonpay_nb.spec.notifications import (
     ANNOUNCEMENTS,
     DRILLS,
@@ -29,7 +30,7 @@ from amazonpay_nb.spec.notifications import (
     RETRIES,
     TOPIC_REGIONS,
 )
-from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, REFUND, Transition
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, REFUND
 
 if TYPE_CHECKING:  # the world holds the outbox
     from amazonpay_nb.emulator.world import World

@@ -9,7 +9,7 @@ from amazonpay_nb.emulator.rules import documents
 from amazonpay_nb.emulator.rules.transitions import money, month_of, move, price, require, settle
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.spec.regions import (
+from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,
     MAX_REFUNDS_ON_A_CHARGE,
     MONTHLY_LIMITS,

@@ -11,7 +11,7 @@ from amazonpay_nb.emulator.rules.transitions import forget_after, money, move, o
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup
-from amazonpay_nb.spec.regions import CHARGE_CEILINGS
+from amazonpay_nb.spec.money import CHARGE_CEILINGS
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.states import MACHINES
 

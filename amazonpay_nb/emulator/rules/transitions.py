@@ -10,11 +10,12 @@ from amazonpay_nb.emulator.notifications.announce import DELIVER, dispatch, note
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.machine import NotAllowed, Transition
+from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.spec.refusals import wrong_state
-from amazonpay_nb.spec.regions import format_amount
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.state_reasons import SEEN_DESCRIPTIONS, STATE_REASONS
-from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, NotAllowed, Transition
+from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS
 
 __all__ = [
     "fire_due",

@@ -29,7 +29,8 @@ from amazonpay_nb.shop import Cart, delivery_specifications
 from amazonpay_nb.signing import string_to_sign
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.flows import FLOWS, Flow
-from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS, Region, parse_amount
+from amazonpay_nb.spec.money import parse_amount
+from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS, Region
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.spec.routes import QUESTIONS, ROUTES, Route
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Part, View, choose

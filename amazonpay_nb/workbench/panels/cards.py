@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
-from amazonpay_nb.spec.states import NEW, TIMERS
+from amazonpay_nb.spec.machine import NEW
+from amazonpay_nb.spec.states import TIMERS
 from amazonpay_nb.workbench.panels.calls import KINDS, Bench, Calls, Kind
 from amazonpay_nb.workbench.panels.pictures import StateMap
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Part, View

@@ -9,9 +9,10 @@ from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.client.guide import complete_set_up, months, repair_payload
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import CheckoutSession
-from amazonpay_nb.spec.regions import MONTHLY_LIMITS, format_amount
+from amazonpay_nb.spec.machine import NotAllowed
+from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
-from amazonpay_nb.spec.states import CHARGE_PERMISSION, NotAllowed
+from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.workbench.panels.calls import CHARGED, PERMISSION, REFUNDED, Bench, Calls
 from amazonpay_nb.workbench.panels.pictures import Bar, Bars
 from amazonpay_nb.workbench.panels.sent import button_sent

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
 
-from amazonpay_nb.spec.states import NEW, Machine, Transition
+from amazonpay_nb.spec.machine import NEW, Machine, Transition
 
 __all__ = ["Bar", "Bars", "StateMap"]
 

@@ -12,9 +12,10 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.client.journal import Exchange, Journal
+from amazonpay_nb.spec.machine import NEW, Machine, Transition
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.reasons import REASONS
-from amazonpay_nb.spec.states import CHECKOUT_SESSION, MACHINES, NEW, Machine, Transition
+from amazonpay_nb.spec.states import CHECKOUT_SESSION, MACHINES
 from amazonpay_nb.workbench.panels.view import Part
 from amazonpay_nb.workbench.panels.wire import NOT_LOOKED_AT, SIGNATURE_REFUSED, answer_of, signature_of
 

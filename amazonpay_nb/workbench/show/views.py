@@ -15,9 +15,10 @@ from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
 from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
+from amazonpay_nb.spec.machine import Actor, Machine, Transition
 from amazonpay_nb.spec.reasons import Retry, retry_advice
 from amazonpay_nb.spec.state_reasons import state_reason
-from amazonpay_nb.spec.states import MACHINES, Actor, Machine, Transition
+from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.claims import Claim, mark
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts
 from amazonpay_nb.workbench.show.notes import FIELD_NOTES, is_price, leaves, notes_on

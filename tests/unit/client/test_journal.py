@@ -20,7 +20,8 @@ from amazonpay_nb.client.journal import (
     Journal,
 )
 from amazonpay_nb.client.redaction import redact
-from amazonpay_nb.spec.states import CHARGE, NEW, REFUND, Machine
+from amazonpay_nb.spec.machine import NEW, Machine
+from amazonpay_nb.spec.states import CHARGE, REFUND
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 CHARGE_ID = "S01-1234567-7654321-C012345"

@@ -9,25 +9,21 @@ import pytest
 
 from amazonpay_nb.emulator import refusal
 from amazonpay_nb.spec.evidence import Evidence
-from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, Behaviour, behaviour, behaviours_of
-from amazonpay_nb.spec.reasons import REASONS, Recovery, Retry, recovery_for, retry_advice
-from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of, wrong_state
-from amazonpay_nb.spec.regions import (
+from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,
     CURRENCY_DECIMALS,
     MONTHLY_LIMITS,
     RECURRING_MONTHLY_LIMITS,
     REFUND_CEILINGS,
     REFUND_EXTRAS,
-    REGIONS,
-    THROTTLES,
-    Quota,
-    Region,
     overcharge_limit,
     refund_allowance,
-    region,
 )
+from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Quota
+from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, Behaviour, behaviour, behaviours_of
+from amazonpay_nb.spec.reasons import REASONS, Recovery, Retry, recovery_for, retry_advice
+from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of, wrong_state
+from amazonpay_nb.spec.regions import REGIONS, Region, region
 from amazonpay_nb.spec.simulations import (
     ANYWHERE,
     CARDS,

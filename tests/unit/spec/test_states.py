@@ -1,7 +1,7 @@
 """The tables of states: every state and trigger is a row or a refusal, and nothing leaks out of them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,21 +9,11 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.transitions import fire_due, move, require, settle
 from amazonpay_nb.emulator.store import Record, Store
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.machine import MERCHANT, NEW, Actor, Machine, NotAllowed, Transition
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region
 from amazonpay_nb.spec.simulations import SIMULATIONS
-from amazonpay_nb.spec.states import (
-    BUYER_SHOWN,
-    CHARGE,
-    MACHINES,
-    MERCHANT,
-    NEW,
-    TIMERS,
-    Actor,
-    Machine,
-    NotAllowed,
-    Transition,
-)
+from amazonpay_nb.spec.states import BUYER_SHOWN, CHARGE, MACHINES, TIMERS, timer
 
 PAIRS = [
     (machine, state, trigger)
@@ -186,3 +176,17 @@ def test_a_simulation_must_lead_somewhere() -> None:
     with pytest.raises(LookupError, match="CaptureInitiated leads nowhere"):
         settle(world, in_state(CHARGE, "CaptureInitiated"), "Capture", wrong)
     world.store.close()
+
+
+def test_a_timer_is_found_by_what_it_does() -> None:
+    """A mistyped trigger is an error, never a zero."""
+    assert timer("Charge", "Authorized", "Expire") == timedelta(days=30)
+    with pytest.raises(KeyError):
+        timer("Charge", "Captured", "Expire")
+
+
+def test_what_another_object_pulls_is_nobody_elses() -> None:
+    """A charge is canceled with its permission; a merchant does not do so to the charge."""
+    assert CHARGE.followed == {"Close Charge Permission"}
+    assert MACHINES["Charge Permission"].followed == {"Payment method refused by the bank"}
+    assert "Close Charge Permission" not in {row.trigger for row in CHARGE.allowed("Authorized", MERCHANT)}

@@ -16,8 +16,9 @@ from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.errors import ConfigurationError, DeclinedError
 from amazonpay_nb.shop import buyer
+from amazonpay_nb.spec.machine import NEW, Machine, NotAllowed
 from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.states import MACHINES, NEW, Machine, NotAllowed
+from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.calls import KINDS, Kind
 from amazonpay_nb.workbench.panels.cards import Card, cards

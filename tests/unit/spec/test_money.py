@@ -1,4 +1,4 @@
-"""Amounts are read strictly and written as Amazon writes them."""
+"""Amounts are read strictly, written as Amazon writes them, and count for what their state says."""
 
 from contextlib import suppress
 from decimal import Decimal
@@ -6,7 +6,16 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, strategies as st
 
-from amazonpay_nb.spec.regions import CURRENCY_DECIMALS, format_amount, parse_amount
+from amazonpay_nb.spec.money import (
+    COUNTING,
+    CURRENCY_DECIMALS,
+    Counts,
+    counted,
+    counted_in_month,
+    format_amount,
+    parse_amount,
+)
+from amazonpay_nb.spec.states import CHARGE, REFUND
 
 
 class TestAmounts:
@@ -85,3 +94,42 @@ class TestAmounts:
         for refuse in (lambda: parse_amount("1", "XXX"), lambda: format_amount(Decimal(1), "XXX")):
             with pytest.raises(ValueError, match="unknown currency 'XXX'; choose one of EUR, GBP"):
                 refuse()
+
+
+def in_state(state: str) -> dict[str, object]:
+    """Return a charge and refund of 14.00 in one, of which 10.00 were captured."""
+    amounts = {"chargeAmount": "14.00", "captureAmount": "10.00", "refundAmount": "14.00"}
+    return {"statusDetails": {"state": state}} | {name: {"amount": amount} for name, amount in amounts.items()}
+
+
+class TestCounting:
+    """What a charge or refund counts for in each state."""
+
+    def test_each_state_of_a_charge_and_a_refund_has_a_row(self) -> None:
+        """No amount is forgotten."""
+        assert set(COUNTING) == {(machine.name, state) for machine in (CHARGE, REFUND) for state in machine.states}
+
+    @pytest.mark.parametrize(
+        ("kind", "state", "column", "amount", "month"),
+        [
+            ("Charge", "AuthorizationInitiated", "", "14.00", "14.00"),
+            ("Charge", "Authorized", "authorized", "14.00", "14.00"),
+            ("Charge", "CaptureInitiated", "authorized", "14.00", "14.00"),
+            ("Charge", "Captured", "captured", "10.00", "10.00"),
+            ("Charge", "Canceled", "", "14.00", "0"),
+            ("Charge", "Declined", "", "14.00", "0"),
+            ("Refund", "RefundInitiated", "refunded", "14.00", None),
+            ("Refund", "Refunded", "refunded", "14.00", None),
+            ("Refund", "Declined", "", "14.00", None),
+        ],
+    )
+    def test_an_amount_counts_once(self, kind: str, state: str, column: str, amount: str, month: str | None) -> None:
+        """In one column of the ledger, and in the month if it is a charge that is neither canceled nor declined."""
+        amounts = {each: counted(kind, in_state(state), each) for each in Counts}
+        assert amounts == {each: Decimal(amount if each == column else 0) for each in Counts}
+        if month is not None:
+            assert counted_in_month(in_state(state)) == Decimal(month)
+
+    def test_what_was_not_said_counts_nothing(self) -> None:
+        """An answer without the amount is no error."""
+        assert counted("Charge", {"statusDetails": {"state": "Captured"}}, Counts.CAPTURED) == 0

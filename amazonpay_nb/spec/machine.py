@@ -1,0 +1,166 @@
+"""What a table of states is made of: rows, timers, and the machine that looks rows up."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+__all__ = [
+    "AMAZON",
+    "BUYER",
+    "CLOCK",
+    "MERCHANT",
+    "NEW",
+    "Actor",
+    "FollowUp",
+    "Machine",
+    "NotAllowed",
+    "Timer",
+    "Transition",
+    "family",
+]
+
+
+class Actor(StrEnum):
+    """Who causes a transition."""
+
+    MERCHANT = "merchant"
+    BUYER = "buyer"
+    AMAZON = "Amazon"
+    CLOCK = "clock"
+
+
+MERCHANT, BUYER, AMAZON, CLOCK = Actor
+NEW = "New"  # the state of an object that does not exist yet
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A trigger for the related objects, pulled when the row is taken.
+
+    Attributes:
+        machine: Name of the related object's machine.
+        trigger: What happens to each related object whose state allows it.
+        when: A flag of the request that must be true, or "" for always.
+    """
+
+    machine: str
+    trigger: str
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One row: in *source*, *actor* causes *trigger*, and the object is in *target* for *reason*."""
+
+    source: str
+    trigger: str
+    actor: Actor
+    target: str
+    reason: str | None = None
+    then: tuple[FollowUp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """What the clock (or Amazon, later) does when an object stays in *state* for *after*."""
+
+    machine: str
+    state: str
+    trigger: str
+    after: timedelta
+
+
+class NotAllowed(Exception):
+    """The machine has no row for this state and trigger.
+
+    Attributes:
+        possible: The triggers that a merchant may use in this state.
+    """
+
+    def __init__(self, machine: "Machine", state: str, trigger: str) -> None:
+        self.machine, self.state, self.trigger = machine, state, trigger
+        self.possible = tuple(row.trigger for row in machine.allowed(state, MERCHANT))
+        super().__init__(
+            f'{machine.name} is {state}: "{trigger}" is not possible '
+            f"(possible: {', '.join(self.possible) or 'nothing'})"
+        )
+
+
+class Machine:
+    """An immutable set of rows; the current state lives in the object, never here.
+
+    Attributes:
+        followed: The triggers that another object's row pulls, which nobody pulls by themselves.
+    """
+
+    def __init__(self, name: str, rows: tuple[Transition, ...]) -> None:
+        self.name = name
+        self.rows = rows
+        self.followed: frozenset[str] = frozenset()
+        self._by_key = {(row.source, row.trigger): row for row in rows}
+        if len(self._by_key) != len(rows):
+            raise ValueError(f"{name}: two rows share a state and a trigger")
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states in the order in which the rows first name them, without `NEW`."""
+        named = dict.fromkeys(state for row in self.rows for state in (row.source, row.target))
+        return tuple(state for state in named if state != NEW)
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """Every trigger once, in row order."""
+        return tuple(dict.fromkeys(row.trigger for row in self.rows))
+
+    def has(self, state: str, trigger: str) -> bool:
+        """Tell whether there is a row for *state* and *trigger*."""
+        return (state, trigger) in self._by_key
+
+    def step(self, state: str, trigger: str) -> Transition:
+        """Return the row for *state* and *trigger*.
+
+        Raises:
+            NotAllowed: There is none.
+        """
+        try:
+            return self._by_key[state, trigger]
+        except KeyError:
+            raise NotAllowed(self, state, trigger) from None
+
+    def allowed(self, state: str, actor: Actor) -> tuple[Transition, ...]:
+        """Return what *actor* may do with the object in *state*, without what reaches it by way of another object."""
+        rows = (row for row in self.rows if row.source == state and row.actor == actor)
+        return tuple(row for row in rows if row.trigger not in self.followed)
+
+    def leading_to(self, source: str, target: str, reason: str | None) -> Transition | None:
+        """Return the row that only Amazon, the buyer or the clock takes from *source* to *target* for *reason*."""
+        for row in self.rows:
+            if (row.source, row.target, row.reason) == (source, target, reason) and row.actor != MERCHANT:
+                return row
+        return None
+
+    def is_final(self, state: str) -> bool:
+        """Tell whether no row leads out of *state* to another one."""
+        return all(row.target == state for row in self.rows if row.source == state)
+
+    def mermaid(self) -> str:
+        """Return a Mermaid ``stateDiagram-v2``; parallel rows share an arrow."""
+        arrows: dict[tuple[str, str], list[str]] = {}
+        for row in self.rows:
+            label = f"{row.trigger} ({row.actor})"
+            arrows.setdefault((row.source, row.target), []).append(label)
+        name = {NEW: "[*]"}
+        lines = ["stateDiagram-v2"]
+        for (source, target), labels in arrows.items():
+            text = labels[0] if len(labels) == 1 else f"{labels[0]} and {len(labels) - 1} more"
+            lines.append(f"    {name.get(source, source)} --> {name.get(target, target)}: {text}")
+        lines += [f"    {state} --> [*]" for state in self.states if self.is_final(state)]
+        return "\n".join(lines)
+
+
+def family(*machines: Machine) -> dict[str, Machine]:
+    """Return related machines by name, after marking the triggers that one machine's rows pull in another."""
+    pulled = [then for machine in machines for row in machine.rows for then in row.then]
+    for machine in machines:
+        machine.followed = frozenset(then.trigger for then in pulled if then.machine == machine.name)
+    return {machine.name: machine for machine in machines}

@@ -1,0 +1,190 @@
+"""Amounts: how they are written, what they may be, and what a charge or refund counts for in each state.
+
+Amounts are decimal strings in major units on the wire and `Decimal` everywhere else.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from enum import StrEnum
+from typing import Any
+
+from amazonpay_nb.spec.regions import REGIONS
+
+__all__ = [
+    "CHARGE_CEILINGS",
+    "COUNTING",
+    "CURRENCY_DECIMALS",
+    "MAX_REFUNDS_ON_A_CHARGE",
+    "MONTHLY_LIMITS",
+    "RECURRING_MONTHLY_LIMITS",
+    "REFUND_CEILINGS",
+    "REFUND_EXTRAS",
+    "REFUND_SHARE",
+    "Counting",
+    "Counts",
+    "counted",
+    "counted_in_month",
+    "format_amount",
+    "overcharge_limit",
+    "parse_amount",
+    "refund_allowance",
+]
+
+
+class Counts(StrEnum):
+    """The column of a ledger in which an amount appears."""
+
+    NOTHING = ""
+    HELD = "authorized"
+    CAPTURED = "captured"
+    REFUNDED = "refunded"
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """What the amount of a charge or refund counts for in one state.
+
+    Attributes:
+        column: Where a ledger books it.
+        month: Whether it uses up the monthly limit of its Charge Permission.
+        amount: The field of the object that holds the amount.
+    """
+
+    state: str
+    column: Counts
+    month: bool
+    amount: str
+
+
+def _by_state(machine: str, *rows: Counting) -> dict[tuple[str, str], Counting]:
+    return {(machine, row.state): row for row in rows}
+
+
+# By (machine, state). Money out counts as soon as it is promised; money in counts once Amazon has said so.
+COUNTING = _by_state(
+    "Charge",
+    Counting("AuthorizationInitiated", Counts.NOTHING, True, "chargeAmount"),
+    Counting("Authorized", Counts.HELD, True, "chargeAmount"),
+    Counting("CaptureInitiated", Counts.HELD, True, "chargeAmount"),
+    Counting("Captured", Counts.CAPTURED, True, "captureAmount"),
+    Counting("Canceled", Counts.NOTHING, False, "chargeAmount"),
+    Counting("Declined", Counts.NOTHING, False, "chargeAmount"),
+) | _by_state(
+    "Refund",
+    Counting("RefundInitiated", Counts.REFUNDED, False, "refundAmount"),
+    Counting("Refunded", Counts.REFUNDED, False, "refundAmount"),
+    Counting("Declined", Counts.NOTHING, False, "refundAmount"),
+)
+
+
+def counted(kind: str, document: Mapping[str, Any], column: Counts) -> Decimal:
+    """Return the amount that a charge or refund has in one column of a ledger, zero where it has none.
+
+    Args:
+        kind: The machine's name: ``Charge`` or ``Refund``.
+        document: The object as Amazon answers it, with ``statusDetails``.
+    """
+    row = COUNTING[kind, document["statusDetails"]["state"]]
+    return _amount(document, row) if row.column is column else Decimal(0)
+
+
+def counted_in_month(charge: Mapping[str, Any]) -> Decimal:
+    """Return what a charge takes of its Charge Permission's monthly limit; until a capture ends, all of the charge.
+
+    Spec: "Monthly Payment Method on File charge limits".
+    """
+    row = COUNTING["Charge", charge["statusDetails"]["state"]]
+    return _amount(charge, row) if row.month else Decimal(0)
+
+
+def _amount(document: Mapping[str, Any], row: Counting) -> Decimal:
+    return Decimal((document.get(row.amount) or {"amount": 0})["amount"])
+
+
+# Digits after the decimal point.
+CURRENCY_DECIMALS: dict[str, int] = dict.fromkeys(REGIONS["eu"].currencies, 2) | {"JPY": 0}
+
+
+def _per_currency(amount: int, *, yen: int, tenths: int | None = None) -> dict[str, Decimal]:
+    # *tenths* is for the currencies worth about a tenth of a euro, where Amazon has a number of its own for them.
+    worth_a_tenth = dict.fromkeys(("DKK", "HKD", "NOK", "SEK", "ZAR"), amount if tenths is None else tenths)
+    amounts = dict.fromkeys(CURRENCY_DECIMALS, amount) | worth_a_tenth | {"JPY": yen}
+    return {currency: Decimal(number) for currency, number in amounts.items()}
+
+
+def _per_region(limits: dict[str, Decimal]) -> dict[tuple[str, str], Decimal]:
+    return {(row.code, currency): limits[currency] for row in REGIONS.values() for currency in row.currencies}
+
+
+# By (region, currency): what one Charge Permission may take in a calendar month, for Saved Wallet and for Recurring.
+MONTHLY_LIMITS = _per_region(_per_currency(15_000, tenths=150_000, yen=2_000_000))
+RECURRING_MONTHLY_LIMITS = _per_region(_per_currency(1_000, tenths=10_000, yen=100_000))
+
+# The most that one charge or one refund may be. Documented for USD, GBP, EUR and JPY; others inferred: as for EUR.
+CHARGE_CEILINGS = _per_currency(150_000, yen=10_000_000)
+REFUND_CEILINGS = _per_currency(150_000, yen=10_000_000)
+
+# A refund may exceed the capture by a share of it, up to a fixed amount; the same four currencies are documented.
+REFUND_SHARE = Decimal("0.15")
+REFUND_EXTRAS = _per_currency(75, yen=8_400)
+# Amazon's help for merchants gives this number; the guide does not repeat it.
+MAX_REFUNDS_ON_A_CHARGE = 10
+
+
+def refund_allowance(captured: Decimal, currency: str) -> Decimal:
+    """Return what may be refunded on top of *captured*: 15 % of it, or a fixed amount where that is less.
+
+    Spec: "Manage refunds".
+    """
+    unit = Decimal(1).scaleb(-_decimals(currency))
+    return min(captured * REFUND_SHARE, REFUND_EXTRAS[currency]).quantize(unit, ROUND_DOWN)
+
+
+# With allowOvercharge, a one-time permission takes 900 % of its order, or a fixed amount where that is more.
+_OVERCHARGE_SHARE = 9
+_OVERCHARGE_FLOORS = _per_currency(500, yen=70_000)
+
+
+def overcharge_limit(order: Decimal, currency: str) -> Decimal:
+    """Return the most that a one-time permission may take for an *order* that allows to be overcharged."""
+    return max(order * _OVERCHARGE_SHARE, _OVERCHARGE_FLOORS[currency])
+
+
+def _decimals(currency: str) -> int:
+    try:
+        return CURRENCY_DECIMALS[currency]
+    except KeyError:
+        raise ValueError(f"unknown currency {currency!r}; choose one of {', '.join(CURRENCY_DECIMALS)}") from None
+
+
+_AMOUNT = re.compile(r"-?([0-9]+)(?:\.([0-9]+))?")
+
+
+def parse_amount(value: str | float | Decimal, currency: str) -> Decimal:
+    """Return *value* in major units of *currency*, with exactly the currency's decimals.
+
+    Amazon documents strings and accepts numbers; trailing zeros are dropped before the decimals are counted.
+
+    Raises:
+        ValueError: Not a number, not above zero, or finer than the currency allows; or no such currency.
+    """
+    decimals = _decimals(currency)
+    is_number = isinstance(value, float | int | Decimal) and not isinstance(value, bool)
+    # A float goes by way of its shortest text, so that 0.1 is a tenth and not its binary neighbour.
+    text = f"{Decimal(str(value)):f}" if is_number else str(value)
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{value!r} is not a number")
+    whole, fraction = match[1], (match[2] or "").rstrip("0")
+    if text.startswith("-") or not (whole.strip("0") or fraction):
+        raise ValueError(f"{value} is not greater than zero")
+    if len(fraction) > decimals:
+        raise ValueError(f"{value} has too many decimals: {currency} allows {decimals}")
+    return Decimal(f"{whole}.{fraction:0<{decimals}}")
+
+
+def format_amount(amount: Decimal, currency: str) -> str:
+    """Return *amount* as Amazon writes it: ``14.00``, but ``500`` for the yen."""
+    return f"{amount:.{_decimals(currency)}f}"
