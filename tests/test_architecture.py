@@ -6,10 +6,9 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 import amazonpay_nb
 
@@ -17,6 +16,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "amazonpay_nb"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_MODULE = 350
+# What the package consists of, as in the README's map; `stage` and `rehearsal` may come.
+ALWAYS_THERE = {"client", "emulator", "lessons", "runs", "shop", "signing", "spec", "workbench"}
+ROOMS = ALWAYS_THERE | {"rehearsal", "stage"}
+BESIDE_THE_ROOMS = {"__init__", "__main__", "cli", "errors", "loopback", "testing", "texts"}
 # A command's answer and a run's progress go to standard output; a library says nothing there.
 MAY_PRINT = {PACKAGE / "cli.py", PACKAGE / "runs" / "runner.py"}
 # The only function that writes an object's state: everything else asks it for a transition.
@@ -84,14 +87,30 @@ def test_imports_point_down() -> None:
     """The floors, the strangers and the emulator's own refusals hold."""
     # In a process of its own, since it switches off the loggers of the one that it is in.
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert told.returncode == 0, told.stdout
+    verdict = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert verdict.returncode == 0, verdict.stdout
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_id)
-def test_a_module_stays_short(path: Path) -> None:
+def test_circles_are_looked_for_everywhere() -> None:
+    """Without its contract, the check above would pass in a package that imports itself in a circle."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    kinds = {contract["type"]: contract for contract in contracts}
+    assert kinds["acyclic_siblings"]["ancestors"] == ["amazonpay_nb"]
+    assert kinds["layers"]["exhaustive"]
+
+
+def test_the_rooms_are_the_agreed_ones() -> None:
+    """A room or a module beside the rooms is a decision, and goes into `docs/decisions.md`."""
+    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    beside = {path.stem for path in PACKAGE.glob("*.py")}
+    assert (rooms - ROOMS, ALWAYS_THERE - rooms) == (set(), set())
+    assert beside - BESIDE_THE_ROOMS == set()
+
+
+def test_a_module_stays_short() -> None:
     """Small is a feature: a module that outgrows the limit holds two ideas."""
-    assert len(path.read_text("utf-8").splitlines()) <= LONGEST_MODULE
+    lengths = {module_id(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_MODULE} == {}
 
 
 def test_only_one_function_writes_a_state() -> None:
@@ -104,22 +123,32 @@ def test_only_one_function_writes_a_state() -> None:
     assert writers == {STATE_WRITER}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path not in MAY_PRINT], ids=module_id)
-def test_a_library_module_prints_nothing(path: Path) -> None:
+def prints(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Call(func=ast.Name(id="print")):
+                yield f"{module_id(path)}:{node.lineno}"
+
+
+def test_a_library_module_prints_nothing() -> None:
     """What a library prints, a notebook commits."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
-    assert not [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+    assert [place for path in MODULES if path not in MAY_PRINT for place in prints(path)] == []
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if not is_private(path)], ids=module_id)
-def test_exports_are_sorted_and_exist(path: Path) -> None:
-    """A reader finds the public names of a module in its `__all__`, in order."""
-    if path.name == "__init__.py" and not path.read_text("utf-8").count("import "):
+def problems_of_exports(path: Path) -> Iterator[str]:
+    if path.name == "__init__.py" and "import " not in path.read_text("utf-8"):
         return  # a package that gathers nothing has nothing to export
     module = importlib.import_module(module_name(path))
-    exported = list(module.__all__)
-    assert exported == sorted(set(exported), key=export_order)
-    assert [name for name in exported if not hasattr(module, name)] == []
+    exported = list(getattr(module, "__all__", ["no __all__"]))
+    if exported != sorted(set(exported), key=export_order):
+        yield f"{module_id(path)}: __all__ is not sorted"
+    yield from (f"{module_id(path)}: no {name}" for name in exported if not hasattr(module, name))
+
+
+def test_exports_are_sorted_and_exist() -> None:
+    """A reader finds the public names of a module in its `__all__`, in order."""
+    exporting = [path for path in MODULES if not is_private(path)]
+    assert [problem for path in exporting for problem in problems_of_exports(path)] == []
 
 
 def test_no_module_is_called_utils() -> None:

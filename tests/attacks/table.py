@@ -30,7 +30,8 @@ _FILES, _OUTPUTS, _CODE = (f"tests/attacks/test_{name}.py::test_" for name in ("
 _CONTROL, _PROTOCOL, _HOSTED, _SNS = (
     f"tests/contract/test_{name}.py::" for name in ("control", "protocol", "hosted_pages", "notifications")
 )
-_READER, _KEYS, _JOURNAL = (f"tests/unit/test_{name}.py::test_" for name in ("notifications", "keys", "journal"))
+_READER, _JOURNAL = (f"tests/unit/client/test_{name}.py::test_" for name in ("notifications", "journal"))
+_KEYS = "tests/unit/signing/test_keys.py::test_"
 
 # Promise → id, attempt, answer and test of each attack on it.
 _ROWS = {

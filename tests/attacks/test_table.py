@@ -2,18 +2,16 @@
 
 import re
 
-import pytest
-
-from tests.attacks.table import ATTACKS, Attack
+from tests.attacks.table import ATTACKS
 from tests.node_ids import ROOT, node_ids
 
 PROMISES = re.findall(r"^- \*\*(.+?)\*\* ", (ROOT / "SECURITY.md").read_text("utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.id)
-def test_the_test_of_an_attack_exists(attack: Attack) -> None:
+def test_the_test_of_an_attack_exists() -> None:
     """By its node id as pytest takes it."""
-    assert attack.test in node_ids(attack.test.partition("::")[0])
+    missing = {row.id: row.test for row in ATTACKS if row.test not in node_ids(row.test.partition("::")[0])}
+    assert missing == {}, "no such tests"
 
 
 def test_every_promise_is_attacked_and_every_attack_breaks_a_promise() -> None:
