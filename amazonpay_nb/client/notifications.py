@@ -23,29 +23,23 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from amazonpay_nb.errors import LocalError
+from amazonpay_nb.signing.envelope import DIGESTS, signed_text
 from amazonpay_nb.spec.notifications import (
     CERTIFICATE_HOST,
     CERTIFICATE_PATH,
     MAX_AGE,
     MAX_AHEAD,
     MESSAGE_TYPE,
-    SIGNATURE_VERSIONS,
     SIGNED_FIELDS,
 )
 from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 
-__all__ = ["DIGESTS", "Finding", "Notification", "NotificationReader", "NotificationRefused", "signed_text"]
+__all__ = ["Finding", "Notification", "NotificationReader", "NotificationRefused"]
 
-# SHA-1 is what version 1 is: the sender chooses, and a receiver that wants both must know both.
-DIGESTS: dict[str, hashes.HashAlgorithm] = {
-    version: {"SHA1": hashes.SHA1(), "SHA256": hashes.SHA256()}[name]  # noqa: S303 (Amazon's choice)
-    for version, name in SIGNATURE_VERSIONS.items()
-}
 MAX_BODY_BYTES = 256 * 1024  # as much as SNS carries
 MAX_CERTIFICATE_BYTES = 64 * 1024
 MAX_CERTIFICATES = 16  # how many are kept; Amazon renews them now and then
@@ -99,11 +93,6 @@ class Notification:
     merchant_id: str
     timestamp: datetime
     topic_arn: str
-
-
-def signed_text(envelope: Mapping[str, Any]) -> str:
-    """Return the text that an envelope's signature covers: name and value of each signed field, a line each."""
-    return "".join(f"{name}\n{envelope[name]}\n" for name in SIGNED_FIELDS if envelope.get(name) is not None)
 
 
 def _utc_now() -> datetime:

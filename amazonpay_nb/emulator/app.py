@@ -24,7 +24,7 @@ TICK_SECONDS = 0.2
 
 def build_app(world: World, token: str) -> "Gateway":
     """Return the application."""
-    deliveries = Deliveries(world)
+    deliveries = Deliveries(world, fire_due)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -219,7 +219,7 @@ def build_control(  # noqa: C901 (a function for each call)
 
     @router.get("/notifications")
     async def announced() -> Answer:
-        return {"notifications": [_told(document) for document in await deliveries.sent()]}
+        return {"notifications": [_told(document) for document in await deliveries.announced()]}
 
     @router.post("/notifications/endpoint")
     async def listen(body: Endpoint) -> Answer:

@@ -17,6 +17,7 @@ import httpx
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.fast_path import direct_protocol
+from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.loopback import LoopbackServer, open_port
@@ -252,6 +253,17 @@ class Emulator:
     def write_ready_file(self, path: Path) -> None:
         """Write `ready` so that a reader never sees half of it, readable by its owner alone."""
         write_file(path, json.dumps(self.ready(), indent=2).encode(), mode=0o600, overwrite=True)
+
+    # --- Notifications ------------------------------------------------------------------------------------------------
+
+    @property
+    def topic_arn(self) -> str:
+        """The topic that the main merchant's notifications come from."""
+        return topic_of(self.world, self.merchant_id)
+
+    def sign_notification(self, envelope: dict[str, Any]) -> dict[str, Any]:
+        """Return an envelope with the signature of this emulator's notification service, whatever it says."""
+        return self.world.outbox.signer.sign(envelope)
 
     # --- Short ways to the control interface --------------------------------------------------------------------------
 

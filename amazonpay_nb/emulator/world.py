@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amazonpay_nb.emulator.clock import VIRTUAL_START, Clock
-from amazonpay_nb.emulator.notifications.announce import Outbox
+from amazonpay_nb.emulator.outbox import Outbox
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Record, Store
 from amazonpay_nb.spec.operations import OPERATIONS

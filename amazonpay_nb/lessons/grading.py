@@ -17,15 +17,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 
 from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.notifications.announce import Signer, envelope, topic_of
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop import Storefront, buyer
 from amazonpay_nb.shop.inbox import INBOX_PATH, listen
+from amazonpay_nb.signing.envelope import EnvelopeSigner, unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
 from amazonpay_nb.spec.regions import region
 from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
@@ -81,29 +82,28 @@ class Examiner:
 
     def __init__(self, emulator: Emulator, objects: list[tuple[str, str, str]]) -> None:
         self._emulator, self._objects = emulator, objects
-        self._signer = emulator.world.outbox.signer
         self._number = 0
 
     def document(self, **changed: str) -> Document:
         """Return the next notification, about the objects in turn."""
-        world = self._emulator.world
         object_type, object_id, permission_id = self._objects[self._number % len(self._objects)]
         self._number += 1
         return {
-            "notificationId": world.stable_uuid("grade", str(self._number)), "notificationType": "STATE_CHANGE",
+            "notificationId": str(uuid4()), "notificationType": "STATE_CHANGE",
             "objectType": object_type, "objectId": object_id, "chargePermissionId": permission_id,
-            "merchantId": self._emulator.merchant_id, "messageId": world.stable_uuid("message", str(self._number)),
+            "merchantId": self._emulator.merchant_id, "messageId": str(uuid4()),
             "timestamp": _written(datetime.now(UTC)),
         } | changed  # fmt: skip
 
     def unsigned(self, document: Document, version: str = "1", **changed: str) -> Document:
         """Return an envelope without its signature; *changed* replaces fields of it."""
-        topic = topic_of(self._emulator.world, self._emulator.merchant_id)
-        return envelope(self._emulator.url, topic, document, version) | changed
+        emulator = self._emulator
+        return unsigned_envelope(emulator.url, emulator.topic_arn, document, version=version) | changed
 
     def genuine(self, document: Document | None = None, version: str = "1", **changed: str) -> bytes:
         """Return an envelope that is signed as it is."""
-        return json.dumps(self._signer.sign(self.unsigned(document or self.document(), version, **changed))).encode()
+        unsigned = self.unsigned(document or self.document(), version, **changed)
+        return json.dumps(self._emulator.sign_notification(unsigned)).encode()
 
     def altered(self, **changed: str) -> bytes:
         """Return an envelope that somebody has changed after it was signed."""
@@ -114,8 +114,8 @@ class Examiner:
         return json.dumps(self._forger.sign(self.unsigned(self.document(), **changed))).encode()
 
     @cached_property
-    def _forger(self) -> Signer:
-        return Signer()
+    def _forger(self) -> EnvelopeSigner:
+        return EnvelopeSigner()
 
 
 def _written(moment: datetime) -> str:

@@ -6,15 +6,16 @@ Virtual time stands still during a delivery: a receiver that gets the object see
 import asyncio
 import json
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
 from fastapi import FastAPI, Response
 
-from amazonpay_nb.emulator.notifications.announce import CERTIFICATE_NAME, NOTIFICATION, again, envelope, sent, topic_of
-from amazonpay_nb.emulator.rules.transitions import fire_due
+from amazonpay_nb.emulator.notifications.announce import NOTIFICATION, again, announced, topic_of
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.signing.envelope import CERTIFICATE_NAME, unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
 
 __all__ = ["Deliveries"]
@@ -25,10 +26,15 @@ _HEADERS = {"content-type": "text/plain; charset=UTF-8", "user-agent": "Amazon P
 
 
 class Deliveries:
-    """What is due is delivered after each request, and on the way when the clock is advanced."""
+    """What is due is delivered after each request, and on the way when the clock is advanced.
 
-    def __init__(self, world: World) -> None:
+    Args:
+        fire_due: Lets everything happen that is due by a time, as the rules have it, and returns what it was.
+    """
+
+    def __init__(self, world: World, fire_due: Callable[[World, datetime], list[dict[str, str]]]) -> None:
         self.world = world
+        self._fire_due = fire_due
         # Virtual time moves in one place at a time.
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -82,7 +88,7 @@ class Deliveries:
         world, fired = self.world, []
         while True:
             with world.store.transaction():
-                fired += fire_due(world, until)
+                fired += self._fire_due(world, until)
                 if move_clock and not world.outbox.ready:
                     world.clock.set(until)
             if not world.outbox.ready:
@@ -109,7 +115,7 @@ class Deliveries:
 
     def _content(self, notification: Record) -> bytes:
         world = self.world
-        unsigned = envelope(world.url, topic_of(world, notification.merchant_id), notification.document)
+        unsigned = unsigned_envelope(world.url, topic_of(world, notification.merchant_id), notification.document)
         return json.dumps(world.outbox.signer.sign(unsigned)).encode()
 
     async def _post(self, url: str, content: bytes) -> int | None:
@@ -151,10 +157,10 @@ class Deliveries:
         notification = self.world.store.get(NOTIFICATION, notification_id)
         return notification.document if notification else None
 
-    async def sent(self) -> list[dict[str, object]]:
+    async def announced(self) -> list[dict[str, object]]:
         """Return what was announced, once all that is due has been delivered."""
         await self.settle()
-        return sent(self.world)
+        return announced(self.world)
 
     def mount(self, app: FastAPI) -> None:
         """Serve the certificate that signatures are checked with."""

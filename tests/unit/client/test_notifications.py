@@ -19,8 +19,8 @@ from amazonpay_nb.client.notifications import (
     Finding,
     NotificationReader,
     NotificationRefused,
-    signed_text,
 )
+from amazonpay_nb.signing.envelope import signed_text
 from amazonpay_nb.spec.notifications import ANNOUNCEMENTS, DRILLS, MAX_AGE, MESSAGE_FIELDS, OBJECT_TYPES, answer_to
 from amazonpay_nb.spec.states import MACHINES
 

@@ -1,0 +1,41 @@
+"""What a world remembers about notifications on their way, besides the store; a restart forgets it."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from amazonpay_nb.signing.envelope import EnvelopeSigner
+
+__all__ = ["Outbox"]
+
+
+@dataclass
+class Outbox:
+    """Notifications that wait to be delivered, and the disorder that drills ask for.
+
+    Attributes:
+        ready: Ids of those whose time has come.
+        fresh: (Object id, notification type) → id of the unsent notification that the rest of a request shares.
+        drills: Kinds of disorder to come.
+        held: The first of two that are to be swapped.
+        wake: Starts the deliveries, once the present request is done.
+    """
+
+    ready: deque[str] = field(default_factory=deque)
+    fresh: dict[tuple[str, str], str] = field(default_factory=dict)
+    drills: deque[str] = field(default_factory=deque)
+    held: str = ""
+    wake: Callable[[], None] = lambda: None
+
+    @cached_property
+    def signer(self) -> EnvelopeSigner:
+        """Made when it is needed: keys take time."""
+        return EnvelopeSigner()
+
+    def clear(self) -> None:
+        """Forget everything that was about the objects of a world that is gone."""
+        self.ready.clear()
+        self.fresh.clear()
+        self.drills.clear()
+        self.held = ""

@@ -1,0 +1,87 @@
+"""The envelope of an instant notification: what it holds, which text its signature covers, and how it is signed.
+
+The envelope is that of Amazon's notification service SNS, which the emulator imitates and the reader of notifications
+verifies.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from amazonpay_nb.spec.notifications import MESSAGE_TYPE, NOTIFICATION_VERSION, SIGNATURE_VERSIONS, SIGNED_FIELDS
+
+__all__ = ["CERTIFICATE_NAME", "DIGESTS", "EnvelopeSigner", "signed_text", "unsigned_envelope"]
+
+CERTIFICATE_NAME = "SimpleNotificationService-emulator.pem"
+# SHA-1 is what version 1 is: the sender chooses, and a receiver that wants both must know both.
+DIGESTS: dict[str, hashes.HashAlgorithm] = {
+    version: {"SHA1": hashes.SHA1(), "SHA256": hashes.SHA256()}[name]  # noqa: S303 (Amazon's choice)
+    for version, name in SIGNATURE_VERSIONS.items()
+}
+Envelope = dict[str, Any]
+
+
+def signed_text(envelope: Mapping[str, Any]) -> str:
+    """Return the text that an envelope's signature covers: name and value of each signed field, a line each."""
+    return "".join(f"{name}\n{envelope[name]}\n" for name in SIGNED_FIELDS if envelope.get(name) is not None)
+
+
+def unsigned_envelope(
+    base_url: str, topic_arn: str, notification: Mapping[str, Any], *, version: str = "1"
+) -> Envelope:
+    """Return the envelope of a notification, without a signature.
+
+    Args:
+        base_url: Where the certificate is served.
+        notification: What it announces, as ``GET notifications`` of the control interface names the fields.
+        version: Of the signature; see `DIGESTS`.
+    """
+    message = {
+        "MerchantID": notification["merchantId"],
+        "ObjectType": notification["objectType"],
+        "ObjectId": notification["objectId"],
+        "ChargePermissionId": notification["chargePermissionId"],
+        "NotificationType": notification["notificationType"],
+        "NotificationId": notification["notificationId"],
+        "NotificationVersion": NOTIFICATION_VERSION,
+    }
+    return {
+        "Type": MESSAGE_TYPE,
+        "MessageId": notification["messageId"],
+        "TopicArn": topic_arn,
+        "Message": json.dumps(message, separators=(",", ":")),
+        "Timestamp": notification["timestamp"],
+        "SignatureVersion": version,
+        "SigningCertURL": f"{base_url}/{CERTIFICATE_NAME}",
+        "UnsubscribeURL": f"{base_url}/?Action=Unsubscribe",
+    }
+
+
+class EnvelopeSigner:
+    """Signs envelopes with a key and a certificate of its own.
+
+    Attributes:
+        certificate: PEM; what `CERTIFICATE_NAME` serves.
+    """
+
+    def __init__(self) -> None:
+        import trustme
+
+        authority = trustme.CA(organization_name="Amazon Pay emulator", key_type=trustme.KeyType.RSA)
+        self.certificate = authority.cert_pem.bytes()
+        key = load_pem_private_key(authority.private_key_pem.bytes(), None)
+        if not isinstance(key, RSAPrivateKey):
+            raise TypeError("the notification service signs with RSA")
+        self._key = key
+
+    def sign(self, envelope: Envelope) -> Envelope:
+        """Return *envelope* with the signature that its version asks for."""
+        text = signed_text(envelope).encode()
+        signature = self._key.sign(text, PKCS1v15(), DIGESTS[envelope["SignatureVersion"]])
+        return envelope | {"Signature": base64.b64encode(signature).decode()}
