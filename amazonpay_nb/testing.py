@@ -1,45 +1,134 @@
-"""A pytest plugin for other people's test suites: an emulator, a client, a buyer and a clock as fixtures.
+"""A pytest plugin for other people's test suites: one emulated Amazon Pay a session, and a fresh world for each test.
 
-    def test_my_shop_saves_a_wallet(amazonpay_emulator, amazonpay_buyer): ...
+    @pytest.mark.amazonpay(region="jp")
+    def test_my_shop_saves_a_wallet(amazonpay_emulator, amazonpay_client, amazonpay_buyer): ...
 
-Installing the package is enough; pytest finds the plugin by its entry point.
+Installing the package is enough; pytest finds the plugin by its entry point.  `docs/pytest.md` shows each fixture.
 """
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from amazonpay_nb.client.client import AmazonPayClient
+    from amazonpay_nb.client.notifications import Notification
     from amazonpay_nb.emulator import Emulator
 
-__all__ = ["amazonpay_buyer", "amazonpay_client", "amazonpay_clock", "amazonpay_emulator"]
+__all__ = [
+    "NotificationInbox",
+    "amazonpay_buyer",
+    "amazonpay_client",
+    "amazonpay_clock",
+    "amazonpay_emulator",
+    "amazonpay_emulator_factory",
+    "amazonpay_faults",
+    "amazonpay_inbox",
+    "amazonpay_outcomes",
+]
+
+SEED = 1  # ids and times repeat, so a failure looks the same in the next run
+WAIT_SECONDS = 5.0
+OPTIONS = ("region", "https", "throttle", "domains")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the command line options."""
+    group = parser.getgroup("amazonpay", "an emulated Amazon Pay")
+    group.addoption(
+        "--amazonpay-region", choices=("na", "eu", "jp"), default="na", help="region of the emulator (default: na)"
+    )
+    group.addoption("--amazonpay-https", action="store_true", help="let the emulator serve HTTPS")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, so that ``--strict-markers`` knows it."""
+    config.addinivalue_line("markers", f"amazonpay({', '.join(OPTIONS)}): the emulator that this test runs against")
+
+
+def _renewed(emulator: "Emulator", snapshot: str) -> bool:
+    # Reset forgets faults, outcomes and journal; the snapshot brings back time and the sequence of ids.
+    from amazonpay_nb.emulator.server import ControlError
+
+    emulator.reset()
+    try:
+        emulator.restore(snapshot)
+    except ControlError:  # a test took so many snapshots that this one is gone
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
+    """Return an emulator with an empty world: ``factory(region="eu", https=False, throttle=False, domains=())``.
+
+    A second call with the same options empties the same server's world; the servers stop with the session.
+    """
+    from amazonpay_nb.emulator import Emulator
+
+    servers: dict[tuple[tuple[str, Any], ...], Emulator] = {}
+    snapshots: dict[tuple[tuple[str, Any], ...], str] = {}  # a server's world before a test
+
+    def factory(**options: Any) -> Emulator:
+        if unknown := ", ".join(sorted(set(options) - set(OPTIONS))):
+            raise pytest.UsageError(f"amazonpay: there is no option {unknown}; there are {', '.join(OPTIONS)}")
+        name = tuple(sorted(options.items()))
+        if name in servers and not _renewed(servers[name], snapshots[name]):
+            servers.pop(name).stop()
+        if name not in servers:
+            try:
+                servers[name] = Emulator(seed=SEED, **options).start()
+            except ValueError as error:
+                raise pytest.UsageError(f"amazonpay: {error}") from None
+            _ = servers[name].merchant  # registers the key pair, so that the snapshot holds it
+        # The emulator keeps only the latest snapshots, and a test may take some: this one is the newest.
+        snapshots[name] = servers[name].snapshot()
+        return servers[name]
+
+    yield factory
+    for emulator in servers.values():
+        emulator.stop()
 
 
 @pytest.fixture
-def amazonpay_emulator() -> "Iterator[Emulator]":
-    """An emulated Amazon Pay with repeatable ids and virtual time, fresh for each test."""
-    from amazonpay_nb.emulator import Emulator
+def amazonpay_emulator(
+    request: pytest.FixtureRequest, amazonpay_emulator_factory: "Callable[..., Emulator]"
+) -> "Emulator":
+    """Return an emulated Amazon Pay with an empty world, virtual time and ids that repeat.
 
-    with Emulator(seed=1) as emulator:
-        yield emulator
+    The command line and ``@pytest.mark.amazonpay(region="jp", https=True, throttle=True, domains=(…))`` configure it.
+    """
+    options = {
+        "region": request.config.getoption("--amazonpay-region"),
+        "https": request.config.getoption("--amazonpay-https"),
+    }
+    marker = request.node.get_closest_marker("amazonpay")
+    return amazonpay_emulator_factory(**options | (marker.kwargs if marker else {}))
 
 
 @pytest.fixture
 def amazonpay_client(amazonpay_emulator: "Emulator") -> "Iterator[AmazonPayClient]":
-    """A client of the emulator's main merchant account."""
-    from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
+    """Return a client of the emulator's main merchant account."""
+    from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 
-    auth = AmazonPayAuth(amazonpay_emulator.merchant.keys)
-    region, url = amazonpay_emulator.region, amazonpay_emulator.url
-    with AmazonPayClient(auth, region=region, environment="emulator", base_url=url) as client:
+    emulator = amazonpay_emulator
+    auth = AmazonPayAuth(emulator.merchant.keys)
+    with AmazonPayClient(
+        auth, region=emulator.region, environment="emulator", base_url=emulator.url, verify=emulator.verify,
+        sleep=lambda seconds: None,  # the emulator's time stands still: there is nothing to wait for between attempts
+    ) as client:  # fmt: skip
         yield client
 
 
 @pytest.fixture
 def amazonpay_buyer() -> Any:
-    """The scripted buyer: ``amazonpay_buyer.approve(url)``, ``.cancel(url)``, ``.decline(url)``."""
+    """Return the scripted buyer: ``amazonpay_buyer.approve(url)``, ``.cancel(url)``, ``.decline(url)``."""
     from amazonpay_nb.shop import buyer
 
     return buyer
@@ -47,5 +136,98 @@ def amazonpay_buyer() -> Any:
 
 @pytest.fixture
 def amazonpay_clock(amazonpay_emulator: "Emulator") -> Any:
-    """The emulator's clock: ``amazonpay_clock.advance("PT24H")``."""
+    """Return the emulator's clock: ``amazonpay_clock.advance("PT24H")``."""
     return amazonpay_emulator.clock
+
+
+@pytest.fixture
+def amazonpay_faults(amazonpay_emulator: "Emulator") -> Callable[..., None]:
+    """Return what breaks the connection: ``amazonpay_faults("createCharge", "drop-after-commit")``."""
+    return amazonpay_emulator.faults
+
+
+@pytest.fixture
+def amazonpay_outcomes(amazonpay_emulator: "Emulator") -> Callable[..., None]:
+    """Return what decides the next answers: ``amazonpay_outcomes("createCharge", "SoftDeclined", times=2)``."""
+    return amazonpay_emulator.outcomes
+
+
+class NotificationInbox:
+    """A merchant's notification address, which verifies what arrives as a merchant has to.
+
+    Attributes:
+        url: Where it listens.
+        notifications: The genuine ones, in the order of arrival.
+    """
+
+    def __init__(self, emulator: "Emulator") -> None:
+        import httpx
+        from starlette.applications import Starlette
+        from starlette.routing import Route
+
+        from amazonpay_nb.client.notifications import NotificationReader
+        from amazonpay_nb.loopback import LoopbackServer
+
+        self.notifications: list[Notification] = []
+        self._arrival = threading.Condition()
+        self._server = LoopbackServer(Starlette(routes=[Route("/", self._receive, methods=["POST"])])).start()
+        self.url = f"{self._server.url}/"
+        topic = emulator.control.post("notifications/endpoint", url=self.url)["topicArn"]
+        self._reader = NotificationReader(
+            topic, merchant_id=emulator.merchant_id, certificate_hosts=(urlsplit(emulator.url).netloc,),
+            clock=emulator.clock.now, http=httpx.Client(verify=emulator.verify, timeout=WAIT_SECONDS),
+        )  # fmt: skip
+
+    async def _receive(self, request: "Request") -> "Response":
+        import anyio
+        from starlette.responses import Response
+
+        body = await request.body()
+        # In a thread: the reader may have to fetch the certificate from the emulator.
+        notification = await anyio.to_thread.run_sync(self._reader.read, body)
+        with self._arrival:
+            self.notifications.append(notification)
+            self._arrival.notify_all()
+        return Response()
+
+    def wait(self, count: int = 1, timeout: float = WAIT_SECONDS) -> "list[Notification]":
+        """Return the first *count* notifications, as soon as they have arrived.
+
+        Args:
+            timeout: How long to wait, in seconds.
+        Raises:
+            AssertionError: Fewer arrived in time.
+        """
+        with self._arrival:
+            if not self._arrival.wait_for(lambda: len(self.notifications) >= count, timeout):
+                raise AssertionError(f"{len(self.notifications)} of {count} notifications arrived in {timeout:g} s.")
+            return self.notifications[:count]
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.stop()
+        self._reader.close()
+
+
+@pytest.fixture(scope="session")
+def _amazonpay_inboxes() -> Iterator[dict[str, NotificationInbox]]:
+    # By the emulator's address: starting and stopping a server for each test would take longer than the test.
+    inboxes: dict[str, NotificationInbox] = {}
+    yield inboxes
+    for inbox in inboxes.values():
+        inbox.close()
+
+
+@pytest.fixture
+def amazonpay_inbox(
+    amazonpay_emulator: "Emulator", _amazonpay_inboxes: dict[str, NotificationInbox]
+) -> Iterator[NotificationInbox]:
+    """Return an empty inbox that the emulator notifies: ``amazonpay_inbox.wait(2)``, ``.notifications``, ``.url``."""
+    emulator = amazonpay_emulator
+    if emulator.url not in _amazonpay_inboxes:
+        _amazonpay_inboxes[emulator.url] = NotificationInbox(emulator)
+    inbox = _amazonpay_inboxes[emulator.url]
+    inbox.notifications.clear()
+    emulator.control.post("notifications/endpoint", url=inbox.url)
+    yield inbox
+    emulator.control.post("notifications/endpoint", url=None)

@@ -1,15 +1,43 @@
-"""The pytest plugin, as somebody else's test suite would use it."""
+"""The pytest plugin, as somebody else's test suite uses it."""
 
-from typing import Any
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
-from amazonpay_nb.client import AmazonPayClient
-from amazonpay_nb.emulator import Emulator
+EXAMPLE = Path(__file__).parents[2] / "examples" / "pytest"
 
 
-def test_a_foreign_test_suite_saves_a_wallet(
-    amazonpay_emulator: Emulator, amazonpay_client: AmazonPayClient, amazonpay_buyer: Any, amazonpay_clock: Any
-) -> None:
-    """Four fixtures are enough for a whole flow."""
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the suite in *folder* as its own project."""
+    command = (sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *arguments)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def suite(folder: Path, text: str) -> Path:
+    (folder / "test_it.py").write_text(text, "utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n", "utf-8")
+    return folder
+
+
+def test_the_example_suite_passes_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    """Nothing of this repository is needed but the package."""
+    shutil.copytree(EXAMPLE, tmp_path / "shop", ignore=shutil.ignore_patterns("__pycache__"))
+    result = run(tmp_path / "shop")
+    assert result.returncode == 0, result.stdout
+    assert "10 passed" in result.stdout
+
+
+TWICE = """
+import pytest
+
+SEEN = []
+
+@pytest.mark.parametrize("time", [1, 2, 3])
+def test_a_world(amazonpay_emulator, amazonpay_client, amazonpay_clock, amazonpay_outcomes, amazonpay_faults, time):
+    control = amazonpay_emulator.control
+    assert control.get("objects/checkoutSessions")["objects"] == []
+    assert control.get("journal")["exchanges"] == []
     session = amazonpay_client.create_checkout_session(
         store_id=amazonpay_emulator.store_id,
         web_checkout_details={"checkoutResultReturnUrl": "https://shop.example/result"},
@@ -17,8 +45,78 @@ def test_a_foreign_test_suite_saves_a_wallet(
         payment_method_on_file_metadata={"setupOnly": True},
         payment_details={"paymentIntent": "Confirm"},
     )
-    url = f"{amazonpay_emulator.url}/checkout?amazonCheckoutSessionId={session.checkout_session_id}"
+    SEEN.append((amazonpay_emulator.url, session.checkout_session_id, amazonpay_clock.now()))
+    amazonpay_clock.advance("P3D")
+    amazonpay_outcomes("createCharge", "HardDeclined", times=5)
+    amazonpay_faults("createCheckoutSession", "status", times=100)
+    for _ in range(40 if time == 3 else 3):
+        amazonpay_emulator.snapshot()
+    assert len(set(SEEN)) == 1
 
-    assert amazonpay_buyer.approve(url).startswith("https://shop.example/result")
-    assert amazonpay_client.complete_checkout_session(session.checkout_session_id).state == "Completed"
-    assert [fired["trigger"] for fired in amazonpay_clock.advance("P1D")] == []
+def test_the_world_after_many_snapshots(amazonpay_emulator):
+    assert amazonpay_emulator.control.get("objects/checkoutSessions")["objects"] == []
+"""
+
+
+def test_one_server_gives_each_test_a_fresh_world(tmp_path: Path) -> None:
+    """The same address, ids and time in each test, whatever the test before did to objects, clock and faults."""
+    result = run(suite(tmp_path, TWICE))
+    assert "4 passed" in result.stdout, result.stdout
+
+
+REGIONS = """
+import pytest
+
+def test_here(amazonpay_emulator):
+    assert amazonpay_emulator.region == "eu"
+
+@pytest.mark.amazonpay(region="jp", https=True)
+def test_there(amazonpay_emulator, amazonpay_client):
+    assert amazonpay_emulator.region == "jp"
+    assert amazonpay_emulator.url.startswith("https://")
+
+def test_both(amazonpay_emulator_factory):
+    first, second = amazonpay_emulator_factory(region="na"), amazonpay_emulator_factory(region="jp")
+    assert first.url != second.url
+"""
+
+
+def test_a_region_comes_from_the_command_line_or_from_a_marker(tmp_path: Path) -> None:
+    """The marker wins; a factory makes as many emulators as a test needs."""
+    result = run(suite(tmp_path, REGIONS), "--amazonpay-region", "eu")
+    assert "3 passed" in result.stdout, result.stdout
+
+
+WRONG = """
+import pytest
+
+@pytest.mark.amazonpay(regoin="jp")
+def test_a_misspelled_option(amazonpay_emulator): ...
+
+@pytest.mark.amazonpay(region="moon")
+def test_an_unknown_region(amazonpay_emulator): ...
+"""
+
+
+def test_a_wrong_option_is_refused_with_what_there_is(tmp_path: Path) -> None:
+    """The message names the option and the allowed ones."""
+    said = run(suite(tmp_path, WRONG)).stdout
+    assert "there is no option regoin; there are region, https, throttle, domains" in said
+    assert "'moon'" in said
+    assert "2 errors" in said
+
+
+INBOX = """
+import pytest
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_an_inbox(amazonpay_emulator, amazonpay_inbox, time):
+    assert amazonpay_inbox.notifications == []
+    with pytest.raises(AssertionError, match="0 of 1 notifications arrived"):
+        amazonpay_inbox.wait(timeout=0.01)
+"""
+
+
+def test_an_inbox_is_empty_at_first_and_says_what_is_missing(tmp_path: Path) -> None:
+    """A test that waits in vain fails with a number."""
+    assert "2 passed" in run(suite(tmp_path, INBOX)).stdout
