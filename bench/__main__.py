@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.measure import Result, Unavailable, skipped, table
 
-EVERYTHING = "a,b,c,d,e,f,g"
+EVERYTHING = "a,b,c,d,e,f,g,h"
 RESULTS = Path(__file__).parent / "results.md"
 # Letters, module and function: a module is imported when its turn comes, so that one can run without the others.
 BENCHMARKS = (
@@ -19,6 +19,7 @@ BENCHMARKS = (
     ("de", "charges", "measure_charges"),
     ("f", "browser", "measure_widgets"),
     ("g", "browser", "measure_presenter"),
+    ("h", "plugin", "measure_plugin"),
 )
 
 
