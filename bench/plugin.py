@@ -22,7 +22,7 @@ def test_nothing({fixtures}number): ...
 
 
 def measure_plugin(*, quick: bool) -> list[Result]:
-    """(h) A suite whose tests take the fixtures, less the same suite without them, a test; the server's start counts."""
+    """(h) What the fixtures add to each test of a suite; the server's start counts."""
     rounds, tests = (1, 40) if quick else (5, TESTS)
     say(f"(h) {rounds} rounds of {tests} tests with pytest's plugin")
     with TemporaryDirectory() as folder:
