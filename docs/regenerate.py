@@ -27,7 +27,7 @@ from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
 from amazonpay_nb.runs.runner import kernel_environment
-from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.machine import FollowUp, Machine
 from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,

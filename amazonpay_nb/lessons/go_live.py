@@ -19,7 +19,7 @@ from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.errors import ConfigurationError, NotFoundError
 from amazonpay_nb.signing.keys import with_id
-from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.operations import THROTTLES, Quota
 from amazonpay_nb.spec.parity import BEHAVIOURS, ROWS, TOPICS, Behaviour, behaviours_of
 from amazonpay_nb.spec.simulations import PENDING_SECONDS

@@ -5,7 +5,7 @@ The values are those of Amazon's SDKs; what they stand for is our reading of the
 
 from dataclasses import dataclass
 
-from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.parity import Evidence
 
 __all__ = ["CHANNELS", "INITIATORS", "Channel", "Initiator"]
 

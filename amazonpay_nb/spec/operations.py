@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund, Resource
-from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.parity import Evidence
 
 __all__ = ["KINDS", "OPERATIONS", "THROTTLES", "Idempotency", "Kind", "Operation", "Quota", "Throttle", "kind_of"]
 

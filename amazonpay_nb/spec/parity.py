@@ -1,104 +1,123 @@
-"""The behaviour registry: everything this package claims about Amazon Pay, and how far each claim can be trusted.
+"""The registry of behaviors: everything this package claims about Amazon Pay, and how far each claim can be trusted.
 
-A row is one sentence with its evidence, the page it was read on (or the page that is silent about it, where we had to
-decide), the day it was last checked, and the test that holds the emulator to it, or else the reason why none does. The
-parity page is generated from it.
+The rows are in the folder ``parity``, one file a topic; ``parity/index.toml`` says how to read and correct them.  They
+are read when somebody first asks for one.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
+from functools import cache
 
-from amazonpay_nb.spec import (
-    parity_details,
-    parity_gaps,
-    parity_notifications,
-    parity_objects,
-    parity_payments,
-    parity_protocol,
-)
-from amazonpay_nb.spec.evidence import Evidence
+from pydantic import with_config
 
-__all__ = ["BEHAVIOURS", "ROWS", "TOPICS", "Behaviour", "behaviour", "behaviours_of"]
+from amazonpay_nb.spec.data import STRICT, DataError, as_kind, read
 
-_READ_ON = date(2026, 11, 23)
+__all__ = ["Behavior", "Evidence", "Source", "behavior", "behaviors", "topics"]
 
-# Topic, as ids begin with it, and its heading on the parity page.
-TOPICS = {
-    "signing": "Signing",
-    "header": "Headers",
-    "button": "Button",
-    "session": "Checkout Session",
-    "page": "Hosted pages",
-    "permission": "Charge Permission",
-    "charge": "Charge",
-    "refund": "Refund",
-    "buyer": "Buyer",
-    "error": "Errors",
-    "idempotency": "Idempotency",
-    "throttling": "Throttling",
-    "simulation": "Simulations",
-    "notification": "Notifications",
-    "id": "Identifiers",
-    "amount": "Amounts",
-    "time": "Time",
-    "region": "Regions and limits",
-    "setup": "Flow 1: set up outside of the purchase flow",
-    "express": "Flow 2: set up with express checkout",
-    "apb": "Flow 3: set up with end of checkout",
-    "signin": "Flow 4: sign in and set up",
-    "update": "Update page",
-    "mobile": "Mobile",
-    "other": "Other operations",
-}
+
+class Evidence(StrEnum):
+    """Where a fact was found, from the firmest to the weakest."""
+
+    DOCUMENTED = "documented"  # read on a page of Amazon's own guide
+    SDK = "sdk"  # read in the source of an official SDK
+    RECORDED = "recorded"  # seen in traffic, a plug-in, an issue thread or an FAQ site
+    INFERRED = "inferred"  # our reasoning, made one constant or row so that it is easy to change
+    EMULATOR_ONLY = "emulator-only"  # exists here for teaching and testing, not at Amazon
+
+
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where claims were read: an address, further ones, and a note where there is none."""
+
+    url: str
+    also: tuple[str, ...] = ()
+    note: str = ""
+
+
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class _Row:
+    sentence: str
+    evidence: Evidence
+    source: str
+    test: str = ""
+    why_not: str = ""
+    read_on: date | None = None
+    url: str = ""
+
+
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class _Index:
+    read_on: date
+    topics: dict[str, str]
+    sources: dict[str, Source]
 
 
 @dataclass(frozen=True, slots=True)
-class Behaviour:
+class Behavior:
     """One claim.
 
     Attributes:
-        id: ``topic.short-name``; tests and notebooks refer to it.
+        id: ``topic.name``; tests and notebooks refer to it.
         evidence: How we know.
         source: Short name of the page that says it, or that leaves it open.
+        url: Address of that page; "" where none is known.
         test: Node id of the test that holds the emulator to it, without parameters, or "".
-        sentence: The claim.
         why_not: Why the emulator does not do it, or no test holds it to it; "" where one does.
         read_on: When it was last compared with its source.
     """
 
     id: str
+    sentence: str
     evidence: Evidence
     source: str
+    url: str
     test: str
-    sentence: str
-    why_not: str = ""
-    read_on: date = _READ_ON
-
-    @property
-    def topic(self) -> str:
-        """The part of the id before the dot."""
-        return self.id.partition(".")[0]
+    why_not: str
+    read_on: date
+    topic: str = field(repr=False)
 
 
-_TESTED = (
-    Behaviour(*row)
-    for table in (parity_protocol, parity_objects, parity_payments, parity_details, parity_notifications)
-    for row in table.ROWS
-)
-_UNTESTED = (Behaviour(name, how, source, "", text, why) for name, how, source, why, text in parity_gaps.ROWS)
-ROWS: tuple[Behaviour, ...] = (*_TESTED, *_UNTESTED)
-BEHAVIOURS: dict[str, Behaviour] = {row.id: row for row in ROWS}
+@cache
+def _index() -> _Index:
+    return as_kind("parity/index.toml", read("parity/index.toml"), _Index)
 
 
-def behaviour(behaviour_id: str) -> Behaviour:
-    """Return the row called *behaviour_id*.
+@cache
+def _registry() -> Mapping[str, Behavior]:
+    index, registry = _index(), dict[str, Behavior]()
+    for topic in index.topics:
+        name = f"parity/{topic}.toml"
+        for key, row in as_kind(name, read(name), dict[str, _Row]).items():
+            if row.source not in index.sources:
+                raise DataError(f"{name}, {key}: the source {row.source!r} is not in parity/index.toml")
+            if bool(row.test) == bool(row.why_not):
+                raise DataError(f"{name}, {key}: a row has either a test or a why_not")
+            url, read_on = row.url or index.sources[row.source].url, row.read_on or index.read_on
+            registry[f"{topic}.{key}"] = Behavior(
+                f"{topic}.{key}", row.sentence, row.evidence, row.source, url, row.test, row.why_not, read_on, topic
+            )
+    return registry
+
+
+def topics() -> Mapping[str, str]:
+    """Return each topic, as ids begin with it, and its heading."""
+    return _index().topics
+
+
+def behavior(behavior_id: str) -> Behavior:
+    """Return one row.
 
     Raises:
-        KeyError: There is none.
+        KeyError: There is none of this id.
     """
-    return BEHAVIOURS[behaviour_id]
+    return _registry()[behavior_id]
 
 
-def behaviours_of(topic: str) -> tuple[Behaviour, ...]:
-    """Return the rows of one topic, in table order."""
-    return tuple(row for row in BEHAVIOURS.values() if row.topic == topic)
+def behaviors(topic: str = "") -> tuple[Behavior, ...]:
+    """Return the rows of one topic, or of all, in the order of the files."""
+    return tuple(row for row in _registry().values() if topic in ("", row.topic))

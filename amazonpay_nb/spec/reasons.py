@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 
 __all__ = ["REASONS", "Reason", "Recovery", "Retry", "recovery_for", "retry_advice"]

@@ -7,7 +7,7 @@ single ``statusDetails.reasonCode``.
 
 from dataclasses import dataclass
 
-from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.parity import Evidence
 
 __all__ = ["SEEN_DESCRIPTIONS", "STATE_REASONS", "StateReason", "state_reason"]
 

@@ -7,7 +7,7 @@ reading of the fields, so every row is marked inferred.
 from dataclasses import dataclass
 from typing import Any
 
-from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.parity import Evidence
 
 __all__ = ["USE_CASES", "Payment", "payments_of"]
 

@@ -13,7 +13,7 @@ from amazonpay_nb.client.snippets import LANGUAGES, snippet
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import Algorithm, SentRequest, canonical_request, string_to_sign
 from amazonpay_nb.signing.keys import MerchantKeys
-from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.workbench.panels.slips import SLIPS, Diagnosis, diagnose
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, Part, View, choose
 from amazonpay_nb.workbench.parameters import check_names

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.emulator import refusal
-from amazonpay_nb.spec.evidence import Evidence
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,
     CURRENCY_DECIMALS,

@@ -1,0 +1,65 @@
+"""Reads the data files of this room, and says clearly what is wrong with one."""
+
+import tomllib
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+__all__ = ["STRICT", "DataError", "as_kind", "read"]
+
+FOLDER = Path(__file__).parent
+STRICT = ConfigDict(extra="forbid")  # a misspelled key is refused, never ignored
+T = TypeVar("T")
+
+
+class DataError(ValueError):
+    """A data file has a key or a value that its rows do not have; the message names the place."""
+
+
+def read(name: str) -> dict[str, Any]:
+    """Return the content of a data file.
+
+    Args:
+        name: Relative to this room, for example ``regions.toml``.
+    Raises:
+        DataError: It is not TOML; two tables of one name are not either.
+    """
+    try:
+        return tomllib.loads((FOLDER / name).read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{name}: {error}") from None
+
+
+def as_kind(name: str, table: Any, kind: type[T]) -> T:
+    """Return a table of a data file as *kind*, whose dataclasses are `STRICT`.
+
+    Args:
+        name: The file, for the message.
+    Raises:
+        DataError: A key is missing or unknown, or a value has the wrong type.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        *place, key = (str(part) for part in first["loc"])
+        where = ", ".join([name, *place])
+        raise DataError(f"{where}: {_complaint(first['type'], key, kind) or f'{key}: {first["msg"]}'}") from None
+
+
+def _complaint(problem: str, key: str, kind: Any) -> str:
+    if problem == "missing":
+        return f"the key {key!r} is missing"
+    if problem != "unexpected_keyword_argument":
+        return ""
+    near = get_close_matches(key, _names(kind), n=1)
+    return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _names(kind: Any) -> set[str]:
+    """Return the keys of the dataclasses inside *kind*, for example of ``dict[str, Row]``."""
+    inner = {name for part in get_args(kind) for name in _names(part)}
+    return inner | ({field.name for field in fields(kind)} if is_dataclass(kind) else set())
