@@ -27,7 +27,6 @@ from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
 from amazonpay_nb.runs.runner import kernel_environment
-from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.machine import FollowUp, Machine
 from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,
@@ -38,7 +37,7 @@ from amazonpay_nb.spec.money import (
 )
 from amazonpay_nb.spec.openapi import openapi
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
-from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, behaviours_of
+from amazonpay_nb.spec.parity import Evidence, behaviors, topics
 from amazonpay_nb.spec.reasons import REASONS, recovery_for
 from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of
 from amazonpay_nb.spec.regions import REGIONS, Region
@@ -153,6 +152,11 @@ def code(*words: object) -> str:
     return ", ".join(f"`{word}`" for word in words if word)
 
 
+def link(text: str, url: str) -> str:
+    """Return a link, or the text alone where there is no address."""
+    return f"[{text}]({url})" if url else text
+
+
 def page(title: str, *parts: str, note: str = NOTE) -> str:
     """Return a whole page."""
     return "\n\n".join(filter(None, (f"# {title}", note, *parts))) + "\n"
@@ -165,16 +169,16 @@ def diagram(machine: Machine) -> str:
 
 def parity_page() -> str:
     """Return every claim about Amazon Pay with its evidence."""
-    rows = list(BEHAVIOURS.values())
+    rows = behaviors()
     levels = [(level, sum(row.evidence == level for row in rows), meaning) for level, meaning in EVIDENCE.items()]
-    topics = (f"## {heading}\n\n{claims(topic)}" for topic, heading in TOPICS.items() if behaviours_of(topic))
+    sections = (f"## {heading}\n\n{claims(topic)}" for topic, heading in topics().items())
     return page(
         "What Amazon Pay does, and how we know",
         f"Here are {len(rows)} claims about Amazon Pay, and how far each can be trusted.\n"
         "A source is the short name of a page of Amazon's guide, or of whatever else the claim was read in.\n"
         f"A test holds the emulator to {sum(bool(row.test) for row in rows)} of them; the others say why none does.",
         table("Evidence | Claims | Meaning", levels),
-        *topics,
+        *sections,
     )
 
 
@@ -183,8 +187,15 @@ def claims(topic: str) -> str:
     return table(
         "Id | Claim | Evidence | Source | Read on | Test, or why there is none",
         [
-            (code(row.id), row.sentence, row.evidence, row.source, row.read_on, code(row.test) or row.why_not)
-            for row in behaviours_of(topic)
+            (
+                code(row.id),
+                row.sentence,
+                row.evidence,
+                link(row.source, row.url),
+                row.read_on,
+                code(row.test) or row.why_not,
+            )
+            for row in behaviors(topic)
         ],
     )
 

@@ -1,7 +1,7 @@
 """The way from the emulator over the Sandbox to live: what changes, what is proven, and what could not be tested.
 
 What changes is asked of the code that does it: the client shows where it sends a request, the button what its page
-says.  Where Amazon decides, a row of the behaviour registry is named.  The checklist rests on runs that were made; a
+says.  Where Amazon decides, a row of the registry of behaviors is named.  The checklist rests on runs that were made; a
 step that no program can see stays for you.
 """
 
@@ -19,9 +19,8 @@ from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.errors import ConfigurationError, NotFoundError
 from amazonpay_nb.signing.keys import with_id
-from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.operations import THROTTLES, Quota
-from amazonpay_nb.spec.parity import BEHAVIOURS, ROWS, TOPICS, Behaviour, behaviours_of
+from amazonpay_nb.spec.parity import Behavior, Evidence, behavior, behaviors, topics
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.claims import mark
@@ -63,7 +62,7 @@ _PREFIXES = dict(zip(ENVIRONMENTS, ("SANDBOX-", "SANDBOX-", "LIVE-"), strict=Tru
 _NEUTRAL = dict.fromkeys(ENVIRONMENTS, "")
 _HERE, _GUIDE = "127.0.0.1", "take-your-integration-live"
 
-# What Amazon decides, and the behaviour that says so, or the page of the guide.
+# What Amazon decides, and the behavior that says so, or the page of the guide.
 _RULES = (
     ("private key", "made for the run", "a secret of the server", "a secret of the server", _GUIDE),
     ("return addresses", "https, or http on loopback", "https, or http on localhost", "https", _GUIDE),
@@ -147,8 +146,9 @@ def _quota(quota: Quota | None) -> str:
 
 
 def _known(source: str) -> str:
-    row = BEHAVIOURS.get(source)
-    return f"{row.evidence}: {row.id}" if row else f"{Evidence.DOCUMENTED}: {source}"
+    if "." not in source:  # a page of the guide
+        return f"{Evidence.DOCUMENTED}: {source}"
+    return f"{behavior(source).evidence}: {source}"
 
 
 # --- What is proven ---------------------------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ def _told(run: dict[str, Any]) -> str:
 
 # What nobody sees before the first day in live.
 ONLY_LIVE = ("simulation.live", "throttling.live", "id.live", "charge.pending-24-hours", "mobile.amazon-app")
-# What to do about a behaviour that a test holds the emulator to, though Amazon may do otherwise.
+# What to do about a behavior that a test holds the emulator to, though Amazon may do otherwise.
 _THEN = {
     Evidence.INFERRED: "Our reading: compare it with the Sandbox.",
     Evidence.EMULATOR_ONLY: "It exists here only: build nothing on it.",
@@ -270,7 +270,7 @@ _THEN = {
 
 @dataclass(frozen=True, slots=True)
 class OpenPoint:
-    """A behaviour of Amazon Pay that a run on the emulator proves nothing about."""
+    """A behavior of Amazon Pay that a run on the emulator proves nothing about."""
 
     behaviour: str
     sentence: str
@@ -280,7 +280,7 @@ class OpenPoint:
 
 @dataclass(frozen=True, slots=True)
 class OpenCount:
-    """How many behaviours of a topic are registered, and how many of them are open, by reason."""
+    """How many behaviors of a topic are registered, and how many of them are open, by reason."""
 
     topic: str
     registered: int
@@ -289,11 +289,11 @@ class OpenCount:
     not_emulated: int
 
 
-def _is_open(row: Behaviour) -> bool:
+def _is_open(row: Behavior) -> bool:
     return bool(row.why_not) or row.evidence in _THEN
 
 
-def _open_point(row: Behaviour) -> OpenPoint:
+def _open_point(row: Behavior) -> OpenPoint:
     return OpenPoint(row.id, row.sentence, row.evidence, row.why_not or _THEN[row.evidence])
 
 
@@ -303,23 +303,23 @@ def open_points(topic: str) -> list[OpenPoint]:
     Raises:
         ConfigurationError: There is no such topic.
     """
-    if topic not in TOPICS:
-        raise ConfigurationError(f"There is no topic {topic!r}.", advice=f"Choose one of {', '.join(TOPICS)}.")
-    return [_open_point(row) for row in behaviours_of(topic) if _is_open(row)]
+    if topic not in topics():
+        raise ConfigurationError(f"There is no topic {topic!r}.", advice=f"Choose one of {', '.join(topics())}.")
+    return [_open_point(row) for row in behaviors(topic) if _is_open(row)]
 
 
 def only_live() -> list[OpenPoint]:
     """Return what nobody can see before live."""
-    return [_open_point(BEHAVIOURS[name]) for name in ONLY_LIVE]
+    return [_open_point(behavior(name)) for name in ONLY_LIVE]
 
 
 def count_open() -> list[OpenCount]:
     """Return how much is open in each topic, and the sum of it."""
-    counted = [_counted(TOPICS[topic], behaviours_of(topic)) for topic in TOPICS]
-    return [row for row in counted if row.registered] + [_counted("all", ROWS)]
+    counted = [_counted(heading, behaviors(topic)) for topic, heading in topics().items()]
+    return [row for row in counted if row.registered] + [_counted("all", behaviors())]
 
 
-def _counted(topic: str, rows: Sequence[Behaviour]) -> OpenCount:
-    # A behaviour that is not emulated counts as that, whatever its evidence.
+def _counted(topic: str, rows: Sequence[Behavior]) -> OpenCount:
+    # A behavior that is not emulated counts as that, whatever its evidence.
     kinds = Counter("not emulated" if row.why_not else str(row.evidence) for row in rows)
     return OpenCount(topic, len(rows), kinds[Evidence.INFERRED], kinds[Evidence.EMULATOR_ONLY], kinds["not emulated"])

@@ -12,6 +12,7 @@ __all__ = ["STRICT", "DataError", "as_kind", "read"]
 
 FOLDER = Path(__file__).parent
 STRICT = ConfigDict(extra="forbid")  # a misspelled key is refused, never ignored
+_UNKNOWN = "unexpected_keyword_argument"
 T = TypeVar("T")
 
 
@@ -44,17 +45,18 @@ def as_kind(name: str, table: Any, kind: type[T]) -> T:
     try:
         return TypeAdapter(kind).validate_python(table)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelled key is both unknown and missing; the first says more.
+        first = max(error.errors(), key=lambda problem: problem["type"] == _UNKNOWN)
         *place, key = (str(part) for part in first["loc"])
-        where = ", ".join([name, *place])
-        raise DataError(f"{where}: {_complaint(first['type'], key, kind) or f'{key}: {first["msg"]}'}") from None
+        complaint = _complaint(first["type"], first["msg"], key, kind)
+        raise DataError(f"{', '.join([name, *place])}: {complaint}") from None
 
 
-def _complaint(problem: str, key: str, kind: Any) -> str:
+def _complaint(problem: str, text: str, key: str, kind: Any) -> str:
     if problem == "missing":
         return f"the key {key!r} is missing"
-    if problem != "unexpected_keyword_argument":
-        return ""
+    if problem != _UNKNOWN:
+        return f"{key}: {text}"
     near = get_close_matches(key, _names(kind), n=1)
     return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 

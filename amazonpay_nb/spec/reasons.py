@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
+from amazonpay_nb.spec.parity import Evidence
 
 __all__ = ["REASONS", "Reason", "Recovery", "Retry", "recovery_for", "retry_advice"]
 

@@ -11,8 +11,8 @@ others as rows of one.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.reasons import REASONS
 
 __all__ = [

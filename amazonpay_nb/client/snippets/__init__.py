@@ -17,8 +17,8 @@ from typing import Any
 from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import IDEMPOTENCY_KEY, Algorithm
-from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 __all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "Call", "Language", "call_of", "snippet"]

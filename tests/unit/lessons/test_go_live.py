@@ -22,7 +22,7 @@ from amazonpay_nb.lessons.go_live import (
     open_points,
 )
 from amazonpay_nb.runs.report import Claim as RunClaim, Run, Summary, write_report
-from amazonpay_nb.spec.parity import BEHAVIOURS, ROWS, TOPICS
+from amazonpay_nb.spec.parity import behavior, behaviors, topics
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.show import Claim, show
@@ -95,8 +95,8 @@ class TestChanges:
         """By the package, by a behaviour that exists, or by a page of the guide."""
         for change in changes(wb):
             evidence, _, source = change.how_we_know.partition(": ")
-            if source in BEHAVIOURS:
-                assert evidence == BEHAVIOURS[source].evidence, change
+            if source in {row.id for row in behaviors()}:
+                assert evidence == behavior(source).evidence, change
             else:
                 assert change.how_we_know in {"asked here", "documented: take-your-integration-live"}
 
@@ -162,24 +162,24 @@ class TestOpenPoints:
 
     def test_a_point_is_open_exactly_when_it_is_inferred_ours_or_not_emulated(self) -> None:
         """Everything else is documented or seen, and held by a test."""
-        listed = {point.behaviour for topic in TOPICS for point in open_points(topic)}
-        firm = [each for each in ROWS if each.id not in listed]
+        listed = {point.behaviour for topic in topics() for point in open_points(topic)}
+        firm = [each for each in behaviors() if each.id not in listed]
         assert all(each.test and each.evidence in {"documented", "sdk", "recorded"} for each in firm)
-        assert {each.id for each in ROWS} == listed | {each.id for each in firm}
-        assert all(point.why_it_is_open for topic in TOPICS for point in open_points(topic))
+        assert {each.id for each in behaviors()} == listed | {each.id for each in firm}
+        assert all(point.why_it_is_open for topic in topics() for point in open_points(topic))
 
     def test_the_counts_are_those_of_the_lists(self) -> None:
         """And the last row is the sum of the others."""
-        *topics, total = count_open()
-        assert total.registered == len(ROWS) == sum(each.registered for each in topics)
-        for each in topics:
-            name = next(key for key, title in TOPICS.items() if title == each.topic)
+        *counts, total = count_open()
+        assert total.registered == len(behaviors()) == sum(each.registered for each in counts)
+        for each in counts:
+            name = next(key for key, title in topics().items() if title == each.topic)
             assert each.inferred + each.emulator_only + each.not_emulated == len(open_points(name))
 
     def test_what_only_live_will_tell_is_not_emulated(self) -> None:
         """None of it can have a test here."""
         assert [point.behaviour for point in only_live()] == list(ONLY_LIVE)
-        assert all(BEHAVIOURS[name].why_not for name in ONLY_LIVE)
+        assert all(behavior(name).why_not for name in ONLY_LIVE)
 
     def test_an_unknown_topic_is_named_with_those_there_are(self) -> None:
         """A misspelt one must not look like one without gaps."""

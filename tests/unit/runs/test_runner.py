@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.report import Summary, notebook_page, write_whole
 from amazonpay_nb.runs.runner import Parameter, check_names, find_notebooks, inspect, run, typed
-from amazonpay_nb.spec.parity import BEHAVIOURS
+from amazonpay_nb.spec.parity import behaviors
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.spec.refusals import OPERATION_REASONS
 from amazonpay_nb.spec.regions import REGIONS
@@ -441,7 +441,7 @@ class TestRegenerate:
     def test_every_row_of_a_table_is_on_its_page(self) -> None:
         """A line for each claim, transition, operation, refusal, card and region."""
         pages = {path.name: text for path, text in regenerate.generated().items()}
-        assert [row for row in BEHAVIOURS if f"| `{row}` |" not in pages["parity.md"]] == []
+        assert [row.id for row in behaviors() if f"| `{row.id}` |" not in pages["parity.md"]] == []
         moves = re.findall(r"^\| .+ \| (?:merchant|buyer|Amazon|clock) \|", pages["states.md"], re.MULTILINE)
         assert len(moves) == sum(len(machine.rows) for machine in MACHINES.values())
         assert [word for word in [*REASONS, *OPERATION_REASONS, *CARDS] if word not in pages["operations.md"]] == []

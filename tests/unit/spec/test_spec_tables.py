@@ -1,14 +1,12 @@
 """The tables of `spec` are complete and agree with each other: exhaustive by enumeration."""
 
 import ast
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from amazonpay_nb.emulator import refusal
-from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,
     CURRENCY_DECIMALS,
@@ -20,7 +18,7 @@ from amazonpay_nb.spec.money import (
     refund_allowance,
 )
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Quota
-from amazonpay_nb.spec.parity import BEHAVIOURS, TOPICS, Behaviour, behaviour, behaviours_of
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.reasons import REASONS, Recovery, Retry, recovery_for, retry_advice
 from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of, wrong_state
 from amazonpay_nb.spec.regions import REGIONS, Region, region
@@ -388,29 +386,3 @@ class TestRegions:
             assert row.live.burst >= row.live.per_second > 0
             assert row.sandbox is None or 0 < row.sandbox.burst <= row.live.burst
         assert [row.operation for row in THROTTLES.values() if row.sandbox is None] == ["getAuthorizationToken"]
-
-
-class TestParity:
-    """The behaviour registry."""
-
-    @pytest.mark.parametrize("row", BEHAVIOURS.values(), ids=lambda row: row.id)
-    def test_a_behaviour_is_one_sentence_with_a_source(self, row: Behaviour) -> None:
-        """Topic, sentence and source are there."""
-        assert behaviour(row.id) is row
-        assert row.source
-        assert row.sentence.endswith(".")
-        assert row.read_on >= date(2026, 1, 1)
-        assert not row.test or "::" in row.test
-
-    def test_topics_and_rows_agree(self) -> None:
-        """Every row has a topic with a heading, and every topic has rows."""
-        assert sum(len(behaviours_of(topic)) for topic in TOPICS) == len(BEHAVIOURS)
-        assert all(behaviours_of(topic) for topic in TOPICS)
-
-    def test_sentences_are_not_repeated(self) -> None:
-        """Two rows never claim the same thing in the same words."""
-        assert len({row.sentence for row in BEHAVIOURS.values()}) == len(BEHAVIOURS)
-
-    def test_every_level_of_evidence_is_used(self) -> None:
-        """A registry in which everything is documented would not be honest."""
-        assert {row.evidence for row in BEHAVIOURS.values()} == set(Evidence)
