@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from amazonpay_nb.client.button import set_up_payload, update_payload
@@ -16,10 +16,7 @@ from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.state_reasons import state_reason
-from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, MACHINES
-
-if TYPE_CHECKING:
-    from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 
 __all__ = [
     "DECISIONS",
@@ -30,8 +27,6 @@ __all__ = [
     "NotChargeable",
     "Step",
     "account_page",
-    "advance",
-    "cause",
     "charge",
     "complete_set_up",
     "decide",
@@ -282,25 +277,3 @@ def _month(region: Region, currency: str, month: str, used: Decimal) -> Month:
     limit = MONTHLY_LIMITS[region.code, currency]
     amounts = (format_amount(amount, currency) for amount in (limit, used, limit - used))
     return Month(f"{month[:4]}-{month[4:]}", currency, *amounts)
-
-
-# --- What no merchant can do ------------------------------------------------------------------------------------------
-
-
-def advance(emulator: "Emulator | None", *, days: int) -> str:
-    """Let days pass on the emulator's clock and say what fell due; anywhere else, say that nothing was done."""
-    if emulator is None:
-        return f"Skipped: only the emulator's clock can be moved. Come back in {days} days and run on from here."
-    fired = emulator.clock.advance(f"P{days}D")
-    # Deliveries, and a session that is deleted some time after its end, change nothing for a merchant.
-    moved = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
-    later = "1 day later." if days == 1 else f"{days} days later."
-    return "\n".join([later, *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moved)])
-
-
-def cause(emulator: "Emulator | None", charge_permission_id: str, state: str, reason: str | None = None) -> str:
-    """Put a Charge Permission in a state as only Amazon or the buyer can; anywhere else, say that nothing was done."""
-    if emulator is None:
-        return f"Skipped: only the emulator can play {reason or state}; at Amazon it takes the buyer, or Amazon."
-    emulator.control.post(f"permissions/{charge_permission_id}", state=state, reasonCode=reason)
-    return f"Charge Permission {charge_permission_id} is now {state}" + (f" ({reason})." if reason else ".")

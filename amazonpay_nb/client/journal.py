@@ -193,6 +193,18 @@ class Journal:
         with self._lock:
             self._entries.clear()
 
+    def rewind(self, length: int) -> None:
+        """Forget the entries after the first *length*."""
+        with self._lock:
+            while len(self._entries) > length:
+                self._entries.pop()
+
+    def since(self, start: int) -> "Journal":
+        """Return the entries after the first *start*, in a journal of their own."""
+        part = Journal()
+        part._entries.extend(list(self)[start:])
+        return part
+
     def __iter__(self) -> Iterator[Exchange | Step]:
         with self._lock:
             return iter(tuple(self._entries))

@@ -27,6 +27,7 @@ from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
+from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
 __all__ = ["NOT_TRIED", "SUCCESS", "Answer", "Stage", "kind_of", "state_of"]
@@ -85,6 +86,7 @@ class Stage:
             verify=emulator.verify, journal=journal,
             sleep=lambda seconds: None,  # the client's pauses between attempts: nobody is at the other end
         )  # fmt: skip
+        self.director = Director(emulator, self.client.journal)
         self._pages = httpx.Client(verify=emulator.verify, timeout=30)
         self._wallet: str | None = None
         self._announced: list[dict[str, Any]] = []

@@ -25,11 +25,12 @@ from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop import Storefront, buyer
-from amazonpay_nb.shop.inbox import INBOX_PATH, listen
+from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.signing.envelope import EnvelopeSigner, unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
 from amazonpay_nb.spec.regions import region
 from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
+from amazonpay_nb.workbench.director import Director
 
 __all__ = ["CHECKS", "Check", "Grade", "grade", "grade_own", "passed"]
 
@@ -273,7 +274,7 @@ def grade_own(region_code: str) -> list[Grade]:
     shop = Storefront()
     try:
         with Emulator(region_code) as emulator, _client(emulator) as client:
-            listen(shop, client, emulator, at_once=True)
+            Director(emulator, client.journal).listen(shop, client, at_once=True)
             return grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)
     finally:
         shop.close()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amazonpay_nb.client.guide import Step, cause, decide
+from amazonpay_nb.client.guide import Step, decide
 from amazonpay_nb.lessons.account import NOT_TRIED, Stage, state_of
 from amazonpay_nb.spec.answers import ChargePermission
 from amazonpay_nb.spec.machine import MERCHANT, Transition
@@ -66,7 +66,7 @@ def _seen(row: Transition) -> str:
 def _stopped(stage: Stage, row: Transition) -> Interruption:
     """Let a wallet stop being chargeable, and do what the decision table says."""
     wallet = stage.wallet()
-    cause(stage.emulator, wallet, row.target, row.reason)
+    stage.director.cause(wallet, row.target, row.reason)
     permission = stage.client.get_charge_permission(wallet)
     refused = _charge(stage, wallet)
     recovery, after = _recover(stage, permission)
@@ -79,7 +79,7 @@ def _recover(stage: Stage, permission: ChargePermission) -> tuple[str, str]:
     """Do what the decision table says, and return it with the id of the permission to charge."""
     wallet, step = permission.charge_permission_id, decide(permission).next_step
     if step is Step.WAIT:
-        cause(stage.emulator, wallet, "Chargeable")
+        stage.director.cause(wallet, "Chargeable")
         return _MENDED, wallet
     if step is Step.UPDATE and stage.region.update_page:
         return _UPDATED, _update(stage, wallet)

@@ -21,9 +21,8 @@ from amazonpay_nb.client.button import (
     sign_in_and_set_up_payload,
 )
 from amazonpay_nb.client.guide import charge, complete_set_up, repair_payload
-from amazonpay_nb.client.journal import Exchange, Journal
+from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sequence import SequenceDiagram
-from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import AmazonPayError, ApiError
 from amazonpay_nb.shop import Visit
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
@@ -144,13 +143,7 @@ class Story:
         return self._journal().diagram()
 
     def _journal(self) -> Journal:
-        told = Journal()
-        for entry in list(self._wb.journal)[self._begins_at :]:
-            if isinstance(entry, Exchange):
-                told.record(entry)
-            else:
-                told.step(entry.source, entry.target, entry.text, entry.at)
-        return told
+        return self._wb.journal.since(self._begins_at)
 
 
 # --- Fork the world ---------------------------------------------------------------------------------------------------
@@ -183,23 +176,20 @@ def fork(wb: Workbench, plans: Mapping[str, Callable[[], Any]]) -> list[Branch] 
     Args:
         plans: Functions without arguments, by name.
     """
-    if wb.emulator is None:
+    if not wb.director.possible:
         return "Skipped: only the emulator can be rewound, so nothing was tried."
-    return [_tried(wb, wb.emulator, name, plan) for name, plan in plans.items()]
+    return [_tried(wb, name, plan) for name, plan in plans.items()]
 
 
-def _tried(wb: Workbench, emulator: Emulator, name: str, plan: Callable[[], Any]) -> Branch:
-    kept, snapshot = wb.journal, emulator.snapshot()
-    wb.journal = wb.client.journal = Journal()
-    try:
+def _tried(wb: Workbench, name: str, plan: Callable[[], Any]) -> Branch:
+    start = len(wb.journal)
+    with wb.director.fork():
         outcome = _outcome(plan)
-        moved = wb.journal.totals().get(wb.currency, {})
-        columns = ("authorised", "captured", "refunded")
-        amounts = (format_amount(moved.get(column, Decimal(0)), wb.currency) for column in columns)
-        return Branch(name, outcome, len(wb.journal.exchanges), *amounts)
-    finally:
-        emulator.restore(snapshot)
-        wb.journal = wb.client.journal = kept
+        branch = wb.journal.since(start)
+    moved = branch.totals().get(wb.currency, {})
+    columns = ("authorised", "captured", "refunded")
+    amounts = (format_amount(moved.get(column, Decimal(0)), wb.currency) for column in columns)
+    return Branch(name, outcome, len(branch.exchanges), *amounts)
 
 
 def _outcome(plan: Callable[[], Any]) -> str:

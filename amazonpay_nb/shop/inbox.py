@@ -1,6 +1,6 @@
 """The shop's end of instant notifications: verify, answer at once, and only then look what has changed.
 
-    inbox = listen(wb.shop, wb.client, wb.emulator)
+    inbox = wb.director.listen(wb.shop, wb.client)
     await inbox.notified()
 
 Four rules make a handler that no disorder can harm.  What is not genuine is refused.  What is genuine is answered
@@ -15,9 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import httpx
 from fastapi import FastAPI
 from fastapi.responses import Response
 from starlette.background import BackgroundTask
@@ -26,24 +24,17 @@ from starlette.requests import Request
 from amazonpay_nb.client.notifications import Notification, NotificationReader, NotificationRefused
 from amazonpay_nb.errors import LocalError
 from amazonpay_nb.spec.answers import Resource
-from amazonpay_nb.spec.notifications import DRILLS
 
 if TYPE_CHECKING:
     from amazonpay_nb.client.client import AmazonPayClient
-    from amazonpay_nb.emulator import Emulator
     from amazonpay_nb.shop.server import Storefront
 
 __all__ = [
     "INBOX_PATH",
-    "Announced",
     "Inbox",
     "Notice",
-    "announced",
-    "drill",
     "getters",
-    "listen",
     "mount_inbox",
-    "redeliver",
 ]
 
 INBOX_PATH = "/notifications"
@@ -51,7 +42,10 @@ GLANCE_SECONDS = 0.02
 WAIT_SECONDS = 30.0
 # What the shop made of a notification.
 NEWS, NO_NEWS, SEEN = "new", "nothing new", "seen before"
-_ONLY_THE_EMULATOR = "Skipped: only the emulator can reach an address on this machine."
+_OUT_OF_REACH = (
+    "Skipped: only the emulator can reach an address on this machine. "
+    "On the Sandbox, register a public address of your server in Seller Central."
+)
 
 Look = Callable[[Notification], Resource | None]
 
@@ -79,16 +73,18 @@ class Inbox:
         reader: Tells genuine notifications from others.
         look: Gets the object that a notification is about; None for one that cannot be got.
         at_once: Work right after each answer.  Otherwise the work waits for `notified`, as on a queue.
+        reachable: Whether whoever announces can reach an address on this machine.
     Attributes:
         objects: What the shop knows of each object, by id.
         last: The envelope that came last, whatever it was.
     """
 
-    def __init__(self, reader: NotificationReader, look: Look, *, at_once: bool = False) -> None:
-        self.reader, self.at_once = reader, at_once
+    def __init__(
+        self, reader: NotificationReader, look: Look, *, at_once: bool = False, reachable: bool = True
+    ) -> None:
+        self.reader, self.at_once, self.reachable = reader, at_once, reachable
         self.objects: dict[str, Resource] = {}
         self.last: dict[str, Any] = {}
-        self.reachable = True
         self._look = look
         self._queue: deque[Notification | Notice] = deque()
         self._done: set[str] = set()
@@ -142,7 +138,7 @@ class Inbox:
             LocalError: Fewer came in time.
         """
         if not self.reachable:
-            return [Notice("", "", "", _ONLY_THE_EMULATOR)]
+            return [Notice("", "", "", _OUT_OF_REACH)]
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout
         while len(self._queue) < count and loop.time() < end:
@@ -170,26 +166,6 @@ def getters(client: "AmazonPayClient") -> Look:
     return look
 
 
-def listen(
-    shop: "Storefront", client: "AmazonPayClient", emulator: "Emulator | None", *, at_once: bool = False
-) -> Inbox:
-    """Open the shop's inbox, and tell the emulator its address.
-
-    On a real account Seller Central is told the address, and it has to be one that Amazon can reach.
-    """
-    if emulator is None:
-        reader = NotificationReader()
-    else:
-        told = emulator.control.post("notifications/endpoint", url=f"{shop.url}{INBOX_PATH}")
-        reader = NotificationReader(
-            told["topicArn"], merchant_id=emulator.merchant_id, certificate_hosts=(urlsplit(emulator.url).netloc,),
-            clock=emulator.clock.now, http=httpx.Client(verify=emulator.verify, timeout=5),
-        )  # fmt: skip
-    shop.inbox = inbox = Inbox(reader, getters(client), at_once=at_once)
-    inbox.reachable = emulator is not None
-    return inbox
-
-
 def mount_inbox(app: FastAPI, shop: "Storefront") -> None:
     """Give the shop's server its notification address."""
 
@@ -202,50 +178,3 @@ def mount_inbox(app: FastAPI, shop: "Storefront") -> None:
         # In a thread: the certificate may have to be fetched.
         status = await asyncio.to_thread(inbox.receive, body)
         return Response(status_code=status, background=BackgroundTask(inbox.work) if inbox.at_once else None)
-
-
-# --- What the emulator did --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """A notification as the emulator sent it, with each delivery: the time and what was answered."""
-
-    object_type: str
-    object_id: str
-    notification_type: str
-    deliveries: str
-
-
-def announced(emulator: "Emulator | None", last: int = 0) -> list[Announced] | str:
-    """Return what the emulator has announced, or the *last* so many; anywhere else, say that nothing was done."""
-    if emulator is None:
-        return _ONLY_THE_EMULATOR
-    rows = emulator.control.get("notifications")["notifications"][-last:]
-    return [
-        Announced(row["objectType"], row["objectId"], row["notificationType"], _delivered(row["deliveries"]))
-        for row in rows
-    ]
-
-
-def _delivered(deliveries: list[dict[str, Any]]) -> str:
-    times = (f"{row['at'][11:19]} → {row['status'] or 'no answer'}" for row in deliveries)
-    return ", ".join(times) or "none"
-
-
-def drill(emulator: "Emulator | None", kind: str) -> str:
-    """Let the next notifications arrive in disorder; anywhere else, say that nothing was done."""
-    if emulator is None:
-        return _ONLY_THE_EMULATOR
-    emulator.control.post("notifications/drill", kind=kind)
-    return DRILLS[kind].happens
-
-
-def redeliver(emulator: "Emulator | None", object_id: str) -> str:
-    """Let the newest notification about an object be sent again, as support can; anywhere else, say that it was not."""
-    if emulator is None:
-        return _ONLY_THE_EMULATOR
-    rows = emulator.control.get("notifications")["notifications"]
-    newest = next(row for row in reversed(rows) if row["objectId"] == object_id)
-    emulator.control.post(f"notifications/{newest['notificationId']}/redeliver")
-    return f"The notification about {object_id} is sent again."

@@ -28,6 +28,7 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.regions import Region, region as region_of
+from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage, display
 from amazonpay_nb.workbench.parameters import PARAMETERS, PRESET, check_injected, check_names, check_values
 from amazonpay_nb.workbench.show import Claim, Result
@@ -74,6 +75,7 @@ class Workbench:
         new_token = self._drawn(12) or (lambda: uuid.uuid4().hex)
         self.shop = Storefront(name, color=color, language=self.language, journal=self.journal, new_token=new_token)
         self.shop.public = self.emulator is None
+        self.director = Director(self.emulator, self.journal)
 
     def close(self) -> None:
         """Stop the servers; the emulated world is gone."""
@@ -270,11 +272,8 @@ class Workbench:
     # --- Time ---------------------------------------------------------------------------------------------------------
 
     def wait(self, seconds: int) -> None:
-        """Let time pass at Amazon: the emulator's clock is advanced, anywhere else this really waits."""
-        if self.emulator:
-            self.emulator.clock.advance(f"PT{seconds}S")
-        else:
-            time.sleep(seconds)
+        """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
+        self.director.wait(seconds)
 
     # --- What a run proves --------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from amazonpay_nb.client.button import (
     sign_in_payload,
     update_payload,
 )
-from amazonpay_nb.client.guide import cause, charge
+from amazonpay_nb.client.guide import charge
 from amazonpay_nb.errors import ApiError
 from amazonpay_nb.shop import Cart, Visit, buyer, delivery_specifications
 from amazonpay_nb.workbench import Workbench
@@ -248,7 +248,7 @@ def _complete(wb: Workbench, visit: Visit, fields: dict[str, Any]) -> None:
         wallet = str(session.charge_permission_id)
         paid = charge(wb.client, wallet, wb.amount, capture_now=True)
         wb.client.create_refund(charge_id=paid.charge_id, refund_amount=wb.amount)
-        cause(wb.emulator, wallet, "NonChargeable", "PaymentMethodExpired")
+        wb.director.cause(wallet, "NonChargeable", "PaymentMethodExpired")
         wb.client.get_charge_permission(wallet)
 
 

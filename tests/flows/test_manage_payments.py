@@ -16,8 +16,6 @@ from amazonpay_nb.client.guide import (
     NotChargeable,
     Step,
     account_page,
-    advance,
-    cause,
     charge,
     complete_set_up,
     decide,
@@ -26,6 +24,7 @@ from amazonpay_nb.client.guide import (
     repair_payload,
     try_charge,
 )
+from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, InvalidRequestError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.answers import ChargePermission
@@ -38,6 +37,7 @@ from amazonpay_nb.spec.requests import Channel, ChargeInitiator
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 from amazonpay_nb.workbench import Workbench
+from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.show import Claim
 from tests.emulated import SET_UP, Json, Shop, usd
 
@@ -71,7 +71,7 @@ def put(wb: Workbench, permission_id: str, row: Decision) -> None:
     if row.reason == "MerchantClosed":
         wb.client.close_charge_permission(permission_id, closure_reason="")
     elif row.state != "Chargeable":
-        cause(wb.emulator, permission_id, row.state, row.reason)
+        wb.director.cause(permission_id, row.state, row.reason)
 
 
 def repair(wb: Workbench, permission_id: str, **script: Any) -> Arrival:
@@ -138,7 +138,7 @@ class TestCharging:
         """Seven days to the second are still answered at once."""
         permission_id = wallet(wb)
         first, second = (charge(wb.client, permission_id, wb.amount).charge_id for _ in range(2))
-        advance(wb.emulator, days=7)
+        wb.director.advance(days=7)
         assert wb.client.capture_charge(first, capture_amount=wb.amount).state == "Captured"
         wb.wait(1)
         assert wb.client.capture_charge(second, capture_amount=wb.amount).state == "CaptureInitiated"
@@ -149,7 +149,7 @@ class TestCharging:
         """The wallet is as good as before."""
         permission_id = wallet(wb)
         forgotten = charge(wb.client, permission_id, wb.amount).charge_id
-        assert f"Charge {forgotten}: Expire" in advance(wb.emulator, days=30)
+        assert f"Charge {forgotten}: Expire" in wb.director.advance(days=30)
         expired = wb.client.get_charge(forgotten)
         assert (expired.state, expired.reason_code) == ("Canceled", "ExpiredUnused")
         assert charge(wb.client, permission_id, wb.amount).state == "Authorized"
@@ -271,9 +271,7 @@ class TestRepairing:
         host = "pay.amazon.com/jp" if wb.region.code == "jp" else "payments.amazon.com"
         assert account_page(wb.region, permission_id) == f"https://{host}/jr/your-account/ba/{permission_id}"
         put(wb, permission_id, BROKEN[0])
-        assert (
-            cause(wb.emulator, permission_id, "Chargeable") == f"Charge Permission {permission_id} is now Chargeable."
-        )
+        assert wb.director.cause(permission_id, "Chargeable") == f"Charge Permission {permission_id} is now Chargeable."
         assert charge(wb.client, permission_id, wb.amount).state == "Authorized"
 
     def test_the_page_is_for_open_permissions_in_regions_that_have_it(self, wb: Workbench) -> None:
@@ -315,7 +313,7 @@ class TestMonth:
         assert (over.value.status_code, over.value.reason_code) == (400, "PeriodicAmountExceeded")
         assert "month" in over.value.recovery.tell_the_buyer
         assert charge(wb.client, wallet(wb), wb.amount), "the limit is one permission's"
-        advance(wb.emulator, days=31)
+        wb.director.advance(days=31)
         assert charge(wb.client, permission_id, wb.price(this.limit)).state == "Authorized"
         used = {row.month: row.used for row in months(wb.journal, permission_id, wb.region)}
         assert list(used.values()) == [this.limit, this.limit]
@@ -380,7 +378,7 @@ class TestClosing:
         """What is canceled takes its open charges along; what is closed does not."""
         permission_id = wallet(wb)
         open_charge = charge(wb.client, permission_id, wb.amount)
-        cause(wb.emulator, permission_id, row.target, row.reason)
+        wb.director.cause(permission_id, row.target, row.reason)
         assert get(wb, permission_id).reason_code == row.reason
         left = wb.client.get_charge(open_charge.charge_id)
         assert left.reason_code == ("ChargePermissionCanceled" if row.then else None)
@@ -388,7 +386,7 @@ class TestClosing:
     def test_by_the_buyer(self, wb: Workbench) -> None:
         """A charge that is sent all the same is refused."""
         permission_id = wallet(wb)
-        cause(wb.emulator, permission_id, "Closed", "BuyerClosed")
+        wb.director.cause(permission_id, "Closed", "BuyerClosed")
         attempt = try_charge(wb.client, permission_id, wb.amount)
         assert (attempt.answer, attempt.permission_then) == ("422 InvalidChargePermissionStatus", "Closed")
 
@@ -398,8 +396,9 @@ class TestElsewhere:
 
     def test_what_only_the_emulator_can_do_is_skipped_with_a_line(self) -> None:
         """And what it would have shown is marked as not tried."""
-        assert advance(None, days=8).startswith("Skipped: only the emulator's clock can be moved.")
-        assert cause(None, "B01-0000000-0000000", "Closed", "BuyerClosed").startswith("Skipped: only the emulator")
+        director = Director(None, Journal())
+        assert director.advance(days=8).startswith("Skipped: only the emulator's clock can be moved.")
+        assert director.cause("B01-0000000-0000000", "Closed", "BuyerClosed").startswith("Skipped: only the emulator")
         bundle = Claim("late", "It takes time.", None)._repr_mimebundle_()
         assert bundle["text/plain"] == "Not tried here, it takes the emulator: It takes time."
         assert list(bundle) == ["text/plain", "text/html"], "no claim for the report of a run"

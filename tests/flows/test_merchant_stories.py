@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.client.guide import NotChargeable, Step, advance, cause, decide
+from amazonpay_nb.client.guide import NotChargeable, Step, decide
 from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.errors import DeclinedError
 from amazonpay_nb.lessons.stories import Branch, Story, fork
@@ -111,7 +111,7 @@ class TestStories:
         """Where there is an Update page the permission stays, else there is another one."""
         app = told(wb, "Shop in an app")
         broken = app.permission_id
-        cause(wb.emulator, broken, "NonChargeable", "PaymentMethodExpired")
+        wb.director.cause(broken, "NonChargeable", "PaymentMethodExpired")
         assert decide(wb.client.get_charge_permission(broken)).next_step is Step.UPDATE
         asyncio.run(app.repair(card="4444"))
         assert (app.permission_id == broken) == wb.region.update_page
@@ -121,7 +121,7 @@ class TestStories:
         """The buyer has ended the agreement in between."""
         shop = told(wb, "Phone and offline")
         till = shop.pay("the till", wb.amount)
-        cause(wb.emulator, shop.permission_id, "Closed", "BuyerClosed")
+        wb.director.cause(shop.permission_id, "Closed", "BuyerClosed")
         assert shop.refund(till, wb.amount).state == "Refunded"
 
 
@@ -153,9 +153,9 @@ class TestFork:
             wb,
             {
                 "close": lambda: wb.client.close_charge_permission(wallet, closure_reason=""),
-                "wait": lambda: advance(wb.emulator, days=40),
+                "wait": lambda: wb.director.advance(days=40),
                 "declined": lambda: story.pay("a ride", wb.amount, simulation_code="HardDeclined"),
-                "too late": lambda: cause(wb.emulator, wallet, "Closed", "BuyerClosed") and story.pay("a ride", {}),
+                "too late": lambda: wb.director.cause(wallet, "Closed", "BuyerClosed") and story.pay("a ride", {}),
             },
         )
         assert isinstance(branches, list)

@@ -15,15 +15,16 @@ from click.testing import CliRunner
 
 from amazonpay_nb.cli import main
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.client.guide import advance
+from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.notifications import NotificationReader, NotificationRefused
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
 from amazonpay_nb.lessons.grading import CHECKS, grade, grade_own, passed
 from amazonpay_nb.shop import Storefront
-from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, Notice, announced, drill, listen, redeliver
+from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, Notice
 from amazonpay_nb.signing.keys import load
 from amazonpay_nb.spec.notifications import DRILLS
+from amazonpay_nb.workbench.director import Director
 from tests.emulated import Shop, usd
 
 
@@ -34,6 +35,7 @@ class Bench:
     merchant: Shop
     storefront: Storefront
     client: AmazonPayClient
+    director: Director
     inbox: Inbox
     wallet: str
 
@@ -55,8 +57,8 @@ def bench() -> Iterator[Bench]:
         account = emulator.merchant
         auth = AmazonPayAuth(load(account.private_key_file, account.public_key_id))
         with AmazonPayClient(auth, region="na", environment="emulator", base_url=emulator.url) as client:
-            wallet = merchant.wallet()
-            yield Bench(merchant, storefront, client, listen(storefront, client, emulator), wallet)
+            wallet, director = merchant.wallet(), Director(emulator, client.journal)
+            yield Bench(merchant, storefront, client, director, director.listen(storefront, client), wallet)
     storefront.close()
 
 
@@ -73,7 +75,7 @@ def test_a_notification_tells_the_shop_to_look(bench: Bench) -> None:
 @pytest.mark.parametrize("kind", ["duplicate", "burst"])
 def test_what_was_seen_before_is_not_worked_on_again(bench: Bench, kind: str) -> None:
     """However often and however close together it comes."""
-    assert drill(bench.merchant.emulator, kind) == DRILLS[kind].happens
+    assert bench.director.drill(kind) == DRILLS[kind].happens
     bench.charge()
     copies = DRILLS[kind].copies
     assert bench.verdicts(copies) == ["new", *["seen before"] * (copies - 1)]
@@ -81,9 +83,9 @@ def test_what_was_seen_before_is_not_worked_on_again(bench: Bench, kind: str) ->
 
 def test_the_order_of_arrival_does_not_matter(bench: Bench) -> None:
     """The notification of an earlier state comes last, and changes nothing: the shop has looked already."""
-    drill(bench.merchant.emulator, "late")
+    bench.director.drill("late")
     charge = bench.charge()
-    assert announced(bench.merchant.emulator, last=1)[0].deliveries == "none"  # type: ignore[union-attr]
+    assert bench.director.announced(last=1)[0].deliveries == "none"  # type: ignore[union-attr]
     bench.merchant.done("captureCharge", charge, captureAmount=usd("14.00"))
     assert [(one.verdict, one.state_now) for one in bench.came()] == [("new", "Captured")]
     bench.merchant.emulator.clock.advance("PT1H")
@@ -92,12 +94,11 @@ def test_the_order_of_arrival_does_not_matter(bench: Bench) -> None:
 
 def test_what_is_lost_is_found_by_looking(bench: Bench) -> None:
     """Nothing comes, and the error says what to do instead; a redelivery catches up."""
-    emulator = bench.merchant.emulator
-    drill(emulator, "lost")
+    bench.director.drill("lost")
     charge = bench.charge()
     with pytest.raises(LocalError, match=r"(?s)0 of 1 notifications came.*get the objects"):
         asyncio.run(bench.inbox.notified(timeout=0.05))
-    assert redeliver(emulator, charge) == f"The notification about {charge} is sent again."
+    assert bench.director.redeliver(charge) == f"The notification about {charge} is sent again."
     assert bench.verdicts() == ["new"]
 
 
@@ -115,7 +116,7 @@ def test_a_notification_that_could_not_be_worked_on_is_the_next_one_again(bench:
     """It was answered, so Amazon will not repeat it: the shop must not lose it."""
     bench.charge()
     emulator = bench.merchant.emulator
-    announced(emulator)
+    bench.director.announced()
     snapshot = emulator.snapshot()
     emulator.reset()
     with pytest.raises(NotFoundError):
@@ -142,17 +143,20 @@ def test_a_shop_that_does_not_listen_asks_for_a_repetition() -> None:
 
 def test_a_real_environment_cannot_reach_this_machine(bench: Bench) -> None:
     """Nothing waits for what cannot come, and each helper says so."""
-    bench.inbox = listen(bench.storefront, bench.client, None)
+    sandbox = Director(None, Journal())
+    bench.inbox = sandbox.listen(bench.storefront, bench.client)
     (skipped,) = bench.came(3)
-    assert skipped.verdict == announced(None) == drill(None, "late") == redeliver(None, "x")
-    assert skipped.verdict.startswith("Skipped")
+    for line in (skipped.verdict, sandbox.announced(), sandbox.drill("late"), sandbox.redeliver("x")):
+        assert isinstance(line, str)
+        assert line.startswith("Skipped: only the emulator")
+        assert "On the Sandbox, " in line
 
 
 def test_days_can_pass_while_the_shop_listens(bench: Bench) -> None:
     """What is told of them is about objects, not about deliveries."""
     charge = bench.charge()
     bench.came()
-    assert advance(bench.merchant.emulator, days=30) == f"30 days later.\nCharge {charge}: Expire"
+    assert bench.director.advance(days=30) == f"30 days later.\nCharge {charge}: Expire"
     assert [one.state_now for one in bench.came()] == ["Canceled"]
 
 

@@ -1,0 +1,212 @@
+"""Plays what no merchant can do: time, Amazon and the buyer, a disturbed network, a rewound world.
+
+    wb.director.advance(days=8)
+    wb.director.cause(wallet, "NonChargeable", "PaymentMethodExpired")
+
+All of it takes the emulator.  On the Sandbox each method does nothing, says so, and says what to do there instead.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from amazonpay_nb.client.client import AmazonPayClient
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.client.notifications import NotificationReader
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, getters
+from amazonpay_nb.shop.server import Storefront
+from amazonpay_nb.spec.notifications import DRILLS
+from amazonpay_nb.spec.states import MACHINES
+
+__all__ = ["Announced", "Director"]
+
+# What the Sandbox answers: why nothing was done, and what to do there instead.
+_NO_CLOCK = "Skipped: only the emulator's clock can be moved. On the Sandbox, come back in {time} and run on from here."
+_NO_CAUSE = (
+    "Skipped: only the emulator can make a Charge Permission {state}. On the Sandbox it takes the buyer or Amazon: "
+    "change the payment method or end the agreement in the buyer's Amazon account."
+)
+_NO_OUTCOME = (
+    "Skipped: only the emulator queues outcomes. On the Sandbox, send simulation_code={code!r} with the request."
+)
+_NO_FAULT = "Skipped: only the emulator loses answers on purpose. On the Sandbox, put a proxy that does in between."
+_NO_DRILL = (
+    "Skipped: only the emulator disturbs notifications. On the Sandbox, keep one and post it to your server again."
+)
+_NO_LIST = "Skipped: only the emulator lists what it announces. On the Sandbox, read the log of your endpoint."
+_NO_REPEAT = "Skipped: only the emulator repeats a notification. On the Sandbox, get the object instead."
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A notification as the emulator sent it; *deliveries* holds the time and the answer of each attempt."""
+
+    object_type: str
+    object_id: str
+    notification_type: str
+    deliveries: str
+
+
+class Director:
+    """Has the emulator play what only time, Amazon or the buyer can do.
+
+    Args:
+        emulator: None on the Sandbox and on live.
+        journal: The record of the run, which `fork` rewinds as well.
+    """
+
+    def __init__(self, emulator: Emulator | None, journal: Journal) -> None:
+        self._emulator, self._journal = emulator, journal
+
+    @property
+    def possible(self) -> bool:
+        """Whether anything can be played here: on the emulator only."""
+        return self._emulator is not None
+
+    # --- Time ---------------------------------------------------------------------------------------------------------
+
+    def advance(self, *, days: int = 0, hours: int = 0, seconds: int = 0) -> str:
+        """Move the clock by days, hours or seconds and say what fell due."""
+        units = {"day": days, "hour": hours, "second": seconds}
+        interval = " and ".join(f"{n} {unit}{'' if n == 1 else 's'}" for unit, n in units.items() if n)
+        if self._emulator is None:
+            return _NO_CLOCK.format(time=interval)
+        fired = self._emulator.clock.advance(f"P{days}DT{hours}H{seconds}S")
+        # Deliveries, and a session that is deleted some time after its end, change nothing for a merchant.
+        moves = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
+        return "\n".join([f"{interval} later.", *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moves)])
+
+    def wait(self, seconds: int) -> None:
+        """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
+        if self._emulator is None:
+            time.sleep(seconds)
+        else:
+            self._emulator.clock.advance(f"PT{seconds}S")
+
+    # --- Amazon, the buyer and the network ----------------------------------------------------------------------------
+
+    def cause(self, charge_permission_id: str, state: str, reason: str | None = None) -> str:
+        """Put a Charge Permission in a state, as only Amazon or the buyer can.
+
+        Raises:
+            ControlError: No such change is possible now; the message names those that are.
+        """
+        because = f"{state} ({reason})" if reason else state
+        if self._emulator is None:
+            return _NO_CAUSE.format(state=because)
+        self._emulator.control.post(f"permissions/{charge_permission_id}", state=state, reasonCode=reason)
+        return f"Charge Permission {charge_permission_id} is now {because}."
+
+    def queue_outcome(self, operation: str, simulation_code: str, times: int = 1) -> str:
+        """Let the next calls of an operation end as a simulation code says.
+
+        Args:
+            operation: In Amazon's spelling, for example ``createCharge``.
+        """
+        if self._emulator is None:
+            return _NO_OUTCOME.format(code=simulation_code)
+        self._emulator.outcomes(operation, simulation_code, times)
+        return (
+            f"Next {operation}: {simulation_code}, {times} times."
+            if times > 1
+            else f"Next {operation}: {simulation_code}."
+        )
+
+    def inject_fault(self, operation: str, fault: str, **settings: Any) -> str:
+        """Disturb the next call of an operation on its way.
+
+        Args:
+            operation: In Amazon's spelling, for example ``createCharge``.
+            fault: ``reset``, ``drop-after-commit``, ``delay`` or ``status``.
+            settings: ``seconds`` of a delay, ``status`` of an answer, and ``times``.
+        """
+        if self._emulator is None:
+            return _NO_FAULT
+        self._emulator.faults(operation, fault, **settings)
+        return f"Next {operation}: {fault}."
+
+    # --- Notifications ------------------------------------------------------------------------------------------------
+
+    def listen(self, shop: Storefront, client: AmazonPayClient, *, at_once: bool = False) -> Inbox:
+        """Open the shop's inbox, and register its address as the endpoint of the merchant account.
+
+        On a real account the endpoint is registered in Seller Central, at an address that Amazon can reach.
+
+        Args:
+            at_once: Work on each notification right after answering; see `Inbox`.
+        """
+        emulator = self._emulator
+        if emulator is None:
+            reader = NotificationReader()
+        else:
+            endpoint = emulator.control.post("notifications/endpoint", url=f"{shop.url}{INBOX_PATH}")
+            reader = NotificationReader(
+                endpoint["topicArn"],
+                merchant_id=emulator.merchant_id,
+                certificate_hosts=(urlsplit(emulator.url).netloc,),
+                clock=emulator.clock.now,
+                http=httpx.Client(verify=emulator.verify, timeout=5),
+            )
+        shop.inbox = Inbox(reader, getters(client), at_once=at_once, reachable=emulator is not None)
+        return shop.inbox
+
+    def announced(self, last: int = 0) -> list[Announced] | str:
+        """Return what was announced so far, or only the *last* so many."""
+        if self._emulator is None:
+            return _NO_LIST
+        return [
+            Announced(row["objectType"], row["objectId"], row["notificationType"], _deliveries(row["deliveries"]))
+            for row in _notifications(self._emulator)[-last:]
+        ]
+
+    def drill(self, kind: str) -> str:
+        """Disturb the next notifications: ``duplicate``, ``late``, ``swap``, ``lost`` or ``burst``."""
+        if self._emulator is None:
+            return _NO_DRILL
+        self._emulator.control.post("notifications/drill", kind=kind)
+        return DRILLS[kind].happens
+
+    def redeliver(self, object_id: str) -> str:
+        """Send the newest notification about an object again, as Amazon's support can."""
+        if self._emulator is None:
+            return _NO_REPEAT
+        newest = next(row for row in reversed(_notifications(self._emulator)) if row["objectId"] == object_id)
+        self._emulator.control.post(f"notifications/{newest['notificationId']}/redeliver")
+        return f"The notification about {object_id} is sent again."
+
+    # --- Forks --------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def fork(self) -> Iterator[None]:
+        """Rewind everything at the end of the block: objects, clock and journal.
+
+        Raises:
+            ConfigurationError: This is not the emulator; nothing was tried.
+        """
+        if self._emulator is None:
+            raise ConfigurationError(
+                "Only the emulator can be rewound, so nothing was tried.",
+                advice="On the Sandbox, try each plan with a wallet of its own.",
+            )
+        length, snapshot = len(self._journal), self._emulator.snapshot()
+        try:
+            yield
+        finally:
+            self._emulator.restore(snapshot)
+            self._journal.rewind(length)
+
+
+def _notifications(emulator: Emulator) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = emulator.control.get("notifications")["notifications"]
+    return rows
+
+
+def _deliveries(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{row['at'][11:19]} → {row['status'] or 'no answer'}" for row in rows) or "none"

@@ -1,0 +1,106 @@
+"""What only the emulator can play: it happens there, and the Sandbox says what to do instead."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from amazonpay_nb import workbench
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.errors import ConfigurationError, DeclinedError
+from amazonpay_nb.workbench import Workbench
+from amazonpay_nb.workbench.director import Director
+
+SANDBOX = Director(None, Journal())
+
+
+@pytest.fixture
+def wb() -> Iterator[Workbench]:
+    """A workbench whose keys are ready."""
+    bench = workbench.open(buyer="script")
+    bench.set_up_keys()
+    yield bench
+    bench.close()
+
+
+def wallet(wb: Workbench) -> str:
+    session_id = asyncio.run(wb.set_up_visit()).checkout_session_id
+    return str(wb.client.complete_checkout_session(session_id).charge_permission_id)
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        lambda: SANDBOX.advance(days=1),
+        lambda: SANDBOX.cause("C01-0000000-0000000", "Closed"),
+        lambda: SANDBOX.queue_outcome("createCharge", "SoftDeclined"),
+        lambda: SANDBOX.inject_fault("createCharge", "reset"),
+        lambda: SANDBOX.announced(),
+        lambda: SANDBOX.drill("late"),
+        lambda: SANDBOX.redeliver("C01-0000000-0000000-C000000"),
+    ],
+)
+def test_the_sandbox_says_what_to_do_instead(play: Callable[[], str]) -> None:
+    """Nothing is done, and nothing fails."""
+    assert not SANDBOX.possible
+    assert play().startswith("Skipped: only the emulator")
+    assert " On the Sandbox, " in play().replace("On the Sandbox it", "On the Sandbox, it")
+
+
+def test_the_sandbox_cannot_be_forked() -> None:
+    """The block does not run: it would move money for good."""
+    wanted = pytest.raises(ConfigurationError, match=r"(?s)Only the emulator can be rewound.*On the Sandbox, ")
+    with wanted, SANDBOX.fork():
+        pytest.fail("the block has run")
+
+
+@pytest.mark.parametrize(
+    ("interval", "line"),
+    [
+        ({"days": 1}, "1 day later."),
+        ({"days": 2}, "2 days later."),
+        ({"hours": 24}, "24 hours later."),
+        ({"days": 1, "seconds": 5}, "1 day and 5 seconds later."),
+    ],
+)
+def test_time_passes_in_the_unit_of_your_choice(wb: Workbench, interval: dict[str, int], line: str) -> None:
+    """The answer repeats it, and the clock shows it."""
+    assert wb.emulator is not None
+    before = wb.emulator.clock.now()
+    assert wb.director.possible
+    assert wb.director.advance(**interval) == line
+    seconds = interval.get("days", 0) * 86400 + interval.get("hours", 0) * 3600 + interval.get("seconds", 0)
+    assert (wb.emulator.clock.now() - before).total_seconds() == seconds
+
+
+def test_an_outcome_is_queued_and_a_fault_is_survived(wb: Workbench) -> None:
+    """The next call is declined, and the one after that is answered at its second attempt."""
+    fields = {"charge_permission_id": wallet(wb), "charge_amount": wb.amount}
+    assert wb.director.queue_outcome("createCharge", "SoftDeclined") == "Next createCharge: SoftDeclined."
+    with pytest.raises(DeclinedError):
+        wb.client.create_charge(**fields)
+    assert wb.director.inject_fault("createCharge", "reset") == "Next createCharge: reset."
+    wb.client.create_charge(**fields)
+    assert wb.journal.exchanges[-1].attempt == 2
+
+
+def test_a_fork_leaves_nothing_behind(wb: Workbench) -> None:
+    """Objects, clock and journal are as before, even where the block fails."""
+    permission_id = wallet(wb)
+    assert wb.emulator is not None
+    now, entries = wb.emulator.clock.now(), list(wb.journal)
+
+    def spoil() -> None:
+        with wb.director.fork():
+            wb.director.advance(days=40)
+            wb.client.close_charge_permission(permission_id, closure_reason="")
+            assert [exchange.operation for exchange in wb.journal.since(len(entries)).exchanges] == [
+                "closeChargePermission"
+            ]
+            raise KeyError("a defect")
+
+    with pytest.raises(KeyError):
+        spoil()
+    assert list(wb.journal) == entries
+    assert wb.emulator.clock.now() == now
+    assert wb.client.get_charge_permission(permission_id).state == "Chargeable"
