@@ -296,9 +296,9 @@ def faults_page() -> str:
     """Return what is provoked on an emulator, played just now, and how each ends."""
     from amazonpay_nb import lessons as drills
 
-    with drills.Stage.new(listens=True) as stage:
-        simulated = [*drills.play_cards(stage), *drills.play_codes(stage)]
-        interruptions, precedence = drills.play_interruptions(stage), drills.play_precedence(stage)
+    with drills.Account.new(listens=True) as account:
+        simulated = [*drills.play_cards(account), *drills.play_codes(account)]
+        interruptions, precedence = drills.play_interruptions(account), drills.play_precedence(account)
     faults = drills.play_faults()
     return page(
         "What goes wrong, and what follows",

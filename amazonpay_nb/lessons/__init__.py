@@ -1,41 +1,42 @@
-"""Drills: what goes wrong, provoked on the emulator and played to its recovery, as rows of tables.
+"""Drills: what goes wrong, caused on the emulator and played to its recovery, as rows of tables.
 
-    stage = Stage(emulator)
-    show(play_codes(stage))          # every simulation code: answer, objects afterwards, next step
+    account = Account(emulator)
+    show(play_codes(account))        # every simulation code: answer, objects afterwards, next step
 
-Without an emulator there is no stage: the rows are the same, and say that they were not tried.
+Without an emulator there is no account to play with: the rows are the same, and say that they were not tried.
 """
 
-from amazonpay_nb.lessons.account import Stage
+from amazonpay_nb.lessons.account import READY, Account
 from amazonpay_nb.lessons.faults import (
     FAULTS,
-    Booked,
+    BookedCharge,
     Books,
     Burst,
-    Drill,
-    Lost,
-    booked,
+    LostAnswer,
+    Repetition,
     books,
+    charges_at_amazon,
     lose_the_answer,
     play_burst,
     play_faults,
 )
 from amazonpay_nb.lessons.interruptions import Interruption, play_interruptions
-from amazonpay_nb.lessons.simulations import Outcome, Precedence, play_cards, play_codes, play_precedence
+from amazonpay_nb.lessons.simulations import Effect, Precedence, play_cards, play_codes, play_precedence
 
 __all__ = [
     "FAULTS",
-    "Booked",
+    "READY",
+    "Account",
+    "BookedCharge",
     "Books",
     "Burst",
-    "Drill",
+    "Effect",
     "Interruption",
-    "Lost",
-    "Outcome",
+    "LostAnswer",
     "Precedence",
-    "Stage",
-    "booked",
+    "Repetition",
     "books",
+    "charges_at_amazon",
     "lose_the_answer",
     "play_burst",
     "play_cards",

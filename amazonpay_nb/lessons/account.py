@@ -1,18 +1,18 @@
-"""Where drills are played: a merchant, a scripted buyer, and an emulator that does what it is told to."""
+"""An account on an emulator, with an object ready for each operation, and a request to play with."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Self
 
 import httpx
+from pydantic.alias_generators import to_snake
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount
 
 from amazonpay_nb.client.button import PAYMENT_METHOD_ON_FILE, set_up_payload
 from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
@@ -25,12 +25,12 @@ from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.money import format_amount, parse_amount
+from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
-from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
-__all__ = ["NOT_TRIED", "SUCCESS", "Answer", "Stage", "kind_of", "state_of"]
+__all__ = ["NOT_TRIED", "READY", "SUCCESS", "Account", "Ending", "Ready", "state_of"]
 
 # What a row says that needs the emulator, where there is none.
 NOT_TRIED = "not tried here"
@@ -38,14 +38,17 @@ NOT_TRIED = "not tried here"
 SUCCESS = "1111"
 _SEED = 7
 # For example S01-1234567-7654321, to which a charge adds -C and six digits, and a refund -R and six.
-_ORDER_ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}-?")
-_CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
+_ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([CR])\d{6})?")
+_READERS = {None: "get_charge_permission", "C": "get_charge", "R": "get_refund"}
 _RESULT = "https://shop.example/result"
+
+Price = Mapping[str, str]
+Fields = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back.
+class Ending:
+    """How a call ended.
 
     Attributes:
         text: HTTP status and reason code or state, or why there is no answer.
@@ -58,72 +61,77 @@ class Answer:
     error: ApiError | TransportError | None = None
 
 
-class Stage:
-    """An account on an emulator, and ways to an object in the state that a drill begins with.
+class Account:
+    """A merchant account on an emulator, with ways to an object in the state that a drill begins with.
 
     Args:
         keys: Of the merchant account; those that the emulator made when left out.
         journal: Takes down what is sent.
         amount: What a charge takes; the default of a run when left out.
-        listens: Whether the account has an endpoint for notifications, so that a drill can say what was announced.
+        listens: Whether the account has an endpoint for notifications, so that `announcements` has something to say.
     """
 
     def __init__(
         self, emulator: Emulator, keys: MerchantKeys | None = None, *, journal: Journal | None = None,
-        amount: Mapping[str, str] | None = None, listens: bool = False,
+        amount: Price | None = None, listens: bool = False,
     ) -> None:  # fmt: skip
         self.emulator, self.region = emulator, region_of(emulator.region)
-        if keys is None:
-            keys = emulator.merchant.keys
         currency = self.region.ledger_currencies[0]
         usual = format_amount(parse_amount(PARAMETERS["amount"].default, currency), currency)
         self.amount = dict(amount or {"amount": usual, "currencyCode": currency})
-        # A small share of it, so that it can be refunded twice.
-        part = Decimal(self.amount["amount"]) / 5
-        self.part = self.amount | {"amount": format_amount(part, self.amount["currencyCode"])}
         self.client = AmazonPayClient(
-            AmazonPayAuth(keys), region=emulator.region, environment="emulator", base_url=emulator.url,
-            verify=emulator.verify, journal=journal,
-            sleep=lambda seconds: None,  # the client's pauses between attempts: nobody is at the other end
+            AmazonPayAuth(keys or emulator.merchant.keys), region=emulator.region, environment="emulator",
+            base_url=emulator.url, verify=emulator.verify, journal=journal,
+            sleep=lambda seconds: None,  # between two tries of the client there is nothing to wait for
         )  # fmt: skip
-        self.director = Director(emulator, self.client.journal)
         self._pages = httpx.Client(verify=emulator.verify, timeout=30)
         self._wallet: str | None = None
-        self._announced: list[dict[str, Any]] = []
-        self._listener = LoopbackServer(_listener(self._announced)).start() if listens else None
-        if self._listener:
-            emulator.control.post("notifications/endpoint", url=f"{self._listener.url}/")
+        self._endpoint = LoopbackServer(Starlette(routes=[Mount("/", Response())])).start() if listens else None
+        if self._endpoint:
+            emulator.control.post("notifications/endpoint", url=f"{self._endpoint.url}/")
+        self._announced = 0
 
     @classmethod
     @contextmanager
     def new(cls, region: str = "na", *, throttle: bool = False, **options: Any) -> Iterator[Self]:
-        """Open a stage with an emulator of its own; *options* are the stage's."""
+        """Open an account on an emulator of its own; *options* are the account's."""
         with Emulator(region, seed=_SEED, throttle=throttle) as emulator:
-            stage = cls(emulator, **options)
+            account = cls(emulator, **options)
             try:
-                yield stage
+                yield account
             finally:
-                stage.close()
+                account.close()
 
     def close(self) -> None:
-        """Close the connections; an endpoint of its own is unset."""
-        if self._listener:
+        """Close the connections, and take the endpoint away."""
+        if self._endpoint:
             self.emulator.control.post("notifications/endpoint", url=None)
-            self._listener.stop()
+            self._endpoint.stop()
         self.client.close()
         self._pages.close()
 
     # --- Ways to an object --------------------------------------------------------------------------------------------
 
-    def session(self, *, pay: bool = False, updates: str = "", **details: Any) -> str:
-        """Create a Checkout Session: for a set-up, a purchase, or a wallet's new payment method."""
+    def ready(self, operation: str) -> str:
+        """Return the id of an object on which an operation is possible; see `READY`."""
+        return READY[operation].make(self)
+
+    def request(self, operation: str, object_id: str, **more: Any) -> Callable[..., Any]:
+        """Return the client's call of an operation on an object; *more* fields go with it, and those of the caller."""
+        ids = [object_id] if "{id}" in OPERATIONS[operation].path else []
+        fields = READY[operation].fields(object_id, self.amount) | more
+        return partial(getattr(self.client, to_snake(operation)), *ids, **fields)
+
+    def session(self, *, pay: bool = False, updates: str = "") -> str:
+        """Create a Checkout Session: for a set-up, a purchase that can wait, or a wallet's new payment method."""
         if pay:
+            details = {"paymentIntent": "Authorize", "chargeAmount": self.amount}
             body = {
                 "storeId": self.emulator.store_id,
                 "webCheckoutDetails": {"checkoutResultReturnUrl": _RESULT},
                 "chargePermissionType": PAYMENT_METHOD_ON_FILE,
                 "paymentMethodOnFileMetadata": {"setupOnly": False},
-                "paymentDetails": {"paymentIntent": "Authorize", "chargeAmount": self.amount} | details,
+                "paymentDetails": details | {"canHandlePendingAuthorization": True},
             }
         elif updates:
             body = repair_payload(self.region, self.emulator.store_id, updates, result_url=_RESULT)
@@ -141,6 +149,10 @@ class Stage:
         buyer.approve(address, card=card, http=self._pages)
         return session_id
 
+    def purchase(self, card: str = SUCCESS) -> str:
+        """Return the id of a Checkout Session that the buyer has agreed to."""
+        return self.visit(self.session(pay=True), card)
+
     def wallet(self) -> str:
         """Return the Charge Permission's id of a Saved Wallet that can be charged: the last one, or else a new one."""
         if self._wallet is None or not self._may_charge(self._wallet):
@@ -154,67 +166,118 @@ class Stage:
         except NotFoundError:  # the emulator was reset
             return False
 
-    def charge(self, wallet: str = "", *, capture_now: bool = False) -> str:
-        """Create a charge, of a new wallet unless one is given, and return its id."""
-        charge = self.client.create_charge(
-            charge_permission_id=wallet or self.wallet(), charge_amount=self.amount, capture_now=capture_now
-        )
-        return charge.charge_id
+    def wallet_of(self, charge_id: str) -> str:
+        """Return the id of the Charge Permission that a charge belongs to."""
+        return self.client.get_charge(charge_id).charge_permission_id
+
+    def charge(self, *, capture_now: bool = False) -> str:
+        """Create a charge of the wallet, and return its id."""
+        return str(self.request("createCharge", self.wallet(), capture_now=capture_now)().charge_id)
+
+    def captured_charge(self) -> str:
+        """Create a charge that is captured at once, and return its id."""
+        return self.charge(capture_now=True)
+
+    def refund(self) -> str:
+        """Create a refund, and return its id."""
+        return str(self.request("createRefund", self.captured_charge())().refund_id)
 
     # --- What becomes of it -------------------------------------------------------------------------------------------
 
-    def attempt(self, work: Callable[[], Any]) -> Answer:
-        """Do something, whatever comes of it."""
-        self.announced()  # what led up to it is not of interest
+    def ending(self, call: Callable[[], Any]) -> Ending:
+        """Make a call of the client, and say how it ended."""
+        self.announcements()  # what led up to it is not of interest
         try:
-            body = work()
+            body = call()
         except ApiError as error:
-            return Answer(f"{error.status_code} {error.reason_code}", error=error)
+            return Ending(f"{error.status_code} {error.reason_code}", error=error)
         except TransportError as error:
-            return Answer("no answer", error=error)
+            return Ending("no answer", error=error)
         last = self.client.journal.exchanges[-1]
-        return Answer(f"{last.status} {last.outcome}", body)
-
-    def standing(self, object_id: str) -> str:
-        """Return the present state of an object, with its reason."""
-        thing = self.read(object_id)
-        return f"{kind_of(thing)}: {state_of(thing)}"
+        return Ending(f"{last.status} {last.outcome}", body)
 
     def read(self, object_id: str) -> Resource:
         """Get an object by its id, whose form says what it is."""
-        if not _ORDER_ID.match(object_id):
-            return self.client.get_checkout_session(object_id)
-        readers: dict[str, Callable[[str], Resource]]
-        readers = {"C": self.client.get_charge, "R": self.client.get_refund, "": self.client.get_charge_permission}
-        return readers[_ORDER_ID.sub("", object_id)[:1]](object_id)
+        order = _ID.fullmatch(object_id)
+        reader = _READERS[order[1]] if order else "get_checkout_session"
+        thing: Resource = getattr(self.client, reader)(object_id)
+        return thing
 
-    def announced(self, *ids: str) -> list[str]:
-        """Return which of these objects were announced since this was asked last, in order, for example ``CHARGE``."""
-        if self._listener is None:
+    def cause(self, object_id: str, state: str, reason: str | None = None) -> None:
+        """Put a Charge Permission or a charge in a state as only Amazon, the buyer or time can."""
+        kind = "charges" if "-C" in object_id else "permissions"
+        self.emulator.control.post(f"{kind}/{object_id}", state=state, reasonCode=reason)
+
+    def announcements(self, *ids: str) -> list[str]:
+        """Return which of these objects were announced since the last time, in order, for example ``CHARGE``."""
+        if self._endpoint is None:
             return []
-        self.emulator.clock.advance("PT0S")  # comes back when all that is due has been delivered
-        told = [row["ObjectType"] for row in self._announced if row["ObjectId"] in ids]
-        self._announced.clear()
-        return told
+        rows = self.emulator.control.get("notifications")["notifications"]
+        new, self._announced = rows[self._announced :], len(rows)
+        return [row["objectType"] for row in new if row["objectId"] in ids]
 
     def wait(self) -> bool:
         """Let pass the time after which what is pending is decided; return whether anything fell due."""
         return bool(self.emulator.clock.advance(f"PT{PENDING_SECONDS}S"))
 
 
-def _listener(announced: list[dict[str, Any]]) -> Starlette:
-    async def take(request: Request) -> Response:
-        announced.append(json.loads((await request.json())["Message"]))
-        return Response()
-
-    return Starlette(routes=[Route("/", take, methods=["POST"])])
-
-
-def kind_of(thing: Resource) -> str:
-    """Return the name of an object's machine, for example ``Charge Permission``."""
-    return _CAPITAL.sub(r" \g<0>", type(thing).__name__)
-
-
 def state_of(thing: Resource) -> str:
     """Return an object's state and, in brackets, its reason."""
     return thing.state + (f" ({thing.reason_code})" if thing.reason_code else "")
+
+
+# --- One request of each operation, on an object that is ready for it -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What makes an operation possible, and a request to play with.
+
+    Attributes:
+        make: Returns the id of an object on which the operation is possible.
+        fields: The fields of the request, in the client's names, for that id and an amount.
+    """
+
+    make: Callable[[Account], str]
+    fields: Callable[[str, Price], Fields] = lambda object_id, amount: {}
+
+
+def _note(_: str, __: Price) -> Fields:
+    return {"merchant_metadata": {"noteToBuyer": "Thank you"}}
+
+
+def _charge_amount(_: str, amount: Price) -> Fields:
+    return {"charge_amount": amount}
+
+
+def _part(amount: Price) -> Price:
+    """Return a small share of an amount, so that it can be refunded twice."""
+    part = Decimal(amount["amount"]) / 5
+    return dict(amount) | {"amount": format_amount(part, amount["currencyCode"])}
+
+
+READY = {
+    "createCheckoutSession": Ready(
+        lambda account: account.emulator.store_id,
+        lambda store_id, _: {"store_id": store_id, "web_checkout_details": {"checkoutResultReturnUrl": _RESULT}},
+    ),
+    "getCheckoutSession": Ready(Account.session),
+    "updateCheckoutSession": Ready(Account.session, _note),
+    "completeCheckoutSession": Ready(Account.purchase, _charge_amount),
+    "finalizeCheckoutSession": Ready(Account.purchase, _charge_amount),
+    "getChargePermission": Ready(Account.wallet),
+    "updateChargePermission": Ready(Account.wallet, _note),
+    "closeChargePermission": Ready(Account.wallet, lambda _, __: {"closure_reason": "A drill."}),
+    "createCharge": Ready(
+        Account.wallet, lambda wallet, amount: {"charge_permission_id": wallet, "charge_amount": amount}
+    ),
+    "getCharge": Ready(Account.charge),
+    "captureCharge": Ready(Account.charge, lambda _, amount: {"capture_amount": amount}),
+    "cancelCharge": Ready(Account.charge, lambda _, __: {"cancellation_reason": "A drill."}),
+    "createRefund": Ready(
+        Account.captured_charge, lambda charge, amount: {"charge_id": charge, "refund_amount": _part(amount)}
+    ),
+    "getRefund": Ready(Account.refund),
+    # Nobody has signed in, and the refusal is an answer as good as any.
+    "getBuyer": Ready(lambda account: "nobody-has-signed-in"),
+}

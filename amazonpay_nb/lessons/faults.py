@@ -1,35 +1,34 @@
-"""Every operation met by every transport fault, and sent again: how often the work was done, and what money moved.
+"""Play every operation with every transport fault, and send it again: what money moved, and how often.
 
-What is expected comes from the tables alone.  A fault comes before the work or after it; the second request replays the
-first one's answer if it carries the same idempotency key and the work was done, and is judged by the object's new state
-otherwise.  What happened is read off the objects, never off the answers that got lost.
+What is expected comes from the tables alone.  A fault happens before the work or after it.  The second request replays
+the first answer if it carries the same idempotency key and the work was done; otherwise the object's new state decides.
+What happened is read from the objects, never from the answers, some of which were lost.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from amazonpay_nb.client.client import ATTEMPTS, AmazonPayClient, new_idempotency_key
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.control import KINDS
 from amazonpay_nb.errors import TransportError
-from amazonpay_nb.lessons.account import NOT_TRIED, Stage
-from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Idempotency, Operation
-from amazonpay_nb.spec.states import CHARGE_PERMISSION, CHECKOUT_SESSION, MACHINES
+from amazonpay_nb.lessons.account import NOT_TRIED, Account
+from amazonpay_nb.spec.money import Counts, counted
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS, THROTTLES, Idempotency, Operation
+from amazonpay_nb.spec.states import MACHINES
 
 __all__ = [
     "FAULTS",
-    "Booked",
+    "BookedCharge",
     "Books",
     "Burst",
-    "Drill",
-    "Fault",
-    "Lost",
-    "booked",
+    "LostAnswer",
+    "Repetition",
+    "TransportFault",
     "books",
+    "charges_at_amazon",
     "lose_the_answer",
     "play_burst",
     "play_faults",
@@ -37,8 +36,8 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A transport fault, as the control interface takes it.
+class TransportFault:
+    """Something that happens to a request on its way, as the control interface takes it.
 
     Attributes:
         name: What the tables call it.
@@ -51,14 +50,14 @@ class Fault:
     works: bool
 
 
-# What the client repeats by itself meets the fault each time, so that it gives up in the end.
+# A fault that the client answers by trying again meets each of its tries, so that it gives up in the end.
 _EACH_TIME = {"times": ATTEMPTS}
 FAULTS = (
-    Fault("delay", {"fault": "delay", "seconds": 0.01}, works=True),
-    Fault("reset", {"fault": "reset", **_EACH_TIME}, works=False),
-    Fault("429", {"fault": "status", "status": 429, **_EACH_TIME}, works=False),
-    Fault("503", {"fault": "status", "status": 503, **_EACH_TIME}, works=False),
-    Fault("drop-after-commit", {"fault": "drop-after-commit", **_EACH_TIME}, works=True),
+    TransportFault("delay", {"fault": "delay", "seconds": 0.01}, works=True),
+    TransportFault("reset", {"fault": "reset", **_EACH_TIME}, works=False),
+    TransportFault("429", {"fault": "status", "status": 429, **_EACH_TIME}, works=False),
+    TransportFault("503", {"fault": "status", "status": 503, **_EACH_TIME}, works=False),
+    TransportFault("drop-after-commit", {"fault": "drop-after-commit", **_EACH_TIME}, works=True),
 )
 
 
@@ -66,7 +65,7 @@ FAULTS = (
 class Books:
     """What Amazon's side holds: money, sessions that are open, and Charge Permissions that are not closed."""
 
-    authorised: Decimal = Decimal(0)
+    authorized: Decimal = Decimal(0)
     captured: Decimal = Decimal(0)
     refunded: Decimal = Decimal(0)
     sessions: int = 0
@@ -82,16 +81,16 @@ class Books:
         return self + other * -1
 
     def __str__(self) -> str:
-        found = ((row.name, getattr(self, row.name)) for row in fields(self))
-        return ", ".join(f"{name} {value:+}" for name, value in found if value)
+        columns = ((row.name, getattr(self, row.name)) for row in fields(self))
+        return ", ".join(f"{name} {value:+}" for name, value in columns if value)
 
 
 @dataclass(frozen=True, slots=True)
-class Drill:
+class Repetition:
     """A request that met a fault, and was sent again.
 
     Attributes:
-        first: What the merchant heard.
+        first: The answer to the first request, as the merchant saw it.
         key: Whether the second request carried the same idempotency key; "none" where the call takes none.
         second: The answer to the second request.
         moved: What changed in Amazon's books by both together.
@@ -111,77 +110,66 @@ class Drill:
 
 # --- Amazon's books ---------------------------------------------------------------------------------------------------
 
-# What the amount of a charge or refund counts as, by state; in any other state it counts as nothing.
-_COLUMNS = {
-    "Authorized": "authorised",
-    "CaptureInitiated": "authorised",
-    "Captured": "captured",
-    "RefundInitiated": "refunded",
-    "Refunded": "refunded",
-}
 
-
-def books(stage: Stage) -> Books:
+def books(account: Account) -> Books:
     """Add up every object that there is, also one whose answer was lost."""
-    documents = ((kind, stage.emulator.control.get(f"objects/{kind}")["objects"]) for kind in KINDS)
-    return sum((_entry(kind, document) for kind, found in documents for document in found), Books())
+    stored = {kind: account.emulator.control.get(f"objects/{kind.path}")["objects"] for kind in KINDS.values()}
+    return sum((_entry(kind.title, document) for kind in stored for document in stored[kind]), Books())
 
 
 def _entry(kind: str, document: dict[str, Any]) -> Books:
-    state = document["statusDetails"]["state"]
-    if kind == "checkoutSessions":
-        return Books(sessions=int(not CHECKOUT_SESSION.is_final(state)))
-    if kind == "chargePermissions":
-        return Books(permissions=int(not CHARGE_PERMISSION.is_final(state)))
-    price = document.get("captureAmount") or document.get("chargeAmount") or document["refundAmount"]
-    moved: dict[str, Any] = {_COLUMNS[state]: Decimal(price["amount"])} if state in _COLUMNS else {}
-    return Books(**moved)
+    lives = int(not MACHINES[kind].is_final(document["statusDetails"]["state"]))
+    match kind:
+        case "Checkout Session":
+            return Books(sessions=lives)
+        case "Charge Permission":
+            return Books(permissions=lives)
+    held, captured, refunded = (counted(kind, document, column) for column in Counts if column)
+    return Books(held, captured, refunded)
 
 
 # --- The matrix -------------------------------------------------------------------------------------------------------
 
-_NOBODY = "nobody-has-signed-in"
-_Sender = Callable[..., Any]
+_Call = Callable[..., Any]
 
 
-def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIONS)) -> list[Drill]:
+def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIONS)) -> list[Repetition]:
     """Play every operation with every fault and either key, on an emulator of its own."""
-    with Stage.new(region) as stage:
-        return [drill for name in operations for drill in _play(stage, OPERATIONS[name])]
+    with Account.new(region) as account:
+        return [row for name in operations for row in _play(account, OPERATIONS[name])]
 
 
-def _play(stage: Stage, operation: Operation) -> Iterator[Drill]:
-    stage.emulator.reset()
-    send = _SENDERS[operation.name](stage)
-    before, snapshot = books(stage), stage.emulator.snapshot()
-    stage.attempt(send)
-    unit = books(stage) - before
+def _play(account: Account, operation: Operation) -> Iterator[Repetition]:
+    account.emulator.reset()
+    call = account.request(operation.name, account.ready(operation.name))
+    before, snapshot = books(account), account.emulator.snapshot()
+    account.ending(call)
+    unit = books(account) - before
     for fault in FAULTS:
         for key in _keys(operation):
-            stage.emulator.restore(snapshot)
-            yield _drill(stage, operation, fault, key, send, before, unit)
+            account.emulator.restore(snapshot)
+            first, second = _twice(account, call, operation, fault, key)
+            moved = books(account) - before
+            observed = (str(times) for times in range(3) if unit != Books() and moved == unit * times)
+            as_expected = moved == unit * expected_times(operation, fault, key)
+            yield Repetition(
+                operation.title, fault.name, key, first, second, str(moved), next(observed, ""), as_expected
+            )
 
 
 def _keys(operation: Operation) -> tuple[str, ...]:
     return ("none",) if operation.idempotency is Idempotency.WITHOUT_EFFECT else ("same", "new")
 
 
-def _drill(
-    stage: Stage, operation: Operation, fault: Fault, key: str, send: _Sender, before: Books, unit: Books
-) -> Drill:
-    stage.emulator.control.post("faults", operation=operation.name, **fault.settings)
-    kept = {} if key == "none" else {"idempotency_key": new_idempotency_key()}
-    first = stage.attempt(partial(send, **kept))
-    second = stage.attempt(partial(send, **(kept if key == "same" else {})))
-    moved = books(stage) - before
-    observed = (str(times) for times in range(3) if unit != Books() and moved == unit * times)
-    expected = unit * expected_times(operation, fault, key)
-    return Drill(
-        operation.title, fault.name, key, first.text, second.text, str(moved), next(observed, ""), moved == expected
-    )
+def _twice(account: Account, call: _Call, operation: Operation, fault: TransportFault, key: str) -> tuple[str, str]:
+    account.emulator.control.post("faults", operation=operation.name, **fault.settings)
+    keep = {} if key == "none" else {"idempotency_key": new_idempotency_key()}
+    first = account.ending(lambda: call(**keep))
+    second = account.ending(lambda: call(**(keep if key == "same" else {})))
+    return first.text, second.text
 
 
-def expected_times(operation: Operation, fault: Fault, key: str) -> int:
+def expected_times(operation: Operation, fault: TransportFault, key: str) -> int:
     """Return how often two requests do the work, as the tables say."""
     if not fault.works:
         return 1
@@ -189,89 +177,42 @@ def expected_times(operation: Operation, fault: Fault, key: str) -> int:
 
 
 def _possible_again(operation: Operation) -> bool:
-    """Whether the state that the call leads to allows it once more; without a state it always is."""
+    """Tell whether the state that the call leads to allows it once more; without a state it always does."""
     rows = MACHINES[operation.acts_on].rows if operation.acts_on else ()
     leads_to = {row.target for row in rows if row.trigger == operation.title}
     return all(MACHINES[operation.acts_on].has(target, operation.title) for target in leads_to)
-
-
-# --- One request of each operation, on an object that is ready for it -------------------------------------------------
-
-
-def _agreed(stage: Stage) -> str:
-    return stage.visit(stage.session(pay=True))
-
-
-def _refunded(stage: Stage) -> str:
-    charge_id = stage.charge(capture_now=True)
-    return stage.client.create_refund(charge_id=charge_id, refund_amount=stage.amount).refund_id
-
-
-_NOTE = {"merchant_metadata": {"noteToBuyer": "Thank you"}}
-_RETURN = {"web_checkout_details": {"checkoutResultReturnUrl": "https://shop.example/result"}}
-
-_SENDERS: dict[str, Callable[[Stage], _Sender]] = {
-    "createCheckoutSession": lambda stage: partial(
-        stage.client.create_checkout_session, store_id=stage.emulator.store_id, **_RETURN
-    ),
-    "getCheckoutSession": lambda stage: partial(stage.client.get_checkout_session, stage.session()),
-    "updateCheckoutSession": lambda stage: partial(stage.client.update_checkout_session, stage.session(), **_NOTE),
-    "completeCheckoutSession": lambda stage: partial(
-        stage.client.complete_checkout_session, _agreed(stage), charge_amount=stage.amount
-    ),
-    "finalizeCheckoutSession": lambda stage: partial(
-        stage.client.finalize_checkout_session, _agreed(stage), charge_amount=stage.amount
-    ),
-    "getChargePermission": lambda stage: partial(stage.client.get_charge_permission, stage.wallet()),
-    "updateChargePermission": lambda stage: partial(stage.client.update_charge_permission, stage.wallet(), **_NOTE),
-    "closeChargePermission": lambda stage: partial(
-        stage.client.close_charge_permission, stage.wallet(), closure_reason="A drill."
-    ),
-    "createCharge": lambda stage: partial(
-        stage.client.create_charge, charge_permission_id=stage.wallet(), charge_amount=stage.amount
-    ),
-    "getCharge": lambda stage: partial(stage.client.get_charge, stage.charge()),
-    "captureCharge": lambda stage: partial(stage.client.capture_charge, stage.charge(), capture_amount=stage.amount),
-    "cancelCharge": lambda stage: partial(stage.client.cancel_charge, stage.charge(), cancellation_reason="A drill."),
-    "createRefund": lambda stage: partial(
-        stage.client.create_refund, charge_id=stage.charge(capture_now=True), refund_amount=stage.part
-    ),
-    "getRefund": lambda stage: partial(stage.client.get_refund, _refunded(stage)),
-    # Nobody has signed in, and the refusal is an answer as good as any.
-    "getBuyer": lambda stage: partial(stage.client.get_buyer, _NOBODY),
-}
 
 
 # --- One after the other, for a reader --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostAnswer:
     """A charge whose answer did not arrive.
 
     Attributes:
         idempotency_key: The key that it was sent with.
-        heard: What the shop's server knows.
+        answer: What the shop's server has instead.
     """
 
     idempotency_key: str
-    heard: str
+    answer: str
 
 
-def lose_the_answer(client: AmazonPayClient, emulator: Emulator | None, **charge: Any) -> Lost:
+def lose_the_answer(client: AmazonPayClient, emulator: Emulator | None, **charge: Any) -> LostAnswer:
     """Create a charge and lose the answer, as often as the client repeats it; without an emulator it arrives."""
     if emulator:
         emulator.faults("createCharge", "drop-after-commit", times=ATTEMPTS)
-    heard = f"{NOT_TRIED}: the answer arrived"
+    answer = f"{NOT_TRIED}: the answer arrived"
     try:
         client.create_charge(**charge)
     except TransportError as error:
-        heard = error.message
-    return Lost(client.journal.exchanges[-1].idempotency_key, heard)
+        answer = error.message
+    return LostAnswer(client.journal.exchanges[-1].idempotency_key, answer)
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
+class BookedCharge:
     """A charge in Amazon's own books.
 
     Attributes:
@@ -283,17 +224,17 @@ class Booked:
     requests: int
 
 
-def booked(emulator: Emulator | None, charge_permission_id: str) -> list[Booked]:
+def charges_at_amazon(emulator: Emulator | None, charge_permission_id: str) -> list[BookedCharge]:
     """Return the charges of a permission as Amazon's side knows them; without an emulator nobody can look there."""
     if emulator is None:
-        return [Booked(NOT_TRIED, "", 0)]
+        return [BookedCharge(NOT_TRIED, "", 0)]
     rows = emulator.control.get("journal")["exchanges"]
-    found = Counter(
+    requests = Counter(
         (row["ids"]["chargeId"], row["idempotencyKey"])
         for row in rows
         if row["operation"] == "createCharge" and row["ids"].get("chargePermissionId") == charge_permission_id
     )
-    return [Booked(*names, count) for names, count in found.items()]
+    return [BookedCharge(*names, count) for names, count in requests.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +249,8 @@ class Burst:
 def play_burst(region: str = "na") -> list[Burst]:
     """Create one charge more than the Sandbox's quota allows at once, and the same a second later."""
     quota = THROTTLES["createCharge"].sandbox or THROTTLES["createCharge"].live
-    with Stage.new(region, throttle=True) as stage:
-        create = partial(stage.client.create_charge, charge_permission_id=stage.wallet(), charge_amount=stage.amount)
-        rows = [Burst(0, number, stage.attempt(create).text) for number in range(1, quota.burst + 2)]
-        stage.emulator.clock.advance("PT1S")
-        return rows + [Burst(1, number, stage.attempt(create).text) for number in range(1, quota.per_second + 2)]
+    with Account.new(region, throttle=True) as account:
+        create = account.request("createCharge", account.wallet())
+        rows = [Burst(0, number, account.ending(create).text) for number in range(1, quota.burst + 2)]
+        account.emulator.clock.advance("PT1S")
+        return rows + [Burst(1, number, account.ending(create).text) for number in range(1, quota.per_second + 2)]

@@ -1,19 +1,19 @@
-"""Every simulated card and every simulation code, played: the answer, the objects afterwards, and what to do next."""
+"""Play every simulated card and every simulation code: the answer, the objects afterwards, and what to do next."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from amazonpay_nb.errors import BuyerPageError
-from amazonpay_nb.lessons.account import NOT_TRIED, Answer, Stage, kind_of, state_of
+from amazonpay_nb.lessons.account import NOT_TRIED, Account, Ending, state_of
 from amazonpay_nb.spec.answers import Resource
-from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.operations import OPERATIONS, kind_of
 from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS, Simulation
 from amazonpay_nb.spec.state_reasons import state_reason
 
-__all__ = ["Outcome", "Precedence", "play_cards", "play_codes", "play_precedence"]
+__all__ = ["Effect", "Precedence", "play_cards", "play_codes", "play_precedence"]
 
 # What a merchant does where nothing went wrong, by state.
 _GOES_ON = {
@@ -27,11 +27,11 @@ _WAIT = "Wait for the notification, then get the object. "
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a simulation did.
+class Effect:
+    """What a simulation led to.
 
     Attributes:
-        call: The operation; for a card, when it was taken.
+        call: The operation; for a card, when the buyer chose it.
         simulated: Card or simulation code.
         answer: HTTP status, and reason code or state.
         objects: Their states right after the answer and, behind an arrow, 30 seconds later where they have moved on.
@@ -52,139 +52,96 @@ class Outcome:
 _SET_UP, _PURCHASE, _LATER = "set-up", "purchase", "later charge"
 
 
-def play_cards(stage: Stage | None) -> list[Outcome]:
+def play_cards(account: Account | None) -> list[Effect]:
     """Play every card in a set-up, in a purchase that can wait, and in a later charge; equal rows are one."""
-    if stage is None:
-        return [Outcome(_PURCHASE, last4, NOT_TRIED) for last4 in CARDS]
-    alike: defaultdict[Outcome, list[str]] = defaultdict(list)
+    if account is None:
+        return [Effect(_PURCHASE, last4, NOT_TRIED) for last4 in CARDS]
+    alike: defaultdict[Effect, list[str]] = defaultdict(list)
     for last4 in CARDS:
-        for outcome in _play_card(stage, last4):
-            alike[outcome].append(last4)
+        for effect in _play_card(account, last4):
+            alike[effect].append(last4)
     order = (_SET_UP, _PURCHASE, _LATER)
-    rows = [replace(outcome, simulated=", ".join(cards)) for outcome, cards in alike.items()]
+    rows = [replace(effect, simulated=", ".join(cards)) for effect, cards in alike.items()]
     return sorted(rows, key=lambda row: order.index(row.call))
 
 
-def _play_card(stage: Stage, last4: str) -> Iterator[Outcome]:
-    outcome, saved = _visited(stage, _SET_UP, stage.session(), last4, stage.client.complete_checkout_session)
-    yield outcome
-    complete = partial(stage.client.complete_checkout_session, charge_amount=stage.amount)
-    order = partial(stage.session, pay=True, canHandlePendingAuthorization=True)
-    outcome, bought = _visited(stage, _PURCHASE, order(), last4, complete)
-    yield outcome
+def _play_card(account: Account, last4: str) -> Iterator[Effect]:
+    effect, saved = _complete(account, _SET_UP, account.session(), last4, charge_amount=None)
+    yield effect
+    effect, bought = _complete(account, _PURCHASE, account.session(pay=True), last4)
+    yield effect
     if bought and not saved:  # what became of that purchase may have stopped its wallet
-        saved = complete(stage.visit(order(), last4))
+        saved = account.request("completeCheckoutSession", account.purchase(last4))()
     if saved:
         wallet = str(saved.charge_permission_id)
-        create = partial(
-            stage.client.create_charge, charge_permission_id=wallet, charge_amount=stage.amount,
-            can_handle_pending_authorization=True,
-        )  # fmt: skip
-        yield _told(stage, _LATER, "", stage.attempt(create), wallet)
+        create = account.request("createCharge", wallet, can_handle_pending_authorization=True)
+        yield _effect(account, _LATER, "", account.ending(create), wallet)
 
 
-def _visited(
-    stage: Stage, call: str, session_id: str, last4: str, complete: Callable[[str], Any]
-) -> tuple[Outcome, Any]:
+def _complete(account: Account, when: str, session_id: str, last4: str, **fields: Any) -> tuple[Effect, Any]:
     """Let the buyer pay with a card and complete the session; the object is None where that did not work."""
     try:
-        stage.visit(session_id, last4)
+        account.visit(session_id, last4)
     except BuyerPageError as error:
-        needed = f"It needs {CARDS[last4].prerequisite}." if CARDS[last4].prerequisite else error.advice
-        return Outcome(call, "", "refused on the page", stage.standing(session_id), next_step=needed), None
-    answer = stage.attempt(lambda: complete(session_id))
-    return _told(stage, call, "", answer, session_id), answer.body
+        needs = f"It needs {CARDS[last4].prerequisite}." if CARDS[last4].prerequisite else error.advice
+        thing = account.read(session_id)
+        return Effect(when, "", "refused on the page", f"{_title(thing)}: {state_of(thing)}", next_step=needs), None
+    ending = account.ending(account.request("completeCheckoutSession", session_id, **fields))
+    return _effect(account, when, "", ending, session_id), ending.body
 
 
 # --- Codes ------------------------------------------------------------------------------------------------------------
 
-# What a code needs to be possible at all, by the state that it leads to.
-_NEEDS: dict[str | None, dict[str, bool]] = {
-    "AuthorizationInitiated": {"can_handle_pending_authorization": True},
-    "CaptureInitiated": {"capture_now": True},
+# What a code needs to be possible at all, by operation and the state that it leads to.
+_NEEDS = {
+    ("createCharge", "AuthorizationInitiated"): {"can_handle_pending_authorization": True},
+    ("createCharge", "CaptureInitiated"): {"capture_now": True},
 }
 
 
-def play_codes(stage: Stage | None) -> list[Outcome]:
-    """Send every simulation code with the call that it is for, each on a wallet that can be charged."""
-    return [_play_code(stage, row) if stage else _untried(row) for row in SIMULATIONS.values()]
+def play_codes(account: Account | None) -> list[Effect]:
+    """Send every simulation code with the call that it is for, each on an object that is ready for the call."""
+    if account is None:
+        return [Effect(OPERATIONS[row.operation].title, row.code, NOT_TRIED) for row in SIMULATIONS.values()]
+    return [_play_code(account, row) for row in SIMULATIONS.values()]
 
 
-def _untried(row: Simulation) -> Outcome:
-    return Outcome(OPERATIONS[row.operation].title, row.code, NOT_TRIED)
+def _play_code(account: Account, row: Simulation) -> Effect:
+    object_id = account.ready(row.operation)
+    needs = _NEEDS.get((row.operation, row.state or ""), {})
+    call = account.request(row.operation, object_id, simulation_code=row.code, **needs)
+    # A capture that is declined may stop the wallet of its charge.
+    more = [account.wallet_of(object_id)] if row.operation == "captureCharge" else []
+    return _effect(account, OPERATIONS[row.operation].title, row.code, account.ending(call), object_id, *more)
 
 
-def _play_code(stage: Stage, row: Simulation) -> Outcome:
-    send, known = _SENDERS[row.operation](stage, row)
-    answer = stage.attempt(lambda: send(simulation_code=row.code))
-    return _told(stage, OPERATIONS[row.operation].title, row.code, answer, *known)
-
-
-_Sender = tuple[Callable[..., Any], tuple[str, ...]]
-
-
-def _completing(stage: Stage, row: Simulation) -> _Sender:
-    session_id = stage.visit(stage.session(pay=True, canHandlePendingAuthorization=True))
-    complete = partial(stage.client.complete_checkout_session, session_id, charge_amount=stage.amount)
-    return complete, (session_id,)
-
-
-def _charging(stage: Stage, row: Simulation) -> _Sender:
-    wallet = stage.wallet()
-    flags = _NEEDS.get(row.state, {})
-    return partial(stage.client.create_charge, charge_permission_id=wallet, charge_amount=stage.amount, **flags), (
-        wallet,
-    )
-
-
-def _capturing(stage: Stage, row: Simulation) -> _Sender:
-    wallet = stage.wallet()
-    charge_id = stage.charge(wallet)
-    return partial(stage.client.capture_charge, charge_id, capture_amount=stage.amount), (charge_id, wallet)
-
-
-def _closing(stage: Stage, row: Simulation) -> _Sender:
-    wallet = stage.wallet()
-    return partial(stage.client.close_charge_permission, wallet, closure_reason="A drill."), (wallet,)
-
-
-def _refunding(stage: Stage, row: Simulation) -> _Sender:
-    charge_id = stage.charge(capture_now=True)
-    return partial(stage.client.create_refund, charge_id=charge_id, refund_amount=stage.amount), (charge_id,)
-
-
-_SENDERS: dict[str, Callable[[Stage, Simulation], _Sender]] = {
-    "completeCheckoutSession": _completing,
-    "createCharge": _charging,
-    "captureCharge": _capturing,
-    "closeChargePermission": _closing,
-    "createRefund": _refunding,
-}
-
-
-# --- What is told -----------------------------------------------------------------------------------------------------
+# --- What a row says --------------------------------------------------------------------------------------------------
 
 _IDS = ("refund_id", "charge_id", "charge_permission_id")
 
 
-def _told(stage: Stage, call: str, simulated: str, answer: Answer, *known: str) -> Outcome:
-    """Look at all objects that took part, right away and when what is pending was decided."""
-    made = [getattr(answer.body, name, None) for name in _IDS]
-    ids = tuple(dict.fromkeys(object_id for object_id in (*made, *known) if object_id))
-    before = [stage.read(object_id) for object_id in ids]
-    after = [stage.read(object_id) for object_id in ids] if stage.wait() else before
+def _effect(account: Account, call: str, simulated: str, ending: Ending, *ids: str) -> Effect:
+    """Look at all objects that took part, right away and once what is pending was decided."""
+    made = (str(getattr(ending.body, name, None) or "") for name in _IDS)
+    parties = tuple(dict.fromkeys(filter(None, (*made, *ids))))
+    before = [account.read(object_id) for object_id in parties]
+    after = [account.read(object_id) for object_id in parties] if account.wait() else before
     paths = (" → ".join(dict.fromkeys(map(state_of, pair))) for pair in zip(before, after, strict=True))
-    objects = "; ".join(f"{kind_of(thing)}: {path}" for thing, path in zip(before, paths, strict=True))
-    next_step = _next_step(answer, after[0], waited=before != after)
-    return Outcome(call, simulated, answer.text, objects, ", ".join(stage.announced(*ids)), next_step)
+    objects = "; ".join(f"{_title(thing)}: {path}" for thing, path in zip(before, paths, strict=True))
+    next_step = _next_step(ending, after[0], waited=before != after)
+    return Effect(call, simulated, ending.text, objects, ", ".join(account.announcements(*parties)), next_step)
 
 
-def _next_step(answer: Answer, thing: Resource, *, waited: bool) -> str:
-    if answer.error:
-        recovery = getattr(answer.error, "recovery", None)
-        return recovery.next_step if recovery else answer.error.advice
-    known = state_reason(kind_of(thing), thing.state, thing.reason_code)
-    return (_WAIT if waited else "") + (known.next_step if known else _GOES_ON[thing.state])
+def _title(thing: Resource) -> str:
+    return kind_of(thing).title
+
+
+def _next_step(ending: Ending, thing: Resource, *, waited: bool) -> str:
+    if ending.error:
+        recovery = getattr(ending.error, "recovery", None)
+        return recovery.next_step if recovery else ending.error.advice
+    reason = state_reason(_title(thing), thing.state, thing.reason_code)
+    return (_WAIT if waited else "") + (reason.next_step if reason else _GOES_ON[thing.state])
 
 
 # --- Which of them wins -----------------------------------------------------------------------------------------------
@@ -192,7 +149,7 @@ def _next_step(answer: Answer, thing: Resource, *, waited: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Precedence:
-    """What a charge ends with when card, queue and header ask for different things."""
+    """How a charge ends when card, queue and header ask for different things."""
 
     card: str
     queue: str
@@ -200,26 +157,20 @@ class Precedence:
     answer: str
 
 
-_CARD, _QUEUED, _SENT = "0701", "SoftDeclined", "TransactionTimedOut"
+_CARD, _QUEUE, _HEADER = "0701", "SoftDeclined", "TransactionTimedOut"
 
 
-def play_precedence(stage: Stage | None) -> list[Precedence]:
+def play_precedence(account: Account | None) -> list[Precedence]:
     """Ask for one thing by the card, for another by the queue, and for a third by the header."""
     # The header leaves the queue as it was, so its outcome is still there for the last charge.
-    asked = (("", ""), (_QUEUED, ""), (_QUEUED, _SENT), (_QUEUED, ""))
-    if stage is None:
-        return [Precedence(_CARD, *row, NOT_TRIED) for row in asked]
-    session_id = stage.visit(stage.session(pay=True, canHandlePendingAuthorization=True), _CARD)
-    session = stage.client.complete_checkout_session(session_id, charge_amount=stage.amount)
-    rows = []
-    for number, (queued, sent) in enumerate(asked):
+    rows = (("", ""), (_QUEUE, ""), (_QUEUE, _HEADER), (_QUEUE, ""))
+    if account is None:
+        return [Precedence(_CARD, *row, NOT_TRIED) for row in rows]
+    session = account.request("completeCheckoutSession", account.purchase(_CARD))()
+    create = account.request("createCharge", str(session.charge_permission_id), can_handle_pending_authorization=True)
+    endings = []
+    for number, (_, header) in enumerate(rows):
         if number == 1:
-            stage.emulator.outcomes("createCharge", queued, times=2)
-        answer = stage.attempt(
-            lambda sent=sent: stage.client.create_charge(  # type: ignore[misc]
-                charge_permission_id=str(session.charge_permission_id), charge_amount=stage.amount,
-                can_handle_pending_authorization=True, simulation_code=sent or None,
-            )
-        )  # fmt: skip
-        rows.append(Precedence(_CARD, queued, sent, answer.text))
-    return rows
+            account.emulator.outcomes("createCharge", _QUEUE, times=2)
+        endings.append(account.ending(partial(create, simulation_code=header or None)))
+    return [Precedence(_CARD, *row, ending.text) for row, ending in zip(rows, endings, strict=True)]

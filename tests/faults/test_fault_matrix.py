@@ -13,9 +13,9 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import TransportError
 from amazonpay_nb.lessons import (
     FAULTS,
+    Account,
     Books,
-    Outcome,
-    Stage,
+    Effect,
     books,
     play_cards,
     play_codes,
@@ -31,9 +31,9 @@ from tests.emulated import Shop
 
 
 @pytest.fixture(scope="module", params=["na", "eu", "jp"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with Stage.new(request.param, listens=True) as stage:
-        yield stage
+def account(request: pytest.FixtureRequest) -> Iterator[Account]:
+    with Account.new(request.param, listens=True) as account:
+        yield account
 
 
 # ---- faults ----------------------------------------------------------------------------------------------------------
@@ -56,21 +56,21 @@ def test_only_work_that_was_done_is_done_twice_under_a_new_key() -> None:
         ("no answer", "201 Authorized", "1"),
         ("no answer", "201 Authorized", "2"),
     ]
-    assert [row.moved for row in lost] == ["authorised +14", "authorised +28"]
+    assert [row.moved for row in lost] == ["authorized +14", "authorized +28"]
     assert {row.done for (fault, _), row in rows.items() if fault in ("reset", "429", "503")} == {"1"}
 
 
-def test_a_lost_answer_is_charged_once_under_its_key(stage: Stage) -> None:
+def test_a_lost_answer_is_charged_once_under_its_key(account: Account) -> None:
     """The error names the key, and the books hold one charge before the repetition and after it."""
-    wallet, key = stage.wallet(), new_idempotency_key()
-    stage.emulator.faults("createCharge", "drop-after-commit", times=4)
-    before = books(stage)
-    charge = {"charge_permission_id": wallet, "charge_amount": stage.amount}
+    wallet, key = account.wallet(), new_idempotency_key()
+    account.emulator.faults("createCharge", "drop-after-commit", times=4)
+    before = books(account)
+    charge = {"charge_permission_id": wallet, "charge_amount": account.amount}
     with pytest.raises(TransportError, match=key):
-        stage.client.create_charge(idempotency_key=key, **charge)
-    assert books(stage) - before == Books(authorised=Decimal(stage.amount["amount"]))
-    stage.client.create_charge(idempotency_key=key, **charge)
-    assert books(stage) - before == Books(authorised=Decimal(stage.amount["amount"]))
+        account.client.create_charge(idempotency_key=key, **charge)
+    assert books(account) - before == Books(authorized=Decimal(account.amount["amount"]))
+    account.client.create_charge(idempotency_key=key, **charge)
+    assert books(account) - before == Books(authorized=Decimal(account.amount["amount"]))
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -91,9 +91,9 @@ def test_a_quota_fills_up_again_as_documented(name: str) -> None:
 # ---- simulations -----------------------------------------------------------------------------------------------------
 
 
-def test_every_code_ends_as_its_row_says(stage: Stage) -> None:
+def test_every_code_ends_as_its_row_says(account: Account) -> None:
     """Status, reason code, state at once and later; nothing is left without a next step."""
-    played = play_codes(stage)
+    played = play_codes(account)
     assert [row.simulated for row in played] == [row.code for row in SIMULATIONS.values()]
     for row, outcome in zip(SIMULATIONS.values(), played, strict=True):
         assert outcome.answer.startswith(f"{row.status} {row.reason_code or ''}".strip())
@@ -104,9 +104,9 @@ def test_every_code_ends_as_its_row_says(stage: Stage) -> None:
         assert ("→" in outcome.objects) <= bool(outcome.notification)
 
 
-def test_every_card_ends_as_its_row_says(stage: Stage) -> None:
+def test_every_card_ends_as_its_row_says(account: Account) -> None:
     """In a set-up and in a purchase; where a wallet came of it, in a later charge too."""
-    played = play_cards(stage)
+    played = play_cards(account)
     assert _cards(played, "set-up") == _cards(played, "purchase") == sorted(CARDS)
     assert _cards(played, "later charge") == sorted({"1111", "0005", "4444", "9424", "0000", "0701", "4354"})
     rows = {(row.call, card): row for row in played for card in _split(row)}
@@ -119,17 +119,17 @@ def test_every_card_ends_as_its_row_says(stage: Stage) -> None:
     assert rows["purchase", "3064"].objects == "Checkout Session: Canceled (BuyerCanceled)"
 
 
-def _split(row: Outcome) -> list[str]:
+def _split(row: Effect) -> list[str]:
     return row.simulated.split(", ")
 
 
-def _cards(played: list[Outcome], call: str) -> list[str]:
+def _cards(played: list[Effect], call: str) -> list[str]:
     return sorted(card for row in played if call == row.call for card in _split(row))
 
 
-def test_the_header_wins_over_the_queue_and_the_queue_over_the_card(stage: Stage) -> None:
+def test_the_header_wins_over_the_queue_and_the_queue_over_the_card(account: Account) -> None:
     """And a header leaves the queue as it was."""
-    assert [row.answer for row in play_precedence(stage)] == [
+    assert [row.answer for row in play_precedence(account)] == [
         "201 AuthorizationInitiated", "422 SoftDeclined", "422 TransactionTimedOut", "422 SoftDeclined",
     ]  # fmt: skip
 
@@ -137,39 +137,39 @@ def test_the_header_wins_over_the_queue_and_the_queue_over_the_card(stage: Stage
 # ---- what only Amazon or the buyer can cause -------------------------------------------------------------------------
 
 
-def test_every_interruption_has_a_recovery_that_ends_in_a_charge(stage: Stage) -> None:
+def test_every_interruption_has_a_recovery_that_ends_in_a_charge(account: Account) -> None:
     """The same permission where it can be repaired, another one where it is closed or there is no Update page."""
-    played = play_interruptions(stage)
+    played = play_interruptions(account)
     stopped = [row for row in CHARGE_PERMISSION.rows if row.source == "Chargeable" and row.target != "Chargeable"]
     taken = [row for row in CHARGE.rows if (row.source, row.target) == ("Authorized", "Canceled")]
     assert len(played) == len([row for row in stopped + taken if row.actor != MERCHANT]) + 1
     assert {row.afterwards for row in played} == {"201 Captured"}
     assert all(row.meanwhile.startswith("422 ") for row in played)
     repaired = {row.recovery for row in played if row.permission == "same"}
-    assert ("changed on the Update page" in repaired) == stage.region.update_page
+    assert ("changed on the Update page" in repaired) == account.region.update_page
     assert {row.permission for row in played if row.state.startswith("Closed")} == {"new"}
 
 
-def test_a_wallet_in_progress_is_waited_for(stage: Stage) -> None:
+def test_a_wallet_in_progress_is_waited_for(account: Account) -> None:
     """It is the one reason that the buyer has nothing to do with."""
-    (row,) = [row for row in play_interruptions(stage) if "ChargeInProgress" in row.state]
+    (row,) = [row for row in play_interruptions(account) if "ChargeInProgress" in row.state]
     assert (row.recovery, row.permission) == ("waited for Amazon", "same")
-    wallet = stage.wallet()
-    stage.emulator.control.post(f"permissions/{wallet}", state="NonChargeable", reasonCode="ChargeInProgress")
-    assert decide(stage.client.get_charge_permission(wallet)).next_step is Step.WAIT
+    wallet = account.wallet()
+    account.emulator.control.post(f"permissions/{wallet}", state="NonChargeable", reasonCode="ChargeInProgress")
+    assert decide(account.client.get_charge_permission(wallet)).next_step is Step.WAIT
 
 
 def test_after_all_drills_the_ledger_equals_the_objects() -> None:
     """Whatever went wrong, a shop that repeats with the same key and reads its objects knows all of its money."""
     with Emulator("eu", seed=7) as emulator:
-        stage = Stage(emulator, journal=Journal())
-        play_cards(stage)
-        play_codes(stage)
-        play_interruptions(stage)
-        compared = reconcile(stage.client)
+        account = Account(emulator, journal=Journal())
+        play_cards(account)
+        play_codes(account)
+        play_interruptions(account)
+        compared = reconcile(account.client)
         assert len(compared) > len(SIMULATIONS)
         assert compared["agrees"].all()
-        stage.close()
+        account.close()
 
 
 def test_without_an_emulator_nothing_is_tried() -> None:
