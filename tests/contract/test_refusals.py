@@ -18,6 +18,7 @@ from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ApiError, ServerError
+from amazonpay_nb.lessons import READY
 from amazonpay_nb.signing.keys import generate, load
 from amazonpay_nb.spec.machine import AMAZON
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Operation
@@ -26,7 +27,7 @@ from amazonpay_nb.spec.refusals import reasons_of
 from amazonpay_nb.spec.simulations import ANYWHERE
 from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES
 from amazonpay_nb.workbench.show import show
-from tests.emulated import REVIEW, SET_UP, WALLET, Json, Shop, charge_in, express, purchase, usd
+from tests.emulated import SET_UP, WALLET, Json, Shop, charge_in, express, purchase, usd
 
 ROWS = [(name, code) for name in OPERATIONS for code in reasons_of(name)]
 NOBODY = {"chargePermission": "C01-0000000-0000000", "charge": "S01-0000000-0000000-C000000"}
@@ -116,14 +117,10 @@ class Stage:
         return session_id
 
 
-# A well-formed request of each operation.
-FIELDS: dict[str, Json] = {name: {} for name in OPERATIONS} | {
-    "createCheckoutSession": {"store_id": "x", "web_checkout_details": {"checkoutReviewReturnUrl": REVIEW}},
-    "closeChargePermission": {"closure_reason": "enough"},
-    "createCharge": {"charge_permission_id": NOBODY["chargePermission"], "charge_amount": usd("14.00")},
-    "captureCharge": {"capture_amount": usd("14.00")},
-    "cancelCharge": {"cancellation_reason": "enough"},
-    "createRefund": {"charge_id": NOBODY["charge"], "refund_amount": usd("14.00")},
+# A well-formed request of each operation, about objects that do not exist.
+FIELDS: dict[str, Json] = {
+    name: row.fields(NOBODY["charge" if name == "createRefund" else "chargePermission"], usd("14.00"))
+    for name, row in READY.items()
 }
 # One field of each body with a value that is not allowed, and one that is missing where something is required.
 INVALID: dict[str, Json] = {
@@ -460,15 +457,9 @@ def object_in(stage: Stage, kind: str, state: str) -> str:
 
 def arguments(stage: Stage, row: Operation, object_id: str) -> tuple[str, Json]:
     """Return id and fields of a call that would succeed if the state allowed it."""
-    match row.name:
-        case "createCharge":
-            return "", {"charge_permission_id": object_id, "charge_amount": usd("14.00")}
-        case "createRefund":
-            return "", {"charge_id": object_id, "refund_amount": usd("14.00")}
-        case "updateCheckoutSession":
-            return object_id, {"merchant_metadata": {"noteToBuyer": "Thank you"}}
-        case _:
-            return object_id, FIELDS[row.name]
+    if row.name in ("completeCheckoutSession", "finalizeCheckoutSession"):
+        return object_id, {}  # a set-up pays nothing
+    return object_id if "{id}" in row.path else "", READY[row.name].fields(object_id, usd("14.00"))
 
 
 @pytest.mark.parametrize(
