@@ -18,6 +18,7 @@ from amazonpay_nb.lessons.account import NOT_TRIED, Account
 from amazonpay_nb.spec.money import Counts, counted
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, THROTTLES, Idempotency, Operation
 from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.workbench.director import Director
 
 __all__ = [
     "FAULTS",
@@ -199,10 +200,9 @@ class LostAnswer:
     answer: str
 
 
-def lose_the_answer(client: AmazonPayClient, emulator: Emulator | None, **charge: Any) -> LostAnswer:
-    """Create a charge and lose the answer, as often as the client repeats it; without an emulator it arrives."""
-    if emulator:
-        emulator.faults("createCharge", "drop-after-commit", times=ATTEMPTS)
+def lose_the_answer(client: AmazonPayClient, director: Director, **charge: Any) -> LostAnswer:
+    """Create a charge and lose the answer, as often as the client repeats it; on the Sandbox the answer arrives."""
+    director.inject_fault("createCharge", "drop-after-commit", times=ATTEMPTS)
     answer = f"{NOT_TRIED}: the answer arrived"
     try:
         client.create_charge(**charge)
