@@ -6,19 +6,19 @@ import pytest
 from playwright.sync_api import Browser
 
 from amazonpay_nb.client import har
-from amazonpay_nb.lessons import Stage
+from amazonpay_nb.lessons import Account
 
 pytestmark = pytest.mark.browser
 
 
 def test_a_browser_replays_what_was_answered(browser: Browser, tmp_path: Path) -> None:
     """With the emulator gone, the archive alone answers a request with what the journal holds."""
-    with Stage.new() as stage:
-        stage.read(stage.charge(capture_now=True))
-    last = stage.client.journal.exchanges[-1]
+    with Account.new() as account:
+        account.read(account.captured_charge())
+    last = account.client.journal.exchanges[-1]
     page = browser.new_page()
-    page.route_from_har(har.write(stage.client.journal, tmp_path / "run.har"))
-    response = page.goto(f"{stage.emulator.url}{last.path}")
+    page.route_from_har(har.write(account.client.journal, tmp_path / "run.har"))
+    response = page.goto(f"{account.emulator.url}{last.path}")
 
     assert response is not None
     assert (response.status, response.json()) == (200, last.response)
