@@ -12,7 +12,7 @@ from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ApiError, ConfigurationError, LocalError
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession
-from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount
+from amazonpay_nb.spec.money import MONTHLY_LIMITS, counted_in_month, format_amount
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.state_reasons import state_reason
@@ -224,14 +224,6 @@ def account_page(region: Region, charge_permission_id: str) -> str:
 
 # --- The monthly limit ------------------------------------------------------------------------------------------------
 
-# What a charge counts for; in any other state it counts nothing.  Until a capture has ended, all of it counts.
-_COUNTS = {
-    "AuthorizationInitiated": "chargeAmount",
-    "Authorized": "chargeAmount",
-    "CaptureInitiated": "chargeAmount",
-    "Captured": "captureAmount",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Month:
@@ -247,30 +239,16 @@ class Month:
 def months(journal: Journal, charge_permission_id: str, region: Region) -> list[Month]:
     """Return the months in which a permission was charged, as far as the answers in a journal tell.
 
-    A Saved Wallet shows no balance, so a merchant keeps count: captured amounts and open authorisations, in the month
+    A Saved Wallet shows no balance, so a merchant keeps count: captured amounts and open authorizations, in the month
     in which the charge was created.  What was canceled counts no more once an answer has said so.
 
     Spec: "Monthly Payment Method on File charge limits".
     """
     used: dict[tuple[str, str], Decimal] = {}
-    for answer in _charges(journal, charge_permission_id).values():
-        key = answer["creationTimestamp"][:6], answer["chargeAmount"]["currencyCode"]
-        counted = answer.get(_COUNTS.get(answer["statusDetails"]["state"], "")) or {"amount": "0"}
-        used[key] = used.get(key, Decimal(0)) + Decimal(counted["amount"])
+    for answer in journal.known.charges(charge_permission_id).values():
+        month = answer["creationTimestamp"][:6], answer["chargeAmount"]["currencyCode"]
+        used[month] = used.get(month, Decimal(0)) + counted_in_month(answer)
     return [_month(region, currency, month, total) for (month, currency), total in sorted(used.items())]
-
-
-def _charges(journal: Journal, charge_permission_id: str) -> dict[str, dict[str, Any]]:
-    """Return the newest answer about each charge of a permission; a replay of a stored answer is an old one."""
-    newest: dict[str, dict[str, Any]] = {}
-    for exchange in journal.exchanges:
-        answer = exchange.response or {}
-        if exchange.failed or answer.get("chargePermissionId") != charge_permission_id or "chargeAmount" not in answer:
-            continue
-        known = newest.get(answer["chargeId"], answer)
-        if answer["statusDetails"]["lastUpdatedTimestamp"] >= known["statusDetails"]["lastUpdatedTimestamp"]:
-            newest[answer["chargeId"]] = answer
-    return newest
 
 
 def _month(region: Region, currency: str, month: str, used: Decimal) -> Month:

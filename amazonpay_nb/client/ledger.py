@@ -1,93 +1,95 @@
-"""Compares the money ledger that a shop keeps with what Amazon says about each charge."""
+"""The money that moved, read from the answers in a journal.
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+The ledger is cautious: money in counts once Amazon has said so, money out counts as soon as it is promised.  What each
+state counts for is `spec.money.COUNTING`, and no replay of an earlier answer moves anything: see `client.known`.
+"""
 
-from amazonpay_nb.client.client import AmazonPayClient
-from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.spec.answers import Money
-from amazonpay_nb.spec.money import format_amount
-from amazonpay_nb.spec.states import REFUND
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.known import Known, News
+from amazonpay_nb.spec.money import Counts, counted
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["by_hand", "reconcile"]
+__all__ = ["COLUMNS", "Movement", "ledger", "movements", "table", "totals"]
 
-_COLUMNS = (
-    "charge", "currency", "captured", "refunded", "under way", "captured at Amazon", "refunded at Amazon", "agrees",
-)  # fmt: skip
-_REFUNDS = ("createRefund", "getRefund")
+COLUMNS = tuple(column for column in Counts if column)
 
 
-def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
-    """Return one row for each charge in the ledger of the client's journal, compared with Get Charge.
+class Movement(NamedTuple):
+    """What one exchange moved.
 
-    How open refunds have ended is asked first: the ledger counts a refund as soon as it is promised, Amazon when the
-    money is back, so what is still ``under way`` is no difference.  Where a row does not agree, money was moved that
-    this journal knows nothing about, for example in Seller Central; or a refund has ended between two of the questions,
-    which the next comparison sees.
-
-    Raises:
-        AmazonPayError: A charge or refund could not be asked for.
+    Attributes:
+        object_id: A charge or a refund.
+        charge_id: The charge that it belongs to.
+        change: The signed amount for each of `COLUMNS`.
     """
-    import pandas  # slow to import; only those who look at a table pay for it
 
-    for refund_id, refund in _refunds(client.journal).items():
-        if not _has_ended(refund):
-            client.get_refund(refund_id)
-    refunds, sums = _refunds(client.journal), _by_charge(client.journal)
-    rows = [_row(client, charge_id, sums[charge_id], refunds) for charge_id in sums]
-    return pandas.DataFrame(rows, columns=list(_COLUMNS), index=range(1, len(rows) + 1))
+    operation: str
+    object_id: str
+    charge_id: str
+    currency: str
+    change: dict[str, Decimal]
 
 
-@contextmanager
-def by_hand(client: AmazonPayClient) -> Iterator[None]:
-    """Send requests of which the shop's journal learns nothing, as a colleague does in Seller Central."""
-    kept, client.journal = client.journal, Journal()
-    try:
-        yield
-    finally:
-        client.journal = kept
+def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
+    """Yield what moved money, in order."""
+    known = Known()
+    for exchange in exchanges:
+        for news in known.learn(exchange):
+            movement = _movement(exchange.operation, news)
+            if movement is not None and any(movement.change.values()):
+                yield movement
 
 
-def _refunds(journal: Journal) -> dict[str, dict[str, Any]]:
-    # Each refund as it was last seen.
-    answers = [e.response for e in journal.exchanges if e.operation in _REFUNDS and not e.failed]
-    return {answer["refundId"]: answer for answer in answers if answer}
+def ledger(exchanges: Iterable[Exchange]) -> "pandas.DataFrame":
+    """Return one row for each exchange that moved money.
+
+    Each amount is a signed movement, so a column adds up to its entry in `totals`: a capture takes the whole
+    authorization out of ``authorized`` and puts what was captured into ``captured``.  A refund counts from its
+    initiation; a declined one is taken back.  ``balance`` is captured less refunded, so far, in that currency.
+    """
+    balances: dict[str, Decimal] = {}
+    rows = []
+    for operation, object_id, _, currency, change in movements(exchanges):
+        balances[currency] = balances.get(currency, Decimal(0)) + change["captured"] - change["refunded"]
+        amounts = (f"{amount:f}" for amount in (*change.values(), balances[currency]))
+        rows.append((operation, object_id, currency, *amounts))
+    return table(rows, ("operation", "object", "currency", *COLUMNS, "balance"))
 
 
-def _has_ended(refund: Mapping[str, Any]) -> bool:
-    return REFUND.is_final(refund["statusDetails"]["state"])
-
-
-def _by_charge(journal: Journal) -> dict[str, dict[str, Decimal]]:
-    # What the ledger says, a refund's movements with those of its charge.
-    refunds = _refunds(journal)
+def totals(exchanges: Iterable[Exchange]) -> dict[str, dict[str, Decimal]]:
+    """Return for each currency what is ``authorized`` (held, not captured), ``captured``, ``refunded`` and left."""
     sums: dict[str, dict[str, Decimal]] = {}
-    for movement in journal.ledger().to_dict("records"):
-        moved = str(movement["object"])
-        charge_id = refunds[moved]["chargeId"] if moved in refunds else moved
-        total = sums.setdefault(charge_id, {"captured": Decimal(0), "refunded": Decimal(0)})
-        for column in total:
-            total[column] += Decimal(movement[column])
+    for movement in movements(exchanges):
+        total = sums.setdefault(movement.currency, dict.fromkeys((*COLUMNS, "balance"), Decimal(0)))
+        for column, amount in movement.change.items():
+            total[column] += amount
+        total["balance"] = total["captured"] - total["refunded"]
     return sums
 
 
-def _row(
-    client: AmazonPayClient, charge_id: str, ledger: Mapping[str, Decimal], refunds: Mapping[str, Mapping[str, Any]]
-) -> tuple[str | bool, ...]:
-    charge = client.get_charge(charge_id)
-    currency = charge.charge_amount.currency_code
-    promised = [r for r in refunds.values() if r["chargeId"] == charge_id and not _has_ended(r)]
-    under_way = sum((Decimal(r["refundAmount"]["amount"]) for r in promised), Decimal(0))
-    captured, refunded = _amount(charge.capture_amount), _amount(charge.refunded_amount)
-    agrees = (ledger["captured"], ledger["refunded"] - under_way) == (captured, refunded)
-    amounts = (ledger["captured"], ledger["refunded"], under_way, captured, refunded)
-    return (charge_id, currency, *(format_amount(amount, currency) for amount in amounts), agrees)
+def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...]) -> "pandas.DataFrame":
+    """Return rows as a table that counts from one."""
+    import pandas  # slow to import; only those who look at a table pay for it
+
+    return pandas.DataFrame(rows, columns=list(columns), index=range(1, len(rows) + 1))
 
 
-def _amount(price: Money | None) -> Decimal:
-    return Decimal(price.amount) if price else Decimal(0)
+def _movement(operation: str, news: News) -> Movement | None:
+    if news.kind not in ("Charge", "Refund"):
+        return None
+    now, change = news.now, {}
+    try:
+        price = now[f"{news.kind.lower()}Amount"]
+        zero = Decimal(price["amount"]) * 0  # with the decimals of the currency
+        for column in COLUMNS:
+            before = counted(news.kind, news.before, column) if news.before else zero
+            change[str(column)] = zero + counted(news.kind, now, column) - before
+        return Movement(operation, news.object_id, now["chargeId"], price["currencyCode"], change)
+    except (KeyError, TypeError, InvalidOperation):
+        return None  # an answer that says nothing about money, or is not what Amazon documents

@@ -156,13 +156,13 @@ class Branch:
     Attributes:
         outcome: State of what the plan returned, or the reason why it failed.
         requests: How many it sent.
-        authorised: What the plan has left held, in the run's currency.
+        authorized: What the plan has left held, in the run's currency.
     """
 
     plan: str
     outcome: str
     requests: int
-    authorised: str
+    authorized: str
     captured: str
     refunded: str
 
@@ -187,7 +187,7 @@ def _tried(wb: Workbench, name: str, plan: Callable[[], Any]) -> Branch:
         outcome = _outcome(plan)
         branch = wb.journal.since(start)
     moved = branch.totals().get(wb.currency, {})
-    columns = ("authorised", "captured", "refunded")
+    columns = ("authorized", "captured", "refunded")
     amounts = (format_amount(moved.get(column, Decimal(0)), wb.currency) for column in columns)
     return Branch(name, outcome, len(branch.exchanges), *amounts)
 

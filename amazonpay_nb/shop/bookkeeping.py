@@ -3,19 +3,18 @@
 A real shop keeps a database.  Here the journal is one, so a page of the shop can say nothing that no answer has said.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from amazonpay_nb.client.journal import SHOP_SERVER, Exchange, Journal
+from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 
 __all__ = ["Happening", "Outcome", "Payment", "SavedMethod", "happenings", "outcome", "payments", "saved_methods"]
 
-_COMPLETIONS = ("completeCheckoutSession", "finalizeCheckoutSession")
 _SAVED_WALLET = "PaymentMethodOnFile"
-# What an answer says about a payment, where it is about one.
-_PAYMENTS = {"chargeId": ("charge", "chargeAmount"), "refundId": ("refund", "refundAmount")}
+# Kind of payment -> the field that says how much.
+_AMOUNTS = {"Charge": "chargeAmount", "Refund": "refundAmount"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +64,9 @@ class Happening:
     failed: bool = False
 
 
-def _answers(journal: Journal) -> Iterator[tuple[Exchange, Mapping[str, Any]]]:
-    for exchange in journal.exchanges:
-        if not exchange.failed and isinstance(exchange.response, Mapping):
-            yield exchange, exchange.response
-
-
 def outcome(journal: Journal, session_id: str) -> Outcome | None:
     """Return how the visit with this session has ended, or None while the shop's server has not completed it."""
-    tries = [e for e in journal.exchanges if e.operation in _COMPLETIONS and f"/{session_id}/" in e.path]
+    tries = [e for e in journal.exchanges if e.operation in COMPLETIONS and f"/{session_id}/" in e.path]
     if not tries:
         return None
     # Completed once is completed: a second try is refused and changes nothing.
@@ -90,34 +83,34 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
 
 
 def saved_methods(journal: Journal) -> list[SavedMethod]:
-    """Return the Saved Wallets, each as the latest answer describes it."""
-    found: dict[str, SavedMethod] = {}
-    for exchange, body in _answers(journal):
+    """Return the Saved Wallets, each in the state of the newest answer, under the last name that Amazon gave it."""
+    wallets: dict[str, None] = {}
+    names: dict[str, str] = {}
+    for exchange in journal.exchanges:
+        body = exchange.response or {}
         number = body.get("chargePermissionId") or ""
-        if exchange.operation in _COMPLETIONS and exchange.status == 200:
-            if number and body.get("chargePermissionType") == _SAVED_WALLET:
-                found.setdefault(number, SavedMethod(number, CHARGE_PERMISSION.states[0]))
-        elif number in found and exchange.path.endswith(number):
-            preferences = body.get("paymentPreferences") or [{}]
-            name = (preferences[0] or {}).get("paymentDescriptor") or found[number].name
-            found[number] = replace(found[number], state=body["statusDetails"]["state"], name=name)
-    return list(found.values())
+        preferences = body.get("paymentPreferences") or [None]
+        if name := (preferences[0] or {}).get("paymentDescriptor"):
+            names[number] = name
+        is_wallet = number and body.get("chargePermissionType") == _SAVED_WALLET
+        if exchange.operation in COMPLETIONS and exchange.status == 200 and is_wallet:
+            wallets[number] = None
+    return [SavedMethod(number, _state(journal, number), names.get(number, "")) for number in wallets]
+
+
+def _state(journal: Journal, number: str) -> str:
+    permission = journal.known.newest(CHARGE_PERMISSION.name, number)
+    return str(permission["statusDetails"]["state"]) if permission else CHARGE_PERMISSION.states[0]
 
 
 def payments(journal: Journal) -> list[Payment]:
-    """Return the charges and refunds, each in the state of the latest answer, the oldest first."""
-    found: dict[str, Payment] = {}
-    for exchange, body in _answers(journal):
-        if exchange.operation in _COMPLETIONS:
-            state = "AuthorizationInitiated" if exchange.status == 202 else "Authorized"
-            price = (exchange.request or {}).get("chargeAmount")
-            body = {"chargeId": body.get("chargeId"), "chargeAmount": price, "statusDetails": {"state": state}}
-        field = next((name for name in reversed(_PAYMENTS) if body.get(name)), "")
-        kind, amount = _PAYMENTS.get(field, ("", ""))
-        price = body.get("captureAmount") or body.get(amount)
-        if kind and price:
-            found[body[field]] = Payment(body[field], kind, body["statusDetails"]["state"], price)
-    return list(found.values())
+    """Return the charges and refunds, each in the state of the newest answer, the oldest first."""
+    rows = []
+    for kind, number, body in journal.known:
+        price = body.get("captureAmount") or body.get(_AMOUNTS.get(kind, ""))
+        if price:
+            rows.append(Payment(number, kind.lower(), body["statusDetails"]["state"], price))
+    return rows
 
 
 def happenings(journal: Journal) -> list[Happening]:

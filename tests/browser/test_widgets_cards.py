@@ -121,7 +121,7 @@ def test_a_newcomer_goes_through_the_first_flow_by_clicks_alone(lab: Lab) -> Non
         person.clicks("wait")
         person.clicks("get_refund")
         expect(person.said).to_contain_text("Refunded")
-        assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 4.00', 'balance 10.00']"
+        assert held(notebook) == "['authorized 0.00', 'captured 14.00', 'refunded 4.00', 'balance 10.00']"
         assert not notebook.refusals()
         assert not notebook.errors
         by_clicks = journal_of(notebook)
@@ -158,7 +158,7 @@ def test_a_declined_charge_is_explained_in_place_and_recovered(lab: Lab) -> None
         person.clicks("create_charge")
         expect(person.said.get_by_role("status")).to_contain_text("Captured")
         reads(person.said, "/v2/charges → 201 Captured", SIGNATURE, "is new, so Amazon does the work")
-        assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 0.00', 'balance 14.00']"
+        assert held(notebook) == "['authorized 0.00', 'captured 14.00', 'refunded 0.00', 'balance 14.00']"
         assert notebook.value("wb.journal.exchanges[-1].outcome") == "'Captured'"
         assert not notebook.errors
         by_clicks = journal_of(notebook)
@@ -189,6 +189,6 @@ def test_the_main_path_needs_no_mouse(lab: Lab) -> None:
         keyboard.writes("amount", "4.00")
         keyboard.does("create_refund", key="Space")
         reads(person.said, "→ 201 RefundInitiated")
-        assert held(notebook) == "['authorised 0.00', 'captured 14.00', 'refunded 4.00', 'balance 10.00']"
+        assert held(notebook) == "['authorized 0.00', 'captured 14.00', 'refunded 4.00', 'balance 10.00']"
         assert len(notebook.code_cells()) == 3  # JupyterLab has taken no key for itself
         assert not notebook.errors

@@ -265,6 +265,6 @@ def test_the_desk_does_all_that_can_be_done_with_money(lab: Lab) -> None:
         reads(person.said, "→ 200 Closed")
         expect(person.button("create_charge")).to_be_disabled()
         held = "[f'{name} {sum:f}' for sums in wb.journal.totals().values() for name, sum in sums.items()]"
-        assert notebook.value(held) == "['authorised 0.00', 'captured 12.00', 'refunded 5.00', 'balance 7.00']"
+        assert notebook.value(held) == "['authorized 0.00', 'captured 12.00', 'refunded 5.00', 'balance 7.00']"
         assert notebook.value("[e.request.get('chargeInitiator') for e in wb.journal.exchanges if e.request]")
         assert not notebook.errors

@@ -8,7 +8,7 @@ import pytest
 from amazonpay_nb.client import new_idempotency_key
 from amazonpay_nb.client.guide import Step, decide
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.client.ledger import reconcile
+from amazonpay_nb.client.reconciliation import reconcile
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import TransportError
 from amazonpay_nb.lessons import (

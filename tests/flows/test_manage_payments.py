@@ -111,26 +111,26 @@ class TestCharging:
     """Now, later, in part, too late, pending."""
 
     def test_captured_at_once(self, wb: Workbench) -> None:
-        """Nothing stays authorised."""
+        """Nothing stays authorized."""
         permission_id = wallet(wb)
-        before = wb.journal.totals().get(wb.currency, {"authorised": Decimal(0)})
+        before = wb.journal.totals().get(wb.currency, {"authorized": Decimal(0)})
         payment = charge(
             wb.client, permission_id, wb.amount, charge_initiator="MITU", channel="Phone", capture_now=True
         )
         assert (payment.state, payment.capture_amount) == ("Captured", payment.charge_amount)
         assert (payment.charge_initiator, payment.channel) == ("MITU", "Phone")
-        assert wb.journal.totals()[wb.currency]["authorised"] == before["authorised"]
+        assert wb.journal.totals()[wb.currency]["authorized"] == before["authorized"]
 
     def test_a_part_is_captured_and_the_rest_released(self, wb: Workbench) -> None:
         """Once: what was released cannot be captured."""
         both = wb.price(str(2 * Decimal(wb.amount["amount"])))
         order = charge(wb.client, wallet(wb), both, charge_initiator="CITU", channel="Web")
-        authorised = wb.journal.totals()[wb.currency]["authorised"]
+        authorized = wb.journal.totals()[wb.currency]["authorized"]
         shipped = wb.client.capture_charge(order.charge_id, capture_amount=wb.amount)
         assert (order.state, shipped.state) == ("Authorized", "Captured")
         assert shipped.capture_amount is not None
         assert shipped.capture_amount.amount == wb.amount["amount"]
-        assert authorised - wb.journal.totals()[wb.currency]["authorised"] == Decimal(both["amount"])
+        assert authorized - wb.journal.totals()[wb.currency]["authorized"] == Decimal(both["amount"])
         with pytest.raises(ConflictError, match="InvalidChargeStatus"):
             wb.client.capture_charge(order.charge_id, capture_amount=wb.amount)
 
@@ -366,7 +366,7 @@ class TestClosing:
             assert captured.state == "Captured"
 
     def test_by_amazon(self, wb: Workbench) -> None:
-        """Played with a simulation code; what was authorised lives on."""
+        """Played with a simulation code; what was authorized lives on."""
         permission_id = wallet(wb)
         open_charge = charge(wb.client, permission_id, wb.amount)
         closed = wb.client.close_charge_permission(permission_id, closure_reason="", simulation_code="AmazonClosed")

@@ -8,7 +8,7 @@ import pytest
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client.guide import charge, complete_set_up
-from amazonpay_nb.client.ledger import by_hand, reconcile
+from amazonpay_nb.client.reconciliation import by_hand, reconcile
 from amazonpay_nb.errors import ApiError, ConflictError, DeclinedError, InvalidRequestError, NotFoundError
 from amazonpay_nb.spec.answers import Charge, Refund
 from amazonpay_nb.spec.money import (

@@ -47,7 +47,7 @@ class Movement:
     operation: str
     object: str
     currency: str
-    authorised: str
+    authorized: str
     captured: str
     refunded: str
     balance: str

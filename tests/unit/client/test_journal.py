@@ -28,7 +28,7 @@ CHARGE_ID = "S01-1234567-7654321-C012345"
 OTHER_CHARGE_ID = "S01-1234567-7654321-C067890"
 REFUND_ID = "S01-1234567-7654321-R012345"
 ZERO = Decimal(0)
-COLUMNS = ["authorised", "captured", "refunded"]
+COLUMNS = ["authorized", "captured", "refunded"]
 
 
 def price(amount: str, currency: str = "USD") -> dict[str, str]:
@@ -248,7 +248,7 @@ def test_an_empty_journal_shows_empty_tables() -> None:
 
 
 def test_a_partial_capture_releases_the_rest() -> None:
-    """The whole authorisation goes; what was captured comes; what is refunded goes again."""
+    """The whole authorization goes; what was captured comes; what is refunded goes again."""
     kept = journal(
         charge("createCharge", "Authorized"),
         charge("captureCharge", "Captured", captured="10.00"),
@@ -261,7 +261,7 @@ def test_a_partial_capture_releases_the_rest() -> None:
         ("createRefund", REFUND_ID, "USD", "0.00", "0.00", "5.00", "5.00"),
     ]
     assert kept.totals() == {
-        "USD": {"authorised": ZERO, "captured": Decimal(10), "refunded": Decimal(5), "balance": Decimal(5)}
+        "USD": {"authorized": ZERO, "captured": Decimal(10), "refunded": Decimal(5), "balance": Decimal(5)}
     }
 
 
@@ -270,14 +270,15 @@ def test_replays_count_once() -> None:
     created, captured = charge("createCharge", "Authorized"), charge("captureCharge", "Captured", captured="14.00")
     lost = exchange("createCharge", None, None)
     declined = exchange("createCharge", {"reasonCode": "SoftDeclined"}, 422)
+    read = charge("getCharge", "Captured", captured="14.00")
     once = journal(created, captured)
-    again = journal(lost, created, created, declined, captured, created, captured, charge("getCharge", "Captured"))
+    again = journal(lost, created, created, declined, captured, created, captured, read)
     assert rows(again) == rows(once)
     assert once.totals()["USD"]["balance"] == Decimal("14.00")
 
 
-def test_cancelled_and_declined_amounts_are_freed() -> None:
-    """Of two charges one is cancelled, the other captured; a declined refund is taken back."""
+def test_canceled_and_declined_amounts_are_freed() -> None:
+    """Of two charges one is canceled, the other captured; a declined refund is taken back."""
     kept = journal(
         charge("createCharge", "Authorized"),
         charge("createCharge", "Captured", "20.00", charge_id=OTHER_CHARGE_ID, captured="20.00"),
@@ -294,14 +295,14 @@ def test_cancelled_and_declined_amounts_are_freed() -> None:
     ]
 
 
-@pytest.mark.parametrize(("status", "authorised"), [(200, "14.00"), (202, "0")])
-def test_completion_authorises_the_amount_that_was_asked_for(status: int, authorised: str) -> None:
+@pytest.mark.parametrize(("status", "authorized"), [(200, "14.00"), (202, "0")])
+def test_completion_authorizes_the_amount_that_was_asked_for(status: int, authorized: str) -> None:
     """Complete Checkout Session answers with a charge id alone; a pending one (202) holds nothing yet."""
     completed = exchange(
         "completeCheckoutSession", {"chargeId": CHARGE_ID}, status, request={"chargeAmount": price("14.00")}
     )
     kept = journal(completed)
-    assert usd(kept)["authorised"] == Decimal(authorised)
+    assert usd(kept)["authorized"] == Decimal(authorized)
     kept.record(charge("getCharge", "Captured", captured="14.00"))
     assert kept.totals()["USD"]["captured"] == Decimal("14.00")
 

@@ -1,0 +1,49 @@
+"""What a journal holds: exchanges with the API, and steps outside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+__all__ = ["Exchange", "Step"]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request to the API and its answer; *status* is None when no answer came."""
+
+    at: datetime
+    operation: str
+    method: str
+    path: str
+    status: int | None
+    idempotency_key: str = ""
+    request: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
+    request_id: str = ""
+    attempt: int = 1
+    headers: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether there was no answer, or a refusal."""
+        return self.status is None or self.status >= 400
+
+    @property
+    def outcome(self) -> str:
+        """The reason code of a refusal, else the state of the object that came back, else why none did."""
+        body = self.response if isinstance(self.response, Mapping) else {}
+        details = body.get("statusDetails")
+        state = details.get("state") if isinstance(details, Mapping) else None
+        return str(body.get("reasonCode") or state or self.error)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happened outside the API, for example the buyer's approval on a hosted page."""
+
+    at: datetime
+    source: str
+    target: str
+    text: str

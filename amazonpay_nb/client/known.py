@@ -1,0 +1,162 @@
+"""The newest answer about each object of a run: one projection of the journal that no replay can set back.
+
+Amazon stores the answer to a request with an idempotency key and gives it again when the key comes again.  Such a
+replay describes an object as it was then, so it never overwrites what a later answer has said.  Three signs tell a
+replay: its key has been answered before, its time stamp is older, or its state leads to the one that is known and not
+back.
+
+Complete Checkout Session names a charge and describes it no further.  Its amount is the one that was asked for, its
+state the one that the status stands for; whether it is captured at once, only Get Charge tells.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.spec.operations import KINDS, Kind
+from amazonpay_nb.spec.states import MACHINES
+
+__all__ = ["COMPLETIONS", "Known", "News", "completed_state"]
+
+COMPLETIONS = ("completeCheckoutSession", "finalizeCheckoutSession")
+
+Document = dict[str, Any]
+
+
+class News(NamedTuple):
+    """What one answer has changed.
+
+    Attributes:
+        kind: Name of the object's machine, for example ``Charge``.
+        before: The answer that was the newest until now, or None.
+        now: The newest answer.
+    """
+
+    kind: str
+    object_id: str
+    before: Document | None
+    now: Document
+
+
+class Known:
+    """The objects that answers have described.
+
+    Args:
+        limit: How many objects and idempotency keys to remember; all when None.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
+        self._documents: dict[tuple[str, str], Document] = {}
+        self._ids: dict[tuple[str, str], None] = {}
+        self._answered: dict[tuple[str, str], None] = {}
+
+    def __iter__(self) -> Iterator[tuple[str, str, Document]]:
+        """Yield kind, id and newest answer of each object, in order of first appearance."""
+        return iter([(*key, document) for key, document in self._documents.copy().items()])
+
+    def newest(self, kind: str, object_id: str) -> Document | None:
+        """Return the newest answer about an object, as JSON; None where there was none.
+
+        Args:
+            kind: ``Checkout Session``, ``Charge Permission``, ``Charge`` or ``Refund``.
+        """
+        return self._documents.get((kind, object_id))
+
+    def of(self, kind: str) -> dict[str, Document]:
+        """Return the newest answer about each object of a kind by its id, in order of first appearance."""
+        return {object_id: document for name, object_id, document in self if name == kind}
+
+    def ids(self, kind: str) -> tuple[str, ...]:
+        """Return the ids that answers have named, whether they described the object or not, the oldest first."""
+        return tuple(object_id for name, object_id in self._ids.copy() if name == kind)
+
+    def charges(self, charge_permission_id: str) -> dict[str, Document]:
+        """Return the charges of a Charge Permission."""
+        charges = self.of("Charge").items()
+        return {name: answer for name, answer in charges if answer.get("chargePermissionId") == charge_permission_id}
+
+    def refunds(self, charge_id: str) -> dict[str, Document]:
+        """Return the refunds of a charge."""
+        return {name: answer for name, answer in self.of("Refund").items() if answer.get("chargeId") == charge_id}
+
+    def learn(self, exchange: Exchange) -> list[News]:
+        """Take an exchange in and return what it has changed: nothing where it is a refusal or a replay."""
+        answer = exchange.response
+        if exchange.failed or not isinstance(answer, Mapping) or self._is_replay(exchange):
+            return []
+        for kind in KINDS.values():
+            if object_id := answer.get(kind.id_field):
+                self._remember(self._ids, (kind.title, str(object_id)), None)
+        return [news for kind, document in _documents(exchange, answer) if (news := self._take(kind, document))]
+
+    def _is_replay(self, exchange: Exchange) -> bool:
+        key = exchange.operation, exchange.idempotency_key
+        seen = key in self._answered
+        if exchange.idempotency_key:
+            self._remember(self._answered, key, None)
+        return seen
+
+    def _take(self, kind: Kind, document: Document) -> News | None:
+        if not _detail(document, "state"):
+            return None  # not what Amazon documents
+        key = kind.title, str(document[kind.id_field])
+        before = self._documents.get(key)
+        if before is not None and _is_older(kind, document, before):
+            return None
+        self._remember(self._documents, key, document)
+        return News(*key, before, document)
+
+    def _remember(self, memory: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:
+        memory[key] = value
+        if self._limit is not None and len(memory) > self._limit:
+            del memory[next(iter(memory))]
+
+
+def completed_state(status: int | None) -> str:
+    """Return the state of the charge that a completed Checkout Session names, by the status of the answer."""
+    return "AuthorizationInitiated" if status == 202 else "Authorized"
+
+
+def _documents(exchange: Exchange, answer: Mapping[str, Any]) -> Iterator[tuple[Kind, Document]]:
+    """Yield the objects that an answer describes."""
+    for kind in KINDS.values():
+        if exchange.operation.endswith(kind.model.__name__) and answer.get(kind.id_field):
+            yield kind, dict(answer)
+    price = (exchange.request or {}).get("chargeAmount")
+    if exchange.operation in COMPLETIONS and answer.get("chargeId") and price:
+        yield (
+            KINDS["Charge"],
+            {
+                "chargeId": answer["chargeId"],
+                "chargePermissionId": answer.get("chargePermissionId"),
+                "chargeAmount": price,
+                "creationTimestamp": exchange.at.strftime("%Y%m%dT%H%M%SZ"),
+                "statusDetails": {"state": completed_state(exchange.status)},
+            },
+        )
+
+
+def _is_older(kind: Kind, answer: Document, other: Document) -> bool:
+    """Tell whether an answer describes an object as it was before another answer."""
+    time, other_time = _detail(answer, "lastUpdatedTimestamp"), _detail(other, "lastUpdatedTimestamp")
+    if time and other_time and time != other_time:
+        return time < other_time
+    state, other_state = _detail(answer, "state"), _detail(other, "state")
+    return _leads(kind.title, state, other_state) and not _leads(kind.title, other_state, state)
+
+
+def _detail(answer: Document, name: str) -> str:
+    details = answer.get("statusDetails")
+    return str(details.get(name) or "") if isinstance(details, Mapping) else ""
+
+
+@cache
+def _leads(machine: str, source: str, target: str) -> bool:
+    """Tell whether the rows of a machine lead from one state to another one."""
+    reached, edge = {source}, {source}
+    while edge:
+        edge = {row.target for row in MACHINES[machine].rows if row.source in edge} - reached
+        reached |= edge
+    return source != target and target in reached

@@ -1,0 +1,156 @@
+"""The newest answer about each object: no replay sets it back."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.client.guide import months
+from amazonpay_nb.client.journal import Exchange, Journal
+from amazonpay_nb.client.reconciliation import reconcile
+from amazonpay_nb.shop.bookkeeping import payments
+from amazonpay_nb.spec.machine import NEW, Transition
+from amazonpay_nb.spec.regions import REGIONS
+from amazonpay_nb.spec.states import MACHINES
+from tests.emulated import Shop, usd
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+CHARGE_ID, PERMISSION_ID = "S01-1234567-7654321-C012345", "S01-1234567-7654321"
+EARLY, LATE = "20260115T120000Z", "20260115T120001Z"
+
+
+def answer(operation: str, state: str, *, key: str = "", time: str = "", **body: Any) -> Exchange:
+    details = {"state": state, "lastUpdatedTimestamp": time or None}
+    body = {"chargeId": CHARGE_ID, "chargePermissionId": PERMISSION_ID, "statusDetails": details, **body}
+    return Exchange(NOON, operation, "POST", "/v2/charges", 200, key, response=body)
+
+
+def journal(*exchanges: Exchange, limit: int | None = None) -> Journal:
+    kept = Journal(limit)
+    for exchange in exchanges:
+        kept.record(exchange)
+    return kept
+
+
+def state(kept: Journal) -> str:
+    newest = kept.known.newest("Charge", CHARGE_ID)
+    return str(newest["statusDetails"]["state"]) if newest else ""
+
+
+def test_a_request_that_is_sent_again_tells_nobody_an_old_state(na: Shop) -> None:
+    """Create, capture, and create again under the first key: account page, ledger, month and books say Captured."""
+    auth = AmazonPayAuth(na.keys, clock=lambda: datetime.fromisoformat(na.emulator.clock.now().isoformat()))
+    with AmazonPayClient(auth, environment="emulator", base_url=na.emulator.url, journal=Journal()) as client:
+        wallet = na.wallet()
+        order = {"charge_permission_id": wallet, "charge_amount": usd("14.00"), "idempotency_key": "order-1"}
+        first = client.create_charge(**order)
+        client.capture_charge(first.charge_id, capture_amount=usd("10.00"))
+        assert client.create_charge(**order).state == "Authorized", "Amazon replays the stored answer"
+        assert [(row.state, row.price["amount"]) for row in payments(client.journal)] == [("Captured", "10.00")]
+        assert state_of(client, first.charge_id) == "Captured"
+        assert str(client.journal.totals()["USD"]["captured"]) == "10.00"
+        assert [row.used for row in months(client.journal, wallet, REGIONS["na"])] == ["10.00"]
+        assert reconcile(client)["agrees"].all()
+
+
+def state_of(client: AmazonPayClient, charge_id: str) -> str:
+    return str(client.journal.known.of("Charge")[charge_id]["statusDetails"]["state"])
+
+
+def test_a_key_that_was_answered_before_brings_no_news() -> None:
+    """Not even where neither the time nor the state tells that the answer is an old one."""
+    captured = answer("captureCharge", "Captured", key="k", refundedAmount=None)
+    refunded = answer("getCharge", "Captured", refundedAmount=usd("5.00"))
+    newest = journal(captured, refunded, captured).known.newest("Charge", CHARGE_ID)
+    assert newest is not None
+    assert newest["refundedAmount"] == usd("5.00")
+
+
+def test_a_key_whose_answer_was_lost_is_read_when_it_comes() -> None:
+    """A refusal and a lost answer tell nothing; the repetition does."""
+    lost = Exchange(NOON, "createCharge", "POST", "/v2/charges", None, "k", error="ReadTimeout")
+    assert state(journal(lost, answer("createCharge", "Authorized", key="k"))) == "Authorized"
+
+
+def test_the_time_decides_where_there_is_one() -> None:
+    """A permission can become chargeable again, so its state does not tell which answer is older."""
+    later, earlier = (
+        answer("getCharge", "Authorized", time=LATE),
+        answer("getCharge", "AuthorizationInitiated", time=EARLY),
+    )
+    assert state(journal(later, earlier)) == "Authorized"
+    assert state(journal(earlier, later)) == "Authorized"
+    repaired = [
+        answer("getChargePermission", name, time=time)
+        for name, time in (("NonChargeable", EARLY), ("Chargeable", LATE))
+    ]
+    for order in (repaired, repaired[::-1]):
+        newest = journal(*order).known.newest("Charge Permission", PERMISSION_ID)
+        assert newest is not None
+        assert newest["statusDetails"]["state"] == "Chargeable"
+
+
+ONE_WAY = [row for name in ("Charge", "Refund") for row in MACHINES[name].rows if row.source not in (NEW, row.target)]
+
+
+@pytest.mark.parametrize("row", ONE_WAY, ids=lambda row: f"{row.source} {row.trigger}")
+def test_within_a_second_the_state_decides(row: Transition) -> None:
+    """Amazon's times are whole seconds; a state that leads to the known one is an earlier one."""
+    kind = "Refund" if row.source == "RefundInitiated" else "Charge"
+    told = [answer(f"get{kind}", name, time=EARLY, refundId="R1") for name in (row.source, row.target, row.source)]
+    newest = journal(*told).known.of(kind)
+    assert [body["statusDetails"]["state"] for body in newest.values()] == [row.target]
+
+
+@pytest.mark.parametrize(("status", "expected"), [(200, "Authorized"), (202, "AuthorizationInitiated")])
+def test_a_completed_session_names_its_charge(status: int, expected: str) -> None:
+    """Its amount is the one that was asked for, until Get Charge tells more."""
+    body = {"checkoutSessionId": "s", "chargeId": CHARGE_ID, "chargePermissionId": PERMISSION_ID}
+    body |= {"statusDetails": {"state": "Completed"}}
+    completed = Exchange(
+        NOON, "completeCheckoutSession", "POST", "/v2/checkoutSessions/s/complete", status, "k",
+        {"chargeAmount": usd("14.00")}, body,
+    )  # fmt: skip
+    known = journal(completed).known
+    assert known.of("Checkout Session") == {"s": body}
+    (charge,) = known.charges(PERMISSION_ID).values()
+    assert (charge["chargeAmount"], charge["statusDetails"]) == (usd("14.00"), {"state": expected})
+    assert known.newest("Charge Permission", PERMISSION_ID) is None, "it is named and not described"
+    assert known.ids("Charge Permission") == (PERMISSION_ID,)
+    assert state(journal(completed, answer("getCharge", "Captured", time=EARLY), completed)) == "Captured"
+
+
+def test_objects_keep_the_order_in_which_they_appeared() -> None:
+    """A later answer about the first does not move it to the end; refunds are found by their charge."""
+    kept = journal(
+        answer("createCharge", "Authorized", chargeId="A"), answer("createCharge", "Authorized", chargeId="B"),
+        answer("captureCharge", "Captured", chargeId="A"),
+        answer("createRefund", "RefundInitiated", chargeId="A", refundId="R"),
+    )  # fmt: skip
+    assert list(kept.known.of("Charge")) == ["A", "B"]
+    assert [(kind, object_id) for kind, object_id, _ in kept.known] == [
+        ("Charge", "A"),
+        ("Charge", "B"),
+        ("Refund", "R"),
+    ]
+    assert (list(kept.known.refunds("A")), kept.known.refunds("B")) == (["R"], {})
+
+
+def test_a_journal_that_forgets_has_a_projection_that_forgets() -> None:
+    """A client that runs for months does not fill the memory; a cleared journal knows nothing."""
+    kept = journal(
+        *(answer("getCharge", "Authorized", chargeId=str(number), key=str(number)) for number in range(9)), limit=3
+    )
+    assert list(kept.known.of("Charge")) == ["6", "7", "8"]
+    assert kept.known.ids("Charge") == ("6", "7", "8")
+    kept.clear()
+    assert list(kept.known) == []
+
+
+def test_a_journal_that_is_rewound_knows_what_it_knew() -> None:
+    """A plan that is tried and taken back leaves no trace; what it did can be looked at by itself."""
+    kept = journal(answer("createCharge", "Authorized"), answer("captureCharge", "Captured"))
+    tried = kept.since(1)
+    kept.rewind(1)
+    assert (state(kept), state(tried)) == ("Authorized", "Captured")
