@@ -1,4 +1,4 @@
-"""Golden tables: what Amazon's guide says, typed by hand into `tests/wire`, so that no table is compared with itself."""
+"""Golden tables: what Amazon's guide says, typed by hand into `tests/wire`, so that no table is its own proof."""
 
 import json
 from functools import cache
