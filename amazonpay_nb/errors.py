@@ -138,7 +138,7 @@ class ApiError(AmazonPayError):
 
     @property
     def may_retry(self) -> bool:
-        """Whether a new attempt at the same thing can succeed."""
+        """Whether the unchanged request can succeed when it is sent again."""
         return self.recovery.may_retry
 
     @property

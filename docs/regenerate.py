@@ -38,11 +38,17 @@ from amazonpay_nb.spec.money import (
 from amazonpay_nb.spec.openapi import openapi
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
 from amazonpay_nb.spec.parity import Evidence, behaviors, topics
-from amazonpay_nb.spec.reasons import REASONS, recovery_for
-from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of
+from amazonpay_nb.spec.reasons import (
+    BODY_REASONS,
+    COMMON_REASONS,
+    OPERATION_REASONS,
+    REASONS,
+    STATE_REASONS,
+    reasons_of,
+    recovery_for,
+)
 from amazonpay_nb.spec.regions import REGIONS, Region
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATION_HEADER, SIMULATIONS
-from amazonpay_nb.spec.state_reasons import STATE_REASONS
 from amazonpay_nb.spec.states import CHARGE, MACHINES, TIMERS
 
 ROOT = Path(__file__).parents[1]

@@ -13,9 +13,9 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ApiError, ConfigurationError, LocalError
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, counted_in_month, format_amount
+from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.simulations import SIMULATIONS
-from amazonpay_nb.spec.state_reasons import state_reason
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 
 __all__ = [

@@ -10,8 +10,8 @@ from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.lessons.account import NOT_TRIED, Account, Ending, state_of
 from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.operations import OPERATIONS, kind_of
+from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS, Simulation
-from amazonpay_nb.spec.state_reasons import state_reason
 
 __all__ = ["Effect", "Precedence", "play_cards", "play_codes", "play_precedence"]
 

@@ -9,8 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from amazonpay_nb.spec import answers as objects
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
-from amazonpay_nb.spec.reasons import REASONS
-from amazonpay_nb.spec.refusals import reasons_of
+from amazonpay_nb.spec.reasons import REASONS, reasons_of
 from amazonpay_nb.spec.requests import BODIES
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, codes_for
 

@@ -22,8 +22,7 @@ from amazonpay_nb.lessons import READY
 from amazonpay_nb.signing.keys import generate, load
 from amazonpay_nb.spec.machine import AMAZON
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Operation
-from amazonpay_nb.spec.reasons import REASONS, recovery_for, retry_advice
-from amazonpay_nb.spec.refusals import reasons_of
+from amazonpay_nb.spec.reasons import REASONS, reasons_of, recovery_for, retry_advice
 from amazonpay_nb.spec.simulations import ANYWHERE
 from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES
 from amazonpay_nb.workbench.show import show

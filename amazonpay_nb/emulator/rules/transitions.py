@@ -12,9 +12,8 @@ from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import NotAllowed, Transition
 from amazonpay_nb.spec.money import format_amount
-from amazonpay_nb.spec.refusals import wrong_state
+from amazonpay_nb.spec.reasons import STATE_REASONS, wrong_state
 from amazonpay_nb.spec.simulations import Simulation
-from amazonpay_nb.spec.state_reasons import SEEN_DESCRIPTIONS, STATE_REASONS
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS
 
 __all__ = [
@@ -34,7 +33,7 @@ SESSION_KEPT = timedelta(days=30)
 # What time brings besides a change of state.
 _DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
 
-_DESCRIPTIONS = {(row.object, row.code): row.meaning for row in STATE_REASONS} | SEEN_DESCRIPTIONS
+_DESCRIPTIONS = {(row.object, row.code): row.description or row.meaning for row in STATE_REASONS}
 _TIMERS = {(timer.machine, timer.state): timer for timer in TIMERS}
 
 

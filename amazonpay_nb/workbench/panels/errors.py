@@ -1,7 +1,6 @@
 """The error explainer: the cause, whether to send again and with which key, a sentence for the buyer, the next call."""
 
 import inspect
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ __all__ = ["ErrorModel", "NextCall", "explain", "next_calls"]
 
 _HEADLINES = {
     Retry.NO: "✗ Do not send this request again as it is.",
+    Retry.CORRECTED: "✗ Correct the request first, then send it with a new idempotency key.",
     Retry.SAME_KEY: "✓ Send the same request again, with the same idempotency key.",
     Retry.NEW_KEY: "✓ A new attempt may succeed, with a new idempotency key.",
     Retry.LATER: "✓ Send the same request again a little later, with the same idempotency key.",
@@ -100,20 +100,7 @@ def _retry(error: AmazonPayError) -> Retry:
 
 def next_calls(error: AmazonPayError) -> tuple[Operation, ...]:
     """Return the calls that the advice names, in its order."""
-    found = (match[0].lower() for match in _TITLES.finditer(error.advice))
-    return tuple(dict.fromkeys(_BY_TITLE[_ARTICLE.sub(" ", title)] for title in found))
-
-
-# The advice speaks as people do: "get the Charge Permission", "create the charge again". The longest title wins.
-_BY_TITLE = {row.title.lower(): row for row in OPERATIONS.values()}
-_ARTICLE = re.compile(r" (?:a new|the|a) ")
-_TITLES = re.compile(
-    "|".join(
-        rf"\b{verb} (?:(?:a new|the|a) )?{noun}\b"
-        for verb, _, noun in (title.partition(" ") for title in sorted(_BY_TITLE, key=len, reverse=True))
-    ),
-    re.IGNORECASE,
-)
+    return tuple(OPERATIONS[name] for name in error.recovery.calls) if isinstance(error, ApiError) else ()
 
 
 def _in_python(row: Operation) -> str:

@@ -16,8 +16,7 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
 from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
 from amazonpay_nb.spec.machine import Actor, Machine, Transition
-from amazonpay_nb.spec.reasons import Retry, retry_advice
-from amazonpay_nb.spec.state_reasons import state_reason
+from amazonpay_nb.spec.reasons import Retry, retry_advice, state_reason
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.claims import Claim, mark
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts

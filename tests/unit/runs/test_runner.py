@@ -23,8 +23,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.report import Summary, notebook_page, write_whole
 from amazonpay_nb.runs.runner import Parameter, check_names, find_notebooks, inspect, run, typed
 from amazonpay_nb.spec.parity import behaviors
-from amazonpay_nb.spec.reasons import REASONS
-from amazonpay_nb.spec.refusals import OPERATION_REASONS
+from amazonpay_nb.spec.reasons import OPERATION_REASONS, REASONS
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.simulations import CARDS
 from amazonpay_nb.spec.states import MACHINES

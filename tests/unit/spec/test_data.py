@@ -6,6 +6,7 @@ import pytest
 from pydantic import with_config
 
 from amazonpay_nb.spec.data import STRICT, DataError, as_kind, read
+from amazonpay_nb.spec.reasons import Reason
 
 
 @with_config(STRICT)
@@ -42,3 +43,11 @@ def test_what_is_not_toml_is_named(tmp_path: object) -> None:
     """With the line, as the parser says."""
     with pytest.raises(DataError, match=r"regions\.py: .*line 1"):
         read("regions.py")
+
+
+def test_an_operation_that_does_not_exist_is_refused() -> None:
+    """In the reasons, which name the calls that may be refused and those that come next."""
+    row = read("reasons.toml")["refusals"]["SoftDeclined"] | {"code": "SoftDeclined", "calls": ["createCharges"]}
+    row.pop("after")
+    with pytest.raises(DataError, match=r"SoftDeclined, calls: 0: .*there is no operation 'createCharges'"):
+        as_kind("reasons.toml", {"SoftDeclined": row}, dict[str, Reason])

@@ -25,8 +25,7 @@ from amazonpay_nb.spec.money import (
     refund_allowance,
 )
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
-from amazonpay_nb.spec.reasons import REASONS, Retry
-from amazonpay_nb.spec.refusals import reasons_of, wrong_state
+from amazonpay_nb.spec.reasons import REASONS, Retry, reasons_of, wrong_state
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATIONS, simulation
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, timer

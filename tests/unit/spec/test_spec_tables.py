@@ -14,8 +14,19 @@ from amazonpay_nb.spec.money import (
 )
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
 from amazonpay_nb.spec.parity import Evidence
-from amazonpay_nb.spec.reasons import REASONS, Recovery, Retry, recovery_for, retry_advice
-from amazonpay_nb.spec.refusals import BODY_REASONS, COMMON_REASONS, OPERATION_REASONS, reasons_of
+from amazonpay_nb.spec.reasons import (
+    BODY_REASONS,
+    COMMON_REASONS,
+    OPERATION_REASONS,
+    REASONS,
+    STATE_REASONS,
+    Recovery,
+    Retry,
+    reasons_of,
+    recovery_for,
+    retry_advice,
+    state_reason,
+)
 from amazonpay_nb.spec.regions import REGIONS, Region, region
 from amazonpay_nb.spec.simulations import (
     ANYWHERE,
@@ -25,7 +36,6 @@ from amazonpay_nb.spec.simulations import (
     codes_for,
     simulation,
 )
-from amazonpay_nb.spec.state_reasons import STATE_REASONS, state_reason
 from amazonpay_nb.spec.states import MACHINES
 from tests.golden import TRANSITIONS
 
@@ -66,6 +76,23 @@ class TestReasons:
                 assert a_sentence(recovery.meaning), (name, code)
                 if name in ("captureCharge", "createRefund") and recovery.retry == Retry.NEW_KEY:
                     assert "create the charge" not in recovery.next_step, (name, code)
+
+    def test_only_the_unchanged_request_may_be_repeated(self) -> None:
+        """A loop on `may_retry` ends: what has to be corrected first is not repeated as it is."""
+        repeated = {code for code, row in REASONS.items() if row.may_retry}
+        assert repeated == {
+            "SoftDeclined", "RequestTimeout", "TooManyRequests", "InternalServerError", "ProcessingFailure",
+            "ServiceUnavailable",
+        }  # fmt: skip
+        for code in ("AmountMismatch", "DuplicateIdempotencyKey", "InvalidParameterValue"):
+            assert REASONS[code].retry is Retry.CORRECTED
+        assert retry_advice(Retry.CORRECTED, "createCharge").startswith("No: correct the request first")
+
+    def test_the_next_step_names_its_calls(self) -> None:
+        """As data, in the order of the text; what is different after a capture is different there as well."""
+        assert REASONS["SoftDeclined"].calls == ("getChargePermission", "createCharge")
+        assert recovery_for("SoftDeclined", 422, "captureCharge").calls == ("getCharge", "captureCharge")
+        assert recovery_for("NeverHeardOf", 422).calls == ()
 
     def test_a_key_is_spoken_of_where_a_call_takes_one(self) -> None:
         """A GET or DELETE is just sent again."""
@@ -111,11 +138,12 @@ class TestReasons:
     @pytest.mark.parametrize(
         ("status", "retry"),
         [
-            (400, Retry.NO),
+            (400, Retry.CORRECTED),
+            (410, Retry.CORRECTED),
             (401, Retry.NO),
             (403, Retry.NO),
             (404, Retry.NO),
-            (405, Retry.NO),
+            (405, Retry.CORRECTED),
             (408, Retry.SAME_KEY),
             (409, Retry.NO),
             (422, Retry.NO),

@@ -26,9 +26,8 @@ from amazonpay_nb.signing import keys
 from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
 from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.spec.machine import Actor
-from amazonpay_nb.spec.reasons import REASONS
+from amazonpay_nb.spec.reasons import REASONS, STATE_REASONS
 from amazonpay_nb.spec.requests import BODIES, ButtonPayload, Price, SignInPayload
-from amazonpay_nb.spec.state_reasons import STATE_REASONS
 from amazonpay_nb.spec.states import CHARGE, MACHINES, REFUND
 from amazonpay_nb.workbench.show import FIELD_NOTES, RECORD_MIME, Claim, Result, Shown, show
 from amazonpay_nb.workbench.show.blocks import TEXT_WIDTH
@@ -278,7 +277,7 @@ Charge Permission
   chargePermissionId                     C01-1111111-1111111
   statusDetails.state                    NonChargeable
   reasonCode                             PaymentMethodExpired
-  what it means                          The payment method has run out.
+  what it means                          The payment method has expired.
   next step                              Send the buyer to the Update page, then get the Charge Permission: it must
                                          be Chargeable.
   reasonCode                             MFAFailed

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from amazonpay_nb.spec.initiators import CHANNELS, INITIATORS
 from amazonpay_nb.spec.parity import Evidence
-from amazonpay_nb.spec.state_reasons import STATE_REASONS
+from amazonpay_nb.spec.reasons import STATE_REASONS
 from amazonpay_nb.workbench.show import show
 
 
