@@ -13,13 +13,13 @@ from amazonpay_nb.lessons.go_live import (
     ONLY_LIVE,
     PROOFS,
     Change,
-    Check,
+    ChecklistStep,
     Proof,
     changes,
     checklist,
     count_open,
     only_live,
-    open_points,
+    open_behaviors,
 )
 from amazonpay_nb.runs.report import Claim as RunClaim, Run, Summary, write_report
 from amazonpay_nb.spec.parity import behavior, behaviors, topics
@@ -45,7 +45,7 @@ def row(rows: list[Change], what: str) -> list[Change]:
     return rows[found : found + 2]
 
 
-def lines(checks: list[Check], verdict: str) -> list[str]:
+def lines(checks: list[ChecklistStep], verdict: str) -> list[str]:
     return [check.step for check in checks if check.verdict == verdict]
 
 
@@ -162,26 +162,30 @@ class TestOpenPoints:
 
     def test_a_point_is_open_exactly_when_it_is_inferred_ours_or_not_emulated(self) -> None:
         """Everything else is documented or seen, and held by a test."""
-        listed = {point.behaviour for topic in topics() for point in open_points(topic)}
+        listed = {point.behavior for topic in topics() for point in open_behaviors(topic)}
         firm = [each for each in behaviors() if each.id not in listed]
         assert all(each.test and each.evidence in {"documented", "sdk", "recorded"} for each in firm)
         assert {each.id for each in behaviors()} == listed | {each.id for each in firm}
-        assert all(point.why_it_is_open for topic in topics() for point in open_points(topic))
+        assert all(point.why_it_is_open for topic in topics() for point in open_behaviors(topic))
 
     def test_the_counts_are_those_of_the_lists(self) -> None:
         """And the last row is the sum of the others."""
-        *counts, total = count_open()
-        assert total.registered == len(behaviors()) == sum(each.registered for each in counts)
-        for each in counts:
-            name = next(key for key, title in topics().items() if title == each.topic)
-            assert each.inferred + each.emulator_only + each.not_emulated == len(open_points(name))
+        counts = count_open()
+        total = counts.loc["all"]
+        assert total["all"] == len(behaviors())
+        assert list(counts.index) == [*topics().values(), "all"]
+        assert (counts.drop("all").sum() == total).all()
+        for topic, heading in topics().items():
+            row = counts.loc[heading]
+            assert row["all"] == len(behaviors(topic))
+            assert row["inferred"] + row["emulator-only"] + row["not emulated"] == len(open_behaviors(topic))
 
     def test_what_only_live_will_tell_is_not_emulated(self) -> None:
         """None of it can have a test here."""
-        assert [point.behaviour for point in only_live()] == list(ONLY_LIVE)
+        assert [point.behavior for point in only_live()] == list(ONLY_LIVE)
         assert all(behavior(name).why_not for name in ONLY_LIVE)
 
     def test_an_unknown_topic_is_named_with_those_there_are(self) -> None:
         """A misspelt one must not look like one without gaps."""
         with pytest.raises(ConfigurationError, match="no topic 'refunds'"):
-            open_points("refunds")
+            open_behaviors("refunds")
