@@ -27,7 +27,7 @@ from amazonpay_nb.errors import DeclinedError, refused
 from amazonpay_nb.client.guide import charge, complete_set_up
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
-arrival = await wb.set_up_visit()
+arrival = await wb.play_set_up()
 wallet = complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id
 paid = charge(wb.client, wallet, wb.amount, charge_initiator="CITU", channel="Web", capture_now=True)
 refund = wb.client.create_refund(charge_id=paid.charge_id, refund_amount=wb.amount)

@@ -40,7 +40,7 @@ from amazonpay_nb import workbench
 from amazonpay_nb.client.guide import charge
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
-arrival = await wb.set_up_visit()
+arrival = await wb.play_set_up()
 session = wb.client.complete_checkout_session(arrival.checkout_session_id)
 permission = wb.client.get_charge_permission(session.charge_permission_id)
 paid = charge(wb.client, permission.charge_permission_id, wb.amount, capture_now=True)
@@ -109,10 +109,10 @@ def main() -> None:
 def take_pages(browser: Browser) -> None:
     """Take the shop's page, and the page on which the buyer agrees."""
     wb = workbench.open(buyer="you")
-    visit = wb.shop.new_visit()
-    payload = set_up_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
+    attempt = wb.shop.new_attempt()
+    payload = set_up_payload(wb.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
     page = browser.new_page(viewport=PAGE)
-    page.goto(wb.show_button(visit, sign_button(payload, wb.set_up_keys())).url)
+    page.goto(wb.show_button(attempt, sign_button(payload, wb.set_up_keys())).url)
     take(page, "shop-page.png")
     for name in (BUTTON, "Sign in", "Continue"):
         page.get_by_role("button", name=name).click()
@@ -125,13 +125,13 @@ def take_pages(browser: Browser) -> None:
 def take_review(browser: Browser) -> None:
     """Take the shop's review page in express checkout."""
     wb = workbench.open(buyer="script")
-    visit = wb.shop.new_visit()
-    signed = sign_button(express_payload(wb.store_id, review_url=visit.review_url), wb.set_up_keys())
+    attempt = wb.shop.new_attempt()
+    signed = sign_button(express_payload(wb.store_id, review_url=attempt.review_url), wb.set_up_keys())
     cart = Cart.of("Coffee beans, 1 kg", wb.amount)
-    buyer.arrive(buyer.approve(wb.show_button(visit, signed, product_type="PayAndShip", cart=cart).url))
-    session = wb.client.get_checkout_session(visit.arrival.result(timeout=0).checkout_session_id)
+    buyer.arrive(buyer.approve(wb.show_button(attempt, signed, product_type="PayAndShip", cart=cart).url))
+    session = wb.client.get_checkout_session(attempt.arrival.result(timeout=0).checkout_session_id)
     page = browser.new_page(viewport=PAGE)
-    page.goto(wb.show_review(visit, session).url)
+    page.goto(wb.show_review(attempt, session).url)
     take(page, "review-page.png")
     page.close()
     wb.close()

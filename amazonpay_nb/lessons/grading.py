@@ -24,7 +24,7 @@ import httpx
 from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.shop import Storefront, buyer
+from amazonpay_nb.shop import Shop, buyer
 from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.signing.envelope import EnvelopeSigner, unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
@@ -271,7 +271,7 @@ def _gets(emulator: Emulator) -> int:
 
 def grade_own(region_code: str) -> list[Grade]:
     """Grade the shop's own inbox, with an emulator of its own."""
-    shop = Storefront()
+    shop = Shop()
     try:
         with Emulator(region_code) as emulator, _client(emulator) as client:
             Director(emulator, client.journal).listen(shop, client, at_once=True)

@@ -24,7 +24,7 @@ from amazonpay_nb.client.guide import charge, complete_set_up, repair_payload
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sequence import SequenceDiagram
 from amazonpay_nb.errors import AmazonPayError, ApiError
-from amazonpay_nb.shop import Visit
+from amazonpay_nb.shop import Attempt
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
 from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount
@@ -42,17 +42,17 @@ Price = Mapping[str, str]
 Payload = dict[str, Any]
 
 
-def _set_up(store_id: str, visit: Visit, total: Price | None) -> Payload:
-    return set_up_payload(store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
+def _set_up(store_id: str, attempt: Attempt, total: Price | None) -> Payload:
+    return set_up_payload(store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
 
 
-def _sign_in(store_id: str, visit: Visit, total: Price | None) -> Payload:
-    return sign_in_and_set_up_payload(store_id, sign_in_url=visit.signed_in_url, cancel_url=visit.cancel_url)
+def _sign_in(store_id: str, attempt: Attempt, total: Price | None) -> Payload:
+    return sign_in_and_set_up_payload(store_id, sign_in_url=attempt.signed_in_url, cancel_url=attempt.cancel_url)
 
 
-def _end_of_checkout(store_id: str, visit: Visit, total: Price | None) -> Payload:
+def _end_of_checkout(store_id: str, attempt: Attempt, total: Price | None) -> Payload:
     return end_of_checkout_payload(
-        store_id, result_url=visit.result_url, cancel_url=visit.cancel_url, charge_amount=dict(total or {})
+        store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url, charge_amount=dict(total or {})
     )
 
 
@@ -93,19 +93,19 @@ class Story:
             script: For the scripted buyer; see `HostedPage.returned`.
         """
         flow = FLOWS[next(iter(self.payments.values())).set_up]
-        wb, visit = self._wb, self._wb.shop.new_visit()
-        signed = sign_button(_PAYLOADS[flow.name](wb.store_id, visit, total), wb.keys)
+        wb, attempt = self._wb, self._wb.shop.new_attempt()
+        signed = sign_button(_PAYLOADS[flow.name](wb.store_id, attempt, total), wb.keys)
         offer = wb.show_touchless if touchless else wb.show_button
-        page = offer(visit, signed, product_type=flow.fixed.get("productType", "PayOnly"))
+        page = offer(attempt, signed, product_type=flow.fixed.get("productType", "PayOnly"))
         return await self._completed(page, total if flow.complete_with_amount else None, script)
 
     async def repair(self, **script: Any) -> CheckoutSession:
         """Let the buyer change the payment method: on the Update page, or by a new set-up where there is none."""
-        wb, visit = self._wb, self._wb.shop.new_visit()
-        addresses = {"result_url": visit.result_url, "cancel_url": visit.cancel_url}
+        wb, attempt = self._wb, self._wb.shop.new_attempt()
+        addresses = {"result_url": attempt.result_url, "cancel_url": attempt.cancel_url}
         signed = sign_button(repair_payload(wb.region, wb.store_id, self.permission_id, **addresses), wb.keys)
         offer = wb.show_update if wb.region.update_page else wb.show_button
-        return await self._completed(offer(visit, signed), None, script)
+        return await self._completed(offer(attempt, signed), None, script)
 
     async def _completed(self, page: HostedPage, total: Price | None, script: Mapping[str, Any]) -> CheckoutSession:
         arrival = await page.returned(**script)

@@ -11,7 +11,7 @@ from amazonpay_nb.shop.cart import Cart
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 
-__all__ = ["BUYER_TOKEN", "Arrival", "Review", "Visit", "arrived"]
+__all__ = ["BUYER_TOKEN", "Arrival", "Attempt", "Review", "arrived"]
 
 # What plain Amazon Sign-in adds to the return address.
 BUYER_TOKEN = "buyerToken"  # noqa: S105 (a name)
@@ -89,7 +89,7 @@ class Review:
         return tuple({RETURN_PARAMETER: self.session_id, "changeAction": action} for action in actions)
 
 
-class Visit:
+class Attempt:
     """One attempt to use Amazon Pay, with addresses of its own.
 
     A flow may have several stays at Amazon, each with an arrival of its own: `begin_stay` starts the wait for the next.
@@ -138,7 +138,7 @@ class Visit:
         return self.address("cancel")
 
     def offer(self, script_url: str, config: dict[str, Any], *, start: str = "button", cart: Cart | None = None) -> str:
-        """Put the button on the visit's page and return the page's address.
+        """Put the button on the first page and return the page's address.
 
         Args:
             start: ``button`` renders the Amazon Pay button, ``click`` gives the shop a button of its own, and ``load``
@@ -149,7 +149,7 @@ class Visit:
         return self.page_url
 
     def ask(self, script_url: str, review: Review, cart: Cart | None = None) -> str:
-        """Put the order on the visit's review page and return the page's address."""
+        """Put the order on the review page and return the page's address."""
         self.script_url, self.review, self.cart = script_url, review, cart or self.cart
         return self.order_url
 
@@ -187,6 +187,6 @@ class Visit:
         if not awaited.done():
             raise BuyerPageError(
                 f"Nobody came back from Amazon's pages within {timeout:g} seconds.",
-                advice="The page is still open: finish there and run this cell again, or start with a new visit.",
+                advice="The page is still open: finish there and run this cell again, or make a new attempt.",
             )
         return awaited.result()

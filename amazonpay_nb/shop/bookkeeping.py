@@ -19,7 +19,7 @@ _AMOUNTS = {"Charge": "chargeAmount", "Refund": "refundAmount"}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a visit has ended, as the shop tells the buyer.
+    """How an attempt ended, as the shop tells the buyer.
 
     Attributes:
         key: ``saved``, ``paid``, ``paid-and-saved``, ``pending`` or ``refused``: the texts of the page.
@@ -65,7 +65,7 @@ class Happening:
 
 
 def outcome(journal: Journal, session_id: str) -> Outcome | None:
-    """Return how the visit with this session has ended, or None while the shop's server has not completed it."""
+    """Return how the attempt with this session ended, or None while the shop's server has not completed it."""
     tries = [e for e in journal.exchanges if e.operation in COMPLETIONS and f"/{session_id}/" in e.path]
     if not tries:
         return None

@@ -27,7 +27,7 @@ from amazonpay_nb.spec.answers import Resource
 
 if TYPE_CHECKING:
     from amazonpay_nb.client.client import AmazonPayClient
-    from amazonpay_nb.shop.server import Storefront
+    from amazonpay_nb.shop.server import Shop
 
 __all__ = [
     "INBOX_PATH",
@@ -166,7 +166,7 @@ def getters(client: "AmazonPayClient") -> Look:
     return look
 
 
-def mount_inbox(app: FastAPI, shop: "Storefront") -> None:
+def mount_inbox(app: FastAPI, shop: "Shop") -> None:
     """Give the shop's server its notification address."""
 
     @app.post(INBOX_PATH)

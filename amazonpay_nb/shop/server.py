@@ -1,7 +1,7 @@
 """A small shop on a loopback port.
 
-Each attempt to use Amazon Pay is a `Visit` with its own return addresses.  They hold a random token of that visit,
-which ties a return to the visit it belongs to: an address without it, or with one of an earlier run, is no arrival.
+Each attempt to use Amazon Pay is an `Attempt` with return addresses of its own.  A random token in them ties a return
+to its attempt, so an address without a token, or with one of an earlier run, counts as no arrival.
 """
 
 import secrets
@@ -18,14 +18,14 @@ from starlette.requests import Request
 from amazonpay_nb.client.button import embed
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.loopback import Guarded, LoopbackServer, browser_address, seen_from
-from amazonpay_nb.shop.attempt import Arrival, Review, Visit, arrived
+from amazonpay_nb.shop.attempt import Arrival, Attempt, Review, arrived
 from amazonpay_nb.shop.bookkeeping import happenings, outcome, payments, saved_methods
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
 from amazonpay_nb.shop.inbox import Inbox, mount_inbox
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 from amazonpay_nb.texts import Texts, languages
 
-__all__ = ["ARRIVALS", "LANGUAGES", "Storefront"]
+__all__ = ["ARRIVALS", "LANGUAGES", "Shop"]
 
 _HERE = Path(__file__).parent
 _PAGES = jinja2.Environment(
@@ -47,7 +47,7 @@ def _new_token() -> str:
     return secrets.token_urlsafe(12)
 
 
-class Storefront:
+class Shop:
     """The shop's server.
 
     Args:
@@ -55,7 +55,7 @@ class Storefront:
         color: What its buttons are filled with, as ``#rrggbb``; what is written on them is computed.
         language: One of `LANGUAGES`.
         journal: What the shop's server asks and is told; the pages say what it says.
-        new_token: Makes the token of a visit; give a seeded one for outputs that repeat.
+        new_token: Makes the token of an attempt; pass a seeded one for outputs that repeat.
     Attributes:
         public: Whether return addresses are those at which a hub shows the shop, where it says its own; Amazon's pages
             know no other way back to it.
@@ -70,23 +70,23 @@ class Storefront:
         self._texts = Texts(_HERE / "texts", language)
         self._colors = palette(color)
         self._new_token = new_token
-        self._visits: dict[str, Visit] = {}
+        self._attempts: dict[str, Attempt] = {}
         self.inbox: Inbox | None = None
         self.public = False
         self._server = LoopbackServer(Guarded(self._app()), port=port).start()
         self.url = self._server.url
 
-    def new_visit(self) -> Visit:
+    def new_attempt(self) -> Attempt:
         """Start an attempt with addresses of its own."""
         public = browser_address(self.url) if self.public else ""
-        visit = Visit(self.url, self._new_token(), public if "//" in public else "")
-        self._visits[visit.token] = visit
-        return visit
+        attempt = Attempt(self.url, self._new_token(), public if "//" in public else "")
+        self._attempts[attempt.token] = attempt
+        return attempt
 
     @property
     def arrivals(self) -> tuple[Arrival, ...]:
-        """The latest arrival of each visit that brought a Checkout Session's id."""
-        done = (visit.arrival.result() for visit in self._visits.values() if visit.arrival.done())
+        """The latest arrival of each attempt that brought a Checkout Session's id."""
+        done = (attempt.arrival.result() for attempt in self._attempts.values() if attempt.arrival.done())
         return tuple(arrival for arrival in done if arrival.checkout_session_id)
 
     @property
@@ -94,9 +94,9 @@ class Storefront:
         """The page with the saved payment methods and the payments."""
         return f"{self.url}/account"
 
-    def both_sides_url(self, visit: Visit) -> str:
-        """Return the page that shows the shop's page of a visit, and beside it what the shop's server does."""
-        return f"{self.url}/both/{visit.token}"
+    def both_sides_url(self, attempt: Attempt) -> str:
+        """Return the page that shows an attempt from both sides: the shop's page, and what the shop's server does."""
+        return f"{self.url}/both/{attempt.token}"
 
     def close(self) -> None:
         """Stop answering."""
@@ -105,7 +105,7 @@ class Storefront:
     def _app(self) -> FastAPI:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         self._add_own_pages(app)
-        self._add_visits(app)
+        self._add_attempts(app)
         mount_inbox(app, self)
         return app
 
@@ -130,48 +130,48 @@ class Storefront:
 
         @app.get("/both/{token}")
         async def both(token: str) -> Response:
-            visit = self._visits.get(token)
-            return self._page("both.html", visit=visit) if visit else self._page("lost.html", 404)
+            attempt = self._attempts.get(token)
+            return self._page("both.html", attempt=attempt) if attempt else self._page("lost.html", 404)
 
-    def _add_visits(self, app: FastAPI) -> None:
-        """The pages of a visit: the first one, the review page, and the addresses that the buyer comes back to."""
+    def _add_attempts(self, app: FastAPI) -> None:
+        """The pages of an attempt: the first one, the review page, and the addresses that the buyer comes back to."""
 
         @app.get("/pay/{token}")
         async def pay(token: str, request: Request) -> Response:
-            visit = self._visits.get(token)
-            if visit is None or visit.button is None:
+            attempt = self._attempts.get(token)
+            if attempt is None or attempt.button is None:
                 return self._page("lost.html", 404)
-            script_url, config = _seen(request, visit.button[0]), visit.button[1]
+            script_url, config = _seen(request, attempt.button[0]), attempt.button[1]
             # What the page says around the button: by what makes it go to Amazon, else by the button's placement.
-            offer = visit.start if visit.start != "button" else config.get("placement", "Other").lower()
-            return self._page("pay.html", script_url=script_url, config=config, offer=offer, visit=visit)
+            offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
+            return self._page("pay.html", script_url=script_url, config=config, offer=offer, attempt=attempt)
 
         @app.get("/order/{token}")
         async def review(token: str, request: Request) -> Response:
-            visit = self._visits.get(token)
-            return self._review(visit, request) if visit and visit.review else self._page("lost.html", 404)
+            attempt = self._attempts.get(token)
+            return self._review(attempt, request) if attempt and attempt.review else self._page("lost.html", 404)
 
         @app.post("/order/{token}")
         async def order(token: str, request: Request) -> Response:
-            visit = self._visits.get(token)
-            if visit is None or visit.review is None:
+            attempt = self._attempts.get(token)
+            if attempt is None or attempt.review is None:
                 return self._page("lost.html", 404)
-            if visit.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
-                return RedirectResponse(_seen(request, visit.review.redirect_url), 303)
+            if attempt.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
+                return RedirectResponse(_seen(request, attempt.review.redirect_url), 303)
             form = parse_qs((await request.body()).decode("utf-8", "replace"))
-            return self._order(visit, visit.review, request, form.get("delivery", [""])[0])
+            return self._order(attempt, attempt.review, request, form.get("delivery", [""])[0])
 
         @app.get("/{kind}/{token}/news")
         async def news(kind: str, token: str, request: Request) -> Response:
-            known = token in self._visits and kind in ARRIVALS
+            known = token in self._attempts and kind in ARRIVALS
             return self._arrival("arrived-news.html", kind, request) if known else self._page("lost.html", 404)
 
         @app.get("/{kind}/{token}")
         async def arrive(kind: str, token: str, request: Request) -> Response:
-            visit = self._visits.get(token)
-            if visit is None or kind not in ARRIVALS:
+            attempt = self._attempts.get(token)
+            if attempt is None or kind not in ARRIVALS:
                 return self._page("lost.html", 404)
-            visit.arrive(arrived(kind, request.query_params))
+            attempt.arrive(arrived(kind, request.query_params))
             return self._arrival("arrived.html", kind, request)
 
     def _books(self) -> dict[str, Any]:
@@ -183,22 +183,20 @@ class Storefront:
         ended = outcome(self.journal, session_id) if session_id else None
         return self._page(template, kind=kind, session_id=session_id, outcome=ended, token=request.path_params["token"])
 
-    def _review(self, visit: Visit, request: Request, error: bool = False) -> Response:
-        script_url = _seen(request, visit.script_url)
-        values = {
-            "visit": visit, "review": visit.review, "cart": visit.cart, "error": error, "script_url": script_url,
-        }  # fmt: skip
-        return self._page("review.html", 400 if error else 200, **values)
+    def _review(self, attempt: Attempt, request: Request, error: bool = False) -> Response:
+        values = {"attempt": attempt, "review": attempt.review, "cart": attempt.cart, "error": error}
+        script_url = _seen(request, attempt.script_url)
+        return self._page("review.html", 400 if error else 200, script_url=script_url, **values)
 
-    def _order(self, visit: Visit, review: Review, request: Request, delivery: str) -> Response:
+    def _order(self, attempt: Attempt, review: Review, request: Request, delivery: str) -> Response:
         """Take the order; now it is the turn of the merchant's server."""
-        if visit.cart and visit.cart.deliveries:
+        if attempt.cart and attempt.cart.deliveries:
             try:
-                visit.cart = visit.cart.with_delivery(delivery)
+                attempt.cart = attempt.cart.with_delivery(delivery)
             except ValueError:
-                return self._review(visit, request, error=True)
+                return self._review(attempt, request, error=True)
         query = urlencode({RETURN_PARAMETER: review.session_id})
-        return RedirectResponse(_seen(request, f"{visit.address('ordered')}?{query}"), 303)
+        return RedirectResponse(_seen(request, f"{attempt.address('ordered')}?{query}"), 303)
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}

@@ -22,7 +22,7 @@ from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient, new_idemp
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.shop import Arrival, Cart, Review, Storefront, Visit
+from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
@@ -73,7 +73,7 @@ class Workbench:
         name, color = settings["merchant_name"], settings["merchant_color"]
         self.emulator = Emulator(region.code, seed=SEED, shop_name=name).start() if environment == "emulator" else None
         new_token = self._drawn(12) or (lambda: uuid.uuid4().hex)
-        self.shop = Storefront(name, color=color, language=self.language, journal=self.journal, new_token=new_token)
+        self.shop = Shop(name, color=color, language=self.language, journal=self.journal, new_token=new_token)
         self.shop.public = self.emulator is None
         self.director = Director(self.emulator, self.journal)
 
@@ -200,7 +200,7 @@ class Workbench:
         return f"https://{self.region.checkout_script_host}/checkout.js"
 
     def show_button(
-        self, visit: Visit, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = "",
+        self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = "",
         cart: Cart | None = None, **look: str,
     ) -> HostedPage:  # fmt: skip
         """Put the button on the shop's page; show the page when you play the buyer.
@@ -210,22 +210,22 @@ class Workbench:
             cart: What the page says will be bought.
             look: The ``color`` and ``language`` of the button.
         """
-        return self._offer(visit, signed, "button", product_type, placement, cart, **look)
+        return self._offer(attempt, signed, "button", product_type, placement, cart, **look)
 
     def show_touchless(
-        self, visit: Visit, signed: SignedPayload, *, product_type: str = "SignInAndSetup", placement: str = ""
+        self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "SignInAndSetup", placement: str = ""
     ) -> HostedPage:
         """Open a page of the shop that goes to Amazon by itself, without a button."""
-        return self._offer(visit, signed, "load", product_type, placement)
+        return self._offer(attempt, signed, "load", product_type, placement)
 
     def show_update(
-        self, visit: Visit, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = ""
+        self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = ""
     ) -> HostedPage:
         """Put a button of the shop's own on its page, as the guide wants it for the Update page."""
-        return self._offer(visit, signed, "click", product_type, placement)
+        return self._offer(attempt, signed, "click", product_type, placement)
 
     def _offer(
-        self, visit: Visit, signed: SignedPayload, start: str, product_type: str, placement: str,
+        self, attempt: Attempt, signed: SignedPayload, start: str, product_type: str, placement: str,
         cart: Cart | None = None, **look: str,
     ) -> HostedPage:  # fmt: skip
         config = button_config(
@@ -233,10 +233,10 @@ class Workbench:
             placement=place(json.loads(signed.payload_json), product_type, placement),
             currency=self.currency, environment=self.environment, **{"language": self.language} | look,
         )  # fmt: skip
-        visit.offer(self.script_url, config, start=start, cart=cart)
-        return HostedPage(self, visit, visit.page_url, start=start, button=button_text(product_type))
+        attempt.offer(self.script_url, config, start=start, cart=cart)
+        return HostedPage(self, attempt, attempt.page_url, start=start, button=button_text(product_type))
 
-    def show_review(self, visit: Visit, session: CheckoutSession, cart: Cart | None = None) -> HostedPage:
+    def show_review(self, attempt: Attempt, session: CheckoutSession, cart: Cart | None = None) -> HostedPage:
         """Show the shop's review page: address, payment method, delivery and total, and the button that orders.
 
         The buyer can change address and payment method at Amazon, and comes back to the review address.  Who orders
@@ -244,12 +244,12 @@ class Workbench:
 
         Args:
             session: As Get Checkout Session just described it.
-            cart: What is ordered; the cart of the visit when left out.
+            cart: What is ordered; the cart of the attempt when left out.
         """
-        visit.ask(self.script_url, Review.of(session), cart)
-        return HostedPage(self, visit, visit.order_url, start="review")
+        attempt.ask(self.script_url, Review.of(session), cart)
+        return HostedPage(self, attempt, attempt.order_url, start="review")
 
-    def show_redirect(self, visit: Visit, session: CheckoutSession) -> HostedPage:
+    def show_redirect(self, attempt: Attempt, session: CheckoutSession) -> HostedPage:
         """Send a buyer who has ordered on to Amazon, where the order is paid.
 
         Raises:
@@ -261,13 +261,13 @@ class Workbench:
             raise ConfigurationError(
                 f"There is no amazonPayRedirectUrl yet: {missing}.", advice="Update the Checkout Session first."
             )
-        return HostedPage(self, visit, review.redirect_url, start="redirect")
+        return HostedPage(self, attempt, review.redirect_url, start="redirect")
 
-    async def set_up_visit(self, **script: Any) -> Arrival:
+    async def play_set_up(self, **script: Any) -> Arrival:
         """Have a wallet set up from the button to the return, step for step as notebook 01 does; see `returned`."""
-        visit = self.shop.new_visit()
-        payload = set_up_payload(self.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
-        return await self.show_button(visit, sign_button(payload, self.keys)).returned(**script)
+        attempt = self.shop.new_attempt()
+        payload = set_up_payload(self.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
+        return await self.show_button(attempt, sign_button(payload, self.keys)).returned(**script)
 
     # --- Time ---------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from amazonpay_nb.client.notifications import NotificationReader
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, getters
-from amazonpay_nb.shop.server import Storefront
+from amazonpay_nb.shop.server import Shop
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
 
@@ -134,7 +134,7 @@ class Director:
 
     # --- Notifications ------------------------------------------------------------------------------------------------
 
-    def listen(self, shop: Storefront, client: AmazonPayClient, *, at_once: bool = False) -> Inbox:
+    def listen(self, shop: Shop, client: AmazonPayClient, *, at_once: bool = False) -> Inbox:
         """Open the shop's inbox, and register its address as the endpoint of the merchant account.
 
         On a real account the endpoint is registered in Seller Central, at an address that Amazon can reach.

@@ -15,7 +15,7 @@ import amazonpay_nb.shop.buyer as scripted_buyer
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, BUYER, SHOP_PAGE, SHOP_SERVER, Journal
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.loopback import browser_address
-from amazonpay_nb.shop import Arrival, Visit
+from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.workbench.show import show
 
 __all__ = ["STARTS", "HostedPage", "Start"]
@@ -86,10 +86,10 @@ class HostedPage:
         shown: Whether the page is on the screen.
     """
 
-    def __init__(self, bench: _Bench, visit: Visit, url: str, *, start: str = "button", button: str = "Amazon Pay"):
-        self._bench, self.visit, self.url = bench, visit, url
+    def __init__(self, bench: _Bench, attempt: Attempt, url: str, *, start: str = "button", button: str = "Amazon Pay"):
+        self._bench, self.attempt, self.url = bench, attempt, url
         self._start, self._button = start, button
-        self.arrival = visit.begin_stay()
+        self.arrival = attempt.begin_stay()
         self.shown = False
         self._settling, self._settled = threading.Lock(), False
 
@@ -136,7 +136,7 @@ class HostedPage:
             if not self.shown:  # who waits for you must have shown you the page
                 display(self)
             display(show(f"Waiting for you to {STARTS[self._start].person} and to come back from Amazon's pages …"))
-        await self.visit.returned(timeout or self._bench.wait_seconds, self.arrival)
+        await self.attempt.returned(timeout or self._bench.wait_seconds, self.arrival)
         return self.settle()
 
     def _unseen(self) -> bool:
@@ -173,7 +173,7 @@ class HostedPage:
                 address = scripted_buyer.find_change(address, change, http=browser)
             elif self._start == "review":
                 address = scripted_buyer.place_order(address, delivery, http=browser)
-            if not address.startswith(self.visit.address("ordered")):
+            if not address.startswith(self.attempt.address("ordered")):
                 address = play[ending](address, http=browser, **options)
             scripted_buyer.arrive(address, http=browser)
 

@@ -16,7 +16,7 @@ from amazonpay_nb.cli import main
 from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import HUB_VARIABLES, LoopbackServer, known_as, open_port
-from amazonpay_nb.shop import Storefront
+from amazonpay_nb.shop import server
 from amazonpay_nb.spec.regions import region
 from tests.emulated import SET_UP, Shop
 
@@ -28,8 +28,8 @@ FOREIGN = ["evil.test", "127.0.0.1.evil.test:80", "localhost.evil.test", "[::1",
 
 
 @pytest.fixture(scope="module")
-def storefront() -> Iterator[Storefront]:
-    shop = Storefront()
+def storefront() -> Iterator[server.Shop]:
+    shop = server.Shop()
     yield shop
     shop.close()
 
@@ -47,7 +47,7 @@ def test_hosted_pages_answer_to_names_of_this_machine(na: Shop, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["account", "server", "server/news", "pay/x", "notifications"])
-def test_the_shop_answers_to_names_of_this_machine(storefront: Storefront, path: str) -> None:
+def test_the_shop_answers_to_names_of_this_machine(storefront: server.Shop, path: str) -> None:
     """Its pages name payments and Charge Permissions, of a real account too."""
     assert statuses(f"{storefront.url}/{path}", FOREIGN) == {403}
     assert 403 not in statuses(f"{storefront.url}/{path}", OURS)
@@ -144,7 +144,7 @@ def test_an_endpoint_is_called_as_it_reads(na: Shop, character: str) -> None:
         assert answer.status_code == 400
 
 
-def test_a_certificate_is_verified_where_a_page_of_this_machine_led(storefront: Storefront) -> None:
+def test_a_certificate_is_verified_where_a_page_of_this_machine_led(storefront: server.Shop) -> None:
     """The buyer of the command trusts this machine as it is, and no other name that one of its pages calls."""
     with Emulator("na", seed=7, https=True) as emulator, Shop(emulator) as shop:
         own, other = (emulator.url.replace("127.0.0.1", name) for name in ("localhost", "127.1"))
@@ -154,7 +154,7 @@ def test_a_certificate_is_verified_where_a_page_of_this_machine_led(storefront: 
         )  # fmt: skip
         told = []
         for address in (own, other):
-            page = storefront.new_visit().offer(f"{address}/checkout.js", config)
+            page = storefront.new_attempt().offer(f"{address}/checkout.js", config)
             told.append(CliRunner().invoke(main, ["buyer", "cancel", page]))
     assert [one.exit_code for one in told] == [0, 2]
     assert "ConnectError" in told[1].output

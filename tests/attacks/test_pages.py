@@ -8,7 +8,7 @@ import pytest
 
 from amazonpay_nb.client.notifications import NotificationReader
 from amazonpay_nb.loopback import MAX_BODY_BYTES
-from amazonpay_nb.shop import Cart, Review, Storefront
+from amazonpay_nb.shop import Cart, Review, server
 from amazonpay_nb.shop.inbox import Inbox
 from tests.emulated import RESULT, SET_UP, Json, Shop
 
@@ -137,9 +137,9 @@ def tags(page: str) -> _Tags:
 
 
 @pytest.fixture
-def shops() -> Iterator[tuple[Storefront, Storefront]]:
+def shops() -> Iterator[tuple[server.Shop, server.Shop]]:
     """The same shop under a plain and under a hostile name."""
-    shops = Storefront("Corner Shop"), Storefront(HOSTILE)
+    shops = server.Shop("Corner Shop"), server.Shop(HOSTILE)
     yield shops
     for shop in shops:
         shop.close()
@@ -154,32 +154,32 @@ PAGES = {
 
 
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_no_name_adds_to_a_page_of_the_shop(shops: tuple[Storefront, Storefront], path: str) -> None:
+def test_no_name_adds_to_a_page_of_the_shop(shops: tuple[server.Shop, server.Shop], path: str) -> None:
     """The elements of the page are the same, whatever the shop, the article and the session are called."""
     seen = []
     for shop, article in zip(shops, ("Coffee beans", HOSTILE), strict=True):
-        visit = shop.new_visit()
+        attempt = shop.new_attempt()
         config = {"placement": "Cart", "merchantId": article, "note": article}
-        visit.offer(
+        attempt.offer(
             "https://amazon.example/checkout.js",
             config,
             cart=Cart.of(article, {"amount": "1.00", "currencyCode": "USD"}),
         )
         hostile = path if shop is shops[1] else path.replace(HOSTILE, "x").replace(HOSTILE.replace("/", ""), "x")
-        page = tags(httpx.get(shop.url + hostile.format(token=visit.token)).text)
+        page = tags(httpx.get(shop.url + hostile.format(token=attempt.token)).text)
         seen.append((page.names, page.attributes))
     assert seen[0] == seen[1]
     assert seen[0][0]
 
 
 @pytest.mark.parametrize("path", ["/notifications", "/order/{token}"])
-def test_the_shop_takes_no_huge_body(shops: tuple[Storefront, Storefront], path: str) -> None:
+def test_the_shop_takes_no_huge_body(shops: tuple[server.Shop, server.Shop], path: str) -> None:
     """With and without a length; what follows the limit is not collected."""
     shop = shops[0]
     shop.inbox = Inbox(NotificationReader(), lambda notification: None)
-    visit = shop.new_visit()
-    visit.ask("https://amazon.example/checkout.js", Review("s", (), "", "", ()))
-    url = shop.url + path.format(token=visit.token)
+    attempt = shop.new_attempt()
+    attempt.ask("https://amazon.example/checkout.js", Review("s", (), "", "", ()))
+    url = shop.url + path.format(token=attempt.token)
     pieces = (b"x" * 65_536 for _ in range(100))
     for content in (b"x" * (MAX_BODY_BYTES + 1), pieces):
         answer = httpx.post(url, content=content)

@@ -16,7 +16,7 @@ from amazonpay_nb.client.button import (
     update_payload,
 )
 from amazonpay_nb.client.guide import charge, complete_set_up
-from amazonpay_nb.shop import Visit
+from amazonpay_nb.shop import Attempt
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.workbench import Workbench
 from tests.browser.chromium import watch
@@ -62,17 +62,19 @@ def choose(page: Page, *names: str) -> None:
         radio.check()
 
 
-def back(visit: Visit, kind: str) -> str:
+def back(attempt: Attempt, kind: str) -> str:
     """Say that the buyer is back where we think, and return the session's id."""
-    arrival = visit.arrival.result(timeout=0)
+    arrival = attempt.arrival.result(timeout=0)
     assert arrival.kind == kind
     return arrival.checkout_session_id
 
 
-def shop_page(wb: Workbench, page: Page, payload: dict[str, Any], visit: Visit, product_type: str = "PayOnly") -> None:
+def shop_page(
+    wb: Workbench, page: Page, payload: dict[str, Any], attempt: Attempt, product_type: str = "PayOnly"
+) -> None:
     """Open the shop's page with the button for *payload*."""
-    wb.show_button(visit, sign_button(payload, wb.keys), product_type=product_type)
-    page.goto(visit.page_url)
+    wb.show_button(attempt, sign_button(payload, wb.keys), product_type=product_type)
+    page.goto(attempt.page_url)
 
 
 def wallet(wb: Workbench, session: CheckoutSession) -> None:
@@ -86,33 +88,35 @@ def wallet(wb: Workbench, session: CheckoutSession) -> None:
 # --- Set up outside of the purchase flow ------------------------------------------------------------------------------
 
 
-def set_up_page(wb: Workbench, page: Page) -> Visit:
-    visit = wb.shop.new_visit()
-    shop_page(wb, page, set_up_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url), visit)
-    return visit
+def set_up_page(wb: Workbench, page: Page) -> Attempt:
+    attempt = wb.shop.new_attempt()
+    shop_page(
+        wb, page, set_up_payload(wb.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url), attempt
+    )
+    return attempt
 
 
 def test_a_wallet_is_set_up(wb: Workbench, page: Page) -> None:
     """Sign in, choose, agree; then the shop completes, charges and refunds."""
-    visit = set_up_page(wb, page)
+    attempt = set_up_page(wb, page)
     press(page, "Amazon Pay", "Sign in", "Continue", AGREE)
-    wallet(wb, complete_set_up(wb.client, back(visit, "result")))
+    wallet(wb, complete_set_up(wb.client, back(attempt, "result")))
 
 
 def test_a_buyer_who_cancels_the_set_up_has_saved_nothing(wb: Workbench, page: Page) -> None:
     """The shop's cancel address tells nothing but that."""
-    visit = set_up_page(wb, page)
+    attempt = set_up_page(wb, page)
     press(page, "Amazon Pay", "Sign in", "Cancel and return")
-    assert back(visit, "cancel") == ""
+    assert back(attempt, "cancel") == ""
 
 
 def test_a_wallet_that_was_declined_is_updated(wb: Workbench, page: Page) -> None:
     """The shop's own button leads to the hosted Update page, and the permission keeps its id."""
-    visit = set_up_page(wb, page)
+    attempt = set_up_page(wb, page)
     press(page, "Amazon Pay", "Sign in", "Continue", AGREE)
-    permission_id = str(complete_set_up(wb.client, back(visit, "result")).charge_permission_id)
+    permission_id = str(complete_set_up(wb.client, back(attempt, "result")).charge_permission_id)
 
-    update = wb.shop.new_visit()
+    update = wb.shop.new_attempt()
     payload = update_payload(wb.store_id, permission_id, result_url=update.result_url)
     wb.show_update(update, sign_button(payload, wb.keys))
     page.goto(update.page_url)
@@ -128,108 +132,108 @@ def test_a_wallet_that_was_declined_is_updated(wb: Workbench, page: Page) -> Non
 # --- Set up with express checkout -------------------------------------------------------------------------------------
 
 
-def express_page(wb: Workbench, page: Page) -> Visit:
-    visit = wb.shop.new_visit()
-    payload = express_payload(wb.store_id, review_url=visit.review_url, cancel_url=visit.cancel_url)
-    shop_page(wb, page, payload, visit, "PayAndShip")
-    return visit
+def express_page(wb: Workbench, page: Page) -> Attempt:
+    attempt = wb.shop.new_attempt()
+    payload = express_payload(wb.store_id, review_url=attempt.review_url, cancel_url=attempt.cancel_url)
+    shop_page(wb, page, payload, attempt, "PayAndShip")
+    return attempt
 
 
-def review_page(wb: Workbench, page: Page, visit: Visit) -> str:
+def review_page(wb: Workbench, page: Page, attempt: Attempt) -> str:
     """Tell Amazon Pay what the order costs and open the shop's review page."""
-    session_id = back(visit, "review")
+    session_id = back(attempt, "review")
     session = wb.client.update_checkout_session(
         session_id,
-        web_checkout_details={"checkoutResultReturnUrl": visit.result_url},
+        web_checkout_details={"checkoutResultReturnUrl": attempt.result_url},
         payment_details={"paymentIntent": "AuthorizeWithCapture", "chargeAmount": wb.amount},
     )
-    page.goto(wb.show_review(visit, session).url)
+    page.goto(wb.show_review(attempt, session).url)
     return session_id
 
 
 def test_an_express_order_is_reviewed_changed_and_paid(wb: Workbench, page: Page) -> None:
     """Two stays at Amazon, and a third in between to change the payment method."""
-    visit = express_page(wb, page)
+    attempt = express_page(wb, page)
     press(page, "Amazon Pay", "Sign in", "Continue", "Continue", "Continue")
-    review_page(wb, page, visit)
+    review_page(wb, page, attempt)
     expect(page.get_by_text("1111")).to_be_visible()
 
     press(page, "Change payment method")
     choose(page, "Amex ending in 0005")
     press(page, "Continue", "Continue")
-    session_id = review_page(wb, page, visit)
+    session_id = review_page(wb, page, attempt)
     expect(page.get_by_text("0005")).to_be_visible()
     press(page, "Place order", "Pay")
-    assert back(visit, "result") == session_id
+    assert back(attempt, "result") == session_id
     wallet(wb, wb.client.complete_checkout_session(session_id, charge_amount=wb.amount))
 
 
 def test_an_express_buyer_whose_card_is_declined_takes_another(wb: Workbench, page: Page) -> None:
     """After the decline the same session goes on, with another payment method."""
-    visit = express_page(wb, page)
+    attempt = express_page(wb, page)
     press(page, "Amazon Pay", "Sign in", "Continue")
     choose(page, "9995")
     press(page, "Continue", "Continue")
-    review_page(wb, page, visit)
+    review_page(wb, page, attempt)
     press(page, "Place order", "Pay")
     expect(page.get_by_role("alert")).to_contain_text("declined")
     choose(page, "Visa ending in 1111")
     press(page, "Continue", "Pay")
-    session_id = back(visit, "result")
+    session_id = back(attempt, "result")
     wallet(wb, wb.client.complete_checkout_session(session_id, charge_amount=wb.amount))
 
 
 # --- Set up with end of checkout --------------------------------------------------------------------------------------
 
 
-def end_of_checkout_page(wb: Workbench, page: Page) -> Visit:
-    visit = wb.shop.new_visit()
-    payload = end_of_checkout_payload(wb.store_id, result_url=visit.result_url, charge_amount=wb.amount)
-    shop_page(wb, page, payload, visit)
-    return visit
+def end_of_checkout_page(wb: Workbench, page: Page) -> Attempt:
+    attempt = wb.shop.new_attempt()
+    payload = end_of_checkout_payload(wb.store_id, result_url=attempt.result_url, charge_amount=wb.amount)
+    shop_page(wb, page, payload, attempt)
+    return attempt
 
 
 def test_an_order_is_paid_at_the_end_of_the_checkout_and_the_wallet_saved(wb: Workbench, page: Page) -> None:
     """The final amount stands in the signed payload; one stay at Amazon is enough."""
-    visit = end_of_checkout_page(wb, page)
+    attempt = end_of_checkout_page(wb, page)
     press(page, "Amazon Pay", "Sign in", "Continue", "Continue", "Pay")
-    session = wb.client.complete_checkout_session(back(visit, "result"), charge_amount=wb.amount)
+    session = wb.client.complete_checkout_session(back(attempt, "result"), charge_amount=wb.amount)
     assert wb.client.get_charge(str(session.charge_id)).state == "Authorized"
     wallet(wb, session)
 
 
 def test_a_buyer_who_gives_up_after_a_decline_has_paid_nothing(wb: Workbench, page: Page) -> None:
     """The buyer arrives at the result address all the same: only the session tells."""
-    visit = end_of_checkout_page(wb, page)
+    attempt = end_of_checkout_page(wb, page)
     press(page, "Amazon Pay", "Sign in")
     choose(page, "9995")
     press(page, "Continue", "Continue", "Pay", "Cancel and return")
-    session = wb.client.get_checkout_session(back(visit, "result"))
+    session = wb.client.get_checkout_session(back(attempt, "result"))
     assert (session.state, session.reason_code) == ("Canceled", "Declined")
 
 
 # --- Sign in and set up -----------------------------------------------------------------------------------------------
 
 
-def sign_in_payload(wb: Workbench, visit: Visit) -> dict[str, Any]:
-    return sign_in_and_set_up_payload(wb.store_id, sign_in_url=visit.signed_in_url, cancel_url=visit.cancel_url)
+def sign_in_payload(wb: Workbench, attempt: Attempt) -> dict[str, Any]:
+    return sign_in_and_set_up_payload(wb.store_id, sign_in_url=attempt.signed_in_url, cancel_url=attempt.cancel_url)
 
 
 def test_one_consent_signs_in_and_saves(wb: Workbench, page: Page) -> None:
     """Complete returns the buyer together with the wallet."""
-    visit = wb.shop.new_visit()
-    shop_page(wb, page, sign_in_payload(wb, visit), visit, "SignInAndSetup")
+    attempt = wb.shop.new_attempt()
+    shop_page(wb, page, sign_in_payload(wb, attempt), attempt, "SignInAndSetup")
     press(page, "Sign in with Amazon", "Sign in", "Continue", AGREE)
-    session = complete_set_up(wb.client, back(visit, "signed-in"))
+    session = complete_set_up(wb.client, back(attempt, "signed-in"))
     assert (session.buyer or {})["email"] == "ada@example.com"
     wallet(wb, session)
 
 
 def test_a_touchless_page_goes_to_amazon_by_itself(wb: Workbench, page: Page) -> None:
     """Nothing is pressed in the shop; who cancels at Amazon is not signed in."""
-    visit = wb.shop.new_visit()
-    wb.show_touchless(visit, sign_button(sign_in_payload(wb, visit), wb.keys))
-    page.goto(visit.page_url)
+    attempt = wb.shop.new_attempt()
+    wb.show_touchless(attempt, sign_button(sign_in_payload(wb, attempt), wb.keys))
+    page.goto(attempt.page_url)
     expect(page.get_by_role("heading", name="Sign in with your Amazon account")).to_be_visible()
     press(page, "Cancel and return")
-    back(visit, "cancel")
+    back(attempt, "cancel")

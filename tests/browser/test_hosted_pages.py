@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client.button import set_up_payload, sign_button
-from amazonpay_nb.shop import Visit
+from amazonpay_nb.shop import Attempt
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.workbench import Workbench
 from tests.browser.chromium import watch
@@ -35,9 +35,9 @@ def wb(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     wb.close()
 
 
-def set_up(wb: Workbench, **changes: Any) -> Visit:
+def set_up(wb: Workbench, **changes: Any) -> Attempt:
     """Offer a button that saves a wallet, with some properties of the signed payload changed afterwards."""
-    visit = wb.shop.new_visit()
+    visit = wb.shop.new_attempt()
     payload = set_up_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
     wb.show_button(visit, replace(sign_button(payload, wb.keys), **changes))
     return visit
@@ -49,7 +49,7 @@ def press(page: Page, name: str) -> None:
         page.get_by_role("button", name=name).click()
 
 
-def config_of(visit: Visit) -> dict[str, Any]:
+def config_of(visit: Attempt) -> dict[str, Any]:
     """Return the options of the button that a visit offers."""
     assert visit.button is not None
     return visit.button[1]

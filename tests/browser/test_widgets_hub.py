@@ -19,7 +19,7 @@ wb = workbench.open()
 PANELS = "wb.panels()"
 EXPRESS = """\
 from amazonpay_nb.client.button import express_payload, sign_button
-keys, visit = wb.set_up_keys(), wb.shop.new_visit()
+keys, visit = wb.set_up_keys(), wb.shop.new_attempt()
 payload = express_payload(wb.store_id, review_url=visit.review_url, cancel_url=visit.cancel_url)
 arrival = await wb.show_button(visit, sign_button(payload, keys)).returned()
 session = wb.client.get_checkout_session(arrival.checkout_session_id)

@@ -17,7 +17,7 @@ from amazonpay_nb.errors import DeclinedError, refused
 from amazonpay_nb.workbench.panels.live_errors import ErrorPanel
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
-arrival = await wb.set_up_visit()
+arrival = await wb.play_set_up()
 session = wb.client.complete_checkout_session(arrival.checkout_session_id)
 charge = wb.client.create_charge(
     charge_permission_id=session.charge_permission_id, charge_amount=wb.amount, capture_now=True

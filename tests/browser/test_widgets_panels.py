@@ -19,7 +19,7 @@ WALLET = """\
 from amazonpay_nb import workbench
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
-arrival = await wb.set_up_visit()
+arrival = await wb.play_set_up()
 session = wb.client.complete_checkout_session(arrival.checkout_session_id)
 wb.buyer = "you"
 """

@@ -17,7 +17,7 @@ from amazonpay_nb.client.button import (
 )
 from amazonpay_nb.client.guide import charge
 from amazonpay_nb.errors import ApiError
-from amazonpay_nb.shop import Cart, Visit, buyer, delivery_specifications
+from amazonpay_nb.shop import Attempt, Cart, buyer, delivery_specifications
 from amazonpay_nb.workbench import Workbench
 
 __all__ = ["LOST", "hosted_pages", "shop_pages"]
@@ -30,25 +30,25 @@ ALL_SCOPES = ("name", "email", "phoneNumber", "billingAddress", "postalCode", "s
 # --- What is signed ---------------------------------------------------------------------------------------------------
 
 
-def _set_up(wb: Workbench, visit: Visit) -> dict[str, Any]:
-    return set_up_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
+def _set_up(wb: Workbench, attempt: Attempt) -> dict[str, Any]:
+    return set_up_payload(wb.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
 
 
-def _order(wb: Workbench, visit: Visit, **more: Any) -> dict[str, Any]:
-    return end_of_checkout_payload(wb.store_id, result_url=visit.result_url, charge_amount=wb.amount, **more)
+def _order(wb: Workbench, attempt: Attempt, **more: Any) -> dict[str, Any]:
+    return end_of_checkout_payload(wb.store_id, result_url=attempt.result_url, charge_amount=wb.amount, **more)
 
 
-def _express(wb: Workbench, visit: Visit) -> dict[str, Any]:
+def _express(wb: Workbench, attempt: Attempt) -> dict[str, Any]:
     where = delivery_specifications(wb.region.code)
-    return express_payload(wb.store_id, review_url=visit.review_url, delivery_specifications=where)
+    return express_payload(wb.store_id, review_url=attempt.review_url, delivery_specifications=where)
 
 
-def _sign_in(wb: Workbench, visit: Visit) -> dict[str, Any]:
-    return sign_in_and_set_up_payload(wb.store_id, sign_in_url=visit.signed_in_url, scopes=ALL_SCOPES)
+def _sign_in(wb: Workbench, attempt: Attempt) -> dict[str, Any]:
+    return sign_in_and_set_up_payload(wb.store_id, sign_in_url=attempt.signed_in_url, scopes=ALL_SCOPES)
 
 
-def _share(wb: Workbench, visit: Visit) -> dict[str, Any]:
-    return sign_in_payload(wb.store_id, sign_in_url=visit.signed_in_url, cancel_url=visit.cancel_url)
+def _share(wb: Workbench, attempt: Attempt) -> dict[str, Any]:
+    return sign_in_payload(wb.store_id, sign_in_url=attempt.signed_in_url, cancel_url=attempt.cancel_url)
 
 
 def _coffee(wb: Workbench) -> Cart:
@@ -58,12 +58,12 @@ def _coffee(wb: Workbench) -> Cart:
 # --- Amazon's pages ---------------------------------------------------------------------------------------------------
 
 
-def _offer(wb: Workbench, page: Page, payload: Any, product_type: str = "PayOnly") -> Visit:
-    visit = wb.shop.new_visit()
-    page.goto(wb.show_button(visit, sign_button(payload(wb, visit), wb.keys), product_type=product_type).url)
+def _offer(wb: Workbench, page: Page, payload: Any, product_type: str = "PayOnly") -> Attempt:
+    attempt = wb.shop.new_attempt()
+    page.goto(wb.show_button(attempt, sign_button(payload(wb, attempt), wb.keys), product_type=product_type).url)
     page.locator("button.amazon-pay-button").click()
     page.wait_for_url("**/checkout/**")
-    return visit
+    return attempt
 
 
 def _press_main(page: Page) -> None:
@@ -94,7 +94,7 @@ def hosted_pages(wb: Workbench, page: Page) -> Iterator[None]:
 
 
 def _pages_of_a_set_up(wb: Workbench, page: Page) -> Iterator[None]:
-    visit = _offer(wb, page, _set_up)
+    attempt = _offer(wb, page, _set_up)
     yield  # sign in
     _press_with_nothing_known(page)
     yield  # who is that?
@@ -111,10 +111,10 @@ def _pages_of_a_set_up(wb: Workbench, page: Page) -> Iterator[None]:
     _choose(page, "1111")
     for _ in range(3):
         _press_main(page)
-    wallet = wb.client.complete_checkout_session(visit.arrival.result(timeout=0).checkout_session_id)
+    wallet = wb.client.complete_checkout_session(attempt.arrival.result(timeout=0).checkout_session_id)
 
-    _offer(wb, page, lambda wb, visit: update_payload(
-        wb.store_id, str(wallet.charge_permission_id), result_url=visit.result_url
+    _offer(wb, page, lambda wb, attempt: update_payload(
+        wb.store_id, str(wallet.charge_permission_id), result_url=attempt.result_url
     ))  # fmt: skip
     _press_main(page)
     yield  # payment method, with the one so far
@@ -164,7 +164,7 @@ def _pages_of_a_sign_in(wb: Workbench, page: Page) -> Iterator[None]:
 
 
 def _pages_that_go_nowhere(wb: Workbench, page: Page) -> Iterator[None]:
-    _offer(wb, page, lambda wb, visit: _set_up(wb, visit) | {"storeId": "somebody-else's"})
+    _offer(wb, page, lambda wb, attempt: _set_up(wb, attempt) | {"storeId": "somebody-else's"})
     yield  # refused
     page.goto(f"{wb.emulator.url if wb.emulator else ''}/checkout?amazonCheckoutSessionId=unheard-of")
     yield  # no such checkout
@@ -184,9 +184,9 @@ def shop_pages(wb: Workbench, page: Page) -> Iterator[None]:
     for path in ("account", "server"):
         page.goto(f"{wb.shop.url}/{path}")
         yield  # a lot has happened
-    visit = wb.shop.new_visit()
-    wb.show_button(visit, sign_button(_set_up(wb, visit), wb.keys))
-    page.goto(wb.shop.both_sides_url(visit))
+    attempt = wb.shop.new_attempt()
+    wb.show_button(attempt, sign_button(_set_up(wb, attempt), wb.keys))
+    page.goto(wb.shop.both_sides_url(attempt))
     page.frame_locator("iframe").first.get_by_role("button").wait_for()
     yield  # both sides
     page.frame_locator("iframe").first.get_by_role("button").click()
@@ -196,17 +196,17 @@ def shop_pages(wb: Workbench, page: Page) -> Iterator[None]:
 
 def _first_pages(wb: Workbench, page: Page) -> Iterator[None]:
     for placement in PLACEMENTS["setup"]:
-        visit = wb.shop.new_visit()
-        signed = sign_button(_set_up(wb, visit), wb.keys)
-        page.goto(wb.show_button(visit, signed, placement=placement, cart=_coffee(wb)).url)
+        attempt = wb.shop.new_attempt()
+        signed = sign_button(_set_up(wb, attempt), wb.keys)
+        page.goto(wb.show_button(attempt, signed, placement=placement, cart=_coffee(wb)).url)
         yield  # the page with Amazon's button
-    visit = wb.shop.new_visit()
-    page.goto(wb.show_update(visit, sign_button(_set_up(wb, visit), wb.keys)).url)
+    attempt = wb.shop.new_attempt()
+    page.goto(wb.show_update(attempt, sign_button(_set_up(wb, attempt), wb.keys)).url)
     yield  # the page with a button of its own
     # The page that goes to Amazon by itself is gone at once, unless Amazon answers that there is nothing to show.
     page.route("**/checkout/initiate", lambda route: route.fulfill(status=204))
-    signed = sign_button(_sign_in(wb, visit), wb.keys)
-    page.goto(wb.show_touchless(visit, signed).url, wait_until="commit")
+    signed = sign_button(_sign_in(wb, attempt), wb.keys)
+    page.goto(wb.show_touchless(attempt, signed).url, wait_until="commit")
     page.get_by_role("status").wait_for()
     yield
     page.unroute("**/checkout/initiate")
@@ -217,31 +217,31 @@ def _arrivals(wb: Workbench, page: Page) -> Iterator[None]:
         (_set_up, "PayOnly", {}),
         (_sign_in, "SignInAndSetup", {}),
         (_order, "PayOnly", {"charge_amount": wb.amount}),
-        (lambda wb, visit: _order(wb, visit, can_handle_pending_authorization=True), "PayOnly",
+        (lambda wb, attempt: _order(wb, attempt, can_handle_pending_authorization=True), "PayOnly",
          {"charge_amount": wb.amount, "simulation_code": "AuthorizationInitiated"}),
         (_order, "PayOnly", {"charge_amount": wb.price("1.00")}),
     ):  # fmt: skip
-        visit = wb.shop.new_visit()
-        signed = sign_button(payload(wb, visit), wb.keys)
-        page.goto(buyer.approve(wb.show_button(visit, signed, product_type=product_type).url))
+        attempt = wb.shop.new_attempt()
+        signed = sign_button(payload(wb, attempt), wb.keys)
+        page.goto(buyer.approve(wb.show_button(attempt, signed, product_type=product_type).url))
         yield  # it is the server's turn
-        _complete(wb, visit, fields)
+        _complete(wb, attempt, fields)
         page.locator("[data-settled]").wait_for()
         yield  # confirmation: saved, paid, being checked, refused
-    visit = wb.shop.new_visit()
-    page.goto(buyer.approve(wb.show_button(visit, sign_button(_order(wb, visit), wb.keys)).url, consent=False))
-    _complete(wb, visit, {"charge_amount": wb.amount})
+    attempt = wb.shop.new_attempt()
+    page.goto(buyer.approve(wb.show_button(attempt, sign_button(_order(wb, attempt), wb.keys)).url, consent=False))
+    _complete(wb, attempt, {"charge_amount": wb.amount})
     page.locator("[data-settled]").wait_for()
     yield  # confirmation: paid, and nothing saved
-    visit = wb.shop.new_visit()
-    page.goto(buyer.cancel(wb.show_button(visit, sign_button(_set_up(wb, visit), wb.keys)).url))
+    attempt = wb.shop.new_attempt()
+    page.goto(buyer.cancel(wb.show_button(attempt, sign_button(_set_up(wb, attempt), wb.keys)).url))
     yield  # canceled
 
 
-def _complete(wb: Workbench, visit: Visit, fields: dict[str, Any]) -> None:
+def _complete(wb: Workbench, attempt: Attempt, fields: dict[str, Any]) -> None:
     """Do the server's part, and what follows from a wallet: charges, a refund, and a card that is gone."""
     try:
-        session = wb.client.complete_checkout_session(visit.arrival.result(timeout=0).checkout_session_id, **fields)
+        session = wb.client.complete_checkout_session(attempt.arrival.result(timeout=0).checkout_session_id, **fields)
     except ApiError:
         return  # the page tells
     if not fields:
@@ -253,13 +253,13 @@ def _complete(wb: Workbench, visit: Visit, fields: dict[str, Any]) -> None:
 
 
 def _ways_to_the_review(wb: Workbench, page: Page) -> Iterator[None]:
-    visit = wb.shop.new_visit()
-    signed = sign_button(_express(wb, visit), wb.keys)
-    shown = wb.show_button(visit, signed, product_type="PayAndShip", cart=_coffee(wb))
+    attempt = wb.shop.new_attempt()
+    signed = sign_button(_express(wb, attempt), wb.keys)
+    shown = wb.show_button(attempt, signed, product_type="PayAndShip", cart=_coffee(wb))
     page.goto(buyer.approve(shown.url))
     yield  # back, and to be reviewed
-    session_id = visit.arrival.result(timeout=0).checkout_session_id
-    page.goto(wb.show_review(visit, wb.client.get_checkout_session(session_id)).url)
+    session_id = attempt.arrival.result(timeout=0).checkout_session_id
+    page.goto(wb.show_review(attempt, wb.client.get_checkout_session(session_id)).url)
     yield  # review, with a delivery to choose
     page.locator("input:checked").evaluate("(radio) => { radio.value = 'pigeon'; }")
     _press_main(page)
@@ -268,8 +268,8 @@ def _ways_to_the_review(wb: Workbench, page: Page) -> Iterator[None]:
     yield  # ordered
     session = wb.client.update_checkout_session(
         session_id,
-        web_checkout_details={"checkoutResultReturnUrl": visit.result_url},
+        web_checkout_details={"checkoutResultReturnUrl": attempt.result_url},
         payment_details={"paymentIntent": "Authorize", "chargeAmount": wb.amount},
     )
-    page.goto(wb.show_review(visit, session).url)
+    page.goto(wb.show_review(attempt, session).url)
     yield  # review, when Amazon knows what it costs

@@ -11,7 +11,7 @@ from amazonpay_nb import workbench
 from amazonpay_nb.client.button import SignedPayload, end_of_checkout_payload, sign_button
 from amazonpay_nb.client.guide import Step, charge, next_step
 from amazonpay_nb.errors import BuyerPageError, ConflictError, InvalidRequestError
-from amazonpay_nb.shop import Arrival, Visit
+from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
@@ -31,15 +31,17 @@ def wb(request: pytest.FixtureRequest) -> Iterator[Workbench]:
     bench.close()
 
 
-def signed(wb: Workbench, visit: Visit, **choices: Any) -> SignedPayload:
+def signed(wb: Workbench, attempt: Attempt, **choices: Any) -> SignedPayload:
     choices = {"charge_amount": wb.amount} | choices
-    payload = end_of_checkout_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url, **choices)
+    payload = end_of_checkout_payload(
+        wb.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url, **choices
+    )
     return sign_button(payload, wb.keys)
 
 
 def offer(wb: Workbench, product_type: str = "PayOnly", **choices: Any) -> HostedPage:
-    visit = wb.shop.new_visit()
-    return wb.show_button(visit, signed(wb, visit, **choices), product_type=product_type)
+    attempt = wb.shop.new_attempt()
+    return wb.show_button(attempt, signed(wb, attempt, **choices), product_type=product_type)
 
 
 def ship(wb: Workbench, **choices: Any) -> HostedPage:
@@ -293,11 +295,11 @@ def test_who_captures_at_once_cannot_wait(wb: Workbench) -> None:
 @pytest.mark.parametrize("changed", ["charge_amount", "address"])
 def test_a_changed_cart_needs_a_new_signature(wb: Workbench, changed: str) -> None:
     """The old signature under the new text is refused; signed again, the same text is accepted."""
-    visit = wb.shop.new_visit()
+    attempt = wb.shop.new_attempt()
     cart: dict[str, Any] = {"charge_amount": wb.price("1"), "address": EXAMPLE_ADDRESSES[wb.region.code]}
     new = {"charge_amount": wb.amount, "address": cart["address"] | {"name": "Nora Example"}}
-    before, after = signed(wb, visit, **cart), signed(wb, visit, **cart | {changed: new[changed]})
+    before, after = signed(wb, attempt, **cart), signed(wb, attempt, **cart | {changed: new[changed]})
 
     with pytest.raises(BuyerPageError, match="InvalidSignatureError"):
-        come_back(wb.show_button(visit, replace(before, payload_json=after.payload_json), product_type="PayAndShip"))
-    assert come_back(wb.show_button(visit, after, product_type="PayAndShip")).kind == "result"
+        come_back(wb.show_button(attempt, replace(before, payload_json=after.payload_json), product_type="PayAndShip"))
+    assert come_back(wb.show_button(attempt, after, product_type="PayAndShip")).kind == "result"

@@ -11,7 +11,7 @@ from amazonpay_nb.client.button import express_payload, sign_button
 from amazonpay_nb.client.guide import NotChargeable, charge
 from amazonpay_nb.client.journal import Step
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, ConflictError, InvalidRequestError
-from amazonpay_nb.shop import Arrival, Cart, Visit, delivery_specifications
+from amazonpay_nb.shop import Arrival, Attempt, Cart, delivery_specifications
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.workbench import HostedPage, Workbench
 
@@ -38,39 +38,39 @@ def stay(page: HostedPage, **script: Any) -> Arrival:
     return asyncio.run(page.returned(**script))
 
 
-def basket(wb: Workbench, *, product_type: str = "PayAndShip", **fields: Any) -> tuple[Visit, HostedPage]:
-    visit = wb.shop.new_visit()
-    payload = express_payload(wb.store_id, review_url=visit.review_url, cancel_url=visit.cancel_url, **fields)
+def basket(wb: Workbench, *, product_type: str = "PayAndShip", **fields: Any) -> tuple[Attempt, HostedPage]:
+    attempt = wb.shop.new_attempt()
+    payload = express_payload(wb.store_id, review_url=attempt.review_url, cancel_url=attempt.cancel_url, **fields)
     cart = Cart.of("Coffee beans, 1 kg", wb.amount, delivered=product_type == "PayAndShip")
-    return visit, wb.show_button(visit, sign_button(payload, wb.keys), product_type=product_type, cart=cart)
+    return attempt, wb.show_button(attempt, sign_button(payload, wb.keys), product_type=product_type, cart=cart)
 
 
-def reviewed(wb: Workbench, **script: Any) -> tuple[Visit, CheckoutSession]:
+def reviewed(wb: Workbench, **script: Any) -> tuple[Attempt, CheckoutSession]:
     """Let a buyer choose address and payment method, and read what they chose."""
-    visit, page = basket(wb)
+    attempt, page = basket(wb)
     arrival = stay(page, **script)
     assert arrival.kind == "review"
-    return visit, wb.client.get_checkout_session(arrival.checkout_session_id)
+    return attempt, wb.client.get_checkout_session(arrival.checkout_session_id)
 
 
-def ordered(wb: Workbench, visit: Visit, session: CheckoutSession, intent: str = "Authorize") -> CheckoutSession:
+def ordered(wb: Workbench, attempt: Attempt, session: CheckoutSession, intent: str = "Authorize") -> CheckoutSession:
     """Let a buyer place the order, and tell Amazon what it costs."""
-    assert stay(wb.show_review(visit, session), delivery="express").kind == "ordered"
-    assert visit.cart is not None
+    assert stay(wb.show_review(attempt, session), delivery="express").kind == "ordered"
+    assert attempt.cart is not None
     return wb.client.update_checkout_session(
         session.checkout_session_id,
-        web_checkout_details={"checkoutResultReturnUrl": visit.result_url},
-        payment_details={"paymentIntent": intent, "chargeAmount": visit.cart.total},
+        web_checkout_details={"checkoutResultReturnUrl": attempt.result_url},
+        payment_details={"paymentIntent": intent, "chargeAmount": attempt.cart.total},
     )
 
 
 def bought(wb: Workbench, intent: str = "Authorize", **script: Any) -> CheckoutSession:
     """Buy something; the script is for the first stay."""
-    visit, session = reviewed(wb, **script)
-    ready = ordered(wb, visit, session, intent)
-    assert stay(wb.show_redirect(visit, ready)) == Arrival("result", session.checkout_session_id)
-    assert visit.cart is not None
-    return wb.client.complete_checkout_session(session.checkout_session_id, charge_amount=visit.cart.total)
+    attempt, session = reviewed(wb, **script)
+    ready = ordered(wb, attempt, session, intent)
+    assert stay(wb.show_redirect(attempt, ready)) == Arrival("result", session.checkout_session_id)
+    assert attempt.cart is not None
+    return wb.client.complete_checkout_session(session.checkout_session_id, charge_amount=attempt.cart.total)
 
 
 def descriptor(session: CheckoutSession) -> str:
@@ -104,26 +104,26 @@ def test_an_order_is_paid_and_the_wallet_is_kept(wb: Workbench) -> None:
 
 def test_the_constraints_shrink_and_then_there_is_a_way_on(na: Workbench) -> None:
     """Each update takes what it sets off the list; `amazonPayRedirectUrl` comes with the last."""
-    visit, session = reviewed(na)
+    attempt, session = reviewed(na)
     update, session_id = na.client.update_checkout_session, session.checkout_session_id
-    urls = update(session_id, web_checkout_details={"checkoutResultReturnUrl": visit.result_url})
+    urls = update(session_id, web_checkout_details={"checkoutResultReturnUrl": attempt.result_url})
     intent = update(session_id, payment_details={"paymentIntent": "Authorize"})
     with pytest.raises(ConfigurationError, match="no amazonPayRedirectUrl yet: ChargeAmountNotSet"):
-        na.show_redirect(visit, intent)
+        na.show_redirect(attempt, intent)
     amount = update(session_id, payment_details={"chargeAmount": na.amount})
 
     assert left(session) == ["ChargeAmountNotSet", "CheckoutResultReturnUrlNotSet", "PaymentIntentNotSet"]
     assert left(urls) == ["ChargeAmountNotSet", "PaymentIntentNotSet"]
     assert (left(intent), left(amount)) == (["ChargeAmountNotSet"], [])
-    assert na.show_redirect(visit, amount).url == (amount.web_checkout_details or {})["amazonPayRedirectUrl"]
+    assert na.show_redirect(attempt, amount).url == (amount.web_checkout_details or {})["amazonPayRedirectUrl"]
 
 
 def test_a_change_comes_back_to_the_review_page_with_the_same_session(wb: Workbench) -> None:
     """Address and payment method can be changed as often as the buyer likes."""
-    visit, session = reviewed(wb)
-    paid_otherwise = stay(wb.show_review(visit, session), change="changePayment", card="4444")
+    attempt, session = reviewed(wb)
+    paid_otherwise = stay(wb.show_review(attempt, session), change="changePayment", card="4444")
     changed = wb.client.get_checkout_session(paid_otherwise.checkout_session_id)
-    sent_elsewhere = stay(wb.show_review(visit, changed), change="changeAddress", address="2")
+    sent_elsewhere = stay(wb.show_review(attempt, changed), change="changeAddress", address="2")
     moved = wb.client.get_checkout_session(sent_elsewhere.checkout_session_id)
 
     assert paid_otherwise == sent_elsewhere == Arrival("review", session.checkout_session_id)
@@ -134,22 +134,22 @@ def test_a_change_comes_back_to_the_review_page_with_the_same_session(wb: Workbe
 
 def test_a_change_is_possible_after_the_amount_is_set(na: Workbench) -> None:
     """The review page leads to Amazon by then, and *Change* still leads back to it."""
-    visit, session = reviewed(na)
-    ready = ordered(na, visit, session)
-    assert stay(na.show_review(visit, ready), change="changePayment", card="4444").kind == "review"
+    attempt, session = reviewed(na)
+    ready = ordered(na, attempt, session)
+    assert stay(na.show_review(attempt, ready), change="changePayment", card="4444").kind == "review"
 
     again = na.client.get_checkout_session(session.checkout_session_id)
-    assert stay(na.show_review(visit, again)) == Arrival("result", session.checkout_session_id)
+    assert stay(na.show_review(attempt, again)) == Arrival("result", session.checkout_session_id)
 
 
 def test_a_digital_order_has_no_address(wb: Workbench) -> None:
     """With `PayOnly` Amazon asks for none, and there is none to change."""
-    visit, page = basket(wb, product_type="PayOnly")
+    attempt, page = basket(wb, product_type="PayOnly")
     session = wb.client.get_checkout_session(stay(page).checkout_session_id)
 
     assert session.shipping_address is None
     with pytest.raises(BuyerPageError, match="does not offer changeAddress"):
-        stay(wb.show_review(visit, session), change="changeAddress")
+        stay(wb.show_review(attempt, session), change="changeAddress")
 
 
 # --- What the buyer decides -------------------------------------------------------------------------------------------
@@ -171,31 +171,31 @@ def test_who_does_not_agree_buys_once(na: Workbench, intent: str, charge_state: 
 
 def test_a_declined_card_is_replaced_in_the_second_stay(wb: Workbench) -> None:
     """Amazon asks for another payment method while the payment is processed; the shop notices only the result."""
-    visit, session = reviewed(wb, card="9995")
-    ready = ordered(wb, visit, session)
-    assert stay(wb.show_redirect(visit, ready), card="4444").kind == "result"
+    attempt, session = reviewed(wb, card="9995")
+    ready = ordered(wb, attempt, session)
+    assert stay(wb.show_redirect(attempt, ready), card="4444").kind == "result"
 
-    assert visit.cart is not None
-    done = wb.client.complete_checkout_session(session.checkout_session_id, charge_amount=visit.cart.total)
+    assert attempt.cart is not None
+    done = wb.client.complete_checkout_session(session.checkout_session_id, charge_amount=attempt.cart.total)
     permission = wb.client.get_charge_permission(str(done.charge_permission_id))
     assert permission.payment_descriptor == "Mastercard ****4444 (Amazon Pay)"
 
 
 def test_who_gives_up_after_a_decline_has_bought_nothing(na: Workbench) -> None:
     """The buyer arrives at the result address all the same; only Complete tells."""
-    visit, session = reviewed(na, card="9995")
-    arrival = stay(na.show_redirect(visit, ordered(na, visit, session)), ending="decline")
+    attempt, session = reviewed(na, card="9995")
+    arrival = stay(na.show_redirect(attempt, ordered(na, attempt, session)), ending="decline")
 
     assert arrival.kind == "result"
-    assert visit.cart is not None
+    assert attempt.cart is not None
     with pytest.raises(ConflictError, match="Declined"):
-        na.client.complete_checkout_session(session.checkout_session_id, charge_amount=visit.cart.total)
+        na.client.complete_checkout_session(session.checkout_session_id, charge_amount=attempt.cart.total)
 
 
 def test_a_failed_challenge_in_europe_buys_nothing(wb: Workbench) -> None:
     """The second stay challenges the buyer where PSD2 holds, and only there."""
-    visit, session = reviewed(wb)
-    arrival = stay(wb.show_redirect(visit, ordered(wb, visit, session)), mfa="fail")
+    attempt, session = reviewed(wb)
+    arrival = stay(wb.show_redirect(attempt, ordered(wb, attempt, session)), mfa="fail")
 
     state = wb.client.get_checkout_session(session.checkout_session_id).state
     assert (arrival.kind, state) == ("result", "Canceled" if wb.region.psd2 else "Open")
@@ -210,13 +210,13 @@ def test_who_cancels_in_the_first_stay_comes_to_the_cancel_address(na: Workbench
 
 def test_who_cancels_while_changing_has_no_checkout_any_more(na: Workbench) -> None:
     """The session is canceled, so the shop lets the buyer begin anew."""
-    visit, session = reviewed(na)
-    arrival = stay(na.show_review(visit, session), change="changePayment", ending="cancel")
+    attempt, session = reviewed(na)
+    arrival = stay(na.show_review(attempt, session), change="changePayment", ending="cancel")
 
     assert arrival == Arrival("cancel", "")
     assert na.client.get_checkout_session(session.checkout_session_id).reason_code == "BuyerCanceled"
     with pytest.raises(BuyerPageError, match="Canceled"):
-        stay(na.show_review(visit, session), change="changePayment")
+        stay(na.show_review(attempt, session), change="changePayment")
 
 
 def test_the_shop_delivers_only_where_it_said(wb: Workbench) -> None:
@@ -238,24 +238,24 @@ def test_another_amount_does_not_complete_the_order(
     wb: Workbench, amount: str | None, error: type[ConflictError | InvalidRequestError]
 ) -> None:
     """The amount is that of the session; the refusal leaves it Open, and the right amount completes it."""
-    visit, session = reviewed(wb)
-    stay(wb.show_redirect(visit, ordered(wb, visit, session)))
+    attempt, session = reviewed(wb)
+    stay(wb.show_redirect(attempt, ordered(wb, attempt, session)))
     complete, session_id = wb.client.complete_checkout_session, session.checkout_session_id
     with pytest.raises(error):
         complete(session_id, charge_amount=wb.price(amount) if amount else None)
 
-    assert visit.cart is not None
-    assert complete(session_id, charge_amount=visit.cart.total).state == "Completed"
+    assert attempt.cart is not None
+    assert complete(session_id, charge_amount=attempt.cart.total).state == "Completed"
 
 
 def test_an_order_is_not_complete_before_the_second_stay(na: Workbench) -> None:
     """What the buyer has not agreed to cannot be completed."""
-    visit, session = reviewed(na)
-    ordered(na, visit, session)
+    attempt, session = reviewed(na)
+    ordered(na, attempt, session)
 
-    assert visit.cart is not None
+    assert attempt.cart is not None
     with pytest.raises(ConflictError, match="has not come back"):
-        na.client.complete_checkout_session(session.checkout_session_id, charge_amount=visit.cart.total)
+        na.client.complete_checkout_session(session.checkout_session_id, charge_amount=attempt.cart.total)
 
 
 # --- What a notebook sees ---------------------------------------------------------------------------------------------
@@ -263,9 +263,9 @@ def test_an_order_is_not_complete_before_the_second_stay(na: Workbench) -> None:
 
 def test_running_a_cell_again_plays_nothing_again(na: Workbench) -> None:
     """Each page keeps its own arrival, whatever came later."""
-    visit, page = basket(na)
+    attempt, page = basket(na)
     first = stay(page)
-    review = na.show_review(visit, na.client.get_checkout_session(first.checkout_session_id))
+    review = na.show_review(attempt, na.client.get_checkout_session(first.checkout_session_id))
     second = stay(review, delivery="express")
     steps = len(na.journal)
 
@@ -276,9 +276,9 @@ def test_running_a_cell_again_plays_nothing_again(na: Workbench) -> None:
 
 def test_the_diagram_tells_each_stay_as_it_was(na: Workbench) -> None:
     """A change, an order and the redirect are told apart; only the first stay presses the Amazon Pay button."""
-    visit, session = reviewed(na)
-    stay(na.show_review(visit, session), change="changeAddress")
-    stay(na.show_redirect(visit, ordered(na, visit, session)))
+    attempt, session = reviewed(na)
+    stay(na.show_review(attempt, session), change="changeAddress")
+    stay(na.show_redirect(attempt, ordered(na, attempt, session)))
 
     told = [step.text for step in na.journal if isinstance(step, Step)]
     assert told == [

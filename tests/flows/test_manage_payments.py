@@ -59,7 +59,7 @@ def wb(request: pytest.FixtureRequest) -> Iterator[Workbench]:
 
 def wallet(wb: Workbench) -> str:
     """Set up a wallet and return the id of its permission."""
-    arrival = asyncio.run(wb.set_up_visit())
+    arrival = asyncio.run(wb.play_set_up())
     return str(complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id)
 
 
@@ -77,11 +77,11 @@ def put(wb: Workbench, permission_id: str, row: Decision) -> None:
 
 def repair(wb: Workbench, permission_id: str, **script: Any) -> Arrival:
     """Send the buyer where the region lets a payment method be changed."""
-    visit = wb.shop.new_visit()
-    addresses = {"result_url": visit.result_url, "cancel_url": visit.cancel_url}
+    attempt = wb.shop.new_attempt()
+    addresses = {"result_url": attempt.result_url, "cancel_url": attempt.cancel_url}
     payload = repair_payload(wb.region, wb.store_id, permission_id, **addresses)
     start = wb.show_update if wb.region.update_page else wb.show_button
-    return asyncio.run(start(visit, sign_button(payload, wb.keys)).returned(**script))
+    return asyncio.run(start(attempt, sign_button(payload, wb.keys)).returned(**script))
 
 
 class TestDeciding:
@@ -280,9 +280,9 @@ class TestRepairing:
         permission_id = wallet(wb)
         if wb.region.update_page:
             wb.client.close_charge_permission(permission_id, closure_reason="")
-        visit = wb.shop.new_visit()
-        payload = update_payload(wb.store_id, permission_id, result_url=visit.result_url)
-        page = wb.show_update(visit, sign_button(payload, wb.keys))
+        attempt = wb.shop.new_attempt()
+        payload = update_payload(wb.store_id, permission_id, result_url=attempt.result_url)
+        page = wb.show_update(attempt, sign_button(payload, wb.keys))
         with pytest.raises(BuyerPageError, match="Closed" if wb.region.update_page else "not offered"):
             asyncio.run(page.returned())
 

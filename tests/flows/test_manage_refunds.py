@@ -43,7 +43,7 @@ def wb(request: pytest.FixtureRequest) -> Iterator[Workbench]:
 @pytest.fixture(scope="module")
 def wallet(wb: Workbench) -> str:
     """A Saved Wallet of that market."""
-    arrival = asyncio.run(wb.set_up_visit())
+    arrival = asyncio.run(wb.play_set_up())
     return str(complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id)
 
 
@@ -116,7 +116,7 @@ def test_a_declined_refund_leaves_its_amount_to_another(wb: Workbench, wallet: s
 
 def test_a_refund_outlives_the_wallet(wb: Workbench) -> None:
     """It needs the charge alone."""
-    arrival = asyncio.run(wb.set_up_visit())
+    arrival = asyncio.run(wb.play_set_up())
     wallet = str(complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id)
     payment = captured(wb, wallet, "14")
     wb.client.close_charge_permission(wallet, closure_reason="The buyer moved away", cancel_pending_charges=True)

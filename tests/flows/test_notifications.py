@@ -20,7 +20,7 @@ from amazonpay_nb.client.notifications import NotificationReader, NotificationRe
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
 from amazonpay_nb.lessons.grading import CHECKS, grade, grade_own, passed
-from amazonpay_nb.shop import Storefront
+from amazonpay_nb.shop import server
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, Notice
 from amazonpay_nb.signing.keys import load
 from amazonpay_nb.spec.notifications import DRILLS
@@ -33,7 +33,7 @@ class Bench:
     """A merchant: requests that are signed, a shop with an inbox, and a client."""
 
     merchant: Shop
-    storefront: Storefront
+    storefront: server.Shop
     client: AmazonPayClient
     director: Director
     inbox: Inbox
@@ -52,7 +52,7 @@ class Bench:
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     """A world in which a wallet was set up before the shop began to listen."""
-    storefront = Storefront()
+    storefront = server.Shop()
     with Emulator("na", seed=7) as emulator, Shop(emulator) as merchant:
         account = emulator.merchant
         auth = AmazonPayAuth(load(account.private_key_file, account.public_key_id))
@@ -136,7 +136,7 @@ def test_a_dispute_cannot_be_got(bench: Bench) -> None:
 
 def test_a_shop_that_does_not_listen_asks_for_a_repetition() -> None:
     """503: it may listen an hour later."""
-    storefront = Storefront()
+    storefront = server.Shop()
     assert httpx.post(f"{storefront.url}{INBOX_PATH}", content=b"x").status_code == 503
     storefront.close()
 

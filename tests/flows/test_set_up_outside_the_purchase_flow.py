@@ -28,9 +28,9 @@ def wb(request: pytest.FixtureRequest) -> Iterator[Workbench]:
 
 
 def offer(wb: Workbench) -> HostedPage:
-    visit = wb.shop.new_visit()
-    payload = set_up_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
-    return wb.show_button(visit, sign_button(payload, wb.keys))
+    attempt = wb.shop.new_attempt()
+    payload = set_up_payload(wb.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
+    return wb.show_button(attempt, sign_button(payload, wb.keys))
 
 
 def come_back(page: HostedPage, **script: Any) -> Arrival:
@@ -78,7 +78,7 @@ def test_a_buyer_who_cancels_comes_to_the_cancel_address(wb: Workbench) -> None:
 
 
 def test_after_a_cancellation_the_buyer_may_start_again(wb: Workbench) -> None:
-    """A new visit knows nothing of the old one."""
+    """A new attempt knows nothing of the old one."""
     come_back(offer(wb), ending="cancel")
     assert complete_set_up(wb.client, come_back(offer(wb)).checkout_session_id).state == "Completed"
 
@@ -164,7 +164,7 @@ def test_an_invented_session_is_not_found(wb: Workbench) -> None:
 
 def test_a_session_names_the_visit_that_it_was_made_for(wb: Workbench) -> None:
     """Who puts another buyer's session into the address is found out before it is completed."""
-    mine, other = wb.shop.new_visit(), wb.shop.new_visit()
+    mine, other = wb.shop.new_attempt(), wb.shop.new_attempt()
     payload = set_up_payload(wb.store_id, result_url=other.result_url, cancel_url=other.cancel_url)
     arrival = come_back(wb.show_button(other, sign_button(payload, wb.keys)))
     tampered = httpx.get(mine.result_url, params={"amazonCheckoutSessionId": arrival.checkout_session_id})
@@ -178,12 +178,12 @@ def test_a_session_names_the_visit_that_it_was_made_for(wb: Workbench) -> None:
 
 def test_a_reloaded_result_page_is_no_second_arrival(wb: Workbench) -> None:
     """Not even with another session in its address."""
-    visit = wb.shop.new_visit()
-    payload = set_up_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
-    arrival = come_back(wb.show_button(visit, sign_button(payload, wb.keys)))
-    httpx.get(visit.result_url, params={"amazonCheckoutSessionId": "another"})
+    attempt = wb.shop.new_attempt()
+    payload = set_up_payload(wb.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
+    arrival = come_back(wb.show_button(attempt, sign_button(payload, wb.keys)))
+    httpx.get(attempt.result_url, params={"amazonCheckoutSessionId": "another"})
 
-    assert visit.arrival.result() == arrival
+    assert attempt.arrival.result() == arrival
 
 
 # --- Charging later ---------------------------------------------------------------------------------------------------
@@ -213,17 +213,17 @@ def test_a_permission_that_cannot_be_charged_says_what_to_do(
 
 def test_nobody_comes_back(wb: Workbench) -> None:
     """The wait ends with one message, and the page stays open."""
-    visit = wb.shop.new_visit()
+    attempt = wb.shop.new_attempt()
 
     with pytest.raises(BuyerPageError, match=r"within 0\.05 seconds"):
-        asyncio.run(visit.returned(0.05))
+        asyncio.run(attempt.returned(0.05))
 
 
 def test_an_address_of_another_run_is_no_arrival(wb: Workbench) -> None:
-    """Without the visit's token an address belongs to nobody."""
+    """Without the attempt's token an address belongs to nobody."""
     page = offer(wb)
     answer = httpx.get(f"{wb.shop.url}/result/0123?amazonCheckoutSessionId=x")
 
     assert answer.status_code == 404
     assert "<h1" in answer.text
-    assert not page.visit.arrival.done()
+    assert not page.attempt.arrival.done()

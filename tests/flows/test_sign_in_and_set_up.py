@@ -29,19 +29,21 @@ def wb(request: pytest.FixtureRequest) -> Iterator[Workbench]:
 
 
 def offer(wb: Workbench, *, touchless: bool = False, cancel: bool = True, scopes: tuple[str, ...] = ()) -> HostedPage:
-    visit = wb.shop.new_visit()
+    attempt = wb.shop.new_attempt()
     payload = sign_in_and_set_up_payload(
-        wb.store_id, sign_in_url=visit.signed_in_url, cancel_url=visit.cancel_url if cancel else None, scopes=scopes
+        wb.store_id, sign_in_url=attempt.signed_in_url, cancel_url=attempt.cancel_url if cancel else None, scopes=scopes
     )
     show = wb.show_touchless if touchless else wb.show_button
-    return show(visit, sign_button(payload, wb.keys), product_type="SignInAndSetup")
+    return show(attempt, sign_button(payload, wb.keys), product_type="SignInAndSetup")
 
 
 def offer_plain(wb: Workbench, *, touchless: bool = False, scopes: tuple[str, ...] = ()) -> HostedPage:
-    visit = wb.shop.new_visit()
-    payload = sign_in_payload(wb.store_id, sign_in_url=visit.signed_in_url, cancel_url=visit.cancel_url, scopes=scopes)
+    attempt = wb.shop.new_attempt()
+    payload = sign_in_payload(
+        wb.store_id, sign_in_url=attempt.signed_in_url, cancel_url=attempt.cancel_url, scopes=scopes
+    )
     show = wb.show_touchless if touchless else wb.show_button
-    return show(visit, sign_button(payload, wb.keys), product_type="SignIn")
+    return show(attempt, sign_button(payload, wb.keys), product_type="SignIn")
 
 
 def come_back(page: HostedPage, **script: Any) -> Arrival:

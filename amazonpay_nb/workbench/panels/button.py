@@ -151,7 +151,7 @@ class ButtonModel:
 
     def __init__(self, bench: _Bench, annotate: Annotate) -> None:
         self._bench, self._annotate = bench, annotate
-        self.visit = bench.shop.new_visit()
+        self.visit = bench.shop.new_attempt()
         self.page: Any = None
 
     # --- What there is to see -----------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ class ButtonModel:
             The page, as `Workbench.show_button` returns it.
         """
         if self.page is not None:
-            self.visit = self._bench.shop.new_visit()
+            self.visit = self._bench.shop.new_attempt()
         flow = self.flow(values)
         signed = sign_button(self.payload(values), self._bench.keys)
         where = {"product_type": values["product_type"], "placement": values["placement"]}

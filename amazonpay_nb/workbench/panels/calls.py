@@ -15,7 +15,7 @@ from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.guide import charge, decide
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.shop import Storefront
+from amazonpay_nb.shop import Shop
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund, Resource
 from amazonpay_nb.spec.initiators import CHANNELS, INITIATORS
 from amazonpay_nb.spec.machine import Machine, NotAllowed
@@ -36,7 +36,7 @@ class Bench(Protocol):
     currency: str
     amount: dict[str, str]
     journal: Journal
-    shop: Storefront
+    shop: Shop
     emulator: Any
 
     @property

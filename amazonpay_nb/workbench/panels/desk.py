@@ -95,7 +95,7 @@ class Desk(Calls):
 
     def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
         """Send the buyer to change the payment method; where there is no such page, to set up again."""
-        till, visit = self._till, self._till.shop.new_visit()
+        till, visit = self._till, self._till.shop.new_attempt()
         payload = repair_payload(
             till.region, till.store_id, self.object_id(PERMISSION, charge_permission_id),
             result_url=visit.result_url, cancel_url=visit.cancel_url,
@@ -107,11 +107,11 @@ class Desk(Calls):
     async def _repaired(self) -> CheckoutSession:
         page = self.page
         if self._till.buyer == "you":
-            await page.visit.returned(self._till.wait_seconds, page.arrival)
+            await page.attempt.returned(self._till.wait_seconds, page.arrival)
             arrival = page.settle()
         else:
             arrival = await page.returned(card=ANOTHER_CARD)
-        self.page, self.repaired_by = None, page.visit.button[1]
+        self.page, self.repaired_by = None, page.attempt.button[1]
         return complete_set_up(self._till.client, arrival.checkout_session_id)
 
     # --- What it looks like -------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class PageModel:
             body.append(Part(list(self.steps()), title="The way, as far as its pages apply"))
         if self.arrival:
             body.append(Part(list(self.brought(self.arrival)), title="What the redirect brought"))
-            body.append(button_sent(self.page.visit.button[1]))
+            body.append(button_sent(self.page.attempt.button[1]))
         return View("Amazon's pages", body, (), tuple(self._actions()))
 
     def _actions(self) -> Iterator[Action]:
@@ -139,7 +139,7 @@ class PageModel:
     def _flow(self) -> Flow:
         if self._at:
             return FLOWS[self._at["flow"]]
-        _, config = self.page.visit.button
+        _, config = self.page.attempt.button
         signed = config.get("createCheckoutSessionConfig") or config["signInConfig"]
         return flow_of(json.loads(signed["payloadJSON"]), config["productType"])
 
@@ -203,6 +203,6 @@ class PageModel:
         """Ask the emulator where the buyer is; Amazon itself does not say."""
         if self._bench.emulator is None:
             return {}
-        query = urlencode({"returning": page.visit.token})
+        query = urlencode({"returning": page.attempt.token})
         found = self._bench.emulator.control.get(f"visits?{query}")["visits"]
         return found[-1] if found else {}

@@ -14,7 +14,7 @@ def test_it_gives_nothing_away(tmp_path: Path) -> None:
     """Neither a signature nor anything of the buyer, whose session holds all there is."""
     wb = workbench.open(buyer="script")
     wb.set_up_keys()
-    arrival = asyncio.run(wb.set_up_visit())
+    arrival = asyncio.run(wb.play_set_up())
     wb.client.get_checkout_session(arrival.checkout_session_id)
     wb.close()
     text = har.write(wb.journal, tmp_path / "run.har").read_text("utf-8")

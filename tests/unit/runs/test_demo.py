@@ -59,6 +59,6 @@ def test_a_setting_is_checked_with_the_region_that_a_workbench_is_opened_in() ->
 async def play() -> tuple[workbench.Workbench, str]:
     wb = workbench.open(buyer="script")
     wb.set_up_keys()
-    arrival = await wb.set_up_visit()
+    arrival = await wb.play_set_up()
     wb.client.complete_checkout_session(arrival.checkout_session_id)
     return wb, arrival.checkout_session_id

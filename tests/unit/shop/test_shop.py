@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.errors import BuyerPageError
-from amazonpay_nb.shop import Arrival, Cart, Review, Storefront, Visit, delivery_specifications
+from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop, delivery_specifications
 from amazonpay_nb.shop.buyer import find_change, place_order, read_page
 from amazonpay_nb.shop.cart import DELIVERIES, DELIVERY_COUNTRIES, Line
 from amazonpay_nb.spec.answers import CheckoutSession
@@ -40,19 +40,19 @@ def session(**fields: Any) -> CheckoutSession:
 
 
 @pytest.fixture
-def shop() -> Iterator[Storefront]:
+def shop() -> Iterator[Shop]:
     """A shop on a port of its own."""
-    shop = Storefront("Corner <Shop>")
+    shop = Shop("Corner <Shop>")
     yield shop
     shop.close()
 
 
 @pytest.fixture
-def visit(shop: Storefront) -> Visit:
-    """A visit whose buyer is to review an order."""
-    visit = shop.new_visit()
-    visit.ask(SCRIPT, Review.of(session()), Cart.of("Coffee beans", usd("14.00")))
-    return visit
+def attempt(shop: Shop) -> Attempt:
+    """An attempt whose buyer is to review an order."""
+    attempt = shop.new_attempt()
+    attempt.ask(SCRIPT, Review.of(session()), Cart.of("Coffee beans", usd("14.00")))
+    return attempt
 
 
 # --- What it costs ----------------------------------------------------------------------------------------------------
@@ -110,9 +110,9 @@ def test_an_address_is_written_as_its_country_does(changed: dict[str, Any], line
     assert Review.of(session(shippingAddress=ADDRESS | changed)).address == lines
 
 
-def test_the_review_page_says_where_to_how_and_how_much(visit: Visit) -> None:
+def test_the_review_page_says_where_to_how_and_how_much(attempt: Attempt) -> None:
     """Address, payment method, deliveries with their costs, and the total."""
-    page = httpx.get(visit.order_url).text
+    page = httpx.get(attempt.order_url).text
 
     for text in ("Deliver to", "1 Sample Way", "Visa ****1111", "4.99", "Order total", "14.00"):
         assert text in page
@@ -126,75 +126,75 @@ def test_the_review_page_says_where_to_how_and_how_much(visit: Visit) -> None:
     )
 
 
-def test_each_change_leads_to_amazon_with_the_session(visit: Visit) -> None:
+def test_each_change_leads_to_amazon_with_the_session(attempt: Attempt) -> None:
     """`bindChangeAction` gets the id and the kind of change; the script's host is Amazon's."""
     query = "amazonCheckoutSessionId=s-1&changeAction"
-    assert find_change(visit.order_url, "changePayment").endswith(f"/checkout/initiate_auth?{query}=changePayment")
-    assert find_change(visit.order_url, "changeAddress").startswith("https://amazon.example/checkout/initiate_auth?")
+    assert find_change(attempt.order_url, "changePayment").endswith(f"/checkout/initiate_auth?{query}=changePayment")
+    assert find_change(attempt.order_url, "changeAddress").startswith("https://amazon.example/checkout/initiate_auth?")
 
 
-def test_an_order_without_an_address_has_no_address_to_change(visit: Visit) -> None:
+def test_an_order_without_an_address_has_no_address_to_change(attempt: Attempt) -> None:
     """With `PayOnly` there is one change button, and nothing is delivered."""
-    visit.ask(SCRIPT, Review.of(session(shippingAddress=None)), Cart.of("Ride", usd("14.00"), delivered=False))
+    attempt.ask(SCRIPT, Review.of(session(shippingAddress=None)), Cart.of("Ride", usd("14.00"), delivered=False))
 
-    assert "Deliver to" not in httpx.get(visit.order_url).text
+    assert "Deliver to" not in httpx.get(attempt.order_url).text
     with pytest.raises(BuyerPageError, match=r"(?s)does not offer changeAddress.*It offers changePayment"):
-        find_change(visit.order_url, "changeAddress")
+        find_change(attempt.order_url, "changeAddress")
 
 
-def test_what_a_buyer_is_called_cannot_become_part_of_the_page(shop: Storefront, visit: Visit) -> None:
+def test_what_a_buyer_is_called_cannot_become_part_of_the_page(shop: Shop, attempt: Attempt) -> None:
     """Names, descriptors, articles and ids come from elsewhere: nothing of them is markup or script."""
     hostile = session(
         checkoutSessionId=HOSTILE,
         shippingAddress=ADDRESS | {"name": HOSTILE},
         paymentPreferences=[{"paymentDescriptor": HOSTILE}],
     )
-    visit.ask(SCRIPT, Review.of(hostile), Cart.of(HOSTILE, usd("14.00")))
-    visit.offer(SCRIPT, {"placement": "Cart", "merchantId": HOSTILE}, cart=visit.cart)
+    attempt.ask(SCRIPT, Review.of(hostile), Cart.of(HOSTILE, usd("14.00")))
+    attempt.offer(SCRIPT, {"placement": "Cart", "merchantId": HOSTILE}, cart=attempt.cart)
 
-    pages = [httpx.get(url).text for url in (visit.order_url, visit.page_url)]
+    pages = [httpx.get(url).text for url in (attempt.order_url, attempt.page_url)]
     assert [page.count("<script") for page in pages] == [2, 2]
     assert all("alert(&#34;1&#34;)" in page and "Corner &lt;Shop&gt;" in page for page in pages)
 
 
-def test_an_order_is_an_arrival_with_the_chosen_delivery(visit: Visit) -> None:
+def test_an_order_is_an_arrival_with_the_chosen_delivery(attempt: Attempt) -> None:
     """The server has its turn: the buyer waits on the shop's page, and the cart holds what was chosen."""
-    address = place_order(visit.order_url, "express")
+    address = place_order(attempt.order_url, "express")
     page = httpx.get(address)
 
-    assert address == f"{visit.address('ordered')}?amazonCheckoutSessionId=s-1"
+    assert address == f"{attempt.address('ordered')}?amazonCheckoutSessionId=s-1"
     assert "telling Amazon Pay" in page.text
-    assert visit.arrival.result(timeout=0) == Arrival("ordered", "s-1")
-    assert visit.cart is not None
-    assert visit.cart.total == usd("18.99")
+    assert attempt.arrival.result(timeout=0) == Arrival("ordered", "s-1")
+    assert attempt.cart is not None
+    assert attempt.cart.total == usd("18.99")
 
 
-def test_an_order_goes_straight_on_when_amazon_knows_its_amount(visit: Visit) -> None:
+def test_an_order_goes_straight_on_when_amazon_knows_its_amount(attempt: Attempt) -> None:
     """What the session holds is final: the delivery can no longer be chosen, and the button leads to Amazon."""
-    visit.ask(SCRIPT, Review.of(session(webCheckoutDetails={"amazonPayRedirectUrl": REDIRECT}, constraints=[])))
+    attempt.ask(SCRIPT, Review.of(session(webCheckoutDetails={"amazonPayRedirectUrl": REDIRECT}, constraints=[])))
 
-    assert 'name="delivery"' not in httpx.get(visit.order_url).text
-    assert place_order(visit.order_url) == REDIRECT
+    assert 'name="delivery"' not in httpx.get(attempt.order_url).text
+    assert place_order(attempt.order_url) == REDIRECT
     with pytest.raises(BuyerPageError, match="does not offer delivery='express'"):
-        place_order(visit.order_url, "express")
+        place_order(attempt.order_url, "express")
 
 
 @pytest.mark.parametrize("form", [{}, {"delivery": "pigeon"}])
-def test_a_delivery_that_is_not_offered_is_no_order(visit: Visit, form: dict[str, str]) -> None:
+def test_a_delivery_that_is_not_offered_is_no_order(attempt: Attempt, form: dict[str, str]) -> None:
     """The page comes again and says what is wrong."""
-    answer = httpx.post(visit.order_url, data=form)
+    answer = httpx.post(attempt.order_url, data=form)
 
     assert answer.status_code == 400
     assert read_page(answer.text)[1] == "Choose one of the deliveries."
-    assert not visit.arrival.done()
+    assert not attempt.arrival.done()
     with pytest.raises(BuyerPageError, match=r"(?s)does not offer delivery='pigeon'.*It offers standard, express"):
-        place_order(visit.order_url, "pigeon")
+        place_order(attempt.order_url, "pigeon")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_order_that_was_never_shown_is_not_known(shop: Storefront, method: str) -> None:
-    """Neither a visit without a review page nor an address of another run."""
-    assert httpx.request(method, shop.new_visit().order_url).status_code == 404
+def test_an_order_that_was_never_shown_is_not_known(shop: Shop, method: str) -> None:
+    """Neither an attempt without a review page nor an address of another run."""
+    assert httpx.request(method, shop.new_attempt().order_url).status_code == 404
     assert httpx.request(method, f"{shop.url}/order/0123").status_code == 404
 
 
@@ -211,12 +211,10 @@ def test_an_order_that_was_never_shown_is_not_known(shop: Storefront, method: st
         ("click", "Other", "Your payment method", "initCheckout({"),
     ],
 )
-def test_a_page_goes_to_amazon_as_it_is_told(
-    shop: Storefront, start: str, placement: str, heading: str, call: str
-) -> None:
+def test_a_page_goes_to_amazon_as_it_is_told(shop: Shop, start: str, placement: str, heading: str, call: str) -> None:
     """With Amazon's button, by itself, or with a button of the shop's own."""
-    visit = shop.new_visit()
-    page = httpx.get(visit.offer(SCRIPT, {"placement": placement}, start=start)).text
+    attempt = shop.new_attempt()
+    page = httpx.get(attempt.offer(SCRIPT, {"placement": placement}, start=start)).text
 
     assert f"<h1>{heading}</h1>" in page
     assert f"amazon.Pay.{call}" in page
@@ -226,39 +224,39 @@ def test_a_page_goes_to_amazon_as_it_is_told(
 # --- Arrivals ---------------------------------------------------------------------------------------------------------
 
 
-def test_each_stay_at_amazon_has_an_arrival_of_its_own(visit: Visit) -> None:
+def test_each_stay_at_amazon_has_an_arrival_of_its_own(attempt: Attempt) -> None:
     """A later stage waits for the later arrival, even where both come to the same address."""
-    first = visit.begin_stay()
-    assert visit.begin_stay() is first, "showing a page again waits for the same arrival"
-    httpx.get(visit.review_url, params={"amazonCheckoutSessionId": "s-1"})
-    second = visit.begin_stay()
-    httpx.get(visit.review_url, params={"amazonCheckoutSessionId": "s-1"})
-    third = visit.begin_stay()
-    httpx.get(visit.result_url, params={"amazonCheckoutSessionId": "s-1"})
+    first = attempt.begin_stay()
+    assert attempt.begin_stay() is first, "showing a page again waits for the same arrival"
+    httpx.get(attempt.review_url, params={"amazonCheckoutSessionId": "s-1"})
+    second = attempt.begin_stay()
+    httpx.get(attempt.review_url, params={"amazonCheckoutSessionId": "s-1"})
+    third = attempt.begin_stay()
+    httpx.get(attempt.result_url, params={"amazonCheckoutSessionId": "s-1"})
 
     assert [stay.result(timeout=0).kind for stay in (first, second, third)] == ["review", "review", "result"]
 
 
-def test_a_reloaded_page_is_no_second_arrival(visit: Visit) -> None:
+def test_a_reloaded_page_is_no_second_arrival(attempt: Attempt) -> None:
     """Nobody waits for it, so it changes nothing."""
     for session_id in ("s-1", "s-1", "s-2"):
-        httpx.get(visit.result_url, params={"amazonCheckoutSessionId": session_id})
+        httpx.get(attempt.result_url, params={"amazonCheckoutSessionId": session_id})
 
-    assert visit.arrival.result(timeout=0) == Arrival("result", "s-1")
+    assert attempt.arrival.result(timeout=0) == Arrival("result", "s-1")
 
 
 @pytest.mark.parametrize("name", ["amazonCheckoutSessionId", "checkoutSessionId", "CheckoutSessionId"])
-def test_every_documented_spelling_of_the_parameter_is_read(visit: Visit, name: str) -> None:
+def test_every_documented_spelling_of_the_parameter_is_read(attempt: Attempt, name: str) -> None:
     """The guide prints three spellings."""
-    httpx.get(visit.signed_in_url, params={name: "s-1"})
+    httpx.get(attempt.signed_in_url, params={name: "s-1"})
 
-    assert visit.arrival.result(timeout=0) == Arrival("signed-in", "s-1")
+    assert attempt.arrival.result(timeout=0) == Arrival("signed-in", "s-1")
 
 
-def test_a_buyer_token_is_kept_and_not_shown(visit: Visit) -> None:
+def test_a_buyer_token_is_kept_and_not_shown(attempt: Attempt) -> None:
     """It opens the buyer's data for a day, so no output may hold it."""
-    httpx.get(visit.signed_in_url, params={"buyerToken": "token-1"})
+    httpx.get(attempt.signed_in_url, params={"buyerToken": "token-1"})
 
-    arrival = visit.arrival.result(timeout=0)
+    arrival = attempt.arrival.result(timeout=0)
     assert (arrival.kind, arrival.buyer_token) == ("signed-in", "token-1")
     assert "token-1" not in repr(arrival)

@@ -72,13 +72,13 @@ def test_the_same_story_has_the_same_ids() -> None:
     def ids() -> tuple[str, ...]:
         bench = workbench.open(buyer="script")
         keys = bench.set_up_keys()
-        visit = bench.shop.new_visit()
-        payload = set_up_payload(bench.store_id, result_url=visit.result_url)
-        arrival = asyncio.run(bench.show_button(visit, sign_button(payload, keys)).returned())
+        attempt = bench.shop.new_attempt()
+        payload = set_up_payload(bench.store_id, result_url=attempt.result_url)
+        arrival = asyncio.run(bench.show_button(attempt, sign_button(payload, keys)).returned())
         session = bench.client.complete_checkout_session(arrival.checkout_session_id)
         key = bench.journal[-1].idempotency_key  # type: ignore[union-attr]
         bench.close()
-        return bench.store_id, keys.public_key_id, visit.token, str(session.charge_permission_id), key
+        return bench.store_id, keys.public_key_id, attempt.token, str(session.charge_permission_id), key
 
     assert ids() == ids()
 
@@ -144,8 +144,8 @@ def test_a_failed_claim_stops_the_run(wb: Workbench) -> None:
 def test_the_page_is_a_frame_for_you_and_a_line_for_a_script(wb: Workbench) -> None:
     """A committed output must not hold a port, and a person needs the page."""
     wb.set_up_keys()
-    visit = wb.shop.new_visit()
-    page = wb.show_button(visit, sign_button(set_up_payload("s", result_url=visit.result_url), wb.keys))
+    attempt = wb.shop.new_attempt()
+    page = wb.show_button(attempt, sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys))
 
     assert page._repr_mimebundle_() == {"text/plain": repr(page)}
     assert wb.shop.url not in repr(page)
@@ -156,8 +156,8 @@ def test_the_page_is_a_frame_for_you_and_a_line_for_a_script(wb: Workbench) -> N
 def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
     """A cell that waits at once shows the page by itself, and a page that was shown is not shown twice."""
     wb.set_up_keys()
-    visit = wb.shop.new_visit()
-    page = wb.show_button(visit, sign_button(set_up_payload("s", result_url=visit.result_url), wb.keys))
+    attempt = wb.shop.new_attempt()
+    page = wb.show_button(attempt, sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys))
     wb.buyer = "you"
 
     for _ in range(2):
@@ -170,8 +170,8 @@ def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.Capt
 def test_nobody_answers_the_page(wb: Workbench) -> None:
     """The wait has a time-out, and says that the page is still open."""
     wb.set_up_keys()
-    visit = wb.shop.new_visit()
-    page = wb.show_button(visit, sign_button(set_up_payload("s", result_url=visit.result_url), wb.keys))
+    attempt = wb.shop.new_attempt()
+    page = wb.show_button(attempt, sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys))
     wb.buyer = "you"
 
     with pytest.raises(BuyerPageError, match=r"(?s)within 0.05 seconds.*still open"):
@@ -185,9 +185,9 @@ def test_nobody_answers_the_page(wb: Workbench) -> None:
 def test_a_visitor_signs_in_with_and_without_a_button(wb: Workbench, show: str) -> None:
     """The same payload, the same arrival; only the diagram tells how it began."""
     wb.set_up_keys()
-    visit = wb.shop.new_visit()
-    payload = sign_in_and_set_up_payload(wb.store_id, sign_in_url=visit.signed_in_url)
-    page = getattr(wb, show)(visit, sign_button(payload, wb.keys), product_type="SignInAndSetup")
+    attempt = wb.shop.new_attempt()
+    payload = sign_in_and_set_up_payload(wb.store_id, sign_in_url=attempt.signed_in_url)
+    page = getattr(wb, show)(attempt, sign_button(payload, wb.keys), product_type="SignInAndSetup")
     arrival = asyncio.run(page.returned())
 
     assert arrival.kind == "signed-in"
@@ -200,13 +200,13 @@ def test_a_visitor_signs_in_with_and_without_a_button(wb: Workbench, show: str) 
 def test_plain_sign_in_brings_a_token_for_the_buyer(wb: Workbench) -> None:
     """The configuration stands under `signInConfig`; no Checkout Session comes back, and no output shows the token."""
     wb.set_up_keys()
-    visit = wb.shop.new_visit()
-    payload = sign_in_payload(wb.store_id, sign_in_url=visit.signed_in_url, scopes=("name",))
-    page = wb.show_button(visit, sign_button(payload, wb.keys), product_type="SignIn")
+    attempt = wb.shop.new_attempt()
+    payload = sign_in_payload(wb.store_id, sign_in_url=attempt.signed_in_url, scopes=("name",))
+    page = wb.show_button(attempt, sign_button(payload, wb.keys), product_type="SignIn")
     arrival = asyncio.run(page.returned())
 
-    assert visit.button is not None
-    assert {"signInConfig", "createCheckoutSessionConfig"} & set(visit.button[1]) == {"signInConfig"}
+    assert attempt.button is not None
+    assert {"signInConfig", "createCheckoutSessionConfig"} & set(attempt.button[1]) == {"signInConfig"}
     assert (arrival.kind, arrival.checkout_session_id) == ("signed-in", "")
     assert arrival.buyer_token not in repr(arrival)
     assert wb.client.get_buyer(arrival.buyer_token).name
@@ -215,10 +215,10 @@ def test_plain_sign_in_brings_a_token_for_the_buyer(wb: Workbench) -> None:
 def test_the_update_page_opens_from_a_button_of_the_shops_own(wb: Workbench) -> None:
     """The Charge Permission keeps its id and gets another payment method."""
     wb.set_up_keys()
-    session = wb.client.complete_checkout_session(asyncio.run(wb.set_up_visit()).checkout_session_id)
-    visit, wallet = wb.shop.new_visit(), str(session.charge_permission_id)
-    payload = update_payload(wb.store_id, wallet, result_url=visit.result_url)
-    arrival = asyncio.run(wb.show_update(visit, sign_button(payload, wb.keys)).returned(card="4444"))
+    session = wb.client.complete_checkout_session(asyncio.run(wb.play_set_up()).checkout_session_id)
+    attempt, wallet = wb.shop.new_attempt(), str(session.charge_permission_id)
+    payload = update_payload(wb.store_id, wallet, result_url=attempt.result_url)
+    arrival = asyncio.run(wb.show_update(attempt, sign_button(payload, wb.keys)).returned(card="4444"))
     updated = wb.client.complete_checkout_session(arrival.checkout_session_id)
 
     assert (arrival.kind, updated.charge_permission_id) == ("result", wallet)
@@ -229,11 +229,11 @@ def test_the_update_page_opens_from_a_button_of_the_shops_own(wb: Workbench) -> 
 def test_a_button_stands_where_its_flow_wants_it(wb: Workbench) -> None:
     """Left out, the placement is the usual one; one that does not fit is named with those that do."""
     wb.set_up_keys()
-    visit = wb.shop.new_visit()
-    signed = sign_button(express_payload(wb.store_id, review_url=visit.review_url), wb.keys)
-    wb.show_button(visit, signed, product_type="PayAndShip")
+    attempt = wb.shop.new_attempt()
+    signed = sign_button(express_payload(wb.store_id, review_url=attempt.review_url), wb.keys)
+    wb.show_button(attempt, signed, product_type="PayAndShip")
 
-    assert visit.button is not None
-    assert visit.button[1]["placement"] == "Cart"
+    assert attempt.button is not None
+    assert attempt.button[1]["placement"] == "Cart"
     with pytest.raises(ConfigurationError, match=r"(?s)'Home' does not fit.*Choose Cart or Product or Checkout"):
-        wb.show_button(visit, signed, placement="Home")
+        wb.show_button(attempt, signed, placement="Home")

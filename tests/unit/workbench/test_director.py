@@ -24,7 +24,7 @@ def wb() -> Iterator[Workbench]:
 
 
 def wallet(wb: Workbench) -> str:
-    session_id = asyncio.run(wb.set_up_visit()).checkout_session_id
+    session_id = asyncio.run(wb.play_set_up()).checkout_session_id
     return str(wb.client.complete_checkout_session(session_id).charge_permission_id)
 
 

@@ -44,7 +44,7 @@ def wb() -> Iterator[Workbench]:
 @pytest.fixture
 def desk(wb: Workbench) -> Desk:
     """The desk of a workbench with one saved wallet."""
-    asyncio.run(wb.set_up_visit())
+    asyncio.run(wb.play_set_up())
     session, permission, *_ = cards(wb)
     act(session, "get_checkout_session")
     act(session, "complete_checkout_session")
@@ -297,7 +297,7 @@ def test_a_wallet_that_was_declined_for_good_is_repaired(region: str) -> None:
     wb = workbench.open("emulator", region, "script", amount="1400")
     try:
         wb.set_up_keys()
-        asyncio.run(wb.set_up_visit())
+        asyncio.run(wb.play_set_up())
         session, permission, *_ = cards(wb)
         act(session, "get_checkout_session")
         first = act(session, "complete_checkout_session").charge_permission_id

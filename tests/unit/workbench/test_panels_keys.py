@@ -201,7 +201,7 @@ def test_an_offered_button_is_signed_and_leads_to_a_session(wb: Workbench, flow:
     model = ButtonModel(wb, annotated)
     for product_type in possible(model, "product_type", flow=flow):
         page = act(model, "offer", flow=flow, product_type=product_type, scopes="name,email", color="DarkGray")
-        _, config = page.visit.button
+        _, config = page.attempt.button
         signed = config.get("createCheckoutSessionConfig") or config["signInConfig"]
         assert (
             verify_payload(signed["payloadJSON"], signed["signature"], signed["algorithm"], wb.keys.public_pem) is None
@@ -224,7 +224,7 @@ def test_the_update_page_needs_a_wallet(wb: Workbench) -> None:
     assert not offer.enabled
     assert "charge_permission_id" in offer.reason
     page = act(model, "offer", flow="update", charge_permission_id=WALLET)
-    assert page.visit.start == "click"
+    assert page.attempt.start == "click"
 
 
 IMPOSSIBLE = {
@@ -274,7 +274,7 @@ def test_only_the_questions_that_matter_are_asked(wb: Workbench) -> None:
     names = [field.name for field in model.fields(asked)]
     assert names[:4] == ["flow", "purpose", "final", "ships"]
     page = act(model, "offer", **asked)
-    payload = json.loads(page.visit.button[1]["createCheckoutSessionConfig"]["payloadJSON"])
+    payload = json.loads(page.attempt.button[1]["createCheckoutSessionConfig"]["payloadJSON"])
     assert flow_of(payload, "PayAndShip").name == "end-of-checkout"
     assert set(payload["addressDetails"]) >= set(wb.region.required_address_fields)
     assert payload["paymentDetails"]["chargeAmount"] == wb.amount
@@ -350,7 +350,7 @@ def test_clicks_and_parameters_leave_the_same_journal(bare: Workbench, model: Pa
 
 def test_the_emulator_tells_which_page_the_buyer_is_on(bare: Workbench, model: PageModel) -> None:
     """A buyer who has signed in and no more is at the next page."""
-    _, config = model.page.visit.button
+    _, config = model.page.attempt.button
     signed = config["createCheckoutSessionConfig"]
     form = signed | {"merchantId": config["merchantId"], "productType": "PayAndShip", "ledgerCurrency": "USD"}
     assert steps(model)["the page with the button"] == "● here"
@@ -383,7 +383,7 @@ def test_starting_again_is_another_visit(model: PageModel) -> None:
     act(model, "start")
     follower.join(20)
     assert not follower.is_alive()
-    assert model.page.visit.token != first.visit.token
+    assert model.page.attempt.token != first.attempt.token
     assert model.waiting
 
 
@@ -417,7 +417,7 @@ def test_a_token_that_opens_the_buyers_data_is_told_by_its_length(bare: Workbenc
 
 def test_a_buyer_who_cancels_brings_nothing(model: PageModel) -> None:
     """The address is called as it is, and no call follows."""
-    model.page.visit.arrive(Arrival("cancel", ""))
+    model.page.attempt.arrive(Arrival("cancel", ""))
     assert "without agreeing" in model.stage
     assert model.arrival
     assert [row.value for row in model.brought(model.arrival)][-1] == "none: nothing was saved"
@@ -445,7 +445,7 @@ def test_amazons_own_pages_are_a_link() -> None:
     """They refuse to be framed; the emulator's stand in the notebook."""
     for environment, frames in (("emulator", 1), ("sandbox", 0)):
         wb = workbench.open(environment=environment, buyer="you")
-        page = HostedPage(wb, wb.shop.new_visit(), "https://payments.amazon.com/checkout")
+        page = HostedPage(wb, wb.shop.new_attempt(), "https://payments.amazon.com/checkout")
         html = page._repr_mimebundle_()["text/html"]
         assert html.count("<iframe") == frames
         assert '<a href="https://payments.amazon.com/checkout" target="_blank"' in html
@@ -458,7 +458,7 @@ def test_on_a_hub_amazon_sends_the_buyer_to_the_hubs_address() -> None:
     try:
         for environment in ("sandbox", "emulator"):
             wb = workbench.open(environment=environment, buyer="you")
-            visit = wb.shop.new_visit()
+            visit = wb.shop.new_attempt()
             port = urlsplit(wb.shop.url).port
             there = f"https://hub.example/user/ann/proxy/{port}"
             back = there if environment == "sandbox" else wb.shop.url

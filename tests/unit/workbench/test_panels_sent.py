@@ -30,7 +30,7 @@ def wb() -> Iterator[Workbench]:
     """A workbench with one saved wallet, whose buyer is a script."""
     opened = workbench.open("emulator", "na", "script")
     opened.set_up_keys()
-    arrival = asyncio.run(opened.set_up_visit())
+    arrival = asyncio.run(opened.play_set_up())
     session = opened.client.complete_checkout_session(arrival.checkout_session_id)
     opened.client.get_charge_permission(session.charge_permission_id or "")
     yield opened

@@ -46,7 +46,7 @@ def played() -> Workbench:
     settings = {name: row.default for name, row in PARAMETERS.items()}
     wb = Workbench("emulator", REGIONS["na"], "script", settings, allow_live=False)
     wb.set_up_keys()
-    arrival = asyncio.run(wb.set_up_visit())
+    arrival = asyncio.run(wb.play_set_up())
     permission = wb.client.complete_checkout_session(arrival.checkout_session_id).charge_permission_id
     assert permission
     wb.client.create_charge(
