@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
+
+from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 
 __all__ = ["Exchange", "Step"]
 
@@ -37,6 +40,20 @@ class Exchange:
         details = body.get("statusDetails")
         state = details.get("state") if isinstance(details, Mapping) else None
         return str(body.get("reasonCode") or state or self.error)
+
+    @property
+    def answer(self) -> str:
+        """Status and outcome, for example ``422 SoftDeclined``, or that there was no answer, and why."""
+        if self.status is None:
+            return f"no answer: {self.error}" if self.error else "no answer"
+        return f"{self.status} {self.outcome}".strip()
+
+    @property
+    def url(self) -> str:
+        """Where the request went; a journal does not keep the scheme, but the emulator is plain and Amazon never is."""
+        host = self.headers.get("host") or self.headers.get("x-amz-pay-host", "")
+        scheme = "http" if urlsplit(f"//{host}").hostname in LOOPBACK_HOSTS else "https"
+        return f"{scheme}://{host}{self.path}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import json
 from datetime import UTC
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from amazonpay_nb.client.journal import Exchange, Journal
 
@@ -55,12 +54,10 @@ def _entry(exchange: Exchange) -> dict[str, Any]:
 
 
 def _request(exchange: Exchange) -> dict[str, Any]:
-    host = exchange.headers.get("host", "")
-    scheme = "http" if urlsplit(f"//{host}").hostname in {"127.0.0.1", "localhost", "::1"} else "https"
     body = {"postData": _text(exchange.request)} if exchange.request is not None else {}
     return {
         "method": exchange.method,
-        "url": f"{scheme}://{host}{exchange.path}",
+        "url": exchange.url,
         "httpVersion": _VERSION,
         "headers": _pairs(exchange.headers),
         "queryString": [], "cookies": [], "headersSize": _UNKNOWN, "bodySize": _UNKNOWN,

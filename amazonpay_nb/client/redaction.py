@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from amazonpay_nb.signing import read_authorization
+
 __all__ = ["keep_secrets_out", "redact"]
 
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)")
-_AUTHORIZATION = re.compile(r"(AMZN-PAY-[A-Z0-9-]+ PublicKeyId=[\w-]+, SignedHeaders=[\w;-]+, Signature=)((?s:.+))")
 
 
 def _hidden(_: Any) -> str:
@@ -33,8 +34,10 @@ def _buyer_id(value: Any) -> str:
 
 
 def _authorization(value: Any) -> str:
-    match = _AUTHORIZATION.fullmatch(str(value))
-    return match[1] + _length(match[2]) if match else _length(value)
+    parts = read_authorization(str(value))
+    if parts is None or not parts.algorithm.startswith("AMZN-PAY-"):
+        return _length(value)
+    return str(parts._replace(signature=_length(parts.signature)))
 
 
 # Field or header, in lower case without "-" and "_"  ->  how it is masked.

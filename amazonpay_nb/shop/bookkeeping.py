@@ -120,6 +120,5 @@ def happenings(journal: Journal) -> list[Happening]:
 
 def _happening(entry: Any) -> Happening:
     if isinstance(entry, Exchange):
-        answer = "no answer" if entry.status is None else str(entry.status)
-        return Happening(False, f"{entry.method} {entry.path}", f"{answer} {entry.outcome}".strip(), entry.failed)
+        return Happening(False, f"{entry.method} {entry.path}", entry.answer, entry.failed)
     return Happening(SHOP_SERVER not in (entry.source, entry.target), entry.text)

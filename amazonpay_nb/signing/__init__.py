@@ -6,6 +6,7 @@ are verified and never compared. The doctor works the same way: `mistakes` makes
 one that the signature fits is the one that was made.
 """
 
+from amazonpay_nb.signing.authorization import Authorization, read_authorization
 from amazonpay_nb.signing.mistakes import SentRequest
 from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import (
@@ -26,9 +27,10 @@ from amazonpay_nb.signing.steps import (
 from amazonpay_nb.signing.verify import (
     MAX_AGE,
     MAX_AHEAD,
-    Authorization,
     SignatureMismatch,
     check_headers,
+    explain_payload,
+    explain_request,
     parse_authorization,
     parse_date,
     verify_authorized,
@@ -50,11 +52,14 @@ __all__ = [
     "canonical_query",
     "canonical_request",
     "check_headers",
+    "explain_payload",
+    "explain_request",
     "format_date",
     "joined_headers",
     "parse_authorization",
     "parse_date",
     "probable_step",
+    "read_authorization",
     "sign",
     "sign_payload",
     "sign_request",

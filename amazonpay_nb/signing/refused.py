@@ -11,15 +11,10 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 from amazonpay_nb.errors import ApiError, SigningError
+from amazonpay_nb.signing.authorization import Authorization
 from amazonpay_nb.signing.mistakes import SentRequest, in_request
 from amazonpay_nb.signing.steps import Headers, canonical_query, canonical_request, joined_headers, string_to_sign
-from amazonpay_nb.signing.verify import (
-    Authorization,
-    SignatureMismatch,
-    check_headers,
-    parse_date,
-    verify_request,
-)
+from amazonpay_nb.signing.verify import SignatureMismatch, check_headers, explain_request, parse_date
 
 __all__ = ["probable_step"]
 
@@ -81,7 +76,7 @@ def _signature(refusal: ApiError, sent: SentRequest, public_key: str, _: str) ->
     quoted = _SIGNING_STRING.search(refusal.amazon_message)
     theirs = quoted[1] if quoted else ""
     date = parse_date(joined_headers(sent.headers)["x-amz-pay-date"])
-    own = verify_request(sent.method, sent.path, sent.query, sent.headers, sent.body, public_key, now=date)
+    own = explain_request(sent.method, sent.path, sent.query, sent.headers, sent.body, public_key, now=date)
     if own is not None:
         return SignatureMismatch(own.finding, _BY_ITSELF if own.finding == "key-or-content" else own.explanation)
     if not theirs:

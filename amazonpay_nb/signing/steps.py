@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from amazonpay_nb.errors import SigningError
+from amazonpay_nb.signing.authorization import Authorization
 
 __all__ = [
     "DATE_FORMAT",
@@ -118,7 +119,7 @@ def canonical_of(method: str, path: str, query: str, values: dict[str, str], sig
 
 
 def string_to_sign(canonical: str, *, algorithm: str) -> str:
-    """Return the text whose RSA-PSS signature authorises a request.
+    """Return the text whose RSA-PSS signature authorizes a request.
 
     Args:
         canonical: The canonical request, or the payload of a button.
@@ -158,7 +159,7 @@ def authorization_header(public_key_id: str, signed_headers: str, signature: str
     """
     if not _KEY_ID.fullmatch(public_key_id):
         raise SigningError("There is no usable public key id.", advice="Give the id that Amazon shows for the key.")
-    return f"{algorithm} PublicKeyId={public_key_id}, SignedHeaders={signed_headers}, Signature={signature}"
+    return str(Authorization(algorithm, public_key_id, signed_headers, signature))
 
 
 def sign_request(

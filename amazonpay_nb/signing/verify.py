@@ -6,10 +6,9 @@ Spec: "Signing requests"; "Add the Amazon Pay button".
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amazonpay_nb.errors import SigningError
+from amazonpay_nb.signing.authorization import Authorization, read_authorization
 from amazonpay_nb.signing.mistakes import Mistake, SentRequest, in_canonical, in_payload, in_request
 from amazonpay_nb.signing.steps import (
     HASH,
@@ -36,9 +36,10 @@ from amazonpay_nb.signing.steps import (
 __all__ = [
     "MAX_AGE",
     "MAX_AHEAD",
-    "Authorization",
     "SignatureMismatch",
     "check_headers",
+    "explain_payload",
+    "explain_request",
     "parse_authorization",
     "parse_date",
     "verify_authorized",
@@ -51,7 +52,6 @@ MAX_AGE = timedelta(minutes=15)
 MAX_AHEAD = timedelta(seconds=5)
 
 _DATE = re.compile(r"\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-_AUTHORIZATION = re.compile(r"(\S+) PublicKeyId=([^\s,]+), ?SignedHeaders=([^\s,]+), ?Signature=(\S+)")
 
 
 class SignatureMismatch(SigningError):
@@ -68,15 +68,6 @@ class SignatureMismatch(SigningError):
         self.finding = finding
         self.explanation = explanation
         self.string_to_sign = string_to_sign
-
-
-class Authorization(NamedTuple):
-    """The four parts of an authorization header; `signed_headers` is verbatim."""
-
-    algorithm: Algorithm
-    public_key_id: str
-    signed_headers: str
-    signature: str
 
 
 def parse_date(text: str) -> datetime:
@@ -97,11 +88,11 @@ def parse_authorization(value: str) -> Authorization:
     Raises:
         SignatureMismatch: It does not have the documented form, or names an unknown algorithm.
     """
-    if not (match := _AUTHORIZATION.fullmatch(value)):
-        form = "ALGORITHM PublicKeyId=…, SignedHeaders=…, Signature=…"
-        raise SignatureMismatch("authorization", f"The authorization header has not the form {form!r}; build it so.")
-    algorithm, public_key_id, signed_headers, signature = match.groups()
-    return Authorization(_algorithm(algorithm), public_key_id, signed_headers, signature)
+    authorization = read_authorization(value)
+    if authorization is None or re.search(r"\s", authorization.signature):
+        form = str(Authorization("ALGORITHM", "…", "…", "…"))
+        raise SignatureMismatch("authorization", f"The authorization header does not have the form {form!r}.")
+    return authorization._replace(algorithm=_algorithm(authorization.algorithm))
 
 
 def check_headers(headers: Headers, now: datetime) -> Authorization:
@@ -138,63 +129,77 @@ def _check_signed(values: Mapping[str, str], authorization: Authorization) -> No
 
 def verify_request(
     method: str, path: str, query: str, headers: Headers, body: bytes, public_key: str, now: datetime | None = None
-) -> SignatureMismatch | None:
-    """Return None when the request carries a good signature, else what is wrong with it; bad input raises nothing.
+) -> None:
+    """Return when the request carries a good signature.
 
     Args:
         path: Raw, as received.
         query: Raw, as received, without ``?``.
         public_key: PEM.
         now: An aware moment; the current time by default.
+    Raises:
+        SignatureMismatch: It does not, whatever is wrong with it.
     Spec: "Signing requests".
     """
-
-    def check() -> None:
-        authorization = check_headers(headers, now or datetime.now(UTC))
-        sent = SentRequest(method, path, query, headers, authorization.signed_headers, body)
-        _require_fit(_readings(sent, joined_headers(headers)), lambda: _other_requests(sent), authorization, public_key)
-
-    return _mismatch(check)
+    authorization = check_headers(headers, now or datetime.now(UTC))
+    sent = SentRequest(method, path, query, headers, authorization.signed_headers, body)
+    verify_authorized(sent, joined_headers(headers), authorization, public_key)
 
 
-def verify_authorized(
-    sent: SentRequest, values: dict[str, str], authorization: Authorization, public_key: str
+def explain_request(
+    method: str, path: str, query: str, headers: Headers, body: bytes, public_key: str, now: datetime | None = None
 ) -> SignatureMismatch | None:
+    """Return what is wrong with the signature of a request, or None; the arguments are those of `verify_request`."""
+    return _caught(lambda: verify_request(method, path, query, headers, body, public_key, now))
+
+
+def verify_authorized(sent: SentRequest, values: dict[str, str], authorization: Authorization, public_key: str) -> None:
     """Do the rest of `verify_request` for a server that has looked at the headers and their date already.
 
     Args:
         values: The headers as `joined_headers` gives them.
         authorization: What `parse_authorization` made of theirs.
         public_key: PEM.
+    Raises:
+        SignatureMismatch: The signature does not fit.
     """
-
-    def check() -> None:
-        _check_signed(values, authorization)
+    _check_signed(values, authorization)
+    with _refusing_what_cannot_be_signed():
         _require_fit(_readings(sent, values), lambda: _other_requests(sent), authorization, public_key)
 
-    return _mismatch(check)
 
+def verify_payload(payload: str, signature: str, algorithm: str, public_key: str) -> None:
+    """Return when *signature* covers exactly this *payload*.
 
-def verify_payload(payload: str, signature: str, algorithm: str, public_key: str) -> SignatureMismatch | None:
-    """Return None when *signature* covers exactly this *payload*, else what is wrong; bad input raises nothing.
-
+    Raises:
+        SignatureMismatch: It does not, whatever is wrong with it.
     Spec: "Add the Amazon Pay button".
     """
-
-    def check() -> None:
-        authorization = Authorization(_algorithm(algorithm), "", "", signature)
+    authorization = Authorization(_algorithm(algorithm), "", "", signature)
+    with _refusing_what_cannot_be_signed():
         _require_fit([payload], lambda: in_payload(payload), authorization, public_key)
 
-    return _mismatch(check)
+
+def explain_payload(payload: str, signature: str, algorithm: str, public_key: str) -> SignatureMismatch | None:
+    """Return what is wrong with the signature of a payload, or None; the arguments are those of `verify_payload`."""
+    return _caught(lambda: verify_payload(payload, signature, algorithm, public_key))
 
 
-def _mismatch(check: Callable[[], None]) -> SignatureMismatch | None:
+@contextmanager
+def _refusing_what_cannot_be_signed() -> Iterator[None]:
+    try:
+        yield
+    except SignatureMismatch:
+        raise
+    except SigningError as error:
+        raise SignatureMismatch("malformed", f"{error.message} {error.advice}") from None
+
+
+def _caught(check: Callable[[], None]) -> SignatureMismatch | None:
     try:
         check()
     except SignatureMismatch as mismatch:
         return mismatch.with_traceback(None)
-    except SigningError as error:  # nothing that could have been signed
-        return SignatureMismatch("malformed", f"{error.message} {error.advice}")
     return None
 
 
@@ -217,7 +222,8 @@ def _require_fit(
     readings: Iterable[str], mistakes: Callable[[], Iterable[Mistake]], authorization: Authorization, public_key: str
 ) -> None:
     # Return if the signature fits one reading of what was received; else say which mistake it does fit.
-    algorithm, key, signature = authorization.algorithm, _public_key(public_key), _decoded(authorization.signature)
+    algorithm, key = Algorithm(authorization.algorithm), _public_key(public_key)
+    signature = _decoded(authorization.signature)
     received = []
     for reading in readings:
         received.append(reading)

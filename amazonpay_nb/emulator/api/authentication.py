@@ -50,9 +50,10 @@ def authenticate(world: World, operation: Operation, sent: Sent) -> Merchant:
         raise Refusal(401, "UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
     _check_environment(unquote(sent.raw_path), authorization.public_key_id)
     signed = SentRequest(sent.method, sent.raw_path, sent.query, sent.pairs, authorization.signed_headers, sent.body)
-    mismatch = verify_authorized(signed, headers, authorization, merchant.keys[authorization.public_key_id])
-    if mismatch is not None:
-        raise Refusal(403, "InvalidRequestSignature", _explain(mismatch, authorization.signature))
+    try:
+        verify_authorized(signed, headers, authorization, merchant.keys[authorization.public_key_id])
+    except SignatureMismatch as mismatch:
+        raise Refusal(403, "InvalidRequestSignature", _explain(mismatch, authorization.signature)) from None
     if headers.get(_DELEGATION_HEADER):
         raise Refusal(403, "InvalidAuthorizationToken", "No merchant account has delegated anything to this one.")
     _refuse_as_asked(world, operation.name, headers.get(SIMULATION_HEADER, ""))

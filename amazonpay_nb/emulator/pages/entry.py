@@ -13,7 +13,7 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.sessions import new_session
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
-from amazonpay_nb.signing import verify_payload
+from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.flows import misfits, nearest_flow
 from amazonpay_nb.spec.requests import LOOPBACK_HOSTS, ButtonPayload, MobilePayload, ProductType, SignInPayload
 
@@ -38,16 +38,15 @@ def start(world: World, form: dict[str, str], origin: str, own_host: str | None 
     merchant = _merchant_of_key(world, form)
     _check_origins(world, own_host, (origin, form.get("origin_url", ""), form.get("merchantDomain", "")))
     payload = form.get("payloadJSON", "")
-    mismatch = verify_payload(
-        payload, form.get("signature", ""), form.get("algorithm") or _DEFAULT_ALGORITHM,
-        merchant.keys[form["publicKeyId"]],
-    )  # fmt: skip
-    if mismatch is not None:
+    signature, algorithm = form.get("signature", ""), form.get("algorithm") or _DEFAULT_ALGORITHM
+    try:
+        verify_payload(payload, signature, algorithm, merchant.keys[form["publicKeyId"]])
+    except SignatureMismatch as mismatch:
         raise Refusal(
             403, "InvalidSignatureError",
             f"Signature does not match signedString {mismatch.string_to_sign} for merchant {merchant.merchant_id}. "
             f"{mismatch.explanation}",
-        )  # fmt: skip
+        ) from None  # fmt: skip
     return _opened(world, merchant, form, parsed_json(payload.encode(), "payloadJSON"))
 
 

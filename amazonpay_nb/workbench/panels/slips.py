@@ -25,11 +25,11 @@ from amazonpay_nb.signing import (
     SignatureMismatch,
     authorization_header,
     canonical_request,
+    explain_request,
     format_date,
     joined_headers,
     parse_date,
     string_to_sign,
-    verify_request,
 )
 from amazonpay_nb.signing.keys import MerchantKeys, generate
 from amazonpay_nb.signing.steps import HASH, PSS
@@ -121,7 +121,7 @@ def diagnose(sent: SentRequest, keys: MerchantKeys, slip: str) -> Diagnosis:
     attempt = SLIPS[slip].change(good)
     now = parse_date(joined_headers(sent.headers)[_DATE])
     arrived, headers = attempt.sent, attempt.headers(keys.public_key_id)
-    mismatch = verify_request(
+    mismatch = explain_request(
         arrived.method, arrived.path, arrived.query, headers, arrived.body, keys.public_pem, now=now
     )
     signed, received = canonical_request(*attempt.signed), canonical_request(*arrived)

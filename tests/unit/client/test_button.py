@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from amazonpay_nb.client.button import button_config, embed, set_up_payload, sign_button
-from amazonpay_nb.signing import verify_payload
+from amazonpay_nb.signing import explain_payload
 from amazonpay_nb.signing.keys import MerchantKeys, generate, with_id
 from amazonpay_nb.spec.flows import FLOWS, flow_of, lookup
 from amazonpay_nb.spec.regions import REGIONS
@@ -31,7 +31,7 @@ def test_the_signature_covers_the_text_that_goes_into_the_page(name: str) -> Non
     """Whatever the payload holds, the page's text verifies."""
     signed = sign_button({"merchantMetadata": {"merchantStoreName": name}}, KEYS)
 
-    assert verify_payload(signed.payload_json, signed.signature, signed.algorithm, KEYS.public_pem) is None
+    assert explain_payload(signed.payload_json, signed.signature, signed.algorithm, KEYS.public_pem) is None
     assert json.loads(signed.payload_json)["merchantMetadata"]["merchantStoreName"] == name
 
 

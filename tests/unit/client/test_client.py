@@ -30,7 +30,7 @@ from amazonpay_nb.errors import (
     UnauthorizedError,
 )
 from amazonpay_nb.shop.buyer import approve
-from amazonpay_nb.signing import parse_authorization, verify_request
+from amazonpay_nb.signing import explain_request, parse_authorization
 from amazonpay_nb.signing.keys import generate, with_id
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.reasons import REASONS, Retry
@@ -139,7 +139,7 @@ def test_the_environment_stands_in_the_key_or_in_the_path(keys: Any, environment
     [request] = amazon.sent
     assert request.url.path == path + CHARGE
     pairs = request.headers.multi_items()
-    assert verify_request("GET", path + CHARGE, "", pairs, b"", KEYS.public_pem, now=NOON) is None
+    assert explain_request("GET", path + CHARGE, "", pairs, b"", KEYS.public_pem, now=NOON) is None
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_the_object_id_cannot_change_the_path() -> None:
     path = "/v2/buyers/Atza%7CIw%2BE%2F..%2F%C3%A9%3Fx%3D1%23y"
     assert request.url.raw_path.decode() == path
     pairs = request.headers.multi_items()
-    assert verify_request("GET", path, "", pairs, b"", KEYS.public_pem, now=NOON) is None
+    assert explain_request("GET", path, "", pairs, b"", KEYS.public_pem, now=NOON) is None
 
 
 def test_the_auth_alone_serves_any_httpx_client() -> None:
@@ -185,7 +185,7 @@ def test_the_auth_alone_serves_any_httpx_client() -> None:
     [request] = amazon.sent
     assert request.headers["x-amz-pay-region"] == "jp"
     pairs = request.headers.multi_items()
-    assert verify_request("GET", "/v2/charges/1", "b=2&a=1", pairs, b"", KEYS.public_pem, now=NOON) is None
+    assert explain_request("GET", "/v2/charges/1", "b=2&a=1", pairs, b"", KEYS.public_pem, now=NOON) is None
 
 
 # ---- what a request holds --------------------------------------------------------------------------------------------
@@ -279,7 +279,9 @@ def test_what_may_pass_is_tried_again(trouble: int | Exception) -> None:
     for request in (one, two):
         signed_at = datetime.strptime(request.headers["x-amz-pay-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         pairs = request.headers.multi_items()
-        assert verify_request("POST", "/v2/charges", "", pairs, request.content, KEYS.public_pem, now=signed_at) is None
+        assert (
+            explain_request("POST", "/v2/charges", "", pairs, request.content, KEYS.public_pem, now=signed_at) is None
+        )
 
 
 def test_a_decline_is_never_tried_again_whatever_its_status() -> None:

@@ -22,9 +22,12 @@ from amazonpay_nb.signing import (
     authorization_header,
     canonical_query,
     canonical_request,
+    explain_payload,
+    explain_request,
     format_date,
     parse_authorization,
     parse_date,
+    read_authorization,
     sign,
     sign_payload,
     sign_request,
@@ -87,7 +90,7 @@ def signature_of(text: str, scheme: Any) -> str:
 
 def verify(sent: SentRequest, authorization: str, now: datetime = NOW) -> SignatureMismatch | None:
     headers = [*sent.headers, ("Authorization", authorization)]
-    return verify_request(sent.method, sent.path, sent.query, headers, sent.body, PUBLIC_KEY, now)
+    return explain_request(sent.method, sent.path, sent.query, headers, sent.body, PUBLIC_KEY, now)
 
 
 def finding(mismatch: SignatureMismatch | None) -> str | None:
@@ -117,7 +120,7 @@ def test_the_canonical_request_is_the_recorded_one(case: dict[str, Any]) -> None
 def test_a_recorded_request_is_judged_as_recorded(case: dict[str, Any]) -> None:
     """Requests of the official SDKs verify; altered ones are refused, and the finding names the alteration."""
     sent, now = recorded(case)
-    mismatch = verify_request(*sent[:4], sent.body, PUBLIC_KEYS[case["public_key"]], now)
+    mismatch = explain_request(*sent[:4], sent.body, PUBLIC_KEYS[case["public_key"]], now)
     assert (mismatch is None) is case["valid"]
     assert finding(mismatch) == WRONG_REQUESTS.get(case["id"])
     assert mismatch is None or mismatch.string_to_sign == case["string_to_sign"]
@@ -137,7 +140,7 @@ def test_a_recorded_authorization_is_read(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("text", ["signed_text", "payload_json"])
 def test_a_recorded_button_is_judged_as_recorded(case: dict[str, Any], text: str) -> None:
     """Only the exact text that was signed is accepted."""
-    mismatch = verify_payload(case[text], case["signature"], case["algorithm"], PUBLIC_KEYS[case["public_key"]])
+    mismatch = explain_payload(case[text], case["signature"], case["algorithm"], PUBLIC_KEYS[case["public_key"]])
     assert (mismatch is None) is case[f"valid_for_{text}"]
     assert finding(mismatch) == (None if text == "signed_text" else WRONG_BUTTONS.get(case["id"]))
     assert string_to_sign(case["signed_text"], algorithm=case["algorithm"]) == case["string_to_sign"]
@@ -206,8 +209,8 @@ def test_what_is_signed_verifies(
 def test_a_signed_payload_verifies_alone(payload: str, algorithm: Algorithm) -> None:
     """A payload verifies under its own algorithm, and any other text is refused."""
     signature = sign_payload(payload, PRIVATE_KEY, algorithm=algorithm)
-    assert verify_payload(payload, signature, algorithm, PUBLIC_KEY) is None
-    assert finding(verify_payload(payload + " ", signature, algorithm, PUBLIC_KEY)) in {
+    assert explain_payload(payload, signature, algorithm, PUBLIC_KEY) is None
+    assert finding(explain_payload(payload + " ", signature, algorithm, PUBLIC_KEY)) in {
         "payload-re-encoded",
         "key-or-content",
     }
@@ -231,7 +234,7 @@ def test_no_character_of_the_signature_can_change(data: st.DataObject) -> None:
     letter = data.draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= -_"))
     assume(signature[at] != letter)
     tampered = signature[:at] + letter + signature[at + 1 :]
-    assert verify_payload(BODY, tampered, Algorithm.V2, PUBLIC_KEY) is not None
+    assert explain_payload(BODY, tampered, Algorithm.V2, PUBLIC_KEY) is not None
 
 
 @pytest.mark.parametrize("part", ["method", "path", "query"])
@@ -252,7 +255,7 @@ def test_two_signatures_of_one_text_differ_and_both_fit() -> None:
     """RSASSA-PSS is randomised."""
     one, other = (sign_payload(BODY, PRIVATE_KEY) for _ in range(2))
     assert one != other
-    assert [verify_payload(BODY, each, Algorithm.V2, PUBLIC_KEY) for each in (one, other)] == [None, None]
+    assert [explain_payload(BODY, each, Algorithm.V2, PUBLIC_KEY) for each in (one, other)] == [None, None]
 
 
 def test_the_salt_lengths_are_the_documented_ones() -> None:
@@ -428,7 +431,7 @@ def test_the_doctor_notices_that_the_second_step_was_left_out() -> None:
 )
 def test_the_doctor_names_how_another_payload_was_written(expected: str, signed: str) -> None:
     """The page holds compact JSON; the signature covers it written otherwise."""
-    mismatch = verify_payload(BODY, sign_payload(signed, PRIVATE_KEY), Algorithm.V2, PUBLIC_KEY)
+    mismatch = explain_payload(BODY, sign_payload(signed, PRIVATE_KEY), Algorithm.V2, PUBLIC_KEY)
     assert finding(mismatch) == expected
 
 
@@ -459,7 +462,7 @@ def test_a_missing_or_empty_header_is_named(name: str) -> None:
 
 def test_a_request_without_authorization_is_refused() -> None:
     """Nothing to verify."""
-    mismatch = verify_request("GET", "/v2/charges", "", HEADERS, b"", PUBLIC_KEY, NOW)
+    mismatch = explain_request("GET", "/v2/charges", "", HEADERS, b"", PUBLIC_KEY, NOW)
     assert mismatch is not None
     assert (mismatch.finding, mismatch.string_to_sign) == ("missing-header", "")
 
@@ -496,8 +499,8 @@ def test_the_current_time_is_the_default() -> None:
     """A request signed now verifies now."""
     sent = SENT.with_header("x-amz-pay-date", format_date(datetime.now(UTC)))
     headers = [*sent.headers, ("authorization", signed_over(sent))]
-    assert verify_request(*sent[:3], headers, sent.body, PUBLIC_KEY) is None
-    assert finding(verify_request(*SENT[:3], [*HEADERS, headers[-1]], SENT.body, PUBLIC_KEY)) == "date-too-old"
+    assert explain_request(*sent[:3], headers, sent.body, PUBLIC_KEY) is None
+    assert finding(explain_request(*SENT[:3], [*HEADERS, headers[-1]], SENT.body, PUBLIC_KEY)) == "date-too-old"
 
 
 @pytest.mark.parametrize(
@@ -547,8 +550,8 @@ def test_any_text_in_the_place_of_a_signature_ends_in_a_finding(value: str, publ
     authorization = f"{Algorithm.V2} PublicKeyId=K, SignedHeaders={SIGNED}, Signature={value}"
     for text in (value, authorization):
         headers = [*HEADERS, ("authorization", text)]
-        assert verify_request("GET", value, value, headers, value.encode("utf-8", "replace"), public_key, NOW)
-    assert isinstance(verify_payload(value, value, value, public_key), SignatureMismatch)
+        assert explain_request("GET", value, value, headers, value.encode("utf-8", "replace"), public_key, NOW)
+    assert isinstance(explain_payload(value, value, value, public_key), SignatureMismatch)
 
 
 @pytest.mark.parametrize("part", ["method", "path", "query"])
@@ -561,7 +564,7 @@ def test_a_part_that_cannot_be_hashed_is_malformed(part: str, text: str) -> None
 
 def test_a_payload_that_cannot_be_hashed_is_malformed() -> None:
     """Half a character has no bytes."""
-    assert finding(verify_payload("\ud800", sign_payload("", PRIVATE_KEY), Algorithm.V2, PUBLIC_KEY)) == "malformed"
+    assert finding(explain_payload("\ud800", sign_payload("", PRIVATE_KEY), Algorithm.V2, PUBLIC_KEY)) == "malformed"
 
 
 @pytest.mark.parametrize(
@@ -577,15 +580,43 @@ def test_a_payload_that_cannot_be_hashed_is_malformed() -> None:
 def test_a_public_key_that_is_none_verifies_nothing(public_key: str) -> None:
     """Amazon takes RSA keys of 2048 bits only."""
     signature = sign_payload(BODY, PRIVATE_KEY)
-    assert finding(verify_payload(BODY, signature, Algorithm.V2, public_key)) == "public-key"
+    assert finding(explain_payload(BODY, signature, Algorithm.V2, public_key)) == "public-key"
 
 
-def test_a_mismatch_can_be_raised_and_is_a_signing_error() -> None:
-    """A caller who prefers an exception raises what was returned."""
-    mismatch = verify_payload(BODY, "AAAA", "no such algorithm", PUBLIC_KEY)
+def test_a_check_cannot_be_forgotten() -> None:
+    """`verify_*` raise, so whoever ignores what they return accepts no forgery; `explain_*` return the same."""
+    signature = sign_payload(BODY, PRIVATE_KEY)
+    verify_payload(BODY, signature, Algorithm.V2, PUBLIC_KEY)
+    with pytest.raises(SignatureMismatch) as forged:
+        verify_payload(BODY + " ", signature, Algorithm.V2, PUBLIC_KEY)
+    headers = [*SENT.headers, ("authorization", signed_over(SENT))]
+    verify_request(*SENT[:3], headers, SENT.body, PUBLIC_KEY, NOW)
+    with pytest.raises(SignatureMismatch) as altered:
+        verify_request(*SENT[:3], headers, SENT.body + b" ", PUBLIC_KEY, NOW)
+    explained = explain_payload(BODY + " ", signature, Algorithm.V2, PUBLIC_KEY)
+    assert finding(explained) == forged.value.finding
+    assert altered.value.finding == "body-re-encoded"
+    with pytest.raises(SignatureMismatch):
+        verify_payload("\ud800", signature, Algorithm.V2, PUBLIC_KEY)
+
+
+def test_a_mismatch_is_a_signing_error() -> None:
+    """What is returned has no traceback, so that it keeps no frames alive."""
+    mismatch = explain_payload(BODY, "AAAA", "no such algorithm", PUBLIC_KEY)
     assert finding(mismatch) == "algorithm"
     assert isinstance(mismatch, SigningError)
     assert mismatch.__traceback__ is None
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_the_header_is_read_as_it_is_written(blank: str) -> None:
+    """Whoever writes, verifies or masks the header uses one grammar; the SDKs differ in the blank after a comma."""
+    parts = Authorization(Algorithm.V2, "KEY", "accept;content-type", "c2lnbmF0dXJl")
+    assert read_authorization(str(parts)) == parts == parse_authorization(str(parts).replace(", ", f",{blank}"))
+    masked = read_authorization(str(parts._replace(signature="(12 characters)")))
+    assert masked is not None
+    assert masked.signature == "(12 characters)"
+    assert read_authorization("Bearer token") is None
 
 
 # ---- what cannot be signed ---------------------------------------------------------------------------------------
