@@ -1,4 +1,4 @@
-# Everything a newcomer, an engineer or CI types. The environment makes itself, in .venv, on the first call.
+# Every command for a newcomer, an engineer or CI. The first call creates the environment in .venv.
 # Any target takes arguments as ARGS:  make run ARGS='-p region eu'
 
 UV_VERSION := 0.13.9
@@ -7,12 +7,12 @@ PYTHONS    := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python
 RECENT     := import sys; sys.exit(sys.version_info < (3, 11))
 READY      := .venv/.ready
 PY         := .venv/bin/python
-# loadfile keeps a notebook's cells on one kernel; xdist's default would spread them over two.
+# loadfile keeps a notebook's cells on one kernel; xdist's default would split them between two.
 PYTEST     := $(PY) -m pytest -n 2 --dist loadfile
 UNIT       := $(PYTEST) -p no:nbval tests
 NOTEBOOKS  := $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout 120 \
               --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
-# What money and signatures hang on: every branch of these is run by a test.
+# Money and signatures depend on these files: tests run every branch of them.
 EXACT      := amazonpay_nb/spec/*,amazonpay_nb/signing/*,amazonpay_nb/emulator/rules/transitions.py
 
 # A reader's own IPython start-up files must not change what a notebook prints.
@@ -39,7 +39,7 @@ unit: $(READY) ## run the tests without the notebooks
 test-notebooks: $(READY) ## run the notebooks against their committed outputs
 	@$(NOTEBOOKS) $(ARGS)
 
-check: $(READY) ## everything that must hold before a change lands
+check: $(READY) ## the gate: everything that must pass before a change lands
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
@@ -48,40 +48,40 @@ check: $(READY) ## everything that must hold before a change lands
 	$(PY) docs/regenerate.py notebooks --check
 	@$(MAKE) --no-print-directory test
 
-format: $(READY) ## let ruff lay out the code and repair what it safely can
+format: $(READY) ## let ruff format the code and fix what it safely can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-coverage: $(READY) ## every branch of the tables, the signing and the rules is run by a test
+coverage: $(READY) ## verify that tests run every branch of the tables, the signing and the rules
 	$(PY) -m coverage run -m pytest -p no:nbval -q tests/unit tests/contract tests/flows
 	$(PY) -m coverage report --include='$(EXACT)' --fail-under=100
 
-proofs: $(READY) ## what only shows in the long run: 50 kills under load, every fault and attack, random requests and walks
+proofs: $(READY) ## the long tests: 50 kills under load, every fault and attack, random requests and walks
 	@AMAZONPAY_NB_KILLS=50 $(PYTEST) -p no:nbval tests/faults tests/contract/test_openapi.py \
 	    tests/contract/test_random_walks.py $$($(PY) -m tests.attacks.table) $(ARGS)
 
 bench: $(READY) ## measure, and print ratios
 	@$(PY) -m bench $(ARGS)
 
-notebooks: $(READY) ## run the notebooks again and write their outputs
+notebooks: $(READY) ## run the notebooks and write their outputs
 	@$(PY) docs/regenerate.py notebooks $(ARGS)
 
-docs: $(READY) ## write the generated pages again
+docs: $(READY) ## write the generated pages
 	@$(PY) docs/regenerate.py docs $(ARGS)
 
-lock: $(READY) ## resolve the dependencies again; ARGS=--upgrade takes the newest
+lock: $(READY) ## resolve the dependencies; ARGS=--upgrade picks the newest versions
 	$(UV) export --quiet --format requirements-txt --no-emit-project --all-extras --no-header $(ARGS) \
 	    --output-file requirements.lock
 
-clean: ## remove what runs and tests leave behind
+clean: ## remove the files that runs and tests leave behind
 	rm -rf out .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find amazonpay_nb bench docs notebooks tests -name __pycache__ -prune -exec rm -rf {} +
 	find notebooks -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
-distclean: clean ## and the environment too
+distclean: clean ## remove the environment as well
 	rm -rf .venv
 
-# The stamp is newer than both files exactly while the environment fits them, so a second call installs nothing.
+# The stamp is newer than both files only while the environment matches them, so a second call installs nothing.
 $(READY): pyproject.toml requirements.lock | $(PY) $(filter .venv/bin/uv,$(UV))
 	@echo 'Installing the locked dependencies into .venv ...'
 	@UV_COMPILE_BYTECODE=1 $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements.lock
@@ -91,7 +91,7 @@ $(READY): pyproject.toml requirements.lock | $(PY) $(filter .venv/bin/uv,$(UV))
 .venv/bin/uv: | $(PY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-# The first Python that is recent enough and can make an environment, which Debian's cannot without python3-venv.
+# The first Python that is recent enough and can create an environment; Debian's needs python3-venv for that.
 $(PY):
 	@tried=; for python in $(PYTHONS); do \
 	    "$$python" -c '$(RECENT)' 2>/dev/null || continue; \
@@ -101,8 +101,8 @@ $(PY):
 	    elif "$$python" -c 'import ensurepip' 2>/dev/null; then "$$python" -m venv --clear .venv && exit 0; fi; \
 	done; \
 	if [ -z "$$tried" ]; then \
-	    echo 'No Python 3.11 or newer found. Install one, or name it: make PYTHON=/path/to/python3.12' >&2; \
+	    echo 'No Python 3.11 or newer found. Install one, or pass its path: make PYTHON=/path/to/python3.12' >&2; \
 	else \
-	    echo "No virtual environment can be made with$$tried." \
+	    echo "Cannot create a virtual environment with$$tried." \
 	         'Install python3-venv (on Debian: apt-get install python3-venv), or uv.' >&2; \
 	fi; exit 1
