@@ -16,7 +16,6 @@ from amazonpay_nb.spec.regions import Region
 
 __all__ = [
     "PAYMENT_METHOD_ON_FILE",
-    "PLACEMENTS",
     "SignedPayload",
     "button_config",
     "button_text",
@@ -32,15 +31,6 @@ __all__ = [
 ]
 
 PAYMENT_METHOD_ON_FILE = "PaymentMethodOnFile"
-# Flow → where on the site its button may stand, the usual place first.  Inferred: Amazon ties no flow to a place.
-PLACEMENTS = {
-    "setup": ("Other", "Home", "Product", "Cart", "Checkout"),
-    "update": ("Other",),
-    "express": ("Cart", "Product", "Checkout"),
-    "end-of-checkout": ("Checkout",),
-    "sign-in": ("Home", "Other"),
-    "amazon-sign-in": ("Home", "Other"),
-}
 # Product types that differ from the others: where the page keeps the signed payload, and what the button says.
 _CONFIGS = {"SignIn": "signInConfig"}
 _TEXTS = {"SignIn": "Sign in with Amazon", "SignInAndSetup": "Sign in with Amazon"}
@@ -250,7 +240,7 @@ def place(payload: Payload, product_type: str, placement: str = "") -> str:
         ConfigurationError: The flow's button does not stand there.
     """
     flow = flow_of(payload, product_type)
-    allowed = PLACEMENTS[flow.name]
+    allowed = flow.placements
     if placement and placement not in allowed:
         raise ConfigurationError(
             f"placement={placement!r} does not fit the flow {flow.title!r}.", advice=f"Choose {' or '.join(allowed)}."

@@ -6,7 +6,7 @@
     ride.refund(fare, wb.amount)
     ride.ledger()
 
-Nothing in here knows a case: how each is set up and paid stands in `spec.use_cases`.
+Nothing in here knows a case: how each is set up and paid is in `spec.words`.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
 from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
-from amazonpay_nb.spec.use_cases import payments_of
+from amazonpay_nb.spec.words import payments_of
 from amazonpay_nb.workbench.bench import HostedPage, Workbench
 from amazonpay_nb.workbench.show import show
 
@@ -64,7 +64,7 @@ class Story:
 
     Args:
         wb: An open workbench that has its keys.
-        use_case: One of `spec.use_cases`.
+        use_case: One of `spec.words.USE_CASES`.
     Raises:
         ValueError: There is no such use case.
     """

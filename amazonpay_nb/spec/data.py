@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-__all__ = ["STRICT", "DataError", "as_kind", "read"]
+__all__ = ["STRICT", "DataError", "as_kind", "named", "read"]
 
 FOLDER = Path(__file__).parent
 STRICT = ConfigDict(extra="forbid")  # a misspelled key is refused, never ignored
@@ -32,6 +32,12 @@ def read(name: str) -> dict[str, Any]:
         return tomllib.loads((FOLDER / name).read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{name}: {error}") from None
+
+
+def named(table: dict[str, Any], *groups: str, key: str = "name") -> dict[str, Any]:
+    """Return a table in which each row of the *groups* holds its own name under *key*."""
+    rows = {group: {name: row | {key: name} for name, row in table[group].items()} for group in groups}
+    return table | rows
 
 
 def as_kind(name: str, table: Any, kind: type[T]) -> T:

@@ -1,7 +1,7 @@
-"""The documented flows, as rows: what the signed payload must and must not hold, and which hosted pages follow.
+"""The documented flows: what the signed payload must and must not hold, and which hosted pages follow.
 
-A *visit* is one stay of the buyer on Amazon's pages.  Its pages are listed in order; a page that does not apply (no
-address for ``PayOnly``, no challenge outside PSD2) is passed over.
+The rows are in ``flows.toml``, which describes each key.  A *stay* is the time of the buyer on Amazon's pages; express
+checkout has two.
 """
 
 import json
@@ -9,15 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pydantic import with_config
+
+from amazonpay_nb.spec.data import STRICT, as_kind, named, read
+
 __all__ = [
     "CHANGE_ACTIONS",
     "CHECKOUT_SESSION",
     "FLOWS",
     "MOBILE_RETURN_PARAMETER",
     "PAGES",
+    "QUESTIONS",
     "RETURN_PARAMETER",
     "SIGN_IN",
     "Flow",
+    "Question",
     "flow_of",
     "lookup",
     "misfits",
@@ -27,186 +33,69 @@ __all__ = [
 RETURN_PARAMETER = "amazonCheckoutSessionId"
 # What the guide prints for the Mobile SDK's app and universal links.
 MOBILE_RETURN_PARAMETER = "CheckoutSessionId"
-
-# What a visit works on: a Checkout Session, or a plain sign-in, which is no object of the API and leaves none behind.
+# What a stay works on: a Checkout Session, or a plain sign-in, which is no object of the API and leaves none behind.
 CHECKOUT_SESSION, SIGN_IN = "Checkout Session", "Sign-in"
-
-# Every hosted page, with its heading.
-PAGES = {
-    "sign-in": "Sign in with your Amazon account",
-    "share": "Share your details with the shop",
-    "shipping-address": "Choose where to ship to",
-    "payment-method": "Choose how to pay",
-    "consent": "Save Amazon Pay for later purchases",
-    "challenge": "Confirm that it is you",
-    "processing": "Processing your payment",
-}
-
 # What a link on the shop's review page asks for, and the page that the buyer is taken to.
 CHANGE_ACTIONS = {"changeAddress": "shipping-address", "changePayment": "payment-method"}
-
-_RESULT = "webCheckoutDetails.checkoutResultReturnUrl"
-_REVIEW = "webCheckoutDetails.checkoutReviewReturnUrl"
-_CANCEL = "webCheckoutDetails.checkoutCancelUrl"
-_SIGNED_IN = "webCheckoutDetails.signInReturnUrl"
-_SIGN_IN_CANCEL = "webCheckoutDetails.signInCancelUrl"
-_MODE = "webCheckoutDetails.checkoutMode"
+# The SDK's sample call holds it in every variant, though only one needs it.  [inferred]
+_IN_EVERY_APP = ("webCheckoutDetails.checkoutMode",)
 
 
-@dataclass(frozen=True, slots=True)
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """One way to set up a Saved Wallet, or to sign in.
-
-    Attributes:
-        name: Short identifier.
-        title: Name in the guide.
-        notebook: The notebook that plays it.
-        required: Payload fields that must be there, dotted.
-        forbidden: Payload fields that must not be there, dotted.
-        fixed: Payload fields with the one value that makes it this flow.
-        visits: For each hosted visit, its pages in order.
-        returns_to: For each visit, the payload field whose address the buyer is sent to.
-        complete_with_amount: Whether Complete Checkout Session repeats the amount.
-        source: The page of the guide.
-        told_by: Payload fields that make it this flow by being there at all, dotted.
-        implies: What the payload need not say, as it would say it.
-        waives: Constraints that a session of this flow never has.
-        signs_in: Whether the merchant learns here who the buyer is: scopes come as ``signInScopes``, and Complete
-            Checkout Session brings the buyer.
-        default_scopes: What is shared where the payload names no scopes.
-        opens: What a visit works on, ``Checkout Session`` or ``Sign-in``.
-        cancels_to: The payload field whose address a buyer who cancels is sent to.
-        returns_with: The parameter that is added to the address the buyer is sent to.
-        mobile: Whether the Mobile SDK has a variant of it.
-    """
+    """One way to set up a Saved Wallet, or to sign in; ``flows.toml`` describes the fields."""
 
     name: str
     title: str
-    notebook: str
-    required: tuple[str, ...]
-    forbidden: tuple[str, ...]
-    fixed: Mapping[str, Any]
-    visits: tuple[tuple[str, ...], ...]
-    returns_to: tuple[str, ...]
-    complete_with_amount: bool
     source: str
-    told_by: tuple[str, ...] = ()
+    notebook: str
+    answers: Mapping[str, str]
+    why: str
+    required: tuple[str, ...]
+    forbidden: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    recognized_by: tuple[str, ...] = ()
     implies: Mapping[str, Any] = field(default_factory=dict)
     waives: tuple[str, ...] = ()
+    stays: tuple[tuple[str, ...], ...]
+    returns_to: tuple[str, ...]
+    cancels_to: str = "webCheckoutDetails.checkoutCancelUrl"
+    returns_with: str = RETURN_PARAMETER
+    complete_with_amount: bool = False
     signs_in: bool = False
     default_scopes: tuple[str, ...] = ("name", "email", "phoneNumber", "shippingAddress")
     opens: str = CHECKOUT_SESSION
-    cancels_to: str = _CANCEL
-    returns_with: str = RETURN_PARAMETER
     mobile: bool = True
+    placements: tuple[str, ...]
 
 
-_PMOF = "PaymentMethodOnFile"
-_CHOOSE = ("sign-in", "payment-method", "consent")
-_CHOOSE_AND_SHIP = ("sign-in", "shipping-address", "payment-method", "consent")
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question on the way to a flow.
 
-FLOWS = {
-    flow.name: flow
-    for flow in (
-        # Told by the button's product type alone, so they come first.
-        Flow(
-            name="sign-in",
-            title="Sign in and set up",
-            notebook="04_sign_in_and_set_up",
-            required=("storeId", _SIGNED_IN),
-            forbidden=(_MODE, "paymentDetails.chargeAmount"),
-            fixed={"productType": "SignInAndSetup"},
-            visits=((*_CHOOSE, "challenge"),),
-            returns_to=(_SIGNED_IN,),
-            complete_with_amount=False,
-            source="signinandsetup: add the button; verify and complete",
-            implies={
-                "chargePermissionType": _PMOF,
-                "paymentMethodOnFileMetadata": {"setupOnly": True},
-                "paymentDetails": {"paymentIntent": "Confirm"},
-            },
-            waives=("ChargeAmountNotSet", "CheckoutResultReturnUrlNotSet"),
-            signs_in=True,
-            default_scopes=("name", "email"),
-            cancels_to=_SIGN_IN_CANCEL,
-        ),
-        Flow(
-            name="amazon-sign-in",
-            title="Amazon Sign-in",
-            notebook="04_sign_in_and_set_up",
-            required=("storeId", "signInReturnUrl"),
-            forbidden=(),
-            fixed={"productType": "SignIn"},
-            visits=(("sign-in", "share"),),
-            returns_to=("signInReturnUrl",),
-            complete_with_amount=False,
-            source="amazon-sign-in: add the button; buyer: Get Buyer",
-            waives=("ChargeAmountNotSet", "CheckoutResultReturnUrlNotSet", "PaymentIntentNotSet"),
-            signs_in=True,
-            default_scopes=(),
-            opens=SIGN_IN,
-            cancels_to="signInCancelUrl",
-            returns_with="buyerToken",
-            mobile=False,
-        ),
-        Flow(
-            name="update",
-            title="Update the payment method",
-            notebook="05_manage_payments",
-            required=("storeId", _RESULT, "chargePermissionId", "paymentDetails.paymentIntent"),
-            forbidden=("paymentDetails.chargeAmount", _MODE),
-            fixed={"chargePermissionType": _PMOF, "paymentDetails.paymentIntent": "Confirm"},
-            visits=(("sign-in", "shipping-address", "payment-method", "challenge"),),
-            returns_to=(_RESULT,),
-            complete_with_amount=False,
-            source="steps to integrate the Update page",
-            told_by=("chargePermissionId",),
-            waives=("ChargeAmountNotSet",),
-        ),
-        Flow(
-            name="setup",
-            title="Set up outside of the purchase flow",
-            notebook="01_set_up_outside_the_purchase_flow",
-            required=("storeId", _RESULT, "paymentDetails.paymentIntent", "paymentMethodOnFileMetadata.setupOnly"),
-            forbidden=("paymentDetails.chargeAmount", "addressDetails", _MODE),
-            fixed={
-                "chargePermissionType": _PMOF,
-                "paymentMethodOnFileMetadata.setupOnly": True,
-                "paymentDetails.paymentIntent": "Confirm",
-            },
-            visits=((*_CHOOSE_AND_SHIP, "challenge"),),
-            returns_to=(_RESULT,),
-            complete_with_amount=False,
-            source="setupintent: add the Amazon Pay button; verify and complete checkout",
-            waives=("ChargeAmountNotSet",),
-        ),
-        Flow(
-            name="end-of-checkout",
-            title="Set up with end of checkout",
-            notebook="03_set_up_with_end_of_checkout",
-            required=("storeId", _RESULT, _MODE, "paymentDetails.paymentIntent", "paymentDetails.chargeAmount"),
-            forbidden=(_REVIEW,),
-            fixed={_MODE: "ProcessOrder"},
-            visits=((*_CHOOSE, "processing", "challenge"),),
-            returns_to=(_RESULT,),
-            complete_with_amount=True,
-            source="apb: add the Amazon Pay button; verify and complete checkout",
-        ),
-        Flow(
-            name="express",
-            title="Set up with express checkout",
-            notebook="02_set_up_with_express_checkout",
-            required=("storeId", _REVIEW),
-            forbidden=(_MODE, "addressDetails"),
-            fixed={},
-            visits=(_CHOOSE_AND_SHIP, ("processing", "challenge")),
-            returns_to=(_REVIEW, _RESULT),
-            complete_with_amount=True,
-            source="express: add the button; display shipping and payment info; set payment info; verify and complete",
-            mobile=False,
-        ),
-    )
-}
+    Attributes:
+        answers: Value → text, the likeliest first.
+        asked_when: The answers after which it is asked; the first question is always asked.
+    """
+
+    name: str
+    text: str
+    answers: Mapping[str, str]
+    asked_when: Mapping[str, str] = field(default_factory=dict)
+
+
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class _File:
+    flows: dict[str, Flow]
+    pages: dict[str, str]
+    questions: dict[str, Question]
+
+
+_FILE = as_kind("flows.toml", named(read("flows.toml"), "flows", "questions"), _File)
+FLOWS, PAGES, QUESTIONS = _FILE.flows, _FILE.pages, tuple(_FILE.questions.values())
 
 
 def lookup(document: Mapping[str, Any], dotted: str) -> Any:
@@ -222,12 +111,12 @@ def flow_of(payload: Mapping[str, Any], product_type: str | None = None) -> Flow
 
     The rows are tried in order; the last one, express checkout, takes whatever is left.
     """
-    told = {**payload, "productType": product_type}
+    whole = {**payload, "productType": product_type}
     return next(
         flow
         for flow in FLOWS.values()
-        if all(lookup(told, name) for name in flow.told_by)
-        and all(lookup(told, name) == value for name, value in flow.fixed.items())
+        if all(lookup(whole, name) for name in flow.recognized_by)
+        and all(lookup(whole, name) == value for name, value in flow.fixed.items())
     )
 
 
@@ -239,38 +128,36 @@ class Misfit(NamedTuple):
     text: str
 
 
-# The SDK's sample call holds it in every variant, though only one needs it.  [inferred]
-_IN_EVERY_APP = (_MODE,)
-
-
 def misfits(flow: Flow, payload: Mapping[str, Any], *, mobile: bool = False) -> list[Misfit]:
     """Return what keeps *payload* from starting *flow*: what it lacks, then what it holds and must not."""
-    needed = dict.fromkeys((*flow.required, *flow.told_by, *flow.fixed))
+    needed = dict.fromkeys((*flow.required, *flow.recognized_by, *flow.fixed))
     needed.pop("productType", None)  # the button's, not the payload's
-    found = [
+    lacks = [
         Misfit("MissingParameterValue", name, f"the payload must hold {name}")
         for name in needed
         if lookup(payload, name) is None
     ]
-    found += [
+    differs = [
         Misfit("InvalidParameterValue", name, f"{name} must be {json.dumps(flow.fixed[name])}")
         for name in needed
         if name in flow.fixed and lookup(payload, name) not in (None, flow.fixed[name])
     ]
-    return found + [
+    excess = [
         Misfit("InvalidParameterCombination", name, f"the payload must not hold {name}")
         for name in flow.forbidden
         if lookup(payload, name) is not None and not (mobile and name in _IN_EVERY_APP)
     ]
+    return lacks + differs + excess
 
 
 def nearest_flow(payload: Mapping[str, Any], product_type: str | None = None) -> Flow:
     """Return the flow that a payload was most likely meant for: the one that it misses by least.
 
-    What a wrong payload lacks may be just what would have told its flow.
+    What a wrong payload lacks may be just the field by which its flow is recognized.
     """
     flow = flow_of(payload, product_type)
     if "productType" in flow.fixed or not misfits(flow, payload):
         return flow
-    told = (one for one in FLOWS.values() if all(lookup(payload, name) for name in one.told_by))
-    return min((one for one in told if "productType" not in one.fixed), key=lambda one: len(misfits(one, payload)))
+    rows = [row for row in FLOWS.values() if "productType" not in row.fixed]
+    recognized = [row for row in rows if all(lookup(payload, name) for name in row.recognized_by)]
+    return min(recognized, key=lambda row: len(misfits(row, payload)))

@@ -15,7 +15,7 @@ Three conventions keep the table small:
 Time is an actor: `TIMERS` says which trigger the clock pulls, and how long after the state was entered.
 
 The file does not know who reads it.  The emulator moves objects by it, displays list what a merchant may do, and
-documents draw it; the pages that a buyer sees come from `spec.visits`.
+documents draw it; the pages that a buyer sees come from `spec.flows`.
 """
 
 from datetime import timedelta

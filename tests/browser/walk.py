@@ -6,7 +6,6 @@ from typing import Any
 from playwright.sync_api import Page
 
 from amazonpay_nb.client.button import (
-    PLACEMENTS,
     end_of_checkout_payload,
     express_payload,
     set_up_payload,
@@ -18,6 +17,7 @@ from amazonpay_nb.client.button import (
 from amazonpay_nb.client.guide import charge
 from amazonpay_nb.errors import ApiError
 from amazonpay_nb.shop import Attempt, Cart, buyer, delivery_specifications
+from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.workbench import Workbench
 
 __all__ = ["LOST", "hosted_pages", "shop_pages"]
@@ -195,7 +195,7 @@ def shop_pages(wb: Workbench, page: Page) -> Iterator[None]:
 
 
 def _first_pages(wb: Workbench, page: Page) -> Iterator[None]:
-    for placement in PLACEMENTS["setup"]:
+    for placement in FLOWS["setup"].placements:
         attempt = wb.shop.new_attempt()
         signed = sign_button(_set_up(wb, attempt), wb.keys)
         page.goto(wb.show_button(attempt, signed, placement=placement, cart=_coffee(wb)).url)

@@ -28,7 +28,6 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, InvalidRequestError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.answers import ChargePermission
-from amazonpay_nb.spec.initiators import CHANNELS, INITIATORS
 from amazonpay_nb.spec.machine import AMAZON, BUYER, NEW, Transition
 from amazonpay_nb.spec.money import MONTHLY_LIMITS
 from amazonpay_nb.spec.reasons import REASONS, Retry
@@ -36,6 +35,7 @@ from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Channel, ChargeInitiator
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
+from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.show import Claim

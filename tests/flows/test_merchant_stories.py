@@ -13,10 +13,9 @@ from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.errors import DeclinedError
 from amazonpay_nb.lessons.stories import Branch, Story, fork
 from amazonpay_nb.spec.flows import FLOWS
-from amazonpay_nb.spec.initiators import CHANNELS, INITIATORS
 from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.spec.regions import REGIONS
-from amazonpay_nb.spec.use_cases import USE_CASES, Payment, payments_of
+from amazonpay_nb.spec.words import CHANNELS, INITIATORS, USE_CASES, Payment, payments_of
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.parameters import PARAMETERS
 

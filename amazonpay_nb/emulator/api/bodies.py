@@ -57,7 +57,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def validated(model: str, parsed: Body) -> Body:
-    """Check fields against a model of `spec.wire`.
+    """Check fields against a model of `spec.requests`.
 
     Raises:
         Refusal: 400 ``UnrecognizedField``, ``MissingParameterValue`` or ``InvalidParameterValue``.

@@ -1,6 +1,6 @@
 """Amazon's pages, emulated: plain forms that a person clicks and `buyer.py` presses alike.
 
-A visit walks through the pages that `spec.visits` lists for the flow.  Every address on a page is relative, so that the
+A visit walks through the pages that `spec.flows` lists for the flow.  Every address on a page is relative, so that the
 pages work behind a proxy; every form carries a token that only the page knows.  A page speaks the language that the
 button asked for; what is meant for developers stays English.
 """

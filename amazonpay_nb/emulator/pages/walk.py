@@ -68,11 +68,11 @@ class Visit:
 
     @property
     def _pages(self) -> tuple[str, ...]:
-        return self._walk.visits[int(self.hidden["visit"])]
+        return self._walk.stays[int(self.hidden["visit"])]
 
     @property
     def _is_last(self) -> bool:
-        return int(self.hidden["visit"]) == len(self._walk.visits) - 1
+        return int(self.hidden["visit"]) == len(self._walk.stays) - 1
 
     @property
     def _card(self) -> SimulatedCard:
@@ -88,7 +88,7 @@ class Visit:
 
     def change(self, action: str) -> str:
         """Return from the shop's review page to the choice of an address or a payment method."""
-        if len(self._walk.visits) == 1 or not self.hidden.get("buyer"):
+        if len(self._walk.stays) == 1 or not self.hidden.get("buyer"):
             raise _nothing_to_change("the shop has no review page to return to")
         page = CHANGE_ACTIONS.get(action)
         if page is None:

@@ -1,6 +1,6 @@
 """What the button panel knows: which choices fit together, the payload they make, and what is signed.
 
-Everything that differs from flow to flow is read off the rows in `spec.visits`.  Who does not know which flow to choose
+Everything that differs from flow to flow is read off the rows in `spec.flows`.  Who does not know which flow to choose
 answers a few questions instead; the answers are rows as well.
 """
 
@@ -12,7 +12,6 @@ from html import escape
 from typing import Any, Protocol, get_args
 
 from amazonpay_nb.client.button import (
-    PLACEMENTS,
     Payload,
     button_text,
     end_of_checkout_payload,
@@ -28,11 +27,10 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop import Cart, delivery_specifications
 from amazonpay_nb.signing import string_to_sign
 from amazonpay_nb.signing.keys import MerchantKeys
-from amazonpay_nb.spec.flows import FLOWS, Flow
+from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow
 from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS, Region
 from amazonpay_nb.spec.requests import Scope
-from amazonpay_nb.spec.routes import QUESTIONS, ROUTES, Route
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Part, View, choose
 
 __all__ = ["COLORS", "Advice", "ButtonModel", "ButtonPicture", "PayloadField", "questions", "route"]
@@ -72,16 +70,16 @@ def questions(answers: Chosen) -> Iterator[Field]:
     given: dict[str, Any] = {}
     for row in QUESTIONS:
         if row.asked_when.items() <= given.items():
-            options = tuple(Option(answer.value, answer.text) for answer in row.answers)
+            options = tuple(Option(value, text) for value, text in row.answers.items())
             field = Field(row.name, options[0].value, label=row.text, options=options, spread=True)
             given |= choose([field], answers)
             yield field
 
 
-def route(answers: Chosen) -> Route:
-    """Return the row that the answers lead to; what is not answered counts as the first answer."""
+def route(answers: Chosen) -> Flow:
+    """Return the flow that the answers lead to; what is not answered counts as the first answer."""
     given = choose(list(questions(answers)), answers)
-    return next(row for row in ROUTES if row.answers.items() <= given.items())
+    return next(row for row in FLOWS.values() if row.answers.items() <= given.items())
 
 
 # --- The panel --------------------------------------------------------------------------------------------------------
@@ -171,7 +169,7 @@ class ButtonModel:
 
     def flow(self, values: Chosen) -> Flow:
         """Return the flow that is chosen, or that the answers lead to."""
-        return FLOWS.get(str(values.get("flow"))) or FLOWS[route(values).flow]
+        return FLOWS.get(str(values.get("flow"))) or route(values)
 
     def fields(self, chosen: Chosen) -> tuple[Field, ...]:
         """Return the choices there are, the impossible ones with the reason."""
@@ -193,7 +191,7 @@ class ButtonModel:
             "product_type", _product_types(flow, chosen), _PRODUCT_TYPES, f"{title} has no such button.", ships
         )
         where = "Where on your site the button stands."
-        yield _options("placement", PLACEMENTS[flow.name], _PLACES, f"The button of {title} stands elsewhere.", where)
+        yield _options("placement", flow.placements, _PLACES, f"The button of {title} stands elsewhere.", where)
         own = "The Update page is opened by a button of the shop's own." if flow.name == "update" else ""
         yield Field("color", "Gold", options=tuple(Option(color) for color in COLORS), spread=True, reason=own)
         languages = tuple(dict.fromkeys((self._bench.language, *region.languages)))
@@ -214,7 +212,7 @@ class ButtonModel:
 
     def _advice(self, flow: Flow, values: Mapping[str, str]) -> Advice:
         why = route(values).why if not values["flow"] else ""
-        return Advice(flow.title, why, values["product_type"], len(flow.visits), flow.notebook)
+        return Advice(flow.title, why, values["product_type"], len(flow.stays), flow.notebook)
 
     def _problem(self, flow: Flow, values: Mapping[str, str]) -> str:
         """Return why no payload can be made or signed yet, or ""."""

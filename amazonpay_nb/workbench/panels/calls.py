@@ -17,12 +17,12 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund, Resource
-from amazonpay_nb.spec.initiators import CHANNELS, INITIATORS
 from amazonpay_nb.spec.machine import Machine, NotAllowed
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, CHECKOUT_SESSION, REFUND
+from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench.panels.view import Action, Field, Option
 
 __all__ = ["KINDS", "Bench", "Calls", "Kind"]

@@ -113,7 +113,7 @@ class PageModel:
 
     def steps(self) -> Iterator[PageStep]:
         """Yield the pages of the stay in order, with the place of the buyer as far as it is known."""
-        pages = list(self._flow.visits[self._at.get("visit", 0)])
+        pages = list(self._flow.stays[self._at.get("visit", 0)])
         at = self._at.get("page")
         # A page that the flow's own list does not name is a way back to a choice.
         place = len(pages) if self.arrival else pages.index(at) if at in pages else -1

@@ -10,7 +10,6 @@ less than the other.  Outputs repeat: nothing here looks at a clock, makes an id
 
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim, Result
 from amazonpay_nb.workbench.show.blocks import Shown
-from amazonpay_nb.workbench.show.notes import FIELD_NOTES
 from amazonpay_nb.workbench.show.views import show
 
-__all__ = ["FIELD_NOTES", "RECORD_MIME", "Claim", "Result", "Shown", "show"]
+__all__ = ["RECORD_MIME", "Claim", "Result", "Shown", "show"]

@@ -18,9 +18,10 @@ from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
 from amazonpay_nb.spec.machine import Actor, Machine, Transition
 from amazonpay_nb.spec.reasons import Retry, retry_advice, state_reason
 from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.spec.words import FIELD_NOTES
 from amazonpay_nb.workbench.claims import Claim, mark
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts
-from amazonpay_nb.workbench.show.notes import FIELD_NOTES, is_price, leaves, notes_on
+from amazonpay_nb.workbench.show.notes import is_price, leaves, notes_on
 from amazonpay_nb.workbench.show.rows import table_of
 
 __all__ = ["show"]
@@ -325,7 +326,7 @@ def _flow(thing: Flow) -> Iterator[Block]:
     fields = dict.fromkeys((*thing.required, *thing.fixed, *thing.forbidden))
     rows = tuple((Name(field), _rule(thing, field), FIELD_NOTES.get(field, "")) for field in fields)
     yield Table(thing.title, ("field of the signed payload", "rule", "what it says"), rows)
-    visits = zip(range(1, len(thing.visits) + 1), thing.visits, thing.returns_to, strict=True)
+    visits = zip(range(1, len(thing.stays) + 1), thing.stays, thing.returns_to, strict=True)
     pages = tuple((str(n), "\n".join(PAGES[page] for page in visit), Name(field)) for n, visit, field in visits)
     yield Table("On Amazon's pages", ("visit", "pages, as far as they apply", "then the buyer is sent to"), pages)
     body = "repeats the amount" if thing.complete_with_amount else "sends {}"

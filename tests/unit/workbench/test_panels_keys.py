@@ -22,9 +22,8 @@ from amazonpay_nb.shop import Arrival
 from amazonpay_nb.shop.buyer import approve, arrive
 from amazonpay_nb.signing import explain_payload, keys as key_files
 from amazonpay_nb.signing.keys import MerchantKeys
-from amazonpay_nb.spec.flows import FLOWS, flow_of, lookup
+from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, flow_of, lookup
 from amazonpay_nb.spec.regions import REGIONS
-from amazonpay_nb.spec.routes import QUESTIONS, ROUTES
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.button import ButtonModel, route
@@ -187,7 +186,7 @@ def test_every_possible_choice_makes_a_payload_of_its_flow(wb: Workbench, flow: 
         assert (wb.region.code, flow.name) == ("jp", "update")
         return
     for product_type in possible(model, "product_type", flow=flow.name):
-        wallet = WALLET if flow.told_by else ""
+        wallet = WALLET if flow.recognized_by else ""
         values = values_of(model, flow=flow.name, product_type=product_type, charge_permission_id=wallet)
         payload = model.payload(values)
         assert flow_of(payload, product_type) is flow
@@ -260,11 +259,13 @@ def test_an_amount_that_the_currency_has_not_is_refused(wb: Workbench) -> None:
 def test_every_way_through_the_questions_ends_in_exactly_one_flow() -> None:
     """However they are answered; and every flow can be reached."""
     names = [question.name for question in QUESTIONS]
-    ways = itertools.product(*([answer.value for answer in question.answers] for question in QUESTIONS))
+    ways = itertools.product(*(question.answers for question in QUESTIONS))
+    reached = set()
     for way in ways:
         answers = dict(zip(names, way, strict=True))
-        assert [row for row in ROUTES if row.answers.items() <= answers.items()] == [route(answers)]
-    assert {row.flow for row in ROUTES} == set(FLOWS)
+        assert [row for row in FLOWS.values() if row.answers.items() <= answers.items()] == [route(answers)]
+        reached.add(route(answers).name)
+    assert reached == set(FLOWS)
 
 
 def test_only_the_questions_that_matter_are_asked(wb: Workbench) -> None:

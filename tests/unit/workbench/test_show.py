@@ -29,7 +29,8 @@ from amazonpay_nb.spec.machine import Actor
 from amazonpay_nb.spec.reasons import REASONS, STATE_REASONS
 from amazonpay_nb.spec.requests import BODIES, ButtonPayload, Price, SignInPayload
 from amazonpay_nb.spec.states import CHARGE, MACHINES, REFUND
-from amazonpay_nb.workbench.show import FIELD_NOTES, RECORD_MIME, Claim, Result, Shown, show
+from amazonpay_nb.spec.words import FIELD_NOTES
+from amazonpay_nb.workbench.show import RECORD_MIME, Claim, Result, Shown, show
 from amazonpay_nb.workbench.show.blocks import TEXT_WIDTH
 
 PERSON = {
@@ -507,7 +508,7 @@ def test_every_flow_says_what_to_send_and_where_the_buyer_goes(flow: Any) -> Non
     assert all(rows[field].startswith(("required", "is ")) for field in flow.required)
     assert all(f"is {json.dumps(value)}" in rows[field] for field, value in flow.fixed.items())
     assert Page(shown.html).words.count("Sign in with your Amazon account") == 1
-    assert shown.text.count("\n  2 ") == len(flow.visits) - 1
+    assert shown.text.count("\n  2 ") == len(flow.stays) - 1
 
 
 # --- Other things and records -----------------------------------------------------------------------------------------

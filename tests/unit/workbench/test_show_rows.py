@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from amazonpay_nb.spec.initiators import CHANNELS, INITIATORS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.reasons import STATE_REASONS
+from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench.show import show
 
 

@@ -1,0 +1,95 @@
+"""Words for people: what the values and fields of a payment mean; they are in ``words.toml``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import with_config
+
+from amazonpay_nb.spec.data import STRICT, as_kind, named, read
+from amazonpay_nb.spec.parity import Evidence
+
+__all__ = ["CHANNELS", "FIELD_NOTES", "INITIATORS", "USE_CASES", "Channel", "Initiator", "Payment", "payments_of"]
+
+
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class Initiator:
+    """One value of ``chargeInitiator``: what its letters stand for, and when it tells the truth."""
+
+    code: str
+    stands_for: str
+    use_it_when: str
+    evidence: Evidence
+
+
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One value of ``channel``."""
+
+    code: str
+    the_buyer_orders: str
+    evidence: Evidence
+
+
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One kind of payment in a use case.
+
+    Attributes:
+        set_up: The flow that saves the wallet, by its name in `flows.FLOWS`.
+        charge_initiator: "" where the checkout itself makes the charge, as is the channel.
+        capture_now: Whether the money is taken at once; else it is held, and captured later or released.
+    """
+
+    use_case: str
+    payment: str
+    set_up: str
+    charge_initiator: str = ""
+    channel: str = ""
+    capture_now: bool
+    why: str
+    evidence: Evidence
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of *Create Charge* that describe the payment."""
+        return {"charge_initiator": self.charge_initiator, "channel": self.channel, "capture_now": self.capture_now}
+
+
+@with_config(STRICT)
+@dataclass(frozen=True, slots=True)
+class _File:
+    initiators: dict[str, Initiator]
+    channels: dict[str, Channel]
+    use_cases: dict[str, dict[str, Payment]]
+    fields: dict[str, str]
+
+
+def _load() -> _File:
+    """Return the file, in which the names of tables are codes, use cases and payments."""
+    table = named(read("words.toml"), "initiators", "channels", key="code")
+    for use_case, payments in table["use_cases"].items():
+        for payment, row in payments.items():
+            row |= {"use_case": use_case, "payment": payment}
+    return as_kind("words.toml", table, _File)
+
+
+_FILE = _load()
+INITIATORS, CHANNELS = tuple(_FILE.initiators.values()), tuple(_FILE.channels.values())
+USE_CASES = tuple(row for payments in _FILE.use_cases.values() for row in payments.values())
+# Dotted field of a button's payload or request body → what it says; a note on a group covers all of its fields.
+FIELD_NOTES: Mapping[str, str] = _FILE.fields
+
+
+def payments_of(use_case: str) -> dict[str, Payment]:
+    """Return the payments of a use case by name.
+
+    Raises:
+        ValueError: There is no such use case.
+    """
+    if use_case not in _FILE.use_cases:
+        raise ValueError(f"there is no use case {use_case!r}; choose one of {', '.join(_FILE.use_cases)}")
+    return _FILE.use_cases[use_case]
