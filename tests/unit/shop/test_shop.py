@@ -205,7 +205,7 @@ def test_an_order_that_was_never_shown_is_not_known(shop: Shop, method: str) -> 
     ("start", "placement", "heading", "call"),
     [
         ("button", "Other", "Your payment methods", 'renderButton("#AmazonPayButton", {'),
-        ("button", "Cart", "Your basket", 'renderButton("#AmazonPayButton", {'),
+        ("button", "Cart", "Your cart", 'renderButton("#AmazonPayButton", {'),
         ("button", "Home", "Welcome", 'renderButton("#AmazonPayButton", {'),
         ("load", "Home", "Welcome back", "initCheckout({"),
         ("click", "Other", "Your payment method", "initCheckout({"),
