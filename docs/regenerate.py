@@ -56,11 +56,11 @@ NOTE = "<!-- Written by `make docs` from the tables in amazonpay_nb/spec; change
 MARKED = re.compile(r"(?<=-->\n)(?:(?!<!-- ).)*?(?=<!-- end (?P<name>\w+) -->)", re.DOTALL)
 
 EVIDENCE = {
-    Evidence.DOCUMENTED: "Read on a page of Amazon's own guide.",
-    Evidence.SDK: "Read in the source of an official SDK.",
+    Evidence.DOCUMENTED: "Stated on a page of Amazon's own guide.",
+    Evidence.SDK: "Found in the source code of an official SDK.",
     Evidence.RECORDED: "Seen in traffic, a plug-in, an issue or an FAQ.",
-    Evidence.INFERRED: "Our reasoning where the guide is silent; one constant or row, so that it is easy to correct.",
-    Evidence.EMULATOR_ONLY: "Exists in the emulator, for learning and testing, and not at Amazon.",
+    Evidence.INFERRED: "Our reasoning where the guide is silent: one constant or row, easy to correct.",
+    Evidence.EMULATOR_ONLY: "Exists only in the emulator, for learning and testing, and not at Amazon.",
 }
 
 # --- Notebooks --------------------------------------------------------------------------------------------------------
@@ -181,8 +181,8 @@ def parity_page() -> str:
     return page(
         "What Amazon Pay does, and how we know",
         f"Here are {len(rows)} claims about Amazon Pay, and how far each can be trusted.\n"
-        "A source is the short name of a page of Amazon's guide, or of whatever else the claim was read in.\n"
-        f"A test holds the emulator to {sum(bool(row.test) for row in rows)} of them; the others say why none does.",
+        "A source is the short name of a page of Amazon's guide, or of another place where we found the claim.\n"
+        f"Tests check {sum(bool(row.test) for row in rows)} of them on the emulator; the others say why no test does.",
         table("Evidence | Claims | Meaning", levels),
         *sections,
     )
@@ -191,7 +191,7 @@ def parity_page() -> str:
 def claims(topic: str) -> str:
     """Return the claims of one topic."""
     return table(
-        "Id | Claim | Evidence | Source | Read on | Test, or why there is none",
+        "Id | Claim | Evidence | Source | Read on | Test, or the reason for having none",
         [
             (
                 code(row.id),
@@ -210,8 +210,8 @@ def states_page() -> str:
     """Return the four machines."""
     return page(
         "The states of the four objects",
-        "An object is in one state at a time; a row says what moves it, who does, and where to.\n"
-        "What has no row for a state is refused in that state.",
+        "An object is in one state at a time; a row says what moves it, who moves it, and to which state.\n"
+        "A state refuses every call for which it has no row.",
         *(part for machine in MACHINES.values() for part in states_of(machine)),
     )
 
@@ -283,16 +283,16 @@ def operations_page() -> str:
         table("Operation | Call | Done | Accepted | Idempotency key | Body | Acts on", calls),
         "## Refusals",
         f"Any operation may answer {code(*COMMON_REASONS)}.",
-        f"One with a body may answer {code(*BODY_REASONS)}, too.\nThese come on top:",
+        f"An operation with a body may also answer {code(*BODY_REASONS)}.\nThese come on top:",
         table("Operation | Reason codes", [(code(name), code(*codes)) for name, codes in OPERATION_REASONS.items()]),
-        "What each means, and the way out:",
+        "What each one means, and what to do:",
         table("Reason code | Status | Meaning | Send again | What to do | What to tell the buyer | Evidence", refusals),
-        "Where the way out depends on the call:",
+        "Where the advice depends on the call:",
         table("Operation | Reason code | Meaning | What to do | What to tell the buyer", by_call),
         "## Simulation codes",
-        f"Sent in the header {code(SIMULATION_HEADER)}, in Sandbox and in the emulator.",
+        f"Send a code in the header {code(SIMULATION_HEADER)}, in the Sandbox or in the emulator.",
         table("Operation | Code | Status | Refused with | States | Reason | Note | Evidence", simulations),
-        f"In the emulator any operation takes {code(*ANYWHERE)}, too, and is refused with that reason code.",
+        f"In the emulator, any operation also accepts {code(*ANYWHERE)}, and is refused with that reason code.",
         "## Simulated cards",
         table("Payment method | Effect | Needs | Evidence", cards),
     )
@@ -308,19 +308,20 @@ def faults_page() -> str:
     faults = drills.play_faults()
     return page(
         "What goes wrong, and what follows",
-        "Every row was played on an emulator when this page was written, in North America; notebook 08 plays them in\n"
-        "any region. `make docs` writes the page, and `make check` fails where a row ends in another way.",
+        "Every row was played on an emulator in North America when this page was written.\n"
+        "Notebook 08 plays the same rows in any region.\n"
+        "`make docs` writes the page, and `make check` fails if a row ends differently.",
         "## Simulations",
-        "An arrow leads to the state 30 seconds later.",
+        "An arrow points to the state 30 seconds later.",
         rows_of(simulated),
-        "A header wins over a queued outcome, and that over the card:",
+        "A header takes precedence over a queued outcome, and a queued outcome over the card:",
         rows_of(precedence),
         "## What only Amazon, the buyer or time can cause",
         rows_of(interruptions),
         "## Faults",
-        "Each operation meets each fault, and is sent again with the same idempotency key or with a new one.\n"
-        "What moved is read off the objects, not off the answers.\n"
-        f"{sum(row.as_expected for row in faults)} of {len(faults)} rows end as the idempotency rules say.",
+        "Each operation is sent with each fault, and then again with the same idempotency key or with a new one.\n"
+        "The objects, not the answers, show what moved.\n"
+        f"{sum(row.as_expected for row in faults)} of {len(faults)} rows end as the idempotency rules require.",
         rows_of(faults),
     )
 
@@ -333,7 +334,7 @@ def attacks_page() -> str:
     by_promise = (
         f"## {promise.rstrip('.')}\n\n"
         + table(
-            "Id | The attack | What comes of it | Test",
+            "Id | Attack | Result | Test",
             [(code(row.id), row.attempt, row.answer, code(row.test)) for row in attacks if row.promise == promise],
         )
         for promise in promises
@@ -341,7 +342,7 @@ def attacks_page() -> str:
     return page(
         "The attacks that are refused",
         f"Here are {len(attacks)} attacks on the {len(promises)} promises of [SECURITY.md](../SECURITY.md).\n"
-        "A test makes each of them, most over real HTTP, and `make proofs` runs them all.",
+        "A test makes each attack, usually over real HTTP, and `make proofs` runs all of them.",
         *by_promise,
         note="<!-- Written by `make docs` from tests/attacks/table.py; change that. -->",
     )
@@ -366,7 +367,7 @@ def regions_page() -> str:
         "Ledger currencies": lambda row: code(*row.ledger_currencies),
         "Currencies": lambda row: code(*row.currencies),
         "Languages": lambda row: code(*row.languages),
-        "A set-up ends in a challenge (PSD2)": lambda row: "yes" if row.psd2 else "no",
+        "A set-up ends with a challenge (PSD2)": lambda row: "yes" if row.psd2 else "no",
         "Update page": lambda row: "yes" if row.update_page else "no",
         "Page of the buyer's account": lambda row: code(row.account_page),
         "Digits after the letter of an id": lambda row: code(row.id_digits),
@@ -386,12 +387,12 @@ def regions_page() -> str:
         "Regions, limits and quotas",
         table(" | ".join(["", *map(code, REGIONS)]), [(name, *map(of, regions)) for name, of in facts.items()]),
         "## Limits",
-        "In major units; a monthly limit is for one Charge Permission.",
+        "Amounts are in major units; a monthly limit applies to one Charge Permission.",
         *dict.fromkeys(row.time_zone_note for row in regions),
-        table("Region | Currency | Decimals | Saved Wallet, a month | Recurring, a month | Charge | Refund", limits),
+        table("Region | Currency | Decimals | Saved Wallet, monthly | Recurring, monthly | Charge | Refund", limits),
         "## Quotas",
-        "For one merchant account; the emulator applies them with `--throttle`.",
-        table("Operation | Live: at once | Live: a second | Sandbox: at once | Sandbox: a second | Evidence", quotas),
+        "Quotas apply to one merchant account; the emulator enforces them with `--throttle`.",
+        table("Operation | Live: burst | Live: per second | Sandbox: burst | Sandbox: per second | Evidence", quotas),
     )
 
 
