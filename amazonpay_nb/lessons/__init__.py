@@ -7,35 +7,13 @@ Without an emulator there is no account to play with: the rows are the same, and
 """
 
 from amazonpay_nb.lessons.account import READY, Account
-from amazonpay_nb.lessons.faults import (
-    FAULTS,
-    BookedCharge,
-    Books,
-    Burst,
-    LostAnswer,
-    Repetition,
-    books,
-    charges_at_amazon,
-    lose_the_answer,
-    play_burst,
-    play_faults,
-)
-from amazonpay_nb.lessons.interruptions import Interruption, play_interruptions
-from amazonpay_nb.lessons.simulations import Effect, Precedence, play_cards, play_codes, play_precedence
+from amazonpay_nb.lessons.faults import charges_at_amazon, lose_the_answer, play_burst, play_faults
+from amazonpay_nb.lessons.interruptions import play_interruptions
+from amazonpay_nb.lessons.simulations import play_cards, play_codes, play_precedence
 
 __all__ = [
-    "FAULTS",
     "READY",
     "Account",
-    "BookedCharge",
-    "Books",
-    "Burst",
-    "Effect",
-    "Interruption",
-    "LostAnswer",
-    "Precedence",
-    "Repetition",
-    "books",
     "charges_at_amazon",
     "lose_the_answer",
     "play_burst",

@@ -7,7 +7,7 @@ What happened is read from the objects, never from the answers, some of which we
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +23,6 @@ from amazonpay_nb.workbench.director import Director
 __all__ = [
     "FAULTS",
     "BookedCharge",
-    "Books",
     "Burst",
     "LostAnswer",
     "Repetition",
@@ -31,6 +30,7 @@ __all__ = [
     "books",
     "charges_at_amazon",
     "lose_the_answer",
+    "movement",
     "play_burst",
     "play_faults",
 ]
@@ -63,30 +63,6 @@ FAULTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """What Amazon's side holds: money, sessions that are open, and Charge Permissions that are not closed."""
-
-    authorized: Decimal = Decimal(0)
-    captured: Decimal = Decimal(0)
-    refunded: Decimal = Decimal(0)
-    sessions: int = 0
-    permissions: int = 0
-
-    def __add__(self, other: "Books") -> "Books":
-        return Books(*(getattr(self, row.name) + getattr(other, row.name) for row in fields(self)))
-
-    def __mul__(self, times: int) -> "Books":
-        return Books(*(getattr(self, row.name) * times for row in fields(self)))
-
-    def __sub__(self, other: "Books") -> "Books":
-        return self + other * -1
-
-    def __str__(self) -> str:
-        columns = ((row.name, getattr(self, row.name)) for row in fields(self))
-        return ", ".join(f"{name} {value:+}" for name, value in columns if value)
-
-
-@dataclass(frozen=True, slots=True)
 class Repetition:
     """A request that met a fault, and was sent again.
 
@@ -112,21 +88,31 @@ class Repetition:
 # --- Amazon's books ---------------------------------------------------------------------------------------------------
 
 
+Books = dict[str, Decimal]
+# Of these, the books have how many are open.
+_OPEN = {"Checkout Session": "sessions", "Charge Permission": "permissions"}
+
+
 def books(account: Account) -> Books:
-    """Add up every object that there is, also one whose answer was lost."""
-    stored = {kind: account.emulator.control.get(f"objects/{kind.path}")["objects"] for kind in KINDS.values()}
-    return sum((_entry(kind.title, document) for kind in stored for document in stored[kind]), Books())
+    """Add up every object that Amazon's side holds, also one whose answer was lost.
+
+    Returns:
+        What is ``authorized``, ``captured`` and ``refunded``, and how many ``sessions`` and ``permissions`` are open.
+    """
+    totals = dict.fromkeys((*filter(None, Counts), *_OPEN.values()), Decimal(0))
+    for kind in KINDS.values():
+        for document in account.emulator.control.get(f"objects/{kind.path}")["objects"]:
+            if kind.title in _OPEN:
+                totals[_OPEN[kind.title]] += not MACHINES[kind.title].is_final(document["statusDetails"]["state"])
+            else:
+                for column in filter(None, Counts):
+                    totals[column] += counted(kind.title, document, column)
+    return totals
 
 
-def _entry(kind: str, document: dict[str, Any]) -> Books:
-    lives = int(not MACHINES[kind].is_final(document["statusDetails"]["state"]))
-    match kind:
-        case "Checkout Session":
-            return Books(sessions=lives)
-        case "Charge Permission":
-            return Books(permissions=lives)
-    held, captured, refunded = (counted(kind, document, column) for column in Counts if column)
-    return Books(held, captured, refunded)
+def movement(before: Books, after: Books) -> Books:
+    """Return what has changed in the books."""
+    return {column: after[column] - before[column] for column in after if after[column] != before[column]}
 
 
 # --- The matrix -------------------------------------------------------------------------------------------------------
@@ -145,17 +131,17 @@ def _play(account: Account, operation: Operation) -> Iterator[Repetition]:
     call = account.request(operation.name, account.ready(operation.name))
     before, snapshot = books(account), account.emulator.snapshot()
     account.ending(call)
-    unit = books(account) - before
+    unit = movement(before, books(account))
     for fault in FAULTS:
         for key in _keys(operation):
             account.emulator.restore(snapshot)
             first, second = _twice(account, call, operation, fault, key)
-            moved = books(account) - before
-            observed = (str(times) for times in range(3) if unit != Books() and moved == unit * times)
-            as_expected = moved == unit * expected_times(operation, fault, key)
-            yield Repetition(
-                operation.title, fault.name, key, first, second, str(moved), next(observed, ""), as_expected
-            )
+            moved = movement(before, books(account))
+            matches = [times for times in range(3) if moved == {name: times * unit[name] for name in unit if times}]
+            done = str(matches[0]) if unit and matches else ""
+            text = ", ".join(f"{column} {amount:+}" for column, amount in moved.items())
+            as_expected = expected_times(operation, fault, key) in matches
+            yield Repetition(operation.title, fault.name, key, first, second, text, done, as_expected)
 
 
 def _keys(operation: Operation) -> tuple[str, ...]:

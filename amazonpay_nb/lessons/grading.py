@@ -7,6 +7,7 @@ notification of Amazon's would be.  Where it can sign requests to the emulator t
 gets the objects is graded too.
 """
 
+import itertools
 import json
 import socket
 import time
@@ -21,14 +22,13 @@ from uuid import uuid4
 
 import httpx
 
-from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.shop import Shop, buyer
+from amazonpay_nb.lessons.account import Account
+from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.signing.envelope import EnvelopeSigner, unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
-from amazonpay_nb.spec.regions import region
 from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 from amazonpay_nb.workbench.director import Director
 
@@ -82,78 +82,44 @@ class Examiner:
     """Makes envelopes, good and bad, in the name of an emulator."""
 
     def __init__(self, emulator: Emulator, objects: list[tuple[str, str, str]]) -> None:
-        self._emulator, self._objects = emulator, objects
-        self._number = 0
+        self._emulator, self._objects = emulator, itertools.cycle(objects)
 
-    def document(self, **changed: str) -> Document:
-        """Return the next notification, about the objects in turn."""
-        object_type, object_id, permission_id = self._objects[self._number % len(self._objects)]
-        self._number += 1
+    def document(self, *, age: timedelta = timedelta(), **fields: str) -> Document:
+        """Return the next notification, about the objects in turn; *fields* replace its own."""
+        object_type, object_id, permission_id = next(self._objects)
+        moment = (datetime.now(UTC) - age).isoformat(timespec="milliseconds")
         return {
             "notificationId": str(uuid4()), "notificationType": "STATE_CHANGE",
             "objectType": object_type, "objectId": object_id, "chargePermissionId": permission_id,
             "merchantId": self._emulator.merchant_id, "messageId": str(uuid4()),
-            "timestamp": _written(datetime.now(UTC)),
-        } | changed  # fmt: skip
+            "timestamp": moment.replace("+00:00", "Z"),
+        } | fields  # fmt: skip
 
-    def unsigned(self, document: Document, version: str = "1", **changed: str) -> Document:
-        """Return an envelope without its signature; *changed* replaces fields of it."""
+    def unsigned(self, document: Document, version: str = "1", **fields: str) -> Document:
+        """Return an envelope without its signature; *fields* replace its own."""
         emulator = self._emulator
-        return unsigned_envelope(emulator.url, emulator.topic_arn, document, version=version) | changed
+        return unsigned_envelope(emulator.url, emulator.topic_arn, document, version=version) | fields
 
-    def genuine(self, document: Document | None = None, version: str = "1", **changed: str) -> bytes:
+    def genuine(self, document: Document | None = None, version: str = "1", **fields: str) -> bytes:
         """Return an envelope that is signed as it is."""
-        unsigned = self.unsigned(document or self.document(), version, **changed)
+        unsigned = self.unsigned(document or self.document(), version, **fields)
         return json.dumps(self._emulator.sign_notification(unsigned)).encode()
 
-    def altered(self, **changed: str) -> bytes:
+    def altered(self, **fields: str) -> bytes:
         """Return an envelope that somebody has changed after it was signed."""
-        return json.dumps(json.loads(self.genuine()) | changed).encode()
+        return json.dumps(json.loads(self.genuine()) | fields).encode()
 
-    def forged(self, **changed: str) -> bytes:
+    def forged(self, **fields: str) -> bytes:
         """Return an envelope that somebody else has signed."""
-        return json.dumps(self._forger.sign(self.unsigned(self.document(), **changed))).encode()
+        return json.dumps(self._forger.sign(self.unsigned(self.document(), **fields))).encode()
 
     @cached_property
     def _forger(self) -> EnvelopeSigner:
         return EnvelopeSigner()
 
 
-def _written(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _ago(by: timedelta) -> str:
-    return _written(datetime.now(UTC) - by)
-
-
-def _twice(examiner: Examiner) -> list[bytes]:
-    return [examiner.genuine()] * 2
-
-
-def _swapped(examiner: Examiner) -> list[bytes]:
-    first, second = examiner.genuine(), examiner.genuine()
-    return [second, first]
-
-
-def _late(examiner: Examiner) -> list[bytes]:
-    return [examiner.genuine(examiner.document(timestamp=_ago(sum(RETRIES, timedelta()))))]
-
-
-def _old(examiner: Examiner) -> list[bytes]:
-    return [examiner.genuine(examiner.document(timestamp=_ago(timedelta(days=7))))]
-
-
-def _chargeback(examiner: Examiner) -> list[bytes]:
-    return [examiner.genuine(examiner.document(objectType=OBJECT_TYPES["Dispute"]))]
-
-
 def _version(version: str) -> "Callable[[Examiner], list[bytes]]":
     return lambda examiner: [examiner.genuine(version=version)]
-
-
-def _burst(examiner: Examiner) -> list[bytes]:
-    return [examiner.genuine() for _ in range(_BURST // 2)] * 2
 
 
 _OTHER_CHARGE = '{"MerchantID":"A","ObjectType":"CHARGE","ObjectId":"S01-0000000-0000000-C000000"}'
@@ -161,13 +127,19 @@ _OTHER_TOPIC = "arn:aws:sns:us-east-1:000000000000:other"
 _FOREIGN = "https://sns.us-east-1.amazonaws.com.shop.example/SimpleNotificationService-0.pem"
 _PLAIN = "http://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem"
 
+_LAST_RETRY = sum(RETRIES, timedelta())
+_DISPUTE = OBJECT_TYPES["Dispute"]
+
 CHECKS = (
     *(Check(f"a notification, signature version {one}", TAKEN, _version(one)) for one in SIGNATURE_VERSIONS),
-    Check("the same one twice", TAKEN, _twice),
-    Check("one as old as the last retry", TAKEN, _late),
-    Check("two in the other order", TAKEN, _swapped),
-    Check(f"a burst of {_BURST}, half of them repeated", TAKEN, _burst, at_once=True),
-    Check("one about a CHARGEBACK", TAKEN, _chargeback, required=False),
+    Check("the same one twice", TAKEN, lambda e: [e.genuine()] * 2),
+    Check("one as old as the last retry", TAKEN, lambda e: [e.genuine(e.document(age=_LAST_RETRY))]),
+    Check("two in the other order", TAKEN, lambda e: [e.genuine(), e.genuine()][::-1]),
+    Check(
+        f"a burst of {_BURST}, half of them repeated", TAKEN, lambda e: [e.genuine() for _ in range(_BURST // 2)] * 2,
+        at_once=True,
+    ),
+    Check("one about a CHARGEBACK", TAKEN, lambda e: [e.genuine(e.document(objectType=_DISPUTE))], required=False),
     Check("one with an altered message", REFUSED, lambda e: [e.altered(Message=_OTHER_CHARGE)]),
     Check("one without a signature", REFUSED, lambda e: [e.altered(Signature="")]),
     Check("one signed with another key", REFUSED, lambda e: [e.forged()]),
@@ -178,8 +150,10 @@ CHECKS = (
     ),
     Check("something that is no envelope", REFUSED, lambda e: [b"hello"]),
     Check("one from another topic", REFUSED, lambda e: [e.genuine(TopicArn=_OTHER_TOPIC)], required=False),
-    Check("one that is a week old", REFUSED, _old, required=False),
-)
+    Check(
+        "one that is a week old", REFUSED, lambda e: [e.genuine(e.document(age=timedelta(days=7)))], required=False
+    ),
+)  # fmt: skip
 
 
 def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade]:
@@ -216,18 +190,11 @@ def _check_address(url: str) -> None:
 
 def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
     """Make a permission, a charge and a refund to send notifications about: (type, id, permission)."""
-    merchant = emulator.merchant
-    price = {"amount": "100", "currencyCode": region(emulator.region).ledger_currencies[0]}
-    with _client(emulator) as client:
-        session = client.create_checkout_session(
-            store_id=merchant.store_id, charge_permission_type="PaymentMethodOnFile",
-            web_checkout_details={"checkoutResultReturnUrl": "https://shop.example/result"},
-            payment_method_on_file_metadata={"setupOnly": True}, payment_details={"paymentIntent": "Confirm"},
-        )  # fmt: skip
-        buyer.approve(f"{emulator.url}/checkout?amazonCheckoutSessionId={session.checkout_session_id}")
-        wallet = str(client.complete_checkout_session(session.checkout_session_id).charge_permission_id)
-        charge = client.create_charge(charge_permission_id=wallet, charge_amount=price, capture_now=True)
-        refund = client.create_refund(charge_id=charge.charge_id, refund_amount=price)
+    account = Account(emulator)
+    wallet = account.wallet()
+    charge = account.request("createCharge", wallet, capture_now=True)()
+    refund = account.request("createRefund", charge.charge_id)()
+    account.close()
     return [
         ("CHARGE_PERMISSION", wallet, wallet),
         ("CHARGE", charge.charge_id, wallet),
@@ -273,15 +240,11 @@ def grade_own(region_code: str) -> list[Grade]:
     """Grade the shop's own inbox, with an emulator of its own."""
     shop = Shop()
     try:
-        with Emulator(region_code) as emulator, _client(emulator) as client:
-            Director(emulator, client.journal).listen(shop, client, at_once=True)
-            return grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)
+        with Emulator(region_code) as emulator:
+            account = Account(emulator)
+            Director(emulator, account.client.journal).listen(shop, account.client, at_once=True)
+            grades = grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)
+            account.close()
+            return grades
     finally:
         shop.close()
-
-
-def _client(emulator: Emulator) -> AmazonPayClient:
-    auth = AmazonPayAuth(emulator.merchant.keys)
-    return AmazonPayClient(
-        auth, region=emulator.region, environment="emulator", base_url=emulator.url, verify=emulator.verify
-    )

@@ -1,4 +1,4 @@
-"""What a merchant's story is told with: a set-up, payments and refunds by use case, and a world that can be forked.
+"""Tell a merchant's story: a set-up, payments and refunds by use case, and a world that can be forked.
 
     ride = Story(wb, "Ride hailing")
     await ride.set_up()
@@ -6,7 +6,7 @@
     ride.refund(fare, wb.amount)
     ride.ledger()
 
-Nothing in here knows a case: how each is set up and paid is in `spec.words`.
+How each case is set up and paid is in `spec.words`; nothing in here knows a case.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,21 +42,15 @@ Price = Mapping[str, str]
 Payload = dict[str, Any]
 
 
-def _set_up(store_id: str, attempt: Attempt, total: Price | None) -> Payload:
-    return set_up_payload(store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
-
-
-def _sign_in(store_id: str, attempt: Attempt, total: Price | None) -> Payload:
-    return sign_in_and_set_up_payload(store_id, sign_in_url=attempt.signed_in_url, cancel_url=attempt.cancel_url)
-
-
-def _end_of_checkout(store_id: str, attempt: Attempt, total: Price | None) -> Payload:
-    return end_of_checkout_payload(
-        store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url, charge_amount=dict(total or {})
-    )
-
-
-_PAYLOADS = {"setup": _set_up, "sign-in": _sign_in, "end-of-checkout": _end_of_checkout}
+def _payload(flow: str, store_id: str, attempt: Attempt, total: Price | None) -> Payload:
+    result, cancel = attempt.result_url, attempt.cancel_url
+    match flow:
+        case "sign-in":
+            return sign_in_and_set_up_payload(store_id, sign_in_url=attempt.signed_in_url, cancel_url=cancel)
+        case "end-of-checkout":
+            amount = dict(total or {})
+            return end_of_checkout_payload(store_id, result_url=result, cancel_url=cancel, charge_amount=amount)
+    return set_up_payload(store_id, result_url=result, cancel_url=cancel)
 
 
 class Story:
@@ -93,11 +87,11 @@ class Story:
             script: For the scripted buyer; see `HostedPage.returned`.
         """
         flow = FLOWS[next(iter(self.payments.values())).set_up]
-        wb, attempt = self._wb, self._wb.shop.new_attempt()
-        signed = sign_button(_PAYLOADS[flow.name](wb.store_id, attempt, total), wb.keys)
+        wb, visit = self._wb, self._wb.shop.new_visit()
+        signed = sign_button(_payload(flow.name, wb.store_id, visit, total), wb.keys)
         offer = wb.show_touchless if touchless else wb.show_button
-        page = offer(attempt, signed, product_type=flow.fixed.get("productType", "PayOnly"))
-        return await self._completed(page, total if flow.complete_with_amount else None, script)
+        page = offer(visit, signed, product_type=flow.fixed.get("productType", "PayOnly"))
+        return await self._complete(page, total if flow.complete_with_amount else None, script)
 
     async def repair(self, **script: Any) -> CheckoutSession:
         """Let the buyer change the payment method: on the Update page, or by a new set-up where there is none."""
@@ -105,17 +99,16 @@ class Story:
         addresses = {"result_url": attempt.result_url, "cancel_url": attempt.cancel_url}
         signed = sign_button(repair_payload(wb.region, wb.store_id, self.permission_id, **addresses), wb.keys)
         offer = wb.show_update if wb.region.update_page else wb.show_button
-        return await self._completed(offer(attempt, signed), None, script)
+        return await self._complete(offer(visit, signed), None, script)
 
-    async def _completed(self, page: HostedPage, total: Price | None, script: Mapping[str, Any]) -> CheckoutSession:
-        arrival = await page.returned(**script)
-        session_id, client = arrival.checkout_session_id, self._wb.client
+    async def _complete(self, page: HostedPage, total: Price | None, script: Mapping[str, Any]) -> CheckoutSession:
+        session_id, client = (await page.returned(**script)).checkout_session_id, self._wb.client
         if total:
-            done = client.complete_checkout_session(session_id, charge_amount=total)
+            session = client.complete_checkout_session(session_id, charge_amount=total)
         else:
-            done = complete_set_up(client, session_id)
-        self.permission_id = done.charge_permission_id or ""
-        return done
+            session = complete_set_up(client, session_id)
+        self.permission_id = session.charge_permission_id or ""
+        return session
 
     def pay(self, payment: str, amount: Price, **fields: Any) -> Charge:
         """Charge the wallet as the use case says; the guide's first step, Get Charge Permission, is part of it.
@@ -124,15 +117,15 @@ class Story:
             payment: One of `payments`.
             fields: Further fields of *Create Charge*, ``idempotency_key`` and ``simulation_code``.
         Raises:
-            AmazonPayError: As `flows.charge` does.
+            AmazonPayError: As `guide.charge` does.
         """
         return charge(self._wb.client, self.permission_id, amount, **self.payments[payment].fields, **fields)
 
     def refund(self, charge: Charge, amount: Price) -> Refund:
         """Send money back and wait until Amazon has decided about it."""
-        started = self._wb.client.create_refund(charge_id=charge.charge_id, refund_amount=dict(amount))
+        refund = self._wb.client.create_refund(charge_id=charge.charge_id, refund_amount=dict(amount))
         self._wb.wait(PENDING_SECONDS)
-        return self._wb.client.get_refund(started.refund_id)
+        return self._wb.client.get_refund(refund.refund_id)
 
     def ledger(self) -> "pandas.DataFrame":
         """Return the money that has moved since the story began."""
@@ -170,33 +163,33 @@ class Branch:
 def fork(wb: Workbench, plans: Mapping[str, Callable[[], Any]]) -> list[Branch] | str:
     """Try each plan in the same world: snapshot, try A, rewind, try B, rewind.
 
-    Nothing of it stays: neither what the plans did, nor the time they took, nor the exchanges in the journal.  Where
-    there is no emulator nothing can be rewound, so nothing is tried, and the answer says so.
+    Everything is rolled back: objects, clock and journal.  On the Sandbox, where nothing can be rewound, nothing is
+    tried, and the answer says so.
 
     Args:
         plans: Functions without arguments, by name.
     """
     if not wb.director.possible:
         return "Skipped: only the emulator can be rewound, so nothing was tried."
-    return [_tried(wb, name, plan) for name, plan in plans.items()]
+    return [_branch(wb, name, plan) for name, plan in plans.items()]
 
 
-def _tried(wb: Workbench, name: str, plan: Callable[[], Any]) -> Branch:
+def _branch(wb: Workbench, name: str, plan: Callable[[], Any]) -> Branch:
     start = len(wb.journal)
     with wb.director.fork():
         outcome = _outcome(plan)
-        branch = wb.journal.since(start)
-    moved = branch.totals().get(wb.currency, {})
-    columns = ("authorized", "captured", "refunded")
-    amounts = (format_amount(moved.get(column, Decimal(0)), wb.currency) for column in columns)
-    return Branch(name, outcome, len(branch.exchanges), *amounts)
+        journal = wb.journal.since(start)
+    totals = journal.totals().get(wb.currency, {})
+    columns = (totals.get(column, Decimal(0)) for column in ("authorized", "captured", "refunded"))
+    amounts = (format_amount(amount, wb.currency) for amount in columns)
+    return Branch(name, outcome, len(journal.exchanges), *amounts)
 
 
 def _outcome(plan: Callable[[], Any]) -> str:
     try:
-        done = plan()
+        end = plan()
     except ApiError as error:
         return f"{error.status_code} {error.reason_code}"
     except AmazonPayError as error:
         return f"{type(error).__name__}: {error.message}"
-    return str(getattr(done, "state", done))
+    return str(getattr(end, "state", end))
