@@ -87,10 +87,10 @@ class Story:
             script: For the scripted buyer; see `HostedPage.returned`.
         """
         flow = FLOWS[next(iter(self.payments.values())).set_up]
-        wb, visit = self._wb, self._wb.shop.new_visit()
-        signed = sign_button(_payload(flow.name, wb.store_id, visit, total), wb.keys)
+        wb, attempt = self._wb, self._wb.shop.new_attempt()
+        signed = sign_button(_payload(flow.name, wb.store_id, attempt, total), wb.keys)
         offer = wb.show_touchless if touchless else wb.show_button
-        page = offer(visit, signed, product_type=flow.fixed.get("productType", "PayOnly"))
+        page = offer(attempt, signed, product_type=flow.fixed.get("productType", "PayOnly"))
         return await self._complete(page, total if flow.complete_with_amount else None, script)
 
     async def repair(self, **script: Any) -> CheckoutSession:
@@ -99,7 +99,7 @@ class Story:
         addresses = {"result_url": attempt.result_url, "cancel_url": attempt.cancel_url}
         signed = sign_button(repair_payload(wb.region, wb.store_id, self.permission_id, **addresses), wb.keys)
         offer = wb.show_update if wb.region.update_page else wb.show_button
-        return await self._complete(offer(visit, signed), None, script)
+        return await self._complete(offer(attempt, signed), None, script)
 
     async def _complete(self, page: HostedPage, total: Price | None, script: Mapping[str, Any]) -> CheckoutSession:
         session_id, client = (await page.returned(**script)).checkout_session_id, self._wb.client
