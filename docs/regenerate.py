@@ -37,7 +37,7 @@ from amazonpay_nb.spec.money import (
 )
 from amazonpay_nb.spec.openapi import openapi
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
-from amazonpay_nb.spec.parity import Evidence, behaviors, topics
+from amazonpay_nb.spec.parity import Evidence, behavior, behaviors, topics
 from amazonpay_nb.spec.reasons import (
     BODY_REASONS,
     COMMON_REASONS,
@@ -388,7 +388,7 @@ def regions_page() -> str:
         table(" | ".join(["", *map(code, REGIONS)]), [(name, *map(of, regions)) for name, of in facts.items()]),
         "## Limits",
         "Amounts are in major units; a monthly limit applies to one Charge Permission.",
-        *dict.fromkeys(row.time_zone_note for row in regions),
+        behavior("region.limit-month").sentence,
         table("Region | Currency | Decimals | Saved Wallet, monthly | Recurring, monthly | Charge | Refund", limits),
         "## Quotas",
         "Quotas apply to one merchant account; the emulator enforces them with `--throttle`.",

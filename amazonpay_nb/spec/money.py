@@ -10,7 +10,7 @@ from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from typing import Any
 
-from amazonpay_nb.spec.regions import REGIONS
+from amazonpay_nb.spec.regions import CURRENCIES, REGIONS
 
 __all__ = [
     "CHARGE_CEILINGS",
@@ -103,34 +103,20 @@ def _amount(document: Mapping[str, Any], row: Counting) -> Decimal:
     return Decimal((document.get(row.amount) or {"amount": 0})["amount"])
 
 
-# Digits after the decimal point.
-CURRENCY_DECIMALS: dict[str, int] = dict.fromkeys(REGIONS["eu"].currencies, 2) | {"JPY": 0}
-
-
-def _per_currency(amount: int, *, yen: int, tenths: int | None = None) -> dict[str, Decimal]:
-    # *tenths* is for the currencies worth about a tenth of a euro, where Amazon has a number of its own for them.
-    worth_a_tenth = dict.fromkeys(("DKK", "HKD", "NOK", "SEK", "ZAR"), amount if tenths is None else tenths)
-    amounts = dict.fromkeys(CURRENCY_DECIMALS, amount) | worth_a_tenth | {"JPY": yen}
-    return {currency: Decimal(number) for currency, number in amounts.items()}
-
-
-def _per_region(limits: dict[str, Decimal]) -> dict[tuple[str, str], Decimal]:
-    return {(row.code, currency): limits[currency] for row in REGIONS.values() for currency in row.currencies}
-
-
-# By (region, currency): what one Charge Permission may take in a calendar month, for Saved Wallet and for Recurring.
-MONTHLY_LIMITS = _per_region(_per_currency(15_000, tenths=150_000, yen=2_000_000))
-RECURRING_MONTHLY_LIMITS = _per_region(_per_currency(1_000, tenths=10_000, yen=100_000))
-
-# The most that one charge or one refund may be. Documented for USD, GBP, EUR and JPY; others inferred: as for EUR.
-CHARGE_CEILINGS = _per_currency(150_000, yen=10_000_000)
-REFUND_CEILINGS = _per_currency(150_000, yen=10_000_000)
-
-# A refund may exceed the capture by a share of it, up to a fixed amount; the same four currencies are documented.
+CURRENCY_DECIMALS = {code: row.decimals for code, row in CURRENCIES.items()}
+# The most that one charge or one refund may be.
+CHARGE_CEILINGS = {code: row.charge_ceiling for code, row in CURRENCIES.items()}
+REFUND_CEILINGS = {code: row.refund_ceiling for code, row in CURRENCIES.items()}
+# A refund may exceed the capture by a share of it, up to a fixed amount.
 REFUND_SHARE = Decimal("0.15")
-REFUND_EXTRAS = _per_currency(75, yen=8_400)
+REFUND_EXTRAS = {code: row.refund_extra for code, row in CURRENCIES.items()}
 # Amazon's help for merchants gives this number; the guide does not repeat it.
 MAX_REFUNDS_ON_A_CHARGE = 10
+
+# By (region, currency): what one Charge Permission may take in a calendar month, for Saved Wallet and for Recurring.
+_PAIRS = [(row.code, currency) for row in REGIONS.values() for currency in row.currencies]
+MONTHLY_LIMITS = {pair: CURRENCIES[pair[1]].monthly_limit for pair in _PAIRS}
+RECURRING_MONTHLY_LIMITS = {pair: CURRENCIES[pair[1]].recurring_monthly_limit for pair in _PAIRS}
 
 
 def refund_allowance(captured: Decimal, currency: str) -> Decimal:
@@ -144,12 +130,11 @@ def refund_allowance(captured: Decimal, currency: str) -> Decimal:
 
 # With allowOvercharge, a one-time permission takes 900 % of its order, or a fixed amount where that is more.
 _OVERCHARGE_SHARE = 9
-_OVERCHARGE_FLOORS = _per_currency(500, yen=70_000)
 
 
 def overcharge_limit(order: Decimal, currency: str) -> Decimal:
     """Return the most that a one-time permission may take for an *order* that allows to be overcharged."""
-    return max(order * _OVERCHARGE_SHARE, _OVERCHARGE_FLOORS[currency])
+    return max(order * _OVERCHARGE_SHARE, CURRENCIES[currency].overcharge_floor)
 
 
 def _decimals(currency: str) -> int:
