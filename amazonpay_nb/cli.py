@@ -191,7 +191,7 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
     import httpx
 
     from amazonpay_nb.shop import buyer as script
-    from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
+    from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 
     # On loopback nobody is in between, and the emulator's authority is known to itself alone.  A page from there may
     # lead to another host, and that one is verified.

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 
 __all__ = [
     "HUB_VARIABLES",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 
 __all__ = ["Exchange", "Step"]
 

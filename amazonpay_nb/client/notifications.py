@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from amazonpay_nb.errors import LocalError
 from amazonpay_nb.signing.envelope import DIGESTS, signed_text
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.notifications import (
     CERTIFICATE_HOST,
     CERTIFICATE_PATH,
@@ -36,7 +37,6 @@ from amazonpay_nb.spec.notifications import (
     MESSAGE_TYPE,
     SIGNED_FIELDS,
 )
-from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 
 __all__ = ["Finding", "Notification", "NotificationReader", "NotificationRefused"]
 

@@ -20,11 +20,11 @@ from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Fault, Merchant, World
 from amazonpay_nb.loopback import is_loopback
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import MERCHANT
 from amazonpay_nb.spec.notifications import DRILLS, OBJECT_TYPES, STATE_CHANGE
 from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 from amazonpay_nb.spec.states import MACHINES
 
 __all__ = ["CONTROL_PATH", "build_control", "control_error"]

@@ -22,8 +22,8 @@ from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.loopback import LoopbackServer, open_port
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 
 __all__ = ["Credentials", "Emulator"]
 

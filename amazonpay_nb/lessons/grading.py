@@ -28,8 +28,8 @@ from amazonpay_nb.lessons.account import Account
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.signing.envelope import EnvelopeSigner, unsigned_envelope
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
-from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 from amazonpay_nb.workbench.director import Director
 
 __all__ = ["CHECKS", "Check", "Grade", "grade", "grade_own", "passed"]

@@ -15,8 +15,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import httpx
 
 from amazonpay_nb.errors import BuyerPageError
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES
-from amazonpay_nb.spec.requests import LOOPBACK_HOSTS
 
 __all__ = ["Form", "approve", "arrive", "cancel", "decline", "find_change", "place_order", "read_page"]
 

@@ -1,14 +1,12 @@
 """The bodies of the API, with their lengths and enums.
 
-Requests are strict: an unknown field is refused, as Amazon refuses it.  (What Amazon answers is in `spec.objects`.)
+Requests are strict: an unknown field is refused, as Amazon refuses it.  (What Amazon answers is in `spec.answers`.)
 Python names are Amazon's, mechanically in snake case.
 """
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,6 +17,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from amazonpay_nb.spec.addresses import ReturnAddress
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amount
 
 __all__ = [
@@ -28,40 +27,7 @@ __all__ = [
     "MobilePayload",
     "Price",
     "SignInPayload",
-    "return_address_problem",
 ]
-
-# The length that integrations commonly assume for addresses; Amazon publishes none.  [inferred]
-MAX_URL_LENGTH = 512
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
-
-
-def return_address_problem(url: str) -> str:
-    """Return why *url* cannot be a return address, or "" when it can.
-
-    Allowed: ``https`` anywhere and ``http`` on loopback, without a user part.
-    """
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return "it is not an address"
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return "only https addresses are allowed, and http ones on loopback"
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
-        return "http is allowed on loopback only; use https"
-    if "@" in parts.netloc:
-        return "it must not hold a user name or password"
-    if any(c.isspace() or c in '\\<>"' or not c.isprintable() for c in url):
-        return "it holds white space, control characters, quotes or angle brackets"
-    return ""
-
-
-def _check_return_address(url: str) -> str:
-    if problem := return_address_problem(url):
-        raise ValueError(f"{url!r} is not allowed: {problem}")
-    return url
-
 
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]
@@ -69,7 +35,6 @@ Text255 = Annotated[str, Field(max_length=255)]
 # A number is accepted, too; answers have digits in a text.
 FrequencyValue = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value),
                            Field(pattern="^[0-9]{1,9}$")]  # fmt: skip
-ReturnAddress = Annotated[str, Field(max_length=MAX_URL_LENGTH), AfterValidator(_check_return_address)]
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
 ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
 ProductType = Literal["PayAndShip", "PayOnly", "SignIn", "SignInAndSetup", "PayAndShipMultiAddress", "Donation"]
@@ -89,7 +54,7 @@ class Strict(BaseModel):
 class Price(Strict):
     """An amount of money: a decimal string in major units, and an ISO 4217 code.
 
-    Numbers are accepted too, and normalised: ``475.4500`` becomes ``"475.45"``, ``14.00`` yen become ``"14"``.
+    Numbers are accepted too, and normalized: ``475.4500`` becomes ``"475.45"``, ``14.00`` yen become ``"14"``.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -98,7 +63,7 @@ class Price(Strict):
     currency_code: str
 
     @model_validator(mode="after")
-    def _normalise(self) -> "Price":
+    def _normalize(self) -> "Price":
         if self.currency_code not in CURRENCY_DECIMALS:
             raise ValueError(
                 f"currencyCode {self.currency_code!r} is not one of {', '.join(sorted(CURRENCY_DECIMALS))}"
@@ -116,7 +81,7 @@ class WebCheckoutDetails(Strict):
 
 
 class ButtonWebCheckoutDetails(WebCheckoutDetails):
-    """What only a button payload may hold besides."""
+    """The addresses, with those that only a button payload may hold."""
 
     checkout_mode: Literal["ProcessOrder"] | None = None
     checkout_error_url: ReturnAddress | None = None
@@ -203,7 +168,7 @@ class Restriction(Strict):
 
 
 class AddressRestrictions(Strict):
-    """Where can be delivered to."""
+    """Which countries, or parts of them, can be shipped to."""
 
     type: Literal["Allowed", "NotAllowed"]
     restrictions: dict[str, Restriction]
@@ -258,7 +223,7 @@ class MobilePayload(ButtonPayload):
 
 
 class SignInPayload(Strict):
-    """The signed payload of plain Amazon Sign-in; its addresses stand at the top level."""
+    """The signed payload of plain Amazon Sign-in; its addresses are at the top level."""
 
     store_id: str
     sign_in_return_url: ReturnAddress

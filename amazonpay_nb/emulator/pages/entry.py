@@ -14,8 +14,9 @@ from amazonpay_nb.emulator.rules.sessions import new_session
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import misfits, nearest_flow
-from amazonpay_nb.spec.requests import LOOPBACK_HOSTS, ButtonPayload, MobilePayload, ProductType, SignInPayload
+from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 __all__ = ["start", "start_mobile"]
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
+from amazonpay_nb.spec.addresses import return_address_problem
 from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.requests import ADDRESS_FIELDS, BODIES, Price, return_address_problem
+from amazonpay_nb.spec.requests import ADDRESS_FIELDS, BODIES, Price
 
 ADDRESSES = ("https://shop.example/a?b=c#d", "https://shop.example:8443", "http://localhost:8000/x", "http://[::1]/x")
 WRONG = (

@@ -1,0 +1,42 @@
+"""Which addresses a buyer may be sent back to."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+__all__ = ["LOOPBACK_HOSTS", "ReturnAddress", "return_address_problem"]
+
+# The length that integrations commonly assume for addresses; Amazon publishes none.  [inferred]
+_MAX_LENGTH = 512
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+def return_address_problem(url: str) -> str:
+    """Return why *url* cannot be a return address, or "" when it can.
+
+    Allowed: ``https`` anywhere and ``http`` on loopback, without a user part.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return "it is not an address"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "only https addresses are allowed, and http ones on loopback"
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        return "http is allowed on loopback only; use https"
+    if "@" in parts.netloc:
+        return "it must not hold a user name or password"
+    if any(c.isspace() or c in '\\<>"' or not c.isprintable() for c in url):
+        return "it holds white space, control characters, quotes or angle brackets"
+    return ""
+
+
+def _check_return_address(url: str) -> str:
+    if problem := return_address_problem(url):
+        raise ValueError(f"{url!r} is not allowed: {problem}")
+    return url
+
+
+ReturnAddress = Annotated[str, Field(max_length=_MAX_LENGTH), AfterValidator(_check_return_address)]
