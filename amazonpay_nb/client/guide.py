@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 from uuid import UUID
 
 from amazonpay_nb.client.button import set_up_payload, update_payload
 from amazonpay_nb.client.client import AmazonPayClient
+from amazonpay_nb.client.fields import ChargeFields
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ApiError, ConfigurationError, LocalError
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession
@@ -132,7 +133,10 @@ def complete_set_up(client: AmazonPayClient, checkout_session_id: str) -> Checko
 # --- Charging later ---------------------------------------------------------------------------------------------------
 
 
-def charge(client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], **fields: Any) -> Charge:
+def charge(
+    client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], *,
+    idempotency_key: str | None = None, simulation_code: str | None = None, **fields: Unpack[ChargeFields],
+) -> Charge:  # fmt: skip
     """Charge a saved wallet later: Get Charge Permission first, then Create Charge if it is Chargeable.
 
     Args:
@@ -146,7 +150,10 @@ def charge(client: AmazonPayClient, charge_permission_id: str, amount: Mapping[s
     step = next_step(permission)
     if step is not Step.CHARGE:
         raise NotChargeable(permission, step)
-    return client.create_charge(charge_permission_id=charge_permission_id, charge_amount=dict(amount), **fields)
+    return client.create_charge(
+        charge_permission_id=charge_permission_id, charge_amount=amount, idempotency_key=idempotency_key,
+        simulation_code=simulation_code, **fields,
+    )  # fmt: skip
 
 
 def _interrupts(code: str) -> bool:
@@ -185,17 +192,23 @@ class Attempt:
     next_step: str
 
 
-def try_charge(client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], **fields: Any) -> Attempt:
+def try_charge(
+    client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], *,
+    simulation_code: str | None = None, **fields: Unpack[ChargeFields],
+) -> Attempt:  # fmt: skip
     """Create a charge whatever comes of it, and look at the Charge Permission afterwards."""
     again, advice = "", "Look at the state of the charge."
     try:
-        client.create_charge(charge_permission_id=charge_permission_id, charge_amount=dict(amount), **fields)
+        client.create_charge(
+            charge_permission_id=charge_permission_id, charge_amount=amount, simulation_code=simulation_code, **fields
+        )
     except ApiError as error:
         again, advice = str(error.recovery.retry), error.recovery.next_step
     last = client.journal.exchanges[-1]
     permission = client.get_charge_permission(charge_permission_id)
-    code = str(fields.get("simulation_code") or "")
-    return Attempt(code, f"{last.status} {last.outcome}", last.attempt, permission.state, again, advice)
+    return Attempt(
+        simulation_code or "", f"{last.status} {last.outcome}", last.attempt, permission.state, again, advice
+    )
 
 
 def repair_payload(

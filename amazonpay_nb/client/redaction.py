@@ -11,7 +11,7 @@ from typing import Any
 
 from amazonpay_nb.signing import read_authorization
 
-__all__ = ["keep_secrets_out", "redact"]
+__all__ = ["redact"]
 
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)")
 
@@ -101,9 +101,5 @@ class _Redacting(logging.Filter):
         return True
 
 
-_REDACTING = _Redacting()
-
-
-def keep_secrets_out() -> None:
-    """Mask what the HTTP library logs: it writes down each address, and that of Get Buyer holds a token."""
-    logging.getLogger("httpx").addFilter(_REDACTING)  # the same one is added once
+# The HTTP library logs each address, and that of Get Buyer holds a token.
+logging.getLogger("httpx").addFilter(_Redacting())

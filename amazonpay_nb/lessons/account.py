@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 
 from amazonpay_nb.client.button import PAYMENT_METHOD_ON_FILE, set_up_payload
-from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.guide import Step, decide, repair_payload
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
@@ -80,7 +80,7 @@ class Account:
         usual = format_amount(parse_amount(PARAMETERS["amount"].default, currency), currency)
         self.amount = dict(amount or {"amount": usual, "currencyCode": currency})
         self.client = AmazonPayClient(
-            AmazonPayAuth(keys or emulator.merchant.keys), region=emulator.region, environment="emulator",
+            keys or emulator.merchant.keys, region=emulator.region, environment="emulator",
             base_url=emulator.url, verify=emulator.verify, journal=journal,
             sleep=lambda seconds: None,  # between two tries of the client there is nothing to wait for
         )  # fmt: skip
@@ -126,7 +126,7 @@ class Account:
         """Create a Checkout Session: for a set-up, a purchase that can wait, or a wallet's new payment method."""
         if pay:
             details = {"paymentIntent": "Authorize", "chargeAmount": self.amount}
-            body = {
+            body: dict[str, Any] = {
                 "storeId": self.emulator.store_id,
                 "webCheckoutDetails": {"checkoutResultReturnUrl": _RESULT},
                 "chargePermissionType": PAYMENT_METHOD_ON_FILE,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from amazonpay_nb.client.client import ATTEMPTS, AmazonPayClient, new_idempotency_key
+from amazonpay_nb.client.client import AmazonPayClient, new_idempotency_key
+from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import TransportError
 from amazonpay_nb.lessons.account import NOT_TRIED, Account

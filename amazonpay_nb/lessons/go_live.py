@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from amazonpay_nb.client.button import button_config, sign_button
-from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.errors import ConfigurationError, NotFoundError
 from amazonpay_nb.signing.keys import MerchantKeys, with_id
 from amazonpay_nb.spec.operations import THROTTLES, Quota
@@ -103,7 +103,7 @@ def _address(wb: Workbench, environment: str, keys: MerchantKeys) -> tuple[str, 
         return httpx.Response(404)
 
     client = AmazonPayClient(
-        AmazonPayAuth(keys), region=wb.region.code, environment=environment, allow_live=True,
+        keys, region=wb.region.code, environment=environment, allow_live=True,
         base_url=f"http://{_HERE}" if environment == "emulator" else None, transport=httpx.MockTransport(answer),
     )  # fmt: skip
     with client, suppress(NotFoundError):

@@ -7,6 +7,7 @@ one that the signature fits is the one that was made.
 """
 
 from amazonpay_nb.signing.authorization import Authorization, read_authorization
+from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.signing.mistakes import SentRequest
 from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import (
@@ -46,6 +47,7 @@ __all__ = [
     "SIGNED_HEADERS",
     "Algorithm",
     "Authorization",
+    "MerchantKeys",
     "SentRequest",
     "SignatureMismatch",
     "authorization_header",

@@ -66,6 +66,15 @@ class MerchantKeys:
     private_key: RSAPrivateKey = field(repr=False)
     algorithm: str = _V2
 
+    @classmethod
+    def from_file(cls, path: Path | str, public_key_id: str, *, passphrase: str | None = None) -> "MerchantKeys":
+        """Return the key pair of a private key file, as `load` reads it.
+
+        Raises:
+            ConfigurationError: There is no usable private key; the advice says how to get one.
+        """
+        return load(Path(path), public_key_id, passphrase=passphrase)
+
     @property
     def public_pem(self) -> str:
         """The public half, as it is uploaded to Amazon."""

@@ -17,8 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.button import SignedPayload, button_config, button_text, place, set_up_payload, sign_button
-from amazonpay_nb.client.client import AmazonPayAuth, AmazonPayClient, new_idempotency_key
+from amazonpay_nb.client.client import AmazonPayClient, new_idempotency_key
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError

@@ -20,6 +20,7 @@ from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession,
 from amazonpay_nb.spec.machine import Machine, NotAllowed
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.regions import Region
+from amazonpay_nb.spec.requests import Channel, ChargeInitiator
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, CHECKOUT_SESSION, REFUND
 from amazonpay_nb.spec.words import CHANNELS, INITIATORS
@@ -237,7 +238,8 @@ class Calls:
         )  # fmt: skip
 
     def create_charge(
-        self, charge_permission_id: str = "", amount: str = "", charge_initiator: str = "MITU", channel: str = "App",
+        self, charge_permission_id: str = "", amount: str = "", charge_initiator: ChargeInitiator = "MITU",
+        channel: Channel = "App",
         capture_now: bool = True, can_handle_pending_authorization: bool = False, simulation_code: str = "",
     ) -> Charge:  # fmt: skip
         """Charge what the buyer owes: Get Charge Permission first, then Create Charge if it is Chargeable."""

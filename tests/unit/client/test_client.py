@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.client.client import ATTEMPTS, LONGEST_PAUSE, RECENT
+from amazonpay_nb.client.client import RECENT
 from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.client.sending import ATTEMPTS, LONGEST_PAUSE
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import (
     ApiError,
@@ -248,9 +249,38 @@ def test_keys_come_from_where_they_are_told_to() -> None:
 def test_a_reading_call_takes_no_fields() -> None:
     """A misspelt option is not dropped in silence."""
     amazon = Amazon()
-    with pytest.raises(TypeError, match="Get Charge has no body that could hold simulaton_code"):
-        connect(amazon).get_charge(CHARGE, simulaton_code="SoftDeclined")
+    misspelt: dict[str, Any] = {"simulaton_code": "SoftDeclined"}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'simulaton_code'"):
+        connect(amazon).get_charge(CHARGE, **misspelt)
     assert amazon.sent == []
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\t\n"])
+def test_an_empty_id_is_refused_before_anything_is_sent(nothing: str) -> None:
+    """Get Charge of nothing would be another address; the message names the argument."""
+    amazon = Amazon()
+    client = connect(amazon)
+    calls: dict[str, Callable[[], Any]] = {
+        "checkout_session_id": lambda: client.complete_checkout_session(nothing),
+        "charge_permission_id": lambda: client.create_charge(charge_permission_id=nothing, charge_amount=USD_14),
+        "charge_id": lambda: client.create_refund(charge_id=nothing, refund_amount=USD_14),
+        "refund_id": lambda: client.get_refund(nothing),
+        "buyer_token": lambda: client.get_buyer(nothing),
+        "store_id": lambda: client.create_checkout_session(store_id=nothing, web_checkout_details={}),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ConfigurationError, match=f"{name} is empty"):
+            call()
+    assert amazon.sent == []
+
+
+def test_a_key_pair_is_enough() -> None:
+    """An auth is made of it; one's own auth, with a clock for example, is taken as well."""
+    amazon = Amazon()
+    AmazonPayClient(KEYS, transport=httpx.MockTransport(amazon)).get_charge(CHARGE)
+    connect(amazon).get_charge(CHARGE)
+    first, second = (parse_authorization(request.headers["authorization"]) for request in amazon.sent)
+    assert first.public_key_id == second.public_key_id == KEYS.public_key_id
 
 
 def test_no_call_waits_for_ever() -> None:

@@ -199,6 +199,12 @@ def test_what_is_saved_is_read_again(passphrase: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_key_pair_comes_from_a_file(tmp_path: Path) -> None:
+    """The class reads what `save` has written, in one call."""
+    path = save(KEYS, tmp_path / "private.pem", passphrase="open sesame")
+    assert same_pair(MerchantKeys.from_file(str(path), KEY_ID, passphrase="open sesame"), KEYS)
+
+
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 def test_only_the_owner_can_read_a_private_key(mask: int, tmp_path: Path) -> None:
     """Whatever the process's mask; the public key is for everybody."""

@@ -1,0 +1,45 @@
+"""Signs every request of an httpx client."""
+
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
+
+import httpx
+
+from amazonpay_nb.signing import format_date, sign_request
+from amazonpay_nb.signing.keys import MerchantKeys
+from amazonpay_nb.spec.regions import REGIONS
+
+__all__ = ["AmazonPayAuth", "Clock"]
+
+Clock = Callable[[], datetime]
+_HOSTS = {row.api_host: row.code for row in REGIONS.values()}
+
+
+class AmazonPayAuth(httpx.Auth):
+    """Signs requests with a merchant's private key.
+
+    Args:
+        keys: The key pair; its id decides between ``/v2/…`` and ``/sandbox/v2/…``.
+        clock: Returns the current time, aware.
+    Spec: "Signing requests".
+    """
+
+    requires_request_body = True
+
+    def __init__(self, keys: MerchantKeys, *, clock: Clock = lambda: datetime.now(UTC)) -> None:
+        self.keys = keys
+        self.clock = clock
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the signed headers and the signature; called by httpx."""
+        headers = request.headers
+        headers["accept"] = headers["content-type"] = "application/json"
+        headers["x-amz-pay-date"] = format_date(self.clock())
+        headers["x-amz-pay-host"] = request.url.host
+        headers.setdefault("x-amz-pay-region", _HOSTS.get(request.url.host, "na"))
+        path, _, query = request.url.raw_path.decode("ascii").partition("?")
+        headers["authorization"] = sign_request(
+            request.method, path, query, headers.multi_items(), request.content,
+            self.keys.private_key, self.keys.public_key_id, self.keys.algorithm,
+        )  # fmt: skip
+        yield request

@@ -1,0 +1,169 @@
+"""Sends a request until there is an answer that a repetition cannot change, and takes every attempt down.
+
+An attempt that may have been lost is repeated with the *same* idempotency key, so that it cannot charge twice.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple, TypeVar
+
+import httpx
+import tenacity
+from pydantic import BaseModel, ValidationError
+
+from amazonpay_nb.client.auth import AmazonPayAuth
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.client.redaction import redact
+from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
+from amazonpay_nb.signing import IDEMPOTENCY_KEY, probable_step
+
+__all__ = ["ATTEMPTS", "LONGEST_PAUSE", "Body", "Sender"]
+
+ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
+# A 5xx leaves open whether the work was done; the same key makes the repetition safe. A decline is final.
+RETRIED_STATUS = frozenset({408, 425, 429, *range(500, 600)})
+LONGEST_PAUSE = 60.0  # seconds; if Amazon asks for more, raise instead of sleeping
+_BACK_OFF = tenacity.wait_random_exponential(multiplier=0.5, max=8)
+
+Body = dict[str, Any]
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Reply(NamedTuple):
+    """What came back to one attempt."""
+
+    response: httpx.Response
+    body: Body
+    request_id: str
+
+
+class Sender:
+    """Sends requests, repeats them where that is safe, and reads the answers.
+
+    Args:
+        journal: Takes down every attempt, redacted.
+        sleep: Waits between attempts.
+    """
+
+    def __init__(
+        self, http: httpx.Client, auth: AmazonPayAuth, journal: Journal, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.http, self.auth, self.journal, self._sleep = http, auth, journal, sleep
+
+    def send(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None) -> Answer:
+        """Return the answer to a call.
+
+        Args:
+            name: The operation, for the journal.
+            kind: What the answer is read as.
+        Raises:
+            TransportError: No answer came, or none that can be read.
+            ApiError: Amazon refused.
+        """
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(ATTEMPTS), retry=tenacity.retry_if_exception(_may_retry),
+            wait=_pause, sleep=self._sleep, reraise=True,
+        )  # fmt: skip
+        try:
+            return retrying(lambda: self._attempt(name, kind, request, body, retrying.statistics["attempt_number"]))
+        except ConflictError as error:
+            # Only a key makes a repetition harmless: a second Cancel or Close meets the work of the first.
+            if retrying.statistics["attempt_number"] > 1 and not error.idempotency_key:
+                error.advice = f"An earlier attempt may have done the work: look at the object first. {error.advice}"
+            raise
+
+    def _attempt(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None, number: int) -> Answer:
+        what = redact(f"{request.method} {request.url.path} in attempt {number}")
+        reply = self._exchange(name, request, body, number, what)
+        if reply.response.status_code >= 400:
+            raise self._refusal(name, reply)
+        try:
+            return kind.model_validate(reply.body)
+        except ValidationError:
+            message = f"The answer to {what} is not Amazon Pay's: {reply.response.status_code}."
+            raise TransportError(message, advice=_repeat(request)) from None
+
+    def _exchange(self, name: str, request: httpx.Request, body: Body | None, number: int, what: str) -> Reply:
+        """Make one attempt; whatever comes of it is in the journal."""
+        reply, lost = None, ""
+        try:
+            response = self.http.send(request)
+            reply = Reply(response, _json_object(response), response.headers.get("x-amz-pay-request-id", ""))
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
+            raise ConfigurationError(f"{what} cannot be sent.", advice="Check base_url and headers.") from error
+        except httpx.RequestError as error:
+            lost = type(error).__name__
+            raise TransportError(f"No answer to {what} ({lost}).", advice=_repeat(request)) from error
+        finally:
+            self.journal.record(
+                Exchange(
+                    at=self.auth.clock(), operation=name, method=request.method, path=request.url.path,
+                    status=reply and reply.response.status_code, idempotency_key=_key(request), request=body,
+                    response=reply and reply.body, request_id=reply.request_id if reply else "", attempt=number,
+                    headers=dict(request.headers), error=lost,
+                )
+            )  # fmt: skip
+        return reply
+
+    def _refusal(self, name: str, reply: Reply) -> ApiError:
+        response, request = reply.response, reply.response.request
+        # Amazon's message quotes the signature that it could not verify.
+        message = redact(str(reply.body.get("message") or "The answer had no message."))
+        error = api_error(
+            response.status_code, str(reply.body.get("reasonCode") or f"HTTP {response.status_code}"), message,
+            operation=name, request_id=reply.request_id, idempotency_key=_key(request),
+        )  # fmt: skip
+        error.retry_after = _seconds(response.headers.get("retry-after", ""), self.auth.clock())
+        target, headers = request.url.raw_path.decode("ascii"), request.headers.multi_items()
+        public_key, answered = self.auth.keys.public_pem, response.headers.get("date", "")
+        if step := probable_step(error, request.method, target, headers, request.content, public_key, answered):
+            error.blame(step.finding, step.explanation)
+        return error
+
+
+def _key(request: httpx.Request) -> str:
+    return str(request.headers.get(IDEMPOTENCY_KEY, ""))
+
+
+def _json_object(response: httpx.Response) -> Body:
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    return answer if isinstance(answer, dict) else {}
+
+
+def _repeat(request: httpx.Request) -> str:
+    if request.method == "GET":
+        return "It changes nothing: repeat it."
+    if key := _key(request):
+        again = f"repeat it with idempotency_key={key!r}, it cannot happen twice."
+    else:
+        again = "look at the object first."
+    return f"Whether Amazon did the work is not known: {again}"
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    """Return what Retry-After asks for: a number of seconds, or a date."""
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _may_retry(error: BaseException) -> bool:
+    if isinstance(error, ApiError) and not isinstance(error, DeclinedError):
+        return error.status_code in RETRIED_STATUS and (error.retry_after or 0) <= LONGEST_PAUSE
+    return isinstance(error, TransportError)
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """Wait as long as Amazon asks for, otherwise exponentially longer with full jitter."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = getattr(error, "retry_after", None)
+    return _BACK_OFF(state) if asked is None else asked
