@@ -160,13 +160,12 @@ class LoopbackServer:
         app: The application.
         port: 0 takes a free one.
         listener: A socket that was opened before, instead of host and port.
-        protocol: What speaks HTTP, as uvicorn's ``http``.
         certificate: File with a private key and its certificate chain, for HTTPS.
     """
 
     def __init__(
         self, app: Any, *, port: int = 0, host: str = "127.0.0.1", listener: socket.socket | None = None,
-        certificate: str | None = None, protocol: Any = "auto",
+        certificate: str | None = None,
     ) -> None:  # fmt: skip
         import uvicorn
 
@@ -179,7 +178,6 @@ class LoopbackServer:
             access_log=False,
             lifespan="on",
             ws="none",
-            http=protocol,
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=1,
@@ -212,6 +210,12 @@ class LoopbackServer:
         # uvicorn wants to end the process when the application does not come up; its log has said why.
         with suppress(SystemExit):
             self.run()
+
+    def drop(self, client: tuple[str, int]) -> None:
+        """Drop the connection of a client, an address and a port, without an answer: ASGI has no word for that."""
+        for connection in list(self._server.server_state.connections):
+            if connection.transport.get_extra_info("peername")[:2] == client:
+                connection.transport.abort()
 
     def stop(self) -> None:
         """Stop answering and free the port."""

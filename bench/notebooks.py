@@ -17,7 +17,7 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TARGET = Target("≤", 1.5)
 WORKERS = min(2, os.cpu_count() or 1)
 # The kernels of our notebooks import these; a trivial notebook does nothing else.
-IMPORTS = ("amazonpay_nb.workbench.bench", "cryptography", "fastapi", "httpx", "ipywidgets", "pandas", "uvicorn")
+IMPORTS = ("amazonpay_nb.workbench.bench", "cryptography", "starlette", "httpx", "ipywidgets", "pandas", "uvicorn")
 
 
 def write_trivial(path: Path) -> None:

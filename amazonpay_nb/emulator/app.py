@@ -2,19 +2,26 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amazonpay_nb.emulator.api.pipeline import build_api, routed_path
-from amazonpay_nb.emulator.control import CONTROL_PATH, build_control
+from amazonpay_nb.emulator.api.request import refused
+from amazonpay_nb.emulator.api.routing import BROKEN, Api, routed_path
+from amazonpay_nb.emulator.control import CONTROL_PATH, ControlInterface, control_error
 from amazonpay_nb.emulator.notifications.post import Deliveries
-from amazonpay_nb.emulator.pages.routes import build_pages
+from amazonpay_nb.emulator.pages.routes import Pages
+from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guarded, bounded
+from amazonpay_nb.signing.envelope import CERTIFICATE_NAME
 
 __all__ = ["Gateway", "build_app"]
 
@@ -22,12 +29,18 @@ __all__ = ["Gateway", "build_app"]
 TICK_SECONDS = 0.2
 
 
-def build_app(world: World, token: str) -> "Gateway":
-    """Return the application."""
+def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None]) -> "Gateway":
+    """Return the application.
+
+    Args:
+        token: What the control interface asks for.
+        drop: Drops the connection of a client, which is known by its address and port.
+    """
     deliveries = Deliveries(world, fire_due)
+    pages, control = Pages(world), ControlInterface(world, token, deliveries)
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         ticking = asyncio.create_task(_tick(world)) if world.clock.mode == "real" else None
         deliveries.start()
         yield
@@ -36,15 +49,33 @@ def build_app(world: World, token: str) -> "Gateway":
         await deliveries.stop()
         world.store.close()
 
-    app = FastAPI(
-        title="Amazon Pay API, emulated", version="2", lifespan=lifespan, redirect_slashes=False,
-        docs_url=None, redoc_url=None, openapi_url=None,
-    )  # fmt: skip
-    build_api(app, world)
-    build_control(app, world, token, deliveries)
-    deliveries.mount(app)
-    build_pages(app, world)
-    return Gateway(app)
+    async def unknown(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):  # the only kind that is handed to it
+            raise error
+        if request.url.path.startswith(CONTROL_PATH):
+            return control_error(error)
+        path = request.url.path
+        refusal = {
+            400: Refusal(400, "InvalidRequest", error.detail),
+            405: Refusal(405, "UnsupportedOperation", f"{request.method} is not possible on {path}."),
+        }.get(error.status_code, Refusal(404, "ResourceNotFound", f"There is nothing at {path}."))
+        return _response(world, refusal)
+
+    async def broken(request: Request, error: Exception) -> Response:
+        return _response(world, BROKEN)
+
+    app = Starlette(
+        routes=[*control.routes(), Route(f"/{CERTIFICATE_NAME}", deliveries.certificate), *pages.routes()],
+        exception_handlers={HTTPException: unknown, Refusal: pages.refused, Exception: broken},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return Gateway(Api(world, drop), app)
+
+
+def _response(world: World, refusal: Refusal) -> Response:
+    reply = refused(world, refusal)
+    return Response(reply.text, reply.status, reply.headers)
 
 
 async def _tick(world: World) -> None:
@@ -60,22 +91,21 @@ class Gateway:
     """What every request passes first.
 
     It takes the environment segment and a trailing slash off the path that is routed (`raw_path` keeps what was sent,
-    for the signature), bounds the body, and lends the application a way to drop the connection.  Calls prove who they
-    are, by a signature or by the token; pages ask nobody, so they are shown by names of this machine only.
+    for the signature), and bounds the body.  Calls prove where they come from, by a signature or by the token; pages
+    ask for neither, so they are shown by names of this machine only.
     """
 
-    def __init__(self, app: FastAPI) -> None:
-        self._app, self._pages = app, Guarded(app)
+    def __init__(self, api: ASGIApp, app: ASGIApp) -> None:
+        self._api, self._app, self._pages = api, app, Guarded(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection event, as ASGI prescribes."""
         app: ASGIApp = self._app
         if scope["type"] == "http":
             path = routed_path(scope["path"])
-            scope["path"] = path if path.startswith("/v2") else scope["path"]
-            # The server's `send` is a method of the object that owns the socket; ASGI itself cannot drop a connection.
-            cycle = getattr(send, "__self__", None)
-            scope["abort"] = lambda: cycle.transport.abort() if cycle else None
+            if path.startswith("/v2"):
+                scope["path"], app = path, self._api
+            elif not scope["path"].startswith(CONTROL_PATH):
+                app = self._pages
             receive = bounded(receive)
-            app = self._app if scope["path"].startswith(("/v2", CONTROL_PATH)) else self._pages
         await app(scope, receive, send)

@@ -1,17 +1,19 @@
 """The control interface: what only the experimenter may do.  Never mixed with the emulated API, and behind a token."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC
+from functools import partial
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from amazonpay_nb.emulator.clock import parse_duration
 from amazonpay_nb.emulator.notifications.announce import announce, topic_of
@@ -24,20 +26,15 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import MERCHANT
 from amazonpay_nb.spec.notifications import DRILLS, OBJECT_TYPES, STATE_CHANGE
-from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS
 from amazonpay_nb.spec.states import MACHINES
 
-__all__ = ["CONTROL_PATH", "build_control", "control_error"]
+__all__ = ["CONTROL_PATH", "ControlInterface", "control_error"]
 
 CONTROL_PATH = "/_control"
-KINDS = {
-    "checkoutSessions": "Checkout Session",
-    "chargePermissions": "Charge Permission",
-    "charges": "Charge",
-    "refunds": "Refund",
-}
 Answer = dict[str, Any]
-T = TypeVar("T")
+Call = Callable[[Request], Awaitable[Answer]]
+B = TypeVar("B", bound=BaseModel)
 
 
 class _Body(BaseModel):
@@ -107,109 +104,141 @@ class DrillBody(_Body):
     kind: str
 
 
-def build_control(  # noqa: C901 (a function for each call)
-    app: FastAPI, world: World, token: str, deliveries: Deliveries
-) -> None:
-    """Mount the control interface."""
+class ControlInterface:
+    """The control interface of a world.
 
-    async def owner(
-        authorization: str = Header(default=""), origin: str = Header(default=""), host: str = Header(default="")
-    ) -> None:
-        if origin or not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+    Its functions are asynchronous without exception: they run in the one thread that owns the world.
+    """
+
+    def __init__(self, world: World, token: str, deliveries: Deliveries) -> None:
+        self._world, self._token, self._deliveries = world, token, deliveries
+
+    def routes(self) -> list[Route]:
+        """Return a route for each call."""
+        calls: list[tuple[str, str, Call]] = [
+            ("GET", "clock", self._read_clock),
+            ("POST", "clock", self._move_clock),
+            ("POST", "outcomes", self._queue_outcome),
+            ("POST", "faults", self._inject_fault),
+            ("POST", "permissions/{id}", partial(self._cause, "Charge Permission")),
+            ("POST", "charges/{id}", partial(self._cause, "Charge")),
+            ("GET", "journal", self._journal),
+            ("GET", "objects/{kind}", self._objects),
+            ("GET", "objects/{kind}/{id}", self._object),
+            ("GET", "visits", self._visits),
+            ("POST", "snapshot", self._snapshot),
+            ("POST", "restore", self._restore),
+            ("POST", "reset", self._reset),
+            ("POST", "keys", self._register_key),
+            ("GET", "notifications", self._notifications),
+            ("POST", "notifications/endpoint", self._set_endpoint),
+            ("POST", "notifications/drill", self._drill),
+            ("POST", "notifications/chargeback", self._dispute),
+            ("POST", "notifications/{id}/redeliver", self._redeliver),
+        ]
+        return [Route(f"{CONTROL_PATH}/{path}", self._endpoint(call), methods=[method]) for method, path, call in calls]
+
+    def _endpoint(self, call: Call) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            self._check_owner(request.headers)
+            return JSONResponse(await call(request))
+
+        return endpoint
+
+    def _check_owner(self, headers: Mapping[str, str]) -> None:
+        token = f"Bearer {self._token}".encode()
+        if "origin" in headers or not hmac.compare_digest(headers.get("authorization", "").encode(), token):
             raise HTTPException(401, "The control interface needs its token, and no browser.")
-        if not is_loopback(host):  # a name that someone else's server gave this address
+        if not is_loopback(headers.get("host", "")):  # a name that someone else's server gave this address
             raise HTTPException(403, "The control interface is called by a loopback address.")
 
-    @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"][1:])
-        return control_error(
-            HTTPException(400, f"{field or 'The body'}: {first['msg']}".encode("utf-8", "replace").decode())
-        )
+    # --- Time ---------------------------------------------------------------------------------------------------------
 
-    # Asynchronous functions all: they run in the one thread that owns the world.
-    router = APIRouter(prefix=CONTROL_PATH, dependencies=[Depends(owner)], include_in_schema=False)
+    async def _read_clock(self, request: Request) -> Answer:
+        return _clock(self._world)
 
-    @router.get("/clock")
-    async def read_clock() -> Answer:
-        return _clock(world)
-
-    @router.post("/clock")
-    async def move_clock(body: Advance) -> Answer:
-        if world.clock.mode != "virtual":
+    async def _move_clock(self, request: Request) -> Answer:
+        body = await _read(request, Advance)
+        if self._world.clock.mode != "virtual":
             raise HTTPException(409, "The clock is real; start the emulator with --seed or --clock to advance it.")
-        by = _or_400(lambda: parse_duration(body.advance))
-        try:
-            fired = await deliveries.advance(by)
-        except (ValueError, OverflowError) as error:
-            raise HTTPException(400, str(error)) from None
-        return _clock(world) | {"fired": fired}
+        with _mistakes_as_400():
+            moved = await self._deliveries.advance(parse_duration(body.advance))
+        return _clock(self._world) | {"fired": moved}
 
-    @router.post("/outcomes")
-    async def queue(body: Outcome) -> Answer:
-        _or_400(lambda: world.queue_outcome(body.operation, body.simulation_code, body.times))
-        return {"outcomes": {name: [row.code for row in rows] for name, rows in world.outcomes.items() if rows}}
+    # --- What goes wrong, and what only Amazon or the buyer can cause -------------------------------------------------
 
-    @router.post("/faults")
-    async def fault(body: FaultBody) -> Answer:
+    async def _queue_outcome(self, request: Request) -> Answer:
+        body = await _read(request, Outcome)
+        with _mistakes_as_400():
+            self._world.queue_outcome(body.operation, body.simulation_code, body.times)
+        return {"outcomes": {name: [row.code for row in rows] for name, rows in self._world.outcomes.items() if rows}}
+
+    async def _inject_fault(self, request: Request) -> Answer:
+        body = await _read(request, FaultBody)
         if body.operation not in OPERATIONS:
             raise HTTPException(400, f"{body.operation!r} is no operation; there are {', '.join(OPERATIONS)}.")
-        world.faults.append(Fault(body.operation, body.fault, body.status, body.seconds, body.times))
-        return {"faults": [{"operation": f.operation, "fault": f.fault, "times": f.times} for f in world.faults]}
+        faults = self._world.faults
+        faults.append(Fault(body.operation, body.fault, body.status, body.seconds, body.times))
+        return {"faults": [{"operation": f.operation, "fault": f.fault, "times": f.times} for f in faults]}
 
-    @router.post("/permissions/{permission_id}")
-    async def interrupt(permission_id: str, body: NewState) -> Answer:
-        return _cause(world, "Charge Permission", permission_id, body)
+    async def _cause(self, kind: str, request: Request) -> Answer:
+        """Take the row that leads to a state and that no merchant can take."""
+        body = await _read(request, NewState)
+        record, machine = self._find(kind, request.path_params["id"]), MACHINES[kind]
+        row = machine.leading_to(record.state, body.state, body.reason_code)
+        if row is None:
+            rows = [r for r in machine.rows if r.source == record.state and r.actor != MERCHANT]
+            possible = ", ".join(f"{r.target} ({r.reason})" if r.reason else r.target for r in rows)
+            raise HTTPException(400, f"{record.id} is {record.state}; possible: {possible or 'nothing'}.")
+        with self._world.store.transaction():
+            move(self._world, record, row.trigger)
+        return record.document
 
-    @router.post("/charges/{charge_id}")
-    async def decide(charge_id: str, body: NewState) -> Answer:
-        return _cause(world, "Charge", charge_id, body)
+    # --- What happened ------------------------------------------------------------------------------------------------
 
-    @router.get("/journal")
-    async def journal() -> Answer:
-        return {"exchanges": list(world.journal)}
+    async def _journal(self, request: Request) -> Answer:
+        return {"exchanges": list(self._world.journal)}
 
-    def machine(kind: str) -> str:
-        if kind not in KINDS:
-            raise HTTPException(404, f"{kind!r} is no kind; there are {', '.join(KINDS)}.")
-        return KINDS[kind]
+    async def _objects(self, request: Request) -> Answer:
+        return {"objects": [record.document for record in self._world.store.every(_machine(request))]}
 
-    @router.get("/objects/{kind}")
-    async def all_stored(kind: str) -> Answer:
-        return {"objects": [record.document for record in world.store.every(machine(kind))]}
+    async def _object(self, request: Request) -> Answer:
+        return self._find(_machine(request), request.path_params["id"]).document
 
-    @router.get("/objects/{kind}/{object_id}")
-    async def stored(kind: str, object_id: str) -> Answer:
-        return _find(world, machine(kind), object_id).document
+    async def _visits(self, request: Request) -> Answer:
+        # Whose way back holds a text: a shop that gives each stay addresses of its own can tell them apart.
+        text, store = request.query_params.get("returning", ""), self._world.store
+        records = [record for kind in (CHECKOUT_SESSION, SIGN_IN) for record in store.mentioning(kind, text)]
+        return {"visits": [{name: record.hidden[name] for name in ("flow", "visit", "page")} for record in records]}
 
-    @router.get("/visits")
-    async def visits(returning: str) -> Answer:
-        # Whose way back holds a text: a shop that gives each visit addresses of its own can tell them apart.
-        found = (record for kind in (CHECKOUT_SESSION, SIGN_IN) for record in world.store.mentioning(kind, returning))
-        return {"visits": [{name: record.hidden[name] for name in ("flow", "visit", "page")} for record in found]}
+    def _find(self, kind: str, object_id: str) -> Record:
+        record = self._world.store.get(kind, object_id)
+        if record is None:
+            raise HTTPException(404, f"There is no {kind} {object_id}.")
+        return record
 
-    @router.post("/snapshot")
-    async def snapshot() -> Answer:
-        return {"id": world.store.snapshot()}
+    # --- Whole worlds, accounts and keys ------------------------------------------------------------------------------
 
-    @router.post("/restore")
-    async def restore(body: Snapshot) -> Answer:
+    async def _snapshot(self, request: Request) -> Answer:
+        return {"id": self._world.store.snapshot()}
+
+    async def _restore(self, request: Request) -> Answer:
+        body = await _read(request, Snapshot)
         try:
-            world.restore(body.id)
+            self._world.restore(body.id)
         except KeyError:
             raise HTTPException(404, f"There is no snapshot {body.id!r}.") from None
-        return _clock(world)
+        return _clock(self._world)
 
-    @router.post("/reset")
-    async def reset() -> Answer:
-        world.reset()
-        return _clock(world)
+    async def _reset(self, request: Request) -> Answer:
+        self._world.reset()
+        return _clock(self._world)
 
-    @router.post("/keys")
-    async def register(body: PublicKey) -> Answer:
-        merchant = _account(world, body.merchant_id)
-        key_id, neutral = _or_400(lambda: world.register_key(merchant, body.public_key))
+    async def _register_key(self, request: Request) -> Answer:
+        body = await _read(request, PublicKey)
+        merchant = self._account(body.merchant_id)
+        with _mistakes_as_400():
+            key_id, neutral = self._world.register_key(merchant, body.public_key)
         return {
             "merchantId": merchant.merchant_id,
             "storeId": merchant.store_id,
@@ -217,47 +246,64 @@ def build_control(  # noqa: C901 (a function for each call)
             "neutralPublicKeyId": neutral,
         }
 
-    @router.get("/notifications")
-    async def announced() -> Answer:
-        return {"notifications": [_told(document) for document in await deliveries.announced()]}
+    def _account(self, merchant_id: str | None) -> Merchant:
+        merchant = next((one for one in self._world.merchants if merchant_id in (None, one.merchant_id)), None)
+        if merchant is None:
+            raise HTTPException(404, f"There is no merchant account {merchant_id!r}.")
+        return merchant
 
-    @router.post("/notifications/endpoint")
-    async def listen(body: Endpoint) -> Answer:
-        merchant = _account(world, body.merchant_id)
-        world.set_endpoint(merchant, _or_400(lambda: _checked_endpoint(body.url)))
-        return {"url": body.url or None, "topicArn": topic_of(world, merchant.merchant_id)}
+    # --- Notifications ------------------------------------------------------------------------------------------------
 
-    @router.post("/notifications/drill")
-    async def drill(body: DrillBody) -> Answer:
+    async def _notifications(self, request: Request) -> Answer:
+        return {"notifications": [_shown(document) for document in await self._deliveries.announced()]}
+
+    async def _set_endpoint(self, request: Request) -> Answer:
+        body = await _read(request, Endpoint)
+        merchant = self._account(body.merchant_id)
+        with _mistakes_as_400():
+            self._world.set_endpoint(merchant, _checked_endpoint(body.url))
+        return {"url": body.url or None, "topicArn": topic_of(self._world, merchant.merchant_id)}
+
+    async def _drill(self, request: Request) -> Answer:
+        body = await _read(request, DrillBody)
         if body.kind not in DRILLS:
             raise HTTPException(400, f"{body.kind!r} is no drill; there are {', '.join(DRILLS)}.")
-        world.outbox.drills.append(body.kind)
-        return {"drills": list(world.outbox.drills)}
+        self._world.outbox.drills.append(body.kind)
+        return {"drills": list(self._world.outbox.drills)}
 
-    @router.post("/notifications/chargeback")
-    async def dispute(body: Chargeback) -> Answer:
-        charge = _find(world, "Charge", body.charge_id)
+    async def _dispute(self, request: Request) -> Answer:
+        world, body = self._world, await _read(request, Chargeback)
+        charge = self._find("Charge", body.charge_id)
         dispute_id = f"{charge.id.rpartition('-')[0]}-B{world.new_digits(6)}"
         if world.merchant(charge.merchant_id).endpoint:
             with world.store.transaction():
                 announce(world, charge, STATE_CHANGE, OBJECT_TYPES["Dispute"], dispute_id)
         return {"disputeId": dispute_id}
 
-    @router.post("/notifications/{notification_id}/redeliver")
-    async def redeliver(notification_id: str) -> Answer:
-        document = await deliveries.redeliver(notification_id)
+    async def _redeliver(self, request: Request) -> Answer:
+        notification_id = request.path_params["id"]
+        document = await self._deliveries.redeliver(notification_id)
         if document is None:
             raise HTTPException(404, f"There is no notification {notification_id}.")
-        return _told(document)
-
-    app.routes.extend(router.routes)  # what `include_router` adds costs each request more than its handler
+        return _shown(document)
 
 
-def _account(world: World, merchant_id: str | None) -> Merchant:
-    merchant = next((one for one in world.merchants if merchant_id in (None, one.merchant_id)), None)
-    if merchant is None:
-        raise HTTPException(404, f"There is no merchant account {merchant_id!r}.")
-    return merchant
+async def _read(request: Request, model: type[B]) -> B:
+    """Return a body, or refuse it by naming the field that is wrong."""
+    try:
+        return model.model_validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise HTTPException(400, f"{field or 'The body'}: {first['msg']}") from None
+
+
+def _machine(request: Request) -> str:
+    path = request.path_params["kind"]
+    titles = {kind.path: title for title, kind in KINDS.items()}
+    if path not in titles:
+        raise HTTPException(404, f"{path!r} is no kind; there are {', '.join(titles)}.")
+    return titles[path]
 
 
 def _checked_endpoint(url: str | None) -> str:
@@ -271,8 +317,8 @@ def _checked_endpoint(url: str | None) -> str:
     return url
 
 
-def _told(document: Answer) -> Answer:
-    """Return what is told of a notification."""
+def _shown(document: Answer) -> Answer:
+    """Return what the interface says of a notification."""
     return {
         name: document[name] for name in ("notificationId", "notificationType", "objectType", "objectId", "deliveries")
     }
@@ -283,33 +329,14 @@ def _clock(world: World) -> Answer:
     return {"now": now, "mode": world.clock.mode}
 
 
-def _cause(world: World, kind: str, object_id: str, body: NewState) -> Answer:
-    """Take the row that leads to a state and that no merchant can take."""
-    record, machine = _find(world, kind, object_id), MACHINES[kind]
-    row = machine.leading_to(record.state, body.state, body.reason_code)
-    if row is None:
-        rows = [r for r in machine.rows if r.source == record.state and r.actor != MERCHANT]
-        possible = ", ".join(f"{r.target} ({r.reason})" if r.reason else r.target for r in rows)
-        raise HTTPException(400, f"{object_id} is {record.state}; possible: {possible or 'nothing'}.")
-    with world.store.transaction():
-        move(world, record, row.trigger)
-    return record.document
-
-
-def _find(world: World, kind: str, object_id: str) -> Record:
-    record = world.store.get(kind, object_id)
-    if record is None:
-        raise HTTPException(404, f"There is no {kind} {object_id}.")
-    return record
-
-
-def _or_400(work: Callable[[], T]) -> T:
+@contextmanager
+def _mistakes_as_400() -> Iterator[None]:
     try:
-        return work()
+        yield
     except (ValueError, OverflowError) as error:
         raise HTTPException(400, str(error)) from None
 
 
-def control_error(error: HTTPException) -> JSONResponse:
+def control_error(error: HTTPException) -> Response:
     """Render a refusal of the control interface."""
-    return JSONResponse({"error": error.detail}, error.status_code)
+    return JSONResponse({"error": error.detail.encode("utf-8", "replace").decode()}, error.status_code)

@@ -16,7 +16,6 @@ import httpx
 
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.control import CONTROL_PATH
-from amazonpay_nb.emulator.fast_path import direct_protocol
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import Merchant, World
@@ -132,11 +131,10 @@ class Emulator:
         token = secrets.token_urlsafe(24)
         certificate = self._certificate() if https else None
         self._server = LoopbackServer(
-            build_app(self.world, token),
+            build_app(self.world, token, drop=lambda client: self._server.drop(client)),
             host=host,
             listener=listener,
             certificate=certificate,
-            protocol=direct_protocol(self.world),
         )
         self.url = self.world.url = self._server.url
         self.ca_file = Path(self._folder.name, "ca.pem") if https else None

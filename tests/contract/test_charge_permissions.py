@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from amazonpay_nb.emulator.control import KINDS
 from amazonpay_nb.spec.machine import MERCHANT, Transition
+from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from tests.emulated import SET_UP, Json, Shop, purchase, refusal, usd
 
@@ -429,7 +429,7 @@ def test_the_control_interface_shows_every_kind(na: Shop) -> None:
     refund = na.done("createRefund", chargeId=order["chargeId"], refundAmount=usd("1.00"))
     ids = (order["checkoutSessionId"], order["chargePermissionId"], order["chargeId"], refund["refundId"])
     calls = ("getCheckoutSession", "getChargePermission", "getCharge", "getRefund")
-    for kind, object_id, call in zip(KINDS, ids, calls, strict=True):
+    for kind, object_id, call in zip((kind.path for kind in KINDS.values()), ids, calls, strict=True):
         assert na.emulator.control.get(f"objects/{kind}/{object_id}") == na.done(call, object_id)
 
 

@@ -12,11 +12,12 @@ import httpx
 import pytest
 
 import amazonpay_nb.emulator
-from amazonpay_nb.emulator.pages.languages import LANGUAGES, Texts, texts
+from amazonpay_nb.emulator.pages.routes import LANGUAGES, texts
 from amazonpay_nb.spec.flows import PAGES
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.spec.simulations import CardEffect
+from amazonpay_nb.texts import Texts
 from tests.emulated import RESULT, SET_UP, SIGN_IN, SIGNED_IN, Buyer, Json, Shop, end_of_checkout, express, usd
 
 REGION_OF = {language: row.code for row in REGIONS.values() for language in row.languages}

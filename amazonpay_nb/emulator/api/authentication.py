@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import unquote
 
-from amazonpay_nb.emulator.api.request import Sent
+from amazonpay_nb.emulator.api.request import ApiRequest
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import (
@@ -31,13 +31,13 @@ _REQUIRED = ("authorization", "accept", "content-type", "x-amz-pay-date", "x-amz
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
-def authenticate(world: World, operation: Operation, sent: Sent) -> Merchant:
+def authenticate(world: World, operation: Operation, request: ApiRequest) -> Merchant:
     """Return the merchant account that signed a request.
 
     Raises:
         Refusal: 400, 401 or 403, or whatever a simulation code of `ANYWHERE` asks for.
     """
-    headers = sent.headers
+    headers = request.headers
     _check_present(headers, operation)
     _check_region(world, headers["x-amz-pay-region"])
     _check_date(world, headers["x-amz-pay-date"])
@@ -48,8 +48,10 @@ def authenticate(world: World, operation: Operation, sent: Sent) -> Merchant:
     merchant = world.merchant_of_key(authorization.public_key_id)
     if merchant is None:
         raise Refusal(401, "UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
-    _check_environment(unquote(sent.raw_path), authorization.public_key_id)
-    signed = SentRequest(sent.method, sent.raw_path, sent.query, sent.pairs, authorization.signed_headers, sent.body)
+    _check_environment(unquote(request.raw_path), authorization.public_key_id)
+    signed = SentRequest(
+        request.method, request.raw_path, request.query, request.pairs, authorization.signed_headers, request.body
+    )
     try:
         verify_authorized(signed, headers, authorization, merchant.keys[authorization.public_key_id])
     except SignatureMismatch as mismatch:

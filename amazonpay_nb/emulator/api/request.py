@@ -1,16 +1,20 @@
 """A request as it came over the wire, and what goes back."""
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from starlette.types import Scope
+
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.store import to_json
+from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import joined_headers
 
-__all__ = ["REQUEST_ID", "Reply", "Sent", "received"]
+__all__ = ["REQUEST_ID", "ApiRequest", "Reply", "refused"]
 
 REQUEST_ID = "x-amz-pay-request-id"
 
 
-class Sent(NamedTuple):
+class ApiRequest(NamedTuple):
     """A request.
 
     Attributes:
@@ -28,24 +32,28 @@ class Sent(NamedTuple):
     headers: dict[str, str]
     body: bytes
 
-
-def received(
-    method: str, path: str, raw_path: str, query: str, headers: Iterable[tuple[bytes, bytes]], body: bytes
-) -> Sent:
-    """Return a request from what a server has read; header names are in lower case already."""
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-    return Sent(method, path, raw_path, query, pairs, joined_headers(pairs), body)
+    @classmethod
+    def read(cls, scope: Scope, body: bytes) -> Self:
+        """Return a request from what a server has read; header names are in lower case already."""
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        raw_path = scope["raw_path"].decode("latin-1").partition("?")[0]
+        query = scope["query_string"].decode("latin-1")
+        return cls(scope["method"], scope["path"], raw_path, query, pairs, joined_headers(pairs), body)
 
 
 class Reply(NamedTuple):
-    """An answer in JSON, and what is left to do once it is on its way."""
+    """An answer in JSON."""
 
     status: int
     text: str
     request_id: str
-    afterwards: Callable[[], None] = lambda: None
 
     @property
     def headers(self) -> dict[str, str]:
         """What every answer says of itself."""
         return {"content-type": "application/json", REQUEST_ID: self.request_id}
+
+
+def refused(world: World, refusal: Refusal) -> Reply:
+    """Return the answer that a refusal is."""
+    return Reply(refusal.status, to_json(refusal.body), world.new_request_id())

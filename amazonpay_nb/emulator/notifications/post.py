@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from fastapi import FastAPI, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from amazonpay_nb.emulator.notifications.announce import NOTIFICATION, again, announced, topic_of
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.signing.envelope import CERTIFICATE_NAME, unsigned_envelope
+from amazonpay_nb.signing.envelope import unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
 
 __all__ = ["Deliveries"]
@@ -162,9 +163,6 @@ class Deliveries:
         await self.settle()
         return announced(self.world)
 
-    def mount(self, app: FastAPI) -> None:
+    async def certificate(self, request: Request) -> Response:
         """Serve the certificate that signatures are checked with."""
-
-        @app.get(f"/{CERTIFICATE_NAME}", include_in_schema=False)
-        async def certificate() -> Response:
-            return Response(self.world.outbox.signer.certificate, media_type="application/x-pem-file")
+        return Response(self.world.outbox.signer.certificate, media_type="application/x-pem-file")

@@ -9,16 +9,17 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import jinja2
-from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from amazonpay_nb.emulator.pages import entry
-from amazonpay_nb.emulator.pages.languages import Texts, texts
 from amazonpay_nb.emulator.pages.walk import Visit
 from amazonpay_nb.emulator.refusal import Explained, Refusal
 from amazonpay_nb.emulator.rules import personas as buyers
@@ -27,8 +28,9 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import is_proxied, seen_from
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
+from amazonpay_nb.texts import Texts, languages
 
-__all__ = ["build_pages"]
+__all__ = ["LANGUAGES", "Pages", "texts"]
 
 _HERE = Path(__file__).parent
 _PAGES = jinja2.Environment(
@@ -44,20 +46,28 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+# Values of ``checkoutLanguage``: one file of `texts/` for each.
+LANGUAGES = languages(_HERE / "texts")
 # More than any page or button sends.
 _MAX_FIELDS = 100
 
 
+@cache
+def texts(language: str) -> Texts:
+    """Return the texts of one of `LANGUAGES`."""
+    return Texts(_HERE / "texts", language)
+
+
 class Pages:
-    """Finds visits and shows pages."""
+    """Finds the buyer's stay, shows its pages and takes their forms."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self._key = secrets.token_bytes(32)
 
-    def find(self, request: Request, told: Mapping[str, str]) -> Visit:
+    def _find(self, request: Request, fields: Mapping[str, str]) -> Visit:
         """Return the visit of an Open session; note its language, also for a page that refuses."""
-        session_id = told.get(RETURN_PARAMETER, "")
+        session_id = fields.get(RETURN_PARAMETER, "")
         session = self.world.store.get(CHECKOUT_SESSION, session_id) or self.world.store.get(SIGN_IN, session_id)
         if session is None:
             raise Explained("unknown", "No Checkout Session has this id.", status=404, reason_code="ResourceNotFound")
@@ -68,9 +78,9 @@ class Pages:
             raise Explained("over", message, status=422, reason_code="InvalidCheckoutSessionStatus")
         return Visit(self.world, session)
 
-    def find_by_form(self, request: Request, form: Mapping[str, str]) -> Visit:
+    def _find_by_form(self, request: Request, form: Mapping[str, str]) -> Visit:
         """Return the visit whose page a form is from."""
-        visit = self.find(request, form)
+        visit = self._find(request, form)
         if not hmac.compare_digest(form.get("token", "").encode(), self._token(visit.session).encode()):
             raise Explained("form", "The form holds no token of this page.", status=403, reason_code="InvalidRequest")
         return visit
@@ -78,7 +88,7 @@ class Pages:
     def _token(self, session: Record) -> str:
         return hmac.new(self._key, session.id.encode(), hashlib.sha256).hexdigest()
 
-    def show(
+    def _page(
         self, name: str, visit: Visit, refusal: Refusal | None = None, form: dict[str, str] | None = None
     ) -> Response:
         """Render a page of a visit; a *refusal* says what to correct in the *form* that was sent."""
@@ -88,15 +98,10 @@ class Pages:
         t = self._texts(visit.hidden.get("language"))
         return self._render(
             name, refusal.status if refusal else 200, t, visit=visit, session=visit.session, document=document,
-            error=refusal and _told(refusal, "error", t, shop=shop), form=form or {}, shop=shop, cards=CARDS,
+            error=refusal and _explained(refusal, "error", t, shop=shop), form=form or {}, shop=shop, cards=CARDS,
             token=self._token(visit.session), personas=buyers.PERSONAS[self.world.region.code], place=buyers.place,
             pending_seconds=PENDING_SECONDS, notice=visit.notice if name == "payment-method" else "",
         )  # fmt: skip
-
-    def problem(self, refusal: Refusal, language: str | None) -> Response:
-        """Render a refusal: the buyer is not sent anywhere."""
-        t = self._texts(language)
-        return self._render("problem", refusal.status, t, error=_told(refusal, "problem", t))
 
     def _texts(self, language: str | None) -> Texts:
         region = self.world.region
@@ -106,8 +111,80 @@ class Pages:
         text = _PAGES.get_template(f"{name}.html").render(name=name, t=t, region=self.world.region, **values)
         return HTMLResponse(text, status, _HEADERS)
 
+    # --- Addresses ----------------------------------------------------------------------------------------------------
 
-def _told(refusal: Refusal, table: str, t: Texts, **values: str) -> dict[str, str]:
+    def routes(self) -> list[Route]:
+        """Return a route for the script and for each address of the pages."""
+        return [
+            Route("/checkout.js", self._script),
+            Route("/checkout/initiate", self._initiate, methods=["POST"]),
+            Route("/initiate", self._start_in_app, methods=["POST"]),
+            Route("/checkout/initiate_auth", self._change),
+            Route("/initiate", self._enter),  # the link that the Mobile SDK opens
+            Route("/checkout", self._enter),
+            Route("/checkout/{name}", self._show),
+            Route("/checkout/{name}", self._press, methods=["POST"]),
+        ]
+
+    async def refused(self, request: Request, refusal: Exception) -> Response:
+        """Show a refusal that no page has dealt with: the buyer is not sent anywhere."""
+        if not isinstance(refusal, Refusal):
+            raise refusal
+        t = self._texts(getattr(request.state, "language", None))
+        return self._render("problem", refusal.status, t, error=_explained(refusal, "problem", t))
+
+    async def _script(self, request: Request) -> Response:
+        return PlainTextResponse((_HERE / "checkout.js").read_text("utf-8"), media_type="text/javascript")
+
+    async def _initiate(self, request: Request) -> Response:
+        form = await _form(request)
+        request.state.language = form.get("checkoutLanguage")
+        with self.world.store.transaction():
+            session = entry.start(self.world, form, request.headers.get("origin", ""), _own_host(request))
+        return _to("sign-in", session.id)
+
+    async def _start_in_app(self, request: Request) -> Response:
+        try:
+            with self.world.store.transaction():
+                session = entry.start_mobile(self.world, await request.body())
+        except Refusal as refusal:  # an app reads it, not a person
+            return JSONResponse(refusal.body, refusal.status)
+        return JSONResponse({RETURN_PARAMETER: session.id})
+
+    async def _change(self, request: Request) -> Response:
+        visit = self._find(request, request.query_params)
+        with self.world.store.transaction():
+            return _to(visit.change(request.query_params.get("changeAction", "")), visit.session.id)
+
+    async def _enter(self, request: Request) -> Response:
+        visit = self._find(request, request.query_params)
+        with self.world.store.transaction():
+            return _to(f"checkout/{visit.enter()}", visit.session.id)
+
+    async def _show(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        visit = self._find(request, request.query_params)
+        if name not in PAGES:
+            raise Explained("page", f"There is no page {name!r}.", status=404, reason_code="ResourceNotFound")
+        return self._page(name, visit) if visit.may_open(name) else _to(visit.page, visit.session.id)
+
+    async def _press(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        form = await _form(request)
+        visit = self._find_by_form(request, form)
+        if not visit.may_open(name):
+            return _to(visit.page, visit.session.id)
+        try:
+            with self.world.store.transaction():
+                address = visit.press(name, form)
+        except Refusal as refusal:
+            return self._page(name, self._find(request, form), refusal, form)
+        if not address:
+            return _to(visit.page, visit.session.id)
+        return RedirectResponse(seen_from(request.url.path, request.headers, address), 303)
+
+
+def _explained(refusal: Refusal, table: str, t: Texts, **values: str) -> dict[str, str]:
     """Return what a page says about a refusal: a sentence for the buyer, and the rest for developers."""
     text, field, more = "shop-mistake", "", {}
     if isinstance(refusal, Explained):
@@ -116,74 +193,6 @@ def _told(refusal: Refusal, table: str, t: Texts, **values: str) -> dict[str, st
         "sentence": t(f"{table}.{text}", **values, **more), "field": field, "message": refusal.message,
         "reason_code": refusal.reason_code,
     }  # fmt: skip
-
-
-def build_pages(app: FastAPI, world: World) -> None:  # noqa: C901 (a function for each address)
-    """Mount the script and the pages."""
-    pages = Pages(world)
-    router = APIRouter(include_in_schema=False)
-
-    @app.exception_handler(Refusal)
-    async def refused(request: Request, refusal: Refusal) -> Response:
-        return pages.problem(refusal, getattr(request.state, "language", None))
-
-    @router.get("/checkout.js")
-    async def script() -> Response:
-        return PlainTextResponse((_HERE / "checkout.js").read_text("utf-8"), media_type="text/javascript")
-
-    @router.post("/checkout/initiate")
-    async def initiate(request: Request) -> Response:
-        form = await _form(request)
-        request.state.language = form.get("checkoutLanguage")
-        with world.store.transaction():
-            session = entry.start(world, form, request.headers.get("origin", ""), _own_host(request))
-        return _to("sign-in", session.id)
-
-    @router.post("/initiate")
-    async def start_in_app(request: Request) -> Response:
-        try:
-            with world.store.transaction():
-                session = entry.start_mobile(world, await request.body())
-        except Refusal as refusal:  # an app reads it, not a person
-            return JSONResponse(refusal.body, refusal.status)
-        return JSONResponse({RETURN_PARAMETER: session.id})
-
-    @router.get("/checkout/initiate_auth")
-    async def change(request: Request) -> Response:
-        visit = pages.find(request, request.query_params)
-        with world.store.transaction():
-            return _to(visit.change(request.query_params.get("changeAction", "")), visit.session.id)
-
-    @router.get("/initiate")  # the link that the Mobile SDK opens
-    @router.get("/checkout")
-    async def enter(request: Request) -> Response:
-        visit = pages.find(request, request.query_params)
-        with world.store.transaction():
-            return _to(f"checkout/{visit.enter()}", visit.session.id)
-
-    @router.get("/checkout/{name}")
-    async def show(request: Request, name: str) -> Response:
-        visit = pages.find(request, request.query_params)
-        if name not in PAGES:
-            raise Explained("page", f"There is no page {name!r}.", status=404, reason_code="ResourceNotFound")
-        return pages.show(name, visit) if visit.may_open(name) else _to(visit.page, visit.session.id)
-
-    @router.post("/checkout/{name}")
-    async def press(name: str, request: Request) -> Response:
-        form = await _form(request)
-        visit = pages.find_by_form(request, form)
-        if not visit.may_open(name):
-            return _to(visit.page, visit.session.id)
-        try:
-            with world.store.transaction():
-                address = visit.press(name, form)
-        except Refusal as refusal:
-            return pages.show(name, pages.find(request, form), refusal, form)
-        if not address:
-            return _to(visit.page, visit.session.id)
-        return RedirectResponse(seen_from(request.url.path, request.headers, address), 303)
-
-    app.routes.extend(router.routes)  # what `include_router` adds costs each request more than its handler
 
 
 async def _form(request: Request) -> dict[str, str]:

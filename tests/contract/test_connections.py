@@ -1,4 +1,4 @@
-"""A plain call takes a short way through the server; the long way, for everything unusual, answers the same."""
+"""However a request travels, it is read and answered the same: closed connections, pipelining, chunks, odd paths."""
 
 import json
 import socket
@@ -24,18 +24,18 @@ def request(shop: Shop, path: str, *extra: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def test_the_long_way_answers_the_same(na: Shop) -> None:
-    """A connection that is to be closed goes through the application; the answers differ in nothing but that."""
+def test_a_connection_that_closes_is_answered_the_same(na: Shop) -> None:
+    """The answers differ in nothing but that."""
     path = f"/v2/chargePermissions/{na.wallet()}"
-    short = na.send("GET", path)
+    kept_open = na.send("GET", path)
     head, _, body = raw(na, request(na, path, "connection: close")).partition(b"\r\n\r\n")
-    assert json.loads(body) == short.json()
+    assert json.loads(body) == kept_open.json()
     names = {line.partition(b":")[0].decode().lower() for line in head.split(b"\r\n")[1:]}
-    assert names - {"connection"} == {name.lower() for name in short.headers}
+    assert names - {"connection"} == {name.lower() for name in kept_open.headers}
 
 
 def test_two_calls_in_one_packet_are_answered_in_order(na: Shop) -> None:
-    """Pipelining: also when the second one takes the long way."""
+    """Pipelining: also when the last one has no operation."""
     wallet, missing = f"/v2/chargePermissions/{na.wallet()}", "/v2/charges/S01-0-0-C0"
     text = raw(na, request(na, wallet) + request(na, missing) + request(na, "/v2/nowhere", "connection: close"))
     statuses = [part[:3] for part in text.split(b"HTTP/1.1 ")[1:]]
@@ -52,5 +52,5 @@ def test_a_chunked_body_is_read_like_any_other(na: Shop) -> None:
 
 @pytest.mark.parametrize("path", ["/v2/charges/%53", "/v2/charges/", "/sandbox/v2/charges/S", "/V2/charges"])
 def test_unusual_paths_are_refused_not_broken(na: Shop, path: str) -> None:
-    """Neither way ends in a server error."""
+    """None ends in a server error."""
     assert 400 <= na.send("GET", path).status_code < 500

@@ -1,0 +1,113 @@
+"""The emulated API over HTTP: which operation a request means, and the faults that happen on the way.
+
+It is an ASGI application of its own, since carrying a request through a framework takes as long as answering it.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Callable
+
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from amazonpay_nb.emulator.api.pipeline import answer, journalize
+from amazonpay_nb.emulator.api.request import ApiRequest, Reply, refused
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.operations import OPERATIONS, Operation
+
+__all__ = ["BROKEN", "Api", "routed_path"]
+
+BROKEN = Refusal(500, "InternalServerError", "The emulator has failed; its log says where.")
+_LOG = logging.getLogger("uvicorn.error")
+_ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
+_ROUTES = {(row.method, row.path): row for row in OPERATIONS.values()}
+_PATHS = {row.path for row in OPERATIONS.values()}
+# What Amazon says with a status that a fault asks for.
+_FAULT_REASONS = {408: "RequestTimeout", 429: "TooManyRequests", 500: "InternalServerError"}
+
+
+def routed_path(raw_path: str) -> str:
+    """Return a path without environment segment and trailing slash."""
+    return _ENVIRONMENT_SEGMENT.sub("", raw_path).rstrip("/")
+
+
+def _template(path: str) -> tuple[str, str]:
+    """Return a path as `spec.operations` writes it, and the id in it."""
+    parts = path.split("/")
+    object_id = "".join(parts[3:4])
+    return ("/".join((*parts[:3], "{id}", *parts[4:])), object_id) if object_id else (path, "")
+
+
+class Api:
+    """Answers every operation.
+
+    Args:
+        drop: Drops the connection of a client, which is known by its address and port.
+    """
+
+    def __init__(self, world: World, drop: Callable[[tuple[str, int]], None]) -> None:
+        self._world, self._drop = world, drop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or drop its connection."""
+        reply = await self._reply(scope, receive)
+        if reply is None:
+            self._drop(scope["client"])
+            while (await receive())["type"] != "http.disconnect":  # until the server has noticed
+                pass
+            return
+        content = reply.text.encode()
+        headers = {**reply.headers, "content-length": str(len(content))}
+        pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": reply.status, "headers": pairs})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply | None:
+        try:
+            body = await _body(receive)
+        except HTTPException as error:
+            return refused(self._world, Refusal(error.status_code, "InvalidRequest", error.detail))
+        request = ApiRequest.read(scope, body)
+        path, object_id = _template(request.path)
+        operation = _ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))
+        if operation is None:
+            return refused(self._world, _unknown(request, path in _PATHS))
+        try:
+            return await self._through_faults(operation, object_id, request)
+        except Exception:  # noqa: BLE001 (one broken answer must not end the connection)
+            _LOG.exception("%s", operation.name)  # a path can hold a buyer's token
+            return refused(self._world, BROKEN)
+
+    async def _through_faults(self, operation: Operation, object_id: str, request: ApiRequest) -> Reply | None:
+        fault = self._world.take_fault(operation.name)
+        if fault is None:
+            return answer(self._world, operation, object_id, request)
+        if fault.fault == "reset":
+            return None
+        if fault.fault == "status":
+            reason = _FAULT_REASONS.get(fault.status, "ServiceUnavailable")
+            reply = refused(self._world, Refusal(fault.status, reason, "This answer was asked for: a fault."))
+            journalize(self._world, operation, request, reply.status, json.loads(reply.text))
+            return reply
+        if fault.fault == "delay":
+            await asyncio.sleep(fault.seconds)
+        reply = answer(self._world, operation, object_id, request)
+        return None if fault.fault == "drop-after-commit" else reply
+
+
+def _unknown(request: ApiRequest, path_exists: bool) -> Refusal:
+    if path_exists:
+        return Refusal(405, "UnsupportedOperation", f"{request.method} is not possible on {request.path}.")
+    return Refusal(404, "ResourceNotFound", f"There is nothing at {request.path}.")
+
+
+async def _body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()  # a client that goes away leaves a body that no signature fits
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
