@@ -8,14 +8,16 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
@@ -31,6 +33,7 @@ __all__ = [
     "is_proxied",
     "known_as",
     "open_port",
+    "route",
     "seen_from",
 ]
 
@@ -135,6 +138,13 @@ def bounded(receive: Receive) -> Receive:
         return message
 
     return receive_so_much
+
+
+def route(method: str, path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+    """Return a route for one method alone: Starlette's takes HEAD with GET, and a HEAD is nobody's visit."""
+    only = Route(path, endpoint, methods=[method])
+    only.methods = {method}
+    return only
 
 
 class Guarded:

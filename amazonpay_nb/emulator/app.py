@@ -9,7 +9,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from amazonpay_nb.emulator.api.request import refused
@@ -20,7 +19,7 @@ from amazonpay_nb.emulator.pages.routes import Pages
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.loopback import Guarded, bounded
+from amazonpay_nb.loopback import Guarded, bounded, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_NAME
 
 __all__ = ["Gateway", "build_app"]
@@ -65,7 +64,7 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
         return _response(world, BROKEN)
 
     app = Starlette(
-        routes=[*control.routes(), Route(f"/{CERTIFICATE_NAME}", deliveries.certificate), *pages.routes()],
+        routes=[*control.routes(), route("GET", f"/{CERTIFICATE_NAME}", deliveries.certificate), *pages.routes()],
         exception_handlers={HTTPException: unknown, Refusal: pages.refused, Exception: broken},
         lifespan=lifespan,
     )

@@ -21,7 +21,7 @@ from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Fault, Merchant, World
-from amazonpay_nb.loopback import is_loopback
+from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import MERCHANT
@@ -136,7 +136,7 @@ class ControlInterface:
             ("POST", "notifications/chargeback", self._dispute),
             ("POST", "notifications/{id}/redeliver", self._redeliver),
         ]
-        return [Route(f"{CONTROL_PATH}/{path}", self._endpoint(call), methods=[method]) for method, path, call in calls]
+        return [route(method, f"{CONTROL_PATH}/{path}", self._endpoint(call)) for method, path, call in calls]
 
     def _endpoint(self, call: Call) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:

@@ -16,25 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
-from fastapi.responses import Response
-from starlette.background import BackgroundTask
-from starlette.requests import Request
-
 from amazonpay_nb.client.notifications import Notification, NotificationReader, NotificationRefused
 from amazonpay_nb.errors import LocalError
 from amazonpay_nb.spec.answers import Resource
 
 if TYPE_CHECKING:
     from amazonpay_nb.client.client import AmazonPayClient
-    from amazonpay_nb.shop.server import Shop
 
 __all__ = [
     "INBOX_PATH",
     "Inbox",
     "Notice",
     "getters",
-    "mount_inbox",
 ]
 
 INBOX_PATH = "/notifications"
@@ -92,6 +85,10 @@ class Inbox:
 
     def __repr__(self) -> str:
         return f"Inbox: {len(self._queue)} waiting, {len(self._done)} done."
+
+    def close(self) -> None:
+        """Close the connections by which certificates are fetched."""
+        self.reader.close()
 
     def receive(self, body: bytes) -> int:
         """Take a delivery in and return the status to answer with; nothing is looked up yet."""
@@ -164,17 +161,3 @@ def getters(client: "AmazonPayClient") -> Look:
         return call(notification.object_id) if call else None
 
     return look
-
-
-def mount_inbox(app: FastAPI, shop: "Shop") -> None:
-    """Give the shop's server its notification address."""
-
-    @app.post(INBOX_PATH)
-    async def notified(request: Request) -> Response:
-        inbox = shop.inbox
-        if inbox is None:
-            return Response(status_code=503)  # asks for a repetition: the shop may listen by then
-        body = await request.body()
-        # In a thread: the certificate may have to be fetched.
-        status = await asyncio.to_thread(inbox.receive, body)
-        return Response(status_code=status, background=BackgroundTask(inbox.work) if inbox.at_once else None)

@@ -4,6 +4,7 @@ Each attempt to use Amazon Pay is an `Attempt` with return addresses of its own.
 to its attempt, so an address without a token, or with one of an earlier run, counts as no arrival.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +12,18 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import jinja2
-from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from amazonpay_nb.client.button import embed
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.loopback import Guarded, LoopbackServer, browser_address, seen_from
+from amazonpay_nb.loopback import Guarded, LoopbackServer, browser_address, route, seen_from
 from amazonpay_nb.shop.attempt import Arrival, Attempt, Review, arrived
 from amazonpay_nb.shop.bookkeeping import happenings, outcome, payments, saved_methods
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
-from amazonpay_nb.shop.inbox import Inbox, mount_inbox
+from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 from amazonpay_nb.texts import Texts, languages
 
@@ -101,78 +103,93 @@ class Shop:
     def close(self) -> None:
         """Stop answering."""
         self._server.stop()
+        if self.inbox:
+            self.inbox.close()
 
-    def _app(self) -> FastAPI:
-        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        self._add_own_pages(app)
-        self._add_attempts(app)
-        mount_inbox(app, self)
+    def _app(self) -> Starlette:
+        app = Starlette(
+            routes=[
+                route("GET", "/", self._home),
+                route("GET", "/account", self._account),
+                route("GET", "/server", self._merchant_side),
+                route("GET", "/server/news", self._merchant_news),
+                route("GET", "/both/{token}", self._both_sides),
+                route("GET", "/pay/{token}", self._pay),
+                route("GET", "/order/{token}", self._show_review),
+                route("POST", "/order/{token}", self._take_order),
+                route("POST", INBOX_PATH, self._take_notification),
+                route("GET", "/{kind}/{token}/news", self._arrival_news),
+                route("GET", "/{kind}/{token}", self._arrive),
+            ]
+        )
+        app.router.redirect_slashes = False
         return app
 
-    def _add_own_pages(self, app: FastAPI) -> None:
-        """What the shop shows by itself: the account, and the merchant's side of things."""
+    # --- What the shop shows by itself: the account, and the merchant's side of things --------------------------------
 
-        @app.get("/")
-        async def home() -> Response:
-            return RedirectResponse("account", 303)
+    async def _home(self, request: Request) -> Response:
+        return RedirectResponse("account", 303)
 
-        @app.get("/account")
-        async def account() -> Response:
-            return self._page("account.html", **self._books())
+    async def _account(self, request: Request) -> Response:
+        return self._page("account.html", **self._books())
 
-        @app.get("/server")
-        async def server() -> Response:
-            return self._page("server.html", **self._books())
+    async def _merchant_side(self, request: Request) -> Response:
+        return self._page("server.html", **self._books())
 
-        @app.get("/server/news")
-        async def server_news() -> Response:
-            return self._page("server-news.html", **self._books())
+    async def _merchant_news(self, request: Request) -> Response:
+        return self._page("server-news.html", **self._books())
 
-        @app.get("/both/{token}")
-        async def both(token: str) -> Response:
-            attempt = self._attempts.get(token)
-            return self._page("both.html", attempt=attempt) if attempt else self._page("lost.html", 404)
+    async def _both_sides(self, request: Request) -> Response:
+        attempt = self._attempt(request)
+        return self._page("both.html", attempt=attempt) if attempt else self._page("lost.html", 404)
 
-    def _add_attempts(self, app: FastAPI) -> None:
-        """The pages of an attempt: the first one, the review page, and the addresses that the buyer comes back to."""
+    # --- The pages of an attempt, and the addresses that the buyer comes back to -----------------------------------------
 
-        @app.get("/pay/{token}")
-        async def pay(token: str, request: Request) -> Response:
-            attempt = self._attempts.get(token)
-            if attempt is None or attempt.button is None:
-                return self._page("lost.html", 404)
-            script_url, config = _seen(request, attempt.button[0]), attempt.button[1]
-            # What the page says around the button: by what makes it go to Amazon, else by the button's placement.
-            offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
-            return self._page("pay.html", script_url=script_url, config=config, offer=offer, attempt=attempt)
+    def _attempt(self, request: Request) -> Attempt | None:
+        return self._attempts.get(request.path_params["token"])
 
-        @app.get("/order/{token}")
-        async def review(token: str, request: Request) -> Response:
-            attempt = self._attempts.get(token)
-            return self._review(attempt, request) if attempt and attempt.review else self._page("lost.html", 404)
+    async def _pay(self, request: Request) -> Response:
+        attempt = self._attempt(request)
+        if attempt is None or attempt.button is None:
+            return self._page("lost.html", 404)
+        script_url, config = _seen(request, attempt.button[0]), attempt.button[1]
+        # What the page says around the button: by what makes it go to Amazon, else by the button's placement.
+        offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
+        return self._page("pay.html", script_url=script_url, config=config, offer=offer, attempt=attempt)
 
-        @app.post("/order/{token}")
-        async def order(token: str, request: Request) -> Response:
-            attempt = self._attempts.get(token)
-            if attempt is None or attempt.review is None:
-                return self._page("lost.html", 404)
-            if attempt.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
-                return RedirectResponse(_seen(request, attempt.review.redirect_url), 303)
-            form = parse_qs((await request.body()).decode("utf-8", "replace"))
-            return self._order(attempt, attempt.review, request, form.get("delivery", [""])[0])
+    async def _show_review(self, request: Request) -> Response:
+        attempt = self._attempt(request)
+        return self._review(attempt, request) if attempt and attempt.review else self._page("lost.html", 404)
 
-        @app.get("/{kind}/{token}/news")
-        async def news(kind: str, token: str, request: Request) -> Response:
-            known = token in self._attempts and kind in ARRIVALS
-            return self._arrival("arrived-news.html", kind, request) if known else self._page("lost.html", 404)
+    async def _take_order(self, request: Request) -> Response:
+        attempt = self._attempt(request)
+        if attempt is None or attempt.review is None:
+            return self._page("lost.html", 404)
+        if attempt.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
+            return RedirectResponse(_seen(request, attempt.review.redirect_url), 303)
+        form = parse_qs((await request.body()).decode("utf-8", "replace"))
+        return self._order(attempt, attempt.review, request, form.get("delivery", [""])[0])
 
-        @app.get("/{kind}/{token}")
-        async def arrive(kind: str, token: str, request: Request) -> Response:
-            attempt = self._attempts.get(token)
-            if attempt is None or kind not in ARRIVALS:
-                return self._page("lost.html", 404)
-            attempt.arrive(arrived(kind, request.query_params))
-            return self._arrival("arrived.html", kind, request)
+    async def _arrival_news(self, request: Request) -> Response:
+        kind = request.path_params["kind"]
+        is_arrival = self._attempt(request) is not None and kind in ARRIVALS
+        return self._arrival("arrived-news.html", kind, request) if is_arrival else self._page("lost.html", 404)
+
+    async def _arrive(self, request: Request) -> Response:
+        attempt, kind = self._attempt(request), request.path_params["kind"]
+        if attempt is None or kind not in ARRIVALS:
+            return self._page("lost.html", 404)
+        attempt.arrive(arrived(kind, request.query_params))
+        return self._arrival("arrived.html", kind, request)
+
+    async def _take_notification(self, request: Request) -> Response:
+        inbox = self.inbox
+        if inbox is None:
+            return Response(status_code=503)  # asks for a repetition: the shop may listen by then
+        body = await request.body()
+        # In a thread: the certificate may have to be fetched.
+        status = await asyncio.to_thread(inbox.receive, body)
+        return Response(status_code=status, background=BackgroundTask(inbox.work) if inbox.at_once else None)
 
     def _books(self) -> dict[str, Any]:
         journal = self.journal

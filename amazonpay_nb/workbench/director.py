@@ -154,6 +154,8 @@ class Director:
                 clock=emulator.clock.now,
                 http=httpx.Client(verify=emulator.verify, timeout=5),
             )
+        if shop.inbox:
+            shop.inbox.close()
         shop.inbox = Inbox(reader, getters(client), at_once=at_once, reachable=emulator is not None)
         return shop.inbox
 

@@ -25,7 +25,7 @@ from amazonpay_nb.emulator.refusal import Explained, Refusal
 from amazonpay_nb.emulator.rules import personas as buyers
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.loopback import is_proxied, seen_from
+from amazonpay_nb.loopback import is_proxied, route, seen_from
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
 from amazonpay_nb.texts import Texts, languages
@@ -116,14 +116,14 @@ class Pages:
     def routes(self) -> list[Route]:
         """Return a route for the script and for each address of the pages."""
         return [
-            Route("/checkout.js", self._script),
-            Route("/checkout/initiate", self._initiate, methods=["POST"]),
-            Route("/initiate", self._start_in_app, methods=["POST"]),
-            Route("/checkout/initiate_auth", self._change),
-            Route("/initiate", self._enter),  # the link that the Mobile SDK opens
-            Route("/checkout", self._enter),
-            Route("/checkout/{name}", self._show),
-            Route("/checkout/{name}", self._press, methods=["POST"]),
+            route("GET", "/checkout.js", self._script),
+            route("POST", "/checkout/initiate", self._initiate),
+            route("POST", "/initiate", self._start_in_app),
+            route("GET", "/checkout/initiate_auth", self._change),
+            route("GET", "/initiate", self._enter),  # the link that the Mobile SDK opens
+            route("GET", "/checkout", self._enter),
+            route("GET", "/checkout/{name}", self._show),
+            route("POST", "/checkout/{name}", self._press),
         ]
 
     async def refused(self, request: Request, refusal: Exception) -> Response:
