@@ -143,7 +143,7 @@ class Shop:
         attempt = self._attempt(request)
         return self._page("both.html", attempt=attempt) if attempt else self._page("lost.html", 404)
 
-    # --- The pages of an attempt, and the addresses that the buyer comes back to -----------------------------------------
+    # --- The pages of an attempt, and the addresses that the buyer comes back to --------------------------------------
 
     def _attempt(self, request: Request) -> Attempt | None:
         return self._attempts.get(request.path_params["token"])
