@@ -268,6 +268,15 @@ def charge_in(shop: Shop, state: str) -> str:
     return str(charge["chargeId"])
 
 
+def recurring(shop: Shop, currency: str = "USD") -> str:
+    """Return the id of a new permission of type Recurring."""
+    monthly = {"frequency": {"unit": "Month", "value": "1"}}
+    body = purchase("10.00", currency, paymentIntent="Confirm") | {"chargePermissionType": "Recurring"}
+    session_id = shop.visited(body | {"recurringMetadata": monthly})
+    session = shop.done("completeCheckoutSession", session_id, chargeAmount=usd("10.00", currency))
+    return str(session["chargePermissionId"])
+
+
 def refusal(response: httpx.Response) -> tuple[int, str]:
     """Return status and reason code of a refusal, whose body is as documented."""
     body = response.json()

@@ -7,20 +7,11 @@ import pytest
 from amazonpay_nb.spec.machine import MERCHANT, Transition
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
-from tests.emulated import SET_UP, Json, Shop, purchase, refusal, usd
+from tests.emulated import SET_UP, Json, Shop, purchase, recurring, refusal, usd
 
 METADATA = ("merchantReferenceId", "merchantStoreName", "noteToBuyer", "customInformation")
 # What only Amazon, the buyer or the clock can cause, from a permission that has been set up.
 CAUSED = [row for row in CHARGE_PERMISSION.rows if row.source == "Chargeable" and row.actor != MERCHANT]
-
-
-def recurring(shop: Shop, currency: str = "USD") -> str:
-    """Return a new permission of type Recurring."""
-    monthly = {"frequency": {"unit": "Month", "value": 1}}
-    body = purchase("10.00", currency, paymentIntent="Confirm") | {"chargePermissionType": "Recurring"}
-    session_id = shop.visited(body | {"recurringMetadata": monthly})
-    session = shop.done("completeCheckoutSession", session_id, chargeAmount=usd("10.00", currency))
-    return str(session["chargePermissionId"])
 
 
 def limits(shop: Shop, permission_id: str) -> Json:

@@ -10,8 +10,8 @@ from amazonpay_nb.emulator.notifications.announce import DELIVER, dispatch, note
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.spec.machine import NotAllowed, Transition
-from amazonpay_nb.spec.money import format_amount
+from amazonpay_nb.spec.machine import NEW, NotAllowed, Transition
+from amazonpay_nb.spec.money import Counts, counted, counted_in_month, format_amount
 from amazonpay_nb.spec.reasons import STATE_REASONS, wrong_state
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS
@@ -216,27 +216,17 @@ _EFFECTS: dict[tuple[str, str], Callable[[World, Record], None]] = {
     ("Refund", "Refunded"): _refunded,
 }
 
-# What a charge counts for in a limit: what is authorised or captured.  In any other state it counts nothing.
-_COUNTS = {
-    "AuthorizationInitiated": "chargeAmount",
-    "Authorized": "chargeAmount",
-    "CaptureInitiated": "capture",
-    "Captured": "capture",
-}
-
-
 def _counted(record: Record) -> Decimal:
-    if record.kind != "Charge" or record.state not in _COUNTS:
-        return Decimal(0)
-    name = _COUNTS[record.state]
-    return money(record.hidden.get(name) or record.document["chargeAmount"])
+    # NEW is no state of the table: there is nothing yet.
+    is_charge = record.kind == "Charge" and record.state != NEW
+    return counted_in_month(record.document) if is_charge else Decimal(0)
 
 
 def _show_order_balance(world: World, charge: Record) -> None:
     """Write what is left of a one-time permission after one of its charges moved."""
     permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
     charges = world.store.children("Charge", permission.id)
-    captured = sum((_counted(c) for c in charges if c.state in ("CaptureInitiated", "Captured")), Decimal(0))
+    captured = sum((counted("Charge", c.document, Counts.CAPTURED) for c in charges), Decimal(0))
     limits = permission.document["limits"]
     left = money(limits["amountLimit"]) - sum((_counted(c) for c in charges), Decimal(0))
     limits["amountBalance"] = price(left, like=limits["amountLimit"])
