@@ -216,6 +216,7 @@ _EFFECTS: dict[tuple[str, str], Callable[[World, Record], None]] = {
     ("Refund", "Refunded"): _refunded,
 }
 
+
 def _counted(record: Record) -> Decimal:
     # NEW is no state of the table: there is nothing yet.
     is_charge = record.kind == "Charge" and record.state != NEW
