@@ -36,15 +36,15 @@ with refused(DeclinedError) as refusal:
 wb.buyer = "you"
 """
 PANELS = {
-    "key panel": ("live_keys", "KeyPanel(wb)"),
-    "button panel": ("live_button", "ButtonPanel(wb)"),
-    "hosted page": ("live_page", "PagePanel(wb)"),
-    "cards": ("live_cards", "CardsPanel(wb)"),
-    "payment desk": ("live_desk", "DeskPanel(wb)"),
-    "wire inspector": ("live_wire", "WirePanel(wb)"),
-    "sequence diagram": ("live_diagram", "DiagramPanel(wb)"),
-    "error explainer": ("live_errors", "ErrorPanel(refusal, live=True)"),
-    "all panels": ("all_panels", "all_panels(wb)"),
+    "key panel": ("keys", "KeyPanel(wb)"),
+    "button panel": ("button", "ButtonPanel(wb)"),
+    "hosted page": ("page", "PagePanel(wb)"),
+    "cards": ("cards", "cards(wb)"),
+    "payment desk": ("desk", "Desk(wb)"),
+    "wire inspector": ("wire", "WirePanel(wb)"),
+    "sequence diagram": ("diagram", "DiagramPanel(wb)"),
+    "error explainer": ("errors", "ErrorPanel(refusal, live=True)"),
+    "all panels": ("tabs", "wb.panels()"),
 }
 # From the start of the given cell until what it shows, and nothing of an earlier run, was on the screen.
 PAINT = """

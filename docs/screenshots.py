@@ -270,7 +270,7 @@ PICTURES = (
     )),
     Picture(("panels.png", "panels-dark.png"), take_panels, (
         "amazonpay_nb/workbench/panels/form.py", "amazonpay_nb/workbench/panels/tabs.py",
-        "amazonpay_nb/workbench/panels/all_panels.py",
+        "amazonpay_nb/workbench/panels/form.css",
         "amazonpay_nb/workbench/panels/cards.py", "amazonpay_nb/workbench/panels/pictures.py",
     )),
     Picture(("presenter.png", "presenter-dark.png"), take_presenter, (

@@ -300,11 +300,9 @@ class Workbench:
 
     def panels(self) -> "Panels":
         """Return every panel in one: keys, button, page, cards, payment desk, wire and diagram."""
-        from amazonpay_nb.workbench.panels.all_panels import (
-            all_panels,  # a headless run that shows none does not load them
-        )
+        from amazonpay_nb.workbench.panels import panels
 
-        return all_panels(self)
+        return panels(self)
 
 
 def open(  # noqa: A001 (read as workbench.open)

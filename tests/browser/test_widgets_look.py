@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 OPEN = """\
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import DeclinedError, refused
-from amazonpay_nb.workbench.panels.live_errors import ErrorPanel
+from amazonpay_nb.workbench.panels.errors import ErrorPanel
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
 arrival = await wb.play_set_up()

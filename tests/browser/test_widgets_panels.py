@@ -26,29 +26,29 @@ wb.buyer = "you"
 KEYS = """\
 from dataclasses import replace
 from amazonpay_nb.signing.keys import generate, save
-from amazonpay_nb.workbench.panels.live_keys import KeyPanel
+from amazonpay_nb.workbench.panels.keys import KeyPanel
 other = generate()
 _ = save(other, "other.pem", overwrite=True)
 KeyPanel(wb)
 """
 BUTTON = """\
-from amazonpay_nb.workbench.panels.live_button import ButtonPanel
+from amazonpay_nb.workbench.panels.button import ButtonPanel
 _ = wb.set_up_keys()
 ButtonPanel(wb)
 """
 PAGE = """\
-from amazonpay_nb.workbench.panels.live_page import PagePanel
+from amazonpay_nb.workbench.panels.page import PagePanel
 _ = wb.set_up_keys()
 panel = PagePanel(wb)
 panel
 """
 CARDS = """\
-from amazonpay_nb.workbench.panels.live_cards import CardsPanel
-CardsPanel(wb)
+from amazonpay_nb.workbench.panels.cards import cards
+cards(wb)
 """
 DESK = """\
-from amazonpay_nb.workbench.panels.live_desk import DeskPanel
-DeskPanel(wb)
+from amazonpay_nb.workbench.panels.desk import Desk
+Desk(wb)
 """
 
 
@@ -183,7 +183,7 @@ def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
         notebook.wait_for_output('"42"')
         notebook.run_cell(short)
         notebook.finish()
-        assert notebook.value("panel.model.waiting") == "True"
+        assert notebook.value("panel.waiting") == "True"
 
         person.clicks("start")
         reads(person.panel, "Nobody came back within 0.5 seconds. The page is still open.")

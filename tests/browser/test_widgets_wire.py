@@ -14,9 +14,9 @@ pytestmark = pytest.mark.browser
 OPEN = """\
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import DeclinedError, refused
-from amazonpay_nb.workbench.panels.live_diagram import DiagramPanel
-from amazonpay_nb.workbench.panels.live_errors import ErrorPanel
-from amazonpay_nb.workbench.panels.live_wire import WirePanel
+from amazonpay_nb.workbench.panels.diagram import DiagramPanel
+from amazonpay_nb.workbench.panels.errors import ErrorPanel
+from amazonpay_nb.workbench.panels.wire import WirePanel
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
 arrival = await wb.play_set_up()
@@ -61,7 +61,7 @@ def test_a_person_reads_why_a_request_was_accepted_and_breaks_it(lab: Lab) -> No
         notebook.run_cell("WirePanel")
         notebook.finish()
         panel = panel_of(notebook)
-        expect(panel).to_contain_text("this is why the signature was accepted")
+        expect(panel).to_contain_text("✓ It fits the public key")
         expect(panel).to_contain_text("200 Completed")
 
         notebook.run_cell(CHARGE)

@@ -1,4 +1,38 @@
 """The panels of the workbook: ipywidgets where a person sits, static HTML and text anywhere else.
 
-Nothing is imported here: a headless run never loads ipywidgets.
+`panels` shows a whole run under tabs; each panel is also a class of its own, in the file of its name.  A headless run
+loads neither a panel nor ipywidgets before it asks for one.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from amazonpay_nb.workbench.bench import Workbench
+    from amazonpay_nb.workbench.panels.tabs import Panels
+
+__all__ = ["panels"]
+
+
+def panels(wb: "Workbench") -> "Panels":
+    """Return every panel of a workbench in one, in the order of the way; the page is that of the button panel."""
+    from amazonpay_nb.workbench.panels.button import ButtonPanel
+    from amazonpay_nb.workbench.panels.cards import cards
+    from amazonpay_nb.workbench.panels.desk import Desk
+    from amazonpay_nb.workbench.panels.diagram import DiagramPanel
+    from amazonpay_nb.workbench.panels.keys import KeyPanel
+    from amazonpay_nb.workbench.panels.page import PagePanel
+    from amazonpay_nb.workbench.panels.panel import Panel
+    from amazonpay_nb.workbench.panels.tabs import Panels
+    from amazonpay_nb.workbench.panels.wire import WirePanel
+
+    button = ButtonPanel(wb)
+    tabs: dict[str, Panel | Panels] = {
+        "Keys": KeyPanel(wb),
+        "Button": button,
+        "Page": PagePanel(wb, button.offer),
+        "Cards": cards(wb),
+        "Payment desk": Desk(wb),
+        "Wire": WirePanel(wb),
+        "Diagram": DiagramPanel(wb),
+    }
+    return Panels("Panels", tabs, live=wb.buyer == "you")

@@ -1,4 +1,4 @@
-"""A choice of which every option is on view: a row of buttons, the impossible ones greyed out with the reason."""
+"""A choice of which every option is on view: a row of buttons, the impossible ones grayed out with the reason."""
 
 from collections.abc import Sequence
 from html import escape
@@ -50,15 +50,15 @@ class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
                 button.tooltip = option.reason
         finally:
             self._following = False
-        reasons = {option.reason: [o for o in options if o.reason == option.reason] for option in options}
-        lines = (f"{', '.join(o.label or o.value for o in group)}: {why}" for why, group in reasons.items() if why)
+        reasons = dict.fromkeys(option.reason for option in options if option.reason)
+        lines = (f"{', '.join(row.caption for row in options if row.reason == why)}: {why}" for why in reasons)
         self._why.value = "" if self.disabled else "<br>".join(map(escape, lines))
 
     def _is_chosen(self, value: str) -> bool:
         return value in self.value.split(",") if self._many else value == self.value
 
     def _button(self, option: Option) -> Any:
-        button = w.ToggleButton(description=option.label or option.value, layout=w.Layout(width="auto"))
+        button = w.ToggleButton(description=option.caption, layout=w.Layout(width="auto"))
         button.add_class(f"amazonpay-option-{option.value or 'none'}")
         button.observe(lambda change: self._pressed(option.value, change["new"]), "value")
         return button
@@ -67,8 +67,7 @@ class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         if self._following:
             return
         if self._many:
-            chosen = [name for name, button in self._buttons.items() if button.value]
-            self.value = ",".join(chosen)
+            self.value = ",".join(name for name, button in self._buttons.items() if button.value)
         elif down:
             self.value = value
         else:  # one is always chosen

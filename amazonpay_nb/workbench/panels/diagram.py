@@ -1,18 +1,22 @@
-"""The run so far as a sequence diagram: a picture, a text, or the source of a Mermaid diagram."""
+"""The diagram panel: the run so far as a sequence diagram, which grows while the run goes on."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sequence import SequenceDiagram
+from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
 
-__all__ = ["FORMS", "DiagramModel", "Drawn"]
+if TYPE_CHECKING:
+    from amazonpay_nb.workbench.bench import Workbench
+
+__all__ = ["FORMS", "DiagramPanel", "Picture"]
 
 FORMS = {"picture": "Picture", "text": "Text", "mermaid": "Mermaid source"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Drawn:
+class Picture:
     """A diagram as something to show: a picture where there are pictures, else its text."""
 
     diagram: SequenceDiagram
@@ -24,8 +28,8 @@ class Drawn:
         return self.diagram.svg()
 
 
-class DiagramModel:
-    """What a journal holds by now, drawn.
+class DiagramPanel(Panel):
+    """Everything that a workbench's journal holds, drawn without network or script.
 
     Args:
         form: One of `FORMS`.
@@ -33,14 +37,25 @@ class DiagramModel:
         ConfigurationError: There is no such form.
     """
 
-    def __init__(self, journal: Journal, form: str = "picture") -> None:
-        self._journal = journal
+    follows = True
+
+    def __init__(self, wb: "Workbench", form: str = "picture") -> None:
+        super().__init__(live=wb.buyer == "you", journal=wb.journal)
+        self._journal = wb.journal
         options = tuple(Option(name, label) for name, label in FORMS.items())
-        self._fields = (Field("form", form, "Show as", "How to draw the run.", options),)
-        self._fields[0].read(form)
+        self._field = Field("form", form, "Show as", "How to draw the run.", options)
+        self._field.read(form)
 
     def view(self, chosen: Chosen) -> View:
         """Return the diagram as it is now."""
         diagram = self._journal.diagram()
-        forms = {"picture": Drawn(diagram), "text": diagram.text(), "mermaid": diagram.mermaid()}
-        return View("The run so far", (forms[str(choose(self._fields, chosen)["form"])],), self._fields)
+        form = choose([self._field], chosen)["form"]
+        body = diagram.text() if form == "text" else diagram.mermaid() if form == "mermaid" else Picture(diagram)
+        return View("The run so far", (body,), (self._field,))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(include, exclude)
+        if self.live or "<svg" not in bundle["text/html"]:
+            return bundle
+        # Forges remove pictures from HTML, and show one that comes as what it is.
+        return {"text/plain": bundle["text/plain"], "image/svg+xml": self._journal.diagram().svg()}

@@ -1,4 +1,4 @@
-"""The error explainer: the cause, whether to send again and with which key, a sentence for the buyer, the next call."""
+"""The error panel: the cause, whether to send again and with which key, a sentence for the buyer, the next call."""
 
 import inspect
 from collections.abc import Iterator
@@ -11,20 +11,19 @@ from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused, TransportError, api_error
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.reasons import REASONS, Retry
-from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, Part, View, choose
+from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.view import Chosen, Fact, Field, Option, Part, View, choose
 
-__all__ = ["ErrorModel", "NextCall", "explain", "next_calls"]
+__all__ = ["ErrorPanel", "NextCall", "explain", "next_calls"]
 
 _HEADLINES = {
     Retry.NO: "✗ Do not send this request again as it is.",
+    Retry.CORRECTED: "✗ Correct the request first, then send it with a new idempotency key.",
     Retry.CORRECTED: "✗ Correct the request first, then send it with a new idempotency key.",
     Retry.SAME_KEY: "✓ Send the same request again, with the same idempotency key.",
     Retry.NEW_KEY: "✓ A new attempt may succeed, with a new idempotency key.",
     Retry.LATER: "✓ Send the same request again a little later, with the same idempotency key.",
 }
-_NO_ANSWER_OF_AMAZON = "This error is none of Amazon Pay's: a library or your own code raised it."
-_LOOK = "Read the last lines of the traceback: they name the place."
-_ANY = "any call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +35,28 @@ class NextCall:
     with_the_client: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    # One row of an explanation.
-    about: str
-    what: str
-
-
-class ErrorModel:
-    """An error, explained; without one, any documented refusal can be chosen.
+class ErrorPanel(Panel):
+    """What an error means and what comes next; without an error, any documented refusal can be chosen.
 
     Args:
+        error: Any exception, or what `errors.refused` caught.
+        live: Whether a person sits there and can choose; usually ``wb.buyer == "you"``.
         reason_code: What to begin with where there is no error.
         operation: The call that was refused.
     Raises:
         ConfigurationError: There is no such code or call.
     """
 
+    follows = True
+
     def __init__(
-        self, error: BaseException | Refused | None = None, *, reason_code: str = "SoftDeclined", operation: str = ""
-    ) -> None:
+        self, error: BaseException | Refused | None = None, *, live: bool = False, reason_code: str = "SoftDeclined",
+        operation: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(live=live)
         self.error = error.error if isinstance(error, Refused) else error
         codes = tuple(Option(code) for code in REASONS)
-        calls = (Option("", _ANY), *(Option(row.name, row.title) for row in OPERATIONS.values()))
+        calls = (Option("", "any call"), *(Option(row.name, row.title) for row in OPERATIONS.values()))
         self._fields = (
             Field("reason_code", reason_code, "Reason code", "Why Amazon refuses.", codes),
             Field("operation", operation, "Refused call", "The call that it answers.", calls),
@@ -72,16 +70,19 @@ class ErrorModel:
             return View("What went wrong", tuple(explain(self.error)))
         values = {name: str(value) for name, value in choose(self._fields, chosen).items()}
         reason = REASONS[values["reason_code"]]
-        status = reason.status_codes[0]
-        error = api_error(status, reason.code, "(Amazon's own words)", operation=values["operation"])
+        error = api_error(reason.status_codes[0], reason.code, "(Amazon's own words)", operation=values["operation"])
         return View("What a refusal means", tuple(explain(error)), self._fields)
 
 
 def explain(error: BaseException) -> Iterator[Any]:
     """Yield what to show of an error: the headline, the explanation, and the calls that come next."""
     if not isinstance(error, AmazonPayError):
-        rows = (("what happened", str(error)), ("what it means", _NO_ANSWER_OF_AMAZON), ("next step", _LOOK))
-        yield Part([_Said(*row) for row in rows], title=type(error).__name__)
+        rows = [
+            Fact("what happened", str(error)),
+            Fact("what it means", "This error does not come from Amazon Pay: a library or your own code raised it."),
+            Fact("next step", "Read the last lines of the traceback: they name the place."),
+        ]
+        yield Part(rows, title=type(error).__name__)
         return
     yield _HEADLINES[_retry(error)]
     yield error
@@ -105,6 +106,6 @@ def next_calls(error: AmazonPayError) -> tuple[Operation, ...]:
 
 def _in_python(row: Operation) -> str:
     name = to_snake(row.name)
-    taken = list(inspect.signature(getattr(AmazonPayClient, name)).parameters.values())[1:]
-    needed = [p for p in taken if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    parameters = list(inspect.signature(getattr(AmazonPayClient, name)).parameters.values())[1:]
+    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     return f"{name}({', '.join(f'{p.name}=…' if p.kind is p.KEYWORD_ONLY else p.name for p in needed)})"

@@ -1,105 +1,89 @@
 """The live face of a panel: ipywidgets that follow a view.
 
-Widgets are made once and changed in place, never replaced while they stay: who uses a keyboard keeps the focus.
-Colours are JupyterLab's own variables, so both themes fit; rows wrap where the window is narrow.
+Widgets are made once and changed in place, never replaced while they stay: whoever uses a keyboard keeps the focus.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 
+from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.choices import Choices
-from amazonpay_nb.workbench.panels.panel import render
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, ViewModel, choose
+from amazonpay_nb.workbench.panels.static import render
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, choose
 
 __all__ = ["Form"]
 
-# JupyterLab takes arrows and letters for itself (d d deletes the cell), unless what has the focus says no.
-_QUIET = "e=>e.target.setAttribute('data-lm-suppress-shortcuts','')"
-_STYLE = (
-    f"""<style onload="this.closest('.amazonpay-panel').addEventListener('focusin',{_QUIET})">"""
-    """
-.amazonpay-panel{border:1px solid var(--jp-border-color2,#d0d7de);border-radius:8px;padding:12px;max-width:100%;
- container-type:inline-size}
-.amazonpay-panel :is(.amazonpay-body,.amazonpay-said){overflow-x:auto}
-.amazonpay-panels .lm-TabBar .lm-TabBar-tab{color:var(--jp-ui-font-color1,#24292f)!important}
-.amazonpay-panel .amazonpay-hint{color:var(--jp-ui-font-color1,#24292f);opacity:.8;white-space:normal}
-.amazonpay-panel .amazonpay-row{flex-wrap:wrap;align-items:center}
-.amazonpay-panel .widget-html-content{line-height:1.45;white-space:normal}
-.amazonpay-panel [role=alert]{border-left:4px solid var(--jp-error-color1,#b3261e);padding-left:10px}
-.amazonpay-panel [role=status]{border-left:4px solid var(--jp-success-color1,#2e7d32);padding-left:10px}
-.amazonpay-panel .jp-RenderedHTMLCommon table{margin-left:0}
-.amazonpay-panel .mod-primary{background:#1565c0;color:#fff}
-.amazonpay-panel .amazonpay-secret textarea{-webkit-text-security:disc}
-.amazonpay-panel button:focus-visible{outline:2px solid var(--jp-brand-color1,#1976d2);outline-offset:2px}
-.amazonpay-panels .lm-TabBar-content{flex-wrap:wrap}
-.amazonpay-panels .lm-TabBar-tab{flex:0 0 auto!important}
-@container (max-width:40rem){
-.amazonpay-panel :is(th,td){white-space:normal!important;overflow-wrap:anywhere;min-width:5em}
-.amazonpay-panel th{overflow-wrap:normal}
-.amazonpay-panel th code{white-space:normal!important;overflow-wrap:anywhere}
-.amazonpay-panel th:has(code){min-width:9em}
-.amazonpay-panel select{height:var(--jp-widgets-inline-height)!important}
-.amazonpay-panel svg{max-width:none!important}
-.amazonpay-panel .widget-inline-hbox{flex-wrap:wrap;height:auto!important;min-width:0!important}
-.amazonpay-panel .widget-inline-hbox .widget-label{width:100%!important;text-align:left}
-}
-</style>"""
-)
-_JUPYTER = "jp-RenderedHTMLCommon"  # tables and code look as in any other output
+# JupyterLab takes arrows and letters for itself (d d deletes the cell) unless the element with the focus has this
+# attribute.  ipywidgets can give an element a class but no attribute, and a script in an HTML widget never runs; the
+# load event of a style sheet is what does.
+_QUIET = "focusin',e=>e.target.setAttribute('data-lm-suppress-shortcuts','"
+_CSS = Path(__file__).with_name("form.css").read_text()
+_STYLE = f"""<style onload="this.closest('.amazonpay-panel').addEventListener('{_QUIET}'))">{_CSS}</style>"""
+_JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
+_TOO_LARGE = 64 * 1024  # bytes; no key is
 
 
 class Form:
-    """A title, a body, fields and buttons that follow a view-model.
+    """A title, a body, fields, buttons and a page of the shop, as a view has them.
 
+    Args:
+        look: Makes the view for what the fields say.
+        press: Starts an action.
+        fields_first: Whether the fields are above the body.
     Attributes:
         box: The ipywidget.
+        view: What is on the screen.
     """
 
-    def __init__(self, model: ViewModel, press: Callable[[str], object]) -> None:
-        self._model, self._press = model, press
+    view: View
+
+    def __init__(self, look: Callable[[Chosen], View], press: Callable[[str], object], *, fields_first: bool) -> None:
+        self._look, self._press = look, press
         self._fields: dict[str, _FieldRow] = {}
         self._actions: dict[str, _ActionRow] = {}
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy = self._rendering = False
-        self._head, self._body = _html(_JUPYTER), w.VBox()
-        self._said = _scrollable("amazonpay-said")
-        self._form, self._buttons = w.VBox(), w.VBox()
-        self.box = w.VBox([self._head, self._body, self._form, self._buttons, self._said])
-        self.box.add_class("amazonpay-panel")
+        self._head, self._page = _html(_JUPYTER), _html(_JUPYTER)
+        self._answer = _scrollable("amazonpay-said")
+        self._body, self._choices, self._buttons = w.VBox(), w.VBox(), w.VBox()
+        middle = [self._choices, self._body] if fields_first else [self._body, self._choices]
+        panel = w.VBox([self._head, *middle, self._buttons, self._answer])
+        panel.add_class("amazonpay-panel")
+        self.box = w.VBox([panel, self._page])
         self.render()
 
     @property
     def chosen(self) -> Chosen:
         """What the fields say now."""
-        return {name: row.widget.value for name, row in self._fields.items()}
+        return {name: row.input.value for name, row in self._fields.items()}
 
     def fill(self, values: Chosen) -> None:
         """Put values into fields."""
         for name, value in values.items():
-            self._fields[name].widget.value = value
+            self._fields[name].input.value = value
 
     def render(self) -> None:
         """Follow the view."""
         with self._lock:
             self._rendering = True
             try:
-                self._follow(self._model.view(self.chosen))
+                self.view = self._look(self.chosen)
+                _set(self._head, f"{_STYLE}<h3>{escape(self.view.title)}</h3>")
+                self._show_body(list(self.view.body))
+                self._show_fields(self.view.fields)
+                self._show_actions(self.view.actions)
+                self._show_page(self.view.page)
             finally:
                 self._rendering = False
 
-    def _follow(self, view: View) -> None:
-        _set(self._head, f"{_STYLE}<h3>{escape(view.title)}</h3>")
-        self._show_body(list(view.body))
-        self._show_fields(view.fields)
-        self._show_actions(view.actions)
-
     def _show_body(self, things: Sequence[object]) -> None:
-        # A widget for each: what stays the same is left alone, above all a page that a buyer is on.
+        # A widget for each, and what stays the same is left alone.
         parts = list(self._body.children)
         parts = [*parts, *(_scrollable("amazonpay-body") for _ in things[len(parts) :])][: len(things)]
         for part, thing in zip(parts, things, strict=True):
@@ -110,11 +94,11 @@ class Form:
         values = choose(fields, self.chosen)
         for field in fields:
             if field.name not in self._fields:
-                self._fields[field.name] = _FieldRow(field, self._looked)
+                self._fields[field.name] = _FieldRow(field, self._input_changed)
             self._fields[field.name].show(field, values[field.name])
         for name in set(self._fields) - {field.name for field in fields}:
             del self._fields[name]
-        _put(self._form, [self._fields[field.name].box for field in fields])
+        _put(self._choices, [self._fields[field.name].box for field in fields])
 
     def _show_actions(self, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -123,7 +107,13 @@ class Form:
             self._actions[action.name].show(action, self._busy)
         _put(self._buttons, [self._actions[action.name].box for action in actions])
 
-    def _looked(self, _: object) -> None:
+    def _show_page(self, page: HostedPage | None) -> None:
+        if page is not None:
+            page.shown = True
+        # A frame that is written again would begin again; `_set` leaves the same one alone.
+        _set(self._page, page.html if page else "")
+
+    def _input_changed(self, _: object) -> None:
         # Another value may change what is possible; the values that rendering itself sets do not.
         with self._lock:
             if not self._rendering:
@@ -132,53 +122,51 @@ class Form:
     # --- While an action runs -----------------------------------------------------------------------------------------
 
     def begin(self) -> bool:
-        """Grey out every button; tells whether the panel was free."""
+        """Gray out every button; tells whether the panel was free."""
         with self._lock:
             if self._busy:
                 return False
             self._busy = True
-            _set(self._said, _BUSY)
+            _set(self._answer, _BUSY)
             for row in self._actions.values():
                 row.button.disabled = True
         return True
 
-    def end(self, said: str) -> None:
-        """Say how it went, and look again."""
+    def end(self, answer: str) -> None:
+        """Show how it went, and look again."""
         with self._lock:
-            self._busy = False
+            self._busy, self._rendering = False, True
             for row in self._fields.values():
                 row.forget()
             try:
                 self.render()
             finally:
-                _set(self._said, _wrapping(said))
+                _set(self._answer, _wrapping(answer))
 
 
 class _FieldRow:
     """A field: what it is called, the place to fill in, and a line of help."""
 
     def __init__(self, field: Field, changed: Callable[[object], None]) -> None:
-        self.widget = _input(field)
-        self.widget.add_class(f"amazonpay-field-{field.name}")
+        self.input, self._help, self._secret = _input(field), _html("amazonpay-hint"), field.secret
+        self.input.add_class(f"amazonpay-field-{field.name}")
         if field.secret:
-            self.widget.add_class("amazonpay-secret")
-        self.widget.observe(changed, "value")
-        self._help, self._secret = _html("amazonpay-hint"), field.secret
-        self.box = _row(self.widget, self._help)
+            self.input.add_class("amazonpay-secret")
+        self.input.observe(changed, "value")
+        self.box = _row(self.input, *([_upload(field, self.input)] if field.upload else []), self._help)
 
     def show(self, field: Field, value: Value) -> None:
-        options = field.options if field.spread else _options(field)
-        if options and tuple(self.widget.options) != options:
-            self.widget.options = options
-        if self.widget.value != value:
-            self.widget.value = value
-        self.widget.disabled = bool(field.reason)
-        self._secret = field.secret
+        options = field.options if field.spread else _labels(field)
+        if options and tuple(self.input.options) != options:
+            self.input.options = options
+        if self.input.value != value:
+            self.input.value = value
+        self.input.disabled = bool(field.reason)
         _set(self._help, escape(field.reason or field.help))
 
     def forget(self) -> None:
         if self._secret:
-            self.widget.value = ""
+            self.input.value = ""
 
 
 class _ActionRow:
@@ -205,7 +193,7 @@ def _input(field: Field) -> Any:
     if field.spread:
         return Choices(field)
     if field.options:
-        return w.Dropdown(options=_options(field), layout=wide, **about)
+        return w.Dropdown(options=_labels(field), layout=wide, **about)
     if isinstance(field.default, bool):
         return w.Checkbox(indent=False, **about)
     kind = w.Textarea if field.lines > 1 else w.Password if field.secret else w.Text
@@ -213,8 +201,25 @@ def _input(field: Field) -> Any:
     return kind(layout=wide, **about, **rows)
 
 
-def _options(field: Field) -> tuple[tuple[str, str], ...]:
-    return tuple((option.label or option.value, option.value) for option in field.options if not option.reason)
+def _upload(field: Field, target: Any) -> Any:
+    """Return a button that puts a file of the person's computer into a field; it goes no further than the kernel."""
+
+    def put(change: Any) -> None:
+        for file in change["new"]:
+            content = bytes(file["content"])
+            text = content.decode("utf-8", "replace") if len(content) <= _TOO_LARGE else ""
+            target.value = text or "This file is no key."
+            # A widget keeps what was uploaded, and a saved notebook may keep the widget.
+            change["owner"].value = ()
+
+    button = w.FileUpload(description=f"Upload a {field.name.replace('_', ' ')}", layout=w.Layout(width="max-content"))
+    button.add_class("amazonpay-upload")
+    button.observe(put, "value")
+    return button
+
+
+def _labels(field: Field) -> tuple[tuple[str, str], ...]:
+    return tuple((option.caption, option.value) for option in field.possible)
 
 
 def _html(*classes: str) -> Any:
@@ -226,7 +231,7 @@ def _html(*classes: str) -> Any:
 
 def _scrollable(name: str) -> Any:
     part = _html(_JUPYTER, name)
-    part.tabbable = True  # a wide table is to be scrolled by keyboard, too
+    part.tabbable = True  # a wide table is scrolled by keyboard, too
     return part
 
 

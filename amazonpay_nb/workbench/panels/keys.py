@@ -1,4 +1,4 @@
-"""What the key panel knows: a merchant's key pair on its way from nothing to one that Amazon Pay accepts.
+"""The key panel: a merchant's key pair on its way from nothing to one that Amazon Pay accepts.
 
 The private key is read and written, and never shown: neither here nor in what an action returns.
 """
@@ -6,19 +6,22 @@ The private key is read and written, and never shown: neither here nor in what a
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.errors import ApiError, ConfigurationError, NotFoundError
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import Finding, MerchantKeys
-from amazonpay_nb.spec.regions import Region
+from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Part, View
 
-__all__ = ["DEFAULT_FILE", "KeyModel", "KeyPart"]
+if TYPE_CHECKING:
+    from amazonpay_nb.workbench.bench import Workbench
+
+__all__ = ["DEFAULT_FILE", "KeyPanel", "KeyPart"]
 
 # Where a new pair is written when no name is given; the same as for `amazonpay-nb keys new`.
 DEFAULT_FILE = "amazon-pay-private-key.pem"
-# No object has this id, so to ask for it changes nothing; the answer tells whether the signature was accepted.
+# No object has this id, so asking for it changes nothing; the answer tells whether the signature was accepted.
 _NOBODYS_SESSION = "00000000-0000-4000-8000-000000000000"
 _NONE_YET = "There is no key pair yet: create one, or load one."
 _UPLOAD = "Upload the public key in Integration Central, and load the pair with the id that you get."
@@ -29,6 +32,14 @@ _REFUSALS = {
     "InvalidRequestSignature": "the id is known, and its public key is not the other half of this private key",
     "InvalidHeaderValue": "this is the host of another region",
 }
+_FIELDS = (
+    Field("private_key_file", help=f"The path of the private key; a new one is {DEFAULT_FILE} when left out."),
+    Field("private_key", label="… or the key itself", lines=4, secret=True, upload=True,
+          help="The PEM, from BEGIN to END; it goes no further than this kernel."),
+    Field("public_key_id", help="As Amazon gave it; the emulator gives one by itself."),
+    Field("passphrase", help="Only for an encrypted file.", secret=True),
+)  # fmt: skip
+_SOURCE = tuple(field.name for field in _FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +51,18 @@ class KeyPart:
     here: str
 
 
-class _Bench(Protocol):
-    """What the model needs to know of a workbench."""
+class KeyPanel(Panel):
+    """The key pair of a workbench, and what can be done with it.  A refused action leaves the pair as it was."""
 
-    environment: str
-    region: Region
-    emulator: Any
-    buyer: str
-    private_key_file: Path | None
-
-    @property
-    def client(self) -> Any: ...
-
-    @property
-    def keys(self) -> MerchantKeys: ...
-
-    def use_keys(self, keys: MerchantKeys, private_key_file: Path | None = None) -> MerchantKeys: ...
-
-
-class KeyModel:
-    """The key pair of a workbench, and what can be done with it.  A refused action leaves the pair as it was.
-
-    Args:
-        bench: The workbench that signs with the pair.
-    """
-
-    def __init__(self, bench: _Bench) -> None:
-        self._bench = bench
+    def __init__(self, wb: "Workbench") -> None:
+        super().__init__(live=wb.buyer == "you", journal=wb.journal)
+        self._wb = wb
 
     @property
     def keys(self) -> MerchantKeys | None:
         """The pair in use, or None."""
         try:
-            return self._bench.keys
+            return self._wb.keys
         except ConfigurationError:
             return None
 
@@ -80,66 +70,56 @@ class KeyModel:
 
     def view(self, chosen: Chosen) -> View:
         """Return what is known of the pair, and what can be done with it."""
-        # A script's output is committed, and has to repeat: it names no new key.
-        reveal = self._bench.buyer == "you"
-        keys, bench = self.keys, self._bench
         body: list[Any] = [Part(self.parts, title="What is uploaded, what travels, what never leaves")]
-        if keys:
-            findings = key_files.check(keys, region=bench.region.code, environment=bench.environment)
-            body += [Part(keys, reveal=reveal), Part([tuple(row) for row in findings], reveal=reveal)]
-        return View("Merchant keys", body, tuple(_fields()), tuple(self._actions(chosen)))
+        if self.keys:
+            # A script's output is committed, and has to repeat: it names no new key.
+            reveal = self._wb.buyer == "you"
+            findings = self._findings(self.keys)
+            body += [Part(self.keys, reveal=reveal), Part([tuple(row) for row in findings], reveal=reveal)]
+        return View("Merchant keys", body, _FIELDS, tuple(self._actions(chosen)))
 
     @property
     def parts(self) -> list[KeyPart]:
         """What is uploaded, what travels, and what never leaves."""
+        key_id = self.keys.public_key_id if self.keys else ""
+        uploaded = "its id is known" if key_id else _UPLOAD if self.keys else "none"
+        if self.keys and self._wb.emulator:
+            uploaded = "registered with the emulator"
         return [
             KeyPart("private key", "never leaves this machine; whoever has it can take money", self._private),
-            KeyPart("public key", "is uploaded to Amazon; anybody may read it", self._public),
-            KeyPart("public key id", "travels with each request and each button", self._id),
+            KeyPart("public key", "is uploaded to Amazon; anybody may read it", uploaded),
+            KeyPart("public key id", "travels with each request and each button", key_id or "none yet"),
             KeyPart("signature", "travels in place of the private key, a new one each time", "made when it is needed"),
         ]
 
     @property
     def _private(self) -> str:
-        path = self._bench.private_key_file
+        path = self._wb.private_key_file
         if path is None:
             return "in the memory of this process" if self.keys else "none"
         return f"{path.name}, mode {path.stat().st_mode & 0o777:04o}" if path.exists() else f"{path.name} is gone"
 
-    @property
-    def _public(self) -> str:
-        if self.keys is None:
-            return "none"
-        if self._bench.emulator:
-            return "registered with the emulator"
-        return "its id is known" if self.keys.public_key_id else _UPLOAD
-
-    @property
-    def _id(self) -> str:
-        return self.keys.public_key_id if self.keys and self.keys.public_key_id else "none yet"
-
     def _actions(self, chosen: Chosen) -> Iterator[Action]:
-        given = bool(chosen.get("private_key_file") or chosen.get("private_key"))
-        load = ("private_key_file", "private_key", "public_key_id", "passphrase")
-        make = "Makes a file that only you can read (mode 0600), and the public key beside it, as .pub."
-        yield Action("create", "Create a key pair", reason=make, fields=("private_key_file", "passphrase"))
-        why = "Signs with this pair from now on." if given else "Say which: a file, or a private key."
-        yield Action("load", "Load it", given, why, load)
-        checked = "Says what is right and wrong with it; nothing is sent."
-        possible = given or self.keys is not None
-        yield Action("check", "Check it", possible, checked if possible else _NONE_YET, load)
+        named = bool(chosen.get("private_key_file") or chosen.get("private_key"))
+        why = "Makes a file that only you can read (mode 0600), and the public key beside it, as .pub."
+        yield Action("create", "Create a key pair", self.create, True, why, ("private_key_file", "passphrase"))
+        why = "Signs with this pair from now on." if named else "Say which: a file, or a private key."
+        yield Action("load", "Load it", self.load, named, why, _SOURCE)
+        possible = named or self.keys is not None
+        why = "Says what is right and wrong with it; nothing is sent." if possible else _NONE_YET
+        yield Action("check", "Check it", self.check, possible, why, _SOURCE)
         missing = "" if self.keys and self.keys.public_key_id else _UPLOAD if self.keys else _NONE_YET
-        ask = "Sends one harmless signed request: its answer tells whether the key is of this account and region."
-        yield Action("ask_amazon", "Ask Amazon Pay", not missing, missing or ask)
+        why = "Sends one harmless signed request: its answer tells whether the key is of this account and region."
+        yield Action("ask_amazon", "Ask Amazon Pay", self.ask_amazon, not missing, missing or why)
 
     # --- What can be done ---------------------------------------------------------------------------------------------
 
-    def create(self, private_key_file: str = "", passphrase: str = "") -> list[KeyPart]:
+    def create(self, private_key_file: str, passphrase: str) -> list[KeyPart]:
         """Make a pair, write both halves, and sign with it from now on.
 
         Args:
             private_key_file: The new file, for its owner only (mode 0600); the public key goes beside it, as ``.pub``.
-            passphrase: Encrypts the file, unless left out.
+            passphrase: Encrypts the file, unless empty.
         Raises:
             ConfigurationError: The file is there already, or cannot be written; nothing was made.
         """
@@ -151,82 +131,56 @@ class KeyModel:
         except ConfigurationError:
             path.unlink()  # half a pair is of no use
             raise
-        self._bench.use_keys(made, path)
+        self._wb.use_keys(made, path)
         return self.parts
 
-    def load(
-        self, private_key_file: str = "", private_key: str = "", public_key_id: str = "", passphrase: str = ""
-    ) -> list[KeyPart]:
+    def load(self, private_key_file: str, private_key: str, public_key_id: str, passphrase: str) -> list[KeyPart]:
         """Read a pair from a file or from the PEM itself, and sign with it from now on.
 
         Raises:
             ConfigurationError: It cannot be used here; the message is the first finding that says so.
         """
         source = _source(private_key_file, private_key)
-        wrong = next((row.text for row in self._examine(source, public_key_id, passphrase) if not row.ok), "")
+        wrong = next((row.text for row in self._findings(source, public_key_id, passphrase) if not row.ok), "")
         if wrong:
             raise ConfigurationError(wrong, advice="Nothing was changed: a pair that was in use before still is.")
-        loaded = key_files.load(source, public_key_id, passphrase=passphrase or None)
-        self._bench.use_keys(loaded, source if isinstance(source, Path) else None)
+        pair = key_files.load(source, public_key_id, passphrase=passphrase or None)
+        self._wb.use_keys(pair, source if isinstance(source, Path) else None)
         return self.parts
 
-    def check(
-        self, private_key_file: str = "", private_key: str = "", public_key_id: str = "", passphrase: str = ""
-    ) -> list[Finding]:
-        """Return what is right and wrong with a key, or with the pair in use; nothing is sent or changed.
-
-        Raises:
-            ConfigurationError: There is nothing to check.
-        """
+    def check(self, private_key_file: str, private_key: str, public_key_id: str, passphrase: str) -> list[Finding]:
+        """Return what is right and wrong with a key, or with the pair in use; nothing is sent or changed."""
         if private_key_file or private_key:
-            return self._examine(_source(private_key_file, private_key), public_key_id, passphrase)
-        keys = self._in_use()
-        return key_files.check(
-            self._bench.private_key_file or keys, keys.public_key_id, region=self._bench.region.code,
-            environment=self._bench.environment, passphrase=passphrase or None,
-        )  # fmt: skip
+            return self._findings(_source(private_key_file, private_key), public_key_id, passphrase)
+        keys = self._wb.keys
+        return self._findings(self._wb.private_key_file or keys, keys.public_key_id, passphrase)
 
     def ask_amazon(self) -> list[Finding]:
         """Sign a harmless request; its answer says whether the key is of this account, region and environment.
 
         Raises:
-            ConfigurationError: There is no pair.
             TransportError: No answer came.
         """
-        key_id = self._in_use().public_key_id
-        where = f"Amazon Pay ({self._bench.environment}, {self._bench.region.name})"
-        accepted = Finding(True, f"{where} knows the key {key_id} and accepts its signature.")
+        where = f"Amazon Pay ({self._wb.environment}, {self._wb.region.name})"
         try:
-            self._bench.client.get_checkout_session(_NOBODYS_SESSION)
+            self._wb.client.get_checkout_session(_NOBODYS_SESSION)
         except NotFoundError:
-            return [accepted]
+            pass  # so the signature was accepted
         except ApiError as error:
             why = _REFUSALS.get(error.reason_code) or error.amazon_message
             return [Finding(False, f"{where} answers {error.reason_code}: {why}.")]
-        return [accepted]
+        return [Finding(True, f"{where} knows the key {self._wb.keys.public_key_id} and accepts its signature.")]
 
-    # --- How ----------------------------------------------------------------------------------------------------------
-
-    def _in_use(self) -> MerchantKeys:
-        if self.keys is None:
-            raise ConfigurationError("There is no key pair yet.", advice="Create one, or load one.")
-        return self.keys
-
-    def _examine(self, source: Path | str, public_key_id: str, passphrase: str) -> list[Finding]:
+    def _findings(
+        self, source: MerchantKeys | Path | str, public_key_id: str = "", passphrase: str = ""
+    ) -> list[Finding]:
+        region, environment = self._wb.region.code, self._wb.environment
         rows = key_files.check(
-            source, public_key_id, region=self._bench.region.code, environment=self._bench.environment,
-            passphrase=passphrase or None,
-        )  # fmt: skip
-        # The emulator gives an id to every key that it is shown, so that a missing one is no mistake there.
-        excused = self._bench.emulator and not public_key_id
+            source, public_key_id, region=region, environment=environment, passphrase=passphrase or None
+        )
+        # The emulator gives an id to every key that it is shown, so a missing one is no mistake there.
+        excused = self._wb.emulator and not public_key_id and not isinstance(source, MerchantKeys)
         return [row for row in rows if not (excused and row.text.startswith("The public key id"))]
-
-
-def _fields() -> Iterator[Field]:
-    yield Field("private_key_file", help=f"The path of the private key; a new one is {DEFAULT_FILE} when left out.")
-    yield Field("private_key", label="… or the key itself", help="The PEM, from BEGIN to END.", lines=4, secret=True)
-    yield Field("public_key_id", help="As Amazon gave it; the emulator gives one by itself.")
-    yield Field("passphrase", help="Only for an encrypted file.", secret=True)
 
 
 def _source(private_key_file: str, private_key: str) -> Path | str:

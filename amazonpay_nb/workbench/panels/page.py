@@ -1,10 +1,11 @@
-"""What the hosted-page panel knows: where the buyer is between the shop's page and the way back to the shop."""
+"""The page panel: where the buyer is between the shop's page and the way back to the shop."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx
@@ -12,22 +13,28 @@ import httpx
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.flows import FLOWS, PAGES, Flow, flow_of
-from amazonpay_nb.workbench.panels.sent import button_sent
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Part, View
+from amazonpay_nb.workbench.hosted_page import HostedPage
+from amazonpay_nb.workbench.panels.button import ButtonPanel
+from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.report import button_config_of, report_on_button
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Fact, Part, View
 
-__all__ = ["ARRIVALS", "Brought", "PageModel", "PageStep"]
+if TYPE_CHECKING:
+    from amazonpay_nb.workbench.bench import Workbench
+
+__all__ = ["ARRIVALS", "PagePanel", "PageStep"]
 
 # How often the panel looks where the buyer is; between two looks it waits for the way back.
 GLANCE_SECONDS = 0.5
 # Kind of arrival -> what it means, and the call that comes next.
 ARRIVALS = {
     "result": ("Amazon's pages are done.", "Complete Checkout Session"),
-    "review": ("The buyer has chosen, and is to review the order in the shop.", "Get Checkout Session"),
+    "review": ("The buyer has chosen, and reviews the order in the shop next.", "Get Checkout Session"),
     "ordered": ("The buyer has ordered in the shop.", "Update Checkout Session"),
     "cancel": ("The buyer has left Amazon's pages without agreeing.", "none: nothing was saved"),
     "signed-in": ("The buyer has signed in.", "Complete Checkout Session"),
 }
-_BEFORE, _HERE, _BEHIND = "ahead", "● here", "behind"
+_AHEAD, _HERE, _BEHIND = "ahead", "● here", "behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +46,25 @@ class PageStep:
     buyer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """One thing that can be read off the address that the buyer came back to."""
-
-    what: str
-    value: str
-
-
-class _Bench(Protocol):
-    """What the model needs to know of a workbench."""
-
-    emulator: Any
-    wait_seconds: float
-
-
-class PageModel:
-    """A stay at Amazon: not started, under way, over, or given up on.
+class PagePanel(Panel):
+    """A stay at Amazon, from the shop's page to the way back: not started, under way, over, or given up on.
 
     Args:
-        bench: The workbench.
-        offer: Puts a button on the shop's page and returns the page; called for each new visit.
+        offer: Puts a button on the shop's page and returns the page, for each visit anew; a button that saves a wallet
+            outside of the purchase flow when left out.
     Attributes:
-        page: The page of the stay, a `HostedPage`, or None.
+        page: The page of the stay, or None.
         late: Whether nobody came back in time; the page is open all the same.
     """
 
-    def __init__(self, bench: _Bench, offer: Callable[[], Any]) -> None:
-        self._bench, self._offer = bench, offer
-        self.page: Any = None
+    def __init__(self, wb: "Workbench", offer: Callable[[], HostedPage] | None = None) -> None:
+        super().__init__(live=wb.buyer == "you")
+        self._wb, self._offer = wb, offer or ButtonPanel(wb).offer
+        self.page: HostedPage | None = None
         self.late = False
         self._at: dict[str, Any] = {}
+        self._waiting_for: HostedPage | None = None
+        self.listeners.append(self._wait_beside_the_kernel)
 
     # --- What there is to see -----------------------------------------------------------------------------------------
 
@@ -85,13 +80,13 @@ class PageModel:
 
     @property
     def stage(self) -> str:
-        """Where the stay stands, in one sentence."""
+        """How far the stay is, in one sentence."""
         if self.page is None:
             return "No page is open yet."
         if self.arrival:
             return f"The buyer is back. {ARRIVALS[self.arrival.kind][0]}"
         if self.late:
-            return f"Nobody came back within {self._bench.wait_seconds:g} seconds. The page is still open."
+            return f"Nobody came back within {self._wb.wait_seconds:g} seconds. The page is still open."
         return "The page is open, and the buyer is waited for."
 
     def view(self, chosen: Chosen) -> View:
@@ -99,17 +94,17 @@ class PageModel:
         body: list[Any] = [self.stage]
         if self.page is not None:
             body.append(Part(list(self.steps()), title="The way, as far as its pages apply"))
-        if self.arrival:
-            body.append(Part(list(self.brought(self.arrival)), title="What the redirect brought"))
-            body.append(button_sent(self.page.attempt.button[1]))
-        return View("Amazon's pages", body, (), tuple(self._actions()))
+            if self.arrival:
+                body.append(Part(list(self.facts(self.arrival)), title="What the redirect brought"))
+                body.append(report_on_button(self.page))
+        return View("Amazon's pages", body, (), tuple(self._actions()), self.page)
 
     def _actions(self) -> Iterator[Action]:
         again = self.page is not None
         why = "A new visit, with return addresses of its own." if again else "Puts the button on the shop's page."
-        yield Action("start", "Start again" if again else "Open the page", reason=why)
-        reason = "Waits as long again; the page has not noticed." if self.late else "Nobody is late."
-        yield Action("wait", "Go on waiting", self.late and not self.arrival, reason)
+        yield Action("start", "Start again" if again else "Open the page", self.start, True, why)
+        why = "Waits as long again; the page has not noticed." if self.late else "Nobody is late."
+        yield Action("wait", "Go on waiting", self.wait, self.late and not self.arrival, why)
 
     def steps(self) -> Iterator[PageStep]:
         """Yield the pages of the stay in order, with the place of the buyer as far as it is known."""
@@ -119,27 +114,27 @@ class PageModel:
         place = len(pages) if self.arrival else pages.index(at) if at in pages else -1
         yield PageStep("the page with the button", "the shop", _BEHIND if place >= 0 else _HERE)
         for number, name in enumerate(pages):
-            known = place >= 0 and (_BEHIND if number < place else _HERE if number == place else _BEFORE)
-            yield PageStep(PAGES[name], "Amazon", known or _BEFORE)
-        yield PageStep("the return address", "the shop", _HERE if self.arrival else _BEFORE)
+            passed = _BEHIND if number < place else _AHEAD
+            yield PageStep(PAGES[name], "Amazon", _HERE if number == place else passed)
+        yield PageStep("the return address", "the shop", _HERE if self.arrival else _AHEAD)
 
-    def brought(self, arrival: Arrival) -> Iterator[Brought]:
+    def facts(self, arrival: Arrival) -> Iterator[Fact]:
         """Yield what the address of an arrival says, and what to do about it."""
-        yield Brought("address", f"the {arrival.kind} address")
-        token, flow = arrival.buyer_token, self._flow
+        meaning, next_call = ARRIVALS[arrival.kind]
+        token = arrival.buyer_token
+        yield Fact("address", f"the {arrival.kind} address")
         if arrival.checkout_session_id or token:
-            # A token opens the buyer's data: it is told by its length.
-            value = arrival.checkout_session_id or f"({len(token)} characters)"
-            yield Brought(flow.returns_with, value)
-        yield Brought("what it means", ARRIVALS[arrival.kind][0])
-        yield Brought("what it proves", "Nothing: anybody can open an address. The next call does.")
-        yield Brought("next call", "Get Buyer" if token else ARRIVALS[arrival.kind][1])
+            # A token opens the buyer's data, so only its length is shown.
+            yield Fact(self._flow.returns_with, arrival.checkout_session_id or f"({len(token)} characters)")
+        yield Fact("what it means", meaning)
+        yield Fact("what it proves", "Nothing: anybody can open an address. The next call does.")
+        yield Fact("next call", "Get Buyer" if token else next_call)
 
     @property
     def _flow(self) -> Flow:
         if self._at:
             return FLOWS[self._at["flow"]]
-        _, config = self.page.attempt.button
+        config = button_config_of(self.opened())
         signed = config.get("createCheckoutSessionConfig") or config["signInConfig"]
         return flow_of(json.loads(signed["payloadJSON"]), config["productType"])
 
@@ -158,7 +153,7 @@ class PageModel:
         """Wait as long again for the same page."""
         self.late = False
 
-    def opened(self) -> Any:
+    def opened(self) -> HostedPage:
         """Return the page of the stay.
 
         Raises:
@@ -168,14 +163,33 @@ class PageModel:
             raise ConfigurationError("No page is open yet.", advice="Start first.")
         return self.page
 
+    async def returned(self, **script: Any) -> Arrival:
+        """Wait until the buyer is back; see `HostedPage.returned`.  Opens the page where that has not happened."""
+        if self.page is None:
+            self.act("start")
+        arrival = await self.opened().returned(**script)
+        self.refresh()
+        return arrival
+
     # --- The wait -----------------------------------------------------------------------------------------------------
 
+    def _wait_beside_the_kernel(self) -> None:
+        page = self.page
+        if self.live and self.waiting and self._waiting_for is not page:
+            self._waiting_for = page
+            threading.Thread(target=self._wait, args=(page,), name="panel: wait", daemon=True).start()
+
+    def _wait(self, page: HostedPage) -> None:
+        self.follow(self.refresh)
+        if self._waiting_for is page:
+            self._waiting_for = None
+
     def follow(self, changed: Callable[[], object]) -> None:
-        """Wait for the way back, and tell whenever there is something new to see; for a thread of its own.
+        """Wait for the way back, and call whenever there is something new to see; for a thread of its own.
 
         It ends when the buyer is back, when the time is over, or when another visit has begun.
         """
-        page, end = self.opened(), time.monotonic() + self._bench.wait_seconds
+        page, end = self.opened(), time.monotonic() + self._wb.wait_seconds
         while page is self.page:
             left = end - time.monotonic()
             try:
@@ -188,7 +202,7 @@ class PageModel:
             changed()
             return
 
-    def _goes_on(self, page: Any, seconds: float, changed: Callable[[], object]) -> bool:
+    def _goes_on(self, page: HostedPage, seconds: float, changed: Callable[[], object]) -> bool:
         before = self._at
         try:
             self._at = self._look(page)
@@ -199,10 +213,10 @@ class PageModel:
             changed()
         return not self.late
 
-    def _look(self, page: Any) -> dict[str, Any]:
+    def _look(self, page: HostedPage) -> dict[str, Any]:
         """Ask the emulator where the buyer is; Amazon itself does not say."""
-        if self._bench.emulator is None:
+        if self._wb.emulator is None:
             return {}
         query = urlencode({"returning": page.attempt.token})
-        found = self._bench.emulator.control.get(f"visits?{query}")["visits"]
-        return found[-1] if found else {}
+        visits: list[dict[str, Any]] = self._wb.emulator.control.get(f"visits?{query}")["visits"]
+        return visits[-1] if visits else {}

@@ -2,58 +2,41 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.workbench.show import Shown
 from amazonpay_nb.workbench.show.blocks import Table
 
-__all__ = ["Panels", "Shows"]
+if TYPE_CHECKING:
+    from amazonpay_nb.workbench.panels.panel import Panel
 
-
-class Shows(Protocol):
-    """What a panel, or several of them in one, can do."""
-
-    changed: list[Callable[[], None]]
-
-    @property
-    def widget(self) -> Any:
-        """It as an ipywidget."""
-        ...
-
-    def refresh(self) -> None:
-        """Look again."""
-        ...
-
-    def possible(self) -> str:
-        """Say what can be done now."""
-        ...
+__all__ = ["Panels"]
 
 
 class Panels:
     """Panels under tabs; a panel is made when its tab is opened, and looks again whenever another has done something.
 
     Args:
-        panels: Title of the tab -> the panel.
+        panels: Title of the tab -> the panel, or panels under tabs of their own.
         live: Whether a person sits there and can click.
     Attributes:
-        changed: Called after every action in one of them.
+        listeners: Called after every action in one of them.
     """
 
-    def __init__(self, title: str, panels: Mapping[str, Shows], *, live: bool) -> None:
+    def __init__(self, title: str, panels: "Mapping[str, Panel | Panels]", *, live: bool) -> None:
         self.title, self.panels, self.live = title, panels, live
-        self.changed: list[Callable[[], None]] = []
+        self.listeners: list[Callable[[], None]] = []
         self._tabs: Any = None
-        self._made: set[str] = set()
         for name, panel in panels.items():
-            panel.changed.append(partial(self._acted, name))
+            panel.listeners.append(partial(self._tell_others, name))
 
     def __getitem__(self, name: str) -> Any:
         return self.panels[name]
 
     def refresh(self) -> None:
-        """Have all that are on view look again."""
-        for name in self._made:
-            self.panels[name].refresh()
+        """Have the one that is on view look again; any other does when its tab is opened."""
+        if self._tabs is not None:
+            self._open(self._tabs.selected_index)
 
     def possible(self) -> str:
         """Say what can be done now."""
@@ -86,15 +69,14 @@ class Panels:
     def _open(self, index: int | None) -> None:
         if index is None:
             return
-        name = list(self.panels)[index]
-        if name in self._made:
-            self.panels[name].refresh()
+        panel, place = list(self.panels.values())[index], self._tabs.children[index]
+        if place.children:
+            panel.refresh()
         else:
-            self._made.add(name)
-            self._tabs.children[index].children = [self.panels[name].widget]
+            place.children = [panel.widget]
 
-    def _acted(self, name: str) -> None:
-        for other in self._made - {name}:
-            self.panels[other].refresh()
-        for listener in self.changed:
+    def _tell_others(self, name: str) -> None:
+        if self._tabs is not None and self._tabs.selected_index != list(self.panels).index(name):
+            self.refresh()
+        for listener in self.listeners:
             listener()

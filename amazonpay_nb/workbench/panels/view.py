@@ -1,24 +1,19 @@
-"""What every panel is made of: a title, a body, fields and actions, as data.
+"""What every panel shows: a title, a body, fields and actions, as data, without Jupyter.
 
-    class Till:
-        def view(self, chosen): return View("Till", body=(...,), fields=(Field("amount", "14.00"),), actions=(...,))
-        def charge(self, amount): ...
-
-    act(till, "charge", amount="5.00")
-
-A view *looks*: it is made of what is already known and sends nothing.  An action *does*: it is a method of the
-view-model, and takes the fields that it names as arguments.  So a click and a call with parameters end in the same
-method with the same arguments, and leave the same journal.
+A view *looks*: it is made of what is already known, and sends nothing.  An action *does*: its function takes the fields
+that it names as arguments.  So a click and a call with parameters end in the same function with the same arguments, and
+leave the same journal.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import check_names
 
-__all__ = ["Action", "Chosen", "Field", "Option", "Part", "Value", "View", "ViewModel", "act", "choose"]
+__all__ = ["Action", "Chosen", "Fact", "Field", "Option", "Part", "Value", "View", "act", "choose"]
 
 Value = str | bool
 Chosen = Mapping[str, Value]
@@ -37,6 +32,11 @@ class Option:
     label: str = ""
     reason: str = ""
 
+    @property
+    def caption(self) -> str:
+        """What a person reads."""
+        return self.label or self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -50,9 +50,10 @@ class Field:
         options: The values there are; none where `check` decides.
         check: Raises ValueError for a value that cannot be used.
         lines: How many lines a text has room for.
-        spread: Each option is a button of its own, greyed out where it has a reason.
+        spread: Each option is a button of its own, grayed out where it has a reason.
         many: Several options can be chosen; the value is their names, with commas between them.
         secret: What is typed is not shown, and is emptied after each action.
+        upload: A file of the person's computer may be put into it.
         reason: Why the field keeps its default now.
     """
 
@@ -66,6 +67,7 @@ class Field:
     spread: bool = False
     many: bool = False
     secret: bool = False
+    upload: bool = False
     reason: str = ""
 
     @property
@@ -73,18 +75,23 @@ class Field:
         """What a person reads."""
         return self.label or self.name.replace("_", " ").capitalize()
 
+    @property
+    def possible(self) -> tuple[Option, ...]:
+        """The options that can be chosen now."""
+        return tuple(option for option in self.options if not option.reason)
+
     def accepts(self, value: Value) -> bool:
-        """Tell whether *value* is one of the options, where there are such, and may be chosen now."""
+        """Tell whether *value* can be chosen now, as far as the options decide that."""
         if self.reason:
             return value == self.default
-        values = str(value).split(",") if self.many and value else [] if self.many else [value]
-        return not self.options or {*values} <= {option.value for option in self.options if not option.reason}
+        names = str(value).split(",") if self.many else [value]
+        return not self.options or (self.many and not value) or {*names} <= {option.value for option in self.possible}
 
     def read(self, value: Value) -> Value:
         """Return *value* when it can be used.
 
         Raises:
-            ConfigurationError: It has another type, is none of the options, or does not pass the check.
+            ConfigurationError: It has another type, is not an option, or does not pass the check.
         """
         if type(value) is not type(self.default):
             kind = type(self.default).__name__
@@ -92,8 +99,8 @@ class Field:
         if self.reason and value != self.default:
             raise ConfigurationError(f"{self.name}={value!r} cannot be chosen now.", advice=self.reason)
         if not self.accepts(value):
-            allowed = ", ".join(option.value or '""' for option in self.options if not option.reason)
-            why = next((f"{option.reason} " for option in self.options if option.reason and option.value == value), "")
+            allowed = ", ".join(option.value or '""' for option in self.possible)
+            why = next((f"{row.reason} " for row in self.options if row.reason and row.value == value), "")
             what = "cannot be chosen now" if why else "does not exist"
             raise ConfigurationError(f"{self.name}={value!r} {what}.", advice=f"{why}Choose one of {allowed}.")
         if self.check:
@@ -110,23 +117,33 @@ class Action:
     """A button for a person, a call for a program.
 
     Attributes:
-        name: The view-model's method.
+        name: As a program calls it.
         label: What the button says.
+        do: Does it.
         enabled: Whether it is possible now.
         reason: Why not; or, where it is, what it does.
-        fields: Names of the fields that the method takes as arguments.
+        fields: Names of the fields that `do` takes as keyword arguments.
     """
 
     name: str
     label: str
+    do: Callable[..., Any]
     enabled: bool = True
     reason: str = ""
     fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """A row of a table that says one thing after the other."""
+
+    what: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """Something to show that needs more than itself: the further arguments of `display.show`."""
+    """Something to show that needs more than itself: the further arguments of `show`."""
 
     thing: Any
     title: str = ""
@@ -139,49 +156,35 @@ class View:
     """What a panel looks like now.
 
     Attributes:
-        body: What `display.show` takes, or a `Part` of it, from top to bottom; read once, by whoever shows it.
+        body: What `show` takes, or a `Part` of it, from top to bottom; read once, by whoever shows it.
+        page: A page of the shop to play the buyer on, or None.
     """
 
     title: str
     body: Iterable[Any] = ()
     fields: Sequence[Field] = ()
     actions: Sequence[Action] = ()
-
-    def action(self, name: str) -> Action:
-        """Return an action by its name.
-
-        Raises:
-            ConfigurationError: There is none.
-        """
-        check_names({name}, {action.name: action for action in self.actions})
-        return next(action for action in self.actions if action.name == name)
-
-
-class ViewModel(Protocol):
-    """What a panel is made from; each action of the view is a method beside this one."""
-
-    def view(self, chosen: Chosen) -> View:
-        """Return the view for what the fields say; a field that is not given has its default.  Sends nothing."""
-        ...
+    page: HostedPage | None = None
 
 
 def choose(fields: Sequence[Field], chosen: Chosen) -> dict[str, Value]:
     """Return a value for each field: the chosen one where the field has such a value, else its default."""
-    given = {field.name: chosen.get(field.name, field.default) for field in fields}
-    return {field.name: given[field.name] if field.accepts(given[field.name]) else field.default for field in fields}
+    values = {field.name: chosen.get(field.name, field.default) for field in fields}
+    return {field.name: values[field.name] if field.accepts(values[field.name]) else field.default for field in fields}
 
 
-def act(model: ViewModel, name: str, /, **values: Value) -> Any:
-    """Carry out an action with the values of fields; those that are left out have their defaults.
+def act(view: View, name: str, /, **values: Value) -> Any:
+    """Carry out an action of a view with the values of fields; those that are left out have their defaults.
 
     Raises:
         ConfigurationError: The action is not possible now, or a value cannot be used; nothing was sent.
     """
-    view = model.view(values)
-    action = view.action(name)
-    check_names(values, {field.name: field for field in view.fields})
+    actions = {action.name: action for action in view.actions}
+    fields = {field.name: field for field in view.fields}
+    check_names({name}, actions)
+    check_names(values, fields)
+    action = actions[name]
     if not action.enabled:
         raise ConfigurationError(f"“{action.label}” is not possible now.", advice=action.reason)
-    known = {field.name: field for field in view.fields}
-    arguments = {field: known[field].read(values.get(field, known[field].default)) for field in action.fields}
-    return getattr(model, name)(**arguments)
+    arguments = {field: fields[field].read(values.get(field, fields[field].default)) for field in action.fields}
+    return action.do(**arguments)

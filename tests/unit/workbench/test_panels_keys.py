@@ -26,14 +26,10 @@ from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, flow_of, lookup
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.panels.button import ButtonModel, route
-from amazonpay_nb.workbench.panels.keys import KeyModel
-from amazonpay_nb.workbench.panels.live_button import ButtonPanel
-from amazonpay_nb.workbench.panels.live_keys import KeyPanel
-from amazonpay_nb.workbench.panels.live_page import PagePanel
-from amazonpay_nb.workbench.panels.page import PageModel
-from amazonpay_nb.workbench.panels.panel import static
-from amazonpay_nb.workbench.panels.view import act
+from amazonpay_nb.workbench.panels.button import ButtonPanel, route
+from amazonpay_nb.workbench.panels.keys import KeyPanel
+from amazonpay_nb.workbench.panels.page import PagePanel
+from amazonpay_nb.workbench.panels.static import static
 from amazonpay_nb.workbench.show.notes import annotated
 
 LIVE_ID = "LIVE-AFVX7ULWSGBZ5535PCUQOY7B"
@@ -61,12 +57,12 @@ def wb(request: pytest.FixtureRequest) -> Iterator[Workbench]:
         yield wb
 
 
-def values_of(model: ButtonModel, **chosen: str) -> dict[str, str]:
+def values_of(model: ButtonPanel, **chosen: str) -> dict[str, str]:
     """Every choice: the given ones, and the defaults of the others."""
     return {field.name: str(field.default) for field in model.fields(chosen)} | chosen
 
 
-def possible(model: ButtonModel, name: str, **chosen: str) -> list[str]:
+def possible(model: ButtonPanel, name: str, **chosen: str) -> list[str]:
     field = next(field for field in model.fields(chosen) if field.name == name)
     return [option.value for option in field.options if not option.reason]
 
@@ -76,21 +72,21 @@ def possible(model: ButtonModel, name: str, **chosen: str) -> list[str]:
 
 def test_a_created_pair_is_written_for_its_owner_and_signs_from_now_on(bare: Workbench) -> None:
     """The private key has mode 0600, its public half lies beside it, and Amazon Pay accepts what it signs."""
-    model = KeyModel(bare)
-    act(model, "create", private_key_file="mine.pem")
+    model = KeyPanel(bare)
+    model.act("create", private_key_file="mine.pem")
     assert oct(Path("mine.pem").stat().st_mode)[-3:] == "600"
     assert Path("mine.pem.pub").read_text() == bare.keys.public_pem
-    assert [ok for ok, _ in act(model, "ask_amazon")] == [True]
+    assert [ok for ok, _ in model.act("ask_amazon")] == [True]
     assert all(ok for ok, _ in bare.check_keys())
 
 
 def test_a_file_that_is_there_is_not_written_over(bare: Workbench) -> None:
     """A second pair under the same name is refused, and the first stays in use."""
-    model = KeyModel(bare)
-    act(model, "create")
+    model = KeyPanel(bare)
+    model.act("create")
     before = bare.keys
     with pytest.raises(ConfigurationError, match="there already"):
-        act(model, "create")
+        model.act("create")
     assert bare.keys is before
 
 
@@ -98,7 +94,7 @@ def test_half_a_pair_is_not_left_behind(bare: Workbench) -> None:
     """Where the public key cannot be written, the private one goes again."""
     Path("mine.pem.pub").touch()
     with pytest.raises(ConfigurationError, match="there already"):
-        act(KeyModel(bare), "create", private_key_file="mine.pem")
+        KeyPanel(bare).act("create", private_key_file="mine.pem")
     assert not Path("mine.pem").exists()
 
 
@@ -107,9 +103,9 @@ def test_a_pair_is_loaded_from_a_file_or_from_what_is_pasted(bare: Workbench, pa
     """The path and the PEM itself lead to the same pair, encrypted or not."""
     made = key_files.generate()
     path = key_files.save(made, "mine.pem", passphrase=passphrase)
-    model = KeyModel(bare)
+    model = KeyPanel(bare)
     for source in ({"private_key_file": str(path)}, {"private_key": path.read_text()}):
-        act(model, "load", **source, passphrase=passphrase)
+        model.act("load", **source, passphrase=passphrase)
         assert bare.keys.fingerprint == made.fingerprint
         assert bare.private_key_file == (path if "private_key_file" in source else None)
 
@@ -129,11 +125,11 @@ def test_what_is_wrong_with_a_key_is_said_and_changes_nothing(
     """The check and the refusal say the same, and neither repeats a key."""
     made = key_files.generate()
     text = {"PUBLIC": made.public_pem, "PRIVATE": key_files.save(made, "k.pem").read_text()}.get(pasted, pasted)
-    model = KeyModel(bare)
+    model = KeyPanel(bare)
     given = {"private_key": text, "public_key_id": key_id}
-    (wrong,) = (row.text for row in act(model, "check", **given) if not row.ok)
+    (wrong,) = (row.text for row in model.act("check", **given) if not row.ok)
     with pytest.raises(ConfigurationError, match=message) as refused:
-        act(model, "load", **given)
+        model.act("load", **given)
     assert refused.value.message == wrong
     assert text.strip() not in str(refused.value)
     assert model.keys is None
@@ -144,7 +140,7 @@ def test_a_key_of_another_region_is_found_by_asking(bare: Workbench) -> None:
     bare.set_up_keys()
     other = MerchantKeys("SANDBOX-" + "A" * 24, key_files.generate().private_key)
     bare._keys = other  # as a real account's variables would name it; the emulator knows no such key
-    ((ok, text),) = act(KeyModel(bare), "ask_amazon")
+    ((ok, text),) = KeyPanel(bare).act("ask_amazon")
     assert not ok
     assert "another region or environment" in text
 
@@ -152,15 +148,15 @@ def test_a_key_of_another_region_is_found_by_asking(bare: Workbench) -> None:
 def test_two_keys_at_once_are_refused(bare: Workbench) -> None:
     """A file and a text could disagree."""
     with pytest.raises(ConfigurationError, match="two keys"):
-        act(KeyModel(bare), "check", private_key_file="a.pem", private_key="-----")
+        KeyPanel(bare).act("check", private_key_file="a.pem", private_key="-----")
 
 
 def test_without_a_pair_each_action_says_what_is_missing(bare: Workbench) -> None:
     """Only to create one is possible."""
-    actions = {action.name: action for action in KeyModel(bare).view({}).actions}
+    actions = {action.name: action for action in KeyPanel(bare).view({}).actions}
     assert [name for name, action in actions.items() if action.enabled] == ["create"]
     with pytest.raises(ConfigurationError) as refused:
-        act(KeyModel(bare), "ask_amazon")
+        KeyPanel(bare).act("ask_amazon")
     assert refused.value.advice == actions["ask_amazon"].reason
 
 
@@ -169,7 +165,7 @@ def test_no_form_of_the_key_panel_shows_the_private_key(bare: Workbench) -> None
     panel = KeyPanel(bare)
     panel.act("create")
     lines = Path("amazon-pay-private-key.pem").read_text().splitlines()[1:-1]
-    shown = static(panel.view)
+    shown = static(panel.view({}))
     assert "mode 0600" in shown.text
     assert not any(line in shown.text or line in shown.html for line in lines)
     assert bare.keys.fingerprint not in shown.text
@@ -181,7 +177,7 @@ def test_no_form_of_the_key_panel_shows_the_private_key(bare: Workbench) -> None
 @pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 def test_every_possible_choice_makes_a_payload_of_its_flow(wb: Workbench, flow: Any) -> None:
     """Whatever the panel lets through holds what the flow's row asks for, and nothing that it forbids."""
-    model = ButtonModel(wb, annotated)
+    model = ButtonPanel(wb)
     if flow.name not in possible(model, "flow"):
         assert (wb.region.code, flow.name) == ("jp", "update")
         return
@@ -197,9 +193,9 @@ def test_every_possible_choice_makes_a_payload_of_its_flow(wb: Workbench, flow: 
 @pytest.mark.parametrize("flow", ["setup", "express", "end-of-checkout", "sign-in", "amazon-sign-in"])
 def test_an_offered_button_is_signed_and_leads_to_a_session(wb: Workbench, flow: str) -> None:
     """Amazon's pages accept every product type of a flow, and the buyer comes back to the address of the visit."""
-    model = ButtonModel(wb, annotated)
+    model = ButtonPanel(wb)
     for product_type in possible(model, "product_type", flow=flow):
-        page = act(model, "offer", flow=flow, product_type=product_type, scopes="name,email", color="DarkGray")
+        page = model.act("offer", flow=flow, product_type=product_type, scopes="name,email", color="DarkGray")
         _, config = page.attempt.button
         signed = config.get("createCheckoutSessionConfig") or config["signInConfig"]
         assert (
@@ -216,13 +212,13 @@ def test_the_update_page_needs_a_wallet(wb: Workbench) -> None:
     """Without one the button is greyed out; in Japan the flow is."""
     if not wb.region.update_page:
         with pytest.raises(ConfigurationError, match="cannot be chosen now"):
-            act(ButtonModel(wb, annotated), "offer", flow="update", charge_permission_id=WALLET)
+            ButtonPanel(wb).act("offer", flow="update", charge_permission_id=WALLET)
         return
-    model = ButtonModel(wb, annotated)
+    model = ButtonPanel(wb)
     (offer,) = model.view({"flow": "update"}).actions
     assert not offer.enabled
     assert "charge_permission_id" in offer.reason
-    page = act(model, "offer", flow="update", charge_permission_id=WALLET)
+    page = model.act("offer", flow="update", charge_permission_id=WALLET)
     assert page.attempt.start == "click"
 
 
@@ -244,14 +240,14 @@ def test_what_does_not_fit_together_is_refused_with_the_reason(name: str, chosen
         wb.set_up_keys()
         given = {"charge_permission_id": WALLET} if chosen["flow"] == "update" else {}
         with pytest.raises(ConfigurationError, match=f"{name}=") as refused:
-            act(ButtonModel(wb, annotated), "offer", **given | chosen)
+            ButtonPanel(wb).act("offer", **given | chosen)
         assert refused.value.advice
 
 
 def test_an_amount_that_the_currency_has_not_is_refused(wb: Workbench) -> None:
     """Three decimals fit no currency; the payload is not shown, and says why."""
     chosen = {"flow": "express", "amount": "1.234"}
-    (offer,) = ButtonModel(wb, annotated).view(chosen).actions
+    (offer,) = ButtonPanel(wb).view(chosen).actions
     assert not offer.enabled
     assert "decimals" in offer.reason
 
@@ -270,11 +266,11 @@ def test_every_way_through_the_questions_ends_in_exactly_one_flow() -> None:
 
 def test_only_the_questions_that_matter_are_asked(wb: Workbench) -> None:
     """What follows from an answer is asked after it, and the choices follow the answers."""
-    model = ButtonModel(wb, annotated)
+    model = ButtonPanel(wb)
     asked = {"flow": "", "purpose": "buy", "final": "yes", "ships": "yes"}
     names = [field.name for field in model.fields(asked)]
     assert names[:4] == ["flow", "purpose", "final", "ships"]
-    page = act(model, "offer", **asked)
+    page = model.act("offer", **asked)
     payload = json.loads(page.attempt.button[1]["createCheckoutSessionConfig"]["payloadJSON"])
     assert flow_of(payload, "PayAndShip").name == "end-of-checkout"
     assert set(payload["addressDetails"]) >= set(wb.region.required_address_fields)
@@ -285,18 +281,18 @@ def test_what_is_shown_explains_every_field_and_repeats(bare: Workbench) -> None
     """Each field of the payload has a note; nothing in it changes from run to run."""
     bare.set_up_keys()
     panel = ButtonPanel(bare)
-    text = static(panel.view).text
-    for field, _, says in annotated(panel.model.payload(values_of(panel.model))):
+    text = static(panel.view({})).text
+    for field, _, says in annotated(panel.payload(values_of(panel))):
         assert field in text
         assert says
     assert "127.0.0.1:PORT" in text
     assert "[ Amazon Pay ]" in text
-    assert bare.shop.url not in static(panel.view).html
+    assert bare.shop.url not in static(panel.view({})).html
 
 
 def test_without_keys_the_button_says_where_to_get_them(bare: Workbench) -> None:
     """A view sends nothing and fails at nothing."""
-    (offer,) = ButtonModel(bare, annotated).view({}).actions
+    (offer,) = ButtonPanel(bare).view({}).actions
     assert not offer.enabled
     assert "set_up_keys" in offer.reason
 
@@ -309,21 +305,21 @@ def stays(wb: Workbench) -> list[tuple[str, str, str]]:
     return [(entry.source, entry.target, entry.text) for entry in wb.journal if isinstance(entry, Step)]
 
 
-def steps(model: PageModel) -> dict[str, str]:
+def steps(model: PagePanel) -> dict[str, str]:
     return {step.page: step.buyer for step in model.steps()}
 
 
 @pytest.fixture
-def model(bare: Workbench) -> PageModel:
+def model(bare: Workbench) -> PagePanel:
     """A stay that is started."""
     bare.set_up_keys()
-    button = ButtonModel(bare, annotated)
-    model = PageModel(bare, lambda: act(button, "offer"))
-    act(model, "start")
+    button = ButtonPanel(bare)
+    model = PagePanel(bare, lambda: button.act("offer"))
+    model.act("start")
     return model
 
 
-def test_a_stay_is_followed_from_the_shop_to_the_return(bare: Workbench, model: PageModel) -> None:
+def test_a_stay_is_followed_from_the_shop_to_the_return(bare: Workbench, model: PagePanel) -> None:
     """The panel learns that the buyer is back, notes the stay once, and reads the address."""
     seen: list[str] = []
     follower = threading.Thread(target=model.follow, args=(lambda: seen.append(model.stage),))
@@ -333,13 +329,13 @@ def test_a_stay_is_followed_from_the_shop_to_the_return(bare: Workbench, model: 
     assert seen[-1] == "The buyer is back. Amazon's pages are done."
     assert asyncio.run(model.page.returned()) == model.arrival
     assert [text for _, _, text in stays(bare)].count("back at the result address") == 1
-    brought = {row.what: row.value for row in model.brought(model.page.arrival.result())}
+    brought = {row.what: row.value for row in model.facts(model.page.arrival.result())}
     assert brought["amazonCheckoutSessionId"] == model.page.arrival.result().checkout_session_id
     assert brought["next call"] == "Complete Checkout Session"
     assert steps(model)["the return address"] == "● here"
 
 
-def test_clicks_and_parameters_leave_the_same_journal(bare: Workbench, model: PageModel) -> None:
+def test_clicks_and_parameters_leave_the_same_journal(bare: Workbench, model: PagePanel) -> None:
     """Who waits does not matter: the panel for a person, or the cell for a script."""
     arrive(approve(model.page.url))
     model.follow(lambda: None)
@@ -349,7 +345,7 @@ def test_clicks_and_parameters_leave_the_same_journal(bare: Workbench, model: Pa
     assert every == by_clicks * 2
 
 
-def test_the_emulator_tells_which_page_the_buyer_is_on(bare: Workbench, model: PageModel) -> None:
+def test_the_emulator_tells_which_page_the_buyer_is_on(bare: Workbench, model: PagePanel) -> None:
     """A buyer who has signed in and no more is at the next page."""
     _, config = model.page.attempt.button
     signed = config["createCheckoutSessionConfig"]
@@ -363,32 +359,32 @@ def test_the_emulator_tells_which_page_the_buyer_is_on(bare: Workbench, model: P
     assert steps(model)["Choose how to pay"] == "ahead"
 
 
-def test_a_late_buyer_is_told_and_waited_for_again(bare: Workbench, model: PageModel) -> None:
+def test_a_late_buyer_is_told_and_waited_for_again(bare: Workbench, model: PagePanel) -> None:
     """The wait ends; the page does not, and who comes afterwards is welcome."""
     bare.wait_seconds = 0
     model.follow(lambda: None)
     assert model.late
     assert "still open" in model.stage
-    act(model, "wait")
+    model.act("wait")
     assert model.waiting
     arrive(approve(model.page.url))
     model.follow(lambda: None)
     assert model.arrival
 
 
-def test_starting_again_is_another_visit(model: PageModel) -> None:
+def test_starting_again_is_another_visit(model: PagePanel) -> None:
     """It has addresses of its own, and the old wait ends by itself."""
     first = model.page
     follower = threading.Thread(target=model.follow, args=(lambda: None,))
     follower.start()
-    act(model, "start")
+    model.act("start")
     follower.join(20)
     assert not follower.is_alive()
     assert model.page.attempt.token != first.attempt.token
     assert model.waiting
 
 
-def test_a_stay_ends_with_its_workbench(bare: Workbench, model: PageModel) -> None:
+def test_a_stay_ends_with_its_workbench(bare: Workbench, model: PagePanel) -> None:
     """Whoever waits does not fail when the emulator is stopped."""
     bare.close()
     model.follow(lambda: None)
@@ -397,9 +393,9 @@ def test_a_stay_ends_with_its_workbench(bare: Workbench, model: PageModel) -> No
 
 def test_nothing_is_late_before_it_is_started(bare: Workbench) -> None:
     """To wait and to look at the page need a page."""
-    model = PageModel(bare, lambda: None)
+    model = PagePanel(bare, lambda: None)
     with pytest.raises(ConfigurationError, match="not possible now"):
-        act(model, "wait")
+        model.act("wait")
     with pytest.raises(ConfigurationError, match="No page is open"):
         model.opened()
 
@@ -407,21 +403,21 @@ def test_nothing_is_late_before_it_is_started(bare: Workbench) -> None:
 def test_a_token_that_opens_the_buyers_data_is_told_by_its_length(bare: Workbench) -> None:
     """Plain Amazon Sign-in brings a token, and the next call is another one."""
     bare.set_up_keys()
-    button = ButtonModel(bare, annotated)
-    panel = PagePanel(bare, lambda: act(button, "offer", flow="amazon-sign-in"))
+    button = ButtonPanel(bare)
+    panel = PagePanel(bare, lambda: button.act("offer", flow="amazon-sign-in"))
     token = asyncio.run(panel.returned()).buyer_token
-    text = static(panel.view).text
+    text = static(panel.view({})).text
     assert token not in text
     assert f"buyerToken ({len(token)} characters)" in " ".join(text.split())
     assert "Get Buyer" in text
 
 
-def test_a_buyer_who_cancels_brings_nothing(model: PageModel) -> None:
+def test_a_buyer_who_cancels_brings_nothing(model: PagePanel) -> None:
     """The address is called as it is, and no call follows."""
     model.page.attempt.arrive(Arrival("cancel", ""))
     assert "without agreeing" in model.stage
     assert model.arrival
-    assert [row.value for row in model.brought(model.arrival)][-1] == "none: nothing was saved"
+    assert [row.value for row in model.facts(model.arrival)][-1] == "none: nothing was saved"
 
 
 HUB = {"JUPYTERHUB_SERVICE_PREFIX": "/user/ann/"}

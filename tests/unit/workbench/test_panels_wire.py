@@ -1,12 +1,11 @@
 """What the wire inspector, the sequence diagram and the error explainer show, without Jupyter."""
 
 import asyncio
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 
 import httpx
 import pytest
@@ -26,15 +25,13 @@ from amazonpay_nb.signing import Algorithm, canonical_request, format_date, stri
 from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.panels.diagram import FORMS, DiagramModel
-from amazonpay_nb.workbench.panels.errors import ErrorModel, explain, next_calls
-from amazonpay_nb.workbench.panels.live_diagram import DiagramPanel
-from amazonpay_nb.workbench.panels.live_errors import ErrorPanel
-from amazonpay_nb.workbench.panels.live_wire import WirePanel
-from amazonpay_nb.workbench.panels.panel import render, static
+from amazonpay_nb.workbench.panels.diagram import FORMS, DiagramPanel
+from amazonpay_nb.workbench.panels.errors import ErrorPanel, explain, next_calls
+from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.slips import SLIPS, diagnose
+from amazonpay_nb.workbench.panels.static import render, static
 from amazonpay_nb.workbench.panels.view import choose
-from amazonpay_nb.workbench.panels.wire import LAST, LOOKS, WireModel, sent_request
+from amazonpay_nb.workbench.panels.wire import LAST, LOOKS, WirePanel, request_of
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -67,7 +64,15 @@ def wb() -> Iterator[Workbench]:
     bench.close()
 
 
-def text_of(model: Any, **chosen: str) -> str:
+def reading(wb: Workbench, journal: Journal | None = None) -> Workbench:
+    """The same workbench before a person, with another record of a run where there is one."""
+    other = copy.copy(wb)
+    other.buyer = "you"
+    other.journal = wb.journal if journal is None else journal
+    return other
+
+
+def text_of(model: Panel, **chosen: str) -> str:
     return render(model.view(chosen).body).text
 
 
@@ -76,7 +81,7 @@ def text_of(model: Any, **chosen: str) -> str:
 
 def test_every_exchange_is_listed_and_the_latest_is_open(wb: Workbench) -> None:
     """With its answer; the one that is open is marked."""
-    view = WireModel(wb).view({})
+    view = WirePanel(reading(wb)).view({})
     [listed, *_] = view.body
     assert [row.number for row in listed.thing] == ["1", "2", "● 3"]
     assert [row.answer for row in listed.thing] == ["200 Completed", "201 Authorized", "422 SoftDeclined"]
@@ -86,29 +91,29 @@ def test_every_exchange_is_listed_and_the_latest_is_open(wb: Workbench) -> None:
 def test_the_steps_are_those_of_the_signature_that_was_sent(wb: Workbench) -> None:
     """What the inspector hashes is what the emulator has hashed: it has accepted it."""
     exchange = wb.journal.exchanges[1]
-    shown = text_of(WireModel(wb), exchange="2", show="signing")
-    sent = sent_request(exchange)
+    shown = text_of(WirePanel(reading(wb)), exchange="2", show="signing")
+    sent = request_of(exchange)
     canonical = canonical_request(*sent)
     assert exchange.headers["content-length"] == str(len(sent.body))
     assert string_to_sign(canonical, algorithm=Algorithm.V2).partition("\n")[2] in shown
     assert all(line in shown for line in canonical.split("\n"))
     assert "salt of 32 bytes" in shown
-    assert "this is why the signature was accepted" in " ".join(shown.split())
+    assert "✓ It fits the public key" in " ".join(shown.split())
 
 
 def test_a_signature_is_its_length_everywhere(wb: Workbench) -> None:
     """The journal has masked it before."""
     for look in LOOKS:
-        shown = text_of(WireModel(wb), exchange="2", show=look)
+        shown = text_of(WirePanel(reading(wb)), exchange="2", show=look)
         assert not re.search(r"[A-Za-z0-9+/]{300}", shown)
 
 
 @pytest.mark.parametrize(
     ("status", "reason", "verdict"),
     [
-        (403, "InvalidRequestSignature", "Amazon did not accept it"),
-        (400, "InvalidHeaderValue", "Amazon did not look at the signature"),
-        (404, "ResourceNotFound", "this is why the signature was accepted"),
+        (403, "InvalidRequestSignature", "✗ It was not accepted"),
+        (400, "InvalidHeaderValue", "Amazon did not look at it"),
+        (404, "ResourceNotFound", "✓ It fits the public key"),
         (None, "", "nobody knows"),
     ],
 )
@@ -118,7 +123,7 @@ def test_the_verdict_tells_a_refused_signature_from_another_refusal(
     """The signature is looked at before the body and the object."""
     journal = Journal()
     journal.record(replace(wb.journal.exchanges[1], status=status, response={"reasonCode": reason}))
-    shown = text_of(WireModel(SimpleNamespace(journal=journal, keys=wb.keys)))
+    shown = text_of(WirePanel(reading(wb, journal)))
     assert verdict in " ".join(shown.split())
 
 
@@ -127,7 +132,7 @@ def test_where_the_journal_hides_something_the_hash_is_not_made_up(wb: Workbench
     journal = Journal()
     body = {"shippingAddress": {"name": "Ada Example", "addressLine1": "1 Sample Way"}}
     journal.record(replace(wb.journal.exchanges[1], request=body))
-    shown = text_of(WireModel(SimpleNamespace(journal=journal, keys=wb.keys)))
+    shown = text_of(WirePanel(reading(wb, journal)))
     assert "the journal hides buyer data" in shown
     assert not re.search(r"\b[0-9a-f]{64}\b", shown)
     assert "Ada" not in shown
@@ -138,7 +143,7 @@ def test_two_runs_show_the_same(wb: Workbench) -> None:
     again = played()
     try:
         for look in LOOKS:
-            first, second = (text_of(WireModel(run, repeats=True), show=look) for run in (wb, again))
+            first, second = (text_of(WirePanel(run), show=look) for run in (wb, again))
             assert first == second
     finally:
         again.close()
@@ -155,7 +160,7 @@ def test_choices_are_parameters_with_a_check(wb: Workbench) -> None:
 
 def test_an_empty_journal_says_what_to_do(wb: Workbench) -> None:
     """Before the first call there is nothing to choose."""
-    view = WireModel(SimpleNamespace(journal=Journal(), keys=wb.keys)).view({})
+    view = WirePanel(reading(wb, Journal())).view({})
     assert (view.fields, "run a cell" in str(view.body[0])) == ((), True)
 
 
@@ -163,24 +168,19 @@ def test_an_exchange_without_signature_has_nothing_to_explain(wb: Workbench) -> 
     """A request that never got as far."""
     journal = Journal()
     journal.record(Exchange(at=NOON, operation="getCharge", method="GET", path="/v2/charges/S01-1", status=None))
-    model = WireModel(SimpleNamespace(journal=journal, keys=wb.keys))
+    model = WirePanel(reading(wb, journal))
     for look in ("signing", "doctor", "node"):
         assert "carries no signature" in text_of(model, show=look)
     with pytest.raises(ConfigurationError, match="carries no signature"):
-        sent_request(journal.exchanges[0])
+        request_of(journal.exchanges[0])
 
 
 def test_the_doctor_asks_for_keys_where_there_are_none(wb: Workbench) -> None:
     """An imported journal can be looked at, and not be signed again."""
 
-    class Keyless:
-        journal = wb.journal
-
-        @property
-        def keys(self) -> Any:
-            raise ConfigurationError("There are no keys yet.", advice="Run wb.set_up_keys() first.")
-
-    assert "There are no keys yet." in text_of(WireModel(Keyless()), show="doctor")
+    keyless = reading(wb, wb.journal)
+    keyless._keys = None
+    assert "There are no keys yet." in text_of(WirePanel(keyless), show="doctor")
 
 
 # ---- the signature doctor --------------------------------------------------------------------------------------------
@@ -189,10 +189,10 @@ def test_the_doctor_asks_for_keys_where_there_are_none(wb: Workbench) -> None:
 @pytest.mark.parametrize("slip", SLIPS)
 def test_each_slip_breaks_the_step_that_it_says(wb: Workbench, slip: str) -> None:
     """It is signed and verified for real; without a slip, the request is accepted."""
-    found = diagnose(sent_request(wb.journal.exchanges[1]), wb.keys, slip)
+    found = diagnose(request_of(wb.journal.exchanges[1]), wb.keys, slip)
     assert found.differs
     assert (found.mismatch.finding if found.mismatch else "") == SLIPS[slip].finding
-    shown = " ".join(text_of(WireModel(wb), exchange="2", show="doctor", slip=slip).split())
+    shown = " ".join(text_of(WirePanel(reading(wb)), exchange="2", show="doctor", slip=slip).split())
     assert SLIPS[slip].label in shown
     assert (f"step that breaks {SLIPS[slip].finding}" if SLIPS[slip].finding else "signature is accepted") in shown
 
@@ -201,18 +201,18 @@ def test_each_slip_breaks_the_step_that_it_says(wb: Workbench, slip: str) -> Non
 def test_the_emulator_refuses_what_the_doctor_refuses(wb: Workbench, slip: str) -> None:
     """The same bytes, sent."""
     assert isinstance(wb.emulator, Emulator)
-    sent = sent_request(wb.journal.exchanges[1]).with_header("x-amz-pay-date", format_date(datetime.now(UTC)))
+    sent = request_of(wb.journal.exchanges[1]).with_header("x-amz-pay-date", format_date(datetime.now(UTC)))
     attempt = diagnose(sent, wb.keys, slip).attempt
     kept = [pair for pair in attempt.headers(wb.keys.public_key_id) if pair[0] not in ("content-length", "host")]
     with httpx.Client(base_url=wb.emulator.url, trust_env=False) as http:
-        answer = http.request(sent.method, attempt.sent.path, headers=kept, content=attempt.sent.body)
+        answer = http.request(sent.method, attempt.arrives.path, headers=kept, content=attempt.arrives.body)
     expected = (400, "InvalidHeaderValue") if slip.startswith("clock") else (403, "InvalidRequestSignature")
     assert (answer.status_code, answer.json()["reasonCode"]) == expected
 
 
 def test_lines_that_differ_stand_under_each_other(wb: Workbench) -> None:
     """The reader sees where the two texts part."""
-    shown = text_of(WireModel(wb), exchange="2", show="doctor", slip="host")
+    shown = text_of(WirePanel(reading(wb)), exchange="2", show="doctor", slip="host")
     assert "− x-amz-pay-host:pay-api.amazon" in shown
     assert "+ x-amz-pay-host:127.0.0.1" in shown
 
@@ -220,10 +220,10 @@ def test_lines_that_differ_stand_under_each_other(wb: Workbench) -> None:
 def test_a_slip_that_changes_nothing_is_said_to(wb: Workbench) -> None:
     """A request without a slash in its body has none to escape."""
     assert "changes nothing in this request" in text_of(
-        WireModel(wb), exchange="3", show="doctor", slip="escaped-slashes"
+        WirePanel(reading(wb)), exchange="3", show="doctor", slip="escaped-slashes"
     )
     with pytest.raises(ConfigurationError, match="slip='magic'"):
-        diagnose(sent_request(wb.journal.exchanges[1]), wb.keys, "magic")
+        diagnose(request_of(wb.journal.exchanges[1]), wb.keys, "magic")
 
 
 # ---- the sequence diagram --------------------------------------------------------------------------------------------
@@ -232,16 +232,16 @@ def test_a_slip_that_changes_nothing_is_said_to(wb: Workbench) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_the_run_is_drawn_in_three_forms(wb: Workbench, form: str) -> None:
     """The picture has its text version beside it."""
-    shown = render(DiagramModel(wb.journal, form).view({}).body)
+    shown = render(DiagramPanel(wb, form).view({}).body)
     assert "Shop server" in shown.text
     assert ("<svg" in shown.html) == (form == "picture")
     assert shown.text.lstrip().startswith("sequenceDiagram") == (form == "mermaid")
 
 
-def test_the_diagram_grows_with_the_run() -> None:
+def test_the_diagram_grows_with_the_run(wb: Workbench) -> None:
     """A view is made of what there is by now."""
     journal = Journal()
-    model = DiagramModel(journal)
+    model = DiagramPanel(reading(wb, journal))
     assert "Nothing has happened yet." in text_of(model)
     journal.step(SHOP_PAGE, SHOP_SERVER, "an order", NOON)
     assert "an order" in text_of(model)
@@ -264,7 +264,7 @@ def test_a_script_gets_the_picture_as_a_picture(wb: Workbench) -> None:
 def test_every_refusal_is_explained(code: str) -> None:
     """Cause, retry, next step and the buyer's sentence, from the table of reasons."""
     reason = REASONS[code]
-    shown = " ".join(text_of(ErrorModel(reason_code=code), reason_code=code).split())
+    shown = " ".join(text_of(ErrorPanel(reason_code=code), reason_code=code).split())
     assert reason.meaning in shown
     assert reason.next_step in shown
     assert (reason.tell_the_buyer or "the buyer need not know") in shown
@@ -275,7 +275,7 @@ def test_the_calls_that_come_next_are_named_in_order() -> None:
     """With the method of the client."""
     error = api_error(422, "SoftDeclined", "No.", operation="createCharge")
     assert [call.name for call in next_calls(error)] == ["getChargePermission", "createCharge"]
-    shown = text_of(ErrorModel(error))
+    shown = text_of(ErrorPanel(error))
     assert "get_charge_permission(charge_permission_id)" in shown
     assert "create_charge(charge_permission_id=…, charge_amount=…)" in shown
 
@@ -284,7 +284,7 @@ def test_a_refused_signature_names_the_step() -> None:
     """The finding stands on the card."""
     error = api_error(403, "InvalidRequestSignature", "No.")
     error.blame("salt-length", "Set the salt length.")
-    assert "probably went wrong: salt-length" in text_of(ErrorModel(error))
+    assert "probably went wrong: salt-length" in text_of(ErrorPanel(error))
 
 
 @pytest.mark.parametrize(
@@ -293,12 +293,12 @@ def test_a_refused_signature_names_the_step() -> None:
         (ConfigurationError("No key.", advice="Make one."), "✗ Do not send"),
         (TransportError("No answer.", advice="Ask again."), "✓ Send the same request again"),
         (Refused(api_error(429, "TooManyRequests", "Slow.")), "✓ Send the same request again a little later"),
-        (ValueError("a library's own"), "none of Amazon Pay's"),
+        (ValueError("a library's own"), "does not come from Amazon Pay"),
     ],
 )
 def test_errors_of_every_branch_are_explained(error: BaseException | Refused, headline: str) -> None:
     """Also those that Amazon has not seen, and those that are not ours."""
-    model = ErrorModel(error)
+    model = ErrorPanel(error)
     assert headline in text_of(model)
     assert model.view({}).fields == ()
     assert headline in static(model.view({})).text
@@ -307,7 +307,7 @@ def test_errors_of_every_branch_are_explained(error: BaseException | Refused, he
 def test_what_an_error_quotes_is_redacted() -> None:
     """A library's message may hold what was sent."""
     secret = "QUJD" * 86
-    assert secret not in text_of(ErrorModel(ValueError(f"signature={secret}")))
+    assert secret not in text_of(ErrorPanel(ValueError(f"signature={secret}")))
     assert isinstance(list(explain(api_error(404, "ResourceNotFound", "No.")))[1], ApiError)
 
 
@@ -320,5 +320,5 @@ def test_the_error_panel_takes_its_choices_as_parameters() -> None:
 
 def test_a_choice_that_is_gone_falls_back(wb: Workbench) -> None:
     """A journal that was cleared has fewer exchanges than the form remembers."""
-    fields = WireModel(wb).view({}).fields
+    fields = WirePanel(reading(wb)).view({}).fields
     assert choose(fields, {"exchange": "99", "show": "curl"}) == {"exchange": LAST, "show": "curl"}
