@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar, Unpack
+from typing import Any, Unpack
 from uuid import UUID
 
 from amazonpay_nb.client.button import set_up_payload, update_payload
@@ -86,7 +86,6 @@ def next_step(permission: ChargePermission) -> Step:
     return decide(permission).next_step
 
 
-@dataclass
 class NotChargeable(LocalError):
     """The permission cannot be charged now, so no request was sent.
 
@@ -96,16 +95,13 @@ class NotChargeable(LocalError):
         meaning: What that means, in one sentence.
     """
 
-    permission: ChargePermission
-    step: Step
-    meaning: ClassVar[str] = "The charge was not sent: in this state Amazon refuses it."
+    meaning = "The charge was not sent: in this state Amazon refuses it."
 
-    def __post_init__(self) -> None:
-        because = f" ({self.permission.reason_code})" if self.permission.reason_code else ""
-        super().__init__(
-            f"Charge Permission {self.permission.charge_permission_id} is {self.permission.state}{because}.",
-            advice=f"{self.step[0].upper()}{self.step[1:]}.",
-        )
+    def __init__(self, permission: ChargePermission, step: Step) -> None:
+        because = f" ({permission.reason_code})" if permission.reason_code else ""
+        message = f"Charge Permission {permission.charge_permission_id} is {permission.state}{because}."
+        super().__init__(message, advice=f"{step[0].upper()}{step[1:]}.")
+        self.permission, self.step = permission, step
 
 
 def complete_set_up(client: AmazonPayClient, checkout_session_id: str) -> CheckoutSession:

@@ -4,6 +4,7 @@ The rows come from the tables of `spec`; what is written here is a recipe for ea
 row without a recipe fails, and so does a recipe without a row.
 """
 
+import json
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
@@ -198,6 +199,11 @@ def tampering(before: Edit | None = None, after: Edit | None = None) -> Callable
     return lambda stage, name: stage.tampered(name, before=before, after=after)
 
 
+def with_another_field(request: httpx.Request) -> httpx.Request:
+    """The client's own methods take no field that the operation does not have."""
+    return remade(request, content=json.dumps(json.loads(request.content) | {"checkoutMode": "ProcessOrder"}).encode())
+
+
 Recipe = Callable[[Stage, str], Any]
 
 ANY: dict[str, Recipe] = {
@@ -213,7 +219,7 @@ ANY: dict[str, Recipe] = {
     "InvalidSandboxSimulationSpecified": lambda stage, name: stage.plain(name, simulation_code="Nonsense"),
     "TooManyRequests": too_often,
     "InvalidRequestFormat": tampering(before=lambda request: remade(request, content=b"{'single': 'quotes'}")),
-    "UnrecognizedField": lambda stage, name: stage.plain(name, checkout_mode="ProcessOrder"),
+    "UnrecognizedField": tampering(before=with_another_field),
     "InvalidParameterValue": lambda stage, name: stage.plain(name, **INVALID[name]),
     "MissingParameterValue": lambda stage, name: stage.plain(name, **MISSING[name]),
     "DuplicateIdempotencyKey": with_a_used_key,

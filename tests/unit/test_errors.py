@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb import errors
+from amazonpay_nb.client.guide import NotChargeable, Step
+from amazonpay_nb.client.notifications import Finding, NotificationRefused
 from amazonpay_nb.errors import (
     AmazonPayError,
     ApiError,
+    BuyerPageError,
     ConfigurationError,
     ConflictError,
     DeclinedError,
@@ -19,12 +22,15 @@ from amazonpay_nb.errors import (
     LocalError,
     NotFoundError,
     ServerError,
+    SigningError,
     ThrottledError,
     TransportError,
     UnauthorizedError,
     api_error,
     refused,
 )
+from amazonpay_nb.signing import SignatureMismatch
+from amazonpay_nb.spec.answers import ChargePermission
 from amazonpay_nb.spec.reasons import REASONS, Reason, Retry
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -154,6 +160,38 @@ def test_an_error_survives_the_way_between_processes(error: AmazonPayError) -> N
     assert type(copy) is type(error)
     assert str(copy) == str(error)
     assert vars(copy) == vars(error)
+
+
+def every_error() -> list[AmazonPayError]:
+    """One error of each class in `errors`, `client.guide` and `signing`."""
+    permission = ChargePermission.model_validate({"chargePermissionId": "C01", "statusDetails": {"state": "Closed"}})
+    plain = (AmazonPayError, LocalError, ConfigurationError, SigningError, BuyerPageError, TransportError)
+    local = [kind("No.", advice="Ask.") for kind in plain]
+    refusals = [
+        kind("No.", status_code=422, reason_code="SoftDeclined")
+        for kind in (ApiError, DeclinedError, *ApiError.__subclasses__())
+    ]
+    own = [
+        NotChargeable(permission, Step.SET_UP_AGAIN),
+        NotificationRefused(Finding.MERCHANT, "A1"),
+        SignatureMismatch("path", "It differs."),
+    ]
+    return [*local, *refusals, *own]
+
+
+def test_every_error_can_be_hashed() -> None:
+    """A set of errors, or a cache by error, is nothing unusual; two errors are never equal."""
+    assert {type(error).__name__ for error in every_error()} >= {
+        name for name in errors.__all__ if name.endswith("Error")
+    }
+    assert len({*every_error(), *every_error()}) == 2 * len(every_error())
+
+
+@pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
+def test_every_error_can_be_copied_to_another_process(error: AmazonPayError) -> None:
+    """With all that it says."""
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 (our own bytes)
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
 
 
 def in_a_cell(code: str, folder: Path) -> str:
