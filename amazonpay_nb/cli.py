@@ -53,15 +53,13 @@ def run(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], job
     2 a parameter is wrong.
     """
     from amazonpay_nb.runs import runner
+    from amazonpay_nb.runs.notebook import find_notebooks
     from amazonpay_nb.workbench.parameters import check_unattended, check_values
 
-    paths = runner.find_notebooks(notebooks)
-    given = dict(parameters)
-    check_values(given)
-    check_unattended(given)
-    for path in paths:
-        runner.check_names(path, given)
-    summary = runner.run(paths, given, out=out, jobs=jobs)
+    texts = dict(parameters)
+    check_values(texts)
+    check_unattended(texts)
+    summary = runner.run(find_notebooks(notebooks), texts, out=out, jobs=jobs)
     click.echo(summary.table())
     click.echo(f"Report: {out / 'report.html'}")
     sys.exit(summary.exit_code)
@@ -71,7 +69,7 @@ def run(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], job
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(options: tuple[str, ...]) -> None:
     """Open JupyterLab on the workbook; OPTIONS go to JupyterLab."""
-    from amazonpay_nb.runs.runner import notebook_folder
+    from amazonpay_nb.runs.notebook import notebook_folder
 
     folder = notebook_folder()
     start = str(folder / "00_start_here.ipynb")

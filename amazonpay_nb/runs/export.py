@@ -12,9 +12,18 @@ from typing import Any
 import nbformat
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.demo import check, prepared, with_values, without_ways
+from amazonpay_nb.runs.demo import check
+from amazonpay_nb.runs.notebook import (
+    Notebook,
+    find_notebooks,
+    for_others,
+    notebook_folder,
+    outputs_of,
+    with_values,
+    without_links,
+)
 from amazonpay_nb.runs.report import notebook_page, write_whole
-from amazonpay_nb.runs.runner import find_notebooks, kernel_environment, notebook_folder, run_one
+from amazonpay_nb.runs.runner import error_of, kernel_environment, run_one
 
 __all__ = ["Leaving", "export"]
 
@@ -39,24 +48,24 @@ class Leaving:
     error: str | None
 
 
-def export(name: str, given: Mapping[str, str], out: Path) -> Leaving:
+def export(name: str, texts: Mapping[str, str], out: Path) -> Leaving:
     """Write one page of a finished run into *out*.
 
     Args:
         name: A path, a name, or the number of a notebook.  One of the workbook is run first; one that lies elsewhere
             and has run before is taken as it is.
-        given: Values by name, see `demo.prepared`.
+        texts: Values by name, see `for_others`.
     Raises:
         ConfigurationError: A name or value is not usable, or the run has printed a secret; nothing was written.
     """
     (path,) = find_notebooks([name])
-    check(path, given)
-    document = nbformat.read(path, as_version=4)
-    error = _error(document)
-    if given or not _finished(path, document):
-        document, error = _run(path, given)
-    notebook = _whole(_quiet(without_ways(document)))
-    page = notebook_page(notebook, path.stem, _home(path), left_behind=_note(notebook))
+    notebook = Notebook.read(path)
+    check(notebook, texts)
+    document, error = notebook.document, error_of(notebook.document)
+    if texts or not _finished(notebook):
+        document, error = _run(notebook, texts)
+    document = _whole(_quiet(without_links(document)))
+    page = notebook_page(document, path.stem, _home(path), left_behind=_note(document))
     if any(secret.search(page) for secret in _SECRETS):
         raise ConfigurationError(
             f"{path.stem} shows a key, a signature or a token.", advice="Remove what prints it; nothing was written."
@@ -67,14 +76,15 @@ def export(name: str, given: Mapping[str, str], out: Path) -> Leaving:
     return Leaving(target, error)
 
 
-def _run(path: Path, given: Mapping[str, str]) -> tuple[Any, str | None]:
+def _run(notebook: Notebook, texts: Mapping[str, str]) -> tuple[Any, str | None]:
+    name = notebook.path.name
     with TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True) as folder, kernel_environment():
-        source, made = Path(folder) / "source", Path(folder) / "made"
+        source, executed = Path(folder) / "source", Path(folder) / "executed"
         source.mkdir()
-        made.mkdir()
-        nbformat.write(prepared(path, given), source / path.name)
-        run = run_one(source / path.name, {}, made)
-        return nbformat.read(made / path.name, as_version=4), run.error
+        executed.mkdir()
+        nbformat.write(for_others(notebook, texts), source / name)
+        run = run_one(source / name, {}, executed)
+        return nbformat.read(executed / name, as_version=4), run.error
 
 
 def _home(path: Path) -> Path:
@@ -83,21 +93,16 @@ def _home(path: Path) -> Path:
     return home if (home / path.name).exists() else path.resolve().parent
 
 
-def _finished(path: Path, document: Any) -> bool:
-    if path.resolve().parent == notebook_folder().resolve():
+def _finished(notebook: Notebook) -> bool:
+    if notebook.path.resolve().parent == notebook_folder().resolve():
         return False  # its outputs are those of the repository
-    cells = [cell for cell in document.cells if cell.cell_type == "code" and cell.source.strip()]
+    cells = [cell for cell in notebook.document.cells if cell.cell_type == "code" and cell.source.strip()]
     return bool(cells) and all(cell.execution_count for cell in cells)
-
-
-def _error(document: Any) -> str | None:
-    outputs = [output for cell in document.cells for output in cell.get("outputs", ())]
-    return next((f"{o.ename}: {o.evalue}" for o in outputs if o.output_type == "error"), None)
 
 
 def _quiet(document: Any) -> Any:
     """Replace what would be dead in the page by its static twin, which every output has."""
-    for output in (output for cell in document.cells for output in cell.get("outputs", ())):
+    for output in outputs_of(document):
         html = output.get("data", {}).get("text/html")
         if html and _ALIVE.search(html):
             del output.data["text/html"]

@@ -5,10 +5,8 @@ notebook into a page that asks nothing of the network.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,21 +17,12 @@ from jinja2 import Environment, FileSystemLoader
 from nbconvert.exporters.html import HTMLExporter
 from traitlets.config import Config
 
-__all__ = [
-    "Claim",
-    "MadeObject",
-    "Run",
-    "Summary",
-    "notebook_page",
-    "with_pictures_from",
-    "write_report",
-    "write_whole",
-]
+from amazonpay_nb.runs.notebook import title_of, with_pictures_from
+from amazonpay_nb.workbench.show import Claim
+
+__all__ = ["Run", "RunObject", "Summary", "notebook_page", "write_report", "write_whole"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
-
-# A picture on this machine, in Markdown.
-_PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
 
 # The heading of a row, which keeps to one line by its spaces where a forge drops styles.
 _HEADING = re.compile(r"<th\b[^>]*>[^<]+")
@@ -48,16 +37,7 @@ _OBJECTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """Something that a notebook says is so, and whether it was."""
-
-    id: str
-    text: str
-    ok: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MadeObject:
+class RunObject:
     """An object that a run made; *state* is "" where the notebook recorded none."""
 
     name: str
@@ -71,7 +51,7 @@ class Run:
 
     Attributes:
         notebook: The file's name without its ending; also the name of the executed notebook and its page.
-        parameters: What was given, in the types that the notebook declares.
+        parameters: Their values in this run, in the types that the notebook declares; others had their defaults.
         error: ``Name: value`` of what stopped it, or None.
         result: What the notebook recorded about itself.
     """
@@ -89,10 +69,10 @@ class Run:
         return "failed" if self.error else "passed"
 
     @property
-    def objects(self) -> tuple[MadeObject, ...]:
+    def objects(self) -> tuple[RunObject, ...]:
         """What the run made at Amazon Pay, in the order of a purchase."""
         return tuple(
-            MadeObject(name, str(made), str(self.result.get(f"{key}State") or ""))
+            RunObject(name, str(made), str(self.result.get(f"{key}State") or ""))
             for name, key in _OBJECTS
             if (made := self.result.get(f"{key}Id"))
         )
@@ -207,22 +187,8 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     exporter = HTMLExporter(config=config, raw_template=template, embed_images=True)  # type: ignore[no-untyped-call]
     # A picture is embedded only if it lies in the folder that is named here, and docs/images lies beside notebooks/.
     document = with_pictures_from(document, folder, folder.parent)
-    metadata = {"name": _title(document) or name, "path": str(folder.parent)}
+    metadata = {"name": title_of(document) or name, "path": str(folder.parent)}
     page, _ = exporter.from_notebook_node(document, {"metadata": metadata, "left_behind": left_behind})
     # Here the style does it, and in a narrow window gives way.
     page = _HEADING.sub(lambda found: found[0].replace("\N{NO-BREAK SPACE}", " "), str(page))
     return page.replace("<th></th>", "<td></td>")  # pandas' heading that says nothing is none
-
-
-def with_pictures_from(document: Any, folder: Path, root: Path) -> Any:
-    """Return a notebook of *folder* whose addresses of pictures are relative to *root*."""
-    moved = deepcopy(document)
-    for cell in moved.cells:
-        if cell.cell_type == "markdown":
-            cell.source = _PICTURE.sub(lambda found: found[1] + os.path.relpath(folder / found[2], root), cell.source)
-    return moved
-
-
-def _title(document: Any) -> str:
-    lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
-    return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), "")

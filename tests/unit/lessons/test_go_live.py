@@ -21,7 +21,7 @@ from amazonpay_nb.lessons.go_live import (
     only_live,
     open_behaviors,
 )
-from amazonpay_nb.runs.report import Claim as RunClaim, Run, Summary, write_report
+from amazonpay_nb.runs.report import Run, Summary, write_report
 from amazonpay_nb.spec.parity import behavior, behaviors, topics
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
@@ -56,7 +56,7 @@ def summary_of(folder: Path, *runs: Run) -> str:
 
 
 def run(notebook: str, error: str | None = None, **parameters: str) -> Run:
-    claims = (RunClaim("one", "It holds.", True), RunClaim("two", "It holds, too.", True))
+    claims = (Claim("one", "It holds.", True), Claim("two", "It holds, too.", True))
     return Run(notebook, dict(parameters), 1.0, error, claims, {})
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.demo import prepared, steps, with_values
-from amazonpay_nb.runs.runner import find_notebooks
+from amazonpay_nb.runs.notebook import Notebook, find_notebooks, for_others, steps, with_values
 from amazonpay_nb.workbench.parameters import PRESET, preset
 
 SOURCE = """\
@@ -36,11 +35,24 @@ def test_values_take_the_place_of_the_defaults_and_nothing_else_changes() -> Non
 @pytest.mark.parametrize("path", find_notebooks([]), ids=lambda path: path.stem)
 def test_each_step_begins_with_its_heading_and_leads_to_no_other_notebook(path: Path) -> None:
     """A chapter stands alone in front of others; its cells keep ids of their own."""
-    shown = steps(prepared(path, {"merchant_name": "Corner Shop"})).cells
+    shown = steps(for_others(Notebook.read(path), {"merchant_name": "Corner Shop"})).cells
     assert len({cell.id for cell in shown}) == len(shown)
     assert not [cell.source for cell in shown if cell.cell_type == "markdown" and ".ipynb" in cell.source]
     headings = [line for cell in shown if cell.cell_type == "markdown" for line in cell.source.splitlines()[1:]]
     assert not [line for line in headings if line.startswith(("# ", "## ", "### "))]
+
+
+def test_a_setting_of_the_workbench_is_given_by_a_cell_that_can_be_run() -> None:
+    """It is the first one, and none of the page that is shown."""
+    (path,) = find_notebooks(["01"])
+    document = for_others(Notebook.read(path), {"merchant_name": "Corner Shop", "region": "eu"})
+    first = next(cell for cell in document.cells if cell.cell_type == "code")
+    assert first.metadata.tags == ["remove-cell"]
+    try:
+        exec(first.source, {})  # noqa: S102 (a cell of ours)
+        assert PRESET == {"merchant_name": "Corner Shop"}
+    finally:
+        PRESET.clear()
 
 
 def test_a_setting_is_checked_with_the_region_that_a_workbench_is_opened_in() -> None:

@@ -20,8 +20,9 @@ from ipykernel.kernelspec import get_kernel_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.notebook import Notebook, find_notebooks, typed
 from amazonpay_nb.runs.report import Summary, notebook_page, write_whole
-from amazonpay_nb.runs.runner import Parameter, check_names, find_notebooks, inspect, run, typed
+from amazonpay_nb.runs.runner import run
 from amazonpay_nb.spec.parity import behaviors
 from amazonpay_nb.spec.reasons import OPERATION_REASONS, REASONS
 from amazonpay_nb.spec.regions import REGIONS
@@ -294,21 +295,17 @@ class TestParameters:
     """A wrong parameter ends the run before it begins."""
 
     def test_a_notebook_tells_its_parameters(self, tmp_path: Path) -> None:
-        """Type, default and comment stand in its cell; a plain assignment has its value's type."""
+        """The type is in its cell; a plain assignment has its value's type."""
         path = write(tmp_path, "one", parameters=PARAMETERS + "\nplain = [1]")
-        assert list(inspect(path).values()) == [
-            Parameter("amount", "str", "14.00", "what is charged, in €"),
-            Parameter("count", "int", 1, "how often"),
-            Parameter("repeat", "bool", False, "again"),
-            Parameter("plain", "list", [1], ""),
-        ]
+        parameters = Notebook.read(path).parameters
+        assert list(parameters.items()) == [("amount", "str"), ("count", "int"), ("repeat", "bool"), ("plain", "list")]
 
     def test_a_notebook_without_the_cell_has_none(self, tmp_path: Path) -> None:
         """Then every parameter is one too many."""
         path = write(tmp_path, "one", "1", parameters="")
-        assert inspect(path) == {}
+        assert Notebook.read(path).parameters == {}
         with pytest.raises(ConfigurationError, match="one: There is no parameter 'amount'"):
-            check_names(path, {"amount": "1"})
+            Notebook.read(path).values({"amount": "1"})
 
     def test_a_misspelt_parameter_stops_the_run_before_it_starts(self, tmp_path: Path) -> None:
         """The message has the spelling that was meant, and all others; nothing is written."""
@@ -325,6 +322,7 @@ class TestParameters:
             ("str", "007", "007"),
             ("int", "7", 7),
             ("float", "1.5", 1.5),
+            ("float", "1", 1.0),
             ("bool", "false", False),
             ("list", "[1, 2]", [1, 2]),
             ("dict", '{"a": 1}', {"a": 1}),
@@ -332,7 +330,7 @@ class TestParameters:
     )
     def test_a_text_becomes_a_value(self, kind: str, text: str, value: object) -> None:
         """Lists and dictionaries are written as JSON."""
-        assert typed(Parameter("one", kind, None, ""), text) == value
+        assert typed("one", kind, text) == value
 
     @pytest.mark.parametrize(
         ("kind", "text", "wanted"),
@@ -347,7 +345,7 @@ class TestParameters:
     def test_a_text_of_another_type_is_refused(self, kind: str, text: str, wanted: str) -> None:
         """The message names the parameter and what it takes."""
         with pytest.raises(ConfigurationError, match=f"parameter 'one': .* is not .*{wanted}"):
-            typed(Parameter("one", kind, None, ""), text)
+            typed("one", kind, text)
 
     @pytest.mark.parametrize("content", ["no JSON", '{"cells": 1}', "[]"])
     def test_a_file_that_is_no_notebook_is_refused(self, tmp_path: Path, content: str) -> None:
@@ -355,13 +353,13 @@ class TestParameters:
         path = tmp_path / "odd.ipynb"
         path.write_text(content)
         with pytest.raises(ConfigurationError, match=r"odd\.ipynb is not a notebook"):
-            inspect(path)
+            Notebook.read(path)
 
     @pytest.mark.parametrize("line", ["print(1)", "amount: str = str(1)", "amount: str"])
     def test_a_cell_that_holds_more_than_parameters_is_refused(self, tmp_path: Path, line: str) -> None:
         """A default is a literal, so that it can be read without running the notebook."""
         with pytest.raises(ConfigurationError, match="is not a notebook with parameters"):
-            inspect(write(tmp_path, "one", parameters=line))
+            Notebook.read(write(tmp_path, "one", parameters=line))
 
 
 class TestPlaces:

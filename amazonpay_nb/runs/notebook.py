@@ -1,0 +1,252 @@
+"""Find, read, fill in and cut up notebooks, without running them."""
+
+import ast
+import json
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import nbformat
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.workbench.parameters import check_names
+
+__all__ = [
+    "Notebook",
+    "find_notebooks",
+    "for_others",
+    "notebook_folder",
+    "outputs_of",
+    "steps",
+    "title_of",
+    "typed",
+    "with_pictures_from",
+    "with_values",
+    "without_links",
+]
+
+_PRESET = "from amazonpay_nb.workbench import parameters\n\nparameters.preset({!r})"
+# A picture on this machine, in Markdown.
+_PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
+_NOTEBOOK_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\([^)\s]+\.ipynb(?:#[^)]*)?\)")
+# The lines at the ends of a chapter that lead to another one.
+_WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
+_HEADING = re.compile(r"#{1,3} ")
+
+
+# --- Find and read ----------------------------------------------------------------------------------------------------
+
+
+def notebook_folder() -> Path:
+    """Return the folder that holds the workbook's notebooks.
+
+    Raises:
+        ConfigurationError: There is none beside the package, nor here.
+    """
+    for folder in (Path(__file__).parents[2] / "notebooks", Path("notebooks")):
+        if folder.is_dir():
+            return folder
+    raise ConfigurationError("there is no folder of notebooks", advice="Run the command where notebooks/ is.")
+
+
+def find_notebooks(names: Sequence[str]) -> list[Path]:
+    """Return the notebooks called *names*: a path, a name, or the number or another beginning of a name.
+
+    Args:
+        names: Empty for all notebooks of the workbook.
+    Raises:
+        ConfigurationError: A name fits none, or several.
+    """
+    if not names:
+        return sorted(notebook_folder().glob("*.ipynb"))
+    return [Path(name) if Path(name).is_file() else _find(name) for name in names]
+
+
+def _find(name: str) -> Path:
+    paths = sorted(notebook_folder().glob("*.ipynb"))
+    stem = name.removesuffix(".ipynb")
+    fitting = [path for path in paths if path.stem == stem] or [path for path in paths if path.stem.startswith(stem)]
+    if len(fitting) != 1:
+        which = ", ".join(path.stem for path in fitting or paths)
+        problem = "fits several notebooks" if fitting else "is no notebook"
+        raise ConfigurationError(f"{name!r} {problem}", advice=f"Choose one of {which}.")
+    return fitting[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Notebook:
+    """A notebook, as it was read.
+
+    Attributes:
+        document: An nbformat node, version 4.
+        parameters: Name → name of a Python type (``str``, ``int``, ``float``, ``bool``, ``list`` or ``dict``), in its
+            order; empty where it has no ``parameters`` cell.
+    """
+
+    path: Path
+    document: Any
+    parameters: Mapping[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a notebook.
+
+        Raises:
+            ConfigurationError: There is no such notebook, or its parameters cannot be read.
+        """
+        try:
+            document = nbformat.reads(path.read_text("utf-8"), as_version=4)
+            sources = [cell.source for cell in document.cells if _is_tagged(cell, "parameters")]
+            return cls(path, document, dict(_parameter(node) for text in sources for node in ast.parse(text).body))
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
+            raise ConfigurationError(f"{path} is not a notebook with parameters: {error}") from error
+
+    def values(self, texts: Mapping[str, str], settings: Collection[str] = ()) -> dict[str, Any]:
+        """Return values for parameters of this notebook, in their types.
+
+        papermill would run on with a misspelled name, so names are checked here.
+
+        Args:
+            settings: Names that are no parameters of the notebook and may be given all the same; they are left out.
+        Raises:
+            ConfigurationError: There is no such parameter, or a text is not of its type.
+        """
+        try:
+            check_names(texts, dict.fromkeys([*self.parameters, *settings]))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self.path.stem}: {error.message}", advice=error.advice) from None
+        own = {name: text for name, text in texts.items() if name in self.parameters}
+        return {name: typed(name, self.parameters[name], text) for name, text in own.items()}
+
+
+def _is_tagged(cell: Any, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", ())
+
+
+def _parameter(node: ast.stmt) -> tuple[str, str]:
+    # A default is a literal, so that a notebook can be understood without running it.
+    match node:
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=annotation), value=ast.expr() as value):
+            ast.literal_eval(value)
+            return name, annotation
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return name, type(ast.literal_eval(value)).__name__
+    raise ValueError(f"{ast.unparse(node)} is not a parameter")
+
+
+def typed(name: str, kind: str, text: str) -> Any:
+    """Return a text as a value of a parameter's type; lists and dictionaries are JSON.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    expected = {"bool": "true or false", "list": "a JSON list", "dict": "a JSON object"}
+    try:
+        value = text if kind == "str" else json.loads(text)
+    except ValueError:
+        value = None
+    if kind == "float" and type(value) is int:
+        value = float(value)
+    if type(value).__name__ != kind:
+        wanted = expected.get(kind, f"a value of type {kind}")
+        raise ConfigurationError(f"parameter {name!r}: {text!r} is not {wanted}")
+    return value
+
+
+def outputs_of(document: Any) -> Iterator[Any]:
+    """Return all outputs of a notebook, in order."""
+    for cell in document.cells:
+        yield from cell.get("outputs", ())
+
+
+def title_of(document: Any) -> str:
+    """Return the first heading of a notebook, "" where it has none."""
+    lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
+    return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), "")
+
+
+# --- Fill in and cut up -----------------------------------------------------------------------------------------------
+
+
+def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:
+    """Return a notebook to show to others: with values, and without links to chapters that are not there.
+
+    Args:
+        texts: By name: for parameters of the notebook, else for settings that it leaves alone.
+    """
+    settings = {name: text for name, text in texts.items() if name not in notebook.parameters}
+    values = notebook.values(texts, settings)
+    document = without_links(deepcopy(notebook.document))
+    for cell in document.cells:
+        if _is_tagged(cell, "parameters"):
+            cell.source = with_values(cell.source, values)
+    if settings:
+        first = next(i for i, cell in enumerate(document.cells) if cell.cell_type == "code")
+        preset = nbformat.v4.new_code_cell(_PRESET.format(settings), metadata={"tags": ["remove-cell"]})
+        document.cells.insert(first, preset)
+    return document
+
+
+def without_links(document: Any) -> Any:
+    """Return the notebook with the names of other chapters in place of links to them."""
+    for cell in document.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _NOTEBOOK_LINK.sub(r"\1", _WAY_LINE.sub("", cell.source)).rstrip()
+    return document
+
+
+def with_pictures_from(document: Any, folder: Path, root: Path) -> Any:
+    """Return a notebook of *folder* whose addresses of pictures are relative to *root*."""
+    copy = deepcopy(document)
+    for cell in copy.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _PICTURE.sub(lambda match: match[1] + os.path.relpath(folder / match[2], root), cell.source)
+    return copy
+
+
+def with_values(source: str, values: Mapping[str, Any]) -> str:
+    """Return the source of a cell of parameters with other values; comments and the order stay."""
+    text = source.encode()  # ast counts bytes, not characters
+    starts = [0, *(match.end() for match in re.finditer(rb"\n", text))]
+    for statement in reversed(ast.parse(source).body):
+        match statement:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as old)
+                | ast.Assign(targets=[ast.Name(id=name)], value=old)
+            ) if name in values:
+                value = values[name]
+                new = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+                start = starts[old.lineno - 1] + old.col_offset
+                end = starts[(old.end_lineno or old.lineno) - 1] + (old.end_col_offset or 0)
+                text = text[:start] + new.encode() + text[end:]
+    return text.decode()
+
+
+def steps(document: Any) -> Any:
+    """Return the notebook with a cell for each heading: a step of the presentation begins there."""
+    cells = []
+    for cell in document.cells:
+        parts = filter(str.strip, _parts(cell.source)) if cell.cell_type == "markdown" else [cell.source]
+        for number, source in enumerate(parts):
+            cells.append(nbformat.from_dict({**cell, "id": f"{cell.id}-{number}", "source": source.strip()}))
+    document.cells = cells
+    return document
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Give a text in parts that begin with a heading; a comment in a block of code only looks like one."""
+    lines: list[str] = []
+    in_code = False
+    for line in text.splitlines():
+        in_code ^= line.startswith("```")
+        if lines and not in_code and _HEADING.match(line):
+            yield "\n".join(lines)
+            lines = []
+        lines.append(line)
+    yield "\n".join(lines)
