@@ -1,10 +1,10 @@
 """Reads the data files of this room, and says clearly what is wrong with one."""
 
 import tomllib
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -68,6 +68,6 @@ def _complaint(problem: str, text: str, key: str, kind: Any) -> str:
 
 
 def _names(kind: Any) -> set[str]:
-    """Return the keys of the dataclasses inside *kind*, for example of ``dict[str, Row]``."""
-    inner = {name for part in get_args(kind) for name in _names(part)}
-    return inner | ({field.name for field in fields(kind)} if is_dataclass(kind) else set())
+    """Return the keys of the dataclasses in *kind*, for example of ``dict[str, Row]``, and in their fields."""
+    parts = get_type_hints(kind) if isinstance(kind, type) and is_dataclass(kind) else {}
+    return set(parts) | {name for part in (*get_args(kind), *parts.values()) for name in _names(part)}

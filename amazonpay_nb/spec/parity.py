@@ -5,10 +5,11 @@ are read when somebody first asks for one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
 from pydantic import with_config
 
@@ -39,47 +40,33 @@ class Source:
 
 @with_config(STRICT)
 @dataclass(frozen=True, slots=True)
-class _Row:
-    sentence: str
-    evidence: Evidence
-    source: str
-    test: str = ""
-    why_not: str = ""
-    read_on: date | None = None
-    url: str = ""
-
-
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
 class _Index:
     read_on: date
     topics: dict[str, str]
     sources: dict[str, Source]
 
 
+@with_config(STRICT)
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """One claim.
+    """One claim; ``parity/index.toml`` describes the fields.
 
     Attributes:
         id: ``topic.name``; tests and notebooks refer to it.
-        evidence: How we know.
-        source: Short name of the page that says it, or that leaves it open.
-        url: Address of that page; "" where none is known.
+        url: Address of the source; "" where none is known.
         test: Node id of the test that holds the emulator to it, without parameters, or "".
         why_not: Why the emulator does not do it, or no test holds it to it; "" where one does.
-        read_on: When it was last compared with its source.
     """
 
     id: str
+    topic: str
     sentence: str
     evidence: Evidence
     source: str
     url: str
-    test: str
-    why_not: str
     read_on: date
-    topic: str = field(repr=False)
+    test: str = ""
+    why_not: str = ""
 
 
 @cache
@@ -89,19 +76,22 @@ def _index() -> _Index:
 
 @cache
 def _registry() -> Mapping[str, Behavior]:
-    index, registry = _index(), dict[str, Behavior]()
-    for topic in index.topics:
+    registry: dict[str, Behavior] = {}
+    for topic in _index().topics:
         name = f"parity/{topic}.toml"
-        for key, row in as_kind(name, read(name), dict[str, _Row]).items():
-            if row.source not in index.sources:
-                raise DataError(f"{name}, {key}: the source {row.source!r} is not in parity/index.toml")
-            if bool(row.test) == bool(row.why_not):
-                raise DataError(f"{name}, {key}: a row has either a test or a why_not")
-            url, read_on = row.url or index.sources[row.source].url, row.read_on or index.read_on
-            registry[f"{topic}.{key}"] = Behavior(
-                f"{topic}.{key}", row.sentence, row.evidence, row.source, url, row.test, row.why_not, read_on, topic
-            )
+        rows = {key: _whole(name, topic, key, row) for key, row in read(name).items()}
+        registry |= {row.id: row for row in as_kind(name, rows, dict[str, Behavior]).values()}
     return registry
+
+
+def _whole(name: str, topic: str, key: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with what its place and its source say about it."""
+    source = _index().sources.get(row.get("source", ""))
+    if source is None:
+        raise DataError(f"{name}, {key}: its source is not one of parity/index.toml")
+    if bool(row.get("test")) == bool(row.get("why_not")):
+        raise DataError(f"{name}, {key}: a row has either a test or a why_not")
+    return {"id": f"{topic}.{key}", "topic": topic, "url": source.url, "read_on": _index().read_on} | row
 
 
 def topics() -> Mapping[str, str]:

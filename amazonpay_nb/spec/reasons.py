@@ -62,15 +62,7 @@ _Operation = Annotated[str, AfterValidator(_exists)]
 @with_config(STRICT)
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a refusal means and the way out of it.
-
-    Attributes:
-        meaning: What happened, in one sentence.
-        next_step: What the merchant does now, in one or two sentences.
-        calls: The operations that the next step names, in its order.
-        tell_the_buyer: A sentence to show, or "" where the buyer need not know.
-        is_decline: The payment itself was turned down, not the request.
-    """
+    """What a refusal means and the way out of it; ``reasons.toml`` describes the fields."""
 
     meaning: str
     retry: Retry
@@ -88,13 +80,7 @@ class Recovery:
 @with_config(STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason(Recovery):
-    """One ``reasonCode`` of an error body.
-
-    Attributes:
-        status_codes: The HTTP statuses it was seen with, the usual one first.
-        operations: What may answer so; "any", or "any with a body", for every one.
-    Spec: "Error handling".
-    """
+    """One ``reasonCode`` of an error body.  Spec: "Error handling"."""
 
     code: str
     status_codes: tuple[int, ...]
@@ -105,15 +91,7 @@ class Reason(Recovery):
 @with_config(STRICT)
 @dataclass(frozen=True, slots=True)
 class StateReason:
-    """One reason code of one state.
-
-    Attributes:
-        object: Name of the machine, for example ``Charge Permission``.
-        state: The state that it explains.
-        meaning: What happened, in one sentence.
-        next_step: What the merchant does now.
-        description: Amazon's own text, where it was seen, or "".
-    """
+    """One reason code of one state; *object* is the name of its machine, for example ``Charge Permission``."""
 
     object: str
     state: str

@@ -1,12 +1,18 @@
 """A data file that is wrong is refused, with the place and the key."""
 
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pydantic import with_config
 
-from amazonpay_nb.spec.data import STRICT, DataError, as_kind, read
+from amazonpay_nb.spec.data import FOLDER, STRICT, DataError, as_kind, read
 from amazonpay_nb.spec.reasons import Reason
+
+_READ_ALL = "from amazonpay_nb.spec.parity import behaviors; behaviors()"
 
 
 @with_config(STRICT)
@@ -39,7 +45,7 @@ def test_a_wrong_row_is_refused_with_its_place(row: dict[str, object], complaint
     assert str(error.value) == complaint
 
 
-def test_what_is_not_toml_is_named(tmp_path: object) -> None:
+def test_what_is_not_toml_is_named() -> None:
     """With the line, as the parser says."""
     with pytest.raises(DataError, match=r"regions\.py: .*line 1"):
         read("regions.py")
@@ -51,3 +57,43 @@ def test_an_operation_that_does_not_exist_is_refused() -> None:
     row.pop("after")
     with pytest.raises(DataError, match=r"SoftDeclined, calls: 0: .*there is no operation 'createCharges'"):
         as_kind("reasons.toml", {"SoftDeclined": row}, dict[str, Reason])
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "statement", "complaint"),
+    [
+        ("regions.toml", ("psd2 = false", "psd3 = false"), "import amazonpay_nb.spec.regions",
+         "regions.toml, regions, na: unknown key 'psd3'; did you mean 'psd2'?"),
+        ("regions.toml", ("monthly_limit = 15_000", 'monthly_limit = "plenty"'), "import amazonpay_nb.spec.money",
+         "regions.toml, currencies, EUR: monthly_limit: Input should be a valid decimal"),
+        ("reasons.toml", ("next_step = ", "nextstep = "), "import amazonpay_nb.spec.reasons",
+         "unknown key 'nextstep'; did you mean 'next_step'?"),
+        ("reasons.toml", ('retry = "new key"', 'retry = "new"'), "import amazonpay_nb.spec.reasons",
+         "retry: Input should be 'no', 'corrected', 'same key', 'new key' or 'later, same key'"),
+        ("words.toml", ("stands_for", "stand_for"), "import amazonpay_nb.spec.words",
+         "words.toml, initiators, CITU: unknown key 'stand_for'; did you mean 'stands_for'?"),
+        ("flows.toml", ("notebook = ", "notebok = "), "import amazonpay_nb.spec.flows",
+         "flows.toml, flows, sign-in: unknown key 'notebok'; did you mean 'notebook'?"),
+        ("parity/refund.toml", ("sentence = ", "sentense = "), _READ_ALL,
+         "parity/refund.toml, always-async: unknown key 'sentense'; did you mean 'sentence'?"),
+        ("parity/refund.toml", ('source = "api/refund"', 'source = "api/refnd"'), _READ_ALL,
+         "parity/refund.toml, always-async: its source is not one of parity/index.toml"),
+        ("parity/refund.toml", ("test = ", 'why_not = "Lazy."\ntest = '), _READ_ALL,
+         "parity/refund.toml, always-async: a row has either a test or a why_not"),
+        ("parity/index.toml", ("read_on = ", "red_on = "), _READ_ALL, "parity/index.toml: unknown key 'red_on'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.endswith(".toml") else "",
+)  # fmt: skip
+def test_a_slip_in_a_file_is_named(
+    tmp_path: Path, name: str, wrong: tuple[str, str], statement: str, complaint: str
+) -> None:
+    """The tables are not used at all rather than half."""
+    package = tmp_path / "amazonpay_nb"
+    shutil.copytree(FOLDER, package / "spec", ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").touch()
+    text = (package / "spec" / name).read_text("utf-8")
+    assert wrong[0] in text
+    (package / "spec" / name).write_text(text.replace(*wrong, 1), "utf-8")
+    run = subprocess.run([sys.executable, "-c", statement], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert complaint in run.stderr.splitlines()[-1]
