@@ -4,22 +4,21 @@ Everything is read off the requests, their answers and the tables of `spec`; not
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.signing import Authorization, read_authorization
 from amazonpay_nb.spec.machine import AMAZON, NEW, Machine, Transition
-from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Kind, Operation
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Kind
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.spec.states import CHECKOUT_SESSION, MACHINES
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.panels.view import Part
+from amazonpay_nb.workbench.panels.view import Fact, Part
 
 __all__ = [
-    "NOTHING_SENT", "Check", "answer_of", "button_config_of", "newest_states", "report_on",
-    "report_on_button", "signature_of", "verdict_on",
+    "NOTHING_SENT", "answer_of", "button_config_of", "newest_states", "report_on", "report_on_button", "signature_of",
+    "verdict_on",
 ]  # fmt: skip
 
 NOTHING_SENT = "Nothing was sent to Amazon Pay."
@@ -27,25 +26,15 @@ States = dict[str, str]
 # Refusals by which Amazon says that a signature was not accepted, or that it did not come to look at it.
 _REFUSED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
 _NOT_LOOKED_AT = ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that Amazon Pay looks at in a request, and the result."""
-
-    check: str
-    result: str
+# The reasons for which Amazon refuses a payment whose request it has accepted.
+_DECLINES = {row.reason for machine in MACHINES.values() for row in machine.rows if row.target == "Declined"}
 
 
 def newest_states(journal: Journal | None) -> States:
     """Return the state of each object by its id, as far as answers have told it."""
     if journal is None:
         return {}
-    return {
-        object_id: answer["statusDetails"]["state"]
-        for kind in KINDS
-        for object_id, answer in journal.known.of(kind).items()
-    }
+    return {object_id: answer["statusDetails"]["state"] for _, object_id, answer in journal.known}
 
 
 def report_on(exchanges: Sequence[Exchange], states: States) -> Iterator[Any]:
@@ -56,20 +45,16 @@ def report_on(exchanges: Sequence[Exchange], states: States) -> Iterator[Any]:
     """
     if not exchanges:
         yield NOTHING_SENT
-    states = dict(states)
     for number, exchange in enumerate(exchanges):
         rows = [
-            Check("signature", verdict_on(exchange)),
-            Check("idempotency key", _key(exchange, exchanges[:number])),
-            Check("state rule", "\n".join(_rules(exchange, states))),
+            Fact("signature", verdict_on(exchange)),
+            Fact("idempotency key", _key(exchange, exchanges[:number])),
+            Fact("state rule", "\n".join(_rules(exchange, states))),
         ]
         yield Part(rows, title=f"Sent: {exchange.method} {exchange.path} → {answer_of(exchange)}")
-        if not exchange.failed:
-            states |= {
-                str(exchange.response[kind.id_field]): exchange.outcome
-                for kind in KINDS.values()
-                if _is_about(exchange, kind) and exchange.response and kind.id_field in exchange.response
-            }
+        kind = _answered(exchange)
+        if kind and exchange.response and not exchange.failed:
+            states = states | {str(exchange.response.get(kind.id_field)): exchange.outcome}
 
 
 def button_config_of(page: HostedPage) -> Mapping[str, Any]:
@@ -82,22 +67,18 @@ def report_on_button(page: HostedPage) -> Part:
     """Return the same for what the buyer's browser posts when the button is pressed: the payload that you signed."""
     config = button_config_of(page)
     signed = config.get("createCheckoutSessionConfig")
-    rule = _row(CHECKOUT_SESSION, CHECKOUT_SESSION.step(NEW, "Click the button"))
+    rule = _sentence(CHECKOUT_SESSION, CHECKOUT_SESSION.step(NEW, "Click the button"))
     if not signed:
         signed, rule = config["signInConfig"], "None: a sign-in is no object of the API."
     rows = [
-        Check("signature", _fits(signed["publicKeyId"], "payload")),
-        Check("idempotency key", "None: each press of the button is a visit of its own."),
-        Check("state rule", rule),
+        Fact("signature", _fits(signed["publicKeyId"], "payload")),
+        Fact("idempotency key", "None: each press of the button is a visit of its own."),
+        Fact("state rule", rule),
     ]
     return Part(rows, title="Sent by the buyer's browser: POST /checkout/initiate, with the payload that you signed")
 
 
 # --- The signature, and the idempotency key ---------------------------------------------------------------------------
-
-
-def _fits(public_key_id: str, what: str) -> str:
-    return f"✓ It fits the public key of {public_key_id}, so the {what} is yours, and nobody has changed it."
 
 
 def answer_of(exchange: Exchange) -> str:
@@ -107,9 +88,8 @@ def answer_of(exchange: Exchange) -> str:
 
 def signature_of(exchange: Exchange) -> Authorization | None:
     """Return what the authorization header says, the signature by its length; None where there is no header."""
-    return next(
-        (read_authorization(value) for name, value in exchange.headers.items() if name.lower() == "authorization"), None
-    )
+    headers = {name.lower(): value for name, value in exchange.headers.items()}
+    return read_authorization(headers.get("authorization", ""))
 
 
 def verdict_on(exchange: Exchange) -> str:
@@ -127,16 +107,20 @@ def verdict_on(exchange: Exchange) -> str:
     return _fits(signed.public_key_id, "request")
 
 
+def _fits(public_key_id: str, what: str) -> str:
+    return f"✓ It fits the public key of {public_key_id}, so the {what} is yours, and nobody has changed it."
+
+
 def _key(exchange: Exchange, before: Sequence[Exchange]) -> str:
     key, operation = exchange.idempotency_key, OPERATIONS[exchange.operation]
     if not key:
         without = operation.idempotency == Idempotency.WITHOUT_EFFECT
         return f"None: {'it has no effect on' if without else 'the request has none for'} {operation.title}."
-    earlier = [other for other in before if other.idempotency_key == key]
-    if not earlier:
+    statuses = [other.status for other in before if other.idempotency_key == key]
+    if not statuses:
         again = "; Amazon keeps the refusal under it, so a new attempt takes another" if exchange.failed else ""
         return f"✓ {key} is new, so Amazon does the work{again}."
-    if any(other.status is not None and other.status < 500 for other in earlier):
+    if any(status is not None and status < 500 for status in statuses):
         return f"↻ {key} was sent before: Amazon replays its first answer, and does the work no second time."
     return f"✓ {key} was sent before without an answer: Amazon does the work if it has not done it yet."
 
@@ -145,65 +129,53 @@ def _key(exchange: Exchange, before: Sequence[Exchange]) -> str:
 
 
 def _rules(exchange: Exchange, states: States) -> Iterator[str]:
-    operation, answer = OPERATIONS[exchange.operation], exchange.response or {}
-    if exchange.failed and exchange.outcome not in _DECLINES:
-        yield _refusal(exchange, operation, states)
-        return
-    reading = True
+    """Yield the merchant's row in each machine, and Amazon's row that led to the answer."""
+    operation, code = OPERATIONS[exchange.operation], exchange.outcome
+    refused = exchange.failed and code not in _DECLINES
+    rules: list[str] = []
     for kind in KINDS.values():
         machine = MACHINES[kind.title]
-        makes_one = machine.has(NEW, operation.title) and (exchange.failed or answer.get(kind.id_field))
-        if makes_one or kind.title == operation.acts_on:
-            reading = False
-            source = NEW if kind.title != operation.acts_on else states.get(_id_in(exchange, kind), "")
-            yield from _way(machine, source, exchange, answered=_is_about(exchange, kind))
-    if reading:
-        yield f"Reading is possible in every state; this one is {exchange.outcome}."
+        rows = [row for row in machine.rows if row.trigger == operation.title]
+        if operation.title in machine.followed:
+            continue  # that is the doing of another object's row
+        state = states.get(_id_in(exchange, kind), "") if kind.title == operation.acts_on else NEW
+        if refused and rows and state not in ("", NEW, *(row.source for row in rows)):
+            yield f"✗ {machine.name} is {state}, and no row leads from there by “{operation.title}”."
+            return
+        if rows:
+            # Where no answer had told the state, it was the first one in which the call is possible.
+            first = next((row for row in rows if row.source == state), rows[0])
+            rules += _way(machine, first, exchange, answered=kind is _answered(exchange))
+    if refused:
+        reason = REASONS.get(code)
+        rules = [f"Not reached: {code}. {reason.meaning if reason else ''}".strip()]
+    yield from rules or [f"Reading is possible in every state; this one is {code}."]
 
 
-# The reasons for which Amazon answers a payment that it did accept with a refusal.
-_DECLINES = {row.reason for machine in MACHINES.values() for row in machine.rows if row.target == "Declined"}
+def _way(machine: Machine, first: Transition, exchange: Exchange, *, answered: bool) -> Iterator[str]:
+    yield _sentence(machine, first)
+    last, code = first, exchange.outcome
+    if answered and code != first.target:
+        by_amazon = [row for row in machine.rows if row.actor == AMAZON]
+        declines = [row for row in by_amazon if (row.source, row.reason) == (first.target, code)]
+        for last in (declines if exchange.failed else [row for row in by_amazon if row.target == code])[:1]:
+            yield _sentence(machine, last)
+    for then in last.then:
+        if not then.when or (exchange.request or {}).get(then.when):
+            yield f"and with it, {then.machine}: “{then.trigger}”"
 
 
-def _refusal(exchange: Exchange, operation: Operation, states: States) -> str:
-    if operation.acts_on:
-        state = states.get(_id_in(exchange, KINDS[operation.acts_on]), "")
-        if state and not MACHINES[operation.acts_on].has(state, operation.title):
-            return f"✗ {operation.acts_on} is {state}, and no row leads from there by “{operation.title}”."
-    reason = REASONS.get(exchange.outcome)
-    return f"Not reached: {exchange.outcome}. {reason.meaning if reason else ''}".strip()
+def _sentence(machine: Machine, row: Transition) -> str:
+    because = f", {row.reason}" if row.reason else ""
+    return f"✓ {machine.name} {row.source} → {row.target}: “{row.trigger}” ({row.actor}{because})"
+
+
+def _answered(exchange: Exchange) -> Kind | None:
+    """Return the kind of object that an answer describes: the path names it."""
+    return next((kind for kind in KINDS.values() if f"/{kind.path}" in OPERATIONS[exchange.operation].path), None)
 
 
 def _id_in(exchange: Exchange, kind: Kind) -> str:
     """Return the id of the object that a request is about: a field of its body, or a part of its path."""
     in_path = exchange.path.partition(f"/{kind.path}/")[2].partition("/")[0]
     return str((exchange.request or {}).get(kind.id_field) or in_path)
-
-
-def _is_about(exchange: Exchange, kind: Kind) -> bool:
-    """Tell whether the answer describes an object of this kind: the path names it."""
-    return OPERATIONS[exchange.operation].path.split("/")[2] == kind.path
-
-
-def _way(machine: Machine, source: str, exchange: Exchange, *, answered: bool) -> Iterator[str]:
-    """Yield the merchant's row and, where the answer is another state, the row by which Amazon came to it."""
-    trigger, code = OPERATIONS[exchange.operation].title, exchange.outcome
-    # Where no answer had told the state, it was the first one in which the call is possible: it has been accepted.
-    possible = (row for row in machine.rows if row.trigger == trigger and row.source != NEW)
-    last = machine.step(source, trigger) if machine.has(source, trigger) else next(possible)
-    yield _row(machine, last)
-    if answered and exchange.failed:
-        last = next((row for row in machine.rows if (row.source, row.reason) == (last.target, code)), last)
-        yield _row(machine, last)
-    elif answered and last.target != code:
-        ways = (row for row in machine.rows if row.target == code and row.actor == AMAZON)
-        if (by_amazon := next(ways, None)) is not None:
-            yield _row(machine, by_amazon)
-    for then in last.then:
-        if not then.when or (exchange.request or {}).get(then.when):
-            yield f"and with it, {then.machine}: “{then.trigger}”"
-
-
-def _row(machine: Machine, row: Transition) -> str:
-    because = f", {row.reason}" if row.reason else ""
-    return f"✓ {machine.name} {row.source} → {row.target}: “{row.trigger}” ({row.actor}{because})"

@@ -8,8 +8,8 @@ import json
 import tomllib
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import (
@@ -41,10 +40,9 @@ from amazonpay_nb.workbench.panels.view import Fact, Part
 
 __all__ = ["SLIPS", "Attempt", "Diagnosis", "Slip", "diagnose"]
 
-_DATE = "x-amz-pay-date"
 
-
-class Slip(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Slip:
     """One thing that is done differently; see `slips.toml`.
 
     Attributes:
@@ -67,24 +65,23 @@ class Attempt(NamedTuple):
     Attributes:
         arrives: What travels, but for the authorization.
         signed: What the signature is made of.
-        key: What it is made with.
-        algorithm: The name in the authorization header, and in the string to sign.
+        keys: The key pair that signs; the id in the header is always the merchant's.
         scheme: The padding.
         text: Makes the string to sign of a canonical request and the algorithm's name.
     """
 
     arrives: SentRequest
     signed: SentRequest
-    key: RSAPrivateKey
-    algorithm: str
+    keys: MerchantKeys
     scheme: AsymmetricPadding
     text: Callable[[str, str], str] = lambda canonical, name: string_to_sign(canonical, algorithm=name)
 
     def headers(self, public_key_id: str) -> list[tuple[str, str]]:
         """Return the headers that travel, with the authorization."""
-        text = self.text(canonical_request(*self.signed), self.algorithm)
-        signature = b64encode(self.key.sign(text.encode(), self.scheme, HASH)).decode()
-        value = authorization_header(public_key_id, self.arrives.signed_headers, signature, self.algorithm)
+        algorithm = self.keys.algorithm
+        text = self.text(canonical_request(*self.signed), algorithm).encode()
+        signature = b64encode(self.keys.private_key.sign(text, self.scheme, HASH)).decode()
+        value = authorization_header(public_key_id, self.arrives.signed_headers, signature, algorithm)
         return [*self.arrives.headers, ("authorization", value)]
 
 
@@ -107,22 +104,19 @@ class Diagnosis:
         if not self.differs:
             yield Part(f"“{self.slip.label}” changes nothing in this request; choose another request, or another slip.")
             return
-        signed, received = (canonical_request(*request) for request in (self.attempt.signed, self.attempt.arrives))
-        rows = [Fact("change", self.slip.label), Fact("in practice", self.slip.why)]
+        signed, received = canonical_request(*self.attempt.signed), canonical_request(*self.attempt.arrives)
+        same = signed == received
+        rows = [("change", self.slip.label), ("in practice", self.slip.why)]
         if self.mismatch is None:
-            rows.append(Fact("verdict", "✓ the signature is accepted"))
+            rows.append(("verdict", "✓ the signature is accepted"))
         else:
-            same = "after the canonical request, which is right"
-            where = same if signed == received else "in the lines marked − and +"
-            rows.append(Fact("verdict", "✗ the request is refused"))
-            rows.append(Fact("step that breaks", f"{self.mismatch.finding}: {where}"))
-            rows.append(Fact("explanation", self.mismatch.explanation))
-        yield Part(rows, title="Signature doctor")
-        if signed == received:
-            yield Part(received, title="Canonical request: the same on both sides")
-        else:
-            title = "Canonical request: − you signed, + Amazon makes of what arrives"
-            yield Part(_compared(signed, received), title=title)
+            where = "after the canonical request, which is right" if same else "in the lines marked − and +"
+            rows.append(("verdict", "✗ the request is refused"))
+            rows.append(("step that breaks", f"{self.mismatch.finding}: {where}"))
+            rows.append(("explanation", self.mismatch.explanation))
+        yield Part([Fact(*row) for row in rows], title="Signature doctor")
+        what = "the same on both sides" if same else "− you signed, + Amazon makes of what arrives"
+        yield Part(received if same else _compared(signed, received), title=f"Canonical request: {what}")
 
 
 def diagnose(request: SentRequest, keys: MerchantKeys, slip: str) -> Diagnosis:
@@ -133,13 +127,11 @@ def diagnose(request: SentRequest, keys: MerchantKeys, slip: str) -> Diagnosis:
     """
     if slip not in SLIPS:
         raise ConfigurationError(f"slip={slip!r} does not exist.", advice=f"Choose one of {', '.join(SLIPS)}.")
-    good = Attempt(request, request, keys.private_key, keys.algorithm, PSS[Algorithm(keys.algorithm)])
+    good = Attempt(request, request, keys, PSS[keys.algorithm])
     attempt = _CHANGES[slip](good)
-    arrives, headers = attempt.arrives, attempt.headers(keys.public_key_id)
-    now = parse_date(joined_headers(request.headers)[_DATE])
-    mismatch = explain_request(
-        arrives.method, arrives.path, arrives.query, headers, arrives.body, keys.public_pem, now=now
-    )
+    method, path, query, _, _, body = attempt.arrives
+    headers = attempt.headers(keys.public_key_id)
+    mismatch = explain_request(method, path, query, headers, body, keys.public_pem, now=_date_of(request))
     return Diagnosis(SLIPS[slip], attempt, mismatch, attempt != good or slip == "none")
 
 
@@ -190,26 +182,17 @@ def _unsigned(request: SentRequest) -> SentRequest:
     return request._replace(signed_headers=";".join(name for name in names if name not in extra))
 
 
-def _reordered(request: SentRequest) -> SentRequest:
-    return request._replace(signed_headers=";".join(request.signed_headers.split(";")[::-1]))
+def _date_of(request: SentRequest) -> datetime:
+    return parse_date(joined_headers(request.headers)["x-amz-pay-date"])
 
 
 def _dated(moved: timedelta) -> Change:
-    def change(request: SentRequest) -> SentRequest:
-        date = parse_date(joined_headers(request.headers)[_DATE])
-        return request.with_header(_DATE, format_date(date + moved))
-
-    return change
+    return lambda request: request.with_header("x-amz-pay-date", format_date(_date_of(request) + moved))
 
 
 @cache
-def _stranger() -> RSAPrivateKey:
-    return generate().private_key
-
-
-def _other_salt(attempt: Attempt) -> Attempt:
-    other = Algorithm.V1 if attempt.algorithm == Algorithm.V2 else Algorithm.V2
-    return attempt._replace(scheme=PSS[other])
+def _stranger() -> MerchantKeys:
+    return generate()
 
 
 _CHANGES: dict[str, Callable[[Attempt], Attempt]] = {
@@ -221,15 +204,19 @@ _CHANGES: dict[str, Callable[[Attempt], Attempt]] = {
     "host": _sign(_other_host),
     "content-type": _send(lambda request: request.with_header("content-type", "application/json; charset=utf-8")),
     "unsigned-header": _both(_unsigned),
-    "header-order": _send(_reordered),
+    "header-order": _send(
+        lambda request: request._replace(signed_headers=";".join(request.signed_headers.split(";")[::-1]))
+    ),
     "clock-ahead": _both(_dated(timedelta(minutes=1))),
     "clock-behind": _both(_dated(-MAX_AGE - timedelta(minutes=1))),
     "stale-signature": _sign(_dated(-timedelta(seconds=2))),  # what an attempt and its retry lie apart
-    "salt-length": _other_salt,
+    "salt-length": lambda attempt: attempt._replace(
+        scheme=next(PSS[name] for name in Algorithm if name != attempt.keys.algorithm)
+    ),
     "padding": lambda attempt: attempt._replace(scheme=padding.PKCS1v15()),
     "string-to-sign": lambda attempt: attempt._replace(text=lambda canonical, _: canonical),
     "canonical-request": lambda attempt: attempt._replace(
         text=lambda canonical, name: string_to_sign(canonical + "\n", algorithm=name)
     ),
-    "other-key": lambda attempt: attempt._replace(key=_stranger()),
+    "other-key": lambda attempt: attempt._replace(keys=replace(_stranger(), algorithm=attempt.keys.algorithm)),
 }

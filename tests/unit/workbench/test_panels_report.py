@@ -40,7 +40,7 @@ def wb() -> Iterator[Workbench]:
 def checks_of(wb: Workbench, number: int = -1) -> dict[str, str]:
     """What the report on the whole run says of one exchange."""
     part = list(report_on(wb.journal.exchanges, {}))[number]
-    return {row.check: row.result for row in part.thing}
+    return {row.what: row.value for row in part.thing}
 
 
 def test_a_charge_says_key_signature_and_the_rows_by_which_it_was_answered(wb: Workbench) -> None:
@@ -155,7 +155,7 @@ def test_every_operation_can_be_explained(row: Operation) -> None:
         )
         (part,) = report_on([kept], {})
         assert isinstance(part, Part)
-        assert all(check.result for check in part.thing)
+        assert all(check.value for check in part.thing)
 
 
 def test_a_panel_that_sent_nothing_says_so(wb: Workbench, tmp_path: Path) -> None:
