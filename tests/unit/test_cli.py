@@ -313,3 +313,12 @@ def test_the_doctor_finds_this_machine_fit() -> None:
 
     assert done.returncode == 0, done.stdout
     assert all(line.startswith("✓") for line in done.stdout.splitlines())
+
+
+def test_the_package_runs_as_a_module() -> None:
+    """As the command does, under the command's name."""
+    module = [sys.executable, "-m", "amazonpay_nb"]
+    shown = subprocess.run([*module, "--help"], capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("Usage: amazonpay-nb [OPTIONS] COMMAND")
+    assert shown == run("--help").stdout.replace("Usage: -c", "Usage: amazonpay-nb")
+    assert subprocess.run([*module, "keys", "show", "none.pem"], capture_output=True, check=False).returncode == 2
