@@ -55,6 +55,12 @@ class SignedPayload:
     public_key_id: str
     key_environment: str | None
 
+    @property
+    def payload(self) -> Payload:
+        """The payload that was signed."""
+        payload: Payload = json.loads(self.payload_json)
+        return payload
+
     def __repr__(self) -> str:
         return (
             f"SignedPayload: {len(self.payload_json)} characters signed with {self.algorithm} by {self.public_key_id}; "

@@ -22,8 +22,9 @@ from amazonpay_nb.signing.keys import MerchantKeys, with_id
 from amazonpay_nb.spec.operations import THROTTLES, Quota
 from amazonpay_nb.spec.parity import Behavior, Evidence, behavior, behaviors, topics
 from amazonpay_nb.workbench.bench import Workbench
-from amazonpay_nb.workbench.claims import Claim, mark
+from amazonpay_nb.workbench.claims import Claim
 from amazonpay_nb.workbench.parameters import ENVIRONMENTS, PARAMETERS
+from amazonpay_nb.workbench.show.blocks import mark
 
 if TYPE_CHECKING:
     import pandas

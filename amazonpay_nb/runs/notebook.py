@@ -25,11 +25,11 @@ __all__ = [
     "title_of",
     "typed",
     "with_pictures_from",
+    "with_settings",
     "with_values",
     "without_links",
 ]
 
-_PRESET = "from amazonpay_nb.workbench import parameters\n\nparameters.preset({!r})"
 # A picture on this machine, in Markdown.
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
 _NOTEBOOK_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\([^)\s]+\.ipynb(?:#[^)]*)?\)")
@@ -186,10 +186,8 @@ def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:
     for cell in document.cells:
         if _is_tagged(cell, "parameters"):
             cell.source = with_values(cell.source, values)
-    if settings:
-        first = next(i for i, cell in enumerate(document.cells) if cell.cell_type == "code")
-        preset = nbformat.v4.new_code_cell(_PRESET.format(settings), metadata={"tags": ["remove-cell"]})
-        document.cells.insert(first, preset)
+        elif settings and cell.cell_type == "code" and "workbench.open(" in cell.source:
+            cell.source = with_settings(cell.source, settings)
     return document
 
 
@@ -208,6 +206,16 @@ def with_pictures_from(document: Any, folder: Path, root: Path) -> Any:
         if cell.cell_type == "markdown":
             cell.source = _PICTURE.sub(lambda match: match[1] + os.path.relpath(folder / match[2], root), cell.source)
     return copy
+
+
+def with_settings(source: str, settings: Mapping[str, str]) -> str:
+    """Return the source of a cell whose ``workbench.open`` takes further settings."""
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "workbench.open":
+            before = ast.get_source_segment(source, call) or ""
+            call.keywords += [ast.keyword(name, ast.Constant(value)) for name, value in settings.items()]
+            source = source.replace(before, ast.unparse(call))
+    return source
 
 
 def with_values(source: str, values: Mapping[str, Any]) -> str:

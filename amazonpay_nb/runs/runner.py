@@ -28,7 +28,7 @@ from traitlets.config import Config
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.notebook import Notebook, outputs_of
 from amazonpay_nb.runs.report import Run, Summary, notebook_page, write_report, write_whole
-from amazonpay_nb.workbench.show import RECORD_MIME, Claim
+from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
 __all__ = ["Summary", "error_of", "execute", "kernel_environment", "run", "run_one"]
 

@@ -98,7 +98,7 @@ class Attempt:
         page_url: The shop's page from which the buyer goes to Amazon for the first time.
         order_url: The shop's review page, where the buyer orders.
         start: ``button``, ``load`` or ``click``: what makes the first page go to Amazon.
-        cart: What is ordered; the delivery is the one that the buyer has chosen last.
+        cart: What is ordered; with the shipping option that the buyer chose last.
     """
 
     def __init__(self, shop_url: str, token: str, public_url: str = "") -> None:

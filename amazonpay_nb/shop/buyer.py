@@ -239,12 +239,12 @@ def find_change(url: str, action: str, *, http: httpx.Client | None = None) -> s
     return urljoin(_script(page), f"checkout/initiate_auth?{urlencode(offered[action])}")
 
 
-def place_order(url: str, delivery: str = "", *, http: httpx.Client | None = None) -> str:
+def place_order(url: str, shipping: str = "", *, http: httpx.Client | None = None) -> str:
     """Order on a merchant's review page and return the address that the buyer is sent to, Amazon's or the shop's.
 
     Args:
         url: The review page.
-        delivery: One of those that the page offers; the one that is chosen beforehand when left out.
+        shipping: One of the options on the page; the preselected one when left out.
     Raises:
         BuyerPageError: The page does not offer it, or takes no order.
     """
@@ -252,9 +252,9 @@ def place_order(url: str, delivery: str = "", *, http: httpx.Client | None = Non
     if form is None:
         raise BuyerPageError(f"The review page shows no form. {alert}", advice="Start again from the shop.")
     values = form.fields | {"action": "order"}
-    if delivery:
-        form.options.setdefault("delivery", [])
-        values["delivery"] = delivery
+    if shipping:
+        form.options.setdefault("shipping", [])
+        values["shipping"] = shipping
     _check_offered("The review page", form, values)
     answer = _request(http, "POST", urljoin(url, form.action), data=values)
     if not answer.is_redirect:

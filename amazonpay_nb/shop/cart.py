@@ -7,14 +7,14 @@ from typing import Any, Self
 
 from amazonpay_nb.spec.money import format_amount, parse_amount
 
-__all__ = ["DELIVERIES", "DELIVERY_COUNTRIES", "Cart", "Delivery", "Line", "delivery_specifications"]
+__all__ = ["SHIPPING_COUNTRIES", "SHIPPING_OPTIONS", "Cart", "Line", "ShippingOption", "delivery_specifications"]
 
 Price = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """A way to bring the goods, and what it adds to the order."""
+class ShippingOption:
+    """A way to ship the goods, and what it adds to the order."""
 
     name: str
     title: str
@@ -35,28 +35,28 @@ class Line:
         return self.quantity * self.unit_price
 
 
-def _deliveries(express: str) -> tuple[Delivery, ...]:
+def _options(express: str) -> tuple[ShippingOption, ...]:
     return (
-        Delivery("standard", "Standard, three to five days", Decimal(0)),
-        Delivery("express", "Express, the next day", Decimal(express)),
+        ShippingOption("standard", "Standard, three to five days", Decimal(0)),
+        ShippingOption("express", "Express, the next day", Decimal(express)),
     )
 
 
-# What the shop asks for a delivery, by currency; the first one is chosen beforehand.
-DELIVERIES = {
-    "USD": _deliveries("4.99"),
-    "EUR": _deliveries("4.90"),
-    "GBP": _deliveries("3.95"),
-    "JPY": _deliveries("600"),
+# How the shop ships and what it charges for that, by currency; the first option is preselected.
+SHIPPING_OPTIONS = {
+    "USD": _options("4.99"),
+    "EUR": _options("4.90"),
+    "GBP": _options("3.95"),
+    "JPY": _options("600"),
 }
 
-# Where the shop delivers to, by region.
-DELIVERY_COUNTRIES = {"na": ("US", "CA"), "eu": ("DE", "AT", "FR", "ES", "IT", "GB", "IE"), "jp": ("JP",)}
+# Where the shop ships to, by region.
+SHIPPING_COUNTRIES = {"na": ("US", "CA"), "eu": ("DE", "AT", "FR", "ES", "IT", "GB", "IE"), "jp": ("JP",)}
 
 
 def delivery_specifications(region: str) -> dict[str, Any]:
     """Return ``deliverySpecifications`` for a button: the shop's countries, and no boxes that a parcel cannot reach."""
-    countries: dict[str, Any] = {country: {} for country in DELIVERY_COUNTRIES[region]}
+    countries: dict[str, Any] = {country: {} for country in SHIPPING_COUNTRIES[region]}
     return {
         "specialRestrictions": ["RestrictPOBoxes", "RestrictPackstations"],
         "addressRestrictions": {"type": "Allowed", "restrictions": countries},
@@ -65,47 +65,47 @@ def delivery_specifications(region: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Cart:
-    """Articles and the delivery that the buyer has chosen.
+    """Articles, and the shipping option that the buyer chose.
 
     Attributes:
-        delivery: Name of one of `deliveries`; "" where nothing is delivered.
+        shipping: Name of one of `shipping_options`; "" where nothing is shipped.
     """
 
     currency: str
     lines: tuple[Line, ...]
-    delivery: str = ""
+    shipping: str = ""
 
     @classmethod
-    def of(cls, title: str, price: Mapping[str, str], *, quantity: int = 1, delivered: bool = True) -> Self:
-        """Return a cart with one article, and the usual delivery unless the article is digital.
+    def of(cls, title: str, price: Mapping[str, str], *, quantity: int = 1, ships: bool = True) -> Self:
+        """Return a cart with one article, and the usual shipping option unless the article is digital.
 
         Args:
             price: ``{"amount": "14.00", "currencyCode": "USD"}``, for one piece.
         """
         currency = price["currencyCode"]
         line = Line(title, quantity, parse_amount(price["amount"], currency))
-        return cls(currency, (line,), DELIVERIES[currency][0].name if delivered else "")
+        return cls(currency, (line,), SHIPPING_OPTIONS[currency][0].name if ships else "")
 
     @property
-    def deliveries(self) -> tuple[Delivery, ...]:
+    def shipping_options(self) -> tuple[ShippingOption, ...]:
         """The choices that the buyer has."""
-        return DELIVERIES[self.currency] if self.delivery else ()
+        return SHIPPING_OPTIONS[self.currency] if self.shipping else ()
 
     @property
-    def chosen(self) -> Delivery | None:
-        """The delivery that was chosen."""
-        return next((row for row in self.deliveries if row.name == self.delivery), None)
+    def chosen(self) -> ShippingOption | None:
+        """The shipping option that the buyer chose."""
+        return next((row for row in self.shipping_options if row.name == self.shipping), None)
 
-    def with_delivery(self, name: str) -> Self:
-        """Return the same cart with another delivery.
+    def with_shipping(self, name: str) -> Self:
+        """Return the same cart with another shipping option.
 
         Raises:
             ValueError: The shop does not offer it.
         """
-        offered = [row.name for row in self.deliveries]
+        offered = [row.name for row in self.shipping_options]
         if name not in offered:
             raise ValueError(f"{name!r} is not offered; choose {' or '.join(offered) or 'nothing'}")
-        return replace(self, delivery=name)
+        return replace(self, shipping=name)
 
     @property
     def goods(self) -> Price:
@@ -117,10 +117,10 @@ class Cart:
         """What the order costs, as ``chargeAmount`` wants it."""
         return self.total_with(self.chosen)
 
-    def total_with(self, delivery: Delivery | None) -> Price:
-        """Return what the order would cost with a delivery."""
+    def total_with(self, option: ShippingOption | None) -> Price:
+        """Return what the order would cost with a shipping option."""
         goods = sum((line.total for line in self.lines), Decimal(0))
-        return self.price(goods + (delivery.cost if delivery else 0))
+        return self.price(goods + (option.cost if option else 0))
 
     def price(self, amount: Decimal) -> Price:
         """Return an amount as the API writes it."""
@@ -133,5 +133,5 @@ class Cart:
         """Return what makes up the total, and the total last."""
         rows = [(f"{line.quantity} × {line.title}", self.price(line.total)) for line in self.lines]
         if self.chosen:
-            rows.append((f"Delivery: {self.chosen.title}", self.price(self.chosen.cost)))
+            rows.append((f"Shipping: {self.chosen.title}", self.price(self.chosen.cost)))
         return [*rows, ("Total", self.total)]

@@ -1,36 +1,46 @@
-"""A shop in any colour, and every word on it readable.
+"""A shop in any color, with every word on it readable.
 
-A merchant's colour is used as it is where it fills a button.  The ink on it, and the shades of it that stand on the
-page's own background, are computed: WCAG 2 wants a contrast of 4.5 between a text and what it stands on.
+The merchant's color fills the buttons unchanged.  The text on the buttons, and the shades of the color on the page's
+own background, are computed: WCAG 2 requires a contrast of 4.5 between a text and its background.
 """
 
-from amazonpay_nb.workbench.parameters import PARAMETERS
+import re
 
-__all__ = ["LEAST_CONTRAST", "OWN_COLOR", "contrast", "ink", "palette", "readable"]
+__all__ = ["LEAST_CONTRAST", "OWN_COLOR", "check_color", "contrast", "ink", "palette", "readable"]
 
 LEAST_CONTRAST = 4.5
-OWN_COLOR = PARAMETERS["merchant_color"].default
+OWN_COLOR = "#7a4b2a"
 BLACK, WHITE = "#000000", "#ffffff"
-# What the pages are painted with besides the merchant's colour; of each pair, text stands on both.
+# Backgrounds of the pages; text appears on both of each pair.
 LIGHT = {"paper": "#ffffff", "back": "#f8f6f2"}
 DARK = {"paper": "#23201c", "back": "#181613"}
 _STEPS = 20
 
 
+def check_color(color: str) -> None:
+    """Check that a color is written as ``#rrggbb``.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", color):
+        raise ValueError("a color has # and six hexadecimal digits")
+
+
 def ink(color: str) -> str:
-    """Return black or white, whichever is read better on *color*; it is always read well."""
+    """Return black or white, whichever is more readable on *color*; the better one always is."""
     return max((BLACK, WHITE), key=lambda candidate: contrast(candidate, color))
 
 
 def readable(color: str, *backgrounds: str) -> str:
-    """Return the nearest shade of *color* that is read well on all *backgrounds*, which must be of one brightness."""
+    """Return the nearest readable shade of *color* on all *backgrounds*, which must be equally bright."""
     goal = ink(backgrounds[0])
     shades = (_mixed(color, goal, step / _STEPS) for step in range(_STEPS + 1))
     return next(shade for shade in shades if all(contrast(shade, back) >= LEAST_CONTRAST for back in backgrounds))
 
 
 def palette(color: str) -> dict[str, dict[str, str]]:
-    """Return the colours of the light and of the dark page, by the names that the style sheet has for them."""
+    """Return the colors of the light and the dark page, by their names in the style sheet."""
     brand = {"brand": color, "on-brand": ink(color)}
     return {
         "light": LIGHT | brand | {"accent": readable(color, *LIGHT.values())},
@@ -39,7 +49,7 @@ def palette(color: str) -> dict[str, dict[str, str]]:
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colours, from 1 to 21."""
+    """Return the contrast ratio of two colors, from 1 to 21."""
     dim, bright = sorted((_luminance(one), _luminance(other)))
     return (bright + 0.05) / (dim + 0.05)
 

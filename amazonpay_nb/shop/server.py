@@ -54,33 +54,33 @@ class Shop:
 
     Args:
         name: What the shop is called on its pages.
-        color: What its buttons are filled with, as ``#rrggbb``; what is written on them is computed.
+        color: Fills its buttons, as ``#rrggbb``; the color of the text on them is computed.
         language: One of `LANGUAGES`.
-        journal: What the shop's server asks and is told; the pages say what it says.
+        journal: The exchanges of the shop's server with Amazon Pay, from which the pages are written.
         new_token: Makes the token of an attempt; pass a seeded one for outputs that repeat.
+        public: On a hub, return to the address at which the hub shows the shop.  Amazon's own pages need that; the
+            emulator's pages run beside the shop.
     Attributes:
-        public: Whether return addresses are those at which a hub shows the shop, where it says its own; Amazon's pages
-            know no other way back to it.
+        inbox: Takes in notifications, or None while the shop does not listen.
     """
 
     def __init__(
         self, name: str = "Emulated Shop", *, color: str = OWN_COLOR, language: str = "en_US",
-        journal: Journal | None = None, new_token: Callable[[], str] = _new_token, port: int = 0,
+        journal: Journal | None = None, new_token: Callable[[], str] = _new_token, public: bool = False, port: int = 0,
     ) -> None:  # fmt: skip
         self.name = name
         self.journal = Journal() if journal is None else journal
         self._texts = Texts(_HERE / "texts", language)
         self._colors = palette(color)
-        self._new_token = new_token
+        self._new_token, self._public = new_token, public
         self._attempts: dict[str, Attempt] = {}
         self.inbox: Inbox | None = None
-        self.public = False
         self._server = LoopbackServer(Guarded(self._app()), port=port).start()
         self.url = self._server.url
 
     def new_attempt(self) -> Attempt:
         """Start an attempt with addresses of its own."""
-        public = browser_address(self.url) if self.public else ""
+        public = browser_address(self.url) if self._public else ""
         attempt = Attempt(self.url, self._new_token(), public if "//" in public else "")
         self._attempts[attempt.token] = attempt
         return attempt
@@ -168,7 +168,7 @@ class Shop:
         if attempt.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
             return RedirectResponse(_seen(request, attempt.review.redirect_url), 303)
         form = parse_qs((await request.body()).decode("utf-8", "replace"))
-        return self._order(attempt, attempt.review, request, form.get("delivery", [""])[0])
+        return self._order(attempt, attempt.review, request, form.get("shipping", [""])[0])
 
     async def _arrival_news(self, request: Request) -> Response:
         kind = request.path_params["kind"]
@@ -205,11 +205,11 @@ class Shop:
         script_url = _seen(request, attempt.script_url)
         return self._page("review.html", 400 if error else 200, script_url=script_url, **values)
 
-    def _order(self, attempt: Attempt, review: Review, request: Request, delivery: str) -> Response:
+    def _order(self, attempt: Attempt, review: Review, request: Request, shipping: str) -> Response:
         """Take the order; now it is the turn of the merchant's server."""
-        if attempt.cart and attempt.cart.deliveries:
+        if attempt.cart and attempt.cart.shipping_options:
             try:
-                attempt.cart = attempt.cart.with_delivery(delivery)
+                attempt.cart = attempt.cart.with_shipping(shipping)
             except ValueError:
                 return self._review(attempt, request, error=True)
         query = urlencode({RETURN_PARAMETER: review.session_id})

@@ -6,16 +6,17 @@ With `environment="emulator"` an emulated Amazon Pay is started in this process;
 Amazon, with the account that the environment variables name.  Nothing else in a notebook changes.
 """
 
-import json
 import os
 import random
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.button import SignedPayload, button_config, button_text, place, set_up_payload, sign_button
@@ -24,15 +25,17 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop
+from amazonpay_nb.shop.colors import OWN_COLOR
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.money import format_amount, parse_amount
-from amazonpay_nb.spec.regions import Region, region as region_of
+from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.workbench import kernel
+from amazonpay_nb.workbench.claims import Claim, Result
 from amazonpay_nb.workbench.director import Director
-from amazonpay_nb.workbench.hosted_page import HostedPage, display
-from amazonpay_nb.workbench.parameters import PARAMETERS, PRESET, check_injected, check_names, check_values
-from amazonpay_nb.workbench.show import Claim, Result
+from amazonpay_nb.workbench.hosted_page import HostedPage
+from amazonpay_nb.workbench.parameters import check_injected, check_values
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.panels.tabs import Panels
@@ -48,44 +51,54 @@ VARIABLES = {
     "merchant_id": "AMAZON_PAY_MERCHANT_ID",
     "store_id": "AMAZON_PAY_STORE_ID",
 }
-
-_current: "Workbench | None" = None
+# Cell of a notebook -> what closes the workbench that it opened: a cell that runs again replaces its own workbench.
+_opened_by: dict[str, Callable[[], object]] = {}
 
 
 class Workbench:
-    """An open connection to Amazon Pay, with everything that a notebook needs around it; see `open`."""
+    """An open connection to Amazon Pay, with everything that a notebook needs around it; see `open`.
+
+    It closes at the end of a ``with`` block, by `close`, or together with the kernel.
+
+    Attributes:
+        emulator: None on the Sandbox and on live.
+        director: Plays what only the emulator can.
+    """
 
     def __init__(
-        self, environment: str, region: Region, buyer: str, settings: Mapping[str, str], allow_live: bool
-    ) -> None:
-        self.environment, self.region, self.buyer = environment, region, buyer
-        self.currency = settings["currency"] or region.ledger_currencies[0]
-        self.language = settings["language"] or region.default_language
-        self.amount = self.price(settings["amount"])
+        self, environment: str, region: str, buyer: str, *, amount: str | float, currency: str, language: str,
+        merchant_name: str, merchant_color: str, wait_seconds: str | float, allow_live: bool,
+    ) -> None:  # fmt: skip
+        self.environment, self.region, self.buyer = environment, region_of(region), buyer
+        self.currency = currency or self.region.ledger_currencies[0]
+        self.language = language or self.region.default_language
+        self.amount = self.price(amount)
+        self.wait_seconds = float(wait_seconds)
         self.journal = Journal()
-        self._allow_live = allow_live
-        self.wait_seconds = float(settings["wait_seconds"])
-        self._keys: MerchantKeys | None = None
         self.private_key_file: Path | None = None
+        self._allow_live = allow_live
+        self._keys: MerchantKeys | None = None
         self._client: AmazonPayClient | None = None
-        self._temporary = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
-        self._key_folder = Path(self._temporary.name)
+        self._resources = ExitStack()
+        self.close = weakref.finalize(self, self._resources.close)
+        folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
+        self._key_folder = Path(self._resources.enter_context(folder))
         self._random = random.Random(SEED) if environment == "emulator" else None  # noqa: S311 (repeats on purpose)
-        name, color = settings["merchant_name"], settings["merchant_color"]
-        self.emulator = Emulator(region.code, seed=SEED, shop_name=name).start() if environment == "emulator" else None
-        new_token = self._drawn(12) or (lambda: uuid.uuid4().hex)
-        self.shop = Shop(name, color=color, language=self.language, journal=self.journal, new_token=new_token)
-        self.shop.public = self.emulator is None
+        self.emulator: Emulator | None = None
+        if environment == "emulator":
+            self.emulator = self._resources.enter_context(Emulator(region, seed=SEED, shop_name=merchant_name))
         self.director = Director(self.emulator, self.journal)
+        self.shop = Shop(
+            merchant_name, color=merchant_color, language=self.language, journal=self.journal,
+            new_token=self._drawn(12) or (lambda: uuid.uuid4().hex), public=self.emulator is None,
+        )  # fmt: skip
+        self._resources.callback(self.shop.close)
 
-    def close(self) -> None:
-        """Stop the servers; the emulated world is gone."""
-        if self._client:
-            self._client.close()
-        self.shop.close()
-        self._temporary.cleanup()
-        if self.emulator:
-            self.emulator.stop()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         where = {"emulator": "an emulated Amazon Pay in this process"}.get(
@@ -124,8 +137,6 @@ class Workbench:
         if self.emulator:
             self.emulator.register_key(keys.public_pem)
             keys = key_files.with_id(keys, self.emulator.key_id(keys.public_pem))
-        if self._client:
-            self._client.close()
         self._keys, self._client, self.private_key_file = keys, None, private_key_file
         return keys
 
@@ -172,20 +183,21 @@ class Workbench:
                 # The emulator's time stands still: there is nothing to wait for between two attempts.
                 sleep=(lambda seconds: None) if self.emulator else time.sleep,
             )  # fmt: skip
+            self._resources.callback(self._client.close)
         return self._client
 
     def now(self) -> datetime:
         """Return the time at Amazon."""
         return self.client.clock()
 
-    def price(self, amount: str) -> dict[str, str]:
+    def price(self, amount: str | float) -> dict[str, str]:
         """Return an amount in the merchant's currency, as the API wants it.
 
         Raises:
-            ConfigurationError: It has decimals that the currency has not, or is not above zero.
+            ConfigurationError: It has more decimals than the currency, or is not above zero.
         """
         try:
-            text = format_amount(parse_amount(amount, self.currency), self.currency)
+            text = format_amount(parse_amount(str(amount), self.currency), self.currency)
         except ValueError as error:
             why = f"amount={amount!r} cannot be used: {error}."
             raise ConfigurationError(why, advice="Correct the amount.") from None
@@ -231,7 +243,7 @@ class Workbench:
     ) -> HostedPage:  # fmt: skip
         config = button_config(
             signed, merchant_id=self.merchant_id, region=self.region, product_type=product_type,
-            placement=place(json.loads(signed.payload_json), product_type, placement),
+            placement=place(signed.payload, product_type, placement),
             currency=self.currency, environment=self.environment, **{"language": self.language} | look,
         )  # fmt: skip
         attempt.offer(self.script_url, config, start=start, cart=cart)
@@ -285,7 +297,7 @@ class Workbench:
             AssertionError: It does not hold.
         """
         if ok is not None and not ok:
-            display(Claim(name, text, ok))
+            kernel.display(Claim(name, text, ok))
             raise AssertionError(f"{name}: {text}")
         return Claim(name, text, ok)
 
@@ -306,46 +318,42 @@ class Workbench:
 
 
 def open(  # noqa: A001 (read as workbench.open)
-    environment: str = "emulator", region: str = "na", buyer: str = "auto", *, allow_live: bool = False, **settings: str
-) -> Workbench:
-    """Open a workbench; the one that was open before is closed.
+    environment: str = "emulator", region: str = "na", buyer: str = "auto", *, amount: str | float = "14.00",
+    currency: str = "", language: str = "", merchant_name: str = "Emulated Shop", merchant_color: str = OWN_COLOR,
+    wait_seconds: str | float = 300, allow_live: bool = False,
+) -> Workbench:  # fmt: skip
+    """Open a workbench; others that are open stay open.
 
     Args:
         environment: ``emulator``, ``sandbox`` or ``live`` (live also needs ``allow_live=True``).
         region: ``na``, ``eu`` or ``jp``.
         buyer: ``you``, ``script``, or ``auto``: you in a JupyterLab session, a script anywhere else.
-        settings: ``currency``, ``amount``, ``language``, ``wait_seconds``, ``merchant_name``, ``merchant_color``.
+        amount: The usual amount of a charge, in major units; text keeps its decimals.
+        currency: One of the region's ledger currencies; the region's first when empty.
+        language: One of the region's languages, for example ``de_DE``; the region's default when empty.
+        merchant_color: Fills the shop's buttons, as ``#rrggbb``.
+        wait_seconds: How long a cell waits for the buyer.
     Raises:
-        ConfigurationError: A value or name is not allowed; nothing was started.
+        ConfigurationError: A value is not allowed; nothing was started.
     """
-    global _current
-    check_injected(_cells())
-    check_names(settings, PARAMETERS)
-    values = {name: row.default for name, row in PARAMETERS.items()} | PRESET | settings
-    values |= {"environment": environment, "region": region, "buyer": buyer}
-    check_values(values)
+    settings: dict[str, Any] = {
+        "amount": amount, "currency": currency, "language": language, "merchant_name": merchant_name,
+        "merchant_color": merchant_color, "wait_seconds": wait_seconds,
+    }  # fmt: skip
+    check_injected(kernel.cells())
+    check_values({"environment": environment, "region": region, "buyer": buyer} | settings)
     if environment == "live" and not allow_live:
-        raise ConfigurationError("Live moves real money.", advice="Give allow_live=True as well, if you want that.")
+        raise ConfigurationError("Live moves real money.", advice="Pass allow_live=True as well, if you want that.")
     if buyer == "auto":
-        buyer = "you" if _in_jupyterlab() else "script"
+        buyer = "you" if kernel.in_jupyterlab() else "script"
     if buyer == "script" and environment != "emulator":
         raise ConfigurationError(
             "A script cannot play the buyer on Amazon's own pages.", advice='Choose buyer="you" with this environment.'
         )
-    if _current:
-        _current.close()
-    _current = Workbench(environment, region_of(region), buyer, values, allow_live)
-    return _current
-
-
-def _in_jupyterlab() -> bool:
-    # Jupyter Server sets this for the kernels of its sessions; papermill, nbval and nbconvert start kernels without it.
-    return bool(os.environ.get("JPY_SESSION_NAME"))
-
-
-def _cells() -> list[str]:
-    """Return the sources of the cells that have run in this kernel; outside of one there are none."""
-    try:
-        return list(get_ipython().user_ns["In"])  # type: ignore[name-defined]
-    except (NameError, KeyError):
-        return []
+    cell = kernel.cell_id()
+    if close := _opened_by.pop(cell, None):
+        close()
+    wb = Workbench(environment, region, buyer, **settings, allow_live=allow_live)
+    if cell:
+        _opened_by[cell] = wb.close
+    return wb

@@ -10,16 +10,11 @@ from typing import Any, Self
 
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
-from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts
+from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
 
-__all__ = ["RECORD_MIME", "Claim", "Result", "mark"]
+__all__ = ["RECORD_MIME", "Claim", "Result"]
 
 RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
-
-
-def mark(ok: bool) -> str:
-    """Return the sign of a verdict; whoever shows it says the same in words."""
-    return "✓" if ok else "✗"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,20 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 import amazonpay_nb.shop.buyer as scripted_buyer
-from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, BUYER, SHOP_PAGE, SHOP_SERVER, Journal
+from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, BUYER, SHOP_PAGE, SHOP_SERVER
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.loopback import browser_address
 from amazonpay_nb.shop import Arrival, Attempt
+from amazonpay_nb.workbench.kernel import display
 from amazonpay_nb.workbench.show import show
+
+if TYPE_CHECKING:
+    from amazonpay_nb.workbench.bench import Workbench
 
 __all__ = ["STARTS", "HostedPage", "Start"]
 
@@ -50,7 +53,7 @@ STARTS = {
 # What happens in a stay, for the sequence diagram; the arrival follows.
 _POST = (SHOP_PAGE, AMAZON_PAY_PAGES, "POST /checkout/initiate")
 _CHOOSE = (BUYER, AMAZON_PAY_PAGES, "sign in, choose, decide")
-_ORDER = ((BUYER, SHOP_PAGE, "place the order"), (SHOP_PAGE, SHOP_SERVER, "the order, with the chosen delivery"))
+_ORDER = ((BUYER, SHOP_PAGE, "place the order"), (SHOP_PAGE, SHOP_SERVER, "the order, with the chosen shipping option"))
 _REDIRECT = ((SHOP_SERVER, BUYER, "redirect to amazonPayRedirectUrl"), (BUYER, AMAZON_PAY_PAGES, "pay"))
 _CHANGE = (
     (BUYER, SHOP_PAGE, "change the address or the payment method"),
@@ -67,17 +70,6 @@ _EVENTS = {
 _REVIEW_EVENTS = {"ordered": _ORDER, "result": _ORDER + _REDIRECT}
 
 
-class _Bench(Protocol):
-    """What a stay needs to know of its workbench."""
-
-    buyer: str
-    journal: Journal
-    wait_seconds: float
-    emulator: Any
-
-    def now(self) -> datetime: ...
-
-
 class HostedPage:
     """A page that leads the buyer to Amazon, and the wait for the way back.
 
@@ -86,7 +78,9 @@ class HostedPage:
         shown: Whether the page is on the screen.
     """
 
-    def __init__(self, bench: _Bench, attempt: Attempt, url: str, *, start: str = "button", button: str = "Amazon Pay"):
+    def __init__(
+        self, bench: "Workbench", attempt: Attempt, url: str, *, start: str = "button", button: str = "Amazon Pay"
+    ):
         self._bench, self.attempt, self.url = bench, attempt, url
         self._start, self._button = start, button
         self.arrival = attempt.begin_stay()
@@ -124,7 +118,7 @@ class HostedPage:
         Args:
             timeout: Seconds; `wait_seconds` of the run when left out.
             script: For the scripted buyer: what `buyer.approve` takes, or ``ending="cancel"`` or ``"decline"``; on the
-                review page ``change="changePayment"`` or ``"changeAddress"``, else ``delivery="express"``.
+                review page ``change="changePayment"`` or ``"changeAddress"``, else ``shipping="express"``.
         Raises:
             BuyerPageError: Nobody came back in time, or the wait was interrupted.
         """
@@ -159,7 +153,7 @@ class HostedPage:
         for source, target, text in events:
             self._bench.journal.step(source, target, text.format(button=self._button), self._bench.now())
 
-    def _play(self, *, ending: str = "approve", change: str = "", delivery: str = "", **options: Any) -> None:
+    def _play(self, *, ending: str = "approve", change: str = "", shipping: str = "", **options: Any) -> None:
         if self._bench.emulator is None:
             raise BuyerPageError(
                 "A script cannot play the buyer on Amazon's own pages.", advice='Use buyer="you" with this environment.'
@@ -172,14 +166,7 @@ class HostedPage:
             if change:
                 address = scripted_buyer.find_change(address, change, http=browser)
             elif self._start == "review":
-                address = scripted_buyer.place_order(address, delivery, http=browser)
+                address = scripted_buyer.place_order(address, shipping, http=browser)
             if not address.startswith(self.attempt.address("ordered")):
                 address = play[ending](address, http=browser, **options)
             scripted_buyer.arrive(address, http=browser)
-
-
-def display(thing: Any) -> None:
-    """Show something in the middle of a cell."""
-    import IPython.display
-
-    IPython.display.display(thing)  # type: ignore[no-untyped-call]

@@ -2,11 +2,11 @@
 
 import ast
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.shop.colors import OWN_COLOR, check_color
 from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
 
@@ -14,13 +14,11 @@ __all__ = [
     "BUYERS",
     "ENVIRONMENTS",
     "PARAMETERS",
-    "PRESET",
     "Parameter",
     "check_injected",
     "check_names",
     "check_unattended",
     "check_values",
-    "preset",
 ]
 
 ENVIRONMENTS = ("emulator", "sandbox", "live")
@@ -71,11 +69,6 @@ def _check_name(value: str, _: Mapping[str, str]) -> None:
         raise ValueError(f"choose from 1 to {_LONGEST_NAME} characters")
 
 
-def _check_color(value: str, _: Mapping[str, str]) -> None:
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-        raise ValueError("it is no colour of six hexadecimal digits")
-
-
 # As long as merchantMetadata.merchantStoreName may be.
 _LONGEST_NAME = 50
 _OR_EMPTY = "Choose one of these, or leave it empty for the region's own."
@@ -92,25 +85,11 @@ PARAMETERS = {
         Parameter("language", "", check=_check_language, advice=_OR_EMPTY),
         Parameter("wait_seconds", "300", check=_check_seconds, advice="Write a number of seconds, for example 300."),
         Parameter("merchant_name", "Emulated Shop", check=_check_name, advice="Write the name of the shop."),
-        Parameter("merchant_color", "#7a4b2a", check=_check_color, advice="Write for example #7a4b2a."),
+        Parameter(
+            "merchant_color", OWN_COLOR, check=lambda value, _: check_color(value), advice="Write for example #7a4b2a."
+        ),
     )
 }
-
-# Values for the settings that a notebook leaves alone, in place of their defaults; see `preset`.
-PRESET: dict[str, str] = {}
-
-
-def preset(values: Mapping[str, str]) -> None:
-    """Give values for settings that a notebook does not name; they hold for each workbench that it opens.
-
-    The workbench checks them, together with the region and whatever else it is opened with.
-
-    Raises:
-        ConfigurationError: There is no such setting.
-    """
-    check_names(values, PARAMETERS)
-    PRESET.clear()
-    PRESET.update(values)
 
 
 def check_values(values: Mapping[str, object]) -> None:

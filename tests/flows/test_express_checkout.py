@@ -41,7 +41,7 @@ def stay(page: HostedPage, **script: Any) -> Arrival:
 def basket(wb: Workbench, *, product_type: str = "PayAndShip", **fields: Any) -> tuple[Attempt, HostedPage]:
     attempt = wb.shop.new_attempt()
     payload = express_payload(wb.store_id, review_url=attempt.review_url, cancel_url=attempt.cancel_url, **fields)
-    cart = Cart.of("Coffee beans, 1 kg", wb.amount, delivered=product_type == "PayAndShip")
+    cart = Cart.of("Coffee beans, 1 kg", wb.amount, ships=product_type == "PayAndShip")
     return attempt, wb.show_button(attempt, sign_button(payload, wb.keys), product_type=product_type, cart=cart)
 
 
@@ -55,7 +55,7 @@ def reviewed(wb: Workbench, **script: Any) -> tuple[Attempt, CheckoutSession]:
 
 def ordered(wb: Workbench, attempt: Attempt, session: CheckoutSession, intent: str = "Authorize") -> CheckoutSession:
     """Let a buyer place the order, and tell Amazon what it costs."""
-    assert stay(wb.show_review(attempt, session), delivery="express").kind == "ordered"
+    assert stay(wb.show_review(attempt, session), shipping="express").kind == "ordered"
     assert attempt.cart is not None
     return wb.client.update_checkout_session(
         session.checkout_session_id,
@@ -266,7 +266,7 @@ def test_running_a_cell_again_plays_nothing_again(na: Workbench) -> None:
     attempt, page = basket(na)
     first = stay(page)
     review = na.show_review(attempt, na.client.get_checkout_session(first.checkout_session_id))
-    second = stay(review, delivery="express")
+    second = stay(review, shipping="express")
     steps = len(na.journal)
 
     assert (stay(page), stay(review)) == (first, second)
@@ -286,6 +286,6 @@ def test_the_diagram_tells_each_stay_as_it_was(na: Workbench) -> None:
         "back at the review address",
         "change the address or the payment method", "GET /checkout/initiate_auth", "choose another",
         "back at the review address",
-        "place the order", "the order, with the chosen delivery",
+        "place the order", "the order, with the chosen shipping option",
         "redirect to amazonPayRedirectUrl", "pay", "back at the result address",
     ]  # fmt: skip

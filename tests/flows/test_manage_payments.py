@@ -37,8 +37,8 @@ from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench import Workbench
+from amazonpay_nb.workbench.claims import Claim
 from amazonpay_nb.workbench.director import Director
-from amazonpay_nb.workbench.show import Claim
 from tests.emulated import SET_UP, Json, Shop, usd
 from tests.golden import TRANSITIONS, Row
 

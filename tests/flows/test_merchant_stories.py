@@ -17,7 +17,6 @@ from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.words import CHANNELS, INITIATORS, USE_CASES, Payment, payments_of
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.parameters import PARAMETERS
 
 CASES = list(dict.fromkeys(row.use_case for row in USE_CASES))
 CHARGES = [row for row in USE_CASES if row.charge_initiator]
@@ -203,8 +202,7 @@ class TestFork:
 
 def test_where_nothing_can_be_rewound_nothing_is_tried() -> None:
     """On a real environment a plan would move money for good."""
-    settings = {row.name: row.default for row in PARAMETERS.values()}
-    sandbox = Workbench("sandbox", REGIONS["na"], "you", settings, False)
+    sandbox = workbench.open("sandbox", buyer="you")
     tried: list[str] = []
     try:
         answer = fork(sandbox, {"pay": lambda: tried.append("pay")})

@@ -246,7 +246,7 @@ class ButtonPanel(Panel):
 
     def _cart(self, values: Mapping[str, str]) -> Cart:
         price = self._wb.price(values["amount"])
-        return Cart.of(_ARTICLE, price, delivered=values["product_type"] == "PayAndShip")
+        return Cart.of(_ARTICLE, price, ships=values["product_type"] == "PayAndShip")
 
     def offer(self) -> HostedPage:
         """Put the button that the form says on the shop's page and return the page; each time it is another attempt."""

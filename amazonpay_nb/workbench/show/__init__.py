@@ -8,8 +8,7 @@ One content, two forms: `views` turns a thing into blocks, and a block knows bot
 less than the other.  Outputs repeat: nothing here looks at a clock, makes an id or prints a key.
 """
 
-from amazonpay_nb.workbench.claims import RECORD_MIME, Claim, Result
 from amazonpay_nb.workbench.show.blocks import Shown
 from amazonpay_nb.workbench.show.views import show
 
-__all__ = ["RECORD_MIME", "Claim", "Result", "Shown", "show"]
+__all__ = ["Shown", "show"]

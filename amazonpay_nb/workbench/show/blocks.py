@@ -14,7 +14,7 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-__all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "facts"]
+__all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "facts", "mark"]
 
 TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only what cannot be broken is wider
 _INDENT, _GAP = "  ", "  "
@@ -169,6 +169,11 @@ class Shown:
 def facts(caption: str, rows: Sequence[tuple[str, str]]) -> Table:
     """Return a table of names and values; a name without a value is left out."""
     return Table(caption, (), tuple(row for row in rows if row[1]))
+
+
+def mark(ok: bool) -> str:
+    """Return the sign of a verdict; show the same in words beside it."""
+    return "✓" if ok else "✗"
 
 
 def _html_caption(caption: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import singledispatch
 from itertools import groupby
 from typing import Any
@@ -19,8 +19,7 @@ from amazonpay_nb.spec.machine import Actor, Machine, Transition
 from amazonpay_nb.spec.reasons import Retry, retry_advice, state_reason
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import FIELD_NOTES
-from amazonpay_nb.workbench.claims import Claim, mark
-from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts
+from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts, mark
 from amazonpay_nb.workbench.show.notes import is_price, leaves, notes_on
 from amazonpay_nb.workbench.show.rows import table_of
 
@@ -175,7 +174,7 @@ def _possible(machine: Machine, state: str) -> str:
 def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
     if thing and all(isinstance(row, Transition) for row in thing):
         yield from _transitions("Transitions", thing)
-    elif thing and all(isinstance(row, Claim) for row in thing):
+    elif thing and all(_is_claim(row) for row in thing):
         yield _verdicts("Claims", [(claim.ok, claim.text) for claim in thing if claim.ok is not None], reveal)
     elif thing and all(_is_finding(row) for row in thing):
         yield _verdicts("Check", thing, reveal)
@@ -191,6 +190,10 @@ def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
 
 
 _SCALARS = (str, int, float, bool, type(None))
+
+
+def _is_claim(row: Any) -> bool:
+    return is_dataclass(row) and {"id", "text", "ok"} == {field.name for field in fields(row)}
 
 
 def _is_finding(row: Any) -> bool:

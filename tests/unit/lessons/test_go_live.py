@@ -25,7 +25,8 @@ from amazonpay_nb.runs.report import Run, Summary, write_report
 from amazonpay_nb.spec.parity import behavior, behaviors, topics
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.show import Claim, show
+from amazonpay_nb.workbench.claims import Claim
+from amazonpay_nb.workbench.show import show
 
 OWN = [proof for proof in PROOFS if proof.claims]
 

@@ -7,8 +7,7 @@ import pytest
 
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.notebook import Notebook, find_notebooks, for_others, steps, with_values
-from amazonpay_nb.workbench.parameters import PRESET, preset
+from amazonpay_nb.runs.notebook import Notebook, find_notebooks, for_others, steps, with_settings, with_values
 
 SOURCE = """\
 region: str = "na"  # na, eu oder jp – „Länder“
@@ -42,30 +41,25 @@ def test_each_step_begins_with_its_heading_and_leads_to_no_other_notebook(path: 
     assert not [line for line in headings if line.startswith(("# ", "## ", "### "))]
 
 
-def test_a_setting_of_the_workbench_is_given_by_a_cell_that_can_be_run() -> None:
-    """It is the first one, and none of the page that is shown."""
+def test_a_setting_of_the_workbench_is_given_where_it_is_opened() -> None:
+    """The cell says what it is opened with; what the notebook names stands among its parameters."""
     (path,) = find_notebooks(["01"])
     document = for_others(Notebook.read(path), {"merchant_name": "Corner Shop", "region": "eu"})
-    first = next(cell for cell in document.cells if cell.cell_type == "code")
-    assert first.metadata.tags == ["remove-cell"]
-    try:
-        exec(first.source, {})  # noqa: S102 (a cell of ours)
-        assert PRESET == {"merchant_name": "Corner Shop"}
-    finally:
-        PRESET.clear()
+    parameters, cell = (cell for cell in document.cells if cell.cell_type == "code" and "region" in cell.source)
+    assert 'region: str = "eu"' in parameters.source
+    assert "merchant_name='Corner Shop')" in cell.source
 
 
 def test_a_setting_is_checked_with_the_region_that_a_workbench_is_opened_in() -> None:
     """Pounds are possible in Europe, and in North America they are refused."""
-    preset({"currency": "GBP"})
-    try:
-        wb = workbench.open(region="eu", buyer="script")
-        assert wb.amount == {"amount": "14.00", "currencyCode": "GBP"}
-        wb.close()
-        with pytest.raises(ConfigurationError, match="'GBP' is not a ledger currency of this region"):
-            workbench.open(region="na", buyer="script")
-    finally:
-        PRESET.clear()
+    cell = with_settings('wb = workbench.open("emulator", region)  # opens\nwb', {"currency": "GBP"})
+    assert cell == "wb = workbench.open('emulator', region, currency='GBP')  # opens\nwb"
+    names = {"workbench": workbench, "region": "eu"}
+    exec(cell, names)  # noqa: S102 (the presenter's cell)
+    assert names["wb"].amount == {"amount": "14.00", "currencyCode": "GBP"}  # type: ignore[attr-defined]
+    names["wb"].close()  # type: ignore[attr-defined]
+    with pytest.raises(ConfigurationError, match="'GBP' is not a ledger currency of this region"):
+        exec(cell, {"workbench": workbench, "region": "na"})  # noqa: S102
 
 
 async def play() -> tuple[workbench.Workbench, str]:

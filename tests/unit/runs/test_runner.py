@@ -28,7 +28,7 @@ from amazonpay_nb.spec.reasons import OPERATION_REASONS, REASONS
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.simulations import CARDS
 from amazonpay_nb.spec.states import MACHINES
-from amazonpay_nb.workbench.show import RECORD_MIME
+from amazonpay_nb.workbench.claims import RECORD_MIME
 from docs import regenerate
 
 PARAMETERS = (

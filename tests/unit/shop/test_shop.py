@@ -10,7 +10,7 @@ import pytest
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop, delivery_specifications
 from amazonpay_nb.shop.buyer import find_change, place_order, read_page
-from amazonpay_nb.shop.cart import DELIVERIES, DELIVERY_COUNTRIES, Line
+from amazonpay_nb.shop.cart import SHIPPING_COUNTRIES, SHIPPING_OPTIONS, Line
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.regions import REGIONS
 
@@ -61,9 +61,9 @@ def attempt(shop: Shop) -> Attempt:
 @pytest.mark.parametrize("currency", sorted({c for row in REGIONS.values() for c in row.ledger_currencies}))
 def test_an_order_costs_its_articles_and_its_delivery_exactly(currency: str) -> None:
     """The sum is that of the decimals, in the currency's own number of places."""
-    cart = Cart.of("Coffee beans", usd("3", currency), quantity=3).with_delivery("express")
+    cart = Cart.of("Coffee beans", usd("3", currency), quantity=3).with_shipping("express")
 
-    express = DELIVERIES[currency][1].cost
+    express = SHIPPING_OPTIONS[currency][1].cost
     assert Decimal(cart.total["amount"]) == 9 + express
     assert ("." in cart.total["amount"]) == (currency != "JPY")
     assert cart.total["currencyCode"] == currency
@@ -74,16 +74,16 @@ def test_decimals_that_a_float_gets_wrong_add_up() -> None:
     cart = Cart("USD", (Line("Sample", 3, Decimal("0.10")),), "standard")
 
     assert (cart.goods, cart.total) == (usd("0.30"), usd("0.30"))
-    assert str(cart) == "3 × Sample: 0.30 USD\nDelivery: Standard, three to five days: 0.00 USD\nTotal: 0.30 USD"
+    assert str(cart) == "3 × Sample: 0.30 USD\nShipping: Standard, three to five days: 0.00 USD\nTotal: 0.30 USD"
 
 
 def test_what_is_not_sent_has_no_delivery() -> None:
     """A digital article has no choices and no added cost."""
-    cart = Cart.of("Ride", usd("14.00"), delivered=False)
+    cart = Cart.of("Ride", usd("14.00"), ships=False)
 
-    assert (cart.deliveries, cart.chosen, cart.total) == ((), None, usd("14.00"))
+    assert (cart.shipping_options, cart.chosen, cart.total) == ((), None, usd("14.00"))
     with pytest.raises(ValueError, match="'express' is not offered; choose nothing"):
-        cart.with_delivery("express")
+        cart.with_shipping("express")
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -91,7 +91,7 @@ def test_the_shop_names_the_countries_it_delivers_to(region: str) -> None:
     """A whole country is an empty object."""
     restrictions = delivery_specifications(region)["addressRestrictions"]
 
-    assert restrictions == {"type": "Allowed", "restrictions": {country: {} for country in DELIVERY_COUNTRIES[region]}}
+    assert restrictions == {"type": "Allowed", "restrictions": {country: {} for country in SHIPPING_COUNTRIES[region]}}
 
 
 # --- The review page --------------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ def test_the_review_page_says_where_to_how_and_how_much(attempt: Attempt) -> Non
     assert page.count("<h1") == 1
     form, _ = read_page(page)
     assert form is not None
-    assert (form.options["delivery"], form.fields["delivery"], form.buttons) == (
+    assert (form.options["shipping"], form.fields["shipping"], form.buttons) == (
         ["standard", "express"],
         "standard",
         ["order"],
@@ -135,7 +135,7 @@ def test_each_change_leads_to_amazon_with_the_session(attempt: Attempt) -> None:
 
 def test_an_order_without_an_address_has_no_address_to_change(attempt: Attempt) -> None:
     """With `PayOnly` there is one change button, and nothing is delivered."""
-    attempt.ask(SCRIPT, Review.of(session(shippingAddress=None)), Cart.of("Ride", usd("14.00"), delivered=False))
+    attempt.ask(SCRIPT, Review.of(session(shippingAddress=None)), Cart.of("Ride", usd("14.00"), ships=False))
 
     assert "Deliver to" not in httpx.get(attempt.order_url).text
     with pytest.raises(BuyerPageError, match=r"(?s)does not offer changeAddress.*It offers changePayment"):
@@ -173,21 +173,21 @@ def test_an_order_goes_straight_on_when_amazon_knows_its_amount(attempt: Attempt
     """What the session holds is final: the delivery can no longer be chosen, and the button leads to Amazon."""
     attempt.ask(SCRIPT, Review.of(session(webCheckoutDetails={"amazonPayRedirectUrl": REDIRECT}, constraints=[])))
 
-    assert 'name="delivery"' not in httpx.get(attempt.order_url).text
+    assert 'name="shipping"' not in httpx.get(attempt.order_url).text
     assert place_order(attempt.order_url) == REDIRECT
-    with pytest.raises(BuyerPageError, match="does not offer delivery='express'"):
+    with pytest.raises(BuyerPageError, match="does not offer shipping='express'"):
         place_order(attempt.order_url, "express")
 
 
-@pytest.mark.parametrize("form", [{}, {"delivery": "pigeon"}])
+@pytest.mark.parametrize("form", [{}, {"shipping": "pigeon"}])
 def test_a_delivery_that_is_not_offered_is_no_order(attempt: Attempt, form: dict[str, str]) -> None:
     """The page comes again and says what is wrong."""
     answer = httpx.post(attempt.order_url, data=form)
 
     assert answer.status_code == 400
-    assert read_page(answer.text)[1] == "Choose one of the deliveries."
+    assert read_page(answer.text)[1] == "Choose a delivery option."
     assert not attempt.arrival.done()
-    with pytest.raises(BuyerPageError, match=r"(?s)does not offer delivery='pigeon'.*It offers standard, express"):
+    with pytest.raises(BuyerPageError, match=r"(?s)does not offer shipping='pigeon'.*It offers standard, express"):
         place_order(attempt.order_url, "pigeon")
 
 

@@ -1,11 +1,15 @@
 """What a notebook opens: every wrong input ends with one message, before anything is sent."""
 
 import asyncio
+import gc
+import inspect
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+import jupyter_client
 import pytest
 
 from amazonpay_nb import workbench
@@ -21,6 +25,7 @@ from amazonpay_nb.errors import BuyerPageError, ConfigurationError
 from amazonpay_nb.signing.keys import generate, save
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.bench import VARIABLES
+from amazonpay_nb.workbench.parameters import PARAMETERS
 
 
 @pytest.fixture
@@ -39,13 +44,107 @@ def wb() -> Iterator[Workbench]:
         ({"environment": "sandbox", "buyer": "script"}, 'buyer="you"'),
         ({"region": "uk"}, "na, eu, jp"),
         ({"amount": "14.005"}, "too many decimals"),
-        ({"regoin": "eu"}, "Did you mean region"),
+        ({"amount": 14.005}, "too many decimals"),
+        ({"wait_seconds": 0}, "3600 seconds"),
     ],
 )
 def test_a_wrong_value_starts_nothing(given: dict[str, str], message: str) -> None:
     """The message names the parameter and what it may be."""
     with pytest.raises(ConfigurationError, match=f"(?s){message}"):
         workbench.open(**given)  # type: ignore[arg-type]
+
+
+def test_every_parameter_is_a_keyword_with_the_same_default() -> None:
+    """An editor completes it, and Python itself refuses a misspelt one."""
+    keywords = inspect.signature(workbench.open).parameters
+    defaults = {name: str(row.default) for name, row in keywords.items() if name != "allow_live"}
+    assert defaults == {row.name: row.default for row in PARAMETERS.values()}
+    with pytest.raises(TypeError, match="regoin"):
+        workbench.open(regoin="eu")  # type: ignore[call-arg]
+
+
+def test_numbers_are_taken_as_numbers() -> None:
+    """Text and number say the same."""
+    with workbench.open(amount=14.5, wait_seconds=20) as wb:
+        assert (wb.amount, wb.wait_seconds) == ({"amount": "14.50", "currencyCode": "USD"}, 20.0)
+        assert wb.price(2) == {"amount": "2.00", "currencyCode": "USD"}
+
+
+def answers(wb: Workbench) -> bool:
+    try:
+        return httpx.get(wb.shop.account_url).is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_several_are_open_and_each_closes_with_its_block() -> None:
+    """A second one leaves the first alone, and closing twice does no harm."""
+    with workbench.open() as first:
+        with workbench.open() as second:
+            assert answers(first)
+            assert answers(second)
+        assert answers(first)
+        assert not answers(second)
+        second.close()
+    assert not answers(first)
+
+
+def test_who_is_forgotten_is_closed() -> None:
+    """Its servers, its key file and its connections go with it."""
+    wb = workbench.open()
+    wb.set_up_keys()
+    path, url = wb.private_key_file, wb.shop.account_url
+    assert path is not None
+    assert path.exists()
+    del wb
+    gc.collect()
+    assert not path.exists()
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url)
+
+
+CELL = """
+from amazonpay_nb import workbench
+
+wb = workbench.open()
+wb
+"""
+ASK = "import httpx\nprint(httpx.get(first.shop.account_url).status_code)"
+
+
+def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
+    """Jupyter keeps what a cell displayed, so nobody else would ever close it."""
+    manager = jupyter_client.KernelManager()
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(60)
+
+        def run(code: str, cell: str) -> str:
+            content = {
+                "code": code,
+                "silent": False,
+                "store_history": True,
+                "user_expressions": {},
+                "allow_stdin": False,
+            }
+            message = client.session.msg("execute_request", content, metadata={"cellId": cell})
+            client.shell_channel.send(message)
+            printed = ""
+            while (heard := client.get_iopub_msg(60))["content"].get("execution_state") != "idle":
+                printed += heard["content"].get("text", "") + heard["content"].get("ename", "")
+            return printed
+
+        assert run(CELL, "a") == run("first = wb", "b") == run(CELL, "c") == ""
+        assert run(ASK, "d") == "200\n"
+        assert run(CELL, "c") == ""
+        assert run(ASK, "d") == "200\n"
+        assert run(CELL, "a") == ""
+        assert run(ASK, "d") == "ConnectError"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def test_without_keys_there_is_no_client(wb: Workbench) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from amazonpay_nb import workbench
 from amazonpay_nb.client.journal import SHOP_PAGE, SHOP_SERVER, Exchange, Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import (
@@ -23,7 +24,6 @@ from amazonpay_nb.errors import (
 )
 from amazonpay_nb.signing import Algorithm, canonical_request, format_date, string_to_sign
 from amazonpay_nb.spec.reasons import REASONS, Retry
-from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.diagram import FORMS, DiagramPanel
 from amazonpay_nb.workbench.panels.errors import ErrorPanel, explain, next_calls
@@ -32,16 +32,13 @@ from amazonpay_nb.workbench.panels.slips import SLIPS, diagnose
 from amazonpay_nb.workbench.panels.static import render, static
 from amazonpay_nb.workbench.panels.view import choose
 from amazonpay_nb.workbench.panels.wire import LAST, LOOKS, WirePanel, request_of
-from amazonpay_nb.workbench.parameters import PARAMETERS
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 def played() -> Workbench:
     """A run that ends in a decline."""
-    # Not workbench.open: it would close the workbench of another run.
-    settings = {name: row.default for name, row in PARAMETERS.items()}
-    wb = Workbench("emulator", REGIONS["na"], "script", settings, allow_live=False)
+    wb = workbench.open(buyer="script")
     wb.set_up_keys()
     arrival = asyncio.run(wb.play_set_up())
     permission = wb.client.complete_checkout_session(arrival.checkout_session_id).charge_permission_id

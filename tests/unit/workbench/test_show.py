@@ -30,7 +30,8 @@ from amazonpay_nb.spec.reasons import REASONS, STATE_REASONS
 from amazonpay_nb.spec.requests import BODIES, ButtonPayload, Price, SignInPayload
 from amazonpay_nb.spec.states import CHARGE, MACHINES, REFUND
 from amazonpay_nb.spec.words import FIELD_NOTES
-from amazonpay_nb.workbench.show import RECORD_MIME, Claim, Result, Shown, show
+from amazonpay_nb.workbench.claims import RECORD_MIME, Claim, Result
+from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import TEXT_WIDTH
 
 PERSON = {
