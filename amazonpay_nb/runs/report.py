@@ -18,7 +18,7 @@ from nbconvert.exporters.html import HTMLExporter
 from traitlets.config import Config
 
 from amazonpay_nb.runs.notebook import title_of, with_pictures_from
-from amazonpay_nb.workbench.show import Claim
+from amazonpay_nb.workbench.claims import Claim
 
 __all__ = ["Run", "RunObject", "Summary", "notebook_page", "write_report", "write_whole"]
 
