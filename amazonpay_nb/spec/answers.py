@@ -98,7 +98,7 @@ class ChargePermission(Resource):
 
 
 class Charge(Resource):
-    """One payment: authorised, then captured or canceled."""
+    """One payment: authorized, then captured or canceled."""
 
     charge_id: str
     charge_permission_id: str

@@ -34,10 +34,14 @@ def read(name: str) -> dict[str, Any]:
         raise DataError(f"{name}: {error}") from None
 
 
-def named(table: dict[str, Any], *groups: str, key: str = "name") -> dict[str, Any]:
-    """Return a table in which each row of the *groups* holds its own name under *key*."""
-    rows = {group: {name: row | {key: name} for name, row in table[group].items()} for group in groups}
-    return table | rows
+def named(table: dict[str, Any], **keys: str) -> dict[str, Any]:
+    """Return a table in which the rows of some groups hold their own names.
+
+    Args:
+        keys: Group → the field of its rows that takes the name.
+    """
+    groups = ((group, key, table[group].items()) for group, key in keys.items())
+    return table | {group: {name: row | {key: name} for name, row in rows} for group, key, rows in groups}
 
 
 def as_kind(name: str, table: Any, kind: type[T]) -> T:

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 RETURN_PARAMETER = "amazonCheckoutSessionId"
-# What the guide prints for the Mobile SDK's app and universal links.
+# The name that the guide prints for the Mobile SDK's app and universal links.
 MOBILE_RETURN_PARAMETER = "CheckoutSessionId"
 # What a stay works on: a Checkout Session, or a plain sign-in, which is no object of the API and leaves none behind.
 CHECKOUT_SESSION, SIGN_IN = "Checkout Session", "Sign-in"
@@ -94,7 +94,7 @@ class _File:
     questions: dict[str, Question]
 
 
-_FILE = as_kind("flows.toml", named(read("flows.toml"), "flows", "questions"), _File)
+_FILE = as_kind("flows.toml", named(read("flows.toml"), flows="name", questions="name"), _File)
 FLOWS, PAGES, QUESTIONS = _FILE.flows, _FILE.pages, tuple(_FILE.questions.values())
 
 

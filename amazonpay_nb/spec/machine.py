@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Actor(StrEnum):
-    """Who causes a transition."""
+    """The party that causes a transition."""
 
     MERCHANT = "merchant"
     BUYER = "buyer"
@@ -90,7 +90,7 @@ class Machine:
     """An immutable set of rows; the current state lives in the object, never here.
 
     Attributes:
-        followed: The triggers that another object's row pulls, which nobody pulls by themselves.
+        followed: The triggers that a row of another machine pulls; `allowed` leaves them out.
     """
 
     def __init__(self, name: str, rows: tuple[Transition, ...]) -> None:
@@ -128,7 +128,7 @@ class Machine:
             raise NotAllowed(self, state, trigger) from None
 
     def allowed(self, state: str, actor: Actor) -> tuple[Transition, ...]:
-        """Return what *actor* may do with the object in *state*, without what reaches it by way of another object."""
+        """Return the rows that *actor* may take in *state*, without those that follow from another object's row."""
         rows = (row for row in self.rows if row.source == state and row.actor == actor)
         return tuple(row for row in rows if row.trigger not in self.followed)
 

@@ -63,10 +63,10 @@ class Operation:
         title: The documented name; also the trigger in `spec.states`.
         path: After the host and the environment segment; ``{id}`` stands for the object's id.
         success: HTTP status when the work is done.
-        pending: HTTP status when it is accepted but not done; 0 where that cannot be.
+        pending: HTTP status when it is accepted but not done yet; 0 where that does not happen.
         body: Name of the request model in `spec.requests`, "" for none.
         acts_on: The machine whose state decides whether the call is possible, "" for reading calls.
-        secret_id: Whether the id in the path opens somebody's data to whoever knows it.
+        secret_id: Whether knowing the id in the path is enough to read a buyer's data.
     """
 
     name: str
@@ -128,7 +128,7 @@ class Throttle:
     """How often one merchant account may call one operation.
 
     Attributes:
-        operation: Camel case, as in `OPERATIONS`; a few rows are of operations outside this package.
+        operation: Camel case, as in `OPERATIONS`; a few rows are for operations outside this package.
         sandbox: None where the operation has no quota there.
     Spec: "API throttling limits".
     """

@@ -34,14 +34,14 @@ class Region:
 
     @property
     def default_language(self) -> str:
-        """What the pages speak where nothing else is asked for."""
+        """The language of the pages where no other is asked for."""
         return self.languages[0]
 
 
 @with_config(STRICT)
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """What money may look like; amounts are in major units, and ``regions.toml`` describes the fields."""
+    """The limits of one currency in major units; ``regions.toml`` describes the fields."""
 
     code: str
     decimals: int
@@ -60,7 +60,7 @@ class _File:
     currencies: dict[str, Currency]
 
 
-_FILE = as_kind("regions.toml", named(read("regions.toml"), "regions", "currencies", key="code"), _File)
+_FILE = as_kind("regions.toml", named(read("regions.toml"), regions="code", currencies="code"), _File)
 REGIONS, CURRENCIES = _FILE.regions, _FILE.currencies
 # A shipping address in the form that each region asks for.  [emulator-only]
 EXAMPLE_ADDRESSES = {row.code: dict(row.example_address) for row in REGIONS.values()}

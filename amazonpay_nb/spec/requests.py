@@ -73,7 +73,7 @@ class Price(Strict):
 
 
 class WebCheckoutDetails(Strict):
-    """Where the buyer is sent."""
+    """The addresses that the buyer is sent to."""
 
     checkout_review_return_url: ReturnAddress | None = None
     checkout_result_return_url: ReturnAddress | None = None

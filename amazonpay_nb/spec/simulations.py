@@ -3,9 +3,9 @@
 Amazon's own table of codes could not be read in full, so rows of weaker evidence say so; in the emulator, this file is
 the whole vocabulary. A code overrides the card.
 
-Some documented refusals have no cause in an emulator: its account is always active, its machines do not fail. So that
-they can be met all the same, their reason codes are simulation codes of the emulator: `ANYWHERE` at any operation,
-others as rows of one.
+An emulator has no cause for some documented refusals: its account is always active, its machines do not fail. To make
+them testable, it takes their reason codes as simulation codes: those of `ANYWHERE` for any operation, others as rows
+of one.
 """
 
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ class Simulation:
         later_state: State it moves to by itself, or None.
         later_reason: ``statusDetails`` reason of the last state that the simulation leads to, or None.
         delay_seconds: How long after the call the later state is reached.
-        note: What is worth knowing, or "".
+        note: A remark, or "".
     Spec: "Sandbox simulations".
     """
 
@@ -208,7 +208,7 @@ _SIMULATION_ROWS = (
 
 SIMULATIONS: dict[tuple[str, str], Simulation] = {(row.operation, row.code): row for row in _SIMULATION_ROWS}
 
-# Refusals of any operation that an emulator has no cause for; it gives them where it is asked to.  [emulator-only]
+# Refusals of any operation that an emulator has no cause for; it gives them on request.  [emulator-only]
 ANYWHERE = (
     "InvalidAPIVersion", "InvalidAccountStatus", "RequestNotSupported", "RequestTimeout", "TLSVersionNotSupported",
     "InternalServerError", "ServiceUnavailable",

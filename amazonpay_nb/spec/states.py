@@ -53,7 +53,7 @@ _INTERRUPTIONS = (
     ("MFAFailed", "Fail the challenge", BUYER),
     ("ChargeInProgress", "A charge uses the whole limit", AMAZON),
 )
-# What is canceled, rather than closed, takes its open charges with it.  [inferred from ChargePermissionCanceled]
+# A cancellation, unlike a closing, also cancels the open charges.  [inferred from ChargePermissionCanceled]
 _CANCEL_CHARGES = (FollowUp("Charge", "Close Charge Permission"),)
 _CLOSURES = (
     ("MerchantCanceled", "Cancel in Seller Central", AMAZON, _CANCEL_CHARGES),
@@ -92,7 +92,7 @@ CHARGE_PERMISSION = Machine(
 )
 
 _DECLINES = ("SoftDeclined", "HardDeclined", "AmazonRejected", "ProcessingFailure", "TransactionTimedOut")
-# A hard decline says that the payment method itself is not usable any more.
+# After a hard decline the payment method itself can no longer be used.
 _AFTER_DECLINE = {"HardDeclined": (FollowUp("Charge Permission", "Payment method refused by the bank"),)}
 
 CHARGE = Machine(

@@ -70,7 +70,7 @@ class _File:
 
 def _load() -> _File:
     """Return the file, in which the names of tables are codes, use cases and payments."""
-    table = named(read("words.toml"), "initiators", "channels", key="code")
+    table = named(read("words.toml"), initiators="code", channels="code")
     for use_case, payments in table["use_cases"].items():
         for payment, row in payments.items():
             row |= {"use_case": use_case, "payment": payment}

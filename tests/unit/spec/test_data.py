@@ -74,6 +74,8 @@ def test_an_operation_that_does_not_exist_is_refused() -> None:
          "words.toml, initiators, CITU: unknown key 'stand_for'; did you mean 'stands_for'?"),
         ("flows.toml", ("notebook = ", "notebok = "), "import amazonpay_nb.spec.flows",
          "flows.toml, flows, sign-in: unknown key 'notebok'; did you mean 'notebook'?"),
+        ("notifications.toml", ("copies = ", "copys = "), "import amazonpay_nb.spec.notifications",
+         "notifications.toml, drills, duplicate: unknown key 'copys'; did you mean 'copies'?"),
         ("parity/refund.toml", ("sentence = ", "sentense = "), _READ_ALL,
          "parity/refund.toml, always-async: unknown key 'sentense'; did you mean 'sentence'?"),
         ("parity/refund.toml", ('source = "api/refund"', 'source = "api/refnd"'), _READ_ALL,
