@@ -33,12 +33,13 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Part, View, choose
 from amazonpay_nb.workbench.panels.wire import without_port
+from amazonpay_nb.workbench.show.blocks import Foreign
 from amazonpay_nb.workbench.show.notes import annotated
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["COLORS", "Advice", "ButtonPanel", "ButtonPicture", "PayloadField", "questions", "route"]
+__all__ = ["COLORS", "Advice", "ButtonPanel", "PayloadField", "questions", "route"]
 
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
 COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
@@ -91,29 +92,6 @@ class PayloadField:
     field: str
     value: str
     says: str
-
-
-@dataclass(frozen=True, slots=True)
-class ButtonPicture:
-    """How the button looks, where no script may draw it."""
-
-    text: str
-    color: str
-    language: str
-    placement: str
-
-    def __repr__(self) -> str:
-        return f"[ {self.text} ]  {self._look}"
-
-    def _repr_html_(self) -> str:
-        back, ink = COLORS[self.color]
-        shape = "display:inline-block;padding:.7em 3em;border:1px solid #0006;border-radius:8px;font-weight:600"
-        style = f"{shape};background:{back};color:{ink}"
-        return f'<p><span style="{style}">{escape(self.text)}</span></p><p>{escape(self._look)}</p>'
-
-    @property
-    def _look(self) -> str:
-        return f"{self.color}, {self.language}, placement {self.placement}"
 
 
 class ButtonPanel(Panel):
@@ -212,8 +190,7 @@ class ButtonPanel(Panel):
             text = f"{signed.algorithm}\n(64 hexadecimal digits: the SHA-256 of the payload)"
         yield Part(text, title="The string to sign")
         yield Part(repr(signed), title="What checkout.js gets")
-        look = (values["color"], values["language"], values["placement"])
-        yield ButtonPicture(button_text(values["product_type"]), *look)
+        yield _picture(button_text(values["product_type"]), values)
 
     # --- What can be done ---------------------------------------------------------------------------------------------
 
@@ -292,6 +269,15 @@ def _no_amount(flow: Flow) -> str:
         return ""
     rule = f", and the payload must not hold {_CHARGE_AMOUNT}" if _CHARGE_AMOUNT in flow.forbidden else ""
     return f"Nothing is bought{rule}."
+
+
+def _picture(text: str, values: Mapping[str, str]) -> Foreign:
+    """Return how the button looks, where no script may draw it."""
+    look = f"{values['color']}, {values['language']}, placement {values['placement']}"
+    back, ink = COLORS[values["color"]]
+    shape = "display:inline-block;padding:.7em 3em;border:1px solid #0006;border-radius:8px;font-weight:600"
+    html = f'<p><span style="{shape};background:{back};color:{ink}">{escape(text)}</span></p><p>{escape(look)}</p>'
+    return Foreign("", f"[ {text} ]  {look}", html)
 
 
 def _plain(value: Any) -> str:

@@ -1,6 +1,6 @@
 """The payment desk: charge, capture, cancel, refund, close, and what became of the money."""
 
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import complete_set_up, months, repair_payload
-from amazonpay_nb.client.ledger import COLUMNS, movements
+from amazonpay_nb.client.ledger import ledger, totals
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NotAllowed
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount
@@ -132,19 +132,11 @@ class Desk(CallPanel):
         return Bars("Monthly limit of this wallet", bars or [Bar("used", Decimal(0), limit, whole)])
 
 
-def _money(exchanges: Iterable[Exchange]) -> Iterator[Any]:
+def _money(exchanges: Sequence[Exchange]) -> Iterator[Any]:
     """Yield where the money is in each currency, then every movement."""
-    sums: dict[str, dict[str, Decimal]] = {}
-    lines = []
-    for move in movements(exchanges):
-        total = sums.setdefault(move.currency, dict.fromkeys((*COLUMNS, "balance"), Decimal(0)))
-        for column, amount in move.change.items():
-            total[column] += amount
-        total["balance"] = total["captured"] - total["refunded"]
-        amounts = (f"{amount:f}" for amount in (*move.change.values(), total["balance"]))
-        lines.append(Line(move.operation, move.object_id, move.currency, *amounts))
-    for currency, total in sums.items():
-        words = {name: f"{format_amount(amount, currency)} {currency}" for name, amount in total.items()}
-        full = max(total.values())
-        yield Bars("Where the money is", [Bar(name, amount, full, words[name]) for name, amount in total.items()])
+    for currency, sums in totals(exchanges).items():
+        words = {name: f"{format_amount(amount, currency)} {currency}" for name, amount in sums.items()}
+        full = max(sums.values())
+        yield Bars("Where the money is", [Bar(name, amount, full, words[name]) for name, amount in sums.items()])
+    lines = [Line(*row) for row in ledger(exchanges).itertuples(index=False, name=None)]
     yield Part(lines, title="Ledger") if lines else "No money has moved yet."

@@ -1,31 +1,17 @@
 """The diagram panel: the run so far as a sequence diagram, which grows while the run goes on."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from amazonpay_nb.client.sequence import SequenceDiagram
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.show.blocks import Foreign
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["FORMS", "DiagramPanel", "Picture"]
+__all__ = ["FORMS", "DiagramPanel"]
 
 FORMS = {"picture": "Picture", "text": "Text", "mermaid": "Mermaid source"}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Picture:
-    """A diagram as something to show: a picture where there are pictures, else its text."""
-
-    diagram: SequenceDiagram
-
-    def __repr__(self) -> str:
-        return self.diagram.text()
-
-    def _repr_html_(self) -> str:
-        return self.diagram.svg()
 
 
 class DiagramPanel(Panel):
@@ -50,7 +36,8 @@ class DiagramPanel(Panel):
         """Return the diagram as it is now."""
         diagram = self._journal.diagram()
         form = choose([self._field], chosen)["form"]
-        body = diagram.text() if form == "text" else diagram.mermaid() if form == "mermaid" else Picture(diagram)
+        picture = Foreign("", diagram.text(), diagram.svg())
+        body = picture if form == "picture" else diagram.text() if form == "text" else diagram.mermaid()
         return View("The run so far", (body,), (self._field,))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:

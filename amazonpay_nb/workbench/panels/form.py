@@ -50,11 +50,10 @@ class Form:
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy = self._rendering = False
         self._head, self._page = _html(_JUPYTER), _html(_JUPYTER)
-        self._answer = _scrollable("amazonpay-said")
+        self._answer = _html(_JUPYTER, "amazonpay-said", tabbable=True)
         self._body, self._choices, self._buttons = w.VBox(), w.VBox(), w.VBox()
         middle = [self._choices, self._body] if fields_first else [self._body, self._choices]
-        panel = w.VBox([self._head, *middle, self._buttons, self._answer])
-        panel.add_class("amazonpay-panel")
+        panel = _classified(w.VBox([self._head, *middle, self._buttons, self._answer]), "amazonpay-panel")
         self.box = w.VBox([panel, self._page])
         self.render()
 
@@ -85,7 +84,8 @@ class Form:
     def _show_body(self, things: Sequence[object]) -> None:
         # A widget for each, and what stays the same is left alone.
         parts = list(self._body.children)
-        parts = [*parts, *(_scrollable("amazonpay-body") for _ in things[len(parts) :])][: len(things)]
+        new = [_html(_JUPYTER, "amazonpay-body", tabbable=True) for _ in things[len(parts) :]]
+        parts = [*parts, *new][: len(things)]
         for part, thing in zip(parts, things, strict=True):
             _set(part, _wrapping(render([thing]).html))
         _put(self._body, parts)
@@ -149,9 +149,7 @@ class _FieldRow:
 
     def __init__(self, field: Field, changed: Callable[[object], None]) -> None:
         self.input, self._help, self._secret = _input(field), _html("amazonpay-hint"), field.secret
-        self.input.add_class(f"amazonpay-field-{field.name}")
-        if field.secret:
-            self.input.add_class("amazonpay-secret")
+        _classified(self.input, f"amazonpay-field-{field.name}", *(["amazonpay-secret"] if field.secret else []))
         self.input.observe(changed, "value")
         self.box = _row(self.input, *([_upload(field, self.input)] if field.upload else []), self._help)
 
@@ -173,8 +171,8 @@ class _ActionRow:
     """An action: its button, and why it is possible or not."""
 
     def __init__(self, action: Action, press: Callable[[str], object]) -> None:
-        self.button = w.Button(layout=w.Layout(width="auto", min_width="12em"))
-        self.button.add_class(f"amazonpay-action-{action.name}")
+        button = w.Button(layout=w.Layout(width="auto", min_width="12em"))
+        self.button = _classified(button, f"amazonpay-action-{action.name}")
         self.button.on_click(lambda _: press(action.name))
         self._reason = _html("amazonpay-hint")
         self.box = _row(self.button, self._reason)
@@ -213,32 +211,27 @@ def _upload(field: Field, target: Any) -> Any:
             change["owner"].value = ()
 
     button = w.FileUpload(description=f"Upload a {field.name.replace('_', ' ')}", layout=w.Layout(width="max-content"))
-    button.add_class("amazonpay-upload")
     button.observe(put, "value")
-    return button
+    return _classified(button, "amazonpay-upload")
 
 
 def _labels(field: Field) -> tuple[tuple[str, str], ...]:
     return tuple((option.caption, option.value) for option in field.possible)
 
 
-def _html(*classes: str) -> Any:
-    made = w.HTML()
-    for name in classes:
-        made.add_class(name)
-    return made
-
-
-def _scrollable(name: str) -> Any:
-    part = _html(_JUPYTER, name)
-    part.tabbable = True  # a wide table is scrolled by keyboard, too
-    return part
+def _html(*classes: str, tabbable: bool | None = None) -> Any:
+    # What is tabbable can be scrolled by keyboard, as a wide table has to be.
+    return _classified(w.HTML(tabbable=tabbable), *classes)
 
 
 def _row(*children: Any) -> Any:
-    row = w.HBox(children)
-    row.add_class("amazonpay-row")
-    return row
+    return _classified(w.HBox(children), "amazonpay-row")
+
+
+def _classified(widget: Any, *classes: str) -> Any:
+    for name in classes:
+        widget.add_class(name)
+    return widget
 
 
 def _wrapping(html: str) -> str:

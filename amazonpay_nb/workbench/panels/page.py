@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -190,28 +191,20 @@ class PagePanel(Panel):
         It ends when the buyer is back, when the time is over, or when another visit has begun.
         """
         page, end = self.opened(), time.monotonic() + self._wb.wait_seconds
-        while page is self.page:
+        while page is self.page and not self.late:
             left = end - time.monotonic()
-            try:
+            with suppress(TimeoutError):
                 page.arrival.result(max(0, min(GLANCE_SECONDS, left)))
-            except TimeoutError:
-                if page is not self.page or not self._goes_on(page, left, changed):
-                    return
-                continue
-            page.settle()
-            changed()
-            return
-
-    def _goes_on(self, page: HostedPage, seconds: float, changed: Callable[[], object]) -> bool:
-        before = self._at
-        try:
-            self._at = self._look(page)
-        except (httpx.HTTPError, RuntimeError):  # the workbench was closed
-            return False
-        self.late = seconds <= 0
-        if self.late or self._at != before:
-            changed()
-        return not self.late
+                page.settle()
+                changed()
+                return
+            try:
+                at = self._look(page)
+            except (httpx.HTTPError, RuntimeError):
+                return  # the workbench was closed
+            if page is self.page and (at != self._at or left <= 0):
+                self._at, self.late = at, left <= 0
+                changed()
 
     def _look(self, page: HostedPage) -> dict[str, Any]:
         """Ask the emulator where the buyer is; Amazon itself does not say."""

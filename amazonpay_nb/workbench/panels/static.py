@@ -17,8 +17,8 @@ def render(body: Iterable[Any]) -> Shown:
 
 def _blocks(thing: Any) -> Sequence[Block]:
     if isinstance(thing, Part):
-        return show(thing.thing, title=thing.title, here=thing.here, reveal=thing.reveal).blocks
-    return show(thing).blocks
+        return show(thing.thing, title=thing.title, reveal=thing.reveal).blocks
+    return [thing] if isinstance(thing, Block) else show(thing).blocks
 
 
 def static(view: View, report: Iterable[Any] = ()) -> Shown:

@@ -147,7 +147,6 @@ class Part:
 
     thing: Any
     title: str = ""
-    here: str = ""
     reveal: bool = False
 
 
@@ -156,7 +155,7 @@ class View:
     """What a panel looks like now.
 
     Attributes:
-        body: What `show` takes, or a `Part` of it, from top to bottom; read once, by whoever shows it.
+        body: What `show` takes, a `Part` of it, or a block, from top to bottom; read once, by whoever shows it.
         page: A page of the shop to play the buyer on, or None.
     """
 
