@@ -179,6 +179,6 @@ def _exported(entry: Exchange | Step) -> dict[str, Any]:
     exported: dict[str, Any] = {"kind": type(entry).__name__.lower()}
     for each in fields(entry):
         head, *tail = each.name.split("_")
-        exported[head + "".join(word.title() for word in tail)] = redact(getattr(entry, each.name))
+        exported[head + "".join(word.title() for word in tail)] = getattr(entry, each.name)
     exported["at"] = entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return exported

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from amazonpay_nb.signing import read_authorization
@@ -59,6 +60,8 @@ _SECRET_TEXT = (
     re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
     re.compile(r"()([\w.!#$%'*+^`{|}~-]{0,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
 )
+# Every text that one of them changes, and all JSON, has one of these marks; most texts have none, and one look tells.
+_MARKS = re.compile(r"^\s*[{\[]|-----BEGIN |/buyers/|/authorizationTokens/|(?i:[netd]=|bearer )|[\w+/%\\-]{120}|@|%40")
 
 
 def redact(value: Any) -> Any:
@@ -67,19 +70,18 @@ def redact(value: Any) -> Any:
     Fields of `_MASKS` and keys that look secret are masked whatever they hold. In every other text, private keys,
     signatures, tokens and e-mail addresses are masked where they stand; JSON inside a string is read like JSON outside.
     """
+    if isinstance(value, str):
+        return _redact_text(value) if _MARKS.search(value) else value
     if isinstance(value, Mapping):
-        return {key: _redact_field(str(key), item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [redact(item) for item in value]
-    return _redact_text(value) if isinstance(value, str) else value
+        return {key: item if item is None or item == "" else _mask(str(key))(item) for key, item in value.items()}
+    return [redact(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _redact_field(key: str, value: Any) -> Any:
+@lru_cache(maxsize=4096)
+def _mask(key: str) -> Callable[[Any], Any]:
+    """Return what becomes of the value of a field or header."""
     plain = key.lower().replace("-", "").replace("_", "")
-    mask = _MASKS.get(plain) or (_length if _SECRET_KEY.search(plain) else None)
-    if mask is None:
-        return redact(value)
-    return value if value is None or value == "" else mask(value)
+    return _MASKS.get(plain) or (_length if _SECRET_KEY.search(plain) else redact)
 
 
 def _redact_text(text: str) -> str:

@@ -142,6 +142,10 @@ def test_a_buyer_id_is_shown_in_part() -> None:
         ("/v2/buyers/Atza%7CIwEB", "/v2/buyers/(11 characters)"),
         ("/sandbox/v2/authorizationTokens/amzn.mws.1?merchantId=A3", "/sandbox/v2/authorizationTokens/(10 characters)?merchantId=A3"),  # noqa: E501
         ("https://shop.example/in?buyerToken=Atza|Iw/EB&lang=en", "https://shop.example/in?buyerToken=(10 characters)&lang=en"),  # noqa: E501
+        ("client_secret=abc&x=1", "client_secret=(3 characters)&x=1"),
+        ("password=abc", "password=(3 characters)"),
+        ("signature=abc", "signature=(3 characters)"),
+        ("Bearer abc", "Bearer (3 characters)"),
         ("mailto=susie%40example.com", "mailto=(19 characters)"),
         ("/v2/checkoutSessions/bd504926-f659-4ad7-a1a9-9a747aaf5275/complete",) * 2,
         ("[not JSON",) * 2,
