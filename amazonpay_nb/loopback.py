@@ -35,12 +35,14 @@ __all__ = [
     "open_port",
     "route",
     "seen_from",
+    "without_port",
 ]
 
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
 # Where the server of this kernel is reached from outside, as JupyterHub says it: the whole address, and its path.
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
 _PROXIED = re.compile(r"/proxy/\d+/?$")
+_WITH_PORT = re.compile(r"(127\.0\.0\.1|localhost):\d+")
 
 
 def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
@@ -76,6 +78,11 @@ def is_loopback(host: str) -> bool:
         return urlsplit(f"//{host}").hostname in LOOPBACK_HOSTS
     except ValueError:
         return False
+
+
+def without_port(text: str) -> str:
+    """Return a text with PORT in the place of each port of this machine, which is another one in every run."""
+    return _WITH_PORT.sub(r"\1:PORT", text)
 
 
 def known_as(host: str, environment: Mapping[str, str] = os.environ) -> bool:

@@ -23,6 +23,7 @@ from amazonpay_nb.client.button import (
 )
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import without_port
 from amazonpay_nb.shop import Cart, delivery_specifications
 from amazonpay_nb.signing import string_to_sign
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow
@@ -32,7 +33,6 @@ from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Part, View, choose
-from amazonpay_nb.workbench.panels.wire import without_port
 from amazonpay_nb.workbench.show.blocks import Foreign
 from amazonpay_nb.workbench.show.notes import annotated
 

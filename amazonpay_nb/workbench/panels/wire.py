@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.snippets import LANGUAGES, snippet
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm, SentRequest, canonical_request, string_to_sign
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.workbench.panels.panel import Panel
@@ -21,16 +22,14 @@ from amazonpay_nb.workbench.parameters import check_names
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["LAST", "LOOKS", "Entry", "Line", "WirePanel", "request_of", "without_port"]
+__all__ = ["LAST", "LOOKS", "Entry", "Line", "WirePanel", "request_of"]
 
 _NOTHING = "Nothing has been sent yet: run a cell that calls Amazon Pay, and look again."
 _HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")
 # What differs in every run, and its form, which does not: outputs that are committed show the form.
-_PORT = (re.compile(r"(127\.0\.0\.1|localhost):\d+"), r"\1:PORT")
 _EMPTY_HASH = sha256(b"").hexdigest()
 _FORMS = (
-    _PORT,
     (re.compile(r"\b\d{8}T\d{6}Z\b"), "YYYYMMDDThhmmssZ"),
     (re.compile(rf"\b(?!{_EMPTY_HASH})[0-9a-f]{{64}}\b"), "(64 hexadecimal digits)"),
 )
@@ -185,11 +184,6 @@ def _lines(canonical: str, request: SentRequest) -> Iterator[Line]:
 # --- The same in every run --------------------------------------------------------------------------------------------
 
 
-def without_port(text: str) -> str:
-    """Return a text with PORT in the place of each port of this machine."""
-    return _PORT[0].sub(_PORT[1], text)
-
-
 def _repeatable(part: Part) -> Part:
     """Return a part that is the same in every run."""
     thing: Any = part.thing
@@ -205,6 +199,7 @@ def _repeatable(part: Part) -> Part:
 
 
 def _form(text: str) -> str:
+    text = without_port(text)
     for pattern, form in _FORMS:
         text = pattern.sub(form, text)
     return text

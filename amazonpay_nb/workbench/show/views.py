@@ -11,6 +11,7 @@ from typing import Any
 from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import AmazonPayError, ApiError, BuyerPageError, LocalError, Refused, TransportError
+from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
@@ -127,7 +128,7 @@ def _readable(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, str):
-        return _LOOPBACK_PORT.sub(r"\1:PORT", _TIMESTAMP.sub(r"\1-\2-\3 \4:\5:\6 UTC", value))
+        return without_port(_TIMESTAMP.sub(r"\1-\2-\3 \4:\5:\6 UTC", value))
     return json.dumps(value)  # true and false, as they travel
 
 
@@ -313,15 +314,11 @@ def _payload(thing: Mapping[str, Any]) -> Iterator[Block]:
         yield Table("What each field says", ("field", "meaning"), tuple((Name(field), note) for field, note in rows))
 
 
-# A free port is another one in every run.
-_LOOPBACK_PORT = re.compile(r"(127\.0\.0\.1|localhost):\d+")
-
-
 def _pretty(value: Any) -> str:
     # What is not JSON is named, never spelled out: its representation may hold what redaction does not know.
     named = redact(value)
     text = json.dumps(named, ensure_ascii=False, indent=2, default=lambda other: f"({type(other).__name__})")
-    return _LOOPBACK_PORT.sub(r"\1:PORT", text)
+    return without_port(text)
 
 
 @_view.register
