@@ -413,7 +413,7 @@ def set_up_picture() -> str:
         SHOP_PAGE,
         SHOP_SERVER,
     )
-    from amazonpay_nb.client.sequence import Message, SequenceDiagram
+    from amazonpay_nb.workbench.diagrams import Message, SequenceDiagram
 
     messages = (
         Message(SHOP_SERVER, SHOP_PAGE, "signed payload"),

@@ -271,7 +271,7 @@ PICTURES = (
     Picture(("panels.png", "panels-dark.png"), take_panels, (
         "amazonpay_nb/workbench/panels/form.py", "amazonpay_nb/workbench/panels/tabs.py",
         "amazonpay_nb/workbench/panels/form.css",
-        "amazonpay_nb/workbench/panels/cards.py", "amazonpay_nb/workbench/panels/pictures.py",
+        "amazonpay_nb/workbench/panels/cards.py", "amazonpay_nb/workbench/diagrams.py",
     )),
     Picture(("presenter.png", "presenter-dark.png"), take_presenter, (
         *_PAY, "amazonpay_nb/runs/templates/voila/templates/presenter/index.html.j2",
@@ -279,7 +279,7 @@ PICTURES = (
         "amazonpay_nb/shop/pages/server-news.html", "amazonpay_nb/workbench/hosted_page.py", _BUYER_GOES,
     )),
     Picture(("leave-behind.png", "leave-behind-dark.png"), take_leaving, (
-        "amazonpay_nb/runs/templates/notebook.html.j2", "amazonpay_nb/client/sequence.py",
+        "amazonpay_nb/runs/templates/notebook.html.j2", "amazonpay_nb/workbench/diagrams.py",
         *(f"notebooks/{NOTEBOOK}#{heading}" for heading in ("Set up outside", "The words", "The whole story")),
     )),
 )  # fmt: skip

@@ -18,7 +18,6 @@ from amazonpay_nb.client import ledger
 from amazonpay_nb.client.exchange import Exchange, Step
 from amazonpay_nb.client.known import Known
 from amazonpay_nb.client.redaction import redact
-from amazonpay_nb.client.sequence import Message, SequenceDiagram
 
 if TYPE_CHECKING:
     import pandas
@@ -154,25 +153,9 @@ class Journal:
         """Return for each currency what is ``authorized`` (held, not captured), ``captured``, ``refunded`` and left."""
         return ledger.totals(self.exchanges)
 
-    def diagram(self) -> SequenceDiagram:
-        """Return the whole run as a sequence diagram of those who took part."""
-        messages = [message for entry in self for message in _messages(entry)]
-        present = dict.fromkeys(name for m in messages for name in (m.source, m.target))
-        order = [name for name in PARTICIPANTS if name in present]
-        return SequenceDiagram((*order, *(name for name in present if name not in PARTICIPANTS)), tuple(messages))
-
     def export(self) -> list[dict[str, Any]]:
         """Return every entry as JSON data, with Amazon's spelling of names (camelCase) and times in ISO 8601."""
         return [_exported(entry) for entry in self]
-
-
-def _messages(entry: Exchange | Step) -> Iterator[Message]:
-    if isinstance(entry, Step):
-        yield Message(entry.source, entry.target, entry.text)
-        return
-    again = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
-    yield Message(SHOP_SERVER, AMAZON_PAY_API, f"{entry.method} {entry.path}{again}")
-    yield Message(AMAZON_PAY_API, SHOP_SERVER, entry.answer, reply=True, failed=entry.failed)
 
 
 def _exported(entry: Exchange | Step) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from amazonpay_nb.client.button import (
 )
 from amazonpay_nb.client.guide import charge, complete_set_up, repair_payload
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.client.sequence import SequenceDiagram
 from amazonpay_nb.errors import AmazonPayError, ApiError
 from amazonpay_nb.shop import Attempt
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
@@ -31,6 +30,7 @@ from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.spec.words import payments_of
 from amazonpay_nb.workbench.bench import HostedPage, Workbench
+from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.show import show
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Story:
 
     def diagram(self) -> SequenceDiagram:
         """Return the story so far as a sequence diagram."""
-        return self._journal().diagram()
+        return sequence_diagram(self._journal())
 
     def _journal(self) -> Journal:
         return self._wb.journal.since(self._begins_at)

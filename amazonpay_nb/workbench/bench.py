@@ -33,6 +33,7 @@ from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.claims import Claim, Result
+from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import check_injected, check_values
@@ -288,7 +289,11 @@ class Workbench:
         """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
         self.director.wait(seconds)
 
-    # --- What a run proves --------------------------------------------------------------------------------------------
+    # --- What a run shows and proves ------------------------------------------------------------------------------------
+
+    def diagram(self) -> SequenceDiagram:
+        """Return the whole run as a sequence diagram."""
+        return sequence_diagram(self.journal)
 
     def claim(self, name: str, text: str, ok: bool | None) -> Claim:
         """Say that something holds; a run fails where it does not.  None says that it could not be tried here.

@@ -9,8 +9,8 @@ from amazonpay_nb.spec.answers import CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NEW
 from amazonpay_nb.spec.operations import KINDS, Kind
 from amazonpay_nb.spec.states import MACHINES, TIMERS
+from amazonpay_nb.workbench.diagrams import StateMap
 from amazonpay_nb.workbench.panels.calls import CallPanel
-from amazonpay_nb.workbench.panels.pictures import StateMap
 from amazonpay_nb.workbench.panels.tabs import Panels
 from amazonpay_nb.workbench.panels.view import Chosen, Part, View
 

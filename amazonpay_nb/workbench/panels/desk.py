@@ -14,9 +14,9 @@ from amazonpay_nb.spec.machine import NotAllowed
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
+from amazonpay_nb.workbench.diagrams import Bar, Bars
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.calls import CHARGE, PERMISSION, REFUND, CallPanel, parameter
-from amazonpay_nb.workbench.panels.pictures import Bar, Bars
 from amazonpay_nb.workbench.panels.report import report_on_button
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Part, View
 

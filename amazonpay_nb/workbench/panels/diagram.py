@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from amazonpay_nb.workbench.diagrams import sequence_diagram
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.show.blocks import Foreign
@@ -34,7 +35,7 @@ class DiagramPanel(Panel):
 
     def view(self, chosen: Chosen) -> View:
         """Return the diagram as it is now."""
-        diagram = self._journal.diagram()
+        diagram = sequence_diagram(self._journal)
         form = choose([self._field], chosen)["form"]
         picture = Foreign("", diagram.text(), diagram.svg())
         body = picture if form == "picture" else diagram.text() if form == "text" else diagram.mermaid()
@@ -45,4 +46,4 @@ class DiagramPanel(Panel):
         if self.live or "<svg" not in bundle["text/html"]:
             return bundle
         # Forges remove pictures from HTML, and show one that comes as what it is.
-        return {"text/plain": bundle["text/plain"], "image/svg+xml": self._journal.diagram().svg()}
+        return {"text/plain": bundle["text/plain"], "image/svg+xml": sequence_diagram(self._journal).svg()}

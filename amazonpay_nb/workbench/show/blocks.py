@@ -7,14 +7,15 @@ JupyterLab, which aligns cells to the right; ``align`` says the same where inlin
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
 from typing import Any
 
-__all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "facts", "mark"]
+from wcwidth import wcwidth
+
+__all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "columns", "facts", "mark"]
 
 TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only what cannot be broken is wider
 _INDENT, _GAP = "  ", "  "
@@ -199,15 +200,15 @@ def _html_group(rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield f"<tr>{'' if index else heading}{cells}</tr>"
 
 
-def _columns(text: str) -> int:
-    # Chinese, Japanese and Korean characters are two columns wide.
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese, Japanese and Korean characters take two."""
+    return sum(max(wcwidth(character), 0) for character in text)
 
 
 def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
     # Every column as wide as its longest line; while that is too much, the widest gives way, down to its longest word.
-    lines = [[max(map(_columns, cell.split("\n"))) for cell in row] for row in rows]
-    words = [[max(map(_columns, cell.split()), default=0) for cell in row] for row in rows]
+    lines = [[max(map(columns, cell.split("\n"))) for cell in row] for row in rows]
+    words = [[max(map(columns, cell.split()), default=0) for cell in row] for row in rows]
     widths, least = ([max(column) for column in zip(*table, strict=True)] for table in (lines, words))
     room = TEXT_WIDTH - len(_INDENT) - len(_GAP) * (len(widths) - 1)
     while sum(widths) > room and (soft := [i for i, width in enumerate(widths) if width > least[i]]):
@@ -219,7 +220,7 @@ def _text_row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     wrapped = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
     for index in range(max(map(len, wrapped))):
         line = [cell[index] if index < len(cell) else "" for cell in wrapped]
-        padded = (text + " " * (width - _columns(text)) for text, width in zip(line, widths, strict=True))
+        padded = (text + " " * (width - columns(text)) for text, width in zip(line, widths, strict=True))
         yield (_INDENT + _GAP.join(padded)).rstrip()
 
 

@@ -22,6 +22,7 @@ from amazonpay_nb.client.journal import (
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.spec.machine import NEW, Machine
 from amazonpay_nb.spec.states import CHARGE, REFUND
+from amazonpay_nb.workbench.diagrams import sequence_diagram
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 CHARGE_ID = "S01-1234567-7654321-C012345"
@@ -178,7 +179,7 @@ def test_an_exchange_is_redacted_on_the_way_in() -> None:
     body["statusDetails"]["state"] = "Completed"
     step = kept.step(AMAZON_PAY_PAGES, SHOP_PAGE, "return with buyerToken=secret-token", NOON)
     assert step.text == "return with buyerToken=(12 characters)"
-    shown = json.dumps(kept.export()) + kept.log().to_string() + kept.diagram().svg()
+    shown = json.dumps(kept.export()) + kept.log().to_string() + sequence_diagram(kept).svg()
     assert "Open" in shown
     assert not any(secret in shown for secret in ("Susie", "susie", "secret-token"))
 
@@ -243,7 +244,7 @@ def test_threads_may_append_at_once() -> None:
 def test_an_empty_journal_shows_empty_tables() -> None:
     """Every projection works before anything has happened, with its columns."""
     kept = Journal()
-    assert (len(kept), kept.export(), kept.totals(), kept.diagram().messages) == (0, [], {}, ())
+    assert (len(kept), kept.export(), kept.totals(), sequence_diagram(kept).messages) == (0, [], {}, ())
     assert kept.log().empty
     assert list(kept.ledger().columns) == ["operation", "object", "currency", *COLUMNS, "balance"]
 
@@ -383,7 +384,7 @@ def test_the_diagram_tells_the_run_in_order() -> None:
         exchange("getCharge", None, None),
     ):
         kept.record(each)
-    diagram = kept.diagram()
+    diagram = sequence_diagram(kept)
     assert diagram.participants == (*PARTICIPANTS,)
     assert diagram.text().splitlines() == [
         "1. Buyer → Amazon Pay pages: Approve",
@@ -404,6 +405,6 @@ def test_the_diagram_tells_the_run_in_order() -> None:
 def test_only_those_who_took_part_are_drawn() -> None:
     """A run of API calls has two lifelines; a stranger stands last."""
     kept = journal(charge("createCharge", "Authorized"))
-    assert kept.diagram().participants == (SHOP_SERVER, AMAZON_PAY_API)
+    assert sequence_diagram(kept).participants == (SHOP_SERVER, AMAZON_PAY_API)
     kept.step("Bank", BUYER, "challenge", NOON)
-    assert kept.diagram().participants == (BUYER, SHOP_SERVER, AMAZON_PAY_API, "Bank")
+    assert sequence_diagram(kept).participants == (BUYER, SHOP_SERVER, AMAZON_PAY_API, "Bank")

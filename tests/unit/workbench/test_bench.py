@@ -291,9 +291,9 @@ def test_a_visitor_signs_in_with_and_without_a_button(wb: Workbench, show: str) 
 
     assert arrival.kind == "signed-in"
     assert wb.client.complete_checkout_session(arrival.checkout_session_id).buyer is not None
-    pressed = "press the Sign in with Amazon button" in wb.journal.diagram().text()
+    pressed = "press the Sign in with Amazon button" in wb.diagram().text()
     assert pressed == (show == "show_button")
-    assert ("open the shop's page" in wb.journal.diagram().text()) == (not pressed)
+    assert ("open the shop's page" in wb.diagram().text()) == (not pressed)
 
 
 def test_plain_sign_in_brings_a_token_for_the_buyer(wb: Workbench) -> None:
@@ -322,7 +322,7 @@ def test_the_update_page_opens_from_a_button_of_the_shops_own(wb: Workbench) -> 
 
     assert (arrival.kind, updated.charge_permission_id) == ("result", wallet)
     assert wb.client.get_charge_permission(wallet).payment_descriptor == "Mastercard ****4444 (Amazon Pay)"
-    assert "press the shop's own button" in wb.journal.diagram().text()
+    assert "press the shop's own button" in wb.diagram().text()
 
 
 def test_a_button_stands_where_its_flow_wants_it(wb: Workbench) -> None:

@@ -23,10 +23,10 @@ from amazonpay_nb.spec.machine import NEW, Machine, NotAllowed
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench import Workbench
+from amazonpay_nb.workbench.diagrams import Bar, Bars, StateMap
 from amazonpay_nb.workbench.panels.cards import Card, cards
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.pictures import Bar, Bars, StateMap
 from amazonpay_nb.workbench.panels.static import static
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose
 

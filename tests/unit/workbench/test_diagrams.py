@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from amazonpay_nb.client.sequence import Message, SequenceDiagram
+from amazonpay_nb.workbench.diagrams import Message, SequenceDiagram
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '</text><script>alert("1")</script> & #35; %% ;\nend'

@@ -1,0 +1,333 @@
+"""Three pictures, each as SVG and as text: a sequence diagram, the map of an object's states, and amounts as bars.
+
+The SVG needs no network and no script, and holds no ``id``, so several pictures fit on one page.  Shapes repeat what
+colors say: a failure has a cross.  The text says the same for terminals and screen readers.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from amazonpay_nb.client.journal import AMAZON_PAY_API, PARTICIPANTS, SHOP_SERVER, Exchange, Journal, Step
+from amazonpay_nb.spec.machine import NEW, Machine, Transition
+from amazonpay_nb.workbench.show.blocks import columns
+
+__all__ = ["Bar", "Bars", "Message", "SequenceDiagram", "StateMap", "sequence_diagram"]
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def _drawn(template: str, **values: Any) -> str:
+    return _TEMPLATES.get_template(template).render(values)
+
+
+# --- Sequence diagrams ------------------------------------------------------------------------------------------------
+
+_NOTHING = "Nothing has happened yet."
+# Sizes in pixels.  The gap between lifelines adapts, so that few participants get wide labels and many still fit.
+_MARGIN, _HEAD, _LINE, _BADGE = 24, 38, 17, 11
+_WIDE, _NARROWEST, _WIDEST = 780, 190, 420
+_CHARACTER = 6.8  # mean advance of a 13 px system font
+_MOST_LINES = 3
+_INK, _MUTED, _FAILED = "#1f2328", "#57606a", "#c5221f"
+# Fill and border by the side that a participant is on; the name in the box says the same.
+_TINTS = {"Buyer": ("#e6f4ea", "#7fb892"), "Shop": ("#e8f0fe", "#8ab0ea"), "Amazon": ("#fff3dc", "#dfae52")}
+_NO_TINT = ("#f3f5f8", "#aeb7c2")
+_NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Mermaid reads these as markup, comment or end of statement; #name; and #number; are its escapes.
+_MERMAID = str.maketrans({"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", '"': "#quot;", "&": "#amp;", "%": "#37;"})
+
+
+@dataclass(frozen=True)
+class Message:
+    """One arrow; a *reply* answers the message before it and has no number of its own."""
+
+    source: str
+    target: str
+    text: str
+    reply: bool = False
+    failed: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class SequenceDiagram:
+    """Messages between participants, in order.
+
+    Args:
+        participants: Names from left to right.
+        messages: Arrows from top to bottom.
+    Raises:
+        ValueError: A message names someone who is not a participant.
+    """
+
+    participants: Sequence[str]
+    messages: Sequence[Message]
+
+    def __post_init__(self) -> None:
+        strangers = {name for m in self.messages for name in (m.source, m.target)} - set(self.participants)
+        if strangers:
+            raise ValueError(f"not among the participants: {', '.join(sorted(strangers))}")
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": self.text(), "image/svg+xml": self.svg()}
+
+    def text(self) -> str:
+        """Return one numbered line for each message, with its replies indented below."""
+        lines = []
+        for number, message in self._numbered():
+            label = ("✗ " if message.failed else "") + _one_line(message.text)
+            ends = f"{_one_line(message.source)} → {_one_line(message.target)}"
+            lines.append(f"   ← {label}" if message.reply else f"{number}. {ends}: {label}")
+        return "\n".join(lines) or _NOTHING
+
+    def mermaid(self) -> str:
+        """Return the diagram as the text of a Mermaid ``sequenceDiagram``, with the same numbers."""
+        alias = {name: f"p{index}" for index, name in enumerate(self.participants, start=1)}
+        lines = ["sequenceDiagram"]
+        lines += [f"    participant {alias[name]} as {_mermaid(name)}" for name in self.participants]
+        for number, message in self._numbered():
+            arrow = ("--" if message.reply else "-") + ("x" if message.failed else ">>")
+            label = _mermaid(message.text) if message.reply else f"{number}. {_mermaid(message.text)}"
+            lines.append(f"    {alias[message.source]}{arrow}{alias[message.target]}: {label}")
+        return "\n".join(lines)
+
+    def svg(self) -> str:
+        """Return a self-contained SVG document; the same messages always give the same text."""
+        gap = min(_WIDEST, max(_NARROWEST, _WIDE // max(1, len(self.participants) - 1)))
+        box = min(gap - 20, 170)
+        xs = {name: _MARGIN + box // 2 + index * gap for index, name in enumerate(self.participants)}
+        width = max(340, 2 * _MARGIN + box + gap * max(0, len(self.participants) - 1))
+        if any(m.source == m.target == self.participants[-1] for m in self.messages):
+            width += gap // 2  # its label is to the right of the last lifeline
+
+        arrows = []
+        y = _MARGIN + _HEAD + 10
+        for number, message in self._numbered():
+            start, end = xs[message.source], xs[message.target]
+            room = abs(end - start) or min(gap, width - start)
+            label = _wrap(_one_line(message.text), int((room - 3 * _BADGE) / _CHARACTER))
+            y += _LINE * len(label) + (16 if message.reply else 26)
+            arrows.append(_arrow(message, number, label, start, end, y))
+            if start == end:
+                y += 16  # the loop of a message to oneself comes back lower
+        feet = y + 26
+
+        people = ", ".join(_one_line(name) for name in self.participants)
+        return _drawn(
+            "sequence.svg.j2",
+            title=f"Sequence diagram: {people}" if people else "Sequence diagram",
+            text=self.text(),
+            width=width,
+            height=feet + _HEAD + _MARGIN if arrows else 2 * _MARGIN + _HEAD,
+            top=_MARGIN,
+            head=_HEAD,
+            feet=feet,
+            box=box,
+            lifelines=[_lifeline(name, x, box) for name, x in xs.items()] if arrows else [],
+            arrows=arrows,
+        )
+
+    def _numbered(self) -> Iterator[tuple[int, Message]]:
+        number = 0
+        for message in self.messages:
+            number += not message.reply
+            yield number, message
+
+
+def sequence_diagram(journal: Journal) -> SequenceDiagram:
+    """Return a run as a sequence diagram of its participants."""
+    messages = [message for entry in journal for message in _messages(entry)]
+    present = dict.fromkeys(name for m in messages for name in (m.source, m.target))
+    order = [name for name in PARTICIPANTS if name in present]
+    return SequenceDiagram((*order, *(name for name in present if name not in PARTICIPANTS)), tuple(messages))
+
+
+def _messages(entry: Exchange | Step) -> Iterator[Message]:
+    if isinstance(entry, Step):
+        yield Message(entry.source, entry.target, entry.text)
+        return
+    again = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
+    answer = "no answer:" if entry.status is None else str(entry.status)
+    yield Message(SHOP_SERVER, AMAZON_PAY_API, f"{entry.method} {entry.path}{again}")
+    reply = f"{answer} {entry.outcome}".strip().removesuffix(":")
+    yield Message(AMAZON_PAY_API, SHOP_SERVER, reply, reply=True, failed=entry.failed)
+
+
+def _lifeline(name: str, x: int, box: int) -> dict[str, Any]:
+    words = _one_line(name)
+    fill, border = _TINTS.get(words.partition(" ")[0], _NO_TINT)
+    label = _wrap(words, int(box / _CHARACTER) - 2, lines=1)[0]
+    return {"x": x, "name": label, "fill": fill, "border": border}
+
+
+def _arrow(message: Message, number: int, label: list[str], start: int, end: int, y: int) -> dict[str, Any]:
+    itself = start == end
+    way = -1 if end < start else 1
+    # The arrow comes back to its own lifeline from the right; otherwise it arrives from where it started.
+    tip_y, tip_way = (y + 16, -1) if itself else (y, way)
+    return {
+        "title": _one_line(message.text),
+        "number": number,
+        "reply": message.reply,
+        "failed": message.failed,
+        "color": _FAILED if message.failed else _MUTED if message.reply else _INK,
+        "path": f"M{start} {y}h40v16H{end + 8}" if itself else f"M{start} {y}H{end - 8 * way}",
+        "tip": f"M{end} {tip_y}l{-10 * tip_way} -5v10z",
+        "label": label,
+        "label_x": start + 16 if itself else (start + end) // 2,
+        "anchor": "start" if itself else "middle",
+        "start": start,
+        "y": y,
+        "cross": start if message.reply else start + 28 * way,
+    }
+
+
+def _one_line(text: str) -> str:
+    return _NOT_XML.sub("", " ".join(text.split()))
+
+
+def _mermaid(text: str) -> str:
+    return _one_line(text).translate(_MERMAID)
+
+
+def _wrap(text: str, limit: int, *, lines: int = _MOST_LINES) -> list[str]:
+    """Return at most *lines* lines of at most *limit* columns, cut where it can be read."""
+    wrapped: list[str] = []
+    while text and len(wrapped) < lines:
+        end = _fitting(text, limit)
+        if end < len(text) and len(wrapped) == lines - 1:
+            return [*wrapped, text[: _fitting(text, limit - 1)].rstrip() + "…"]
+        if end < len(text):
+            end = _break(text, end)
+        wrapped.append(text[:end].rstrip())
+        text = text[end:].lstrip()
+    return wrapped or [""]
+
+
+def _break(text: str, end: int) -> int:
+    # Between words or the parts of a path is best, inside an identifier second; a very short line looks torn.
+    words = max(text.rfind(" ", 1, end + 1), text.rfind("/", 1, end + 1), text.rfind("=", 0, end) + 1)
+    return next((cut for cut in (words, text.rfind("-", 0, end) + 1) if cut > end // 3), end)
+
+
+def _fitting(text: str, limit: int) -> int:
+    width = 0
+    for index, character in enumerate(text):
+        width += columns(character)
+        if width > limit:
+            return max(1, index)
+    return len(text)
+
+
+# --- State maps -------------------------------------------------------------------------------------------------------
+
+_ROW = 40  # pixels
+_NOTE = 62  # characters that fit beside a box
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StateMap:
+    """The states of a machine from top to bottom, with "you are here" and the ways out of there.
+
+    Attributes:
+        here: The state that the object is in; `NEW` for one that does not exist yet.
+    """
+
+    machine: Machine
+    here: str = NEW
+
+    def __repr__(self) -> str:
+        width = max(map(len, self._states))
+        lines = [f"{'●' if state == self.here else ' '} {state:{width}}  {self._note(state)}" for state in self._states]
+        return "\n".join(["", *map(str.rstrip, lines)])
+
+    def _repr_html_(self) -> str:
+        ys = {state: _ROW * index + _ROW // 2 for index, state in enumerate(self._states)}
+        states = [
+            {"name": state, "y": y, "note": self._note(state), "here": state == self.here,
+             "reached": (self.here, state) in self._ways}
+            for state, y in ys.items()
+        ]  # fmt: skip
+        # An arc reaches the further left, the longer it is; it leaves a little lower than others arrive.
+        ways = [
+            {"start": ys[source] + 6, "end": ys[target] - 5, "from_here": source == self.here,
+             "reach": 103 - 22 * (abs(ys[target] - ys[source]) // _ROW)}
+            for source, target in self._ways
+        ]  # fmt: skip
+        title = f"{self.machine.name}: you are at {self.here}"
+        return _drawn("states.svg.j2", title=title, text=repr(self), height=_ROW * len(ys), states=states, ways=ways)
+
+    @property
+    def _states(self) -> tuple[str, ...]:
+        return (NEW, *self.machine.states)
+
+    @property
+    def _ways(self) -> dict[tuple[str, str], list[Transition]]:
+        ways: dict[tuple[str, str], list[Transition]] = {}
+        for row in self.machine.rows:
+            if row.source != row.target:
+                ways.setdefault((row.source, row.target), []).append(row)
+        return ways
+
+    def _note(self, state: str) -> str:
+        """Say which triggers lead from here to a state."""
+        if state == self.here:
+            return "← you are here"
+        rows = self._ways.get((self.here, state), [])
+        ways = [f"{row.trigger} ({row.actor})" for row in rows]
+        return ", ".join(ways) if len(", ".join(ways)) <= _NOTE else f"{ways[0]}, and {len(ways) - 1} more"
+
+
+# --- Bars -------------------------------------------------------------------------------------------------------------
+
+_FULL, _EMPTY, _CELLS = "█", "░", 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One amount: what it is called, how long the bar is, and the amount in words."""
+
+    label: str
+    amount: Decimal
+    full: Decimal
+    words: str
+
+    @property
+    def share(self) -> float:
+        """How much of the whole it is, from 0 to 1."""
+        return float(min(max(self.amount / self.full, Decimal(0)), Decimal(1))) if self.full else 0.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Bars:
+    """Amounts as bars, under a title."""
+
+    title: str
+    bars: Sequence[Bar]
+
+    def __repr__(self) -> str:
+        width = max(len(bar.label) for bar in self.bars)
+        lines = (f"  {bar.label:{width}}  {_blocks(bar.share)}  {bar.words}" for bar in self.bars)
+        return "\n".join([self.title, *lines])
+
+    def _repr_html_(self) -> str:
+        return _drawn("bars.html.j2", title=self.title, text=repr(self), bars=self.bars)
+
+
+def _blocks(share: float) -> str:
+    cells = round(share * _CELLS)
+    return _FULL * cells + _EMPTY * (_CELLS - cells)
