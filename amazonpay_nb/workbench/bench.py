@@ -289,7 +289,7 @@ class Workbench:
         """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
         self.director.wait(seconds)
 
-    # --- What a run shows and proves ------------------------------------------------------------------------------------
+    # --- What a run shows and proves ----------------------------------------------------------------------------------
 
     def diagram(self) -> SequenceDiagram:
         """Return the whole run as a sequence diagram."""
