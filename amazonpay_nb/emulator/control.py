@@ -18,8 +18,8 @@ from starlette.routing import Route
 from amazonpay_nb.emulator.clock import parse_duration
 from amazonpay_nb.emulator.notifications.announce import announce, topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
+from amazonpay_nb.emulator.records import AnyRecord
 from amazonpay_nb.emulator.rules.transitions import move
-from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Fault, Merchant, World
 from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
@@ -209,9 +209,10 @@ class ControlInterface:
         # Whose way back holds a text: a shop that gives each stay addresses of its own can tell them apart.
         text, store = request.query_params.get("returning", ""), self._world.store
         records = [record for kind in (CHECKOUT_SESSION, SIGN_IN) for record in store.mentioning(kind, text)]
-        return {"visits": [{name: record.hidden[name] for name in ("flow", "visit", "page")} for record in records]}
+        notes = [record.notes for record in records]
+        return {"visits": [{"flow": one.flow, "visit": one.stay, "page": one.page} for one in notes]}
 
-    def _find(self, kind: str, object_id: str) -> Record:
+    def _find(self, kind: str, object_id: str) -> AnyRecord:
         record = self._world.store.get(kind, object_id)
         if record is None:
             raise HTTPException(404, f"There is no {kind} {object_id}.")

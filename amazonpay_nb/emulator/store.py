@@ -8,11 +8,12 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Record", "Store", "to_json"]
+from amazonpay_nb.emulator.records import NOTES, AnyRecord, Record
+
+__all__ = ["Store", "to_json"]
 
 # How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
 MAX_SNAPSHOTS = 16
@@ -20,7 +21,7 @@ MAX_SNAPSHOTS = 16
 # kept in the order they came; only small ones lie in the order of their key, where they fit.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
-    kind TEXT, id TEXT, merchant_id TEXT, parent TEXT, document TEXT, hidden TEXT,
+    kind TEXT, id TEXT, merchant_id TEXT, parent TEXT, document TEXT, notes TEXT,
     due TEXT, planned INTEGER, trigger TEXT, PRIMARY KEY (kind, id)
 );
 CREATE INDEX IF NOT EXISTS objects_by_parent ON objects (parent, kind) WHERE parent != '';
@@ -33,10 +34,10 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT 
 # spent is a setting too, and does not.
 _SPENT = "spent "
 _CLEAR = ("DELETE FROM objects", "DELETE FROM answers", "DELETE FROM settings WHERE name GLOB 'spent *'")
-_COLUMNS = "kind, id, merchant_id, parent, document, hidden, due, planned, trigger"
+_COLUMNS = "kind, id, merchant_id, parent, document, notes, due, planned, trigger"
 _PUT = (
     f"INSERT INTO objects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET "  # noqa: S608
-    "document = excluded.document, hidden = excluded.hidden, due = excluded.due, planned = excluded.planned, "
+    "document = excluded.document, notes = excluded.notes, due = excluded.due, planned = excluded.planned, "
     "trigger = excluded.trigger"
 )
 # Compact, and built once: `json.dumps` with options makes a new encoder at each call.
@@ -45,35 +46,6 @@ to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 # When something is to happen, its place in the order, and to which object.
 _Due = tuple[str, int, str, str]
-
-
-@dataclass(slots=True)
-class Record:
-    """One object: the document that the API shows, and what only the emulator knows of it.
-
-    Attributes:
-        kind: Name of its machine in `spec.states`, for example ``Charge``.
-        parent: Id of the object it hangs on: the permission of a charge, the charge of a refund.
-        text: The document as JSON where it is known already; see `Store.written`.
-        due: When `trigger` is to happen to it (ISO 8601), "" for never; `planned` orders what is due together.
-    """
-
-    kind: str
-    id: str
-    merchant_id: str
-    document: dict[str, Any]
-    parent: str = ""
-    hidden: dict[str, Any] = field(default_factory=dict)
-    due: str = ""
-    planned: int = 0
-    trigger: str = ""
-    text: str = field(default="", repr=False, compare=False)
-
-    @property
-    def state(self) -> str:
-        """The state in ``statusDetails``, or the machines' `NEW`."""
-        details = self.document.get("statusDetails")
-        return details["state"] if details else "New"
 
 
 class Store:
@@ -102,7 +74,7 @@ class Store:
         except sqlite3.Error:  # the file is something else
             self._db.close()
             raise
-        self._changed: dict[tuple[str, str], Record] = {}
+        self._changed: dict[tuple[str, str], AnyRecord] = {}
         self._settings: dict[str, Any] = {}
         self._known: dict[str, Any] = {}
         self._agenda: list[_Due] = []
@@ -159,38 +131,38 @@ class Store:
 
     # --- Objects ------------------------------------------------------------------------------------------------------
 
-    def put(self, record: Record) -> None:
+    def put(self, record: AnyRecord) -> None:
         """Write *record*, new or changed."""
         self._changed[record.kind, record.id] = record
         record.text = ""
         if not self._db.in_transaction:
             self._flush()
 
-    def get(self, kind: str, object_id: str) -> Record | None:
+    def get(self, kind: str, object_id: str) -> AnyRecord | None:
         """Return the object, or None."""
         return self._changed.get((kind, object_id)) or next(self._select("kind = ? AND id = ?", kind, object_id), None)
 
-    def delete(self, record: Record) -> None:
+    def delete(self, record: AnyRecord) -> None:
         """Forget *record*."""
         self._changed.pop((record.kind, record.id), None)
         self._db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (record.kind, record.id))
 
-    def children(self, kind: str, parent: str) -> list[Record]:
+    def children(self, kind: str, parent: str) -> list[AnyRecord]:
         """Return the objects of *kind* that hang on *parent*, by id."""
         self._flush()
         return list(self._select("kind = ? AND parent = ?", kind, parent))
 
-    def every(self, kind: str) -> list[Record]:
+    def every(self, kind: str) -> list[AnyRecord]:
         """Return all objects of a kind."""
         self._flush()
         return list(self._select("kind = ?", kind))
 
-    def mentioning(self, kind: str, text: str) -> list[Record]:
+    def mentioning(self, kind: str, text: str) -> list[AnyRecord]:
         """Return the objects of *kind* whose document holds *text*, in the order they came."""
         self._flush()
         return list(self._select("kind = ? AND instr(document, ?)", kind, text))
 
-    def next_due(self, until: str) -> Record | None:
+    def next_due(self, until: str) -> AnyRecord | None:
         """Return the object to which something is to happen first, if that is by *until* (ISO 8601)."""
         while self._agenda and self._agenda[0][0] <= until:
             due, planned, kind, object_id = self._agenda[0]
@@ -201,7 +173,7 @@ class Store:
             self._dropped.append(heapq.heappop(self._agenda))
         return None
 
-    def plan(self, record: Record, trigger: str, due: str) -> None:
+    def plan(self, record: AnyRecord, trigger: str, due: str) -> None:
         """Let *trigger* happen to *record* when it is *due*, instead of what was planned before; put it afterwards."""
         self._planned += 1
         record.due, record.planned, record.trigger = due, self._planned, trigger
@@ -215,19 +187,18 @@ class Store:
                 record.text = text
         return text
 
-    def _select(self, where: str, *values: str) -> Iterator[Record]:
+    def _select(self, where: str, *values: str) -> Iterator[AnyRecord]:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM objects WHERE {where}", values)  # noqa: S608 (constants)
-        for kind, object_id, merchant_id, parent, document, hidden, due, planned, trigger in rows:
-            yield Record(
-                kind, object_id, merchant_id, json.loads(document), parent, json.loads(hidden), due, planned, trigger
-            )
+        for kind, object_id, merchant_id, parent, document, notes, due, planned, trigger in rows:
+            remembered = NOTES[kind](**json.loads(notes))
+            yield Record(kind, object_id, merchant_id, json.loads(document), remembered, parent, due, planned, trigger)
 
     def _flush(self) -> None:
         """Write what was collected."""
         for record in self._changed.values():
-            document, hidden = record.text or to_json(record.document), to_json(record.hidden)
+            document, notes = record.text or to_json(record.document), to_json(vars(record.notes))
             names = record.kind, record.id, record.merchant_id, record.parent
-            self._db.execute(_PUT, (*names, document, hidden, record.due, record.planned, record.trigger))
+            self._db.execute(_PUT, (*names, document, notes, record.due, record.planned, record.trigger))
         for name, value in self._settings.items():
             self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(value)))
         self._known.update(self._settings)

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amazonpay_nb.emulator.clock import VIRTUAL_START, Clock
 from amazonpay_nb.emulator.outbox import Outbox
+from amazonpay_nb.emulator.records import AnyRecord
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.store import Record, Store
+from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.simulations import Simulation, simulation
@@ -205,7 +206,7 @@ class World:
 
     # --- Objects ------------------------------------------------------------------------------------------------------
 
-    def find(self, kind: str, object_id: str, merchant_id: str) -> Record:
+    def find(self, kind: str, object_id: str, merchant_id: str) -> AnyRecord:
         """Return an object of this merchant; another merchant's looks absent.
 
         Raises:

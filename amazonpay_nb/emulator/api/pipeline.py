@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from amazonpay_nb.emulator.api.authentication import IDEMPOTENCY_HEADER, authenticate
 from amazonpay_nb.emulator.api.bodies import checked_body
 from amazonpay_nb.emulator.api.request import ApiRequest, Reply
+from amazonpay_nb.emulator.records import AnyRecord
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import payments, sessions
-from amazonpay_nb.emulator.store import Record, to_json
+from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.spec.operations import THROTTLES, Operation
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, Simulation
@@ -35,7 +36,7 @@ class Handler(NamedTuple):
     """
 
     kind: str
-    change: Callable[[World, Record, Body, Simulation | None], Record] | None = None
+    change: Callable[[World, Any, Body, Simulation | None], AnyRecord] | None = None
     field: str = ""
 
 
@@ -104,13 +105,13 @@ def _work(
             record = _handle(world, operation, merchant, object_id, body, code)
     except Refusal as refusal:
         return refusal.status, refusal.body
-    status = operation.pending if operation.pending and record.hidden.get("pending") else operation.success
+    status = operation.pending if operation.pending and record.notes.pending else operation.success
     return status, record.document
 
 
 def _handle(
     world: World, operation: Operation, merchant: Merchant, object_id: str, body: Body, code: str | None
-) -> Record:
+) -> AnyRecord:
     if operation.name == "createCheckoutSession":
         return sessions.create(world, merchant, body)
     handler = HANDLERS[operation.name]

@@ -8,7 +8,7 @@ this happens while no endpoint is set.
 from datetime import datetime
 from typing import Any
 
-from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.emulator.records import NOTIFICATION, AnyRecord, Notification, NotificationNotes, Record
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import Transition
 from amazonpay_nb.spec.notifications import ANNOUNCEMENTS, DRILLS, OBJECT_TYPES, RETRIES, TOPIC_REGIONS
@@ -16,7 +16,6 @@ from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, REFUND
 
 __all__ = [
     "DELIVER",
-    "NOTIFICATION",
     "again",
     "announce",
     "announced",
@@ -25,8 +24,8 @@ __all__ = [
     "topic_of",
 ]
 
-# How the store names a notification, and what the calendar lets happen to it.
-NOTIFICATION, DELIVER = "Notification", "Deliver"
+# What the calendar lets happen to a notification.
+DELIVER = "Deliver"
 Document = dict[str, Any]
 
 
@@ -38,7 +37,7 @@ def topic_of(world: World, merchant_id: str) -> str:
 # --- What is noted ----------------------------------------------------------------------------------------------------
 
 
-def note(world: World, record: Record, row: Transition) -> None:
+def note(world: World, record: AnyRecord, row: Transition) -> None:
     """Announce a transition, where its merchant listens and the table has a row for it."""
     if not world.merchant(record.merchant_id).endpoint:
         return
@@ -48,7 +47,9 @@ def note(world: World, record: Record, row: Transition) -> None:
             announce(world, record, announcement.notification_type)
 
 
-def announce(world: World, record: Record, notification_type: str, object_type: str = "", object_id: str = "") -> None:
+def announce(
+    world: World, record: AnyRecord, notification_type: str, object_type: str = "", object_id: str = ""
+) -> None:
     """Note that something has changed.
 
     Changes of one object in one request share a notification: the states in between are never visible.
@@ -75,18 +76,18 @@ def announce(world: World, record: Record, notification_type: str, object_type: 
         "timestamp": now,
         "deliveries": [],
     }
-    hidden = {"number": number, "attempts": 0, "copies": 1, "atOnce": False}
     notification = Record(
-        NOTIFICATION, document["notificationId"], record.merchant_id, document, record.merchant_id, hidden
-    )
+        NOTIFICATION, document["notificationId"], record.merchant_id, document, NotificationNotes(number),
+        parent=record.merchant_id,
+    )  # fmt: skip
     world.outbox.fresh[object_id, notification_type] = notification.id
     _plan(world, notification)
     world.outbox.wake()
 
 
-def _permission_of(world: World, record: Record) -> str:
+def _permission_of(world: World, record: AnyRecord) -> str:
     """Return the permission that an object hangs on, however deep."""
-    above: Record | None = record
+    above: AnyRecord | None = record
     while above and above.parent:
         above = world.store.get(_PARENTS[above.kind], above.parent)
     return above.id if above else ""
@@ -95,7 +96,7 @@ def _permission_of(world: World, record: Record) -> str:
 _PARENTS = {REFUND.name: CHARGE.name, CHARGE.name: CHARGE_PERMISSION.name}
 
 
-def _plan(world: World, notification: Record) -> None:
+def _plan(world: World, notification: Notification) -> None:
     """Put the first delivery on the calendar: now, unless a drill brings disorder."""
     now = world.clock.now()
     held = world.store.get(NOTIFICATION, world.outbox.held) if world.outbox.held else None
@@ -108,7 +109,7 @@ def _plan(world: World, notification: Record) -> None:
     if drill is None:
         _put(world, notification, now)
         return
-    notification.hidden |= {"copies": drill.copies, "atOnce": drill.at_once}
+    notification.notes.copies, notification.notes.at_once = drill.copies, drill.at_once
     if drill.takes > 1:
         world.outbox.held = notification.id
     if drill.lost:
@@ -117,7 +118,7 @@ def _plan(world: World, notification: Record) -> None:
         _put(world, notification, now + drill.delay)
 
 
-def _put(world: World, notification: Record, due: datetime) -> None:
+def _put(world: World, notification: Notification, due: datetime) -> None:
     world.store.plan(notification, DELIVER, due.isoformat())
     world.store.put(notification)
 
@@ -125,16 +126,16 @@ def _put(world: World, notification: Record, due: datetime) -> None:
 # --- Attempts ---------------------------------------------------------------------------------------------------------
 
 
-def dispatch(world: World, notification: Record) -> None:
+def dispatch(world: World, notification: Notification) -> None:
     """Hand a notification that is due to the deliveries, and plan the next attempt in case this one fails.
 
     It is planned before the answer is known: a process that is killed in between delivers twice rather than never.
     """
-    attempts = notification.hidden["attempts"]
+    attempts = notification.notes.attempts
     if world.outbox.held == notification.id:
         world.outbox.held = ""
     world.outbox.fresh.pop((notification.document["objectId"], notification.document["notificationType"]), None)
-    notification.hidden["attempts"] = attempts + 1
+    notification.notes.attempts = attempts + 1
     if attempts < len(RETRIES):
         _put(world, notification, world.clock.now() + RETRIES[attempts])
     else:
@@ -142,9 +143,9 @@ def dispatch(world: World, notification: Record) -> None:
     world.outbox.ready.append(notification.id)
 
 
-def again(world: World, notification: Record) -> None:
+def again(world: World, notification: Notification) -> None:
     """Send a notification now, whatever became of it, with all attempts before it."""
-    notification.hidden |= {"attempts": 0, "copies": 1, "atOnce": False}
+    notification.notes = NotificationNotes(notification.notes.number)
     _put(world, notification, world.clock.now())
     world.outbox.wake()
 
@@ -152,4 +153,4 @@ def again(world: World, notification: Record) -> None:
 def announced(world: World) -> list[Document]:
     """Return what was announced, in order."""
     rows = [row for merchant in world.merchants for row in world.store.children(NOTIFICATION, merchant.merchant_id)]
-    return [row.document for row in sorted(rows, key=lambda row: int(row.hidden["number"]))]
+    return [row.document for row in sorted(rows, key=lambda row: int(row.notes.number))]

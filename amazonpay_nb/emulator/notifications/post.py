@@ -13,8 +13,8 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from amazonpay_nb.emulator.notifications.announce import NOTIFICATION, again, announced, topic_of
-from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.emulator.notifications.announce import again, announced, topic_of
+from amazonpay_nb.emulator.records import NOTIFICATION, Notification
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing.envelope import unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
@@ -104,17 +104,17 @@ class Deliveries:
         url = self.world.merchant(notification.merchant_id).endpoint if notification else ""
         if notification is None:
             return
-        copies = notification.hidden["copies"] if url else 0
+        copies = notification.notes.copies if url else 0
         content = self._content(notification) if copies else b""
         answers: list[int | None] = []
-        if notification.hidden["atOnce"]:
+        if notification.notes.at_once:
             answers += await asyncio.gather(*(self._post(url, content) for _ in range(copies)))
         else:
             for _ in range(copies):
                 answers.append(await self._post(url, content))
         self._note(notification_id, answers)
 
-    def _content(self, notification: Record) -> bytes:
+    def _content(self, notification: Notification) -> bytes:
         world = self.world
         unsigned = unsigned_envelope(world.url, topic_of(world, notification.merchant_id), notification.document)
         return json.dumps(world.outbox.signer.sign(unsigned)).encode()
@@ -142,7 +142,7 @@ class Deliveries:
                 return
             at = world.clock.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
             notification.document["deliveries"] += [{"at": at, "status": status} for status in answers]
-            notification.hidden |= {"copies": 1, "atOnce": False}
+            notification.notes.copies, notification.notes.at_once = 1, False
             if not answers or not all(answer_to(status).repeated for status in answers):
                 notification.due = ""
             world.store.put(notification)

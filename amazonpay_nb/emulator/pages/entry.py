@@ -1,4 +1,4 @@
-"""The entry of a hosted visit: checks what `checkout.js` or the Mobile SDK posts, as Amazon's entry does.
+"""The entry of a stay at the hosted pages: checks what `checkout.js` or the Mobile SDK posts, as Amazon's entry does.
 
 What comes through it opens a session, or a plain sign-in.
 """
@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from amazonpay_nb.emulator.api.bodies import parsed_json, refused_body
+from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.sessions import new_session
-from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
@@ -26,7 +26,7 @@ _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
 _PAYLOADS = {"SignIn": SignInPayload}
 
 
-def start(world: World, form: dict[str, str], origin: str, own_host: str | None = None) -> Record:
+def start(world: World, form: dict[str, str], origin: str, own_host: str | None = None) -> Session:
     """Open a session from the form of `checkout.js`.
 
     Args:
@@ -51,7 +51,7 @@ def start(world: World, form: dict[str, str], origin: str, own_host: str | None 
     return _opened(world, merchant, form, parsed_json(payload.encode(), "payloadJSON"))
 
 
-def start_mobile(world: World, raw: bytes) -> Record:
+def start_mobile(world: World, raw: bytes) -> Session:
     """Open a session from the Mobile SDK's start call: nothing in it is signed, and Finalize checks it later.
 
     Raises:
@@ -69,23 +69,23 @@ def start_mobile(world: World, raw: bytes) -> Record:
     return _opened(world, merchant, call, call.get("checkoutSessionConfig"), mobile=True)
 
 
-def _opened(world: World, merchant: Merchant, told: dict[str, Any], payload: Any, *, mobile: bool = False) -> Record:
-    product_type = told.get("productType") or "PayAndShip"
+def _opened(world: World, merchant: Merchant, fields: dict[str, Any], payload: Any, *, mobile: bool = False) -> Session:
+    product_type = fields.get("productType") or "PayAndShip"
     if product_type not in get_args(ProductType):
         raise Refusal(400, "InvalidParameterValue", f"productType {product_type!r} does not exist.")
     body = _checked_payload(world, payload, product_type, mobile)
-    currency = told.get("ledgerCurrency", "")
+    currency = fields.get("ledgerCurrency", "")
     if currency and currency not in world.region.ledger_currencies:
         allowed = " or ".join(world.region.ledger_currencies)
         raise Refusal(400, "InvalidParameterValue", f"ledgerCurrency {currency!r} must be {allowed} in this region.")
-    language = told.get("checkoutLanguage") or world.region.default_language
+    language = fields.get("checkoutLanguage") or world.region.default_language
     if language not in world.region.languages:
         allowed = " or ".join(world.region.languages)
         raise Refusal(400, "InvalidParameterValue", f"checkoutLanguage {language!r} must be {allowed} in this region.")
     session = new_session(
         world, merchant, body, trigger="Click the button", product_type=product_type, currency=currency, mobile=mobile
     )
-    session.hidden["language"] = language
+    session.notes.language = language
     return session
 
 
@@ -101,9 +101,9 @@ def _merchant_of_key(world: World, form: dict[str, str]) -> Merchant:
     return merchant
 
 
-def _check_environment(told: dict[str, Any]) -> None:
-    environment = str(told.get("environment", "SANDBOX")).upper()
-    prefix = str(told.get("publicKeyId", "")).partition("-")[0].upper()
+def _check_environment(fields: dict[str, Any]) -> None:
+    environment = str(fields.get("environment", "SANDBOX")).upper()
+    prefix = str(fields.get("publicKeyId", "")).partition("-")[0].upper()
     if prefix in ("LIVE", "SANDBOX") and prefix != environment:
         raise Refusal(
             400, "InvalidParameterValue", f"The public key id is of {prefix}, and the button asks for {environment!r}."

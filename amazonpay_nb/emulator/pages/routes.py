@@ -1,6 +1,6 @@
 """Amazon's pages, emulated: plain forms that a person clicks and `buyer.py` presses alike.
 
-A visit walks through the pages that `spec.flows` lists for the flow.  Every address on a page is relative, so that the
+A stay walks through the pages that `spec.flows` lists for the flow.  Every address on a page is relative, so that the
 pages work behind a proxy; every form carries a token that only the page knows.  A page speaks the language that the
 button asked for; what is meant for developers stays English.
 """
@@ -20,10 +20,10 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from amazonpay_nb.emulator.pages import entry
-from amazonpay_nb.emulator.pages.walk import Visit
+from amazonpay_nb.emulator.pages.walk import Stay
+from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Explained, Refusal
-from amazonpay_nb.emulator.rules import personas as buyers
-from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.emulator.rules import personas
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import is_proxied, route, seen_from
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
@@ -65,42 +65,42 @@ class Pages:
         self.world = world
         self._key = secrets.token_bytes(32)
 
-    def _find(self, request: Request, fields: Mapping[str, str]) -> Visit:
-        """Return the visit of an Open session; note its language, also for a page that refuses."""
+    def _find(self, request: Request, fields: Mapping[str, str]) -> Stay:
+        """Return the stay of an Open session; note its language, also for a page that refuses."""
         session_id = fields.get(RETURN_PARAMETER, "")
         session = self.world.store.get(CHECKOUT_SESSION, session_id) or self.world.store.get(SIGN_IN, session_id)
         if session is None:
             raise Explained("unknown", "No Checkout Session has this id.", status=404, reason_code="ResourceNotFound")
-        request.state.language = session.hidden.get("language")
+        request.state.language = session.notes.language
         if session.kind == CHECKOUT_SESSION and session.state != "Open":
             reason = session.document["statusDetails"]["reasonCode"]
             message = f"Checkout Session {session.id} is {session.state}{f' ({reason})' if reason else ''}."
             raise Explained("over", message, status=422, reason_code="InvalidCheckoutSessionStatus")
-        return Visit(self.world, session)
+        return Stay(self.world, session)
 
-    def _find_by_form(self, request: Request, form: Mapping[str, str]) -> Visit:
-        """Return the visit whose page a form is from."""
-        visit = self._find(request, form)
-        if not hmac.compare_digest(form.get("token", "").encode(), self._token(visit.session).encode()):
+    def _find_by_form(self, request: Request, form: Mapping[str, str]) -> Stay:
+        """Return the stay whose page a form is from."""
+        stay = self._find(request, form)
+        if not hmac.compare_digest(form.get("token", "").encode(), self._token(stay.session).encode()):
             raise Explained("form", "The form holds no token of this page.", status=403, reason_code="InvalidRequest")
-        return visit
+        return stay
 
-    def _token(self, session: Record) -> str:
+    def _token(self, session: Session) -> str:
         return hmac.new(self._key, session.id.encode(), hashlib.sha256).hexdigest()
 
     def _page(
-        self, name: str, visit: Visit, refusal: Refusal | None = None, form: dict[str, str] | None = None
+        self, name: str, stay: Stay, refusal: Refusal | None = None, form: dict[str, str] | None = None
     ) -> Response:
-        """Render a page of a visit; a *refusal* says what to correct in the *form* that was sent."""
-        document = visit.session.document
+        """Render a page of a stay; a *refusal* says what to correct in the *form* that was sent."""
+        document = stay.session.document
         shop = document["merchantMetadata"]["merchantStoreName"]
-        shop = shop or self.world.merchant(visit.session.merchant_id).name
-        t = self._texts(visit.hidden.get("language"))
+        shop = shop or self.world.merchant(stay.session.merchant_id).name
+        t = self._texts(stay.notes.language)
         return self._render(
-            name, refusal.status if refusal else 200, t, visit=visit, session=visit.session, document=document,
+            name, refusal.status if refusal else 200, t, stay=stay, session=stay.session, document=document,
             error=refusal and _explained(refusal, "error", t, shop=shop), form=form or {}, shop=shop, cards=CARDS,
-            token=self._token(visit.session), personas=buyers.PERSONAS[self.world.region.code], place=buyers.place,
-            pending_seconds=PENDING_SECONDS, notice=visit.notice if name == "payment-method" else "",
+            token=self._token(stay.session), personas=personas.PERSONAS[self.world.region.code], place=personas.place,
+            pending_seconds=PENDING_SECONDS, notice=stay.notice if name == "payment-method" else "",
         )  # fmt: skip
 
     def _texts(self, language: str | None) -> Texts:
@@ -152,35 +152,35 @@ class Pages:
         return JSONResponse({RETURN_PARAMETER: session.id})
 
     async def _change(self, request: Request) -> Response:
-        visit = self._find(request, request.query_params)
+        stay = self._find(request, request.query_params)
         with self.world.store.transaction():
-            return _to(visit.change(request.query_params.get("changeAction", "")), visit.session.id)
+            return _to(stay.change(request.query_params.get("changeAction", "")), stay.session.id)
 
     async def _enter(self, request: Request) -> Response:
-        visit = self._find(request, request.query_params)
+        stay = self._find(request, request.query_params)
         with self.world.store.transaction():
-            return _to(f"checkout/{visit.enter()}", visit.session.id)
+            return _to(f"checkout/{stay.enter()}", stay.session.id)
 
     async def _show(self, request: Request) -> Response:
         name = request.path_params["name"]
-        visit = self._find(request, request.query_params)
+        stay = self._find(request, request.query_params)
         if name not in PAGES:
             raise Explained("page", f"There is no page {name!r}.", status=404, reason_code="ResourceNotFound")
-        return self._page(name, visit) if visit.may_open(name) else _to(visit.page, visit.session.id)
+        return self._page(name, stay) if stay.may_open(name) else _to(stay.page, stay.session.id)
 
     async def _press(self, request: Request) -> Response:
         name = request.path_params["name"]
         form = await _form(request)
-        visit = self._find_by_form(request, form)
-        if not visit.may_open(name):
-            return _to(visit.page, visit.session.id)
+        stay = self._find_by_form(request, form)
+        if not stay.may_open(name):
+            return _to(stay.page, stay.session.id)
         try:
             with self.world.store.transaction():
-                address = visit.press(name, form)
+                address = stay.press(name, form)
         except Refusal as refusal:
             return self._page(name, self._find(request, form), refusal, form)
         if not address:
-            return _to(visit.page, visit.session.id)
+            return _to(stay.page, stay.session.id)
         return RedirectResponse(seen_from(request.url.path, request.headers, address), 303)
 
 

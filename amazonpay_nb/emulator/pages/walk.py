@@ -1,21 +1,21 @@
-"""A buyer's visit to Amazon's pages: which page follows which, and what each page's button does to the session."""
+"""A buyer's stay at Amazon's pages: which page follows which, and what each page's button does to the session."""
 
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Explained, Refusal
-from amazonpay_nb.emulator.rules import personas as buyers, shipping_areas as delivery
+from amazonpay_nb.emulator.rules import personas, shipping_areas
 from amazonpay_nb.emulator.rules.sessions import refresh, return_address
 from amazonpay_nb.emulator.rules.transitions import move
-from amazonpay_nb.emulator.store import Record
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import CHANGE_ACTIONS, CHECKOUT_SESSION, FLOWS, SIGN_IN, lookup
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, SimulatedCard
 
-__all__ = ["Visit", "returning"]
+__all__ = ["Stay", "returning"]
 
-# Cards that let the visit end well and the session badly.
+# Cards that let the stay end well and the session badly.
 _ENDINGS = {CardEffect.BUYER_CANCELED: "Cancel", CardEffect.DECLINED: "Decline"}
 
 
@@ -26,40 +26,40 @@ def returning(address: str, parameter: str, value: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-def _end_session(world: World, session: Record, trigger: str) -> str:
+def _end_session(world: World, session: Session, trigger: str) -> str:
     move(world, session, trigger)
     return session.id
 
 
-# How a visit ends, by what it works on; each returns what the shop is told.
-_ENDS: dict[str, Callable[[World, Record, str], str]] = {CHECKOUT_SESSION: _end_session, SIGN_IN: buyers.end_sign_in}
+# How a stay ends, by what it works on; each returns what the shop is told.
+_ENDS: dict[str, Callable[[World, Session, str], str]] = {CHECKOUT_SESSION: _end_session, SIGN_IN: personas.end_sign_in}
 
 
 def _nothing_to_change(why: str) -> Explained:
     return Explained("no-change", f"There is nothing to change: {why}.", reason_code="InvalidRequest")
 
 
-class Visit:
+class Stay:
     """One Open session on its way through the pages.
 
-    The session's hidden part notes the number of the ``visit`` and the ``page`` that the buyer has got to: earlier
-    pages can be opened again, later ones not before their turn.
+    The session's notes hold the number of the ``stay`` and the ``page`` that the buyer has got to: earlier pages can be
+    opened again, later ones not before their turn.
     """
 
-    def __init__(self, world: World, session: Record) -> None:
-        self.world, self.session, self.hidden = world, session, session.hidden
-        self.flow = FLOWS[self.hidden["flow"]]
-        self._walk = FLOWS[self.hidden["walk"]]
+    def __init__(self, world: World, session: Session) -> None:
+        self.world, self.session, self.notes = world, session, session.notes
+        self.flow = FLOWS[self.notes.flow]
+        self._pages_of = FLOWS[self.notes.pages_of]
 
     @property
     def page(self) -> str:
         """The page that the buyer has got to."""
-        return str(self.hidden["page"])
+        return self.notes.page
 
     @property
     def notice(self) -> str:
         """Why the buyer is back at the choice of a payment method; "" where nothing went wrong."""
-        return str(self.hidden.get("notice", ""))
+        return self.notes.notice
 
     @property
     def set_up_only(self) -> bool:
@@ -68,27 +68,27 @@ class Visit:
 
     @property
     def _pages(self) -> tuple[str, ...]:
-        return self._walk.stays[int(self.hidden["visit"])]
+        return self._pages_of.stays[self.notes.stay]
 
     @property
     def _is_last(self) -> bool:
-        return int(self.hidden["visit"]) == len(self._walk.stays) - 1
+        return self.notes.stay == len(self._pages_of.stays) - 1
 
     @property
     def _card(self) -> SimulatedCard:
-        return CARDS[self.hidden["card"]]
+        return CARDS[self.notes.card]
 
     # --- Which page ---------------------------------------------------------------------------------------------------
 
     def enter(self) -> str:
-        """Return the page that a visit begins with; while the shop has to say more, that is the first visit's."""
-        if self.hidden["visit"] and self.session.document["constraints"]:
+        """Return the page that a stay begins with; while the shop has to say more, that is the first stay's."""
+        if self.notes.stay and self.session.document["constraints"]:
             self._go_to(0, "sign-in")
         return self._pages[0]
 
     def change(self, action: str) -> str:
         """Return from the shop's review page to the choice of an address or a payment method."""
-        if len(self._walk.stays) == 1 or not self.hidden.get("buyer"):
+        if len(self._pages_of.stays) == 1 or not self.notes.buyer:
             raise _nothing_to_change("the shop has no review page to return to")
         page = CHANGE_ACTIONS.get(action)
         if page is None:
@@ -96,12 +96,12 @@ class Visit:
         if not self._applies(page):
             raise _nothing_to_change(f"a {self.session.document['productType']} checkout does not ask for it")
         # Who changes the address goes straight back; another payment method has to be agreed to as well.  [inferred]
-        self.hidden["only"] = page == "shipping-address"
+        self.notes.changes_address = page == "shipping-address"
         self._go_to(0, page)
         return page
 
-    def _go_to(self, visit: int, page: str) -> None:
-        self.hidden |= {"visit": visit, "page": page}
+    def _go_to(self, stay: int, page: str) -> None:
+        self.notes.stay, self.notes.page = stay, page
         self.world.store.put(self.session)
 
     def may_open(self, name: str) -> bool:
@@ -112,12 +112,12 @@ class Visit:
         return name in pages and self.page in pages and pages.index(name) < pages.index(self.page)
 
     def _after(self, page: str) -> str | None:
-        """Return the next page that applies, or None when the visit is over."""
+        """Return the next page that applies, or None when the stay is over."""
         pages = self._pages
-        # The choice of another payment method may lie outside of the visit's own pages.
+        # The choice of another payment method may lie outside of the stay's own pages.
         start = pages.index(page) + 1 if page in pages else 0
         following = next((name for name in pages[start:] if self._applies(name)), None)
-        # Without a processing page the payment method is tried out at the end of the visit.
+        # Without a processing page the payment method is tried out at the end of the stay.
         tried_at_end = following is None and self._is_last and "processing" not in pages
         if tried_at_end and self._card.trigger == CardEffect.DECLINE_ON_PAGE:
             return self._try_again("declined")
@@ -127,13 +127,13 @@ class Visit:
         if page == "challenge":
             return self.world.region.psd2 or self._card.trigger == CardEffect.FAIL_CHALLENGE
         if page == "shipping-address":  # a button's own address is final
-            return self.session.document["productType"] == "PayAndShip" and not self.hidden["address"]
+            return self.session.document["productType"] == "PayAndShip" and not self.notes.address
         return page != "consent" or self.session.document["chargePermissionType"] == "PaymentMethodOnFile"
 
-    # --- What each page's form does; each returns the next page, or None at the end of the visit ----------------------
+    # --- What each page's form does; each returns the next page, or None at the end of the stay ----------------------
 
     def press(self, name: str, form: dict[str, str]) -> str | None:
-        """Do what a page's button does; return the merchant's address at the end of the visit, else None."""
+        """Do what a page's button does; return the merchant's address at the end of the stay, else None."""
         if form.get("action") == "cancel":
             return self._cancel(name)
         actions = {
@@ -149,25 +149,25 @@ class Visit:
         refresh(self.world, self.session)
         if following is None:
             return self._leave()
-        self._go_to(self.hidden["visit"], following)
+        self._go_to(self.notes.stay, following)
         return None
 
     def _sign_in(self, form: dict[str, str]) -> str | None:
         """Associate a test buyer."""
-        region, document, scopes = self.world.region.code, self.session.document, self.hidden["scopes"]
+        region, document, scopes = self.world.region.code, self.session.document, self.notes.scopes
         email = form.get("email", "")
-        if email not in buyers.PERSONAS[region]:
+        if email not in personas.PERSONAS[region]:
             raise Explained("choose-buyer", f"{email!r} is no test buyer.", field="email")
-        document["buyer"] = buyers.details(self.world, self.session.merchant_id, email, scopes)
-        home = buyers.address(region, email)
+        document["buyer"] = personas.details(self.world, self.session.merchant_id, email, scopes)
+        home = personas.addresses(region, email)[0]
         if document["productType"] is None:  # created by an API call
             document["productType"] = "PayOnly" if self.flow.name in ("setup", "update") else "PayAndShip"
         shared = self.flow.signs_in and "shippingAddress" in scopes
         if shared or document["productType"] == "PayAndShip":
-            document["shippingAddress"] = self.hidden["address"] or home
+            document["shippingAddress"] = self.notes.address or home
         wants_billing = "billingAddress" in scopes or document["productType"] == "PayOnly"
         document["billingAddress"] = home if wants_billing or region == "eu" else None
-        self.hidden |= {"buyer": email, "only": False}
+        self.notes.buyer, self.notes.changes_address = email, False
         following = self._after("sign-in")
         if following == "shipping-address":  # none is chosen yet
             document["shippingAddress"] = None
@@ -176,7 +176,7 @@ class Visit:
     @property
     def addresses(self) -> dict[str, dict[str, Any]]:
         """The buyer's address book, by the value of the form field."""
-        book = buyers.addresses(self.world.region.code, self.hidden["buyer"])
+        book = personas.addresses(self.world.region.code, self.notes.buyer)
         return {str(number): address for number, address in enumerate(book, start=1)}
 
     @property
@@ -189,12 +189,12 @@ class Visit:
     @property
     def current_method(self) -> str:
         """What the wallet was charged on so far, on the Update page; "" elsewhere."""
-        wallet = self.world.store.get("Charge Permission", self.hidden["updates"] or "")
+        wallet = self.world.store.get("Charge Permission", self.notes.updates)
         return str(wallet.document["paymentPreferences"][0]["paymentDescriptor"]) if wallet else ""
 
-    def refuses(self, address: dict[str, Any]) -> delivery.Reason | None:
+    def refuses(self, address: dict[str, Any]) -> shipping_areas.Reason | None:
         """Return why the shop does not deliver to an address, or None."""
-        return delivery.refuses(self.session.document["deliverySpecifications"], address)
+        return shipping_areas.refuses(self.session.document["deliverySpecifications"], address)
 
     def _ship(self, form: dict[str, str]) -> str | None:
         """Associate an address that the shop delivers to."""
@@ -203,10 +203,13 @@ class Visit:
         if address is None:
             raise Explained("choose-address", f"{number!r} is no address of the buyer.", field="address")
         if reason := self.refuses(address):
-            raise Explained(reason.text, reason.rule, field="address", place=buyers.place(address))
+            raise Explained(reason.text, reason.rule, field="address", place=personas.place(address))
         self.session.document["shippingAddress"] = address
-        self.hidden["agreed"] = False
-        return None if self.hidden.pop("only", False) else self._after("shipping-address")
+        self.notes.agreed = False
+        if self.notes.changes_address:
+            self.notes.changes_address = False
+            return None
+        return self._after("shipping-address")
 
     def _choose(self, form: dict[str, str]) -> str | None:
         """Associate a card, if its prerequisite is met or can still be."""
@@ -219,8 +222,7 @@ class Visit:
                 "card-needs", f"…{card.last4} needs {card.prerequisite}.",
                 reason_code="InvalidParameterCombination", field="card", digits=card.last4,
             )  # fmt: skip
-        self.hidden |= {"card": card.last4, "agreed": False}
-        self.hidden.pop("notice", None)
+        self.notes.card, self.notes.agreed, self.notes.notice = card.last4, False, ""
         self.session.document["paymentPreferences"] = [{"paymentDescriptor": card.descriptor}]
         return self._after("payment-method")
 
@@ -230,8 +232,8 @@ class Visit:
 
     def _consent(self, form: dict[str, str]) -> str | None:
         """Note whether the wallet may be kept; in a purchase that is the buyer's choice."""
-        self.hidden["consent"] = form.get("save") == "yes"
-        if not self.hidden["consent"] and self.set_up_only:
+        self.notes.consents = form.get("save") == "yes"
+        if not self.notes.consents and self.set_up_only:
             raise Explained("must-agree", "save must be yes.")
         return self._after("consent")
 
@@ -242,7 +244,7 @@ class Visit:
         return self._after("challenge")
 
     def _process(self, form: dict[str, str]) -> str | None:
-        """Authorise the purchase, as far as the buyer can see it."""
+        """Authorize the purchase, as far as the buyer can see it."""
         self._require_complete()
         if self._card.trigger == CardEffect.DECLINE_ON_PAGE:
             return self._try_again("declined")
@@ -251,7 +253,7 @@ class Visit:
         return self._after("processing")
 
     def _try_again(self, notice: str) -> str:
-        self.hidden["notice"] = notice
+        self.notes.notice = notice
         return "payment-method"
 
     def _require_complete(self) -> None:
@@ -262,18 +264,18 @@ class Visit:
     # --- The ways out -------------------------------------------------------------------------------------------------
 
     def _leave(self) -> str:
-        """End the visit as the card wants it and return the merchant's address."""
-        visit = self.hidden["visit"]
+        """End the stay as the card wants it and return the merchant's address."""
+        number = self.notes.stay
         if self._is_last:
             self._require_complete()
-        self._go_to(visit if self._is_last else visit + 1, self._pages[0] if self._is_last else "processing")
-        told = self.session.id
-        if visit == self.hidden["visit"]:
+        self._go_to(number if self._is_last else number + 1, self._pages[0] if self._is_last else "processing")
+        value = self.session.id
+        if number == self.notes.stay:
             ending = _ENDINGS.get(self._card.trigger)
-            self.hidden["agreed"] = ending is None
-            told = self._end(ending or "Agree")
-        address = lookup(self.session.document, self._walk.returns_to[visit])
-        return returning(address or return_address(self.session.document), self.hidden["parameter"], told)
+            self.notes.agreed = ending is None
+            value = self._end(ending or "Agree")
+        address = lookup(self.session.document, self._pages_of.returns_to[number])
+        return returning(address or return_address(self.session.document), self.notes.parameter, value)
 
     def _cancel(self, name: str) -> str:
         """Cancel the session and return the address for that, or the ordinary one.
@@ -281,11 +283,11 @@ class Visit:
         Who cancels while the payment is processed, or after a decline, arrives where a paying buyer would.
         """
         cancel_address = lookup(self.session.document, self.flow.cancels_to)
-        declined = "notice" in self.hidden
-        told = self._end("Decline" if declined else "Cancel")
+        declined = bool(self.notes.notice)
+        value = self._end("Decline" if declined else "Cancel")
         if cancel_address and not declined and name != "processing":
             return str(cancel_address)
-        return returning(return_address(self.session.document), self.hidden["parameter"], told)
+        return returning(return_address(self.session.document), self.notes.parameter, value)
 
     def _end(self, trigger: str) -> str:
         return _ENDS[self.session.kind](self.world, self.session, trigger)

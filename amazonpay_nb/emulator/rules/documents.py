@@ -1,10 +1,11 @@
 """New documents in the shape that Amazon's answers have: field order and explicit nulls included."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.spec.flows import lookup
+from amazonpay_nb.spec.states import timer
 
 __all__ = ["charge", "charge_permission", "checkout_session", "completed", "constraints", "merged", "refund"]
 
@@ -37,9 +38,9 @@ _CONSTRAINTS = (
 )  # fmt: skip
 
 
-def _fields(names: tuple[str, ...], given: Document | None) -> Document:
-    given = given or {}
-    return {name: given.get(name) for name in names} | {k: v for k, v in given.items() if k not in names}
+def _fields(names: tuple[str, ...], values: Document | None) -> Document:
+    values = values or {}
+    return {name: values.get(name) for name in names} | {k: v for k, v in values.items() if k not in names}
 
 
 def merged(document: Any, change: Document) -> Document:
@@ -86,7 +87,7 @@ def checkout_session(session_id: str, body: Document, product_type: str | None, 
         "chargeId": None,
         "constraints": [],
         "creationTimestamp": stamp(now),
-        "expirationTimestamp": stamp(now + timedelta(hours=24)),
+        "expirationTimestamp": stamp(now + timer("Checkout Session", "Open", "Expire")),
         "storeId": body["storeId"],
         "providerMetadata": _fields(("providerReferenceId",), body.get("providerMetadata")),
         "releaseEnvironment": _ENVIRONMENT,
@@ -152,7 +153,7 @@ def charge(charge_id: str, body: Document, now: datetime) -> Document:
         "chargeInitiator": body.get("chargeInitiator"),
         "statusDetails": None,
         "creationTimestamp": stamp(now),
-        "expirationTimestamp": stamp(now + timedelta(days=30)),
+        "expirationTimestamp": stamp(now + timer("Charge", "Authorized", "Expire")),
         "releaseEnvironment": _ENVIRONMENT,
         "merchantMetadata": _fields(_METADATA, body.get("merchantMetadata")),
         "platformId": body.get("platformId"),

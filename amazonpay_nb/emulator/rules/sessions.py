@@ -4,16 +4,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from amazonpay_nb.emulator.clock import months_later
+from amazonpay_nb.emulator.records import Charge, Permission, PermissionNotes, Record, Session, SessionNotes
 from amazonpay_nb.emulator.refusal import Explained, Refusal
-from amazonpay_nb.emulator.rules import documents, personas as buyers
-from amazonpay_nb.emulator.rules.payments import create_charge, opening_limits
-from amazonpay_nb.emulator.rules.transitions import forget_after, money, move, open_calendar, require
-from amazonpay_nb.emulator.store import Record
+from amazonpay_nb.emulator.rules import documents, personas
+from amazonpay_nb.emulator.rules.calendar import delete_after, open_calendar
+from amazonpay_nb.emulator.rules.limits import money, opening_limits
+from amazonpay_nb.emulator.rules.payments import create_charge
+from amazonpay_nb.emulator.rules.transitions import move, require
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup
 from amazonpay_nb.spec.money import CHARGE_CEILINGS
 from amazonpay_nb.spec.simulations import Simulation
-from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.spec.states import MACHINES, timer
 
 __all__ = ["complete", "create", "new_session", "refresh", "return_address", "update"]
 
@@ -26,9 +28,7 @@ _NOT_OPEN = (
 _ONE_TIME_LIFETIME = timedelta(days=180)
 _MONTHS = 13  # a recurring one, and a one-time one with extendExpiration
 # A visit that ends in no object of the API is given up with the session that it resembles.
-_SIGN_IN_KEPT = timedelta(hours=24)
-# Where no payment method is chosen, none can fail.
-_NO_CARD = "1111"
+_SIGN_IN_KEPT = timer("Checkout Session", "Open", "Expire")
 # What the answer of Finalize shows besides that of Complete; and the address that it repeats, by product type.
 _FINALIZE = "Finalize Checkout Session"
 _SHOWN_BY_FINALIZE = ("buyer", "paymentPreferences", "billingAddress")
@@ -38,7 +38,7 @@ _REPEATED_ADDRESS = {"PayAndShip": "shippingAddress", "PayOnly": "billingAddress
 def new_session(
     world: World, merchant: Merchant, body: Body, *, trigger: str, product_type: str | None = None, currency: str = "",
     mobile: bool = False,
-) -> Record:  # fmt: skip
+) -> Session:  # fmt: skip
     """Make an Open session from an API body, a button payload or the Mobile SDK's start call."""
     if body["storeId"] != merchant.store_id:
         raise Refusal(
@@ -50,19 +50,20 @@ def new_session(
         flow = FLOWS["end-of-checkout"]  # created by an API call, which knows no checkoutMode
     _check_updated_permission(world, merchant, body, flow)
     now = world.clock.now()
-    session = Record(
-        flow.opens, world.new_uuid(), merchant.merchant_id, {},
-        hidden={
-            "flow": flow.name, "updates": body.get("chargePermissionId"), "scopes": _scopes(body, flow),
-            # A session made by an API call stops at its review address, whatever its flow.
-            "walk": "express" if review and product_type is None else flow.name,
-            "address": buyers.given_address(body.get("addressDetails")), "currency": currency,
-            "visit": 0, "page": "sign-in", "agreed": False, "card": _NO_CARD, "mobile": mobile,
-            "parameter": MOBILE_RETURN_PARAMETER if mobile else flow.returns_with,
-            # A session made by an API call has no product type until the buyer has signed in.
-            "repeats": _REPEATED_ADDRESS.get(product_type or ""),
-        },
-    )  # fmt: skip
+    notes = SessionNotes(
+        flow=flow.name,
+        # A session made by an API call stops at its review address, whatever its flow.
+        pages_of="express" if review and product_type is None else flow.name,
+        scopes=_scopes(body, flow),
+        parameter=MOBILE_RETURN_PARAMETER if mobile else flow.returns_with,
+        updates=body.get("chargePermissionId") or "",
+        address=personas.complete_address(body.get("addressDetails")),
+        currency=currency,
+        mobile=mobile,
+        # A session made by an API call has no product type until the buyer has signed in.
+        repeats=_REPEATED_ADDRESS.get(product_type or "", ""),
+    )
+    session = Record(flow.opens, world.new_uuid(), merchant.merchant_id, {}, notes)
     top_level = {name: body[name] for name in _TOP_LEVEL if name in body}
     session.document = documents.checkout_session(session.id, {**body, **flow.implies}, product_type, now) | top_level
     _check_addresses(session.document)
@@ -70,7 +71,7 @@ def new_session(
     if flow.opens in MACHINES:
         move(world, session, trigger)
     else:  # no object of the API: it has no state
-        forget_after(world, session, _SIGN_IN_KEPT)
+        delete_after(world, session, _SIGN_IN_KEPT)
     refresh(world, session)
     return session
 
@@ -136,10 +137,10 @@ def _check_addresses(session: Body) -> None:
         )  # fmt: skip
 
 
-def refresh(world: World, session: Record) -> None:
+def refresh(world: World, session: Session) -> None:
     """Recompute constraints and, once there are none, the address for the buyer's next visit."""
     document = session.document
-    without = {*FLOWS[session.hidden["flow"]].waives}
+    without = {*FLOWS[session.notes.flow].waives}
     if _confirms(document):
         without.add("ChargeAmountNotSet")
     if document["chargePermissionType"] != "Recurring":
@@ -158,15 +159,15 @@ def _confirms(session: Body) -> bool:
     return told == ("PaymentMethodOnFile", "Confirm")
 
 
-def create(world: World, merchant: Merchant, body: Body) -> Record:
+def create(world: World, merchant: Merchant, body: Body) -> Session:
     """Create Checkout Session on the server."""
     return new_session(world, merchant, body, trigger="Create Checkout Session")
 
 
-def update(world: World, session: Record, body: Body, outcome: Simulation | None) -> Record:
+def update(world: World, session: Session, body: Body, outcome: Simulation | None) -> Session:
     """Merge what is sent while the session is Open, and until the buyer has agreed to what it holds."""
     _require_open(session, "Update Checkout Session")
-    if session.hidden["agreed"]:
+    if session.notes.agreed:
         raise Refusal(
             422, "InvalidCheckoutSessionStatus", f"{_NOT_OPEN} The buyer has agreed to Checkout Session {session.id}."
         )
@@ -182,7 +183,7 @@ def update(world: World, session: Record, body: Body, outcome: Simulation | None
     return session
 
 
-def _require_open(session: Record, trigger: str) -> None:
+def _require_open(session: Session, trigger: str) -> None:
     if session.state == "Canceled":
         reason = session.document["statusDetails"]["reasonCode"]
         raise Refusal(422, "CheckoutSessionCanceled", f"Checkout Session {session.id} is Canceled ({reason}).")
@@ -197,8 +198,13 @@ _CANCELS = {"BuyerCanceled": "Cancel", "AmazonCanceled": "Cancel by Amazon", "De
 
 
 def complete(
-    world: World, session: Record, body: Body, outcome: Simulation | None, *, trigger: str = "Complete Checkout Session"
-) -> Record:
+    world: World,
+    session: Session,
+    body: Body,
+    outcome: Simulation | None,
+    *,
+    trigger: str = "Complete Checkout Session",
+) -> Session:
     """Make the permission, and the charge unless the intent is Confirm; nothing was final before."""
     _require_open(session, trigger)
     if outcome and outcome.state == "Canceled":
@@ -207,12 +213,12 @@ def complete(
             outcome.status, str(outcome.reason_code),
             f"Checkout Session {session.id} is Canceled ({outcome.later_reason}).", keep=True,
         )  # fmt: skip
-    if not session.hidden["agreed"]:
+    if not session.notes.agreed:
         raise Refusal(
             422, "InvalidCheckoutSessionStatus",
             f"{_NOT_OPEN} The buyer has not come back from Amazon's pages for Checkout Session {session.id}.",
         )  # fmt: skip
-    if session.hidden["mobile"] and trigger != _FINALIZE:
+    if session.notes.mobile and trigger != _FINALIZE:
         raise Refusal(
             422, "InvalidCheckoutSessionStatus",
             f"{_NOT_OPEN} Checkout Session {session.id} was started by the Mobile SDK: end it by {_FINALIZE}.",
@@ -227,24 +233,24 @@ def complete(
         shown["chargePermissionType"] = permission.document["chargePermissionType"]
     if trigger == _FINALIZE:
         shown |= {name: session.document[name] for name in _SHOWN_BY_FINALIZE}
-    if FLOWS[session.hidden["flow"]].signs_in:
-        shown["buyer"] = buyers.profile(world, session.merchant_id, session.hidden["buyer"], session.hidden["scopes"])
+    if FLOWS[session.notes.flow].signs_in:
+        shown["buyer"] = personas.profile(world, session.merchant_id, session.notes.buyer, session.notes.scopes)
     move(world, session, trigger)
     session.document = documents.completed(session.document, **shown)
-    session.hidden["pending"] = bool(charge and charge.state == "AuthorizationInitiated")
+    session.notes.pending = bool(charge and charge.state == "AuthorizationInitiated")
     world.store.put(session)
     return session
 
 
-def _check_repeated(session: Record, body: Body) -> None:
+def _check_repeated(session: Session, body: Body) -> None:
     """Compare what Finalize says with what the app and the buyer said; nobody has signed that."""
-    if (name := session.hidden["repeats"]) and not body.get(name):
+    if (name := session.notes.repeats) and not body.get(name):
         raise Refusal(
             400, "MissingParameterValue",
             f"{name} is missing: with {session.document['productType']} it is repeated here.",
         )  # fmt: skip
     for name in _REPEATED_ADDRESS.values():
-        given = _filled(buyers.given_address(body.get(name)))
+        given = _filled(personas.complete_address(body.get(name)))
         if given and given != _filled(session.document[name]):
             raise Refusal(400, "InvalidParameterValue", f"{name} differs from the one that the buyer has confirmed.")
     details = session.document["paymentDetails"]
@@ -257,7 +263,7 @@ def _filled(address: Body | None) -> Body:
     return {name: value for name, value in (address or {}).items() if value}
 
 
-def _check_amounts(session: Record, body: Body) -> None:
+def _check_amounts(session: Session, body: Body) -> None:
     details = session.document["paymentDetails"]
     for name in ("chargeAmount", "totalOrderAmount"):
         expected, given = details[name], body.get(name)
@@ -272,17 +278,17 @@ def _check_amounts(session: Record, body: Body) -> None:
             raise Refusal(409, "AmountMismatch", f"{name} {given['amount']} differs from the session's: it is {was}.")
 
 
-def _permission(world: World, session: Record) -> Record:
+def _permission(world: World, session: Session) -> Permission:
     """Return the new permission, or the existing one with its new payment method."""
-    document, hidden = session.document, session.hidden
-    if hidden["updates"]:
-        permission = world.find("Charge Permission", hidden["updates"], session.merchant_id)
+    document, notes = session.document, session.notes
+    if notes.updates:
+        permission = world.find("Charge Permission", notes.updates, session.merchant_id)
         for name in ("paymentPreferences", "shippingAddress", "billingAddress"):
             permission.document[name] = document[name] or permission.document[name]
-        permission.hidden["card"] = hidden["card"]
+        permission.notes.card = notes.card
         move(world, permission, "Update the payment method")
         return permission
-    kept = document["chargePermissionType"] == "PaymentMethodOnFile" and not hidden.get("consent", True)
+    kept = document["chargePermissionType"] == "PaymentMethodOnFile" and not notes.consents
     permission_type = "OneTime" if kept else document["chargePermissionType"]
     permission_id = world.new_order_id("S" if permission_type == "OneTime" else "C")
     details, now = document["paymentDetails"], world.clock.now()
@@ -290,12 +296,12 @@ def _permission(world: World, session: Record) -> Record:
     permission = Record(
         "Charge Permission", permission_id, session.merchant_id,
         documents.charge_permission(permission_id, document, permission_type, now, expires),
-        hidden={"card": hidden["card"]},
+        PermissionNotes(notes.card),
     )  # fmt: skip
     permission.document["presentmentCurrency"] = (
         details["presentmentCurrency"]
         or (details["chargeAmount"] or {}).get("currencyCode")
-        or hidden["currency"]
+        or notes.currency
         or world.region.ledger_currencies[0]
     )
     permission.document["limits"] = opening_limits(
@@ -312,7 +318,7 @@ def _expiry(permission_type: str, now: datetime, *, extended: bool) -> datetime 
     return None if permission_type == "PaymentMethodOnFile" else months_later(now, _MONTHS)
 
 
-def _first_charge(world: World, session: Record, permission: Record, outcome: Simulation | None) -> Record | None:
+def _first_charge(world: World, session: Session, permission: Permission, outcome: Simulation | None) -> Charge | None:
     details = session.document["paymentDetails"]
     if details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
         if outcome:

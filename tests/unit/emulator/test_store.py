@@ -5,8 +5,10 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from amazonpay_nb.emulator.store import Record, Store
+from amazonpay_nb.emulator.records import ChargeNotes, Record
+from amazonpay_nb.emulator.store import Store
 
+NOTES = ChargeNotes("OneTime", "2026-01")
 LATER, LATEST = "2026-02-01T00:00:00+00:00", "2026-03-01T00:00:00+00:00"
 
 
@@ -19,7 +21,7 @@ def store() -> Iterator[Store]:
     """A store with one charge that expires."""
     store = Store()
     with store.transaction():
-        charge = Record("Charge", "C1", "A1", {"chargeId": "C1"})
+        charge = Record("Charge", "C1", "A1", {"chargeId": "C1"}, NOTES)
         store.plan(charge, "Expire", LATER)
         store.put(charge)
         store.set("drawn", 1)
@@ -65,7 +67,7 @@ def test_what_happened_in_an_undone_transaction_is_due_again(store: Store) -> No
 def test_what_was_planned_in_an_undone_transaction_never_happens(store: Store) -> None:
     """Its place in the agenda leads to no object."""
     with undone(store):
-        other = Record("Charge", "C2", "A1", {})
+        other = Record("Charge", "C2", "A1", {}, NOTES)
         store.plan(other, "Expire", "2026-01-16T00:00:00+00:00")
         store.put(other)
     first = store.next_due(LATEST)

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from amazonpay_nb.emulator.records import ChargeNotes, NoNotes, PermissionNotes, Record, SessionNotes
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.transitions import fire_due, move, require, settle
-from amazonpay_nb.emulator.store import Record, Store
+from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import MERCHANT, NEW, Machine, NotAllowed
 from amazonpay_nb.spec.operations import OPERATIONS
@@ -30,9 +32,17 @@ def by_pair(value: object) -> str:
     return value.name if isinstance(value, Machine) else str(value)
 
 
-def in_state(machine: Machine, state: str) -> Record:
+NOTES: dict[str, Any] = {
+    "Checkout Session": SessionNotes("setup", "setup", [], "amazonCheckoutSessionId"),
+    "Charge Permission": PermissionNotes(),
+    "Refund": NoNotes(),
+}
+
+
+def in_state(machine: Machine, state: str, permission_type: str = "PaymentMethodOnFile") -> Record[Any]:
     details = {"state": state, "reasons": None, "reasonCode": None, "lastUpdatedTimestamp": "20260115T120000Z"}
-    return Record(machine.name, "x", "m", {"statusDetails": None if state == NEW else details})
+    notes = NOTES.get(machine.name) or ChargeNotes(permission_type, "2026-02", PRICE)
+    return Record(machine.name, "x", "m", {"statusDetails": None if state == NEW else details}, replace(notes))
 
 
 def test_every_other_pair_is_refused() -> None:
@@ -62,14 +72,11 @@ PRICE = {"amount": "14.00", "currencyCode": "USD"}
 PARENTS = {"Charge": "Charge Permission", "Refund": "Charge"}
 
 
-def placed(world: World, kind: str, state: str, permission_type: str) -> Record:
+def placed(world: World, kind: str, state: str, permission_type: str) -> Record[Any]:
     """Return an object in a state that is part of a world, below the objects it hangs on."""
     parent = placed(world, PARENTS[kind], "Chargeable", permission_type).id if kind in PARENTS else ""
-    record = in_state(MACHINES[kind], state)
+    record = in_state(MACHINES[kind], state, permission_type)
     record.id, record.parent = f"{kind}-1", parent
-    record.hidden = {"capture": PRICE, "month": "2026-02", "calendar": {}}
-    if kind == "Charge":
-        record.hidden["type"] = permission_type
     record.document |= {
         "chargePermissionType": permission_type, "chargeAmount": PRICE, "refundAmount": PRICE,
         "refundedAmount": PRICE, "limits": {"amountLimit": PRICE, "amountBalance": PRICE},

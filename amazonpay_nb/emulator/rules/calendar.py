@@ -1,0 +1,139 @@
+"""What time brings: the trigger that the clock pulls in a state, and the days of an object on which nothing moves."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from amazonpay_nb.emulator.notifications.announce import DELIVER, dispatch
+from amazonpay_nb.emulator.records import AnyRecord, Permission
+from amazonpay_nb.emulator.rules.limits import write_month_balance
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.machine import Transition
+from amazonpay_nb.spec.simulations import Simulation
+from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, timer
+
+__all__ = [
+    "EXPIRE",
+    "OCCASIONS",
+    "close_calendar",
+    "delete_after",
+    "ending",
+    "forget_buyer",
+    "open_calendar",
+    "plan",
+    "schedule",
+]
+
+EXPIRE = "Expire"
+# What time brings besides a change of state.
+_DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
+_TRIGGERS = {(row.machine, row.state): row.trigger for row in TIMERS}
+
+
+def schedule(world: World, record: AnyRecord, trigger: str, after: timedelta) -> None:
+    """Let *trigger* happen to *record* when *after* has passed; put it afterwards."""
+    world.store.plan(record, trigger, (world.clock.now() + after).isoformat())
+
+
+def delete_after(world: World, record: AnyRecord, after: timedelta) -> None:
+    """Delete *record* when *after* has passed; put it afterwards."""
+    schedule(world, record, _DELETE, after)
+
+
+def plan(world: World, record: AnyRecord, row: Transition, later: Simulation | None) -> None:
+    """Replace what the clock was to do in the old state by what it is to do in the new one."""
+    if (record.kind, row.source) in _TRIGGERS:
+        record.due = ""
+    trigger = _TRIGGERS.get((record.kind, row.target))
+    if trigger is None:
+        return
+    if later:
+        schedule(world, record, *ending(record, later))
+    elif trigger == EXPIRE:  # when it says that it does, however long Amazon took to answer before
+        world.store.plan(record, trigger, datetime.fromisoformat(record.document["expirationTimestamp"]).isoformat())
+    else:
+        schedule(world, record, trigger, timer(record.kind, row.target, trigger))
+
+
+def ending(record: AnyRecord, outcome: Simulation) -> tuple[str, timedelta]:
+    """Return the trigger that ends an ``…Initiated`` state as a simulation wants it, and after how long.
+
+    Raises:
+        LookupError: No row leads there; the tables contradict each other.
+    """
+    row = MACHINES[record.kind].leading_to(record.state, str(outcome.later_state), outcome.later_reason)
+    if row is None:
+        raise LookupError(f"{record.kind}: {outcome.code} leads nowhere from {record.state}")
+    return row.trigger, timedelta(seconds=outcome.delay_seconds)
+
+
+# --- The days of a Charge Permission ----------------------------------------------------------------------------------
+
+
+def open_calendar(world: World, permission: Permission, expires: datetime | None) -> None:
+    """Note the days of a new Charge Permission: its expiry, the buyer's details gone, a new month for its limit."""
+    now, kind = world.clock.now(), permission.document["chargePermissionType"]
+    calendar = {EXPIRE: expires.isoformat()} if expires else {}
+    since, after = BUYER_SHOWN[kind]
+    if since == "creation":
+        calendar[_FORGET] = (now + after).isoformat()
+    if kind != "OneTime":  # the others' limits are a month's
+        calendar[_NEW_MONTH] = _next_month(now).isoformat()
+    permission.notes.calendar = calendar
+    _plan_next(world, permission)
+
+
+def close_calendar(world: World, permission: Permission) -> None:
+    """Take everything off the calendar but the day on which the buyer's details go, which may be today."""
+    since, after = BUYER_SHOWN[permission.document["chargePermissionType"]]
+    calendar = permission.notes.calendar
+    left = {_FORGET: calendar[_FORGET]} if _FORGET in calendar else {}
+    if since == "closing" and after:
+        left = {_FORGET: (world.clock.now() + after).isoformat()}
+    elif since == "closing":
+        forget_buyer(permission)
+    permission.notes.calendar = left
+    _plan_next(world, permission)
+
+
+def _plan_next(world: World, permission: Permission) -> None:
+    calendar = permission.notes.calendar
+    permission.due = ""
+    if calendar:
+        trigger = min(calendar, key=lambda name: calendar[name])
+        world.store.plan(permission, trigger, calendar[trigger])
+    world.store.put(permission)
+
+
+def _next_month(now: datetime) -> datetime:
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (first + timedelta(days=31)).replace(day=1)
+
+
+def forget_buyer(record: AnyRecord) -> None:
+    """Take the buyer's details off a document."""
+    record.document |= {"buyer": None, "shippingAddress": None, "billingAddress": None}
+
+
+def _forget_today(world: World, permission: Permission) -> None:
+    forget_buyer(permission)
+    del permission.notes.calendar[_FORGET]
+    _plan_next(world, permission)
+
+
+def _begin_month(world: World, permission: Permission) -> None:
+    permission.notes.calendar[_NEW_MONTH] = _next_month(world.clock.now()).isoformat()
+    _plan_next(world, permission)
+    write_month_balance(world, permission)
+
+
+def _delete(world: World, record: AnyRecord) -> None:
+    world.store.delete(record)
+
+
+# What is on the calendar besides the triggers of `spec.states`.
+OCCASIONS: dict[str, Callable[[World, AnyRecord], None]] = {
+    _DELETE: _delete,
+    _FORGET: _forget_today,
+    _NEW_MONTH: _begin_month,
+    DELIVER: dispatch,
+}

@@ -1,0 +1,196 @@
+"""What charges and refunds may amount to: ceilings, the balance of an order, and the limit of a month."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from amazonpay_nb.emulator.records import Charge, Permission
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.machine import NEW
+from amazonpay_nb.spec.money import (
+    CHARGE_CEILINGS,
+    MAX_REFUNDS_ON_A_CHARGE,
+    MONTHLY_LIMITS,
+    RECURRING_MONTHLY_LIMITS,
+    REFUND_CEILINGS,
+    Counts,
+    counted,
+    counted_in_month,
+    format_amount,
+    overcharge_limit,
+    refund_allowance,
+)
+
+__all__ = [
+    "check_charge",
+    "check_currency",
+    "check_refund",
+    "money",
+    "month_of",
+    "opening_limits",
+    "price",
+    "spend",
+    "used",
+    "write_month_balance",
+    "write_order_balance",
+]
+
+MAX_CHARGES_ON_ONE_TIME = 25
+_LIMITS_OF_TYPE = {"PaymentMethodOnFile": MONTHLY_LIMITS, "Recurring": RECURRING_MONTHLY_LIMITS}
+Price = dict[str, str]
+
+
+def money(price: Price | None) -> Decimal:
+    """Return the amount of a price, zero where there is none."""
+    return Decimal(price["amount"]) if price else Decimal(0)
+
+
+def price(amount: Decimal, like: Price) -> Price:
+    """Return a price in the currency of another one."""
+    currency = like["currencyCode"]
+    return {"amount": format_amount(amount, currency), "currencyCode": currency}
+
+
+def month_of(moment: datetime) -> str:
+    """Return the calendar month of a time, ``yyyy-mm``, in UTC."""  # whose months are meant: inferred
+    return moment.isoformat()[:7]
+
+
+def check_currency(amount: Price, expected: str | None, what: str) -> None:
+    """Compare the currency of an amount with that of *what* it is for, unless that has none yet.
+
+    Raises:
+        Refusal: 400 ``CurrencyMismatch``.
+    """
+    if expected and amount["currencyCode"] != expected:
+        raise Refusal(400, "CurrencyMismatch", f"{what} is in {expected}, not in {amount['currencyCode']}.")
+
+
+# --- Charges ----------------------------------------------------------------------------------------------------------
+
+
+def opening_limits(world: World, permission: dict[str, Any], *, overcharge: bool) -> dict[str, Any]:
+    """Return what a new permission shows as its limits: its order's, more where that was allowed, or a month's."""
+    limit, currency = permission["limits"]["amountLimit"], permission["presentmentCurrency"]
+    if permission["chargePermissionType"] == "Recurring":
+        limit = price(RECURRING_MONTHLY_LIMITS[world.region.code, currency], like={"currencyCode": currency})
+    elif limit and overcharge:
+        limit = price(overcharge_limit(money(limit), currency), like=limit)
+    return {"amountLimit": limit, "amountBalance": limit}
+
+
+def check_charge(world: World, permission: Permission, amount: Price) -> None:
+    """Compare with the currency, the ceiling of a charge, and the limit of the permission's type.
+
+    Raises:
+        Refusal: 400 or 422, naming the limit.
+    """
+    document, currency = permission.document, amount["currencyCode"]
+    if currency not in world.region.currencies:
+        raise Refusal(400, "CurrencyMismatch", f"{currency} cannot be charged in region {world.region.code}.")
+    check_currency(amount, document["presentmentCurrency"], f"Charge Permission {permission.id}")
+    if money(amount) > CHARGE_CEILINGS[currency]:
+        raise Refusal(
+            400, "TransactionAmountExceeded", f"A charge cannot be over {CHARGE_CEILINGS[currency]} {currency}."
+        )
+    if document["chargePermissionType"] == "OneTime":
+        _check_order(world, permission, amount)
+        return
+    limit = _LIMITS_OF_TYPE[document["chargePermissionType"]][world.region.code, currency]
+    if _spent_this_month(world, permission) + money(amount) > limit:
+        raise Refusal(
+            400, "PeriodicAmountExceeded",
+            "You've exceeded the monthly limit for the Charge Permission and must wait until the next month to charge "
+            "this buyer.",
+        )  # fmt: skip
+
+
+def _check_order(world: World, permission: Permission, amount: Price) -> None:
+    limits = permission.document["limits"]
+    if money(amount) > money(limits["amountBalance"]):
+        raise Refusal(
+            400, "TransactionAmountExceeded",
+            f"Charge Permission {permission.id} has {limits['amountBalance']['amount']} left.",
+        )  # fmt: skip
+    if len(world.store.children("Charge", permission.id)) >= MAX_CHARGES_ON_ONE_TIME:
+        raise Refusal(
+            422,
+            "TransactionCountExceeded",
+            f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges.",
+        )
+
+
+# --- What charges use up ----------------------------------------------------------------------------------------------
+
+
+def used(charge: Charge) -> Decimal:
+    """Return what a charge takes of a limit in its present state."""
+    return Decimal(0) if charge.state == NEW else counted_in_month(charge.document)
+
+
+def spend(world: World, charge: Charge, change: Decimal) -> None:
+    """Book a *change* of what a charge takes of its month."""
+    if change:
+        world.store.spend(charge.parent, charge.notes.month, int(change * 100))
+
+
+def write_order_balance(world: World, permission: Permission) -> str:
+    """Write what is left of a one-time permission, and return the trigger that follows from it, "" for none."""
+    charges = world.store.children("Charge", permission.id)
+    limits = permission.document["limits"]
+    limit = money(limits["amountLimit"])
+    left = limit - sum((used(charge) for charge in charges), Decimal(0))
+    limits["amountBalance"] = price(left, like=limits["amountLimit"])
+    world.store.put(permission)
+    reasons = [row["reasonCode"] for row in permission.document["statusDetails"]["reasons"] or []]
+    if permission.state == "Closed":
+        return ""
+    if sum((counted("Charge", charge.document, Counts.CAPTURED) for charge in charges), Decimal(0)) >= limit:
+        return "Close by Amazon"
+    if left <= 0 and permission.state == "Chargeable":
+        return "A charge uses the whole limit"
+    return "The charge in progress ends" if left > 0 and reasons == ["ChargeInProgress"] else ""
+
+
+def write_month_balance(world: World, permission: Permission) -> None:
+    """Write what is left of a recurring permission's month; a Saved Wallet does not show its limit."""
+    limits = permission.document["limits"]
+    if limits["amountLimit"]:
+        left = money(limits["amountLimit"]) - _spent_this_month(world, permission)
+        limits["amountBalance"] = price(left, like=limits["amountLimit"])
+        world.store.put(permission)
+
+
+def _spent_this_month(world: World, permission: Permission) -> Decimal:
+    return Decimal(world.store.spent(permission.id, month_of(world.clock.now()))) / 100
+
+
+# --- Refunds ----------------------------------------------------------------------------------------------------------
+
+
+def check_refund(world: World, charge: Charge, amount: Price) -> None:
+    """Compare a refund with its ceiling, with what is left of the charge, and with the number of refunds.
+
+    The ceiling is one refund's; the allowance on top of the capture is shared by all refunds of the charge.
+
+    Raises:
+        Refusal: 400 or 422, naming the limit.
+    """
+    captured = charge.document["captureAmount"]
+    currency = captured["currencyCode"]
+    check_currency(amount, currency, f"Charge {charge.id}")
+    if money(amount) > REFUND_CEILINGS[currency]:
+        raise Refusal(
+            400, "TransactionAmountExceeded", f"A refund cannot be over {REFUND_CEILINGS[currency]} {currency}."
+        )
+    earlier = [counted("Refund", row.document, Counts.REFUNDED) for row in world.store.children("Refund", charge.id)]
+    most = money(captured) + refund_allowance(money(captured), currency)
+    left = most - sum(earlier, Decimal(0))
+    if money(amount) > left:
+        raise Refusal(
+            400, "TransactionAmountExceeded",
+            f"Charge {charge.id} was captured with {captured['amount']}: {left} {currency} can still be refunded.",
+        )  # fmt: skip
+    if sum(map(bool, earlier)) >= MAX_REFUNDS_ON_A_CHARGE:
+        raise Refusal(422, "TransactionCountExceeded", f"Charge {charge.id} has had {MAX_REFUNDS_ON_A_CHARGE} refunds.")
