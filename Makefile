@@ -13,7 +13,7 @@ UNIT       := $(PYTEST) -p no:nbval tests
 NOTEBOOKS  := $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout 120 \
               --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 # Money and signatures depend on these files: tests run every branch of them.
-EXACT      := amazonpay_nb/spec/*,amazonpay_nb/signing/*,amazonpay_nb/emulator/rules/transitions.py
+EXACT      := amazonpay_nb/spec/*,amazonpay_nb/signing/*,amazonpay_nb/emulator/rules/transitions.py,amazonpay_nb/emulator/rules/calendar.py,amazonpay_nb/emulator/rules/limits.py
 
 # A reader's own IPython start-up files must not change what a notebook prints.
 export IPYTHONDIR := $(CURDIR)/.cache/ipython
