@@ -1,19 +1,24 @@
 """Reads the data files of this room, and says clearly what is wrong with one."""
 
 import tomllib
-from dataclasses import is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, dataclass_transform, get_args, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-__all__ = ["STRICT", "DataError", "as_kind", "named", "read"]
+__all__ = ["DataError", "as_kind", "data_row", "named", "read"]
 
 FOLDER = Path(__file__).parent
-STRICT = ConfigDict(extra="forbid")  # a misspelled key is refused, never ignored
 _UNKNOWN = "unexpected_keyword_argument"
 T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def data_row(kind: type[T]) -> type[T]:
+    """Make a class a row of a data file: an immutable dataclass that knows no other keys."""
+    return with_config(ConfigDict(extra="forbid"))(dataclass(frozen=True, slots=True, kw_only=True)(kind))
 
 
 class DataError(ValueError):
@@ -38,14 +43,20 @@ def named(table: dict[str, Any], **keys: str) -> dict[str, Any]:
     """Return a table in which the rows of some groups hold their own names.
 
     Args:
-        keys: Group → the field of its rows that takes the name.
+        keys: Group → the field that takes a row's name; for tables inside tables several, separated by dots.
     """
-    groups = ((group, key, table[group].items()) for group, key in keys.items())
-    return table | {group: {name: row | {key: name} for name, row in rows} for group, key, rows in groups}
+    return table | {group: _flat(table[group], *fields.split(".")) for group, fields in keys.items()}
+
+
+def _flat(table: dict[str, Any], key: str, *inner: str) -> dict[str, Any]:
+    if not inner:
+        return {name: entry | {key: name} for name, entry in table.items()}
+    rows = {name: _flat(entry, *inner) for name, entry in table.items()}
+    return {f"{name}, {rest}": entry | {key: name} for name in rows for rest, entry in rows[name].items()}
 
 
 def as_kind(name: str, table: Any, kind: type[T]) -> T:
-    """Return a table of a data file as *kind*, whose dataclasses are `STRICT`.
+    """Return a table of a data file as *kind*, for example ``dict[str, Row]`` whose rows are `data_row`s.
 
     Args:
         name: The file, for the message.

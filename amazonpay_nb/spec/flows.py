@@ -6,12 +6,10 @@ checkout has two.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
-from pydantic import with_config
-
-from amazonpay_nb.spec.data import STRICT, as_kind, named, read
+from amazonpay_nb.spec.data import as_kind, data_row, named, read
 
 __all__ = [
     "CHANGE_ACTIONS",
@@ -41,8 +39,7 @@ CHANGE_ACTIONS = {"changeAddress": "shipping-address", "changePayment": "payment
 _IN_EVERY_APP = ("webCheckoutDetails.checkoutMode",)
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@data_row
 class Flow:
     """One way to set up a Saved Wallet, or to sign in; ``flows.toml`` describes the fields."""
 
@@ -70,8 +67,7 @@ class Flow:
     placements: tuple[str, ...]
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@data_row
 class Question:
     """A question on the way to a flow.
 
@@ -86,8 +82,7 @@ class Question:
     asked_when: Mapping[str, str] = field(default_factory=dict)
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class _File:
     flows: dict[str, Flow]
     pages: dict[str, str]

@@ -5,12 +5,9 @@ A notification says *that* an object changed, never *what* it is now: the receiv
 """
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import with_config
-
-from amazonpay_nb.spec.data import STRICT, as_kind, named, read
+from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.parity import Evidence
 
 __all__ = [
@@ -72,8 +69,7 @@ MAX_AHEAD = timedelta(minutes=5)
 # --- The rows ---------------------------------------------------------------------------------------------------------
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Announcement:
     """A change that is announced: of which object, and by which trigger ("" for every change of state or reason)."""
 
@@ -83,8 +79,7 @@ class Announcement:
     evidence: Evidence
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class MessageField:
     """A field of the JSON text in the envelope's ``Message``."""
 
@@ -93,8 +88,7 @@ class MessageField:
     evidence: Evidence
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Answer:
     """What Amazon makes of the receiver's answer."""
 
@@ -104,8 +98,7 @@ class Answer:
     evidence: Evidence
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Drill:
     """A way in which the next notifications arrive in disorder."""
 
@@ -118,8 +111,7 @@ class Drill:
     lost: bool = False
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class _File:
     announcements: tuple[Announcement, ...]
     fields: dict[str, MessageField]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund, Resource
+from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.parity import Evidence
 
 __all__ = ["KINDS", "OPERATIONS", "THROTTLES", "Idempotency", "Kind", "Operation", "Quota", "Throttle", "kind_of"]
@@ -112,10 +113,10 @@ _ROWS = (
     Operation("getBuyer", "Get Buyer", "GET", "/v2/buyers/{id}", 200, secret_id=True),
 )  # fmt: skip
 
-OPERATIONS = {row.name: row for row in _ROWS}
+OPERATIONS = {each.name: each for each in _ROWS}
 
 
-@dataclass(frozen=True, slots=True)
+@data_row
 class Quota:
     """A bucket: how many calls at once, and how many are put back each second."""
 
@@ -123,42 +124,20 @@ class Quota:
     per_second: int
 
 
-@dataclass(frozen=True, slots=True)
+@data_row
 class Throttle:
     """How often one merchant account may call one operation.
 
     Attributes:
-        operation: Camel case, as in `OPERATIONS`; a few rows are for operations outside this package.
         sandbox: None where the operation has no quota there.
     Spec: "API throttling limits".
     """
 
     operation: str
     live: Quota
-    sandbox: Quota | None
-    evidence: Evidence = Evidence.DOCUMENTED
+    sandbox: Quota | None = None
+    evidence: Evidence
 
 
-_QUOTAS = (
-    Throttle("createCheckoutSession", Quota(40, 16), Quota(5, 1)),
-    Throttle("getCheckoutSession", Quota(40, 8), Quota(10, 1)),
-    Throttle("updateCheckoutSession", Quota(20, 8), Quota(5, 1)),
-    Throttle("completeCheckoutSession", Quota(20, 4), Quota(2, 1)),
-    Throttle("finalizeCheckoutSession", Quota(20, 4), Quota(2, 1), Evidence.INFERRED),
-    Throttle("getChargePermission", Quota(20, 4), Quota(10, 1)),
-    Throttle("updateChargePermission", Quota(10, 2), Quota(5, 1)),
-    Throttle("closeChargePermission", Quota(10, 2), Quota(2, 1)),
-    Throttle("createCharge", Quota(10, 4), Quota(2, 1)),
-    Throttle("getCharge", Quota(20, 4), Quota(5, 1)),
-    Throttle("captureCharge", Quota(20, 4), Quota(2, 1)),
-    Throttle("cancelCharge", Quota(10, 2), Quota(2, 1)),
-    Throttle("createRefund", Quota(10, 4), Quota(2, 1)),
-    Throttle("getRefund", Quota(20, 4), Quota(5, 1)),
-    Throttle("getBuyer", Quota(20, 4), Quota(5, 1), Evidence.INFERRED),
-    Throttle("createDeliveryTracker", Quota(10, 1), Quota(1, 1)),
-    Throttle("createMerchantAccount", Quota(10, 1), Quota(1, 1)),
-    Throttle("getMerchantStatus", Quota(10, 1), Quota(1, 1)),
-    Throttle("getAuthorizationToken", Quota(5, 1), None),
-)
-
-THROTTLES: dict[str, Throttle] = {row.operation: row for row in _QUOTAS}
+_TABLE = named({"quotas": read("quotas.toml")}, quotas="operation")
+THROTTLES = as_kind("quotas.toml", _TABLE["quotas"], dict[str, Throttle])

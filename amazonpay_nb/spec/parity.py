@@ -5,15 +5,12 @@ are read when somebody first asks for one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from pydantic import with_config
-
-from amazonpay_nb.spec.data import STRICT, DataError, as_kind, read
+from amazonpay_nb.spec.data import DataError, as_kind, data_row, read
 
 __all__ = ["Behavior", "Evidence", "Source", "behavior", "behaviors", "topics"]
 
@@ -28,8 +25,7 @@ class Evidence(StrEnum):
     EMULATOR_ONLY = "emulator-only"  # exists here for teaching and testing, not at Amazon
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Source:
     """Where claims were read: an address, further ones, and a note where there is none."""
 
@@ -38,16 +34,14 @@ class Source:
     note: str = ""
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class _Index:
     read_on: date
     topics: dict[str, str]
     sources: dict[str, Source]
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Behavior:
     """One claim; ``parity/index.toml`` describes the fields.
 

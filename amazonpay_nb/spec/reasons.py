@@ -10,13 +10,12 @@ states that need explaining carry a reason.  A Charge Permission lists its reaso
 several may hold at once; the emulator shows the latest one only (a decision, inferred).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, with_config
+from pydantic import AfterValidator
 
-from amazonpay_nb.spec.data import STRICT, as_kind, read
+from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 from amazonpay_nb.spec.parity import Evidence
 
@@ -51,7 +50,7 @@ class Retry(StrEnum):
 
 
 def _exists(name: str) -> str:
-    if name not in (*OPERATIONS, "", _ANY, _ANY_WITH_BODY):
+    if name not in (*OPERATIONS, _ANY, _ANY_WITH_BODY):
         raise ValueError(f"there is no operation {name!r}")
     return name
 
@@ -59,8 +58,7 @@ def _exists(name: str) -> str:
 _Operation = Annotated[str, AfterValidator(_exists)]
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Recovery:
     """What a refusal means and the way out of it; ``reasons.toml`` describes the fields."""
 
@@ -77,8 +75,7 @@ class Recovery:
         return self.retry not in (Retry.NO, Retry.CORRECTED)
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@data_row
 class Reason(Recovery):
     """One ``reasonCode`` of an error body.  Spec: "Error handling"."""
 
@@ -88,8 +85,7 @@ class Reason(Recovery):
     evidence: Evidence
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class StateReason:
     """One reason code of one state; *object* is the name of its machine, for example ``Charge Permission``."""
 
@@ -102,41 +98,34 @@ class StateReason:
     description: str = ""
 
 
-_TABLE = read("reasons.toml")
+@data_row
+class _File:
+    refusals: dict[str, Reason]
+    statuses: dict[int, Recovery]
+    states: dict[str, StateReason]
 
 
-def _refusals() -> dict[tuple[str, str], Reason]:
-    """Return the rows by (code, operation), with "" for what is true after every operation."""
+def _after_each(refusals: dict[str, Any]) -> dict[str, Any]:
+    """Return the rows with what is different after an operation as rows of their own, as ``CODE after OPERATION``."""
     rows = {}
-    for code, row in _TABLE["refusals"].items():
-        for operation, differences in ({"": {}} | row.pop("after", {})).items():
-            rows[code, operation] = row | differences | {"code": code}
-    return as_kind("reasons.toml", rows, dict[tuple[str, _Operation], Reason])
+    for code, entry in refusals.items():
+        different = entry.pop("after", {})
+        rows[code] = entry
+        rows |= {f"{code} after {operation}": entry | changes for operation, changes in different.items()}
+    return rows
 
 
-def _states() -> dict[tuple[str, str, str], StateReason]:
-    """Return the rows by (object, state, code)."""
-    rows = {
-        (title, state, code): row | {"object": title, "state": state, "code": code}
-        for title, states in _TABLE["states"].items()
-        for state, reasons in states.items()
-        for code, row in reasons.items()
-    }
-    return as_kind("reasons.toml", rows, dict[tuple[str, str, str], StateReason])
+_TABLE = named(read("reasons.toml"), refusals="code", states="object.state.code")
+_FILE = as_kind("reasons.toml", _TABLE | {"refusals": _after_each(_TABLE["refusals"])}, _File)
+_LIKE = {403: 401, 408: 500, 422: 409, 425: 500}  # statuses that mean the same share a row of `_FILE.statuses`
 
-
-_REFUSALS, _STATES = _refusals(), _states()
-# What a code that nobody has listed can still be judged by; statuses that mean the same share a row.
-_STATUSES = as_kind("reasons.toml", _TABLE["statuses"], dict[int, Recovery])
-_LIKE = {403: 401, 408: 500, 422: 409, 425: 500}
-
-REASONS = {code: row for (code, operation), row in _REFUSALS.items() if not operation}
-STATE_REASONS = tuple(_STATES.values())
+REASONS = {key: each for key, each in _FILE.refusals.items() if key == each.code}
+STATE_REASONS = tuple(_FILE.states.values())
 # Any operation may answer with the first, any that has a body with the second, and each one with its own besides.
-COMMON_REASONS = tuple(code for code, row in REASONS.items() if _ANY in row.operations)
-BODY_REASONS = tuple(code for code, row in REASONS.items() if _ANY_WITH_BODY in row.operations)
+COMMON_REASONS = tuple(code for code, each in REASONS.items() if _ANY in each.operations)
+BODY_REASONS = tuple(code for code, each in REASONS.items() if _ANY_WITH_BODY in each.operations)
 OPERATION_REASONS = {
-    name: tuple(code for code, row in REASONS.items() if name in row.operations) for name in OPERATIONS
+    name: tuple(code for code, each in REASONS.items() if name in each.operations) for name in OPERATIONS
 }
 
 
@@ -148,9 +137,9 @@ def reasons_of(operation: str) -> tuple[str, ...]:
 
 def recovery_for(reason_code: str, status_code: int, operation: str = "") -> Recovery:
     """Return what to do about a refusal of *operation*; a code without a row is judged by its HTTP status."""
-    reason = _REFUSALS.get((reason_code, operation)) or REASONS.get(reason_code)
+    reason = _FILE.refusals.get(f"{reason_code} after {operation}") or REASONS.get(reason_code)
     status = _LIKE.get(status_code, status_code)
-    return reason or _STATUSES.get(status, _STATUSES[500 if status >= 500 else 400])
+    return reason or _FILE.statuses.get(status, _FILE.statuses[500 if status >= 500 else 400])
 
 
 _RETRIES = {
@@ -164,14 +153,14 @@ _RETRIES = {
 
 def retry_advice(retry: Retry, operation: str = "") -> str:
     """Say whether to send again, and with which idempotency key, where the call takes one."""
-    row = OPERATIONS.get(operation)
-    without_key = row is not None and row.idempotency == Idempotency.WITHOUT_EFFECT
+    call = OPERATIONS.get(operation)
+    without_key = call is not None and call.idempotency == Idempotency.WITHOUT_EFFECT
     return _RETRIES[retry].partition(" with ")[0].rstrip(".") + "." if without_key else _RETRIES[retry]
 
 
 def state_reason(object_name: str, state: str, code: str | None) -> StateReason | None:
     """Return the row that explains *state*, or None where there is nothing to explain."""
-    return _STATES.get((object_name, state, code or ""))
+    return _FILE.states.get(f"{object_name}, {state}, {code}")
 
 
 # 422 for a call that an object's state does not allow.

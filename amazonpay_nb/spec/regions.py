@@ -1,18 +1,15 @@
 """The three regions of Amazon Pay and the currencies of their payments; the rows are in ``regions.toml``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
-from pydantic import with_config
-
-from amazonpay_nb.spec.data import STRICT, as_kind, named, read
+from amazonpay_nb.spec.data import as_kind, data_row, named, read
 
 __all__ = ["CURRENCIES", "EXAMPLE_ADDRESSES", "REGIONS", "Currency", "Region", "region"]
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Region:
     """Where a merchant account lives; ``regions.toml`` describes the fields."""
 
@@ -38,8 +35,7 @@ class Region:
         return self.languages[0]
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Currency:
     """The limits of one currency in major units; ``regions.toml`` describes the fields."""
 
@@ -53,8 +49,7 @@ class Currency:
     overcharge_floor: Decimal
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class _File:
     regions: dict[str, Region]
     currencies: dict[str, Currency]

@@ -1,19 +1,15 @@
 """Words for people: what the values and fields of a payment mean; they are in ``words.toml``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import with_config
-
-from amazonpay_nb.spec.data import STRICT, as_kind, named, read
+from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.parity import Evidence
 
 __all__ = ["CHANNELS", "FIELD_NOTES", "INITIATORS", "USE_CASES", "Channel", "Initiator", "Payment", "payments_of"]
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Initiator:
     """One value of ``chargeInitiator``: what its letters stand for, and when it tells the truth."""
 
@@ -23,8 +19,7 @@ class Initiator:
     evidence: Evidence
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Channel:
     """One value of ``channel``."""
 
@@ -33,8 +28,7 @@ class Channel:
     evidence: Evidence
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True, kw_only=True)
+@data_row
 class Payment:
     """One kind of payment in a use case.
 
@@ -59,27 +53,18 @@ class Payment:
         return {"charge_initiator": self.charge_initiator, "channel": self.channel, "capture_now": self.capture_now}
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class _File:
     initiators: dict[str, Initiator]
     channels: dict[str, Channel]
-    use_cases: dict[str, dict[str, Payment]]
+    use_cases: dict[str, Payment]
     fields: dict[str, str]
 
 
-def _load() -> _File:
-    """Return the file, in which the names of tables are codes, use cases and payments."""
-    table = named(read("words.toml"), initiators="code", channels="code")
-    for use_case, payments in table["use_cases"].items():
-        for payment, row in payments.items():
-            row |= {"use_case": use_case, "payment": payment}
-    return as_kind("words.toml", table, _File)
-
-
-_FILE = _load()
+_TABLE = named(read("words.toml"), initiators="code", channels="code", use_cases="use_case.payment")
+_FILE = as_kind("words.toml", _TABLE, _File)
 INITIATORS, CHANNELS = tuple(_FILE.initiators.values()), tuple(_FILE.channels.values())
-USE_CASES = tuple(row for payments in _FILE.use_cases.values() for row in payments.values())
+USE_CASES = tuple(_FILE.use_cases.values())
 # Dotted field of a button's payload or request body → what it says; a note on a group covers all of its fields.
 FIELD_NOTES: Mapping[str, str] = _FILE.fields
 
@@ -90,6 +75,8 @@ def payments_of(use_case: str) -> dict[str, Payment]:
     Raises:
         ValueError: There is no such use case.
     """
-    if use_case not in _FILE.use_cases:
-        raise ValueError(f"there is no use case {use_case!r}; choose one of {', '.join(_FILE.use_cases)}")
-    return _FILE.use_cases[use_case]
+    payments = {each.payment: each for each in USE_CASES if each.use_case == use_case}
+    if not payments:
+        names = ", ".join(dict.fromkeys(each.use_case for each in USE_CASES))
+        raise ValueError(f"there is no use case {use_case!r}; choose one of {names}")
+    return payments

@@ -3,20 +3,17 @@
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pydantic import with_config
 
-from amazonpay_nb.spec.data import FOLDER, STRICT, DataError, as_kind, read
+from amazonpay_nb.spec.data import FOLDER, DataError, as_kind, data_row, named, read
 from amazonpay_nb.spec.reasons import Reason
 
 _READ_ALL = "from amazonpay_nb.spec.parity import behaviors; behaviors()"
 
 
-@with_config(STRICT)
-@dataclass(frozen=True, slots=True)
+@data_row
 class Dish:
     """A row like those of the files."""
 
@@ -26,7 +23,9 @@ class Dish:
 
 def test_a_row_becomes_what_its_file_holds() -> None:
     """Defaults fill what was left out."""
-    assert as_kind("menu.toml", {"soup": {"meaning": "hot"}}, dict[str, Dish]) == {"soup": Dish("hot", 1)}
+    assert as_kind("menu.toml", {"soup": {"meaning": "hot"}}, dict[str, Dish]) == {
+        "soup": Dish(meaning="hot", servings=1)
+    }
 
 
 @pytest.mark.parametrize(
@@ -43,6 +42,15 @@ def test_a_wrong_row_is_refused_with_its_place(row: dict[str, object], complaint
     with pytest.raises(DataError) as error:
         as_kind("menu.toml", {"soup": row}, dict[str, Dish])
     assert str(error.value) == complaint
+
+
+def test_the_names_of_tables_become_fields() -> None:
+    """Also of tables inside tables."""
+    table = {"dishes": {"soup": {"servings": 2}}, "menus": {"noon": {"first": {"meaning": "hot"}}}}
+    assert named(table, dishes="meaning", menus="time.course") == {
+        "dishes": {"soup": {"servings": 2, "meaning": "soup"}},
+        "menus": {"noon, first": {"meaning": "hot", "time": "noon", "course": "first"}},
+    }
 
 
 def test_what_is_not_toml_is_named() -> None:
@@ -76,6 +84,8 @@ def test_an_operation_that_does_not_exist_is_refused() -> None:
          "flows.toml, flows, sign-in: unknown key 'notebok'; did you mean 'notebook'?"),
         ("notifications.toml", ("copies = ", "copys = "), "import amazonpay_nb.spec.notifications",
          "notifications.toml, drills, duplicate: unknown key 'copys'; did you mean 'copies'?"),
+        ("quotas.toml", ("burst = ", "bursts = "), "import amazonpay_nb.spec.operations",
+         "quotas.toml, createCheckoutSession, live: unknown key 'bursts'; did you mean 'burst'?"),
         ("parity/refund.toml", ("sentence = ", "sentense = "), _READ_ALL,
          "parity/refund.toml, always-async: unknown key 'sentense'; did you mean 'sentence'?"),
         ("parity/refund.toml", ('source = "api/refund"', 'source = "api/refnd"'), _READ_ALL,
