@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from amazonpay_nb.spec import answers as objects
-from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
+from amazonpay_nb.spec.answers import Buyer
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.reasons import REASONS, reasons_of
 from amazonpay_nb.spec.requests import BODIES
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, codes_for
@@ -19,13 +19,7 @@ Json = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
 # The first part of a path → what is answered.
-_ANSWERS: dict[str, type[BaseModel]] = {
-    "checkoutSessions": objects.CheckoutSession,
-    "chargePermissions": objects.ChargePermission,
-    "charges": objects.Charge,
-    "refunds": objects.Refund,
-    "buyers": objects.Buyer,
-}
+_ANSWERS: dict[str, type[BaseModel]] = {kind.path: kind.model for kind in KINDS.values()} | {"buyers": Buyer}
 _DATE = r"^(\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$"
 # The signature itself is a security scheme.
 _HEADERS = (

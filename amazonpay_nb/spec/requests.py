@@ -6,28 +6,13 @@ Python names are Amazon's, mechanically in snake case.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictFloat,
-    StrictInt,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt, model_validator
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.addresses import ReturnAddress
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amount
 
-__all__ = [
-    "ADDRESS_FIELDS",
-    "BODIES",
-    "ButtonPayload",
-    "MobilePayload",
-    "Price",
-    "SignInPayload",
-]
+__all__ = ["ADDRESS_FIELDS", "BODIES", "ButtonPayload", "MobilePayload", "Price", "SignInPayload"]
 
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]
