@@ -1,10 +1,9 @@
 """The signature doctor: a request is signed well but for one slip, and the verifier says which step breaks.
 
 Nothing is acted: each attempt is really signed with the merchant's key, and really verified as Amazon and the emulator
-verify it.  `signing.mistakes` recognizes afterwards what was done here, without knowing of it.
+verify it.
 """
 
-import json
 import tomllib
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -34,8 +33,8 @@ from amazonpay_nb.signing import (
     string_to_sign,
 )
 from amazonpay_nb.signing.keys import MerchantKeys, generate
+from amazonpay_nb.signing.mistakes import in_request
 from amazonpay_nb.signing.steps import HASH, PSS
-from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench.panels.view import Fact, Part
 
 __all__ = ["SLIPS", "Attempt", "Diagnosis", "Slip", "diagnose"]
@@ -49,11 +48,15 @@ class Slip:
         label: What happens, in a few words.
         why: Where this comes from in practice.
         finding: What the verifier answers, "" where it accepts the request.
+        signed: Names the mistake in what is signed.
+        sent: Names the mistake in what is sent.
     """
 
     label: str
     why: str
     finding: str
+    signed: str = ""
+    sent: str = ""
 
 
 SLIPS = {name: Slip(**row) for name, row in tomllib.loads(Path(__file__).with_name("slips.toml").read_text()).items()}
@@ -128,7 +131,7 @@ def diagnose(request: SentRequest, keys: MerchantKeys, slip: str) -> Diagnosis:
     if slip not in SLIPS:
         raise ConfigurationError(f"slip={slip!r} does not exist.", advice=f"Choose one of {', '.join(SLIPS)}.")
     good = Attempt(request, request, keys, PSS[keys.algorithm])
-    attempt = _CHANGES[slip](good)
+    attempt = _make(SLIPS[slip], good) if slip not in _CHANGES else _CHANGES[slip](good)
     method, path, query, _, _, body = attempt.arrives
     headers = attempt.headers(keys.public_key_id)
     mismatch = explain_request(method, path, query, headers, body, keys.public_pem, now=_date_of(request))
@@ -142,7 +145,15 @@ def _compared(signed: str, received: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-# --- The changes ------------------------------------------------------------------------------------------------------
+def _make(slip: Slip, attempt: Attempt) -> Attempt:
+    """Return an attempt with a mistake that `signing.mistakes` knows, or the same one where there is none to make."""
+    words, good = slip.signed or slip.sent, attempt.signed
+    mistakes = (request for finding, text, request in in_request(good) if finding == slip.finding and words in text)
+    bad = next((request for request in mistakes if request != good), good)
+    return attempt._replace(signed=bad) if slip.signed else attempt._replace(arrives=bad)
+
+
+# --- What `signing.mistakes` does not make ----------------------------------------------------------------------------
 
 Change = Callable[[SentRequest], SentRequest]
 
@@ -157,22 +168,6 @@ def _send(change: Change) -> Callable[[Attempt], Attempt]:
 
 def _both(change: Change) -> Callable[[Attempt], Attempt]:
     return lambda attempt: _sign(change)(_send(change)(attempt))
-
-
-def _spaced(request: SentRequest) -> SentRequest:
-    body = json.dumps(json.loads(request.body), ensure_ascii=False).encode() if request.body else b""
-    return request._replace(body=body)
-
-
-def _other_path(request: SentRequest) -> SentRequest:
-    bare = request.path.removeprefix("/sandbox")
-    return request._replace(path=f"/sandbox{bare}" if bare == request.path else bare)
-
-
-def _other_host(request: SentRequest) -> SentRequest:
-    here = joined_headers(request.headers)["x-amz-pay-host"]
-    there = next(row.api_host for row in REGIONS.values() if row.api_host != here)
-    return request.with_header("x-amz-pay-host", there)
 
 
 def _unsigned(request: SentRequest) -> SentRequest:
@@ -197,12 +192,6 @@ def _stranger() -> MerchantKeys:
 
 _CHANGES: dict[str, Callable[[Attempt], Attempt]] = {
     "none": lambda attempt: attempt,
-    "body-re-encoded": _send(_spaced),
-    "escaped-slashes": _sign(lambda request: request._replace(body=request.body.replace(b"/", b"\\/"))),
-    "empty-body": _sign(lambda request: request._replace(body=b"")),
-    "path": _sign(_other_path),
-    "host": _sign(_other_host),
-    "content-type": _send(lambda request: request.with_header("content-type", "application/json; charset=utf-8")),
     "unsigned-header": _both(_unsigned),
     "header-order": _send(
         lambda request: request._replace(signed_headers=";".join(request.signed_headers.split(";")[::-1]))
