@@ -249,7 +249,7 @@ def new_keys(path: Path) -> None:
     key_files.save(made, path)
     public = path.with_name(path.name + ".pub")
     key_files.save_public(made, public)
-    click.echo(f"Private key: {path} (mode 0600). Keep it; nobody else needs it.")
+    click.echo(f"Private key: {path} (mode 0600). Keep it to yourself; no one else needs it.")
     click.echo(f"Public key:  {public}. Upload this one in Seller Central and note the id that you get.")
     click.echo(f"Fingerprint: {made.fingerprint}")
 

@@ -269,7 +269,7 @@ def _environment_segment(keys: MerchantKeys, environment: str, allow_live: bool)
     if environment not in ("emulator", "sandbox", "live"):
         raise ConfigurationError(f"No environment {environment!r} exists.", advice="Choose emulator, sandbox or live.")
     if environment == "live" and not allow_live:
-        raise ConfigurationError("Live moves real money.", advice="Give allow_live=True as well, if you want that.")
+        raise ConfigurationError("Live moves real money.", advice="If you want that, pass allow_live=True as well.")
     wanted = "live" if environment == "live" else "sandbox"
     if keys.environment not in (None, wanted):
         raise ConfigurationError(

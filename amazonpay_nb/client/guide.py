@@ -114,7 +114,7 @@ def complete_set_up(client: AmazonPayClient, checkout_session_id: str) -> Checko
     if not checkout_session_id:
         raise ConfigurationError(
             "The buyer came back without a Checkout Session id.",
-            advice="After a cancellation that is so: nothing was saved. Let the buyer start again from the button.",
+            advice="After a cancellation there is no id: nothing was saved. Let the buyer start again from the button.",
         )
     try:
         UUID(checkout_session_id)

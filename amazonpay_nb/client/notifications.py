@@ -50,7 +50,7 @@ class Finding(StrEnum):
 
     MALFORMED = "it is not an envelope"
     TYPE = "it is not a notification"
-    CERTIFICATE_ADDRESS = "its certificate lies somewhere else"
+    CERTIFICATE_ADDRESS = "its certificate is at another address"
     CERTIFICATE = "its certificate cannot be had"
     SIGNATURE_VERSION = "its signature version is unknown"
     SIGNATURE = "its signature is wrong"
@@ -201,7 +201,7 @@ class NotificationReader:
         except (httpx.HTTPError, ValueError) as error:
             raise NotificationRefused(Finding.CERTIFICATE, f"{url}: {type(error).__name__}") from None
         if not isinstance(key, RSAPublicKey):
-            raise NotificationRefused(Finding.CERTIFICATE, f"{url} holds no RSA key")
+            raise NotificationRefused(Finding.CERTIFICATE, f"{url} contains no RSA key")
         return key
 
     def _notification(self, envelope: Mapping[str, str], published: datetime) -> Notification:

@@ -216,7 +216,7 @@ ONLY_LIVE: tuple[str, ...] = tuple(_DATA["only_live"]["behaviors"])
 # What to do about a behavior that a test holds the emulator to, though Amazon may do otherwise.
 _THEN = {
     Evidence.INFERRED: "Our reading: compare it with the Sandbox.",
-    Evidence.EMULATOR_ONLY: "It exists here only: build nothing on it.",
+    Evidence.EMULATOR_ONLY: "It exists only here: do not build on it.",
 }
 _NOT_EMULATED = "not emulated"
 

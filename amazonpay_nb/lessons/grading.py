@@ -185,7 +185,7 @@ def _check_address(url: str) -> None:
     try:
         socket.create_connection((parts.hostname, port), timeout=DELIVERY_TIMEOUT_SECONDS).close()
     except OSError:
-        raise ConfigurationError(f"Nobody answers at {url}.", advice=advice) from None
+        raise ConfigurationError(f"There is no answer at {url}.", advice=advice) from None
 
 
 def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:

@@ -68,7 +68,8 @@ def export(name: str, texts: Mapping[str, str], out: Path) -> Leaving:
     page = notebook_page(document, path.stem, _home(path), left_behind=_note(document))
     if any(secret.search(page) for secret in _SECRETS):
         raise ConfigurationError(
-            f"{path.stem} shows a key, a signature or a token.", advice="Remove what prints it; nothing was written."
+            f"{path.stem} shows a key, a signature or a token.",
+            advice="Remove the code that prints it; no page was written.",
         )
     target = out / f"{path.stem}.html"
     out.mkdir(parents=True, exist_ok=True)

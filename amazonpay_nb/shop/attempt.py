@@ -181,12 +181,12 @@ class Attempt:
                 await asyncio.sleep(GLANCE_SECONDS)
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise BuyerPageError(
-                "The wait was interrupted; nothing was changed.",
+                "The wait was interrupted; nothing has changed.",
                 advice="The page is still open: run this cell again to go on waiting.",
             ) from None
         if not awaited.done():
             raise BuyerPageError(
-                f"Nobody came back from Amazon's pages within {timeout:g} seconds.",
+                f"The buyer did not come back from Amazon's pages within {timeout:g} seconds.",
                 advice="The page is still open: finish there and run this cell again, or make a new attempt.",
             )
         return awaited.result()

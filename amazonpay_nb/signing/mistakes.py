@@ -120,7 +120,7 @@ def in_request(sent: SentRequest) -> Iterator[_Changed]:
 
 def _bodies(sent: SentRequest) -> Iterator[_Changed]:
     for text in ("", "null", "[]", "{}"):
-        explanation = f"The signature covers the body {text!r}, not the one that was sent; sign the bytes you send."
+        explanation = f"The signature covers the body {text!r}, not the transmitted one; sign the bytes that you send."
         yield "empty-body", explanation, sent._replace(body=text.encode())
     for finding, style, text in _rewritten(sent.body.decode("utf-8", "replace")):
         explanation = f"The body was signed {style}; encode once, then sign and send the same bytes."
@@ -135,7 +135,7 @@ def _paths(sent: SentRequest) -> Iterator[_Changed]:
         explanation = f"The signature covers the path {path}, the request went to {sent.path}; sign the path you call."
         yield "path", explanation, sent._replace(path=path)
     whole = f"{sent.path}?{sent.query}"
-    explanation = "The path that was signed holds the query; the query belongs on the next line."
+    explanation = "The signed path contains the query; the query belongs on the next line."
     yield "path", explanation, sent._replace(path=whole, query="")
 
 
@@ -172,7 +172,7 @@ def _header_values(sent: SentRequest) -> Iterator[_Changed]:
     for name, value in _other_values(values):
         explanation = (
             f"The signature covers {name}: {value!r}, the request carried {values[name]!r}; "
-            "sign the value you send, and let nothing change it on the way."
+            "sign the value that you send, and make sure that nothing changes it in transit."
         )
         yield name.removeprefix("x-amz-pay-"), explanation, sent.with_header(name, value)
 

@@ -109,7 +109,7 @@ def _header(refusal: ApiError, sent: SentRequest, _: str, answered: str) -> Sign
         seconds = (parse_date(values[name]) - parsedate_to_datetime(answered)).total_seconds()
         apart = f" is {abs(seconds):.0f} seconds {'ahead of' if seconds > 0 else 'behind'} the answer's date"
     return SignatureMismatch(
-        "clock", f"The clock that signed the request{apart or ' is wrong'}; set it by NTP, and sign each attempt anew."
+        "clock", f"The clock that signed the request{apart or ' is wrong'}; set it by NTP, and sign each attempt again."
     )
 
 

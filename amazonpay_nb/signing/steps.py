@@ -110,11 +110,13 @@ def canonical_of(method: str, path: str, query: str, values: dict[str, str], sig
         lines = [f"{name}:{values[name]}" for name in signed_headers.lower().split(";")]
     except KeyError as missing:
         advice = "Send every header that SignedHeaders names."
-        raise SigningError(f"The header {missing.args[0]!r} is to be signed but is not there.", advice=advice) from None
+        raise SigningError(f"The header {missing.args[0]!r} has to be signed but is missing.", advice=advice) from None
     text = "\n".join([method.upper(), path or "/", query, *lines, "", signed_headers, sha256(body).hexdigest()])
     # Lines give the text its meaning: a line break inside a part would let two requests share one signature.
     if "\r" in text or text.count("\n") != len(lines) + 5:
-        raise SigningError("A part of the request holds a line break.", advice="Remove it from path, query or header.")
+        raise SigningError(
+            "A part of the request contains a line break.", advice="Remove it from path, query or header."
+        )
     return text
 
 

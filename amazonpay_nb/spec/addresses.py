@@ -27,9 +27,9 @@ def return_address_problem(url: str) -> str:
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         return "http is allowed on loopback only; use https"
     if "@" in parts.netloc:
-        return "it must not hold a user name or password"
+        return "it must not contain a user name or password"
     if any(c.isspace() or c in '\\<>"' or not c.isprintable() for c in url):
-        return "it holds white space, control characters, quotes or angle brackets"
+        return "it contains white space, control characters, quotes or angle brackets"
     return ""
 
 

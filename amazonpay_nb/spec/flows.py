@@ -138,7 +138,7 @@ def misfits(flow: Flow, payload: Mapping[str, Any], *, mobile: bool = False) -> 
         if name in flow.fixed and lookup(payload, name) not in (None, flow.fixed[name])
     ]
     excess = [
-        Misfit("InvalidParameterCombination", name, f"the payload must not hold {name}")
+        Misfit("InvalidParameterCombination", name, f"the payload must not contain {name}")
         for name in flow.forbidden
         if lookup(payload, name) is not None and not (mobile and name in _IN_EVERY_APP)
     ]

@@ -90,7 +90,9 @@ def _parameters(operation: Operation) -> list[Json]:
         parameters.append(header("x-amz-pay-idempotency-key", text, schema, required=required))
     if codes := codes_for(operation.name):
         simulations: Json = {"type": "string", "enum": list(codes)}
-        parameters.append(header(SIMULATION_HEADER, "What is to happen; Sandbox only.", simulations, required=False))
+        parameters.append(
+            header(SIMULATION_HEADER, "The outcome to simulate; Sandbox only.", simulations, required=False)
+        )
     return parameters
 
 

@@ -34,7 +34,7 @@ class Claim:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         text = str(redact(self.text))
         if self.ok is None:
-            return Shown([Prose(f"Not tried here, it takes the emulator: {text}")])._repr_mimebundle_()
+            return Shown([Prose(f"Not tried here, because it needs the emulator: {text}")])._repr_mimebundle_()
         record = {"id": self.id, "text": text, "ok": self.ok}
         verdict = "" if self.ok else "not so: "
         return Shown([Prose(f"{mark(self.ok)} {verdict}{text}")])._repr_mimebundle_() | {

@@ -195,7 +195,7 @@ class Director:
         if self._emulator is None:
             raise ConfigurationError(
                 "Only the emulator can be rewound, so nothing was tried.",
-                advice="On the Sandbox, try each plan with a wallet of its own.",
+                advice="On the Sandbox, try each plan with a separate wallet.",
             )
         length, snapshot = len(self._journal), self._emulator.snapshot()
         try:

@@ -45,7 +45,7 @@ class Start:
 STARTS = {
     "button": Start("The shop's page with the {button} button", "press it", "press the button"),
     "load": Start("The shop's page that goes to Amazon by itself", "open it", "sign in"),
-    "click": Start("The shop's page with a button of its own", "press it", "press the button"),
+    "click": Start("The shop's page with its own button", "press it", "press the button"),
     "review": Start("The shop's review page", "read it", "change something, or place the order"),
     "redirect": Start("Amazon's page that processes the payment", "open it", "go on"),
 }

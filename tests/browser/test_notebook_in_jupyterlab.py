@@ -13,10 +13,10 @@ NOTEBOOK = "01_set_up_outside_the_purchase_flow.ipynb"
 WAIT = "arrival = await page.returned()"
 WAITING = "Waiting for you"
 INTERRUPTED = """\
-BuyerPageError: The wait was interrupted; nothing was changed.
+BuyerPageError: The wait was interrupted; nothing has changed.
 The page is still open: run this cell again to go on waiting."""
 TOO_LATE = """\
-BuyerPageError: Nobody came back from Amazon's pages within 1 seconds.
+BuyerPageError: The buyer did not come back from Amazon's pages within 1 seconds.
 The page is still open: finish there and run this cell again, or start with a new visit."""
 TO_CARD = ("Amazon Pay emulated", "Sign in")
 TO_CONSENT = (*TO_CARD, "Continue", "Agree and continue")

@@ -163,7 +163,7 @@ class TestEntry:
         ("payload", "why"),
         [
             (SET_UP | {"webCheckoutDetails": {}}, "webCheckoutDetails"),
-            (SET_UP | {"addressDetails": ADDRESS}, "the payload must not hold addressDetails"),
+            (SET_UP | {"addressDetails": ADDRESS}, "the payload must not contain addressDetails"),
             (SET_UP | {"shoeSize": 42}, "shoeSize"),
         ],
         ids=["missing", "forbidden", "unknown"],
@@ -205,7 +205,7 @@ class TestEntry:
              "Set up outside of the purchase flow: paymentDetails.paymentIntent must be &#34;Confirm&#34;."),
             (express(webCheckoutDetails={"checkoutMode": "ProcessOrder", "checkoutReviewReturnUrl": REVIEW}),
              "InvalidParameterCombination",
-             "Set up with express checkout: the payload must not hold webCheckoutDetails.checkoutMode."),
+             "Set up with express checkout: the payload must not contain webCheckoutDetails.checkoutMode."),
         ],
         ids=["intent", "mode"],
     )  # fmt: skip

@@ -401,7 +401,7 @@ class TestElsewhere:
         assert director.advance(days=8).startswith("Skipped: only the emulator's clock can be moved.")
         assert director.cause("B01-0000000-0000000", "Closed", "BuyerClosed").startswith("Skipped: only the emulator")
         bundle = Claim("late", "It takes time.", None)._repr_mimebundle_()
-        assert bundle["text/plain"] == "Not tried here, it takes the emulator: It takes time."
+        assert bundle["text/plain"] == "Not tried here, because it needs the emulator: It takes time."
         assert list(bundle) == ["text/plain", "text/html"], "no claim for the report of a run"
 
     def test_the_tables_name_what_can_be_sent(self) -> None:

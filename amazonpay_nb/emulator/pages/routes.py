@@ -82,7 +82,9 @@ class Pages:
         """Return the stay whose page a form is from."""
         stay = self._find(request, form)
         if not hmac.compare_digest(form.get("token", "").encode(), self._token(stay.session).encode()):
-            raise Explained("form", "The form holds no token of this page.", status=403, reason_code="InvalidRequest")
+            raise Explained(
+                "form", "The form does not contain this page's token.", status=403, reason_code="InvalidRequest"
+            )
         return stay
 
     def _token(self, session: Session) -> str:

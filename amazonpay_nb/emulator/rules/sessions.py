@@ -252,7 +252,7 @@ def _check_repeated(session: Session, body: Body) -> None:
     for name in _REPEATED_ADDRESS.values():
         given = _filled(personas.complete_address(body.get(name)))
         if given and given != _filled(session.document[name]):
-            raise Refusal(400, "InvalidParameterValue", f"{name} differs from the one that the buyer has confirmed.")
+            raise Refusal(400, "InvalidParameterValue", f"{name} differs from the one that the buyer confirmed.")
     details = session.document["paymentDetails"]
     for name in ("paymentIntent", "canHandlePendingAuthorization"):
         if body.get(name) not in (None, details[name]):
@@ -324,7 +324,7 @@ def _first_charge(world: World, session: Session, permission: Permission, outcom
         if outcome:
             raise Refusal(
                 400, "InvalidSandboxSimulationSpecified",
-                f"The simulation code {outcome.code!r} is not possible: nothing is charged here.",
+                f"The simulation code {outcome.code!r} is not possible, because this session charges nothing.",
             )  # fmt: skip
         return None
     body = {

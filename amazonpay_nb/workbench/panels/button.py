@@ -267,7 +267,7 @@ def _no_amount(flow: Flow) -> str:
     """Return why a flow's button has no amount, or ""."""
     if flow.complete_with_amount:
         return ""
-    rule = f", and the payload must not hold {_CHARGE_AMOUNT}" if _CHARGE_AMOUNT in flow.forbidden else ""
+    rule = f", and the payload must not contain {_CHARGE_AMOUNT}" if _CHARGE_AMOUNT in flow.forbidden else ""
     return f"Nothing is bought{rule}."
 
 

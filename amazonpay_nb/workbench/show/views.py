@@ -218,7 +218,7 @@ def _without_fingerprint(text: str, reveal: bool) -> str:
 def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
     salt = Algorithm(thing.algorithm).salt_length
     rows = [
-        (Name("publicKeyId"), thing.public_key_id or "none yet: Amazon gives it when the public key is uploaded"),
+        (Name("publicKeyId"), thing.public_key_id or "none yet: Amazon issues it when you upload the public key"),
         ("environment", thing.environment or "neutral: the path says /sandbox/ or /live/"),
         ("algorithm", f"{thing.algorithm}: RSASSA-PSS with SHA-256 and a salt of {salt} bytes"),
         ("private key", f"RSA, {thing.private_key.key_size} bits, never shown"),
@@ -234,8 +234,8 @@ def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
 _SILENT = "Nothing; the buyer need not know."
 # What the branches without an answer of Amazon mean, and whether to send again.
 _WITHOUT_ANSWER: tuple[tuple[type[AmazonPayError], str, str], ...] = (
-    (BuyerPageError, "The buyer did not come through the pages; your server sent nothing.", "No: correct it first."),
-    (LocalError, "Your own code noticed it in time and sent nothing.", "No: correct it first."),
+    (BuyerPageError, "The buyer did not get through the pages; your server sent nothing.", "No: correct it first."),
+    (LocalError, "Your own code noticed it and sent nothing.", "No: correct it first."),
     (TransportError, "No answer came; whether Amazon did the work is not known.", retry_advice(Retry.SAME_KEY)),
 )
 
@@ -311,7 +311,7 @@ def _payload(thing: Mapping[str, Any]) -> Iterator[Block]:
     safe = redact(thing)
     yield Code("", _pretty(safe))
     if rows := notes_on(safe):
-        yield Table("What each field says", ("field", "meaning"), tuple((Name(field), note) for field, note in rows))
+        yield Table("What each field means", ("field", "meaning"), tuple((Name(field), note) for field, note in rows))
 
 
 def _pretty(value: Any) -> str:

@@ -436,7 +436,7 @@ def test_the_next_step_is_the_advice_of_the_error() -> None:
 def test_a_lost_answer_is_repeated_with_the_same_key() -> None:
     """The opposite advice would charge twice."""
     assert "Yes: the same request with the same idempotency key." in show(THINGS["transport error"]).text
-    assert "Your own code noticed it in time and sent nothing." in show(THINGS["local error"]).text
+    assert "Your own code noticed it and sent nothing." in show(THINGS["local error"]).text
     assert "No: correct it first." in show(THINGS["local error"]).text
     assert "send it again" not in show(AmazonPayError("Something else.")).text
 
