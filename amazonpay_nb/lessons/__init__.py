@@ -7,7 +7,7 @@ Without an emulator there is no account to play with: the rows are the same, and
 """
 
 from amazonpay_nb.lessons.account import READY, Account
-from amazonpay_nb.lessons.faults import charges_at_amazon, lose_the_answer, play_burst, play_faults
+from amazonpay_nb.lessons.faults import charges_at_amazon, play_burst, play_faults
 from amazonpay_nb.lessons.interruptions import play_interruptions
 from amazonpay_nb.lessons.simulations import play_cards, play_codes, play_precedence
 
@@ -15,7 +15,6 @@ __all__ = [
     "READY",
     "Account",
     "charges_at_amazon",
-    "lose_the_answer",
     "play_burst",
     "play_cards",
     "play_codes",

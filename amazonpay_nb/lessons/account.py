@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount
 
-from amazonpay_nb.client.button import PAYMENT_METHOD_ON_FILE, set_up_payload
+from amazonpay_nb.client.button import set_up_payload
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.guide import Step, decide, repair_payload
 from amazonpay_nb.client.journal import Journal
@@ -124,19 +124,15 @@ class Account:
 
     def session(self, *, pay: bool = False, updates: str = "") -> str:
         """Create a Checkout Session: for a set-up, a purchase that can wait, or a wallet's new payment method."""
+        store_id = self.emulator.store_id
+        if updates:
+            body = repair_payload(self.region, store_id, updates, result_url=_RESULT)
+        else:
+            body = set_up_payload(store_id, result_url=_RESULT)
         if pay:
             details = {"paymentIntent": "Authorize", "chargeAmount": self.amount}
-            body: dict[str, Any] = {
-                "storeId": self.emulator.store_id,
-                "webCheckoutDetails": {"checkoutResultReturnUrl": _RESULT},
-                "chargePermissionType": PAYMENT_METHOD_ON_FILE,
-                "paymentMethodOnFileMetadata": {"setupOnly": False},
-                "paymentDetails": details | {"canHandlePendingAuthorization": True},
-            }
-        elif updates:
-            body = repair_payload(self.region, self.emulator.store_id, updates, result_url=_RESULT)
-        else:
-            body = set_up_payload(self.emulator.store_id, result_url=_RESULT)
+            body["paymentDetails"] = details | {"canHandlePendingAuthorization": True}
+            body["paymentMethodOnFileMetadata"] = {"setupOnly": False}
         return self.client.create_checkout_session(**body).checkout_session_id
 
     def visit(self, session_id: str, card: str = SUCCESS) -> str:
@@ -193,8 +189,7 @@ class Account:
             return Ending(f"{error.status_code} {error.reason_code}", error=error)
         except TransportError as error:
             return Ending("no answer", error=error)
-        last = self.client.journal.exchanges[-1]
-        return Ending(f"{last.status} {last.outcome}", body)
+        return Ending(self.client.journal.exchanges[-1].answer, body)
 
     def read(self, object_id: str) -> Resource:
         """Get an object by its id, whose form says what it is."""

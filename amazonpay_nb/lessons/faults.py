@@ -11,56 +11,36 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from amazonpay_nb.client.client import AmazonPayClient, new_idempotency_key
+from amazonpay_nb.client.client import new_idempotency_key
 from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.errors import TransportError
 from amazonpay_nb.lessons.account import NOT_TRIED, Account
 from amazonpay_nb.spec.money import Counts, counted
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, THROTTLES, Idempotency, Operation
 from amazonpay_nb.spec.states import MACHINES
-from amazonpay_nb.workbench.director import Director
 
 __all__ = [
     "FAULTS",
     "BookedCharge",
     "Burst",
-    "LostAnswer",
     "Repetition",
-    "TransportFault",
     "books",
     "charges_at_amazon",
-    "lose_the_answer",
     "movement",
     "play_burst",
     "play_faults",
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class TransportFault:
-    """Something that happens to a request on its way, as the control interface takes it.
-
-    Attributes:
-        name: What the tables call it.
-        settings: ``fault`` and what goes with it.
-        works: Whether the work is done.
-    """
-
-    name: str
-    settings: dict[str, Any]
-    works: bool
-
-
-# A fault that the client answers by trying again meets each of its tries, so that it gives up in the end.
-_EACH_TIME = {"times": ATTEMPTS}
-FAULTS = (
-    TransportFault("delay", {"fault": "delay", "seconds": 0.01}, works=True),
-    TransportFault("reset", {"fault": "reset", **_EACH_TIME}, works=False),
-    TransportFault("429", {"fault": "status", "status": 429, **_EACH_TIME}, works=False),
-    TransportFault("503", {"fault": "status", "status": 503, **_EACH_TIME}, works=False),
-    TransportFault("drop-after-commit", {"fault": "drop-after-commit", **_EACH_TIME}, works=True),
-)
+# By name: a transport fault as the control interface takes it, and whether the work is done.  A fault that the client
+# answers by trying again meets each of its tries, so that it gives up in the end.
+FAULTS: dict[str, tuple[dict[str, Any], bool]] = {
+    "delay": ({"fault": "delay", "seconds": 0.01}, True),
+    "reset": ({"fault": "reset", "times": ATTEMPTS}, False),
+    "429": ({"fault": "status", "status": 429, "times": ATTEMPTS}, False),
+    "503": ({"fault": "status", "status": 503, "times": ATTEMPTS}, False),
+    "drop-after-commit": ({"fault": "drop-after-commit", "times": ATTEMPTS}, True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +98,6 @@ def movement(before: Books, after: Books) -> Books:
 
 # --- The matrix -------------------------------------------------------------------------------------------------------
 
-_Call = Callable[..., Any]
-
 
 def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIONS)) -> list[Repetition]:
     """Play every operation with every fault and either key, on an emulator of its own."""
@@ -133,35 +111,32 @@ def _play(account: Account, operation: Operation) -> Iterator[Repetition]:
     before, snapshot = books(account), account.emulator.snapshot()
     account.ending(call)
     unit = movement(before, books(account))
-    for fault in FAULTS:
-        for key in _keys(operation):
+    takes_key = operation.idempotency is not Idempotency.WITHOUT_EFFECT
+    for name in FAULTS:
+        for key in ("same", "new") if takes_key else ("none",):
             account.emulator.restore(snapshot)
-            first, second = _twice(account, call, operation, fault, key)
+            first, second = _twice(account, call, operation, name, key)
             moved = movement(before, books(account))
             matches = [times for times in range(3) if moved == {name: times * unit[name] for name in unit if times}]
             done = str(matches[0]) if unit and matches else ""
             text = ", ".join(f"{column} {amount:+}" for column, amount in moved.items())
-            as_expected = expected_times(operation, fault, key) in matches
-            yield Repetition(operation.title, fault.name, key, first, second, text, done, as_expected)
+            as_expected = expected_times(operation, name, key) in matches
+            yield Repetition(operation.title, name, key, first, second, text, done, as_expected)
 
 
-def _keys(operation: Operation) -> tuple[str, ...]:
-    return ("none",) if operation.idempotency is Idempotency.WITHOUT_EFFECT else ("same", "new")
-
-
-def _twice(account: Account, call: _Call, operation: Operation, fault: TransportFault, key: str) -> tuple[str, str]:
-    account.emulator.control.post("faults", operation=operation.name, **fault.settings)
+def _twice(account: Account, call: Callable[..., Any], operation: Operation, fault: str, key: str) -> tuple[str, str]:
+    settings, _ = FAULTS[fault]
+    account.emulator.control.post("faults", operation=operation.name, **settings)
     keep = {} if key == "none" else {"idempotency_key": new_idempotency_key()}
     first = account.ending(lambda: call(**keep))
     second = account.ending(lambda: call(**(keep if key == "same" else {})))
     return first.text, second.text
 
 
-def expected_times(operation: Operation, fault: TransportFault, key: str) -> int:
+def expected_times(operation: Operation, fault: str, key: str) -> int:
     """Return how often two requests do the work, as the tables say."""
-    if not fault.works:
-        return 1
-    return 1 if key == "same" or not _possible_again(operation) else 2
+    _, works = FAULTS[fault]
+    return 2 if works and key != "same" and _possible_again(operation) else 1
 
 
 def _possible_again(operation: Operation) -> bool:
@@ -172,30 +147,6 @@ def _possible_again(operation: Operation) -> bool:
 
 
 # --- One after the other, for a reader --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class LostAnswer:
-    """A charge whose answer did not arrive.
-
-    Attributes:
-        idempotency_key: The key that it was sent with.
-        answer: What the shop's server has instead.
-    """
-
-    idempotency_key: str
-    answer: str
-
-
-def lose_the_answer(client: AmazonPayClient, director: Director, **charge: Any) -> LostAnswer:
-    """Create a charge and lose the answer, as often as the client repeats it; on the Sandbox the answer arrives."""
-    director.inject_fault("createCharge", "drop-after-commit", times=ATTEMPTS)
-    answer = f"{NOT_TRIED}: the answer arrived"
-    try:
-        client.create_charge(**charge)
-    except TransportError as error:
-        answer = error.message
-    return LostAnswer(client.journal.exchanges[-1].idempotency_key, answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,20 +96,16 @@ def _column(wb: Workbench, environment: str) -> list[tuple[str, str]]:
 
 
 def _address(wb: Workbench, environment: str, keys: MerchantKeys) -> tuple[str, str]:
-    """Return host and path of a request; nothing is sent, the client's network only reads the address."""
-    urls: list[httpx.URL] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        urls.append(request.url)
-        return httpx.Response(404)
-
+    """Return host and path of a request; nothing is sent, the client's network answers at once."""
     client = AmazonPayClient(
         keys, region=wb.region.code, environment=environment, allow_live=True,
-        base_url=f"http://{_HERE}" if environment == "emulator" else None, transport=httpx.MockTransport(answer),
+        base_url=f"http://{_HERE}" if environment == "emulator" else None,
+        transport=httpx.MockTransport(lambda request: httpx.Response(404)),
     )  # fmt: skip
     with client, suppress(NotFoundError):
         client.get_charge_permission("ID")
-    return urls[0].host, urls[0].path.removesuffix("chargePermissions/ID") + "…"
+    url = httpx.URL(client.journal.exchanges[-1].url)
+    return url.host, url.path.removesuffix("chargePermissions/ID") + "…"
 
 
 def _sandbox_option(wb: Workbench, environment: str, keys: MerchantKeys) -> str:
