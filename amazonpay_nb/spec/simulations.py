@@ -24,7 +24,6 @@ __all__ = [
     "CardEffect",
     "SimulatedCard",
     "Simulation",
-    "card",
     "codes_for",
     "simulation",
 ]
@@ -107,62 +106,47 @@ _CARD_ROWS = (
 CARDS: dict[str, SimulatedCard] = {row[0]: SimulatedCard(*row) for row in _CARD_ROWS}
 
 
-def card(last4: str) -> SimulatedCard:
-    """Return the card that ends in *last4*.
-
-    Raises:
-        ValueError: There is none; the message lists those there are.
-    """
-    if last4 not in CARDS:
-        raise ValueError(f"no simulated card ends in {last4!r}; choose one of {', '.join(CARDS)}")
-    return CARDS[last4]
-
-
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """What a simulation code makes one operation do.
 
     Attributes:
-        operation: Camel case, as in `operations`.
-        code: The value of ``x-amz-pay-simulation-code``.
         status: HTTP status of the answer.
+        note: A remark, or "".
         reason_code: ``reasonCode`` of the error body, or None where the call succeeds.
         state: State of the object right afterwards, or None where no object is changed.
-        later_state: State it moves to by itself, or None.
-        later_reason: ``statusDetails`` reason of the last state that the simulation leads to, or None.
-        delay_seconds: How long after the call the later state is reached.
-        note: A remark, or "".
+        later_state: State that it moves to by itself after *delay_seconds*, or None.
+        later_reason: ``statusDetails`` reason of the last state, or None.
     Spec: "Sandbox simulations".
     """
 
     operation: str
     code: str
     status: int
-    reason_code: str | None
-    state: str | None
-    later_state: str | None
-    later_reason: str | None
-    delay_seconds: int
-    note: str
     evidence: Evidence
+    note: str = ""
+    reason_code: str | None = None
+    state: str | None = None
+    later_state: str | None = None
+    later_reason: str | None = None
+    delay_seconds: int = 0
 
 
 def _refused(operation: str, code: str, evidence: Evidence, note: str = "", *, reason: str = "") -> Simulation:
     reason = reason or code
-    status = REASONS[reason].status_codes[0]
-    return Simulation(operation, code, status, reason, None, None, None, 0, note, evidence)
+    return Simulation(operation, code, REASONS[reason].status_codes[0], evidence, note, reason)
 
 
-def _canceled(code: str, note: str = "") -> Simulation:
+def _canceled(code: str) -> Simulation:
     # The session has moved, so the answer is that of a call on a Canceled session.
-    return Simulation("completeCheckoutSession", code, 422, "CheckoutSessionCanceled", "Canceled", None, code, 0,
-                      note or f"The session is Canceled with {code}.", _R)  # fmt: skip
+    note, reason = f"The session is Canceled with {code}.", "CheckoutSessionCanceled"
+    return Simulation("completeCheckoutSession", code, 422, _R, note, reason, "Canceled", None, code)
 
 
 def _pending(
     operation: str, code: str, status: int, states: tuple[str, str], evidence: Evidence, note: str, reason: str | None
 ) -> Simulation:
-    return Simulation(operation, code, status, None, *states, reason, PENDING_SECONDS, note, evidence)
+    return Simulation(operation, code, status, evidence, note, None, *states, reason, PENDING_SECONDS)
 
 
 _GUESSED = "Amazon's spelling of this code is not known."
@@ -199,8 +183,8 @@ _SIMULATION_ROWS = (
     _pending("captureCharge", "CaptureInitiated", 200, _CAPTURED, _R, "", None),
     _pending("captureCharge", "AmazonRejected", 200, _CAPTURE_DECLINED, _R, "Accepted first, declined later.",
              "AmazonRejected"),
-    Simulation("closeChargePermission", "AmazonClosed", 200, None, "Closed", None, "AmazonClosed", 0,
-               "Closed as if by Amazon, not by the merchant.", _R),
+    Simulation("closeChargePermission", "AmazonClosed", 200, _R, "Closed as if by Amazon, not by the merchant.",
+               state="Closed", later_reason="AmazonClosed"),
     _refused("createRefund", "AmazonRejectedAtOnce", _E, "No Refund is made.", reason="AmazonRejected"),
     _pending("createRefund", "AmazonRejected", 201, _REFUND_DECLINED, _I, "", "AmazonRejected"),
     _pending("createRefund", "ProcessingFailure", 201, _REFUND_DECLINED, _I, "", "ProcessingFailure"),
