@@ -57,7 +57,7 @@ def node_rate(command: list[str | Path], count: int) -> float:
 
 def measure_signatures(*, quick: bool) -> list[Result]:
     """(b) Complete signed headers a second over bare signatures, and over the official SDK's headers."""
-    # Short turns and many: a neighbour on the machine then disturbs both sides alike.
+    # Short turns and many: a neighbor on the machine then disturbs both sides alike.
     rounds, node_rounds, count = (10, 2, 100) if quick else (100, 10, 100)
     say(f"(b) signatures, {rounds} rounds of {count}")
     with TemporaryDirectory() as folder:

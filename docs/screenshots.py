@@ -52,7 +52,7 @@ wb.buyer = "you"
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, or one for each colour scheme.
+    """A picture, or one for each color scheme.
 
     Attributes:
         names: Of the files in docs/images.
@@ -237,7 +237,7 @@ def take_leaving(browser: Browser) -> None:
 
 
 def named(name: str, scheme: ColorScheme) -> str:
-    """Return the name of the file of a picture in a colour scheme."""
+    """Return the name of the file of a picture in a color scheme."""
     return f"{name}.png" if scheme == "light" else f"{name}-{scheme}.png"
 
 

@@ -151,7 +151,7 @@ def sign_in_and_set_up_payload(
     Args:
         sign_in_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
         cancel_url: Where the buyer comes to after canceling.
-        scopes: ``signInScopes``; name and e-mail address when left out.
+        scopes: ``signInScopes``; name and email address when left out.
     Spec: sign in and set up, "Add the Amazon Pay button".
     """
     web = _given(signInReturnUrl=sign_in_url, signInCancelUrl=cancel_url)

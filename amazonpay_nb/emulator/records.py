@@ -54,7 +54,7 @@ class SessionNotes:
         language: The one that the button asks for.
         stay: Number of the buyer's stay at Amazon's pages, from 0.
         page: The page that the buyer has got to.
-        buyer: E-mail address of the persona, "" before the sign-in.
+        buyer: Email address of the persona, "" before the sign-in.
         card: Last digits of the payment method.
         notice: Why the buyer is back at the choice of a payment method, "" where nothing went wrong.
         changes_address: Whether the buyer has come back only to change the address.

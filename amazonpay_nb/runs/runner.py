@@ -36,7 +36,7 @@ __all__ = ["Summary", "error_of", "execute", "kernel_environment", "run", "run_o
 CELL_TIMEOUT_SECONDS = 600
 # How jupyter_client says that another process took one of the kernel's ports first.
 _PORT_RACE = "Kernel died before replying to kernel_info"
-# Terminal colours, and what neither XML nor a terminal can show.
+# Terminal colors, and what neither XML nor a terminal can show.
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 

@@ -1,7 +1,7 @@
 """Signing and verifying: the documented steps as functions, and a doctor that names the step that went wrong.
 
 canonical_request → string_to_sign → sign → authorization_header. A button has no request: sign_payload starts at
-string_to_sign, with the payload itself. RSASSA-PSS is randomised: two signatures of one text differ, so signatures
+string_to_sign, with the payload itself. RSASSA-PSS is randomized: two signatures of one text differ, so signatures
 are verified and never compared. The doctor works the same way: `mistakes` makes one after another on purpose, and the
 one that the signature fits is the one that was made.
 """

@@ -157,7 +157,7 @@ def parse_amount(value: str | float | Decimal, currency: str) -> Decimal:
     """
     decimals = _decimals(currency)
     is_number = isinstance(value, float | int | Decimal) and not isinstance(value, bool)
-    # A float goes by way of its shortest text, so that 0.1 is a tenth and not its binary neighbour.
+    # A float goes by way of its shortest text, so that 0.1 is a tenth and not its binary neighbor.
     text = f"{Decimal(str(value)):f}" if is_number else str(value)
     match = _AMOUNT.fullmatch(text)
     if match is None:

@@ -25,7 +25,7 @@ _RUN = """async ([place, rules]) => {
 def flaws(page: Page, *, height: int = 720) -> list[str]:
     """Return what is wrong with a page in any of its looks: where, the rule, its advice, and the elements.
 
-    Open the page with ``reduced_motion="reduce"``: a colour on its way from one scheme to the other has no contrast.
+    Open the page with ``reduced_motion="reduce"``: a color on its way from one scheme to the other has no contrast.
     """
     found = []
     for width, scheme in LOOKS:

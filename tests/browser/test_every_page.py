@@ -37,7 +37,7 @@ def wb() -> Iterator[Workbench]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page in a profile of its own; its colours do not fade from one scheme to the other."""
+    """A page in a profile of its own; its colors do not fade from one scheme to the other."""
     page = browser.new_page(reduced_motion="reduce")
     page.set_default_timeout(15_000)
     yield page

@@ -84,7 +84,7 @@ def test_steps_are_turned_by_click_and_by_key(shown: Presentation) -> None:
     expect(shown.page.get_by_role("button", name="Next", exact=True)).to_be_disabled()
 
 
-def test_the_shop_has_the_name_colour_currency_and_language_that_were_given(shown: Presentation) -> None:
+def test_the_shop_has_the_name_color_currency_and_language_that_were_given(shown: Presentation) -> None:
     """Four settings make it the merchant's; Amazon's pages speak the language and know the name as well."""
     shown.goes_to("Step 3")
     expect(shown.shop.locator("header")).to_contain_text(SHOP["merchant_name"])

@@ -266,7 +266,7 @@ class TestOneTime:
         assert permission["limits"]["amountBalance"] == usd("14.00")
 
     def test_a_smaller_capture_frees_the_rest(self, na: Shop) -> None:
-        """What was authorised and not captured can be charged."""
+        """What was authorized and not captured can be charged."""
         order = na.order()
         na.done("captureCharge", order["chargeId"], captureAmount=usd("10.00"))
         permission = na.done("getChargePermission", order["chargePermissionId"])

@@ -77,7 +77,7 @@ class TestCreating:
     @pytest.mark.parametrize(
         ("sent", "shown"), [("14", "14.00"), (14, "14.00"), (63.03, "63.03"), ("475.4500", "475.45"), (0.1, "0.10")]
     )
-    def test_amounts_are_normalised(self, na: Shop, sent: object, shown: str) -> None:
+    def test_amounts_are_normalized(self, na: Shop, sent: object, shown: str) -> None:
         """Numbers are accepted; answers are strings with the currency's decimals."""
         assert na.charge(na.wallet(), sent)["chargeAmount"] == usd(shown)
 
@@ -172,7 +172,7 @@ class TestCapturing:
         ids=str,
     )
     def test_not_more(self, na: Shop, amount: Json | None, expected: tuple[int, str]) -> None:
-        """And only in the currency of the authorisation."""
+        """And only in the currency of the authorization."""
         charge_id = charge_in(na, "Authorized")
         assert refusal(na.call("captureCharge", charge_id, captureAmount=amount)) == expected
         assert na.state("getCharge", charge_id) == "Authorized"
@@ -480,7 +480,7 @@ class TestSimulations:
         assert na.charge(wallet, **pending)["statusDetails"]["state"] == "AuthorizationInitiated"
 
     def test_the_card_of_a_wallet_decides_about_later_charges(self, na: Shop) -> None:
-        """Where the merchant can handle a pending authorisation."""
+        """Where the merchant can handle a pending authorization."""
         session_id = na.visited(
             purchase(canHandlePendingAuthorization=True) | {"chargePermissionType": "PaymentMethodOnFile"},
             cards=("4354",),

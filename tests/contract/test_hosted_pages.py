@@ -309,7 +309,7 @@ class TestOrder:
         assert na.done("getCheckoutSession", by_api)["productType"] == "PayAndShip"
 
     def test_sign_in(self, na: Shop) -> None:
-        """Complete Checkout Session brings the buyer: name and e-mail, unless the shop asks for more."""
+        """Complete Checkout Session brings the buyer: name and email, unless the shop asks for more."""
         session_id = na.clicked(SIGN_IN, "SignInAndSetup")
         assert na.buyer().walk(session_id) == [*CHOOSE, back(SIGNED_IN, session_id)]
         session = na.done("completeCheckoutSession", session_id)

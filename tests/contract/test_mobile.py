@@ -127,7 +127,7 @@ class TestStarting:
         [
             (SET_UP_IN_APP | {"channelType": "WEB"}, "PayOnly", "InvalidParameterValue"),
             (SET_UP_IN_APP | {"addressDetails": ADDRESS}, "PayOnly", "InvalidParameterCombination"),
-            (SET_UP_IN_APP | {"colour": "blue"}, "PayOnly", "UnrecognizedField"),
+            (SET_UP_IN_APP | {"color": "blue"}, "PayOnly", "UnrecognizedField"),
             (express(), "PayAndShip", "InvalidRequest"),
             ({"webCheckoutDetails": {"signInReturnUrl": SIGNED_IN}}, "SignIn", "InvalidRequest"),
         ],

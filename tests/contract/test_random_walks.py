@@ -172,8 +172,8 @@ class Merchant(RuleBasedStateMachine):
         for (kind, key), thing in self.seen.items():
             if kind != "Charge":
                 continue
-            captured, authorised = _amount(thing["captureAmount"]), _amount(thing["chargeAmount"])
-            assert captured <= authorised
+            captured, authorized = _amount(thing["captureAmount"]), _amount(thing["chargeAmount"])
+            assert captured <= authorized
             assert refunded.get(key, Decimal(0)) <= captured + refund_allowance(captured, "USD")
             assert _amount(thing["refundedAmount"]) <= refunded.get(key, Decimal(0))
             month = thing["chargePermissionId"], thing["creationTimestamp"][:6]

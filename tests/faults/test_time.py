@@ -11,12 +11,12 @@ from tests.emulated import Shop, express, usd
 
 
 def test_one_advance_fires_everything_in_its_order() -> None:
-    """Sessions, pending outcomes, captures, refunds, authorisations, and the month of a recurring permission."""
+    """Sessions, pending outcomes, captures, refunds, authorizations, and the month of a recurring permission."""
     with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
         wallet = shop.wallet()
         session = shop.session(express())
         pending = {"canHandlePendingAuthorization": True}
-        authorised = shop.charge(wallet, code="AuthorizationInitiated", **pending)["chargeId"]
+        authorized = shop.charge(wallet, code="AuthorizationInitiated", **pending)["chargeId"]
         declined = shop.charge(wallet, code="PendingHardDeclined", **pending)["chargeId"]
         captured = shop.charge(wallet, code="CaptureInitiated", captureNow=True)["chargeId"]
         forgotten = shop.charge(wallet)["chargeId"]
@@ -26,8 +26,8 @@ def test_one_advance_fires_everything_in_its_order() -> None:
         assert [row["at"] for row in fired] == sorted(row["at"] for row in fired)
         order = [(row["id"], row["trigger"]) for row in fired]
         expected = [
-            (authorised, "Authorize"), (declined, "Decline: HardDeclined"), (captured, "Capture"), (refund, "Refund"),
-            (session, "Expire"), (forgotten, "Expire"), (authorised, "Expire"), (session, "Delete"),
+            (authorized, "Authorize"), (declined, "Decline: HardDeclined"), (captured, "Capture"), (refund, "Refund"),
+            (session, "Expire"), (forgotten, "Expire"), (authorized, "Expire"), (session, "Delete"),
         ]  # fmt: skip
         assert [row for row in order if row in expected] == expected
         assert {timer.trigger for timer in TIMERS} <= {row["trigger"] for row in fired}

@@ -348,7 +348,7 @@ class TestMonth:
 
 
 class TestClosing:
-    """Who closes, and what becomes of open authorisations."""
+    """Who closes, and what becomes of open authorizations."""
 
     @pytest.mark.parametrize("cancel", [True, False])
     def test_by_the_merchant(self, wb: Workbench, cancel: bool) -> None:

@@ -239,7 +239,7 @@ def test_a_wrong_parameter_runs_nothing(tmp_path: Path, arguments: list[str], me
 
 
 def test_a_run_leaves_its_whole_report(tmp_path: Path) -> None:
-    """A parameterised run of notebook 01 in Europe: files, exit code and the recorded objects."""
+    """A parameterized run of notebook 01 in Europe: files, exit code and the recorded objects."""
     done = run("run", "01", "-p", "region", "eu", "-p", "amount", "9.99", "--out", tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr

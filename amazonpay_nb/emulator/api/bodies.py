@@ -17,7 +17,7 @@ _DEEPEST = 32  # more than any documented body; what is stored must be readable 
 
 
 def checked_body(model: str, raw: bytes) -> Body:
-    """Return the body as Amazon would take it: known fields only, amounts normalised.
+    """Return the body as Amazon would take it: known fields only, amounts normalized.
 
     An empty body, ``null`` and ``[]`` stand for an object without fields: SDKs send each of them.
 

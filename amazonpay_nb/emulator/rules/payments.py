@@ -125,7 +125,7 @@ def cancel_charge(world: World, charge: Charge, body: Body, outcome: Simulation 
 
 
 def _outcome_of_card(permission: Permission, body: Body) -> Simulation | None:
-    """The card's own behaviour; a pending one shows only where the merchant can handle it."""
+    """The card's own behavior; a pending one shows only where the merchant can handle it."""
     code = _CARD_OUTCOMES.get(CARDS[permission.notes.card].trigger)
     return simulation("createCharge", code) if code and body.get("canHandlePendingAuthorization") else None
 

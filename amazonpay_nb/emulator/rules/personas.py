@@ -49,7 +49,7 @@ def _persona(email: str, name: str, phone: str, addresses: list[dict[str, str]])
     return Persona(email, name, tuple({field: place.get(field) for field in ADDRESS_FIELDS} for place in complete))
 
 
-# Region → e-mail → persona.
+# Region → email → persona.
 PERSONAS = {
     region: {row["email"]: _persona(**row) for row in rows}
     for region, rows in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()

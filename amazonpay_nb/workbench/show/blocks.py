@@ -1,7 +1,7 @@
 """The four things that a display is made of; each has a text form for terminals and an HTML form for pages.
 
 The HTML is what the sanitisers of JupyterLab and of forges leave alone: no class, no id, no style sheet, no script,
-no colour, so it takes on the light or dark look of the page it stands in.  The few inline styles undo defaults of
+no color, so it takes on the light or dark look of the page it stands in.  The few inline styles undo defaults of
 JupyterLab, which aligns cells to the right; ``align`` says the same where inline styles are removed.
 """
 

@@ -93,7 +93,7 @@ json_data = st.recursive(
 
 @given(secret=secret_texts, before=around, after=around)
 def test_no_secret_survives_in_a_text(secret: str, before: str, after: str) -> None:
-    """E-mail addresses, PEM texts and signatures are found wherever they stand."""
+    """Email addresses, PEM texts and signatures are found wherever they stand."""
     text = f"{before} {secret} {after}"
     assert secret not in redact(text)
     assert secret not in redact({"message": [text]})["message"][0]

@@ -93,7 +93,7 @@ class TestChanges:
         assert len(wb.journal) == before
 
     def test_every_row_says_how_it_is_known(self, wb: Workbench) -> None:
-        """By the package, by a behaviour that exists, or by a page of the guide."""
+        """By the package, by a behavior that exists, or by a page of the guide."""
         for change in changes(wb):
             evidence, _, source = change.how_we_know.partition(": ")
             if source in {row.id for row in behaviors()}:

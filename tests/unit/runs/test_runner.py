@@ -77,7 +77,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One run of a few notebooks, two at a time, of which one passes."""
     folder, out = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("out")
     given = "{'result': {'given': [amount, count * 2, repeat]}}"
-    colours = "raise ValueError('\\x1b[31mno\\x1b[0m such\\x00 charge')"
+    colors = "raise ValueError('\\x1b[31mno\\x1b[0m such\\x00 charge')"
     notebooks = [
         write(
             folder,
@@ -88,7 +88,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
             result({"chargeState": "Authorized"}),
             result(MADE),
         ),
-        write(folder, "fails", result(MADE), colours, "1 / 0"),
+        write(folder, "fails", result(MADE), colors, "1 / 0"),
         write(folder, "doubts", claims(("charge.late", "A charge is never late.", False))),
         write(folder, "leaves", "import sys\nsys.exit(0)", "never = 1"),
         write(folder, "dies", "import os\nos._exit(3)"),

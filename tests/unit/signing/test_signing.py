@@ -252,7 +252,7 @@ def test_no_signed_header_can_change(name: str) -> None:
 
 
 def test_two_signatures_of_one_text_differ_and_both_fit() -> None:
-    """RSASSA-PSS is randomised."""
+    """RSASSA-PSS is randomized."""
     one, other = (sign_payload(BODY, PRIVATE_KEY) for _ in range(2))
     assert one != other
     assert [explain_payload(BODY, each, Algorithm.V2, PUBLIC_KEY) for each in (one, other)] == [None, None]

@@ -54,7 +54,7 @@ def test_any_text_is_judged(url: str) -> None:
     [("14", "USD", "14.00"), (14, "USD", "14.00"), ("475.4500", "EUR", "475.45"), (63.03, "GBP", "63.03"),
      ("500.00", "JPY", "500"), (500, "JPY", "500")],
 )  # fmt: skip
-def test_amounts_are_normalised(amount: object, currency: str, shown: str) -> None:
+def test_amounts_are_normalized(amount: object, currency: str, shown: str) -> None:
     """Numbers and trailing zeros are accepted."""
     assert Price.model_validate({"amount": amount, "currencyCode": currency}).amount == shown
 

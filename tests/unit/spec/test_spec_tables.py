@@ -223,7 +223,7 @@ class TestRegions:
         with pytest.raises(ValueError, match="choose one of na, us, eu, de, uk, jp"):
             region("mars")
 
-    def test_undocumented_numbers_are_those_of_their_neighbours(self) -> None:
+    def test_undocumented_numbers_are_those_of_their_neighbors(self) -> None:
         """Where Amazon names four currencies, the others have the euro's; two operations have another one's quota."""
         for amounts in (CHARGE_CEILINGS, REFUND_CEILINGS, REFUND_EXTRAS):
             assert {amounts[currency] for currency in CURRENCY_DECIMALS if currency != "JPY"} == {amounts["EUR"]}

@@ -95,7 +95,7 @@ def test_the_picture_stands_alone_and_can_be_read_aloud() -> None:
 
 
 def test_a_failure_has_a_cross_and_a_reply_is_dashed() -> None:
-    """Neither is told by colour alone."""
+    """Neither is told by color alone."""
     groups = parsed(RUN).findall(f"{SVG}g")
     paths = [[path.attrib for path in group.findall(f"{SVG}path")] for group in groups]
     assert [len(each) for each in paths] == [2, 2, 2, 3, 3]  # line and arrowhead, and the cross

@@ -396,7 +396,7 @@ def test_only_the_public_half_can_be_revealed() -> None:
 
 
 def test_a_finding_has_a_sign_and_a_word() -> None:
-    """Neither colour nor shape alone carries the verdict."""
+    """Neither color nor shape alone carries the verdict."""
     lines = show(keys.check(KEYS, region="mars")).text.splitlines()
     assert lines[1].startswith("  ✓ good   The private key can be read")
     assert lines[-1].startswith("  ✗ wrong  The region is wrong")
