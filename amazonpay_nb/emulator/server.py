@@ -83,9 +83,10 @@ class ClockControl:
         """Return the emulator's time."""
         return datetime.fromisoformat(self._control.get("clock")["now"])
 
-    def advance(self, duration: str) -> list[dict[str, str]]:
-        """Move virtual time by an ISO 8601 duration and return what fell due, in order."""
-        fired: list[dict[str, str]] = self._control.post("clock", advance=duration)["fired"]
+    def advance(self, duration: str = "", *, days: int = 0, hours: int = 0, seconds: int = 0) -> list[dict[str, str]]:
+        """Move virtual time, by ``"PT24H"`` as by ``hours=24``, and return what fell due, in order."""
+        by = duration or f"P{days}DT{hours}H{seconds}S"
+        fired: list[dict[str, str]] = self._control.post("clock", advance=by)["fired"]
         return fired
 
 
@@ -120,7 +121,7 @@ class Emulator:
         self._folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
         self.folder = Path(f"{store}.keys") if store else Path(self._folder.name)
         try:
-            self.world = World(
+            self._world = World(
                 Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,
                 throttle=throttle, shop_name=shop_name,
             )  # fmt: skip
@@ -131,12 +132,12 @@ class Emulator:
         token = secrets.token_urlsafe(24)
         certificate = self._certificate() if https else None
         self._server = LoopbackServer(
-            build_app(self.world, token, drop=lambda client: self._server.drop(client)),
+            build_app(self._world, token, drop=lambda client: self._server.drop(client)),
             host=host,
             listener=listener,
             certificate=certificate,
         )
-        self.url = self.world.url = self._server.url
+        self.url = self._world.url = self._server.url
         self.ca_file = Path(self._folder.name, "ca.pem") if https else None
         # Without HTTPS nobody is to be trusted, and reading the machine's authorities would take longer than a request.
         self.verify = ssl.create_default_context(cafile=self.ca_file) if https else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
@@ -181,12 +182,12 @@ class Emulator:
     @cached_property
     def merchant(self) -> Credentials:
         """The merchant account, with a key pair that is made on first use and kept beside a file store."""
-        return self._credentials(self.world.merchants[0], "merchant.pem")
+        return self._credentials(self._world.merchants[0], "merchant.pem")
 
     @cached_property
     def other_merchant(self) -> Credentials:
         """A second account, to show that merchants do not see each other's objects."""
-        return self._credentials(self.world.merchants[1], "other-merchant.pem")
+        return self._credentials(self._world.merchants[1], "other-merchant.pem")
 
     def _credentials(self, merchant: Merchant, file_name: str) -> Credentials:
         path = self.folder / file_name
@@ -206,25 +207,25 @@ class Emulator:
     @property
     def merchant_id(self) -> str:
         """The main merchant account's id."""
-        return self.world.merchants[0].merchant_id
+        return self._world.merchants[0].merchant_id
 
     @property
     def store_id(self) -> str:
         """The id of its store."""
-        return self.world.merchants[0].store_id
+        return self._world.merchants[0].store_id
 
     def key_id(self, public_pem: str, merchant: Merchant | None = None) -> str:
         """Return the environment-specific id of a registered public key."""
-        keys = (merchant or self.world.merchants[0]).keys
+        keys = (merchant or self._world.merchants[0]).keys
         return next(key_id for key_id, pem in keys.items() if pem == public_pem and key_id.startswith("SANDBOX-"))
 
     def register_key(self, public_pem: str, merchant: Merchant | None = None) -> None:
         """Register a public key, as Seller Central does; a running world is changed by its own thread only."""
-        merchant = merchant or self.world.merchants[0]
+        merchant = merchant or self._world.merchants[0]
         if self._server.running:
             self.control.post("keys", publicKey=public_pem, merchantId=merchant.merchant_id)
         else:
-            self.world.register_key(merchant, public_pem)
+            self._world.register_key(merchant, public_pem)
 
     def ready(self) -> dict[str, Any]:
         """Return what a program needs to use this emulator, as design §4.1 lists it."""
@@ -257,21 +258,29 @@ class Emulator:
     @property
     def topic_arn(self) -> str:
         """The topic that the main merchant's notifications come from."""
-        return topic_of(self.world, self.merchant_id)
+        return topic_of(self._world, self.merchant_id)
 
     def sign_notification(self, envelope: dict[str, Any]) -> dict[str, Any]:
         """Return an envelope with the signature of this emulator's notification service, whatever it says."""
-        return self.world.outbox.signer.sign(envelope)
+        return self._world.outbox.signer.sign(envelope)
 
     # --- Short ways to the control interface --------------------------------------------------------------------------
 
-    def outcomes(self, operation: str, simulation_code: str, times: int = 1) -> None:
+    def queue_outcome(self, operation: str, simulation_code: str, times: int = 1) -> None:
         """Let the next *times* calls of *operation* end as a simulation code says."""
         self.control.post("outcomes", operation=operation, simulationCode=simulation_code, times=times)
 
-    def faults(self, operation: str, fault: str, **more: Any) -> None:
-        """Let the next call of *operation* meet a transport fault, for example ``reset``."""
-        self.control.post("faults", operation=operation, fault=fault, **more)
+    def inject_fault(
+        self, operation: str, fault: str, *, status: int = 503, seconds: float = 1.0, times: int = 1
+    ) -> None:
+        """Let the next *times* calls of *operation* meet a transport fault.
+
+        Args:
+            fault: ``reset`` before the work, ``drop-after-commit``, ``delay`` by *seconds*, or ``status``.
+        """
+        self.control.post("faults", operation=operation, fault=fault, status=status, seconds=seconds, times=times)
+
+    outcomes, faults = queue_outcome, inject_fault  # the short names
 
     def snapshot(self) -> str:
         """Copy the world aside and return the copy's id."""

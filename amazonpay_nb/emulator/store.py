@@ -117,17 +117,11 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    @contextmanager
-    def undoing(self) -> Iterator[None]:
-        """Undo the transaction so far when the block raises, unless the exception says ``keep``; a new one goes on."""
-        try:
-            yield
-        except Exception as error:
-            if not getattr(error, "keep", False):
-                self._forget()
-                self._db.execute("ROLLBACK")
-                self._db.execute("BEGIN IMMEDIATE")
-            raise
+    def undo(self) -> None:
+        """Undo the transaction so far; a new one goes on."""
+        self._forget()
+        self._db.execute("ROLLBACK")
+        self._db.execute("BEGIN IMMEDIATE")
 
     # --- Objects ------------------------------------------------------------------------------------------------------
 

@@ -15,11 +15,16 @@ import pytest
 from click.testing import CliRunner
 
 from amazonpay_nb.cli import main
-from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.client import AmazonPayClient
+from amazonpay_nb.emulator.app import build_app
+from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.world import World
 from amazonpay_nb.errors import ConfigurationError, ServerError
+from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.runs import export
 from amazonpay_nb.runs.report import Claim, Run, Summary, write_report
+from amazonpay_nb.signing.keys import generate, with_id
+from amazonpay_nb.spec.regions import region
 from tests.emulated import SET_UP
 from tests.unit.test_cli import COMMAND
 
@@ -30,12 +35,17 @@ TOKEN = secrets.token_urlsafe(60)
 
 def test_a_failure_is_logged_without_the_buyers_token(caplog: pytest.LogCaptureFixture) -> None:
     """The path of Get Buyer holds it; neither the emulator's log nor that of the HTTP library repeats it."""
-    with Emulator("na", seed=7) as emulator, AmazonPayClient(
-        AmazonPayAuth(emulator.merchant.keys), environment="emulator", base_url=emulator.url, sleep=lambda seconds: None
-    ) as client:  # fmt: skip
-        emulator.world.store.close()
+    world = World(Store(), region("na"), seed=7)
+    merchant, keys = world.merchants[0], generate()
+    key_id, _ = world.register_key(merchant, keys.public_pem)
+    server = LoopbackServer(build_app(world, "token", drop=lambda client: None)).start()
+    with AmazonPayClient(
+        with_id(keys, key_id), environment="emulator", base_url=server.url, sleep=lambda seconds: None
+    ) as client:
+        world.store.close()
         with caplog.at_level(logging.INFO), pytest.raises(ServerError):
             client.get_buyer(TOKEN)
+    server.stop()
     assert {record.name for record in caplog.records} >= {"uvicorn.error", "httpx"}
     assert TOKEN[:20] not in caplog.text
 

@@ -35,7 +35,8 @@ def charge_body(wallet: str, amount: str = "1.00") -> bytes:
 
 
 def charges(shop: Shop, wallet: str) -> int:
-    return len(shop.emulator.world.store.children("Charge", wallet))
+    stored = shop.emulator.control.get("objects/charges")["objects"]
+    return sum(charge["chargePermissionId"] == wallet for charge in stored)
 
 
 def own_signature(shop: Shop, text: str, algorithm: str, padding: AsymmetricPadding, digest: HashAlgorithm) -> str:

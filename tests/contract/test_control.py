@@ -4,7 +4,8 @@ import json
 import os
 import re
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,20 @@ class TestClock:
         stamp = na.done("getRefund", refunds[0])["statusDetails"]["lastUpdatedTimestamp"]
         assert stamp == answer["fired"][0]["at"].replace("-", "").replace(":", "")
 
+    def test_time_is_advanced_by_text_or_by_numbers(self, na: Shop) -> None:
+        """A duration of ISO 8601 and the keywords mean the same."""
+        clock = na.emulator.clock
+        moments = [clock.now()]
+        for text, numbers in (
+            ("PT24H", {}),
+            ("", {"hours": 24}),
+            ("", {"days": 1}),
+            ("", {"hours": 23, "seconds": 3600}),
+        ):
+            clock.advance(text, **numbers)
+            moments.append(clock.now())
+        assert {later - earlier for earlier, later in pairwise(moments)} == {timedelta(days=1)}
+
     def test_a_seed_repeats_everything(self) -> None:
         """Ids, times and request ids."""
         runs = []
@@ -215,6 +230,29 @@ class TestWorlds:
         assert again != wallet
         assert na.charge(again, key="before-reset")
         assert na.emulator.clock.now() == now
+
+
+class TestMishaps:
+    """What is to go wrong, by methods of the emulator."""
+
+    def test_an_outcome_is_queued(self, na: Shop) -> None:
+        """As many times as asked for."""
+        wallet = na.wallet()
+        na.emulator.queue_outcome("createCharge", "SoftDeclined", times=2)
+        declined = (422, "SoftDeclined")
+        assert [refusal(na.try_charge(wallet)) for _ in range(2)] == [declined, declined]
+        assert na.charge(wallet)
+
+    def test_a_fault_is_injected(self, na: Shop) -> None:
+        """For the next call of its operation."""
+        wallet = na.wallet()
+        na.emulator.inject_fault("createCharge", "status", status=503)
+        assert na.try_charge(wallet).status_code == 503
+        assert na.charge(wallet)
+
+    def test_the_short_names_do_the_same(self) -> None:
+        """`outcomes` and `faults` are how scripts have called them."""
+        assert (Emulator.outcomes, Emulator.faults) == (Emulator.queue_outcome, Emulator.inject_fault)
 
 
 class TestJournal:

@@ -98,12 +98,13 @@ def _work(
     world: World, operation: Operation, merchant: Merchant, object_id: str, request: ApiRequest
 ) -> tuple[int, Body]:
     try:
-        with world.store.undoing():
-            body = checked_body(operation.body, request.body) if operation.body else {}
-            code = request.headers.get(SIMULATION_HEADER)
-            world.check_code(operation.name, code)
-            record = _handle(world, operation, merchant, object_id, body, code)
+        body = checked_body(operation.body, request.body) if operation.body else {}
+        code = request.headers.get(SIMULATION_HEADER)
+        world.check_code(operation.name, code)
+        record = _handle(world, operation, merchant, object_id, body, code)
     except Refusal as refusal:
+        if not refusal.keep:
+            world.store.undo()
         return refusal.status, refusal.body
     status = operation.pending if operation.pending and record.notes.pending else operation.success
     return status, record.document
