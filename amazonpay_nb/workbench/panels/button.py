@@ -31,7 +31,7 @@ from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Part, View, choose
 from amazonpay_nb.workbench.show.blocks import Foreign
 from amazonpay_nb.workbench.show.notes import annotated
@@ -94,7 +94,7 @@ class PayloadField:
     says: str
 
 
-class ButtonPanel(Panel):
+class ButtonPanel(BenchPanel):
     """A button in the making, and the shop's page that shows it.
 
     Attributes:
@@ -103,8 +103,7 @@ class ButtonPanel(Panel):
     """
 
     def __init__(self, wb: "Workbench") -> None:
-        super().__init__(live=wb.buyer == "you", journal=wb.journal)
-        self._wb = wb
+        super().__init__(wb)
         self.attempt = wb.shop.new_attempt()
         self.page: HostedPage | None = None
 

@@ -6,7 +6,7 @@ from the newest answer about it in the journal.  So whatever a cell has done, a 
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic.alias_generators import to_snake
 
@@ -19,11 +19,8 @@ from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind, Operation
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import CHANNELS, INITIATORS
-from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Value
-
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
 
 __all__ = ["CHARGE", "PERMISSION", "REFUND", "SESSION", "CallPanel", "calls_about", "parameter"]
 
@@ -75,12 +72,8 @@ def parameter(kind: Kind) -> str:
     return to_snake(kind.id_field)
 
 
-class CallPanel(Panel):
+class CallPanel(BenchPanel):
     """A panel with calls about objects.  Each call takes an id, or "" for the newest object of its kind."""
-
-    def __init__(self, wb: "Workbench") -> None:
-        super().__init__(live=wb.buyer == "you", journal=wb.journal)
-        self._wb = wb
 
     def current(self, kind: Kind, chosen: Chosen) -> tuple[str, Resource | None]:
         """Return the id of the object that is chosen, else of the newest, and what is known of it; "" for no object."""

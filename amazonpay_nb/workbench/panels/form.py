@@ -1,6 +1,7 @@
 """The live face of a panel: ipywidgets that follow a view.
 
 Widgets are made once and changed in place, never replaced while they stay: whoever uses a keyboard keeps the focus.
+A value that is the same already is not sent again: a page in its frame goes on, and a screen reader says nothing twice.
 """
 
 import threading
@@ -73,7 +74,7 @@ class Form:
             self._rendering = True
             try:
                 self.view = self._look(self.chosen)
-                _set(self._head, f"{_STYLE}<h3>{escape(self.view.title)}</h3>")
+                self._head.value = f"{_STYLE}<h3>{escape(self.view.title)}</h3>"
                 self._show_body(list(self.view.body))
                 self._show_fields(self.view.fields)
                 self._show_actions(self.view.actions)
@@ -82,13 +83,12 @@ class Form:
                 self._rendering = False
 
     def _show_body(self, things: Sequence[object]) -> None:
-        # A widget for each, and what stays the same is left alone.
         parts = list(self._body.children)
         new = [_html(_JUPYTER, "amazonpay-body", tabbable=True) for _ in things[len(parts) :]]
         parts = [*parts, *new][: len(things)]
         for part, thing in zip(parts, things, strict=True):
-            _set(part, _wrapping(render([thing]).html))
-        _put(self._body, parts)
+            part.value = _wrapping(render([thing]).html)
+        self._body.children = parts
 
     def _show_fields(self, fields: Sequence[Field]) -> None:
         values = choose(fields, self.chosen)
@@ -98,20 +98,19 @@ class Form:
             self._fields[field.name].show(field, values[field.name])
         for name in set(self._fields) - {field.name for field in fields}:
             del self._fields[name]
-        _put(self._choices, [self._fields[field.name].box for field in fields])
+        self._choices.children = [self._fields[field.name].box for field in fields]
 
     def _show_actions(self, actions: Sequence[Action]) -> None:
         for action in actions:
             if action.name not in self._actions:
                 self._actions[action.name] = _ActionRow(action, self._press)
             self._actions[action.name].show(action, self._busy)
-        _put(self._buttons, [self._actions[action.name].box for action in actions])
+        self._buttons.children = [self._actions[action.name].box for action in actions]
 
     def _show_page(self, page: HostedPage | None) -> None:
         if page is not None:
             page.shown = True
-        # A frame that is written again would begin again; `_set` leaves the same one alone.
-        _set(self._page, page.html if page else "")
+        self._page.value = page.html if page else ""
 
     def _input_changed(self, _: object) -> None:
         # Another value may change what is possible; the values that rendering itself sets do not.
@@ -127,7 +126,7 @@ class Form:
             if self._busy:
                 return False
             self._busy = True
-            _set(self._answer, _BUSY)
+            self._answer.value = _BUSY
             for row in self._actions.values():
                 row.button.disabled = True
         return True
@@ -141,7 +140,7 @@ class Form:
             try:
                 self.render()
             finally:
-                _set(self._answer, _wrapping(answer))
+                self._answer.value = _wrapping(answer)
 
 
 class _FieldRow:
@@ -157,10 +156,9 @@ class _FieldRow:
         options = field.options if field.spread else _labels(field)
         if options and tuple(self.input.options) != options:
             self.input.options = options
-        if self.input.value != value:
-            self.input.value = value
+        self.input.value = value
         self.input.disabled = bool(field.reason)
-        _set(self._help, escape(field.reason or field.help))
+        self._help.value = escape(field.reason or field.help)
 
     def forget(self) -> None:
         if self._secret:
@@ -182,7 +180,7 @@ class _ActionRow:
         self.button.disabled = busy or not action.enabled
         self.button.button_style = "primary" if action.enabled else ""
         self.button.tooltip = action.reason
-        _set(self._reason, escape(action.reason))
+        self._reason.value = escape(action.reason)
 
 
 def _input(field: Field) -> Any:
@@ -237,14 +235,3 @@ def _classified(widget: Any, *classes: str) -> Any:
 def _wrapping(html: str) -> str:
     # Headings of rows stay on one line by their style, which gives way in a narrow window; these spaces would not.
     return html.replace("&nbsp;", " ")
-
-
-def _set(html: Any, value: str) -> None:
-    # What is the same already is not sent: a screen reader would say it again.
-    if html.value != value:
-        html.value = value
-
-
-def _put(box: Any, children: list[Any]) -> None:
-    if list(box.children) != children:
-        box.children = children

@@ -6,16 +6,13 @@ The private key is read and written, and never shown: neither here nor in what a
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from amazonpay_nb.errors import ApiError, ConfigurationError, NotFoundError
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import Finding, MerchantKeys
-from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Part, View
-
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
 
 __all__ = ["DEFAULT_FILE", "KeyPanel", "KeyPart"]
 
@@ -51,12 +48,8 @@ class KeyPart:
     here: str
 
 
-class KeyPanel(Panel):
+class KeyPanel(BenchPanel):
     """The key pair of a workbench, and what can be done with it.  A refused action leaves the pair as it was."""
-
-    def __init__(self, wb: "Workbench") -> None:
-        super().__init__(live=wb.buyer == "you", journal=wb.journal)
-        self._wb = wb
 
     @property
     def keys(self) -> MerchantKeys | None:

@@ -16,7 +16,7 @@ from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.flows import FLOWS, PAGES, Flow, flow_of
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.button import ButtonPanel
-from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.report import button_config_of, report_on_button
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Fact, Part, View
 
@@ -47,7 +47,7 @@ class PageStep:
     buyer: str
 
 
-class PagePanel(Panel):
+class PagePanel(BenchPanel):
     """A stay at Amazon, from the shop's page to the way back: not started, under way, over, or given up on.
 
     Args:
@@ -59,8 +59,9 @@ class PagePanel(Panel):
     """
 
     def __init__(self, wb: "Workbench", offer: Callable[[], HostedPage] | None = None) -> None:
-        super().__init__(live=wb.buyer == "you")
-        self._wb, self._offer = wb, offer or ButtonPanel(wb).offer
+        super().__init__(wb)
+        self.journal = None  # a press of the button is no request of the client: the view reports on it
+        self._offer = offer or ButtonPanel(wb).offer
         self.page: HostedPage | None = None
         self.late = False
         self._at: dict[str, Any] = {}

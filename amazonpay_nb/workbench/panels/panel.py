@@ -15,6 +15,7 @@ in its place, and the fields keep what was typed.
 import asyncio
 import inspect
 import threading
+import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -28,9 +29,10 @@ from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act
 from amazonpay_nb.workbench.show import show
 
 if TYPE_CHECKING:
+    from amazonpay_nb.workbench.bench import Workbench
     from amazonpay_nb.workbench.panels.form import Form
 
-__all__ = ["Panel"]
+__all__ = ["BenchPanel", "Panel"]
 
 # Seconds between two looks at the journal: a burst of requests is drawn once.
 PAUSE = 0.3
@@ -57,7 +59,6 @@ class Panel:
         self.listeners: list[Callable[[], None]] = []
         self.outcome: Any = None
         self._form: Form | None = None
-        self._closed = threading.Event()
 
     def view(self, chosen: Chosen) -> View:
         """Return what to show for what the fields say; a field that is left out has its default.  Sends nothing."""
@@ -104,10 +105,6 @@ class Panel:
         if self._form:
             self._form.fill(values)
 
-    def close(self) -> None:
-        """Stop following the run."""
-        self._closed.set()
-
     # --- Two faces ----------------------------------------------------------------------------------------------------
 
     @property
@@ -118,7 +115,7 @@ class Panel:
 
             self._form = Form(self.view, self.press, fields_first=self.follows)
             if self.follows and self.journal is not None:
-                _follow(weakref.ref(self), self.journal, self._closed)
+                _follow(weakref.ref(self), self.journal)
         return self._form
 
     @property
@@ -170,21 +167,29 @@ class Panel:
             listener()
 
 
+class BenchPanel(Panel):
+    """A panel of a workbench: live where you play the buyer."""
+
+    def __init__(self, wb: "Workbench") -> None:
+        super().__init__(live=wb.buyer == "you", journal=wb.journal)
+        self._wb = wb
+
+
 def _answer(outcome: Any, role: str) -> str:
     # A role makes a screen reader say what has appeared.
     return f'<div role="{role}">{show(outcome).html}</div>'
 
 
-def _follow(watched: "weakref.ref[Panel]", journal: Journal, closed: threading.Event) -> None:
+def _follow(watched: "weakref.ref[Panel]", journal: Journal) -> None:
     # A thread of its own, because a request that waits holds up the kernel's; it ends with the panel.
     def run() -> None:
         latest = _mark(journal)
-        while not closed.wait(PAUSE) and (panel := watched()) is not None:
-            now = _mark(journal)
-            if now != latest:
+        while (panel := watched()) is not None:
+            if (now := _mark(journal)) != latest:
                 latest = now
                 panel.refresh()
             del panel
+            time.sleep(PAUSE)
 
     threading.Thread(target=run, name="panel follows the run", daemon=True).start()
 

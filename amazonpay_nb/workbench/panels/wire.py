@@ -13,7 +13,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm, SentRequest, canonical_request, string_to_sign
 from amazonpay_nb.spec.parity import Evidence
-from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.report import answer_of, signature_of, verdict_on
 from amazonpay_nb.workbench.panels.slips import SLIPS, diagnose
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, Part, View, choose
@@ -64,7 +64,7 @@ class Line:
     what_it_is: str
 
 
-class WirePanel(Panel):
+class WirePanel(BenchPanel):
     """The exchanges of a workbench, each to be looked at in several ways.
 
     Args:
@@ -76,8 +76,7 @@ class WirePanel(Panel):
     follows = True
 
     def __init__(self, wb: "Workbench", **choices: str) -> None:
-        super().__init__(live=wb.buyer == "you", journal=wb.journal)
-        self._wb = wb
+        super().__init__(wb)
         self._defaults = {"exchange": LAST, "show": "signing", "slip": "host"} | choices
         initial = self._fields(wb.journal.exchanges)
         check_names(choices, {field.name: field for field in initial})
