@@ -21,28 +21,18 @@ from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import to_jsonable_python
 
 from amazonpay_nb.client.auth import AmazonPayAuth
-from amazonpay_nb.client.fields import (
-    Amount,
-    CaptureFields,
-    ChargeFields,
-    CompletionFields,
-    FinalFields,
-    PermissionFields,
-    RefundFields,
-    SessionFields,
-    SessionUpdateFields,
-)
+from amazonpay_nb.client.fields import Amount, ChargeFields, FinalFields, Part, SessionFields, SessionUpdateFields
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sending import Body, Sender
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Refund
-from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
@@ -123,35 +113,33 @@ class AmazonPayClient:
         self, *, idempotency_key: str | None = None, simulation_code: str | None = None, **fields: Unpack[SessionFields]
     ) -> CheckoutSession:
         """Create Checkout Session on the server; a button normally does this in the buyer's browser."""
-        return self._call("createCheckoutSession", CheckoutSession, {}, fields, simulation_code, idempotency_key)
+        return self._call("create", CheckoutSession, "", fields, simulation_code, idempotency_key)
 
     def get_checkout_session(self, checkout_session_id: str, *, simulation_code: str | None = None) -> CheckoutSession:
         """Get Checkout Session: buyer, addresses and constraints while it is Open."""
-        path = {"checkout_session_id": checkout_session_id}
-        return self._call("getCheckoutSession", CheckoutSession, path, {}, simulation_code)
+        return self._call("get", CheckoutSession, checkout_session_id, {}, simulation_code)
 
     def update_checkout_session(
         self, checkout_session_id: str, *, simulation_code: str | None = None, **fields: Unpack[SessionUpdateFields]
     ) -> CheckoutSession:
         """Update Checkout Session: return addresses, payment details and metadata, while it is Open."""
-        path = {"checkout_session_id": checkout_session_id}
-        return self._call("updateCheckoutSession", CheckoutSession, path, fields, simulation_code)
+        return self._call("update", CheckoutSession, checkout_session_id, fields, simulation_code)
 
     def complete_checkout_session(
-        self, checkout_session_id: str, *, idempotency_key: str | None = None, simulation_code: str | None = None,
-        **fields: Unpack[CompletionFields],
+        self, checkout_session_id: str, *, charge_amount: Amount | None = None,
+        total_order_amount: Amount | None = None, idempotency_key: str | None = None,
+        simulation_code: str | None = None,
     ) -> CheckoutSession:  # fmt: skip
         """Complete Checkout Session: nothing is final before.  A set-up takes no amount, a purchase repeats it."""
-        path = {"checkout_session_id": checkout_session_id}
-        return self._call("completeCheckoutSession", CheckoutSession, path, fields, simulation_code, idempotency_key)
+        fields = {"charge_amount": charge_amount, "total_order_amount": total_order_amount}
+        return self._call("complete", CheckoutSession, checkout_session_id, fields, simulation_code, idempotency_key)
 
     def finalize_checkout_session(
         self, checkout_session_id: str, *, idempotency_key: str | None = None, simulation_code: str | None = None,
         **fields: Unpack[FinalFields],
     ) -> CheckoutSession:  # fmt: skip
         """Finalize Checkout Session: the mobile counterpart of Complete."""
-        path = {"checkout_session_id": checkout_session_id}
-        return self._call("finalizeCheckoutSession", CheckoutSession, path, fields, simulation_code, idempotency_key)
+        return self._call("finalize", CheckoutSession, checkout_session_id, fields, simulation_code, idempotency_key)
 
     # --- Charge Permission --------------------------------------------------------------------------------------------
 
@@ -159,24 +147,23 @@ class AmazonPayClient:
         self, charge_permission_id: str, *, simulation_code: str | None = None
     ) -> ChargePermission:
         """Get Charge Permission: call this before every charge."""
-        path = {"charge_permission_id": charge_permission_id}
-        return self._call("getChargePermission", ChargePermission, path, {}, simulation_code)
+        return self._call("get", ChargePermission, charge_permission_id, {}, simulation_code)
 
     def update_charge_permission(
-        self, charge_permission_id: str, *, simulation_code: str | None = None, **fields: Unpack[PermissionFields]
-    ) -> ChargePermission:
-        """Update Charge Permission: ``merchant_metadata`` and ``recurring_metadata``."""
-        path = {"charge_permission_id": charge_permission_id}
-        return self._call("updateChargePermission", ChargePermission, path, fields, simulation_code)
+        self, charge_permission_id: str, *, merchant_metadata: Part | None = None,
+        recurring_metadata: Part | None = None, simulation_code: str | None = None,
+    ) -> ChargePermission:  # fmt: skip
+        """Update Charge Permission, in any state."""
+        fields = {"merchant_metadata": merchant_metadata, "recurring_metadata": recurring_metadata}
+        return self._call("update", ChargePermission, charge_permission_id, fields, simulation_code)
 
     def close_charge_permission(
         self, charge_permission_id: str, *, closure_reason: str, cancel_pending_charges: bool = False,
         simulation_code: str | None = None,
     ) -> ChargePermission:  # fmt: skip
         """Close Charge Permission for good; open authorizations live on unless they are canceled with it."""
-        path = {"charge_permission_id": charge_permission_id}
         fields = {"closure_reason": closure_reason, "cancel_pending_charges": cancel_pending_charges}
-        return self._call("closeChargePermission", ChargePermission, path, fields, simulation_code)
+        return self._call("close", ChargePermission, charge_permission_id, fields, simulation_code)
 
     # --- Charge -------------------------------------------------------------------------------------------------------
 
@@ -193,51 +180,52 @@ class AmazonPayClient:
             DeclinedError: The payment was declined; a new attempt takes a new key.
         """
         body = {"charge_permission_id": charge_permission_id, "charge_amount": charge_amount, **fields}
-        return self._call("createCharge", Charge, {}, body, simulation_code, idempotency_key)
+        return self._call("create", Charge, "", body, simulation_code, idempotency_key)
 
     def get_charge(self, charge_id: str, *, simulation_code: str | None = None) -> Charge:
         """Get Charge."""
-        return self._call("getCharge", Charge, {"charge_id": charge_id}, {}, simulation_code)
+        return self._call("get", Charge, charge_id, {}, simulation_code)
 
     def capture_charge(
-        self, charge_id: str, *, capture_amount: Amount, idempotency_key: str | None = None,
-        simulation_code: str | None = None, **fields: Unpack[CaptureFields],
+        self, charge_id: str, *, capture_amount: Amount, soft_descriptor: str | None = None,
+        idempotency_key: str | None = None, simulation_code: str | None = None,
     ) -> Charge:  # fmt: skip
         """Capture Charge, all of it or less; more than seven days after authorization it is asynchronous."""
-        path, body = {"charge_id": charge_id}, {"capture_amount": capture_amount, **fields}
-        return self._call("captureCharge", Charge, path, body, simulation_code, idempotency_key)
+        fields = {"capture_amount": capture_amount, "soft_descriptor": soft_descriptor}
+        return self._call("capture", Charge, charge_id, fields, simulation_code, idempotency_key)
 
     def cancel_charge(self, charge_id: str, *, cancellation_reason: str, simulation_code: str | None = None) -> Charge:
         """Cancel Charge before it is captured."""
-        path, body = {"charge_id": charge_id}, {"cancellation_reason": cancellation_reason}
-        return self._call("cancelCharge", Charge, path, body, simulation_code)
+        fields = {"cancellation_reason": cancellation_reason}
+        return self._call("cancel", Charge, charge_id, fields, simulation_code)
 
     # --- Refund and Buyer ---------------------------------------------------------------------------------------------
 
     def create_refund(
-        self, *, charge_id: str, refund_amount: Amount, idempotency_key: str | None = None,
-        simulation_code: str | None = None, **fields: Unpack[RefundFields],
+        self, *, charge_id: str, refund_amount: Amount, soft_descriptor: str | None = None,
+        idempotency_key: str | None = None, simulation_code: str | None = None,
     ) -> Refund:  # fmt: skip
         """Create Refund of a captured charge; the outcome follows later."""
-        body = {"charge_id": charge_id, "refund_amount": refund_amount, **fields}
-        return self._call("createRefund", Refund, {}, body, simulation_code, idempotency_key)
+        fields = {"charge_id": charge_id, "refund_amount": refund_amount, "soft_descriptor": soft_descriptor}
+        return self._call("create", Refund, "", fields, simulation_code, idempotency_key)
 
     def get_refund(self, refund_id: str, *, simulation_code: str | None = None) -> Refund:
         """Get Refund."""
-        return self._call("getRefund", Refund, {"refund_id": refund_id}, {}, simulation_code)
+        return self._call("get", Refund, refund_id, {}, simulation_code)
 
     def get_buyer(self, buyer_token: str, *, simulation_code: str | None = None) -> Buyer:
         """Get Buyer: plain Amazon Sign-in only; *buyer_token* lives 24 hours."""
-        return self._call("getBuyer", Buyer, {"buyer_token": buyer_token}, {}, simulation_code)
+        return self._call("get", Buyer, buyer_token, {}, simulation_code)
 
     # --- One way out --------------------------------------------------------------------------------------------------
 
     def _call(
-        self, name: str, kind: type[Answer], path: Mapping[str, str], fields: Mapping[str, Any], code: str | None,
+        self, verb: str, kind: type[Answer], object_id: str, fields: Mapping[str, Any], code: str | None,
         key: str | None = None,
     ) -> Answer:  # fmt: skip
-        operation = OPERATIONS[name]
-        _check_ids({**fields, **path})
+        operation = OPERATIONS[verb + kind.__name__]
+        ids = {_ID_NAMES[kind]: object_id or ""} if "{id}" in operation.path else {}
+        _check_ids({**fields, **ids})
         headers = {SIMULATION_HEADER: code} if code else {}
         if operation.idempotency != Idempotency.WITHOUT_EFFECT:
             headers[IDEMPOTENCY_KEY] = key or self._new_key()
@@ -245,21 +233,21 @@ class AmazonPayClient:
         body: Body | None = to_jsonable_python(values, by_alias=True) if operation.body else None
         # Compact, and with slashes and letters as they are: what is signed is what is sent.
         text = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-        ids = (quote(value, safe="-_.~") for value in path.values())
-        address = self._segment + operation.path.format(id=next(ids, ""))
+        path = self._segment + operation.path.format(id=quote(object_id, safe="-_.~"))
         try:
-            request = self._http.build_request(operation.method, address, content=text, headers=headers)
+            request = self._http.build_request(operation.method, path, content=text, headers=headers)
         except UnicodeEncodeError:
             raise ConfigurationError("A text cannot be sent.", advice="Send Unicode, and ASCII in headers.") from None
-        return self._sender.send(name, kind, request, body)
+        return self._sender.send(operation.name, kind, request, body)
 
 
 # The arguments that say what a call is about; without one, the address or the body is about nothing.
-_IDS = {"buyer_token", "charge_id", "charge_permission_id", "checkout_session_id", "refund_id", "store_id"}
+_ID_NAMES: dict[type[BaseModel], str] = {kind.model: to_snake(kind.id_field) for kind in KINDS.values()}
+_ID_NAMES[Buyer] = "buyer_token"
 
 
 def _check_ids(arguments: Mapping[str, Any]) -> None:
-    for name in _IDS & arguments.keys():
+    for name in arguments.keys() & {*_ID_NAMES.values(), "store_id"}:
         value = arguments[name]
         if isinstance(value, str) and not value.strip():
             raise ConfigurationError(f"{name} is empty.", advice=f"Give {name} the value that Amazon Pay gave you.")

@@ -1,4 +1,4 @@
-"""The fields of each call's body, typed: an editor completes them, and a type checker refuses a misspelt one.
+"""The fields of the longer bodies, typed: an editor completes them, and a type checker refuses a misspelt one.
 
 They are the fields of the models in `spec.requests`, without those that a method of the client names itself; a test
 compares the two.  Parts of a body are written as Amazon does, in camelCase: ``{"merchantReferenceId": "ORDER-1"}``.
@@ -10,28 +10,14 @@ from typing import Any, Required, TypedDict
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.requests import Channel, ChargeInitiator, ChargePermissionType, PaymentIntent, Scope
 
-__all__ = [
-    "Amount",
-    "CaptureFields",
-    "ChargeFields",
-    "CompletionFields",
-    "FinalFields",
-    "Part",
-    "PermissionFields",
-    "RefundFields",
-    "SessionFields",
-    "SessionUpdateFields",
-]
+__all__ = ["Amount", "ChargeFields", "FinalFields", "Part", "SessionFields", "SessionUpdateFields"]
 
 # ``{"amount": "14.00", "currencyCode": "USD"}``, or an amount as Amazon answered it.
 Amount = Mapping[str, Any] | Money
 Part = Mapping[str, Any]
 
 
-class SessionUpdateFields(TypedDict, total=False):
-    """Update Checkout Session."""
-
-    web_checkout_details: Part | None
+class _AnySessionFields(TypedDict, total=False):
     payment_details: Part | None
     merchant_metadata: Part | None
     supplementary_data: str | None
@@ -42,19 +28,17 @@ class SessionUpdateFields(TypedDict, total=False):
     multi_addresses_checkout_metadata: Sequence[Part] | None
 
 
-class SessionFields(TypedDict, total=False):
+class SessionUpdateFields(_AnySessionFields, total=False):
+    """Update Checkout Session."""
+
+    web_checkout_details: Part | None
+
+
+class SessionFields(_AnySessionFields, total=False):
     """Create Checkout Session."""
 
     store_id: Required[str]
     web_checkout_details: Required[Part]
-    payment_details: Part | None
-    merchant_metadata: Part | None
-    supplementary_data: str | None
-    platform_id: str | None
-    provider_metadata: Part | None
-    charge_permission_type: ChargePermissionType | None
-    recurring_metadata: Part | None
-    multi_addresses_checkout_metadata: Sequence[Part] | None
     scopes: Sequence[Scope] | None
     payment_method_on_file_metadata: Part | None
     charge_permission_id: str | None
@@ -63,28 +47,16 @@ class SessionFields(TypedDict, total=False):
     checkout_button_text: str | None
 
 
-class CompletionFields(TypedDict, total=False):
-    """Complete Checkout Session: the amounts again, or nothing where nothing is paid."""
+class FinalFields(TypedDict, total=False):
+    """Finalize Checkout Session."""
 
     charge_amount: Amount | None
     total_order_amount: Amount | None
-
-
-class FinalFields(CompletionFields, total=False):
-    """Finalize Checkout Session."""
-
     payment_intent: PaymentIntent | None
     can_handle_pending_authorization: bool | None
     supplementary_data: str | None
     shipping_address: Part | None
     billing_address: Part | None
-
-
-class PermissionFields(TypedDict, total=False):
-    """Update Charge Permission."""
-
-    merchant_metadata: Part | None
-    recurring_metadata: Part | None
 
 
 class ChargeFields(TypedDict, total=False):
@@ -105,15 +77,3 @@ class ChargeFields(TypedDict, total=False):
     merchant_metadata: Part | None
     provider_metadata: Part | None
     platform_id: str | None
-
-
-class CaptureFields(TypedDict, total=False):
-    """Capture Charge, besides the amount."""
-
-    soft_descriptor: str | None
-
-
-class RefundFields(TypedDict, total=False):
-    """Create Refund, besides charge and amount."""
-
-    soft_descriptor: str | None

@@ -32,7 +32,7 @@ __all__ = [
     "Exchange",
     "Journal",
     "Step",
-    "heard",
+    "own_exchanges",
 ]
 
 BUYER = "Buyer"
@@ -43,28 +43,32 @@ AMAZON_PAY_API = "Amazon Pay API"
 PARTICIPANTS = (BUYER, SHOP_PAGE, SHOP_SERVER, AMAZON_PAY_PAGES, AMAZON_PAY_API)
 
 
-# Who wants to know what is sent in this thread, or in this task.
+# Where the exchanges of this thread, or of this task, are collected.
 _LISTENER: ContextVar[list[Exchange] | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
-def heard() -> Iterator[list[Exchange]]:
-    """Collect what this thread, or this task, sends meanwhile; what others send at the same time is theirs."""
-    sent: list[Exchange] = []
-    token = _LISTENER.set(sent)
+def own_exchanges() -> Iterator[list[Exchange]]:
+    """Collect the exchanges of this thread, or of this task, without those of others at the same time."""
+    exchanges: list[Exchange] = []
+    token = _LISTENER.set(exchanges)
     try:
-        yield sent
+        yield exchanges
     finally:
         _LISTENER.reset(token)
 
 
 class Journal:
-    """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads."""
+    """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads.
+
+    Attributes:
+        known: The newest answer about each object; it follows the journal.
+    """
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._entries: deque[Exchange | Step] = deque(maxlen=limit)
-        self._known = self._knowledge()
+        self.known = self._knowledge()
         self._lock = threading.Lock()
 
     def record(self, exchange: Exchange) -> Exchange:
@@ -73,7 +77,7 @@ class Journal:
         kept = replace(exchange, **safe)
         with self._lock:
             self._entries.append(kept)
-            self._known.learn(kept)
+            self.known.learn(kept)
         if (listener := _LISTENER.get()) is not None:
             listener.append(kept)
         return kept
@@ -89,20 +93,20 @@ class Journal:
         """Forget everything."""
         with self._lock:
             self._entries.clear()
-            self._known = self._knowledge()
+            self.known = self._knowledge()
 
     def rewind(self, length: int) -> None:
         """Forget the entries after the first *length*."""
         with self._lock:
             while len(self._entries) > length:
                 self._entries.pop()
-            self._known = self._knowledge()
+            self.known = self._knowledge()
 
     def since(self, start: int) -> "Journal":
         """Return the entries after the first *start*, in a journal of their own."""
         part = Journal()
         part._entries.extend(list(self)[start:])
-        part._known = part._knowledge()
+        part.known = part._knowledge()
         return part
 
     def _knowledge(self) -> Known:
@@ -133,7 +137,7 @@ class Journal:
     @property
     def known(self) -> Known:
         """The newest answer about each object; it follows the journal."""
-        return self._known
+        return self.known
 
     def log(self, *, times: bool = False) -> "pandas.DataFrame":
         """Return one row for each exchange; times are left out unless asked for, so that outputs repeat."""

@@ -11,12 +11,10 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.signing.mistakes import SentRequest
 from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import (
-    DATE_FORMAT,
     IDEMPOTENCY_KEY,
     SIGNED_HEADERS,
     Algorithm,
     authorization_header,
-    canonical_query,
     canonical_request,
     format_date,
     joined_headers,
@@ -29,7 +27,6 @@ from amazonpay_nb.signing.verify import (
     MAX_AGE,
     MAX_AHEAD,
     SignatureMismatch,
-    check_headers,
     explain_payload,
     explain_request,
     parse_authorization,
@@ -40,7 +37,6 @@ from amazonpay_nb.signing.verify import (
 )
 
 __all__ = [
-    "DATE_FORMAT",
     "IDEMPOTENCY_KEY",
     "MAX_AGE",
     "MAX_AHEAD",
@@ -51,9 +47,7 @@ __all__ = [
     "SentRequest",
     "SignatureMismatch",
     "authorization_header",
-    "canonical_query",
     "canonical_request",
-    "check_headers",
     "explain_payload",
     "explain_request",
     "format_date",

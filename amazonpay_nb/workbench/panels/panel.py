@@ -21,7 +21,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from amazonpay_nb.client.journal import Journal, heard
+from amazonpay_nb.client.journal import Journal, own_exchanges
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.panels.report import newest_states, report_on
 from amazonpay_nb.workbench.panels.static import render, static
@@ -84,7 +84,7 @@ class Panel:
     @contextmanager
     def _reporting(self) -> Iterator[None]:
         states = newest_states(self.journal)
-        with heard() as exchanges:
+        with own_exchanges() as exchanges:
             try:
                 yield
             finally:

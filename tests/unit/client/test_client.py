@@ -256,7 +256,7 @@ def test_a_reading_call_takes_no_fields() -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", " ", "\t\n"])
-def test_an_empty_id_is_refused_before_anything_is_sent(nothing: str) -> None:
+def test_an_empty_id_is_refused_before_anything_is_sent(nothing: Any) -> None:
     """Get Charge of nothing would be another address; the message names the argument."""
     amazon = Amazon()
     client = connect(amazon)
@@ -272,6 +272,13 @@ def test_an_empty_id_is_refused_before_anything_is_sent(nothing: str) -> None:
         with pytest.raises(ConfigurationError, match=f"{name} is empty"):
             call()
     assert amazon.sent == []
+
+
+def test_an_id_that_an_answer_left_open_is_refused() -> None:
+    """A completed set-up has no charge, so its `charge_id` is None."""
+    nothing: Any = None
+    with pytest.raises(ConfigurationError, match="charge_id is empty"):
+        connect(Amazon()).get_charge(nothing)
 
 
 def test_a_key_pair_is_enough() -> None:

@@ -20,7 +20,6 @@ from amazonpay_nb.signing import (
     Authorization,
     SignatureMismatch,
     authorization_header,
-    canonical_query,
     canonical_request,
     explain_payload,
     explain_request,
@@ -36,6 +35,7 @@ from amazonpay_nb.signing import (
     verify_request,
 )
 from amazonpay_nb.signing.mistakes import SentRequest
+from amazonpay_nb.signing.steps import canonical_query
 
 VECTORS = json.loads((Path(__file__).parents[2] / "wire" / "signing-vectors.json").read_text("utf-8"))
 PUBLIC_KEYS = VECTORS["public_keys"]

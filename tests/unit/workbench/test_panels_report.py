@@ -11,7 +11,7 @@ import pytest
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.client.journal import Exchange, Journal, heard
+from amazonpay_nb.client.journal import Exchange, Journal, own_exchanges
 from amazonpay_nb.errors import AmazonPayError, DeclinedError
 from amazonpay_nb.signing.keys import generate
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
@@ -179,7 +179,7 @@ def test_the_page_says_why_the_button_was_accepted(wb: Workbench) -> None:
 
 def test_only_what_an_action_itself_sends_is_in_its_report(wb: Workbench) -> None:
     """Another thread's requests, at the same time, are not."""
-    with heard() as mine:
+    with own_exchanges() as mine:
         other = threading.Thread(target=Desk(wb).act, args=("get_charge_permission",))
         other.start()
         other.join()
