@@ -134,11 +134,6 @@ class Journal:
         """The exchanges alone, in order."""
         return tuple(entry for entry in self if isinstance(entry, Exchange))
 
-    @property
-    def known(self) -> Known:
-        """The newest answer about each object; it follows the journal."""
-        return self.known
-
     def log(self, *, times: bool = False) -> "pandas.DataFrame":
         """Return one row for each exchange; times are left out unless asked for, so that outputs repeat."""
         rows = []
