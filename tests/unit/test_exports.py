@@ -9,7 +9,9 @@ import amazonpay_nb
 
 def test_the_package_offers_these_names() -> None:
     """They are sorted, and each one is there."""
-    assert amazonpay_nb.__all__ == ["AmazonPayAuth", "AmazonPayClient", "Emulator", "show"]
+    assert amazonpay_nb.__all__ == [
+        "AmazonPayAuth", "AmazonPayClient", "Emulator", "MerchantKeys", "errors", "show", "signing", "workbench",
+    ]  # fmt: skip
     assert all(getattr(amazonpay_nb, name) for name in amazonpay_nb.__all__)
     assert not hasattr(amazonpay_nb, "nothing")
 
