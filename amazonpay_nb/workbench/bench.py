@@ -18,7 +18,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.button import SignedPayload, button_config, button_text, place, set_up_payload, sign_button
 from amazonpay_nb.client.client import AmazonPayClient, new_idempotency_key
 from amazonpay_nb.client.journal import Journal
@@ -36,7 +35,7 @@ from amazonpay_nb.workbench.claims import Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.parameters import check_injected, check_values
+from amazonpay_nb.workbench.parameters import check_environment, check_injected, check_values
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.panels.tabs import Panels
@@ -52,24 +51,47 @@ VARIABLES = {
     "merchant_id": "AMAZON_PAY_MERCHANT_ID",
     "store_id": "AMAZON_PAY_STORE_ID",
 }
-# Cell of a notebook -> what closes the workbench that it opened: a cell that runs again replaces its own workbench.
-_opened_by: dict[str, Callable[[], object]] = {}
 
 
 class Workbench:
-    """An open connection to Amazon Pay, with everything that a notebook needs around it; see `open`.
+    """An open connection to Amazon Pay, with everything that a notebook needs around it.
 
-    It closes at the end of a ``with`` block, by `close`, or together with the kernel.
+    It closes at the end of a ``with`` block, by `close`, when its cell runs again, or together with the kernel.  Other
+    workbenches stay open.
 
+    Args:
+        environment: ``emulator``, ``sandbox`` or ``live`` (live also needs ``allow_live=True``).
+        region: ``na``, ``eu`` or ``jp``.
+        buyer: ``you``, ``script``, or ``auto``: you in a JupyterLab session, a script anywhere else.
+        amount: The usual amount of a charge, in major units; text keeps its decimals.
+        currency: One of the region's ledger currencies; the region's first when empty.
+        language: One of the region's languages, for example ``de_DE``; the region's default when empty.
+        merchant_color: Fills the shop's buttons, as ``#rrggbb``.
+        wait_seconds: How long a cell waits for the buyer.
     Attributes:
         emulator: None on the Sandbox and on live.
         director: Plays what only the emulator can.
+    Raises:
+        ConfigurationError: A value is not allowed; nothing was started.
     """
 
     def __init__(
-        self, environment: str, region: str, buyer: str, *, amount: str | float, currency: str, language: str,
-        merchant_name: str, merchant_color: str, wait_seconds: str | float, allow_live: bool,
+        self, environment: str = "emulator", region: str = "na", buyer: str = "auto", *, amount: str | float = "14.00",
+        currency: str = "", language: str = "", merchant_name: str = "Emulated Shop", merchant_color: str = OWN_COLOR,
+        wait_seconds: str | float = 300, allow_live: bool = False,
     ) -> None:  # fmt: skip
+        check_injected(kernel.cells())
+        check_values({
+            "environment": environment, "region": region, "buyer": buyer, "amount": amount, "currency": currency,
+            "language": language, "merchant_name": merchant_name, "merchant_color": merchant_color,
+            "wait_seconds": wait_seconds,
+        })  # fmt: skip
+        if buyer == "auto":
+            buyer = "you" if kernel.in_jupyterlab() else "script"
+        check_environment(environment, buyer, allow_live=allow_live)
+        self._resources = ExitStack()
+        self.close = weakref.finalize(self, self._resources.close)
+        kernel.replace(self.close)
         self.environment, self.region, self.buyer = environment, region_of(region), buyer
         self.currency = currency or self.region.ledger_currencies[0]
         self.language = language or self.region.default_language
@@ -80,13 +102,12 @@ class Workbench:
         self._allow_live = allow_live
         self._keys: MerchantKeys | None = None
         self._client: AmazonPayClient | None = None
-        self._resources = ExitStack()
-        self.close = weakref.finalize(self, self._resources.close)
         folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
         self._key_folder = Path(self._resources.enter_context(folder))
-        self._random = random.Random(SEED) if environment == "emulator" else None  # noqa: S311 (repeats on purpose)
+        self._random: random.Random | None = None
         self.emulator: Emulator | None = None
         if environment == "emulator":
+            self._random = random.Random(SEED)  # noqa: S311 (repeats on purpose)
             self.emulator = self._resources.enter_context(Emulator(region, seed=SEED, shop_name=merchant_name))
         self.director = Director(self.emulator, self.journal)
         self.shop = Shop(
@@ -177,7 +198,7 @@ class Workbench:
         """The client of the API."""
         if self._client is None:
             self._client = AmazonPayClient(
-                AmazonPayAuth(self.keys), region=self.region.code, environment=self.environment,
+                self.keys, region=self.region.code, environment=self.environment,
                 base_url=self.emulator.url if self.emulator else None, allow_live=self._allow_live,
                 journal=self.journal, new_idempotency_key=self._drawn(32) or new_idempotency_key,
                 verify=self.emulator.verify if self.emulator else True,
@@ -322,43 +343,5 @@ class Workbench:
         return panels(self)
 
 
-def open(  # noqa: A001 (read as workbench.open)
-    environment: str = "emulator", region: str = "na", buyer: str = "auto", *, amount: str | float = "14.00",
-    currency: str = "", language: str = "", merchant_name: str = "Emulated Shop", merchant_color: str = OWN_COLOR,
-    wait_seconds: str | float = 300, allow_live: bool = False,
-) -> Workbench:  # fmt: skip
-    """Open a workbench; others that are open stay open.
-
-    Args:
-        environment: ``emulator``, ``sandbox`` or ``live`` (live also needs ``allow_live=True``).
-        region: ``na``, ``eu`` or ``jp``.
-        buyer: ``you``, ``script``, or ``auto``: you in a JupyterLab session, a script anywhere else.
-        amount: The usual amount of a charge, in major units; text keeps its decimals.
-        currency: One of the region's ledger currencies; the region's first when empty.
-        language: One of the region's languages, for example ``de_DE``; the region's default when empty.
-        merchant_color: Fills the shop's buttons, as ``#rrggbb``.
-        wait_seconds: How long a cell waits for the buyer.
-    Raises:
-        ConfigurationError: A value is not allowed; nothing was started.
-    """
-    settings: dict[str, Any] = {
-        "amount": amount, "currency": currency, "language": language, "merchant_name": merchant_name,
-        "merchant_color": merchant_color, "wait_seconds": wait_seconds,
-    }  # fmt: skip
-    check_injected(kernel.cells())
-    check_values({"environment": environment, "region": region, "buyer": buyer} | settings)
-    if environment == "live" and not allow_live:
-        raise ConfigurationError("Live moves real money.", advice="Pass allow_live=True as well, if you want that.")
-    if buyer == "auto":
-        buyer = "you" if kernel.in_jupyterlab() else "script"
-    if buyer == "script" and environment != "emulator":
-        raise ConfigurationError(
-            "A script cannot play the buyer on Amazon's own pages.", advice='Choose buyer="you" with this environment.'
-        )
-    cell = kernel.cell_id()
-    if close := _opened_by.pop(cell, None):
-        close()
-    wb = Workbench(environment, region, buyer, **settings, allow_live=allow_live)
-    if cell:
-        _opened_by[cell] = wb.close
-    return wb
+# Reads as workbench.open in a notebook.
+open = Workbench  # noqa: A001

@@ -1,9 +1,13 @@
-"""The notebook kernel around a workbench; outside of one there are no cells, and nobody plays the buyer."""
+"""The notebook kernel around a workbench; outside of one there are no cells, and a script plays the buyer."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["cell_id", "cells", "display", "in_jupyterlab"]
+__all__ = ["cells", "display", "in_jupyterlab", "replace"]
+
+# Cell -> its latest run, and what closes the things that it opened.
+_opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
 
 
 def in_jupyterlab() -> bool:
@@ -20,12 +24,25 @@ def cells() -> list[str]:
         return []
 
 
-def cell_id() -> str:
-    """Return the id of the cell that is running, or "" where the client of the kernel sends none."""
+def replace(close: Callable[[], object]) -> None:
+    """Note what the running cell opens, and close what an earlier run of the same cell opened.
+
+    Jupyter keeps whatever a cell displayed, so nothing else would close it.
+
+    Args:
+        close: Closes what is opened now.
+    """
     try:
-        return str(get_ipython().get_parent()["metadata"]["cellId"])  # type: ignore[name-defined]
+        message = get_ipython().get_parent()  # type: ignore[name-defined]
+        cell, run = message["metadata"]["cellId"], message["header"]["msg_id"]
     except (NameError, AttributeError, KeyError):
-        return ""
+        return  # not in a kernel, or its client names no cells
+    earlier_run, earlier = _opened.get(cell, (run, []))
+    if earlier_run != run:
+        for each in earlier:
+            each()
+        earlier = []
+    _opened[cell] = run, [*earlier, close]
 
 
 def display(thing: Any) -> None:

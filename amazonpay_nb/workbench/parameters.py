@@ -15,6 +15,7 @@ __all__ = [
     "ENVIRONMENTS",
     "PARAMETERS",
     "Parameter",
+    "check_environment",
     "check_injected",
     "check_names",
     "check_unattended",
@@ -111,6 +112,20 @@ def check_values(values: Mapping[str, object]) -> None:
                 row.check(value, texts)
             except ValueError as error:
                 raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=row.advice) from None
+
+
+def check_environment(environment: str, buyer: str, *, allow_live: bool) -> None:
+    """Check that a workbench can be opened in an environment.
+
+    Raises:
+        ConfigurationError: Live was not confirmed, or a script cannot play the buyer there.
+    """
+    if environment == "live" and not allow_live:
+        raise ConfigurationError("Live moves real money.", advice="Pass allow_live=True as well, if you want that.")
+    if buyer == "script" and environment != "emulator":
+        raise ConfigurationError(
+            "A script cannot play the buyer on Amazon's own pages.", advice='Choose buyer="you" with this environment.'
+        )
 
 
 def check_unattended(values: Mapping[str, object]) -> None:

@@ -142,6 +142,8 @@ def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
         assert run(ASK, "d") == "200\n"
         assert run(CELL, "a") == ""
         assert run(ASK, "d") == "ConnectError"
+        assert run("first = workbench.open()\n" + CELL, "e") == ""
+        assert run(ASK, "d") == "200\n", "a cell may open two"
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
