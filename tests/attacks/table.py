@@ -92,7 +92,7 @@ _ROWS = {
         ("text.display", "An object that a notebook shows contains markup.", "Shown as text.",
          "tests/unit/workbench/test_show.py::test_html_is_escaped_and_text_is_not"),
         ("text.mermaid", "A message in a diagram contains Mermaid markup.", "Shown as text.",
-         "tests/unit/workbench/test_sequence.py::test_mermaid_markup_in_a_text_is_escaped"),
+         "tests/unit/workbench/test_diagrams.py::test_mermaid_markup_in_a_text_is_escaped"),
         ("text.report", "A notebook's name, parameter, claim, result or error is a script or an executable address.",
          "Shown as text.", f"{_OUTPUTS}a_report_is_text"),
         ("text.export", "A cell prints a script, or shows one.", "It becomes text, or is replaced by its static twin.",
