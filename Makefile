@@ -19,7 +19,7 @@ EXACT      := amazonpay_nb/spec/*,amazonpay_nb/signing/*,amazonpay_nb/emulator/r
 export IPYTHONDIR := $(CURDIR)/.cache/ipython
 
 .DEFAULT_GOAL := help
-.PHONY: help run lab test unit test-notebooks check format coverage proofs bench notebooks docs lock clean distclean
+.PHONY: help run lab test unit test-notebooks check format coverage mutants proofs bench notebooks docs lock clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -55,6 +55,9 @@ format: $(READY) ## let ruff format the code and fix what it safely can
 coverage: $(READY) ## verify that tests run every branch of the tables, the signing and the rules
 	$(PY) -m coverage run -m pytest -p no:nbval -q tests/unit tests/contract tests/flows
 	$(PY) -m coverage report --include='$(EXACT)' --fail-under=100
+
+mutants: $(READY) ## plant faults in tables, signing and rules, see that tests notice, and write docs/mutants.md
+	@$(PY) -m tests.mutants $(ARGS)
 
 proofs: $(READY) ## the long tests: 50 kills under load, every fault and attack, random requests and walks
 	@AMAZONPAY_NB_KILLS=50 $(PYTEST) -p no:nbval tests/faults tests/contract/test_openapi.py \

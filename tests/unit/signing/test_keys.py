@@ -265,6 +265,7 @@ def test_a_good_pair_has_only_good_rows(environment: str, region: str, tmp_path:
     assert [len(each) for each in rows] == [5, 6, 5]
     assert [row for each in rows for row in each if not row.ok] == []
     assert KEYS.fingerprint in rows[0][0].text
+    assert "File mode 0600: only its owner can read the file." in [row.text for row in rows[1]]
 
 
 def test_a_pair_is_checked_under_its_own_id() -> None:
@@ -287,6 +288,10 @@ def test_the_prefix_must_fit_the_environment(prefix: str, fits: set[str]) -> Non
     """A neutral key fits every environment that exists."""
     keys = with_id(KEYS, KEY_ID.replace("SANDBOX-", prefix))
     environments = ("emulator", "sandbox", "live", "production")
+    kind = f"A {prefix.rstrip('-').lower()} key" if prefix else "A neutral key"
+    assert [row.text.partition(" fits")[0] for row in check(keys, environment=min(fits)) if " fits " in row.text] == [
+        kind
+    ]
     assert {name for name in environments if not failures(keys, environment=name)} == fits
 
 

@@ -1,7 +1,7 @@
 """Signing against recorded vectors, against itself, and against every mistake the doctor knows."""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ from amazonpay_nb.signing import (
 )
 from amazonpay_nb.signing.mistakes import SentRequest
 from amazonpay_nb.signing.steps import canonical_query
+from amazonpay_nb.signing.verify import check_headers
 
 VECTORS = json.loads((Path(__file__).parents[2] / "wire" / "signing-vectors.json").read_text("utf-8"))
 PUBLIC_KEYS = VECTORS["public_keys"]
@@ -144,6 +145,20 @@ def test_a_recorded_button_is_judged_as_recorded(case: dict[str, Any], text: str
     assert (mismatch is None) is case[f"valid_for_{text}"]
     assert finding(mismatch) == (None if text == "signed_text" else WRONG_BUTTONS.get(case["id"]))
     assert string_to_sign(case["signed_text"], algorithm=case["algorithm"]) == case["string_to_sign"]
+
+
+@pytest.mark.parametrize("case", VECTORS["sign_request_cases"], ids=lambda case: case["id"])
+def test_a_request_is_signed_in_normal_form(case: dict[str, Any]) -> None:
+    """The client sorts and encodes the query that it sends in any order; only this text fits the signature."""
+    request = case["request"]
+    headers = [(name, value) for name, value in request["headers"]]
+    arguments = (request["method"], request["path"], request["query"], headers, request["body"].encode())
+    authorization = parse_authorization(sign_request(*arguments, PRIVATE_KEY, "KEY", case["algorithm"]))
+    assert authorization.signed_headers == case["signed_headers"]
+    text = string_to_sign(case["canonical_request"], algorithm=case["algorithm"])
+    assert text == case["string_to_sign"]
+    scheme = padding.PSS(padding.MGF1(hashes.SHA256()), case["salt_length"])
+    PRIVATE_KEY.public_key().verify(b64decode(authorization.signature), text.encode(), scheme, hashes.SHA256())
 
 
 def test_the_documented_post_has_the_documented_hash() -> None:
@@ -351,11 +366,16 @@ WRONG_PARTS: list[tuple[str, dict[str, Any]]] = [
     ("signed-headers", {"signed_headers": SIGNED.replace("x-amz-pay-idem", "X-Amz-Pay-Idem").replace("-key", "-Key")}),
     ("host", SENT.with_header("x-amz-pay-host", "pay-api.amazon.com:443")._asdict()),
     ("host", SENT.with_header("x-amz-pay-host", "pay-api.amazon.jp")._asdict()),
+    ("host", SENT.with_header("x-amz-pay-host", "https://pay-api.amazon.com")._asdict()),
     ("region", SENT.with_header("x-amz-pay-region", "us")._asdict()),
     ("content-type", SENT.with_header("content-type", "application/json; charset=utf-8")._asdict()),
     ("accept", SENT.with_header("accept", "*/*")._asdict()),
     ("date", SENT.with_header("x-amz-pay-date", "20260115T115953Z")._asdict()),
     ("date", SENT.with_header("x-amz-pay-date", "2026-01-15T12:00:00Z")._asdict()),
+    ("date", SENT.with_header("x-amz-pay-date", "20260115T115930Z")._asdict()),  # 30 s: a retry that signs nothing anew
+    ("date", SENT.with_header("x-amz-pay-date", "20260115T120002Z")._asdict()),
+    ("key-or-content", SENT.with_header("x-amz-pay-date", "20260115T115929Z")._asdict()),
+    ("key-or-content", SENT.with_header("x-amz-pay-date", "20260115T120003Z")._asdict()),
     ("key-or-content", {"body": b'{"chargeAmount":{"amount":"1.00","currencyCode":"EUR"}}'}),
 ]
 
@@ -376,6 +396,73 @@ def test_the_doctor_tries_a_longer_query_backwards() -> None:
     """Not all orders of many parameters are tried, but the likely ones are."""
     sent = SENT._replace(query="a=1&b=2&c=3&d=4&e=5")
     assert finding(verify(sent, signed_over(sent._replace(query="e=5&d=4&c=3&b=2&a=1")))) == "query"
+
+
+@pytest.mark.parametrize(
+    ("query", "signed", "expected"),
+    [
+        ("a=1&b=2&c=3&d=4", "b=2&d=4&a=1&c=3", "query"),
+        ("a=1&b=2&c=3&d=4&e=5", "b=2&d=4&a=1&c=3&e=5", "key-or-content"),
+    ],
+)
+def test_the_doctor_tries_every_order_of_four_parameters(query: str, signed: str, expected: str) -> None:
+    """Five have 120, which would take too long."""
+    sent = SENT._replace(query=query)
+    assert finding(verify(sent, signed_over(sent._replace(query=signed)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "signed"),
+    [("/v2/buyers/a%2Bb", "/v2/buyers/a+b"), ("/v2//charges", "/v2/charges"), ("/v2/charges", "v2/charges")],
+)
+def test_the_doctor_knows_other_spellings_of_a_path(path: str, signed: str) -> None:
+    """Decoded, without a doubled slash, without the first one."""
+    sent = SENT._replace(path=path)
+    assert finding(verify(sent, signed_over(sent._replace(path=signed)))) == "path"
+
+
+def test_the_doctor_knows_the_order_in_which_headers_travel() -> None:
+    """The list is sorted, but the signature covers the names as they were sent."""
+    sent = SENT._replace(headers=SENT.headers[::-1])
+    travel = ";".join(name.lower() for name, _ in sent.headers)
+    mismatch = verify(sent, signed_over(sent._replace(signed_headers=travel)).replace(travel, SIGNED))
+    assert finding(mismatch) == "signed-headers"
+    assert mismatch
+    assert travel in mismatch.explanation
+
+
+def test_the_doctor_knows_the_address_that_was_called() -> None:
+    """A client behind a proxy may sign the proxy's name, with its port."""
+    sent = SENT._replace(headers=(*SENT.headers, ("Host", "proxy.example:8443")))
+    signed = sent.with_header("x-amz-pay-host", "proxy.example:8443")
+    assert finding(verify(sent, signed_over(signed))) == "host"
+
+
+@pytest.mark.parametrize(("length", "expected"), [(100_000, "payload-re-encoded"), (100_001, "key-or-content")])
+def test_the_doctor_writes_no_long_json_anew(length: int, expected: str) -> None:
+    """A body of megabytes would keep it busy."""
+    payload = json.dumps({"note": "x" * (length - len('{"note": ""}'))})
+    assert len(payload) == length
+    signature = sign_payload(payload.replace('": "', '":"'), PRIVATE_KEY)
+    assert finding(explain_payload(payload, signature, Algorithm.V2, PUBLIC_KEY)) == expected
+
+
+def test_the_doctor_knows_white_space_around_a_text() -> None:
+    """Also where it is no JSON."""
+    mismatch = explain_payload(" plain text ", sign_payload("plain text", PRIVATE_KEY), Algorithm.V2, PUBLIC_KEY)
+    assert finding(mismatch) == "payload-re-encoded"
+    assert mismatch
+    assert "without the white space around it" in mismatch.explanation
+
+
+@pytest.mark.parametrize("unsigned", ["accept", "x-amz-pay-idempotency-key"])
+def test_headers_can_be_judged_before_there_is_a_key(unsigned: str) -> None:
+    """What must be signed is looked for there already."""
+    signed = ";".join(name for name in SIGNED.split(";") if name != unsigned)
+    authorization = authorization_header("KEY", signed, "c2lnbmF0dXJl", Algorithm.V2)
+    with pytest.raises(SignatureMismatch, match=unsigned) as error:
+        check_headers([*HEADERS, ("Authorization", authorization)], NOW)
+    assert error.value.finding == "signed-headers"
 
 
 WRONG_LINES: list[Callable[[str], str]] = [
