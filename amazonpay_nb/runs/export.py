@@ -1,6 +1,5 @@
 """The page that stays behind after a demonstration: one file, without network, kernel, scripts or secrets."""
 
-import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,10 +114,7 @@ def _whole(document: Any) -> Any:
     of_run = next((cell for cell in document.cells if "injected-parameters" in cell.metadata.get("tags", ())), None)
     if of_run is None:
         return document
-    values = {}
-    for statement in ast.parse(of_run.source).body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            values[statement.targets[0].id] = ast.literal_eval(statement.value)
+    values = document.metadata["papermill"]["parameters"]
     for cell in document.cells:
         if "parameters" in cell.metadata.get("tags", ()):
             cell.source = with_values(cell.source, values)

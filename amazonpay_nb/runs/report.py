@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 from jinja2 import Environment, FileSystemLoader
 from nbconvert.exporters.html import HTMLExporter
@@ -80,7 +79,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All runs of one command, in the order in which the notebooks were given."""
+    """All runs of one command, in the order of the command's notebooks."""
 
     runs: tuple[Run, ...]
     seconds: float
@@ -120,8 +119,8 @@ def _lines(run: Run, width: int) -> Iterator[str]:
 
 def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
     """Write ``report.html``, ``junit.xml`` and, last, ``summary.json`` into *out*."""
-    write_whole(out / "report.html", _report_page(summary, finished))
-    write_whole(out / "junit.xml", _junit(summary, finished))
+    write_whole(out / "report.html", _rendered("report.html", summary, finished))
+    write_whole(out / "junit.xml", _rendered("junit.xml", summary, finished))
     write_whole(out / "summary.json", json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
 
 
@@ -132,38 +131,10 @@ def write_whole(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
-def _report_page(summary: Summary, finished: datetime) -> str:
+def _rendered(template: str, summary: Summary, finished: datetime) -> str:
     pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     claims = [claim for run in summary.runs for claim in run.claims]
-    return pages.get_template("report.html").render(summary=summary, claims=claims, finished=finished)
-
-
-def _junit(summary: Summary, finished: datetime) -> str:
-    """One suite for each notebook: a case for running it to its end, and one for each claim."""
-    root = ET.Element("testsuites", name="amazonpay-nb run", time=f"{summary.seconds:.3f}")
-    for run in summary.runs:
-        suite = ET.SubElement(root, "testsuite", name=run.notebook, timestamp=finished.isoformat(timespec="seconds"))
-        properties = ET.SubElement(suite, "properties")
-        for name, value in run.parameters.items():
-            ET.SubElement(properties, "property", name=name, value=str(value))
-        _case(suite, run.notebook, "runs to its end", run.seconds, run.error)
-        for claim in run.claims:
-            _case(suite, run.notebook, f"{claim.id}: {claim.text}", 0, None if claim.ok else "does not hold")
-        suite.attrib |= _totals(suite) | {"time": f"{run.seconds:.3f}"}
-    root.attrib |= _totals(root)
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _case(suite: ET.Element, classname: str, name: str, seconds: float, failure: str | None) -> None:
-    case = ET.SubElement(suite, "testcase", classname=classname, name=name, time=f"{seconds:.3f}")
-    if failure is not None:
-        ET.SubElement(case, "failure", message=failure.partition("\n")[0]).text = failure
-
-
-def _totals(element: ET.Element) -> dict[str, str]:
-    tags = [node.tag for node in element.iter()]
-    return {"tests": str(tags.count("testcase")), "failures": str(tags.count("failure")), "errors": "0"}
+    return pages.get_template(template).render(summary=summary, claims=claims, finished=finished)
 
 
 def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mapping[str, str] | None = None) -> str:
@@ -172,7 +143,7 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     Args:
         document: An nbformat node, version 4.
         name: The title where the notebook has no heading.
-        folder: Where the notebook stands; addresses of pictures are relative to it.
+        folder: Where the notebook is; addresses of pictures are relative to it.
         left_behind: For a page that goes to others: what it says about its ``environment``, and when it was ``made``;
             its code is folded away.
     """
@@ -190,5 +161,5 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     metadata = {"name": title_of(document) or name, "path": str(folder.parent)}
     page, _ = exporter.from_notebook_node(document, {"metadata": metadata, "left_behind": left_behind})
     # Here the style does it, and in a narrow window gives way.
-    page = _HEADING.sub(lambda found: found[0].replace("\N{NO-BREAK SPACE}", " "), str(page))
-    return page.replace("<th></th>", "<td></td>")  # pandas' heading that says nothing is none
+    page = _HEADING.sub(lambda match: match[0].replace("\N{NO-BREAK SPACE}", " "), str(page))
+    return page.replace("<th></th>", "<td></td>")  # pandas has an empty heading, which is none to a screen reader

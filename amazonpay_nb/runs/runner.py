@@ -4,13 +4,11 @@ Kernels are started from threads of one process: there, jupyter_client keeps tra
 it cannot do across processes.
 """
 
-import itertools
 import os
 import re
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -32,7 +30,7 @@ from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
 __all__ = ["Summary", "error_of", "execute", "kernel_environment", "run", "run_one"]
 
-# A cell that takes longer hangs: nobody is there to help it on.
+# A cell that takes longer hangs, since there is no person to help it on.
 CELL_TIMEOUT_SECONDS = 600
 # How jupyter_client says that another process took one of the kernel's ports first.
 _PORT_RACE = "Kernel died before replying to kernel_info"
@@ -59,11 +57,16 @@ def run(
     # The old verdict goes first: a run that is interrupted has none.
     (out / "summary.json").unlink(missing_ok=True)
     started = time.monotonic()
-    with kernel_environment(), _progress(len(notebooks), shown=progress) as finished, ThreadPoolExecutor(jobs) as pool:
+    with kernel_environment(), _bar(len(notebooks), progress) as bar, ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(run_one, path, own, out) for path, own in zip(notebooks, values, strict=True)]
         try:
-            for future in as_completed(futures):
-                finished(future.result())
+            for number, future in enumerate(as_completed(futures), 1):
+                one = future.result()
+                bar.set_postfix_str(f"{one.notebook} {one.status}", refresh=False)
+                bar.update()
+                if progress and bar.disable:
+                    place = f"[{number}/{len(notebooks)}]"
+                    print(f"{place} {one.notebook} … {one.status} in {one.seconds:.1f} s", flush=True)
         finally:
             pool.shutdown(cancel_futures=True)
     summary = Summary(tuple(future.result() for future in futures), _seconds_since(started))
@@ -182,21 +185,6 @@ def _seconds_since(started: float) -> float:
     return round(time.monotonic() - started, 3)
 
 
-@contextmanager
-def _progress(total: int, *, shown: bool) -> Iterator[Callable[[Run], None]]:
-    """Give a function that is called with each finished run."""
-    number = itertools.count(1)
-
-    def line(run: Run) -> None:
-        if shown:
-            print(f"[{next(number)}/{total}] {run.notebook} … {run.status} in {run.seconds:.1f} s", flush=True)
-
-    def step(run: Run) -> None:
-        bar.set_postfix_str(f"{run.notebook} {run.status}", refresh=False)
-        bar.update()
-
-    if shown and sys.stderr.isatty():
-        with tqdm(total=total, unit="notebook") as bar:
-            yield step
-    else:
-        yield line
+def _bar(total: int, progress: bool) -> Any:
+    # None shows it on a terminal only.
+    return tqdm(total=total, unit="notebook", disable=None if progress else True)

@@ -22,9 +22,10 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.errors import ConfigurationError, ServerError
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.runs import export
-from amazonpay_nb.runs.report import Claim, Run, Summary, write_report
+from amazonpay_nb.runs.report import Run, Summary, write_report
 from amazonpay_nb.signing.keys import generate, with_id
 from amazonpay_nb.spec.regions import region
+from amazonpay_nb.workbench.claims import Claim
 from tests.emulated import SET_UP
 from tests.unit.test_cli import COMMAND
 
@@ -95,7 +96,7 @@ SECRETS = {
 def test_a_page_with_a_secret_is_not_exported(secret: object, tmp_path: Path) -> None:
     """Nothing is written, and the message does not repeat it."""
     assert callable(secret)
-    with pytest.raises(ConfigurationError, match="nothing was written") as refused:
+    with pytest.raises(ConfigurationError, match="no page was written") as refused:
         export.export(str(notebook(tmp_path / "told.ipynb", secret())), {}, tmp_path / "out")
     assert "AAAA" not in str(refused.value)
     assert not (tmp_path / "out").exists()
