@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree split by who spoke.
+"""All errors, as one tree that is split by their origin.
 
 * AmazonPayError
   + LocalError                we could not send
@@ -45,11 +45,11 @@ __all__ = [
 
 
 class AmazonPayError(Exception):
-    """The root: catch this one to catch them all.
+    """The root: catch this class to catch all of them.
 
     Args:
-        message: One sentence that says what went wrong, in which object.
-        advice: One sentence that says what to do next.
+        message: One sentence that names the problem and the object.
+        advice: One sentence with the next step.
     """
 
     def __init__(self, message: str, *, advice: str = "") -> None:
@@ -74,7 +74,7 @@ def _rebuilt(kind: type[AmazonPayError], arguments: tuple[Any, ...]) -> AmazonPa
 
 
 class LocalError(AmazonPayError):
-    """Nothing was sent: our own side noticed that it cannot be."""
+    """Nothing was sent: our own code noticed a problem first."""
 
 
 class ConfigurationError(LocalError):
@@ -90,7 +90,7 @@ class BuyerPageError(LocalError):
 
 
 class TransportError(AmazonPayError):
-    """No answer arrived, or none that can be read; whether Amazon did the work is not known."""
+    """No readable answer arrived; it is not known whether Amazon did the work."""
 
 
 class ApiError(AmazonPayError):
@@ -101,10 +101,10 @@ class ApiError(AmazonPayError):
         status_code: HTTP status.
         reason_code: Amazon's ``reasonCode``, for example ``SoftDeclined``.
         request_id: ``x-amz-pay-request-id`` of the answer, or ``""``.
-        idempotency_key: The key that the request carried, or ``""``; the advice names it where it is to be sent again.
+        idempotency_key: The key that the request carried, or ``""``; the advice names it if it has to be sent again.
         amazon_message: Amazon's own ``message``.
         recovery: What it means, whether to retry and with which key, and what to tell the buyer.
-        retry_after: Seconds that Amazon asks to wait before a repetition, or None.
+        retry_after: Seconds that Amazon asks to wait before a retry, or None.
         finding: Short name of the step of signing that probably went wrong, for example ``salt-length``, or "".
     Spec: "Error handling".
     """
@@ -143,7 +143,7 @@ class ApiError(AmazonPayError):
 
     @property
     def idempotency_advice(self) -> str:
-        """Whether to send again, and under which idempotency key, where the call takes one."""
+        """Whether to send the request again, and with which idempotency key if the call takes one."""
         return retry_advice(self.recovery.retry, self.operation)
 
     @property
@@ -203,7 +203,7 @@ def api_error(
 
 @dataclass
 class Refused:
-    """Holds the error that a `refused` block caught, for the next cell to show."""
+    """The error that a `refused` block caught, for the next cell to show."""
 
     error: AmazonPayError | None = None
 

@@ -1,4 +1,4 @@
-"""Serve an ASGI application on a loopback port from a thread, to visitors who know it by a name of this machine.
+"""Serve an ASGI application on a loopback port from a thread, under names of this machine only.
 
 On a remote hub the browser's loopback is another one: jupyter-server-proxy hands the pages on, each port under
 ``…/proxy/PORT`` of one host, and says so in a header of each request.
@@ -86,9 +86,9 @@ def without_port(text: str) -> str:
 
 
 def known_as(host: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a visitor who uses this name is to be answered.
+    """Tell whether to answer a visitor who uses this name.
 
-    Anybody can give a name of theirs the address 127.0.0.1, and their pages may then read what is answered here.  On a
+    Anyone can point their own name at the address 127.0.0.1, and their pages can then read these answers.  On a
     JupyterHub the visitors come by a proxy that asks who they are, under the hub's name.
     """
     return is_loopback(host) or any(environment.get(name) for name in HUB_VARIABLES)

@@ -1,4 +1,4 @@
-"""What pages say, in the documented languages.
+"""Page texts in the documented languages.
 
 Each language is one file of a folder, so that a translator reads and changes a page of prose rather than a program, and
 a correction is a change of one line in one file.  The files of a folder hold the same keys and placeholders; a test

@@ -1,4 +1,4 @@
-"""Signing and verifying: the documented steps as functions, and a doctor that names the step that went wrong.
+"""Signing and verifying: the documented steps as functions, and a doctor that names the step that failed.
 
 canonical_request → string_to_sign → sign → authorization_header. A button has no request: sign_payload starts at
 string_to_sign, with the payload itself. RSASSA-PSS is randomized: two signatures of one text differ, so signatures

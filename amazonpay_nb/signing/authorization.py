@@ -1,4 +1,4 @@
-"""The authorization header: one grammar for whoever writes, reads or masks it.
+"""The authorization header: one grammar for writing, reading and masking it.
 
 Spec: "Signing requests", step 4.
 """

@@ -1,4 +1,4 @@
-"""The envelope of an instant notification: what it holds, which text its signature covers, and how it is signed.
+"""The envelope of an instant notification: its fields, the text that its signature covers, and the signature.
 
 The envelope is that of Amazon's notification service SNS, which the emulator imitates and the reader of notifications
 verifies.
@@ -64,7 +64,7 @@ def unsigned_envelope(
 
 
 class EnvelopeSigner:
-    """Signs envelopes with a key and a certificate of its own.
+    """Sign envelopes with a separate key and certificate.
 
     Attributes:
         certificate: PEM; what `CERTIFICATE_NAME` serves.

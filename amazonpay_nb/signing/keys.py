@@ -1,6 +1,6 @@
-"""A merchant's key pair: make it, read it, keep it, and say what is wrong with it.
+"""A merchant's key pair: generate it, read it, save it, and find out what is wrong with it.
 
-Amazon takes RSA keys of 2048 bits and shows a private key once only. Nothing here prints one: not a representation,
+Amazon accepts RSA keys of 2048 bits and shows a private key only once. Nothing here prints one: not a representation,
 not an error, not a fingerprint.
 
 Spec: "Signing requests".
@@ -82,7 +82,7 @@ class MerchantKeys:
 
     @property
     def fingerprint(self) -> str:
-        """``SHA256:`` and the base64 hash of the public half: tells keys apart and gives nothing away."""
+        """``SHA256:`` and the base64 hash of the public half: identifies the key and reveals nothing."""
         der = self.private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return "SHA256:" + b64encode(sha256(der).digest()).decode().rstrip("=")
 

@@ -1,4 +1,4 @@
-"""What a refusal tells the one who sent the request: which step of signing has probably gone wrong.
+"""Explain a refusal to the sender: name the step of signing that probably failed.
 
 Amazon quotes the string to sign that it made of what *arrived*. Beside the one made of what was *sent*, it says on
 which side to look: the same string means another key, another string means that something changed on the way. What is

@@ -89,7 +89,7 @@ def joined_headers(headers: Headers) -> dict[str, str]:
 
 
 def canonical_request(method: str, path: str, query: str, headers: Headers, signed_headers: str, body: bytes) -> str:
-    """Return the text that stands for a request.
+    """Return the text that represents a request.
 
     Args:
         path: As it is sent, with the ``/sandbox`` or ``/live`` segment if there is one.

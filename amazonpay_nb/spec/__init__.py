@@ -1,1 +1,1 @@
-"""What Amazon documents, as data: every other module reads these tables and none repeats them."""
+"""Amazon's documentation as data: every other module reads these tables and repeats none of them."""

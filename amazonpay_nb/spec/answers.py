@@ -43,7 +43,7 @@ class StatusDetails(_Lenient):
 
 
 class Resource(_Lenient):
-    """What the stateful objects have in common."""
+    """Fields that all stateful objects share."""
 
     status_details: StatusDetails
     creation_timestamp: str | None = None
@@ -119,7 +119,7 @@ class Refund(Resource):
 
 
 class Buyer(_Lenient):
-    """What plain Amazon Sign-in returns; fields beyond the id depend on the scopes."""
+    """The buyer of plain Amazon Sign-in; all fields except the id depend on the scopes."""
 
     buyer_id: str
     name: str | None = None

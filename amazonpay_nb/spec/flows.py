@@ -1,4 +1,4 @@
-"""The documented flows: what the signed payload must and must not hold, and which hosted pages follow.
+"""The documented flows: the required and forbidden fields of the signed payload, and the hosted pages that follow.
 
 The rows are in ``flows.toml``, which describes each key.  A *stay* is the time of the buyer on Amazon's pages; express
 checkout has two.

@@ -1,4 +1,4 @@
-"""What a table of states is made of: rows, timers, and the machine that looks rows up."""
+"""The parts of a state table: rows, timers, and the machine that looks rows up."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -62,7 +62,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """What the clock (or Amazon, later) does when an object stays in *state* for *after*."""
+    """The trigger that the clock (or Amazon) fires when an object stays in *state* for *after*."""
 
     machine: str
     state: str

@@ -44,7 +44,7 @@ class Counts(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """What the amount of a charge or refund counts for in one state.
+    """The meaning of a charge's or refund's amount in one state.
 
     Attributes:
         column: Where a ledger books it.
@@ -80,7 +80,7 @@ COUNTING = _by_state(
 
 
 def counted(kind: str, document: Mapping[str, Any], column: Counts) -> Decimal:
-    """Return the amount that a charge or refund has in one column of a ledger, zero where it has none.
+    """Return the amount that a charge or refund has in one column of a ledger, or zero.
 
     Args:
         kind: The machine's name: ``Charge`` or ``Refund``.
@@ -91,7 +91,7 @@ def counted(kind: str, document: Mapping[str, Any], column: Counts) -> Decimal:
 
 
 def counted_in_month(charge: Mapping[str, Any]) -> Decimal:
-    """Return what a charge takes of its Charge Permission's monthly limit; until a capture ends, all of the charge.
+    """Return the amount that a charge counts against its monthly limit; until a capture ends, that is all of it.
 
     Spec: "Monthly Payment Method on File charge limits".
     """

@@ -1,4 +1,4 @@
-"""Instant notifications: what is announced and when, what an announcement holds, how it is signed, when it is repeated.
+"""Instant notifications: the announced changes, the fields of an announcement, its signature, and its retries.
 
 A notification says *that* an object changed, never *what* it is now: the receiver gets the object.  The rows are in
 ``notifications.toml``, which describes their fields.
@@ -90,7 +90,7 @@ class MessageField:
 
 @data_row
 class Answer:
-    """What Amazon makes of the receiver's answer."""
+    """Amazon's reaction to the receiver's answer."""
 
     status: str
     repeated: bool

@@ -15,7 +15,7 @@ __all__ = ["KINDS", "OPERATIONS", "THROTTLES", "Idempotency", "Kind", "Operation
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of the four objects that have a life of their own.
+    """One of the four objects with states of their own.
 
     Attributes:
         title: Name of its machine in `states.MACHINES`.
@@ -48,7 +48,7 @@ def kind_of(resource: Resource) -> Kind:
 
 
 class Idempotency(StrEnum):
-    """What a call does with ``x-amz-pay-idempotency-key``."""
+    """The effect of ``x-amz-pay-idempotency-key`` on a call."""
 
     REQUIRED = "required"
     OPTIONAL = "optional"

@@ -27,7 +27,7 @@ class Evidence(StrEnum):
 
 @data_row
 class Source:
-    """Where claims were read: an address, further ones, and a note where there is none."""
+    """The source of claims: an address, further addresses, or a note."""
 
     url: str
     also: tuple[str, ...] = ()

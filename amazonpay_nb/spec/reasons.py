@@ -1,4 +1,4 @@
-"""What a refusal or the reason of a state means, and what to do about it; the rows are in ``reasons.toml``.
+"""The meaning of a refusal or of a state's reason, and what to do about it; the rows are in ``reasons.toml``.
 
 Amazon refuses with two strings, ``reasonCode`` and ``message``. `REASONS` adds what they leave out: whether sending
 again helps, under which idempotency key, and what to say to the buyer. The first answer is stored under its key, so a
@@ -60,7 +60,7 @@ _Operation = Annotated[str, AfterValidator(_exists)]
 
 @data_row
 class Recovery:
-    """What a refusal means and the way out of it; ``reasons.toml`` describes the fields."""
+    """The meaning of a refusal and its remedy; ``reasons.toml`` describes the fields."""
 
     meaning: str
     retry: Retry

@@ -76,7 +76,7 @@ class ButtonWebCheckoutDetails(WebCheckoutDetails):
 
 
 class UpdatePaymentDetails(Strict):
-    """What is to be paid, as far as a PATCH may change it."""
+    """Payment details that a PATCH may change."""
 
     payment_intent: PaymentIntent | None = None
     can_handle_pending_authorization: bool | None = None
@@ -86,7 +86,7 @@ class UpdatePaymentDetails(Strict):
 
 
 class PaymentDetails(UpdatePaymentDetails):
-    """What is to be paid; three fields can be set at creation only."""
+    """Payment details; three fields can be set only at creation."""
 
     presentment_currency: str | None = None
     allow_overcharge: bool | None = None
@@ -94,7 +94,7 @@ class PaymentDetails(UpdatePaymentDetails):
 
 
 class MerchantMetadata(Strict):
-    """What the merchant keeps with an object; the first three are shown to the buyer."""
+    """The merchant's notes on an object; the buyer sees the first three."""
 
     merchant_reference_id: Annotated[str, Field(max_length=256)] | None = None
     merchant_store_name: Text50 | None = None

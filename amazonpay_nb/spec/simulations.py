@@ -1,4 +1,4 @@
-"""Making the Sandbox misbehave on purpose: the cards a buyer can pick, and the codes a merchant can send.
+"""Simulations that make the Sandbox misbehave on purpose: the buyer's cards and the merchant's codes.
 
 Amazon's own table of codes could not be read in full, so rows of weaker evidence say so; in the emulator, this file is
 the whole vocabulary. A code overrides the card.
@@ -35,7 +35,7 @@ _D, _R, _I, _E = Evidence.DOCUMENTED, Evidence.RECORDED, Evidence.INFERRED, Evid
 
 
 class CardEffect(StrEnum):
-    """What choosing a card leads to."""
+    """The effect of choosing a card."""
 
     SUCCESS = "success"
     BUYER_CANCELED = "buyer canceled"
@@ -108,13 +108,13 @@ CARDS: dict[str, SimulatedCard] = {row[0]: SimulatedCard(*row) for row in _CARD_
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What a simulation code makes one operation do.
+    """The effect of a simulation code on one operation.
 
     Attributes:
         status: HTTP status of the answer.
         note: A remark, or "".
         reason_code: ``reasonCode`` of the error body, or None where the call succeeds.
-        state: State of the object right afterwards, or None where no object is changed.
+        state: State of the object right afterward, or None if no object changes.
         later_state: State that it moves to by itself after *delay_seconds*, or None.
         later_reason: ``statusDetails`` reason of the last state, or None.
     Spec: "Sandbox simulations".
@@ -200,7 +200,7 @@ ANYWHERE = (
 
 
 def simulation(operation: str, code: str) -> Simulation | None:
-    """Return what *code* makes *operation* do, or None where it is not a code for that call."""
+    """Return the effect of *code* on *operation*, or None if it is not a code for that call."""
     if code in ANYWHERE and operation in OPERATIONS:
         return _refused(operation, code, _E, "Nothing is done.")
     return SIMULATIONS.get((operation, code))

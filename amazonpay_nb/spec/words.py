@@ -11,7 +11,7 @@ __all__ = ["CHANNELS", "FIELD_NOTES", "INITIATORS", "USE_CASES", "Channel", "Ini
 
 @data_row
 class Initiator:
-    """One value of ``chargeInitiator``: what its letters stand for, and when it tells the truth."""
+    """One value of ``chargeInitiator``: what its letters stand for, and when to use it."""
 
     code: str
     stands_for: str
