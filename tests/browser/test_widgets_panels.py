@@ -178,7 +178,7 @@ def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
     with lab.new(OPEN, PAGE, free, short, long) as notebook:
         person = shown(notebook, OPEN, PAGE)
         person.clicks("start")
-        expect(person.panel).to_contain_text("The page is open, and the buyer is waited for.")
+        expect(person.panel).to_contain_text("The page is open, and the shop is waiting for the buyer.")
         notebook.run_cell(free)
         notebook.wait_for_output('"42"')
         notebook.run_cell(short)
@@ -195,7 +195,7 @@ def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
         notebook.run_cell(long)
         notebook.finish()
         person.clicks("start")
-        reads(person.panel, "The page is open, and the buyer is waited for.")
+        reads(person.panel, "The page is open, and the shop is waiting for the buyer.")
         person.presses("Amazon Pay emulated", "Cancel and return to Emulated Shop")
         reads(person.panel, "The buyer has left Amazon's pages without agreeing.", "nothing was saved")
         assert not notebook.errors
@@ -210,7 +210,7 @@ def test_a_card_says_what_is_not_possible_and_why(lab: Lab) -> None:
         expect(person.button("update_checkout_session")).to_be_disabled()
         reads(person.panel, 'Checkout Session is Completed: "Update Checkout Session" is not possible')
         person.opens("Charge Permission")
-        reads(person.panel, "nothing has told its state yet")
+        reads(person.panel, "no answer has shown its state yet")
         person.clicks("get_charge_permission")
         person.clicks("update_charge_permission")
         reads(person.said, "PATCH", "→ 200 Chargeable", "None: it has no effect on Update Charge Permission.")

@@ -124,7 +124,7 @@ def test_an_error_is_explained_and_any_other_can_be_looked_up(lab: Lab) -> None:
         notebook.run_all()
         notebook.finish()
         met, looked_up = (notebook.page.locator(".amazonpay-panel").nth(index) for index in (0, 1))
-        expect(met).to_contain_text("✗ Do not send this request again as it is.")
+        expect(met).to_contain_text("✗ Send it again? No: the same request would be refused again.")
         expect(met).to_contain_text("create_charge(charge_permission_id=…, charge_amount=…)")
         expect(looked_up).to_contain_text("SoftDeclined")
         chosen(looked_up, "reason_code").select_option("PeriodicAmountExceeded")

@@ -50,7 +50,7 @@ class Card(CallPanel):
             yield from self._constraints(thing)
         elif object_id:
             yield StateMap(self.machine, "")
-            yield f"This {self.kind.title} exists, but nothing has told its state yet: get it."
+            yield f"This {self.kind.title} exists, but no answer has shown its state yet: get it."
         else:
             yield StateMap(self.machine, NEW)
             yield f"There is no {self.kind.title} yet."

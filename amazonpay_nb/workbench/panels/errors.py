@@ -10,20 +10,11 @@ from pydantic.alias_generators import to_snake
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused, TransportError, api_error
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
-from amazonpay_nb.spec.reasons import REASONS, Retry
+from amazonpay_nb.spec.reasons import REASONS, Retry, retry_advice
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Chosen, Fact, Field, Option, Part, View, choose
 
 __all__ = ["ErrorPanel", "NextCall", "explain", "next_calls"]
-
-_HEADLINES = {
-    Retry.NO: "✗ Do not send this request again as it is.",
-    Retry.CORRECTED: "✗ Correct the request first, then send it with a new idempotency key.",
-    Retry.CORRECTED: "✗ Correct the request first, then send it with a new idempotency key.",
-    Retry.SAME_KEY: "✓ Send the same request again, with the same idempotency key.",
-    Retry.NEW_KEY: "✓ A new attempt may succeed, with a new idempotency key.",
-    Retry.LATER: "✓ Send the same request again a little later, with the same idempotency key.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +75,16 @@ def explain(error: BaseException) -> Iterator[Any]:
         ]
         yield Part(rows, title=type(error).__name__)
         return
-    yield _HEADLINES[_retry(error)]
+    advice = retry_advice(Retry.SAME_KEY if isinstance(error, TransportError) else Retry.CORRECTED)
+    if isinstance(error, ApiError):
+        advice = error.idempotency_advice
+    yield f"{'✓' if advice.startswith('Yes') else '✗'} Send it again? {advice}"
     yield error
     if isinstance(error, ApiError) and error.finding:
         yield f"The step of signing that probably went wrong: {error.finding}."
     if calls := next_calls(error):
         rows_of_calls = [NextCall(row.title, f"{row.method} {row.path}", _in_python(row)) for row in calls]
         yield Part(rows_of_calls, title="Calls that the next step names")
-
-
-def _retry(error: AmazonPayError) -> Retry:
-    if isinstance(error, ApiError):
-        return error.recovery.retry
-    return Retry.SAME_KEY if isinstance(error, TransportError) else Retry.NO
 
 
 def next_calls(error: AmazonPayError) -> tuple[Operation, ...]:

@@ -27,7 +27,7 @@ _CSS = Path(__file__).with_name("form.css").read_text()
 _STYLE = f"""<style onload="this.closest('.amazonpay-panel').addEventListener('{_QUIET}'))">{_CSS}</style>"""
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
-_TOO_LARGE = 64 * 1024  # bytes; no key is
+_TOO_LARGE = 64 * 1024  # bytes; no key is as large
 
 
 class Form:
@@ -204,7 +204,7 @@ def _upload(field: Field, target: Any) -> Any:
         for file in change["new"]:
             content = bytes(file["content"])
             text = content.decode("utf-8", "replace") if len(content) <= _TOO_LARGE else ""
-            target.value = text or "This file is no key."
+            target.value = text or "This file is not a key."
             # A widget keeps what was uploaded, and a saved notebook may keep the widget.
             change["owner"].value = ()
 

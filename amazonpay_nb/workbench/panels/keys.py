@@ -99,7 +99,7 @@ class KeyPanel(BenchPanel):
         why = "Signs with this pair from now on." if named else "Say which: a file, or a private key."
         yield Action("load", "Load it", self.load, named, why, _SOURCE)
         possible = named or self.keys is not None
-        why = "Says what is right and wrong with it; nothing is sent." if possible else _NONE_YET
+        why = "Says what is right and wrong with it, and sends nothing." if possible else _NONE_YET
         yield Action("check", "Check it", self.check, possible, why, _SOURCE)
         missing = "" if self.keys and self.keys.public_key_id else _UPLOAD if self.keys else _NONE_YET
         why = "Sends one harmless signed request: its answer tells whether the key is of this account and region."

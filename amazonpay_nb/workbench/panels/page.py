@@ -30,7 +30,7 @@ GLANCE_SECONDS = 0.5
 # Kind of arrival -> what it means, and the call that comes next.
 ARRIVALS = {
     "result": ("Amazon's pages are done.", "Complete Checkout Session"),
-    "review": ("The buyer has chosen, and reviews the order in the shop next.", "Get Checkout Session"),
+    "review": ("The buyer has chosen, and now reviews the order in the shop.", "Get Checkout Session"),
     "ordered": ("The buyer has ordered in the shop.", "Update Checkout Session"),
     "cancel": ("The buyer has left Amazon's pages without agreeing.", "none: nothing was saved"),
     "signed-in": ("The buyer has signed in.", "Complete Checkout Session"),
@@ -77,7 +77,7 @@ class PagePanel(BenchPanel):
 
     @property
     def waiting(self) -> bool:
-        """Whether the buyer is under way and waited for."""
+        """Whether the buyer is on the way, and the panel waits."""
         return self.page is not None and self.arrival is None and not self.late
 
     @property
@@ -89,7 +89,7 @@ class PagePanel(BenchPanel):
             return f"The buyer is back. {ARRIVALS[self.arrival.kind][0]}"
         if self.late:
             return f"Nobody came back within {self._wb.wait_seconds:g} seconds. The page is still open."
-        return "The page is open, and the buyer is waited for."
+        return "The page is open, and the shop is waiting for the buyer."
 
     def view(self, chosen: Chosen) -> View:
         """Return the stage, the pages on the way, and what the redirect brought."""
@@ -105,7 +105,7 @@ class PagePanel(BenchPanel):
         again = self.page is not None
         why = "A new visit, with return addresses of its own." if again else "Puts the button on the shop's page."
         yield Action("start", "Start again" if again else "Open the page", self.start, True, why)
-        why = "Waits as long again; the page has not noticed." if self.late else "Nobody is late."
+        why = "Waits as long again; the page stays as it is." if self.late else "Nobody is late."
         yield Action("wait", "Go on waiting", self.wait, self.late and not self.arrival, why)
 
     def steps(self) -> Iterator[PageStep]:
@@ -129,7 +129,7 @@ class PagePanel(BenchPanel):
             # A token opens the buyer's data, so only its length is shown.
             yield Fact(self._flow.returns_with, arrival.checkout_session_id or f"({len(token)} characters)")
         yield Fact("what it means", meaning)
-        yield Fact("what it proves", "Nothing: anybody can open an address. The next call does.")
+        yield Fact("what it proves", "Nothing: anybody can open an address. The next call is the proof.")
         yield Fact("next call", "Get Buyer" if token else next_call)
 
     @property
@@ -143,7 +143,7 @@ class PagePanel(BenchPanel):
     # --- What can be done ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin a new visit; one that was under way is not waited for any more.
+        """Begin a new visit, and stop waiting for one that is under way.
 
         Raises:
             ConfigurationError: The page cannot be made, for example without keys.

@@ -98,7 +98,7 @@ class Panel:
     def possible(self) -> str:
         """Say what can be done now."""
         actions = self.view(self.chosen).actions
-        return ", ".join(action.label for action in actions if action.enabled) or "look at it"
+        return ", ".join(action.label for action in actions if action.enabled) or "read what it shows"
 
     def fill(self, **values: Value) -> None:
         """Put values into the fields of the form, as if they had been typed."""

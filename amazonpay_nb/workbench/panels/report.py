@@ -23,7 +23,7 @@ __all__ = [
 
 NOTHING_SENT = "Nothing was sent to Amazon Pay."
 States = dict[str, str]
-# Refusals by which Amazon says that a signature was not accepted, or that it did not come to look at it.
+# Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.
 _REFUSED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
 _NOT_LOOKED_AT = ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue")
 # The reasons for which Amazon refuses a payment whose request it has accepted.
@@ -31,7 +31,7 @@ _DECLINES = {row.reason for machine in MACHINES.values() for row in machine.rows
 
 
 def newest_states(journal: Journal | None) -> States:
-    """Return the state of each object by its id, as far as answers have told it."""
+    """Return the state of each object by its id, as far as answers have shown it."""
     if journal is None:
         return {}
     return {object_id: answer["statusDetails"]["state"] for _, object_id, answer in journal.known}
@@ -69,7 +69,7 @@ def report_on_button(page: HostedPage) -> Part:
     signed = config.get("createCheckoutSessionConfig")
     rule = _sentence(CHECKOUT_SESSION, CHECKOUT_SESSION.step(NEW, "Click the button"))
     if not signed:
-        signed, rule = config["signInConfig"], "None: a sign-in is no object of the API."
+        signed, rule = config["signInConfig"], "None: a sign-in is not an object of the API."
     rows = [
         Fact("signature", _fits(signed["publicKeyId"], "payload")),
         Fact("idempotency key", "None: each press of the button is a visit of its own."),
@@ -97,11 +97,11 @@ def verdict_on(exchange: Exchange) -> str:
     signed = signature_of(exchange)
     code = exchange.outcome if exchange.failed else ""
     if signed is None:
-        return "The request carried none."
+        return "The request has no signature."
     if exchange.status is None:
         return "No answer came, so nobody knows whether it was accepted."
     if code in _NOT_LOOKED_AT:
-        return f"Amazon did not look at it: {code}."
+        return f"Amazon did not get as far as the signature: {code}."
     if code in _REFUSED:
         return f"✗ It was not accepted for {signed.public_key_id}: {code}."
     return _fits(signed.public_key_id, "request")
@@ -121,7 +121,7 @@ def _key(exchange: Exchange, before: Sequence[Exchange]) -> str:
         again = "; Amazon keeps the refusal under it, so a new attempt takes another" if exchange.failed else ""
         return f"✓ {key} is new, so Amazon does the work{again}."
     if any(status is not None and status < 500 for status in statuses):
-        return f"↻ {key} was sent before: Amazon replays its first answer, and does the work no second time."
+        return f"↻ {key} was sent before: Amazon replays its first answer, and does not repeat the work."
     return f"✓ {key} was sent before without an answer: Amazon does the work if it has not done it yet."
 
 
@@ -143,7 +143,7 @@ def _rules(exchange: Exchange, states: States) -> Iterator[str]:
             yield f"✗ {machine.name} is {state}, and no row leads from there by “{operation.title}”."
             return
         if rows:
-            # Where no answer had told the state, it was the first one in which the call is possible.
+            # Where no answer had shown the state, it was the first one in which the call is possible.
             first = next((row for row in rows if row.source == state), rows[0])
             rules += _way(machine, first, exchange, answered=kind is _answered(exchange))
     if refused:

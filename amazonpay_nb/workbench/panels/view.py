@@ -95,7 +95,7 @@ class Field:
         """
         if type(value) is not type(self.default):
             kind = type(self.default).__name__
-            raise ConfigurationError(f"{self.name}={value!r} is no {kind}.", advice=f"Give it as {kind}.")
+            raise ConfigurationError(f"{self.name}={value!r} is not of type {kind}.", advice=f"Write it as a {kind}.")
         if self.reason and value != self.default:
             raise ConfigurationError(f"{self.name}={value!r} cannot be chosen now.", advice=self.reason)
         if not self.accepts(value):

@@ -117,7 +117,7 @@ def test_an_action_takes_defaults_for_what_is_not_given() -> None:
         ("take", {"amont": "1"}, "Did you mean amount"),
         ("take", {"amount": "x"}, "it is no number"),
         ("take", {"kind": "c"}, "Choose one of a, b"),
-        ("take", {"now": "yes"}, "is no bool"),
+        ("take", {"now": "yes"}, "is not of type bool"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_happens(name: str, values: dict[str, str], words: str) -> None:
@@ -146,12 +146,12 @@ def test_a_panel_in_a_script_is_static_and_says_everything() -> None:
 
 def test_a_click_runs_in_a_thread_and_tells_the_others() -> None:
     """The kernel is free meanwhile; who has to look again is told."""
-    panel, heard = Till(live=True), list[str]()
-    panel.listeners.append(lambda: heard.append("changed"))
+    panel, signals = Till(live=True), list[str]()
+    panel.listeners.append(lambda: signals.append("changed"))
     assert set(panel._repr_mimebundle_()) == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
     panel.fill(amount="5.00")
     panel.press("take").join()
-    assert (panel.taken, panel.outcome, heard) == ([("5.00", True, "a")], "took 5.00", ["changed"])
+    assert (panel.taken, panel.outcome, signals) == ([("5.00", True, "a")], "took 5.00", ["changed"])
     assert "1 taken" in shown(panel, "amazonpay-body")
 
 

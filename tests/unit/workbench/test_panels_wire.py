@@ -109,7 +109,7 @@ def test_a_signature_is_its_length_everywhere(wb: Workbench) -> None:
     ("status", "reason", "verdict"),
     [
         (403, "InvalidRequestSignature", "✗ It was not accepted"),
-        (400, "InvalidHeaderValue", "Amazon did not look at it"),
+        (400, "InvalidHeaderValue", "Amazon did not get as far as the signature"),
         (404, "ResourceNotFound", "✓ It fits the public key"),
         (None, "", "nobody knows"),
     ],
@@ -287,9 +287,12 @@ def test_a_refused_signature_names_the_step() -> None:
 @pytest.mark.parametrize(
     ("error", "headline"),
     [
-        (ConfigurationError("No key.", advice="Make one."), "✗ Do not send"),
-        (TransportError("No answer.", advice="Ask again."), "✓ Send the same request again"),
-        (Refused(api_error(429, "TooManyRequests", "Slow.")), "✓ Send the same request again a little later"),
+        (ConfigurationError("No key.", advice="Make one."), "✗ Send it again? No: correct the request first"),
+        (
+            TransportError("No answer.", advice="Ask again."),
+            "✓ Send it again? Yes: the same request with the same idempotency key.",
+        ),
+        (Refused(api_error(429, "TooManyRequests", "Slow.")), "✓ Send it again? Yes, after a pause"),
         (ValueError("a library's own"), "does not come from Amazon Pay"),
     ],
 )
