@@ -68,6 +68,11 @@ class SignedPayload:
         )
 
 
+# Each payload takes the shop's store id, an address to which the buyer returns (Amazon adds
+# ``amazonCheckoutSessionId``), one to which the buyer goes after canceling, and where it applies *scopes*: what the
+# merchant asks to know about the buyer.
+
+
 def set_up_payload(
     store_id: str, *, result_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
 ) -> Payload:
@@ -75,19 +80,12 @@ def set_up_payload(
 
     Args:
         store_id: ``amzn1.application-oa2-client.…``
-        result_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
-        cancel_url: Where the buyer comes to after canceling.
-        scopes: What the merchant asks to know of the buyer; everything but the billing address when left out.
+        scopes: Everything except the billing address when left out.
     Spec: setupintent, "Add the Amazon Pay button".
     """
-    payload: Payload = {
-        "webCheckoutDetails": _given(checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url),
-        "storeId": store_id,
-        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
-        "paymentMethodOnFileMetadata": {"setupOnly": True},
-        "paymentDetails": {"paymentIntent": FLOWS["setup"].fixed["paymentDetails.paymentIntent"]},
-    }
-    return payload | _given(scopes=list(scopes))
+    web = _present(checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url)
+    details = {"paymentIntent": FLOWS["setup"].fixed["paymentDetails.paymentIntent"]}
+    return _wallet(store_id, web, setup_only=True, paymentDetails=details, scopes=list(scopes))
 
 
 def express_payload(
@@ -97,19 +95,12 @@ def express_payload(
     """Return the payload of an express button, whose buyer reviews the order in the shop before paying.
 
     Args:
-        review_url: Where the buyer comes back to from the first visit; Amazon adds ``amazonCheckoutSessionId``.
-        cancel_url: Where the buyer comes to after canceling.
-        scopes: What the merchant asks to know of the buyer; everything but the billing address when left out.
-        delivery_specifications: Where can be delivered to: ``{"addressRestrictions": {…}}``.
+        scopes: Everything except the billing address when left out.
+        delivery_specifications: Where the merchant ships: ``{"addressRestrictions": {…}}``.
     Spec: express checkout, "Add the Amazon Pay button".
     """
-    payload: Payload = {
-        "webCheckoutDetails": _given(checkoutReviewReturnUrl=review_url, checkoutCancelUrl=cancel_url),
-        "storeId": store_id,
-        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
-        "paymentMethodOnFileMetadata": {"setupOnly": False},
-    }
-    return payload | _given(scopes=list(scopes), deliverySpecifications=delivery_specifications)
+    web = _present(checkoutReviewReturnUrl=review_url, checkoutCancelUrl=cancel_url)
+    return _wallet(store_id, web, scopes=list(scopes), deliverySpecifications=delivery_specifications)
 
 
 def end_of_checkout_payload(
@@ -120,27 +111,20 @@ def end_of_checkout_payload(
     """Return the payload of the additional payment button: the order is final, and so is everything in here.
 
     Args:
-        result_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
         charge_amount: The final amount, ``{"amount": "14.00", "currencyCode": "USD"}``.
-        cancel_url: Where the buyer comes to after canceling.
         payment_intent: ``Confirm``, ``Authorize`` or ``AuthorizeWithCapture``.
         address: ``addressDetails``: needed for ``PayAndShip``, an error for ``PayOnly``.
     Spec: additional payment button, "Add the Amazon Pay button".
     """
-    web = _given(checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url)
-    payload: Payload = {
-        "webCheckoutDetails": {"checkoutMode": FLOWS["end-of-checkout"].fixed["webCheckoutDetails.checkoutMode"]} | web,
-        "storeId": store_id,
-        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
-        "paymentMethodOnFileMetadata": {"setupOnly": False},
-        "paymentDetails": {
-            "paymentIntent": payment_intent,
-            "canHandlePendingAuthorization": can_handle_pending_authorization,
-            "chargeAmount": charge_amount,
-        },
+    mode = FLOWS["end-of-checkout"].fixed["webCheckoutDetails.checkoutMode"]
+    web = _present(checkoutMode=mode, checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url)
+    details = {
+        "paymentIntent": payment_intent,
+        "canHandlePendingAuthorization": can_handle_pending_authorization,
+        "chargeAmount": charge_amount,
     }
-    metadata = _given(merchantReferenceId=merchant_reference_id)
-    return payload | _given(addressDetails=address, merchantMetadata=metadata)
+    metadata = _present(merchantReferenceId=merchant_reference_id)
+    return _wallet(store_id, web, paymentDetails=details, addressDetails=address, merchantMetadata=metadata)
 
 
 def sign_in_and_set_up_payload(
@@ -149,47 +133,50 @@ def sign_in_and_set_up_payload(
     """Return the payload of a button that signs the visitor in and saves Amazon Pay by one consent.
 
     Args:
-        sign_in_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
-        cancel_url: Where the buyer comes to after canceling.
-        scopes: ``signInScopes``; name and email address when left out.
+        scopes: Name and e-mail address when left out.
     Spec: sign in and set up, "Add the Amazon Pay button".
     """
-    web = _given(signInReturnUrl=sign_in_url, signInCancelUrl=cancel_url)
-    return {"webCheckoutDetails": web, "storeId": store_id} | _given(signInScopes=list(scopes))
+    web = _present(signInReturnUrl=sign_in_url, signInCancelUrl=cancel_url)
+    return {"webCheckoutDetails": web, "storeId": store_id} | _present(signInScopes=list(scopes))
 
 
 def sign_in_payload(
     store_id: str, *, sign_in_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
 ) -> Payload:
-    """Return the payload of plain Amazon Sign-in, which saves nothing and returns a ``buyerToken`` for Get Buyer.
+    """Return the payload of plain Amazon Sign-in, which saves nothing.
 
     Args:
-        sign_in_url: Where the buyer comes back to; Amazon adds ``buyerToken``.
-        cancel_url: Where the buyer comes to after canceling.
-        scopes: ``signInScopes``; only the buyer's id when left out.
+        sign_in_url: Where the buyer returns; Amazon adds a ``buyerToken`` for Get Buyer.
+        scopes: Only the buyer's id when left out.
     Spec: Amazon Sign-in, "Add the button".
     """
     payload: Payload = {"signInReturnUrl": sign_in_url, "storeId": store_id}
-    return payload | _given(signInCancelUrl=cancel_url, signInScopes=list(scopes))
+    return payload | _present(signInCancelUrl=cancel_url, signInScopes=list(scopes))
 
 
 def update_payload(
     store_id: str, charge_permission_id: str, *, result_url: str, cancel_url: str | None = None
 ) -> Payload:
-    """Return the payload that lets a buyer change what a Charge Permission is charged on; its id stays.
+    """Return the payload with which a buyer changes the payment method of a Charge Permission, whose id stays.
 
-    Args:
-        charge_permission_id: The stored permission, ``B01-…``.
-        result_url: Where the buyer comes back to; Amazon adds ``amazonCheckoutSessionId``.
-        cancel_url: Where the buyer comes to after canceling.
     Spec: "Steps to integrate the Update page"; not offered in Japan.
     """
-    return set_up_payload(store_id, result_url=result_url, cancel_url=cancel_url) | {
-        "chargePermissionId": charge_permission_id
+    payload = set_up_payload(store_id, result_url=result_url, cancel_url=cancel_url)
+    return payload | {"chargePermissionId": charge_permission_id}
+
+
+def _wallet(store_id: str, web: Payload, *, setup_only: bool = False, **details: Any) -> Payload:
+    """Return a payload that saves a wallet, with or without a purchase."""
+    payload: Payload = {
+        "webCheckoutDetails": web,
+        "storeId": store_id,
+        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
+        "paymentMethodOnFileMetadata": {"setupOnly": setup_only},
     }
+    return payload | _present(**details)
 
 
-def _given(**fields: Any) -> Payload:
+def _present(**fields: Any) -> Payload:
     """Return the fields that have a value: a null or empty one is not sent."""
     return {name: value for name, value in fields.items() if value}
 

@@ -17,7 +17,7 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.spec.operations import KINDS, Kind
 from amazonpay_nb.spec.states import MACHINES
 
-__all__ = ["COMPLETIONS", "Known", "News", "completed_state"]
+__all__ = ["COMPLETIONS", "Known", "News"]
 
 COMPLETIONS = ("completeCheckoutSession", "finalizeCheckoutSession")
 
@@ -40,7 +40,7 @@ class News(NamedTuple):
 
 
 class Known:
-    """The objects that answers have described.
+    """The objects that answers have named.
 
     Args:
         limit: How many objects and idempotency keys to remember; all when None.
@@ -48,13 +48,12 @@ class Known:
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
-        self._documents: dict[tuple[str, str], Document] = {}
-        self._ids: dict[tuple[str, str], None] = {}
+        self._documents: dict[tuple[str, str], Document | None] = {}
         self._answered: dict[tuple[str, str], None] = {}
 
     def __iter__(self) -> Iterator[tuple[str, str, Document]]:
         """Yield kind, id and newest answer of each object, in order of first appearance."""
-        return iter([(*key, document) for key, document in self._documents.copy().items()])
+        return iter([(*key, document) for key, document in self._documents.copy().items() if document])
 
     def newest(self, kind: str, object_id: str) -> Document | None:
         """Return the newest answer about an object, as JSON; None where there was none.
@@ -70,7 +69,7 @@ class Known:
 
     def ids(self, kind: str) -> tuple[str, ...]:
         """Return the ids that answers have named, whether they described the object or not, the oldest first."""
-        return tuple(object_id for name, object_id in self._ids.copy() if name == kind)
+        return tuple(object_id for name, object_id in self._documents.copy() if name == kind)
 
     def charges(self, charge_permission_id: str) -> dict[str, Document]:
         """Return the charges of a Charge Permission."""
@@ -83,40 +82,27 @@ class Known:
 
     def learn(self, exchange: Exchange) -> list[News]:
         """Take an exchange in and return what it has changed: nothing where it is a refusal or a replay."""
-        answer = exchange.response
-        if exchange.failed or not isinstance(answer, Mapping) or self._is_replay(exchange):
+        answer, key = exchange.response, (exchange.operation, exchange.idempotency_key)
+        if exchange.failed or not isinstance(answer, Mapping) or key in self._answered:
             return []
+        if exchange.idempotency_key:
+            self._answered[key] = None
         for kind in KINDS.values():
             if object_id := answer.get(kind.id_field):
-                self._remember(self._ids, (kind.title, str(object_id)), None)
-        return [news for kind, document in _documents(exchange, answer) if (news := self._take(kind, document))]
-
-    def _is_replay(self, exchange: Exchange) -> bool:
-        key = exchange.operation, exchange.idempotency_key
-        seen = key in self._answered
-        if exchange.idempotency_key:
-            self._remember(self._answered, key, None)
-        return seen
+                self._documents.setdefault((kind.title, str(object_id)), None)
+        news = [news for kind, document in _documents(exchange, answer) if (news := self._take(kind, document))]
+        for memory in (self._documents, self._answered):
+            while self._limit is not None and len(memory) > self._limit:
+                memory.pop(next(iter(memory)))
+        return news
 
     def _take(self, kind: Kind, document: Document) -> News | None:
-        if not _detail(document, "state"):
-            return None  # not what Amazon documents
         key = kind.title, str(document[kind.id_field])
         before = self._documents.get(key)
-        if before is not None and _is_older(kind, document, before):
-            return None
-        self._remember(self._documents, key, document)
+        if not _detail(document, "state") or (before and _is_older(kind, document, before)):
+            return None  # not what Amazon documents, or a replay
+        self._documents[key] = document
         return News(*key, before, document)
-
-    def _remember(self, memory: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:
-        memory[key] = value
-        if self._limit is not None and len(memory) > self._limit:
-            del memory[next(iter(memory))]
-
-
-def completed_state(status: int | None) -> str:
-    """Return the state of the charge that a completed Checkout Session names, by the status of the answer."""
-    return "AuthorizationInitiated" if status == 202 else "Authorized"
 
 
 def _documents(exchange: Exchange, answer: Mapping[str, Any]) -> Iterator[tuple[Kind, Document]]:
@@ -133,7 +119,7 @@ def _documents(exchange: Exchange, answer: Mapping[str, Any]) -> Iterator[tuple[
                 "chargePermissionId": answer.get("chargePermissionId"),
                 "chargeAmount": price,
                 "creationTimestamp": exchange.at.strftime("%Y%m%dT%H%M%SZ"),
-                "statusDetails": {"state": completed_state(exchange.status)},
+                "statusDetails": {"state": "AuthorizationInitiated" if exchange.status == 202 else "Authorized"},
             },
         )
 

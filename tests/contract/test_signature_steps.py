@@ -144,11 +144,11 @@ ESCAPED = COMPACT.replace(b"/", b"\\/")
     [
         (with_another_body(SPACED), "body-re-encoded", "encode once"),
         (with_another_body(ESCAPED), "escaped-slashes", "encode once"),
-        (with_another_body(b""), "empty-body", "sign the bytes you send"),
+        (with_another_body(b""), "empty-body", "sign the bytes that you send"),
         (with_a_short_salt, "salt-length", "32 bytes"),
         (with_old_padding, "padding", "RSASSA-PSS"),
         (with_an_unsigned_header, "signed-headers", "x-amz-pay-region is sent unsigned"),
-        (for_another_host, "host", "sign the value you send"),
+        (for_another_host, "host", "sign the value that you send"),
         (by_a_stranger, "key-or-content", "own public key"),
     ],
     ids=["re-encoded", "escaped", "empty", "salt", "padding", "unsigned", "host", "key"],
