@@ -65,7 +65,7 @@ class AmazonPayError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Python would call the class with the message alone; an error has to survive the way between processes whole.
+        # Python would call the class with the message alone; an error has to keep its attributes between processes.
         return _rebuilt, (type(self), self.args), vars(self)
 
 

@@ -19,7 +19,7 @@ from amazonpay_nb.spec.notifications import MESSAGE_TYPE, NOTIFICATION_VERSION, 
 __all__ = ["CERTIFICATE_NAME", "DIGESTS", "EnvelopeSigner", "signed_text", "unsigned_envelope"]
 
 CERTIFICATE_NAME = "SimpleNotificationService-emulator.pem"
-# SHA-1 is what version 1 is: the sender chooses, and a receiver that wants both must know both.
+# Version 1 uses SHA-1: the sender chooses, and a receiver of both versions has to support both.
 DIGESTS: dict[str, hashes.HashAlgorithm] = {
     version: {"SHA1": hashes.SHA1(), "SHA256": hashes.SHA256()}[name]  # noqa: S303 (Amazon's choice)
     for version, name in SIGNATURE_VERSIONS.items()

@@ -45,11 +45,11 @@ __all__ = [
 ]
 
 KEY_BITS = 2048
-# The value of signing.Algorithm.V2: keys and signing stand on one floor and do not import each other.
+# The value of signing.Algorithm.V2: keys and signing are on the same level and do not import each other.
 _V2 = "AMZN-PAY-RSASSA-PSS-V2"
 _KEY_ID = re.compile(r"(SANDBOX-|LIVE-)?[A-Z0-9]{24}")
 _LIKE_A_SECRET = re.compile(r"[\w+/=\\-]{64,}")
-# The environment of a key that each of our environments takes, besides a neutral one.
+# The key environment that each of our environments accepts, in addition to a neutral key.
 _TAKES = {"emulator": "sandbox", "sandbox": "sandbox", "live": "live"}
 
 
@@ -127,7 +127,7 @@ def load(
     try:
         private_key = load_pem_private_key(data, password)
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-        # The cause is not chained: what a parser says about secret bytes is better not repeated.
+        # The cause is not chained: a parser's message may quote secret bytes.
         raise _unreadable(data, password, error) from None
     if not isinstance(private_key, RSAPrivateKey):
         raise ConfigurationError("The private key is not an RSA key.", advice=_MAKE_ONE)
@@ -183,7 +183,7 @@ def check(
 
 _DOWNLOAD = "Use the private key that Amazon let you download, or make a pair with `amazonpay-nb keys new`."
 _MAKE_ONE = f"Make an RSA key of {KEY_BITS} bits: `amazonpay-nb keys new`."
-# What a file holds that is no private key: a mark, the message, the advice. Looked up in this order.
+# Files without a private key: a mark, the message, the advice. Looked up in this order.
 _NO_PRIVATE_KEY = (
     (b"-----BEGIN CERTIFICATE-----", "This is a certificate, not a private key.", _DOWNLOAD),
     (b"PUBLIC KEY-----", "This is a public key, not a private key.", _DOWNLOAD),
@@ -203,7 +203,7 @@ def _read(path_or_pem: Path | str | bytes) -> bytes:
     text = str(path_or_pem)
     if "-----" in text or "\n" in text:
         return text.encode("utf-8", "replace")
-    # What looks like the inside of a key is not repeated, whatever it was meant to be.
+    # Text that looks like part of a key is not repeated.
     name = "" if _LIKE_A_SECRET.fullmatch(text) else f" {text!r}"
     try:
         data = Path(text).read_bytes()
@@ -240,7 +240,7 @@ def write_file(path: Path, data: bytes, *, mode: int, overwrite: bool) -> Path:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # A link refuses to take the place of a file, without a moment between the look and the deed.
+        # Creating a hard link fails if the file exists, so there is no gap between check and creation.
         (os.replace if overwrite else os.link)(temporary, path)
     except FileExistsError:
         raise ConfigurationError(f"{path} is there already.", advice="Choose another name, or overwrite it.") from None

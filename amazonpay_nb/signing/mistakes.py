@@ -62,7 +62,7 @@ def in_canonical(canonical: str) -> Iterator[Mistake]:
 
 # ---- JSON that is not the JSON that was sent ---------------------------------------------------------------------
 
-# Writing JSON anew is only worth trying on what a checkout needs; a body of megabytes would keep the verifier busy.
+# Rewriting JSON is worth trying only for bodies of a checkout's size; megabytes would keep the verifier busy.
 _LONGEST_JSON = 100_000
 _LAYOUTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("compact JSON", {"separators": (",", ":")}),
@@ -193,7 +193,7 @@ def _other_values(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield from (("x-amz-pay-date", date) for date in _other_dates(values["x-amz-pay-date"]))
 
 
-# A retry that signs nothing anew carries the signature of a moment ago; the SDKs wait up to eight seconds.
+# A retry without a new signature carries an earlier one; the SDKs wait up to eight seconds.
 _STALE_SECONDS = range(-30, 3)
 
 

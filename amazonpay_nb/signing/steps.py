@@ -46,7 +46,7 @@ SIGNED_HEADERS = ("accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", 
 IDEMPOTENCY_KEY = "x-amz-pay-idempotency-key"
 _STANDARD = ";".join(SIGNED_HEADERS)
 _WITH_KEY = ";".join(sorted((*SIGNED_HEADERS, IDEMPOTENCY_KEY)))
-# What the authorization header can carry and give back: printable, no blank, no comma.
+# Key ids that the authorization header can carry: printable, no blank, no comma.
 _KEY_ID = re.compile(r"[!-+\--~]+")
 
 
@@ -72,7 +72,7 @@ def canonical_query(query: str) -> str:
     """Return *query* in RFC 3986 form: sorted by name and value, everything but ``A-Za-z0-9-_.~`` encoded."""
     if not query:
         return ""
-    # Lone surrogates stay apart from each other: two queries must not become one.
+    # Lone surrogates stay distinct: two queries must not become one.
     fields = query.encode("utf-8", "surrogatepass").split(b"&")
     pairs = (field.partition(b"=")[::2] for field in fields if field)
     encoded = sorted((quote(unquote_to_bytes(name), ""), quote(unquote_to_bytes(value), "")) for name, value in pairs)
@@ -112,7 +112,7 @@ def canonical_of(method: str, path: str, query: str, values: dict[str, str], sig
         advice = "Send every header that SignedHeaders names."
         raise SigningError(f"The header {missing.args[0]!r} has to be signed but is missing.", advice=advice) from None
     text = "\n".join([method.upper(), path or "/", query, *lines, "", signed_headers, sha256(body).hexdigest()])
-    # Lines give the text its meaning: a line break inside a part would let two requests share one signature.
+    # Each line has a meaning: a line break inside a part would let two requests share one signature.
     if "\r" in text or text.count("\n") != len(lines) + 5:
         raise SigningError(
             "A part of the request contains a line break.", advice="Remove it from path, query or header."

@@ -31,11 +31,11 @@ __all__ = [
 RETURN_PARAMETER = "amazonCheckoutSessionId"
 # The name that the guide prints for the Mobile SDK's app and universal links.
 MOBILE_RETURN_PARAMETER = "CheckoutSessionId"
-# What a stay works on: a Checkout Session, or a plain sign-in, which is no object of the API and leaves none behind.
+# The object of a stay: a Checkout Session, or a plain sign-in, which is not an object of the API.
 CHECKOUT_SESSION, SIGN_IN = "Checkout Session", "Sign-in"
 # What a link on the shop's review page asks for, and the page that the buyer is taken to.
 CHANGE_ACTIONS = {"changeAddress": "shipping-address", "changePayment": "payment-method"}
-# The SDK's sample call holds it in every variant, though only one needs it.  [inferred]
+# The SDK's sample call contains it in every variant, although only one needs it.  [inferred]
 _IN_EVERY_APP = ("webCheckoutDetails.checkoutMode",)
 
 

@@ -43,7 +43,7 @@ class Retry(StrEnum):
     """Whether the same request may be sent again, and under which idempotency key."""
 
     NO = "no"
-    CORRECTED = "corrected"  # not as it is: correct it first, then send it under a new key
+    CORRECTED = "corrected"  # not unchanged: correct it first, then send it with a new key
     SAME_KEY = "same key"
     NEW_KEY = "new key"
     LATER = "later, same key"

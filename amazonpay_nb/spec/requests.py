@@ -17,7 +17,7 @@ __all__ = ["ADDRESS_FIELDS", "BODIES", "ButtonPayload", "MobilePayload", "Price"
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]
 Text255 = Annotated[str, Field(max_length=255)]
-# A number is accepted, too; answers have digits in a text.
+# A number is also accepted; answers contain a string of digits.
 FrequencyValue = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value),
                            Field(pattern="^[0-9]{1,9}$")]  # fmt: skip
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
