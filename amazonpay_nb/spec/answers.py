@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-__all__ = ["Buyer", "Charge", "ChargePermission", "CheckoutSession", "Money", "Refund", "Resource", "StatusDetails"]
+__all__ = ["Buyer", "Charge", "ChargePermission", "CheckoutSession", "Money", "Refund", "Resource"]
 
 
 class _Lenient(BaseModel):

@@ -21,7 +21,6 @@ __all__ = [
     "RETURN_PARAMETER",
     "SIGN_IN",
     "Flow",
-    "Question",
     "flow_of",
     "lookup",
     "misfits",

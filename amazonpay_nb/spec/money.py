@@ -22,7 +22,6 @@ __all__ = [
     "REFUND_CEILINGS",
     "REFUND_EXTRAS",
     "REFUND_SHARE",
-    "Counting",
     "Counts",
     "counted",
     "counted_in_month",

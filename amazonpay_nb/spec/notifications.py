@@ -28,9 +28,6 @@ __all__ = [
     "SIGNED_FIELDS",
     "STATE_CHANGE",
     "TOPIC_REGIONS",
-    "Announcement",
-    "Answer",
-    "Drill",
     "answer_to",
 ]
 

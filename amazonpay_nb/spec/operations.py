@@ -10,7 +10,7 @@ from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession,
 from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.parity import Evidence
 
-__all__ = ["KINDS", "OPERATIONS", "THROTTLES", "Idempotency", "Kind", "Operation", "Quota", "Throttle", "kind_of"]
+__all__ = ["KINDS", "OPERATIONS", "THROTTLES", "Idempotency", "Kind", "Operation", "Quota", "kind_of"]
 
 
 @dataclass(frozen=True, slots=True)

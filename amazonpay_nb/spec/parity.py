@@ -12,7 +12,7 @@ from typing import Any
 
 from amazonpay_nb.spec.data import DataError, as_kind, data_row, read
 
-__all__ = ["Behavior", "Evidence", "Source", "behavior", "behaviors", "topics"]
+__all__ = ["Behavior", "Evidence", "behavior", "behaviors", "topics"]
 
 
 class Evidence(StrEnum):

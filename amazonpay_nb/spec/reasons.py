@@ -28,7 +28,6 @@ __all__ = [
     "Reason",
     "Recovery",
     "Retry",
-    "StateReason",
     "reasons_of",
     "recovery_for",
     "retry_advice",
