@@ -1,8 +1,8 @@
-"""An account on an emulator, with an object ready for each operation, and a request to play with."""
+"""Play on an account of an emulator: an object that is ready for each operation, and a request to send."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -32,9 +32,9 @@ from amazonpay_nb.workbench.parameters import PARAMETERS
 
 __all__ = ["NOT_TRIED", "READY", "SUCCESS", "Account", "Ending", "Ready", "state_of"]
 
-# What a row says that needs the emulator, where there is none.
+# What a row says on the Sandbox, where its part cannot be played.
 NOT_TRIED = "not tried here"
-# The card with which everything goes well.
+# With this card, everything goes well.
 SUCCESS = "1111"
 _SEED = 7
 # For example S01-1234567-7654321, to which a charge adds -C and six digits, and a refund -R and six.
@@ -65,10 +65,10 @@ class Account:
     """A merchant account on an emulator, with ways to an object in the state that a drill begins with.
 
     Args:
-        keys: Of the merchant account; those that the emulator made when left out.
-        journal: Takes down what is sent.
+        keys: The account's key pair; the emulator's own when left out.
+        journal: Records each exchange.
         amount: What a charge takes; the default of a run when left out.
-        listens: Whether the account has an endpoint for notifications, so that `announcements` has something to say.
+        listens: Whether the account has an endpoint for notifications; without one there are no `announcements`.
     """
 
     def __init__(
@@ -95,12 +95,8 @@ class Account:
     @contextmanager
     def new(cls, region: str = "na", *, throttle: bool = False, **options: Any) -> Iterator[Self]:
         """Open an account on an emulator of its own; *options* are the account's."""
-        with Emulator(region, seed=_SEED, throttle=throttle) as emulator:
-            account = cls(emulator, **options)
-            try:
-                yield account
-            finally:
-                account.close()
+        with Emulator(region, seed=_SEED, throttle=throttle) as emulator, closing(cls(emulator, **options)) as account:
+            yield account
 
     def close(self) -> None:
         """Close the connections, and take the endpoint away."""
@@ -117,7 +113,7 @@ class Account:
         return READY[operation].make(self)
 
     def request(self, operation: str, object_id: str, **more: Any) -> Callable[..., Any]:
-        """Return the client's call of an operation on an object; *more* fields go with it, and those of the caller."""
+        """Return the client's call of an operation on an object, with *more* fields; the caller may add others."""
         ids = [object_id] if "{id}" in OPERATIONS[operation].path else []
         fields = READY[operation].fields(object_id, self.amount) | more
         return partial(getattr(self.client, to_snake(operation)), *ids, **fields)
@@ -136,7 +132,7 @@ class Account:
         return self.client.create_checkout_session(**body).checkout_session_id
 
     def visit(self, session_id: str, card: str = SUCCESS) -> str:
-        """Let the buyer go through the hosted pages with a card, and give up where it is declined.
+        """Let the buyer go through the hosted pages with a card, and give up if it is declined.
 
         Raises:
             BuyerPageError: The page does not accept the card.
@@ -150,7 +146,7 @@ class Account:
         return self.visit(self.session(pay=True), card)
 
     def wallet(self) -> str:
-        """Return the Charge Permission's id of a Saved Wallet that can be charged: the last one, or else a new one."""
+        """Return the id of a Saved Wallet's Charge Permission that can be charged: the last one, or else a new one."""
         if self._wallet is None or not self._may_charge(self._wallet):
             session = self.client.complete_checkout_session(self.visit(self.session()))
             self._wallet = str(session.charge_permission_id)
@@ -182,7 +178,7 @@ class Account:
 
     def ending(self, call: Callable[[], Any]) -> Ending:
         """Make a call of the client, and say how it ended."""
-        self.announcements()  # what led up to it is not of interest
+        self.announcements()  # those of the preparations do not count
         try:
             body = call()
         except ApiError as error:
@@ -212,8 +208,8 @@ class Account:
         return [row["objectType"] for row in new if row["objectId"] in ids]
 
     def wait(self) -> bool:
-        """Let pass the time after which what is pending is decided; return whether anything fell due."""
-        return bool(self.emulator.clock.advance(f"PT{PENDING_SECONDS}S"))
+        """Wait until whatever is pending is decided; return whether anything fell due."""
+        return bool(self.emulator.clock.advance(seconds=PENDING_SECONDS))
 
 
 def state_of(thing: Resource) -> str:
@@ -273,6 +269,6 @@ READY = {
         Account.captured_charge, lambda charge, amount: {"charge_id": charge, "refund_amount": _part(amount)}
     ),
     "getRefund": Ready(Account.refund),
-    # Nobody has signed in, and the refusal is an answer as good as any.
-    "getBuyer": Ready(lambda account: "nobody-has-signed-in"),
+    # No buyer has signed in; a refusal is an answer like any other.
+    "getBuyer": Ready(lambda account: "no-buyer-has-signed-in"),
 }

@@ -45,7 +45,7 @@ FAULTS: dict[str, tuple[dict[str, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """A request that met a fault, and was sent again.
+    """A request with a fault, and its repetition.
 
     Attributes:
         first: The answer to the first request, as the merchant saw it.
@@ -126,7 +126,7 @@ def _play(account: Account, operation: Operation) -> Iterator[Repetition]:
 
 def _twice(account: Account, call: Callable[..., Any], operation: Operation, fault: str, key: str) -> tuple[str, str]:
     settings, _ = FAULTS[fault]
-    account.emulator.control.post("faults", operation=operation.name, **settings)
+    account.emulator.inject_fault(operation.name, **settings)
     keep = {} if key == "none" else {"idempotency_key": new_idempotency_key()}
     first = account.ending(lambda: call(**keep))
     second = account.ending(lambda: call(**(keep if key == "same" else {})))
@@ -163,7 +163,7 @@ class BookedCharge:
 
 
 def charges_at_amazon(emulator: Emulator | None, charge_permission_id: str) -> list[BookedCharge]:
-    """Return the charges of a permission as Amazon's side knows them; without an emulator nobody can look there."""
+    """Return the charges of a permission in Amazon's own books, which only the emulator opens."""
     if emulator is None:
         return [BookedCharge(NOT_TRIED, "", 0)]
     rows = emulator.control.get("journal")["exchanges"]
@@ -190,5 +190,5 @@ def play_burst(region: str = "na") -> list[Burst]:
     with Account.new(region, throttle=True) as account:
         create = account.request("createCharge", account.wallet())
         rows = [Burst(0, number, account.ending(create).text) for number in range(1, quota.burst + 2)]
-        account.emulator.clock.advance("PT1S")
+        account.emulator.clock.advance(seconds=1)
         return rows + [Burst(1, number, account.ending(create).text) for number in range(1, quota.per_second + 2)]

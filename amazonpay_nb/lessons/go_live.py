@@ -1,8 +1,8 @@
 """The way from the emulator over the Sandbox to live: what changes, what is proven, and what could not be tested.
 
-What changes is asked of the code that does it: the client shows where it sends a request, the button what its page
-says.  Where Amazon decides, a row of the registry of behaviors is named.  The checklist rests on runs that were made; a
-step that no program can see stays for you.
+The code itself says what changes: the client shows where it sends a request, the button what its page says.  Where
+Amazon decides, a row of the registry of behaviors is named.  The checklist rests on earlier runs; the steps that no
+program can see are for you.
 """
 
 import json
@@ -159,7 +159,7 @@ def checklist(wb: Workbench, claims: Sequence[Claim], summary: str = "") -> list
     Args:
         wb: Where the claims were made.
         claims: What this notebook has claimed.
-        summary: A run's ``summary.json``; a run of several notebooks leaves one in the folder that it is given.
+        summary: The ``summary.json`` of a run; `amazonpay-nb run` writes one into its folder.
     Raises:
         ConfigurationError: There is no such summary.
     """
@@ -200,7 +200,7 @@ def _verdict(held: Iterable[bool]) -> str:
 
 
 def _evidence_of(run: dict[str, Any]) -> str:
-    # A parameter that was not given had its default.
+    # A run's other parameters had their defaults.
     where = (str(run["parameters"].get(name, PARAMETERS[name].default)) for name in ("environment", "region"))
     outcome = f"{len(run['claims'])} claims hold" if run["status"] == "passed" else str(run["error"])
     return f"{run['notebook']}: {outcome} ({', '.join(where)})"
@@ -244,7 +244,7 @@ def open_behaviors(topic: str) -> list[OpenBehavior]:
 
 
 def only_live() -> list[OpenBehavior]:
-    """Return what nobody can see before live."""
+    """Return what can be seen in live only."""
     return _open(map(behavior, ONLY_LIVE))
 
 

@@ -1,10 +1,10 @@
-"""Grades a handler of instant notifications: sends it good ones, bad ones and disorder, and compares its answers.
+"""Grade a handler of instant notifications: send it good ones, bad ones and disorder, and compare its answers.
 
     amazonpay-nb grade http://127.0.0.1:8000/notifications
 
-The handler is asked nothing but to answer.  It must accept certificates from the host ``127.0.0.1``, and refuse what no
-notification of Amazon's would be.  Where it can sign requests to the emulator that sends the notifications, whether it
-gets the objects is graded too.
+The handler only has to answer.  It must accept certificates from the host ``127.0.0.1``, and refuse whatever is not a
+genuine notification.  If it can sign requests to the emulator that sends the notifications, it is also graded on
+whether it gets the objects.
 """
 
 import itertools
@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -45,10 +46,10 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """One thing that was sent, what was expected, and what was answered.
+    """The answer to one check.
 
     Attributes:
-        verdict: `GOOD`, `WRONG`, `ADVICE` where it is not as expected and need not be, or `UNSEEN`.
+        verdict: `GOOD`, `WRONG`, `ADVICE` if the answer is not as expected but need not be, or `UNSEEN`.
     """
 
     sent: str
@@ -58,17 +59,17 @@ class Grade:
 
 
 def passed(grades: list[Grade]) -> bool:
-    """Tell whether a handler does all that it has to."""
+    """Tell whether a handler does everything that it must."""
     return not any(row.verdict == WRONG for row in grades)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that is sent.
+    """A notification, or several, and the expected answer.
 
     Attributes:
         make: Returns the bodies; several are sent one after the other, or `at_once`.
-        required: Whether a handler fails without it; the rest is advice.
+        required: Whether a handler fails with another answer; if not, it gets advice.
     """
 
     sent: str
@@ -106,11 +107,11 @@ class Examiner:
         return json.dumps(self._emulator.sign_notification(unsigned)).encode()
 
     def altered(self, **fields: str) -> bytes:
-        """Return an envelope that somebody has changed after it was signed."""
+        """Return an envelope that was changed after it was signed."""
         return json.dumps(json.loads(self.genuine()) | fields).encode()
 
     def forged(self, **fields: str) -> bytes:
-        """Return an envelope that somebody else has signed."""
+        """Return an envelope with a stranger's signature."""
         return json.dumps(self._forger.sign(self.unsigned(self.document(), **fields))).encode()
 
     @cached_property
@@ -161,10 +162,10 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
 
     Args:
         url: Its address, on loopback.
-        emulator: Sends in its name; in real time, since handlers look at the clock.
+        emulator: The notifications come from it; its time is real, since handlers look at the clock.
         observed: Whether the handler can get objects from this emulator, so that this is graded.
     Raises:
-        ConfigurationError: It is no address on loopback, or nobody answers there.
+        ConfigurationError: The address is not on loopback, or has no answer.
     """
     _check_address(url)
     examiner = Examiner(emulator, _objects(emulator))
@@ -190,11 +191,10 @@ def _check_address(url: str) -> None:
 
 def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
     """Make a permission, a charge and a refund to send notifications about: (type, id, permission)."""
-    account = Account(emulator)
-    wallet = account.wallet()
-    charge = account.request("createCharge", wallet, capture_now=True)()
-    refund = account.request("createRefund", charge.charge_id)()
-    account.close()
+    with closing(Account(emulator)) as account:
+        wallet = account.wallet()
+        charge = account.request("createCharge", wallet, capture_now=True)()
+        refund = account.request("createRefund", charge.charge_id)()
     return [
         ("CHARGE_PERMISSION", wallet, wallet),
         ("CHARGE", charge.charge_id, wallet),
@@ -221,30 +221,22 @@ def _answer(http: httpx.Client, url: str, body: bytes) -> int | None:
 
 
 def _looks(emulator: Emulator, observed: bool) -> Grade:
-    """Grade whether the handler has got what it was told of."""
+    """Grade whether the handler has got the objects of its notifications."""
     if not observed:
         return Grade("all of these", _LOOKS, "", UNSEEN)
     end = time.monotonic() + _LOOK_SECONDS
-    while (seen := _gets(emulator)) < _OBJECTS and time.monotonic() < end:
+    while (number := _gets(emulator)) < _OBJECTS and time.monotonic() < end:
         time.sleep(0.05)
-    return Grade("all of these", _LOOKS, f"{seen} of {_OBJECTS} objects", GOOD if seen == _OBJECTS else WRONG)
+    return Grade("all of these", _LOOKS, f"{number} of {_OBJECTS} objects", GOOD if number == _OBJECTS else WRONG)
 
 
 def _gets(emulator: Emulator) -> int:
     exchanges = emulator.control.get("journal")["exchanges"]
-    gets = {row["path"] for row in exchanges if row["method"] == "GET" and row["status"] == httpx.codes.OK}
-    return len(gets)
+    return len({row["path"] for row in exchanges if row["method"] == "GET" and row["status"] == httpx.codes.OK})
 
 
 def grade_own(region_code: str) -> list[Grade]:
     """Grade the shop's own inbox, with an emulator of its own."""
-    shop = Shop()
-    try:
-        with Emulator(region_code) as emulator:
-            account = Account(emulator)
-            Director(emulator, account.client.journal).listen(shop, account.client, at_once=True)
-            grades = grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)
-            account.close()
-            return grades
-    finally:
-        shop.close()
+    with closing(Shop()) as shop, Emulator(region_code) as emulator, closing(Account(emulator)) as account:
+        Director(emulator, account.client.journal).listen(shop, account.client, at_once=True)
+        return grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)

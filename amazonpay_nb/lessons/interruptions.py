@@ -94,7 +94,7 @@ def _update(account: Account, wallet: str) -> str:
 def _challenge(account: Account, row: Simulation) -> Interruption:
     """Let a later charge be declined for want of a challenge; the buyer passes it on a hosted page."""
     wallet = account.wallet()
-    account.emulator.outcomes(row.operation, row.code)
+    account.emulator.queue_outcome(row.operation, row.code)
     meanwhile = _charge(account, wallet)
     state = state_of(account.read(wallet))
     after = _update(account, wallet)

@@ -171,6 +171,6 @@ def play_precedence(account: Account | None) -> list[Precedence]:
     endings = []
     for number, (_, header) in enumerate(rows):
         if number == 1:
-            account.emulator.outcomes("createCharge", _QUEUE, times=2)
+            account.emulator.queue_outcome("createCharge", _QUEUE, times=2)
         endings.append(account.ending(partial(create, simulation_code=header or None)))
     return [Precedence(_CARD, *row, ending.text) for row, ending in zip(rows, endings, strict=True)]

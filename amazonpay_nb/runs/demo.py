@@ -1,4 +1,4 @@
-"""Show a notebook to somebody: no code on the screen, one step after the other, everything on this machine.
+"""Show a notebook to others: no code on the screen, one step after the other, everything on this machine.
 
 Voila runs the notebook for each visitor in a kernel of its own, so "Start again" is a new run from the top.
 """
@@ -92,7 +92,7 @@ def _configuration(root: Path, port: int, browser: bool) -> Config:
     config.Voila.update(ip="127.0.0.1", port=port, port_retries=0, open_browser=browser, root_dir=str(root))
     config.Voila.log_level = "ERROR"
     config.AsyncKernelManager.transport_encryption = "auto"
-    # Cells run when the page is there, so a page of the shop is seen while the next cell waits for its buyer.
+    # Cells run when the page is there, so a page of the shop is visible while the next cell waits for its buyer.
     config.VoilaConfiguration.update(template="presenter", progressive_rendering=True, show_tracebacks=True)
     # It needs JupyterLab's file browser, which is not part of Voila.
     config.VoilaConfiguration.extension_denylist = ["@jupyterhub/jupyter-server-proxy"]

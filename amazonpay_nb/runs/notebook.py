@@ -45,7 +45,7 @@ def notebook_folder() -> Path:
     """Return the folder that holds the workbook's notebooks.
 
     Raises:
-        ConfigurationError: There is none beside the package, nor here.
+        ConfigurationError: There is no such folder, neither beside the package nor here.
     """
     for folder in (Path(__file__).parents[2] / "notebooks", Path("notebooks")):
         if folder.is_dir():
@@ -113,7 +113,7 @@ class Notebook:
         papermill would run on with a misspelled name, so names are checked here.
 
         Args:
-            settings: Names that are no parameters of the notebook and may be given all the same; they are left out.
+            settings: Further names that are allowed; their values are left out.
         Raises:
             ConfigurationError: There is no such parameter, or a text is not of its type.
         """
@@ -144,7 +144,7 @@ def typed(name: str, kind: str, text: str) -> Any:
     """Return a text as a value of a parameter's type; lists and dictionaries are JSON.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: The text is not such a value.
     """
     expected = {"bool": "true or false", "list": "a JSON list", "dict": "a JSON object"}
     try:

@@ -61,7 +61,7 @@ def test_only_work_that_was_done_is_done_twice_under_a_new_key() -> None:
 def test_a_lost_answer_is_charged_once_under_its_key(account: Account) -> None:
     """The error names the key, and the books hold one charge before the repetition and after it."""
     wallet, key = account.wallet(), new_idempotency_key()
-    account.emulator.faults("createCharge", "drop-after-commit", times=4)
+    account.emulator.inject_fault("createCharge", "drop-after-commit", times=4)
     before = books(account)
     charge = {"charge_permission_id": wallet, "charge_amount": account.amount}
     with pytest.raises(TransportError, match=key):
@@ -82,7 +82,7 @@ def test_a_quota_fills_up_again_as_documented(name: str) -> None:
             return [shop.call(name, "x").status_code == 429 for _ in range(times)]
 
         assert throttled(quota.burst + 1) == [False] * quota.burst + [True]
-        emulator.clock.advance("PT1S")
+        emulator.clock.advance(seconds=1)
         assert throttled(quota.per_second + 1) == [False] * quota.per_second + [True]
 
 
