@@ -70,10 +70,7 @@ class ControlInterface:
             ("POST", "notifications/chargeback"): self._dispute,
             ("POST", "notifications/{object_id}/redeliver"): self._redeliver,
         }
-        return [
-            route(method, f"{CONTROL_PATH}/{path}", self._endpoint(validate_call(call)))
-            for (method, path), call in calls.items()
-        ]
+        return [route(method, f"{CONTROL_PATH}/{path}", self._endpoint(call)) for (method, path), call in calls.items()]
 
     def _endpoint(self, call: Call) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -99,10 +96,12 @@ class ControlInterface:
 
     # --- Time ---------------------------------------------------------------------------------------------------------
 
+    @validate_call
     async def _read_clock(self) -> Answer:
         now = self._world.clock.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         return {"now": now, "mode": self._world.clock.mode}
 
+    @validate_call
     async def _move_clock(self, advance: str) -> Answer:
         if self._world.clock.mode != "virtual":
             raise HTTPException(409, "The clock is real; start the emulator with --seed or --clock to advance it.")
@@ -111,10 +110,12 @@ class ControlInterface:
 
     # --- What goes wrong, and what only Amazon or the buyer can cause -------------------------------------------------
 
+    @validate_call
     async def _queue_outcome(self, operation: str, simulation_code: str, times: Times = 1) -> Answer:
         self._world.queue_outcome(operation, simulation_code, times)
         return {"outcomes": {name: [row.code for row in rows] for name, rows in self._world.outcomes.items() if rows}}
 
+    @validate_call
     async def _inject_fault(
         self,
         operation: str,
@@ -129,9 +130,11 @@ class ControlInterface:
         faults.append(Fault(operation, fault, status, seconds, times))
         return {"faults": [{"operation": one.operation, "fault": one.fault, "times": one.times} for one in faults]}
 
+    @validate_call
     async def _interrupt(self, object_id: str, state: str, reason_code: str | None = None) -> Answer:
         return self._cause(self._find("Charge Permission", object_id), state, reason_code)
 
+    @validate_call
     async def _decide(self, object_id: str, state: str, reason_code: str | None = None) -> Answer:
         return self._cause(self._find("Charge", object_id), state, reason_code)
 
@@ -149,15 +152,19 @@ class ControlInterface:
 
     # --- What happened ------------------------------------------------------------------------------------------------
 
+    @validate_call
     async def _journal(self) -> Answer:
         return {"exchanges": list(self._world.journal)}
 
+    @validate_call
     async def _objects(self, kind: str) -> Answer:
         return {"objects": [record.document for record in self._world.store.every(_title(kind))]}
 
+    @validate_call
     async def _object(self, kind: str, object_id: str) -> Answer:
         return self._find(_title(kind), object_id).document
 
+    @validate_call
     async def _stays(self, returning: str) -> Answer:
         # Whose way back holds a text: a shop that gives each stay addresses of its own can tell them apart.
         kinds, store = (CHECKOUT_SESSION, SIGN_IN), self._world.store
@@ -172,9 +179,11 @@ class ControlInterface:
 
     # --- Whole worlds, accounts and keys ------------------------------------------------------------------------------
 
+    @validate_call
     async def _snapshot(self) -> Answer:
         return {"id": self._world.store.snapshot()}
 
+    @validate_call
     async def _restore(self, id: str) -> Answer:  # noqa: A002 (the field's name)
         try:
             self._world.restore(id)
@@ -182,10 +191,12 @@ class ControlInterface:
             raise HTTPException(404, f"There is no snapshot {id!r}.") from None
         return await self._read_clock()
 
+    @validate_call
     async def _reset(self) -> Answer:
         self._world.reset()
         return await self._read_clock()
 
+    @validate_call
     async def _register_key(self, public_key: str, merchant_id: str | None = None) -> Answer:
         merchant = self._account(merchant_id)
         key_id, neutral = self._world.register_key(merchant, public_key)
@@ -204,20 +215,24 @@ class ControlInterface:
 
     # --- Notifications ------------------------------------------------------------------------------------------------
 
+    @validate_call
     async def _notifications(self) -> Answer:
         return {"notifications": [_shown(document) for document in await self._deliveries.announced()]}
 
+    @validate_call
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:
         merchant = self._account(merchant_id)
         self._world.set_endpoint(merchant, _checked_endpoint(url))
         return {"url": url or None, "topicArn": topic_of(self._world, merchant.merchant_id)}
 
+    @validate_call
     async def _drill(self, kind: str) -> Answer:
         if kind not in DRILLS:
             raise HTTPException(400, f"{kind!r} is no drill; there are {', '.join(DRILLS)}.")
         self._world.outbox.drills.append(kind)
         return {"drills": list(self._world.outbox.drills)}
 
+    @validate_call
     async def _dispute(self, charge_id: str) -> Answer:
         world, charge = self._world, self._find("Charge", charge_id)
         dispute_id = f"{charge.id.rpartition('-')[0]}-B{world.new_digits(6)}"
@@ -226,6 +241,7 @@ class ControlInterface:
                 announce(world, charge, STATE_CHANGE, OBJECT_TYPES["Dispute"], dispute_id)
         return {"disputeId": dispute_id}
 
+    @validate_call
     async def _redeliver(self, object_id: str) -> Answer:
         document = await self._deliveries.redeliver(object_id)
         if document is None:

@@ -19,7 +19,7 @@ RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something that a notebook said would happen, and whether it did.
+    """A prediction of a notebook, and whether it came true.
 
     Attributes:
         id: Stable, for example ``setup.permission-is-chargeable``.
@@ -35,11 +35,9 @@ class Claim:
         text = str(redact(self.text))
         if self.ok is None:
             return Shown([Prose(f"Not tried here, because it needs the emulator: {text}")])._repr_mimebundle_()
-        record = {"id": self.id, "text": text, "ok": self.ok}
         verdict = "" if self.ok else "not so: "
-        return Shown([Prose(f"{mark(self.ok)} {verdict}{text}")])._repr_mimebundle_() | {
-            RECORD_MIME: {"claims": [record]}
-        }
+        shown = Shown([Prose(f"{mark(self.ok)} {verdict}{text}")])
+        return shown._repr_mimebundle_() | {RECORD_MIME: {"claims": [{"id": self.id, "text": text, "ok": self.ok}]}}
 
 
 @dataclass(frozen=True, slots=True)

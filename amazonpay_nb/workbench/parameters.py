@@ -2,7 +2,7 @@
 
 import ast
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from amazonpay_nb.errors import ConfigurationError
@@ -49,18 +49,19 @@ def _check_amount(value: str, others: Mapping[str, str]) -> None:
 
 
 def _check_currency(value: str, others: Mapping[str, str]) -> None:
-    allowed = region_of(others.get("region", "na")).ledger_currencies
-    if value and value not in allowed:
-        raise ValueError(f"{value!r} is not a ledger currency of this region; choose {' or '.join(allowed)}")
+    _check_offered(value, "ledger currency", region_of(others.get("region", "na")).ledger_currencies)
 
 
 def _check_language(value: str, others: Mapping[str, str]) -> None:
-    allowed = region_of(others.get("region", "na")).languages
+    _check_offered(value, "language", region_of(others.get("region", "na")).languages)
+
+
+def _check_offered(value: str, what: str, allowed: Sequence[str]) -> None:
     if value and value not in allowed:
-        raise ValueError(f"{value!r} is not a language of this region; choose {', '.join(allowed)}")
+        raise ValueError(f"{value!r} is not a {what} of this region; choose {' or '.join(allowed)}")
 
 
-def _check_seconds(value: str, others: Mapping[str, str]) -> None:
+def _check_seconds(value: str, _: Mapping[str, str]) -> None:
     if not 1 <= float(value) <= 3600:
         raise ValueError("choose from 1 to 3600 seconds")
 
@@ -147,17 +148,19 @@ def check_unattended(values: Mapping[str, object]) -> None:
         )
 
 
-def check_names(given: Mapping[str, object] | set[str], known: Mapping[str, object] | set[str]) -> None:
-    """Check that every parameter that is given exists.
+def check_names(names: Iterable[str], allowed: Collection[str]) -> None:
+    """Check that each name is one of the allowed ones.
 
     Raises:
-        ConfigurationError: The first that does not, with the likeliest spelling and the ones there are.
+        ConfigurationError: The first that is not, with the likeliest spelling and the allowed names.
     """
-    for name in given:
-        if name not in known:
-            close = difflib.get_close_matches(name, list(known), n=1)
+    for name in names:
+        if name not in allowed:
+            close = difflib.get_close_matches(name, list(allowed), n=1)
             hint = f"Did you mean {close[0]}? " if close else ""
-            raise ConfigurationError(f"There is no parameter {name!r}.", advice=f"{hint}There are {', '.join(known)}.")
+            raise ConfigurationError(
+                f"There is no parameter {name!r}.", advice=f"{hint}There are {', '.join(allowed)}."
+            )
 
 
 def check_injected(cells: Sequence[str]) -> None:
@@ -166,20 +169,17 @@ def check_injected(cells: Sequence[str]) -> None:
     Args:
         cells: The sources of the cells that have run, in order.
     Raises:
-        ConfigurationError: The injected cell sets a name that no cell before it does.
+        ConfigurationError: The injected cell sets a name that no cell before it sets.
     """
     injected = next((i for i, cell in enumerate(cells) if cell.lstrip().startswith("# Parameters\n")), None)
     if injected is not None:
-        known = {name for cell in cells[:injected] for name in _assigned(cell)}
-        check_names(_assigned(cells[injected]), known)
+        declared = {name for cell in cells[:injected] for name in _assigned(cell)}
+        check_names(_assigned(cells[injected]), declared)
 
 
 def _assigned(cell: str) -> set[str]:
     try:
-        statements = ast.parse(cell).body
+        nodes = ast.walk(ast.parse(cell))
     except SyntaxError:
         return set()
-    targets = [
-        t for s in statements for t in (s.targets if isinstance(s, ast.Assign) else [getattr(s, "target", None)])
-    ]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
