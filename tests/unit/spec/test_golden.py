@@ -231,7 +231,7 @@ class TestSimulations:
 
 
 class TestReasons:
-    """`spec.reasons`, `spec.refusals` and `tests/wire/reasons.json`."""
+    """`spec.reasons` and `tests/wire/reasons.json`."""
 
     def test_statuses_are_the_documented_ones(self) -> None:
         """The usual one first."""
