@@ -25,16 +25,16 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 __all__ = [
     "HUB_VARIABLES",
     "MAX_BODY_BYTES",
-    "Guarded",
+    "Guard",
     "LoopbackServer",
-    "bounded",
+    "answers_to",
     "browser_address",
     "is_loopback",
     "is_proxied",
-    "known_as",
+    "limit_body",
     "open_port",
+    "relative_address",
     "route",
-    "seen_from",
     "without_port",
 ]
 
@@ -85,7 +85,7 @@ def without_port(text: str) -> str:
     return _WITH_PORT.sub(r"\1:PORT", text)
 
 
-def known_as(host: str, environment: Mapping[str, str] = os.environ) -> bool:
+def answers_to(host: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether to answer a visitor who uses this name.
 
     Anyone can point their own name at the address 127.0.0.1, and their pages can then read these answers.  On a
@@ -99,7 +99,7 @@ def is_proxied(headers: Mapping[str, str]) -> bool:
     return bool(_PROXIED.search(headers.get("x-forwarded-prefix", "")))
 
 
-def seen_from(path: str, headers: Mapping[str, str], address: str) -> str:
+def relative_address(path: str, headers: Mapping[str, str], address: str) -> str:
     """Return an address as the browser that sent a request can reach it.
 
     Args:
@@ -132,7 +132,7 @@ def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> st
     return f"{base.rstrip('/')}/proxy/{parts.port}{parts.path}{query}"
 
 
-def bounded(receive: Receive) -> Receive:
+def limit_body(receive: Receive) -> Receive:
     """Refuse a body that is too long as soon as that shows, instead of collecting it in memory."""
     size = 0
 
@@ -154,7 +154,7 @@ def route(method: str, path: str, endpoint: Callable[[Request], Awaitable[Respon
     return only
 
 
-class Guarded:
+class Guard:
     """An application that answers to names of this machine only, and takes bodies of a limited size only."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -164,8 +164,8 @@ class Guarded:
         """Handle one connection event, as ASGI prescribes."""
         app = self._app
         if scope["type"] == "http":
-            receive = bounded(receive)
-            if not known_as(Headers(scope=scope).get("host", "")):
+            receive = limit_body(receive)
+            if not answers_to(Headers(scope=scope).get("host", "")):
                 app = PlainTextResponse("This server is called by a loopback address.", 403)
         await app(scope, receive, send)
 

@@ -19,7 +19,7 @@ from amazonpay_nb.emulator.pages.routes import Pages
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.loopback import Guarded, bounded, route
+from amazonpay_nb.loopback import Guard, limit_body, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_NAME
 
 __all__ = ["Gateway", "build_app"]
@@ -95,7 +95,7 @@ class Gateway:
     """
 
     def __init__(self, api: ASGIApp, app: ASGIApp) -> None:
-        self._api, self._app, self._pages = api, app, Guarded(app)
+        self._api, self._app, self._pages = api, app, Guard(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection event, as ASGI prescribes."""
@@ -106,5 +106,5 @@ class Gateway:
                 scope["path"], app = path, self._api
             elif not scope["path"].startswith(CONTROL_PATH):
                 app = self._pages
-            receive = bounded(receive)
+            receive = limit_body(receive)
         await app(scope, receive, send)

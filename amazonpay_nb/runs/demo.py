@@ -13,7 +13,7 @@ from typing import Any
 from traitlets.config import Config
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import known_as, open_port
+from amazonpay_nb.loopback import answers_to, open_port
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, for_others, steps, with_pictures_from
 from amazonpay_nb.workbench.parameters import PARAMETERS, check_values
 
@@ -72,7 +72,7 @@ def present(
         """Voila, by names of this machine only: a page under another name for this address reads nothing."""
 
         def init_settings(self) -> Any:
-            return super().init_settings() | {"allow_remote_access": known_as("")}
+            return super().init_settings() | {"allow_remote_access": answers_to("")}
 
     Presenter.launch_instance([str(path.resolve())], config=config)
 

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from amazonpay_nb.client.button import embed
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.loopback import Guarded, LoopbackServer, browser_address, route, seen_from
+from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, relative_address, route
 from amazonpay_nb.shop.attempt import Arrival, Attempt, Review, arrived
 from amazonpay_nb.shop.bookkeeping import happenings, outcome, payments, saved_methods
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
@@ -42,7 +42,7 @@ ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
 
 
 def _seen(request: Request, address: str) -> str:
-    return seen_from(request.url.path, request.headers, address)
+    return relative_address(request.url.path, request.headers, address)
 
 
 def _new_token() -> str:
@@ -75,7 +75,7 @@ class Shop:
         self._new_token, self._public = new_token, public
         self._attempts: dict[str, Attempt] = {}
         self.inbox: Inbox | None = None
-        self._server = LoopbackServer(Guarded(self._app()), port=port).start()
+        self._server = LoopbackServer(Guard(self._app()), port=port).start()
         self.url = self._server.url
 
     def new_attempt(self) -> Attempt:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from amazonpay_nb.cli import main
 from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.loopback import HUB_VARIABLES, LoopbackServer, known_as, open_port
+from amazonpay_nb.loopback import HUB_VARIABLES, LoopbackServer, answers_to, open_port
 from amazonpay_nb.shop import server
 from amazonpay_nb.spec.regions import region
 from tests.emulated import SET_UP, Shop
@@ -64,8 +64,8 @@ def test_a_signed_call_may_use_any_name(na: Shop, name: str) -> None:
 
 def test_behind_a_hub_visitors_come_under_its_name() -> None:
     """The hub's proxy has asked them who they are."""
-    assert known_as("hub.example", {"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/"})
-    assert not known_as("hub.example", {})
+    assert answers_to("hub.example", {"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/"})
+    assert not answers_to("hub.example", {})
 
 
 def test_the_presenter_answers_to_names_of_this_machine() -> None:

@@ -13,7 +13,7 @@ import pytest
 import trustme
 from starlette.types import Receive, Scope, Send
 
-from amazonpay_nb.loopback import LoopbackServer, open_port, seen_from
+from amazonpay_nb.loopback import LoopbackServer, open_port, relative_address
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,7 +169,7 @@ def test_behind_a_proxy_a_loopback_address_is_one_port_beside(
     path: str, headers: dict[str, str], address: str, seen: str
 ) -> None:
     """What the browser makes of it lies under the same proxy; everything else stays as it is."""
-    assert seen_from(path, headers, address) == seen
+    assert relative_address(path, headers, address) == seen
     if seen != address:
         under = urljoin(f"https://hub.example/user/ann/proxy/8001{path}", seen)
         assert under.startswith("https://hub.example/user/ann/proxy/8002/")

@@ -25,7 +25,7 @@ from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Explained, Refusal
 from amazonpay_nb.emulator.rules import personas
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.loopback import is_proxied, route, seen_from
+from amazonpay_nb.loopback import is_proxied, relative_address, route
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
 from amazonpay_nb.texts import Texts, languages
@@ -183,7 +183,7 @@ class Pages:
             return self._page(name, self._find(request, form), refusal, form)
         if not address:
             return _to(stay.page, stay.session.id)
-        return RedirectResponse(seen_from(request.url.path, request.headers, address), 303)
+        return RedirectResponse(relative_address(request.url.path, request.headers, address), 303)
 
 
 def _explained(refusal: Refusal, table: str, t: Texts, **values: str) -> dict[str, str]:
