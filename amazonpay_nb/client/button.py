@@ -222,15 +222,15 @@ def button_config(
 
 
 def button_text(product_type: str) -> str:
-    """Return what stands on the button."""
+    """Return the text of the button."""
     return _TEXTS.get(product_type, "Amazon Pay")
 
 
 def place(payload: Payload, product_type: str, placement: str = "") -> str:
-    """Return where the button stands: as given, or the usual place of the payload's flow.
+    """Return the placement of the button, by default the usual one of the payload's flow.
 
     Raises:
-        ConfigurationError: The flow's button does not stand there.
+        ConfigurationError: The flow's button cannot be placed there.
     """
     flow = flow_of(payload, product_type)
     allowed = flow.placements
@@ -242,7 +242,7 @@ def place(payload: Payload, product_type: str, placement: str = "") -> str:
 
 
 def embed(config: dict[str, Any]) -> str:
-    """Return JSON that can stand inside a ``<script>`` element."""
+    """Return JSON that is safe inside a ``<script>`` element."""
     text = json.dumps(config, ensure_ascii=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -4,7 +4,7 @@
     with AmazonPayClient(keys, region="eu", environment="sandbox") as client:
         permission = client.get_charge_permission("C02-1234567-1234567")
 
-The client never second-guesses Amazon: it sends what it is given, in Amazon's camelCase, and reports what comes back
+The client never second-guesses Amazon: it sends its arguments, in Amazon's camelCase, and reports the answer
 (an argument that is None is left out; a None inside one travels as null, and clears).  Only an empty id is refused,
 since it would make another address.  Every POST carries an idempotency key, which `idempotency_key=` replaces; every
 call takes a `simulation_code=` for the Sandbox.  A refusal becomes an exception that says what to do next.
@@ -38,7 +38,7 @@ from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 __all__ = ["AmazonPayClient", "new_idempotency_key"]
 
-RECENT = 100  # attempts that a client remembers when it is given no journal
+RECENT = 100  # attempts that a client without a journal remembers
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -231,7 +231,7 @@ class AmazonPayClient:
             headers[IDEMPOTENCY_KEY] = key or self._new_key()
         values = {to_camel(field): value for field, value in fields.items() if value is not None}
         body: Body | None = to_jsonable_python(values, by_alias=True) if operation.body else None
-        # Compact, and with slashes and letters as they are: what is signed is what is sent.
+        # Compact, with slashes and letters unescaped: these are the bytes that are signed.
         text = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         path = self._segment + operation.path.format(id=quote(object_id, safe="-_.~"))
         try:

@@ -47,7 +47,7 @@ class Step(StrEnum):
     SET_UP_AGAIN = "let the buyer set up Amazon Pay again"
 
 
-# State → what to do; a reason of its own overrides its state.  Guide: "Manage payments".
+# State → what to do; a row for the reason overrides the state's.  Guide: "Manage payments".
 _BY_STATE = {"Chargeable": Step.CHARGE, "NonChargeable": Step.UPDATE, "Closed": Step.SET_UP_AGAIN}
 _BY_REASON = {"ChargeInProgress": Step.WAIT}
 
@@ -108,7 +108,7 @@ def complete_set_up(client: AmazonPayClient, checkout_session_id: str) -> Checko
     """Complete a set-up after the buyer is back; before this call nothing was saved.
 
     Raises:
-        ConfigurationError: What came back with the buyer is no session id: the address was changed on the way.
+        ConfigurationError: The return address does not carry a session id; somebody has changed it.
         ConflictError: The buyer canceled, the session expired, or it was completed before.
     """
     if not checkout_session_id:
@@ -224,7 +224,7 @@ def repair_payload(
 def account_page(region: Region, charge_permission_id: str) -> str:
     """Return where the buyer can repair the payment method alone, in the account at Amazon.
 
-    It is what the guide names where there is no Update page; you learn of the repair by a notification.
+    The guide names this page for regions without an Update page; a notification tells you about the repair.
 
     Spec: "Manage payments", the older copies.
     """

@@ -2,11 +2,11 @@
 
 Amazon stores the answer to a request with an idempotency key and gives it again when the key comes again.  Such a
 replay describes an object as it was then, so it never overwrites what a later answer has said.  Three signs tell a
-replay: its key has been answered before, its time stamp is older, or its state leads to the one that is known and not
-back.
+replay: its key has been answered before, its timestamp is older, or its state comes earlier in the
+object's life.
 
-Complete Checkout Session names a charge and describes it no further.  Its amount is the one that was asked for, its
-state the one that the status stands for; whether it is captured at once, only Get Charge tells.
+Complete Checkout Session names a charge and describes it no further.  Its amount is the requested one, its
+state follows from the HTTP status; only Get Charge tells whether it is captured at once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,14 +29,14 @@ class News(NamedTuple):
 
     Attributes:
         kind: Name of the object's machine, for example ``Charge``.
-        before: The answer that was the newest until now, or None.
-        now: The newest answer.
+        before: The newest answer until then, or None.
+        after: The newest answer.
     """
 
     kind: str
     object_id: str
     before: Document | None
-    now: Document
+    after: Document
 
 
 class Known:

@@ -83,13 +83,13 @@ def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...]) -> "pandas.Data
 def _movement(operation: str, news: News) -> Movement | None:
     if news.kind not in ("Charge", "Refund"):
         return None
-    now, change = news.now, {}
+    answer, change = news.after, {}
     try:
-        price = now[f"{news.kind.lower()}Amount"]
+        price = answer[f"{news.kind.lower()}Amount"]
         zero = Decimal(price["amount"]) * 0  # with the decimals of the currency
         for column in COLUMNS:
             before = counted(news.kind, news.before, column) if news.before else zero
-            change[str(column)] = zero + counted(news.kind, now, column) - before
-        return Movement(operation, news.object_id, now["chargeId"], price["currencyCode"], change)
+            change[str(column)] = zero + counted(news.kind, answer, column) - before
+        return Movement(operation, news.object_id, answer["chargeId"], price["currencyCode"], change)
     except (KeyError, TypeError, InvalidOperation):
         return None  # an answer that says nothing about money, or is not what Amazon documents

@@ -5,7 +5,7 @@
     charge = client.get_charge(notification.object_id)
 
 A notification is an envelope of Amazon's notification service SNS.  Its signature is checked with a certificate whose
-address stands in the envelope itself, so the address is checked first: whoever could choose it could sign anything.
+address stands in the envelope itself, so the address is checked first: anybody who could choose it could sign anything.
 The same holds for the topic: anybody can have a topic of their own, and SNS signs for each of them.
 
 What is read says that an object changed, not how: get the object, whatever order notifications arrive in.
@@ -42,7 +42,7 @@ __all__ = ["Finding", "Notification", "NotificationReader", "NotificationRefused
 
 MAX_BODY_BYTES = 256 * 1024  # as much as SNS carries
 MAX_CERTIFICATE_BYTES = 64 * 1024
-MAX_CERTIFICATES = 16  # how many are kept; Amazon renews them now and then
+MAX_CERTIFICATES = 16  # how many are kept; Amazon renews them from time to time
 
 
 class Finding(StrEnum):
@@ -175,7 +175,7 @@ class NotificationReader:
             trusted = self._is_listed(parts) or (
                 parts.scheme == "https" and parts.port in (None, 443) and _is_amazons(parts.hostname or "")
             )
-        except ValueError:  # a port that is no number, a bracket that is not closed
+        except ValueError:  # a port that is not a number, a bracket that is not closed
             trusted = False
             parts = urlsplit("")
         # `urlsplit` drops line breaks, so what it has read need not be what would be called.

@@ -4,8 +4,8 @@
     key = progress.key("first charge")                  # on the disk before the request leaves
     charge = client.create_charge(…, idempotency_key=key)
 
-A journal is written when an answer is there; who dies before that finds nothing in it.  Here a key comes first: whoever
-takes the step again, in whatever process, sends the same key, and Amazon repeats its answer instead of the work.
+A journal is written when an answer arrives, so a process that dies earlier leaves nothing in it.  Here the key comes
+first: any process that takes the step again sends the same key, and Amazon repeats its answer instead of the work.
 """
 
 import json
@@ -20,7 +20,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Notes of one flow under names of your choice; the first one under a name stays, whoever wrote it.
+    """Notes of one flow under names of your choice; the first one under a name stays.
 
     Args:
         path: A file for this flow on this account; None forgets with the process, as the emulator in it does.

@@ -25,10 +25,9 @@ _COLUMNS = (
 def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
     """Return one row for each charge in the ledger of the client's journal, compared with Get Charge.
 
-    How open refunds have ended is asked first: the ledger counts a refund as soon as it is promised, Amazon when the
-    money is back, so what is still ``under way`` is no difference.  Where a row does not agree, money was moved that
-    this journal knows nothing about, for example in Seller Central; or a refund has ended between two of the questions,
-    which the next comparison sees.
+    Open refunds are read first: the ledger counts a refund as soon as it is promised, Amazon when the money is back, so
+    a refund that is still ``under way`` is not a difference.  Where a row does not agree, money was moved without this
+    journal, for example in Seller Central; or a refund ended between two requests, which the next comparison notices.
 
     Raises:
         AmazonPayError: A charge or refund could not be asked for.

@@ -1,6 +1,6 @@
 """What is secret or about the buyer, masked: nothing that is shown, logged or kept may hold it.
 
-A mask keeps None and the empty string: that a field is unset is worth seeing and gives nobody away.
+A mask keeps None and the empty string: an unset field is worth seeing and reveals nothing.
 """
 
 import json
@@ -27,7 +27,7 @@ def _length(value: Any) -> str:
 
 
 def _buyer_id(value: Any) -> str:
-    # The end is enough to tell two buyers apart; a short identifier would be given away by it.
+    # The end is enough to tell two buyers apart, but it would reveal a short identifier.
     prefix, dot, account = str(value).rpartition(".")
     if account.startswith("…"):
         return str(value)
@@ -51,7 +51,7 @@ _MASKS: dict[str, Callable[[Any], str]] = {
 }
 _SECRET_KEY = re.compile(r"(?:token|signature|cookie|api-?key)s?$|secret|password|passphrase|credential|privatekey")
 
-# What is secret wherever it stands in a text: a message of Amazon's quotes the signature, an address carries a token.
+# Secrets inside a text: Amazon's messages quote the signature, and addresses carry tokens.
 # The first group of each pattern stays, the second is masked.
 _SECRET_TEXT = (
     re.compile(r"()(-----BEGIN [^-]+-----(?s:.*?)(?:-----END [^-]+-----|\Z))"),

@@ -8,7 +8,7 @@ one that the signature fits is the one that was made.
 
 from amazonpay_nb.signing.authorization import Authorization, read_authorization
 from amazonpay_nb.signing.keys import MerchantKeys
-from amazonpay_nb.signing.mistakes import SentRequest
+from amazonpay_nb.signing.mistakes import RequestParts
 from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import (
     IDEMPOTENCY_KEY,
@@ -44,7 +44,7 @@ __all__ = [
     "Algorithm",
     "Authorization",
     "MerchantKeys",
-    "SentRequest",
+    "RequestParts",
     "SignatureMismatch",
     "authorization_header",
     "canonical_request",

@@ -229,7 +229,7 @@ def _unreadable(data: bytes, password: bytes | None, error: Exception) -> Config
 
 
 def write_file(path: Path, data: bytes, *, mode: int, overwrite: bool) -> Path:
-    """Write a file under a new name first, so that neither its mode nor its place is what somebody has prepared.
+    """Write a file under a new name first, so that an existing file lends it neither mode nor owner.
 
     Raises:
         ConfigurationError: As for `save`.

@@ -15,13 +15,13 @@ from urllib.parse import quote_plus, unquote
 from amazonpay_nb.signing.steps import Headers, joined_headers
 from amazonpay_nb.spec.regions import REGIONS
 
-__all__ = ["Mistake", "SentRequest", "in_canonical", "in_payload", "in_request"]
+__all__ = ["Mistake", "RequestParts", "in_canonical", "in_payload", "in_request"]
 
 # Finding, explanation, and the text that was signed.
 Mistake = tuple[str, str, str]
 
 
-class SentRequest(NamedTuple):
+class RequestParts(NamedTuple):
     """The parts of a request that a signature covers, in the order `canonical_request` takes them."""
 
     method: str
@@ -31,13 +31,13 @@ class SentRequest(NamedTuple):
     signed_headers: str
     body: bytes
 
-    def with_header(self, name: str, value: str) -> "SentRequest":
+    def with_header(self, name: str, value: str) -> "RequestParts":
         """Return a copy that carries *value* as its only header *name*."""
         others = [pair for pair in self.headers if pair[0].lower() != name]
         return self._replace(headers=[*others, (name, value)])
 
 
-_Changed = tuple[str, str, SentRequest]
+_Changed = tuple[str, str, RequestParts]
 
 
 # ---- the text of the canonical request --------------------------------------------------------------------------
@@ -112,51 +112,52 @@ def _stripcslashes(text: str) -> str:
 # ---- the parts of a request --------------------------------------------------------------------------------------
 
 
-def in_request(sent: SentRequest) -> Iterator[_Changed]:
-    """Yield requests that differ from the one *sent* in one part."""
+def in_request(request: RequestParts) -> Iterator[_Changed]:
+    """Yield requests that differ from *request* in one part."""
     for part in (_bodies, _paths, _queries, _signed_headers, _header_values):
-        yield from part(sent)
+        yield from part(request)
 
 
-def _bodies(sent: SentRequest) -> Iterator[_Changed]:
+def _bodies(request: RequestParts) -> Iterator[_Changed]:
     for text in ("", "null", "[]", "{}"):
         explanation = f"The signature covers the body {text!r}, not the transmitted one; sign the bytes that you send."
-        yield "empty-body", explanation, sent._replace(body=text.encode())
-    for finding, style, text in _rewritten(sent.body.decode("utf-8", "replace")):
+        yield "empty-body", explanation, request._replace(body=text.encode())
+    for finding, style, text in _rewritten(request.body.decode("utf-8", "replace")):
         explanation = f"The body was signed {style}; encode once, then sign and send the same bytes."
-        yield finding.replace("re-encoded", "body-re-encoded"), explanation, sent._replace(body=text.encode())
+        yield finding.replace("re-encoded", "body-re-encoded"), explanation, request._replace(body=text.encode())
 
 
-def _paths(sent: SentRequest) -> Iterator[_Changed]:
-    bare = re.sub(r"^/(sandbox|live)(?=/)", "", sent.path).rstrip("/")
+def _paths(request: RequestParts) -> Iterator[_Changed]:
+    bare = re.sub(r"^/(sandbox|live)(?=/)", "", request.path).rstrip("/")
     paths = [prefix + bare + end for prefix in ("", "/sandbox", "/live") for end in ("", "/")]
-    paths += [unquote(sent.path), re.sub("/+", "/", sent.path), sent.path.removeprefix("/")]
+    paths += [unquote(request.path), re.sub("/+", "/", request.path), request.path.removeprefix("/")]
     for path in paths:
-        explanation = f"The signature covers the path {path}, the request went to {sent.path}; sign the path you call."
-        yield "path", explanation, sent._replace(path=path)
-    whole = f"{sent.path}?{sent.query}"
+        went = f"the request went to {request.path}; sign the path that you call."
+        explanation = f"The signature covers the path {path}, {went}"
+        yield "path", explanation, request._replace(path=path)
+    whole = f"{request.path}?{request.query}"
     explanation = "The signed path contains the query; the query belongs on the next line."
-    yield "path", explanation, sent._replace(path=whole, query="")
+    yield "path", explanation, request._replace(path=whole, query="")
 
 
-def _queries(sent: SentRequest) -> Iterator[_Changed]:
-    fields = sent.query.split("&")
+def _queries(request: RequestParts) -> Iterator[_Changed]:
+    fields = request.query.split("&")
     # 24 orders of four parameters are quick to try; 720 orders of six are not.
     orders = itertools.permutations(fields) if len(fields) <= 4 else iter([fields[::-1]])
-    queries = ["", unquote(sent.query), quote_plus(unquote(sent.query), "=&"), *map("&".join, orders)]
+    queries = ["", unquote(request.query), quote_plus(unquote(request.query), "=&"), *map("&".join, orders)]
     for query in queries:
         explanation = f"The signature covers the query {query!r}; sort by name and encode by RFC 3986."
-        yield "query", explanation, sent._replace(query=query)
+        yield "query", explanation, request._replace(query=query)
 
 
-def _signed_headers(sent: SentRequest) -> Iterator[_Changed]:
-    names = sent.signed_headers.split(";")
-    spelled = {name.lower(): name for name, _ in sent.headers}
+def _signed_headers(request: RequestParts) -> Iterator[_Changed]:
+    names = request.signed_headers.split(";")
+    spelled = {name.lower(): name for name, _ in request.headers}
     lists = [
         [name.lower() for name in names],
         sorted(names),
         sorted(name.lower() for name in names),
-        [name for name in spelled if name in sent.signed_headers.lower().split(";")],
+        [name for name in spelled if name in request.signed_headers.lower().split(";")],
         [spelled.get(name.lower(), name) for name in names],
     ]
     # A gateway that lower-cases the list leaves the spelling of the header itself alone.
@@ -164,17 +165,17 @@ def _signed_headers(sent: SentRequest) -> Iterator[_Changed]:
     lists += [[spelled[name] if name == one else name for name in names] for one in respelled]
     for signed in map(";".join, lists):
         explanation = f"The signature covers SignedHeaders {signed}; send that text, unchanged in order and case."
-        yield "signed-headers", explanation, sent._replace(signed_headers=signed)
+        yield "signed-headers", explanation, request._replace(signed_headers=signed)
 
 
-def _header_values(sent: SentRequest) -> Iterator[_Changed]:
-    values = joined_headers(sent.headers)
+def _header_values(request: RequestParts) -> Iterator[_Changed]:
+    values = joined_headers(request.headers)
     for name, value in _other_values(values):
         explanation = (
             f"The signature covers {name}: {value!r}, the request carried {values[name]!r}; "
             "sign the value that you send, and make sure that nothing changes it in transit."
         )
-        yield name.removeprefix("x-amz-pay-"), explanation, sent.with_header(name, value)
+        yield name.removeprefix("x-amz-pay-"), explanation, request.with_header(name, value)
 
 
 def _other_values(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

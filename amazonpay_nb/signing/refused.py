@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 from amazonpay_nb.errors import ApiError, SigningError
 from amazonpay_nb.signing.authorization import Authorization
-from amazonpay_nb.signing.mistakes import SentRequest, in_request
+from amazonpay_nb.signing.mistakes import RequestParts, in_request
 from amazonpay_nb.signing.steps import Headers, canonical_query, canonical_request, joined_headers, string_to_sign
 from amazonpay_nb.signing.verify import SignatureMismatch, check_headers, explain_request, parse_date
 
@@ -66,38 +66,39 @@ def probable_step(
     if look is None:
         return None
     path, _, query = target.partition("?")
-    sent = SentRequest(method, path, query, headers, "", body)
+    request = RequestParts(method, path, query, headers, "", body)
     with suppress(SigningError):  # what was sent cannot be read
-        return look(refusal, sent, public_key, answered)
+        return look(refusal, request, public_key, answered)
     return None
 
 
-def _signature(refusal: ApiError, sent: SentRequest, public_key: str, _: str) -> SignatureMismatch | None:
+def _signature(refusal: ApiError, request: RequestParts, public_key: str, _: str) -> SignatureMismatch | None:
     quoted = _SIGNING_STRING.search(refusal.amazon_message)
     theirs = quoted[1] if quoted else ""
-    date = parse_date(joined_headers(sent.headers)["x-amz-pay-date"])
-    own = explain_request(sent.method, sent.path, sent.query, sent.headers, sent.body, public_key, now=date)
+    date = parse_date(joined_headers(request.headers)["x-amz-pay-date"])
+    method, path, query, headers, _, body = request
+    own = explain_request(method, path, query, headers, body, public_key, now=date)
     if own is not None:
         return SignatureMismatch(own.finding, _BY_ITSELF if own.finding == "key-or-content" else own.explanation)
     if not theirs:
         return None
-    authorization = check_headers(sent.headers, date)
-    sent = sent._replace(signed_headers=authorization.signed_headers)
-    if _hash(sent._replace(query=canonical_query(sent.query)), authorization) == theirs:
+    authorization = check_headers(request.headers, date)
+    request = request._replace(signed_headers=authorization.signed_headers)
+    if _hash(request._replace(query=canonical_query(request.query)), authorization) == theirs:
         return SignatureMismatch("other-key", _OTHER_KEY.format(key=authorization.public_key_id))
-    for finding, _explanation, arrived in in_request(sent):
+    for finding, _explanation, arrived in in_request(request):
         with suppress(SigningError):
             if _hash(arrived, authorization) == theirs:
                 return SignatureMismatch(finding, _ARRIVED[finding] + _ON_THE_WAY)
     return SignatureMismatch("changed-on-the-way", _CHANGED)
 
 
-def _hash(sent: SentRequest, authorization: Authorization) -> str:
-    return string_to_sign(canonical_request(*sent), algorithm=authorization.algorithm).partition("\n")[2]
+def _hash(request: RequestParts, authorization: Authorization) -> str:
+    return string_to_sign(canonical_request(*request), algorithm=authorization.algorithm).partition("\n")[2]
 
 
-def _header(refusal: ApiError, sent: SentRequest, _: str, answered: str) -> SignatureMismatch | None:
-    values = joined_headers(sent.headers)
+def _header(refusal: ApiError, request: RequestParts, _: str, answered: str) -> SignatureMismatch | None:
+    values = joined_headers(request.headers)
     name = max((name for name in values if name in refusal.amazon_message), key=len, default="")
     if refusal.reason_code != "InvalidHeaderValue":
         dropped = f"This client sent {name} with a value, and it did not arrive{_ON_THE_WAY}"
@@ -113,7 +114,7 @@ def _header(refusal: ApiError, sent: SentRequest, _: str, answered: str) -> Sign
     )
 
 
-_LOOKS: dict[str, Callable[[ApiError, SentRequest, str, str], SignatureMismatch | None]] = {
+_LOOKS: dict[str, Callable[[ApiError, RequestParts, str, str], SignatureMismatch | None]] = {
     "InvalidRequestSignature": _signature,
     "InvalidHeaderValue": _header,
     "MissingHeader": _header,

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amazonpay_nb.errors import SigningError
 from amazonpay_nb.signing.authorization import Authorization, read_authorization
-from amazonpay_nb.signing.mistakes import Mistake, SentRequest, in_canonical, in_payload, in_request
+from amazonpay_nb.signing.mistakes import Mistake, RequestParts, in_canonical, in_payload, in_request
 from amazonpay_nb.signing.steps import (
     HASH,
     IDEMPOTENCY_KEY,
@@ -142,8 +142,8 @@ def verify_request(
     Spec: "Signing requests".
     """
     authorization = check_headers(headers, now or datetime.now(UTC))
-    sent = SentRequest(method, path, query, headers, authorization.signed_headers, body)
-    verify_authorized(sent, joined_headers(headers), authorization, public_key)
+    request = RequestParts(method, path, query, headers, authorization.signed_headers, body)
+    verify_authorized(request, joined_headers(headers), authorization, public_key)
 
 
 def explain_request(
@@ -153,7 +153,9 @@ def explain_request(
     return _caught(lambda: verify_request(method, path, query, headers, body, public_key, now))
 
 
-def verify_authorized(sent: SentRequest, values: dict[str, str], authorization: Authorization, public_key: str) -> None:
+def verify_authorized(
+    request: RequestParts, values: dict[str, str], authorization: Authorization, public_key: str
+) -> None:
     """Do the rest of `verify_request` for a server that has looked at the headers and their date already.
 
     Args:
@@ -165,7 +167,7 @@ def verify_authorized(sent: SentRequest, values: dict[str, str], authorization: 
     """
     _check_signed(values, authorization)
     with _refusing_what_cannot_be_signed():
-        _require_fit(_readings(sent, values), lambda: _other_requests(sent), authorization, public_key)
+        _require_fit(_readings(request, values), lambda: _other_requests(request), authorization, public_key)
 
 
 def verify_payload(payload: str, signature: str, algorithm: str, public_key: str) -> None:
@@ -203,17 +205,17 @@ def _caught(check: Callable[[], None]) -> SignatureMismatch | None:
     return None
 
 
-def _readings(sent: SentRequest, values: dict[str, str]) -> Iterator[str]:
+def _readings(request: RequestParts, values: dict[str, str]) -> Iterator[str]:
     # Two liberties of the SDKs: how a query is encoded, and whether white space inside a header value is collapsed.
-    for query in dict.fromkeys((sent.query, canonical_query(sent.query))):
-        yield canonical_of(sent.method, sent.path, query, values, sent.signed_headers, sent.body)
-        collapsed = [(name, re.sub(r"[ \t]+", " ", value)) for name, value in sent.headers]
-        yield canonical_request(*sent._replace(query=query, headers=collapsed))
+    for query in dict.fromkeys((request.query, canonical_query(request.query))):
+        yield canonical_of(request.method, request.path, query, values, request.signed_headers, request.body)
+        collapsed = [(name, re.sub(r"[ \t]+", " ", value)) for name, value in request.headers]
+        yield canonical_request(*request._replace(query=query, headers=collapsed))
 
 
-def _other_requests(sent: SentRequest) -> Iterator[Mistake]:
-    yield from in_canonical(canonical_request(*sent))
-    for finding, explanation, changed in in_request(sent):
+def _other_requests(request: RequestParts) -> Iterator[Mistake]:
+    yield from in_canonical(canonical_request(*request))
+    for finding, explanation, changed in in_request(request):
         with suppress(SigningError):  # a path with %0A in it, decoded
             yield finding, explanation, canonical_request(*changed)
 

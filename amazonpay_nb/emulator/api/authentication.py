@@ -14,7 +14,7 @@ from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import (
     MAX_AGE,
     MAX_AHEAD,
-    SentRequest,
+    RequestParts,
     SignatureMismatch,
     parse_authorization,
     parse_date,
@@ -49,7 +49,7 @@ def authenticate(world: World, operation: Operation, request: ApiRequest) -> Mer
     if merchant is None:
         raise Refusal(401, "UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
     _check_environment(unquote(request.raw_path), authorization.public_key_id)
-    signed = SentRequest(
+    signed = RequestParts(
         request.method, request.raw_path, request.query, request.pairs, authorization.signed_headers, request.body
     )
     try:

@@ -22,7 +22,7 @@ from amazonpay_nb.signing import (
     MAX_AGE,
     SIGNED_HEADERS,
     Algorithm,
-    SentRequest,
+    RequestParts,
     SignatureMismatch,
     authorization_header,
     canonical_request,
@@ -73,8 +73,8 @@ class Attempt(NamedTuple):
         text: Makes the string to sign of a canonical request and the algorithm's name.
     """
 
-    arrives: SentRequest
-    signed: SentRequest
+    arrives: RequestParts
+    signed: RequestParts
     keys: MerchantKeys
     scheme: AsymmetricPadding
     text: Callable[[str, str], str] = lambda canonical, name: string_to_sign(canonical, algorithm=name)
@@ -122,7 +122,7 @@ class Diagnosis:
         yield Part(received if same else _compared(signed, received), title=f"Canonical request: {what}")
 
 
-def diagnose(request: SentRequest, keys: MerchantKeys, slip: str) -> Diagnosis:
+def diagnose(request: RequestParts, keys: MerchantKeys, slip: str) -> Diagnosis:
     """Sign a request with one slip, verify it, and return how it went.
 
     Raises:
@@ -155,7 +155,7 @@ def _make(slip: Slip, attempt: Attempt) -> Attempt:
 
 # --- What `signing.mistakes` does not make ----------------------------------------------------------------------------
 
-Change = Callable[[SentRequest], SentRequest]
+Change = Callable[[RequestParts], RequestParts]
 
 
 def _sign(change: Change) -> Callable[[Attempt], Attempt]:
@@ -170,14 +170,14 @@ def _both(change: Change) -> Callable[[Attempt], Attempt]:
     return lambda attempt: _sign(change)(_send(change)(attempt))
 
 
-def _unsigned(request: SentRequest) -> SentRequest:
+def _unsigned(request: RequestParts) -> RequestParts:
     # The idempotency key where there is one: it is what people forget.
     names = request.signed_headers.split(";")
     extra = [name for name in names if name not in SIGNED_HEADERS] or ["x-amz-pay-region"]
     return request._replace(signed_headers=";".join(name for name in names if name not in extra))
 
 
-def _date_of(request: SentRequest) -> datetime:
+def _date_of(request: RequestParts) -> datetime:
     return parse_date(joined_headers(request.headers)["x-amz-pay-date"])
 
 

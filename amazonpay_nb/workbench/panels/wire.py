@@ -11,7 +11,7 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.snippets import LANGUAGES, snippet
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
-from amazonpay_nb.signing import Algorithm, SentRequest, canonical_request, string_to_sign
+from amazonpay_nb.signing import Algorithm, RequestParts, canonical_request, string_to_sign
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.report import answer_of, signature_of, verdict_on
@@ -130,7 +130,7 @@ class WirePanel(BenchPanel):
                 yield Part(note)
 
 
-def request_of(exchange: Exchange) -> SentRequest:
+def request_of(exchange: Exchange) -> RequestParts:
     """Return the request of an exchange as far as the journal knows it: what is masked stays masked.
 
     Raises:
@@ -143,7 +143,7 @@ def request_of(exchange: Exchange) -> SentRequest:
     body = b""
     if exchange.request is not None:  # as the client writes it
         body = json.dumps(exchange.request, separators=(",", ":"), ensure_ascii=False).encode()
-    return SentRequest(exchange.method, exchange.path, "", headers, signed.signed_headers, body)
+    return RequestParts(exchange.method, exchange.path, "", headers, signed.signed_headers, body)
 
 
 def _signing_steps(exchange: Exchange) -> Iterator[Part]:
@@ -168,7 +168,7 @@ def _signing_steps(exchange: Exchange) -> Iterator[Part]:
     yield Part(f"{verdict_on(exchange)} The answer was {answer_of(exchange)}.", title="Why it was accepted, or not")
 
 
-def _lines(canonical: str, request: SentRequest) -> Iterator[Line]:
+def _lines(canonical: str, request: RequestParts) -> Iterator[Line]:
     last = canonical.count("\n") + 1
     size = f"the body's {len(request.body)} bytes" if request.body else "no body at all"
     yield Line("1", "the method")

@@ -34,7 +34,7 @@ from amazonpay_nb.signing import (
     verify_payload,
     verify_request,
 )
-from amazonpay_nb.signing.mistakes import SentRequest
+from amazonpay_nb.signing.mistakes import RequestParts
 from amazonpay_nb.signing.steps import canonical_query
 from amazonpay_nb.signing.verify import check_headers
 
@@ -67,7 +67,7 @@ HEADERS = (
 )
 SIGNED = "accept;content-type;x-amz-pay-date;x-amz-pay-host;x-amz-pay-idempotency-key;x-amz-pay-region"
 BODY = '{"note":"Größe/店","chargeAmount":{"amount":"14.00","currencyCode":"EUR"}}'
-SENT = SentRequest("POST", "/sandbox/v2/charges", "b=2&a=1&c=x%20y", HEADERS, SIGNED, BODY.encode())
+SENT = RequestParts("POST", "/sandbox/v2/charges", "b=2&a=1&c=x%20y", HEADERS, SIGNED, BODY.encode())
 
 
 def pem(key: Any) -> str:
@@ -77,7 +77,7 @@ def pem(key: Any) -> str:
 PUBLIC_KEY = pem(PRIVATE_KEY)
 
 
-def signed_over(request: SentRequest, algorithm: str = Algorithm.V2) -> str:
+def signed_over(request: RequestParts, algorithm: str = Algorithm.V2) -> str:
     """Return the authorization of a client that signs exactly *request*."""
     text = string_to_sign(canonical_request(*request), algorithm=algorithm)
     return authorization_header("KEY", request.signed_headers, sign(text, PRIVATE_KEY, algorithm=algorithm), algorithm)
@@ -89,7 +89,7 @@ def signature_of(text: str, scheme: Any) -> str:
     return authorization_header("KEY", SIGNED, b64encode(raw).decode(), Algorithm.V2)
 
 
-def verify(sent: SentRequest, authorization: str, now: datetime = NOW) -> SignatureMismatch | None:
+def verify(sent: RequestParts, authorization: str, now: datetime = NOW) -> SignatureMismatch | None:
     headers = [*sent.headers, ("Authorization", authorization)]
     return explain_request(sent.method, sent.path, sent.query, headers, sent.body, PUBLIC_KEY, now)
 
@@ -98,12 +98,12 @@ def finding(mismatch: SignatureMismatch | None) -> str | None:
     return mismatch.finding if mismatch else None
 
 
-def recorded(case: dict[str, Any]) -> tuple[SentRequest, datetime]:
+def recorded(case: dict[str, Any]) -> tuple[RequestParts, datetime]:
     request = case["request"]
     headers = [(name, value) for name, value in request["headers"]]
     date = case.get("timestamp") or next(value for name, value in headers if name == "x-amz-pay-date")
     parts = (request["method"], request["path"], request["query"], headers, case["signed_headers"])
-    return SentRequest(*parts, request["body"].encode()), parse_date(date)
+    return RequestParts(*parts, request["body"].encode()), parse_date(date)
 
 
 # ---- recorded vectors --------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_what_is_signed_verifies(
     method: str, path: str, query: str, changed: dict[str, str], body: bytes, algorithm: Algorithm
 ) -> None:
     """Whatever the request holds, the two sides agree on its canonical form."""
-    sent = SentRequest(method, path, query, HEADERS, SIGNED, body)
+    sent = RequestParts(method, path, query, HEADERS, SIGNED, body)
     for name, value in changed.items():
         sent = sent.with_header(name, value)
     authorization = sign_request(method, path, query, sent.headers, body, PRIVATE_KEY, "KEY", algorithm)
