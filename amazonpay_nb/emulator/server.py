@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 import ssl
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any, Self
 
 import httpx
+from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.control import CONTROL_PATH
@@ -41,6 +42,10 @@ class Credentials:
     def keys(self) -> MerchantKeys:
         """The key pair, read from its file."""
         return load(self.private_key_file, self.public_key_id)
+
+    def facts(self) -> dict[str, str]:
+        """Return what it consists of, as a ready file names it."""
+        return {to_camel(field.name): str(getattr(self, field.name)) for field in fields(self)}
 
 
 class ControlError(Exception):
@@ -229,24 +234,16 @@ class Emulator:
 
     def ready(self) -> dict[str, Any]:
         """Return what a program needs to use this emulator, as design §4.1 lists it."""
-        main, other = self.merchant, self.other_merchant
+        other = self.other_merchant.facts()
+        del other["neutralPublicKeyId"]
         return {
             "url": self.url,
             "caFile": str(self.ca_file) if self.ca_file else None,
             "region": self.region,
-            "merchantId": main.merchant_id,
-            "storeId": main.store_id,
-            "publicKeyId": main.public_key_id,
-            "neutralPublicKeyId": main.neutral_public_key_id,
-            "privateKeyFile": str(main.private_key_file),
+            **self.merchant.facts(),
             "controlUrl": self.control.url,
             "controlToken": self.control.token,
-            "otherMerchant": {
-                "merchantId": other.merchant_id,
-                "storeId": other.store_id,
-                "publicKeyId": other.public_key_id,
-                "privateKeyFile": str(other.private_key_file),
-            },
+            "otherMerchant": other,
         }
 
     def write_ready_file(self, path: Path) -> None:

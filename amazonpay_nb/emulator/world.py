@@ -250,10 +250,6 @@ class World:
         queue = self.outcomes[operation]
         return queue.popleft() if queue else None
 
-    def has_fault(self, operation: str) -> bool:
-        """Whether a transport fault is set for the next call of *operation*."""
-        return any(fault.operation == operation for fault in self.faults)
-
     def take_fault(self, operation: str) -> Fault | None:
         """Return the transport fault that is set for this call."""
         for fault in self.faults:

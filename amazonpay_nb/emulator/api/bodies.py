@@ -21,15 +21,21 @@ def checked_body(model: str, raw: bytes) -> Body:
 
     An empty body, ``null`` and ``[]`` stand for an object without fields: SDKs send each of them.
 
+    Args:
+        model: A key of `spec.requests.BODIES`.
     Raises:
-        Refusal: 400, naming the field.
+        Refusal: 400 ``InvalidRequestFormat``, ``UnrecognizedField``, ``MissingParameterValue`` or
+            ``InvalidParameterValue``.
     """
     parsed = parsed_json(raw or b"{}", "The body")
     if parsed is None or parsed == []:
         parsed = {}
     if not isinstance(parsed, dict):
         raise Refusal(400, "InvalidRequestFormat", "The body must be a JSON object.")
-    return validated(model, parsed)
+    try:
+        return BODIES[model].model_validate(parsed).model_dump(by_alias=True, exclude_unset=True)
+    except ValidationError as error:
+        raise refused_body(error) from None
 
 
 def parsed_json(raw: bytes, what: str) -> Any:
@@ -54,18 +60,6 @@ def parsed_json(raw: bytes, what: str) -> Any:
 def _is_deeper(value: Any, levels: int) -> bool:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
     return inner is not None and (not levels or any(_is_deeper(item, levels - 1) for item in inner))
-
-
-def validated(model: str, parsed: Body) -> Body:
-    """Check fields against a model of `spec.requests`.
-
-    Raises:
-        Refusal: 400 ``UnrecognizedField``, ``MissingParameterValue`` or ``InvalidParameterValue``.
-    """
-    try:
-        return BODIES[model].model_validate(parsed).model_dump(by_alias=True, exclude_unset=True)
-    except ValidationError as error:
-        raise refused_body(error) from None
 
 
 _KINDS = {

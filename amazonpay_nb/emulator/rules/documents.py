@@ -1,6 +1,8 @@
 """New documents in the shape that Amazon's answers have: field order and explicit nulls included."""
 
+import tomllib
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.emulator.clock import stamp
@@ -11,36 +13,19 @@ __all__ = ["charge", "charge_permission", "checkout_session", "completed", "cons
 
 Document = dict[str, Any]
 
-_METADATA = ("merchantReferenceId", "merchantStoreName", "noteToBuyer", "customInformation")
-_WEB_DETAILS = ("checkoutReviewReturnUrl", "checkoutResultReturnUrl", "checkoutCancelUrl", "amazonPayRedirectUrl")
-_PAYMENT_DETAILS = (
-    "paymentIntent", "canHandlePendingAuthorization", "chargeAmount", "totalOrderAmount", "softDescriptor",
-    "presentmentCurrency", "allowOvercharge", "extendExpiration",
-)  # fmt: skip
-_RECURRING = ("frequency", "amount")
-# What keeps its keys, whatever is cleared in it.
-_GROUPS = {
-    "webCheckoutDetails": _WEB_DETAILS, "paymentDetails": _PAYMENT_DETAILS, "merchantMetadata": _METADATA,
-    "providerMetadata": ("providerReferenceId",), "recurringMetadata": _RECURRING,
-}  # fmt: skip
-_ENVIRONMENT = "Sandbox"
-
-# Constraint id, field that clears it, documented description; alphabetical, as in recorded answers.
-_CONSTRAINTS = (
-    ("BuyerNotAssociated", "buyer",
-     ("There is no buyer associated with the Checkout Session. Return the checkout session id to the Amazon Pay Button "
-      "to allow buyer to login.")),
-    ("ChargeAmountNotSet", "paymentDetails.chargeAmount", "chargeAmount is not set."),
-    ("CheckoutResultReturnUrlNotSet", "webCheckoutDetails.checkoutResultReturnUrl",
-     "checkoutResultReturnUrl is not set."),
-    ("PaymentIntentNotSet", "paymentDetails.paymentIntent", "paymentIntent is not set."),
-    ("RecurringFrequencyNotSet", "recurringMetadata.frequency", "frequency is not set."),
-)  # fmt: skip
+_SHAPES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_OBJECTS, _GROUPS, _CONSTRAINTS = _SHAPES["objects"], _SHAPES["groups"], _SHAPES["constraints"]
 
 
-def _fields(names: tuple[str, ...], values: Document | None) -> Document:
-    values = values or {}
-    return {name: values.get(name) for name in names} | {k: v for k, v in values.items() if k not in names}
+def _new(kind: str, now: datetime, values: Document) -> Document:
+    """Return the document of a new object, to which `move` adds its state."""
+    values = values | {"statusDetails": None, "creationTimestamp": stamp(now), "releaseEnvironment": "Sandbox"}
+    groups = {name: _group(name, values.get(name)) for name in _OBJECTS[kind]["groups"]}
+    return {name: groups.get(name, values.get(name)) for name in _OBJECTS[kind]["fields"]}
+
+
+def _group(name: str, values: Document | None) -> Document:
+    return dict.fromkeys(_GROUPS[name]) | (values or {})
 
 
 def merged(document: Any, change: Document) -> Document:
@@ -49,7 +34,7 @@ def merged(document: Any, change: Document) -> Document:
     for name, value in change.items():
         old = result.get(name)
         if name in _GROUPS:
-            old = _fields(_GROUPS[name], old)
+            old = _group(name, old)
             value = dict.fromkeys(old) if value is None else value
         result[name] = merged(old, value) if isinstance(value, dict) else value
     return result
@@ -58,79 +43,50 @@ def merged(document: Any, change: Document) -> Document:
 def constraints(session: Document, *, without: set[str]) -> list[dict[str, str]]:
     """Return what is still missing before the buyer can be sent on, *without* what this session does not need."""
     return [
-        {"constraintId": name, "description": text}
-        for name, field, text in _CONSTRAINTS
-        if name not in without and not lookup(session, field)
+        {"constraintId": name, "description": row["description"]}
+        for name, row in _CONSTRAINTS.items()
+        if name not in without and not lookup(session, row["field"])
     ]
 
 
 def checkout_session(session_id: str, body: Document, product_type: str | None, now: datetime) -> Document:
-    """Return an Open session; `move` adds its state."""
-    payment = {"canHandlePendingAuthorization": False} | (body.get("paymentDetails") or {})
-    return {
+    """Return an Open session."""
+    recurring = body.get("recurringMetadata")
+    values = body | {
         "checkoutSessionId": session_id,
-        "webCheckoutDetails": _fields(_WEB_DETAILS, body.get("webCheckoutDetails")),
         "productType": product_type,
-        "paymentDetails": _fields(_PAYMENT_DETAILS, payment),
+        "paymentDetails": {"canHandlePendingAuthorization": False} | (body.get("paymentDetails") or {}),
         "chargePermissionType": body.get("chargePermissionType") or "OneTime",
-        "recurringMetadata": body.get("recurringMetadata") and _fields(_RECURRING, body["recurringMetadata"]),
-        "paymentMethodOnFileMetadata": body.get("paymentMethodOnFileMetadata"),
-        "merchantMetadata": _fields(_METADATA, body.get("merchantMetadata")),
-        "supplementaryData": body.get("supplementaryData"),
-        "buyer": None,
-        "billingAddress": None,
+        "recurringMetadata": recurring and _group("recurringMetadata", recurring),
         "paymentPreferences": [None],
-        "statusDetails": None,
-        "shippingAddress": None,
-        "platformId": body.get("platformId"),
-        "chargePermissionId": None,
-        "chargeId": None,
+        "chargePermissionId": None,  # a body may name the one that is updated
         "constraints": [],
-        "creationTimestamp": stamp(now),
         "expirationTimestamp": stamp(now + timer("Checkout Session", "Open", "Expire")),
-        "storeId": body["storeId"],
-        "providerMetadata": _fields(("providerReferenceId",), body.get("providerMetadata")),
-        "releaseEnvironment": _ENVIRONMENT,
-        "checkoutButtonText": body.get("checkoutButtonText"),
-        "deliverySpecifications": body.get("deliverySpecifications"),
     }
-
-
-# What a completed session still shows; everything else is null.
-_KEPT = ("checkoutSessionId", "statusDetails", "chargePermissionId", "chargeId", "creationTimestamp")
+    return _new("CheckoutSession", now, values)
 
 
 def completed(session: Document, **shown: Any) -> Document:
     """Return the null-heavy document of a Completed session, with *shown* on top."""
-    return {name: value if name in _KEPT else None for name, value in session.items()} | shown
+    kept = _OBJECTS["CheckoutSession"]["kept"]
+    return {name: value if name in kept else None for name, value in session.items()} | shown
 
 
 def charge_permission(
     permission_id: str, session: Document, permission_type: str, now: datetime, expires: datetime | None
 ) -> Document:
-    """Return the permission that a session leads to; `move` adds its state."""
+    """Return the permission that a session leads to."""
     one_time = permission_type == "OneTime"
     details = session["paymentDetails"]
     limit = (details["totalOrderAmount"] or details["chargeAmount"]) if one_time else None
-    return {
+    values = session | {
         "chargePermissionId": permission_id,
-        "chargePermissionReferenceId": None,
-        "platformId": session["platformId"],
-        "buyer": session["buyer"],
-        "shippingAddress": session["shippingAddress"],
-        "billingAddress": session["billingAddress"],
-        "paymentPreferences": session["paymentPreferences"],
-        "statusDetails": None,
-        "creationTimestamp": stamp(now),
         "expirationTimestamp": stamp(expires) if expires else None,
-        "merchantMetadata": session["merchantMetadata"],
-        "releaseEnvironment": _ENVIRONMENT,
         "limits": {"amountLimit": limit, "amountBalance": limit},
         "chargePermissionType": permission_type,
-        "recurringMetadata": _fields(_RECURRING, session["recurringMetadata"]),
         "paymentMethodOnFileMetadata": None if one_time else session["paymentMethodOnFileMetadata"],
-        "presentmentCurrency": None,
     }
+    return _new("ChargePermission", now, values)
 
 
 def _descriptor(text: str | None) -> str | None:
@@ -138,37 +94,16 @@ def _descriptor(text: str | None) -> str | None:
 
 
 def charge(charge_id: str, body: Document, now: datetime) -> Document:
-    """Return a charge; `move` adds its state."""
-    return {
+    """Return a charge."""
+    values = body | {
         "chargeId": charge_id,
-        "chargeAmount": body["chargeAmount"],
-        "chargePermissionId": body["chargePermissionId"],
-        "captureAmount": None,
-        "refundedAmount": None,
         "softDescriptor": _descriptor(body.get("softDescriptor")),
-        "providerMetadata": _fields(("providerReferenceId",), body.get("providerMetadata")),
-        "convertedAmount": None,
-        "conversionRate": None,
-        "channel": body.get("channel"),
-        "chargeInitiator": body.get("chargeInitiator"),
-        "statusDetails": None,
-        "creationTimestamp": stamp(now),
         "expirationTimestamp": stamp(now + timer("Charge", "Authorized", "Expire")),
-        "releaseEnvironment": _ENVIRONMENT,
-        "merchantMetadata": _fields(_METADATA, body.get("merchantMetadata")),
-        "platformId": body.get("platformId"),
-        "webCheckoutDetails": body.get("webCheckoutDetails"),
     }
+    return _new("Charge", now, values)
 
 
 def refund(refund_id: str, body: Document, now: datetime) -> Document:
-    """Return a refund; `move` adds its state."""
-    return {
-        "refundId": refund_id,
-        "chargeId": body["chargeId"],
-        "refundAmount": body["refundAmount"],
-        "softDescriptor": _descriptor(body.get("softDescriptor")),
-        "creationTimestamp": stamp(now),
-        "statusDetails": None,
-        "releaseEnvironment": _ENVIRONMENT,
-    }
+    """Return a refund."""
+    values = body | {"refundId": refund_id, "softDescriptor": _descriptor(body.get("softDescriptor"))}
+    return _new("Refund", now, values)

@@ -5,8 +5,7 @@ from typing import Any
 
 from amazonpay_nb.emulator.records import Charge, ChargeNotes, NoNotes, Permission, Record, Refund
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import documents
-from amazonpay_nb.emulator.rules.limits import check_charge, check_currency, check_refund, money, month_of
+from amazonpay_nb.emulator.rules import documents, limits
 from amazonpay_nb.emulator.rules.transitions import move, require, settle
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, Simulation, simulation
@@ -71,7 +70,7 @@ def create_charge(world: World, permission: Permission, body: Body, outcome: Sim
         raise Refusal(
             400, "InvalidParameterCombination", "captureNow and canHandlePendingAuthorization cannot both be true."
         )
-    check_charge(world, permission, body["chargeAmount"])
+    limits.check_charge(world, permission, body["chargeAmount"])
     outcome = outcome or _outcome_of_card(permission, body)
     _check_simulation(outcome, body)
     if outcome and outcome.reason_code:
@@ -90,7 +89,7 @@ def _new_charge(world: World, permission: Permission, body: Body) -> Charge:
     now = world.clock.now()
     kind = permission.document["chargePermissionType"]
     charge_id = world.new_item_id("Charge", permission.id if kind == "OneTime" else world.new_order_id("S"))
-    document, notes = documents.charge(charge_id, body, now), ChargeNotes(kind, month_of(now))
+    document, notes = documents.charge(charge_id, body, now), ChargeNotes(kind, limits.month_of(now))
     return Record("Charge", charge_id, permission.merchant_id, document, notes, permission.id)
 
 
@@ -98,8 +97,8 @@ def capture_charge(world: World, charge: Charge, body: Body, outcome: Simulation
     """Capture all or less; the rest of the authorization is released."""
     require(charge, "Capture Charge")
     amount, authorized = body["captureAmount"], charge.document["chargeAmount"]
-    check_currency(amount, authorized["currencyCode"], f"Charge {charge.id}")
-    if money(amount) > money(authorized):
+    limits.check_currency(amount, authorized["currencyCode"], f"Charge {charge.id}")
+    if limits.money(amount) > limits.money(authorized):
         raise Refusal(
             400, "TransactionAmountExceeded",
             f"Charge {charge.id} is authorized for {authorized['amount']}: {amount['amount']} cannot be captured.",
@@ -162,7 +161,7 @@ def _declined(world: World, permission: Permission, outcome: Simulation, state: 
 def create_refund(world: World, charge: Charge, body: Body, outcome: Simulation | None) -> Refund:
     """Start a refund."""
     require(charge, "Create Refund")
-    check_refund(world, charge, body["refundAmount"])
+    limits.check_refund(world, charge, body["refundAmount"])
     if outcome and outcome.reason_code:
         raise Refusal(outcome.status, outcome.reason_code, f"The refund of Charge {charge.id} was not accepted.")
     refund_id = world.new_item_id("Refund", charge.id.rsplit("-", 1)[0])

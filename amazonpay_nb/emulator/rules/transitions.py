@@ -9,16 +9,7 @@ from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.notifications.announce import note
 from amazonpay_nb.emulator.records import AnyRecord, Charge, Refund, Session
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules.calendar import (
-    OCCASIONS,
-    close_calendar,
-    delete_after,
-    ending,
-    forget_buyer,
-    plan,
-    schedule,
-)
-from amazonpay_nb.emulator.rules.limits import money, price, spend, used, write_month_balance, write_order_balance
+from amazonpay_nb.emulator.rules import calendar, limits
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import NotAllowed, Transition
 from amazonpay_nb.spec.reasons import STATE_REASONS, wrong_state
@@ -64,14 +55,14 @@ def move(
     if row.source == row.target and row.reason is None:
         world.store.put(record)  # an update is no change of state: time, reasons and timers stay
         return
-    before = used(record) if record.kind == "Charge" else Decimal(0)
+    before = limits.used(record) if record.kind == "Charge" else Decimal(0)
     record.document["statusDetails"] = _status_details(record, row, world.clock.now(), description)
-    plan(world, record, row, later)
+    calendar.plan(world, record, row, later)
     if effect := _EFFECTS.get((record.kind, row.target)):
         effect(world, record)
     world.store.put(record)
     if record.kind == "Charge":
-        _book(world, record, used(record) - before)
+        _book(world, record, limits.used(record) - before)
     for follow_up in row.then:
         if not follow_up.when or follow_up.when in flags:
             for related in _related(world, record, follow_up.machine):
@@ -82,7 +73,7 @@ def move(
 def settle(world: World, record: AnyRecord, trigger: str, outcome: Simulation | None) -> None:
     """Let Amazon answer at once, unless the outcome keeps the object in its present state for a while."""
     if outcome is not None and outcome.state == record.state and outcome.later_state:
-        schedule(world, record, *ending(record, outcome))
+        calendar.schedule(world, record, *calendar.ending(record, outcome))
         world.store.put(record)
     else:
         move(world, record, trigger)
@@ -100,7 +91,7 @@ def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
         if virtual:
             world.clock.set(datetime.fromisoformat(due))
         record.due = ""
-        if occasion := OCCASIONS.get(trigger):
+        if occasion := calendar.OCCASIONS.get(trigger):
             occasion(world, record)
         else:
             move(world, record, trigger)
@@ -130,14 +121,14 @@ def _related(world: World, record: AnyRecord, kind: str) -> list[AnyRecord]:
 
 def _book(world: World, charge: Charge, change: Decimal) -> None:
     """Book what a charge takes more or less than before, and show it on its permission."""
-    spend(world, charge, change)
+    limits.spend(world, charge, change)
     permission_type = charge.notes.permission_type
     if permission_type == "PaymentMethodOnFile":  # it shows no balance, though its month has a limit
         return
     permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
     if permission_type == "Recurring":
-        write_month_balance(world, permission)
-    elif trigger := write_order_balance(world, permission):
+        limits.write_month_balance(world, permission)
+    elif trigger := limits.write_order_balance(world, permission):
         move(world, permission, trigger)
 
 
@@ -145,8 +136,8 @@ def _book(world: World, charge: Charge, change: Decimal) -> None:
 
 
 def _ended(world: World, session: Session) -> None:
-    forget_buyer(session)  # readable through the session only while it is Open
-    delete_after(world, session, SESSION_KEPT)
+    calendar.forget_buyer(session)  # readable through the session only while it is Open
+    calendar.delete_after(world, session, SESSION_KEPT)
 
 
 def _authorized(world: World, charge: Charge) -> None:
@@ -156,20 +147,20 @@ def _authorized(world: World, charge: Charge) -> None:
 def _captured(world: World, charge: Charge) -> None:
     document = charge.document
     document["captureAmount"] = charge.notes.capture
-    document["refundedAmount"] = price(Decimal(0), like=document["chargeAmount"])
+    document["refundedAmount"] = limits.price(Decimal(0), like=document["chargeAmount"])
 
 
 def _refunded(world: World, refund: Refund) -> None:
     charge = world.find("Charge", refund.parent, refund.merchant_id)
-    total = money(charge.document["refundedAmount"]) + money(refund.document["refundAmount"])
-    charge.document["refundedAmount"] = price(total, like=charge.document["chargeAmount"])
+    total = limits.money(charge.document["refundedAmount"]) + limits.money(refund.document["refundAmount"])
+    charge.document["refundedAmount"] = limits.price(total, like=charge.document["chargeAmount"])
     world.store.put(charge)
 
 
 _EFFECTS: dict[tuple[str, str], Callable[[World, Any], None]] = {
     ("Checkout Session", "Completed"): _ended,
     ("Checkout Session", "Canceled"): _ended,
-    ("Charge Permission", "Closed"): close_calendar,
+    ("Charge Permission", "Closed"): calendar.close_calendar,
     ("Charge", "Authorized"): _authorized,
     ("Charge", "Captured"): _captured,
     ("Refund", "Refunded"): _refunded,
