@@ -36,4 +36,4 @@ def test_no_secret_is_compared_a_character_at_a_time() -> None:
 def test_the_two_tokens_are_compared_in_constant_time() -> None:
     """That of the control interface, and that of a form."""
     found = {module for module, tree in modules() if "compare_digest" in names(tree)}
-    assert found == {"emulator/control.py", "emulator/hosted.py"}
+    assert found == {"emulator/control.py", "emulator/pages/routes.py"}
