@@ -180,7 +180,7 @@ def emulator(
 @click.argument("action", type=click.Choice(["approve", "cancel", "decline"]))
 @click.argument("url")
 @click.option("--card", default="1111", show_default=True, help="Last four digits of the payment method.")
-@click.option("--then", default="", help="Another one, after the first was declined.")
+@click.option("--then", default="", help="Another payment method, after the first was declined.")
 @click.option("--no-consent", is_flag=True, help="Buy without saving the wallet.")
 @click.option("--mfa", default="pass", show_default=True, type=click.Choice(["pass", "fail"]))
 @click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="Authority of an HTTPS emulator.")
@@ -191,8 +191,8 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
     from amazonpay_nb.shop import buyer as script
     from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 
-    # On loopback nobody is in between, and the emulator's authority is known to itself alone.  A page from there may
-    # lead to another host, and that one is verified.
+    # On loopback there is no one in between, and only the emulator knows its own authority.  A page from there may
+    # lead to another host, and that host is verified.
     unverified = {f"https://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK_HOSTS if not ca_file}
     mounts = {address: httpx.HTTPTransport(verify=False) for address in unverified}
     verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
@@ -213,8 +213,8 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
 def grade(url: str | None, region: str, ready_file: Path | None) -> None:
     """Grade a handler of instant notifications at URL, on this machine; our own when left out.
 
-    With --ready-file the handler finds in FILE how to get the objects that it is told of, and whether it does is
-    graded too.  Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.
+    With --ready-file, FILE says how the handler can get the objects of its notifications, and whether it does so is
+    graded, too.  Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.
     """
     from amazonpay_nb.emulator import Emulator
     from amazonpay_nb.lessons import grading

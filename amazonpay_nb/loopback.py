@@ -89,7 +89,7 @@ def answers_to(host: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether to answer a visitor who uses this name.
 
     Anyone can point their own name at the address 127.0.0.1, and their pages can then read these answers.  On a
-    JupyterHub the visitors come by a proxy that asks who they are, under the hub's name.
+    JupyterHub, visitors come through a proxy that authenticates them, under the hub's name.
     """
     return is_loopback(host) or any(environment.get(name) for name in HUB_VARIABLES)
 
@@ -100,12 +100,12 @@ def is_proxied(headers: Mapping[str, str]) -> bool:
 
 
 def relative_address(path: str, headers: Mapping[str, str], address: str) -> str:
-    """Return an address as the browser that sent a request can reach it.
+    """Return an address that a browser can reach, relative to the address of its request where a proxy is in between.
 
     Args:
         path: The request's.
         headers: The request's.
-        address: Where the browser is to go; what is not on loopback stays as it is.
+        address: The browser's next address; one that is not on loopback stays as it is.
     """
     parts = urlsplit(address)
     if not is_proxied(headers) or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
@@ -117,7 +117,7 @@ def relative_address(path: str, headers: Mapping[str, str], address: str) -> str
 def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> str:
     """Return the address at which a browser reaches a loopback server of this kernel.
 
-    On a JupyterHub the kernel's loopback is not the browser's: jupyter-server-proxy hands pages on, under the path of
+    On a JupyterHub, the kernel's loopback is not the browser's: jupyter-server-proxy forwards pages, under the path of
     the person's own server.
 
     Args:
@@ -133,10 +133,10 @@ def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> st
 
 
 def limit_body(receive: Receive) -> Receive:
-    """Refuse a body that is too long as soon as that shows, instead of collecting it in memory."""
+    """Refuse a body as soon as it is too long, instead of collecting it in memory."""
     size = 0
 
-    async def receive_so_much() -> Message:
+    async def receive_within_limit() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
@@ -144,18 +144,18 @@ def limit_body(receive: Receive) -> Receive:
             raise HTTPException(400, f"The body is larger than {MAX_BODY_BYTES} bytes.")
         return message
 
-    return receive_so_much
+    return receive_within_limit
 
 
 def route(method: str, path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
-    """Return a route for one method alone: Starlette's takes HEAD with GET, and a HEAD is nobody's visit."""
+    """Return a route for one method alone: Starlette adds HEAD to GET, and a HEAD is not a visit."""
     only = Route(path, endpoint, methods=[method])
     only.methods = {method}
     return only
 
 
 class Guard:
-    """An application that answers to names of this machine only, and takes bodies of a limited size only."""
+    """Wrap an application so that it answers to names of this machine only, and takes bodies of limited size."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Looks at this machine and says what would stand in the way."""
+"""Look at this machine, and say what would prevent the workbook from running."""
 
 import importlib.metadata
 import os

@@ -1,4 +1,4 @@
-"""The page that stays behind after a demonstration: one file, without network, kernel, scripts or secrets."""
+"""Write the page to leave behind after a demonstration: one file, without network, kernel, scripts or secrets."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from amazonpay_nb.runs.runner import error_of, kernel_environment, run_one
 
 __all__ = ["Leaving", "export"]
 
-# What no page may hold, whoever printed it: the text of a key, a signature, a token in an address.
+# What no page may hold, whatever printed it: the text of a key, a signature, a token in an address.
 _SECRETS = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\s|\\n)+[A-Za-z0-9+/]{40}"),
     re.compile(r"\bSignature=[A-Za-z0-9+/]{40}"),
@@ -88,7 +88,7 @@ def _run(notebook: Notebook, texts: Mapping[str, str]) -> tuple[Any, str | None]
 
 
 def _home(path: Path) -> Path:
-    """Return the folder that a notebook's pictures are found from: a run of the workbook's is written elsewhere."""
+    """Return the folder that the pictures' addresses are relative to: a run of the workbook is written elsewhere."""
     home = notebook_folder().resolve()
     return home if (home / path.name).exists() else path.resolve().parent
 
@@ -101,7 +101,7 @@ def _finished(notebook: Notebook) -> bool:
 
 
 def _quiet(document: Any) -> Any:
-    """Replace what would be dead in the page by its static twin, which every output has."""
+    """Replace each output that would be dead in the page by its static twin, which every output has."""
     for output in outputs_of(document):
         html = output.get("data", {}).get("text/html")
         if html and _ALIVE.search(html):

@@ -1,4 +1,4 @@
-"""What a run leaves behind: a summary for programs, a page for people, a file for CI.
+"""Write what a run leaves behind: a summary for programs, a page for people, a file for CI.
 
 The dataclasses are the model of ``summary.json``; the writers turn one `Summary` into the three files, and an executed
 notebook into a page that asks nothing of the network.

@@ -79,7 +79,7 @@ def _check_places(notebooks: Sequence[Path], out: Path) -> None:
         raise ConfigurationError("there is no notebook to run")
     for number, path in enumerate(notebooks):
         if path.stem in {other.stem for other in notebooks[:number]}:
-            raise ConfigurationError(f"{path.stem} is given twice, and both runs would write the same files")
+            raise ConfigurationError(f"{path.stem} is named twice, and both runs would write the same files")
         if path.resolve().parent == out.resolve():
             raise ConfigurationError(f"the executed notebooks would replace those in {out}; choose another folder")
 
@@ -89,8 +89,8 @@ def kernel_environment() -> Iterator[None]:
     """Give the kernels of this process an environment without a person's traces.
 
     A reader's IPython start-up files must not change what a notebook does, and a kernel must not take this for a
-    JupyterLab session, in which it would wait for somebody to play the buyer.  What a kernel that is killed leaves in
-    its temporary folder, an emulated key for example, goes with that folder.
+    JupyterLab session, in which it would wait for a person to play the buyer.  Whatever a killed kernel leaves in its
+    temporary folder, an emulated key for example, is deleted with that folder.
     """
     kept = {name: os.environ.pop(name, None) for name in ("IPYTHONDIR", "JPY_SESSION_NAME", "TMPDIR")}
     # A kernel that was just killed may still hold a file of its folder.

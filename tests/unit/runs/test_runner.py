@@ -369,7 +369,7 @@ class TestPlaces:
         ("choose", "problem"),
         [
             (lambda path: ([], path.parent / "out"), "there is no notebook"),
-            (lambda path: ([path, path], path.parent / "out"), "given twice"),
+            (lambda path: ([path, path], path.parent / "out"), "named twice"),
             (lambda path: ([path], path.parent), "would replace"),
             (lambda path: ([path.with_name("none.ipynb")], path.parent / "out"), "cannot be read"),
         ],
