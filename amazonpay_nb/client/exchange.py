@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from amazonpay_nb.signing import Authorization, read_authorization
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 
 __all__ = ["Exchange", "Step"]
@@ -47,6 +48,22 @@ class Exchange:
         if self.status is None:
             return f"no answer: {self.error}" if self.error else "no answer"
         return f"{self.status} {self.outcome}".strip()
+
+    @property
+    def authorization(self) -> Authorization | None:
+        """The parts of the authorization header; a journal keeps the signature's length only."""
+        return read_authorization(self._lower_headers.get("authorization", ""))
+
+    @property
+    def signed_headers(self) -> dict[str, str]:
+        """The signed headers in their order and the authorization; nothing where the request was not signed."""
+        headers, signed = self._lower_headers, self.authorization
+        names = [*signed.signed_headers.lower().split(";"), "authorization"] if signed else []
+        return {name: headers[name] for name in names if name in headers}
+
+    @property
+    def _lower_headers(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
 
     @property
     def url(self) -> str:

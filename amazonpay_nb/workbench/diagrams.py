@@ -161,10 +161,8 @@ def _messages(entry: Exchange | Step) -> Iterator[Message]:
         yield Message(entry.source, entry.target, entry.text)
         return
     again = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
-    answer = "no answer:" if entry.status is None else str(entry.status)
     yield Message(SHOP_SERVER, AMAZON_PAY_API, f"{entry.method} {entry.path}{again}")
-    reply = f"{answer} {entry.outcome}".strip().removesuffix(":")
-    yield Message(AMAZON_PAY_API, SHOP_SERVER, reply, reply=True, failed=entry.failed)
+    yield Message(AMAZON_PAY_API, SHOP_SERVER, entry.answer, reply=True, failed=entry.failed)
 
 
 def _lifeline(name: str, x: int, box: int) -> dict[str, Any]:

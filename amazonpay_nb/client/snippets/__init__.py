@@ -18,7 +18,7 @@ import jinja2
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.signing import IDEMPOTENCY_KEY, Authorization, read_authorization
+from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
@@ -86,8 +86,8 @@ def call_of(exchange: Exchange, *, service: str = "") -> Call:
     Raises:
         ConfigurationError: The exchange was not signed, or has no operation of `spec.operations`.
     """
-    headers = _headers(exchange)
-    operation, signed = OPERATIONS.get(exchange.operation), _authorization(headers)
+    headers = {name.lower(): value for name, value in exchange.headers.items()}
+    operation, signed = OPERATIONS.get(exchange.operation), exchange.authorization
     if operation is None or signed is None:
         raise ConfigurationError("This exchange is not a signed call.", advice="Choose one that the client made.")
     pattern = _SEGMENT + re.escape(operation.path).replace(r"\{id\}", "(?P<id>[^/]+)") + "/?"
@@ -114,24 +114,7 @@ def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:
         advice = f"Choose one of {', '.join(LANGUAGES)}."
         raise ConfigurationError(f"language={language!r} does not exist.", advice=advice)
     call = call_of(exchange, service=service)
-    template = _TEMPLATES.get_template(f"{language}.jinja")
-    return template.render(exchange=exchange, call=call, signed_headers=_signed_headers(exchange, call))
-
-
-def _headers(exchange: Exchange) -> dict[str, str]:
-    return {name.lower(): value for name, value in exchange.headers.items()}
-
-
-def _authorization(headers: dict[str, str]) -> Authorization | None:
-    return read_authorization(headers.get("authorization", ""))
-
-
-def _signed_headers(exchange: Exchange, call: Call) -> list[tuple[str, str]]:
-    """Return the signed headers in their order, the signature, and what the caller added unsigned."""
-    headers = _headers(exchange)
-    signed = _authorization(headers)
-    names = [*(signed.signed_headers.lower().split(";") if signed else ()), "authorization", *call.headers]
-    return [(name, headers[name]) for name in dict.fromkeys(names) if name in headers]
+    return _TEMPLATES.get_template(f"{language}.jinja").render(exchange=exchange, call=call)
 
 
 def _without(body: dict[str, Any], names: list[str]) -> dict[str, Any]:

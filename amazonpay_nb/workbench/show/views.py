@@ -34,7 +34,6 @@ _TITLES: dict[type[Resource], str] = {
 }
 _PEOPLE = ("buyer", "shippingAddress", "billingAddress")
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
-_SIGNED_HEADERS = re.compile(r"SignedHeaders=([^,\s]+)")
 _FINGERPRINT = re.compile(r"(SHA256:)([A-Za-z0-9+/]{43})")
 
 
@@ -289,21 +288,14 @@ def _exchange(thing: Exchange) -> Iterator[Block]:
         (Name("x-amz-pay-request-id"), thing.request_id),
     ]
     yield facts("Exchange", rows)
-    if headers := _signed_headers(thing.headers):
-        yield Table("Signed headers", ("header", "value"), headers)
+    # What else travels (host and port, lengths, encodings) belongs to the connection and differs from run to run.
+    if headers := redact(thing.signed_headers):
+        pairs = tuple((Name(name), value) for name, value in headers.items())
+        yield Table("Signed headers", ("header", "value"), pairs)
     if thing.request is not None:
         yield Code("Request body", _pretty(thing.request))
     if thing.response is not None:
         yield Code("Answer", _pretty(thing.response))
-
-
-def _signed_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    # What else travels (host and port, lengths, encodings) belongs to the connection and differs from run to run.
-    given = {name.lower(): value for name, value in headers.items()}
-    signed = _SIGNED_HEADERS.search(given.get("authorization", ""))
-    names = (*signed[1].lower().split(";"), "authorization") if signed else ()
-    shown = {name: given[name] for name in names if name in given}
-    return tuple((Name(name), str(value)) for name, value in redact(shown).items())
 
 
 @_view.register(Mapping)
