@@ -175,6 +175,28 @@ class TestUpdating:
         answer = na.done("updateChargePermission", permission_id, recurringMetadata=frequency)
         assert answer["recurringMetadata"] == frequency | {"amount": None}
 
+    def test_an_update_is_kept(self, na: Shop) -> None:
+        """It is there when the permission is read again."""
+        permission_id = na.wallet()
+        answer = na.done("updateChargePermission", permission_id, merchantMetadata={"noteToBuyer": "Thank you"})
+        assert na.done("getChargePermission", permission_id) == answer
+
+    def test_a_refused_update_changes_nothing(self, na: Shop) -> None:
+        """What is Closed is as it was."""
+        permission_id = na.wallet(SET_UP | {"merchantMetadata": {"noteToBuyer": "Thank you"}})
+        before = na.done("closeChargePermission", permission_id)
+        na.call("updateChargePermission", permission_id, merchantMetadata={"noteToBuyer": "No"})
+        assert na.done("getChargePermission", permission_id) == before
+
+    def test_closing_twice_is_refused_by_that_name(self, na: Shop) -> None:
+        """Also where a simulation would have it closed by Amazon."""
+        permission_id = na.wallet()
+        na.done("closeChargePermission", permission_id)
+        for code in (None, "AmazonClosed"):
+            response = na.call("closeChargePermission", permission_id, code=code)
+            assert refusal(response) == (422, "InvalidChargePermissionStatus")
+            assert '"Close Charge Permission" is not possible' in response.json()["message"]
+
     @pytest.mark.parametrize(("sent", "shown"), [(3, "3"), ("3", "3"), ("0", "0"), ("three", None), (True, None)])
     def test_a_frequency_is_a_number_in_a_text(self, na: Shop, sent: object, shown: str | None) -> None:
         """Numbers are accepted as well."""

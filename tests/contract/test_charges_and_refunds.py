@@ -177,6 +177,12 @@ class TestCapturing:
         assert refusal(na.call("captureCharge", charge_id, captureAmount=amount)) == expected
         assert na.state("getCharge", charge_id) == "Authorized"
 
+    def test_the_state_is_judged_before_the_amount(self, na: Shop) -> None:
+        """What is captured says so, whatever the amount."""
+        charge_id = charge_in(na, "Captured")
+        for amount in (usd("14.01"), usd("14.00", "EUR")):
+            assert refusal(na.call("captureCharge", charge_id, captureAmount=amount)) == (422, "InvalidChargeStatus")
+
     @pytest.mark.parametrize(("code", "state"), [("HardDeclined", "NonChargeable"), ("SoftDeclined", "Chargeable")])
     def test_a_declined_capture_leaves_the_authorization(self, na: Shop, code: str, state: str) -> None:
         """It can be captured later; a hard decline says that the payment method is of no use for new charges."""
