@@ -6,7 +6,6 @@ to choose answers a few questions instead; the answers are rows as well.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -32,14 +31,15 @@ from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Part, View, choose
-from amazonpay_nb.workbench.show.blocks import Foreign
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.show import show
+from amazonpay_nb.workbench.show.blocks import Foreign, Table
 from amazonpay_nb.workbench.show.notes import annotated
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["COLORS", "Advice", "ButtonPanel", "PayloadField", "questions", "route"]
+__all__ = ["COLORS", "ButtonPanel", "questions", "route"]
 
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
 COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
@@ -52,17 +52,6 @@ _ARTICLE = "Coffee beans, 1 kg"
 
 
 # --- From a few questions to a flow -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What the answers lead to, for a table."""
-
-    flow: str
-    why: str
-    product_type: str
-    visits_to_amazon: int
-    notebook: str
 
 
 def questions(answers: Chosen) -> Iterator[Field]:
@@ -83,15 +72,6 @@ def route(answers: Chosen) -> Flow:
 
 
 # --- The panel --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadField:
-    """One field of the payload, with what it says."""
-
-    field: str
-    value: str
-    says: str
 
 
 class ButtonPanel(BenchPanel):
@@ -115,8 +95,9 @@ class ButtonPanel(BenchPanel):
         values = {name: str(value) for name, value in choose(fields, chosen).items()}
         flow = self.flow(values)
         why = "" if values["flow"] else route(values).why
-        advice = Advice(flow.title, why, values["product_type"], len(flow.stays), flow.notebook)
-        body: list[Any] = [Part([advice], title="The flow")]
+        head = ("flow", "why", "product type", "visits to Amazon", "notebook")
+        row = (flow.title, why, values["product_type"], str(len(flow.stays)), flow.notebook)
+        body: list[Any] = [Table("The flow", head, (row,))]
         problem = self._problem(flow, values)
         if not problem:
             body += self._pictures(self.payload(values), values)
@@ -181,14 +162,14 @@ class ButtonPanel(BenchPanel):
         return ""
 
     def _pictures(self, payload: Payload, values: Mapping[str, str]) -> Iterator[Any]:
-        rows = [PayloadField(field, _plain(value), says) for field, value, says in annotated(redact(payload))]
-        yield Part(rows, title="The payload, field by field")
+        rows = tuple((field, _plain(value), note) for field, value, note in annotated(redact(payload)))
+        yield Table("The payload, field by field", ("field", "value", "says"), rows)
         signed = sign_button(payload, self._wb.keys)
         text = string_to_sign(signed.payload_json, algorithm=signed.algorithm)
         if not self.live:  # the shop has another port in each run, so the payload another hash
             text = f"{signed.algorithm}\n(64 hexadecimal digits: the SHA-256 of the payload)"
-        yield Part(text, title="The string to sign")
-        yield Part(repr(signed), title="What checkout.js gets")
+        yield show(text, title="The string to sign")
+        yield show(repr(signed), title="What checkout.js gets")
         yield _picture(button_text(values["product_type"]), values)
 
     # --- What can be done ---------------------------------------------------------------------------------------------

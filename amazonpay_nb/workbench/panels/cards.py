@@ -1,7 +1,6 @@
 """A card for each kind of object: where it is in its life, what is missing, and what a merchant can do with it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +11,13 @@ from amazonpay_nb.spec.states import MACHINES, TIMERS
 from amazonpay_nb.workbench.diagrams import StateMap
 from amazonpay_nb.workbench.panels.calls import CallPanel
 from amazonpay_nb.workbench.panels.tabs import Panels
-from amazonpay_nb.workbench.panels.view import Chosen, Part, View
+from amazonpay_nb.workbench.panels.view import Chosen, View
+from amazonpay_nb.workbench.show.blocks import Table
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["Card", "Constraint", "cards"]
-
-
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """What a Checkout Session still needs before the buyer can pay."""
-
-    constraint_id: str
-    description: str
+__all__ = ["Card", "cards"]
 
 
 class Card(CallPanel):
@@ -63,8 +55,9 @@ class Card(CallPanel):
 
     def _constraints(self, thing: Resource) -> Iterator[Any]:
         if isinstance(thing, CheckoutSession) and not self.machine.is_final(thing.state):
-            rows = [Constraint(row["constraintId"], row.get("description", "")) for row in thing.constraints or ()]
-            yield Part(rows, title="Constraints") if rows else "No constraint is left."
+            rows = tuple((row["constraintId"], row.get("description", "")) for row in thing.constraints or ())
+            head = ("constraint id", "description")
+            yield Table("Constraints", head, rows) if rows else "No constraint is left."
 
 
 def cards(wb: "Workbench") -> Panels:

@@ -1,7 +1,6 @@
 """The payment desk: charge, capture, cancel, refund, close, and what became of the money."""
 
 from collections.abc import Coroutine, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,29 +17,17 @@ from amazonpay_nb.workbench.diagrams import Bar, Bars
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.calls import CHARGE, PERMISSION, REFUND, CallPanel, parameter
 from amazonpay_nb.workbench.panels.report import report_on_button
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Part, View
+from amazonpay_nb.workbench.panels.view import Action, Chosen, View
+from amazonpay_nb.workbench.show.blocks import Table
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["Desk", "Line"]
+__all__ = ["Desk"]
 
 _UPDATE = "Update the payment method"
 _KINDS = (PERMISSION, CHARGE, REFUND)
 ANOTHER_CARD = "4444"  # which a script takes on the Update page
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the ledger: what an exchange moved, and what is left then."""
-
-    operation: str
-    object: str
-    currency: str
-    authorized: str
-    captured: str
-    refunded: str
-    balance: str
 
 
 class Desk(CallPanel):
@@ -138,5 +125,6 @@ def _money(exchanges: Sequence[Exchange]) -> Iterator[Any]:
         words = {name: f"{format_amount(amount, currency)} {currency}" for name, amount in sums.items()}
         full = max(sums.values())
         yield Bars("Where the money is", [Bar(name, amount, full, words[name]) for name, amount in sums.items()])
-    lines = [Line(*row) for row in ledger(exchanges).itertuples(index=False, name=None)]
-    yield Part(lines, title="Ledger") if lines else "No money has moved yet."
+    lines = ledger(exchanges)
+    rows = tuple(lines.itertuples(index=False, name=None))
+    yield Table("Ledger", tuple(lines.columns), rows, grouped=True) if rows else "No money has moved yet."

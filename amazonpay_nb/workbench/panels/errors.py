@@ -2,28 +2,20 @@
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic.alias_generators import to_snake
 
 from amazonpay_nb.client.client import AmazonPayClient
+from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused, TransportError, api_error
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.reasons import REASONS, Retry, retry_advice
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.view import Chosen, Fact, Field, Option, Part, View, choose
+from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.show.blocks import Table, facts
 
-__all__ = ["ErrorPanel", "NextCall", "explain", "next_calls"]
-
-
-@dataclass(frozen=True, slots=True)
-class NextCall:
-    """A call that the advice names."""
-
-    call: str
-    request: str
-    with_the_client: str
+__all__ = ["ErrorPanel", "explain", "next_calls"]
 
 
 class ErrorPanel(Panel):
@@ -69,11 +61,11 @@ def explain(error: BaseException) -> Iterator[Any]:
     """Yield what to show of an error: the headline, the explanation, and the calls that come next."""
     if not isinstance(error, AmazonPayError):
         rows = [
-            Fact("what happened", str(error)),
-            Fact("what it means", "This error does not come from Amazon Pay: a library or your own code raised it."),
-            Fact("next step", "Read the last lines of the traceback: they name the place."),
+            ("what happened", str(redact(str(error)))),
+            ("what it means", "This error does not come from Amazon Pay: a library or your own code raised it."),
+            ("next step", "Read the last lines of the traceback: they name the place."),
         ]
-        yield Part(rows, title=type(error).__name__)
+        yield facts(type(error).__name__, rows)
         return
     advice = retry_advice(Retry.SAME_KEY if isinstance(error, TransportError) else Retry.CORRECTED)
     if isinstance(error, ApiError):
@@ -83,8 +75,9 @@ def explain(error: BaseException) -> Iterator[Any]:
     if isinstance(error, ApiError) and error.finding:
         yield f"The step of signing that probably went wrong: {error.finding}."
     if calls := next_calls(error):
-        rows_of_calls = [NextCall(row.title, f"{row.method} {row.path}", _in_python(row)) for row in calls]
-        yield Part(rows_of_calls, title="Calls that the next step names")
+        head = ("call", "request", "with the client")
+        lines = tuple((row.title, f"{row.method} {row.path}", _in_python(row)) for row in calls)
+        yield Table("Calls that the next step names", head, lines)
 
 
 def next_calls(error: AmazonPayError) -> tuple[Operation, ...]:

@@ -4,7 +4,6 @@ The private key is read and written, and never shown: neither here nor in what a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ from amazonpay_nb.errors import ApiError, ConfigurationError, NotFoundError
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import Finding, MerchantKeys
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Part, View
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, View
+from amazonpay_nb.workbench.show import Shown, show
+from amazonpay_nb.workbench.show.blocks import Table
 
-__all__ = ["DEFAULT_FILE", "KeyPanel", "KeyPart"]
+__all__ = ["DEFAULT_FILE", "KeyPanel"]
 
 # Where a new pair is written when no name is given; the same as for `amazonpay-nb keys new`.
 DEFAULT_FILE = "amazon-pay-private-key.pem"
@@ -39,15 +40,6 @@ _FIELDS = (
 _SOURCE = tuple(field.name for field in _FIELDS)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPart:
-    """One part of a key pair, and how far it travels."""
-
-    part: str
-    goes: str
-    here: str
-
-
 class KeyPanel(BenchPanel):
     """The key pair of a workbench, and what can be done with it.  A refused action leaves the pair as it was."""
 
@@ -63,27 +55,29 @@ class KeyPanel(BenchPanel):
 
     def view(self, chosen: Chosen) -> View:
         """Return what is known of the pair, and what can be done with it."""
-        body: list[Any] = [Part(self.parts, title="What is uploaded, what travels, what never leaves")]
+        body: list[Any] = [self.parts]
         if self.keys:
             # A script's output is committed, and has to repeat: it names no new key.
             reveal = self._wb.buyer == "you"
             findings = self._findings(self.keys)
-            body += [Part(self.keys, reveal=reveal), Part([tuple(row) for row in findings], reveal=reveal)]
+            body += [show(self.keys, reveal=reveal), show([tuple(row) for row in findings], reveal=reveal)]
         return View("Merchant keys", body, _FIELDS, tuple(self._actions(chosen)))
 
     @property
-    def parts(self) -> list[KeyPart]:
+    def parts(self) -> Shown:
         """What is uploaded, what travels, and what never leaves."""
         key_id = self.keys.public_key_id if self.keys else ""
         uploaded = "its id is known" if key_id else _UPLOAD if self.keys else "none"
         if self.keys and self._wb.emulator:
             uploaded = "registered with the emulator"
-        return [
-            KeyPart("private key", "never leaves this machine; whoever has it can take money", self._private),
-            KeyPart("public key", "is uploaded to Amazon; anybody may read it", uploaded),
-            KeyPart("public key id", "travels with each request and each button", key_id or "none yet"),
-            KeyPart("signature", "travels in place of the private key, a new one each time", "made when it is needed"),
-        ]
+        rows = (
+            ("private key", "never leaves this machine; whoever has it can take money", self._private),
+            ("public key", "is uploaded to Amazon; anybody may read it", uploaded),
+            ("public key id", "travels with each request and each button", key_id or "none yet"),
+            ("signature", "travels in place of the private key, a new one each time", "made when it is needed"),
+        )
+        title = "What is uploaded, what travels, what never leaves"
+        return Shown([Table(title, ("part", "goes", "here"), rows)])
 
     @property
     def _private(self) -> str:
@@ -107,7 +101,7 @@ class KeyPanel(BenchPanel):
 
     # --- What can be done ---------------------------------------------------------------------------------------------
 
-    def create(self, private_key_file: str, passphrase: str) -> list[KeyPart]:
+    def create(self, private_key_file: str, passphrase: str) -> Shown:
         """Make a pair, write both halves, and sign with it from now on.
 
         Args:
@@ -127,7 +121,7 @@ class KeyPanel(BenchPanel):
         self._wb.use_keys(made, path)
         return self.parts
 
-    def load(self, private_key_file: str, private_key: str, public_key_id: str, passphrase: str) -> list[KeyPart]:
+    def load(self, private_key_file: str, private_key: str, public_key_id: str, passphrase: str) -> Shown:
         """Read a pair from a file or from the PEM itself, and sign with it from now on.
 
         Raises:

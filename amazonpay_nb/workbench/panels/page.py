@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -18,12 +17,13 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.report import button_config_of, report_on_button
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Fact, Part, View
+from amazonpay_nb.workbench.panels.view import Action, Chosen, View
+from amazonpay_nb.workbench.show.blocks import Table, facts
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["ARRIVALS", "PagePanel", "PageStep"]
+__all__ = ["ARRIVALS", "PagePanel"]
 
 # How often the panel looks where the buyer is; between two looks it waits for the way back.
 GLANCE_SECONDS = 0.5
@@ -36,15 +36,6 @@ ARRIVALS = {
     "signed-in": ("The buyer has signed in.", "Complete Checkout Session"),
 }
 _AHEAD, _HERE, _BEHIND = "ahead", "● here", "behind"
-
-
-@dataclass(frozen=True, slots=True)
-class PageStep:
-    """One page on the way, and whether the buyer has got there."""
-
-    page: str
-    whose: str
-    buyer: str
 
 
 class PagePanel(BenchPanel):
@@ -95,9 +86,10 @@ class PagePanel(BenchPanel):
         """Return the stage, the pages on the way, and what the redirect brought."""
         body: list[Any] = [self.stage]
         if self.page is not None:
-            body.append(Part(list(self.steps()), title="The way, as far as its pages apply"))
+            head = ("page", "whose", "buyer")
+            body.append(Table("The way, as far as its pages apply", head, tuple(self.steps())))
             if self.arrival:
-                body.append(Part(list(self.facts(self.arrival)), title="What the redirect brought"))
+                body.append(facts("What the redirect brought", list(self.facts(self.arrival))))
                 body.append(report_on_button(self.page))
         return View("Amazon's pages", body, (), tuple(self._actions()), self.page)
 
@@ -108,29 +100,29 @@ class PagePanel(BenchPanel):
         why = "Waits as long again; the page stays as it is." if self.late else "Nobody is late."
         yield Action("wait", "Go on waiting", self.wait, self.late and not self.arrival, why)
 
-    def steps(self) -> Iterator[PageStep]:
+    def steps(self) -> Iterator[tuple[str, str, str]]:
         """Yield the pages of the stay in order, with the place of the buyer as far as it is known."""
         pages = list(self._flow.stays[self._at.get("visit", 0)])
         at = self._at.get("page")
         # A page that the flow's own list does not name is a way back to a choice.
         place = len(pages) if self.arrival else pages.index(at) if at in pages else -1
-        yield PageStep("the page with the button", "the shop", _BEHIND if place >= 0 else _HERE)
+        yield ("the page with the button", "the shop", _BEHIND if place >= 0 else _HERE)
         for number, name in enumerate(pages):
             passed = _BEHIND if number < place else _AHEAD
-            yield PageStep(PAGES[name], "Amazon", _HERE if number == place else passed)
-        yield PageStep("the return address", "the shop", _HERE if self.arrival else _AHEAD)
+            yield (PAGES[name], "Amazon", _HERE if number == place else passed)
+        yield ("the return address", "the shop", _HERE if self.arrival else _AHEAD)
 
-    def facts(self, arrival: Arrival) -> Iterator[Fact]:
+    def facts(self, arrival: Arrival) -> Iterator[tuple[str, str]]:
         """Yield what the address of an arrival says, and what to do about it."""
         meaning, next_call = ARRIVALS[arrival.kind]
         token = arrival.buyer_token
-        yield Fact("address", f"the {arrival.kind} address")
+        yield ("address", f"the {arrival.kind} address")
         if arrival.checkout_session_id or token:
             # A token opens the buyer's data, so only its length is shown.
-            yield Fact(self._flow.returns_with, arrival.checkout_session_id or f"({len(token)} characters)")
-        yield Fact("what it means", meaning)
-        yield Fact("what it proves", "Nothing: anybody can open an address. The next call is the proof.")
-        yield Fact("next call", "Get Buyer" if token else next_call)
+            yield (self._flow.returns_with, arrival.checkout_session_id or f"({len(token)} characters)")
+        yield ("what it means", meaning)
+        yield ("what it proves", "Nothing: anybody can open an address. The next call is the proof.")
+        yield ("next call", "Get Buyer" if token else next_call)
 
     @property
     def _flow(self) -> Flow:

@@ -26,7 +26,6 @@ from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.panels.report import newest_states, report_on
 from amazonpay_nb.workbench.panels.static import render, static
 from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act
-from amazonpay_nb.workbench.show import show
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
@@ -177,7 +176,7 @@ class BenchPanel(Panel):
 
 def _answer(outcome: Any, role: str) -> str:
     # A role makes a screen reader say what has appeared.
-    return f'<div role="{role}">{show(outcome).html}</div>'
+    return f'<div role="{role}">{render([outcome]).html}</div>'
 
 
 def _follow(watched: "weakref.ref[Panel]", journal: Journal) -> None:

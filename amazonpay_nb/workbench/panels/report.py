@@ -14,7 +14,7 @@ from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Kind
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.spec.states import CHECKOUT_SESSION, MACHINES
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.panels.view import Fact, Part
+from amazonpay_nb.workbench.show.blocks import Table, facts
 
 __all__ = [
     "NOTHING_SENT", "answer_of", "button_config_of", "newest_states", "report_on", "report_on_button", "signature_of",
@@ -47,11 +47,11 @@ def report_on(exchanges: Sequence[Exchange], states: States) -> Iterator[Any]:
         yield NOTHING_SENT
     for number, exchange in enumerate(exchanges):
         rows = [
-            Fact("signature", verdict_on(exchange)),
-            Fact("idempotency key", _key(exchange, exchanges[:number])),
-            Fact("state rule", "\n".join(_rules(exchange, states))),
+            ("signature", verdict_on(exchange)),
+            ("idempotency key", _key(exchange, exchanges[:number])),
+            ("state rule", "\n".join(_rules(exchange, states))),
         ]
-        yield Part(rows, title=f"Sent: {exchange.method} {exchange.path} → {answer_of(exchange)}")
+        yield facts(f"Sent: {exchange.method} {exchange.path} → {answer_of(exchange)}", rows)
         kind = _answered(exchange)
         if kind and exchange.response and not exchange.failed:
             states = states | {str(exchange.response.get(kind.id_field)): exchange.outcome}
@@ -63,7 +63,7 @@ def button_config_of(page: HostedPage) -> Mapping[str, Any]:
     return page.attempt.button[1]
 
 
-def report_on_button(page: HostedPage) -> Part:
+def report_on_button(page: HostedPage) -> Table:
     """Return the same for what the buyer's browser posts when the button is pressed: the payload that you signed."""
     config = button_config_of(page)
     signed = config.get("createCheckoutSessionConfig")
@@ -71,11 +71,11 @@ def report_on_button(page: HostedPage) -> Part:
     if not signed:
         signed, rule = config["signInConfig"], "None: a sign-in is not an object of the API."
     rows = [
-        Fact("signature", _fits(signed["publicKeyId"], "payload")),
-        Fact("idempotency key", "None: each press of the button is a visit of its own."),
-        Fact("state rule", rule),
+        ("signature", _fits(signed["publicKeyId"], "payload")),
+        ("idempotency key", "None: each press of the button is a visit of its own."),
+        ("state rule", rule),
     ]
-    return Part(rows, title="Sent by the buyer's browser: POST /checkout/initiate, with the payload that you signed")
+    return facts("Sent by the buyer's browser: POST /checkout/initiate, with the payload that you signed", rows)
 
 
 # --- The signature, and the idempotency key ---------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from amazonpay_nb.signing import (
 from amazonpay_nb.signing.keys import MerchantKeys, generate
 from amazonpay_nb.signing.mistakes import in_request
 from amazonpay_nb.signing.steps import HASH, PSS
-from amazonpay_nb.workbench.panels.view import Fact, Part
+from amazonpay_nb.workbench.show.blocks import Block, Code, Prose, facts
 
 __all__ = ["SLIPS", "Attempt", "Diagnosis", "Slip", "diagnose"]
 
@@ -102,10 +102,16 @@ class Diagnosis:
     mismatch: SignatureMismatch | None
     differs: bool
 
-    def parts(self) -> Iterator[Part]:
-        """Yield what to show: the verdict, and both canonical requests with their differences marked."""
+    def blocks(self, form: Callable[[str], str]) -> Iterator[Block]:
+        """Yield what to show: the verdict, and both canonical requests with their differences marked.
+
+        Args:
+            form: Makes a text that is the same in every run, where that is wanted.
+        """
         if not self.differs:
-            yield Part(f"“{self.slip.label}” changes nothing in this request; choose another request, or another slip.")
+            yield Prose(
+                f"“{self.slip.label}” changes nothing in this request; choose another request, or another slip."
+            )
             return
         signed, received = canonical_request(*self.attempt.signed), canonical_request(*self.attempt.arrives)
         same = signed == received
@@ -116,10 +122,10 @@ class Diagnosis:
             where = "after the canonical request, which is right" if same else "in the lines marked − and +"
             rows.append(("verdict", "✗ the request is refused"))
             rows.append(("step that breaks", f"{self.mismatch.finding}: {where}"))
-            rows.append(("explanation", self.mismatch.explanation))
-        yield Part([Fact(*row) for row in rows], title="Signature doctor")
+            rows.append(("explanation", form(self.mismatch.explanation)))
+        yield facts("Signature doctor", rows)
         what = "the same on both sides" if same else "− you signed, + Amazon makes of what arrives"
-        yield Part(received if same else _compared(signed, received), title=f"Canonical request: {what}")
+        yield Code(f"Canonical request: {what}", form(received if same else _compared(signed, received)))
 
 
 def diagnose(request: RequestParts, keys: MerchantKeys, slip: str) -> Diagnosis:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from amazonpay_nb.workbench.panels.view import Action, Field, Part, View
+from amazonpay_nb.workbench.panels.view import Action, Field, View
 from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import Block, Name, Prose, Table
 
@@ -16,9 +16,9 @@ def render(body: Iterable[Any]) -> Shown:
 
 
 def _blocks(thing: Any) -> Sequence[Block]:
-    if isinstance(thing, Part):
-        return show(thing.thing, title=thing.title, reveal=thing.reveal).blocks
-    return [thing] if isinstance(thing, Block) else show(thing).blocks
+    if isinstance(thing, Block):
+        return [thing]
+    return (thing if isinstance(thing, Shown) else show(thing)).blocks
 
 
 def static(view: View, report: Iterable[Any] = ()) -> Shown:

@@ -13,7 +13,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import check_names
 
-__all__ = ["Action", "Chosen", "Fact", "Field", "Option", "Part", "Value", "View", "act", "choose"]
+__all__ = ["Action", "Chosen", "Field", "Option", "Value", "View", "act", "choose"]
 
 Value = str | bool
 Chosen = Mapping[str, Value]
@@ -134,28 +134,11 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """A row of a table that says one thing after the other."""
-
-    what: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Something to show that needs more than itself: the further arguments of `show`."""
-
-    thing: Any
-    title: str = ""
-    reveal: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class View:
     """What a panel looks like now.
 
     Attributes:
-        body: What `show` takes, a `Part` of it, or a block, from top to bottom; read once, by whoever shows it.
+        body: Blocks, or what `show` takes or returns, from top to bottom; read once, by whoever shows it.
         page: A page of the shop to play the buyer on, or None.
     """
 

@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.snippets import LANGUAGES, snippet
@@ -16,13 +16,15 @@ from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.report import answer_of, signature_of, verdict_on
 from amazonpay_nb.workbench.panels.slips import SLIPS, diagnose
-from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, Part, View, choose
+from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.parameters import check_names
+from amazonpay_nb.workbench.show import show
+from amazonpay_nb.workbench.show.blocks import Block, Code, Prose, Table
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["LAST", "LOOKS", "Entry", "Line", "WirePanel", "request_of"]
+__all__ = ["LAST", "LOOKS", "WirePanel", "request_of"]
 
 _NOTHING = "Nothing has been sent yet: run a cell that calls Amazon Pay, and look again."
 _HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
@@ -44,24 +46,6 @@ LOOKS = {
     "signing": "Signing, step by step",
     "doctor": "Signature doctor",
 } | {name: language.title for name, language in LANGUAGES.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An exchange in the list of all."""
-
-    number: str
-    operation: str
-    request: str
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Lines of the canonical request."""
-
-    line: str
-    what_it_is: str
 
 
 class WirePanel(BenchPanel):
@@ -91,13 +75,14 @@ class WirePanel(BenchPanel):
         options = self._fields(exchanges)
         values = {name: str(value) for name, value in choose(options, chosen).items()}
         exchange = exchanges[-1 if values["exchange"] == LAST else int(values["exchange"]) - 1]
-        rows = [
-            Entry(f"{'● ' if e is exchange else ''}{number}", e.operation, f"{e.method} {e.path}", answer_of(e))
+        rows = tuple(
+            (f"{'● ' if e is exchange else ''}{number}", e.operation, f"{e.method} {e.path}", answer_of(e))
             for number, e in enumerate(exchanges, start=1)
+        )
+        body = [
+            Table("Every exchange of this run", ("number", "operation", "request", "answer"), rows),
+            *self._look(exchange, values["show"], values["slip"]),
         ]
-        parts = [Part(rows, title="Every exchange of this run"), *self._look(exchange, values["show"], values["slip"])]
-        # What nobody clicks is committed, so it repeats from run to run.
-        body = parts if self.live else [_repeatable(part) for part in parts]
         return View("Wire inspector", body, options if values["show"] == "doctor" else options[:2])
 
     def _fields(self, exchanges: tuple[Exchange, ...]) -> tuple[Field, ...]:
@@ -112,22 +97,33 @@ class WirePanel(BenchPanel):
             Field("slip", at_first["slip"], "Change one thing", help="What the doctor does wrong.", options=slips),
         )
 
-    def _look(self, exchange: Exchange, what: str, slip: str) -> Iterator[Part]:
+    def _look(self, exchange: Exchange, what: str, slip: str) -> Iterator[Block]:
         if what == "exchange":
-            yield Part(exchange)
+            headers = {name: self._repeatable(value) for name, value in exchange.headers.items()}
+            yield from show(replace(exchange, headers=headers)).blocks
         elif not signature_of(exchange):
-            yield Part("This exchange carries no signature, so there is nothing more to see.")
+            yield Prose("This exchange carries no signature, so there is nothing more to see.")
         elif what == "signing":
-            yield from _signing_steps(exchange)
+            yield from _signing_steps(exchange, self._repeatable)
         elif what == "doctor":
             try:
-                yield from diagnose(request_of(exchange), self._wb.keys, slip).parts()
+                diagnosis = diagnose(request_of(exchange), self._wb.keys, slip)
             except ConfigurationError as error:  # an exchange of another run, and no keys yet
-                yield Part(error)
+                yield from show(error).blocks
+            else:
+                yield from diagnosis.blocks(self._repeatable)
         else:
-            yield Part(snippet(what, exchange).rstrip("\n"), title=LANGUAGES[what].title)
+            yield Code(LANGUAGES[what].title, self._repeatable(snippet(what, exchange).rstrip("\n")))
             if note := _EVIDENCE.get(LANGUAGES[what].evidence):
-                yield Part(note)
+                yield Prose(note)
+
+    def _repeatable(self, text: str) -> str:
+        # What nobody clicks is committed, so it repeats from run to run: it shows the form of what differs.
+        if not self.live:
+            text = without_port(text)
+            for pattern, form in _FORMS:
+                text = pattern.sub(form, text)
+        return text
 
 
 def request_of(exchange: Exchange) -> RequestParts:
@@ -146,7 +142,7 @@ def request_of(exchange: Exchange) -> RequestParts:
     return RequestParts(exchange.method, exchange.path, "", headers, signed.signed_headers, body)
 
 
-def _signing_steps(exchange: Exchange) -> Iterator[Part]:
+def _signing_steps(exchange: Exchange, form: Callable[[str], str]) -> Iterator[Block]:
     """Yield the documented steps that led to the signature of an exchange.
 
     Spec: "Signing requests".
@@ -157,48 +153,24 @@ def _signing_steps(exchange: Exchange) -> Iterator[Part]:
     hidden = _MASKED.search(request.body.decode()) or _MASKED.search(request.path)
     if hidden:
         canonical = "\n".join([*canonical.split("\n")[:-1], _HIDDEN])
-    yield Part(canonical, title="Step 1: the canonical request")
-    yield Part(list(_lines(canonical, request)), title="Its lines")
+    yield Code("Step 1: the canonical request", form(canonical))
+    yield Table("Its lines", ("line", "what it is"), tuple(_lines(canonical, request)))
     text = f"{signed.algorithm}\n{_HIDDEN}" if hidden else string_to_sign(canonical, algorithm=signed.algorithm)
-    yield Part(text, title="Step 2: the string to sign is the algorithm's name and the hash of the canonical request")
+    yield Code("Step 2: the string to sign, the algorithm's name and the hash of the canonical request", form(text))
     salt = Algorithm(signed.algorithm).salt_length
     scheme = f"RSASSA-PSS with SHA-256 and a salt of {salt} bytes, by your private key, in base64: {signed.signature}."
-    yield Part(scheme, title="Step 3: the signature")
-    yield Part(str(signed), title="Step 4: the authorization header")
-    yield Part(f"{verdict_on(exchange)} The answer was {answer_of(exchange)}.", title="Why it was accepted, or not")
+    yield Prose(scheme, "Step 3: the signature")
+    yield Prose(form(str(signed)), "Step 4: the authorization header")
+    yield Prose(f"{verdict_on(exchange)} The answer was {answer_of(exchange)}.", "Why it was accepted, or not")
 
 
-def _lines(canonical: str, request: RequestParts) -> Iterator[Line]:
+def _lines(canonical: str, request: RequestParts) -> Iterator[tuple[str, str]]:
     last = canonical.count("\n") + 1
+    yield "1", "the method"
+    yield "2", "the path, as it is sent"
+    yield "3", "the query; an empty line where there is none"
+    yield f"4 to {last - 3}", "the signed headers: name in lower case, colon, value as it is sent"
+    yield f"{last - 2}", "an empty line ends the headers"
+    yield f"{last - 1}", "the names of the signed headers, as SignedHeaders lists them"
     size = f"the body's {len(request.body)} bytes" if request.body else "no body at all"
-    yield Line("1", "the method")
-    yield Line("2", "the path, as it is sent")
-    yield Line("3", "the query; an empty line where there is none")
-    yield Line(f"4 to {last - 3}", "the signed headers: name in lower case, colon, value as it is sent")
-    yield Line(f"{last - 2}", "an empty line ends the headers")
-    yield Line(f"{last - 1}", "the names of the signed headers, as SignedHeaders lists them")
-    yield Line(f"{last}", f"the SHA-256 hash of {size}")
-
-
-# --- The same in every run --------------------------------------------------------------------------------------------
-
-
-def _repeatable(part: Part) -> Part:
-    """Return a part that is the same in every run."""
-    thing: Any = part.thing
-    if isinstance(thing, str):
-        return replace(part, thing=_form(thing))
-    if isinstance(thing, Exchange):
-        headers = {name: _form(value) for name, value in thing.headers.items()}
-        return replace(part, thing=replace(thing, headers=headers))
-    if isinstance(thing, list):
-        rows = [type(row)(*(_form(getattr(row, field.name)) for field in fields(row))) for row in thing]
-        return replace(part, thing=rows)
-    return part
-
-
-def _form(text: str) -> str:
-    text = without_port(text)
-    for pattern, form in _FORMS:
-        text = pattern.sub(form, text)
-    return text
+    yield f"{last}", f"the SHA-256 hash of {size}"

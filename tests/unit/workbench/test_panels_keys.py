@@ -73,7 +73,7 @@ def possible(model: ButtonPanel, name: str, **chosen: str) -> list[str]:
 def test_a_created_pair_is_written_for_its_owner_and_signs_from_now_on(bare: Workbench) -> None:
     """The private key has mode 0600, its public half lies beside it, and Amazon Pay accepts what it signs."""
     model = KeyPanel(bare)
-    model.act("create", private_key_file="mine.pem")
+    assert "mine.pem, mode 0600" in model.act("create", private_key_file="mine.pem").html
     assert oct(Path("mine.pem").stat().st_mode)[-3:] == "600"
     assert Path("mine.pem.pub").read_text() == bare.keys.public_pem
     assert [ok for ok, _ in model.act("ask_amazon")] == [True]
@@ -306,7 +306,7 @@ def stays(wb: Workbench) -> list[tuple[str, str, str]]:
 
 
 def steps(model: PagePanel) -> dict[str, str]:
-    return {step.page: step.buyer for step in model.steps()}
+    return {page: buyer for page, _, buyer in model.steps()}
 
 
 @pytest.fixture
@@ -329,7 +329,7 @@ def test_a_stay_is_followed_from_the_shop_to_the_return(bare: Workbench, model: 
     assert seen[-1] == "The buyer is back. Amazon's pages are done."
     assert asyncio.run(model.page.returned()) == model.arrival
     assert [text for _, _, text in stays(bare)].count("back at the result address") == 1
-    brought = {row.what: row.value for row in model.facts(model.page.arrival.result())}
+    brought = dict(model.facts(model.page.arrival.result()))
     assert brought["amazonCheckoutSessionId"] == model.page.arrival.result().checkout_session_id
     assert brought["next call"] == "Complete Checkout Session"
     assert steps(model)["the return address"] == "● here"
@@ -417,7 +417,7 @@ def test_a_buyer_who_cancels_brings_nothing(model: PagePanel) -> None:
     model.page.attempt.arrive(Arrival("cancel", ""))
     assert "without agreeing" in model.stage
     assert model.arrival
-    assert [row.value for row in model.facts(model.arrival)][-1] == "none: nothing was saved"
+    assert [value for _, value in model.facts(model.arrival)][-1] == "none: nothing was saved"
 
 
 HUB = {"JUPYTERHUB_SERVICE_PREFIX": "/user/ann/"}

@@ -20,7 +20,7 @@ from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.report import NOTHING_SENT, report_on
-from amazonpay_nb.workbench.panels.view import Part
+from amazonpay_nb.workbench.show.blocks import Table
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -40,14 +40,14 @@ def wb() -> Iterator[Workbench]:
 def checks_of(wb: Workbench, number: int = -1) -> dict[str, str]:
     """What the report on the whole run says of one exchange."""
     part = list(report_on(wb.journal.exchanges, {}))[number]
-    return {row.what: row.value for row in part.thing}
+    return dict(part.rows)
 
 
 def test_a_charge_says_key_signature_and_the_rows_by_which_it_was_answered(wb: Workbench) -> None:
     """The wallet's row, the merchant's row of the charge, and Amazon's into the answered state; as text and HTML."""
     panel = Desk(wb)
     panel.act("create_charge")
-    assert [part.title.split(" → ")[1] for part in panel.report] == ["200 Chargeable", "201 Captured"]
+    assert [part.caption.split(" → ")[1] for part in panel.report] == ["200 Chargeable", "201 Captured"]
     rows = checks_of(wb)
     assert rows["signature"].startswith(f"✓ It fits the public key of {wb.keys.public_key_id}")
     assert rows["idempotency key"] == f"✓ {wb.journal.exchanges[-1].idempotency_key} is new, so Amazon does the work."
@@ -154,8 +154,8 @@ def test_every_operation_can_be_explained(row: Operation) -> None:
             Exchange(NOON, row.name, row.method, path, status, request={}, response=body, error="ReadError")
         )
         (part,) = report_on([kept], {})
-        assert isinstance(part, Part)
-        assert all(check.value for check in part.thing)
+        assert isinstance(part, Table)
+        assert all(result for _, result in part.rows)
 
 
 def test_a_panel_that_sent_nothing_says_so(wb: Workbench, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_panel_that_sent_nothing_says_so(wb: Workbench, tmp_path: Path) -> Non
     panel.act("create", private_key_file=str(tmp_path / "mine.pem"))
     assert panel.report == (NOTHING_SENT,)
     panel.act("ask_amazon")
-    assert "→ 404" in panel.report[0].title
+    assert "→ 404" in panel.report[0].caption
 
 
 def test_the_page_says_why_the_button_was_accepted(wb: Workbench) -> None:

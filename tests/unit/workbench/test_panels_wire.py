@@ -80,8 +80,8 @@ def test_every_exchange_is_listed_and_the_latest_is_open(wb: Workbench) -> None:
     """With its answer; the one that is open is marked."""
     view = WirePanel(reading(wb)).view({})
     [listed, *_] = view.body
-    assert [row.number for row in listed.thing] == ["1", "2", "● 3"]
-    assert [row.answer for row in listed.thing] == ["200 Completed", "201 Authorized", "422 SoftDeclined"]
+    assert [number for number, *_ in listed.rows] == ["1", "2", "● 3"]
+    assert [answer for *_, answer in listed.rows] == ["200 Completed", "201 Authorized", "422 SoftDeclined"]
     assert [field.name for field in view.fields] == ["exchange", "show"]
 
 
