@@ -1,4 +1,4 @@
-"""The shop's own customers: an account is found by the buyer's id at Amazon, or made."""
+"""The shop's own customer accounts, one for each buyer id at Amazon."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ class Account:
     """A customer of the shop.
 
     Attributes:
-        number: The shop's own, from 1.
-        buyer_id: Who it is at Amazon; the same at each visit to this merchant.  Not shown, like the rest of the person.
-        name: As Amazon said it last; "" where no scope asked for it.
-        email: The same.  It can change, and another account may have it already: never look for an account by it.
-        saved_wallet: The Charge Permission that the next order is charged on, or "".
+        number: The shop's own number, from 1.
+        buyer_id: Amazon's id of the buyer, always the same at this merchant.  Hidden, like all personal data here.
+        name: As last answered by Amazon; "" if no scope asked for it.
+        email: Likewise.  It can change, and two accounts may share it, so never identify an account by it.
+        saved_wallet: The Charge Permission for the next order, or "".
     """
 
     number: int
@@ -27,7 +27,7 @@ class Account:
 
 
 class Accounts:
-    """The account book.  A real shop keeps it in a database, with a unique index on the buyer's id."""
+    """All accounts.  A real shop keeps them in a database, with a unique index on the buyer id."""
 
     def __init__(self) -> None:
         self._by_buyer_id: dict[str, Account] = {}
@@ -39,11 +39,11 @@ class Accounts:
         return iter(self._by_buyer_id.values())
 
     def sign_in(self, buyer: Mapping[str, Any], *, saved_wallet: str | None = None) -> Account:
-        """Return the account of a buyer, made at the first visit and brought up to date at each.
+        """Return the account of a buyer, opened at the first sign-in and updated at each.
 
         Args:
-            buyer: As Complete Checkout Session or Get Buyer has answered; what is null leaves the account as it is.
-            saved_wallet: The new Charge Permission, where one was set up; it takes the place of the old one.
+            buyer: As Complete Checkout Session or Get Buyer answers; a null field leaves the account unchanged.
+            saved_wallet: A new Charge Permission, which replaces the old one.
         """
         new = Account(len(self) + 1, buyer["buyerId"])
         account = self._by_buyer_id.setdefault(new.buyer_id, new)

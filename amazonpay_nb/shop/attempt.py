@@ -1,4 +1,4 @@
-"""One attempt of a buyer to use Amazon Pay, as the shop sees it: where it starts, and each arrival back."""
+"""One attempt of a buyer to use Amazon Pay, as the shop sees it: where it starts, and each return."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from amazonpay_nb.shop.cart import Cart
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 
-__all__ = ["BUYER_TOKEN", "Arrival", "Attempt", "Review", "arrived"]
+__all__ = ["BUYER_TOKEN", "Arrival", "Attempt", "Review"]
 
-# What plain Amazon Sign-in adds to the return address.
+# The parameter that plain Amazon Sign-in adds to the return address.
 BUYER_TOKEN = "buyerToken"  # noqa: S105 (a name)
-# Amazon's pages print two more spellings of the parameter, and differ in capitals.
+# Amazon's pages use two more spellings of the parameter, which differ in capitals.
 _SESSION_PARAMETERS = (RETURN_PARAMETER.lower(), "checkoutsessionid")
-# How often a wait looks up.  Not one long sleep: a kernel notices its stop button only when the event loop turns.
+# Seconds between two looks of a wait: a kernel notices its stop button only when the event loop turns.
 GLANCE_SECONDS = 0.1
 _STREET = (("addressLine1",), ("addressLine2",), ("addressLine3",))
-# How an address is written, line by line, where the town does not come before the postal code.
+# The lines of an address in countries that write the postal code before the town.
 _TOWN_LAST = (("name",), *_STREET, ("postalCode", "city", "stateOrRegion"), ("countryCode",))
 _LAYOUTS = {
     **dict.fromkeys(("AT", "DE", "ES", "FR", "IT"), _TOWN_LAST),
@@ -31,24 +31,24 @@ _LAYOUT = (("name",), *_STREET, ("city", "county", "district", "stateOrRegion", 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The buyer's browser is back at the shop.  This alone proves nothing: only Complete Checkout Session does.
+    """The buyer's return to the shop.  It proves nothing by itself; Complete Checkout Session does.
 
     Attributes:
         kind: ``result``, ``review``, ``ordered``, ``cancel`` or ``signed-in``.
-        checkout_session_id: What Amazon added to the address, or "".
-        buyer_token: The same after plain Amazon Sign-in, for Get Buyer; not shown, since it opens the buyer's data.
+        checkout_session_id: As Amazon added it to the address, or "".
+        buyer_token: As Amazon added it after plain Amazon Sign-in, for Get Buyer; hidden, since it opens buyer data.
     """
 
     kind: str
     checkout_session_id: str
     buyer_token: str = field(default="", repr=False)
 
-
-def arrived(kind: str, query: Mapping[str, str]) -> Arrival:
-    """Read an arrival from the query of a return address."""
-    lower = {name.lower(): value for name, value in query.items()}
-    session_id = next((lower[name] for name in _SESSION_PARAMETERS if name in lower), "")
-    return Arrival(kind, session_id, query.get(BUYER_TOKEN, ""))
+    @classmethod
+    def read(cls, kind: str, query: Mapping[str, str]) -> Self:
+        """Read an arrival from the query of a return address."""
+        lower = {name.lower(): value for name, value in query.items()}
+        session_id = next((lower[name] for name in _SESSION_PARAMETERS if name in lower), "")
+        return cls(kind, session_id, query.get(BUYER_TOKEN, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Review:
 
     Attributes:
         address: Lines of the shipping address; none where nothing is shipped.
-        redirect_url: Where the order is paid, or "" while Amazon Pay still has to be told something.
-        left: What that is: the constraints of the Checkout Session.
+        redirect_url: Where the order is paid, or "" while the Checkout Session has constraints.
+        left: Ids of those constraints.
     """
 
     session_id: str
@@ -69,10 +69,10 @@ class Review:
 
     @classmethod
     def of(cls, session: CheckoutSession) -> Self:
-        """Take from an Open session what a buyer needs to see."""
-        given = session.shipping_address or {}
-        layout = _LAYOUTS.get(given.get("countryCode", ""), _LAYOUT)
-        lines = (" ".join(given[name] for name in names if given.get(name)) for names in layout)
+        """Return what a buyer needs to see of an Open session."""
+        address = session.shipping_address or {}
+        layout = _LAYOUTS.get(address.get("countryCode", ""), _LAYOUT)
+        lines = (" ".join(address[name] for name in names if address.get(name)) for names in layout)
         method = (session.payment_preferences or [None])[0] or {}
         return cls(
             session.checkout_session_id,
@@ -84,20 +84,20 @@ class Review:
 
     @property
     def changes(self) -> tuple[dict[str, str], ...]:
-        """The second arguments of ``amazon.Pay.bindChangeAction``: an address that is not there cannot be changed."""
+        """The second arguments of ``amazon.Pay.bindChangeAction``, one for each thing that can change."""
         actions = ("changeAddress", "changePayment") if self.address else ("changePayment",)
         return tuple({RETURN_PARAMETER: self.session_id, "changeAction": action} for action in actions)
 
 
 class Attempt:
-    """One attempt to use Amazon Pay, with addresses of its own.
+    """One attempt to use Amazon Pay, with return addresses of its own.
 
-    A flow may have several stays at Amazon, each with an arrival of its own: `begin_stay` starts the wait for the next.
+    An attempt may take several stays at Amazon, each of which ends with an arrival: `begin_stay` awaits the next one.
 
     Attributes:
         page_url: The shop's page from which the buyer goes to Amazon for the first time.
         order_url: The shop's review page, where the buyer orders.
-        start: ``button``, ``load`` or ``click``: what makes the first page go to Amazon.
+        start: What makes the first page go to Amazon: ``button``, ``load`` or ``click``.
         cart: What is ordered; with the shipping option that the buyer chose last.
     """
 
@@ -154,13 +154,13 @@ class Attempt:
         return self.order_url
 
     def begin_stay(self) -> Future[Arrival]:
-        """Return the arrival that is waited for: a new one when the last has happened."""
+        """Return the arrival to wait for: a new one if the last one has happened."""
         if self.arrival.done():
             self.arrival = Future()
         return self.arrival
 
     def arrive(self, arrival: Arrival) -> None:
-        """Note that the buyer is back; a reloaded page is no second arrival."""
+        """Note that the buyer is back; reloading the page is not another arrival."""
         if not self.arrival.done():
             self.arrival.set_result(arrival)
 

@@ -1,6 +1,6 @@
-"""What the shop knows: a reading of the journal, which holds all that Amazon Pay has told the shop's server.
+"""The shop's books, read from the journal of all answers of Amazon Pay.
 
-A real shop keeps a database.  Here the journal is one, so a page of the shop can say nothing that no answer has said.
+A real shop keeps a database.  Here the journal takes its place, so a page can show nothing that Amazon did not answer.
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,13 @@
 """The scripted buyer: reads pages over HTTP and presses their buttons, as a person would.
 
-It knows nothing but what is on the page.  On a merchant's page it looks for the button's configuration and posts what
+It knows only what is on the page.  On a merchant's page it finds the button's configuration and posts what
 `checkout.js` would post; on a hosted page it fills in the form.
 """
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -21,9 +22,9 @@ from amazonpay_nb.spec.flows import PAGES
 __all__ = ["Form", "approve", "arrive", "cancel", "decline", "find_change", "place_order", "read_page"]
 
 DECLINED_CARD = "9995"
-# More presses than any flow has pages, declines included: a page that comes back again and again is an error.
+# More than any flow has pages, declines included, so that a page that repeats forever is an error.
 MOST_PRESSES = 20
-# The calls of a merchant's page that lead to Amazon; a configuration follows, as JSON.
+# The calls on a merchant's page that lead to Amazon; each is followed by a configuration in JSON.
 _START = re.compile(r"amazon\.Pay\.(?:renderButton|initCheckout)\(")
 _CHANGE = re.compile(r"amazon\.Pay\.bindChangeAction\([^{]*")
 
@@ -104,12 +105,12 @@ def approve(
     Args:
         url: A hosted address, or a merchant's page with a button.
         card: Last four digits of the payment method.
-        then: Another one, for when the first is declined; "" gives up.
-        address: Number of the shipping address in the buyer's book; the one that is chosen beforehand when left out.
-        consent: Whether the wallet may be kept.
+        then: Those of another one, for when the first is declined; "" gives up.
+        address: Number of the shipping address in the buyer's book; the preselected one when left out.
+        consent: Whether the merchant may save the wallet.
         mfa: ``pass`` or ``fail`` the challenge.
     Raises:
-        BuyerPageError: A page does not offer what is asked for, or shows an error.
+        BuyerPageError: A page does not offer one of these, or shows an error.
     """
     cards = [card, then] if then else [card]
 
@@ -137,16 +138,23 @@ def decline(url: str, *, http: httpx.Client | None = None) -> str:
     return approve(url, card=DECLINED_CARD, http=http)
 
 
+@contextmanager
+def _browser(http: httpx.Client | None) -> Iterator[httpx.Client]:
+    """Lend a client, which is closed at the end if it was made here."""
+    if http is not None:
+        yield http
+        return
+    with httpx.Client(timeout=30) as own:
+        yield own
+
+
 def _walk(url: str, answer: Answer, http: httpx.Client | None) -> str:
-    client = http or httpx.Client(timeout=30)
     try:
-        return _pages(client, url, answer)
+        with _browser(http) as client:
+            return _pages(client, url, answer)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         advice = "Check the address, and that the emulator is running."
         raise BuyerPageError(f"{url} cannot be opened ({type(error).__name__}).", advice=advice) from error
-    finally:
-        if http is None:
-            client.close()
 
 
 def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
@@ -154,7 +162,7 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
     if _START.search(response.text):
         response = _press_button(client, response)
     hosted = _origin(str(response.url))
-    pressed = ""
+    choice = ""
     for _ in range(MOST_PRESSES):
         while response.is_redirect:
             target = urljoin(str(response.url), response.headers["location"])
@@ -169,14 +177,12 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
                 advice="Start again from the shop.",
             )
         if response.is_error:
-            raise BuyerPageError(
-                f"The page {PAGES[page]!r} did not accept {pressed}: {alert}", advice="Choose another."
-            )
+            raise BuyerPageError(f"The page {PAGES[page]!r} did not accept {choice}: {alert}", advice="Choose another.")
         values = form.fields | answer(page, form, alert)
         _check_offered(f"The page {PAGES[page]!r}", form, values)
-        pressed = ", ".join(values[name] for name in ("address", "card", "action") if name in values)
+        choice = ", ".join(values[name] for name in ("address", "card", "action") if name in values)
         response = client.post(urljoin(str(response.url), form.action), data=values)
-    raise BuyerPageError("The pages do not come to an end.", advice="Look at the page in a browser.")
+    raise BuyerPageError("The pages never end.", advice="Look at the page in a browser.")
 
 
 def _check_offered(page: str, form: Form, values: dict[str, str]) -> None:
@@ -217,7 +223,7 @@ def _script(page: httpx.Response) -> str:
 
 def _arguments(call: re.Pattern[str], text: str) -> list[Any]:
     """Return the first object among the arguments of each such call."""
-    starts = (text.index("{", found.end()) for found in call.finditer(text))
+    starts = (text.index("{", match.end()) for match in call.finditer(text))
     return [json.JSONDecoder().raw_decode(text[start:])[0] for start in starts]
 
 
@@ -272,13 +278,9 @@ def _origin(url: str) -> str:
 
 
 def arrive(address: str, *, http: httpx.Client | None = None) -> bool:
-    """Request the merchant's address as the browser would, when it is on loopback; tell whether it was."""
+    """Request the merchant's address as a browser would; do nothing, and return False, if it is not on loopback."""
     if urlsplit(address).hostname not in LOOPBACK_HOSTS:
         return False
-    client = http or httpx.Client(timeout=30)
-    try:
+    with _browser(http) as client:
         client.get(address)
-    finally:
-        if http is None:
-            client.close()
     return True

@@ -1,4 +1,4 @@
-"""What a buyer orders in the demonstration shop, and what that costs: exact decimals, and JPY without any."""
+"""The order of a buyer in the demonstration shop and its cost, in exact decimals; yen have none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class ShippingOption:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """So many of one article at a price each."""
+    """An article, its quantity and its unit price."""
 
     title: str
     quantity: int

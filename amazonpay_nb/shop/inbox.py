@@ -1,11 +1,11 @@
-"""The shop's end of instant notifications: verify, answer at once, and only then look what has changed.
+"""The shop's end of instant notifications: verify, answer at once, and only then look up what has changed.
 
     inbox = wb.director.listen(wb.shop, wb.client)
     await inbox.notified()
 
-Four rules make a handler that no disorder can harm.  What is not genuine is refused.  What is genuine is answered
-before any work is done.  What was seen before is not worked on again.  What has changed is read from Amazon Pay, so the
-order in which notifications arrive does not matter.
+Four rules make a handler that no disorder can harm.  It refuses a notification that is not genuine.  It answers a
+genuine one before it does any work.  It ignores a repetition.  It reads the changed object from Amazon Pay, so the
+order of arrival does not matter.
 """
 
 import asyncio
@@ -23,12 +23,7 @@ from amazonpay_nb.spec.answers import Resource
 if TYPE_CHECKING:
     from amazonpay_nb.client.client import AmazonPayClient
 
-__all__ = [
-    "INBOX_PATH",
-    "Inbox",
-    "Notice",
-    "getters",
-]
+__all__ = ["INBOX_PATH", "Inbox", "Notice", "getters"]
 
 INBOX_PATH = "/notifications"
 GLANCE_SECONDS = 0.02
@@ -45,11 +40,11 @@ Look = Callable[[Notification], Resource | None]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A delivery, and what the shop made of it.
+    """A notification, and what the shop made of it.
 
     Attributes:
-        verdict: ``new``, ``nothing new``, ``seen before``, or why it was refused.
-        state_now: Of the object, as Amazon Pay has just told it.
+        verdict: ``new``, ``nothing new``, ``seen before``, or why the shop refused it.
+        state_now: State of the object, as just read from Amazon Pay.
     """
 
     object_type: str
@@ -60,16 +55,16 @@ class Notice:
 
 
 class Inbox:
-    """Takes deliveries in, and works on them afterwards.
+    """Takes in notifications, and works on them afterwards.
 
     Args:
         reader: Tells genuine notifications from others.
-        look: Gets the object that a notification is about; None for one that cannot be got.
-        at_once: Work right after each answer.  Otherwise the work waits for `notified`, as on a queue.
-        reachable: Whether whoever announces can reach an address on this machine.
+        look: Reads the object of a notification; None if it cannot be read.
+        at_once: Work right after each answer.  Otherwise the work waits for `notified`, as in a queue.
+        reachable: Whether the sender can reach an address on this machine.
     Attributes:
-        objects: What the shop knows of each object, by id.
-        last: The envelope that came last, whatever it was.
+        objects: The objects as last read, by id.
+        last: The envelope that came last.
     """
 
     def __init__(
@@ -91,7 +86,7 @@ class Inbox:
         self.reader.close()
 
     def receive(self, body: bytes) -> int:
-        """Take a delivery in and return the status to answer with; nothing is looked up yet."""
+        """Take in a notification and return the status to answer with; nothing is looked up yet."""
         try:
             notification = self.reader.read(body)
         except NotificationRefused as refusal:
@@ -102,10 +97,10 @@ class Inbox:
         return 200
 
     def work(self, count: int | None = None) -> list[Notice]:
-        """Work on *count* of what is waiting, all of it when left out, in the order of arrival.
+        """Work on *count* notifications, or on all that wait, in the order of arrival.
 
         Raises:
-            AmazonPayError: The object could not be got; its notification is the next one again.
+            AmazonPayError: An object could not be read; its notification stays the next one.
         """
         notices: list[Notice] = []
         with self._working:
@@ -114,22 +109,23 @@ class Inbox:
                 self._queue.popleft()
         return notices
 
-    def _notice(self, arrived: Notification | Notice) -> Notice:
-        if isinstance(arrived, Notice):
-            return arrived
-        names = arrived.object_type, arrived.object_id, arrived.notification_type
-        if arrived.notification_id in self._done:
+    def _notice(self, entry: Notification | Notice) -> Notice:
+        if isinstance(entry, Notice):
+            return entry
+        names = entry.object_type, entry.object_id, entry.notification_type
+        if entry.notification_id in self._done:
             return Notice(*names, SEEN)
-        found = self._look(arrived)
-        # Done only now: what fails before is worked on again.
-        self._done.add(arrived.notification_id)
-        verdict = NO_NEWS if found and self.objects.get(arrived.object_id) == found else NEWS
-        if found:
-            self.objects[arrived.object_id] = found
-        return Notice(*names, verdict, found.state if found else "")
+        resource = self._look(entry)
+        # Done only now, so that a failure above leads to another try.
+        self._done.add(entry.notification_id)
+        if resource is None:
+            return Notice(*names, NEWS)
+        verdict = NO_NEWS if self.objects.get(entry.object_id) == resource else NEWS
+        self.objects[entry.object_id] = resource
+        return Notice(*names, verdict, resource.state)
 
     async def notified(self, count: int = 1, timeout: float = WAIT_SECONDS) -> list[Notice]:
-        """Wait for *count* deliveries that were not worked on yet, and return what came of them.
+        """Wait for *count* notifications, work on them, and return what came of them.
 
         Raises:
             LocalError: Fewer came in time.
@@ -149,7 +145,7 @@ class Inbox:
 
 
 def getters(client: "AmazonPayClient") -> Look:
-    """Return what gets the object of a notification; a dispute is none that a Saved Wallet integration can get."""
+    """Return a function that reads the object of a notification; None for a dispute, which this API cannot read."""
     calls: dict[str, Callable[[str], Resource]] = {
         "CHARGE_PERMISSION": client.get_charge_permission,
         "CHARGE": client.get_charge,

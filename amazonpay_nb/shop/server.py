@@ -6,7 +6,7 @@ to its attempt, so an address without a token, or with one of an earlier run, co
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -14,13 +14,14 @@ from urllib.parse import parse_qs, urlencode
 import jinja2
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from amazonpay_nb.client.button import embed
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, relative_address, route
-from amazonpay_nb.shop.attempt import Arrival, Attempt, Review, arrived
+from amazonpay_nb.shop.attempt import Arrival, Attempt
 from amazonpay_nb.shop.bookkeeping import happenings, outcome, payments, saved_methods
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
@@ -37,7 +38,7 @@ _PAGES = jinja2.Environment(
 _PAGES.filters["embed"] = embed
 # Values of ``checkoutLanguage``.
 LANGUAGES = languages(_HERE / "texts")
-# The pages a buyer can come back to; what stands there until the merchant's server has done its part.
+# The pages that a buyer can come back to.
 ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
 
 
@@ -107,113 +108,110 @@ class Shop:
             self.inbox.close()
 
     def _app(self) -> Starlette:
-        app = Starlette(
-            routes=[
-                route("GET", "/", self._home),
-                route("GET", "/account", self._account),
-                route("GET", "/server", self._merchant_side),
-                route("GET", "/server/news", self._merchant_news),
-                route("GET", "/both/{token}", self._both_sides),
-                route("GET", "/pay/{token}", self._pay),
-                route("GET", "/order/{token}", self._show_review),
-                route("POST", "/order/{token}", self._take_order),
-                route("POST", INBOX_PATH, self._take_notification),
-                route("GET", "/{kind}/{token}/news", self._arrival_news),
-                route("GET", "/{kind}/{token}", self._arrive),
-            ]
-        )
+        routes = [
+            route("GET", "/", self._home),
+            route("GET", "/account", self._own_page("account.html")),
+            route("GET", "/server", self._own_page("server.html")),
+            route("GET", "/server/news", self._own_page("server-news.html")),
+            route("GET", "/both/{token}", self._both_sides),
+            route("GET", "/pay/{token}", self._pay),
+            route("GET", "/order/{token}", self._show_review),
+            route("POST", "/order/{token}", self._take_order),
+            route("POST", INBOX_PATH, self._take_notification),
+            route("GET", "/{kind}/{token}/news", self._arrival_news),
+            route("GET", "/{kind}/{token}", self._arrive),
+        ]
+        app = Starlette(routes=routes, exception_handlers={404: self._lost})
         app.router.redirect_slashes = False
         return app
+
+    async def _lost(self, request: Request, error: Exception) -> Response:
+        return self._page("lost.html", 404)
 
     # --- What the shop shows by itself: the account, and the merchant's side of things --------------------------------
 
     async def _home(self, request: Request) -> Response:
         return RedirectResponse("account", 303)
 
-    async def _account(self, request: Request) -> Response:
-        return self._page("account.html", **self._books())
+    def _own_page(self, template: str) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            return self._page(template, **self._books())
 
-    async def _merchant_side(self, request: Request) -> Response:
-        return self._page("server.html", **self._books())
+        return answer
 
-    async def _merchant_news(self, request: Request) -> Response:
-        return self._page("server-news.html", **self._books())
+    def _books(self) -> dict[str, Any]:
+        journal = self.journal
+        return {"methods": saved_methods(journal), "payments": payments(journal), "happenings": happenings(journal)}
 
     async def _both_sides(self, request: Request) -> Response:
-        attempt = self._attempt(request)
-        return self._page("both.html", attempt=attempt) if attempt else self._page("lost.html", 404)
+        return self._page("both.html", attempt=self._attempt(request))
 
     # --- The pages of an attempt, and the addresses that the buyer comes back to --------------------------------------
 
-    def _attempt(self, request: Request) -> Attempt | None:
-        return self._attempts.get(request.path_params["token"])
+    def _attempt(self, request: Request) -> Attempt:
+        attempt = self._attempts.get(request.path_params["token"])
+        if attempt is None or request.path_params.get("kind", ARRIVALS[0]) not in ARRIVALS:
+            raise HTTPException(404)
+        return attempt
 
     async def _pay(self, request: Request) -> Response:
         attempt = self._attempt(request)
-        if attempt is None or attempt.button is None:
-            return self._page("lost.html", 404)
+        if attempt.button is None:
+            raise HTTPException(404)
         script_url, config = _seen(request, attempt.button[0]), attempt.button[1]
         # What the page says around the button: by what makes it go to Amazon, else by the button's placement.
         offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
         return self._page("pay.html", script_url=script_url, config=config, offer=offer, attempt=attempt)
 
     async def _show_review(self, request: Request) -> Response:
+        return self._review(request)
+
+    def _review(self, request: Request, error: bool = False) -> Response:
         attempt = self._attempt(request)
-        return self._review(attempt, request) if attempt and attempt.review else self._page("lost.html", 404)
-
-    async def _take_order(self, request: Request) -> Response:
-        attempt = self._attempt(request)
-        if attempt is None or attempt.review is None:
-            return self._page("lost.html", 404)
-        if attempt.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
-            return RedirectResponse(_seen(request, attempt.review.redirect_url), 303)
-        form = parse_qs((await request.body()).decode("utf-8", "replace"))
-        return self._order(attempt, attempt.review, request, form.get("shipping", [""])[0])
-
-    async def _arrival_news(self, request: Request) -> Response:
-        kind = request.path_params["kind"]
-        is_arrival = self._attempt(request) is not None and kind in ARRIVALS
-        return self._arrival("arrived-news.html", kind, request) if is_arrival else self._page("lost.html", 404)
-
-    async def _arrive(self, request: Request) -> Response:
-        attempt, kind = self._attempt(request), request.path_params["kind"]
-        if attempt is None or kind not in ARRIVALS:
-            return self._page("lost.html", 404)
-        attempt.arrive(arrived(kind, request.query_params))
-        return self._arrival("arrived.html", kind, request)
-
-    async def _take_notification(self, request: Request) -> Response:
-        inbox = self.inbox
-        if inbox is None:
-            return Response(status_code=503)  # asks for a repetition: the shop may listen by then
-        body = await request.body()
-        # In a thread: the certificate may have to be fetched.
-        status = await asyncio.to_thread(inbox.receive, body)
-        return Response(status_code=status, background=BackgroundTask(inbox.work) if inbox.at_once else None)
-
-    def _books(self) -> dict[str, Any]:
-        journal = self.journal
-        return {"methods": saved_methods(journal), "payments": payments(journal), "happenings": happenings(journal)}
-
-    def _arrival(self, template: str, kind: str, request: Request) -> Response:
-        session_id = arrived(kind, request.query_params).checkout_session_id
-        ended = outcome(self.journal, session_id) if session_id else None
-        return self._page(template, kind=kind, session_id=session_id, outcome=ended, token=request.path_params["token"])
-
-    def _review(self, attempt: Attempt, request: Request, error: bool = False) -> Response:
+        if attempt.review is None:
+            raise HTTPException(404)
         values = {"attempt": attempt, "review": attempt.review, "cart": attempt.cart, "error": error}
         script_url = _seen(request, attempt.script_url)
         return self._page("review.html", 400 if error else 200, script_url=script_url, **values)
 
-    def _order(self, attempt: Attempt, review: Review, request: Request, shipping: str) -> Response:
-        """Take the order; now it is the turn of the merchant's server."""
+    async def _take_order(self, request: Request) -> Response:
+        attempt = self._attempt(request)
+        if attempt.review is None:
+            raise HTTPException(404)
+        if attempt.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
+            return RedirectResponse(_seen(request, attempt.review.redirect_url), 303)
+        form = parse_qs((await request.body()).decode("utf-8", "replace"))
         if attempt.cart and attempt.cart.shipping_options:
             try:
-                attempt.cart = attempt.cart.with_shipping(shipping)
+                attempt.cart = attempt.cart.with_shipping(form.get("shipping", [""])[0])
             except ValueError:
-                return self._review(attempt, request, error=True)
-        query = urlencode({RETURN_PARAMETER: review.session_id})
+                return self._review(request, error=True)
+        # The order is taken; the merchant's server does the rest.
+        query = urlencode({RETURN_PARAMETER: attempt.review.session_id})
         return RedirectResponse(_seen(request, f"{attempt.address('ordered')}?{query}"), 303)
+
+    async def _arrive(self, request: Request) -> Response:
+        self._attempt(request).arrive(Arrival.read(request.path_params["kind"], request.query_params))
+        return self._arrival("arrived.html", request)
+
+    async def _arrival_news(self, request: Request) -> Response:
+        self._attempt(request)
+        return self._arrival("arrived-news.html", request)
+
+    def _arrival(self, template: str, request: Request) -> Response:
+        kind, token = request.path_params["kind"], request.path_params["token"]
+        session_id = Arrival.read(kind, request.query_params).checkout_session_id
+        end = outcome(self.journal, session_id) if session_id else None
+        return self._page(template, kind=kind, session_id=session_id, outcome=end, token=token)
+
+    async def _take_notification(self, request: Request) -> Response:
+        inbox = self.inbox
+        if inbox is None:
+            return Response(status_code=503)  # asks Amazon to repeat it: the shop may listen by then
+        body = await request.body()
+        # In a thread: the certificate may have to be fetched.
+        status = await asyncio.to_thread(inbox.receive, body)
+        return Response(status_code=status, background=BackgroundTask(inbox.work) if inbox.at_once else None)
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
