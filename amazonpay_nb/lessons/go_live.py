@@ -165,8 +165,9 @@ def checklist(wb: Workbench, claims: Sequence[Claim], summary: str = "") -> list
     """
     runs, here = _runs(summary) if summary else [], f"this notebook ({wb.environment}, {wb.region.code})"
     verdicts = {claim.id: bool(claim.ok) for claim in claims}
-    steps = [_proven_here(proof, verdicts, here) or _proven_by_runs(proof, runs) for proof in PROOFS]
-    return steps + [ChecklistStep("☐ by hand", step, "") for step in BY_HAND]
+    return [_step(proof, verdicts, here, runs) for proof in PROOFS] + [
+        ChecklistStep("☐ by hand", step, "") for step in BY_HAND
+    ]
 
 
 def _runs(summary: str) -> list[dict[str, Any]]:
@@ -180,23 +181,16 @@ def _runs(summary: str) -> list[dict[str, Any]]:
     return runs
 
 
-def _proven_here(proof: Proof, verdicts: Mapping[str, bool], here: str) -> ChecklistStep | None:
-    if not proof.claims or not verdicts.keys() >= set(proof.claims):
-        return None
-    return ChecklistStep(_verdict(verdicts[name] for name in proof.claims), proof.step, here)
-
-
-def _proven_by_runs(proof: Proof, runs: Sequence[dict[str, Any]]) -> ChecklistStep:
-    proving = [run for run in runs if str(run["notebook"]).startswith(proof.notebook)]
-    if not proving:
+def _step(proof: Proof, verdicts: Mapping[str, bool], here: str, runs: Sequence[dict[str, Any]]) -> ChecklistStep:
+    if proof.claims and verdicts.keys() >= set(proof.claims):
+        results = {here: all(verdicts[name] for name in proof.claims)}
+    else:
+        proving = [run for run in runs if str(run["notebook"]).startswith(proof.notebook)]
+        results = {_evidence_of(run): run["status"] == "passed" for run in proving}
+    if not results:
         return ChecklistStep("○ not shown", proof.step, f"run notebook {proof.notebook}")
-    evidence = "\n".join(map(_evidence_of, proving))
-    return ChecklistStep(_verdict(run["status"] == "passed" for run in proving), proof.step, evidence)
-
-
-def _verdict(held: Iterable[bool]) -> str:
-    ok = all(held)
-    return f"{mark(ok)} {'shown' if ok else 'failed'}"
+    ok = all(results.values())
+    return ChecklistStep(f"{mark(ok)} {'shown' if ok else 'failed'}", proof.step, "\n".join(results))
 
 
 def _evidence_of(run: dict[str, Any]) -> str:

@@ -57,7 +57,9 @@ def run(
     # The old verdict goes first: a run that is interrupted has none.
     (out / "summary.json").unlink(missing_ok=True)
     started = time.monotonic()
-    with kernel_environment(), _bar(len(notebooks), progress) as bar, ThreadPoolExecutor(jobs) as pool:
+    # None shows the bar on a terminal only.
+    bar = tqdm(total=len(notebooks), unit="notebook", disable=None if progress else True)
+    with kernel_environment(), bar, ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(run_one, path, own, out) for path, own in zip(notebooks, values, strict=True)]
         try:
             for number, future in enumerate(as_completed(futures), 1):
@@ -183,8 +185,3 @@ def _plain(text: object) -> str:
 
 def _seconds_since(started: float) -> float:
     return round(time.monotonic() - started, 3)
-
-
-def _bar(total: int, progress: bool) -> Any:
-    # None shows it on a terminal only.
-    return tqdm(total=total, unit="notebook", disable=None if progress else True)
