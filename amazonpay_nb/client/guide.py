@@ -11,18 +11,15 @@ from amazonpay_nb.client.button import set_up_payload, update_payload
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.fields import ChargeFields
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.errors import ApiError, ConfigurationError, LocalError
+from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, counted_in_month, format_amount
 from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.regions import Region
-from amazonpay_nb.spec.simulations import SIMULATIONS
-from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
+from amazonpay_nb.spec.states import CHARGE_PERMISSION
 
 __all__ = [
     "DECISIONS",
-    "DECLINES",
-    "Attempt",
     "Decision",
     "Month",
     "NotChargeable",
@@ -34,7 +31,6 @@ __all__ = [
     "months",
     "next_step",
     "repair_payload",
-    "try_charge",
 ]
 
 
@@ -150,61 +146,6 @@ def charge(
         charge_permission_id=charge_permission_id, charge_amount=amount, idempotency_key=idempotency_key,
         simulation_code=simulation_code, **fields,
     )  # fmt: skip
-
-
-def _interrupts(code: str) -> bool:
-    """Tell whether a decline also changes the Charge Permission."""
-    initiated, trigger = "AuthorizationInitiated", f"Decline: {code}"
-    return CHARGE.has(initiated, trigger) and bool(CHARGE.step(initiated, trigger).then)
-
-
-# The simulation codes that Create Charge is refused with; what leaves the permission as it was comes first.
-DECLINES = tuple(
-    sorted(
-        (row.code for row in SIMULATIONS.values() if row.operation == "createCharge" and row.reason_code),
-        key=_interrupts,
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """How a charge went.
-
-    Attributes:
-        simulation_code: What was simulated, or "".
-        answer: HTTP status, and the reason code of a refusal or the state of the charge.
-        sent: How often; a server error is repeated, with the same idempotency key.
-        permission_then: State of the Charge Permission afterwards.
-        another_charge: Whether the same charge may be tried again.
-        next_step: What the merchant does now.
-    """
-
-    simulation_code: str
-    answer: str
-    sent: int
-    permission_then: str
-    another_charge: str
-    next_step: str
-
-
-def try_charge(
-    client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], *,
-    simulation_code: str | None = None, **fields: Unpack[ChargeFields],
-) -> Attempt:  # fmt: skip
-    """Create a charge whatever comes of it, and look at the Charge Permission afterwards."""
-    again, advice = "", "Look at the state of the charge."
-    try:
-        client.create_charge(
-            charge_permission_id=charge_permission_id, charge_amount=amount, simulation_code=simulation_code, **fields
-        )
-    except ApiError as error:
-        again, advice = str(error.recovery.retry), error.recovery.next_step
-    last = client.journal.exchanges[-1]
-    permission = client.get_charge_permission(charge_permission_id)
-    return Attempt(
-        simulation_code or "", f"{last.status} {last.outcome}", last.attempt, permission.state, again, advice
-    )
 
 
 def repair_payload(

@@ -11,7 +11,6 @@ from amazonpay_nb import workbench
 from amazonpay_nb.client.button import sign_button, update_payload
 from amazonpay_nb.client.guide import (
     DECISIONS,
-    DECLINES,
     Decision,
     NotChargeable,
     Step,
@@ -22,10 +21,10 @@ from amazonpay_nb.client.guide import (
     months,
     next_step,
     repair_payload,
-    try_charge,
 )
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, InvalidRequestError
+from amazonpay_nb.lessons.declines import DECLINES, try_charge
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.answers import ChargePermission
 from amazonpay_nb.spec.machine import AMAZON, BUYER, NEW, Transition
@@ -205,8 +204,8 @@ class TestDeclines:
         assert attempt.answer == f"{row.status} {row.reason_code}"
         assert attempt.next_step == reason.next_step
         assert attempt.another_charge == reason.retry
-        assert attempt.permission_then == ("NonChargeable" if code == HARD else "Chargeable")
-        assert attempt.sent == (4 if row.status == 500 else 1)
+        assert attempt.permission_state == ("NonChargeable" if code == HARD else "Chargeable")
+        assert attempt.requests == (4 if row.status == 500 else 1)
         assert months(wb.journal, permission_id, wb.region) == []
 
     def test_a_new_key_can_succeed_where_the_old_one_cannot(self, wb: Workbench) -> None:
@@ -231,7 +230,7 @@ class TestDeclines:
     def test_an_attempt_that_succeeds_says_so(self, wb: Workbench) -> None:
         """The state of the charge stands for the reason code."""
         attempt = try_charge(wb.client, wallet(wb), wb.amount, capture_now=True)
-        assert (attempt.answer, attempt.sent, attempt.another_charge) == ("201 Captured", 1, "")
+        assert (attempt.answer, attempt.requests, attempt.another_charge) == ("201 Captured", 1, "")
 
 
 class TestRepairing:
@@ -389,7 +388,7 @@ class TestClosing:
         permission_id = wallet(wb)
         wb.director.cause(permission_id, "Closed", "BuyerClosed")
         attempt = try_charge(wb.client, permission_id, wb.amount)
-        assert (attempt.answer, attempt.permission_then) == ("422 InvalidChargePermissionStatus", "Closed")
+        assert (attempt.answer, attempt.permission_state) == ("422 InvalidChargePermissionStatus", "Closed")
 
 
 class TestElsewhere:

@@ -1,0 +1,66 @@
+"""A charge that may fail, as a row of a table: what came of it, and what the merchant does next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Unpack
+
+from amazonpay_nb.client.client import AmazonPayClient
+from amazonpay_nb.client.fields import ChargeFields
+from amazonpay_nb.errors import ApiError
+from amazonpay_nb.spec.simulations import SIMULATIONS
+from amazonpay_nb.spec.states import CHARGE
+
+__all__ = ["DECLINES", "Trial", "try_charge"]
+
+
+def _interrupts(code: str) -> bool:
+    """Tell whether a decline also changes the Charge Permission."""
+    initiated, trigger = "AuthorizationInitiated", f"Decline: {code}"
+    return CHARGE.has(initiated, trigger) and bool(CHARGE.step(initiated, trigger).then)
+
+
+# The simulation codes that decline Create Charge; those that leave the permission as it was come first.
+DECLINES = tuple(
+    sorted(
+        (row.code for row in SIMULATIONS.values() if row.operation == "createCharge" and row.reason_code),
+        key=_interrupts,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a charge went.
+
+    Attributes:
+        simulation_code: What was simulated, or "".
+        answer: HTTP status, and the reason code of a refusal or the state of the charge.
+        requests: How often it was sent; a server error is repeated, with the same idempotency key.
+        permission_state: State of the Charge Permission afterwards.
+        another_charge: Whether the same charge may be tried again.
+        next_step: What the merchant does now.
+    """
+
+    simulation_code: str
+    answer: str
+    requests: int
+    permission_state: str
+    another_charge: str
+    next_step: str
+
+
+def try_charge(
+    client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], *,
+    simulation_code: str | None = None, **fields: Unpack[ChargeFields],
+) -> Trial:  # fmt: skip
+    """Create a charge whatever comes of it, and look at the Charge Permission afterwards."""
+    again, advice = "", "Look at the state of the charge."
+    try:
+        client.create_charge(
+            charge_permission_id=charge_permission_id, charge_amount=amount, simulation_code=simulation_code, **fields
+        )
+    except ApiError as error:
+        again, advice = str(error.recovery.retry), error.recovery.next_step
+    last = client.journal.exchanges[-1]
+    permission = client.get_charge_permission(charge_permission_id)
+    return Trial(simulation_code or "", f"{last.status} {last.outcome}", last.attempt, permission.state, again, advice)
