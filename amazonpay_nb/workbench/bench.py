@@ -1,9 +1,9 @@
-"""What a notebook opens: the one place where keys, client, emulator, shop and buyer are put together.
+"""The workbench that a notebook opens: keys, client, emulator, shop and buyer are put together here and nowhere else.
 
     wb = workbench.open(environment="emulator", region="na", buyer="auto")
 
-With `environment="emulator"` an emulated Amazon Pay is started in this process; with `"sandbox"` the same calls go to
-Amazon, with the account that the environment variables name.  Nothing else in a notebook changes.
+`environment="emulator"` starts an emulated Amazon Pay in this process; `"sandbox"` sends the same calls to Amazon, with
+the account that the environment variables name.  Nothing else in a notebook changes.
 """
 
 import os
@@ -44,7 +44,7 @@ __all__ = ["HostedPage", "Workbench", "open"]
 
 # The emulator's ids and time repeat from run to run, so that committed outputs can be compared.
 SEED = 7
-# Where the keys of a real account are found; never in a notebook.
+# The environment variables of a real account; its keys are never in a notebook.
 VARIABLES = {
     "private_key_file": "AMAZON_PAY_PRIVATE_KEY_FILE",
     "public_key_id": "AMAZON_PAY_PUBLIC_KEY_ID",
@@ -112,7 +112,7 @@ class Workbench:
         self.director = Director(self.emulator, self.journal)
         self.shop = Shop(
             merchant_name, color=merchant_color, language=self.language, journal=self.journal,
-            new_token=self._drawn(12) or (lambda: uuid.uuid4().hex), public=self.emulator is None,
+            new_token=self._random_text(12) or (lambda: uuid.uuid4().hex), public=self.emulator is None,
         )  # fmt: skip
         self._resources.callback(self.shop.close)
 
@@ -129,7 +129,7 @@ class Workbench:
         who = "you play the buyer" if self.buyer == "you" else "a script plays the buyer"
         return f"Workbench: {where}, region {self.region.code} ({self.currency}); {who}."
 
-    def _drawn(self, digits: int) -> Callable[[], str] | None:
+    def _random_text(self, digits: int) -> Callable[[], str] | None:
         """Return a source of repeatable hexadecimal text, in the emulator."""
         generator = self._random
         return None if generator is None else lambda: f"{generator.getrandbits(4 * digits):0{digits}x}"
@@ -139,8 +139,8 @@ class Workbench:
     def set_up_keys(self) -> MerchantKeys:
         """Return the merchant's key pair, ready to sign.
 
-        Emulator: a new pair is made, written to a file that only you can read, and its public half is registered.
-        Sandbox and live: the pair that the environment variables name is read.
+        On the emulator this makes a pair, writes it to a file that only you can read, and registers the public key.
+        On the Sandbox and on live it reads the pair that the environment variables name.
 
         Raises:
             ConfigurationError: A variable is missing, or the key does not fit region and environment.
@@ -151,11 +151,11 @@ class Workbench:
             return self.use_keys(key_files.load(path, self._variable("public_key_id")), path)
         if path.exists():
             return self.keys
-        made = key_files.generate()
-        return self.use_keys(made, key_files.save(made, path))
+        pair = key_files.generate()
+        return self.use_keys(pair, key_files.save(pair, path))
 
     def use_keys(self, keys: MerchantKeys, private_key_file: Path | None = None) -> MerchantKeys:
-        """Sign with this pair from now on; an emulator registers its public half, and gives it an id."""
+        """Sign with this pair from now on; the emulator registers its public key and gives it an id."""
         if self.emulator:
             self.emulator.register_key(keys.public_pem)
             keys = key_files.with_id(keys, self.emulator.key_id(keys.public_pem))
@@ -163,7 +163,7 @@ class Workbench:
         return keys
 
     def check_keys(self) -> list[key_files.Finding]:
-        """Return what can be said about the key pair before anything is sent."""
+        """Check the key pair before anything is sent."""
         source, key_id = self.private_key_file or self.keys, self.keys.public_key_id
         return key_files.check(source, key_id, region=self.region.code, environment=self.environment)
 
@@ -200,9 +200,9 @@ class Workbench:
             self._client = AmazonPayClient(
                 self.keys, region=self.region.code, environment=self.environment,
                 base_url=self.emulator.url if self.emulator else None, allow_live=self._allow_live,
-                journal=self.journal, new_idempotency_key=self._drawn(32) or new_idempotency_key,
+                journal=self.journal, new_idempotency_key=self._random_text(32) or new_idempotency_key,
                 verify=self.emulator.verify if self.emulator else True,
-                # The emulator's time stands still: there is nothing to wait for between two attempts.
+                # The emulator's clock does not run, so pausing between two attempts is pointless.
                 sleep=(lambda seconds: None) if self.emulator else time.sleep,
             )  # fmt: skip
             self._resources.callback(self._client.close)
@@ -241,8 +241,8 @@ class Workbench:
         """Put the button on the shop's page; show the page when you play the buyer.
 
         Args:
-            placement: Where on the site the button stands; the usual place of the payload's flow when left out.
-            cart: What the page says will be bought.
+            placement: Where on the site the button is; the usual place of the payload's flow when left out.
+            cart: The order that the page shows.
             look: The ``color`` and ``language`` of the button.
         """
         return self._offer(attempt, signed, "button", product_type, placement, cart, **look)
@@ -256,7 +256,7 @@ class Workbench:
     def show_update(
         self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = ""
     ) -> HostedPage:
-        """Put a button of the shop's own on its page, as the guide wants it for the Update page."""
+        """Put a button of the shop's own on its page, as the guide recommends for the Update page."""
         return self._offer(attempt, signed, "click", product_type, placement)
 
     def _offer(
@@ -272,14 +272,14 @@ class Workbench:
         return HostedPage(self, attempt, attempt.page_url, start=start, button=button_text(product_type))
 
     def show_review(self, attempt: Attempt, session: CheckoutSession, cart: Cart | None = None) -> HostedPage:
-        """Show the shop's review page: address, payment method, delivery and total, and the button that orders.
+        """Show the shop's review page: address, payment method, shipping and total, and the button that orders.
 
-        The buyer can change address and payment method at Amazon, and comes back to the review address.  Who orders
-        goes on to Amazon when the session has an ``amazonPayRedirectUrl``, else to the shop (an arrival ``ordered``).
+        A buyer who changes address or payment method at Amazon comes back to the review address.  A buyer who orders
+        continues to Amazon if the session has an ``amazonPayRedirectUrl``, else to the shop (an arrival ``ordered``).
 
         Args:
-            session: As Get Checkout Session just described it.
-            cart: What is ordered; the cart of the attempt when left out.
+            session: As just answered by Get Checkout Session.
+            cart: The order; the cart of the attempt when left out.
         """
         attempt.ask(self.script_url, Review.of(session), cart)
         return HostedPage(self, attempt, attempt.order_url, start="review")
@@ -299,7 +299,7 @@ class Workbench:
         return HostedPage(self, attempt, review.redirect_url, start="redirect")
 
     async def play_set_up(self, **script: Any) -> Arrival:
-        """Have a wallet set up from the button to the return, step for step as notebook 01 does; see `returned`."""
+        """Set up a wallet from the button to the buyer's return, as notebook 01 does step by step; see `returned`."""
         attempt = self.shop.new_attempt()
         payload = set_up_payload(self.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
         return await self.show_button(attempt, sign_button(payload, self.keys)).returned(**script)
@@ -317,10 +317,10 @@ class Workbench:
         return sequence_diagram(self.journal)
 
     def claim(self, name: str, text: str, ok: bool | None) -> Claim:
-        """Say that something holds; a run fails where it does not.  None says that it could not be tried here.
+        """Claim something; the run fails if it is not so.  None says that it could not be tried here.
 
         Raises:
-            AssertionError: It does not hold.
+            AssertionError: It is not so.
         """
         if ok is not None and not ok:
             kernel.display(Claim(name, text, ok))
@@ -331,7 +331,7 @@ class Workbench:
         self, *, session: CheckoutSession | None = None, permission: ChargePermission | None = None,
         charge: Charge | None = None, refund: Refund | None = None,
     ) -> Result:  # fmt: skip
-        """Note the objects that a flow made, for the report of a run."""
+        """Record the objects that a flow made, for the report of the run."""
         return Result.of(session, permission, charge, refund)
 
     # --- By clicks ----------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-def _drawn(template: str, **values: Any) -> str:
+def _render(template: str, **values: Any) -> str:
     return _TEMPLATES.get_template(template).render(values)
 
 
@@ -127,7 +127,7 @@ class SequenceDiagram:
         feet = y + 26
 
         people = ", ".join(_one_line(name) for name in self.participants)
-        return _drawn(
+        return _render(
             "sequence.svg.j2",
             title=f"Sequence diagram: {people}" if people else "Sequence diagram",
             text=self.text(),
@@ -267,7 +267,7 @@ class StateMap:
             for source, target in self._ways
         ]  # fmt: skip
         title = f"{self.machine.name}: you are at {self.here}"
-        return _drawn("states.svg.j2", title=title, text=repr(self), height=_ROW * len(ys), states=states, ways=ways)
+        return _render("states.svg.j2", title=title, text=repr(self), height=_ROW * len(ys), states=states, ways=ways)
 
     @property
     def _states(self) -> tuple[str, ...]:
@@ -323,7 +323,7 @@ class Bars:
         return "\n".join([self.title, *lines])
 
     def _repr_html_(self) -> str:
-        return _drawn("bars.html.j2", title=self.title, text=repr(self), bars=self.bars)
+        return _render("bars.html.j2", title=self.title, text=repr(self), bars=self.bars)
 
 
 def _blocks(share: float) -> str:

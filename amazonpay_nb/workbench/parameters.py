@@ -31,9 +31,9 @@ class Parameter:
     """One choice of a run.
 
     Attributes:
-        allowed: The values there are, or () where `check` decides.
-        check: Raises ValueError, given the value and all the others.
-        advice: How to write what `check` takes.
+        allowed: All values, or () where `check` decides.
+        check: Takes the value and those of all parameters; raises ValueError if the value cannot be used.
+        advice: How to write a value that `check` accepts.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Static pictures of things, as HTML and as text: what a notebook commits and a forge, a page or a terminal shows.
+"""Static views of things, as HTML and as text: a notebook commits them, and a forge, a page or a terminal shows them.
 
     show(permission)                     # what it is, what its state means, what a merchant can do now
     show(CHARGE, here="Authorized")      # the table of its life

@@ -1,8 +1,8 @@
-"""The four things that a display is made of; each has a text form for terminals and an HTML form for pages.
+"""The four kinds of block in a view; each has a text form for terminals and an HTML form for pages.
 
-The HTML is what the sanitisers of JupyterLab and of forges leave alone: no class, no id, no style sheet, no script,
-no color, so it takes on the light or dark look of the page it stands in.  The few inline styles undo defaults of
-JupyterLab, which aligns cells to the right; ``align`` says the same where inline styles are removed.
+The HTML passes the sanitizers of JupyterLab and of forges: no class, no id, no style sheet, no script, and no color, so
+it takes on the light or dark look of its page.  The few inline styles undo defaults of JupyterLab, which aligns cells
+to the right; ``align`` says the same where inline styles are removed.
 """
 
 import re
@@ -17,7 +17,7 @@ from wcwidth import wcwidth
 
 __all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "columns", "facts", "mark"]
 
-TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only what cannot be broken is wider
+TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only unbreakable words exceed it
 _INDENT, _GAP = "  ", "  "
 _INNER_CAPITAL = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")
 _STYLE = 'style="text-align:left;vertical-align:top"'
@@ -68,7 +68,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Something that can show itself, a pandas table for one: passed through as it is."""
+    """Something that can show itself, for example a pandas table: passed through unchanged."""
 
     caption: str
     as_text: str
@@ -90,7 +90,7 @@ class Table:
     A column without any content is left out.
 
     Attributes:
-        grouped: A heading that repeats in the rows below it is written once, for all of them.
+        grouped: Write a heading that repeats in the rows below it only once.
     """
 
     caption: str
@@ -118,7 +118,7 @@ class Table:
         columns = "".join(f'<th scope="col" {_STYLE}>{_html_cell(cell)}</th>' for cell in head)
         top = [f'<thead align="left"><tr>{columns}</tr></thead>'] if any(head) else []
         groups = ["\n".join(_html_group(group)) for group in self._groups(rows)]
-        # A body for each group is what gives a heading over several rows its scope.
+        # The scope of a heading over several rows is its body.
         bodies = groups if self.grouped else ["\n".join(groups)]
         body = [f'<tbody align="left" valign="top">\n{group}\n</tbody>' for group in bodies]
         return "\n".join(["<table>", *caption, *top, *body, "</table>"])
@@ -139,7 +139,7 @@ Block = Prose | Code | Table | Foreign
 
 @dataclass(frozen=True, repr=False)
 class Shown:
-    """What a cell displays: the same content as text and as HTML."""
+    """A view as a cell displays it: the same content as text and as HTML."""
 
     blocks: Sequence[Block]
 
@@ -154,7 +154,7 @@ class Shown:
         return "\n".join(block.html() for block in self.blocks)
 
     def titled(self, title: str) -> "Shown":
-        """Return the same under another caption, or the same where *title* is empty."""
+        """Return the view under another caption, or unchanged if *title* is empty."""
         if not title or not self.blocks:
             return self
         first, *others = self.blocks
@@ -185,7 +185,7 @@ def _html_cell(cell: str, *, space: str = " ") -> str:
     text = escape(str(cell)).replace(" ", space).replace("\n", "<br>")
     if isinstance(cell, Name) and cell:
         return f'<code style="white-space:nowrap">{text}</code>'
-    # Where a narrow column has to break a long name, it does so between its words.
+    # A narrow column breaks a long name between its words.
     return _INNER_CAPITAL.sub("<wbr>", text)
 
 
@@ -206,7 +206,7 @@ def columns(text: str) -> int:
 
 
 def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
-    # Every column as wide as its longest line; while that is too much, the widest gives way, down to its longest word.
+    # Every column is as wide as its longest line; if that is too much, the widest shrinks, down to its longest word.
     lines = [[max(map(columns, cell.split("\n"))) for cell in row] for row in rows]
     words = [[max(map(columns, cell.split()), default=0) for cell in row] for row in rows]
     widths, least = ([max(column) for column in zip(*table, strict=True)] for table in (lines, words))

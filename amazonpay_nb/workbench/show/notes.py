@@ -14,7 +14,7 @@ def is_price(value: Any) -> bool:
 
 
 def leaves(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path and value of each field that holds something; a price and a list of words are one value."""
+    """Yield the dotted path and value of each field that is not null; a price and a list of words are one value."""
     if isinstance(document, Mapping) and document and not is_price(document):
         for name, value in document.items():
             yield from leaves(value, f"{path}.{name}" if path else str(name))
@@ -27,22 +27,18 @@ def leaves(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def notes_on(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return each noted field, or noted group of fields, of *payload* in its order, with the note."""
-    found: dict[str, str] = {}
-    for path, _ in leaves(payload):
-        field, note = _note(path)
-        if note:
-            found.setdefault(field, note)
-    return list(found.items())
+    """Return the fields, or groups of fields, of *payload* that have a note, in their order, with the note."""
+    notes = dict(_note(path) for path, _ in leaves(payload))
+    return [(field, note) for field, note in notes.items() if note]
 
 
 def annotated(payload: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
-    """Return each field of *payload* with its value and what it says, or what its group says."""
+    """Return each field of *payload* with its value and its note, or the note on its group."""
     return [(path, value, _note(path)[1]) for path, value in leaves(payload)]
 
 
 def _note(path: str) -> tuple[str, str]:
-    # The note on the field itself, or else on the smallest group that it is in.
+    # The note on the field itself, or else on its smallest group.
     names = path.partition("[")[0].split(".")
     groups = (".".join(names[:end]) for end in range(len(names), 0, -1))
     return next(((field, FIELD_NOTES[field]) for field in groups if field in FIELD_NOTES), ("", ""))

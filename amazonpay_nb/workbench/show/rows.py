@@ -1,4 +1,4 @@
-"""Tables of rows: a row is an instance of a small dataclass, as in the tables of `spec`; a column is a field of it."""
+"""Tables of dataclass instances, as in the tables of `spec`: an instance is a row, a field is a column."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _CAPITALS = re.compile(r"(?<=[a-z])([A-Z])")
 
 
 def table_of(things: Sequence[Any]) -> Table:
-    """Return one row for each thing, under the names of its fields; what the first column repeats is written once."""
+    """Return one row for each thing, under the names of its fields; a repeated first cell is written once."""
     kind = type(things[0])
     names = [field.name for field in fields(kind)]
     rows = tuple(tuple(_cell(getattr(thing, name)) for name in names) for thing in things)

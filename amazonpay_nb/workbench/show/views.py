@@ -1,4 +1,4 @@
-"""How each kind of thing is shown: one function a type, from the thing to blocks."""
+"""How each kind of thing is shown: one function for each type, from the thing to blocks."""
 
 import json
 import re
@@ -38,17 +38,17 @@ _FINGERPRINT = re.compile(r"(SHA256:)([A-Za-z0-9+/]{43})")
 
 
 def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False) -> Shown:
-    """Return a display of *thing*, with secrets and buyer data masked.
+    """Return a view of *thing*, with secrets and buyer data masked.
 
     Args:
         thing: An object of the API, a key pair, findings, a machine or its rows, an error, an exchange, a payload, a
-            flow, a table, a text, or a list of such or of the rows of any table.
+            flow, a table, a text, or a list of these or of the rows of any table.
         title: Replaces the caption.
         here: For a machine: the state to mark.
-        reveal: For a key pair and findings: print the fingerprint, and of a key pair the public key too.  A private
+        reveal: For a key pair and findings: print the fingerprint, and for a key pair the public key too.  A private
             key is never printed.
     Raises:
-        TypeError: *here* or *reveal* means nothing for this kind of thing.
+        TypeError: This kind of thing has no *here* or *reveal*.
     """
     options = {name: value for name, value in (("here", here), ("reveal", reveal)) if value}
     return Shown(tuple(_view(thing, **options))).titled(title)
@@ -56,9 +56,9 @@ def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False) -
 
 @singledispatch
 def _view(thing: Any, **options: Any) -> Iterable[Block]:
-    # Whatever can show itself does, a pandas table for one; nothing is imported to find out.
     if options:
         raise TypeError(f"{', '.join(options)}: no such choice for {type(thing).__name__}")
+    # Objects with `_repr_html_`, such as DataFrames, render themselves; pandas is not imported to check.
     if hasattr(thing, "_repr_html_"):
         return [Foreign("", repr(thing), thing._repr_html_())]
     return [Prose(redact(repr(thing)))]
@@ -102,23 +102,23 @@ def _object_facts(thing: Resource | Buyer, state: Iterable[tuple[str, str]] = ()
 def _state_facts(name: str, thing: Resource) -> Iterator[tuple[str, str]]:
     details = thing.status_details
     yield Name("statusDetails.state"), details.state
-    given: list[tuple[str | None, str | None]]
-    given = [(reason.reason_code, reason.reason_description) for reason in details.reasons or []]
-    for code, description in given or [(details.reason_code, details.reason_description)]:
-        known = state_reason(name, details.state, code)
+    reasons: list[tuple[str | None, str | None]]
+    reasons = [(reason.reason_code, reason.reason_description) for reason in details.reasons or []]
+    for code, description in reasons or [(details.reason_code, details.reason_description)]:
+        row = state_reason(name, details.state, code)
         yield Name("reasonCode"), code or ""
-        yield "what it means", known.meaning if known else str(redact(description or ""))
-        yield "next step", known.next_step if known else ""
+        yield "what it means", row.meaning if row else str(redact(description or ""))
+        yield "next step", row.next_step if row else ""
 
 
 def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in document.items():
-        found = [(path, _readable(leaf)) for path, leaf in leaves(value, name)]
-        if name in _PEOPLE and found:
-            # Mostly hidden, so one row says which details there are.
-            yield Name(name), ", ".join(f"{path.removeprefix(name + '.')} {leaf}" for path, leaf in found)
+        rows = [(path, _readable(leaf)) for path, leaf in leaves(value, name)]
+        if name in _PEOPLE and rows:
+            # Personal data is mostly hidden, so one row lists the details.
+            yield Name(name), ", ".join(f"{path.removeprefix(name + '.')} {leaf}" for path, leaf in rows)
         else:
-            yield from ((Name(path), leaf) for path, leaf in found)
+            yield from ((Name(path), leaf) for path, leaf in rows)
 
 
 def _readable(value: Any) -> str:
@@ -206,8 +206,8 @@ def _verdicts(caption: str, rows: Sequence[tuple[bool, str]], reveal: bool) -> T
 
 
 def _without_fingerprint(text: str, reveal: bool) -> str:
-    # A new key pair has a new fingerprint: an output that prints it never repeats.
-    return text if reveal else _FINGERPRINT.sub(lambda found: f"{found[1]}({len(found[2])} characters)", text)
+    # A new key pair has a new fingerprint, and an output that prints it would never repeat.
+    return text if reveal else _FINGERPRINT.sub(lambda match: f"{match[1]}({len(match[2])} characters)", text)
 
 
 # --- Keys -------------------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
 # --- What went wrong --------------------------------------------------------------------------------------------------
 
 _SILENT = "Nothing; the buyer need not know."
-# What the branches without an answer of Amazon mean, and whether to send again.
+# Meaning of the errors without an answer of Amazon, and whether to send the request again.
 _WITHOUT_ANSWER: tuple[tuple[type[AmazonPayError], str, str], ...] = (
     (BuyerPageError, "The buyer did not get through the pages; your server sent nothing.", "No: correct it first."),
     (LocalError, "Your own code noticed it and sent nothing.", "No: correct it first."),
@@ -276,7 +276,7 @@ def _refused(thing: Refused) -> Iterable[Block]:
 
 @_view.register
 def _exchange(thing: Exchange) -> Iterator[Block]:
-    # When it happened is left out: everything else repeats from run to run.
+    # The time is left out, because everything else repeats from run to run.
     answer = "no answer" if thing.status is None else f"{thing.status} {thing.outcome}".strip()
     rows = [
         ("operation", thing.operation),
@@ -307,9 +307,8 @@ def _payload(thing: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _pretty(value: Any) -> str:
-    # What is not JSON is named, never spelled out: its representation may hold what redaction does not know.
-    named = redact(value)
-    text = json.dumps(named, ensure_ascii=False, indent=2, default=lambda other: f"({type(other).__name__})")
+    # A value that is not JSON is replaced by its type: its representation may hold secrets that redaction does not see.
+    text = json.dumps(redact(value), ensure_ascii=False, indent=2, default=lambda other: f"({type(other).__name__})")
     return without_port(text)
 
 
@@ -318,9 +317,9 @@ def _flow(thing: Flow) -> Iterator[Block]:
     fields = dict.fromkeys((*thing.required, *thing.fixed, *thing.forbidden))
     rows = tuple((Name(field), _rule(thing, field), FIELD_NOTES.get(field, "")) for field in fields)
     yield Table(thing.title, ("field of the signed payload", "rule", "what it says"), rows)
-    visits = zip(range(1, len(thing.stays) + 1), thing.stays, thing.returns_to, strict=True)
-    pages = tuple((str(n), "\n".join(PAGES[page] for page in visit), Name(field)) for n, visit, field in visits)
-    yield Table("On Amazon's pages", ("visit", "pages, as far as they apply", "then the buyer is sent to"), pages)
+    stays = enumerate(zip(thing.stays, thing.returns_to, strict=True), start=1)
+    pages = tuple((str(n), "\n".join(PAGES[page] for page in stay), Name(field)) for n, (stay, field) in stays)
+    yield Table("On Amazon's pages", ("stay", "pages, as far as they apply", "then the buyer is sent to"), pages)
     body = "repeats the amount" if thing.complete_with_amount else "sends {}"
     ending = "Get Buyer takes it" if thing.opens == SIGN_IN else f"Complete Checkout Session {body}"
     yield Prose(f"Amazon adds {thing.returns_with} to each address. {ending}.")
