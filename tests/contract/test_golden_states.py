@@ -143,6 +143,63 @@ class TestLives:
                 assert [reason["reasonCode"] for reason in reasons or []] == expected, row
 
 
+# ---- Calls -----------------------------------------------------------------------------------------------------------
+
+WRONG = {machine: code for machine, code, _ in golden.rows("reasons", "wrong states")}
+AMOUNT = usd("14.00")
+CALLS: dict[str, tuple[tuple[str, str, Json], ...]] = {
+    "Charge": (
+        ("Capture Charge", "captureCharge", {"captureAmount": AMOUNT}), ("Cancel Charge", "cancelCharge", {}),
+        ("Create Refund", "createRefund", {"refundAmount": AMOUNT}),
+    ),
+    "Charge Permission": (
+        ("Create Charge", "createCharge", {"chargeAmount": AMOUNT}),
+        ("Update Charge Permission", "updateChargePermission", {"merchantMetadata": {"noteToBuyer": "Thank you"}}),
+        ("Close Charge Permission", "closeChargePermission", {}),
+    ),
+}  # fmt: skip
+
+
+class TestCalls:
+    """A call is possible in the states in which the guide has it, and refused in the others."""
+
+    @pytest.mark.parametrize(("title", "operation", "fields"), CALLS["Charge"], ids=lambda value: str(value)[:14])
+    def test_a_charge_takes_it_or_not(self, na: Shop, title: str, operation: str, fields: Json) -> None:
+        """In each of its six states."""
+        possible = {row.source for row in of("Charge") if row.trigger == title}
+        for state in (*CREATED, "Declined", "Canceled"):
+            charge_id = charge_in(na, state)
+            if operation == "createRefund":
+                response = na.call(operation, chargeId=charge_id, **fields)
+            else:
+                response = na.call(operation, charge_id, **fields)
+            if state in possible:
+                assert response.is_success, state
+            else:
+                assert refusal(response) == (422, WRONG["Charge"]), state
+                assert na.state("getCharge", charge_id) == state
+
+    @pytest.mark.parametrize(
+        ("title", "operation", "fields"), CALLS["Charge Permission"], ids=lambda value: str(value)[:14]
+    )
+    def test_a_permission_takes_it_or_not(self, na: Shop, title: str, operation: str, fields: Json) -> None:
+        """In each of its three states."""
+        possible = {row.source for row in of("Charge Permission") if row.trigger == title}
+        for state, reason in (("Chargeable", None), ("NonChargeable", "MFAFailed"), ("Closed", "BuyerClosed")):
+            wallet = na.wallet()
+            if reason:
+                na.emulator.control.post(f"permissions/{wallet}", state=state, reasonCode=reason)
+            if operation == "createCharge":
+                response = na.call(operation, chargePermissionId=wallet, **fields)
+            else:
+                response = na.call(operation, wallet, **fields)
+            if state in possible:
+                assert response.is_success, state
+            else:
+                assert refusal(response) == (422, WRONG["Charge Permission"]), state
+                assert na.state("getChargePermission", wallet) == state
+
+
 # ---- Time ------------------------------------------------------------------------------------------------------------
 
 

@@ -50,7 +50,7 @@ def of_tables() -> Iterator[Fault]:
     for table in ("MONTHLY_LIMITS", "RECURRING_MONTHLY_LIMITS", "CHARGE_CEILINGS", "REFUND_CEILINGS"):
         yield from _values("limits", "money", table, lambda amount: amount + Decimal("0.01"))
     yield from _values("limits", "money", "CURRENCY_DECIMALS", lambda decimals: decimals + 1)
-    yield from _values("allowances", "money", "REFUND_EXTRAS", lambda amount: amount + Decimal("0.01"))
+    yield from _values("allowances", "money", "REFUND_EXTRAS", lambda amount: amount + 1)
     for name, change in (
         ("REFUND_SHARE", lambda share: share + Decimal("0.01")), ("MAX_REFUNDS_ON_A_CHARGE", lambda most: most + 1),
         ("_OVERCHARGE_SHARE", lambda share: share + 1),
