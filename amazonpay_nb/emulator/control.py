@@ -235,7 +235,7 @@ class ControlInterface:
     @validate_call
     async def _dispute(self, charge_id: str) -> Answer:
         world, charge = self._world, self._find("Charge", charge_id)
-        dispute_id = f"{charge.id.rpartition('-')[0]}-B{world.new_digits(6)}"
+        dispute_id = f"{charge.id.rpartition('-')[0]}-B{world.ids.new_digits(6)}"
         if world.merchant(charge.merchant_id).endpoint:
             with world.store.transaction():
                 announce(world, charge, STATE_CHANGE, OBJECT_TYPES["Dispute"], dispute_id)

@@ -17,6 +17,8 @@ __all__ = ["Store", "to_json"]
 
 # How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
 MAX_SNAPSHOTS = 16
+# Goes up with what a reader of older stores would not understand; 0 is a file without a version.
+_VERSION = 2
 # Few tables and indexes: each one that a request changes is another page to write.  Rows that hold whole documents are
 # kept in the order they came; only small ones lie in the order of their key, where they fit.
 _SCHEMA = """
@@ -70,7 +72,8 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: a checkpoint waits for the disk
-            self._db.executescript(_SCHEMA)
+            self._check_version()
+            self._db.executescript(f"PRAGMA user_version = {_VERSION}; {_SCHEMA}")
         except sqlite3.Error:  # the file is something else
             self._db.close()
             raise
@@ -83,6 +86,12 @@ class Store:
         self._reload()
         self._snapshots: dict[str, sqlite3.Connection] = {}
         self._taken = 0
+
+    def _check_version(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and version != _VERSION:
+            raise sqlite3.DatabaseError("another program, or another version of this one, has written it")
 
     def _reload(self) -> None:
         """Take over what is kept in memory as well: the settings that were read, and what is due when."""

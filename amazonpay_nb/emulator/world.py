@@ -1,8 +1,5 @@
 """Everything that one emulated Amazon Pay knows: time, ids, merchants, objects, and what is to go wrong next."""
 
-import hashlib
-import secrets
-import uuid
 from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -13,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amazonpay_nb.emulator.clock import VIRTUAL_START, Clock
+from amazonpay_nb.emulator.ids import Ids
 from amazonpay_nb.emulator.outbox import Outbox
 from amazonpay_nb.emulator.records import AnyRecord
 from amazonpay_nb.emulator.refusal import Refusal
@@ -26,7 +24,6 @@ __all__ = ["Fault", "Merchant", "World"]
 # How many exchanges `GET journal` remembers: enough for a run, and bounded for a long one.
 JOURNAL_LENGTH = 1_000
 MIN_KEY_BITS = 2048
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +77,7 @@ class World:
         if start is None and seed is not None and not real_time:
             start = VIRTUAL_START
         self.clock = Clock(store, start)
-        if store.setting("seed") is None:
-            store.set("seed", seed if seed is not None else secrets.randbits(64))
-        self._seed = store.setting("seed")
-        self._starts = (store.setting("starts") or 0) + 1
-        store.set("starts", self._starts)
-        self._answers = 0
-        self._drawn: int = store.setting("drawn") or 0
+        self.ids = Ids(store, region, seed)
         self.url = ""
         self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)
         self.faults: list[Fault] = []
@@ -99,52 +90,6 @@ class World:
         if not self._merchants:
             self.add_merchant(shop_name)
             self.add_merchant("Another Shop")
-
-    # --- Ids ----------------------------------------------------------------------------------------------------------
-
-    def _draw(self) -> bytes:
-        """Return the next 32 bytes of the id sequence, whose position survives a restart."""
-        self._drawn += 1
-        self.store.set("drawn", self._drawn)
-        return hashlib.sha256(f"{self._seed}:{self._drawn}".encode()).digest()
-
-    def new_uuid(self) -> str:
-        """Return a version 4 UUID."""
-        return str(uuid.UUID(bytes=self._draw()[:16], version=4))
-
-    def new_digits(self, count: int) -> str:
-        """Return *count* decimal digits."""
-        return str(int.from_bytes(self._draw()[:8]) % 10**count).zfill(count)
-
-    def new_letters(self, count: int) -> str:
-        """Return *count* capitals and digits."""
-        return "".join(_ALPHABET[byte % 32] for byte in self._draw()[:count])
-
-    def new_order_id(self, letter: str) -> str:
-        """Return for example ``S01-1234567-7654321``; the middle digits are the region's."""
-        digits = self.new_digits(14)
-        return f"{letter}{self.region.id_digits}-{digits[:7]}-{digits[7:]}"
-
-    def new_item_id(self, kind: str, order_id: str) -> str:
-        """Return the id of a new charge or refund of an order; six digits may be taken already."""
-        item_id = f"{order_id}-{kind[0]}{self.new_digits(6)}"
-        return self.new_item_id(kind, order_id) if self.store.get(kind, item_id) else item_id
-
-    def new_request_id(self) -> str:
-        """Return the id of an answer; it takes nothing from the sequence of objects' ids, and costs no write."""
-        self._answers += 1
-        digest = hashlib.sha256(f"{self._seed}:{self._starts}:{self._answers}".encode()).hexdigest()
-        return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
-
-    def stable_id(self, *parts: str) -> str:
-        """Return letters that depend on *parts* and the seed alone, for example a buyer's id at one merchant."""
-        digest = hashlib.sha256("|".join((str(self._seed), *parts)).encode()).digest()
-        return "".join(_ALPHABET[byte % 32] for byte in digest[:28])
-
-    def stable_uuid(self, *parts: str) -> str:
-        """Return a version 4 UUID that depends on *parts* and the seed alone."""
-        digest = hashlib.sha256("|".join((str(self._seed), *parts)).encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=4))
 
     # --- Merchants ----------------------------------------------------------------------------------------------------
 
@@ -164,7 +109,7 @@ class World:
     def add_merchant(self, name: str) -> Merchant:
         """Register a merchant account without a key."""
         merchant = Merchant(
-            f"A{self.new_letters(13)}", f"amzn1.application-oa2-client.{self._draw().hex()[:32]}", name, {}
+            f"A{self.ids.new_letters(13)}", f"amzn1.application-oa2-client.{self.ids.new_hex()}", name, {}
         )
         self._merchants[merchant.merchant_id] = merchant
         self._save_merchants()
@@ -189,9 +134,9 @@ class World:
             key = None
         if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
             raise ValueError(f"an RSA key of {MIN_KEY_BITS} bits or more is needed")
-        neutral = self.new_letters(24)
+        neutral = self.ids.new_letters(24)
         while self.merchant_of_key(neutral):  # a snapshot that was put back repeats the sequence
-            neutral = self.new_letters(24)
+            neutral = self.ids.new_letters(24)
         merchant.keys[f"SANDBOX-{neutral}"] = merchant.keys[neutral] = public_pem
         self._save_merchants()
         return f"SANDBOX-{neutral}", neutral
@@ -280,7 +225,7 @@ class World:
         """
         self.store.restore(snapshot)
         self._save_merchants()
-        self._drawn = self.store.setting("drawn")
+        self.ids.reload()
         self.clock.reload()
         self.outcomes.clear()
         self.faults.clear()

@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,16 @@ class TestRestarting:
         kept.close()
         with Emulator("na", store=store) as emulator, Shop(emulator) as shop:
             assert shop.state("getRefund", refund["refundId"]) == "Refunded"
+
+    def test_a_store_of_another_version_is_refused(self, tmp_path: Path) -> None:
+        """With a sentence, and it stays as it was."""
+        store = tmp_path / "world.db"
+        with closing(sqlite3.connect(store)) as older:
+            older.executescript("CREATE TABLE objects (kind TEXT, id TEXT, hidden TEXT); PRAGMA user_version = 1;")
+        with pytest.raises(ValueError, match=r"world\.db.*another version"):
+            Emulator("na", store=store)
+        with closing(sqlite3.connect(store)) as older:
+            assert older.execute("SELECT name FROM sqlite_master").fetchall() == [("objects",)]
 
     def test_the_clock_looks_at_the_agenda(self) -> None:
         """In real time what is due happens when the clock is looked at, and time is not set."""

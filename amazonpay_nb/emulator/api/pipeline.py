@@ -70,7 +70,7 @@ def answer(world: World, operation: Operation, object_id: str, request: ApiReque
     except Refusal as refusal:
         status, text, document = refusal.status, to_json(refusal.body), refusal.body
     journalize(world, operation, request, status, document)
-    return Reply(status, text, world.new_request_id())
+    return Reply(status, text, world.ids.new_request_id())
 
 
 def _once(

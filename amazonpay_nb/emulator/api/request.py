@@ -56,4 +56,4 @@ class Reply(NamedTuple):
 
 def refused(world: World, refusal: Refusal) -> Reply:
     """Return the answer that a refusal is."""
-    return Reply(refusal.status, to_json(refusal.body), world.new_request_id())
+    return Reply(refusal.status, to_json(refusal.body), world.ids.new_request_id())

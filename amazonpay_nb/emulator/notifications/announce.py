@@ -66,13 +66,13 @@ def announce(
     world.store.set("notified", number)
     now = world.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
     document: Document = {
-        "notificationId": world.stable_uuid("notification", str(number)),
+        "notificationId": world.ids.stable_uuid("notification", str(number)),
         "notificationType": notification_type,
         "objectType": object_type,
         "objectId": object_id,
         "chargePermissionId": _permission_of(world, record),
         "merchantId": record.merchant_id,
-        "messageId": world.stable_uuid("message", str(number)),
+        "messageId": world.ids.stable_uuid("message", str(number)),
         "timestamp": now,
         "deliveries": [],
     }

@@ -88,7 +88,7 @@ def create_charge(world: World, permission: Permission, body: Body, outcome: Sim
 def _new_charge(world: World, permission: Permission, body: Body) -> Charge:
     now = world.clock.now()
     kind = permission.document["chargePermissionType"]
-    charge_id = world.new_item_id("Charge", permission.id if kind == "OneTime" else world.new_order_id("S"))
+    charge_id = world.ids.new_item_id("Charge", permission.id if kind == "OneTime" else world.ids.new_order_id("S"))
     document, notes = documents.charge(charge_id, body, now), ChargeNotes(kind, limits.month_of(now))
     return Record("Charge", charge_id, permission.merchant_id, document, notes, permission.id)
 
@@ -164,7 +164,7 @@ def create_refund(world: World, charge: Charge, body: Body, outcome: Simulation 
     limits.check_refund(world, charge, body["refundAmount"])
     if outcome and outcome.reason_code:
         raise Refusal(outcome.status, outcome.reason_code, f"The refund of Charge {charge.id} was not accepted.")
-    refund_id = world.new_item_id("Refund", charge.id.rsplit("-", 1)[0])
+    refund_id = world.ids.new_item_id("Refund", charge.id.rsplit("-", 1)[0])
     document = documents.refund(refund_id, body, world.clock.now())
     refund = Record("Refund", refund_id, charge.merchant_id, document, NoNotes(), charge.id)
     move(world, refund, "Create Refund", later=outcome)

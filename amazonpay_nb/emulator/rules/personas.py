@@ -77,7 +77,7 @@ def complete_address(address: Details | None) -> Details | None:
 
 def _buyer_id(world: World, merchant_id: str, email: str) -> str:
     """Return what a buyer is called at one merchant, during each stay and in each flow."""
-    return f"amzn1.account.{world.stable_id(merchant_id, email)}"
+    return f"amzn1.account.{world.ids.stable_id(merchant_id, email)}"
 
 
 def details(world: World, merchant_id: str, email: str, scopes: Collection[str]) -> Details:
@@ -103,7 +103,7 @@ def end_sign_in(world: World, sign_in: Session, trigger: str) -> str:
     if trigger != "Agree":
         return ""
     document = profile(world, sign_in.merchant_id, sign_in.notes.buyer, sign_in.notes.scopes)
-    buyer = Record("Buyer", f"Atza|{world.new_letters(32)}", sign_in.merchant_id, document, NoNotes())
+    buyer = Record("Buyer", f"Atza|{world.ids.new_letters(32)}", sign_in.merchant_id, document, NoNotes())
     delete_after(world, buyer, TOKEN_LIFETIME)
     world.store.put(buyer)
     return buyer.id

@@ -63,7 +63,7 @@ def new_session(
         # A session made by an API call has no product type until the buyer has signed in.
         repeats=_REPEATED_ADDRESS.get(product_type or "", ""),
     )
-    session = Record(flow.opens, world.new_uuid(), merchant.merchant_id, {}, notes)
+    session = Record(flow.opens, world.ids.new_uuid(), merchant.merchant_id, {}, notes)
     top_level = {name: body[name] for name in _TOP_LEVEL if name in body}
     session.document = documents.checkout_session(session.id, {**body, **flow.implies}, product_type, now) | top_level
     _check_addresses(session.document)
@@ -290,7 +290,7 @@ def _permission(world: World, session: Session) -> Permission:
         return permission
     kept = document["chargePermissionType"] == "PaymentMethodOnFile" and not notes.consents
     permission_type = "OneTime" if kept else document["chargePermissionType"]
-    permission_id = world.new_order_id("S" if permission_type == "OneTime" else "C")
+    permission_id = world.ids.new_order_id("S" if permission_type == "OneTime" else "C")
     details, now = document["paymentDetails"], world.clock.now()
     expires = _expiry(permission_type, now, extended=bool(details["extendExpiration"]))
     permission = Record(

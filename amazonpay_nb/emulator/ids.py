@@ -1,0 +1,87 @@
+"""The ids of a world: a sequence that a seed repeats, and ids that depend on what they name alone."""
+
+import secrets
+from hashlib import sha256
+from uuid import UUID
+
+from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.spec.regions import Region
+
+__all__ = ["Ids"]
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+class Ids:
+    """Makes ids in the forms that Amazon's have.
+
+    Args:
+        store: Keeps the seed and the position of the sequence across restarts.
+        seed: None draws one, unless the store has one already.
+    """
+
+    def __init__(self, store: Store, region: Region, seed: int | None) -> None:
+        self._store, self._region = store, region
+        if store.setting("seed") is None:
+            store.set("seed", seed if seed is not None else secrets.randbits(64))
+        self._seed = store.setting("seed")
+        self._starts = (store.setting("starts") or 0) + 1
+        store.set("starts", self._starts)
+        self._answers = 0
+        self.reload()
+
+    def reload(self) -> None:
+        """Take the position of the sequence over from the store, after a snapshot was put back."""
+        self._drawn: int = self._store.setting("drawn") or 0
+
+    def _draw(self) -> bytes:
+        self._drawn += 1
+        self._store.set("drawn", self._drawn)
+        return sha256(f"{self._seed}:{self._drawn}".encode()).digest()
+
+    # --- The sequence -------------------------------------------------------------------------------------------------
+
+    def new_uuid(self) -> str:
+        """Return a version 4 UUID."""
+        return str(UUID(bytes=self._draw()[:16], version=4))
+
+    def new_hex(self) -> str:
+        """Return 32 hexadecimal digits."""
+        return self._draw().hex()[:32]
+
+    def new_digits(self, count: int) -> str:
+        """Return *count* decimal digits."""
+        return str(int.from_bytes(self._draw()[:8]) % 10**count).zfill(count)
+
+    def new_letters(self, count: int) -> str:
+        """Return *count* capitals and digits."""
+        return "".join(_ALPHABET[byte % 32] for byte in self._draw()[:count])
+
+    def new_order_id(self, letter: str) -> str:
+        """Return for example ``S01-1234567-7654321``; the middle digits are the region's."""
+        digits = self.new_digits(14)
+        return f"{letter}{self._region.id_digits}-{digits[:7]}-{digits[7:]}"
+
+    def new_item_id(self, kind: str, order_id: str) -> str:
+        """Return the id of a new charge or refund of an order; six digits may be taken already."""
+        item_id = f"{order_id}-{kind[0]}{self.new_digits(6)}"
+        return self.new_item_id(kind, order_id) if self._store.get(kind, item_id) else item_id
+
+    # --- Beside the sequence ------------------------------------------------------------------------------------------
+
+    def new_request_id(self) -> str:
+        """Return the id of an answer; it takes nothing from the sequence, and costs no write."""
+        self._answers += 1
+        digest = sha256(f"{self._seed}:{self._starts}:{self._answers}".encode()).hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+
+    def stable_id(self, *parts: str) -> str:
+        """Return letters that depend on *parts* and the seed alone, for example a buyer's id at one merchant."""
+        return "".join(_ALPHABET[byte % 32] for byte in self._digest(parts)[:28])
+
+    def stable_uuid(self, *parts: str) -> str:
+        """Return a version 4 UUID that depends on *parts* and the seed alone."""
+        return str(UUID(bytes=self._digest(parts)[:16], version=4))
+
+    def _digest(self, parts: tuple[str, ...]) -> bytes:
+        return sha256("|".join((str(self._seed), *parts)).encode()).digest()
