@@ -32,7 +32,8 @@ __all__ = [
 
 # A picture on this machine, in Markdown.
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
-_NOTEBOOK_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\([^)\s]+\.ipynb(?:#[^)]*)?\)")
+# A link that leads away from the page.
+_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!#)[^)\s]+\)")
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _HEADING = re.compile(r"#{1,3} ")
@@ -175,7 +176,7 @@ def title_of(document: Any) -> str:
 
 
 def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:
-    """Return a notebook to show to others: with values, and without links to chapters that are not there.
+    """Return a notebook to show to others: with values, and without links to pages that are not there.
 
     Args:
         texts: By name: for parameters of the notebook, else for settings that it leaves alone.
@@ -192,10 +193,10 @@ def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:
 
 
 def without_links(document: Any) -> Any:
-    """Return the notebook with the names of other chapters in place of links to them."""
+    """Return the notebook with the names of other pages in place of links to them."""
     for cell in document.cells:
         if cell.cell_type == "markdown":
-            cell.source = _NOTEBOOK_LINK.sub(r"\1", _WAY_LINE.sub("", cell.source)).rstrip()
+            cell.source = _LINK.sub(r"\1", _WAY_LINE.sub("", cell.source)).rstrip()
     return document
 
 
