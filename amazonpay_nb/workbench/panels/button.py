@@ -9,17 +9,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any, get_args
 
-from amazonpay_nb.client.button import (
-    Payload,
-    button_text,
-    end_of_checkout_payload,
-    express_payload,
-    set_up_payload,
-    sign_button,
-    sign_in_and_set_up_payload,
-    sign_in_payload,
-    update_payload,
-)
+from amazonpay_nb.client import button as buttons
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
@@ -161,43 +151,47 @@ class ButtonPanel(BenchPanel):
             return f"The amount cannot be used: {error}."
         return ""
 
-    def _pictures(self, payload: Payload, values: Mapping[str, str]) -> Iterator[Any]:
+    def _pictures(self, payload: buttons.Payload, values: Mapping[str, str]) -> Iterator[Any]:
         rows = tuple((field, _plain(value), note) for field, value, note in annotated(redact(payload)))
         yield Table("The payload, field by field", ("field", "value", "says"), rows)
-        signed = sign_button(payload, self._wb.keys)
+        signed = buttons.sign_button(payload, self._wb.keys)
         text = string_to_sign(signed.payload_json, algorithm=signed.algorithm)
         if not self.live:  # the shop has another port in each run, so the payload another hash
             text = f"{signed.algorithm}\n(64 hexadecimal digits: the SHA-256 of the payload)"
         yield show(text, title="The string to sign")
         yield show(repr(signed), title="What checkout.js gets")
-        yield _picture(button_text(values["product_type"]), values)
+        yield _picture(buttons.button_text(values["product_type"]), values)
 
     # --- What can be done ---------------------------------------------------------------------------------------------
 
-    def payload(self, values: Mapping[str, str]) -> Payload:
+    def payload(self, values: Mapping[str, str]) -> buttons.Payload:
         """Return the payload that the choices make, with the return addresses of the visit at hand."""
         flow, attempt, store = self.flow(values), self.attempt, self._wb.store_id
         region, ships = self._wb.region.code, values["product_type"] == "PayAndShip"
         result, cancel = attempt.result_url, attempt.cancel_url
         match flow.name:
             case "setup":
-                payload = set_up_payload(store, result_url=result, cancel_url=cancel)
+                payload = buttons.set_up_payload(store, result_url=result, cancel_url=cancel)
             case "update":
-                payload = update_payload(store, values["charge_permission_id"], result_url=result, cancel_url=cancel)
+                payload = buttons.update_payload(
+                    store, values["charge_permission_id"], result_url=result, cancel_url=cancel
+                )
             case "express":
                 areas = delivery_specifications(region) if ships else None
-                payload = express_payload(
+                payload = buttons.express_payload(
                     store, review_url=attempt.review_url, cancel_url=cancel, delivery_specifications=areas
                 )
             case "end-of-checkout":
                 address, total = EXAMPLE_ADDRESSES[region] if ships else None, self._cart(values).total
-                payload = end_of_checkout_payload(
+                payload = buttons.end_of_checkout_payload(
                     store, result_url=result, cancel_url=cancel, charge_amount=total, address=address
                 )
             case "sign-in":
-                payload = sign_in_and_set_up_payload(store, sign_in_url=attempt.signed_in_url, cancel_url=cancel)
+                payload = buttons.sign_in_and_set_up_payload(
+                    store, sign_in_url=attempt.signed_in_url, cancel_url=cancel
+                )
             case _:
-                payload = sign_in_payload(store, sign_in_url=attempt.signed_in_url, cancel_url=cancel)
+                payload = buttons.sign_in_payload(store, sign_in_url=attempt.signed_in_url, cancel_url=cancel)
         scopes = values["scopes"].split(",") if values["scopes"] else []
         return payload | ({"signInScopes" if flow.signs_in else "scopes": scopes} if scopes else {})
 
@@ -214,7 +208,7 @@ class ButtonPanel(BenchPanel):
         if self.page is not None:
             self.attempt = self._wb.shop.new_attempt()
         flow = self.flow(values)
-        signed = sign_button(self.payload(values), self._wb.keys)
+        signed = buttons.sign_button(self.payload(values), self._wb.keys)
         where = {"product_type": values["product_type"], "placement": values["placement"]}
         if flow.name == "update":
             self.page = self._wb.show_update(self.attempt, signed, **where)

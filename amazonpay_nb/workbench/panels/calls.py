@@ -12,7 +12,6 @@ from pydantic.alias_generators import to_snake
 
 from amazonpay_nb.client.guide import charge, decide
 from amazonpay_nb.client.known import COMPLETIONS
-from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.spec.answers import ChargePermission, Resource
 from amazonpay_nb.spec.machine import NotAllowed
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind, Operation
@@ -122,19 +121,9 @@ class CallPanel(BenchPanel):
 
     # --- What is sent -------------------------------------------------------------------------------------------------
 
-    def object_id(self, kind: Kind, chosen: str = "") -> str:
-        """Return the id that is meant.
-
-        Raises:
-            ConfigurationError: There is no such object yet.
-        """
-        if not chosen and not self._ids(kind):
-            raise ConfigurationError(f"There is no {kind.title} yet.", advice="Take the steps that lead to one first.")
-        return chosen or self._ids(kind)[-1]
-
     def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
         client = self._wb.client
-        object_id = self.object_id(kind, str(values[parameter(kind)]))
+        object_id, _ = self.current(kind, values)
         request = self._request(operation, object_id, values)
         if operation.name == "createCharge":  # the guide's way: Get Charge Permission first
             return charge(client, object_id, request.pop("charge_amount"), **request)

@@ -65,8 +65,9 @@ class Desk(CallPanel):
     def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
         """Send the buyer to change the payment method; where there is no such page, to set up again."""
         wb, attempt = self._wb, self._wb.shop.new_attempt()
+        wallet, _ = self.current(PERMISSION, {parameter(PERMISSION): charge_permission_id})
         payload = repair_payload(
-            wb.region, wb.store_id, self.object_id(PERMISSION, charge_permission_id),
+            wb.region, wb.store_id, wallet,
             result_url=attempt.result_url, cancel_url=attempt.cancel_url,
         )  # fmt: skip
         show = wb.show_update if wb.region.update_page else wb.show_button

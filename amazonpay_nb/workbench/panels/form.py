@@ -64,7 +64,7 @@ class Form:
         return {name: row.input.value for name, row in self._fields.items()}
 
     def fill(self, values: Chosen) -> None:
-        """Put values into fields."""
+        """Put values into fields, as if they were typed."""
         for name, value in values.items():
             self._fields[name].input.value = value
 

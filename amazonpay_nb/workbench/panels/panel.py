@@ -99,11 +99,6 @@ class Panel:
         actions = self.view(self.chosen).actions
         return ", ".join(action.label for action in actions if action.enabled) or "read what it shows"
 
-    def fill(self, **values: Value) -> None:
-        """Put values into the fields of the form, as if they had been typed."""
-        if self._form:
-            self._form.fill(values)
-
     # --- Two faces ----------------------------------------------------------------------------------------------------
 
     @property

@@ -17,21 +17,8 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 
+from amazonpay_nb import signing
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.signing import (
-    MAX_AGE,
-    SIGNED_HEADERS,
-    Algorithm,
-    RequestParts,
-    SignatureMismatch,
-    authorization_header,
-    canonical_request,
-    explain_request,
-    format_date,
-    joined_headers,
-    parse_date,
-    string_to_sign,
-)
 from amazonpay_nb.signing.keys import MerchantKeys, generate
 from amazonpay_nb.signing.mistakes import in_request
 from amazonpay_nb.signing.steps import HASH, PSS
@@ -48,15 +35,15 @@ class Slip:
         label: What happens, in a few words.
         why: Where this comes from in practice.
         finding: What the verifier answers, "" where it accepts the request.
-        signed: Names the mistake in what is signed.
-        sent: Names the mistake in what is sent.
+        changes: Which of `Attempt.covers` and `Attempt.arrives` is another request.
+        mistake: Names the mistake of `signing.mistakes` in that request.
     """
 
     label: str
     why: str
     finding: str
-    signed: str = ""
-    sent: str = ""
+    changes: tuple[str, ...] = ()
+    mistake: str = ""
 
 
 SLIPS = {name: Slip(**row) for name, row in tomllib.loads(Path(__file__).with_name("slips.toml").read_text()).items()}
@@ -67,24 +54,24 @@ class Attempt(NamedTuple):
 
     Attributes:
         arrives: What travels, but for the authorization.
-        signed: What the signature is made of.
+        covers: What the signature is made of.
         keys: The key pair that signs; the id in the header is always the merchant's.
         scheme: The padding.
         text: Makes the string to sign of a canonical request and the algorithm's name.
     """
 
-    arrives: RequestParts
-    signed: RequestParts
+    arrives: signing.RequestParts
+    covers: signing.RequestParts
     keys: MerchantKeys
     scheme: AsymmetricPadding
-    text: Callable[[str, str], str] = lambda canonical, name: string_to_sign(canonical, algorithm=name)
+    text: Callable[[str, str], str] = lambda canonical, name: signing.string_to_sign(canonical, algorithm=name)
 
     def headers(self, public_key_id: str) -> list[tuple[str, str]]:
         """Return the headers that travel, with the authorization."""
         algorithm = self.keys.algorithm
-        text = self.text(canonical_request(*self.signed), algorithm).encode()
+        text = self.text(signing.canonical_request(*self.covers), algorithm).encode()
         signature = b64encode(self.keys.private_key.sign(text, self.scheme, HASH)).decode()
-        value = authorization_header(public_key_id, self.arrives.signed_headers, signature, algorithm)
+        value = signing.authorization_header(public_key_id, self.arrives.signed_headers, signature, algorithm)
         return [*self.arrives.headers, ("authorization", value)]
 
 
@@ -99,7 +86,7 @@ class Diagnosis:
 
     slip: Slip
     attempt: Attempt
-    mismatch: SignatureMismatch | None
+    mismatch: signing.SignatureMismatch | None
     differs: bool
 
     def blocks(self, form: Callable[[str], str]) -> Iterator[Block]:
@@ -113,7 +100,8 @@ class Diagnosis:
                 f"“{self.slip.label}” changes nothing in this request; choose another request, or another slip."
             )
             return
-        signed, received = canonical_request(*self.attempt.signed), canonical_request(*self.attempt.arrives)
+        both = self.attempt.covers, self.attempt.arrives
+        signed, received = (signing.canonical_request(*request) for request in both)
         same = signed == received
         rows = [("change", self.slip.label), ("in practice", self.slip.why)]
         if self.mismatch is None:
@@ -128,7 +116,7 @@ class Diagnosis:
         yield Code(f"Canonical request: {what}", form(received if same else _compared(signed, received)))
 
 
-def diagnose(request: RequestParts, keys: MerchantKeys, slip: str) -> Diagnosis:
+def diagnose(request: signing.RequestParts, keys: MerchantKeys, slip: str) -> Diagnosis:
     """Sign a request with one slip, verify it, and return how it went.
 
     Raises:
@@ -137,10 +125,10 @@ def diagnose(request: RequestParts, keys: MerchantKeys, slip: str) -> Diagnosis:
     if slip not in SLIPS:
         raise ConfigurationError(f"slip={slip!r} does not exist.", advice=f"Choose one of {', '.join(SLIPS)}.")
     good = Attempt(request, request, keys, PSS[keys.algorithm])
-    attempt = _make(SLIPS[slip], good) if slip not in _CHANGES else _CHANGES[slip](good)
+    attempt = _SIGNERS[slip](good) if slip in _SIGNERS else _with_other_request(slip, good)
     method, path, query, _, _, body = attempt.arrives
     headers = attempt.headers(keys.public_key_id)
-    mismatch = explain_request(method, path, query, headers, body, keys.public_pem, now=_date_of(request))
+    mismatch = signing.explain_request(method, path, query, headers, body, keys.public_pem, now=_date_of(request))
     return Diagnosis(SLIPS[slip], attempt, mismatch, attempt != good or slip == "none")
 
 
@@ -151,44 +139,35 @@ def _compared(signed: str, received: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _make(slip: Slip, attempt: Attempt) -> Attempt:
-    """Return an attempt with a mistake that `signing.mistakes` knows, or the same one where there is none to make."""
-    words, good = slip.signed or slip.sent, attempt.signed
-    mistakes = (request for finding, text, request in in_request(good) if finding == slip.finding and words in text)
-    bad = next((request for request in mistakes if request != good), good)
-    return attempt._replace(signed=bad) if slip.signed else attempt._replace(arrives=bad)
+# --- What is done differently -----------------------------------------------------------------------------------------
 
 
-# --- What `signing.mistakes` does not make ----------------------------------------------------------------------------
-
-Change = Callable[[RequestParts], RequestParts]
-
-
-def _sign(change: Change) -> Callable[[Attempt], Attempt]:
-    return lambda attempt: attempt._replace(signed=change(attempt.signed))
+def _with_other_request(name: str, attempt: Attempt) -> Attempt:
+    slip, good = SLIPS[name], attempt.covers
+    bad = _REQUESTS[name](good) if name in _REQUESTS else _mistaken(good, slip)
+    covers, arrives = (bad if side in slip.changes else good for side in ("covers", "arrives"))
+    return attempt._replace(covers=covers, arrives=arrives)
 
 
-def _send(change: Change) -> Callable[[Attempt], Attempt]:
-    return lambda attempt: attempt._replace(arrives=change(attempt.arrives))
+def _mistaken(good: signing.RequestParts, slip: Slip) -> signing.RequestParts:
+    """Return a request with a mistake that `signing.mistakes` knows, or the same where there is none to make."""
+    mistakes = (bad for finding, text, bad in in_request(good) if finding == slip.finding and slip.mistake in text)
+    return next((bad for bad in mistakes if bad != good), good)
 
 
-def _both(change: Change) -> Callable[[Attempt], Attempt]:
-    return lambda attempt: _sign(change)(_send(change)(attempt))
-
-
-def _unsigned(request: RequestParts) -> RequestParts:
+def _unsigned(request: signing.RequestParts) -> signing.RequestParts:
     # The idempotency key where there is one: it is what people forget.
     names = request.signed_headers.split(";")
-    extra = [name for name in names if name not in SIGNED_HEADERS] or ["x-amz-pay-region"]
+    extra = [name for name in names if name not in signing.SIGNED_HEADERS] or ["x-amz-pay-region"]
     return request._replace(signed_headers=";".join(name for name in names if name not in extra))
 
 
-def _date_of(request: RequestParts) -> datetime:
-    return parse_date(joined_headers(request.headers)["x-amz-pay-date"])
+def _date_of(request: signing.RequestParts) -> datetime:
+    return signing.parse_date(signing.joined_headers(request.headers)["x-amz-pay-date"])
 
 
-def _dated(moved: timedelta) -> Change:
-    return lambda request: request.with_header("x-amz-pay-date", format_date(_date_of(request) + moved))
+def _dated(moved: timedelta) -> Callable[[signing.RequestParts], signing.RequestParts]:
+    return lambda request: request.with_header("x-amz-pay-date", signing.format_date(_date_of(request) + moved))
 
 
 @cache
@@ -196,22 +175,21 @@ def _stranger() -> MerchantKeys:
     return generate()
 
 
-_CHANGES: dict[str, Callable[[Attempt], Attempt]] = {
-    "none": lambda attempt: attempt,
-    "unsigned-header": _both(_unsigned),
-    "header-order": _send(
-        lambda request: request._replace(signed_headers=";".join(request.signed_headers.split(";")[::-1]))
-    ),
-    "clock-ahead": _both(_dated(timedelta(minutes=1))),
-    "clock-behind": _both(_dated(-MAX_AGE - timedelta(minutes=1))),
-    "stale-signature": _sign(_dated(-timedelta(seconds=2))),  # what an attempt and its retry lie apart
+_REQUESTS: dict[str, Callable[[signing.RequestParts], signing.RequestParts]] = {
+    "unsigned-header": _unsigned,
+    "header-order": lambda request: request._replace(signed_headers=";".join(request.signed_headers.split(";")[::-1])),
+    "clock-ahead": _dated(timedelta(minutes=1)),
+    "clock-behind": _dated(-signing.MAX_AGE - timedelta(minutes=1)),
+    "stale-signature": _dated(-timedelta(seconds=2)),  # what an attempt and its retry lie apart
+}
+_SIGNERS: dict[str, Callable[[Attempt], Attempt]] = {
     "salt-length": lambda attempt: attempt._replace(
-        scheme=next(PSS[name] for name in Algorithm if name != attempt.keys.algorithm)
+        scheme=next(PSS[name] for name in signing.Algorithm if name != attempt.keys.algorithm)
     ),
     "padding": lambda attempt: attempt._replace(scheme=padding.PKCS1v15()),
     "string-to-sign": lambda attempt: attempt._replace(text=lambda canonical, _: canonical),
     "canonical-request": lambda attempt: attempt._replace(
-        text=lambda canonical, name: string_to_sign(canonical + "\n", algorithm=name)
+        text=lambda canonical, name: signing.string_to_sign(canonical + "\n", algorithm=name)
     ),
     "other-key": lambda attempt: attempt._replace(keys=replace(_stranger(), algorithm=attempt.keys.algorithm)),
 }

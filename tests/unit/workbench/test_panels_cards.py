@@ -149,7 +149,7 @@ def test_a_click_runs_in_a_thread_and_tells_the_others() -> None:
     panel, signals = Till(live=True), list[str]()
     panel.listeners.append(lambda: signals.append("changed"))
     assert set(panel._repr_mimebundle_()) == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
-    panel.fill(amount="5.00")
+    panel.form.fill({"amount": "5.00"})
     panel.press("take").join()
     assert (panel.taken, panel.outcome, signals) == ([("5.00", True, "a")], "took 5.00", ["changed"])
     assert "1 taken" in shown(panel, "amazonpay-body")
@@ -371,7 +371,7 @@ def test_a_click_makes_one_view_and_reads_the_journal_once(desk: Desk, action: s
 def clicked(panel: Panel, name: str, **typed: Any) -> Any:
     """Type into the form, click, and return what came of it."""
     assert panel.widget
-    panel.fill(**typed)
+    panel.form.fill(typed)
     panel.press(name).join()
     return panel.outcome
 
