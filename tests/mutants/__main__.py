@@ -29,15 +29,16 @@ GOLDEN = ("tests/contract/test_golden_states.py", "tests/contract/test_golden_mo
 TABLES = dict.fromkeys(
     ("states", "timers", "counting", "limits", "allowances", "quotas", "simulations", "reasons"), (SPEC, *GOLDEN)
 )
+# Folder, modules ("" for all of them) and tests.
 CODE = {
-    "signing": (("steps", "verify", "authorization", "keys", "mistakes", "refused", "envelope"), "signing",
-                ("tests/unit/signing", "tests/contract/test_signature_steps.py")),
-    "money": (("money",), "spec", ("tests/unit/spec",)),
-    "rules": (("transitions", "payments", "sessions", "documents", "shipping_areas", "personas"), "emulator.rules",
-              ("tests/unit/spec/test_states.py", *GOLDEN, "tests/contract/test_charge_permissions.py",
-               "tests/contract/test_charges_and_refunds.py", "tests/contract/test_checkout_sessions.py",
-               "tests/contract/test_hosted_pages.py", "tests/contract/test_mobile.py",
-               "tests/contract/test_sign_in.py", "tests/contract/test_notifications.py")),
+    "signing": ("signing", "", ("tests/unit/signing", "tests/contract/test_signature_steps.py")),
+    "money": ("spec", "money", ("tests/unit/spec",)),
+    "rules": ("emulator/rules", "", (
+        "tests/unit/spec/test_states.py", *GOLDEN, "tests/contract/test_charge_permissions.py",
+        "tests/contract/test_charges_and_refunds.py", "tests/contract/test_checkout_sessions.py",
+        "tests/contract/test_hosted_pages.py", "tests/contract/test_mobile.py", "tests/contract/test_sign_in.py",
+        "tests/contract/test_delivery.py", "tests/contract/test_notifications.py",
+    )),
 }  # fmt: skip
 TITLES = {
     "states": "Rows of the state table", "timers": "Timers", "counting": "What an amount counts for",
@@ -57,8 +58,11 @@ class Count:
 
 
 def modules_of(area: str) -> list[str]:
-    names, folder, _ = CODE[area]
-    return [f"amazonpay_nb.{folder}.{name}" for name in names]
+    """Return the modules of an area of code, dotted."""
+    folder, module, _ = CODE[area]
+    paths = sorted((ROOT / "amazonpay_nb" / folder).glob(f"{module or '*'}.py"))
+    names = [path.relative_to(ROOT).with_suffix("").parts for path in paths if path.stem != "__init__"]
+    return [".".join(parts) for parts in names]
 
 
 def faults_of(areas: Sequence[str], *, every: bool) -> Iterator[Fault]:
