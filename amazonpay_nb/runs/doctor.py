@@ -11,7 +11,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import keys
 from amazonpay_nb.signing.keys import Finding
-from amazonpay_nb.workbench.bench import VARIABLES
+from amazonpay_nb.workbench.parameters import VARIABLES
 
 __all__ = ["examine"]
 

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,9 @@ __all__ = [
     "BUYERS",
     "ENVIRONMENTS",
     "PARAMETERS",
+    "VARIABLES",
     "Parameter",
+    "account_variable",
     "check_environment",
     "check_injected",
     "check_names",
@@ -24,6 +27,13 @@ __all__ = [
 
 ENVIRONMENTS = ("emulator", "sandbox", "live")
 BUYERS = ("auto", "you", "script")
+# The environment variables that describe a real account; its keys are never in a notebook.
+VARIABLES = {
+    "private_key_file": "AMAZON_PAY_PRIVATE_KEY_FILE",
+    "public_key_id": "AMAZON_PAY_PUBLIC_KEY_ID",
+    "merchant_id": "AMAZON_PAY_MERCHANT_ID",
+    "store_id": "AMAZON_PAY_STORE_ID",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,23 @@ PARAMETERS = {
         ),
     )
 }
+
+
+def account_variable(name: str) -> str:
+    """Return what an environment variable says about the real account.
+
+    Args:
+        name: One of `VARIABLES`.
+    Raises:
+        ConfigurationError: The variable is not set.
+    """
+    value = os.environ.get(VARIABLES[name], "")
+    if not value:
+        raise ConfigurationError(
+            f"The environment variable {VARIABLES[name]} is not set.",
+            advice=f"Amazon's own environments need {', '.join(VARIABLES.values())}; set them and restart.",
+        )
+    return value
 
 
 def check_values(values: Mapping[str, object]) -> None:

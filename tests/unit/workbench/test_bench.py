@@ -24,8 +24,7 @@ from amazonpay_nb.client.button import (
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError
 from amazonpay_nb.signing.keys import generate, save
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.bench import VARIABLES
-from amazonpay_nb.workbench.parameters import PARAMETERS
+from amazonpay_nb.workbench.parameters import PARAMETERS, VARIABLES
 
 
 @pytest.fixture
@@ -240,6 +239,15 @@ def test_a_failed_claim_stops_the_run(wb: Workbench) -> None:
     assert wb.claim("c", "It holds.", True)._repr_mimebundle_()["text/plain"] == "✓ It holds."
     with pytest.raises(AssertionError, match="c: It holds"):
         wb.claim("c", "It holds.", False)
+
+
+def test_what_needs_the_emulator_is_not_tried_elsewhere() -> None:
+    """On the Sandbox such a claim neither holds nor fails."""
+    with workbench.open("sandbox", buyer="you") as sandbox, workbench.open() as emulated:
+        assert sandbox.claim("c", "It holds.", False, needs_emulator=True).ok is None
+        assert emulated.claim("c", "It holds.", True, needs_emulator=True).ok is True
+        with pytest.raises(AssertionError, match="c: It holds"):
+            emulated.claim("c", "It holds.", False, needs_emulator=True)
 
 
 def test_the_page_is_a_frame_for_you_and_a_line_for_a_script(wb: Workbench) -> None:
