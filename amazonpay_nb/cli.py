@@ -13,8 +13,6 @@ import click
 
 from amazonpay_nb.errors import AmazonPayError
 
-__all__ = ["main"]
-
 REGIONS = click.Choice(["na", "eu", "jp"])
 USAGE = 2
 

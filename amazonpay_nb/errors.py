@@ -23,26 +23,6 @@ from typing import Any
 
 from amazonpay_nb.spec.reasons import Recovery, Retry, recovery_for, retry_advice
 
-__all__ = [
-    "AmazonPayError",
-    "ApiError",
-    "BuyerPageError",
-    "ConfigurationError",
-    "ConflictError",
-    "DeclinedError",
-    "InvalidRequestError",
-    "LocalError",
-    "NotFoundError",
-    "Refused",
-    "ServerError",
-    "SigningError",
-    "ThrottledError",
-    "TransportError",
-    "UnauthorizedError",
-    "api_error",
-    "refused",
-]
-
 
 class AmazonPayError(Exception):
     """The root: catch this class to catch all of them.

@@ -22,22 +22,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 
-__all__ = [
-    "HUB_VARIABLES",
-    "MAX_BODY_BYTES",
-    "Guard",
-    "LoopbackServer",
-    "answers_to",
-    "browser_address",
-    "is_loopback",
-    "is_proxied",
-    "limit_body",
-    "open_port",
-    "relative_address",
-    "route",
-    "without_port",
-]
-
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
 # Where the server of this kernel is reached from outside, as JupyterHub says it: the whole address, and its path.
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")

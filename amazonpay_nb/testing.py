@@ -21,18 +21,6 @@ if TYPE_CHECKING:
     from amazonpay_nb.client.notifications import Notification
     from amazonpay_nb.emulator import Emulator
 
-__all__ = [
-    "NotificationInbox",
-    "amazonpay_buyer",
-    "amazonpay_client",
-    "amazonpay_clock",
-    "amazonpay_emulator",
-    "amazonpay_emulator_factory",
-    "amazonpay_faults",
-    "amazonpay_inbox",
-    "amazonpay_outcomes",
-]
-
 SEED = 1  # ids and times repeat, so a failure looks the same in the next run
 WAIT_SECONDS = 5.0
 OPTIONS = ("region", "https", "throttle", "domains")

@@ -10,8 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Texts", "languages"]
-
 # Currencies whose sign is clear wherever it is read; others are shown by their code.
 _SYMBOLS = {"EUR": "€", "GBP": "£", "JPY": "¥", "USD": "$"}
 _NO_BREAK = "\u00a0"

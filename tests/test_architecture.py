@@ -136,7 +136,12 @@ def test_a_library_module_prints_nothing() -> None:
 
 
 def problems_of_exports(path: Path) -> Iterator[str]:
-    if path.name == "__init__.py" and "import " not in path.read_text("utf-8"):
+    text = path.read_text("utf-8")
+    if path.name != "__init__.py":
+        if "__all__" in text:
+            yield f"{module_id(path)}: a module lists no exports; a name without an underscore is public"
+        return
+    if "import " not in text:
         return  # a package that gathers nothing has nothing to export
     module = importlib.import_module(module_name(path))
     exported = list(getattr(module, "__all__", ["no __all__"]))
@@ -146,7 +151,7 @@ def problems_of_exports(path: Path) -> Iterator[str]:
 
 
 def test_exports_are_sorted_and_exist() -> None:
-    """A reader finds the public names of a module in its `__all__`, in order."""
+    """A reader finds the public names of a package in its `__all__`, in order; a module's begin with a letter."""
     exporting = [path for path in MODULES if not is_private(path)]
     assert [problem for path in exporting for problem in problems_of_exports(path)] == []
 

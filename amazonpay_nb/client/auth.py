@@ -9,8 +9,6 @@ from amazonpay_nb.signing import format_date, sign_request
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.regions import REGIONS
 
-__all__ = ["AmazonPayAuth", "Clock"]
-
 Clock = Callable[[], datetime]
 _HOSTS = {row.api_host: row.code for row in REGIONS.values()}
 

@@ -14,22 +14,6 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.flows import FLOWS, flow_of
 from amazonpay_nb.spec.regions import Region
 
-__all__ = [
-    "PAYMENT_METHOD_ON_FILE",
-    "SignedPayload",
-    "button_config",
-    "button_text",
-    "embed",
-    "end_of_checkout_payload",
-    "express_payload",
-    "place",
-    "set_up_payload",
-    "sign_button",
-    "sign_in_and_set_up_payload",
-    "sign_in_payload",
-    "update_payload",
-]
-
 PAYMENT_METHOD_ON_FILE = "PaymentMethodOnFile"
 # Product types that differ from the others: where the page keeps the signed payload, and what the button says.
 _CONFIGS = {"SignIn": "signInConfig"}

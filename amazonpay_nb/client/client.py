@@ -36,8 +36,6 @@ from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
-__all__ = ["AmazonPayClient", "new_idempotency_key"]
-
 RECENT = 100  # attempts that a client without a journal remembers
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 Answer = TypeVar("Answer", bound=BaseModel)

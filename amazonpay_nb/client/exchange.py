@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 from amazonpay_nb.signing import Authorization, read_authorization
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 
-__all__ = ["Exchange", "Step"]
-
 
 @dataclass(frozen=True)
 class Exchange:

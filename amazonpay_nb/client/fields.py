@@ -10,8 +10,6 @@ from typing import Any, Required, TypedDict
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.requests import Channel, ChargeInitiator, ChargePermissionType, PaymentIntent, Scope
 
-__all__ = ["Amount", "ChargeFields", "FinalFields", "Part", "SessionFields", "SessionUpdateFields"]
-
 # ``{"amount": "14.00", "currencyCode": "USD"}``, or an amount as Amazon answered it.
 Amount = Mapping[str, Any] | Money
 Part = Mapping[str, Any]

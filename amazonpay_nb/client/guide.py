@@ -18,21 +18,6 @@ from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 
-__all__ = [
-    "DECISIONS",
-    "Decision",
-    "Month",
-    "NotChargeable",
-    "Step",
-    "account_page",
-    "charge",
-    "complete_set_up",
-    "decide",
-    "months",
-    "next_step",
-    "repair_payload",
-]
-
 
 class Step(StrEnum):
     """What a merchant does next with a Charge Permission."""

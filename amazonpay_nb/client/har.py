@@ -11,9 +11,8 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from amazonpay_nb.client.journal import Exchange, Journal
-
-__all__ = ["archive", "write"]
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.journal import Journal
 
 _UNKNOWN = -1  # what HAR says where something was not measured
 _JSON = "application/json"

@@ -22,19 +22,6 @@ from amazonpay_nb.client.redaction import redact
 if TYPE_CHECKING:
     import pandas
 
-__all__ = [
-    "AMAZON_PAY_API",
-    "AMAZON_PAY_PAGES",
-    "BUYER",
-    "PARTICIPANTS",
-    "SHOP_PAGE",
-    "SHOP_SERVER",
-    "Exchange",
-    "Journal",
-    "Step",
-    "own_exchanges",
-]
-
 BUYER = "Buyer"
 SHOP_PAGE = "Shop page"
 SHOP_SERVER = "Shop server"

@@ -17,8 +17,6 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.spec.operations import KINDS, Kind
 from amazonpay_nb.spec.states import MACHINES
 
-__all__ = ["COMPLETIONS", "Known", "News"]
-
 COMPLETIONS = ("completeCheckoutSession", "finalizeCheckoutSession")
 
 Document = dict[str, Any]

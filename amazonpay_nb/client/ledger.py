@@ -15,8 +15,6 @@ from amazonpay_nb.spec.money import Counts, counted
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["COLUMNS", "Movement", "ledger", "movements", "table", "totals"]
-
 COLUMNS = tuple(column for column in Counts if column)
 
 

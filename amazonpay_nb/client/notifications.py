@@ -38,8 +38,6 @@ from amazonpay_nb.spec.notifications import (
     SIGNED_FIELDS,
 )
 
-__all__ = ["Finding", "Notification", "NotificationReader", "NotificationRefused"]
-
 MAX_BODY_BYTES = 256 * 1024  # as much as SNS carries
 MAX_CERTIFICATE_BYTES = 64 * 1024
 MAX_CERTIFICATES = 16  # how many are kept; Amazon renews them from time to time

@@ -16,8 +16,6 @@ from typing import Any, Self
 
 from amazonpay_nb.client.client import new_idempotency_key
 
-__all__ = ["Progress"]
-
 
 class Progress:
     """Notes of one flow under names of your choice; the first one under a name stays.

@@ -15,8 +15,6 @@ from amazonpay_nb.spec.states import REFUND
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["by_hand", "reconcile"]
-
 _COLUMNS = (
     "charge", "currency", "captured", "refunded", "under way", "captured at Amazon", "refunded at Amazon", "agrees",
 )  # fmt: skip

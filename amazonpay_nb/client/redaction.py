@@ -12,8 +12,6 @@ from typing import Any
 
 from amazonpay_nb.signing import read_authorization
 
-__all__ = ["redact"]
-
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)")
 
 

@@ -20,8 +20,6 @@ from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
 from amazonpay_nb.signing import IDEMPOTENCY_KEY, probable_step
 
-__all__ = ["ATTEMPTS", "LONGEST_PAUSE", "Body", "Sender"]
-
 ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
 # A 5xx leaves open whether the work was done; the same key makes the repetition safe. A decline is final.
 RETRIED_STATUS = frozenset({408, 425, 429, *range(500, 600)})

@@ -22,8 +22,6 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guard, limit_body, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_NAME
 
-__all__ = ["Gateway", "build_app"]
-
 # How often a real-time clock looks at the agenda.
 TICK_SECONDS = 0.2
 

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 from amazonpay_nb.emulator.store import Store
 
-__all__ = ["VIRTUAL_START", "Clock", "months_later", "parse_duration", "stamp"]
-
 # Where virtual time starts when nothing else is asked for.
 VIRTUAL_START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 _DURATION = re.compile(

@@ -28,8 +28,6 @@ from amazonpay_nb.spec.notifications import DRILLS, OBJECT_TYPES, STATE_CHANGE
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
 from amazonpay_nb.spec.states import MACHINES
 
-__all__ = ["CONTROL_PATH", "ControlInterface", "control_error"]
-
 CONTROL_PATH = "/_control"
 Answer = dict[str, Any]
 Call = Callable[..., Awaitable[Answer]]

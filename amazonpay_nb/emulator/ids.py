@@ -7,8 +7,6 @@ from uuid import UUID
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.spec.regions import Region
 
-__all__ = ["Ids"]
-
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 

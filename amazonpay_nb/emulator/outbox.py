@@ -7,8 +7,6 @@ from functools import cached_property
 
 from amazonpay_nb.signing.envelope import EnvelopeSigner
 
-__all__ = ["Outbox"]
-
 
 @dataclass
 class Outbox:

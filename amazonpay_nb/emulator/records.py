@@ -9,23 +9,6 @@ from typing import Any, Generic, TypeVar
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import NEW
 
-__all__ = [
-    "NOTES",
-    "NOTIFICATION",
-    "AnyRecord",
-    "Charge",
-    "ChargeNotes",
-    "NoNotes",
-    "Notification",
-    "NotificationNotes",
-    "Permission",
-    "PermissionNotes",
-    "Record",
-    "Refund",
-    "Session",
-    "SessionNotes",
-]
-
 # What is announced is kept like an object, though the API does not show it.
 NOTIFICATION = "Notification"
 # Where no payment method is chosen, none can fail.

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-__all__ = ["Explained", "Refusal"]
-
 
 class Refusal(Exception):
     """An answer with an error body; raised anywhere, rendered in one place.

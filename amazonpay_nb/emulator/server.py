@@ -25,8 +25,6 @@ from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.regions import region as region_of
 
-__all__ = ["Credentials", "Emulator"]
-
 
 @dataclass(frozen=True)
 class Credentials:

@@ -13,8 +13,6 @@ from typing import Any
 
 from amazonpay_nb.emulator.records import NOTES, AnyRecord, Record
 
-__all__ = ["Store", "to_json"]
-
 # How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
 MAX_SNAPSHOTS = 16
 # Goes up with what a reader of older stores would not understand; 0 is a file without a version.

@@ -19,8 +19,6 @@ from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.simulations import Simulation, simulation
 
-__all__ = ["Fault", "Merchant", "World"]
-
 # How many exchanges `GET journal` remembers: enough for a run, and bounded for a long one.
 JOURNAL_LENGTH = 1_000
 MIN_KEY_BITS = 2048

@@ -30,8 +30,6 @@ from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
-__all__ = ["NOT_TRIED", "READY", "SUCCESS", "Account", "Ending", "Ready", "state_of"]
-
 # What a row says on the Sandbox, where its part cannot be played.
 NOT_TRIED = "not tried here"
 # With this card, everything goes well.

@@ -10,8 +10,6 @@ from amazonpay_nb.errors import ApiError
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE
 
-__all__ = ["DECLINES", "Trial", "try_charge"]
-
 
 def _interrupts(code: str) -> bool:
     """Tell whether a decline also changes the Charge Permission."""

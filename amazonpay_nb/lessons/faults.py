@@ -19,19 +19,6 @@ from amazonpay_nb.spec.money import Counts, counted
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, THROTTLES, Idempotency, Operation
 from amazonpay_nb.spec.states import MACHINES
 
-__all__ = [
-    "FAULTS",
-    "BookedCharge",
-    "Burst",
-    "Repetition",
-    "books",
-    "charges_at_amazon",
-    "movement",
-    "play_burst",
-    "play_faults",
-]
-
-
 # By name: a transport fault as the control interface takes it, and whether the work is done.  A fault that the client
 # answers by trying again meets each of its tries, so that it gives up in the end.
 FAULTS: dict[str, tuple[dict[str, Any], bool]] = {

@@ -29,21 +29,6 @@ from amazonpay_nb.workbench.show.blocks import mark
 if TYPE_CHECKING:
     import pandas
 
-__all__ = [
-    "BY_HAND",
-    "ONLY_LIVE",
-    "PROOFS",
-    "Change",
-    "ChecklistStep",
-    "OpenBehavior",
-    "Proof",
-    "changes",
-    "checklist",
-    "count_open",
-    "only_live",
-    "open_behaviors",
-]
-
 _DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 # --- What changes -----------------------------------------------------------------------------------------------------

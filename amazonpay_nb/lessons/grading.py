@@ -33,8 +33,6 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
 from amazonpay_nb.workbench.director import Director
 
-__all__ = ["CHECKS", "Check", "Grade", "grade", "grade_own", "passed"]
-
 GOOD, WRONG, ADVICE, UNSEEN = "✓ good", "✗ wrong", "– advice", "– not seen"
 TAKEN, REFUSED = "2xx: it is genuine", "4xx: it is not genuine"
 _LOOKS = "a GET of the object"

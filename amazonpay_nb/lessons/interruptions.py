@@ -9,8 +9,6 @@ from amazonpay_nb.spec.machine import MERCHANT, Transition
 from amazonpay_nb.spec.simulations import SIMULATIONS, Simulation
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 
-__all__ = ["Interruption", "play_interruptions"]
-
 # The card that a buyer takes on the Update page.
 _ANOTHER = "4444"
 # A decline that changes no object: what it asks of the buyer happens on the Update page all the same.

@@ -13,8 +13,6 @@ from amazonpay_nb.spec.operations import OPERATIONS, kind_of
 from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS, Simulation
 
-__all__ = ["Effect", "Precedence", "play_cards", "play_codes", "play_precedence"]
-
 # What a merchant does where nothing went wrong, by state.
 _GOES_ON = {
     "Completed": "Keep the Charge Permission's id.",

@@ -29,14 +29,13 @@ from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.spec.words import payments_of
-from amazonpay_nb.workbench.bench import HostedPage, Workbench
+from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
+from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.show import show
 
 if TYPE_CHECKING:
     import pandas
-
-__all__ = ["Branch", "Story", "fork"]
 
 Price = Mapping[str, str]
 Payload = dict[str, Any]

@@ -13,8 +13,6 @@ from amazonpay_nb.signing import keys
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.parameters import VARIABLES
 
-__all__ = ["examine"]
-
 _PACKAGES = ("jupyterlab", "ipywidgets", "ipykernel", "httpx", "cryptography", "pandas", "papermill")
 _OLDEST_KERNEL = (7, 4)
 

@@ -24,8 +24,6 @@ from amazonpay_nb.runs.notebook import (
 from amazonpay_nb.runs.report import notebook_page, write_whole
 from amazonpay_nb.runs.runner import error_of, kernel_environment, run_one
 
-__all__ = ["Leaving", "export"]
-
 # What no page may hold, whatever printed it: the text of a key, a signature, a token in an address.
 _SECRETS = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\s|\\n)+[A-Za-z0-9+/]{40}"),

@@ -15,21 +15,6 @@ import nbformat
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.workbench.parameters import check_names
 
-__all__ = [
-    "Notebook",
-    "find_notebooks",
-    "for_others",
-    "notebook_folder",
-    "outputs_of",
-    "steps",
-    "title_of",
-    "typed",
-    "with_pictures_from",
-    "with_settings",
-    "with_values",
-    "without_links",
-]
-
 # A picture on this machine, in Markdown.
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
 # A link that leads away from the page.

@@ -19,8 +19,6 @@ from traitlets.config import Config
 from amazonpay_nb.runs.notebook import title_of, with_pictures_from
 from amazonpay_nb.workbench.claims import Claim
 
-__all__ = ["Run", "RunObject", "Summary", "notebook_page", "write_report", "write_whole"]
-
 _TEMPLATES = Path(__file__).parent / "templates"
 
 # The heading of a row, which keeps to one line by its spaces where a forge drops styles.

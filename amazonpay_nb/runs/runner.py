@@ -28,8 +28,6 @@ from amazonpay_nb.runs.notebook import Notebook, outputs_of
 from amazonpay_nb.runs.report import Run, Summary, notebook_page, write_report, write_whole
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
-__all__ = ["Summary", "error_of", "execute", "kernel_environment", "run", "run_one"]
-
 # A cell that takes longer hangs, since there is no person to help it on.
 CELL_TIMEOUT_SECONDS = 600
 # How jupyter_client says that another process took one of the kernel's ports first.

@@ -11,8 +11,6 @@ from amazonpay_nb.shop.cart import Cart
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 
-__all__ = ["BUYER_TOKEN", "Arrival", "Attempt", "Review"]
-
 # The parameter that plain Amazon Sign-in adds to the return address.
 BUYER_TOKEN = "buyerToken"  # noqa: S105 (a name)
 # Amazon's pages use two more spellings of the parameter, which differ in capitals.

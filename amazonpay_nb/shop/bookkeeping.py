@@ -6,11 +6,10 @@ A real shop keeps a database.  Here the journal takes its place, so a page can s
 from dataclasses import dataclass
 from typing import Any
 
-from amazonpay_nb.client.journal import SHOP_SERVER, Exchange, Journal
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.journal import SHOP_SERVER, Journal
 from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
-
-__all__ = ["Happening", "Outcome", "Payment", "SavedMethod", "happenings", "outcome", "payments", "saved_methods"]
 
 _SAVED_WALLET = "PaymentMethodOnFile"
 # Kind of payment -> the field that says how much.

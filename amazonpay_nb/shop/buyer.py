@@ -19,8 +19,6 @@ from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES
 
-__all__ = ["Form", "approve", "arrive", "cancel", "decline", "find_change", "place_order", "read_page"]
-
 DECLINED_CARD = "9995"
 # More than any flow has pages, declines included, so that a page that repeats forever is an error.
 MOST_PRESSES = 20

@@ -7,8 +7,6 @@ from typing import Any, Self
 
 from amazonpay_nb.spec.money import format_amount, parse_amount
 
-__all__ = ["SHIPPING_COUNTRIES", "SHIPPING_OPTIONS", "Cart", "Line", "ShippingOption", "delivery_specifications"]
-
 Price = dict[str, str]
 
 

@@ -6,8 +6,6 @@ own background, are computed: WCAG 2 requires a contrast of 4.5 between a text a
 
 import re
 
-__all__ = ["LEAST_CONTRAST", "OWN_COLOR", "check_color", "contrast", "ink", "palette", "readable"]
-
 LEAST_CONTRAST = 4.5
 OWN_COLOR = "#7a4b2a"
 BLACK, WHITE = "#000000", "#ffffff"

@@ -23,8 +23,6 @@ from amazonpay_nb.spec.answers import Resource
 if TYPE_CHECKING:
     from amazonpay_nb.client.client import AmazonPayClient
 
-__all__ = ["INBOX_PATH", "Inbox", "Notice", "getters"]
-
 INBOX_PATH = "/notifications"
 GLANCE_SECONDS = 0.02
 WAIT_SECONDS = 30.0

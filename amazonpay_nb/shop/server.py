@@ -28,8 +28,6 @@ from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 from amazonpay_nb.texts import Texts, languages
 
-__all__ = ["ARRIVALS", "LANGUAGES", "Shop"]
-
 _HERE = Path(__file__).parent
 _PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_HERE / "pages"), autoescape=True, undefined=jinja2.StrictUndefined,

@@ -6,8 +6,6 @@ Spec: "Signing requests", step 4.
 import re
 from typing import NamedTuple
 
-__all__ = ["Authorization", "read_authorization"]
-
 # The signature comes last, so whatever follows "Signature=" belongs to it: also its length, where it is masked.
 _HEADER = re.compile(r"(\S+) PublicKeyId=([^\s,]+), ?SignedHeaders=([^\s,]+), ?Signature=(.+)", re.DOTALL)
 

@@ -16,8 +16,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from amazonpay_nb.spec.notifications import MESSAGE_TYPE, NOTIFICATION_VERSION, SIGNATURE_VERSIONS, SIGNED_FIELDS
 
-__all__ = ["CERTIFICATE_NAME", "DIGESTS", "EnvelopeSigner", "signed_text", "unsigned_envelope"]
-
 CERTIFICATE_NAME = "SimpleNotificationService-emulator.pem"
 # Version 1 uses SHA-1: the sender chooses, and a receiver of both versions has to support both.
 DIGESTS: dict[str, hashes.HashAlgorithm] = {

@@ -31,19 +31,6 @@ from cryptography.hazmat.primitives.serialization import (
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.spec.regions import region as region_of
 
-__all__ = [
-    "KEY_BITS",
-    "Finding",
-    "MerchantKeys",
-    "check",
-    "generate",
-    "load",
-    "save",
-    "save_public",
-    "with_id",
-    "write_file",
-]
-
 KEY_BITS = 2048
 # The value of signing.Algorithm.V2: keys and signing are on the same level and do not import each other.
 _V2 = "AMZN-PAY-RSASSA-PSS-V2"

@@ -15,8 +15,6 @@ from urllib.parse import quote_plus, unquote
 from amazonpay_nb.signing.steps import Headers, joined_headers
 from amazonpay_nb.spec.regions import REGIONS
 
-__all__ = ["Mistake", "RequestParts", "in_canonical", "in_payload", "in_request"]
-
 # Finding, explanation, and the text that was signed.
 Mistake = tuple[str, str, str]
 

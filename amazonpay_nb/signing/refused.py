@@ -16,8 +16,6 @@ from amazonpay_nb.signing.mistakes import RequestParts, in_request
 from amazonpay_nb.signing.steps import Headers, canonical_query, canonical_request, joined_headers, string_to_sign
 from amazonpay_nb.signing.verify import SignatureMismatch, check_headers, explain_request, parse_date
 
-__all__ = ["probable_step"]
-
 # As Amazon and the emulator write it; see "Error handling".
 _SIGNING_STRING = re.compile(r"signing String \[\S+\s+([0-9a-f]{64})\]")
 

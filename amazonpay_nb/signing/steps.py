@@ -18,26 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from amazonpay_nb.errors import SigningError
 from amazonpay_nb.signing.authorization import Authorization
 
-__all__ = [
-    "DATE_FORMAT",
-    "HASH",
-    "IDEMPOTENCY_KEY",
-    "PSS",
-    "SIGNED_HEADERS",
-    "Algorithm",
-    "Headers",
-    "authorization_header",
-    "canonical_of",
-    "canonical_query",
-    "canonical_request",
-    "format_date",
-    "joined_headers",
-    "sign",
-    "sign_payload",
-    "sign_request",
-    "string_to_sign",
-]
-
 # Pairs, as they travel.
 Headers = Sequence[tuple[str, str]]
 

@@ -33,20 +33,6 @@ from amazonpay_nb.signing.steps import (
     string_to_sign,
 )
 
-__all__ = [
-    "MAX_AGE",
-    "MAX_AHEAD",
-    "SignatureMismatch",
-    "check_headers",
-    "explain_payload",
-    "explain_request",
-    "parse_authorization",
-    "parse_date",
-    "verify_authorized",
-    "verify_payload",
-    "verify_request",
-]
-
 # Inferred: Amazon publishes neither limit, but refuses dates that are ahead of its clock.
 MAX_AGE = timedelta(minutes=15)
 MAX_AHEAD = timedelta(seconds=5)

@@ -5,8 +5,6 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["LOOPBACK_HOSTS", "ReturnAddress", "return_address_problem"]
-
 # The length that integrations commonly assume for addresses; Amazon publishes none.  [inferred]
 _MAX_LENGTH = 512
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")

@@ -8,8 +8,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-__all__ = ["Buyer", "Charge", "ChargePermission", "CheckoutSession", "Money", "Refund", "Resource"]
-
 
 class _Lenient(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True)

@@ -8,8 +8,6 @@ from typing import Any, TypeVar, dataclass_transform, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-__all__ = ["DataError", "as_kind", "data_row", "named", "read"]
-
 FOLDER = Path(__file__).parent
 _UNKNOWN = "unexpected_keyword_argument"
 T = TypeVar("T")

@@ -11,22 +11,6 @@ from typing import Any, NamedTuple
 
 from amazonpay_nb.spec.data import as_kind, data_row, named, read
 
-__all__ = [
-    "CHANGE_ACTIONS",
-    "CHECKOUT_SESSION",
-    "FLOWS",
-    "MOBILE_RETURN_PARAMETER",
-    "PAGES",
-    "QUESTIONS",
-    "RETURN_PARAMETER",
-    "SIGN_IN",
-    "Flow",
-    "flow_of",
-    "lookup",
-    "misfits",
-    "nearest_flow",
-]
-
 RETURN_PARAMETER = "amazonCheckoutSessionId"
 # The name that the guide prints for the Mobile SDK's app and universal links.
 MOBILE_RETURN_PARAMETER = "CheckoutSessionId"

@@ -4,21 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-__all__ = [
-    "AMAZON",
-    "BUYER",
-    "CLOCK",
-    "MERCHANT",
-    "NEW",
-    "Actor",
-    "FollowUp",
-    "Machine",
-    "NotAllowed",
-    "Timer",
-    "Transition",
-    "family",
-]
-
 
 class Actor(StrEnum):
     """The party that causes a transition."""

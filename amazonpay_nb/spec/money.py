@@ -12,25 +12,6 @@ from typing import Any
 
 from amazonpay_nb.spec.regions import CURRENCIES, REGIONS
 
-__all__ = [
-    "CHARGE_CEILINGS",
-    "COUNTING",
-    "CURRENCY_DECIMALS",
-    "MAX_REFUNDS_ON_A_CHARGE",
-    "MONTHLY_LIMITS",
-    "RECURRING_MONTHLY_LIMITS",
-    "REFUND_CEILINGS",
-    "REFUND_EXTRAS",
-    "REFUND_SHARE",
-    "Counts",
-    "counted",
-    "counted_in_month",
-    "format_amount",
-    "overcharge_limit",
-    "parse_amount",
-    "refund_allowance",
-]
-
 
 class Counts(StrEnum):
     """The column of a ledger in which an amount appears."""

@@ -10,27 +10,6 @@ from datetime import timedelta
 from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.parity import Evidence
 
-__all__ = [
-    "ANNOUNCEMENTS",
-    "ANSWERS",
-    "CERTIFICATE_HOST",
-    "CERTIFICATE_PATH",
-    "DELIVERY_TIMEOUT_SECONDS",
-    "DRILLS",
-    "MAX_AGE",
-    "MAX_AHEAD",
-    "MESSAGE_FIELDS",
-    "MESSAGE_TYPE",
-    "NOTIFICATION_VERSION",
-    "OBJECT_TYPES",
-    "RETRIES",
-    "SIGNATURE_VERSIONS",
-    "SIGNED_FIELDS",
-    "STATE_CHANGE",
-    "TOPIC_REGIONS",
-    "answer_to",
-]
-
 STATE_CHANGE = "STATE_CHANGE"
 NOTIFICATION_VERSION = "V2"
 # Name of the machine in `states` → ``ObjectType``.  A Checkout Session has none: its changes are not announced.

@@ -13,8 +13,6 @@ from amazonpay_nb.spec.reasons import REASONS, reasons_of
 from amazonpay_nb.spec.requests import BODIES
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, codes_for
 
-__all__ = ["openapi"]
-
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"

@@ -10,8 +10,6 @@ from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession,
 from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.parity import Evidence
 
-__all__ = ["KINDS", "OPERATIONS", "THROTTLES", "Idempotency", "Kind", "Operation", "Quota", "kind_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Kind:

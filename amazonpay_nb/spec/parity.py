@@ -12,8 +12,6 @@ from typing import Any
 
 from amazonpay_nb.spec.data import DataError, as_kind, data_row, read
 
-__all__ = ["Behavior", "Evidence", "behavior", "behaviors", "topics"]
-
 
 class Evidence(StrEnum):
     """Where a fact was found, from the firmest to the weakest."""

@@ -19,22 +19,6 @@ from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 from amazonpay_nb.spec.parity import Evidence
 
-__all__ = [
-    "BODY_REASONS",
-    "COMMON_REASONS",
-    "OPERATION_REASONS",
-    "REASONS",
-    "STATE_REASONS",
-    "Reason",
-    "Recovery",
-    "Retry",
-    "reasons_of",
-    "recovery_for",
-    "retry_advice",
-    "state_reason",
-    "wrong_state",
-]
-
 _ANY, _ANY_WITH_BODY = "any", "any with a body"
 
 

@@ -6,8 +6,6 @@ from decimal import Decimal
 
 from amazonpay_nb.spec.data import as_kind, data_row, named, read
 
-__all__ = ["CURRENCIES", "EXAMPLE_ADDRESSES", "REGIONS", "Region", "region"]
-
 
 @data_row
 class Region:

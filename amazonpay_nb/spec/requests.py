@@ -12,8 +12,6 @@ from pydantic.alias_generators import to_camel
 from amazonpay_nb.spec.addresses import ReturnAddress
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amount
 
-__all__ = ["ADDRESS_FIELDS", "BODIES", "ButtonPayload", "MobilePayload", "Price", "SignInPayload"]
-
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]
 Text255 = Annotated[str, Field(max_length=255)]

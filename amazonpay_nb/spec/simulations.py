@@ -15,19 +15,6 @@ from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.reasons import REASONS
 
-__all__ = [
-    "ANYWHERE",
-    "CARDS",
-    "PENDING_SECONDS",
-    "SIMULATIONS",
-    "SIMULATION_HEADER",
-    "CardEffect",
-    "SimulatedCard",
-    "Simulation",
-    "codes_for",
-    "simulation",
-]
-
 SIMULATION_HEADER = "x-amz-pay-simulation-code"
 PENDING_SECONDS = 30
 

@@ -22,8 +22,6 @@ from datetime import timedelta
 
 from amazonpay_nb.spec.machine import AMAZON, BUYER, CLOCK, MERCHANT, NEW, FollowUp, Machine, Timer, Transition, family
 
-__all__ = ["BUYER_SHOWN", "CHARGE", "CHARGE_PERMISSION", "CHECKOUT_SESSION", "MACHINES", "REFUND", "TIMERS", "timer"]
-
 T = Transition
 
 CHECKOUT_SESSION = Machine(

@@ -6,8 +6,6 @@ from typing import Any
 from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.parity import Evidence
 
-__all__ = ["CHANNELS", "FIELD_NOTES", "INITIATORS", "USE_CASES", "Payment", "payments_of"]
-
 
 @data_row
 class Initiator:

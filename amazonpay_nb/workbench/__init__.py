@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import HostedPage, Workbench, open  # noqa: A004 (read as workbench.open)
+    from amazonpay_nb.workbench.bench import Workbench, open  # noqa: A004 (read as workbench.open)
+    from amazonpay_nb.workbench.hosted_page import HostedPage
 
 __all__ = ["HostedPage", "Workbench", "open"]
 

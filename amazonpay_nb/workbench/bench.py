@@ -39,8 +39,6 @@ from amazonpay_nb.workbench.parameters import account_variable, check_environmen
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.panels.tabs import Panels
 
-__all__ = ["HostedPage", "Workbench", "open"]
-
 # The emulator's ids and time repeat from run to run, so that committed outputs can be compared.
 SEED = 7
 

@@ -12,8 +12,6 @@ from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
 
-__all__ = ["RECORD_MIME", "Claim", "Result"]
-
 RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
 
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import jinja2
 
-from amazonpay_nb.client.journal import AMAZON_PAY_API, PARTICIPANTS, SHOP_SERVER, Exchange, Journal, Step
+from amazonpay_nb.client.exchange import Exchange, Step
+from amazonpay_nb.client.journal import AMAZON_PAY_API, PARTICIPANTS, SHOP_SERVER, Journal
 from amazonpay_nb.spec.machine import NEW, Machine, Transition
 from amazonpay_nb.workbench.show.blocks import columns
-
-__all__ = ["Bar", "Bars", "Message", "SequenceDiagram", "StateMap", "sequence_diagram"]
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),

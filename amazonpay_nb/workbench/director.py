@@ -25,8 +25,6 @@ from amazonpay_nb.shop.server import Shop
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
 
-__all__ = ["Announced", "Director"]
-
 # What the Sandbox answers: why nothing was done, and what to do there instead.
 _NO_CLOCK = "Skipped: only the emulator's clock can be moved. On the Sandbox, come back in {time} and run on from here."
 _NO_CAUSE = (

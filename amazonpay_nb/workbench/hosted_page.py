@@ -21,8 +21,6 @@ from amazonpay_nb.workbench.show import show
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["STARTS", "HostedPage"]
-
 FRAME_HEIGHT = 720
 _BUYER_SECONDS = 30  # how long the script waits for a page
 STARTS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("starts.toml").read_text("utf-8"))

@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["cells", "display", "in_jupyterlab", "replace"]
-
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
 

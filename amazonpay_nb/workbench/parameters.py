@@ -11,20 +11,6 @@ from amazonpay_nb.shop.colors import OWN_COLOR, check_color
 from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
 
-__all__ = [
-    "BUYERS",
-    "ENVIRONMENTS",
-    "PARAMETERS",
-    "VARIABLES",
-    "Parameter",
-    "account_variable",
-    "check_environment",
-    "check_injected",
-    "check_names",
-    "check_unattended",
-    "check_values",
-]
-
 ENVIRONMENTS = ("emulator", "sandbox", "live")
 BUYERS = ("auto", "you", "script")
 # The environment variables that describe a real account; its keys are never in a notebook.

@@ -23,8 +23,6 @@ from amazonpay_nb.signing import (
 from amazonpay_nb.spec.operations import Idempotency, Operation
 from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATION_HEADER, simulation
 
-__all__ = ["IDEMPOTENCY_HEADER", "authenticate"]
-
 IDEMPOTENCY_HEADER = "x-amz-pay-idempotency-key"
 _DELEGATION_HEADER = "x-amz-pay-authtoken"
 _REQUIRED = ("authorization", "accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region")

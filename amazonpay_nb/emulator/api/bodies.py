@@ -8,8 +8,6 @@ from pydantic import ValidationError
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.spec.requests import BODIES
 
-__all__ = ["checked_body", "parsed_json", "refused_body"]
-
 Body = dict[str, Any]
 # Built once: `json.loads` with options makes a new decoder at each call.
 _DECODE = json.JSONDecoder(parse_float=str, parse_constant=str).decode

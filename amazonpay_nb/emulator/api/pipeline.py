@@ -20,8 +20,6 @@ from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.spec.operations import THROTTLES, Operation
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, Simulation
 
-__all__ = ["HANDLERS", "answer", "journalize"]
-
 Body = dict[str, Any]
 _LONGEST_KEY = 64  # as far as the journal repeats what is sent as a key
 

@@ -9,8 +9,6 @@ from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import joined_headers
 
-__all__ = ["REQUEST_ID", "ApiRequest", "Reply", "refused"]
-
 REQUEST_ID = "x-amz-pay-request-id"
 
 

@@ -18,8 +18,6 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 
-__all__ = ["BROKEN", "Api", "routed_path"]
-
 BROKEN = Refusal(500, "InternalServerError", "The emulator has failed; its log says where.")
 _LOG = logging.getLogger("uvicorn.error")
 _ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)

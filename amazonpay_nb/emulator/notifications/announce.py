@@ -14,16 +14,6 @@ from amazonpay_nb.spec.machine import Transition
 from amazonpay_nb.spec.notifications import ANNOUNCEMENTS, DRILLS, OBJECT_TYPES, RETRIES, TOPIC_REGIONS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, REFUND
 
-__all__ = [
-    "DELIVER",
-    "again",
-    "announce",
-    "announced",
-    "dispatch",
-    "note",
-    "topic_of",
-]
-
 # What the calendar lets happen to a notification.
 DELIVER = "Deliver"
 Document = dict[str, Any]

@@ -19,8 +19,6 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing.envelope import unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
 
-__all__ = ["Deliveries"]
-
 # Virtual time ends here: further on, timers would leave the calendar.
 _LAST_YEAR = 9000
 _HEADERS = {"content-type": "text/plain; charset=UTF-8", "user-agent": "Amazon Pay emulator"}

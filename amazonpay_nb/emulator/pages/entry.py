@@ -18,8 +18,6 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import misfits, nearest_flow
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
-__all__ = ["start", "start_mobile"]
-
 # What checkout.js takes for granted when the page names no algorithm.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
 # Product types whose payload has a form of its own.

@@ -30,8 +30,6 @@ from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, S
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
 from amazonpay_nb.texts import Texts, languages
 
-__all__ = ["LANGUAGES", "Pages", "texts"]
-
 _HERE = Path(__file__).parent
 _PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_HERE),

@@ -13,8 +13,6 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import CHANGE_ACTIONS, CHECKOUT_SESSION, FLOWS, SIGN_IN, lookup
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, SimulatedCard
 
-__all__ = ["Stay", "returning"]
-
 # Cards that let the stay end well and the session badly.
 _ENDINGS = {CardEffect.BUYER_CANCELED: "Cancel", CardEffect.DECLINED: "Decline"}
 

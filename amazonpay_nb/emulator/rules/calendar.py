@@ -11,18 +11,6 @@ from amazonpay_nb.spec.machine import Transition
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, timer
 
-__all__ = [
-    "EXPIRE",
-    "OCCASIONS",
-    "close_calendar",
-    "delete_after",
-    "ending",
-    "forget_buyer",
-    "open_calendar",
-    "plan",
-    "schedule",
-]
-
 EXPIRE = "Expire"
 # What time brings besides a change of state.
 _DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"

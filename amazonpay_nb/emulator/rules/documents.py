@@ -9,8 +9,6 @@ from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.states import timer
 
-__all__ = ["charge", "charge_permission", "checkout_session", "completed", "constraints", "merged", "refund"]
-
 Document = dict[str, Any]
 
 _SHAPES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))

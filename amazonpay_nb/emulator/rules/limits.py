@@ -22,20 +22,6 @@ from amazonpay_nb.spec.money import (
     refund_allowance,
 )
 
-__all__ = [
-    "check_charge",
-    "check_currency",
-    "check_refund",
-    "money",
-    "month_of",
-    "opening_limits",
-    "price",
-    "spend",
-    "used",
-    "write_month_balance",
-    "write_order_balance",
-]
-
 MAX_CHARGES_ON_ONE_TIME = 25
 _LIMITS_OF_TYPE = {"PaymentMethodOnFile": MONTHLY_LIMITS, "Recurring": RECURRING_MONTHLY_LIMITS}
 Price = dict[str, str]

@@ -11,15 +11,6 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, Simulation, simulation
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 
-__all__ = [
-    "cancel_charge",
-    "capture_charge",
-    "close_charge_permission",
-    "create_charge",
-    "create_refund",
-    "update_charge_permission",
-]
-
 Body = dict[str, Any]
 
 SYNCHRONOUS_CAPTURE = timedelta(days=7)

@@ -12,8 +12,6 @@ from amazonpay_nb.emulator.rules.calendar import delete_after
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.requests import ADDRESS_FIELDS
 
-__all__ = ["PERSONAS", "Persona", "addresses", "complete_address", "details", "end_sign_in", "place", "profile"]
-
 Details = dict[str, Any]
 
 # How long a buyerToken can be exchanged for the buyer's details.  [documented]

@@ -17,8 +17,6 @@ from amazonpay_nb.spec.money import CHARGE_CEILINGS
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.states import MACHINES, timer
 
-__all__ = ["complete", "create", "new_session", "refresh", "return_address", "update"]
-
 Body = dict[str, Any]
 
 _NOT_OPEN = (

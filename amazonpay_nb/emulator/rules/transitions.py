@@ -16,8 +16,6 @@ from amazonpay_nb.spec.reasons import STATE_REASONS, wrong_state
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.states import MACHINES
 
-__all__ = ["fire_due", "move", "require", "settle"]
-
 # A Checkout Session can be read for so long after it has ended.
 SESSION_KEPT = timedelta(days=30)
 _DESCRIPTIONS = {(row.object, row.code): row.description or row.meaning for row in STATE_REASONS}

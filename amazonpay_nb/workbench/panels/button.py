@@ -29,8 +29,6 @@ from amazonpay_nb.workbench.show.notes import annotated
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["COLORS", "ButtonPanel", "questions", "route"]
-
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
 COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
 _CHARGE_AMOUNT, _WALLET = "paymentDetails.chargeAmount", "chargePermissionId"

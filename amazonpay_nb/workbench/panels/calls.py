@@ -21,8 +21,6 @@ from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Value
 
-__all__ = ["CHARGE", "PERMISSION", "REFUND", "SESSION", "CallPanel", "calls_about", "parameter"]
-
 SESSION, PERMISSION, CHARGE, REFUND = KINDS.values()
 _CODE = "simulation_code"
 # Operation -> the fields of its request, each with the field of the form that fills it.

@@ -17,8 +17,6 @@ from amazonpay_nb.workbench.show.blocks import Table
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["Card", "cards"]
-
 
 class Card(CallPanel):
     """One object of a kind, as the newest answer describes it."""

@@ -9,8 +9,6 @@ import traitlets
 
 from amazonpay_nb.workbench.panels.view import Field, Option
 
-__all__ = ["Choices"]
-
 
 class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
     """A row of buttons that stay down when they are pressed.

@@ -23,8 +23,6 @@ from amazonpay_nb.workbench.show.blocks import Table
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["Desk"]
-
 _UPDATE = "Update the payment method"
 _KINDS = (PERMISSION, CHARGE, REFUND)
 ANOTHER_CARD = "4444"  # which a script takes on the Update page

@@ -10,8 +10,6 @@ from amazonpay_nb.workbench.show.blocks import Foreign
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["FORMS", "DiagramPanel"]
-
 FORMS = {"picture": "Picture", "text": "Text", "mermaid": "Mermaid source"}
 
 

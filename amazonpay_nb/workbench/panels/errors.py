@@ -15,8 +15,6 @@ from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.show.blocks import Table, facts
 
-__all__ = ["ErrorPanel", "explain", "next_calls"]
-
 
 class ErrorPanel(Panel):
     """What an error means and what comes next; without an error, any documented refusal can be chosen.

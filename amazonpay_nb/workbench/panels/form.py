@@ -17,8 +17,6 @@ from amazonpay_nb.workbench.panels.choices import Choices
 from amazonpay_nb.workbench.panels.static import render
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, choose
 
-__all__ = ["Form"]
-
 # JupyterLab takes arrows and letters for itself (d d deletes the cell) unless the element with the focus has this
 # attribute.  ipywidgets can give an element a class but no attribute, and a script in an HTML widget never runs; the
 # load event of a style sheet is what does.

@@ -15,8 +15,6 @@ from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, View
 from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import Table
 
-__all__ = ["DEFAULT_FILE", "KeyPanel"]
-
 # Where a new pair is written when no name is given; the same as for `amazonpay-nb keys new`.
 DEFAULT_FILE = "amazon-pay-private-key.pem"
 # No object has this id, so asking for it changes nothing; the answer tells whether the signature was accepted.

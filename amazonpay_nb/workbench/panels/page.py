@@ -23,8 +23,6 @@ from amazonpay_nb.workbench.show.blocks import Table, facts
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["ARRIVALS", "PagePanel"]
-
 # How often the panel looks where the buyer is; between two looks it waits for the way back.
 GLANCE_SECONDS = 0.5
 # Kind of arrival -> what it means, and the call that comes next.

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
     from amazonpay_nb.workbench.panels.form import Form
 
-__all__ = ["BenchPanel", "Panel"]
-
 # Seconds between two looks at the journal: a burst of requests is drawn once.
 PAUSE = 0.3
 

@@ -16,11 +16,6 @@ from amazonpay_nb.spec.states import CHECKOUT_SESSION, MACHINES
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.show.blocks import Table, facts
 
-__all__ = [
-    "NOTHING_SENT", "answer_of", "button_config_of", "newest_states", "report_on", "report_on_button", "signature_of",
-    "verdict_on",
-]  # fmt: skip
-
 NOTHING_SENT = "Nothing was sent to Amazon Pay."
 States = dict[str, str]
 # Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.

@@ -24,8 +24,6 @@ from amazonpay_nb.signing.mistakes import in_request
 from amazonpay_nb.signing.steps import HASH, PSS
 from amazonpay_nb.workbench.show.blocks import Block, Code, Prose, facts
 
-__all__ = ["SLIPS", "Attempt", "Diagnosis", "Slip", "diagnose"]
-
 
 @dataclass(frozen=True, slots=True)
 class Slip:

@@ -7,8 +7,6 @@ from amazonpay_nb.workbench.panels.view import Action, Field, View
 from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import Block, Name, Prose, Table
 
-__all__ = ["render", "static"]
-
 
 def render(body: Iterable[Any]) -> Shown:
     """Return the body of a view, or a part of it, as HTML and as text."""

@@ -10,8 +10,6 @@ from amazonpay_nb.workbench.show.blocks import Table
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.panels.panel import Panel
 
-__all__ = ["Panels"]
-
 
 class Panels:
     """Panels under tabs; a panel is made when its tab is opened, and looks again whenever another has done something.

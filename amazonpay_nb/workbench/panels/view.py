@@ -13,8 +13,6 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import check_names
 
-__all__ = ["Action", "Chosen", "Field", "Option", "Value", "View", "act", "choose"]
-
 Value = str | bool
 Chosen = Mapping[str, Value]
 

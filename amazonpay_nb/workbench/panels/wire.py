@@ -24,8 +24,6 @@ from amazonpay_nb.workbench.show.blocks import Block, Code, Prose, Table
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-__all__ = ["LAST", "LOOKS", "WirePanel", "request_of"]
-
 _NOTHING = "Nothing has been sent yet: run a cell that calls Amazon Pay, and look again."
 _HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")

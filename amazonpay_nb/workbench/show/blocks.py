@@ -15,8 +15,6 @@ from typing import Any
 
 from wcwidth import wcwidth
 
-__all__ = ["Block", "Code", "Foreign", "Name", "Prose", "Shown", "Table", "columns", "facts", "mark"]
-
 TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only unbreakable words exceed it
 _INDENT, _GAP = "  ", "  "
 _INNER_CAPITAL = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")

@@ -5,8 +5,6 @@ from typing import Any
 
 from amazonpay_nb.spec.words import FIELD_NOTES
 
-__all__ = ["annotated", "is_price", "leaves", "notes_on"]
-
 
 def is_price(value: Any) -> bool:
     """Tell whether *value* is an amount with its currency, which reads as one value."""

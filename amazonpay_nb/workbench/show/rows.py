@@ -8,8 +8,6 @@ from typing import Any
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.workbench.show.blocks import Table
 
-__all__ = ["table_of"]
-
 _CAPITALS = re.compile(r"(?<=[a-z])([A-Z])")
 
 

@@ -8,7 +8,7 @@ from functools import singledispatch
 from itertools import groupby
 from typing import Any
 
-from amazonpay_nb.client.journal import Exchange
+from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import AmazonPayError, ApiError, BuyerPageError, LocalError, Refused, TransportError
 from amazonpay_nb.loopback import without_port
@@ -23,8 +23,6 @@ from amazonpay_nb.spec.words import FIELD_NOTES
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts, mark
 from amazonpay_nb.workbench.show.notes import is_price, leaves, notes_on
 from amazonpay_nb.workbench.show.rows import table_of
-
-__all__ = ["show"]
 
 _TITLES: dict[type[Resource], str] = {
     CheckoutSession: "Checkout Session",
