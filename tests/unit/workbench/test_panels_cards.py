@@ -28,6 +28,7 @@ from amazonpay_nb.workbench.panels.cards import Card, cards
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.static import static
+from amazonpay_nb.workbench.panels.tabs import Panels
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -163,6 +164,24 @@ def test_a_click_that_fails_explains_itself_and_keeps_what_was_typed() -> None:
     assert 'role="alert"' in shown(panel, "amazonpay-said")
     clicked(panel, "take", amount="2")
     assert panel.taken == [("2", True, "a")]
+
+
+def test_the_tab_on_view_follows_and_another_does_when_it_is_opened() -> None:
+    """Whatever acts, by a click or with parameters; what nobody sees is not rendered."""
+    first, second = Till(live=True), Till(live=True)
+    tabs = Panels("Tills", {"first": first, "second": second}, live=True)
+    for index in (1, 0):
+        tabs.widget.selected_index = index
+    for till in (first, second):
+        till.taken.append(("1", True, "a"))
+    second.act("take")
+    assert ["1 taken" in shown(first, "amazonpay-body"), "2 taken" in shown(second, "amazonpay-body")] == [True, True]
+    first.press("take").join()
+    second.taken.append(("1", True, "a"))
+    first.press("take").join()
+    assert "2 taken" in shown(second, "amazonpay-body")
+    tabs.widget.selected_index = 1
+    assert "3 taken" in shown(second, "amazonpay-body")
 
 
 def shown(panel: Panel, name: str) -> str:
