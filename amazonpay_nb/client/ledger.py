@@ -23,13 +23,11 @@ class Movement(NamedTuple):
 
     Attributes:
         object_id: A charge or a refund.
-        charge_id: The charge that it belongs to.
         change: The signed amount for each of `COLUMNS`.
     """
 
     operation: str
     object_id: str
-    charge_id: str
     currency: str
     change: dict[str, Decimal]
 
@@ -53,7 +51,7 @@ def ledger(exchanges: Iterable[Exchange]) -> "pandas.DataFrame":
     """
     balances: dict[str, Decimal] = {}
     rows = []
-    for operation, object_id, _, currency, change in movements(exchanges):
+    for operation, object_id, currency, change in movements(exchanges):
         balances[currency] = balances.get(currency, Decimal(0)) + change["captured"] - change["refunded"]
         amounts = (f"{amount:f}" for amount in (*change.values(), balances[currency]))
         rows.append((operation, object_id, currency, *amounts))
@@ -88,6 +86,6 @@ def _movement(operation: str, news: News) -> Movement | None:
         for column in COLUMNS:
             before = counted(news.kind, news.before, column) if news.before else zero
             change[str(column)] = zero + counted(news.kind, answer, column) - before
-        return Movement(operation, news.object_id, answer["chargeId"], price["currencyCode"], change)
+        return Movement(operation, news.object_id, price["currencyCode"], change)
     except (KeyError, TypeError, InvalidOperation):
         return None  # an answer that says nothing about money, or is not what Amazon documents

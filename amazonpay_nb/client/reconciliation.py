@@ -1,13 +1,13 @@
 """Compares the money ledger that a shop keeps with what Amazon says about each charge."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.client.ledger import movements, table
+from amazonpay_nb.client.ledger import table
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.money import Counts, counted, format_amount
 from amazonpay_nb.spec.states import REFUND
@@ -21,7 +21,7 @@ _COLUMNS = (
 
 
 def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
-    """Return one row for each charge in the ledger of the client's journal, compared with Get Charge.
+    """Return one row for each charge that the client's journal knows, compared with Get Charge.
 
     Open refunds are read first: the ledger counts a refund as soon as it is promised, Amazon when the money is back, so
     a refund that is still ``under way`` is not a difference.  Where a row does not agree, money was moved without this
@@ -30,11 +30,13 @@ def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
     Raises:
         AmazonPayError: A charge or refund could not be asked for.
     """
-    for refund_id, refund in client.journal.known.of(REFUND.name).items():
+    known = client.journal.known
+    for refund_id, refund in known.of("Refund").items():
         if not _has_ended(refund):
             client.get_refund(refund_id)
-    rows = [_row(client, charge_id, sums) for charge_id, sums in _by_charge(client.journal).items()]
-    return table(rows, _COLUMNS)
+    charges = known.of("Charge")
+    charge_ids = dict.fromkeys([*charges, *(refund["chargeId"] for refund in known.of("Refund").values())])
+    return table([_row(client, charge_id, charges.get(charge_id)) for charge_id in charge_ids], _COLUMNS)
 
 
 @contextmanager
@@ -51,25 +53,21 @@ def _has_ended(refund: Mapping[str, Any]) -> bool:
     return REFUND.is_final(refund["statusDetails"]["state"])
 
 
-def _by_charge(journal: Journal) -> dict[str, dict[str, Decimal]]:
-    """Return what the ledger says of each charge, a refund's movements with those of its charge."""
-    sums: dict[str, dict[str, Decimal]] = {}
-    for movement in movements(journal.exchanges):
-        total = sums.setdefault(movement.charge_id, {"captured": Decimal(0), "refunded": Decimal(0)})
-        for column in total:
-            total[column] += movement.change[column]
-    return sums
-
-
-def _row(client: AmazonPayClient, charge_id: str, ledger: Mapping[str, Decimal]) -> tuple[str | bool, ...]:
+def _row(client: AmazonPayClient, charge_id: str, booked: Mapping[str, Any] | None) -> tuple[str | bool, ...]:
+    refunds = client.journal.known.refunds(charge_id).values()
+    promised = _sum(refunds)
+    under_way = _sum(refund for refund in refunds if not _has_ended(refund))
+    booked_capture = counted("Charge", booked, Counts.CAPTURED) if booked else Decimal(0)
     charge = client.get_charge(charge_id)
     currency = charge.charge_amount.currency_code
-    open_refunds = [one for one in client.journal.known.refunds(charge_id).values() if not _has_ended(one)]
-    under_way = sum((counted(REFUND.name, one, Counts.REFUNDED) for one in open_refunds), Decimal(0))
     captured, refunded = _amount(charge.capture_amount), _amount(charge.refunded_amount)
-    agrees = (ledger["captured"], ledger["refunded"] - under_way) == (captured, refunded)
-    amounts = (ledger["captured"], ledger["refunded"], under_way, captured, refunded)
+    agrees = (booked_capture, promised - under_way) == (captured, refunded)
+    amounts = (booked_capture, promised, under_way, captured, refunded)
     return (charge_id, currency, *(format_amount(amount, currency) for amount in amounts), agrees)
+
+
+def _sum(refunds: Iterable[Mapping[str, Any]]) -> Decimal:
+    return sum((counted("Refund", refund, Counts.REFUNDED) for refund in refunds), Decimal(0))
 
 
 def _amount(price: Money | None) -> Decimal:
