@@ -121,6 +121,30 @@ def test_a_completed_session_names_its_charge(status: int, expected: str) -> Non
     assert state(journal(completed, answer("getCharge", "Captured", time=EARLY), completed)) == "Captured"
 
 
+def test_a_permission_that_is_repaired_within_a_second_is_chargeable() -> None:
+    """Its states lead to each other, so within a second the answer that arrives later is the newer one."""
+    answers = [
+        answer("getChargePermission", name, time=EARLY) for name in ("Chargeable", "NonChargeable", "Chargeable")
+    ]
+    newest = journal(*answers).known.of("Charge Permission")[PERMISSION_ID]
+    assert newest["statusDetails"]["state"] == "Chargeable"
+
+
+@pytest.mark.parametrize("details", [None, {}, {"state": None}, "Open"])
+def test_an_answer_that_is_not_amazons_describes_nothing(details: Any) -> None:
+    """The object is named, and what was known of it before stays."""
+    garbled = Exchange(NOON, "getCharge", "GET", "/", 200, response={"chargeId": CHARGE_ID, "statusDetails": details})
+    assert (state(journal(garbled)), journal(garbled).known.ids("Charge")) == ("", (CHARGE_ID,))
+    assert state(journal(answer("getCharge", "Authorized"), garbled)) == "Authorized"
+
+
+def test_a_completion_without_an_amount_only_names_its_charge() -> None:
+    """How much was held is not known then, so no ledger may count it."""
+    body = {"checkoutSessionId": "s", "chargeId": CHARGE_ID, "statusDetails": {"state": "Completed"}}
+    kept = journal(Exchange(NOON, "completeCheckoutSession", "POST", "/", 200, response=body))
+    assert (state(kept), kept.known.ids("Charge"), kept.totals()) == ("", (CHARGE_ID,), {})
+
+
 def test_objects_keep_the_order_in_which_they_appeared() -> None:
     """A later answer about the first does not move it to the end; refunds are found by their charge."""
     kept = journal(
