@@ -164,7 +164,7 @@ def emulator(
         server.write_ready_file(ready_file)
     click.echo(f"Amazon Pay emulator, region {region}: {server.url}")
     click.echo(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
-    # Without a handler of ours a polite kill would leave the keys' temporary folder behind.
+    # Without our own handler, SIGTERM would leave the keys' temporary folder behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.run()
@@ -209,7 +209,7 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
 @click.option("--region", default="na", show_default=True, type=REGIONS)
 @click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the emulator's keys here.")
 def grade(url: str | None, region: str, ready_file: Path | None) -> None:
-    """Grade a handler of instant notifications at URL, on this machine; our own when left out.
+    """Grade the handler of instant notifications at URL, on this machine; without URL, grade our own.
 
     With --ready-file, FILE says how the handler can get the objects of its notifications, and whether it does so is
     graded, too.  Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.

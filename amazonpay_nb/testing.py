@@ -109,7 +109,7 @@ def amazonpay_client(amazonpay_emulator: "Emulator") -> "Iterator[AmazonPayClien
     auth = AmazonPayAuth(emulator.merchant.keys)
     with AmazonPayClient(
         auth, region=emulator.region, environment="emulator", base_url=emulator.url, verify=emulator.verify,
-        sleep=lambda seconds: None,  # the emulator's time stands still: there is nothing to wait for between attempts
+        sleep=lambda seconds: None,  # the emulator's time does not pass: there is nothing to wait for between attempts
     ) as client:  # fmt: skip
         yield client
 

@@ -128,7 +128,7 @@ class AmazonPayClient:
         total_order_amount: Amount | None = None, idempotency_key: str | None = None,
         simulation_code: str | None = None,
     ) -> CheckoutSession:  # fmt: skip
-        """Complete Checkout Session: nothing is final before.  A set-up takes no amount, a purchase repeats it."""
+        """Complete Checkout Session, which is final.  A set-up takes no amount; a purchase repeats its amount."""
         fields = {"charge_amount": charge_amount, "total_order_amount": total_order_amount}
         return self._call("complete", CheckoutSession, checkout_session_id, fields, simulation_code, idempotency_key)
 
@@ -239,7 +239,7 @@ class AmazonPayClient:
         return self._sender.send(operation.name, kind, request, body)
 
 
-# The arguments that say what a call is about; without one, the address or the body is about nothing.
+# The arguments that identify the object of a call; an empty one would address no object.
 _ID_NAMES: dict[type[BaseModel], str] = {kind.model: to_snake(kind.id_field) for kind in KINDS.values()}
 _ID_NAMES[Buyer] = "buyer_token"
 

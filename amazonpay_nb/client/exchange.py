@@ -1,4 +1,4 @@
-"""What a journal holds: exchanges with the API, and steps outside it."""
+"""The entries of a journal: exchanges with the API, and steps outside it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Exchange:
 
     @property
     def outcome(self) -> str:
-        """The reason code of a refusal, else the state of the object that came back, else why none did."""
+        """The reason code of a refusal, else the state of the returned object, else the reason for a missing answer."""
         body = self.response if isinstance(self.response, Mapping) else {}
         details = body.get("statusDetails")
         state = details.get("state") if isinstance(details, Mapping) else None

@@ -58,7 +58,7 @@ class FinalFields(TypedDict, total=False):
 
 
 class ChargeFields(TypedDict, total=False):
-    """Create Charge, besides permission and amount.
+    """Optional fields of Create Charge, in addition to permission and amount.
 
     Attributes:
         capture_now: Takes the money at once; otherwise it is held for a capture within 30 days.

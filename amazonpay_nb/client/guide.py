@@ -20,7 +20,7 @@ from amazonpay_nb.spec.states import CHARGE_PERMISSION
 
 
 class Step(StrEnum):
-    """What a merchant does next with a Charge Permission."""
+    """The merchant's next step with a Charge Permission."""
 
     CHARGE = "create the charge"
     WAIT = "wait until the other charge has ended"
@@ -86,7 +86,7 @@ class NotChargeable(LocalError):
 
 
 def complete_set_up(client: AmazonPayClient, checkout_session_id: str) -> CheckoutSession:
-    """Complete a set-up after the buyer is back; before this call nothing was saved.
+    """Complete a set-up after the buyer is back; until this call, nothing is saved.
 
     Raises:
         ConfigurationError: The return address does not carry a session id; somebody has changed it.
@@ -162,7 +162,7 @@ def account_page(region: Region, charge_permission_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What one Charge Permission has used of a calendar month (UTC), in major units of the currency."""
+    """One Charge Permission's use of the monthly limit in a calendar month (UTC), in major units of the currency."""
 
     month: str
     currency: str
@@ -172,7 +172,7 @@ class Month:
 
 
 def months(journal: Journal, charge_permission_id: str, region: Region) -> list[Month]:
-    """Return the months in which a permission was charged, as far as the answers in a journal tell.
+    """Return the months in which a permission was charged, according to the answers in a journal.
 
     A Saved Wallet shows no balance, so a merchant keeps count: captured amounts and open authorizations, in the month
     in which the charge was created.  What was canceled counts no more once an answer has said so.

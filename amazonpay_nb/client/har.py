@@ -2,7 +2,7 @@
 
     har.write(wb.journal, "run.har")
 
-It holds what the journal holds: signatures, tokens and buyer data are masked, and of an answer's headers only the
+It contains the same as the journal: signatures, tokens and buyer data are masked, and of an answer's headers only the
 request id is known.  Steps outside the API are not exchanges, so they are left out.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
 
-_UNKNOWN = -1  # what HAR says where something was not measured
+_UNKNOWN = -1  # HAR's value for anything that was not measured
 _JSON = "application/json"
 _VERSION = "HTTP/1.1"
 

@@ -1,6 +1,6 @@
-"""Every exchange with Amazon Pay, redacted, and what follows from them.
+"""Every exchange with Amazon Pay, redacted, and the projections of these exchanges.
 
-Secrets and buyer data are masked on the way in, so nothing that a journal shows, exports or hands out can leak them.
+Secrets and buyer data are masked before they are recorded, so no view, export or copy of a journal can leak them.
 Everything else is a projection: `known` is the newest answer about each object, `client.ledger` the money that moved.
 """
 

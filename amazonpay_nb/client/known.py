@@ -1,4 +1,4 @@
-"""The newest answer about each object of a run: one projection of the journal that no replay can set back.
+"""The newest answer about each object of a run: one projection of the journal, which no replay can revert.
 
 Amazon stores the answer to a request with an idempotency key and gives it again when the key comes again.  Such a
 replay describes an object as it was then, so it never overwrites what a later answer has said.  Three signs tell a
@@ -23,7 +23,7 @@ Document = dict[str, Any]
 
 
 class News(NamedTuple):
-    """What one answer has changed.
+    """The change that one answer reports.
 
     Attributes:
         kind: Name of the object's machine, for example ``Charge``.

@@ -19,7 +19,7 @@ COLUMNS = tuple(column for column in Counts if column)
 
 
 class Movement(NamedTuple):
-    """What one exchange moved.
+    """The money that one exchange moved.
 
     Attributes:
         object_id: A charge or a refund.
@@ -71,7 +71,7 @@ def totals(exchanges: Iterable[Exchange]) -> dict[str, dict[str, Decimal]]:
 
 def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...]) -> "pandas.DataFrame":
     """Return rows as a table that counts from one."""
-    import pandas  # slow to import; only those who look at a table pay for it
+    import pandas  # slow to import, so only views of tables import it
 
     return pandas.DataFrame(rows, columns=list(columns), index=range(1, len(rows) + 1))
 

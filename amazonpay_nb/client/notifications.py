@@ -1,4 +1,4 @@
-"""Reads instant notifications, and believes none that Amazon has not signed.
+"""Read instant notifications, and accept only those that Amazon has signed.
 
     reader = NotificationReader(topic_arn="arn:aws:sns:eu-west-1:…", merchant_id="A3…")
     notification = reader.read(body)          # raises NotificationRefused
@@ -133,7 +133,7 @@ class NotificationReader:
         Spec: "Set up instant payment notifications".
         """
         envelope = _envelope(body)
-        # What costs nothing comes first; the network comes last.
+        # Cheap checks come first; the network comes last.
         if self.topic_arn and envelope["TopicArn"] != self.topic_arn:
             raise NotificationRefused(Finding.TOPIC, envelope["TopicArn"])
         published = self._published(envelope["Timestamp"])

@@ -1,4 +1,4 @@
-"""Keeps on disk what a flow has begun and what it has reached, so that another process can go on with it.
+"""Keep a flow's progress on disk, so that another process can continue it.
 
     progress = Progress(Path("order-17.progress"))
     key = progress.key("first charge")                  # on the disk before the request leaves
@@ -25,7 +25,7 @@ class Progress:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        # SQLite: a note is on the disk or it is not, and of two processes that take one step, one is first.
+        # SQLite: a note is either on disk or not, and if two processes take the same step, one of them is first.
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
@@ -48,12 +48,12 @@ class Progress:
         return str(self.keep(f"key of {step}", new_idempotency_key()))
 
     def keep(self, name: str, value: Any) -> Any:
-        """Keep a value (anything JSON can hold) and return what is kept: the first one under this name."""
+        """Store a JSON value and return the stored one: the first value under this name."""
         self._db.execute("INSERT OR IGNORE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
         return self.get(name)
 
     def get(self, name: str) -> Any:
-        """Return what is kept, or None."""
+        """Return the stored value, or None."""
         row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
         return json.loads(row[0]) if row else None
 

@@ -41,7 +41,7 @@ def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
 
 @contextmanager
 def by_hand(client: AmazonPayClient) -> Iterator[None]:
-    """Send requests of which the shop's journal learns nothing, as a colleague does in Seller Central."""
+    """Send requests that the shop's journal does not record, as a colleague would in Seller Central."""
     kept, client.journal = client.journal, Journal()
     try:
         yield

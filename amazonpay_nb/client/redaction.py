@@ -1,4 +1,4 @@
-"""What is secret or about the buyer, masked: nothing that is shown, logged or kept may hold it.
+"""Mask secrets and buyer data, so that nothing shown, logged or stored contains them.
 
 A mask keeps None and the empty string: an unset field is worth seeing and reveals nothing.
 """
@@ -58,7 +58,7 @@ _SECRET_TEXT = (
     re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
     re.compile(r"()([\w.!#$%'*+^`{|}~-]{0,64}(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
 )
-# Every text that one of them changes, and all JSON, has one of these marks; most texts have none, and one look tells.
+# Every text that one of them changes, and all JSON, contains one of these marks; most texts contain none.
 _MARKS = re.compile(r"^\s*[{\[]|-----BEGIN |/buyers/|/authorizationTokens/|(?i:[netd]=|bearer )|[\w+/%\\-]{120}|@|%40")
 
 
@@ -77,7 +77,7 @@ def redact(value: Any) -> Any:
 
 @lru_cache(maxsize=4096)
 def _mask(key: str) -> Callable[[Any], Any]:
-    """Return what becomes of the value of a field or header."""
+    """Return the masked value of a field or header."""
     plain = key.lower().replace("-", "").replace("_", "")
     return _MASKS.get(plain) or (_length if _SECRET_KEY.search(plain) else redact)
 
@@ -101,5 +101,5 @@ class _Redacting(logging.Filter):
         return True
 
 
-# The HTTP library logs each address, and that of Get Buyer holds a token.
+# The HTTP library logs each address, and Get Buyer's address contains a token.
 logging.getLogger("httpx").addFilter(_Redacting())

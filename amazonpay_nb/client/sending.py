@@ -1,4 +1,4 @@
-"""Sends a request until there is an answer that a repetition cannot change, and takes every attempt down.
+"""Send a request until there is an answer that a retry cannot change, and record every attempt.
 
 An attempt that may have been lost is repeated with the *same* idempotency key, so that it cannot charge twice.
 """
@@ -21,7 +21,7 @@ from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, Dec
 from amazonpay_nb.signing import IDEMPOTENCY_KEY, probable_step
 
 ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
-# A 5xx leaves open whether the work was done; the same key makes the repetition safe. A decline is final.
+# After a 5xx it is unknown whether the work was done; the same key makes a retry safe. A decline is final.
 RETRIED_STATUS = frozenset({408, 425, 429, *range(500, 600)})
 LONGEST_PAUSE = 60.0  # seconds; if Amazon asks for more, raise instead of sleeping
 _BACK_OFF = tenacity.wait_random_exponential(multiplier=0.5, max=8)
@@ -31,7 +31,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Reply(NamedTuple):
-    """What came back to one attempt."""
+    """The answer to one attempt."""
 
     response: httpx.Response
     body: Body
@@ -39,7 +39,7 @@ class Reply(NamedTuple):
 
 
 class Sender:
-    """Sends requests, repeats them where that is safe, and reads the answers.
+    """Send requests, retry where that is safe, and read the answers.
 
     Args:
         journal: Takes down every attempt, redacted.
@@ -68,7 +68,7 @@ class Sender:
         try:
             return retrying(lambda: self._attempt(name, kind, request, body, retrying.statistics["attempt_number"]))
         except ConflictError as error:
-            # Only a key makes a repetition harmless: a second Cancel or Close meets the work of the first.
+            # Only a key makes a retry harmless: a second Cancel or Close meets the result of the first.
             if retrying.statistics["attempt_number"] > 1 and not error.idempotency_key:
                 error.advice = f"An earlier attempt may have done the work: look at the object first. {error.advice}"
             raise
@@ -85,7 +85,7 @@ class Sender:
             raise TransportError(message, advice=_repeat(request)) from None
 
     def _exchange(self, name: str, request: httpx.Request, body: Body | None, number: int, what: str) -> Reply:
-        """Make one attempt; whatever comes of it is in the journal."""
+        """Make one attempt, and record its outcome in the journal."""
         reply, lost = None, ""
         try:
             response = self.http.send(request)

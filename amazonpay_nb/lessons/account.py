@@ -46,7 +46,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ending:
-    """How a call ended.
+    """The outcome of a call.
 
     Attributes:
         text: HTTP status and reason code or state, or why there is no answer.
@@ -60,7 +60,7 @@ class Ending:
 
 
 class Account:
-    """A merchant account on an emulator, with ways to an object in the state that a drill begins with.
+    """A merchant account on an emulator, with functions that create an object in a drill's starting state.
 
     Args:
         keys: The account's key pair; the emulator's own when left out.
@@ -92,7 +92,7 @@ class Account:
     @classmethod
     @contextmanager
     def new(cls, region: str = "na", *, throttle: bool = False, **options: Any) -> Iterator[Self]:
-        """Open an account on an emulator of its own; *options* are the account's."""
+        """Open an account on a new emulator; *options* are the account's."""
         with Emulator(region, seed=_SEED, throttle=throttle) as emulator, closing(cls(emulator, **options)) as account:
             yield account
 
@@ -220,7 +220,7 @@ def state_of(thing: Resource) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What makes an operation possible, and a request to play with.
+    """A function that makes an operation possible, and a request for it.
 
     Attributes:
         make: Returns the id of an object on which the operation is possible.

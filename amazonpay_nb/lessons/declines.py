@@ -28,13 +28,13 @@ DECLINES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How a charge went.
+    """The outcome of a charge.
 
     Attributes:
         simulation_code: What was simulated, or "".
         answer: HTTP status, and the reason code of a refusal or the state of the charge.
         requests: How often it was sent; a server error is repeated, with the same idempotency key.
-        permission_state: State of the Charge Permission afterwards.
+        permission_state: State of the Charge Permission afterward.
         another_charge: Whether the same charge may be tried again.
         next_step: What the merchant does now.
     """
@@ -51,7 +51,7 @@ def try_charge(
     client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], *,
     simulation_code: str | None = None, **fields: Unpack[ChargeFields],
 ) -> Trial:  # fmt: skip
-    """Create a charge whatever comes of it, and look at the Charge Permission afterwards."""
+    """Create a charge, accept any outcome, and look at the Charge Permission afterward."""
     again, advice = "", "Look at the state of the charge."
     try:
         client.create_charge(

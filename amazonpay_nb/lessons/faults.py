@@ -20,7 +20,7 @@ from amazonpay_nb.spec.operations import KINDS, OPERATIONS, THROTTLES, Idempoten
 from amazonpay_nb.spec.states import MACHINES
 
 # By name: a transport fault as the control interface takes it, and whether the work is done.  A fault that the client
-# answers by trying again meets each of its tries, so that it gives up in the end.
+# answers by retrying meets each of its attempts, so that it finally gives up.
 FAULTS: dict[str, tuple[dict[str, Any], bool]] = {
     "delay": ({"fault": "delay", "seconds": 0.01}, True),
     "reset": ({"fault": "reset", "times": ATTEMPTS}, False),
@@ -57,12 +57,12 @@ class Repetition:
 
 
 Books = dict[str, Decimal]
-# Of these, the books have how many are open.
+# The books count how many of these are open.
 _OPEN = {"Checkout Session": "sessions", "Charge Permission": "permissions"}
 
 
 def books(account: Account) -> Books:
-    """Add up every object that Amazon's side holds, also one whose answer was lost.
+    """Add up every object on Amazon's side, even one whose answer was lost.
 
     Returns:
         What is ``authorized``, ``captured`` and ``refunded``, and how many ``sessions`` and ``permissions`` are open.
@@ -87,7 +87,7 @@ def movement(before: Books, after: Books) -> Books:
 
 
 def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIONS)) -> list[Repetition]:
-    """Play every operation with every fault and either key, on an emulator of its own."""
+    """Play every operation with every fault and either key, on a separate emulator."""
     with Account.new(region) as account:
         return [row for name in operations for row in _play(account, OPERATIONS[name])]
 

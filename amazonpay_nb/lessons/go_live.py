@@ -36,7 +36,7 @@ _DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one thing is in each environment, and how that is known."""
+    """One property in each environment, and its evidence."""
 
     what: str
     emulator: str
@@ -229,7 +229,7 @@ def only_live() -> list[OpenBehavior]:
 
 def count_open() -> "pandas.DataFrame":
     """Return how many behaviors each topic has, by evidence; what is not emulated counts as that alone."""
-    import pandas  # slow to import; only those who look at a table pay for it
+    import pandas  # slow to import, so only views of tables import it
 
     headings = topics()
     rows = [(headings[row.topic], _NOT_EMULATED if row.why_not else str(row.evidence)) for row in behaviors()]

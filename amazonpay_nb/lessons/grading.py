@@ -156,7 +156,7 @@ CHECKS = (
 
 
 def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade]:
-    """Send everything to a handler and return how it did.
+    """Send everything to a handler and return its grades.
 
     Args:
         url: Its address, on loopback.
@@ -234,7 +234,7 @@ def _gets(emulator: Emulator) -> int:
 
 
 def grade_own(region_code: str) -> list[Grade]:
-    """Grade the shop's own inbox, with an emulator of its own."""
+    """Grade the shop's own inbox, with a separate emulator."""
     with closing(Shop()) as shop, Emulator(region_code) as emulator, closing(Account(emulator)) as account:
         Director(emulator, account.client.journal).listen(shop, account.client, at_once=True)
         return grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)

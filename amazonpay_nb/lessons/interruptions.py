@@ -11,7 +11,7 @@ from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 
 # The card that a buyer takes on the Update page.
 _ANOTHER = "4444"
-# A decline that changes no object: what it asks of the buyer happens on the Update page all the same.
+# A decline that changes no object; the buyer's remedy still happens on the Update page.
 _CHALLENGE = SIMULATIONS["createCharge", "MFANotCompleted"]
 _UPDATED, _SET_UP_AGAIN, _CHARGED_AGAIN = "changed on the Update page", "set up again", "charged again"
 _MENDED = "waited for Amazon"
@@ -19,7 +19,7 @@ _MENDED = "waited for Amazon"
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """Something that happens to a merchant.
+    """An event that the merchant did not cause.
 
     Attributes:
         who: The actor that causes it.

@@ -1,4 +1,4 @@
-"""Play every simulated card and every simulation code: the answer, the objects afterwards, and what to do next."""
+"""Play every simulated card and every simulation code: the answer, the objects afterward, and the next step."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from amazonpay_nb.spec.operations import OPERATIONS, kind_of
 from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS, Simulation
 
-# What a merchant does where nothing went wrong, by state.
+# The merchant's next step when nothing went wrong, by state.
 _GOES_ON = {
     "Completed": "Keep the Charge Permission's id.",
     "Authorized": "Capture when you ship.",
@@ -26,7 +26,7 @@ _WAIT = "Wait for the notification, then get the object. "
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a simulation led to.
+    """The result of a simulation.
 
     Attributes:
         call: The operation; for a card, when the buyer chose it.
@@ -68,7 +68,7 @@ def _play_card(account: Account, last4: str) -> Iterator[Effect]:
     yield effect
     effect, bought = _complete(account, _PURCHASE, account.session(pay=True), last4)
     yield effect
-    if bought and not saved:  # what became of that purchase may have stopped its wallet
+    if bought and not saved:  # the result of that purchase may have made its wallet NonChargeable
         saved = account.request("completeCheckoutSession", account.purchase(last4))()
     if saved:
         wallet = str(saved.charge_permission_id)
@@ -90,7 +90,7 @@ def _complete(account: Account, when: str, session_id: str, last4: str, **fields
 
 # --- Codes ------------------------------------------------------------------------------------------------------------
 
-# What a code needs to be possible at all, by operation and the state that it leads to.
+# The requirements of a code, by operation and target state.
 _NEEDS = {
     ("createCharge", "AuthorizationInitiated"): {"can_handle_pending_authorization": True},
     ("createCharge", "CaptureInitiated"): {"capture_now": True},
@@ -108,7 +108,7 @@ def _play_code(account: Account, row: Simulation) -> Effect:
     object_id = account.ready(row.operation)
     needs = _NEEDS.get((row.operation, row.state or ""), {})
     call = account.request(row.operation, object_id, simulation_code=row.code, **needs)
-    # A capture that is declined may stop the wallet of its charge.
+    # A declined capture may make its wallet NonChargeable.
     more = [account.wallet_of(object_id)] if row.operation == "captureCharge" else []
     return _effect(account, OPERATIONS[row.operation].title, row.code, account.ending(call), object_id, *more)
 

@@ -1,4 +1,4 @@
-"""Tell a merchant's story: a set-up, payments and refunds by use case, and a world that can be forked.
+"""Tell a merchant's story: a set-up, payments and refunds by use case, with forks of the emulator.
 
     ride = Story(wb, "Ride hailing")
     await ride.set_up()
@@ -143,7 +143,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """What came of one plan, in a world that was rewound afterwards.
+    """The result of one plan, after which the emulator was rewound.
 
     Attributes:
         outcome: State of what the plan returned, or the reason why it failed.
@@ -160,7 +160,7 @@ class Branch:
 
 
 def fork(wb: Workbench, plans: Mapping[str, Callable[[], Any]]) -> list[Branch] | str:
-    """Try each plan in the same world: snapshot, try A, rewind, try B, rewind.
+    """Try each plan from the same moment: snapshot, try A, rewind, try B, rewind.
 
     Everything is rolled back: objects, clock and journal.  On the Sandbox, where nothing can be rewound, nothing is
     tried, and the answer says so.

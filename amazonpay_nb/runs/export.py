@@ -30,7 +30,7 @@ _SECRETS = (
     re.compile(r"\bSignature=[A-Za-z0-9+/]{40}"),
     re.compile(r"\bbuyerToken=[A-Za-z0-9%|_-]{20}"),
 )
-# An output that lives in a kernel or a server, and would be dead in the page, or that runs something.
+# Outputs that need a kernel or a server, or that run code.
 _ALIVE = re.compile(
     r"""<(?:iframe|script|object|embed)\b|<[^>]*[\s"'/]on\w+\s*=|(?:href|src|action)\s*=\s*["']?\s*javascript:""",
     re.IGNORECASE,

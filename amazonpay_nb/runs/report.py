@@ -1,7 +1,7 @@
 """Write what a run leaves behind: a summary for programs, a page for people, a file for CI.
 
 The dataclasses are the model of ``summary.json``; the writers turn one `Summary` into the three files, and an executed
-notebook into a page that asks nothing of the network.
+notebook into a page that works offline.
 """
 
 import json
@@ -67,7 +67,7 @@ class Run:
 
     @property
     def objects(self) -> tuple[RunObject, ...]:
-        """What the run made at Amazon Pay, in the order of a purchase."""
+        """The objects that the run created at Amazon Pay, in the order of a purchase."""
         return tuple(
             RunObject(name, str(made), str(self.result.get(f"{key}State") or ""))
             for name, key in _OBJECTS
@@ -154,7 +154,7 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     config.TagRemovePreprocessor.enabled = True
     template = (_TEMPLATES / "notebook.html.j2").read_text("utf-8")
     exporter = HTMLExporter(config=config, raw_template=template, embed_images=True)  # type: ignore[no-untyped-call]
-    # A picture is embedded only if it lies in the folder that is named here, and docs/images lies beside notebooks/.
+    # A picture is embedded only if it is in the folder named here, and docs/images is beside notebooks/.
     document = with_pictures_from(document, folder, folder.parent)
     metadata = {"name": title_of(document) or name, "path": str(folder.parent)}
     page, _ = exporter.from_notebook_node(document, {"metadata": metadata, "left_behind": left_behind})

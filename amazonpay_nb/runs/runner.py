@@ -28,9 +28,9 @@ from amazonpay_nb.runs.notebook import Notebook, outputs_of
 from amazonpay_nb.runs.report import Run, Summary, notebook_page, write_report, write_whole
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
-# A cell that takes longer hangs, since there is no person to help it on.
+# A cell that takes longer is stuck, because no person is there to help.
 CELL_TIMEOUT_SECONDS = 600
-# How jupyter_client says that another process took one of the kernel's ports first.
+# jupyter_client's message when another process took one of the kernel's ports first.
 _PORT_RACE = "Kernel died before replying to kernel_info"
 # Terminal colors, and what neither XML nor a terminal can show.
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
@@ -52,7 +52,7 @@ def run(
     _check_places(notebooks, out)
     values = [Notebook.read(path).values(parameters) for path in notebooks]
     out.mkdir(parents=True, exist_ok=True)
-    # The old verdict goes first: a run that is interrupted has none.
+    # Delete the old verdict first: an interrupted run has no verdict.
     (out / "summary.json").unlink(missing_ok=True)
     started = time.monotonic()
     # None shows the bar on a terminal only.
@@ -141,7 +141,7 @@ def execute(notebook: Path, executed: Path, values: Mapping[str, Any]) -> None:
     Raises:
         papermill.PapermillExecutionError: A cell failed; what ran until then is written.
     """
-    # A kernel that dies takes what it did with it; the report still has a notebook to show.
+    # A kernel that dies loses its results; the report still has a notebook to show.
     shutil.copyfile(notebook, executed)
     papermill.execute_notebook(
         notebook,
@@ -172,7 +172,7 @@ def _records(document: Any) -> tuple[tuple[Claim, ...], dict[str, Any]]:
 
 
 def error_of(document: Any) -> str | None:
-    """Return what stopped an executed notebook, None where nothing did."""
+    """Return what stopped an executed notebook, or None."""
     errors = (output for output in outputs_of(document) if output.output_type == "error")
     return next((_plain(f"{output.ename}: {output.evalue}").removesuffix(": ") for output in errors), None)
 

@@ -51,7 +51,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What the shop's review page says before the buyer orders.
+    """The contents of the shop's review page.
 
     Attributes:
         address: Lines of the shipping address; none where nothing is shipped.

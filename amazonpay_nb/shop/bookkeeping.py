@@ -18,7 +18,7 @@ _AMOUNTS = {"Charge": "chargeAmount", "Refund": "refundAmount"}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended, as the shop tells the buyer.
+    """The outcome of an attempt, as the shop reports it to the buyer.
 
     Attributes:
         key: ``saved``, ``paid``, ``paid-and-saved``, ``pending`` or ``refused``: the texts of the page.
@@ -68,7 +68,7 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
     tries = [e for e in journal.exchanges if e.operation in COMPLETIONS and f"/{session_id}/" in e.path]
     if not tries:
         return None
-    # Completed once is completed: a second try is refused and changes nothing.
+    # A Completed session stays Completed: a second attempt is refused and changes nothing.
     last = next((exchange for exchange in tries if not exchange.failed), tries[-1])
     body = last.response or {}
     if last.failed:

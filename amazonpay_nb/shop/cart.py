@@ -29,7 +29,7 @@ class Line:
 
     @property
     def total(self) -> Decimal:
-        """What the line costs."""
+        """The price of the line."""
         return self.quantity * self.unit_price
 
 
@@ -107,12 +107,12 @@ class Cart:
 
     @property
     def goods(self) -> Price:
-        """What the articles cost."""
+        """The price of the items."""
         return self.price(sum((line.total for line in self.lines), Decimal(0)))
 
     @property
     def total(self) -> Price:
-        """What the order costs, as ``chargeAmount`` wants it."""
+        """The price of the order, in the form of ``chargeAmount``."""
         return self.total_with(self.chosen)
 
     def total_with(self, option: ShippingOption | None) -> Price:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 INBOX_PATH = "/notifications"
 GLANCE_SECONDS = 0.02
 WAIT_SECONDS = 30.0
-# What the shop made of a notification.
+# The shop's verdicts on a notification.
 NEWS, NO_NEWS, SEEN = "new", "nothing new", "seen before"
 _OUT_OF_REACH = (
     "Skipped: only the emulator can reach an address on this machine. "

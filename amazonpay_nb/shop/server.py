@@ -1,7 +1,7 @@
 """A small shop on a loopback port.
 
 Each attempt to use Amazon Pay is an `Attempt` with return addresses of its own.  A random token in them ties a return
-to its attempt, so an address without a token, or with one of an earlier run, counts as no arrival.
+to its attempt, so an address without a token, or with a token of an earlier run, does not count as an arrival.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class Shop:
         self.url = self._server.url
 
     def new_attempt(self) -> Attempt:
-        """Start an attempt with addresses of its own."""
+        """Start an attempt with its own return addresses."""
         public = browser_address(self.url) if self._public else ""
         attempt = Attempt(self.url, self._new_token(), public if "//" in public else "")
         self._attempts[attempt.token] = attempt
@@ -157,7 +157,7 @@ class Shop:
         if attempt.button is None:
             raise HTTPException(404)
         script_url, config = _seen(request, attempt.button[0]), attempt.button[1]
-        # What the page says around the button: by what makes it go to Amazon, else by the button's placement.
+        # The text around the button: by the way it goes to Amazon, else by its placement.
         offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
         return self._page("pay.html", script_url=script_url, config=config, offer=offer, attempt=attempt)
 

@@ -1,4 +1,4 @@
-"""The call of an exchange, written for cURL and for Amazon's official SDKs.
+"""Write the call of an exchange for cURL and for Amazon's official SDKs.
 
     print(snippet("php", wb.journal.exchanges[-1]))
 
@@ -32,7 +32,7 @@ _SEGMENT = r"(?:/(?P<segment>sandbox|live))?"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a program has to say to make the call of an exchange.
+    """The inputs of a program that repeats the call of an exchange.
 
     Attributes:
         object_id: The id in the path, "" where there is none.
