@@ -25,7 +25,7 @@ __all__ = ["Lines", "preload", "run", "watch"]
 # Which tests run a line of a module, the quickest first.
 Lines = dict[str, dict[int, list[str]]]
 QUIET = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--no-header", "--tb=no", "-W", "ignore"]
-SECONDS = 120
+SECONDS, SECONDS_TO_WATCH = 120, 900
 SURVIVED, KILLED = 0, 1
 
 
@@ -81,14 +81,14 @@ def _with_fault(fault: Fault) -> Callable[[str, Path, ModuleType], None]:
     return load
 
 
-def _fork(work: Callable[[], int]) -> int:
+def _fork(work: Callable[[], int], seconds: int = SECONDS) -> int:
     """Do *work* in a copy of this process, without a word, and return the process's id."""
     if child := os.fork():
         return child
     code = KILLED
     try:
         os.setsid()
-        signal.alarm(SECONDS)
+        signal.alarm(seconds)
         silence = os.open(os.devnull, os.O_RDWR)
         if not os.environ.get("AMAZONPAY_NB_MUTANTS_LOUD"):
             for stream in (0, 1, 2):
@@ -167,7 +167,7 @@ def watch(modules: Sequence[str], tests: Sequence[str]) -> Lines:
             result.flush()
             return code
 
-        _, status = os.waitpid(_fork(work), 0)
+        _, status = os.waitpid(_fork(work, SECONDS_TO_WATCH), 0)
         if status:
             raise SystemExit(f"the tests fail without any fault: {' '.join(tests)}")
         result.seek(0)
