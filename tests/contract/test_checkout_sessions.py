@@ -253,6 +253,15 @@ class TestUpdating:
         answer = eu.done("updateCheckoutSession", session_id, paymentDetails={"chargeAmount": usd("20.00", "SEK")})
         assert answer["paymentDetails"]["presentmentCurrency"] == "SEK"
 
+    def test_a_presentment_currency_comes_from_the_creation_alone(self, eu: Shop) -> None:
+        """No update makes one, and without an amount it stays what it was."""
+        change: Json = {"merchantMetadata": {"noteToBuyer": "Thank you"}}
+        without = eu.done("updateCheckoutSession", eu.session(purchase(currency="EUR")), **change)
+        assert without["paymentDetails"]["presentmentCurrency"] is None
+        body = {"paymentDetails": {"paymentIntent": "Confirm", "presentmentCurrency": "SEK"}}
+        alone = eu.done("updateCheckoutSession", eu.session(SET_UP | body), **change)
+        assert alone["paymentDetails"]["presentmentCurrency"] == "SEK"
+
     def test_the_permission_type_can_change_while_open(self, na: Shop) -> None:
         """From one-time to recurring; null means the default."""
         session_id = na.session(express(chargePermissionType="OneTime"))
