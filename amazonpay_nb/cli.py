@@ -226,7 +226,7 @@ def grade(url: str | None, region: str, ready_file: Path | None) -> None:
                 server.write_ready_file(ready_file)
             grades = grading.grade(url, server, observed=ready_file is not None)
     click.echo(show(grades, title="How the handler did").text)
-    sys.exit(0 if grading.passed(grades) else 1)
+    sys.exit(0 if grading.passes(grades) else 1)
 
 
 # --- Keys -------------------------------------------------------------------------------------------------------------

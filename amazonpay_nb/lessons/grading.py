@@ -56,7 +56,7 @@ class Grade:
     verdict: str
 
 
-def passed(grades: list[Grade]) -> bool:
+def passes(grades: list[Grade]) -> bool:
     """Tell whether a handler does everything that it must."""
     return not any(row.verdict == WRONG for row in grades)
 
@@ -168,8 +168,8 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     _check_address(url)
     examiner = Examiner(emulator, _objects(emulator))
     with httpx.Client(timeout=DELIVERY_TIMEOUT_SECONDS, trust_env=False) as http:
-        grades = [_graded(http, url, examiner, check) for check in CHECKS]
-    return [*grades, _looks(emulator, observed)]
+        grades = [_grade_one(http, url, examiner, check) for check in CHECKS]
+    return [*grades, _grade_gets(emulator, observed)]
 
 
 def _check_address(url: str) -> None:
@@ -200,7 +200,7 @@ def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
     ]
 
 
-def _graded(http: httpx.Client, url: str, examiner: Examiner, check: Check) -> Grade:
+def _grade_one(http: httpx.Client, url: str, examiner: Examiner, check: Check) -> Grade:
     bodies = check.make(examiner)
     workers = len(bodies) if check.at_once else 1
     with ThreadPoolExecutor(workers) as pool:
@@ -218,7 +218,7 @@ def _answer(http: httpx.Client, url: str, body: bytes) -> int | None:
         return None
 
 
-def _looks(emulator: Emulator, observed: bool) -> Grade:
+def _grade_gets(emulator: Emulator, observed: bool) -> Grade:
     """Grade whether the handler has got the objects of its notifications."""
     if not observed:
         return Grade("all of these", _LOOKS, "", UNSEEN)

@@ -108,7 +108,7 @@ class Notebook:
         except ConfigurationError as error:
             raise ConfigurationError(f"{self.path.stem}: {error.message}", advice=error.advice) from None
         own = {name: text for name, text in texts.items() if name in self.parameters}
-        return {name: typed(name, self.parameters[name], text) for name, text in own.items()}
+        return {name: to_type(name, self.parameters[name], text) for name, text in own.items()}
 
 
 def _is_tagged(cell: Any, tag: str) -> bool:
@@ -126,7 +126,7 @@ def _parameter(node: ast.stmt) -> tuple[str, str]:
     raise ValueError(f"{ast.unparse(node)} is not a parameter")
 
 
-def typed(name: str, kind: str, text: str) -> Any:
+def to_type(name: str, kind: str, text: str) -> Any:
     """Return a text as a value of a parameter's type; lists and dictionaries are JSON.
 
     Raises:

@@ -117,8 +117,8 @@ def _lines(run: Run, width: int) -> Iterator[str]:
 
 def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
     """Write ``report.html``, ``junit.xml`` and, last, ``summary.json`` into *out*."""
-    write_whole(out / "report.html", _rendered("report.html", summary, finished))
-    write_whole(out / "junit.xml", _rendered("junit.xml", summary, finished))
+    write_whole(out / "report.html", _render("report.html", summary, finished))
+    write_whole(out / "junit.xml", _render("junit.xml", summary, finished))
     write_whole(out / "summary.json", json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
 
 
@@ -129,7 +129,7 @@ def write_whole(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
-def _rendered(template: str, summary: Summary, finished: datetime) -> str:
+def _render(template: str, summary: Summary, finished: datetime) -> str:
     pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     claims = [claim for run in summary.runs for claim in run.claims]
     return pages.get_template(template).render(summary=summary, claims=claims, finished=finished)

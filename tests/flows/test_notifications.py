@@ -19,7 +19,7 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.notifications import NotificationReader, NotificationRefused
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
-from amazonpay_nb.lessons.grading import CHECKS, grade, grade_own, passed
+from amazonpay_nb.lessons.grading import CHECKS, grade, grade_own, passes
 from amazonpay_nb.shop import server
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, Notice
 from amazonpay_nb.signing.keys import load
@@ -232,7 +232,7 @@ def test_our_own_handler_has_full_marks(region: str) -> None:
     """In each region, with looking."""
     grades = grade_own(region)
     assert {row.verdict for row in grades} == {"✓ good"}
-    assert passed(grades)
+    assert passes(grades)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ipykernel.kernelspec import get_kernel_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.notebook import Notebook, find_notebooks, typed
+from amazonpay_nb.runs.notebook import Notebook, find_notebooks, to_type
 from amazonpay_nb.runs.report import Summary, notebook_page, write_whole
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.spec.parity import behaviors
@@ -330,7 +330,7 @@ class TestParameters:
     )
     def test_a_text_becomes_a_value(self, kind: str, text: str, value: object) -> None:
         """Lists and dictionaries are written as JSON."""
-        assert typed("one", kind, text) == value
+        assert to_type("one", kind, text) == value
 
     @pytest.mark.parametrize(
         ("kind", "text", "wanted"),
@@ -345,7 +345,7 @@ class TestParameters:
     def test_a_text_of_another_type_is_refused(self, kind: str, text: str, wanted: str) -> None:
         """The message names the parameter and what it takes."""
         with pytest.raises(ConfigurationError, match=f"parameter 'one': .* is not .*{wanted}"):
-            typed("one", kind, text)
+            to_type("one", kind, text)
 
     @pytest.mark.parametrize("content", ["no JSON", '{"cells": 1}', "[]"])
     def test_a_file_that_is_no_notebook_is_refused(self, tmp_path: Path, content: str) -> None:
