@@ -85,7 +85,7 @@ async def _tick(world: World) -> None:
 
 
 class Gateway:
-    """What every request passes first.
+    """Hands every request to the part of the application that answers it.
 
     It takes the environment segment and a trailing slash off the path that is routed (`raw_path` keeps what was sent,
     for the signature), and bounds the body.  Calls prove where they come from, by a signature or by the token; pages

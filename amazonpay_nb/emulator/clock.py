@@ -1,4 +1,4 @@
-"""The emulator's time: the wall clock's, or a virtual one that stands still until it is advanced."""
+"""The emulator's time: the wall clock's, or a virtual one that moves only when it is advanced."""
 
 import re
 from calendar import monthrange
@@ -18,7 +18,7 @@ def parse_duration(text: str) -> timedelta:
     """Return an ISO 8601 duration such as ``PT24H``, ``P30D`` or ``PT30S``.
 
     Raises:
-        ValueError: It is none, or names months or years, whose length varies.
+        ValueError: The text is no such duration, or names months or years, whose length varies.
     """
     match = _DURATION.fullmatch(text)
     parts = {name: float(value) for name, value in (match.groupdict() if match else {}).items() if value}

@@ -1,4 +1,4 @@
-"""The control interface: what only the experimenter may do.  Never mixed with the emulated API, and behind a token."""
+"""The control interface, for what only the experimenter may do: apart from the emulated API, and behind a token."""
 
 import hmac
 import json
@@ -38,8 +38,8 @@ _TITLES = {kind.path: title for title, kind in KINDS.items()}
 class ControlInterface:
     """The control interface of a world.
 
-    The parameters of each call are the fields of its body, in camel case there, and what its path names.  The functions
-    are asynchronous without exception: they run in the one thread that owns the world.
+    The parameters of each function are the fields of its call's body, which are in camel case there, and the names in
+    its path.  All functions are asynchronous, so that they run in the one thread that owns the world.
     """
 
     def __init__(self, world: World, token: str, deliveries: Deliveries) -> None:
@@ -164,7 +164,7 @@ class ControlInterface:
 
     @validate_call
     async def _stays(self, returning: str) -> Answer:
-        # Whose way back holds a text: a shop that gives each stay addresses of its own can tell them apart.
+        # A shop that gives each attempt return addresses of its own finds its stays by a text in them.
         kinds, store = (CHECKOUT_SESSION, SIGN_IN), self._world.store
         notes = [record.notes for kind in kinds for record in store.mentioning(kind, returning)]
         return {"visits": [{"flow": one.flow, "visit": one.stay, "page": one.page} for one in notes]}
@@ -266,7 +266,7 @@ def _title(path: str) -> str:
 
 
 def _checked_endpoint(url: str | None) -> str:
-    """Return an address that notifications may go to: this emulator calls nobody beyond this machine."""
+    """Return an address that notifications may go to; the emulator calls no other machine."""
     if not url:
         return ""
     parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""The ids of a world: a sequence that a seed repeats, and ids that depend on what they name alone."""
+"""The ids of a world: a sequence that a seed repeats, and ids that depend only on what they name."""
 
 import secrets
 from hashlib import sha256

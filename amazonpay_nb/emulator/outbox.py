@@ -28,7 +28,7 @@ class Outbox:
 
     @cached_property
     def signer(self) -> EnvelopeSigner:
-        """Made when it is needed: keys take time."""
+        """The signer, made on first use because keys take time."""
         return EnvelopeSigner()
 
     def clear(self) -> None:

@@ -17,12 +17,12 @@ _NO_CARD = "1111"
 
 @dataclass
 class NoNotes:
-    """Of an object about which the document says everything."""
+    """Notes of an object whose document says everything."""
 
 
 @dataclass
 class SessionNotes:
-    """Of a Checkout Session, or of a plain sign-in.
+    """Notes of a Checkout Session, or of a plain sign-in.
 
     Attributes:
         flow: The flow that the session belongs to.
@@ -69,7 +69,7 @@ class SessionNotes:
 
 @dataclass
 class PermissionNotes:
-    """Of a Charge Permission.
+    """Notes of a Charge Permission.
 
     Attributes:
         card: Last digits of the payment method.
@@ -82,7 +82,7 @@ class PermissionNotes:
 
 @dataclass
 class ChargeNotes:
-    """Of a charge.
+    """Notes of a charge.
 
     Attributes:
         permission_type: That of its Charge Permission.
@@ -99,7 +99,7 @@ class ChargeNotes:
 
 @dataclass
 class NotificationNotes:
-    """Of an instant notification.
+    """Notes of an instant notification.
 
     Attributes:
         number: Its place in the order of all.
@@ -132,7 +132,7 @@ class Record(Generic[N]):
 
     Attributes:
         kind: A key of `NOTES`; for an object of the API the name of its machine in `spec.states`.
-        parent: Id of the object it hangs on: the permission of a charge, the charge of a refund.
+        parent: Id of the object it belongs to: the permission of a charge, the charge of a refund.
         due: When `trigger` is to happen to it (ISO 8601), "" for never; `planned` orders what is due together.
         text: The document as JSON where it is known already; see `Store.written`.
     """

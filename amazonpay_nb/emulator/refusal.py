@@ -29,7 +29,7 @@ class Explained(Refusal):
     Args:
         text: The sentence's name among the page texts.
         message: The same for developers, in English.
-        field: The form field that the buyer can correct, "" where it is none.
+        field: The form field that the buyer can correct, "" for none.
         values: What the sentence's placeholders stand for.
     """
 

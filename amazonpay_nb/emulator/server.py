@@ -42,7 +42,7 @@ class Credentials:
         return load(self.private_key_file, self.public_key_id)
 
     def facts(self) -> dict[str, str]:
-        """Return what it consists of, as a ready file names it."""
+        """Return the credentials in the names of a ready file."""
         return {to_camel(field.name): str(getattr(self, field.name)) for field in fields(self)}
 
 
@@ -142,7 +142,7 @@ class Emulator:
         )
         self.url = self._world.url = self._server.url
         self.ca_file = Path(self._folder.name, "ca.pem") if https else None
-        # Without HTTPS nobody is to be trusted, and reading the machine's authorities would take longer than a request.
+        # Without HTTPS there is no certificate to trust, and reading the machine's takes longer than a request.
         self.verify = ssl.create_default_context(cafile=self.ca_file) if https else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
         self.control = Control(f"{self.url}{CONTROL_PATH}", token, self.verify)
         self.clock = ClockControl(self.control)

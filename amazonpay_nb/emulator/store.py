@@ -44,7 +44,7 @@ _PUT = (
 to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-# When something is to happen, its place in the order, and to which object.
+# When something happens, its place in the order, and the object's kind and id.
 _Due = tuple[str, int, str, str]
 
 
@@ -149,7 +149,7 @@ class Store:
         self._db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (record.kind, record.id))
 
     def children(self, kind: str, parent: str) -> list[AnyRecord]:
-        """Return the objects of *kind* that hang on *parent*, by id."""
+        """Return the objects of *kind* that belong to *parent*, by id."""
         self._flush()
         return list(self._select("kind = ? AND parent = ?", kind, parent))
 
@@ -170,7 +170,7 @@ class Store:
             record = self.get(kind, object_id)
             if record and (record.due, record.planned) == (due, planned):
                 return record
-            # It has happened, or something else was planned since; unless all that is undone.
+            # It has happened already, or a later plan replaced it; a transaction that is undone brings it back.
             self._dropped.append(heapq.heappop(self._agenda))
         return None
 
@@ -207,7 +207,7 @@ class Store:
         self._settings.clear()
 
     def _forget(self) -> None:
-        """Drop what was collected, and what was read: it may be of a transaction that is undone."""
+        """Drop what was collected and what was read, which may come from a transaction that is undone."""
         self._changed.clear()
         self._settings.clear()
         self._known.clear()

@@ -1,4 +1,4 @@
-"""Everything that one emulated Amazon Pay knows: time, ids, merchants, objects, and what is to go wrong next."""
+"""The state of one emulated Amazon Pay: time, ids, merchants, objects, and the mishaps to come."""
 
 from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, replace
@@ -160,7 +160,7 @@ class World:
             raise Refusal(404, "ResourceNotFound", f"There is no {kind} {object_id} for this merchant account.")
         return record
 
-    # --- What is to go wrong ------------------------------------------------------------------------------------------
+    # --- Mishaps to come ----------------------------------------------------------------------------------------------
 
     def queue_outcome(self, operation: str, code: str, times: int = 1) -> None:
         """Let the next *times* calls of *operation* end as a simulation code says.
@@ -174,7 +174,7 @@ class World:
         self.outcomes[operation].extend([row] * times)
 
     def check_code(self, operation: str, code: str | None) -> None:
-        """Look at the header's code, also where the operation does nothing with one.
+        """Check the header's code, also where the operation makes no use of it.
 
         Raises:
             Refusal: 400 ``InvalidSandboxSimulationSpecified``.
@@ -187,7 +187,7 @@ class World:
             )  # fmt: skip
 
     def take_outcome(self, operation: str, code: str | None) -> Simulation | None:
-        """Return what this call is to end with: the header's code wins over the queue."""
+        """Return the outcome of this call; the header's code wins over the queue."""
         if code:
             return simulation(operation, code)
         queue = self.outcomes[operation]

@@ -1,6 +1,6 @@
-"""Who sends this request, and is it signed?  The checks are made in the order in which Amazon's answers suggest.
+"""Finds the merchant that signed a request, with the checks in the order that Amazon's answers suggest.
 
-Headers present, date, key known, environment, signature, and whether the account may do this at all.
+Headers present, date, key known, environment, signature, and whether the account may act at all.
 """
 
 import re
@@ -61,7 +61,7 @@ def authenticate(world: World, operation: Operation, request: ApiRequest) -> Mer
 
 
 def _refuse_as_asked(world: World, operation: str, code: str) -> None:
-    """Give the refusal of any operation that a header or the queue asks for, before anything is done or stored."""
+    """Raise a refusal that a simulation code asks for and any operation can give, before anything is stored."""
     queue = world.outcomes[operation]
     if not code and queue and queue[0].code in ANYWHERE:
         code = queue.popleft().code
@@ -96,7 +96,7 @@ def _check_region(world: World, value: str) -> None:
 
 
 def _check_date(world: World, value: str) -> None:
-    """The date has to fit the virtual or the wall clock: SDKs always sign wall time."""
+    """Compare the date with the virtual and the wall clock, since SDKs always sign wall time."""
     try:
         date = parse_date(value.strip())
     except SignatureMismatch:
@@ -110,7 +110,7 @@ def _check_date(world: World, value: str) -> None:
 
 
 def _check_environment(path: str, key_id: str) -> None:
-    """A neutral key needs ``/sandbox`` in the path; a prefixed one decides by itself.  This is a Sandbox only."""
+    """Require ``/sandbox`` in the path for a neutral key, and the Sandbox for any."""
     segment = path.split("/")[1].lower()
     if segment == "live":
         raise Refusal(401, "UnauthorizedAccess", f"The public key id {key_id} has no live environment here.")

@@ -1,4 +1,4 @@
-"""What a call's body must look like before anything is done with it."""
+"""Checks the body of a call before the rules see it."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ _DEEPEST = 32  # more than any documented body; what is stored must be readable 
 def checked_body(model: str, raw: bytes) -> Body:
     """Return the body as Amazon would take it: known fields only, amounts normalized.
 
-    An empty body, ``null`` and ``[]`` stand for an object without fields: SDKs send each of them.
+    An empty body, ``null`` and ``[]`` mean an object without fields: SDKs send each of them.
 
     Args:
         model: A key of `spec.requests.BODIES`.
@@ -49,7 +49,7 @@ def parsed_json(raw: bytes, what: str) -> Any:
             json.dumps(parsed, ensure_ascii=False).encode()  # half of a surrogate pair is no character
     except (ValueError, RecursionError):
         raise Refusal(400, "InvalidRequestFormat", f"{what} is not valid JSON.") from None
-    # Counting brackets is cheap, and spares nearly every body the closer look.
+    # Counting brackets is cheap, and nearly every body needs no closer look.
     if text.count("{") + text.count("[") > _DEEPEST and _is_deeper(parsed, _DEEPEST):
         raise Refusal(400, "InvalidRequestFormat", f"{what} is nested more than {_DEEPEST} levels deep.")
     return parsed

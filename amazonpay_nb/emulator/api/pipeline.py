@@ -1,4 +1,4 @@
-"""One pipeline through which every call of the API goes, after it was routed.
+"""Takes every call of the API through one pipeline, after routing.
 
 Authentication → throttling → replay of an idempotent answer → body → handler → answer kept.
 Everything between the replay and the answer is one transaction.
@@ -86,7 +86,7 @@ def _once(
             )
         status, document = _work(world, operation, merchant, object_id, request)
         text = world.store.written(document)
-        # A refusal is an answer too; what the server could not do is not.
+        # A refusal is an answer too; a failure of the server is not.
         if key and status < 500:
             world.store.remember(merchant.merchant_id, key, _idempotent(request), status, text)
         return status, text, document
@@ -124,7 +124,7 @@ def _idempotent(request: ApiRequest) -> bytes:
 
 
 def _same(kept: bytes, now: bytes) -> bool:
-    """Whether two requests ask for the same: operation, object and values, not the spelling of the JSON."""
+    """Tell whether two requests ask for the same operation, object and values, however the JSON is spelled."""
     if kept == now:
         return True
     (first, one), (second, other) = (request.split(b"\n", 1) for request in (kept, now))
@@ -139,7 +139,7 @@ def _values(raw: bytes) -> Any:
 
 
 def _throttle(world: World, operation: Operation, merchant: Merchant) -> None:
-    """Apply the documented leaky bucket: so many at once, so many a second afterwards."""
+    """Apply the documented leaky bucket: a burst at once, then a number per second."""
     quota = THROTTLES[operation.name].sandbox
     if not world.throttle or quota is None:
         return
@@ -152,7 +152,7 @@ def _throttle(world: World, operation: Operation, merchant: Merchant) -> None:
 
 
 def journalize(world: World, operation: Operation, request: ApiRequest, status: int, document: Body) -> None:
-    """Note an exchange for `GET journal`, without signature and personal data: the ids and states are enough."""
+    """Record an exchange for `GET journal`, with ids and states but without signature and personal data."""
     world.journal.append(
         {
             "at": world.clock.now().isoformat().replace("+00:00", "Z"),

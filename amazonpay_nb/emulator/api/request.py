@@ -1,4 +1,4 @@
-"""A request as it came over the wire, and what goes back."""
+"""A request as it arrives over the wire, and the reply."""
 
 from typing import NamedTuple, Self
 
@@ -17,7 +17,7 @@ class ApiRequest(NamedTuple):
 
     Attributes:
         path: Without environment segment and trailing slash.
-        raw_path: With both: what was signed.
+        raw_path: With both, as it was signed.
         pairs: The headers as they were sent.
         headers: The same by name, in lower case.
     """
@@ -48,10 +48,10 @@ class Reply(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every answer says of itself."""
+        """The headers of every answer."""
         return {"content-type": "application/json", REQUEST_ID: self.request_id}
 
 
 def refused(world: World, refusal: Refusal) -> Reply:
-    """Return the answer that a refusal is."""
+    """Return a refusal as an answer."""
     return Reply(refusal.status, to_json(refusal.body), world.ids.new_request_id())

@@ -1,8 +1,8 @@
-"""Instant notifications: what is noted when an object moves, and the signed envelope that goes out.
+"""Instant notifications: what the emulator writes down when an object moves, and when it is delivered.
 
 A notification is a row of the store like any object: it is written with the change that it announces, its next attempt
-stands on the same calendar as everything else, and a snapshot, a reset or a killed process treats it alike.  Nothing of
-this happens while no endpoint is set.
+is on the same calendar as everything else, and snapshots, resets and killed processes treat it the same.  None of this
+happens while no endpoint is set.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ Document = dict[str, Any]
 
 
 def topic_of(world: World, merchant_id: str) -> str:
-    """Return the topic that a merchant's notifications come from; that it has this form is emulator-only."""
+    """Return the topic that a merchant's notifications come from; its form is the emulator's own."""
     return f"arn:aws:sns:{TOPIC_REGIONS[world.region.code]}:000000000000:{merchant_id}"
 
 
@@ -42,7 +42,7 @@ def announce(
 ) -> None:
     """Note that something has changed.
 
-    Changes of one object in one request share a notification: the states in between are never visible.
+    The changes of one object in one request share a notification, since the states in between are never visible.
 
     Args:
         record: The object, or for a CHARGEBACK the charge that it is about.
@@ -76,7 +76,7 @@ def announce(
 
 
 def _permission_of(world: World, record: AnyRecord) -> str:
-    """Return the permission that an object hangs on, however deep."""
+    """Return the permission that an object belongs to, at whatever depth."""
     above: AnyRecord | None = record
     while above and above.parent:
         above = world.store.get(_PARENTS[above.kind], above.parent)
@@ -134,7 +134,7 @@ def dispatch(world: World, notification: Notification) -> None:
 
 
 def again(world: World, notification: Notification) -> None:
-    """Send a notification now, whatever became of it, with all attempts before it."""
+    """Send a notification now, whatever happened to it before, with all its attempts ahead."""
     notification.notes = NotificationNotes(notification.notes.number)
     _put(world, notification, world.clock.now())
     world.outbox.wake()

@@ -1,6 +1,6 @@
 """Brings notifications to their endpoints, one after the other, while the world goes on answering.
 
-Virtual time stands still during a delivery: a receiver that gets the object sees it as it was when it was announced.
+Virtual time does not pass during a delivery, so a receiver that gets the object sees it as it was announced.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _HEADERS = {"content-type": "text/plain; charset=UTF-8", "user-agent": "Amazon P
 
 
 class Deliveries:
-    """What is due is delivered after each request, and on the way when the clock is advanced.
+    """Delivers what is due after each request, and at its own time when the clock is advanced.
 
     Args:
         fire_due: Lets everything happen that is due by a time, as the rules have it, and returns what it was.
@@ -42,7 +42,7 @@ class Deliveries:
     # --- Running ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Deliver from now on, and what a stopped process has left."""
+        """Deliver from now on, beginning with what a stopped process left."""
         self.world.outbox.wake = self._wake
         if self.world.announces:
             self._begin()
@@ -118,7 +118,7 @@ class Deliveries:
         return json.dumps(world.outbox.signer.sign(unsigned)).encode()
 
     async def _post(self, url: str, content: bytes) -> int | None:
-        """Return the status of the answer, or None where none came in time."""
+        """Return the status of the answer, or None without an answer in time."""
         if self._http is None:
             # Endpoints are on loopback and without TLS, and the authorities that a context loads by itself take time.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -131,10 +131,10 @@ class Deliveries:
             return None
 
     def _note(self, notification_id: str, answers: list[int | None]) -> None:
-        """Write the answers down; where one of them is final, no attempt follows."""
+        """Write the answers down, and plan no further attempt after a final one."""
         world = self.world
         with world.store.transaction():
-            # Read again: the world was free to change, even to be emptied, during the delivery.
+            # Read again, since the world may have changed during the delivery, or been emptied.
             notification = world.store.get(NOTIFICATION, notification_id)
             if notification is None:
                 return
@@ -146,7 +146,7 @@ class Deliveries:
             world.store.put(notification)
 
     async def redeliver(self, notification_id: str) -> dict[str, object] | None:
-        """Deliver a notification once more, now, and return what is known of it; None where there is none."""
+        """Deliver a notification again, now, and return its document; None where there is none with this id."""
         with self.world.store.transaction():
             notification = self.world.store.get(NOTIFICATION, notification_id)
             if notification is None:

@@ -1,6 +1,6 @@
 """The entry of a stay at the hosted pages: checks what `checkout.js` or the Mobile SDK posts, as Amazon's entry does.
 
-What comes through it opens a session, or a plain sign-in.
+A valid request opens a session, or a plain sign-in.
 """
 
 from typing import Any, get_args
@@ -111,7 +111,7 @@ def _check_environment(fields: dict[str, Any]) -> None:
 
 
 def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...]) -> None:
-    """The page with the button must be on a registered domain."""
+    """Require that the page with the button is on a registered domain."""
     for origin in filter(None, origins):
         if origin == "null":  # a sandboxed frame: a browser does not tell where the page is from
             continue

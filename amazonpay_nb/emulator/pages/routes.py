@@ -1,8 +1,8 @@
-"""Amazon's pages, emulated: plain forms that a person clicks and `buyer.py` presses alike.
+"""Amazon's pages, emulated: plain forms that a person clicks and `buyer.py` submits.
 
 A stay walks through the pages that `spec.flows` lists for the flow.  Every address on a page is relative, so that the
-pages work behind a proxy; every form carries a token that only the page knows.  A page speaks the language that the
-button asked for; what is meant for developers stays English.
+pages work behind a proxy; every form carries a token that only the page knows.  A page is in the language that the
+button asked for; what is meant for developers stays in English.
 """
 
 import hashlib
@@ -64,7 +64,7 @@ class Pages:
         self._key = secrets.token_bytes(32)
 
     def _find(self, request: Request, fields: Mapping[str, str]) -> Stay:
-        """Return the stay of an Open session; note its language, also for a page that refuses."""
+        """Return the stay of an Open session, and keep its language for a page that refuses."""
         session_id = fields.get(RETURN_PARAMETER, "")
         session = self.world.store.get(CHECKOUT_SESSION, session_id) or self.world.store.get(SIGN_IN, session_id)
         if session is None:
@@ -77,7 +77,7 @@ class Pages:
         return Stay(self.world, session)
 
     def _find_by_form(self, request: Request, form: Mapping[str, str]) -> Stay:
-        """Return the stay whose page a form is from."""
+        """Return the stay that a form belongs to."""
         stay = self._find(request, form)
         if not hmac.compare_digest(form.get("token", "").encode(), self._token(stay.session).encode()):
             raise Explained(

@@ -29,7 +29,7 @@ def _end_session(world: World, session: Session, trigger: str) -> str:
     return session.id
 
 
-# How a stay ends, by what it works on; each returns what the shop is told.
+# How a stay ends, by the kind of its record; each returns the value for the shop's return address.
 _ENDS: dict[str, Callable[[World, Session, str], str]] = {CHECKOUT_SESSION: _end_session, SIGN_IN: personas.end_sign_in}
 
 
@@ -79,7 +79,7 @@ class Stay:
     # --- Which page ---------------------------------------------------------------------------------------------------
 
     def enter(self) -> str:
-        """Return the page that a stay begins with; while the shop has to say more, that is the first stay's."""
+        """Return the first page of a stay; while the shop's information is incomplete, that of the first stay."""
         if self.notes.stay and self.session.document["constraints"]:
             self._go_to(0, "sign-in")
         return self._pages[0]
@@ -93,7 +93,7 @@ class Stay:
             raise _nothing_to_change(f"changeAction {action!r} must be {' or '.join(CHANGE_ACTIONS)}")
         if not self._applies(page):
             raise _nothing_to_change(f"a {self.session.document['productType']} checkout does not ask for it")
-        # Who changes the address goes straight back; another payment method has to be agreed to as well.  [inferred]
+        # After a change of address the buyer goes straight back; a payment method needs consent as well.  [inferred]
         self.notes.changes_address = page == "shipping-address"
         self._go_to(0, page)
         return page
@@ -103,7 +103,7 @@ class Stay:
         self.world.store.put(self.session)
 
     def may_open(self, name: str) -> bool:
-        """Tell whether it is a page's turn, or was before."""
+        """Tell whether a page is the present one, or an earlier one of this stay."""
         if name == self.page:
             return True
         pages = self._pages
@@ -186,7 +186,7 @@ class Stay:
 
     @property
     def current_method(self) -> str:
-        """What the wallet was charged on so far, on the Update page; "" elsewhere."""
+        """The present payment method of the wallet, on the Update page; "" elsewhere."""
         wallet = self.world.store.get("Charge Permission", self.notes.updates)
         return str(wallet.document["paymentPreferences"][0]["paymentDescriptor"]) if wallet else ""
 
@@ -278,7 +278,7 @@ class Stay:
     def _cancel(self, name: str) -> str:
         """Cancel the session and return the address for that, or the ordinary one.
 
-        Who cancels while the payment is processed, or after a decline, arrives where a paying buyer would.
+        A buyer who cancels while the payment is processed, or after a decline, arrives where a paying buyer would.
         """
         cancel_address = lookup(self.session.document, self.flow.cancels_to)
         declined = bool(self.notes.notice)

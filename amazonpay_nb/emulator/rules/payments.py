@@ -1,4 +1,4 @@
-"""Charge Permissions, Charges and Refunds: what each call does, after it was found to be well-formed."""
+"""Charge Permissions, Charges and Refunds: what each well-formed call does."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,7 +43,7 @@ def close_charge_permission(world: World, permission: Permission, body: Body, ou
     flags = ("cancelPendingCharges",) if body.get("cancelPendingCharges") else ()
     require(permission, "Close Charge Permission")
     move(world, permission, trigger, description=None if outcome else body.get("closureReason"), flags=flags)
-    # Again from the store: charges that were canceled with it have changed the balance of a one-time permission.
+    # Again from the store, since charges canceled with it have changed the balance of a one-time permission.
     return world.find("Charge Permission", permission.id, permission.merchant_id)
 
 

@@ -25,7 +25,7 @@ _NOT_OPEN = (
 # How long a permission lives, unless it is a Saved Wallet, which lives until it is closed.
 _ONE_TIME_LIFETIME = timedelta(days=180)
 _MONTHS = 13  # a recurring one, and a one-time one with extendExpiration
-# A visit that ends in no object of the API is given up with the session that it resembles.
+# A plain sign-in, which is no object of the API, expires like the session that it resembles.
 _SIGN_IN_KEPT = timer("Checkout Session", "Open", "Expire")
 # What the answer of Finalize shows besides that of Complete; and the address that it repeats, by product type.
 _FINALIZE = "Finalize Checkout Session"
@@ -90,8 +90,8 @@ def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow
 
 
 def _scopes(body: Body, flow: Flow) -> list[str]:
-    given = body.get("signInScopes" if flow.signs_in else "scopes")
-    return list(flow.default_scopes if given is None else given)
+    scopes = body.get("signInScopes" if flow.signs_in else "scopes")
+    return list(flow.default_scopes if scopes is None else scopes)
 
 
 def _check_payment(world: World, session: Body) -> None:
@@ -116,15 +116,15 @@ def _check_payment(world: World, session: Body) -> None:
             )  # fmt: skip
 
 
-# Where plain Amazon Sign-in has its addresses.
+# The addresses of plain Amazon Sign-in.
 _TOP_LEVEL = ("signInReturnUrl", "signInCancelUrl")
 _ADDRESSES = ("checkoutResultReturnUrl", "checkoutReviewReturnUrl", "signInReturnUrl")
 
 
 def return_address(session: Body) -> str:
     """Return where the buyer can be sent back to, the end of the flow first, or "" for nowhere."""
-    given = session | session["webCheckoutDetails"]
-    return next((str(given[name]) for name in _ADDRESSES if given.get(name)), "")
+    fields = session | session["webCheckoutDetails"]
+    return next((str(fields[name]) for name in _ADDRESSES if fields.get(name)), "")
 
 
 def _check_addresses(session: Body) -> None:
@@ -136,7 +136,7 @@ def _check_addresses(session: Body) -> None:
 
 
 def refresh(world: World, session: Session) -> None:
-    """Recompute constraints and, once there are none, the address for the buyer's next visit."""
+    """Recompute constraints and, once there are none, the address for the buyer's next stay."""
     document = session.document
     without = {*FLOWS[session.notes.flow].waives}
     if _confirms(document):
@@ -152,9 +152,9 @@ def refresh(world: World, session: Session) -> None:
 
 
 def _confirms(session: Body) -> bool:
-    """A Saved Wallet that is only confirmed pays nothing, so no amount is missing."""
-    told = session["chargePermissionType"], session["paymentDetails"]["paymentIntent"]
-    return told == ("PaymentMethodOnFile", "Confirm")
+    """Tell whether a Saved Wallet is only confirmed: it pays nothing, so no amount is missing."""
+    kind = session["chargePermissionType"], session["paymentDetails"]["paymentIntent"]
+    return kind == ("PaymentMethodOnFile", "Confirm")
 
 
 def create(world: World, merchant: Merchant, body: Body) -> Session:
@@ -241,15 +241,15 @@ def complete(
 
 
 def _check_repeated(session: Session, body: Body) -> None:
-    """Compare what Finalize says with what the app and the buyer said; nobody has signed that."""
+    """Compare Finalize with the choices of the app and the buyer, which are not signed."""
     if (name := session.notes.repeats) and not body.get(name):
         raise Refusal(
             400, "MissingParameterValue",
             f"{name} is missing: with {session.document['productType']} it is repeated here.",
         )  # fmt: skip
     for name in _REPEATED_ADDRESS.values():
-        given = _filled(personas.complete_address(body.get(name)))
-        if given and given != _filled(session.document[name]):
+        repeated = _filled(personas.complete_address(body.get(name)))
+        if repeated and repeated != _filled(session.document[name]):
             raise Refusal(400, "InvalidParameterValue", f"{name} differs from the one that the buyer confirmed.")
     details = session.document["paymentDetails"]
     for name in ("paymentIntent", "canHandlePendingAuthorization"):
@@ -264,16 +264,18 @@ def _filled(address: Body | None) -> Body:
 def _check_amounts(session: Session, body: Body) -> None:
     details = session.document["paymentDetails"]
     for name in ("chargeAmount", "totalOrderAmount"):
-        expected, given = details[name], body.get(name)
-        if expected and not given:
+        expected, repeated = details[name], body.get(name)
+        if expected and not repeated:
             raise Refusal(400, "MissingParameterValue", f"{name} is missing: repeat the {name} of the session.")
-        if given and expected and given["currencyCode"] != expected["currencyCode"]:
+        if repeated and expected and repeated["currencyCode"] != expected["currencyCode"]:
             raise Refusal(
-                400, "CurrencyMismatch", f"{name} is in {given['currencyCode']}, not in {expected['currencyCode']}."
+                400, "CurrencyMismatch", f"{name} is in {repeated['currencyCode']}, not in {expected['currencyCode']}."
             )
-        if given and (not expected or money(given) != money(expected)):
+        if repeated and (not expected or money(repeated) != money(expected)):
             was = expected["amount"] if expected else "not set"
-            raise Refusal(409, "AmountMismatch", f"{name} {given['amount']} differs from the session's: it is {was}.")
+            raise Refusal(
+                409, "AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}."
+            )
 
 
 def _permission(world: World, session: Session) -> Permission:

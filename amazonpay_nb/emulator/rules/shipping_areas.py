@@ -1,7 +1,7 @@
 """Where a shop delivers to: `deliverySpecifications`, matched against an address of the buyer.
 
 Amazon documents the fields and gives examples.  How the entries of one country add up and how texts are compared is
-inferred, and stands here as one function each.
+inferred; each is one function here.
 """
 
 import re
@@ -47,11 +47,11 @@ _LINES = ("addressLine1", "addressLine2", "addressLine3")
 
 def refuses(specifications: Details | None, address: Details) -> Reason | None:
     """Return why an address is outside of what a session's ``deliverySpecifications`` allow, or None."""
-    given = specifications or {}
-    special = next((name for name in given.get("specialRestrictions") or () if _is_special(name, address)), None)
+    allowed = specifications or {}
+    special = next((name for name in allowed.get("specialRestrictions") or () if _is_special(name, address)), None)
     if special:
         return Reason(_SPECIAL[special][0], f"deliverySpecifications.specialRestrictions: {special}")
-    rules = given.get("addressRestrictions") or {}
+    rules = allowed.get("addressRestrictions") or {}
     places = rules.get("restrictions") or {}
     # Where no country is named at all, nothing is restricted.  [inferred]
     if not places or (rules["type"] == "Allowed") == _lists(places, address):
@@ -79,14 +79,14 @@ def _lists(places: Details, address: Details) -> bool:
     )
 
 
-def _same(wanted: str, found: str | None) -> bool:
+def _same(rule: str, part: str | None) -> bool:
     """Compare as plain text, whatever the capitals: plug-ins send states both as codes and as names (inferred)."""
-    return wanted.strip().casefold() == (found or "").strip().casefold()
+    return rule.strip().casefold() == (part or "").strip().casefold()
 
 
-def _matches(code: str, found: str | None) -> bool:
+def _matches(code: str, actual: str | None) -> bool:
     """Compare postal codes without their spaces; a ``*`` at the end stands for any ending (inferred)."""
-    wanted, text = ("".join(part.split()).casefold() for part in (code, found or ""))
+    wanted, text = ("".join(part.split()).casefold() for part in (code, actual or ""))
     return text.startswith(wanted[:-1]) if wanted.endswith("*") else text == wanted
 
 

@@ -1,4 +1,4 @@
-"""How objects move: the rows of `spec.states` come to life here, and nowhere else is a state written."""
+"""How objects move: the rows of `spec.states` come to life here, in the only module that writes a state."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
@@ -118,7 +118,7 @@ def _related(world: World, record: AnyRecord, kind: str) -> list[AnyRecord]:
 
 
 def _book(world: World, charge: Charge, change: Decimal) -> None:
-    """Book what a charge takes more or less than before, and show it on its permission."""
+    """Book the change in what a charge uses up, and show it on its permission."""
     limits.spend(world, charge, change)
     permission_type = charge.notes.permission_type
     if permission_type == "PaymentMethodOnFile":  # it shows no balance, though its month has a limit
