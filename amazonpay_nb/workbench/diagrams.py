@@ -39,10 +39,6 @@ _MARGIN, _HEAD, _LINE, _BADGE = 24, 38, 17, 11
 _WIDE, _NARROWEST, _WIDEST = 780, 190, 420
 _CHARACTER = 6.8  # mean advance of a 13 px system font
 _MOST_LINES = 3
-_INK, _MUTED, _FAILED = "#1f2328", "#57606a", "#c5221f"
-# Fill and border by the side that a participant is on; the name in the box says the same.
-_TINTS = {"Buyer": ("#e6f4ea", "#7fb892"), "Shop": ("#e8f0fe", "#8ab0ea"), "Amazon": ("#fff3dc", "#dfae52")}
-_NO_TINT = ("#f3f5f8", "#aeb7c2")
 _NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Mermaid reads these as markup, comment or end of statement; #name; and #number; are its escapes.
 _MERMAID = str.maketrans({"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", '"': "#quot;", "&": "#amp;", "%": "#37;"})
@@ -120,7 +116,7 @@ class SequenceDiagram:
             room = abs(end - start) or min(gap, width - start)
             label = _wrap(_one_line(message.text), int((room - 3 * _BADGE) / _CHARACTER))
             y += _LINE * len(label) + (16 if message.reply else 26)
-            arrows.append(_arrow(message, number, label, start, end, y))
+            arrows.append((message, number, _one_line(message.text), label, start, end, y))
             if start == end:
                 y += 16  # the loop of a message to oneself comes back lower
         feet = y + 26
@@ -136,7 +132,7 @@ class SequenceDiagram:
             head=_HEAD,
             feet=feet,
             box=box,
-            lifelines=[_lifeline(name, x, box) for name, x in xs.items()] if arrows else [],
+            lifelines=[(_wrap(_one_line(name), int(box / _CHARACTER) - 2, lines=1)[0], x) for name, x in xs.items()],
             arrows=arrows,
         )
 
@@ -162,35 +158,6 @@ def _messages(entry: Exchange | Step) -> Iterator[Message]:
     again = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
     yield Message(SHOP_SERVER, AMAZON_PAY_API, f"{entry.method} {entry.path}{again}")
     yield Message(AMAZON_PAY_API, SHOP_SERVER, entry.answer, reply=True, failed=entry.failed)
-
-
-def _lifeline(name: str, x: int, box: int) -> dict[str, Any]:
-    words = _one_line(name)
-    fill, border = _TINTS.get(words.partition(" ")[0], _NO_TINT)
-    label = _wrap(words, int(box / _CHARACTER) - 2, lines=1)[0]
-    return {"x": x, "name": label, "fill": fill, "border": border}
-
-
-def _arrow(message: Message, number: int, label: list[str], start: int, end: int, y: int) -> dict[str, Any]:
-    itself = start == end
-    way = -1 if end < start else 1
-    # The arrow comes back to its own lifeline from the right; otherwise it arrives from where it started.
-    tip_y, tip_way = (y + 16, -1) if itself else (y, way)
-    return {
-        "title": _one_line(message.text),
-        "number": number,
-        "reply": message.reply,
-        "failed": message.failed,
-        "color": _FAILED if message.failed else _MUTED if message.reply else _INK,
-        "path": f"M{start} {y}h40v16H{end + 8}" if itself else f"M{start} {y}H{end - 8 * way}",
-        "tip": f"M{end} {tip_y}l{-10 * tip_way} -5v10z",
-        "label": label,
-        "label_x": start + 16 if itself else (start + end) // 2,
-        "anchor": "start" if itself else "middle",
-        "start": start,
-        "y": y,
-        "cross": start if message.reply else start + 28 * way,
-    }
 
 
 def _one_line(text: str) -> str:

@@ -154,6 +154,8 @@ class Director:
             )
         if shop.inbox:
             shop.inbox.close()
+        if shop.inbox:
+            shop.inbox.close()
         shop.inbox = Inbox(reader, getters(client), at_once=at_once, reachable=emulator is not None)
         return shop.inbox
 

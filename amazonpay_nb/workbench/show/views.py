@@ -275,14 +275,12 @@ def _refused(thing: Refused) -> Iterable[Block]:
 @_view.register
 def _exchange(thing: Exchange) -> Iterator[Block]:
     # The time is left out, because everything else repeats from run to run.
-    answer = "no answer" if thing.status is None else f"{thing.status} {thing.outcome}".strip()
     rows = [
         ("operation", thing.operation),
         ("request", Name(f"{thing.method} {redact(thing.path)}")),
-        ("answer", f"{mark(not thing.failed)} {answer}"),
+        ("answer", f"{mark(not thing.failed)} {thing.answer}"),
         ("idempotency key", thing.idempotency_key),
         ("attempt", str(thing.attempt)),
-        ("lost because", str(redact(thing.error))),
         (Name("x-amz-pay-request-id"), thing.request_id),
     ]
     yield facts("Exchange", rows)
