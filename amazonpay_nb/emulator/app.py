@@ -22,7 +22,7 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guard, limit_body, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_NAME
 
-# How often a real-time clock looks at the agenda.
+# How often a real-time clock checks the agenda.
 TICK_SECONDS = 0.2
 
 

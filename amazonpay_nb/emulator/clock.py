@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from amazonpay_nb.emulator.store import Store
 
-# Where virtual time starts when nothing else is asked for.
+# The default start of virtual time.
 VIRTUAL_START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 _DURATION = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
@@ -40,7 +40,7 @@ def months_later(moment: datetime, months: int) -> datetime:
 
 
 class Clock:
-    """Tells the time of the world.
+    """The clock of an emulator.
 
     Args:
         store: Keeps a virtual clock's time across restarts.

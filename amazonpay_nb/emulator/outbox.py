@@ -1,4 +1,4 @@
-"""What a world remembers about notifications on their way, besides the store; a restart forgets it."""
+"""The state of pending deliveries that is not in the store; a restart forgets it."""
 
 from collections import deque
 from collections.abc import Callable

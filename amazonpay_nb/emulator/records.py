@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import NEW
 
-# What is announced is kept like an object, though the API does not show it.
+# Notifications are stored like objects, although the API does not show them.
 NOTIFICATION = "Notification"
-# Where no payment method is chosen, none can fail.
+# Without a payment method, none can fail.
 _NO_CARD = "1111"
 
 

@@ -28,7 +28,7 @@ from amazonpay_nb.spec.regions import region as region_of
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a merchant has after "Get set up": account, store, and a key pair known by two ids."""
+    """A merchant after "Get set up": account, store, and a key pair with two ids."""
 
     merchant_id: str
     store_id: str
@@ -119,7 +119,7 @@ class Emulator:
     ) -> None:  # fmt: skip
         row = region_of(region)
         self.region = row.code
-        # The port first: a store is not touched when the address cannot be had.
+        # The port first: the store stays untouched if the address is unavailable.
         listener = open_port(port, host)
         self._folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
         self.folder = Path(f"{store}.keys") if store else Path(self._folder.name)
@@ -169,7 +169,7 @@ class Emulator:
         self._server.run()
 
     def stop(self) -> None:
-        """Stop answering; an in-memory world is gone."""
+        """Stop answering; in-memory data is lost."""
         self.control.close()
         self._server.stop()
         self._folder.cleanup()
@@ -223,7 +223,7 @@ class Emulator:
         return next(key_id for key_id, pem in keys.items() if pem == public_pem and key_id.startswith("SANDBOX-"))
 
     def register_key(self, public_pem: str, merchant: Merchant | None = None) -> None:
-        """Register a public key, as Seller Central does; a running world is changed by its own thread only."""
+        """Register a public key, as Seller Central does; only the emulator's own thread may change its data."""
         merchant = merchant or self._world.merchants[0]
         if self._server.running:
             self.control.post("keys", publicKey=public_pem, merchantId=merchant.merchant_id)
@@ -278,7 +278,7 @@ class Emulator:
     outcomes, faults = queue_outcome, inject_fault  # the short names
 
     def snapshot(self) -> str:
-        """Copy the world aside and return the copy's id."""
+        """Take a snapshot and return its id."""
         copy: str = self.control.post("snapshot")["id"]
         return copy
 
@@ -287,5 +287,5 @@ class Emulator:
         self.control.post("restore", id=snapshot)
 
     def reset(self) -> None:
-        """Empty the world; merchants, keys and clock stay."""
+        """Delete all objects; merchants, keys and clock stay."""
         self.control.post("reset")

@@ -1,4 +1,4 @@
-"""Keeps the emulator's world in SQLite: one transaction for each request, in memory or in a file.
+"""Store the emulator's objects in SQLite: one transaction for each request, in memory or in a file.
 
 A file is in write-ahead mode: a process that is killed loses nothing that it had acknowledged.
 """
@@ -18,7 +18,7 @@ MAX_SNAPSHOTS = 16
 # Goes up with what a reader of older stores would not understand; 0 is a file without a version.
 _VERSION = 2
 # Few tables and indexes: each one that a request changes is another page to write.  Rows that hold whole documents are
-# kept in the order they came; only small ones lie in the order of their key, where they fit.
+# stored in order of arrival; only small ones are in the order of their key.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
     kind TEXT, id TEXT, merchant_id TEXT, parent TEXT, document TEXT, notes TEXT,
@@ -60,11 +60,11 @@ class Store:
 
     def __init__(self, path: str = ":memory:") -> None:
         if path != ":memory:":
-            with suppress(OSError):  # what is wrong with a place, SQLite says
+            with suppress(OSError):  # SQLite's message explains the problem with the path
                 Path(path).touch(0o600)
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)
         try:
-            # One process owns a store: no locks to take for each request, and a second emulator is turned away.
+            # One process owns a store: no locks are needed for each request, and a second emulator is refused.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA page_size = 2048")  # an object fits; every changed page is written whole
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -159,7 +159,7 @@ class Store:
         return list(self._select("kind = ?", kind))
 
     def mentioning(self, kind: str, text: str) -> list[AnyRecord]:
-        """Return the objects of *kind* whose document holds *text*, in the order they came."""
+        """Return the objects of *kind* whose document contains *text*, in order of creation."""
         self._flush()
         return list(self._select("kind = ? AND instr(document, ?)", kind, text))
 
@@ -175,7 +175,7 @@ class Store:
         return None
 
     def plan(self, record: AnyRecord, trigger: str, due: str) -> None:
-        """Let *trigger* happen to *record* when it is *due*, instead of what was planned before; put it afterwards."""
+        """Let *trigger* happen to *record* when it is *due*, instead of the earlier plan; put it afterward."""
         self._planned += 1
         record.due, record.planned, record.trigger = due, self._planned, trigger
         heapq.heappush(self._agenda, (due, self._planned, record.kind, record.id))
@@ -249,7 +249,7 @@ class Store:
         return value
 
     def set(self, name: str, value: Any) -> None:
-        """Keep a setting (anything JSON can hold)."""
+        """Store a setting (any JSON value)."""
         self._settings[name] = value
         if not self._db.in_transaction:
             self._flush()
@@ -257,7 +257,7 @@ class Store:
     # --- Whole worlds -------------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
-        """Empty the world; settings stay."""
+        """Delete all objects; settings stay."""
         self._flush()
         for statement in _CLEAR:
             self._db.execute(statement)

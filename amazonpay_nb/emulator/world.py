@@ -82,7 +82,7 @@ class World:
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
         self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
         self.outbox = Outbox()
-        self.announces = False  # whether anybody listens: a request of a world without listeners pays nothing
+        self.announces = False  # whether there are listeners: without them, a request has no extra cost
         self._merchants: dict[str, Merchant] = {}
         self._load_merchants()
         if not self._merchants:
@@ -206,7 +206,7 @@ class World:
     # --- Whole worlds -------------------------------------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Empty the world; merchants, keys and clock stay."""
+        """Delete all objects; merchants, keys and clock stay."""
         with self.store.transaction():
             self.store.clear()
         self.outcomes.clear()

@@ -1,4 +1,4 @@
-"""What a notebook opens: keys, client, emulator, shop and buyer in one place, with the views and panels around them.
+"""The workbench that a notebook opens: keys, client, emulator, shop and buyer, with their views and panels.
 
     wb = workbench.open(environment="emulator", region="na", buyer="auto")
 

@@ -196,7 +196,7 @@ class Workbench:
         self.director.wait(seconds)
 
     def price(self, amount: str | float) -> dict[str, str]:
-        """Return an amount in the merchant's currency, as the API wants it.
+        """Return an amount in the merchant's currency, in the API's form.
 
         Raises:
             ConfigurationError: It has more decimals than the currency, or is not above zero.
@@ -268,7 +268,7 @@ class Workbench:
         return HostedPage(self, attempt, attempt.order_url, start="review")
 
     def show_redirect(self, attempt: Attempt, session: CheckoutSession) -> HostedPage:
-        """Send a buyer who has ordered on to Amazon, where the order is paid.
+        """Redirect a buyer who has ordered to Amazon, where the order is paid.
 
         Raises:
             ConfigurationError: The session still has constraints, so there is nowhere to go.

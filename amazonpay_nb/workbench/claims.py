@@ -1,4 +1,4 @@
-"""What a notebook proves and what it ends with, readable for people and for the program that ran it.
+"""A notebook's claims and results, readable by people and by the program that ran it.
 
 Both travel in the output of a cell under a media type of their own, so a runner collects them from an executed
 notebook without reading prose.
@@ -40,7 +40,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The ids and states that a notebook ends with; None where its path has none."""
+    """The ids and states at the end of a notebook; None for objects that it does not create."""
 
     values: Mapping[str, str | int | bool | None]
 

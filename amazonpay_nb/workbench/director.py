@@ -1,9 +1,9 @@
-"""Plays what no merchant can do: time, Amazon and the buyer, a disturbed network, a rewound world.
+"""Play what no merchant can do: time, Amazon, the buyer, network faults and rewinding.
 
     wb.director.advance(days=8)
     wb.director.cause(wallet, "NonChargeable", "PaymentMethodExpired")
 
-All of it takes the emulator.  On the Sandbox each method does nothing, says so, and says what to do there instead.
+All of it requires the emulator.  On the Sandbox each method does nothing, says so, and says what to do there instead.
 """
 
 import time
@@ -25,7 +25,7 @@ from amazonpay_nb.shop.server import Shop
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
 
-# What the Sandbox answers: why nothing was done, and what to do there instead.
+# The answer on the Sandbox: why nothing was done, and what to do there instead.
 _NO_CLOCK = "Skipped: only the emulator's clock can be moved. On the Sandbox, come back in {time} and run on from here."
 _NO_CAUSE = (
     "Skipped: only the emulator can make a Charge Permission {state}. On the Sandbox it takes the buyer or Amazon: "
@@ -53,7 +53,7 @@ class Announced:
 
 
 class Director:
-    """Has the emulator play what only time, Amazon or the buyer can do.
+    """Make the emulator play what only time, Amazon or the buyer can do.
 
     Args:
         emulator: None on the Sandbox and on live.

@@ -177,7 +177,7 @@ def check_names(names: Iterable[str], allowed: Collection[str]) -> None:
 
 
 def check_injected(cells: Sequence[str]) -> None:
-    """Refuse a misspelt papermill parameter: papermill itself injects any name and goes on.
+    """Refuse a misspelled papermill parameter: papermill itself injects any name and continues.
 
     Args:
         cells: The sources of the cells that have run, in order.

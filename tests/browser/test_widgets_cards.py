@@ -139,7 +139,7 @@ def test_a_declined_charge_is_explained_in_place_and_recovered(lab: Lab) -> None
         expect(person.said.get_by_role("alert")).to_contain_text("HardDeclined")
         expect(person.said).to_contain_text("next step")
         reads(
-            person.said, "/v2/charges → 422 HardDeclined", SIGNATURE, "so a new attempt takes another",
+            person.said, "/v2/charges → 422 HardDeclined", SIGNATURE, "so a new attempt needs another",
             "Charge AuthorizationInitiated → Declined: “Decline: HardDeclined” (Amazon, HardDeclined)",
             "and with it, Charge Permission: “Payment method refused by the bank”",
         )  # fmt: skip

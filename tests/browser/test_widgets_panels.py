@@ -186,7 +186,7 @@ def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
         assert notebook.value("panel.waiting") == "True"
 
         person.clicks("start")
-        reads(person.panel, "Nobody came back within 0.5 seconds. The page is still open.")
+        reads(person.panel, "The buyer did not come back within 0.5 seconds. The page is still open.")
         person.presses("Amazon Pay emulated", *AGREE)
         notebook.frames.content_frame.get_by_role("heading", name="Welcome back").wait_for()
         person.clicks("wait")

@@ -11,7 +11,7 @@ from amazonpay_nb.spec.requests import BODIES
 Body = dict[str, Any]
 # Built once: `json.loads` with options makes a new decoder at each call.
 _DECODE = json.JSONDecoder(parse_float=str, parse_constant=str).decode
-_DEEPEST = 32  # more than any documented body; what is stored must be readable from any depth of calls
+_DEEPEST = 32  # deeper than any documented body; stored documents must be readable at any depth of calls
 
 
 def checked_body(model: str, raw: bytes) -> Body:

@@ -21,11 +21,11 @@ from amazonpay_nb.spec.operations import THROTTLES, Operation
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, Simulation
 
 Body = dict[str, Any]
-_LONGEST_KEY = 64  # as far as the journal repeats what is sent as a key
+_LONGEST_KEY = 64  # the length of a key that the journal repeats
 
 
 class Handler(NamedTuple):
-    """What a call does with an object.
+    """The effect of a call on an object.
 
     Attributes:
         kind: Of the object.

@@ -1,6 +1,6 @@
-"""The emulated API over HTTP: which operation a request means, and the faults that happen on the way.
+"""The emulated API over HTTP: find the operation of a request, and apply the faults on the way.
 
-It is an ASGI application of its own, since carrying a request through a framework takes as long as answering it.
+It is a separate ASGI application, because routing a request through a framework takes as long as answering it.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _LOG = logging.getLogger("uvicorn.error")
 _ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
 _ROUTES = {(row.method, row.path): row for row in OPERATIONS.values()}
 _PATHS = {row.path for row in OPERATIONS.values()}
-# What Amazon says with a status that a fault asks for.
+# Amazon's reason code for the status of a fault.
 _FAULT_REASONS = {408: "RequestTimeout", 429: "TooManyRequests", 500: "InternalServerError"}
 
 

@@ -14,7 +14,7 @@ from amazonpay_nb.spec.machine import Transition
 from amazonpay_nb.spec.notifications import ANNOUNCEMENTS, DRILLS, OBJECT_TYPES, RETRIES, TOPIC_REGIONS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, REFUND
 
-# What the calendar lets happen to a notification.
+# The trigger that the calendar fires for a notification.
 DELIVER = "Deliver"
 Document = dict[str, Any]
 
@@ -40,7 +40,7 @@ def note(world: World, record: AnyRecord, row: Transition) -> None:
 def announce(
     world: World, record: AnyRecord, notification_type: str, object_type: str = "", object_id: str = ""
 ) -> None:
-    """Note that something has changed.
+    """Record that something has changed.
 
     The changes of one object in one request share a notification, since the states in between are never visible.
 
@@ -87,7 +87,7 @@ _PARENTS = {REFUND.name: CHARGE.name, CHARGE.name: CHARGE_PERMISSION.name}
 
 
 def _plan(world: World, notification: Notification) -> None:
-    """Put the first delivery on the calendar: now, unless a drill brings disorder."""
+    """Schedule the first delivery: now, unless a drill causes disorder."""
     now = world.clock.now()
     held = world.store.get(NOTIFICATION, world.outbox.held) if world.outbox.held else None
     if held:

@@ -1,4 +1,4 @@
-"""Brings notifications to their endpoints, one after the other, while the world goes on answering.
+"""Deliver notifications to their endpoints, one after another, while the emulator keeps answering.
 
 Virtual time does not pass during a delivery, so a receiver that gets the object sees it as it was announced.
 """
@@ -34,7 +34,7 @@ class Deliveries:
     def __init__(self, world: World, fire_due: Callable[[World, datetime], list[dict[str, str]]]) -> None:
         self.world = world
         self._fire_due = fire_due
-        # Virtual time moves in one place at a time.
+        # Only one task at a time moves virtual time.
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._http: httpx.AsyncClient | None = None

@@ -18,9 +18,9 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import misfits, nearest_flow
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
-# What checkout.js takes for granted when the page names no algorithm.
+# The algorithm that checkout.js assumes if the page names none.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
-# Product types whose payload has a form of its own.
+# Product types with their own form of payload.
 _PAYLOADS = {"SignIn": SignInPayload}
 
 
@@ -113,7 +113,7 @@ def _check_environment(fields: dict[str, Any]) -> None:
 def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...]) -> None:
     """Require that the page with the button is on a registered domain."""
     for origin in filter(None, origins):
-        if origin == "null":  # a sandboxed frame: a browser does not tell where the page is from
+        if origin == "null":  # a sandboxed frame: the browser does not reveal its origin
             continue
         try:
             host = urlsplit(origin if "//" in origin else f"//{origin}").hostname or ""

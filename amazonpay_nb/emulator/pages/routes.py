@@ -57,7 +57,7 @@ def texts(language: str) -> Texts:
 
 
 class Pages:
-    """Finds the buyer's stay, shows its pages and takes their forms."""
+    """Find the buyer's stay, show its pages and receive their forms."""
 
     def __init__(self, world: World) -> None:
         self.world = world

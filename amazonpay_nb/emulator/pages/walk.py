@@ -56,12 +56,12 @@ class Stay:
 
     @property
     def notice(self) -> str:
-        """Why the buyer is back at the choice of a payment method; "" where nothing went wrong."""
+        """The reason why the buyer has to choose a payment method again; "" if nothing went wrong."""
         return self.notes.notice
 
     @property
     def set_up_only(self) -> bool:
-        """Whether nothing is bought in this flow."""
+        """Whether this flow is a set-up without a purchase."""
         return not self.flow.complete_with_amount
 
     @property
@@ -112,7 +112,7 @@ class Stay:
     def _after(self, page: str) -> str | None:
         """Return the next page that applies, or None when the stay is over."""
         pages = self._pages
-        # The choice of another payment method may lie outside of the stay's own pages.
+        # The page for another payment method may be outside of the stay's own pages.
         start = pages.index(page) + 1 if page in pages else 0
         following = next((name for name in pages[start:] if self._applies(name)), None)
         # Without a processing page the payment method is tried out at the end of the stay.
@@ -131,7 +131,7 @@ class Stay:
     # --- What each page's form does; each returns the next page, or None at the end of the stay ----------------------
 
     def press(self, name: str, form: dict[str, str]) -> str | None:
-        """Do what a page's button does; return the merchant's address at the end of the stay, else None."""
+        """Carry out a page's action; return the merchant's address at the end of the stay, else None."""
         if form.get("action") == "cancel":
             return self._cancel(name)
         actions = {
@@ -191,7 +191,7 @@ class Stay:
         return str(wallet.document["paymentPreferences"][0]["paymentDescriptor"]) if wallet else ""
 
     def refuses(self, address: dict[str, Any]) -> shipping_areas.Reason | None:
-        """Return why the shop does not deliver to an address, or None."""
+        """Return the reason why the shop does not deliver to an address, or None."""
         return shipping_areas.refuses(self.session.document["deliverySpecifications"], address)
 
     def _ship(self, form: dict[str, str]) -> str | None:
@@ -262,7 +262,7 @@ class Stay:
     # --- The ways out -------------------------------------------------------------------------------------------------
 
     def _leave(self) -> str:
-        """End the stay as the card wants it and return the merchant's address."""
+        """End the stay with the card's outcome and return the merchant's address."""
         number = self.notes.stay
         if self._is_last:
             self._require_complete()

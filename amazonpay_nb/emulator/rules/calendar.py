@@ -1,4 +1,4 @@
-"""What time brings: the trigger that the clock pulls in a state, and the days of an object on which nothing moves."""
+"""Scheduled events: the trigger that the clock fires in a state, and dates in an object that move nothing."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, timer
 
 EXPIRE = "Expire"
-# What time brings besides a change of state.
+# Scheduled events that change no state.
 _DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
 _TRIGGERS = {(row.machine, row.state): row.trigger for row in TIMERS}
 
@@ -36,7 +36,7 @@ def plan(world: World, record: AnyRecord, row: Transition, later: Simulation | N
         return
     if later:
         schedule(world, record, *ending(record, later))
-    elif trigger == EXPIRE:  # when it says that it does, however long Amazon took to answer before
+    elif trigger == EXPIRE:  # at its own time, however long Amazon took to answer before
         world.store.plan(record, trigger, datetime.fromisoformat(record.document["expirationTimestamp"]).isoformat())
     else:
         schedule(world, record, trigger, timer(record.kind, row.target, trigger))
@@ -118,7 +118,7 @@ def _delete(world: World, record: AnyRecord) -> None:
     world.store.delete(record)
 
 
-# What is on the calendar besides the triggers of `spec.states`.
+# Scheduled events that are not triggers of `spec.states`.
 OCCASIONS: dict[str, Callable[[World, AnyRecord], None]] = {
     _DELETE: _delete,
     _FORGET: _forget_today,

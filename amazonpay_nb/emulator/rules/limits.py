@@ -1,4 +1,4 @@
-"""What charges and refunds may amount to: ceilings, the balance of an order, and the limit of a month."""
+"""Limits of charges and refunds: ceilings, the balance of an order, and the monthly limit."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -28,7 +28,7 @@ Price = dict[str, str]
 
 
 def money(price: Price | None) -> Decimal:
-    """Return the amount of a price, zero where there is none."""
+    """Return the amount of a price, or zero without a price."""
     return Decimal(price["amount"]) if price else Decimal(0)
 
 
@@ -111,18 +111,18 @@ def _check_order(world: World, permission: Permission, amount: Price) -> None:
 
 
 def used(charge: Charge) -> Decimal:
-    """Return what a charge takes of a limit in its present state."""
+    """Return the amount that a charge counts against a limit in its current state."""
     return Decimal(0) if charge.state == NEW else counted_in_month(charge.document)
 
 
 def spend(world: World, charge: Charge, change: Decimal) -> None:
-    """Book a *change* of what a charge takes of its month."""
+    """Book a *change* of the amount that a charge counts in its month."""
     if change:
         world.store.spend(charge.parent, charge.notes.month, int(change * 100))
 
 
 def write_order_balance(world: World, permission: Permission) -> str:
-    """Write what is left of a one-time permission, and return the trigger that follows from it, "" for none."""
+    """Write the balance of a one-time permission, and return the trigger that follows, or ""."""
     charges = world.store.children("Charge", permission.id)
     limits = permission.document["limits"]
     limit = money(limits["amountLimit"])

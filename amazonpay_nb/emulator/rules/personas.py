@@ -21,7 +21,7 @@ _UNLOCKS = {
     "name": "name", "email": "email", "postalCode": "postalCode", "countryCode": "postalCode",
     "phoneNumber": "phoneNumber", "shippingAddress": "shippingAddress", "billingAddress": "billingAddress",
 }  # fmt: skip
-# How a place is written, where the code does not come first.
+# The format of a place, where the code does not come first.
 _PLACES = {
     **dict.fromkeys(("CA", "US"), "{city}, {stateOrRegion} {postalCode} ({countryCode})"),
     **dict.fromkeys(("GB", "IE"), "{city} {postalCode} ({countryCode})"),

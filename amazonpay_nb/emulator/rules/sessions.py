@@ -68,7 +68,7 @@ def new_session(
     _check_payment(world, session.document)
     if flow.opens in MACHINES:
         move(world, session, trigger)
-    else:  # no object of the API: it has no state
+    else:  # not an object of the API, so it has no state
         delete_after(world, session, _SIGN_IN_KEPT)
     refresh(world, session)
     return session
@@ -163,7 +163,7 @@ def create(world: World, merchant: Merchant, body: Body) -> Session:
 
 
 def update(world: World, session: Session, body: Body, outcome: Simulation | None) -> Session:
-    """Merge what is sent while the session is Open, and until the buyer has agreed to what it holds."""
+    """Merge an update while the session is Open and the buyer has not agreed yet."""
     _require_open(session, "Update Checkout Session")
     if session.notes.agreed:
         raise Refusal(
@@ -203,7 +203,7 @@ def complete(
     *,
     trigger: str = "Complete Checkout Session",
 ) -> Session:
-    """Make the permission, and the charge unless the intent is Confirm; nothing was final before."""
+    """Create the permission, and the charge unless the intent is Confirm; until now nothing was final."""
     _require_open(session, trigger)
     if outcome and outcome.state == "Canceled":
         move(world, session, _CANCELS[outcome.code])

@@ -1,4 +1,4 @@
-"""Where a shop delivers to: `deliverySpecifications`, matched against an address of the buyer.
+"""Match a shop's shipping area (`deliverySpecifications`) against the buyer's address.
 
 Amazon documents the fields and gives examples.  How the entries of one country add up and how texts are compared is
 inferred; each is one function here.
@@ -66,7 +66,7 @@ def _is_special(name: str, address: Details) -> bool:
 
 
 def _lists(places: Details, address: Details) -> bool:
-    """Tell whether an address lies in one of the places: a country, or one of the states or codes named in it."""
+    """Tell whether an address is in one of the places: a country, or one of the states or codes named in it."""
     inside = next((part for country, part in places.items() if _same(country, address["countryCode"])), None)
     if inside is None:
         return False
@@ -85,7 +85,7 @@ def _same(rule: str, part: str | None) -> bool:
 
 
 def _matches(code: str, actual: str | None) -> bool:
-    """Compare postal codes without their spaces; a ``*`` at the end stands for any ending (inferred)."""
+    """Compare postal codes without their spaces; a ``*`` at the end matches any ending (inferred)."""
     wanted, text = ("".join(part.split()).casefold() for part in (code, actual or ""))
     return text.startswith(wanted[:-1]) if wanted.endswith("*") else text == wanted
 

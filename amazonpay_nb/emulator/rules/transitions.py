@@ -16,7 +16,7 @@ from amazonpay_nb.spec.reasons import STATE_REASONS, wrong_state
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.states import MACHINES
 
-# A Checkout Session can be read for so long after it has ended.
+# How long a Checkout Session can be read after it has ended.
 SESSION_KEPT = timedelta(days=30)
 _DESCRIPTIONS = {(row.object, row.code): row.description or row.meaning for row in STATE_REASONS}
 
@@ -121,7 +121,7 @@ def _book(world: World, charge: Charge, change: Decimal) -> None:
     """Book the change in what a charge uses up, and show it on its permission."""
     limits.spend(world, charge, change)
     permission_type = charge.notes.permission_type
-    if permission_type == "PaymentMethodOnFile":  # it shows no balance, though its month has a limit
+    if permission_type == "PaymentMethodOnFile":  # it shows no balance, although its month has a limit
         return
     permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
     if permission_type == "Recurring":

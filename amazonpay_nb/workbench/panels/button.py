@@ -121,7 +121,7 @@ class ButtonPanel(BenchPanel):
         offered = tuple(dict.fromkeys((wb.language, *wb.region.languages)))
         every = tuple(dict.fromkeys(language for row in REGIONS.values() for language in row.languages))
         yield _choice("language", offered, every, f"{wb.region.name} does not offer it.", "Of Amazon's pages.")
-        help_ = f"What the article costs, in {wb.currency}."
+        help_ = f"The price of the item, in {wb.currency}."
         yield Field("amount", wb.amount["amount"], help=help_, check=self._check_amount, reason=_no_amount(flow))
         help_ = f"What the buyer is asked to share; by default: {', '.join(flow.default_scopes) or 'the id alone'}."
         # The Update page's own example shows no scopes.  [inferred]
@@ -139,7 +139,7 @@ class ButtonPanel(BenchPanel):
         if why := self._not_offered(flow):
             return why
         if _WALLET in flow.required and not values["charge_permission_id"]:
-            return "Say which Saved Wallet is to be changed: charge_permission_id."
+            return "Say which Saved Wallet to change: charge_permission_id."
         try:
             _ = self._wb.keys
             self._check_amount(values["amount"])

@@ -108,7 +108,7 @@ class CallPanel(BenchPanel):
         help_ = "What is charged, captured or refunded, in major units."
         yield Field("amount", wb.amount["amount"], f"Amount ({wb.currency})", help_)
         codes = (_code(code, operations) for code in dict.fromkeys(row.code for row in SIMULATIONS.values()))
-        help_ = "What the next call is to meet; nothing unless you say so."
+        help_ = "What happens to the next call; nothing unless you choose something."
         yield Field(_CODE, help=help_, options=(Option("", "none"), *filter(None, codes)))
         for kind in KINDS.values():
             ids, answers = self._ids(kind), wb.journal.known.of(kind.title)

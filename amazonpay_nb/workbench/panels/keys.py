@@ -69,12 +69,12 @@ class KeyPanel(BenchPanel):
         if self.keys and self._wb.emulator:
             uploaded = "registered with the emulator"
         rows = (
-            ("private key", "never leaves this machine; whoever has it can take money", self._private),
+            ("private key", "never leaves this machine; anyone who has it can take money", self._private),
             ("public key", "is uploaded to Amazon; anybody may read it", uploaded),
             ("public key id", "travels with each request and each button", key_id or "none yet"),
             ("signature", "travels in place of the private key, a new one each time", "made when it is needed"),
         )
-        title = "What is uploaded, what travels, what never leaves"
+        title = "What is uploaded, what is transmitted, and what never leaves"
         return Shown([Table(title, ("part", "goes", "here"), rows)])
 
     @property
@@ -94,7 +94,7 @@ class KeyPanel(BenchPanel):
         why = "Says what is right and wrong with it, and sends nothing." if possible else _NONE_YET
         yield Action("check", "Check it", self.check, possible, why, _SOURCE)
         missing = "" if self.keys and self.keys.public_key_id else _UPLOAD if self.keys else _NONE_YET
-        why = "Sends one harmless signed request: its answer tells whether the key is of this account and region."
+        why = "Sends one harmless signed request; the answer shows whether the key belongs to this account and region."
         yield Action("ask_amazon", "Ask Amazon Pay", self.ask_amazon, not missing, missing or why)
 
     # --- What can be done ---------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class KeyPanel(BenchPanel):
         source = _source(private_key_file, private_key)
         wrong = next((row.text for row in self._findings(source, public_key_id, passphrase) if not row.ok), "")
         if wrong:
-            raise ConfigurationError(wrong, advice="Nothing was changed: a pair that was in use before still is.")
+            raise ConfigurationError(wrong, advice="Nothing has changed: an earlier key pair is still in use.")
         pair = key_files.load(source, public_key_id, passphrase=passphrase or None)
         self._wb.use_keys(pair, source if isinstance(source, Path) else None)
         return self.parts

@@ -77,7 +77,7 @@ class PagePanel(BenchPanel):
         if self.arrival:
             return f"The buyer is back. {ARRIVALS[self.arrival.kind][0]}"
         if self.late:
-            return f"Nobody came back within {self._wb.wait_seconds:g} seconds. The page is still open."
+            return f"The buyer did not come back within {self._wb.wait_seconds:g} seconds. The page is still open."
         return "The page is open, and the shop is waiting for the buyer."
 
     def view(self, chosen: Chosen) -> View:
@@ -87,15 +87,15 @@ class PagePanel(BenchPanel):
             head = ("page", "whose", "buyer")
             body.append(Table("The way, as far as its pages apply", head, tuple(self.steps())))
             if self.arrival:
-                body.append(facts("What the redirect brought", list(self.facts(self.arrival))))
+                body.append(facts("What came back with the redirect", list(self.facts(self.arrival))))
                 body.append(report_on_button(self.page))
         return View("Amazon's pages", body, (), tuple(self._actions()), self.page)
 
     def _actions(self) -> Iterator[Action]:
         again = self.page is not None
-        why = "A new visit, with return addresses of its own." if again else "Puts the button on the shop's page."
+        why = "A new attempt, with its own return addresses." if again else "Puts the button on the shop's page."
         yield Action("start", "Start again" if again else "Open the page", self.start, True, why)
-        why = "Waits as long again; the page stays as it is." if self.late else "Nobody is late."
+        why = "Waits as long again; the page stays as it is." if self.late else "The buyer is not late."
         yield Action("wait", "Go on waiting", self.wait, self.late and not self.arrival, why)
 
     def steps(self) -> Iterator[tuple[str, str, str]]:

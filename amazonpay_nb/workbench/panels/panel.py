@@ -135,7 +135,7 @@ class Panel:
         form = self.form
         if not form.begin():
             return  # one at a time: a second click of an impatient person does nothing
-        answer = _answer("Something unexpected went wrong; the kernel's log tells more.", "alert")
+        answer = _answer("Something unexpected went wrong; the kernel's log has the details.", "alert")
         try:
             with self._reporting():
                 self.outcome = self._finish(act(form.view, name, **form.chosen))

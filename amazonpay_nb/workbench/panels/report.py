@@ -67,7 +67,7 @@ def report_on_button(page: HostedPage) -> Table:
         signed, rule = config["signInConfig"], "None: a sign-in is not an object of the API."
     rows = [
         ("signature", _fits(signed["publicKeyId"], "payload")),
-        ("idempotency key", "None: each press of the button is a visit of its own."),
+        ("idempotency key", "None: each press of the button is a new visit."),
         ("state rule", rule),
     ]
     return facts("Sent by the buyer's browser: POST /checkout/initiate, with the payload that you signed", rows)
@@ -94,7 +94,7 @@ def verdict_on(exchange: Exchange) -> str:
     if signed is None:
         return "The request has no signature."
     if exchange.status is None:
-        return "No answer came, so nobody knows whether it was accepted."
+        return "No answer came, so it is not known whether it was accepted."
     if code in _NOT_LOOKED_AT:
         return f"Amazon did not get as far as the signature: {code}."
     if code in _REFUSED:
@@ -103,7 +103,7 @@ def verdict_on(exchange: Exchange) -> str:
 
 
 def _fits(public_key_id: str, what: str) -> str:
-    return f"✓ It fits the public key of {public_key_id}, so the {what} is yours, and nobody has changed it."
+    return f"✓ It fits the public key of {public_key_id}, so the {what} is yours, and no one has changed it."
 
 
 def _key(exchange: Exchange, before: Sequence[Exchange]) -> str:
@@ -113,7 +113,7 @@ def _key(exchange: Exchange, before: Sequence[Exchange]) -> str:
         return f"None: {'it has no effect on' if without else 'the request has none for'} {operation.title}."
     statuses = [other.status for other in before if other.idempotency_key == key]
     if not statuses:
-        again = "; Amazon keeps the refusal under it, so a new attempt takes another" if exchange.failed else ""
+        again = "; Amazon keeps the refusal under it, so a new attempt needs another" if exchange.failed else ""
         return f"✓ {key} is new, so Amazon does the work{again}."
     if any(status is not None and status < 500 for status in statuses):
         return f"↻ {key} was sent before: Amazon replays its first answer, and does not repeat the work."

@@ -95,7 +95,7 @@ class Diagnosis:
         """
         if not self.differs:
             yield Prose(
-                f"“{self.slip.label}” changes nothing in this request; choose another request, or another slip."
+                f"“{self.slip.label}” changes nothing in this request; choose another request, or another mistake."
             )
             return
         both = self.attempt.covers, self.attempt.arrives

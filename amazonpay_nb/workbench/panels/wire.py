@@ -91,8 +91,8 @@ class WirePanel(BenchPanel):
         at_first, latest = self._defaults, Option(LAST, "The latest")
         return (
             Field("exchange", at_first["exchange"], help="Which request.", options=(latest, *numbers)),
-            Field("show", at_first["show"], help="What to look at.", options=looks),
-            Field("slip", at_first["slip"], "Change one thing", help="What the doctor does wrong.", options=slips),
+            Field("show", at_first["show"], help="The view to show.", options=looks),
+            Field("slip", at_first["slip"], "Change one thing", help="The mistake to make.", options=slips),
         )
 
     def _look(self, exchange: Exchange, what: str, slip: str) -> Iterator[Block]:

@@ -69,7 +69,7 @@ def test_a_decline_is_a_request_that_was_accepted_and_a_payment_that_was_not(wb:
     assert len(panel.report) == 2
     rows = checks_of(wb)
     assert rows["signature"].startswith("✓")
-    assert "a new attempt takes another" in rows["idempotency key"]
+    assert "a new attempt needs another" in rows["idempotency key"]
     assert rows["state rule"].split("\n")[-2:] == [
         "✓ Charge AuthorizationInitiated → Declined: “Decline: HardDeclined” (Amazon, HardDeclined)",
         "and with it, Charge Permission: “Payment method refused by the bank”",
@@ -140,7 +140,7 @@ def test_what_had_no_answer_is_not_called_accepted(wb: Workbench) -> None:
     wb.emulator.faults("createCharge", "drop-after-commit")
     (wallet_id,) = {e.response["chargePermissionId"] for e in wb.journal.exchanges if e.response}
     wb.client.create_charge(charge_permission_id=wallet_id, charge_amount=wb.amount)
-    assert checks_of(wb, -2)["signature"] == "No answer came, so nobody knows whether it was accepted."
+    assert checks_of(wb, -2)["signature"] == "No answer came, so it is not known whether it was accepted."
     assert "was sent before without an answer" in checks_of(wb)["idempotency key"]
 
 

@@ -111,7 +111,7 @@ def test_a_signature_is_its_length_everywhere(wb: Workbench) -> None:
         (403, "InvalidRequestSignature", "✗ It was not accepted"),
         (400, "InvalidHeaderValue", "Amazon did not get as far as the signature"),
         (404, "ResourceNotFound", "✓ It fits the public key"),
-        (None, "", "nobody knows"),
+        (None, "", "it is not known"),
     ],
 )
 def test_the_verdict_tells_a_refused_signature_from_another_refusal(
