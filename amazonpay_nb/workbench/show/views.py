@@ -22,7 +22,6 @@ from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import FIELD_NOTES
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts, mark
 from amazonpay_nb.workbench.show.notes import is_price, leaves, notes_on
-from amazonpay_nb.workbench.show.rows import table_of
 
 _TITLES: dict[type[Resource], str] = {
     CheckoutSession: "Checkout Session",
@@ -32,6 +31,7 @@ _TITLES: dict[type[Resource], str] = {
 }
 _PEOPLE = ("buyer", "shippingAddress", "billingAddress")
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
+_CAPITALS = re.compile(r"(?<=[a-z])([A-Z])")
 _FINGERPRINT = re.compile(r"(SHA256:)([A-Za-z0-9+/]{43})")
 
 
@@ -181,13 +181,27 @@ def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
     else:
         for kind, same in ((kind, list(group)) for kind, group in groupby(thing, type)):
             if is_dataclass(kind) and _view.dispatch(kind) is _view.dispatch(object):
-                yield table_of(same)
+                yield _table(same)
             else:
                 for item in same:
                     yield from _view(item)
 
 
 _SCALARS = (str, int, float, bool, type(None))
+
+
+def _table(things: Sequence[Any]) -> Table:
+    """Return a row for each instance of a dataclass, under the names of its fields."""
+    kind = type(things[0])
+    names = [field.name for field in fields(kind)]
+    rows = tuple(tuple(_cell(getattr(thing, name)) for name in names) for thing in things)
+    caption = _CAPITALS.sub(r" \1", kind.__name__).capitalize()
+    repeated = len({row[0] for row in rows}) < len(rows)
+    return Table(caption, tuple(name.replace("_", " ") for name in names), rows, grouped=repeated)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(redact(str(value)))
 
 
 def _is_claim(row: Any) -> bool:
