@@ -117,7 +117,7 @@ def sign_in_and_set_up_payload(
     """Return the payload of a button that signs the visitor in and saves Amazon Pay by one consent.
 
     Args:
-        scopes: Name and e-mail address when left out.
+        scopes: Name and email address when left out.
     Spec: sign in and set up, "Add the Amazon Pay button".
     """
     web = _present(signInReturnUrl=sign_in_url, signInCancelUrl=cancel_url)

@@ -8,7 +8,6 @@ from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.signing import Authorization, read_authorization
 from amazonpay_nb.spec.machine import AMAZON, NEW, Machine, Transition
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Kind
 from amazonpay_nb.spec.reasons import REASONS
@@ -46,7 +45,7 @@ def report_on(exchanges: Sequence[Exchange], states: States) -> Iterator[Any]:
             ("idempotency key", _key(exchange, exchanges[:number])),
             ("state rule", "\n".join(_rules(exchange, states))),
         ]
-        yield facts(f"Sent: {exchange.method} {exchange.path} → {answer_of(exchange)}", rows)
+        yield facts(f"Sent: {exchange.method} {exchange.path} → {exchange.answer}", rows)
         kind = _answered(exchange)
         if kind and exchange.response and not exchange.failed:
             states = states | {str(exchange.response.get(kind.id_field)): exchange.outcome}
@@ -76,20 +75,9 @@ def report_on_button(page: HostedPage) -> Table:
 # --- The signature, and the idempotency key ---------------------------------------------------------------------------
 
 
-def answer_of(exchange: Exchange) -> str:
-    """Return the status of the answer, and the state or reason code that came with it."""
-    return f"{'no answer:' if exchange.status is None else exchange.status} {exchange.outcome}".strip()
-
-
-def signature_of(exchange: Exchange) -> Authorization | None:
-    """Return what the authorization header says, the signature by its length; None where there is no header."""
-    headers = {name.lower(): value for name, value in exchange.headers.items()}
-    return read_authorization(headers.get("authorization", ""))
-
-
 def verdict_on(exchange: Exchange) -> str:
     """Say whether the signature was accepted, and why: Amazon looks at it before anything else it could refuse."""
-    signed = signature_of(exchange)
+    signed = exchange.authorization
     code = exchange.outcome if exchange.failed else ""
     if signed is None:
         return "The request has no signature."

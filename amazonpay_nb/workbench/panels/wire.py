@@ -14,7 +14,7 @@ from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm, RequestParts, canonical_request, string_to_sign
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.report import answer_of, signature_of, verdict_on
+from amazonpay_nb.workbench.panels.report import verdict_on
 from amazonpay_nb.workbench.panels.slips import SLIPS, diagnose
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.parameters import check_names
@@ -74,7 +74,7 @@ class WirePanel(BenchPanel):
         values = {name: str(value) for name, value in choose(options, chosen).items()}
         exchange = exchanges[-1 if values["exchange"] == LAST else int(values["exchange"]) - 1]
         rows = tuple(
-            (f"{'● ' if e is exchange else ''}{number}", e.operation, f"{e.method} {e.path}", answer_of(e))
+            (f"{'● ' if e is exchange else ''}{number}", e.operation, f"{e.method} {e.path}", e.answer)
             for number, e in enumerate(exchanges, start=1)
         )
         body = [
@@ -84,7 +84,7 @@ class WirePanel(BenchPanel):
         return View("Wire inspector", body, options if values["show"] == "doctor" else options[:2])
 
     def _fields(self, exchanges: tuple[Exchange, ...]) -> tuple[Field, ...]:
-        lines = [f"{number}. {e.method} {e.path} → {answer_of(e)}" for number, e in enumerate(exchanges, start=1)]
+        lines = [f"{number}. {e.method} {e.path} → {e.answer}" for number, e in enumerate(exchanges, start=1)]
         numbers = [Option(str(number), line) for number, line in enumerate(lines, start=1)]
         looks = tuple(Option(name, label) for name, label in LOOKS.items())
         slips = tuple(Option(name, slip.label) for name, slip in SLIPS.items())
@@ -99,7 +99,7 @@ class WirePanel(BenchPanel):
         if what == "exchange":
             headers = {name: self._repeatable(value) for name, value in exchange.headers.items()}
             yield from show(replace(exchange, headers=headers)).blocks
-        elif not signature_of(exchange):
+        elif not exchange.authorization:
             yield Prose("This exchange carries no signature, so there is nothing more to see.")
         elif what == "signing":
             yield from _signing_steps(exchange, self._repeatable)
@@ -130,7 +130,7 @@ def request_of(exchange: Exchange) -> RequestParts:
     Raises:
         ConfigurationError: It was not signed.
     """
-    signed = signature_of(exchange)
+    signed = exchange.authorization
     if signed is None:
         raise ConfigurationError("This exchange carries no signature.", advice="Choose one that the client made.")
     headers = [(name, value) for name, value in exchange.headers.items() if name.lower() != "authorization"]
@@ -145,7 +145,7 @@ def _signing_steps(exchange: Exchange, form: Callable[[str], str]) -> Iterator[B
 
     Spec: "Signing requests".
     """
-    request, signed = request_of(exchange), signature_of(exchange)
+    request, signed = request_of(exchange), exchange.authorization
     assert signed is not None  # noqa: S101 (request_of has refused the rest)
     canonical = canonical_request(*request)
     hidden = _MASKED.search(request.body.decode()) or _MASKED.search(request.path)
@@ -159,7 +159,7 @@ def _signing_steps(exchange: Exchange, form: Callable[[str], str]) -> Iterator[B
     scheme = f"RSASSA-PSS with SHA-256 and a salt of {salt} bytes, by your private key, in base64: {signed.signature}."
     yield Prose(scheme, "Step 3: the signature")
     yield Prose(form(str(signed)), "Step 4: the authorization header")
-    yield Prose(f"{verdict_on(exchange)} The answer was {answer_of(exchange)}.", "Why it was accepted, or not")
+    yield Prose(f"{verdict_on(exchange)} The answer was {exchange.answer}.", "Why it was accepted, or not")
 
 
 def _lines(canonical: str, request: RequestParts) -> Iterator[tuple[str, str]]:
