@@ -5,7 +5,7 @@
     charge = client.get_charge(notification.object_id)
 
 A notification is an envelope of Amazon's notification service SNS.  Its signature is checked with a certificate whose
-address stands in the envelope itself, so the address is checked first: anybody who could choose it could sign anything.
+address is in the envelope itself, so the address is checked first: anyone who could choose it could sign anything.
 The same holds for the topic: anybody can have a topic of their own, and SNS signs for each of them.
 
 What is read says that an object changed, not how: get the object, whatever order notifications arrive in.

@@ -66,7 +66,7 @@ def redact(value: Any) -> Any:
     """Return a deep copy of JSON-like data without secrets and buyer data.
 
     Fields of `_MASKS` and keys that look secret are masked whatever they hold. In every other text, private keys,
-    signatures, tokens and email addresses are masked where they stand; JSON inside a string is read like JSON outside.
+    signatures, tokens and email addresses are masked in place; JSON inside a string is read like JSON outside.
     """
     if isinstance(value, str):
         return _redact_text(value) if _MARKS.search(value) else value

@@ -44,7 +44,7 @@ class Clock:
 
     Args:
         store: Keeps a virtual clock's time across restarts.
-        start: Virtual time to start from, or None for real time.  A store that holds a time goes on from there.
+        start: Virtual time to start from, or None for real time.  A store with a stored time continues from there.
     """
 
     def __init__(self, store: Store, start: datetime | None) -> None:

@@ -125,7 +125,7 @@ class Store:
             raise
 
     def undo(self) -> None:
-        """Undo the transaction so far; a new one goes on."""
+        """Roll the transaction back, and begin a new one."""
         self._forget()
         self._db.execute("ROLLBACK")
         self._db.execute("BEGIN IMMEDIATE")

@@ -49,7 +49,7 @@ def export(name: str, texts: Mapping[str, str], out: Path) -> Leaving:
     """Write one page of a finished run into *out*.
 
     Args:
-        name: A path, a name, or the number of a notebook.  One of the workbook is run first; one that lies elsewhere
+        name: A path, a name, or the number of a notebook.  One of the workbook is run first; one from elsewhere
             and has run before is taken as it is.
         texts: Values by name, see `for_others`.
     Raises:

@@ -1,4 +1,4 @@
-"""The diagram panel: the run so far as a sequence diagram, which grows while the run goes on."""
+"""The diagram panel: the run so far as a sequence diagram, which grows with the run."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -40,7 +40,7 @@ class PagePanel(BenchPanel):
     """A stay at Amazon, from the shop's page to the way back: not started, under way, over, or given up on.
 
     Args:
-        offer: Puts a button on the shop's page and returns the page, for each visit anew; a button that saves a wallet
+        offer: Puts a button on the shop's page and returns the page, for each visit again; a button that saves a wallet
             outside of the purchase flow when left out.
     Attributes:
         page: The page of the stay, or None.

@@ -42,7 +42,7 @@ class Panel:
         live: Whether a person sits there and can click.
         journal: The record of the requests; each action then reports what it sent, and why that was accepted.
     Attributes:
-        follows: Whether the panel only shows: its fields come first, and it changes while the run goes on.
+        follows: Whether the panel only shows: its fields come first, and it changes during the run.
         listeners: Called after every action, for what else has to look again.
         outcome: What the last click led to, or the error that it ended with.
         report: What the last action sent.

@@ -1,4 +1,4 @@
-"""The signature doctor: a request is signed well but for one slip, and the verifier says which step breaks.
+"""The signature doctor: sign a request correctly except for one mistake, and let the verifier name the failed step.
 
 Nothing is acted: each attempt is really signed with the merchant's key, and really verified as Amazon and the emulator
 verify it.
