@@ -1,7 +1,7 @@
 """The live face of a panel: ipywidgets that follow a view.
 
 Widgets are made once and changed in place, never replaced while they stay: whoever uses a keyboard keeps the focus.
-A value that is the same already is not sent again: a page in its frame continues, and a screen reader says nothing twice.
+An unchanged value is not sent again: a page in its frame continues, and a screen reader says nothing twice.
 """
 
 import threading
