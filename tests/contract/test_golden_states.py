@@ -307,6 +307,17 @@ class TestLifetimes:
         for permission_id in (one_time, every, wallet):
             assert shop.done("getChargePermission", permission_id)["buyer"] is None
 
+    def test_nothing_falls_due_for_what_is_closed(self, shop: Shop) -> None:
+        """Neither its expiry nor a new month; a recurring permission's buyer is forgotten."""
+        one_time, every = shop.order(paymentIntent="Confirm")["chargePermissionId"], recurring(shop)
+        wallet = shop.wallet()
+        shop.emulator.clock.advance("P40D")
+        for permission_id in (one_time, every, wallet):
+            shop.done("closeChargePermission", permission_id)
+        fired = shop.emulator.clock.advance("P500D")
+        triggers = {each: [row["trigger"] for row in fired if row["id"] == each] for each in (one_time, every, wallet)}
+        assert triggers == {one_time: [], every: ["Forget the buyer"], wallet: []}
+
     def test_a_late_capture_takes_time(self, shop: Shop) -> None:
         """Up to seven days after the authorization it is done at once."""
         wallet = shop.wallet()
