@@ -269,3 +269,17 @@ def test_an_order_is_closed_when_it_is_paid(na: Shop) -> None:
     na.done("captureCharge", order["chargeId"], code="AmazonRejected", **amount)
     na.emulator.clock.advance("PT30S")
     assert na.state("getChargePermission", order["chargePermissionId"]) == "Chargeable"
+
+
+def test_a_cent_of_an_order_can_be_charged(na: Shop) -> None:
+    """A charge that leaves one does not block it, and a capture that leaves one opens it again."""
+    permission_id = na.order(paymentIntent="Confirm")["chargePermissionId"]
+    charge_id = na.charge(permission_id, "13.99")["chargeId"]
+    assert na.state("getChargePermission", permission_id) == "Chargeable"
+    na.done("cancelCharge", charge_id)
+    charge_id = na.charge(permission_id, "14.00")["chargeId"]
+    assert na.state("getChargePermission", permission_id) == "NonChargeable"
+    na.done("captureCharge", charge_id, captureAmount=usd("13.99"))
+    assert na.state("getChargePermission", permission_id) == "Chargeable"
+    na.charge(permission_id, "0.01", captureNow=True)
+    assert na.state("getChargePermission", permission_id) == "Closed"

@@ -288,7 +288,7 @@ def _lost(node: ast.stmt) -> Iterator[tuple[ast.AST, str]]:
     match node:
         case ast.Expr() | ast.Raise() | ast.AugAssign() | ast.Delete():
             yield ast.Pass(), f"without {text}"
-        case ast.Return(value=ast.Constant(value=None | False)):
+        case ast.Return(value=ast.Constant(value=None | False | "")):
             return
         case ast.Return(value=ast.expr()):
             yield ast.Return(ast.Constant(None)), f"None for {text}"
