@@ -25,6 +25,7 @@ from amazonpay_nb.spec.money import (
     refund_allowance,
 )
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.reasons import REASONS, Retry, reasons_of, wrong_state
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATIONS, simulation
@@ -260,3 +261,14 @@ class TestReasons:
         for trigger in ("Capture Charge", "Cancel Charge"):
             assert wrong_state("Charge", trigger, _GONE) == "InvalidChargePermissionStatus"
         assert wrong_state("Charge", "Create Refund", _GONE) == "InvalidChargeStatus"
+
+
+def test_every_row_names_the_page_it_was_read_on() -> None:
+    """An address of Amazon's, and how far the page can be relied on."""
+    pages = golden.golden("states")["pages"]
+    assert [url for url in pages.values() if not url.startswith("https://developer.amazon.com/docs/")] == []
+    transitions = [row for rows in golden.golden("states")["transitions"].values() for row in rows]
+    others = [row for table in ("timers", "lifetimes", "counting") for row in golden.rows("states", table)]
+    strays = [row for row in (*transitions, *others) if row[-2] not in pages or row[-1] not in set(Evidence)]
+    assert strays == []
+    assert {row[-2] for row in (*transitions, *others)} == pages.keys()
