@@ -11,6 +11,8 @@ from amazonpay_nb.shop.cart import Cart
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 
+# The kinds of return.
+ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
 # The parameter that plain Amazon Sign-in adds to the return address.
 BUYER_TOKEN = "buyerToken"  # noqa: S105 (a name)
 # Amazon's pages use two more spellings of the parameter, which differ in capitals.
@@ -32,7 +34,7 @@ class Arrival:
     """The buyer's return to the shop.  It proves nothing by itself; Complete Checkout Session does.
 
     Attributes:
-        kind: ``result``, ``review``, ``ordered``, ``cancel`` or ``signed-in``.
+        kind: One of `ARRIVALS`.
         checkout_session_id: As Amazon added it to the address, or "".
         buyer_token: As Amazon added it after plain Amazon Sign-in, for Get Buyer; hidden, since it opens buyer data.
     """
@@ -95,6 +97,8 @@ class Attempt:
     Attributes:
         page_url: The shop's page from which the buyer goes to Amazon for the first time.
         order_url: The shop's review page, where the buyer orders.
+        result_url, review_url, cancel_url, signed_in_url: The return addresses of a payload.
+        ordered_url: Where the buyer who has ordered on the review page goes.
         start: What makes the first page go to Amazon: ``button``, ``load`` or ``click``.
         cart: What is ordered; with the shipping option that the buyer chose last.
     """
@@ -103,37 +107,18 @@ class Attempt:
         self.token = token
         self.page_url = f"{shop_url}/pay/{token}"
         self.order_url = f"{shop_url}/order/{token}"
-        self._back_url = public_url or shop_url
+        back_url = public_url or shop_url
+        self.result_url = f"{back_url}/result/{token}"
+        self.review_url = f"{back_url}/review/{token}"
+        self.ordered_url = f"{back_url}/ordered/{token}"
+        self.cancel_url = f"{back_url}/cancel/{token}"
+        self.signed_in_url = f"{back_url}/signed-in/{token}"
         self.button: tuple[str, dict[str, Any]] | None = None
         self.start = "button"
         self.cart: Cart | None = None
         self.review: Review | None = None
         self.script_url = ""
         self.arrival: Future[Arrival] = Future()
-
-    def address(self, kind: str) -> str:
-        """Return the return address for a kind of arrival."""
-        return f"{self._back_url}/{kind}/{self.token}"
-
-    @property
-    def result_url(self) -> str:
-        """For ``checkoutResultReturnUrl``."""
-        return self.address("result")
-
-    @property
-    def review_url(self) -> str:
-        """For ``checkoutReviewReturnUrl``."""
-        return self.address("review")
-
-    @property
-    def signed_in_url(self) -> str:
-        """For ``signInReturnUrl``."""
-        return self.address("signed-in")
-
-    @property
-    def cancel_url(self) -> str:
-        """For ``checkoutCancelUrl`` and ``signInCancelUrl``."""
-        return self.address("cancel")
 
     def offer(self, script_url: str, config: dict[str, Any], *, start: str = "button", cart: Cart | None = None) -> str:
         """Put the button on the first page and return the page's address.

@@ -4,7 +4,6 @@ A real shop keeps a database.  Here the journal takes its place, so a page can s
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import SHOP_SERVER, Journal
@@ -83,7 +82,7 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
 
 def saved_methods(journal: Journal) -> list[SavedMethod]:
     """Return the Saved Wallets, each in the state of the newest answer, under the last name that Amazon gave it."""
-    wallets: dict[str, None] = {}
+    states: dict[str, str] = {}
     names: dict[str, str] = {}
     for exchange in journal.exchanges:
         body = exchange.response or {}
@@ -93,13 +92,9 @@ def saved_methods(journal: Journal) -> list[SavedMethod]:
             names[number] = name
         is_wallet = number and body.get("chargePermissionType") == _SAVED_WALLET
         if exchange.operation in COMPLETIONS and exchange.status == 200 and is_wallet:
-            wallets[number] = None
-    return [SavedMethod(number, _state(journal, number), names.get(number, "")) for number in wallets]
-
-
-def _state(journal: Journal, number: str) -> str:
-    permission = journal.known.newest(CHARGE_PERMISSION.name, number)
-    return str(permission["statusDetails"]["state"]) if permission else CHARGE_PERMISSION.states[0]
+            permission = journal.known.newest(CHARGE_PERMISSION.name, number)
+            states[number] = permission["statusDetails"]["state"] if permission else CHARGE_PERMISSION.states[0]
+    return [SavedMethod(number, state, names.get(number, "")) for number, state in states.items()]
 
 
 def payments(journal: Journal) -> list[Payment]:
@@ -114,10 +109,9 @@ def payments(journal: Journal) -> list[Payment]:
 
 def happenings(journal: Journal) -> list[Happening]:
     """Return what happened, in order; who did it decides the side."""
-    return [_happening(entry) for entry in journal]
-
-
-def _happening(entry: Any) -> Happening:
-    if isinstance(entry, Exchange):
-        return Happening(False, f"{entry.method} {entry.path}", entry.answer, entry.failed)
-    return Happening(SHOP_SERVER not in (entry.source, entry.target), entry.text)
+    return [
+        Happening(False, f"{entry.method} {entry.path}", entry.answer, entry.failed)
+        if isinstance(entry, Exchange)
+        else Happening(SHOP_SERVER not in (entry.source, entry.target), entry.text)
+        for entry in journal
+    ]

@@ -6,8 +6,8 @@ It knows only what is on the page.  On a merchant's page it finds the button's c
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -44,54 +44,61 @@ class Form:
     buttons: list[str] = field(default_factory=list)
 
 
-class _Reader(HTMLParser):
-    def __init__(self) -> None:
+class Page(HTMLParser):
+    """What a buyer uses of a page.
+
+    Attributes:
+        form: Its last form.
+        script: The address of `checkout.js`, as written; "" where the page has none.
+    """
+
+    def __init__(self, html: str) -> None:
         super().__init__()
         self.form: Form | None = None
-        self.scripts: list[str] = []
-        self.text: list[str] = []
-        self.alerts: list[str] = []
-        self._inside: list[str] = []
+        self.script = ""
+        self._alert_tag = ""
+        self._alerts: list[str] = []
+        self.feed(html)
+
+    @property
+    def alert(self) -> str:
+        """What the alerts say."""
+        return " ".join(" ".join(self._alerts).split())
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Note an alert, the script, the form, and what the form holds."""
         values = {name: value or "" for name, value in attributes}
-        if tag == "script" and "src" in values:
-            self.scripts.append(values["src"])
+        if values.get("role") == "alert":
+            self._alert_tag = tag
+        if tag == "script" and "checkout.js" in values.get("src", ""):
+            self.script = values["src"]
         if tag == "form":
             self.form = Form(values.get("action", ""))
-        if tag in ("script", "style") or values.get("role") == "alert":
-            self._inside.append(tag)
         if self.form and tag == "input" and values.get("name"):
-            self._input(self.form, values, {name for name, _ in attributes})
+            self._input(self.form, values)
         if self.form and tag == "button" and values.get("name") == "action":
             self.form.buttons.append(values["value"])
 
-    def _input(self, form: Form, values: dict[str, str], flags: set[str]) -> None:
+    def _input(self, form: Form, values: dict[str, str]) -> None:
         name, value = values["name"], values.get("value", "on")
         if values.get("type") == "radio":
             form.options.setdefault(name, []).append(value)
-        if values.get("type") not in ("radio", "checkbox") or "checked" in flags:
+        if values.get("type") not in ("radio", "checkbox") or "checked" in values:
             form.fields[name] = value
 
     def handle_endtag(self, tag: str) -> None:
-        if self._inside and self._inside[-1] == tag:
-            self._inside.pop()
+        """Note the end of an alert."""
+        if tag == self._alert_tag:
+            self._alert_tag = ""
 
     def handle_data(self, data: str) -> None:
-        if self._inside and self._inside[-1] == "script":
-            self.text.append(data)
-        elif self._inside and self._inside[-1] != "style":
-            self.alerts.append(data)
+        """Keep what an alert says."""
+        if self._alert_tag:
+            self._alerts.append(data)
 
 
-def read_page(html: str) -> tuple[Form | None, str]:
-    """Return the form of a page, and what its alerts say."""
-    reader = _Reader()
-    reader.feed(html)
-    return reader.form, " ".join(" ".join(reader.alerts).split())
-
-
-Answer = Callable[[str, Form, str], dict[str, str]]
+# Name of a page and its form → the fields to fill in.
+Answer = Callable[[str, Form], dict[str, str]]
 
 
 def approve(
@@ -112,7 +119,7 @@ def approve(
     """
     cards = [card, then] if then else [card]
 
-    def answer(page: str, form: Form, alert: str) -> dict[str, str]:
+    def answer(page: str, form: Form) -> dict[str, str]:
         if page == "payment-method":
             return {"card": cards.pop(0), "action": "continue"} if cards else {"action": "cancel"}
         if page == "shipping-address" and address:
@@ -128,7 +135,7 @@ def approve(
 
 def cancel(url: str, *, http: httpx.Client | None = None) -> str:
     """Cancel on the first page and return the merchant's address."""
-    return _walk(url, lambda page, form, alert: {"action": "cancel"}, http)
+    return _walk(url, lambda page, form: {"action": "cancel"}, http)
 
 
 def decline(url: str, *, http: httpx.Client | None = None) -> str:
@@ -136,14 +143,9 @@ def decline(url: str, *, http: httpx.Client | None = None) -> str:
     return approve(url, card=DECLINED_CARD, http=http)
 
 
-@contextmanager
-def _browser(http: httpx.Client | None) -> Iterator[httpx.Client]:
+def _browser(http: httpx.Client | None) -> AbstractContextManager[httpx.Client]:
     """Lend a client, which is closed at the end if it was made here."""
-    if http is not None:
-        yield http
-        return
-    with httpx.Client(timeout=30) as own:
-        yield own
+    return nullcontext(http) if http else httpx.Client(timeout=30)
 
 
 def _walk(url: str, answer: Answer, http: httpx.Client | None) -> str:
@@ -167,18 +169,17 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
             if _origin(target) != hosted:
                 return target
             response = client.get(target)
-        form, alert = read_page(response.text)
-        page = urlsplit(str(response.url)).path.rsplit("/", 1)[-1]
-        if form is None or page not in PAGES:
-            raise BuyerPageError(
-                f"The page {urlsplit(str(response.url)).path} shows no form: {alert or response.status_code}",
-                advice="Start again from the shop.",
-            )
+        page, path = Page(response.text), response.url.path
+        name, form = path.rsplit("/", 1)[-1], page.form
+        if form is None or name not in PAGES:
+            problem = f"The page {path} shows no form: {page.alert or response.status_code}"
+            raise BuyerPageError(problem, advice="Start again from the shop.")
+        title = f"The page {PAGES[name]!r}"
         if response.is_error:
-            raise BuyerPageError(f"The page {PAGES[page]!r} did not accept {choice}: {alert}", advice="Choose another.")
-        values = form.fields | answer(page, form, alert)
-        _check_offered(f"The page {PAGES[page]!r}", form, values)
-        choice = ", ".join(values[name] for name in ("address", "card", "action") if name in values)
+            raise BuyerPageError(f"{title} did not accept {choice}: {page.alert}", advice="Choose another.")
+        values = form.fields | answer(name, form)
+        _check_offered(title, form, values)
+        choice = ", ".join(values[field] for field in ("address", "card", "action") if field in values)
         response = client.post(urljoin(str(response.url), form.action), data=values)
     raise BuyerPageError("The pages never end.", advice="Look at the page in a browser.")
 
@@ -186,18 +187,14 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
 def _check_offered(page: str, form: Form, values: dict[str, str]) -> None:
     for name, offered in (*form.options.items(), ("action", form.buttons)):
         if values.get(name) not in offered:
-            raise BuyerPageError(
-                f"{page} does not offer {name}={values.get(name)!r}.",
-                advice=f"It offers {', '.join(offered)}.",
-            )
+            advice = f"It offers {', '.join(offered)}."
+            raise BuyerPageError(f"{page} does not offer {name}={values.get(name)!r}.", advice=advice)
 
 
 def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Response:
     """Post what `checkout.js` posts when the button on a merchant's page is clicked."""
-    script = _script(response)
     config = _arguments(_START, response.text)[0]
     session = config.get("createCheckoutSessionConfig") or config["signInConfig"]
-    page = urlsplit(str(response.url))
     form = {
         **session,
         "merchantId": config["merchantId"],
@@ -205,18 +202,16 @@ def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Respo
         "environment": "SANDBOX",
         "ledgerCurrency": config["ledgerCurrency"],
         "checkoutLanguage": config.get("checkoutLanguage", ""),
-        "merchantDomain": page.hostname or "",
-        "origin_url": f"{page.scheme}://{page.netloc}",
+        "merchantDomain": response.url.host,
+        "origin_url": _origin(str(response.url)),
         "viewType": "redirectView",
     }
-    return client.post(urljoin(script, "checkout/initiate"), data=form)
+    return client.post(urljoin(_script(response), "checkout/initiate"), data=form)
 
 
 def _script(page: httpx.Response) -> str:
     """Return the address of `checkout.js`, whose host is Amazon's."""
-    reader = _Reader()
-    reader.feed(page.text)
-    return urljoin(str(page.url), next((src for src in reader.scripts if "checkout.js" in src), ""))
+    return urljoin(str(page.url), Page(page.text).script)
 
 
 def _arguments(call: re.Pattern[str], text: str) -> list[Any]:
@@ -234,12 +229,12 @@ def find_change(url: str, action: str, *, http: httpx.Client | None = None) -> s
     Raises:
         BuyerPageError: The page has no such button.
     """
-    page = _request(http, "GET", url)
+    with _browser(http) as client:
+        page = client.get(url)
     offered = {change["changeAction"]: change for change in _arguments(_CHANGE, page.text)}
     if action not in offered:
-        raise BuyerPageError(
-            f"The review page does not offer {action}.", advice=f"It offers {', '.join(offered) or 'no change'}."
-        )
+        advice = f"It offers {', '.join(offered) or 'no change'}."
+        raise BuyerPageError(f"The review page does not offer {action}.", advice=advice)
     return urljoin(_script(page), f"checkout/initiate_auth?{urlencode(offered[action])}")
 
 
@@ -252,22 +247,19 @@ def place_order(url: str, shipping: str = "", *, http: httpx.Client | None = Non
     Raises:
         BuyerPageError: The page does not offer it, or takes no order.
     """
-    form, alert = read_page(_request(http, "GET", url).text)
-    if form is None:
-        raise BuyerPageError(f"The review page shows no form. {alert}", advice="Start again from the shop.")
-    values = form.fields | {"action": "order"}
-    if shipping:
-        form.options.setdefault("shipping", [])
-        values["shipping"] = shipping
-    _check_offered("The review page", form, values)
-    answer = _request(http, "POST", urljoin(url, form.action), data=values)
+    with _browser(http) as client:
+        page = Page(client.get(url).text)
+        if page.form is None:
+            raise BuyerPageError(f"The review page shows no form. {page.alert}", advice="Start again from the shop.")
+        values = page.form.fields | {"action": "order"}
+        if shipping:
+            page.form.options.setdefault("shipping", [])
+            values["shipping"] = shipping
+        _check_offered("The review page", page.form, values)
+        answer = client.post(urljoin(url, page.form.action), data=values)
     if not answer.is_redirect:
-        raise BuyerPageError(f"The order was not taken. {read_page(answer.text)[1]}", advice="Look at the review page.")
+        raise BuyerPageError(f"The order was not taken. {Page(answer.text).alert}", advice="Look at the review page.")
     return urljoin(str(answer.url), answer.headers["location"])
-
-
-def _request(http: httpx.Client | None, method: str, url: str, **options: Any) -> httpx.Response:
-    return (http.request if http else httpx.request)(method, url, **options)
 
 
 def _origin(url: str) -> str:

@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from amazonpay_nb.client.button import embed
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, relative_address, route
-from amazonpay_nb.shop.attempt import Arrival, Attempt
+from amazonpay_nb.shop.attempt import ARRIVALS, Arrival, Attempt
 from amazonpay_nb.shop.bookkeeping import happenings, outcome, payments, saved_methods
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
@@ -36,8 +36,6 @@ _PAGES = jinja2.Environment(
 _PAGES.filters["embed"] = embed
 # Values of ``checkoutLanguage``.
 LANGUAGES = languages(_HERE / "texts")
-# The pages that a buyer can come back to.
-ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
 
 
 def _seen(request: Request, address: str) -> str:
@@ -113,7 +111,7 @@ class Shop:
             route("GET", "/server/news", self._own_page("server-news.html")),
             route("GET", "/both/{token}", self._both_sides),
             route("GET", "/pay/{token}", self._pay),
-            route("GET", "/order/{token}", self._show_review),
+            route("GET", "/order/{token}", self._review),
             route("POST", "/order/{token}", self._take_order),
             route("POST", INBOX_PATH, self._take_notification),
             route("GET", "/{kind}/{token}/news", self._arrival_news),
@@ -133,13 +131,11 @@ class Shop:
 
     def _own_page(self, template: str) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            return self._page(template, **self._books())
+            journal = self.journal
+            books = {"methods": saved_methods(journal), "payments": payments(journal)}
+            return self._page(template, happenings=happenings(journal), **books)
 
         return answer
-
-    def _books(self) -> dict[str, Any]:
-        journal = self.journal
-        return {"methods": saved_methods(journal), "payments": payments(journal), "happenings": happenings(journal)}
 
     async def _both_sides(self, request: Request) -> Response:
         return self._page("both.html", attempt=self._attempt(request))
@@ -161,10 +157,7 @@ class Shop:
         offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
         return self._page("pay.html", script_url=script_url, config=config, offer=offer, attempt=attempt)
 
-    async def _show_review(self, request: Request) -> Response:
-        return self._review(request)
-
-    def _review(self, request: Request, error: bool = False) -> Response:
+    async def _review(self, request: Request, error: bool = False) -> Response:
         attempt = self._attempt(request)
         if attempt.review is None:
             raise HTTPException(404)
@@ -183,10 +176,10 @@ class Shop:
             try:
                 attempt.cart = attempt.cart.with_shipping(form.get("shipping", [""])[0])
             except ValueError:
-                return self._review(request, error=True)
+                return await self._review(request, error=True)
         # The order is taken; the merchant's server does the rest.
         query = urlencode({RETURN_PARAMETER: attempt.review.session_id})
-        return RedirectResponse(_seen(request, f"{attempt.address('ordered')}?{query}"), 303)
+        return RedirectResponse(_seen(request, f"{attempt.ordered_url}?{query}"), 303)
 
     async def _arrive(self, request: Request) -> Response:
         self._attempt(request).arrive(Arrival.read(request.path_params["kind"], request.query_params))

@@ -130,6 +130,6 @@ class HostedPage:
                 address = scripted_buyer.find_change(address, change, http=browser)
             elif self._start == "review":
                 address = scripted_buyer.place_order(address, shipping, http=browser)
-            if not address.startswith(self.attempt.address("ordered")):
+            if not address.startswith(self.attempt.ordered_url):
                 address = endings[ending](address, http=browser, **options)
             scripted_buyer.arrive(address, http=browser)

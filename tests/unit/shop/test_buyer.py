@@ -49,14 +49,14 @@ def test_a_server_that_is_not_there_is_named() -> None:
 
 def test_a_form_is_read_as_a_browser_would() -> None:
     """Hidden fields and checked boxes are sent, unchecked ones are not, and buttons are found by name."""
-    form, alert = buyer.read_page(
+    page = buyer.Page(
         '<p role="alert">Not <b>accepted</b></p><form action="next"><input type="hidden" name="token" value="t">'
         '<input type="radio" name="card" value="1"><input type="radio" name="card" value="2" checked>'
         '<input type="checkbox" name="save" value="yes"><button name="action" value="continue">Go</button></form>'
     )
 
-    assert form == buyer.Form("next", {"token": "t", "card": "2"}, {"card": ["1", "2"]}, ["continue"])
-    assert alert == "Not accepted"
+    assert page.form == buyer.Form("next", {"token": "t", "card": "2"}, {"card": ["1", "2"]}, ["continue"])
+    assert page.alert == "Not accepted"
 
 
 def test_only_a_shop_on_this_machine_is_opened() -> None:

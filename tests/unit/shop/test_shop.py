@@ -9,7 +9,7 @@ import pytest
 
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop, delivery_specifications
-from amazonpay_nb.shop.buyer import find_change, place_order, read_page
+from amazonpay_nb.shop.buyer import Page, find_change, place_order
 from amazonpay_nb.shop.cart import SHIPPING_COUNTRIES, SHIPPING_OPTIONS, Line
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.regions import REGIONS
@@ -117,7 +117,7 @@ def test_the_review_page_says_where_to_how_and_how_much(attempt: Attempt) -> Non
     for text in ("Deliver to", "1 Sample Way", "Visa ****1111", "4.99", "Order total", "14.00"):
         assert text in page
     assert page.count("<h1") == 1
-    form, _ = read_page(page)
+    form = Page(page).form
     assert form is not None
     assert (form.options["shipping"], form.fields["shipping"], form.buttons) == (
         ["standard", "express"],
@@ -162,7 +162,7 @@ def test_an_order_is_an_arrival_with_the_chosen_delivery(attempt: Attempt) -> No
     address = place_order(attempt.order_url, "express")
     page = httpx.get(address)
 
-    assert address == f"{attempt.address('ordered')}?amazonCheckoutSessionId=s-1"
+    assert address == f"{attempt.ordered_url}?amazonCheckoutSessionId=s-1"
     assert "telling Amazon Pay" in page.text
     assert attempt.arrival.result(timeout=0) == Arrival("ordered", "s-1")
     assert attempt.cart is not None
@@ -185,7 +185,7 @@ def test_a_delivery_that_is_not_offered_is_no_order(attempt: Attempt, form: dict
     answer = httpx.post(attempt.order_url, data=form)
 
     assert answer.status_code == 400
-    assert read_page(answer.text)[1] == "Choose a delivery option."
+    assert Page(answer.text).alert == "Choose a delivery option."
     assert not attempt.arrival.done()
     with pytest.raises(BuyerPageError, match=r"(?s)does not offer shipping='pigeon'.*It offers standard, express"):
         place_order(attempt.order_url, "pigeon")
