@@ -132,8 +132,8 @@ class Shop:
     def _own_page(self, template: str) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             journal = self.journal
-            books = {"methods": saved_methods(journal), "payments": payments(journal)}
-            return self._page(template, happenings=happenings(journal), **books)
+            methods, rows = saved_methods(journal), payments(journal)
+            return self._page(template, methods=methods, payments=rows, happenings=happenings(journal))
 
         return answer
 

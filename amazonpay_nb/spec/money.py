@@ -32,31 +32,23 @@ class Counting:
         amount: The field of the object that holds the amount.
     """
 
-    state: str
     column: Counts
     month: bool
     amount: str
 
 
-def _by_state(machine: str, *rows: Counting) -> dict[tuple[str, str], Counting]:
-    return {(machine, row.state): row for row in rows}
-
-
 # By (machine, state). Money out counts as soon as it is promised; money in counts once Amazon has said so.
-COUNTING = _by_state(
-    "Charge",
-    Counting("AuthorizationInitiated", Counts.NOTHING, True, "chargeAmount"),
-    Counting("Authorized", Counts.HELD, True, "chargeAmount"),
-    Counting("CaptureInitiated", Counts.HELD, True, "chargeAmount"),
-    Counting("Captured", Counts.CAPTURED, True, "captureAmount"),
-    Counting("Canceled", Counts.NOTHING, False, "chargeAmount"),
-    Counting("Declined", Counts.NOTHING, False, "chargeAmount"),
-) | _by_state(
-    "Refund",
-    Counting("RefundInitiated", Counts.REFUNDED, False, "refundAmount"),
-    Counting("Refunded", Counts.REFUNDED, False, "refundAmount"),
-    Counting("Declined", Counts.NOTHING, False, "refundAmount"),
-)
+COUNTING = {
+    ("Charge", "AuthorizationInitiated"): Counting(Counts.NOTHING, True, "chargeAmount"),
+    ("Charge", "Authorized"): Counting(Counts.HELD, True, "chargeAmount"),
+    ("Charge", "CaptureInitiated"): Counting(Counts.HELD, True, "chargeAmount"),
+    ("Charge", "Captured"): Counting(Counts.CAPTURED, True, "captureAmount"),
+    ("Charge", "Canceled"): Counting(Counts.NOTHING, False, "chargeAmount"),
+    ("Charge", "Declined"): Counting(Counts.NOTHING, False, "chargeAmount"),
+    ("Refund", "RefundInitiated"): Counting(Counts.REFUNDED, False, "refundAmount"),
+    ("Refund", "Refunded"): Counting(Counts.REFUNDED, False, "refundAmount"),
+    ("Refund", "Declined"): Counting(Counts.NOTHING, False, "refundAmount"),
+}
 
 
 def counted(kind: str, document: Mapping[str, Any], column: Counts) -> Decimal:
