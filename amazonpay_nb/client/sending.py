@@ -18,7 +18,8 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
-from amazonpay_nb.signing import IDEMPOTENCY_KEY, probable_step
+from amazonpay_nb.signing import IDEMPOTENCY_KEY
+from amazonpay_nb.signing.refused import probable_step
 
 ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
 # After a 5xx it is unknown whether the work was done; the same key makes a retry safe. A decline is final.

@@ -7,9 +7,7 @@ one that the signature fits is the one that was made.
 """
 
 from amazonpay_nb.signing.authorization import Authorization, read_authorization
-from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.signing.mistakes import RequestParts
-from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import (
     IDEMPOTENCY_KEY,
     SIGNED_HEADERS,
@@ -25,13 +23,10 @@ from amazonpay_nb.signing.steps import (
 )
 from amazonpay_nb.signing.verify import (
     MAX_AGE,
-    MAX_AHEAD,
     SignatureMismatch,
     explain_payload,
     explain_request,
-    parse_authorization,
     parse_date,
-    verify_authorized,
     verify_payload,
     verify_request,
 )
@@ -39,11 +34,9 @@ from amazonpay_nb.signing.verify import (
 __all__ = [
     "IDEMPOTENCY_KEY",
     "MAX_AGE",
-    "MAX_AHEAD",
     "SIGNED_HEADERS",
     "Algorithm",
     "Authorization",
-    "MerchantKeys",
     "RequestParts",
     "SignatureMismatch",
     "authorization_header",
@@ -52,15 +45,12 @@ __all__ = [
     "explain_request",
     "format_date",
     "joined_headers",
-    "parse_authorization",
     "parse_date",
-    "probable_step",
     "read_authorization",
     "sign",
     "sign_payload",
     "sign_request",
     "string_to_sign",
-    "verify_authorized",
     "verify_payload",
     "verify_request",
 ]

@@ -29,15 +29,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.signing.sentences import OTHER_FILES
+from amazonpay_nb.signing.steps import Algorithm
 from amazonpay_nb.spec.regions import region as region_of
 
 KEY_BITS = 2048
-# The value of signing.Algorithm.V2: keys and signing are on the same level and do not import each other.
-_V2 = "AMZN-PAY-RSASSA-PSS-V2"
 _KEY_ID = re.compile(r"(SANDBOX-|LIVE-)?[A-Z0-9]{24}")
 _LIKE_A_SECRET = re.compile(r"[\w+/=\\-]{64,}")
-# The key environment that each of our environments accepts, in addition to a neutral key.
-_TAKES = {"emulator": "sandbox", "sandbox": "sandbox", "live": "live"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class MerchantKeys:
 
     public_key_id: str
     private_key: RSAPrivateKey = field(repr=False)
-    algorithm: str = _V2
+    algorithm: str = Algorithm.V2.value
 
     @classmethod
     def from_file(cls, path: Path | str, public_key_id: str, *, passphrase: str | None = None) -> "MerchantKeys":
@@ -75,11 +73,8 @@ class MerchantKeys:
 
     @property
     def environment(self) -> str | None:
-        """``sandbox`` or ``live`` by the prefix of the id; None for a neutral key.
-
-        Spec: "Signing requests".
-        """
-        return _environment(self.public_key_id)
+        """``sandbox`` or ``live`` by the prefix of the id; None for a neutral key."""
+        return key_environment(self.public_key_id)
 
 
 class Finding(NamedTuple):
@@ -87,6 +82,15 @@ class Finding(NamedTuple):
 
     ok: bool
     text: str
+
+
+def key_environment(public_key_id: str) -> str | None:
+    """Return ``sandbox`` or ``live`` by the prefix of a public key id; None for a neutral key.
+
+    Spec: "Signing requests".
+    """
+    prefix = re.match("sandbox|live", public_key_id.lower())
+    return prefix and prefix[0]
 
 
 def generate(public_key_id: str = "") -> MerchantKeys:
@@ -100,7 +104,11 @@ def with_id(keys: MerchantKeys, public_key_id: str) -> MerchantKeys:
 
 
 def load(
-    path_or_pem: Path | str | bytes, public_key_id: str, *, passphrase: str | None = None, algorithm: str = _V2
+    path_or_pem: Path | str | bytes,
+    public_key_id: str,
+    *,
+    passphrase: str | None = None,
+    algorithm: str = Algorithm.V2.value,
 ) -> MerchantKeys:
     """Return the key pair of a private key: PKCS#1 or PKCS#8 in PEM, encrypted or not.
 
@@ -147,41 +155,52 @@ def save_public(keys: MerchantKeys, path: Path | str, *, overwrite: bool = False
 
 
 def check(
-    keys_or_path: MerchantKeys | Path | str | bytes,
-    public_key_id: str = "",
-    *,
-    region: str = "na",
-    environment: str = "emulator",
-    passphrase: str | None = None,
-) -> list[Finding]:
+    keys_or_path: MerchantKeys | Path | str | bytes, public_key_id: str = "", *, region: str = "na",
+    environment: str = "emulator", passphrase: str | None = None,
+) -> list[Finding]:  # fmt: skip
     """Return what is right and wrong with a key pair, a row each; raises nothing for a bad one.
 
     Args:
         keys_or_path: A key pair, or anything that `load` takes.
         public_key_id: The id, where it does not come with a key pair.
     """
-    if isinstance(keys_or_path, MerchantKeys):
-        keys, public_key_id = keys_or_path, public_key_id or keys_or_path.public_key_id
-        rows = _key_rows(keys)
-    else:
-        rows = _file_rows(keys_or_path, passphrase)
-    return [*rows, *_id_rows(public_key_id, region, environment)]
+    source = keys_or_path
+    rows = []
+    try:
+        keys = source if isinstance(source, MerchantKeys) else load(source, "", passphrase=passphrase)
+        bits = keys.private_key.key_size
+        public_key_id = public_key_id or keys.public_key_id
+        rows.append(Finding(True, f"The private key can be read; its fingerprint is {keys.fingerprint}."))
+        rows.append(Finding(bits == KEY_BITS, f"It is an RSA key of {bits} bits; Amazon Pay asks for {KEY_BITS}."))
+        if isinstance(source, Path) or (isinstance(source, str) and "-----" not in source):
+            mode = Path(source).stat().st_mode & 0o777
+            private = mode & 0o077 == 0
+            advice = "only its owner can read the file" if private else "others can read the file: chmod 600"
+            rows.append(Finding(private, f"File mode {mode:04o}: {advice}."))
+    except ConfigurationError as error:
+        rows.append(Finding(False, f"{error.message} {error.advice}"))
+    form = "24 capitals or digits, after SANDBOX- or LIVE- if the key is for one environment"
+    formed = bool(_KEY_ID.fullmatch(public_key_id))
+    rows.append(
+        Finding(formed, f"The public key id {public_key_id!r} has {'the' if formed else 'not the'} form: {form}.")
+    )
+    key_kind = key_environment(public_key_id)
+    # The emulator takes the keys of the Sandbox.
+    fits = environment in ("emulator", "sandbox", "live") and key_kind in (
+        None,
+        environment.replace("emulator", "sandbox"),
+    )
+    fit = f"{'fits' if fits else 'does not fit'} the environment {environment}."
+    rows.append(Finding(fits, f"A {key_kind or 'neutral'} key {fit}"))
+    try:
+        rows.append(Finding(True, f"The region is {region_of(region).name}; the key must be registered there."))
+    except ValueError as error:
+        rows.append(Finding(False, f"The region is wrong: {error}."))
+    return rows
 
 
 _DOWNLOAD = "Use the private key that Amazon let you download, or make a pair with `amazonpay-nb keys new`."
 _MAKE_ONE = f"Make an RSA key of {KEY_BITS} bits: `amazonpay-nb keys new`."
-# Files without a private key: a mark, the message, the advice. Looked up in this order.
-_NO_PRIVATE_KEY = (
-    (b"-----BEGIN CERTIFICATE-----", "This is a certificate, not a private key.", _DOWNLOAD),
-    (b"PUBLIC KEY-----", "This is a public key, not a private key.", _DOWNLOAD),
-    (
-        b"OPENSSH PRIVATE KEY-----",
-        "This is a key in OpenSSH's own format.",
-        "Convert it: `ssh-keygen -p -m PEM -f FILE`.",
-    ),
-    (b"PRIVATE KEY-----", "The PEM of the private key is damaged.", "Copy it again, whole, with its line breaks."),
-    (b"", "This is not a key in PEM.", "The file must be text that starts with a BEGIN PRIVATE KEY line."),
-)
 
 
 def _read(path_or_pem: Path | str | bytes) -> bytes:
@@ -211,8 +230,8 @@ def _unreadable(data: bytes, password: bytes | None, error: Exception) -> Config
         return ConfigurationError("The passphrase does not open the private key.", advice=advice)
     if isinstance(error, TypeError):
         return ConfigurationError("The private key is not encrypted.", advice="Leave the passphrase out.")
-    message, advice = next((message, advice) for mark, message, advice in _NO_PRIVATE_KEY if mark in data)
-    return ConfigurationError(message, advice=advice)
+    other = next(row for row in OTHER_FILES if row["mark"].encode() in data)
+    return ConfigurationError(other["message"], advice=other.get("advice", _DOWNLOAD))
 
 
 def write_file(path: Path, data: bytes, *, mode: int, overwrite: bool) -> Path:
@@ -238,49 +257,3 @@ def write_file(path: Path, data: bytes, *, mode: int, overwrite: bool) -> Path:
         with suppress(OSError):
             temporary.unlink()
     return path
-
-
-def _environment(public_key_id: str) -> str | None:
-    prefixes = (name for name in ("sandbox", "live") if public_key_id.lower().startswith(name))
-    return next(prefixes, None)
-
-
-def _file_rows(path_or_pem: Path | str | bytes, passphrase: str | None) -> list[Finding]:
-    try:
-        rows = _key_rows(load(path_or_pem, "", passphrase=passphrase))
-    except ConfigurationError as error:
-        return [Finding(False, f"{error.message} {error.advice}")]
-    if isinstance(path_or_pem, Path) or (isinstance(path_or_pem, str) and "-----" not in path_or_pem):
-        mode = Path(path_or_pem).stat().st_mode & 0o777
-        advice = "only its owner can read the file" if mode & 0o077 == 0 else "others can read the file: chmod 600"
-        rows.append(Finding(mode & 0o077 == 0, f"File mode {mode:04o}: {advice}."))
-    return rows
-
-
-def _key_rows(keys: MerchantKeys) -> list[Finding]:
-    bits = keys.private_key.key_size
-    return [
-        Finding(True, f"The private key can be read; its fingerprint is {keys.fingerprint}."),
-        Finding(bits == KEY_BITS, f"It is an RSA key of {bits} bits; Amazon Pay asks for {KEY_BITS}."),
-    ]
-
-
-def _id_rows(public_key_id: str, region: str, environment: str) -> list[Finding]:
-    formed = bool(_KEY_ID.fullmatch(public_key_id))
-    form = "24 capitals or digits, after SANDBOX- or LIVE- if the key is for one environment"
-    belongs = _environment(public_key_id)
-    fits = environment in _TAKES and belongs in (None, _TAKES[environment])
-    kind = f"a {belongs} key" if belongs else "a neutral key"
-    return [
-        Finding(formed, f"The public key id {public_key_id!r} has {'the' if formed else 'not the'} form: {form}."),
-        Finding(fits, f"{kind} {'fits' if fits else 'does not fit'} the environment {environment}.".capitalize()),
-        _region_row(region),
-    ]
-
-
-def _region_row(region: str) -> Finding:
-    try:
-        found = region_of(region)
-    except ValueError as error:
-        return Finding(False, f"The region is wrong: {error}.")
-    return Finding(True, f"The region is {found.name}; the key must be registered there.")

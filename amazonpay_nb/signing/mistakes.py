@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote_plus, unquote
 
+from amazonpay_nb.signing.sentences import sentence
 from amazonpay_nb.signing.steps import Headers, joined_headers
 from amazonpay_nb.spec.regions import REGIONS
 
@@ -38,8 +39,6 @@ class RequestParts(NamedTuple):
 _Changed = tuple[str, str, RequestParts]
 
 
-# ---- the text of the canonical request --------------------------------------------------------------------------
-
 # Line 0 is the method, 1 the path, 2 the query; the header lines end in an empty one; names and body hash come last.
 _LINE_SLIPS: tuple[tuple[str, Callable[[list[str]], list[str]]], ...] = (
     ("ends in a line feed", lambda lines: [*lines, ""]),
@@ -54,11 +53,9 @@ _LINE_SLIPS: tuple[tuple[str, Callable[[list[str]], list[str]]], ...] = (
 def in_canonical(canonical: str) -> Iterator[Mistake]:
     """Yield the canonical request put together wrongly."""
     for slip, change in _LINE_SLIPS:
-        explanation = f"The canonical request that was signed {slip}; put its lines together as documented."
-        yield "canonical-request", explanation, "\n".join(change(canonical.split("\n")))
+        text = "\n".join(change(canonical.split("\n")))
+        yield "canonical-request", sentence("canonical-request", slip=slip), text
 
-
-# ---- JSON that is not the JSON that was sent ---------------------------------------------------------------------
 
 # Rewriting JSON is worth trying only for bodies of a checkout's size; megabytes would keep the verifier busy.
 _LONGEST_JSON = 100_000
@@ -92,22 +89,11 @@ def _rewritten(text: str) -> Iterator[Mistake]:
 def in_payload(payload: str) -> Iterator[Mistake]:
     """Yield the texts of a button that may have been signed in place of the *payload* in the page."""
     for finding, style, text in _rewritten(payload):
-        finding = finding.replace("re-encoded", "payload-re-encoded")
-        yield finding, f"The text was signed {style}; put the very text that was signed into the page.", text
-    explanation = (
-        "The text that was signed went through PHP's stripcslashes, which Amazon's PHP SDK applies and which damages "
-        "escapes such as \\u00f6; encode with JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE and avoid backslashes."
-    )
-    yield "stripcslashes", explanation, _stripcslashes(payload)
-
-
-def _stripcslashes(text: str) -> str:
+        yield finding.replace("re-encoded", "payload-re-encoded"), sentence("payload", style=style), text
     # Octal and \x escapes do not occur in JSON, so the letters are all there is to translate.
     letters = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
-    return re.sub(r"\\(.)", lambda match: letters.get(match[1], match[1]), text, flags=re.DOTALL)
-
-
-# ---- the parts of a request --------------------------------------------------------------------------------------
+    text = re.sub(r"\\(.)", lambda match: letters.get(match[1], match[1]), payload, flags=re.DOTALL)
+    yield "stripcslashes", sentence("stripcslashes"), text
 
 
 def in_request(request: RequestParts) -> Iterator[_Changed]:
@@ -118,11 +104,10 @@ def in_request(request: RequestParts) -> Iterator[_Changed]:
 
 def _bodies(request: RequestParts) -> Iterator[_Changed]:
     for text in ("", "null", "[]", "{}"):
-        explanation = f"The signature covers the body {text!r}, not the transmitted one; sign the bytes that you send."
-        yield "empty-body", explanation, request._replace(body=text.encode())
+        yield "empty-body", sentence("other-body", body=text), request._replace(body=text.encode())
     for finding, style, text in _rewritten(request.body.decode("utf-8", "replace")):
-        explanation = f"The body was signed {style}; encode once, then sign and send the same bytes."
-        yield finding.replace("re-encoded", "body-re-encoded"), explanation, request._replace(body=text.encode())
+        changed = request._replace(body=text.encode())
+        yield finding.replace("re-encoded", "body-re-encoded"), sentence("body", style=style), changed
 
 
 def _paths(request: RequestParts) -> Iterator[_Changed]:
@@ -130,12 +115,9 @@ def _paths(request: RequestParts) -> Iterator[_Changed]:
     paths = [prefix + bare + end for prefix in ("", "/sandbox", "/live") for end in ("", "/")]
     paths += [unquote(request.path), re.sub("/+", "/", request.path), request.path.removeprefix("/")]
     for path in paths:
-        went = f"the request went to {request.path}; sign the path that you call."
-        explanation = f"The signature covers the path {path}, {went}"
-        yield "path", explanation, request._replace(path=path)
+        yield "path", sentence("path", path=path, sent=request.path), request._replace(path=path)
     whole = f"{request.path}?{request.query}"
-    explanation = "The signed path contains the query; the query belongs on the next line."
-    yield "path", explanation, request._replace(path=whole, query="")
+    yield "path", sentence("query-in-path"), request._replace(path=whole, query="")
 
 
 def _queries(request: RequestParts) -> Iterator[_Changed]:
@@ -144,8 +126,7 @@ def _queries(request: RequestParts) -> Iterator[_Changed]:
     orders = itertools.permutations(fields) if len(fields) <= 4 else iter([fields[::-1]])
     queries = ["", unquote(request.query), quote_plus(unquote(request.query), "=&"), *map("&".join, orders)]
     for query in queries:
-        explanation = f"The signature covers the query {query!r}; sort by name and encode by RFC 3986."
-        yield "query", explanation, request._replace(query=query)
+        yield "query", sentence("query", query=query), request._replace(query=query)
 
 
 def _signed_headers(request: RequestParts) -> Iterator[_Changed]:
@@ -162,17 +143,13 @@ def _signed_headers(request: RequestParts) -> Iterator[_Changed]:
     respelled = [name for name in dict.fromkeys(names) if spelled.get(name, name) != name]
     lists += [[spelled[name] if name == one else name for name in names] for one in respelled]
     for signed in map(";".join, lists):
-        explanation = f"The signature covers SignedHeaders {signed}; send that text, unchanged in order and case."
-        yield "signed-headers", explanation, request._replace(signed_headers=signed)
+        yield "signed-headers", sentence("signed-headers", signed=signed), request._replace(signed_headers=signed)
 
 
 def _header_values(request: RequestParts) -> Iterator[_Changed]:
     values = joined_headers(request.headers)
     for name, value in _other_values(values):
-        explanation = (
-            f"The signature covers {name}: {value!r}, the request carried {values[name]!r}; "
-            "sign the value that you send, and make sure that nothing changes it in transit."
-        )
+        explanation = sentence("header", name=name, value=value, sent=values[name])
         yield name.removeprefix("x-amz-pay-"), explanation, request.with_header(name, value)
 
 
@@ -189,16 +166,8 @@ def _other_values(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for media_type in (json_type, f"{json_type}; charset=utf-8", f"{json_type};charset=utf-8", "*/*", ""):
         yield "content-type", media_type
         yield "accept", media_type
-    yield from (("x-amz-pay-date", date) for date in _other_dates(values["x-amz-pay-date"]))
-
-
-# A retry without a new signature carries an earlier one; the SDKs wait up to eight seconds.
-_STALE_SECONDS = range(-30, 3)
-
-
-def _other_dates(date: str) -> Iterator[str]:
+    date, forms = values["x-amz-pay-date"], ("%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ")
     moment = datetime.strptime(re.sub(r"\D", "", date), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    forms = ("%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ")
-    yield from (moment.strftime(form) for form in forms)
-    for seconds in _STALE_SECONDS:
-        yield (moment + timedelta(seconds=seconds)).strftime(forms["-" in date])
+    yield from (("x-amz-pay-date", moment.strftime(form)) for form in forms)
+    for seconds in range(-30, 3):  # a retry without a new signature; the SDKs wait up to eight seconds
+        yield "x-amz-pay-date", (moment + timedelta(seconds=seconds)).strftime(forms["-" in date])

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from amazonpay_nb.errors import SigningError
 from amazonpay_nb.signing.authorization import Authorization, read_authorization
 from amazonpay_nb.signing.mistakes import Mistake, RequestParts, in_canonical, in_payload, in_request
+from amazonpay_nb.signing.sentences import sentence
 from amazonpay_nb.signing.steps import (
     HASH,
     IDEMPOTENCY_KEY,
@@ -152,8 +153,7 @@ def verify_authorized(
         SignatureMismatch: The signature does not fit.
     """
     _check_signed(values, authorization)
-    with _refusing_what_cannot_be_signed():
-        _require_fit(_readings(request, values), lambda: _other_requests(request), authorization, public_key)
+    _require_fit(_readings(request, values), lambda: _other_requests(request), authorization, public_key)
 
 
 def verify_payload(payload: str, signature: str, algorithm: str, public_key: str) -> None:
@@ -164,8 +164,7 @@ def verify_payload(payload: str, signature: str, algorithm: str, public_key: str
     Spec: "Add the Amazon Pay button".
     """
     authorization = Authorization(_algorithm(algorithm), "", "", signature)
-    with _refusing_what_cannot_be_signed():
-        _require_fit([payload], lambda: in_payload(payload), authorization, public_key)
+    _require_fit([payload], lambda: in_payload(payload), authorization, public_key)
 
 
 def explain_payload(payload: str, signature: str, algorithm: str, public_key: str) -> SignatureMismatch | None:
@@ -206,6 +205,7 @@ def _other_requests(request: RequestParts) -> Iterator[Mistake]:
             yield finding, explanation, canonical_request(*changed)
 
 
+@_refusing_what_cannot_be_signed()
 def _require_fit(
     readings: Iterable[str], mistakes: Callable[[], Iterable[Mistake]], authorization: Authorization, public_key: str
 ) -> None:
@@ -221,13 +221,7 @@ def _require_fit(
     for finding, explanation, text, scheme in _suspicions(received[0], mistakes(), algorithm):
         if _fits(key, signature, text, scheme):
             raise SignatureMismatch(finding, explanation, expected)
-    raise SignatureMismatch("key-or-content", _UNEXPLAINED, expected)
-
-
-_UNEXPLAINED = (
-    "No known slip explains the signature. Compare this string to sign with yours: where they differ, other content "
-    "was signed; where they agree, the private key does not belong to the public key id."
-)
+    raise SignatureMismatch("key-or-content", sentence("unexplained"), expected)
 
 
 def _suspicions(
@@ -236,14 +230,12 @@ def _suspicions(
     # Finding, explanation, and what would have been signed how: first the wrong scheme, then the wrong text.
     other = Algorithm.V1 if algorithm is Algorithm.V2 else Algorithm.V2
     text, relabelled = (string_to_sign(signed, algorithm=name) for name in (algorithm, other))
-    yield "algorithm", f"Signed as {other}, sent as {algorithm}; name the algorithm you use.", relabelled, PSS[other]
-    start = f"The string to sign begins with {other}, the request names {algorithm}; use one name for both."
-    yield "algorithm", start, relabelled, PSS[algorithm]
-    salt = f"The salt has another length than the {algorithm.salt_length} bytes of {algorithm}; set the salt length."
-    yield "salt-length", salt, text, padding.PSS(padding.MGF1(HASH), padding.PSS.AUTO)
-    yield "padding", "The signature is padded as PKCS #1 v1.5; sign with RSASSA-PSS.", text, padding.PKCS1v15()
-    whole = "Step 2 was left out; sign the algorithm's name, a line feed and the hash, not the text itself."
-    yield "string-to-sign", whole, signed, PSS[algorithm]
+    names = {"other": other, "algorithm": algorithm, "bytes": algorithm.salt_length}
+    yield "algorithm", sentence("signed-as", **names), relabelled, PSS[other]
+    yield "algorithm", sentence("starts-with", **names), relabelled, PSS[algorithm]
+    yield "salt-length", sentence("salt-length", **names), text, padding.PSS(padding.MGF1(HASH), padding.PSS.AUTO)
+    yield "padding", sentence("padding"), text, padding.PKCS1v15()
+    yield "string-to-sign", sentence("string-to-sign"), signed, PSS[algorithm]
     for finding, explanation, changed in mistakes:
         yield finding, explanation, string_to_sign(changed, algorithm=algorithm), PSS[algorithm]
 

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import InvalidRequestError, UnauthorizedError, api_error
-from amazonpay_nb.signing import Algorithm, canonical_request, probable_step, sign_request, string_to_sign
+from amazonpay_nb.signing import Algorithm, canonical_request, sign_request, string_to_sign
 from amazonpay_nb.signing.keys import MerchantKeys, generate, with_id
+from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import HASH, PSS, SIGNED_HEADERS
 from amazonpay_nb.workbench.show import show
 

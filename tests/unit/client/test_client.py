@@ -31,8 +31,9 @@ from amazonpay_nb.errors import (
     UnauthorizedError,
 )
 from amazonpay_nb.shop.buyer import approve
-from amazonpay_nb.signing import explain_request, parse_authorization
+from amazonpay_nb.signing import explain_request
 from amazonpay_nb.signing.keys import generate, with_id
+from amazonpay_nb.signing.verify import parse_authorization
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.reasons import REASONS, Retry
 

@@ -24,7 +24,6 @@ from amazonpay_nb.signing import (
     explain_payload,
     explain_request,
     format_date,
-    parse_authorization,
     parse_date,
     read_authorization,
     sign,
@@ -36,7 +35,7 @@ from amazonpay_nb.signing import (
 )
 from amazonpay_nb.signing.mistakes import RequestParts
 from amazonpay_nb.signing.steps import canonical_query
-from amazonpay_nb.signing.verify import check_headers
+from amazonpay_nb.signing.verify import check_headers, parse_authorization
 
 VECTORS = json.loads((Path(__file__).parents[2] / "wire" / "signing-vectors.json").read_text("utf-8"))
 PUBLIC_KEYS = VECTORS["public_keys"]
