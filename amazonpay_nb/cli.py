@@ -60,7 +60,7 @@ def run(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], job
     summary = runner.run(find_notebooks(notebooks), texts, out=out, jobs=jobs)
     click.echo(summary.table())
     click.echo(f"Report: {out / 'report.html'}")
-    sys.exit(summary.exit_code)
+    sys.exit(int(summary.failed > 0))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -108,11 +108,11 @@ def export(notebook: str, parameters: tuple[tuple[str, str], ...], out: Path) ->
     from amazonpay_nb.runs.demo import DEFAULT_NOTEBOOK
     from amazonpay_nb.runs.export import export as write_page
 
-    page = write_page(notebook or DEFAULT_NOTEBOOK, dict(parameters), out)
-    if page.error:
-        click.echo(page.error, err=True)
-    click.echo(page.path)
-    sys.exit(int(page.error is not None))
+    path, error = write_page(notebook or DEFAULT_NOTEBOOK, dict(parameters), out)
+    if error:
+        click.echo(error, err=True)
+    click.echo(path)
+    sys.exit(int(error is not None))
 
 
 # --- Emulator and buyer -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 from pydantic.alias_generators import to_snake
@@ -27,7 +27,6 @@ from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
 # What a row says on the Sandbox, where its part cannot be played.
@@ -39,6 +38,7 @@ _SEED = 7
 _ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([CR])\d{6})?")
 _READERS = {None: "get_charge_permission", "C": "get_charge", "R": "get_refund"}
 _RESULT = "https://shop.example/result"
+_NOTE = {"merchant_metadata": {"noteToBuyer": "Thank you"}}
 
 Price = Mapping[str, str]
 Fields = dict[str, Any]
@@ -46,13 +46,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ending:
-    """The outcome of a call.
-
-    Attributes:
-        text: HTTP status and reason code or state, or why there is no answer.
-        body: The object, or None.
-        error: The error that the client raised instead, or None.
-    """
+    """The outcome of a call: status and reason code or state as a text, and the object or the client's error."""
 
     text: str
     body: Any = None
@@ -104,12 +98,6 @@ class Account:
         self.client.close()
         self._pages.close()
 
-    # --- Ways to an object --------------------------------------------------------------------------------------------
-
-    def ready(self, operation: str) -> str:
-        """Return the id of an object on which an operation is possible; see `READY`."""
-        return READY[operation].make(self)
-
     def request(self, operation: str, object_id: str, **more: Any) -> Callable[..., Any]:
         """Return the client's call of an operation on an object, with *more* fields; the caller may add others."""
         ids = [object_id] if "{id}" in OPERATIONS[operation].path else []
@@ -140,7 +128,7 @@ class Account:
         return session_id
 
     def purchase(self, card: str = SUCCESS) -> str:
-        """Return the id of a Checkout Session that the buyer has agreed to."""
+        """Return the id of a Checkout Session for a purchase that the buyer has agreed to."""
         return self.visit(self.session(pay=True), card)
 
     def wallet(self) -> str:
@@ -156,23 +144,13 @@ class Account:
         except NotFoundError:  # the emulator was reset
             return False
 
-    def wallet_of(self, charge_id: str) -> str:
-        """Return the id of the Charge Permission that a charge belongs to."""
-        return self.client.get_charge(charge_id).charge_permission_id
-
     def charge(self, *, capture_now: bool = False) -> str:
         """Create a charge of the wallet, and return its id."""
         return str(self.request("createCharge", self.wallet(), capture_now=capture_now)().charge_id)
 
-    def captured_charge(self) -> str:
-        """Create a charge that is captured at once, and return its id."""
-        return self.charge(capture_now=True)
-
     def refund(self) -> str:
         """Create a refund, and return its id."""
-        return str(self.request("createRefund", self.captured_charge())().refund_id)
-
-    # --- What becomes of it -------------------------------------------------------------------------------------------
+        return str(self.request("createRefund", self.charge(capture_now=True))().refund_id)
 
     def ending(self, call: Callable[[], Any]) -> Ending:
         """Make a call of the client, and say how it ended."""
@@ -205,44 +183,23 @@ class Account:
         new, self._announced = rows[self._announced :], len(rows)
         return [row["objectType"] for row in new if row["objectId"] in ids]
 
-    def wait(self) -> bool:
-        """Wait until whatever is pending is decided; return whether anything fell due."""
-        return bool(self.emulator.clock.advance(seconds=PENDING_SECONDS))
-
 
 def state_of(thing: Resource) -> str:
     """Return an object's state and, in brackets, its reason."""
     return thing.state + (f" ({thing.reason_code})" if thing.reason_code else "")
 
 
-# --- One request of each operation, on an object that is ready for it -------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A function that makes an operation possible, and a request for it.
-
-    Attributes:
-        make: Returns the id of an object on which the operation is possible.
-        fields: The fields of the request, in the client's names, for that id and an amount.
-    """
+class Ready(NamedTuple):
+    """A function that makes an object on which an operation is possible, and the request's fields for its id."""
 
     make: Callable[[Account], str]
     fields: Callable[[str, Price], Fields] = lambda object_id, amount: {}
 
 
-def _note(_: str, __: Price) -> Fields:
-    return {"merchant_metadata": {"noteToBuyer": "Thank you"}}
-
-
-def _charge_amount(_: str, amount: Price) -> Fields:
-    return {"charge_amount": amount}
-
-
-def _part(amount: Price) -> Price:
-    """Return a small share of an amount, so that it can be refunded twice."""
-    part = Decimal(amount["amount"]) / 5
-    return dict(amount) | {"amount": format_amount(part, amount["currencyCode"])}
+def _refund(charge: str, amount: Price) -> Fields:
+    # A small share, so that it can be refunded twice.
+    part = format_amount(Decimal(amount["amount"]) / 5, amount["currencyCode"])
+    return {"charge_id": charge, "refund_amount": dict(amount) | {"amount": part}}
 
 
 READY = {
@@ -251,11 +208,11 @@ READY = {
         lambda store_id, _: {"store_id": store_id, "web_checkout_details": {"checkoutResultReturnUrl": _RESULT}},
     ),
     "getCheckoutSession": Ready(Account.session),
-    "updateCheckoutSession": Ready(Account.session, _note),
-    "completeCheckoutSession": Ready(Account.purchase, _charge_amount),
-    "finalizeCheckoutSession": Ready(Account.purchase, _charge_amount),
+    "updateCheckoutSession": Ready(Account.session, lambda _, __: _NOTE),
+    "completeCheckoutSession": Ready(Account.purchase, lambda _, amount: {"charge_amount": amount}),
+    "finalizeCheckoutSession": Ready(Account.purchase, lambda _, amount: {"charge_amount": amount}),
     "getChargePermission": Ready(Account.wallet),
-    "updateChargePermission": Ready(Account.wallet, _note),
+    "updateChargePermission": Ready(Account.wallet, lambda _, __: _NOTE),
     "closeChargePermission": Ready(Account.wallet, lambda _, __: {"closure_reason": "A drill."}),
     "createCharge": Ready(
         Account.wallet, lambda wallet, amount: {"charge_permission_id": wallet, "charge_amount": amount}
@@ -263,9 +220,7 @@ READY = {
     "getCharge": Ready(Account.charge),
     "captureCharge": Ready(Account.charge, lambda _, amount: {"capture_amount": amount}),
     "cancelCharge": Ready(Account.charge, lambda _, __: {"cancellation_reason": "A drill."}),
-    "createRefund": Ready(
-        Account.captured_charge, lambda charge, amount: {"charge_id": charge, "refund_amount": _part(amount)}
-    ),
+    "createRefund": Ready(lambda account: account.charge(capture_now=True), _refund),
     "getRefund": Ready(Account.refund),
     # No buyer has signed in; a refusal is an answer like any other.
     "getBuyer": Ready(lambda account: "no-buyer-has-signed-in"),

@@ -17,13 +17,9 @@ def _interrupts(code: str) -> bool:
     return CHARGE.has(initiated, trigger) and bool(CHARGE.step(initiated, trigger).then)
 
 
+_CODES = [row.code for row in SIMULATIONS.values() if row.operation == "createCharge" and row.reason_code]
 # The simulation codes that decline Create Charge; those that leave the permission as it was come first.
-DECLINES = tuple(
-    sorted(
-        (row.code for row in SIMULATIONS.values() if row.operation == "createCharge" and row.reason_code),
-        key=_interrupts,
-    )
-)
+DECLINES = tuple(sorted(_CODES, key=_interrupts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +27,9 @@ class Trial:
     """The outcome of a charge.
 
     Attributes:
-        simulation_code: What was simulated, or "".
         answer: HTTP status, and the reason code of a refusal or the state of the charge.
         requests: How often it was sent; a server error is repeated, with the same idempotency key.
-        permission_state: State of the Charge Permission afterward.
         another_charge: Whether the same charge may be tried again.
-        next_step: What the merchant does now.
     """
 
     simulation_code: str

@@ -6,15 +6,16 @@ What happened is read from the objects, never from the answers, some of which we
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from amazonpay_nb.client.client import new_idempotency_key
 from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.lessons.account import NOT_TRIED, Account
+from amazonpay_nb.lessons.account import NOT_TRIED, READY, Account
 from amazonpay_nb.spec.money import Counts, counted
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, THROTTLES, Idempotency, Operation
 from amazonpay_nb.spec.states import MACHINES
@@ -35,9 +36,8 @@ class Repetition:
     """A request with a fault, and its repetition.
 
     Attributes:
-        first: The answer to the first request, as the merchant saw it.
         key: Whether the second request carried the same idempotency key; "none" where the call takes none.
-        second: The answer to the second request.
+        first: The answer to the first request, as the merchant saw it.
         moved: What changed in Amazon's books by both together.
         done: How often the work was done, as far as the books tell: a reading call moves nothing.
         as_expected: Whether that is what the idempotency rules say.
@@ -51,9 +51,6 @@ class Repetition:
     moved: str
     done: str
     as_expected: bool
-
-
-# --- Amazon's books ---------------------------------------------------------------------------------------------------
 
 
 Books = dict[str, Decimal]
@@ -79,11 +76,8 @@ def books(account: Account) -> Books:
 
 
 def movement(before: Books, after: Books) -> Books:
-    """Return what has changed in the books."""
+    """Return the changes in the books."""
     return {column: after[column] - before[column] for column in after if after[column] != before[column]}
-
-
-# --- The matrix -------------------------------------------------------------------------------------------------------
 
 
 def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIONS)) -> list[Repetition]:
@@ -94,36 +88,24 @@ def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIO
 
 def _play(account: Account, operation: Operation) -> Iterator[Repetition]:
     account.emulator.reset()
-    call = account.request(operation.name, account.ready(operation.name))
+    call = account.request(operation.name, READY[operation.name].make(account))
     before, snapshot = books(account), account.emulator.snapshot()
     account.ending(call)
     unit = movement(before, books(account))
     takes_key = operation.idempotency is not Idempotency.WITHOUT_EFFECT
-    for name in FAULTS:
+    for name, (settings, works) in FAULTS.items():
         for key in ("same", "new") if takes_key else ("none",):
             account.emulator.restore(snapshot)
-            first, second = _twice(account, call, operation, name, key)
+            account.emulator.inject_fault(operation.name, **settings)
+            own_key = {"idempotency_key": new_idempotency_key()} if takes_key else {}
+            first = account.ending(partial(call, **own_key)).text
+            second = account.ending(partial(call, **(own_key if key == "same" else {}))).text
             moved = movement(before, books(account))
-            matches = [times for times in range(3) if moved == {name: times * unit[name] for name in unit if times}]
+            matches = [n for n in range(3) if moved == {column: n * unit[column] for column in unit if n}]
             done = str(matches[0]) if unit and matches else ""
             text = ", ".join(f"{column} {amount:+}" for column, amount in moved.items())
-            as_expected = expected_times(operation, name, key) in matches
-            yield Repetition(operation.title, name, key, first, second, text, done, as_expected)
-
-
-def _twice(account: Account, call: Callable[..., Any], operation: Operation, fault: str, key: str) -> tuple[str, str]:
-    settings, _ = FAULTS[fault]
-    account.emulator.inject_fault(operation.name, **settings)
-    keep = {} if key == "none" else {"idempotency_key": new_idempotency_key()}
-    first = account.ending(lambda: call(**keep))
-    second = account.ending(lambda: call(**(keep if key == "same" else {})))
-    return first.text, second.text
-
-
-def expected_times(operation: Operation, fault: str, key: str) -> int:
-    """Return how often two requests do the work, as the tables say."""
-    _, works = FAULTS[fault]
-    return 2 if works and key != "same" and _possible_again(operation) else 1
+            expected = 2 if works and key != "same" and _possible_again(operation) else 1
+            yield Repetition(operation.title, name, key, first, second, text, done, expected in matches)
 
 
 def _possible_again(operation: Operation) -> bool:
@@ -133,16 +115,9 @@ def _possible_again(operation: Operation) -> bool:
     return all(MACHINES[operation.acts_on].has(target, operation.title) for target in leads_to)
 
 
-# --- One after the other, for a reader --------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class BookedCharge:
-    """A charge in Amazon's own books.
-
-    Attributes:
-        requests: How many requests were answered with it, whether the answer arrived or not.
-    """
+    """A charge in Amazon's own books, and how many requests were answered with it, even if no answer arrived."""
 
     charge_id: str
     idempotency_key: str

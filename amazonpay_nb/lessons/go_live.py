@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
-# --- What changes -----------------------------------------------------------------------------------------------------
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -108,9 +106,6 @@ def _evidence(source: str) -> str:
     return f"{evidence}: {source}"
 
 
-# --- What is proven ---------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Proof:
     """A step that a run can prove.
@@ -184,8 +179,6 @@ def _evidence_of(run: dict[str, Any]) -> str:
     outcome = f"{len(run['claims'])} claims hold" if run["status"] == "passed" else str(run["error"])
     return f"{run['notebook']}: {outcome} ({', '.join(where)})"
 
-
-# --- What could not be tested -----------------------------------------------------------------------------------------
 
 ONLY_LIVE: tuple[str, ...] = tuple(_DATA["only_live"]["behaviors"])
 # What to do about a behavior that a test holds the emulator to, though Amazon may do otherwise.

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -35,7 +34,7 @@ from amazonpay_nb.workbench.director import Director
 
 GOOD, WRONG, ADVICE, UNSEEN = "✓ good", "✗ wrong", "– advice", "– not seen"
 TAKEN, REFUSED = "2xx: it is genuine", "4xx: it is not genuine"
-_LOOKS = "a GET of the object"
+_ALL, _LOOKS = "all of these", "a GET of the object"
 _LOOK_SECONDS = 3.0  # how long a handler may take to get an object
 _BURST = 20
 _OBJECTS = 3  # a permission, a charge and a refund
@@ -44,11 +43,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The answer to one check.
-
-    Attributes:
-        verdict: `GOOD`, `WRONG`, `ADVICE` if the answer is not as expected but need not be, or `UNSEEN`.
-    """
+    """The answer to one check; its verdict is `ADVICE` if the answer is not as expected but need not be."""
 
     sent: str
     expected: str
@@ -58,7 +53,7 @@ class Grade:
 
 def passes(grades: list[Grade]) -> bool:
     """Tell whether a handler does everything that it must."""
-    return not any(row.verdict == WRONG for row in grades)
+    return all(row.verdict != WRONG for row in grades)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +77,7 @@ class Examiner:
 
     def __init__(self, emulator: Emulator, objects: list[tuple[str, str, str]]) -> None:
         self._emulator, self._objects = emulator, itertools.cycle(objects)
+        self._forger = EnvelopeSigner()
 
     def document(self, *, age: timedelta = timedelta(), **fields: str) -> Document:
         """Return the next notification, about the objects in turn; *fields* replace its own."""
@@ -111,10 +107,6 @@ class Examiner:
     def forged(self, **fields: str) -> bytes:
         """Return an envelope with a stranger's signature."""
         return json.dumps(self._forger.sign(self.unsigned(self.document(), **fields))).encode()
-
-    @cached_property
-    def _forger(self) -> EnvelopeSigner:
-        return EnvelopeSigner()
 
 
 def _version(version: str) -> "Callable[[Examiner], list[bytes]]":
@@ -169,7 +161,7 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     examiner = Examiner(emulator, _objects(emulator))
     with httpx.Client(timeout=DELIVERY_TIMEOUT_SECONDS, trust_env=False) as http:
         grades = [_grade_one(http, url, examiner, check) for check in CHECKS]
-    return [*grades, _grade_gets(emulator, observed)]
+    return [*grades, _grade_gets(emulator) if observed else Grade(_ALL, _LOOKS, "", UNSEEN)]
 
 
 def _check_address(url: str) -> None:
@@ -218,19 +210,15 @@ def _answer(http: httpx.Client, url: str, body: bytes) -> int | None:
         return None
 
 
-def _grade_gets(emulator: Emulator, observed: bool) -> Grade:
+def _grade_gets(emulator: Emulator) -> Grade:
     """Grade whether the handler has got the objects of its notifications."""
-    if not observed:
-        return Grade("all of these", _LOOKS, "", UNSEEN)
-    end = time.monotonic() + _LOOK_SECONDS
-    while (number := _gets(emulator)) < _OBJECTS and time.monotonic() < end:
+    end, paths = time.monotonic() + _LOOK_SECONDS, set[str]()
+    while len(paths) < _OBJECTS and time.monotonic() < end:
         time.sleep(0.05)
-    return Grade("all of these", _LOOKS, f"{number} of {_OBJECTS} objects", GOOD if number == _OBJECTS else WRONG)
-
-
-def _gets(emulator: Emulator) -> int:
-    exchanges = emulator.control.get("journal")["exchanges"]
-    return len({row["path"] for row in exchanges if row["method"] == "GET" and row["status"] == httpx.codes.OK})
+        rows = emulator.control.get("journal")["exchanges"]
+        paths = {row["path"] for row in rows if row["method"] == "GET" and row["status"] == httpx.codes.OK}
+    verdict = GOOD if len(paths) == _OBJECTS else WRONG
+    return Grade(_ALL, _LOOKS, f"{len(paths)} of {_OBJECTS} objects", verdict)
 
 
 def grade_own(region_code: str) -> list[Grade]:

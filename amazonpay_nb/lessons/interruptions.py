@@ -22,11 +22,7 @@ class Interruption:
     """An event that the merchant did not cause.
 
     Attributes:
-        who: The actor that causes it.
-        what: The actor's trigger.
-        state: The state and reason that the merchant sees.
         meanwhile: The answer to a charge (or a capture) that is sent all the same.
-        recovery: What the merchant does about it.
         permission: Whether the Charge Permission is still the same one.
         afterwards: The answer to a charge then, under a new idempotency key.
     """
@@ -103,10 +99,10 @@ def _challenge(account: Account, row: Simulation) -> Interruption:
 
 def _take_away(account: Account, row: Transition) -> Interruption:
     """Let an authorization end before it is captured; the wallet is as good as before."""
-    charge_id = account.ready("captureCharge")
+    charge_id = account.charge()
     account.cause(charge_id, row.target, row.reason)
     capture = f"{account.ending(account.request('captureCharge', charge_id)).text} (a capture)"
-    again = _charge(account, account.wallet_of(charge_id))
+    again = _charge(account, account.client.get_charge(charge_id).charge_permission_id)
     return Interruption(row.actor, f"{row.trigger} (a charge)", _end(row), capture, _CHARGED_AGAIN, "same", again)
 
 

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from amazonpay_nb.errors import BuyerPageError
-from amazonpay_nb.lessons.account import NOT_TRIED, Account, Ending, state_of
+from amazonpay_nb.lessons.account import NOT_TRIED, READY, Account, Ending, state_of
 from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.operations import OPERATIONS, kind_of
 from amazonpay_nb.spec.reasons import state_reason
-from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS, Simulation
+from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS, SIMULATIONS, Simulation
 
 # The merchant's next step when nothing went wrong, by state.
 _GOES_ON = {
@@ -30,11 +30,8 @@ class Effect:
 
     Attributes:
         call: The operation; for a card, when the buyer chose it.
-        simulated: Card or simulation code.
-        answer: HTTP status, and reason code or state.
         objects: Their states right after the answer and, behind an arrow, 30 seconds later where they have moved on.
         notification: What was announced, in its order; a Checkout Session never is.
-        next_step: What the merchant does now.
     """
 
     call: str
@@ -44,8 +41,6 @@ class Effect:
     notification: str = ""
     next_step: str = ""
 
-
-# --- Cards ------------------------------------------------------------------------------------------------------------
 
 _SET_UP, _PURCHASE, _LATER = "set-up", "purchase", "later charge"
 
@@ -58,9 +53,8 @@ def play_cards(account: Account | None) -> list[Effect]:
     for last4 in CARDS:
         for effect in _play_card(account, last4):
             alike[effect].append(last4)
-    order = (_SET_UP, _PURCHASE, _LATER)
     rows = [replace(effect, simulated=", ".join(cards)) for effect, cards in alike.items()]
-    return sorted(rows, key=lambda row: order.index(row.call))
+    return [row for place in (_SET_UP, _PURCHASE, _LATER) for row in rows if row.call == place]
 
 
 def _play_card(account: Account, last4: str) -> Iterator[Effect]:
@@ -83,12 +77,12 @@ def _complete(account: Account, when: str, session_id: str, last4: str, **fields
     except BuyerPageError as error:
         needs = f"It needs {CARDS[last4].prerequisite}." if CARDS[last4].prerequisite else error.advice
         thing = account.read(session_id)
-        return Effect(when, "", "refused on the page", f"{_title(thing)}: {state_of(thing)}", next_step=needs), None
+        return Effect(
+            when, "", "refused on the page", f"{kind_of(thing).title}: {state_of(thing)}", next_step=needs
+        ), None
     ending = account.ending(account.request("completeCheckoutSession", session_id, **fields))
     return _effect(account, when, "", ending, session_id), ending.body
 
-
-# --- Codes ------------------------------------------------------------------------------------------------------------
 
 # The requirements of a code, by operation and target state.
 _NEEDS = {
@@ -105,15 +99,13 @@ def play_codes(account: Account | None) -> list[Effect]:
 
 
 def _play_code(account: Account, row: Simulation) -> Effect:
-    object_id = account.ready(row.operation)
+    object_id = READY[row.operation].make(account)
     needs = _NEEDS.get((row.operation, row.state or ""), {})
     call = account.request(row.operation, object_id, simulation_code=row.code, **needs)
     # A declined capture may make its wallet NonChargeable.
-    more = [account.wallet_of(object_id)] if row.operation == "captureCharge" else []
+    more = [account.client.get_charge(object_id).charge_permission_id] if row.operation == "captureCharge" else []
     return _effect(account, OPERATIONS[row.operation].title, row.code, account.ending(call), object_id, *more)
 
-
-# --- What a row says --------------------------------------------------------------------------------------------------
 
 _IDS = ("refund_id", "charge_id", "charge_permission_id")
 
@@ -123,26 +115,20 @@ def _effect(account: Account, call: str, simulated: str, ending: Ending, *ids: s
     made = (str(getattr(ending.body, name, None) or "") for name in _IDS)
     parties = tuple(dict.fromkeys(filter(None, (*made, *ids))))
     before = [account.read(object_id) for object_id in parties]
-    after = [account.read(object_id) for object_id in parties] if account.wait() else before
+    due = account.emulator.clock.advance(seconds=PENDING_SECONDS)
+    after = [account.read(object_id) for object_id in parties] if due else before
     paths = (" → ".join(dict.fromkeys(map(state_of, pair))) for pair in zip(before, after, strict=True))
-    objects = "; ".join(f"{_title(thing)}: {path}" for thing, path in zip(before, paths, strict=True))
+    objects = "; ".join(f"{kind_of(thing).title}: {path}" for thing, path in zip(before, paths, strict=True))
     next_step = _next_step(ending, after[0], waited=before != after)
     return Effect(call, simulated, ending.text, objects, ", ".join(account.announcements(*parties)), next_step)
-
-
-def _title(thing: Resource) -> str:
-    return kind_of(thing).title
 
 
 def _next_step(ending: Ending, thing: Resource, *, waited: bool) -> str:
     if ending.error:
         recovery = getattr(ending.error, "recovery", None)
         return recovery.next_step if recovery else ending.error.advice
-    reason = state_reason(_title(thing), thing.state, thing.reason_code)
+    reason = state_reason(kind_of(thing).title, thing.state, thing.reason_code)
     return (_WAIT if waited else "") + (reason.next_step if reason else _GOES_ON[thing.state])
-
-
-# --- Which of them wins -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,11 @@ from amazonpay_nb.client.button import (
     sign_in_and_set_up_payload,
 )
 from amazonpay_nb.client.guide import charge, complete_set_up, repair_payload
-from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import AmazonPayError, ApiError
 from amazonpay_nb.shop import Attempt
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
 from amazonpay_nb.spec.flows import FLOWS
-from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount
+from amazonpay_nb.spec.money import CURRENCY_DECIMALS, Counts, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.spec.words import payments_of
 from amazonpay_nb.workbench.bench import Workbench
@@ -38,10 +37,9 @@ if TYPE_CHECKING:
     import pandas
 
 Price = Mapping[str, str]
-Payload = dict[str, Any]
 
 
-def _payload(flow: str, store_id: str, attempt: Attempt, total: Price | None) -> Payload:
+def _payload(flow: str, store_id: str, attempt: Attempt, total: Price | None) -> dict[str, Any]:
     result, cancel = attempt.result_url, attempt.cancel_url
     match flow:
         case "sign-in":
@@ -128,28 +126,16 @@ class Story:
 
     def ledger(self) -> "pandas.DataFrame":
         """Return the money that has moved since the story began."""
-        return self._journal().ledger()
+        return self._wb.journal.since(self._begins_at).ledger()
 
     def diagram(self) -> SequenceDiagram:
         """Return the story so far as a sequence diagram."""
-        return sequence_diagram(self._journal())
-
-    def _journal(self) -> Journal:
-        return self._wb.journal.since(self._begins_at)
-
-
-# --- Fork the world ---------------------------------------------------------------------------------------------------
+        return sequence_diagram(self._wb.journal.since(self._begins_at))
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """The result of one plan, after which the emulator was rewound.
-
-    Attributes:
-        outcome: State of what the plan returned, or the reason why it failed.
-        requests: How many it sent.
-        authorized: What the plan has left held, in the run's currency.
-    """
+    """The result of one plan, or the reason why it failed, and what it has moved, in the run's currency."""
 
     plan: str
     outcome: str
@@ -176,19 +162,14 @@ def fork(wb: Workbench, plans: Mapping[str, Callable[[], Any]]) -> list[Branch] 
 def _branch(wb: Workbench, name: str, plan: Callable[[], Any]) -> Branch:
     start = len(wb.journal)
     with wb.director.fork():
-        outcome = _outcome(plan)
+        try:
+            end = plan()
+            outcome = str(getattr(end, "state", end))
+        except ApiError as error:
+            outcome = f"{error.status_code} {error.reason_code}"
+        except AmazonPayError as error:
+            outcome = f"{type(error).__name__}: {error.message}"
         journal = wb.journal.since(start)
     totals = journal.totals().get(wb.currency, {})
-    columns = (totals.get(column, Decimal(0)) for column in ("authorized", "captured", "refunded"))
-    amounts = (format_amount(amount, wb.currency) for amount in columns)
+    amounts = (format_amount(totals.get(column, Decimal(0)), wb.currency) for column in filter(None, Counts))
     return Branch(name, outcome, len(journal.exchanges), *amounts)
-
-
-def _outcome(plan: Callable[[], Any]) -> str:
-    try:
-        end = plan()
-    except ApiError as error:
-        return f"{error.status_code} {error.reason_code}"
-    except AmazonPayError as error:
-        return f"{type(error).__name__}: {error.message}"
-    return str(getattr(end, "state", end))

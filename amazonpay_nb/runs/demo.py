@@ -22,16 +22,6 @@ DEFAULT_NOTEBOOK = "01"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def check(notebook: Notebook, texts: Mapping[str, str]) -> None:
-    """Check values for a notebook's own parameters and for the settings of the workbench.
-
-    Raises:
-        ConfigurationError: A name or value is not usable; nothing was started.
-    """
-    notebook.values(texts, PARAMETERS)
-    check_values(texts)
-
-
 def present(
     name: str, texts: Mapping[str, str], *, port: int = 0, browser: bool = True, say: Callable[[str], object]
 ) -> None:
@@ -49,7 +39,8 @@ def present(
     """
     (path,) = find_notebooks([name])
     notebook = Notebook.read(path)
-    check(notebook, texts)
+    notebook.values(texts, PARAMETERS)
+    check_values(texts)
     values = ({"buyer": "you"} if "buyer" in notebook.parameters else {}) | dict(texts)
     try:
         from voila.app import Voila
@@ -60,7 +51,13 @@ def present(
     root = path.resolve().parents[1]
     # Where Voila looks for templates.
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(_TEMPLATES), os.environ.get("JUPYTER_PATH")]))
-    port = _free_port(port)
+    try:
+        with closing(open_port(port)) as listener:
+            port = int(listener.getsockname()[1])
+    except OSError as error:
+        raise ConfigurationError(
+            f"Port {port} cannot be used ({error.strerror}).", advice="Choose another, or 0 for a free one."
+        ) from None
     config = _configuration(root, port, browser)
     show = with_pictures_from(steps(for_others(notebook, values)), path.resolve().parent, root)
     config.VoilaConfiguration.prelaunch_hook = lambda *_, **__: deepcopy(show)
@@ -73,16 +70,6 @@ def present(
             return super().init_settings() | {"allow_remote_access": answers_to("")}
 
     Presenter.launch_instance([str(path.resolve())], config=config)
-
-
-def _free_port(port: int) -> int:
-    try:
-        with closing(open_port(port)) as listener:
-            return int(listener.getsockname()[1])
-    except OSError as error:
-        raise ConfigurationError(
-            f"Port {port} cannot be used ({error.strerror}).", advice="Choose another, or 0 for a free one."
-        ) from None
 
 
 def _configuration(root: Path, port: int, browser: bool) -> Config:

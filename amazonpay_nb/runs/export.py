@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,6 @@ from typing import Any
 import nbformat
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.demo import check
 from amazonpay_nb.runs.notebook import (
     Notebook,
     find_notebooks,
@@ -23,6 +21,7 @@ from amazonpay_nb.runs.notebook import (
 )
 from amazonpay_nb.runs.report import notebook_page, write_whole
 from amazonpay_nb.runs.runner import error_of, kernel_environment, run_one
+from amazonpay_nb.workbench.parameters import PARAMETERS, check_values
 
 # What no page may hold, whatever printed it: the text of a key, a signature, a token in an address.
 _SECRETS = (
@@ -37,16 +36,8 @@ _ALIVE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """The page that was written, and what stopped the run that it shows, if anything did."""
-
-    path: Path
-    error: str | None
-
-
-def export(name: str, texts: Mapping[str, str], out: Path) -> Leaving:
-    """Write one page of a finished run into *out*.
+def export(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | None]:
+    """Write one page of a finished run into *out*; return its path, and what stopped the run, or None.
 
     Args:
         name: A path, a name, or the number of a notebook.  One of the workbook is run first; one from elsewhere
@@ -57,12 +48,16 @@ def export(name: str, texts: Mapping[str, str], out: Path) -> Leaving:
     """
     (path,) = find_notebooks([name])
     notebook = Notebook.read(path)
-    check(notebook, texts)
+    notebook.values(texts, PARAMETERS)
+    check_values(texts)
     document, error = notebook.document, error_of(notebook.document)
     if texts or not _finished(notebook):
         document, error = _run(notebook, texts)
     document = _whole(_quiet(without_links(document)))
-    page = notebook_page(document, path.stem, _home(path), left_behind=_note(document))
+    # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
+    home = notebook_folder().resolve()
+    folder = home if (home / path.name).exists() else path.resolve().parent
+    page = notebook_page(document, path.stem, folder, left_behind=_note(document))
     if any(secret.search(page) for secret in _SECRETS):
         raise ConfigurationError(
             f"{path.stem} shows a key, a signature or a token.",
@@ -71,7 +66,7 @@ def export(name: str, texts: Mapping[str, str], out: Path) -> Leaving:
     target = out / f"{path.stem}.html"
     out.mkdir(parents=True, exist_ok=True)
     write_whole(target, page)
-    return Leaving(target, error)
+    return target, error
 
 
 def _run(notebook: Notebook, texts: Mapping[str, str]) -> tuple[Any, str | None]:
@@ -83,12 +78,6 @@ def _run(notebook: Notebook, texts: Mapping[str, str]) -> tuple[Any, str | None]
         nbformat.write(for_others(notebook, texts), source / name)
         run = run_one(source / name, {}, executed)
         return nbformat.read(executed / name, as_version=4), run.error
-
-
-def _home(path: Path) -> Path:
-    """Return the folder that the pictures' addresses are relative to: a run of the workbook is written elsewhere."""
-    home = notebook_folder().resolve()
-    return home if (home / path.name).exists() else path.resolve().parent
 
 
 def _finished(notebook: Notebook) -> bool:

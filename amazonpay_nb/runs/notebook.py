@@ -24,9 +24,6 @@ _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _HEADING = re.compile(r"#{1,3} ")
 
 
-# --- Find and read ----------------------------------------------------------------------------------------------------
-
-
 def notebook_folder() -> Path:
     """Return the folder that holds the workbook's notebooks.
 
@@ -155,9 +152,6 @@ def title_of(document: Any) -> str:
     """Return the first heading of a notebook, "" where it has none."""
     lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
     return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), "")
-
-
-# --- Fill in and cut up -----------------------------------------------------------------------------------------------
 
 
 def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:

@@ -17,29 +17,13 @@ from nbconvert.exporters.html import HTMLExporter
 from traitlets.config import Config
 
 from amazonpay_nb.runs.notebook import title_of, with_pictures_from
+from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.workbench.claims import Claim
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 # The heading of a row, which keeps to one line by its spaces where a forge drops styles.
 _HEADING = re.compile(r"<th\b[^>]*>[^<]+")
-
-# The objects that a flow makes, and how their keys in a run's result begin.
-_OBJECTS = (
-    ("Checkout Session", "checkoutSession"),
-    ("Charge Permission", "chargePermission"),
-    ("Charge", "charge"),
-    ("Refund", "refund"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class RunObject:
-    """An object that a run made; *state* is "" where the notebook recorded none."""
-
-    name: str
-    id: str
-    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +50,13 @@ class Run:
         return "failed" if self.error else "passed"
 
     @property
-    def objects(self) -> tuple[RunObject, ...]:
-        """The objects that the run created at Amazon Pay, in the order of a purchase."""
-        return tuple(
-            RunObject(name, str(made), str(self.result.get(f"{key}State") or ""))
-            for name, key in _OBJECTS
-            if (made := self.result.get(f"{key}Id"))
-        )
+    def objects(self) -> list[tuple[str, str, str]]:
+        """Kind, id and recorded state of each object that the run made, in the order of a purchase."""
+        return [
+            (kind.title, str(made), str(self.result.get(kind.id_field.removesuffix("Id") + "State") or ""))
+            for kind in KINDS.values()
+            if (made := self.result.get(kind.id_field))
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +76,6 @@ class Summary:
         """How many notebooks failed."""
         return len(self.runs) - self.passed
 
-    @property
-    def exit_code(self) -> int:
-        """0 where every notebook passed, else 1."""
-        return int(self.failed > 0)
-
     def as_json(self) -> dict[str, Any]:
         """Return the content of ``summary.json``."""
         runs = [asdict(run) | {"status": run.status} for run in self.runs]
@@ -111,7 +90,7 @@ class Summary:
 
 def _lines(run: Run, width: int) -> Iterator[str]:
     yield f"{run.notebook:<{width}}  {run.status}  {run.seconds:5.1f} s"
-    yield from (f"    {made.name:<17}  {made.id:<36}  {made.state}".rstrip() for made in run.objects)
+    yield from (f"    {kind:<17}  {made:<36}  {state}".rstrip() for kind, made, state in run.objects)
     yield from (f"    {line}" for line in (run.error or "").splitlines())
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 import papermill
 from jupyter_core.utils import ensure_event_loop
-from tenacity import retry, retry_if_exception, stop_after_attempt
+from tenacity import retry, retry_if_exception_message, stop_after_attempt
 from tqdm import tqdm  # type: ignore[import-untyped]
 from traitlets.config import Config
 
@@ -130,11 +130,7 @@ def run_one(notebook: Path, values: Mapping[str, Any], folder: Path) -> Run:
     return Run(notebook.stem, dict(values), _seconds_since(started), error_text, claims, result)
 
 
-def _lost_a_port_race(error: BaseException) -> bool:
-    return isinstance(error, RuntimeError) and _PORT_RACE in str(error)
-
-
-@retry(retry=retry_if_exception(_lost_a_port_race), stop=stop_after_attempt(2), reraise=True)
+@retry(retry=retry_if_exception_message(match=f".*{_PORT_RACE}"), stop=stop_after_attempt(2), reraise=True)
 def execute(notebook: Path, executed: Path, values: Mapping[str, Any]) -> None:
     """Execute *notebook* with *values* as its parameters and write it, with its outputs, to *executed*.
 

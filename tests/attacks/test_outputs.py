@@ -112,7 +112,8 @@ def test_a_page_with_a_secret_is_not_exported(secret: object, tmp_path: Path) ->
 )  # fmt: skip
 def test_an_exported_page_runs_nothing_that_was_printed(markup: str, tmp_path: Path) -> None:
     """Markup that a cell prints is text, and an output that would run is replaced by its text."""
-    page = export.export(str(notebook(tmp_path / "told.ipynb", markup)), {}, tmp_path).path.read_text()
+    path, _ = export.export(str(notebook(tmp_path / "told.ipynb", markup)), {}, tmp_path)
+    page = path.read_text()
     assert page.count("alert(1)") == 2
     assert not RUNS.search(page)
 
@@ -122,9 +123,9 @@ def test_a_file_is_written_where_it_belongs(name: str, tmp_path: Path) -> None:
     """Whatever a notebook is called, its page stands in the folder that was asked for."""
     inside = tmp_path / "inside"
     inside.mkdir()
-    leaving = export.export(str(notebook(inside / f"{name}.ipynb", "plain")), {}, tmp_path / "out")
-    assert leaving.path.resolve().parent == (tmp_path / "out").resolve()
-    assert {path.name for path in tmp_path.iterdir()} == {"inside", "out"}
+    path, _ = export.export(str(notebook(inside / f"{name}.ipynb", "plain")), {}, tmp_path / "out")
+    assert path.resolve().parent == (tmp_path / "out").resolve()
+    assert {each.name for each in tmp_path.iterdir()} == {"inside", "out"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 def test_a_browser_replays_what_was_answered(browser: Browser, tmp_path: Path) -> None:
     """With the emulator gone, the archive alone answers a request with what the journal holds."""
     with Account.new() as account:
-        account.read(account.captured_charge())
+        account.read(account.charge(capture_now=True))
     last = account.client.journal.exchanges[-1]
     page = browser.new_page()
     page.route_from_har(har.write(account.client.journal, tmp_path / "run.har"))

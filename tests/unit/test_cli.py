@@ -257,6 +257,18 @@ def test_a_run_leaves_its_whole_report(tmp_path: Path) -> None:
     assert "9.99" in (tmp_path / f"{stem}.ipynb").read_text()
 
 
+def test_a_run_with_a_broken_notebook_says_so_by_its_exit_code(tmp_path: Path) -> None:
+    """1, and the reason on the terminal; the report is written all the same."""
+    path = tmp_path / "broken.ipynb"
+    cell = {"id": "a", "cell_type": "code", "source": "1 / 0", "metadata": {}, "outputs": [], "execution_count": None}
+    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    done = run("run", path, "--out", tmp_path / "out")
+
+    assert done.returncode == 1, done.stderr
+    assert "ZeroDivisionError" in done.stdout
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["failed"] == 1
+
+
 def test_a_run_leaves_nothing_in_the_temporary_folder(tmp_path: Path) -> None:
     """A kernel is killed at its end, and its emulated key must not stay behind."""
     temporary = tmp_path / "tmp"
