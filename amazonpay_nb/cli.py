@@ -14,7 +14,6 @@ import click
 from amazonpay_nb.errors import AmazonPayError
 
 REGIONS = click.Choice(["na", "eu", "jp"])
-USAGE = 2
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,7 +26,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except AmazonPayError as error:
             click.echo(f"{type(error).__name__}: {error}", err=True)
-            ctx.exit(USAGE)
+            ctx.exit(2)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,7 +80,7 @@ _PARAMETER = click.option(
 
 
 @main.command()
-@click.argument("notebook", default="")
+@click.argument("notebook", default="01")
 @_PARAMETER
 @click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
@@ -90,13 +89,13 @@ def demo(notebook: str, parameters: tuple[tuple[str, str], ...], port: int, brow
 
     The shop is yours:  -p merchant_name "Corner Shop" -p merchant_color "#0b5c6b" -p region eu -p language de_DE
     """
-    from amazonpay_nb.runs.demo import DEFAULT_NOTEBOOK, present
+    from amazonpay_nb.runs.demo import present
 
-    present(notebook or DEFAULT_NOTEBOOK, dict(parameters), port=port, browser=browser, say=click.echo)
+    present(notebook, dict(parameters), port=port, browser=browser, say=click.echo)
 
 
 @main.command()
-@click.argument("notebook", default="")
+@click.argument("notebook", default="01")
 @_PARAMETER
 @click.option("--out", default="out", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 def export(notebook: str, parameters: tuple[tuple[str, str], ...], out: Path) -> None:
@@ -105,10 +104,9 @@ def export(notebook: str, parameters: tuple[tuple[str, str], ...], out: Path) ->
     A notebook that was executed before is exported as it is; one of the workbook is run first.  The last line is the
     page's path.  Exit code: 0 the run passed, 1 it failed, 2 the page cannot be made.
     """
-    from amazonpay_nb.runs.demo import DEFAULT_NOTEBOOK
     from amazonpay_nb.runs.export import export as write_page
 
-    path, error = write_page(notebook or DEFAULT_NOTEBOOK, dict(parameters), out)
+    path, error = write_page(notebook, dict(parameters), out)
     if error:
         click.echo(error, err=True)
     click.echo(path)
@@ -273,8 +271,7 @@ def check_keys(path: Path, key_id: str, region: str, environment: str) -> None:
     """Say what is right and wrong with the private key in PATH."""
     from amazonpay_nb.signing import keys as key_files
 
-    findings = key_files.check(path, key_id, region=region, environment=environment)
-    _print_findings(findings)
+    _print_findings(key_files.check(path, key_id, region=region, environment=environment))
 
 
 def _print_findings(findings: list[Any]) -> None:

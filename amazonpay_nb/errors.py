@@ -46,11 +46,7 @@ class AmazonPayError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Python would call the class with the message alone; an error has to keep its attributes between processes.
-        return _rebuilt, (type(self), self.args), vars(self)
-
-
-def _rebuilt(kind: type[AmazonPayError], arguments: tuple[Any, ...]) -> AmazonPayError:
-    return kind.__new__(kind, *arguments)
+        return type(self).__new__, (type(self), *self.args), vars(self)
 
 
 class LocalError(AmazonPayError):
@@ -107,29 +103,10 @@ class ApiError(AmazonPayError):
             advice += f" This one had idempotency_key={idempotency_key!r}."
         super().__init__(f"{status_code} {reason_code}: {message}", advice=advice)
 
-    def blame(self, finding: str, explanation: str) -> None:
-        """Name the step of signing that probably went wrong: the advice then says what to do about it."""
-        self.finding, self.advice = finding, explanation
-
-    @property
-    def meaning(self) -> str:
-        """What happened, in one sentence."""
-        return self.recovery.meaning
-
-    @property
-    def may_retry(self) -> bool:
-        """Whether the unchanged request can succeed when it is sent again."""
-        return self.recovery.may_retry
-
     @property
     def idempotency_advice(self) -> str:
         """Whether to send the request again, and with which idempotency key if the call takes one."""
         return retry_advice(self.recovery.retry, self.operation)
-
-    @property
-    def tell_the_buyer(self) -> str:
-        """A sentence to show to the buyer, or "" where the buyer need not know."""
-        return self.recovery.tell_the_buyer
 
 
 class InvalidRequestError(ApiError):
@@ -160,25 +137,24 @@ class ServerError(ApiError):
     """Amazon could not answer (5xx, 408, 425)."""
 
 
-def api_error(
-    status_code: int, reason_code: str, message: str, *, operation: str = "", request_id: str = "",
-    idempotency_key: str = "",
-) -> ApiError:  # fmt: skip
-    """Return the branch of the tree that fits an answer."""
+_BRANCHES = {
+    401: UnauthorizedError,
+    403: UnauthorizedError,
+    404: NotFoundError,
+    408: ServerError,
+    409: ConflictError,
+    422: ConflictError,
+    425: ServerError,
+    429: ThrottledError,
+}
+
+
+def api_error(status_code: int, reason_code: str, message: str, **details: str) -> ApiError:
+    """Return the branch of the tree that fits an answer; *details* are the error's other attributes."""
+    kind = _BRANCHES.get(status_code, ServerError if status_code >= 500 else InvalidRequestError)
     if recovery_for(reason_code, status_code).is_decline:
-        kind: type[ApiError] = DeclinedError
-    elif status_code == 429:
-        kind = ThrottledError
-    elif status_code >= 500 or status_code in (408, 425):
-        kind = ServerError
-    else:
-        kind = {401: UnauthorizedError, 403: UnauthorizedError, 404: NotFoundError}.get(
-            status_code, ConflictError if status_code in (409, 422) else InvalidRequestError
-        )
-    return kind(
-        message, status_code=status_code, reason_code=reason_code, operation=operation, request_id=request_id,
-        idempotency_key=idempotency_key,
-    )  # fmt: skip
+        kind = DeclinedError
+    return kind(message, status_code=status_code, reason_code=reason_code, **details)
 
 
 @dataclass

@@ -40,18 +40,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"amazonpay({', '.join(OPTIONS)}): the emulator that this test runs against")
 
 
-def _renewed(emulator: "Emulator", snapshot: str) -> bool:
-    # Reset forgets faults, outcomes and journal; the snapshot brings back time and the sequence of ids.
-    from amazonpay_nb.emulator.server import ControlError
-
-    emulator.reset()
-    try:
-        emulator.restore(snapshot)
-    except ControlError:  # a test took so many snapshots that this one is gone
-        return False
-    return True
-
-
 @pytest.fixture(scope="session")
 def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
     """Return an emulator with an empty world: ``factory(region="eu", https=False, throttle=False, domains=())``.
@@ -59,6 +47,7 @@ def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
     A second call with the same options empties the same server's world; the servers stop with the session.
     """
     from amazonpay_nb.emulator import Emulator
+    from amazonpay_nb.emulator.server import ControlError
 
     servers: dict[tuple[tuple[str, Any], ...], Emulator] = {}
     snapshots: dict[tuple[tuple[str, Any], ...], str] = {}  # a server's world before a test
@@ -67,8 +56,13 @@ def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
         if unknown := ", ".join(sorted(set(options) - set(OPTIONS))):
             raise pytest.UsageError(f"amazonpay: there is no option {unknown}; there are {', '.join(OPTIONS)}")
         name = tuple(sorted(options.items()))
-        if name in servers and not _renewed(servers[name], snapshots[name]):
-            servers.pop(name).stop()
+        if name in servers:
+            # Reset forgets faults, outcomes and journal; the snapshot brings back time and the sequence of ids.
+            servers[name].reset()
+            try:
+                servers[name].restore(snapshots[name])
+            except ControlError:  # a test took so many snapshots that this one is gone
+                servers.pop(name).stop()
         if name not in servers:
             try:
                 servers[name] = Emulator(seed=SEED, **options).start()
@@ -103,12 +97,12 @@ def amazonpay_emulator(
 @pytest.fixture
 def amazonpay_client(amazonpay_emulator: "Emulator") -> "Iterator[AmazonPayClient]":
     """Return a client of the emulator's main merchant account."""
-    from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+    from amazonpay_nb.client import AmazonPayClient
 
     emulator = amazonpay_emulator
-    auth = AmazonPayAuth(emulator.merchant.keys)
     with AmazonPayClient(
-        auth, region=emulator.region, environment="emulator", base_url=emulator.url, verify=emulator.verify,
+        emulator.merchant.keys, region=emulator.region, environment="emulator",
+        base_url=emulator.url, verify=emulator.verify,
         sleep=lambda seconds: None,  # the emulator's time does not pass: there is nothing to wait for between attempts
     ) as client:  # fmt: skip
         yield client

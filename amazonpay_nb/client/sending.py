@@ -119,7 +119,7 @@ class Sender:
         target, headers = request.url.raw_path.decode("ascii"), request.headers.multi_items()
         public_key, answered = self.auth.keys.public_pem, response.headers.get("date", "")
         if step := probable_step(error, request.method, target, headers, request.content, public_key, answered):
-            error.blame(step.finding, step.explanation)
+            error.finding, error.advice = step.finding, step.explanation
         return error
 
 

@@ -17,8 +17,6 @@ from amazonpay_nb.loopback import answers_to, open_port
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, for_others, steps, with_pictures_from
 from amazonpay_nb.workbench.parameters import PARAMETERS, check_values
 
-# What is shown, and left behind, where no notebook is named.
-DEFAULT_NOTEBOOK = "01"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 

@@ -402,11 +402,11 @@ def test_a_refusal_is_produced_and_explained(request: pytest.FixtureRequest, nam
     assert (error.operation, error.status_code, error.reason_code) == (name, row.status_codes[0], code)
     assert error.request_id
     assert error.recovery == recovery_for(code, error.status_code, name)
-    assert (error.may_retry, error.idempotency_advice) == (row.may_retry, retry_advice(row.retry, name))
+    assert (error.recovery.may_retry, error.idempotency_advice) == (row.may_retry, retry_advice(row.retry, name))
     shown = show(error).text
-    for words in (error.meaning, error.advice, error.idempotency_advice, error.tell_the_buyer):
+    for words in (error.recovery.meaning, error.advice, error.idempotency_advice, error.recovery.tell_the_buyer):
         assert " ".join(words.split()) in " ".join(shown.split())
-    assert not row.is_decline or error.tell_the_buyer
+    assert not row.is_decline or error.recovery.tell_the_buyer
 
 
 def test_no_recipe_is_for_nothing() -> None:

@@ -269,10 +269,10 @@ def _api_error(thing: ApiError) -> Iterator[Block]:
     call = f"{thing.operation}: " if thing.operation else ""
     rows = [
         ("what happened", f"{call}{thing.status_code} {thing.reason_code}\n{redact(thing.amazon_message)}"),
-        ("what it means", thing.meaning),
+        ("what it means", thing.recovery.meaning),
         ("send it again", thing.idempotency_advice + pause),
         ("next step", redact(thing.advice)),
-        ("tell the buyer", thing.tell_the_buyer or _SILENT),
+        ("tell the buyer", thing.recovery.tell_the_buyer or _SILENT),
         (Name("x-amz-pay-request-id"), thing.request_id),
     ]
     yield facts(type(thing).__name__, rows)

@@ -280,7 +280,7 @@ def test_the_calls_that_come_next_are_named_in_order() -> None:
 def test_a_refused_signature_names_the_step() -> None:
     """The finding stands on the card."""
     error = api_error(403, "InvalidRequestSignature", "No.")
-    error.blame("salt-length", "Set the salt length.")
+    error.finding, error.advice = "salt-length", "Set the salt length."
     assert "probably went wrong: salt-length" in text_of(ErrorPanel(error))
 
 
