@@ -274,7 +274,7 @@ def test_an_order_is_closed_when_it_is_paid(na: Shop) -> None:
 def test_a_cent_of_an_order_can_be_charged(na: Shop) -> None:
     """A charge that leaves one does not block it, and a capture that leaves one opens it again."""
     permission_id = na.order(paymentIntent="Confirm")["chargePermissionId"]
-    charge_id = na.charge(permission_id, "13.99")["chargeId"]
+    charge_id = na.charge(permission_id, "13.99", code="AuthorizationInitiated", **PENDING)["chargeId"]
     assert na.state("getChargePermission", permission_id) == "Chargeable"
     na.done("cancelCharge", charge_id)
     charge_id = na.charge(permission_id, "14.00")["chargeId"]
