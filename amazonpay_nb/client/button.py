@@ -14,11 +14,6 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.flows import FLOWS, flow_of
 from amazonpay_nb.spec.regions import Region
 
-PAYMENT_METHOD_ON_FILE = "PaymentMethodOnFile"
-# Product types that differ from the others: where the page keeps the signed payload, and what the button says.
-_CONFIGS = {"SignIn": "signInConfig"}
-_TEXTS = {"SignIn": "Sign in with Amazon", "SignInAndSetup": "Sign in with Amazon"}
-
 Payload = dict[str, Any]
 
 
@@ -154,7 +149,7 @@ def _wallet(store_id: str, web: Payload, *, setup_only: bool = False, **details:
     payload: Payload = {
         "webCheckoutDetails": web,
         "storeId": store_id,
-        "chargePermissionType": PAYMENT_METHOD_ON_FILE,
+        "chargePermissionType": "PaymentMethodOnFile",
         "paymentMethodOnFileMetadata": {"setupOnly": setup_only},
     }
     return payload | _present(**details)
@@ -193,7 +188,7 @@ def button_config(
         "productType": product_type,
         "placement": placement,
         "buttonColor": color,
-        _CONFIGS.get(product_type, "createCheckoutSessionConfig"): {
+        "signInConfig" if product_type == "SignIn" else "createCheckoutSessionConfig": {
             "payloadJSON": signed.payload_json,
             "signature": signed.signature,
             "publicKeyId": signed.public_key_id,
@@ -207,7 +202,7 @@ def button_config(
 
 def button_text(product_type: str) -> str:
     """Return the text of the button."""
-    return _TEXTS.get(product_type, "Amazon Pay")
+    return "Sign in with Amazon" if product_type.startswith("SignIn") else "Amazon Pay"
 
 
 def place(payload: Payload, product_type: str, placement: str = "") -> str:

@@ -78,28 +78,19 @@ class AmazonPayClient:
             raise ConfigurationError(str(error), advice="Choose one of the regions.") from None
         if base_url is None and environment == "emulator":
             raise ConfigurationError("The emulator's address is missing.", advice="Give base_url=emulator.url.")
-        self.clock, self._new_key = auth.clock, new_idempotency_key
+        self.journal = Journal(limit=RECENT) if journal is None else journal
+        self.clock, self._auth, self._new_key, self._sleep = auth.clock, auth, new_idempotency_key, sleep
         self._http = httpx.Client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
             transport=transport, headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
             trust_env=environment != "emulator",  # a proxy cannot reach loopback for us
         )  # fmt: skip
-        self._sender = Sender(self._http, auth, Journal(limit=RECENT) if journal is None else journal, sleep)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
-
-    @property
-    def journal(self) -> Journal:
-        """Every attempt, redacted."""
-        return self._sender.journal
-
-    @journal.setter
-    def journal(self, journal: Journal) -> None:
-        self._sender.journal = journal
 
     def close(self) -> None:
         """Close the connections."""
@@ -223,7 +214,11 @@ class AmazonPayClient:
     ) -> Answer:  # fmt: skip
         operation = OPERATIONS[verb + kind.__name__]
         ids = {_ID_NAMES[kind]: object_id or ""} if "{id}" in operation.path else {}
-        _check_ids({**fields, **ids})
+        arguments = {**fields, **ids}
+        for name in arguments.keys() & {*_ID_NAMES.values(), "store_id"}:
+            if isinstance(arguments[name], str) and not arguments[name].strip():
+                advice = f"Give {name} the value that Amazon Pay gave you."
+                raise ConfigurationError(f"{name} is empty.", advice=advice)
         headers = {SIMULATION_HEADER: code} if code else {}
         if operation.idempotency != Idempotency.WITHOUT_EFFECT:
             headers[IDEMPOTENCY_KEY] = key or self._new_key()
@@ -236,19 +231,13 @@ class AmazonPayClient:
             request = self._http.build_request(operation.method, path, content=text, headers=headers)
         except UnicodeEncodeError:
             raise ConfigurationError("A text cannot be sent.", advice="Send Unicode, and ASCII in headers.") from None
-        return self._sender.send(operation.name, kind, request, body)
+        sender = Sender(self._http, self._auth, self.journal, self._sleep)
+        return sender.send(operation.name, kind, request, body)
 
 
 # The arguments that identify the object of a call; an empty one would address no object.
 _ID_NAMES: dict[type[BaseModel], str] = {kind.model: to_snake(kind.id_field) for kind in KINDS.values()}
 _ID_NAMES[Buyer] = "buyer_token"
-
-
-def _check_ids(arguments: Mapping[str, Any]) -> None:
-    for name in arguments.keys() & {*_ID_NAMES.values(), "store_id"}:
-        value = arguments[name]
-        if isinstance(value, str) and not value.strip():
-            raise ConfigurationError(f"{name} is empty.", advice=f"Give {name} the value that Amazon Pay gave you.")
 
 
 def _environment_segment(keys: MerchantKeys, environment: str, allow_live: bool) -> str:

@@ -107,9 +107,6 @@ def complete_set_up(client: AmazonPayClient, checkout_session_id: str) -> Checko
     return client.complete_checkout_session(checkout_session_id)
 
 
-# --- Charging later ---------------------------------------------------------------------------------------------------
-
-
 def charge(
     client: AmazonPayClient, charge_permission_id: str, amount: Mapping[str, str], *,
     idempotency_key: str | None = None, simulation_code: str | None = None, **fields: Unpack[ChargeFields],
@@ -157,9 +154,6 @@ def account_page(region: Region, charge_permission_id: str) -> str:
     return region.account_page.format(id=charge_permission_id)
 
 
-# --- The monthly limit ------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Month:
     """One Charge Permission's use of the monthly limit in a calendar month (UTC), in major units of the currency."""
@@ -183,10 +177,9 @@ def months(journal: Journal, charge_permission_id: str, region: Region) -> list[
     for answer in journal.known.charges(charge_permission_id).values():
         month = answer["creationTimestamp"][:6], answer["chargeAmount"]["currencyCode"]
         used[month] = used.get(month, Decimal(0)) + counted_in_month(answer)
-    return [_month(region, currency, month, total) for (month, currency), total in sorted(used.items())]
-
-
-def _month(region: Region, currency: str, month: str, used: Decimal) -> Month:
-    limit = MONTHLY_LIMITS[region.code, currency]
-    amounts = (format_amount(amount, currency) for amount in (limit, used, limit - used))
-    return Month(f"{month[:4]}-{month[4:]}", currency, *amounts)
+    rows = []
+    for (digits, currency), total in sorted(used.items()):
+        limit = MONTHLY_LIMITS[region.code, currency]
+        amounts = (format_amount(amount, currency) for amount in (limit, total, limit - total))
+        rows.append(Month(f"{digits[:4]}-{digits[4:]}", currency, *amounts))
+    return rows

@@ -16,56 +16,40 @@ from amazonpay_nb.client.journal import Journal
 
 _UNKNOWN = -1  # HAR's value for anything that was not measured
 _JSON = "application/json"
-_VERSION = "HTTP/1.1"
-
-
-def archive(journal: Journal) -> dict[str, Any]:
-    """Return the exchanges as one HAR document."""
-    entries = [_entry(exchange) for exchange in journal.exchanges]
-    return {"log": {"version": "1.2", "creator": {"name": "amazonpay-nb", "version": "2"}, "entries": entries}}
 
 
 def write(journal: Journal, path: str | Path) -> Path:
     """Write the exchanges to a file and return its path."""
     path = Path(path)
-    path.write_text(json.dumps(archive(journal), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    entries = [_entry(exchange) for exchange in journal.exchanges]
+    log = {"version": "1.2", "creator": {"name": "amazonpay-nb", "version": "2"}, "entries": entries}
+    path.write_text(json.dumps({"log": log}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return path
 
 
 def _entry(exchange: Exchange) -> dict[str, Any]:
     answer_headers = {"content-type": _JSON, "x-amz-pay-request-id": exchange.request_id} if exchange.response else {}
+    body = {"postData": _text(exchange.request)} if exchange.request is not None else {}
     return {
         "startedDateTime": exchange.at.astimezone(UTC).isoformat(),
         "time": 0,
         "timings": {"send": 0, "wait": 0, "receive": 0},
         "cache": {},
         "comment": f"{exchange.operation}, attempt {exchange.attempt}",
-        "request": _request(exchange),
-        "response": {
-            "status": exchange.status or 0,
-            "statusText": exchange.error,
-            "httpVersion": _VERSION,
-            "headers": _pairs(answer_headers),
+        "request": _message(exchange.headers) | body | {
+            "method": exchange.method, "url": exchange.url, "queryString": [],
+        },
+        "response": _message(answer_headers) | {
+            "status": exchange.status or 0, "statusText": exchange.error, "redirectURL": "",
             "content": _text(exchange.response) | {"size": _UNKNOWN},
-            "cookies": [], "redirectURL": "", "headersSize": _UNKNOWN, "bodySize": _UNKNOWN,
         },
     }  # fmt: skip
 
 
-def _request(exchange: Exchange) -> dict[str, Any]:
-    body = {"postData": _text(exchange.request)} if exchange.request is not None else {}
-    return {
-        "method": exchange.method,
-        "url": exchange.url,
-        "httpVersion": _VERSION,
-        "headers": _pairs(exchange.headers),
-        "queryString": [], "cookies": [], "headersSize": _UNKNOWN, "bodySize": _UNKNOWN,
-    } | body  # fmt: skip
+def _message(headers: dict[str, str]) -> dict[str, Any]:
+    pairs = [{"name": name, "value": value} for name, value in headers.items()]
+    return {"httpVersion": "HTTP/1.1", "headers": pairs, "cookies": [], "headersSize": _UNKNOWN, "bodySize": _UNKNOWN}
 
 
 def _text(body: dict[str, Any] | None) -> dict[str, Any]:
     return {"mimeType": _JSON, "text": "" if body is None else json.dumps(body, ensure_ascii=False)}
-
-
-def _pairs(values: dict[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in values.items()]

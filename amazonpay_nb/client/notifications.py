@@ -93,10 +93,6 @@ class Notification:
     topic_arn: str
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class NotificationReader:
     """Verifies envelopes and returns what they announce.  Certificates are fetched once and kept.
 
@@ -112,7 +108,7 @@ class NotificationReader:
 
     def __init__(
         self, topic_arn: str = "", *, merchant_id: str = "", certificate_hosts: Iterable[str] = (),
-        max_age: timedelta | None = MAX_AGE, clock: Callable[[], datetime] = _utc_now,
+        max_age: timedelta | None = MAX_AGE, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         http: httpx.Client | None = None,
     ) -> None:  # fmt: skip
         self.topic_arn, self.merchant_id, self.max_age = topic_arn, merchant_id, max_age
@@ -170,9 +166,8 @@ class NotificationReader:
     def _check_address(self, url: str) -> None:
         try:
             parts = urlsplit(url)
-            trusted = self._is_listed(parts) or (
-                parts.scheme == "https" and parts.port in (None, 443) and _is_amazons(parts.hostname or "")
-            )
+            amazons = CERTIFICATE_HOST.fullmatch(parts.hostname or "") and parts.port in (None, 443)
+            trusted = self._is_listed(parts) or (parts.scheme == "https" and amazons)
         except ValueError:  # a port that is not a number, a bracket that is not closed
             trusted = False
             parts = urlsplit("")
@@ -216,10 +211,6 @@ class NotificationReader:
         if self.merchant_id and read.merchant_id != self.merchant_id:
             raise NotificationRefused(Finding.MERCHANT, read.merchant_id)
         return read
-
-
-def _is_amazons(host: str) -> bool:
-    return CERTIFICATE_HOST.fullmatch(host) is not None
 
 
 _REQUIRED = ("Type", "Message", "MessageId", "TopicArn", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL")

@@ -10,62 +10,42 @@ the journal has masked stays masked: a signature is shown by its length, since i
 import json
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import IDEMPOTENCY_KEY
+from amazonpay_nb.signing.keys import key_environment
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
-__all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "Call", "Language", "call_of", "snippet"]
-
 # Where the snippets read the merchant's private key.
 PRIVATE_KEY_FILE = "private.pem"
-_SEGMENT = r"(?:/(?P<segment>sandbox|live))?"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The inputs of a program that repeats the call of an exchange.
+class Call(NamedTuple):
+    """What a program adds to its configuration to repeat the call of an exchange.
 
     Attributes:
         object_id: The id in the path, "" where there is none.
         body: None where the call has none.
         headers: What the caller adds: idempotency key and simulation code.
         sandbox: Which environment a key without prefix is used for.
-        service: Another host than Amazon's, for a client that can be pointed at the emulator.
     """
 
-    operation: str
     object_id: str
     body: dict[str, Any] | None
     headers: dict[str, str]
-    public_key_id: str
-    algorithm: str
     region: str
     sandbox: bool
-    service: str = ""
-
-    @property
-    def neutral(self) -> bool:
-        """Whether the key id leaves the environment open."""
-        return not self.public_key_id.upper().startswith(("SANDBOX", "LIVE"))
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
-    """A way to write a call.
-
-    Attributes:
-        title: The SDK's name.
-        evidence: ``sdk``: written by the SDK's source; ``recorded``: the snippet runs in a test.
-    """
+class Language(NamedTuple):
+    """The title of a way to write a call, and how well it is known: only a recorded one runs in a test."""
 
     title: str
     evidence: Evidence
@@ -80,25 +60,23 @@ LANGUAGES = {
 }
 
 
-def call_of(exchange: Exchange, *, service: str = "") -> Call:
+def call_of(exchange: Exchange) -> Call:
     """Return what a program has to say to make the call of an exchange.
 
     Raises:
         ConfigurationError: The exchange was not signed, or has no operation of `spec.operations`.
     """
     headers = {name.lower(): value for name, value in exchange.headers.items()}
-    operation, signed = OPERATIONS.get(exchange.operation), exchange.authorization
-    if operation is None or signed is None:
+    operation = OPERATIONS.get(exchange.operation)
+    if operation is None or exchange.authorization is None:
         raise ConfigurationError("This exchange is not a signed call.", advice="Choose one that the client made.")
-    pattern = _SEGMENT + re.escape(operation.path).replace(r"\{id\}", "(?P<id>[^/]+)") + "/?"
+    pattern = r"(?:/(?P<segment>sandbox|live))?" + re.escape(operation.path).replace(r"\{id\}", "(?P<id>[^/]+)") + "/?"
     path = re.fullmatch(pattern, exchange.path)
     parts = path.groupdict() if path else {}
     own = {name: headers[name] for name in (IDEMPOTENCY_KEY, SIMULATION_HEADER) if headers.get(name)}
-    return Call(
-        exchange.operation, parts.get("id") or "", exchange.request if operation.body else None, own,
-        signed.public_key_id, signed.algorithm, headers.get("x-amz-pay-region", "na"), parts.get("segment") != "live",
-        service,
-    )  # fmt: skip
+    body = exchange.request if operation.body else None
+    region = headers.get("x-amz-pay-region", "na")
+    return Call(parts.get("id") or "", body, own, region, parts.get("segment") != "live")
 
 
 def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:
@@ -113,12 +91,11 @@ def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:
     if language not in LANGUAGES:
         advice = f"Choose one of {', '.join(LANGUAGES)}."
         raise ConfigurationError(f"language={language!r} does not exist.", advice=advice)
-    call = call_of(exchange, service=service)
-    return _TEMPLATES.get_template(f"{language}.jinja").render(exchange=exchange, call=call)
-
-
-def _without(body: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name not in names}
+    call, signed = call_of(exchange), exchange.authorization
+    return _TEMPLATES.get_template(f"{language}.jinja").render(
+        exchange=exchange, call=call, signed=signed, service=service,
+        neutral=signed is not None and key_environment(signed.public_key_id) is None,
+    )  # fmt: skip
 
 
 _TEMPLATES = jinja2.Environment(
@@ -132,5 +109,5 @@ _TEMPLATES.filters |= {
     "quoted": json.dumps,
     "shell": shlex.quote,
     "single_quoted": lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'",
-    "without": _without,
+    "without": lambda body, names: {name: value for name, value in body.items() if name not in names},
 }
