@@ -8,36 +8,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from amazonpay_nb.client.exchange import Exchange, Step
 from amazonpay_nb.client.journal import AMAZON_PAY_API, PARTICIPANTS, SHOP_SERVER, Journal
-from amazonpay_nb.spec.machine import NEW, Machine, Transition
-from amazonpay_nb.workbench.show.blocks import columns
-
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
-
-def _render(template: str, **values: Any) -> str:
-    return _TEMPLATES.get_template(template).render(values)
-
+from amazonpay_nb.spec.machine import NEW, Machine
+from amazonpay_nb.workbench.show.blocks import columns, render
 
 # --- Sequence diagrams ------------------------------------------------------------------------------------------------
 
 _NOTHING = "Nothing has happened yet."
-# Sizes in pixels.  The gap between lifelines adapts, so that few participants get wide labels and many still fit.
-_MARGIN, _HEAD, _LINE, _BADGE = 24, 38, 17, 11
-_WIDE, _NARROWEST, _WIDEST = 780, 190, 420
-_CHARACTER = 6.8  # mean advance of a 13 px system font
 _MOST_LINES = 3
 _NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Mermaid reads these as markup, comment or end of statement; #name; and #number; are its escapes.
@@ -102,38 +82,13 @@ class SequenceDiagram:
 
     def svg(self) -> str:
         """Return a self-contained SVG document; the same messages always give the same text."""
-        gap = min(_WIDEST, max(_NARROWEST, _WIDE // max(1, len(self.participants) - 1)))
-        box = min(gap - 20, 170)
-        xs = {name: _MARGIN + box // 2 + index * gap for index, name in enumerate(self.participants)}
-        width = max(340, 2 * _MARGIN + box + gap * max(0, len(self.participants) - 1))
-        if any(m.source == m.target == self.participants[-1] for m in self.messages):
-            width += gap // 2  # its label is to the right of the last lifeline
-
-        arrows = []
-        y = _MARGIN + _HEAD + 10
-        for number, message in self._numbered():
-            start, end = xs[message.source], xs[message.target]
-            room = abs(end - start) or min(gap, width - start)
-            label = _wrap(_one_line(message.text), int((room - 3 * _BADGE) / _CHARACTER))
-            y += _LINE * len(label) + (16 if message.reply else 26)
-            arrows.append((message, number, _one_line(message.text), label, start, end, y))
-            if start == end:
-                y += 16  # the loop of a message to oneself comes back lower
-        feet = y + 26
-
-        people = ", ".join(_one_line(name) for name in self.participants)
-        return _render(
+        return render(
             "sequence.svg.j2",
-            title=f"Sequence diagram: {people}" if people else "Sequence diagram",
             text=self.text(),
-            width=width,
-            height=feet + _HEAD + _MARGIN if arrows else 2 * _MARGIN + _HEAD,
-            top=_MARGIN,
-            head=_HEAD,
-            feet=feet,
-            box=box,
-            lifelines=[(_wrap(_one_line(name), int(box / _CHARACTER) - 2, lines=1)[0], x) for name, x in xs.items()],
-            arrows=arrows,
+            names=self.participants,
+            messages=list(self._numbered()),
+            one_line=_one_line,
+            wrap=_wrap,
         )
 
     def _numbered(self) -> Iterator[tuple[int, Message]]:
@@ -199,7 +154,6 @@ def _fitting(text: str, limit: int) -> int:
 
 # --- State maps -------------------------------------------------------------------------------------------------------
 
-_ROW = 40  # pixels
 _NOTE = 62  # characters that fit beside a box
 
 
@@ -215,50 +169,30 @@ class StateMap:
     here: str = NEW
 
     def __repr__(self) -> str:
-        width = max(map(len, self._states))
-        lines = [f"{'●' if state == self.here else ' '} {state:{width}}  {self._note(state)}" for state in self._states]
+        notes = self._notes()
+        width = max(map(len, notes))
+        lines = [f"{'●' if state == self.here else ' '} {state:{width}}  {note}" for state, note in notes.items()]
         return "\n".join(["", *map(str.rstrip, lines)])
 
     def _repr_html_(self) -> str:
-        ys = {state: _ROW * index + _ROW // 2 for index, state in enumerate(self._states)}
-        states = [
-            {"name": state, "y": y, "note": self._note(state), "here": state == self.here,
-             "reached": (self.here, state) in self._ways}
-            for state, y in ys.items()
-        ]  # fmt: skip
-        # An arc reaches the further left, the longer it is; it leaves a little lower than others arrive.
-        ways = [
-            {"start": ys[source] + 6, "end": ys[target] - 5, "from_here": source == self.here,
-             "reach": 103 - 22 * (abs(ys[target] - ys[source]) // _ROW)}
-            for source, target in self._ways
-        ]  # fmt: skip
+        ways = dict.fromkeys((row.source, row.target) for row in self.machine.rows if row.source != row.target)
         title = f"{self.machine.name}: you are at {self.here}"
-        return _render("states.svg.j2", title=title, text=repr(self), height=_ROW * len(ys), states=states, ways=ways)
+        return render(
+            "states.svg.j2", title=title, text=repr(self), here=self.here, notes=self._notes(), ways=list(ways)
+        )
 
-    @property
-    def _states(self) -> tuple[str, ...]:
-        return (NEW, *self.machine.states)
-
-    @property
-    def _ways(self) -> dict[tuple[str, str], list[Transition]]:
-        ways: dict[tuple[str, str], list[Transition]] = {}
-        for row in self.machine.rows:
-            if row.source != row.target:
-                ways.setdefault((row.source, row.target), []).append(row)
-        return ways
-
-    def _note(self, state: str) -> str:
-        """Say which triggers lead from here to a state."""
-        if state == self.here:
-            return "← you are here"
-        rows = self._ways.get((self.here, state), [])
-        ways = [f"{row.trigger} ({row.actor})" for row in rows]
-        return ", ".join(ways) if len(", ".join(ways)) <= _NOTE else f"{ways[0]}, and {len(ways) - 1} more"
+    def _notes(self) -> dict[str, str]:
+        """Say of each state which triggers lead there from here."""
+        notes = {}
+        for state in (NEW, *self.machine.states):
+            rows = [row for row in self.machine.rows if (row.source, row.target) == (self.here, state)]
+            ways = [f"{row.trigger} ({row.actor})" for row in rows]
+            text = ", ".join(ways)
+            notes[state] = text if len(text) <= _NOTE else f"{ways[0]}, and {len(ways) - 1} more"
+        return notes | {self.here: "← you are here"}
 
 
 # --- Bars -------------------------------------------------------------------------------------------------------------
-
-_FULL, _EMPTY, _CELLS = "█", "░", 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +219,8 @@ class Bars:
 
     def __repr__(self) -> str:
         width = max(len(bar.label) for bar in self.bars)
-        lines = (f"  {bar.label:{width}}  {_blocks(bar.share)}  {bar.words}" for bar in self.bars)
+        lines = (f"  {bar.label:{width}}  {'█' * round(20 * bar.share):░<20}  {bar.words}" for bar in self.bars)
         return "\n".join([self.title, *lines])
 
     def _repr_html_(self) -> str:
-        return _render("bars.html.j2", title=self.title, text=repr(self), bars=self.bars)
-
-
-def _blocks(share: float) -> str:
-    cells = round(share * _CELLS)
-    return _FULL * cells + _EMPTY * (_CELLS - cells)
+        return render("bars.html.j2", title=self.title, text=repr(self), bars=self.bars)

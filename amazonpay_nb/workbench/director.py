@@ -7,9 +7,11 @@ All of it requires the emulator.  On the Sandbox each method does nothing, says 
 """
 
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,21 +27,8 @@ from amazonpay_nb.shop.server import Shop
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
 
-# The answer on the Sandbox: why nothing was done, and what to do there instead.
-_NO_CLOCK = "Skipped: only the emulator's clock can be moved. On the Sandbox, come back in {time} and run on from here."
-_NO_CAUSE = (
-    "Skipped: only the emulator can make a Charge Permission {state}. On the Sandbox it takes the buyer or Amazon: "
-    "change the payment method or end the agreement in the buyer's Amazon account."
-)
-_NO_OUTCOME = (
-    "Skipped: only the emulator queues outcomes. On the Sandbox, send simulation_code={code!r} with the request."
-)
-_NO_FAULT = "Skipped: only the emulator loses answers on purpose. On the Sandbox, put a proxy that does in between."
-_NO_DRILL = (
-    "Skipped: only the emulator disturbs notifications. On the Sandbox, keep one and post it to your server again."
-)
-_NO_LIST = "Skipped: only the emulator lists what it announces. On the Sandbox, read the log of your endpoint."
-_NO_REPEAT = "Skipped: only the emulator repeats a notification. On the Sandbox, get the object instead."
+# By method: why nothing is done on the Sandbox, and what to do there instead.
+_ELSEWHERE = tomllib.loads(Path(__file__).with_name("director.toml").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +64,7 @@ class Director:
         units = {"day": days, "hour": hours, "second": seconds}
         interval = " and ".join(f"{n} {unit}{'' if n == 1 else 's'}" for unit, n in units.items() if n)
         if self._emulator is None:
-            return _NO_CLOCK.format(time=interval)
+            return _skipped("advance", time=interval)
         fired = self._emulator.clock.advance(f"P{days}DT{hours}H{seconds}S")
         # Deliveries, and a session that is deleted some time after its end, change nothing for a merchant.
         moves = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
@@ -85,8 +74,7 @@ class Director:
         """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
         if self._emulator is None:
             time.sleep(seconds)
-        else:
-            self._emulator.clock.advance(f"PT{seconds}S")
+        self.advance(seconds=seconds)
 
     # --- Amazon, the buyer and the network ----------------------------------------------------------------------------
 
@@ -98,7 +86,7 @@ class Director:
         """
         because = f"{state} ({reason})" if reason else state
         if self._emulator is None:
-            return _NO_CAUSE.format(state=because)
+            return _skipped("cause", state=because)
         self._emulator.control.post(f"permissions/{charge_permission_id}", state=state, reasonCode=reason)
         return f"Charge Permission {charge_permission_id} is now {because}."
 
@@ -109,13 +97,10 @@ class Director:
             operation: In Amazon's spelling, for example ``createCharge``.
         """
         if self._emulator is None:
-            return _NO_OUTCOME.format(code=simulation_code)
+            return _skipped("queue_outcome", code=simulation_code)
         self._emulator.outcomes(operation, simulation_code, times)
-        return (
-            f"Next {operation}: {simulation_code}, {times} times."
-            if times > 1
-            else f"Next {operation}: {simulation_code}."
-        )
+        often = f", {times} times" if times > 1 else ""
+        return f"Next {operation}: {simulation_code}{often}."
 
     def inject_fault(self, operation: str, fault: str, **settings: Any) -> str:
         """Disturb the next call of an operation on its way.
@@ -126,7 +111,7 @@ class Director:
             settings: ``seconds`` of a delay, ``status`` of an answer, and ``times``.
         """
         if self._emulator is None:
-            return _NO_FAULT
+            return _skipped("inject_fault")
         self._emulator.faults(operation, fault, **settings)
         return f"Next {operation}: {fault}."
 
@@ -154,15 +139,13 @@ class Director:
             )
         if shop.inbox:
             shop.inbox.close()
-        if shop.inbox:
-            shop.inbox.close()
         shop.inbox = Inbox(reader, getters(client), at_once=at_once, reachable=emulator is not None)
         return shop.inbox
 
     def announced(self, last: int = 0) -> list[Announced] | str:
         """Return what was announced so far, or only the *last* so many."""
         if self._emulator is None:
-            return _NO_LIST
+            return _skipped("announced")
         return [
             Announced(row["objectType"], row["objectId"], row["notificationType"], _deliveries(row["deliveries"]))
             for row in _notifications(self._emulator)[-last:]
@@ -171,14 +154,14 @@ class Director:
     def drill(self, kind: str) -> str:
         """Disturb the next notifications: ``duplicate``, ``late``, ``swap``, ``lost`` or ``burst``."""
         if self._emulator is None:
-            return _NO_DRILL
+            return _skipped("drill")
         self._emulator.control.post("notifications/drill", kind=kind)
         return DRILLS[kind].happens
 
     def redeliver(self, object_id: str) -> str:
         """Send the newest notification about an object again, as Amazon's support can."""
         if self._emulator is None:
-            return _NO_REPEAT
+            return _skipped("redeliver")
         newest = next(row for row in reversed(_notifications(self._emulator)) if row["objectId"] == object_id)
         self._emulator.control.post(f"notifications/{newest['notificationId']}/redeliver")
         return f"The notification about {object_id} is sent again."
@@ -193,16 +176,18 @@ class Director:
             ConfigurationError: This is not the emulator; nothing was tried.
         """
         if self._emulator is None:
-            raise ConfigurationError(
-                "Only the emulator can be rewound, so nothing was tried.",
-                advice="On the Sandbox, try each plan with a separate wallet.",
-            )
+            raise ConfigurationError(_ELSEWHERE["fork"]["why"], advice=_ELSEWHERE["fork"]["instead"])
         length, snapshot = len(self._journal), self._emulator.snapshot()
         try:
             yield
         finally:
             self._emulator.restore(snapshot)
             self._journal.rewind(length)
+
+
+def _skipped(method: str, **words: str) -> str:
+    row = _ELSEWHERE[method]
+    return f"Skipped: {row['why']} {row['instead']}".format(**words)
 
 
 def _notifications(emulator: Emulator) -> list[dict[str, Any]]:

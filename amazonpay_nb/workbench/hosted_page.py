@@ -1,7 +1,6 @@
 """One stay of the buyer at Amazon, as a notebook waits for it: from a page of the shop to an arrival at the shop."""
 
 import asyncio
-import html
 import os
 import threading
 import tomllib
@@ -17,12 +16,13 @@ from amazonpay_nb.loopback import browser_address
 from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.workbench.kernel import display
 from amazonpay_nb.workbench.show import show
+from amazonpay_nb.workbench.show.blocks import render
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
-FRAME_HEIGHT = 720
 _BUYER_SECONDS = 30  # how long the script waits for a page
+_ENDINGS = {name: getattr(scripted_buyer, name) for name in ("approve", "cancel", "decline")}
 STARTS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("starts.toml").read_text("utf-8"))
 
 
@@ -62,15 +62,12 @@ class HostedPage:
     @property
     def html(self) -> str:
         """The page in a frame, and a link to it."""
-        url = html.escape(browser_address(self.url))
-        frame = (
-            f'<iframe class="amazonpay-page" title="The shop, then Amazon\'s pages" src="{url}" '
-            f'style="width:100%;height:{FRAME_HEIGHT}px;border:1px solid #8885;border-radius:8px"></iframe>'
+        return render(
+            "hosted_page.html.j2",
+            url=browser_address(self.url),
+            person=self._person,
+            framed=self._wb.emulator is not None,
         )
-        tab = f'<a href="{url}" target="_blank" rel="noopener">Open it in a tab</a>'
-        link = f"<p>Play the buyer: {self._person}. {tab}</p>"
-        # Amazon's own pages refuse to be framed, so on a real environment there is only the link.
-        return link + (frame if self._wb.emulator else "")
 
     async def returned(self, timeout: float | None = None, **script: Any) -> Arrival:
         """Wait until the buyer is back at the shop.
@@ -119,11 +116,6 @@ class HostedPage:
             raise BuyerPageError(
                 "A script cannot play the buyer on Amazon's own pages.", advice='Use buyer="you" with this environment.'
             )
-        endings = {
-            "approve": scripted_buyer.approve,
-            "cancel": scripted_buyer.cancel,
-            "decline": scripted_buyer.decline,
-        }
         address = self.url
         with httpx.Client(verify=self._wb.emulator.verify, timeout=_BUYER_SECONDS) as browser:
             if change:
@@ -131,5 +123,5 @@ class HostedPage:
             elif self._start == "review":
                 address = scripted_buyer.place_order(address, shipping, http=browser)
             if not address.startswith(self.attempt.ordered_url):
-                address = endings[ending](address, http=browser, **options)
+                address = _ENDINGS[ending](address, http=browser, **options)
             scripted_buyer.arrive(address, http=browser)
