@@ -22,8 +22,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amazonpay_nb.client.journal import Journal, own_exchanges
+from amazonpay_nb.client.report import newest_states
 from amazonpay_nb.errors import AmazonPayError
-from amazonpay_nb.workbench.panels.report import newest_states, report_on
+from amazonpay_nb.workbench.panels.report import report_on
 from amazonpay_nb.workbench.panels.static import render, static
 from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act
 

@@ -1,54 +1,27 @@
-"""What an action sent, and why each request was accepted or not: its signature, its idempotency key, its state rule.
-
-Everything is read off the requests, their answers and the tables of `spec`; nothing is asked again.
-"""
+"""What an action sent, and why each request was accepted or not, as tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from amazonpay_nb.client import report
 from amazonpay_nb.client.exchange import Exchange
-from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.spec.machine import AMAZON, NEW, Machine, Transition
-from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Kind
-from amazonpay_nb.spec.reasons import REASONS
-from amazonpay_nb.spec.states import CHECKOUT_SESSION, MACHINES
+from amazonpay_nb.client.report import Report, States
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.show.blocks import Table, facts
 
 NOTHING_SENT = "Nothing was sent to Amazon Pay."
-States = dict[str, str]
-# Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.
-_REFUSED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
-_NOT_LOOKED_AT = ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue")
-# The reasons for which Amazon refuses a payment whose request it has accepted.
-_DECLINES = {row.reason for machine in MACHINES.values() for row in machine.rows if row.target == "Declined"}
-
-
-def newest_states(journal: Journal | None) -> States:
-    """Return the state of each object by its id, as far as answers have shown it."""
-    if journal is None:
-        return {}
-    return {object_id: answer["statusDetails"]["state"] for _, object_id, answer in journal.known}
 
 
 def report_on(exchanges: Sequence[Exchange], states: States) -> Iterator[Any]:
     """Yield for each request of an action what was sent, what came back, and why.
 
     Args:
-        states: The state of each object before; see `newest_states`.
+        states: The state of each object before; see `client.report.newest_states`.
     """
     if not exchanges:
         yield NOTHING_SENT
-    for number, exchange in enumerate(exchanges):
-        rows = [
-            ("signature", verdict_on(exchange)),
-            ("idempotency key", _key(exchange, exchanges[:number])),
-            ("state rule", "\n".join(_rules(exchange, states))),
-        ]
-        yield facts(f"Sent: {exchange.method} {exchange.path} → {exchange.answer}", rows)
-        kind = _answered(exchange)
-        if kind and exchange.response and not exchange.failed:
-            states = states | {str(exchange.response.get(kind.id_field)): exchange.outcome}
+    for exchange, why in report.reports(exchanges, states):
+        yield _table(f": {exchange.method} {exchange.path} → {exchange.answer}", why)
 
 
 def button_config_of(page: HostedPage) -> Mapping[str, Any]:
@@ -59,106 +32,9 @@ def button_config_of(page: HostedPage) -> Mapping[str, Any]:
 
 def report_on_button(page: HostedPage) -> Table:
     """Return the same for what the buyer's browser posts when the button is pressed: the payload that you signed."""
-    config = button_config_of(page)
-    signed = config.get("createCheckoutSessionConfig")
-    rule = _sentence(CHECKOUT_SESSION, CHECKOUT_SESSION.step(NEW, "Click the button"))
-    if not signed:
-        signed, rule = config["signInConfig"], "None: a sign-in is not an object of the API."
-    rows = [
-        ("signature", _fits(signed["publicKeyId"], "payload")),
-        ("idempotency key", "None: each press of the button is a new visit."),
-        ("state rule", rule),
-    ]
-    return facts("Sent by the buyer's browser: POST /checkout/initiate, with the payload that you signed", rows)
+    why = report.report_on_button(button_config_of(page))
+    return _table(" by the buyer's browser: POST /checkout/initiate, with the payload that you signed", why)
 
 
-# --- The signature, and the idempotency key ---------------------------------------------------------------------------
-
-
-def verdict_on(exchange: Exchange) -> str:
-    """Say whether the signature was accepted, and why: Amazon looks at it before anything else it could refuse."""
-    signed = exchange.authorization
-    code = exchange.outcome if exchange.failed else ""
-    if signed is None:
-        return "The request has no signature."
-    if exchange.status is None:
-        return "No answer came, so it is not known whether it was accepted."
-    if code in _NOT_LOOKED_AT:
-        return f"Amazon did not get as far as the signature: {code}."
-    if code in _REFUSED:
-        return f"✗ It was not accepted for {signed.public_key_id}: {code}."
-    return _fits(signed.public_key_id, "request")
-
-
-def _fits(public_key_id: str, what: str) -> str:
-    return f"✓ It fits the public key of {public_key_id}, so the {what} is yours, and no one has changed it."
-
-
-def _key(exchange: Exchange, before: Sequence[Exchange]) -> str:
-    key, operation = exchange.idempotency_key, OPERATIONS[exchange.operation]
-    if not key:
-        without = operation.idempotency == Idempotency.WITHOUT_EFFECT
-        return f"None: {'it has no effect on' if without else 'the request has none for'} {operation.title}."
-    statuses = [other.status for other in before if other.idempotency_key == key]
-    if not statuses:
-        again = "; Amazon keeps the refusal under it, so a new attempt needs another" if exchange.failed else ""
-        return f"✓ {key} is new, so Amazon does the work{again}."
-    if any(status is not None and status < 500 for status in statuses):
-        return f"↻ {key} was sent before: Amazon replays its first answer, and does not repeat the work."
-    return f"✓ {key} was sent before without an answer: Amazon does the work if it has not done it yet."
-
-
-# --- The rows of the state machines -----------------------------------------------------------------------------------
-
-
-def _rules(exchange: Exchange, states: States) -> Iterator[str]:
-    """Yield the merchant's row in each machine, and Amazon's row that led to the answer."""
-    operation, code = OPERATIONS[exchange.operation], exchange.outcome
-    refused = exchange.failed and code not in _DECLINES
-    rules: list[str] = []
-    for kind in KINDS.values():
-        machine = MACHINES[kind.title]
-        rows = [row for row in machine.rows if row.trigger == operation.title]
-        if operation.title in machine.followed:
-            continue  # that is the doing of another object's row
-        state = states.get(_id_in(exchange, kind), "") if kind.title == operation.acts_on else NEW
-        if refused and rows and state not in ("", NEW, *(row.source for row in rows)):
-            yield f"✗ {machine.name} is {state}, and no row leads from there by “{operation.title}”."
-            return
-        if rows:
-            # Where no answer had shown the state, it was the first one in which the call is possible.
-            first = next((row for row in rows if row.source == state), rows[0])
-            rules += _way(machine, first, exchange, answered=kind is _answered(exchange))
-    if refused:
-        reason = REASONS.get(code)
-        rules = [f"Not reached: {code}. {reason.meaning if reason else ''}".strip()]
-    yield from rules or [f"Reading is possible in every state; this one is {code}."]
-
-
-def _way(machine: Machine, first: Transition, exchange: Exchange, *, answered: bool) -> Iterator[str]:
-    yield _sentence(machine, first)
-    last, code = first, exchange.outcome
-    if answered and code != first.target:
-        by_amazon = [row for row in machine.rows if row.actor == AMAZON]
-        declines = [row for row in by_amazon if (row.source, row.reason) == (first.target, code)]
-        for last in (declines if exchange.failed else [row for row in by_amazon if row.target == code])[:1]:
-            yield _sentence(machine, last)
-    for then in last.then:
-        if not then.when or (exchange.request or {}).get(then.when):
-            yield f"and with it, {then.machine}: “{then.trigger}”"
-
-
-def _sentence(machine: Machine, row: Transition) -> str:
-    because = f", {row.reason}" if row.reason else ""
-    return f"✓ {machine.name} {row.source} → {row.target}: “{row.trigger}” ({row.actor}{because})"
-
-
-def _answered(exchange: Exchange) -> Kind | None:
-    """Return the kind of object that an answer describes: the path names it."""
-    return next((kind for kind in KINDS.values() if f"/{kind.path}" in OPERATIONS[exchange.operation].path), None)
-
-
-def _id_in(exchange: Exchange, kind: Kind) -> str:
-    """Return the id of the object that a request is about: a field of its body, or a part of its path."""
-    in_path = exchange.path.partition(f"/{kind.path}/")[2].partition("/")[0]
-    return str((exchange.request or {}).get(kind.id_field) or in_path)
+def _table(what: str, why: Report) -> Table:
+    return facts(f"Sent{what}", [(name.replace("_", " "), text) for name, text in why._asdict().items()])

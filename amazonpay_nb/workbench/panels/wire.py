@@ -1,6 +1,5 @@
 """The wire inspector: every request, how it was signed, the same call in other languages, and what would break it."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,25 +7,24 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.report import verdict_on
 from amazonpay_nb.client.snippets import LANGUAGES, snippet
+from amazonpay_nb.client.wire import SigningSteps, request_of, signing_steps
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
-from amazonpay_nb.signing import Algorithm, RequestParts, canonical_request, string_to_sign
+from amazonpay_nb.signing import Algorithm
+from amazonpay_nb.signing.slips import SLIPS, Diagnosis, diagnose
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.report import verdict_on
-from amazonpay_nb.workbench.panels.slips import SLIPS, diagnose
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import show
-from amazonpay_nb.workbench.show.blocks import Block, Code, Prose, Table
+from amazonpay_nb.workbench.show.blocks import Block, Code, Prose, Table, facts
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
 
 _NOTHING = "Nothing has been sent yet: run a cell that calls Amazon Pay, and look again."
-_HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
-_MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")
 # What differs in every run, and its form, which does not: outputs that are committed show the form.
 _EMPTY_HASH = sha256(b"").hexdigest()
 _FORMS = (
@@ -102,14 +100,15 @@ class WirePanel(BenchPanel):
         elif not exchange.authorization:
             yield Prose("This exchange carries no signature, so there is nothing more to see.")
         elif what == "signing":
-            yield from _signing_steps(exchange, self._repeatable)
+            yield from _steps(signing_steps(exchange), self._repeatable)
+            yield Prose(f"{verdict_on(exchange)} The answer was {exchange.answer}.", "Why it was accepted, or not")
         elif what == "doctor":
             try:
                 diagnosis = diagnose(request_of(exchange), self._wb.keys, slip)
             except ConfigurationError as error:  # an exchange of another run, and no keys yet
                 yield from show(error).blocks
             else:
-                yield from diagnosis.blocks(self._repeatable)
+                yield from _diagnosis(diagnosis, self._repeatable)
         else:
             yield Code(LANGUAGES[what].title, self._repeatable(snippet(what, exchange).rstrip("\n")))
             if note := _EVIDENCE.get(LANGUAGES[what].evidence):
@@ -124,51 +123,34 @@ class WirePanel(BenchPanel):
         return text
 
 
-def request_of(exchange: Exchange) -> RequestParts:
-    """Return the request of an exchange as far as the journal knows it: what is masked stays masked.
-
-    Raises:
-        ConfigurationError: It was not signed.
-    """
-    signed = exchange.authorization
-    if signed is None:
-        raise ConfigurationError("This exchange carries no signature.", advice="Choose one that the client made.")
-    headers = [(name, value) for name, value in exchange.headers.items() if name.lower() != "authorization"]
-    body = b""
-    if exchange.request is not None:  # as the client writes it
-        body = json.dumps(exchange.request, separators=(",", ":"), ensure_ascii=False).encode()
-    return RequestParts(exchange.method, exchange.path, "", headers, signed.signed_headers, body)
-
-
-def _signing_steps(exchange: Exchange, form: Callable[[str], str]) -> Iterator[Block]:
-    """Yield the documented steps that led to the signature of an exchange.
-
-    Spec: "Signing requests".
-    """
-    request, signed = request_of(exchange), exchange.authorization
-    assert signed is not None  # noqa: S101 (request_of has refused the rest)
-    canonical = canonical_request(*request)
-    hidden = _MASKED.search(request.body.decode()) or _MASKED.search(request.path)
-    if hidden:
-        canonical = "\n".join([*canonical.split("\n")[:-1], _HIDDEN])
-    yield Code("Step 1: the canonical request", form(canonical))
-    yield Table("Its lines", ("line", "what it is"), tuple(_lines(canonical, request)))
-    text = f"{signed.algorithm}\n{_HIDDEN}" if hidden else string_to_sign(canonical, algorithm=signed.algorithm)
-    yield Code("Step 2: the string to sign, the algorithm's name and the hash of the canonical request", form(text))
+def _steps(steps: SigningSteps, form: Callable[[str], str]) -> Iterator[Block]:
+    signed = steps.authorization
+    yield Code("Step 1: the canonical request", form(steps.canonical_request))
+    yield Table("Its lines", ("line", "what it is"), tuple(steps.lines()))
+    title = "Step 2: the string to sign, the algorithm's name and the hash of the canonical request"
+    yield Code(title, form(steps.string_to_sign))
     salt = Algorithm(signed.algorithm).salt_length
     scheme = f"RSASSA-PSS with SHA-256 and a salt of {salt} bytes, by your private key, in base64: {signed.signature}."
     yield Prose(scheme, "Step 3: the signature")
     yield Prose(form(str(signed)), "Step 4: the authorization header")
-    yield Prose(f"{verdict_on(exchange)} The answer was {exchange.answer}.", "Why it was accepted, or not")
 
 
-def _lines(canonical: str, request: RequestParts) -> Iterator[tuple[str, str]]:
-    last = canonical.count("\n") + 1
-    yield "1", "the method"
-    yield "2", "the path, as it is sent"
-    yield "3", "the query; an empty line where there is none"
-    yield f"4 to {last - 3}", "the signed headers: name in lower case, colon, value as it is sent"
-    yield f"{last - 2}", "an empty line ends the headers"
-    yield f"{last - 1}", "the names of the signed headers, as SignedHeaders lists them"
-    size = f"the body's {len(request.body)} bytes" if request.body else "no body at all"
-    yield f"{last}", f"the SHA-256 hash of {size}"
+def _diagnosis(diagnosis: Diagnosis, form: Callable[[str], str]) -> Iterator[Block]:
+    """Yield the verdict, and both canonical requests with their differences marked."""
+    slip, mismatch = diagnosis.slip, diagnosis.mismatch
+    if not diagnosis.differs:
+        yield Prose(f"“{slip.label}” changes nothing in this request; choose another request, or another mistake.")
+        return
+    signed, received = diagnosis.canonical_requests
+    same = signed == received
+    rows = [("change", slip.label), ("in practice", slip.why)]
+    if mismatch is None:
+        rows.append(("verdict", "✓ the signature is accepted"))
+    else:
+        where = "after the canonical request, which is right" if same else "in the lines marked − and +"
+        rows.append(("verdict", "✗ the request is refused"))
+        rows.append(("step that breaks", f"{mismatch.finding}: {where}"))
+        rows.append(("explanation", form(mismatch.explanation)))
+    yield facts("Signature doctor", rows)
+    what = "the same on both sides" if same else "− you signed, + Amazon makes of what arrives"
+    yield Code(f"Canonical request: {what}", form(received if same else diagnosis.compared))

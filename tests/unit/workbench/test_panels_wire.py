@@ -12,6 +12,7 @@ import pytest
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client.journal import SHOP_PAGE, SHOP_SERVER, Exchange, Journal
+from amazonpay_nb.client.wire import request_of
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import (
     ApiError,
@@ -23,15 +24,15 @@ from amazonpay_nb.errors import (
     refused,
 )
 from amazonpay_nb.signing import Algorithm, canonical_request, format_date, string_to_sign
+from amazonpay_nb.signing.slips import SLIPS, diagnose
 from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.diagram import FORMS, DiagramPanel
 from amazonpay_nb.workbench.panels.errors import ErrorPanel, explain, next_calls
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.slips import SLIPS, diagnose
 from amazonpay_nb.workbench.panels.static import render, static
 from amazonpay_nb.workbench.panels.view import choose
-from amazonpay_nb.workbench.panels.wire import LAST, LOOKS, WirePanel, request_of
+from amazonpay_nb.workbench.panels.wire import LAST, LOOKS, WirePanel
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 

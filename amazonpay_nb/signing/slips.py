@@ -1,12 +1,11 @@
-"""The signature doctor: sign a request correctly except for one mistake, and let the verifier name the failed step.
+"""Sign a request correctly except for one mistake made on purpose, and let the verifier name the step that failed.
 
-Nothing is acted: each attempt is really signed with the merchant's key, and really verified as Amazon and the emulator
-verify it.
+Each attempt is really signed with the merchant's key, and really verified as Amazon and the emulator verify it.
 """
 
 import tomllib
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -17,12 +16,21 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 
-from amazonpay_nb import signing
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing.keys import MerchantKeys, generate
-from amazonpay_nb.signing.mistakes import in_request
-from amazonpay_nb.signing.steps import HASH, PSS
-from amazonpay_nb.workbench.show.blocks import Block, Code, Prose, facts
+from amazonpay_nb.signing.mistakes import RequestParts, in_request
+from amazonpay_nb.signing.steps import (
+    HASH,
+    PSS,
+    SIGNED_HEADERS,
+    Algorithm,
+    authorization_header,
+    canonical_request,
+    format_date,
+    joined_headers,
+    string_to_sign,
+)
+from amazonpay_nb.signing.verify import MAX_AGE, SignatureMismatch, explain_request, parse_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +66,18 @@ class Attempt(NamedTuple):
         text: Makes the string to sign of a canonical request and the algorithm's name.
     """
 
-    arrives: signing.RequestParts
-    covers: signing.RequestParts
+    arrives: RequestParts
+    covers: RequestParts
     keys: MerchantKeys
     scheme: AsymmetricPadding
-    text: Callable[[str, str], str] = lambda canonical, name: signing.string_to_sign(canonical, algorithm=name)
+    text: Callable[[str, str], str] = lambda canonical, name: string_to_sign(canonical, algorithm=name)
 
     def headers(self, public_key_id: str) -> list[tuple[str, str]]:
         """Return the headers that travel, with the authorization."""
         algorithm = self.keys.algorithm
-        text = self.text(signing.canonical_request(*self.covers), algorithm).encode()
+        text = self.text(canonical_request(*self.covers), algorithm).encode()
         signature = b64encode(self.keys.private_key.sign(text, self.scheme, HASH)).decode()
-        value = signing.authorization_header(public_key_id, self.arrives.signed_headers, signature, algorithm)
+        value = authorization_header(public_key_id, self.arrives.signed_headers, signature, algorithm)
         return [*self.arrives.headers, ("authorization", value)]
 
 
@@ -84,37 +92,25 @@ class Diagnosis:
 
     slip: Slip
     attempt: Attempt
-    mismatch: signing.SignatureMismatch | None
+    mismatch: SignatureMismatch | None
     differs: bool
 
-    def blocks(self, form: Callable[[str], str]) -> Iterator[Block]:
-        """Yield what to show: the verdict, and both canonical requests with their differences marked.
+    @property
+    def canonical_requests(self) -> tuple[str, str]:
+        """What was signed, and what Amazon makes of what arrives."""
+        return canonical_request(*self.attempt.covers), canonical_request(*self.attempt.arrives)
 
-        Args:
-            form: Makes a text that is the same in every run, where that is wanted.
-        """
-        if not self.differs:
-            yield Prose(
-                f"“{self.slip.label}” changes nothing in this request; choose another request, or another mistake."
-            )
-            return
-        both = self.attempt.covers, self.attempt.arrives
-        signed, received = (signing.canonical_request(*request) for request in both)
-        same = signed == received
-        rows = [("change", self.slip.label), ("in practice", self.slip.why)]
-        if self.mismatch is None:
-            rows.append(("verdict", "✓ the signature is accepted"))
-        else:
-            where = "after the canonical request, which is right" if same else "in the lines marked − and +"
-            rows.append(("verdict", "✗ the request is refused"))
-            rows.append(("step that breaks", f"{self.mismatch.finding}: {where}"))
-            rows.append(("explanation", form(self.mismatch.explanation)))
-        yield facts("Signature doctor", rows)
-        what = "the same on both sides" if same else "− you signed, + Amazon makes of what arrives"
-        yield Code(f"Canonical request: {what}", form(received if same else _compared(signed, received)))
+    @property
+    def compared(self) -> str:
+        """The lines of both canonical requests; where they differ, − is what was signed and + what arrives."""
+        lines = []
+        signed, received = (text.split("\n") for text in self.canonical_requests)
+        for mine, theirs in zip_longest(signed, received, fillvalue=""):
+            lines += [f"  {mine}"] if mine == theirs else [f"− {mine}", f"+ {theirs}"]
+        return "\n".join(line.rstrip() for line in lines)
 
 
-def diagnose(request: signing.RequestParts, keys: MerchantKeys, slip: str) -> Diagnosis:
+def diagnose(request: RequestParts, keys: MerchantKeys, slip: str) -> Diagnosis:
     """Sign a request with one slip, verify it, and return how it went.
 
     Raises:
@@ -126,15 +122,8 @@ def diagnose(request: signing.RequestParts, keys: MerchantKeys, slip: str) -> Di
     attempt = _SIGNERS[slip](good) if slip in _SIGNERS else _with_other_request(slip, good)
     method, path, query, _, _, body = attempt.arrives
     headers = attempt.headers(keys.public_key_id)
-    mismatch = signing.explain_request(method, path, query, headers, body, keys.public_pem, now=_date_of(request))
+    mismatch = explain_request(method, path, query, headers, body, keys.public_pem, now=_date_of(request))
     return Diagnosis(SLIPS[slip], attempt, mismatch, attempt != good or slip == "none")
-
-
-def _compared(signed: str, received: str) -> str:
-    lines = []
-    for mine, theirs in zip_longest(signed.split("\n"), received.split("\n"), fillvalue=""):
-        lines += [f"  {mine}"] if mine == theirs else [f"− {mine}", f"+ {theirs}"]
-    return "\n".join(line.rstrip() for line in lines)
 
 
 # --- What is done differently -----------------------------------------------------------------------------------------
@@ -147,25 +136,25 @@ def _with_other_request(name: str, attempt: Attempt) -> Attempt:
     return attempt._replace(covers=covers, arrives=arrives)
 
 
-def _mistaken(good: signing.RequestParts, slip: Slip) -> signing.RequestParts:
+def _mistaken(good: RequestParts, slip: Slip) -> RequestParts:
     """Return a request with a mistake that `signing.mistakes` knows, or the same where there is none to make."""
     mistakes = (bad for finding, text, bad in in_request(good) if finding == slip.finding and slip.mistake in text)
     return next((bad for bad in mistakes if bad != good), good)
 
 
-def _unsigned(request: signing.RequestParts) -> signing.RequestParts:
+def _unsigned(request: RequestParts) -> RequestParts:
     # The idempotency key where there is one: it is what people forget.
     names = request.signed_headers.split(";")
-    extra = [name for name in names if name not in signing.SIGNED_HEADERS] or ["x-amz-pay-region"]
+    extra = [name for name in names if name not in SIGNED_HEADERS] or ["x-amz-pay-region"]
     return request._replace(signed_headers=";".join(name for name in names if name not in extra))
 
 
-def _date_of(request: signing.RequestParts) -> datetime:
-    return signing.parse_date(signing.joined_headers(request.headers)["x-amz-pay-date"])
+def _date_of(request: RequestParts) -> datetime:
+    return parse_date(joined_headers(request.headers)["x-amz-pay-date"])
 
 
-def _dated(moved: timedelta) -> Callable[[signing.RequestParts], signing.RequestParts]:
-    return lambda request: request.with_header("x-amz-pay-date", signing.format_date(_date_of(request) + moved))
+def _dated(moved: timedelta) -> Callable[[RequestParts], RequestParts]:
+    return lambda request: request.with_header("x-amz-pay-date", format_date(_date_of(request) + moved))
 
 
 @cache
@@ -173,21 +162,21 @@ def _stranger() -> MerchantKeys:
     return generate()
 
 
-_REQUESTS: dict[str, Callable[[signing.RequestParts], signing.RequestParts]] = {
+_REQUESTS: dict[str, Callable[[RequestParts], RequestParts]] = {
     "unsigned-header": _unsigned,
     "header-order": lambda request: request._replace(signed_headers=";".join(request.signed_headers.split(";")[::-1])),
     "clock-ahead": _dated(timedelta(minutes=1)),
-    "clock-behind": _dated(-signing.MAX_AGE - timedelta(minutes=1)),
+    "clock-behind": _dated(-MAX_AGE - timedelta(minutes=1)),
     "stale-signature": _dated(-timedelta(seconds=2)),  # what an attempt and its retry lie apart
 }
 _SIGNERS: dict[str, Callable[[Attempt], Attempt]] = {
     "salt-length": lambda attempt: attempt._replace(
-        scheme=next(PSS[name] for name in signing.Algorithm if name != attempt.keys.algorithm)
+        scheme=next(PSS[name] for name in Algorithm if name != attempt.keys.algorithm)
     ),
     "padding": lambda attempt: attempt._replace(scheme=padding.PKCS1v15()),
     "string-to-sign": lambda attempt: attempt._replace(text=lambda canonical, _: canonical),
     "canonical-request": lambda attempt: attempt._replace(
-        text=lambda canonical, name: signing.string_to_sign(canonical + "\n", algorithm=name)
+        text=lambda canonical, name: string_to_sign(canonical + "\n", algorithm=name)
     ),
     "other-key": lambda attempt: attempt._replace(keys=replace(_stranger(), algorithm=attempt.keys.algorithm)),
 }

@@ -1,0 +1,76 @@
+"""The documented signing steps of a request, made again from what the journal keeps of it."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.signing import Authorization, RequestParts, canonical_request, string_to_sign
+
+_HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
+_MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSteps:
+    """What led to the signature of a request; a hash that covers masked data is not made up.
+
+    Attributes:
+        request: The request, masked where the journal masks it.
+        authorization: The parts of the header; the signature is its length only.
+        canonical_request: Step 1.
+        string_to_sign: Step 2.
+    """
+
+    request: RequestParts
+    authorization: Authorization
+    canonical_request: str
+    string_to_sign: str
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield the numbers of the lines of the canonical request, and what they are."""
+        last, body = self.canonical_request.count("\n") + 1, self.request.body
+        yield "1", "the method"
+        yield "2", "the path, as it is sent"
+        yield "3", "the query; an empty line where there is none"
+        yield f"4 to {last - 3}", "the signed headers: name in lower case, colon, value as it is sent"
+        yield f"{last - 2}", "an empty line ends the headers"
+        yield f"{last - 1}", "the names of the signed headers, as SignedHeaders lists them"
+        size = f"the body's {len(body)} bytes" if body else "no body at all"
+        yield f"{last}", f"the SHA-256 hash of {size}"
+
+
+def request_of(exchange: Exchange) -> RequestParts:
+    """Return the request of an exchange as far as the journal knows it: what is masked stays masked.
+
+    Raises:
+        ConfigurationError: It was not signed.
+    """
+    headers = [(name, value) for name, value in exchange.headers.items() if name.lower() != "authorization"]
+    body = b""
+    if exchange.request is not None:  # as the client writes it
+        body = json.dumps(exchange.request, separators=(",", ":"), ensure_ascii=False).encode()
+    return RequestParts(exchange.method, exchange.path, "", headers, _signed(exchange).signed_headers, body)
+
+
+def signing_steps(exchange: Exchange) -> SigningSteps:
+    """Return the documented steps that led to the signature of an exchange.
+
+    Raises:
+        ConfigurationError: It was not signed.
+    Spec: "Signing requests".
+    """
+    request, signed = request_of(exchange), _signed(exchange)
+    canonical = canonical_request(*request)
+    if _MASKED.search(request.body.decode()) or _MASKED.search(request.path):
+        canonical = "\n".join([*canonical.split("\n")[:-1], _HIDDEN])
+        return SigningSteps(request, signed, canonical, f"{signed.algorithm}\n{_HIDDEN}")
+    return SigningSteps(request, signed, canonical, string_to_sign(canonical, algorithm=signed.algorithm))
+
+
+def _signed(exchange: Exchange) -> Authorization:
+    if exchange.authorization is None:
+        raise ConfigurationError("This exchange carries no signature.", advice="Choose one that the client made.")
+    return exchange.authorization
