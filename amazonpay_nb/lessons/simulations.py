@@ -9,7 +9,7 @@ from typing import Any
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.lessons.account import NOT_TRIED, READY, Account, Ending, state_of
 from amazonpay_nb.spec.answers import Resource
-from amazonpay_nb.spec.operations import OPERATIONS, kind_of
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS
 from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS, SIMULATIONS, Simulation
 
@@ -78,7 +78,7 @@ def _complete(account: Account, when: str, session_id: str, last4: str, **fields
         needs = f"It needs {CARDS[last4].prerequisite}." if CARDS[last4].prerequisite else error.advice
         thing = account.read(session_id)
         return Effect(
-            when, "", "refused on the page", f"{kind_of(thing).title}: {state_of(thing)}", next_step=needs
+            when, "", "refused on the page", f"{_title(thing)}: {state_of(thing)}", next_step=needs
         ), None
     ending = account.ending(account.request("completeCheckoutSession", session_id, **fields))
     return _effect(account, when, "", ending, session_id), ending.body
@@ -118,16 +118,20 @@ def _effect(account: Account, call: str, simulated: str, ending: Ending, *ids: s
     due = account.emulator.clock.advance(seconds=PENDING_SECONDS)
     after = [account.read(object_id) for object_id in parties] if due else before
     paths = (" → ".join(dict.fromkeys(map(state_of, pair))) for pair in zip(before, after, strict=True))
-    objects = "; ".join(f"{kind_of(thing).title}: {path}" for thing, path in zip(before, paths, strict=True))
+    objects = "; ".join(f"{_title(thing)}: {path}" for thing, path in zip(before, paths, strict=True))
     next_step = _next_step(ending, after[0], waited=before != after)
     return Effect(call, simulated, ending.text, objects, ", ".join(account.announcements(*parties)), next_step)
+
+
+def _title(thing: Resource) -> str:
+    return next(kind.title for kind in KINDS.values() if isinstance(thing, kind.model))
 
 
 def _next_step(ending: Ending, thing: Resource, *, waited: bool) -> str:
     if ending.error:
         recovery = getattr(ending.error, "recovery", None)
         return recovery.next_step if recovery else ending.error.advice
-    reason = state_reason(kind_of(thing).title, thing.state, thing.reason_code)
+    reason = state_reason(_title(thing), thing.state, thing.reason_code)
     return (_WAIT if waited else "") + (reason.next_step if reason else _GOES_ON[thing.state])
 
 

@@ -54,9 +54,8 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One thing that happened, on the buyer's side or on the merchant's; *answer* is what came of it."""
+    """One thing that the shop's server did; *answer* is what came of it."""
 
-    by_buyer: bool
     what: str
     answer: str = ""
     failed: bool = False
@@ -108,10 +107,11 @@ def payments(journal: Journal) -> list[Payment]:
 
 
 def happenings(journal: Journal) -> list[Happening]:
-    """Return what happened, in order; who did it decides the side."""
+    """Return what the shop's server did, in order."""
     return [
-        Happening(False, f"{entry.method} {entry.path}", entry.answer, entry.failed)
+        Happening(f"{entry.method} {entry.path}", entry.answer, entry.failed)
         if isinstance(entry, Exchange)
-        else Happening(SHOP_SERVER not in (entry.source, entry.target), entry.text)
+        else Happening(entry.text)
         for entry in journal
+        if isinstance(entry, Exchange) or SHOP_SERVER in (entry.source, entry.target)
     ]

@@ -124,8 +124,6 @@ class Shop:
     async def _lost(self, request: Request, error: Exception) -> Response:
         return self._page("lost.html", 404)
 
-    # --- What the shop shows by itself: the account, and the merchant's side of things --------------------------------
-
     async def _home(self, request: Request) -> Response:
         return RedirectResponse("account", 303)
 
@@ -139,8 +137,6 @@ class Shop:
 
     async def _both_sides(self, request: Request) -> Response:
         return self._page("both.html", attempt=self._attempt(request))
-
-    # --- The pages of an attempt, and the addresses that the buyer comes back to --------------------------------------
 
     def _attempt(self, request: Request) -> Attempt:
         attempt = self._attempts.get(request.path_params["token"])

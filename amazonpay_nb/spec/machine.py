@@ -119,10 +119,8 @@ class Machine:
 
     def leading_to(self, source: str, target: str, reason: str | None) -> Transition | None:
         """Return the row that only Amazon, the buyer or the clock takes from *source* to *target* for *reason*."""
-        for row in self.rows:
-            if (row.source, row.target, row.reason) == (source, target, reason) and row.actor != MERCHANT:
-                return row
-        return None
+        rows = (row for row in self.rows if (row.source, row.target, row.reason) == (source, target, reason))
+        return next((row for row in rows if row.actor != MERCHANT), None)
 
     def is_final(self, state: str) -> bool:
         """Tell whether no row leads out of *state* to another one."""

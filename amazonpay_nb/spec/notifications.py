@@ -20,8 +20,6 @@ OBJECT_TYPES = {
     "Dispute": "CHARGEBACK",
 }
 
-# --- How it is signed -------------------------------------------------------------------------------------------------
-
 MESSAGE_TYPE = "Notification"
 # The fields of the envelope that the signature covers, in this order, as far as they are present.
 SIGNED_FIELDS = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -33,16 +31,12 @@ CERTIFICATE_PATH = re.compile(r"/[\w/-]*[\w-]\.pem")
 # The region of SNS that holds the topic of an Amazon Pay region.  [inferred]
 TOPIC_REGIONS = {"na": "us-east-1", "eu": "eu-west-1", "jp": "us-west-2"}
 
-# --- When it is repeated ----------------------------------------------------------------------------------------------
-
 # Hourly, for three hours after the first attempt.  [documented; older pages spoke of days]
 RETRIES = (timedelta(hours=1),) * 3
 DELIVERY_TIMEOUT_SECONDS = 5.0  # the guide says only to answer quickly  [inferred]
 # A signed envelope is refused when it is older than the last repetition can be, or from the future.  [inferred]
 MAX_AGE = RETRIES[0] * len(RETRIES) + timedelta(hours=1)
 MAX_AHEAD = timedelta(minutes=5)
-
-# --- The rows ---------------------------------------------------------------------------------------------------------
 
 
 @data_row

@@ -37,12 +37,6 @@ _KINDS = (
     Kind("Refund", "refunds", "refundId", "Charge", Refund),
 )
 KINDS = {kind.title: kind for kind in _KINDS}
-_BY_MODEL = {kind.model: kind for kind in _KINDS}
-
-
-def kind_of(resource: Resource) -> Kind:
-    """Return the kind of an object that the API answered with."""
-    return _BY_MODEL[type(resource)]
 
 
 class Idempotency(StrEnum):

@@ -146,17 +146,9 @@ def state_reason(object_name: str, state: str, code: str | None) -> StateReason 
     return _FILE.states.get(f"{object_name}, {state}, {code}")
 
 
-# 422 for a call that an object's state does not allow.
-_WRONG_STATE = {
-    "Checkout Session": "InvalidCheckoutSessionStatus",
-    "Charge Permission": "InvalidChargePermissionStatus",
-    "Charge": "InvalidChargeStatus",
-}
-
-
 def wrong_state(object_name: str, trigger: str, reason: str | None) -> str:
-    """Return the reason code for *trigger* on an object whose state, with its *reason*, does not allow it."""
+    """Return the code of a 422 for *trigger* on an object whose state, with its *reason*, does not allow it."""
     # A Charge that was canceled with its Charge Permission: the permission's state is the cause.  [inferred: the code
     # is listed for these two calls]
     permission = reason == "ChargePermissionCanceled" and trigger in ("Capture Charge", "Cancel Charge")
-    return _WRONG_STATE["Charge Permission" if permission else object_name]
+    return f"Invalid{'ChargePermission' if permission else object_name.replace(' ', '')}Status"

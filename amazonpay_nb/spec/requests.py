@@ -164,17 +164,22 @@ class DeliverySpecifications(Strict):
     address_restrictions: AddressRestrictions | None = None
 
 
-class UpdateCheckoutSession(Strict):
+class UpdateChargePermission(Strict):
+    """Body of Update Charge Permission."""
+
+    merchant_metadata: MerchantMetadata | None = None
+    recurring_metadata: RecurringMetadata | None = None
+
+
+class UpdateCheckoutSession(UpdateChargePermission):
     """Body of Update Checkout Session."""
 
     web_checkout_details: WebCheckoutDetails | None = None
     payment_details: UpdatePaymentDetails | None = None
-    merchant_metadata: MerchantMetadata | None = None
     supplementary_data: str | None = None
     platform_id: str | None = None
     provider_metadata: ProviderMetadata | None = None
     charge_permission_type: ChargePermissionType | None = None
-    recurring_metadata: RecurringMetadata | None = None
     multi_addresses_checkout_metadata: list[dict[str, Any]] | None = None
 
 
@@ -229,13 +234,6 @@ class FinalizeCheckoutSession(CompleteCheckoutSession):
     supplementary_data: str | None = None
     shipping_address: AddressDetails | None = None
     billing_address: AddressDetails | None = None
-
-
-class UpdateChargePermission(Strict):
-    """Body of Update Charge Permission."""
-
-    merchant_metadata: MerchantMetadata | None = None
-    recurring_metadata: RecurringMetadata | None = None
 
 
 class CloseChargePermission(Strict):

@@ -33,9 +33,6 @@ class CardEffect(StrEnum):
     FAIL_CHALLENGE = "fails the challenge"
 
 
-_PENDING_EFFECTS = (CardEffect.PENDING_AUTHORIZED, CardEffect.PENDING_DECLINED)
-
-
 @dataclass(frozen=True, slots=True)
 class SimulatedCard:
     """A payment method of a Sandbox test buyer.
@@ -65,7 +62,7 @@ class SimulatedCard:
     @property
     def requires_pending(self) -> bool:
         """Whether the session must be able to handle a pending authorization."""
-        return self.trigger in _PENDING_EFFECTS
+        return self.trigger in (CardEffect.PENDING_AUTHORIZED, CardEffect.PENDING_DECLINED)
 
 
 _WORKS = "The payment is authorized, or the Charge Permission becomes Chargeable."

@@ -93,28 +93,23 @@ _DECLINES = ("SoftDeclined", "HardDeclined", "AmazonRejected", "ProcessingFailur
 # After a hard decline the payment method itself can no longer be used.
 _AFTER_DECLINE = {"HardDeclined": (FollowUp("Charge Permission", "Payment method refused by the bank"),)}
 
+
+def _declines(state: str) -> list[Transition]:
+    return [
+        T(state, f"Decline: {reason}", AMAZON, "Declined", reason, _AFTER_DECLINE.get(reason, ()))
+        for reason in _DECLINES
+    ]
+
+
 CHARGE = Machine(
     "Charge",
     (
         T(NEW, "Create Charge", MERCHANT, "AuthorizationInitiated"),
         T("AuthorizationInitiated", "Authorize", AMAZON, "Authorized"),
-        *(
-            T(
-                "AuthorizationInitiated",
-                f"Decline: {reason}",
-                AMAZON,
-                "Declined",
-                reason,
-                _AFTER_DECLINE.get(reason, ()),
-            )
-            for reason in _DECLINES
-        ),
+        *_declines("AuthorizationInitiated"),
         T("Authorized", "Capture Charge", MERCHANT, "CaptureInitiated"),
         T("CaptureInitiated", "Capture", AMAZON, "Captured"),
-        *(
-            T("CaptureInitiated", f"Decline: {reason}", AMAZON, "Declined", reason, _AFTER_DECLINE.get(reason, ()))
-            for reason in _DECLINES
-        ),
+        *_declines("CaptureInitiated"),
         T("Captured", "Create Refund", MERCHANT, "Captured"),
         *(
             T(source, trigger, actor, "Canceled", reason)
