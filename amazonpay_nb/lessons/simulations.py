@@ -77,9 +77,7 @@ def _complete(account: Account, when: str, session_id: str, last4: str, **fields
     except BuyerPageError as error:
         needs = f"It needs {CARDS[last4].prerequisite}." if CARDS[last4].prerequisite else error.advice
         thing = account.read(session_id)
-        return Effect(
-            when, "", "refused on the page", f"{_title(thing)}: {state_of(thing)}", next_step=needs
-        ), None
+        return Effect(when, "", "refused on the page", f"{_title(thing)}: {state_of(thing)}", next_step=needs), None
     ending = account.ending(account.request("completeCheckoutSession", session_id, **fields))
     return _effect(account, when, "", ending, session_id), ending.body
 
