@@ -53,9 +53,9 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
             return control_error(error)
         path = request.url.path
         refusal = {
-            400: Refusal(400, "InvalidRequest", error.detail),
-            405: Refusal(405, "UnsupportedOperation", f"{request.method} is not possible on {path}."),
-        }.get(error.status_code, Refusal(404, "ResourceNotFound", f"There is nothing at {path}."))
+            400: Refusal("InvalidRequest", error.detail),
+            405: Refusal("UnsupportedOperation", f"{request.method} is not possible on {path}."),
+        }.get(error.status_code, Refusal("ResourceNotFound", f"There is nothing at {path}."))
         return _response(world, refusal)
 
     async def broken(request: Request, error: Exception) -> Response:

@@ -2,12 +2,12 @@
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC
-from typing import Annotated, Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, validate_call
+from pydantic import ValidationError, validate_call
 from pydantic.alias_generators import to_camel, to_snake
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,7 +19,7 @@ from amazonpay_nb.emulator.notifications.announce import announce, topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.records import AnyRecord
 from amazonpay_nb.emulator.rules.transitions import move
-from amazonpay_nb.emulator.world import Fault, Merchant, World
+from amazonpay_nb.emulator.world import Fault, Merchant, Times, World
 from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
@@ -31,8 +31,20 @@ from amazonpay_nb.spec.states import MACHINES
 CONTROL_PATH = "/_control"
 Answer = dict[str, Any]
 Call = Callable[..., Awaitable[Answer]]
-Times = Annotated[int, Field(ge=1, le=1000)]
 _TITLES = {kind.path: title for title, kind in KINDS.items()}
+
+
+_CALLS: dict[tuple[str, str], tuple[Call, dict[str, str]]] = {}  # by method and path
+
+
+def _call(method: str, path: str, **fixed: str) -> Callable[[Call], Call]:
+    """Answer a call by the decorated function, with *fixed* values for some of its parameters."""
+
+    def register(function: Call) -> Call:
+        _CALLS[method, path] = validate_call(function), fixed
+        return function
+
+    return register
 
 
 class ControlInterface:
@@ -47,34 +59,16 @@ class ControlInterface:
 
     def routes(self) -> list[Route]:
         """Return a route for each call."""
-        calls: dict[tuple[str, str], Call] = {
-            ("GET", "clock"): self._read_clock,
-            ("POST", "clock"): self._move_clock,
-            ("POST", "outcomes"): self._queue_outcome,
-            ("POST", "faults"): self._inject_fault,
-            ("POST", "permissions/{object_id}"): self._interrupt,
-            ("POST", "charges/{object_id}"): self._decide,
-            ("GET", "journal"): self._journal,
-            ("GET", "objects/{kind}"): self._objects,
-            ("GET", "objects/{kind}/{object_id}"): self._object,
-            ("GET", "visits"): self._stays,
-            ("POST", "snapshot"): self._snapshot,
-            ("POST", "restore"): self._restore,
-            ("POST", "reset"): self._reset,
-            ("POST", "keys"): self._register_key,
-            ("GET", "notifications"): self._notifications,
-            ("POST", "notifications/endpoint"): self._set_endpoint,
-            ("POST", "notifications/drill"): self._drill,
-            ("POST", "notifications/chargeback"): self._dispute,
-            ("POST", "notifications/{object_id}/redeliver"): self._redeliver,
-        }
-        return [route(method, f"{CONTROL_PATH}/{path}", self._endpoint(call)) for (method, path), call in calls.items()]
+        return [
+            route(method, f"{CONTROL_PATH}/{path}", self._endpoint(call, fixed))
+            for (method, path), (call, fixed) in _CALLS.items()
+        ]
 
-    def _endpoint(self, call: Call) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, call: Call, fixed: dict[str, str]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             self._check_owner(request.headers)
             try:
-                answer = await call(**await _fields(request) | request.path_params)
+                answer = await call(self, **await _fields(request) | request.path_params | fixed)
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
                 field = ".".join(to_camel(str(part)) for part in first["loc"])
@@ -92,53 +86,35 @@ class ControlInterface:
         if not is_loopback(headers.get("host", "")):  # a name that someone else's server gave this address
             raise HTTPException(403, "The control interface is called by a loopback address.")
 
-    # --- Time ---------------------------------------------------------------------------------------------------------
-
-    @validate_call
+    @_call("GET", "clock")
     async def _read_clock(self) -> Answer:
         now = self._world.clock.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         return {"now": now, "mode": self._world.clock.mode}
 
-    @validate_call
+    @_call("POST", "clock")
     async def _move_clock(self, advance: str) -> Answer:
         if self._world.clock.mode != "virtual":
             raise HTTPException(409, "The clock is real; start the emulator with --seed or --clock to advance it.")
         fired = await self._deliveries.advance(parse_duration(advance))
         return await self._read_clock() | {"fired": fired}
 
-    # --- What goes wrong, and what only Amazon or the buyer can cause -------------------------------------------------
-
-    @validate_call
+    @_call("POST", "outcomes")
     async def _queue_outcome(self, operation: str, simulation_code: str, times: Times = 1) -> Answer:
         self._world.queue_outcome(operation, simulation_code, times)
         return {"outcomes": {name: [row.code for row in rows] for name, rows in self._world.outcomes.items() if rows}}
 
-    @validate_call
-    async def _inject_fault(
-        self,
-        operation: str,
-        fault: Literal["delay", "reset", "status", "drop-after-commit"],
-        status: Annotated[int, Field(ge=400, le=599)] = 503,
-        seconds: Annotated[float, Field(ge=0, le=600)] = 1.0,
-        times: Times = 1,
-    ) -> Answer:
-        if operation not in OPERATIONS:
-            raise HTTPException(400, f"{operation!r} is no operation; there are {', '.join(OPERATIONS)}.")
-        faults = self._world.faults
-        faults.append(Fault(operation, fault, status, seconds, times))
-        return {"faults": [{"operation": one.operation, "fault": one.fault, "times": one.times} for one in faults]}
+    @_call("POST", "faults")
+    async def _inject_fault(self, **fields: Any) -> Answer:
+        fault, faults = Fault(**fields), self._world.faults
+        _check_name(fault.operation, OPERATIONS, "operation")
+        faults.append(fault)
+        return {"faults": [one.model_dump(include={"operation", "fault", "times"}) for one in faults]}
 
-    @validate_call
-    async def _interrupt(self, object_id: str, state: str, reason_code: str | None = None) -> Answer:
-        return self._cause(self._find("Charge Permission", object_id), state, reason_code)
-
-    @validate_call
-    async def _decide(self, object_id: str, state: str, reason_code: str | None = None) -> Answer:
-        return self._cause(self._find("Charge", object_id), state, reason_code)
-
-    def _cause(self, record: AnyRecord, state: str, reason_code: str | None) -> Answer:
+    @_call("POST", "permissions/{object_id}", title="Charge Permission")
+    @_call("POST", "charges/{object_id}", title="Charge")
+    async def _cause(self, title: str, object_id: str, state: str, reason_code: str | None = None) -> Answer:
         """Take the row that leads to a state and that no merchant can take."""
-        machine = MACHINES[record.kind]
+        record, machine = self._find(title, object_id), MACHINES[title]
         row = machine.leading_to(record.state, state, reason_code)
         if row is None:
             rows = [r for r in machine.rows if r.source == record.state and r.actor != MERCHANT]
@@ -148,25 +124,25 @@ class ControlInterface:
             move(self._world, record, row.trigger)
         return record.document
 
-    # --- What happened ------------------------------------------------------------------------------------------------
-
-    @validate_call
+    @_call("GET", "journal")
     async def _journal(self) -> Answer:
         return {"exchanges": list(self._world.journal)}
 
-    @validate_call
+    @_call("GET", "objects/{kind}")
     async def _objects(self, kind: str) -> Answer:
-        return {"objects": [record.document for record in self._world.store.every(_title(kind))]}
+        _check_name(kind, _TITLES, "kind", 404)
+        return {"objects": [record.document for record in self._world.store.every(_TITLES[kind])]}
 
-    @validate_call
+    @_call("GET", "objects/{kind}/{object_id}")
     async def _object(self, kind: str, object_id: str) -> Answer:
-        return self._find(_title(kind), object_id).document
+        _check_name(kind, _TITLES, "kind", 404)
+        return self._find(_TITLES[kind], object_id).document
 
-    @validate_call
+    @_call("GET", "visits")
     async def _stays(self, returning: str) -> Answer:
         # A shop that gives each attempt return addresses of its own finds its stays by a text in them.
         kinds, store = (CHECKOUT_SESSION, SIGN_IN), self._world.store
-        notes = [record.notes for kind in kinds for record in store.mentioning(kind, returning)]
+        notes = [record.notes for kind in kinds for record in store.every(kind, returning)]
         return {"visits": [{"flow": one.flow, "visit": one.stay, "page": one.page} for one in notes]}
 
     def _find(self, title: str, object_id: str) -> AnyRecord:
@@ -175,13 +151,11 @@ class ControlInterface:
             raise HTTPException(404, f"There is no {title} {object_id}.")
         return record
 
-    # --- Whole worlds, accounts and keys ------------------------------------------------------------------------------
-
-    @validate_call
+    @_call("POST", "snapshot")
     async def _snapshot(self) -> Answer:
         return {"id": self._world.store.snapshot()}
 
-    @validate_call
+    @_call("POST", "restore")
     async def _restore(self, id: str) -> Answer:  # noqa: A002 (the field's name)
         try:
             self._world.restore(id)
@@ -189,12 +163,12 @@ class ControlInterface:
             raise HTTPException(404, f"There is no snapshot {id!r}.") from None
         return await self._read_clock()
 
-    @validate_call
+    @_call("POST", "reset")
     async def _reset(self) -> Answer:
         self._world.reset()
         return await self._read_clock()
 
-    @validate_call
+    @_call("POST", "keys")
     async def _register_key(self, public_key: str, merchant_id: str | None = None) -> Answer:
         merchant = self._account(merchant_id)
         key_id, neutral = self._world.register_key(merchant, public_key)
@@ -211,26 +185,23 @@ class ControlInterface:
             raise HTTPException(404, f"There is no merchant account {merchant_id!r}.")
         return merchant
 
-    # --- Notifications ------------------------------------------------------------------------------------------------
-
-    @validate_call
+    @_call("GET", "notifications")
     async def _notifications(self) -> Answer:
         return {"notifications": [_shown(document) for document in await self._deliveries.announced()]}
 
-    @validate_call
+    @_call("POST", "notifications/endpoint")
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:
         merchant = self._account(merchant_id)
         self._world.set_endpoint(merchant, _checked_endpoint(url))
         return {"url": url or None, "topicArn": topic_of(self._world, merchant.merchant_id)}
 
-    @validate_call
+    @_call("POST", "notifications/drill")
     async def _drill(self, kind: str) -> Answer:
-        if kind not in DRILLS:
-            raise HTTPException(400, f"{kind!r} is no drill; there are {', '.join(DRILLS)}.")
+        _check_name(kind, DRILLS, "drill")
         self._world.outbox.drills.append(kind)
         return {"drills": list(self._world.outbox.drills)}
 
-    @validate_call
+    @_call("POST", "notifications/chargeback")
     async def _dispute(self, charge_id: str) -> Answer:
         world, charge = self._world, self._find("Charge", charge_id)
         dispute_id = f"{charge.id.rpartition('-')[0]}-B{world.ids.new_digits(6)}"
@@ -239,7 +210,7 @@ class ControlInterface:
                 announce(world, charge, STATE_CHANGE, OBJECT_TYPES["Dispute"], dispute_id)
         return {"disputeId": dispute_id}
 
-    @validate_call
+    @_call("POST", "notifications/{object_id}/redeliver")
     async def _redeliver(self, object_id: str) -> Answer:
         document = await self._deliveries.redeliver(object_id)
         if document is None:
@@ -259,10 +230,9 @@ async def _fields(request: Request) -> dict[str, Any]:
     return {to_snake(name): value for name, value in fields.items()}
 
 
-def _title(path: str) -> str:
-    if path not in _TITLES:
-        raise HTTPException(404, f"{path!r} is no kind; there are {', '.join(_TITLES)}.")
-    return _TITLES[path]
+def _check_name(name: str, rows: Collection[str], what: str, status: int = 400) -> None:
+    if name not in rows:
+        raise HTTPException(status, f"{name!r} is no {what}; there are {', '.join(rows)}.")
 
 
 def _checked_endpoint(url: str | None) -> str:

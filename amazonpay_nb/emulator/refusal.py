@@ -1,21 +1,30 @@
 """The one way in which the emulator says no."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+
+from amazonpay_nb.spec.reasons import REASONS
 
 
 class Refusal(Exception):
     """An answer with an error body; raised anywhere, rendered in one place.
 
     Args:
-        status: HTTP status.
         reason_code: Amazon's ``reasonCode``.
         message: What is wrong, in which object and state.
+        status: HTTP status; 0 takes the usual one of the reason code.
         keep: Commit what the request did before it was refused, for example a decline that changes the permission.
     """
 
-    def __init__(self, status: int, reason_code: str, message: str, *, keep: bool = False) -> None:
+    # What a hosted page shows the buyer; see `Explained`.
+    text, field = "shop-mistake", ""
+    values: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, reason_code: str, message: str, *, status: int = 0, keep: bool = False) -> None:
         super().__init__(message)
-        self.status, self.reason_code, self.message, self.keep = status, reason_code, message, keep
+        usual = REASONS[reason_code].status_codes[0] if reason_code in REASONS else 400
+        self.reason_code, self.message, self.status, self.keep = reason_code, message, status or usual, keep
 
     @property
     def body(self) -> dict[str, Any]:
@@ -34,8 +43,8 @@ class Explained(Refusal):
     """
 
     def __init__(
-        self, text: str, message: str, *, status: int = 400, reason_code: str = "InvalidParameterValue",
-        field: str = "", **values: Any,
+        self, text: str, message: str, *, reason_code: str = "InvalidParameterValue", status: int = 0, field: str = "",
+        **values: Any,
     ) -> None:  # fmt: skip
-        super().__init__(status, reason_code, message)
+        super().__init__(reason_code, message, status=status)
         self.text, self.field, self.values = text, field, values

@@ -200,10 +200,7 @@ class Emulator:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             pair = generate()
             save(pair, path)
-        public_pem = pair.public_pem
-        if public_pem not in merchant.keys.values():
-            self.register_key(public_pem, merchant)
-        key_id = self.key_id(public_pem, merchant)
+        key_id = self.register_key(pair.public_pem, merchant)
         neutral = key_id.removeprefix("SANDBOX-")
         return Credentials(merchant.merchant_id, merchant.store_id, key_id, neutral, path)
 
@@ -217,18 +214,15 @@ class Emulator:
         """The id of its store."""
         return self._world.merchants[0].store_id
 
-    def key_id(self, public_pem: str, merchant: Merchant | None = None) -> str:
-        """Return the environment-specific id of a registered public key."""
-        keys = (merchant or self._world.merchants[0]).keys
-        return next(key_id for key_id, pem in keys.items() if pem == public_pem and key_id.startswith("SANDBOX-"))
-
-    def register_key(self, public_pem: str, merchant: Merchant | None = None) -> None:
-        """Register a public key, as Seller Central does; only the emulator's own thread may change its data."""
+    def register_key(self, public_pem: str, merchant: Merchant | None = None) -> str:
+        """Register a public key, as Seller Central does, and return its environment-specific id."""
         merchant = merchant or self._world.merchants[0]
-        if self._server.running:
-            self.control.post("keys", publicKey=public_pem, merchantId=merchant.merchant_id)
-        else:
-            self._world.register_key(merchant, public_pem)
+        if public_pem not in merchant.keys.values():
+            if self._server.running:  # only the emulator's own thread may change its data
+                self.control.post("keys", publicKey=public_pem, merchantId=merchant.merchant_id)
+            else:
+                self._world.register_key(merchant, public_pem)
+        return next(name for name, pem in merchant.keys.items() if pem == public_pem and name.startswith("SANDBOX-"))
 
     def ready(self) -> dict[str, Any]:
         """Return what a program needs to use this emulator, as design §4.1 lists it."""

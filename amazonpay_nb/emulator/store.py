@@ -153,12 +153,7 @@ class Store:
         self._flush()
         return list(self._select("kind = ? AND parent = ?", kind, parent))
 
-    def every(self, kind: str) -> list[AnyRecord]:
-        """Return all objects of a kind."""
-        self._flush()
-        return list(self._select("kind = ?", kind))
-
-    def mentioning(self, kind: str, text: str) -> list[AnyRecord]:
+    def every(self, kind: str, text: str = "") -> list[AnyRecord]:
         """Return the objects of *kind* whose document contains *text*, in order of creation."""
         self._flush()
         return list(self._select("kind = ? AND instr(document, ?)", kind, text))

@@ -3,11 +3,12 @@
 from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import BaseModel, Field
 
 from amazonpay_nb.emulator.clock import VIRTUAL_START, Clock
 from amazonpay_nb.emulator.ids import Ids
@@ -21,6 +22,8 @@ from amazonpay_nb.spec.simulations import Simulation, simulation
 
 # How many exchanges `GET journal` remembers: enough for a run, and bounded for a long one.
 JOURNAL_LENGTH = 1_000
+# How many calls in a row an outcome or a fault may be set for.
+Times = Annotated[int, Field(ge=1, le=1000)]
 MIN_KEY_BITS = 2048
 
 
@@ -41,15 +44,14 @@ class Merchant:
     endpoint: str = ""
 
 
-@dataclass(slots=True)
-class Fault:
+class Fault(BaseModel, extra="forbid"):
     """A transport fault waiting for the next call of an operation."""
 
     operation: str
-    fault: str
-    status: int = 503
-    seconds: float = 0.0
-    times: int = 1
+    fault: Literal["delay", "reset", "status", "drop-after-commit"]
+    status: int = Field(503, ge=400, le=599)
+    seconds: float = Field(1.0, ge=0, le=600)
+    times: Times = 1
 
 
 class World:
@@ -82,18 +84,12 @@ class World:
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
         self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
         self.outbox = Outbox()
-        self.announces = False  # whether there are listeners: without them, a request has no extra cost
-        self._merchants: dict[str, Merchant] = {}
-        self._load_merchants()
+        self._merchants = {row["merchant_id"]: Merchant(**row) for row in store.setting("merchants") or []}
         if not self._merchants:
             self.add_merchant(shop_name)
             self.add_merchant("Another Shop")
 
     # --- Merchants ----------------------------------------------------------------------------------------------------
-
-    def _load_merchants(self) -> None:
-        self._merchants = {row["merchant_id"]: Merchant(**row) for row in self.store.setting("merchants") or []}
-        self.announces = any(merchant.endpoint for merchant in self.merchants)
 
     def _save_merchants(self) -> None:
         self.store.set("merchants", [asdict(merchant) for merchant in self._merchants.values()])
@@ -101,7 +97,6 @@ class World:
     def set_endpoint(self, merchant: Merchant, url: str) -> None:
         """Send a merchant's notifications to *url* from now on, or to nobody with ""."""
         self._merchants[merchant.merchant_id] = replace(merchant, endpoint=url)
-        self.announces = any(one.endpoint for one in self.merchants)
         self._save_merchants()
 
     def add_merchant(self, name: str) -> Merchant:
@@ -157,7 +152,7 @@ class World:
         """
         record = self.store.get(kind, object_id)
         if record is None or record.merchant_id != merchant_id:
-            raise Refusal(404, "ResourceNotFound", f"There is no {kind} {object_id} for this merchant account.")
+            raise Refusal("ResourceNotFound", f"There is no {kind} {object_id} for this merchant account.")
         return record
 
     # --- Mishaps to come ----------------------------------------------------------------------------------------------
@@ -182,9 +177,9 @@ class World:
         if code and simulation(operation, code) is None:
             title = OPERATIONS[operation].title
             raise Refusal(
-                400, "InvalidSandboxSimulationSpecified",
+                "InvalidSandboxSimulationSpecified",
                 f"The simulation code {code!r} is unknown, or not possible for {title}.",
-            )  # fmt: skip
+            )
 
     def take_outcome(self, operation: str, code: str | None) -> Simulation | None:
         """Return the outcome of this call; the header's code wins over the queue."""
@@ -209,11 +204,8 @@ class World:
         """Delete all objects; merchants, keys and clock stay."""
         with self.store.transaction():
             self.store.clear()
-        self.outcomes.clear()
-        self.faults.clear()
         self.journal.clear()
-        self.quotas.clear()
-        self.outbox.clear()
+        self._forget()
 
     def restore(self, snapshot: str) -> None:
         """Put a snapshot back; accounts and keys stay as they are now.
@@ -225,7 +217,8 @@ class World:
         self._save_merchants()
         self.ids.reload()
         self.clock.reload()
-        self.outcomes.clear()
-        self.faults.clear()
-        self.quotas.clear()
-        self.outbox.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        for waiting in (self.outcomes, self.faults, self.quotas, self.outbox):
+            waiting.clear()

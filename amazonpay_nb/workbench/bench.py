@@ -145,8 +145,7 @@ class Workbench:
     def use_keys(self, keys: MerchantKeys, private_key_file: Path | None = None) -> MerchantKeys:
         """Sign with this pair from now on; the emulator registers its public key and gives it an id."""
         if self.emulator:
-            self.emulator.register_key(keys.public_pem)
-            keys = key_files.with_id(keys, self.emulator.key_id(keys.public_pem))
+            keys = key_files.with_id(keys, self.emulator.register_key(keys.public_pem))
         self._keys, self._client, self.private_key_file = keys, None, private_key_file
         return keys
 

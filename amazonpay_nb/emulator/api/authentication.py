@@ -35,10 +35,10 @@ def authenticate(world: World, operation: Operation, request: ApiRequest) -> Mer
     try:
         authorization = parse_authorization(headers["authorization"])
     except SignatureMismatch as unreadable:
-        raise Refusal(403, "InvalidAuthentication", unreadable.explanation) from None  # which code: inferred
+        raise Refusal("InvalidAuthentication", unreadable.explanation) from None  # which code: inferred
     merchant = world.merchant_of_key(authorization.public_key_id)
     if merchant is None:
-        raise Refusal(401, "UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
+        raise Refusal("UnauthorizedAccess", f"The public key id {authorization.public_key_id} is not known.")
     _check_environment(unquote(request.raw_path), authorization.public_key_id)
     signed = RequestParts(
         request.method, request.raw_path, request.query, request.pairs, authorization.signed_headers, request.body
@@ -46,9 +46,9 @@ def authenticate(world: World, operation: Operation, request: ApiRequest) -> Mer
     try:
         verify_authorized(signed, headers, authorization, merchant.keys[authorization.public_key_id])
     except SignatureMismatch as mismatch:
-        raise Refusal(403, "InvalidRequestSignature", _explain(mismatch, authorization.signature)) from None
+        raise Refusal("InvalidRequestSignature", _explain(mismatch, authorization.signature)) from None
     if headers.get(_DELEGATION_HEADER):
-        raise Refusal(403, "InvalidAuthorizationToken", "No merchant account has delegated anything to this one.")
+        raise Refusal("InvalidAuthorizationToken", "No merchant account has delegated anything to this one.")
     _refuse_as_asked(world, operation.name, headers.get(SIMULATION_HEADER, ""))
     return merchant
 
@@ -60,7 +60,9 @@ def _refuse_as_asked(world: World, operation: str, code: str) -> None:
         code = queue.popleft().code
     row = simulation(operation, code) if code in ANYWHERE else None
     if row:
-        raise Refusal(row.status, str(row.reason_code), f"This refusal is a simulation that was asked for: {row.code}.")
+        raise Refusal(
+            str(row.reason_code), f"This refusal is a simulation that was asked for: {row.code}.", status=row.status
+        )
 
 
 def _check_present(headers: Mapping[str, str], operation: Operation) -> None:
@@ -69,23 +71,23 @@ def _check_present(headers: Mapping[str, str], operation: Operation) -> None:
         required = (*_REQUIRED, IDEMPOTENCY_HEADER)
     for name in required:
         if name not in headers:
-            raise Refusal(400, "MissingHeader", f"The header {name} is missing.")
+            raise Refusal("MissingHeader", f"The header {name} is missing.")
         if not headers[name].strip():
-            raise Refusal(400, "MissingHeaderValue", f"The header {name} has no value.")
+            raise Refusal("MissingHeaderValue", f"The header {name} has no value.")
     key = headers.get(IDEMPOTENCY_HEADER, "").strip()
     if key and operation.method == "POST" and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise Refusal(
-            400, "InvalidHeaderValue",
+            "InvalidHeaderValue",
             f"The value provided for {IDEMPOTENCY_HEADER} must have at most 32 of the characters A-Z a-z 0-9 - _.",
-        )  # fmt: skip
+        )
 
 
 def _check_region(world: World, value: str) -> None:
     if value.strip().lower() not in (world.region.code, *world.region.aliases):
         raise Refusal(
-            400, "InvalidHeaderValue",
+            "InvalidHeaderValue",
             f"The value {value} provided for x-amz-pay-region is not this host's region, {world.region.code}.",
-        )  # fmt: skip
+        )
 
 
 def _check_date(world: World, value: str) -> None:
@@ -93,25 +95,25 @@ def _check_date(world: World, value: str) -> None:
     try:
         date = parse_date(value.strip())
     except SignatureMismatch:
-        raise Refusal(400, "InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date is no date.") from None
+        raise Refusal("InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date is no date.") from None
     clocks = (world.clock.now(), datetime.now(date.tzinfo))
     if any(now - MAX_AGE <= date <= now + MAX_AHEAD for now in clocks):
         return
     ahead = all(date > now for now in clocks)
     problem = "should not be in future" if ahead else "is too old"
-    raise Refusal(400, "InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date {problem}")
+    raise Refusal("InvalidHeaderValue", f"The value {value} provided for x-amz-pay-date {problem}")
 
 
 def _check_environment(path: str, key_id: str) -> None:
     """Require ``/sandbox`` in the path for a neutral key, and the Sandbox for any."""
     segment = path.split("/")[1].lower()
     if segment == "live":
-        raise Refusal(401, "UnauthorizedAccess", f"The public key id {key_id} has no live environment here.")
+        raise Refusal("UnauthorizedAccess", f"The public key id {key_id} has no live environment here.")
     if segment == "v2" and not key_id.upper().startswith("SANDBOX"):
         raise Refusal(
-            401, "UnauthorizedAccess",
+            "UnauthorizedAccess",
             f"The public key id {key_id} is environment-neutral: the path needs /sandbox before /v2.",
-        )  # fmt: skip
+        )
 
 
 def _explain(mismatch: SignatureMismatch, signature: str) -> str:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.spec.requests import BODIES
@@ -26,14 +26,17 @@ def checked_body(model: str, raw: bytes) -> Body:
             ``InvalidParameterValue``.
     """
     parsed = parsed_json(raw or b"{}", "The body")
-    if parsed is None or parsed == []:
-        parsed = {}
-    if not isinstance(parsed, dict):
-        raise Refusal(400, "InvalidRequestFormat", "The body must be a JSON object.")
+    return validated(BODIES[model], {} if parsed is None or parsed == [] else parsed, "The body")
+
+
+def validated(model: type[BaseModel], value: Any, what: str) -> Body:
+    """Return the known fields of a JSON object, or raise as `checked_body` does."""
+    if not isinstance(value, dict):
+        raise Refusal("InvalidRequestFormat", f"{what} must be a JSON object.")
     try:
-        return BODIES[model].model_validate(parsed).model_dump(by_alias=True, exclude_unset=True)
+        return model.model_validate(value).model_dump(by_alias=True, exclude_unset=True)
     except ValidationError as error:
-        raise refused_body(error) from None
+        raise _refused(error) from None
 
 
 def parsed_json(raw: bytes, what: str) -> Any:
@@ -48,10 +51,10 @@ def parsed_json(raw: bytes, what: str) -> Any:
         if "\\u" in text:
             json.dumps(parsed, ensure_ascii=False).encode()  # half of a surrogate pair is no character
     except (ValueError, RecursionError):
-        raise Refusal(400, "InvalidRequestFormat", f"{what} is not valid JSON.") from None
+        raise Refusal("InvalidRequestFormat", f"{what} is not valid JSON.") from None
     # Counting brackets is cheap, and nearly every body needs no closer look.
     if text.count("{") + text.count("[") > _DEEPEST and _is_deeper(parsed, _DEEPEST):
-        raise Refusal(400, "InvalidRequestFormat", f"{what} is nested more than {_DEEPEST} levels deep.")
+        raise Refusal("InvalidRequestFormat", f"{what} is nested more than {_DEEPEST} levels deep.")
     return parsed
 
 
@@ -66,7 +69,7 @@ _KINDS = {
 }
 
 
-def refused_body(error: ValidationError) -> Refusal:
+def _refused(error: ValidationError) -> Refusal:
     """Name the worst problem: an unknown field first, then a missing one."""
     ranked = sorted(error.errors(), key=lambda e: [*_KINDS, e["type"]].index(e["type"]))
     worst = ranked[0]
@@ -74,4 +77,4 @@ def refused_body(error: ValidationError) -> Refusal:
     reason, text = _KINDS.get(worst["type"], ("InvalidParameterValue", "The value provided for [{field}] is invalid: "))
     detail = "" if worst["type"] in _KINDS else worst["msg"].removeprefix("Value error, ") + "."
     last = field.rsplit(".", 1)[-1] if worst["type"] == "extra_forbidden" else field
-    return Refusal(400, reason, text.format(field=last) + detail)
+    return Refusal(reason, text.format(field=last) + detail)

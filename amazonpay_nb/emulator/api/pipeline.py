@@ -82,7 +82,7 @@ def _once(
             if _same(first, _idempotent(request)):
                 return status, text, json.loads(text)
             raise Refusal(
-                400, "DuplicateIdempotencyKey", f"The idempotency key {key} was used for a different request before."
+                "DuplicateIdempotencyKey", f"The idempotency key {key} was used for a different request before."
             )
         status, document = _work(world, operation, merchant, object_id, request)
         text = world.store.written(document)
@@ -147,7 +147,7 @@ def _throttle(world: World, operation: Operation, merchant: Merchant) -> None:
     level, since = world.quotas.get((merchant.merchant_id, operation.name), (float(quota.burst), now))
     level = min(quota.burst, level + (now - since).total_seconds() * quota.per_second)
     if level < 1:
-        raise Refusal(429, "TooManyRequests", f"{operation.title} is limited to {quota.burst} at once.")
+        raise Refusal("TooManyRequests", f"{operation.title} is limited to {quota.burst} at once.")
     world.quotas[merchant.merchant_id, operation.name] = (level - 1, now)
 
 

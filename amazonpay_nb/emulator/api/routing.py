@@ -18,7 +18,7 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 
-BROKEN = Refusal(500, "InternalServerError", "The emulator has failed; its log says where.")
+BROKEN = Refusal("InternalServerError", "The emulator has failed; its log says where.")
 _LOG = logging.getLogger("uvicorn.error")
 _ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
 _ROUTES = {(row.method, row.path): row for row in OPERATIONS.values()}
@@ -67,7 +67,7 @@ class Api:
         try:
             body = await _body(receive)
         except HTTPException as error:
-            return refused(self._world, Refusal(error.status_code, "InvalidRequest", error.detail))
+            return refused(self._world, Refusal("InvalidRequest", error.detail, status=error.status_code))
         request = ApiRequest.read(scope, body)
         path, object_id = _template(request.path)
         operation = _ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))
@@ -87,7 +87,7 @@ class Api:
             return None
         if fault.fault == "status":
             reason = _FAULT_REASONS.get(fault.status, "ServiceUnavailable")
-            reply = refused(self._world, Refusal(fault.status, reason, "This answer was asked for: a fault."))
+            reply = refused(self._world, Refusal(reason, "This answer was asked for: a fault.", status=fault.status))
             journalize(self._world, operation, request, reply.status, json.loads(reply.text))
             return reply
         if fault.fault == "delay":
@@ -98,8 +98,8 @@ class Api:
 
 def _unknown(request: ApiRequest, path_exists: bool) -> Refusal:
     if path_exists:
-        return Refusal(405, "UnsupportedOperation", f"{request.method} is not possible on {request.path}.")
-    return Refusal(404, "ResourceNotFound", f"There is nothing at {request.path}.")
+        return Refusal("UnsupportedOperation", f"{request.method} is not possible on {request.path}.")
+    return Refusal("ResourceNotFound", f"There is nothing at {request.path}.")
 
 
 async def _body(receive: Receive) -> bytes:

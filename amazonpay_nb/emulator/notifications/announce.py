@@ -12,7 +12,7 @@ from amazonpay_nb.emulator.records import NOTIFICATION, AnyRecord, Notification,
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import Transition
 from amazonpay_nb.spec.notifications import ANNOUNCEMENTS, DRILLS, OBJECT_TYPES, RETRIES, TOPIC_REGIONS
-from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, REFUND
+from amazonpay_nb.spec.operations import KINDS
 
 # The trigger that the calendar fires for a notification.
 DELIVER = "Deliver"
@@ -22,9 +22,6 @@ Document = dict[str, Any]
 def topic_of(world: World, merchant_id: str) -> str:
     """Return the topic that a merchant's notifications come from; its form is the emulator's own."""
     return f"arn:aws:sns:{TOPIC_REGIONS[world.region.code]}:000000000000:{merchant_id}"
-
-
-# --- What is noted ----------------------------------------------------------------------------------------------------
 
 
 def note(world: World, record: AnyRecord, row: Transition) -> None:
@@ -71,7 +68,7 @@ def announce(
         parent=record.merchant_id,
     )  # fmt: skip
     world.outbox.fresh[object_id, notification_type] = notification.id
-    _plan(world, notification)
+    _schedule(world, notification)
     world.outbox.wake()
 
 
@@ -79,25 +76,22 @@ def _permission_of(world: World, record: AnyRecord) -> str:
     """Return the permission that an object belongs to, at whatever depth."""
     above: AnyRecord | None = record
     while above and above.parent:
-        above = world.store.get(_PARENTS[above.kind], above.parent)
+        above = world.store.get(KINDS[above.kind].parent, above.parent)
     return above.id if above else ""
 
 
-_PARENTS = {REFUND.name: CHARGE.name, CHARGE.name: CHARGE_PERMISSION.name}
-
-
-def _plan(world: World, notification: Notification) -> None:
+def _schedule(world: World, notification: Notification) -> None:
     """Schedule the first delivery: now, unless a drill causes disorder."""
     now = world.clock.now()
     held = world.store.get(NOTIFICATION, world.outbox.held) if world.outbox.held else None
     if held:
         world.outbox.held = ""
-        _put(world, notification, now)
-        _put(world, held, now)
+        plan(world, notification, now)
+        plan(world, held, now)
         return
     drill = DRILLS[world.outbox.drills.popleft()] if world.outbox.drills else None
     if drill is None:
-        _put(world, notification, now)
+        plan(world, notification, now)
         return
     notification.notes.copies, notification.notes.at_once = drill.copies, drill.at_once
     if drill.takes > 1:
@@ -105,15 +99,13 @@ def _plan(world: World, notification: Notification) -> None:
     if drill.lost:
         world.store.put(notification)
     else:
-        _put(world, notification, now + drill.delay)
+        plan(world, notification, now + drill.delay)
 
 
-def _put(world: World, notification: Notification, due: datetime) -> None:
+def plan(world: World, notification: Notification, due: datetime) -> None:
+    """Let the next attempt happen when it is due."""
     world.store.plan(notification, DELIVER, due.isoformat())
     world.store.put(notification)
-
-
-# --- Attempts ---------------------------------------------------------------------------------------------------------
 
 
 def dispatch(world: World, notification: Notification) -> None:
@@ -127,20 +119,7 @@ def dispatch(world: World, notification: Notification) -> None:
     world.outbox.fresh.pop((notification.document["objectId"], notification.document["notificationType"]), None)
     notification.notes.attempts = attempts + 1
     if attempts < len(RETRIES):
-        _put(world, notification, world.clock.now() + RETRIES[attempts])
+        plan(world, notification, world.clock.now() + RETRIES[attempts])
     else:
         world.store.put(notification)
     world.outbox.ready.append(notification.id)
-
-
-def again(world: World, notification: Notification) -> None:
-    """Send a notification now, whatever happened to it before, with all its attempts ahead."""
-    notification.notes = NotificationNotes(notification.notes.number)
-    _put(world, notification, world.clock.now())
-    world.outbox.wake()
-
-
-def announced(world: World) -> list[Document]:
-    """Return what was announced, in order."""
-    rows = [row for merchant in world.merchants for row in world.store.children(NOTIFICATION, merchant.merchant_id)]
-    return [row.document for row in sorted(rows, key=lambda row: int(row.notes.number))]

@@ -13,8 +13,8 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from amazonpay_nb.emulator.notifications.announce import again, announced, topic_of
-from amazonpay_nb.emulator.records import NOTIFICATION, Notification
+from amazonpay_nb.emulator.notifications.announce import plan, topic_of
+from amazonpay_nb.emulator.records import NOTIFICATION, Notification, NotificationNotes
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing.envelope import unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
@@ -44,7 +44,7 @@ class Deliveries:
     def start(self) -> None:
         """Deliver from now on, beginning with what a stopped process left."""
         self.world.outbox.wake = self._wake
-        if self.world.announces:
+        if any(merchant.endpoint for merchant in self.world.merchants):
             self._begin()
 
     async def stop(self) -> None:
@@ -151,15 +151,18 @@ class Deliveries:
             notification = self.world.store.get(NOTIFICATION, notification_id)
             if notification is None:
                 return None
-            again(self.world, notification)
+            # Whatever happened to it before, with all its attempts ahead.
+            notification.notes = NotificationNotes(notification.notes.number)
+            plan(self.world, notification, self.world.clock.now())
         await self.settle()
         notification = self.world.store.get(NOTIFICATION, notification_id)
         return notification.document if notification else None
 
     async def announced(self) -> list[dict[str, object]]:
-        """Return what was announced, once all that is due has been delivered."""
+        """Return what was announced, in order, once all that is due has been delivered."""
         await self.settle()
-        return announced(self.world)
+        rows = sorted(self.world.store.every(NOTIFICATION), key=lambda row: int(row.notes.number))
+        return [row.document for row in rows]
 
     async def certificate(self, request: Request) -> Response:
         """Serve the certificate that signatures are checked with."""

@@ -6,9 +6,7 @@ A valid request opens a session, or a plain sign-in.
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
-from amazonpay_nb.emulator.api.bodies import parsed_json, refused_body
+from amazonpay_nb.emulator.api.bodies import parsed_json, validated
 from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.sessions import new_session
@@ -20,8 +18,6 @@ from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType
 
 # The algorithm that checkout.js assumes if the page names none.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
-# Product types with their own form of payload.
-_PAYLOADS = {"SignIn": SignInPayload}
 
 
 def start(world: World, form: dict[str, str], origin: str, own_host: str | None = None) -> Session:
@@ -42,10 +38,11 @@ def start(world: World, form: dict[str, str], origin: str, own_host: str | None 
         verify_payload(payload, signature, algorithm, merchant.keys[form["publicKeyId"]])
     except SignatureMismatch as mismatch:
         raise Refusal(
-            403, "InvalidSignatureError",
+            "InvalidSignatureError",
             f"Signature does not match signedString {mismatch.string_to_sign} for merchant {merchant.merchant_id}. "
             f"{mismatch.explanation}",
-        ) from None  # fmt: skip
+            status=403,
+        ) from None
     return _opened(world, merchant, form, parsed_json(payload.encode(), "payloadJSON"))
 
 
@@ -57,33 +54,31 @@ def start_mobile(world: World, raw: bytes) -> Session:
     """
     call = parsed_json(raw, "The body")
     if not isinstance(call, dict):
-        raise Refusal(400, "InvalidRequestFormat", "The body must be a JSON object.")
+        raise Refusal("InvalidRequestFormat", "The body must be a JSON object.")
     if str(call.get("msdk")).lower() != "true":
-        raise Refusal(400, "InvalidParameterValue", "msdk must be true: only the Mobile SDK starts a checkout here.")
+        raise Refusal("InvalidParameterValue", "msdk must be true: only the Mobile SDK starts a checkout here.")
     _check_environment(call)
     merchant = next((one for one in world.merchants if one.merchant_id == call.get("merchantId")), None)
     if merchant is None:
-        raise Refusal(403, "InvalidAuthentication", f"There is no merchant {call.get('merchantId')!r}.")
+        raise Refusal("InvalidAuthentication", f"There is no merchant {call.get('merchantId')!r}.")
     return _opened(world, merchant, call, call.get("checkoutSessionConfig"), mobile=True)
 
 
 def _opened(world: World, merchant: Merchant, fields: dict[str, Any], payload: Any, *, mobile: bool = False) -> Session:
     product_type = fields.get("productType") or "PayAndShip"
     if product_type not in get_args(ProductType):
-        raise Refusal(400, "InvalidParameterValue", f"productType {product_type!r} does not exist.")
-    body = _checked_payload(world, payload, product_type, mobile)
-    currency = fields.get("ledgerCurrency", "")
-    if currency and currency not in world.region.ledger_currencies:
-        allowed = " or ".join(world.region.ledger_currencies)
-        raise Refusal(400, "InvalidParameterValue", f"ledgerCurrency {currency!r} must be {allowed} in this region.")
-    language = fields.get("checkoutLanguage") or world.region.default_language
-    if language not in world.region.languages:
-        allowed = " or ".join(world.region.languages)
-        raise Refusal(400, "InvalidParameterValue", f"checkoutLanguage {language!r} must be {allowed} in this region.")
+        raise Refusal("InvalidParameterValue", f"productType {product_type!r} does not exist.")
+    body, region = _checked_payload(world, payload, product_type, mobile), world.region
+    choices = {"ledgerCurrency": region.ledger_currencies, "checkoutLanguage": region.languages}
+    for name, allowed in choices.items():
+        if fields.get(name) and fields[name] not in allowed:
+            possible = " or ".join(allowed)
+            raise Refusal("InvalidParameterValue", f"{name} {fields[name]!r} must be {possible} in this region.")
     session = new_session(
-        world, merchant, body, trigger="Click the button", product_type=product_type, currency=currency, mobile=mobile
-    )
-    session.notes.language = language
+        world, merchant, body, trigger="Click the button", product_type=product_type,
+        currency=fields.get("ledgerCurrency", ""), mobile=mobile,
+    )  # fmt: skip
+    session.notes.language = fields.get("checkoutLanguage") or region.default_language
     return session
 
 
@@ -91,10 +86,10 @@ def _merchant_of_key(world: World, form: dict[str, str]) -> Merchant:
     key_id = form.get("publicKeyId", "")
     merchant = world.merchant_of_key(key_id)
     if merchant is None:
-        raise Refusal(403, "InvalidAuthentication", f"The public key id {key_id!r} is not known.")
+        raise Refusal("InvalidAuthentication", f"The public key id {key_id!r} is not known.")
     if form.get("merchantId") != merchant.merchant_id:
         raise Refusal(
-            403, "InvalidAuthentication", f"The public key id does not belong to merchant {form.get('merchantId')!r}."
+            "InvalidAuthentication", f"The public key id does not belong to merchant {form.get('merchantId')!r}."
         )
     return merchant
 
@@ -104,10 +99,10 @@ def _check_environment(fields: dict[str, Any]) -> None:
     prefix = str(fields.get("publicKeyId", "")).partition("-")[0].upper()
     if prefix in ("LIVE", "SANDBOX") and prefix != environment:
         raise Refusal(
-            400, "InvalidParameterValue", f"The public key id is of {prefix}, and the button asks for {environment!r}."
+            "InvalidParameterValue", f"The public key id is of {prefix}, and the button asks for {environment!r}."
         )
     if environment != "SANDBOX":
-        raise Refusal(400, "InvalidParameterValue", f"This is a Sandbox; the button asks for {environment!r}.")
+        raise Refusal("InvalidParameterValue", f"This is a Sandbox; the button asks for {environment!r}.")
 
 
 def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...]) -> None:
@@ -122,24 +117,20 @@ def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...])
         known = host in {*LOOPBACK_HOSTS, *world.domains, own_host} or host.endswith(".example")
         if not known or "\\" in host:  # a browser's host ends there
             raise Refusal(
-                403, "InvalidRequest",
+                "InvalidRequest",
                 f"The domain {host!r} is not registered for this merchant. Register every domain that shows a button.",
-            )  # fmt: skip
+                status=403,
+            )
 
 
 def _checked_payload(world: World, payload: Any, product_type: str, mobile: bool) -> dict[str, Any]:
-    if not isinstance(payload, dict):
-        raise Refusal(400, "InvalidRequestFormat", "The payload must be a JSON object.")
-    model = MobilePayload if mobile else _PAYLOADS.get(product_type, ButtonPayload)
-    try:
-        body: dict[str, Any] = model.model_validate(payload).model_dump(by_alias=True, exclude_unset=True)
-    except ValidationError as error:
-        raise refused_body(error) from None
+    model = SignInPayload if product_type == "SignIn" else ButtonPayload
+    body = validated(MobilePayload if mobile else model, payload, "The payload")
     flow = nearest_flow(body, product_type)
     if mobile and not flow.mobile:
-        raise Refusal(400, "InvalidRequest", f"{flow.title}: the Mobile SDK has no variant of it.")
+        raise Refusal("InvalidRequest", f"{flow.title}: the Mobile SDK has no variant of it.")
     if wrong := misfits(flow, body, mobile=mobile):
-        raise Refusal(400, wrong[0].reason, f"{flow.title}: {wrong[0].text}.")
+        raise Refusal(wrong[0].reason, f"{flow.title}: {wrong[0].text}.")
     if flow.name == "end-of-checkout":
         _check_address(world, body.get("addressDetails"), product_type)
     return body
@@ -149,8 +140,8 @@ def _check_address(world: World, address: dict[str, Any] | None, product_type: s
     if (product_type == "PayAndShip") != bool(address):
         rule = "needs" if product_type == "PayAndShip" else "must not have"
         raise Refusal(
-            400, "InvalidParameterCombination", f"With {product_type} an end-of-checkout button {rule} addressDetails."
+            "InvalidParameterCombination", f"With {product_type} an end-of-checkout button {rule} addressDetails."
         )
     for field in world.region.required_address_fields if address else ():
         if not (address or {}).get(field):
-            raise Refusal(400, "MissingParameterValue", f"The value for addressDetails.{field} is missing.")
+            raise Refusal("MissingParameterValue", f"The value for addressDetails.{field} is missing.")

@@ -68,12 +68,12 @@ class Pages:
         session_id = fields.get(RETURN_PARAMETER, "")
         session = self.world.store.get(CHECKOUT_SESSION, session_id) or self.world.store.get(SIGN_IN, session_id)
         if session is None:
-            raise Explained("unknown", "No Checkout Session has this id.", status=404, reason_code="ResourceNotFound")
+            raise Explained("unknown", "No Checkout Session has this id.", reason_code="ResourceNotFound")
         request.state.language = session.notes.language
         if session.kind == CHECKOUT_SESSION and session.state != "Open":
             reason = session.document["statusDetails"]["reasonCode"]
             message = f"Checkout Session {session.id} is {session.state}{f' ({reason})' if reason else ''}."
-            raise Explained("over", message, status=422, reason_code="InvalidCheckoutSessionStatus")
+            raise Explained("over", message, reason_code="InvalidCheckoutSessionStatus")
         return Stay(self.world, session)
 
     def _find_by_form(self, request: Request, form: Mapping[str, str]) -> Stay:
@@ -100,7 +100,7 @@ class Pages:
             name, refusal.status if refusal else 200, t, stay=stay, session=stay.session, document=document,
             error=refusal and _explained(refusal, "error", t, shop=shop), form=form or {}, shop=shop, cards=CARDS,
             token=self._token(stay.session), personas=personas.PERSONAS[self.world.region.code], place=personas.place,
-            pending_seconds=PENDING_SECONDS, notice=stay.notice if name == "payment-method" else "",
+            pending_seconds=PENDING_SECONDS, notice=stay.notes.notice if name == "payment-method" else "",
         )  # fmt: skip
 
     def _texts(self, language: str | None) -> Texts:
@@ -139,8 +139,10 @@ class Pages:
     async def _initiate(self, request: Request) -> Response:
         form = await _form(request)
         request.state.language = form.get("checkoutLanguage")
+        # Behind a proxy, the shop's page and this one share a host.
+        own_host = request.url.hostname if is_proxied(request.headers) else None
         with self.world.store.transaction():
-            session = entry.start(self.world, form, request.headers.get("origin", ""), _own_host(request))
+            session = entry.start(self.world, form, request.headers.get("origin", ""), own_host)
         return _to("sign-in", session.id)
 
     async def _start_in_app(self, request: Request) -> Response:
@@ -165,34 +167,29 @@ class Pages:
         name = request.path_params["name"]
         stay = self._find(request, request.query_params)
         if name not in PAGES:
-            raise Explained("page", f"There is no page {name!r}.", status=404, reason_code="ResourceNotFound")
-        return self._page(name, stay) if stay.may_open(name) else _to(stay.page, stay.session.id)
+            raise Explained("page", f"There is no page {name!r}.", reason_code="ResourceNotFound")
+        return self._page(name, stay) if stay.may_open(name) else _to(stay.notes.page, stay.session.id)
 
     async def _press(self, request: Request) -> Response:
         name = request.path_params["name"]
         form = await _form(request)
         stay = self._find_by_form(request, form)
         if not stay.may_open(name):
-            return _to(stay.page, stay.session.id)
+            return _to(stay.notes.page, stay.session.id)
         try:
             with self.world.store.transaction():
                 address = stay.press(name, form)
         except Refusal as refusal:
             return self._page(name, self._find(request, form), refusal, form)
         if not address:
-            return _to(stay.page, stay.session.id)
+            return _to(stay.notes.page, stay.session.id)
         return RedirectResponse(relative_address(request.url.path, request.headers, address), 303)
 
 
 def _explained(refusal: Refusal, table: str, t: Texts, **values: str) -> dict[str, str]:
     """Return what a page says about a refusal: a sentence for the buyer, and the rest for developers."""
-    text, field, more = "shop-mistake", "", {}
-    if isinstance(refusal, Explained):
-        text, field, more = refusal.text, refusal.field, refusal.values
-    return {
-        "sentence": t(f"{table}.{text}", **values, **more), "field": field, "message": refusal.message,
-        "reason_code": refusal.reason_code,
-    }  # fmt: skip
+    sentence = t(f"{table}.{refusal.text}", **values, **refusal.values)
+    return refusal.body | {"sentence": sentence, "field": refusal.field}
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -200,12 +197,7 @@ async def _form(request: Request) -> dict[str, str]:
     try:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:
-        raise Refusal(400, "InvalidRequest", f"A form has at most {_MAX_FIELDS} fields.") from None
-
-
-def _own_host(request: Request) -> str | None:
-    """Return the host of a proxy that both the shop's page and this one are behind."""
-    return request.url.hostname if is_proxied(request.headers) else None
+        raise Refusal("InvalidRequest", f"A form has at most {_MAX_FIELDS} fields.") from None
 
 
 def _to(page: str, session_id: str) -> Response:

@@ -1,6 +1,5 @@
 """A buyer's stay at Amazon's pages: which page follows which, and what each page's button does to the session."""
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -10,7 +9,7 @@ from amazonpay_nb.emulator.rules import personas, shipping_areas
 from amazonpay_nb.emulator.rules.sessions import refresh, return_address
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.spec.flows import CHANGE_ACTIONS, CHECKOUT_SESSION, FLOWS, SIGN_IN, lookup
+from amazonpay_nb.spec.flows import CHANGE_ACTIONS, FLOWS, SIGN_IN, lookup
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, SimulatedCard
 
 # Cards that let the stay end well and the session badly.
@@ -22,15 +21,6 @@ def returning(address: str, parameter: str, value: str) -> str:
     parts = urlsplit(address)
     query = "&".join(filter(None, (parts.query, urlencode({parameter: value}) if value else "")))
     return urlunsplit(parts._replace(query=query))
-
-
-def _end_session(world: World, session: Session, trigger: str) -> str:
-    move(world, session, trigger)
-    return session.id
-
-
-# How a stay ends, by the kind of its record; each returns the value for the shop's return address.
-_ENDS: dict[str, Callable[[World, Session, str], str]] = {CHECKOUT_SESSION: _end_session, SIGN_IN: personas.end_sign_in}
 
 
 def _nothing_to_change(why: str) -> Explained:
@@ -48,16 +38,6 @@ class Stay:
         self.world, self.session, self.notes = world, session, session.notes
         self.flow = FLOWS[self.notes.flow]
         self._pages_of = FLOWS[self.notes.pages_of]
-
-    @property
-    def page(self) -> str:
-        """The page that the buyer has got to."""
-        return self.notes.page
-
-    @property
-    def notice(self) -> str:
-        """The reason why the buyer has to choose a payment method again; "" if nothing went wrong."""
-        return self.notes.notice
 
     @property
     def set_up_only(self) -> bool:
@@ -104,10 +84,10 @@ class Stay:
 
     def may_open(self, name: str) -> bool:
         """Tell whether a page is the present one, or an earlier one of this stay."""
-        if name == self.page:
+        if name == self.notes.page:
             return True
         pages = self._pages
-        return name in pages and self.page in pages and pages.index(name) < pages.index(self.page)
+        return name in pages and self.notes.page in pages and pages.index(name) < pages.index(self.notes.page)
 
     def _after(self, page: str) -> str | None:
         """Return the next page that applies, or None when the stay is over."""
@@ -217,9 +197,12 @@ class Stay:
         undecided = not self._is_last and self.session.document["paymentDetails"]["paymentIntent"] is None
         if card.requires_pending and not self._can_wait() and not undecided:
             raise Explained(
-                "card-needs", f"…{card.last4} needs {card.prerequisite}.",
-                reason_code="InvalidParameterCombination", field="card", digits=card.last4,
-            )  # fmt: skip
+                "card-needs",
+                f"…{card.last4} needs {card.prerequisite}.",
+                reason_code="InvalidParameterCombination",
+                field="card",
+                digits=card.last4,
+            )
         self.notes.card, self.notes.agreed, self.notes.notice = card.last4, False, ""
         self.session.document["paymentPreferences"] = [{"paymentDescriptor": card.descriptor}]
         return self._after("payment-method")
@@ -257,7 +240,7 @@ class Stay:
     def _require_complete(self) -> None:
         if left := self.session.document["constraints"]:
             missing = ", ".join(row["constraintId"] for row in left)
-            raise Refusal(400, "InvalidRequest", f"The session is not complete: {missing}.")
+            raise Refusal("InvalidRequest", f"The session is not complete: {missing}.")
 
     # --- The ways out -------------------------------------------------------------------------------------------------
 
@@ -288,4 +271,8 @@ class Stay:
         return returning(return_address(self.session.document), self.notes.parameter, value)
 
     def _end(self, trigger: str) -> str:
-        return _ENDS[self.session.kind](self.world, self.session, trigger)
+        """End the session, and return the value for the shop's return address."""
+        if self.flow.opens == SIGN_IN:
+            return personas.end_sign_in(self.world, self.session, trigger)
+        move(self.world, self.session, trigger)
+        return self.session.id

@@ -50,7 +50,7 @@ def check_currency(amount: Price, expected: str | None, what: str) -> None:
         Refusal: 400 ``CurrencyMismatch``.
     """
     if expected and amount["currencyCode"] != expected:
-        raise Refusal(400, "CurrencyMismatch", f"{what} is in {expected}, not in {amount['currencyCode']}.")
+        raise Refusal("CurrencyMismatch", f"{what} is in {expected}, not in {amount['currencyCode']}.")
 
 
 # --- Charges ----------------------------------------------------------------------------------------------------------
@@ -74,36 +74,32 @@ def check_charge(world: World, permission: Permission, amount: Price) -> None:
     """
     document, currency = permission.document, amount["currencyCode"]
     if currency not in world.region.currencies:
-        raise Refusal(400, "CurrencyMismatch", f"{currency} cannot be charged in region {world.region.code}.")
+        raise Refusal("CurrencyMismatch", f"{currency} cannot be charged in region {world.region.code}.")
     check_currency(amount, document["presentmentCurrency"], f"Charge Permission {permission.id}")
     if money(amount) > CHARGE_CEILINGS[currency]:
-        raise Refusal(
-            400, "TransactionAmountExceeded", f"A charge cannot be over {CHARGE_CEILINGS[currency]} {currency}."
-        )
+        raise Refusal("TransactionAmountExceeded", f"A charge cannot be over {CHARGE_CEILINGS[currency]} {currency}.")
     if document["chargePermissionType"] == "OneTime":
         _check_order(world, permission, amount)
         return
     limit = _LIMITS_OF_TYPE[document["chargePermissionType"]][world.region.code, currency]
     if _spent_this_month(world, permission) + money(amount) > limit:
         raise Refusal(
-            400, "PeriodicAmountExceeded",
+            "PeriodicAmountExceeded",
             "You've exceeded the monthly limit for the Charge Permission and must wait until the next month to charge "
             "this buyer.",
-        )  # fmt: skip
+        )
 
 
 def _check_order(world: World, permission: Permission, amount: Price) -> None:
     limits = permission.document["limits"]
     if money(amount) > money(limits["amountBalance"]):
         raise Refusal(
-            400, "TransactionAmountExceeded",
+            "TransactionAmountExceeded",
             f"Charge Permission {permission.id} has {limits['amountBalance']['amount']} left.",
-        )  # fmt: skip
+        )
     if len(world.store.children("Charge", permission.id)) >= MAX_CHARGES_ON_ONE_TIME:
         raise Refusal(
-            422,
-            "TransactionCountExceeded",
-            f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges.",
+            "TransactionCountExceeded", f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges."
         )
 
 
@@ -113,12 +109,6 @@ def _check_order(world: World, permission: Permission, amount: Price) -> None:
 def used(charge: Charge) -> Decimal:
     """Return the amount that a charge counts against a limit in its current state."""
     return Decimal(0) if charge.state == NEW else counted_in_month(charge.document)
-
-
-def spend(world: World, charge: Charge, change: Decimal) -> None:
-    """Book a *change* of the amount that a charge counts in its month."""
-    if change:
-        world.store.spend(charge.parent, charge.notes.month, int(change * 100))
 
 
 def write_order_balance(world: World, permission: Permission) -> str:
@@ -167,16 +157,14 @@ def check_refund(world: World, charge: Charge, amount: Price) -> None:
     currency = captured["currencyCode"]
     check_currency(amount, currency, f"Charge {charge.id}")
     if money(amount) > REFUND_CEILINGS[currency]:
-        raise Refusal(
-            400, "TransactionAmountExceeded", f"A refund cannot be over {REFUND_CEILINGS[currency]} {currency}."
-        )
+        raise Refusal("TransactionAmountExceeded", f"A refund cannot be over {REFUND_CEILINGS[currency]} {currency}.")
     earlier = [counted("Refund", row.document, Counts.REFUNDED) for row in world.store.children("Refund", charge.id)]
     most = money(captured) + refund_allowance(money(captured), currency)
     left = most - sum(earlier, Decimal(0))
     if money(amount) > left:
         raise Refusal(
-            400, "TransactionAmountExceeded",
+            "TransactionAmountExceeded",
             f"Charge {charge.id} was captured with {captured['amount']}: {left} {currency} can still be refunded.",
-        )  # fmt: skip
+        )
     if sum(map(bool, earlier)) >= MAX_REFUNDS_ON_A_CHARGE:
-        raise Refusal(422, "TransactionCountExceeded", f"Charge {charge.id} has had {MAX_REFUNDS_ON_A_CHARGE} refunds.")
+        raise Refusal("TransactionCountExceeded", f"Charge {charge.id} has had {MAX_REFUNDS_ON_A_CHARGE} refunds.")

@@ -30,9 +30,9 @@ def update_charge_permission(
         new = permission.document["merchantMetadata"]
         if "recurringMetadata" in body or any(old[name] not in (None, new[name]) for name in old):
             raise Refusal(
-                422, "ChargePermissionNotModifiable",
+                "ChargePermissionNotModifiable",
                 f"Charge Permission {permission.id} is Closed: only merchantMetadata that is still null can be set.",
-            )  # fmt: skip
+            )
     move(world, permission, "Update Charge Permission")
     return permission
 
@@ -59,7 +59,7 @@ def create_charge(world: World, permission: Permission, body: Body, outcome: Sim
     require(permission, "Create Charge")
     if body.get("captureNow") and body.get("canHandlePendingAuthorization"):
         raise Refusal(
-            400, "InvalidParameterCombination", "captureNow and canHandlePendingAuthorization cannot both be true."
+            "InvalidParameterCombination", "captureNow and canHandlePendingAuthorization cannot both be true."
         )
     limits.check_charge(world, permission, body["chargeAmount"])
     outcome = outcome or _outcome_of_card(permission, body)
@@ -91,9 +91,9 @@ def capture_charge(world: World, charge: Charge, body: Body, outcome: Simulation
     limits.check_currency(amount, authorized["currencyCode"], f"Charge {charge.id}")
     if limits.money(amount) > limits.money(authorized):
         raise Refusal(
-            400, "TransactionAmountExceeded",
+            "TransactionAmountExceeded",
             f"Charge {charge.id} is authorized for {authorized['amount']}: {amount['amount']} cannot be captured.",
-        )  # fmt: skip
+        )
     if outcome and outcome.reason_code:
         permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
         raise _declined(world, permission, outcome, "CaptureInitiated")
@@ -131,7 +131,7 @@ def _check_simulation(outcome: Simulation | None, body: Body) -> None:
     flag = needed.get(str(outcome.state)) if outcome and outcome.later_state else None
     if outcome and flag and not body.get(flag):
         raise Refusal(
-            400, "InvalidSandboxSimulationSpecified", f"The simulation code {outcome.code!r} needs {flag} to be true."
+            "InvalidSandboxSimulationSpecified", f"The simulation code {outcome.code!r} needs {flag} to be true."
         )
 
 
@@ -143,7 +143,7 @@ def _declined(world: World, permission: Permission, outcome: Simulation, state: 
         for follow_up in CHARGE.step(*decline).then:
             if CHARGE_PERMISSION.has(permission.state, follow_up.trigger):  # it may be Closed
                 move(world, permission, follow_up.trigger)
-    return Refusal(outcome.status, code, f"The charge on {permission.id} was not accepted: {code}.", keep=True)
+    return Refusal(code, f"The charge on {permission.id} was not accepted: {code}.", status=outcome.status, keep=True)
 
 
 # --- Refund -----------------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def create_refund(world: World, charge: Charge, body: Body, outcome: Simulation 
     require(charge, "Create Refund")
     limits.check_refund(world, charge, body["refundAmount"])
     if outcome and outcome.reason_code:
-        raise Refusal(outcome.status, outcome.reason_code, f"The refund of Charge {charge.id} was not accepted.")
+        raise Refusal(outcome.reason_code, f"The refund of Charge {charge.id} was not accepted.", status=outcome.status)
     refund_id = world.ids.new_item_id("Refund", charge.id.rsplit("-", 1)[0])
     document = documents.refund(refund_id, body, world.clock.now())
     refund = Record("Refund", refund_id, charge.merchant_id, document, NoNotes(), charge.id)

@@ -39,9 +39,7 @@ def new_session(
 ) -> Session:  # fmt: skip
     """Make an Open session from an API body, a button payload or the Mobile SDK's start call."""
     if body["storeId"] != merchant.store_id:
-        raise Refusal(
-            400, "InvalidParameterValue", f"storeId {body['storeId']!r} does not belong to this merchant account."
-        )
+        raise Refusal("InvalidParameterValue", f"storeId {body['storeId']!r} does not belong to this merchant account.")
     flow = flow_of(body, product_type)
     review = lookup(body, "webCheckoutDetails.checkoutReviewReturnUrl")
     if flow.name == "express" and not review:
@@ -84,9 +82,9 @@ def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow
         require(world.find("Charge Permission", str(permission_id), merchant.merchant_id), "Update the payment method")
     elif permission_id:
         raise Refusal(
-            400, "InvalidParameterCombination",
+            "InvalidParameterCombination",
             "chargePermissionId needs chargePermissionType PaymentMethodOnFile and paymentIntent Confirm.",
-        )  # fmt: skip
+        )
 
 
 def _scopes(body: Body, flow: Flow) -> list[str]:
@@ -98,22 +96,22 @@ def _check_payment(world: World, session: Body) -> None:
     details = session["paymentDetails"]
     if details["canHandlePendingAuthorization"] and details["paymentIntent"] == "AuthorizeWithCapture":
         raise Refusal(
-            400, "InvalidParameterCombination",
+            "InvalidParameterCombination",
             "canHandlePendingAuthorization cannot be true when paymentIntent is AuthorizeWithCapture.",
-        )  # fmt: skip
+        )
     prices = [details[name] for name in ("chargeAmount", "totalOrderAmount") if details[name]]
     currencies = {price["currencyCode"] for price in prices} | set(filter(None, [details["presentmentCurrency"]]))
     if len(currencies) > 1 or not currencies <= {*world.region.currencies}:
         raise Refusal(
-            400, "CurrencyMismatch",
+            "CurrencyMismatch",
             f"{' and '.join(sorted(currencies))} cannot be paid in region {world.region.code} in one session.",
-        )  # fmt: skip
+        )
     for price in prices:
         if money(price) > CHARGE_CEILINGS[price["currencyCode"]]:
             raise Refusal(
-                400, "TransactionAmountExceeded",
+                "TransactionAmountExceeded",
                 f"{price['amount']} {price['currencyCode']} is more than one payment may be.",
-            )  # fmt: skip
+            )
 
 
 # The addresses of plain Amazon Sign-in.
@@ -130,9 +128,9 @@ def return_address(session: Body) -> str:
 def _check_addresses(session: Body) -> None:
     if not return_address(session):
         raise Refusal(
-            400, "MissingParameterValue",
+            "MissingParameterValue",
             "The value for webCheckoutDetails.checkoutReviewReturnUrl is missing: the buyer could not come back.",
-        )  # fmt: skip
+        )
 
 
 def refresh(world: World, session: Session) -> None:
@@ -167,7 +165,7 @@ def update(world: World, session: Session, body: Body, outcome: Simulation | Non
     _require_open(session, "Update Checkout Session")
     if session.notes.agreed:
         raise Refusal(
-            422, "InvalidCheckoutSessionStatus", f"{_NOT_OPEN} The buyer has agreed to Checkout Session {session.id}."
+            "InvalidCheckoutSessionStatus", f"{_NOT_OPEN} The buyer has agreed to Checkout Session {session.id}."
         )
     session.document = documents.merged(session.document, body)
     session.document["chargePermissionType"] = session.document["chargePermissionType"] or "OneTime"
@@ -184,11 +182,11 @@ def update(world: World, session: Session, body: Body, outcome: Simulation | Non
 def _require_open(session: Session, trigger: str) -> None:
     if session.state == "Canceled":
         reason = session.document["statusDetails"]["reasonCode"]
-        raise Refusal(422, "CheckoutSessionCanceled", f"Checkout Session {session.id} is Canceled ({reason}).")
+        raise Refusal("CheckoutSessionCanceled", f"Checkout Session {session.id} is Canceled ({reason}).")
     try:
         require(session, trigger)
     except Refusal as refusal:
-        raise Refusal(refusal.status, refusal.reason_code, f"{_NOT_OPEN} {refusal.message}") from None
+        raise Refusal(refusal.reason_code, f"{_NOT_OPEN} {refusal.message}", status=refusal.status) from None
 
 
 # Where a simulation code cancels the session instead of completing it.
@@ -208,19 +206,21 @@ def complete(
     if outcome and outcome.state == "Canceled":
         move(world, session, _CANCELS[outcome.code])
         raise Refusal(
-            outcome.status, str(outcome.reason_code),
-            f"Checkout Session {session.id} is Canceled ({outcome.later_reason}).", keep=True,
-        )  # fmt: skip
+            str(outcome.reason_code),
+            f"Checkout Session {session.id} is Canceled ({outcome.later_reason}).",
+            status=outcome.status,
+            keep=True,
+        )
     if not session.notes.agreed:
         raise Refusal(
-            422, "InvalidCheckoutSessionStatus",
+            "InvalidCheckoutSessionStatus",
             f"{_NOT_OPEN} The buyer has not come back from Amazon's pages for Checkout Session {session.id}.",
-        )  # fmt: skip
+        )
     if session.notes.mobile and trigger != _FINALIZE:
         raise Refusal(
-            422, "InvalidCheckoutSessionStatus",
+            "InvalidCheckoutSessionStatus",
             f"{_NOT_OPEN} Checkout Session {session.id} was started by the Mobile SDK: end it by {_FINALIZE}.",
-        )  # fmt: skip
+        )
     if trigger == _FINALIZE:
         _check_repeated(session, body)
     _check_amounts(session, body)
@@ -244,17 +244,16 @@ def _check_repeated(session: Session, body: Body) -> None:
     """Compare Finalize with the choices of the app and the buyer, which are not signed."""
     if (name := session.notes.repeats) and not body.get(name):
         raise Refusal(
-            400, "MissingParameterValue",
-            f"{name} is missing: with {session.document['productType']} it is repeated here.",
-        )  # fmt: skip
+            "MissingParameterValue", f"{name} is missing: with {session.document['productType']} it is repeated here."
+        )
     for name in _REPEATED_ADDRESS.values():
         repeated = _filled(personas.complete_address(body.get(name)))
         if repeated and repeated != _filled(session.document[name]):
-            raise Refusal(400, "InvalidParameterValue", f"{name} differs from the one that the buyer confirmed.")
+            raise Refusal("InvalidParameterValue", f"{name} differs from the one that the buyer confirmed.")
     details = session.document["paymentDetails"]
     for name in ("paymentIntent", "canHandlePendingAuthorization"):
         if body.get(name) not in (None, details[name]):
-            raise Refusal(400, "InvalidParameterValue", f"{name} differs from the session's: it is {details[name]}.")
+            raise Refusal("InvalidParameterValue", f"{name} differs from the session's: it is {details[name]}.")
 
 
 def _filled(address: Body | None) -> Body:
@@ -266,16 +265,14 @@ def _check_amounts(session: Session, body: Body) -> None:
     for name in ("chargeAmount", "totalOrderAmount"):
         expected, repeated = details[name], body.get(name)
         if expected and not repeated:
-            raise Refusal(400, "MissingParameterValue", f"{name} is missing: repeat the {name} of the session.")
+            raise Refusal("MissingParameterValue", f"{name} is missing: repeat the {name} of the session.")
         if repeated and expected and repeated["currencyCode"] != expected["currencyCode"]:
             raise Refusal(
-                400, "CurrencyMismatch", f"{name} is in {repeated['currencyCode']}, not in {expected['currencyCode']}."
+                "CurrencyMismatch", f"{name} is in {repeated['currencyCode']}, not in {expected['currencyCode']}."
             )
         if repeated and (not expected or money(repeated) != money(expected)):
             was = expected["amount"] if expected else "not set"
-            raise Refusal(
-                409, "AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}."
-            )
+            raise Refusal("AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}.")
 
 
 def _permission(world: World, session: Session) -> Permission:
@@ -323,9 +320,9 @@ def _first_charge(world: World, session: Session, permission: Permission, outcom
     if details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
         if outcome:
             raise Refusal(
-                400, "InvalidSandboxSimulationSpecified",
+                "InvalidSandboxSimulationSpecified",
                 f"The simulation code {outcome.code!r} is not possible, because this session charges nothing.",
-            )  # fmt: skip
+            )
         return None
     body = {
         "chargePermissionId": permission.id,

@@ -33,7 +33,7 @@ def require(record: AnyRecord, trigger: str) -> Transition:
     except NotAllowed as error:
         message = str(error).replace(machine.name, f"{machine.name} {record.id}", 1)
         reason = (record.document["statusDetails"] or {}).get("reasonCode")
-        raise Refusal(422, wrong_state(record.kind, trigger, reason), message) from None
+        raise Refusal(wrong_state(record.kind, trigger, reason), message) from None
 
 
 def move(
@@ -48,8 +48,7 @@ def move(
         later: A simulation that decides how an ``…Initiated`` state ends.
     """
     row = require(record, trigger)
-    if world.announces:
-        note(world, record, row)
+    note(world, record, row)
     if row.source == row.target and row.reason is None:
         world.store.put(record)  # an update is no change of state: time, reasons and timers stay
         return
@@ -119,7 +118,8 @@ def _related(world: World, record: AnyRecord, kind: str) -> list[AnyRecord]:
 
 def _book(world: World, charge: Charge, change: Decimal) -> None:
     """Book the change in what a charge uses up, and show it on its permission."""
-    limits.spend(world, charge, change)
+    if change:
+        world.store.spend(charge.parent, charge.notes.month, int(change * 100))
     permission_type = charge.notes.permission_type
     if permission_type == "PaymentMethodOnFile":  # it shows no balance, although its month has a limit
         return
