@@ -37,8 +37,6 @@ class Ids:
         self._store.set("drawn", self._drawn)
         return sha256(f"{self._seed}:{self._drawn}".encode()).digest()
 
-    # --- The sequence -------------------------------------------------------------------------------------------------
-
     def new_uuid(self) -> str:
         """Return a version 4 UUID."""
         return str(UUID(bytes=self._draw()[:16], version=4))
@@ -64,8 +62,6 @@ class Ids:
         """Return the id of a new charge or refund of an order; six digits may be taken already."""
         item_id = f"{order_id}-{kind[0]}{self.new_digits(6)}"
         return self.new_item_id(kind, order_id) if self._store.get(kind, item_id) else item_id
-
-    # --- Beside the sequence ------------------------------------------------------------------------------------------
 
     def new_request_id(self) -> str:
         """Return the id of an answer; it takes nothing from the sequence, and costs no write."""

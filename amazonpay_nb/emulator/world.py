@@ -89,8 +89,6 @@ class World:
             self.add_merchant(shop_name)
             self.add_merchant("Another Shop")
 
-    # --- Merchants ----------------------------------------------------------------------------------------------------
-
     def _save_merchants(self) -> None:
         self.store.set("merchants", [asdict(merchant) for merchant in self._merchants.values()])
 
@@ -142,8 +140,6 @@ class World:
         """Return an account by its id."""
         return self._merchants[merchant_id]
 
-    # --- Objects ------------------------------------------------------------------------------------------------------
-
     def find(self, kind: str, object_id: str, merchant_id: str) -> AnyRecord:
         """Return an object of this merchant; another merchant's looks absent.
 
@@ -154,8 +150,6 @@ class World:
         if record is None or record.merchant_id != merchant_id:
             raise Refusal("ResourceNotFound", f"There is no {kind} {object_id} for this merchant account.")
         return record
-
-    # --- Mishaps to come ----------------------------------------------------------------------------------------------
 
     def queue_outcome(self, operation: str, code: str, times: int = 1) -> None:
         """Let the next *times* calls of *operation* end as a simulation code says.
@@ -197,8 +191,6 @@ class World:
                     self.faults.remove(fault)
                 return fault
         return None
-
-    # --- Whole worlds -------------------------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Delete all objects; merchants, keys and clock stay."""

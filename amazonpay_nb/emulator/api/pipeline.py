@@ -112,7 +112,7 @@ def _handle(
     world: World, operation: Operation, merchant: Merchant, object_id: str, body: Body, code: str | None
 ) -> AnyRecord:
     if operation.name == "createCheckoutSession":
-        return sessions.create(world, merchant, body)
+        return sessions.new_session(world, merchant, body)
     handler = HANDLERS[operation.name]
     record = world.find(handler.kind, body[handler.field] if handler.field else object_id, merchant.merchant_id)
     return handler.change(world, record, body, world.take_outcome(operation.name, code)) if handler.change else record

@@ -39,8 +39,6 @@ class Deliveries:
         self._task: asyncio.Task[None] | None = None
         self._http: httpx.AsyncClient | None = None
 
-    # --- Running ------------------------------------------------------------------------------------------------------
-
     def start(self) -> None:
         """Deliver from now on, beginning with what a stopped process left."""
         self.world.outbox.wake = self._wake
@@ -94,8 +92,6 @@ class Deliveries:
                 return fired
             while world.outbox.ready:
                 await self._deliver(world.outbox.ready.popleft())
-
-    # --- One notification ---------------------------------------------------------------------------------------------
 
     async def _deliver(self, notification_id: str) -> None:
         notification = self.world.store.get(NOTIFICATION, notification_id)

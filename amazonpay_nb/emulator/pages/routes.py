@@ -111,8 +111,6 @@ class Pages:
         text = _PAGES.get_template(f"{name}.html").render(name=name, t=t, region=self.world.region, **values)
         return HTMLResponse(text, status, _HEADERS)
 
-    # --- Addresses ----------------------------------------------------------------------------------------------------
-
     def routes(self) -> list[Route]:
         """Return a route for the script and for each address of the pages."""
         return [

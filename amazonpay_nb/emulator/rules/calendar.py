@@ -54,9 +54,6 @@ def ending(record: AnyRecord, outcome: Simulation) -> tuple[str, timedelta]:
     return row.trigger, timedelta(seconds=outcome.delay_seconds)
 
 
-# --- The days of a Charge Permission ----------------------------------------------------------------------------------
-
-
 def open_calendar(world: World, permission: Permission, expires: datetime | None) -> None:
     """Note the days of a new Charge Permission: its expiry, the buyer's details gone, a new month for its limit."""
     now, kind = world.clock.now(), permission.document["chargePermissionType"]
@@ -114,13 +111,9 @@ def _begin_month(world: World, permission: Permission) -> None:
     write_month_balance(world, permission)
 
 
-def _delete(world: World, record: AnyRecord) -> None:
-    world.store.delete(record)
-
-
 # Scheduled events that are not triggers of `spec.states`.
 OCCASIONS: dict[str, Callable[[World, AnyRecord], None]] = {
-    _DELETE: _delete,
+    _DELETE: lambda world, record: world.store.delete(record),
     _FORGET: _forget_today,
     _NEW_MONTH: _begin_month,
     DELIVER: dispatch,

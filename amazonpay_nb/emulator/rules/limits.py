@@ -53,9 +53,6 @@ def check_currency(amount: Price, expected: str | None, what: str) -> None:
         raise Refusal("CurrencyMismatch", f"{what} is in {expected}, not in {amount['currencyCode']}.")
 
 
-# --- Charges ----------------------------------------------------------------------------------------------------------
-
-
 def opening_limits(world: World, permission: dict[str, Any], *, overcharge: bool) -> dict[str, Any]:
     """Return what a new permission shows as its limits: its order's, more where that was allowed, or a month's."""
     limit, currency = permission["limits"]["amountLimit"], permission["presentmentCurrency"]
@@ -103,9 +100,6 @@ def _check_order(world: World, permission: Permission, amount: Price) -> None:
         )
 
 
-# --- What charges use up ----------------------------------------------------------------------------------------------
-
-
 def used(charge: Charge) -> Decimal:
     """Return the amount that a charge counts against a limit in its current state."""
     return Decimal(0) if charge.state == NEW else counted_in_month(charge.document)
@@ -140,9 +134,6 @@ def write_month_balance(world: World, permission: Permission) -> None:
 
 def _spent_this_month(world: World, permission: Permission) -> Decimal:
     return Decimal(world.store.spent(permission.id, month_of(world.clock.now()))) / 100
-
-
-# --- Refunds ----------------------------------------------------------------------------------------------------------
 
 
 def check_refund(world: World, charge: Charge, amount: Price) -> None:

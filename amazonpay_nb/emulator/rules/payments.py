@@ -16,9 +16,6 @@ Body = dict[str, Any]
 SYNCHRONOUS_CAPTURE = timedelta(days=7)
 
 
-# --- Charge Permission ------------------------------------------------------------------------------------------------
-
-
 def update_charge_permission(
     world: World, permission: Permission, body: Body, outcome: Simulation | None
 ) -> Permission:
@@ -45,9 +42,6 @@ def close_charge_permission(world: World, permission: Permission, body: Body, ou
     move(world, permission, trigger, description=None if outcome else body.get("closureReason"), flags=flags)
     # Again from the store, since charges canceled with it have changed the balance of a one-time permission.
     return world.find("Charge Permission", permission.id, permission.merchant_id)
-
-
-# --- Charge -----------------------------------------------------------------------------------------------------------
 
 
 def create_charge(world: World, permission: Permission, body: Body, outcome: Simulation | None) -> Charge:
@@ -144,9 +138,6 @@ def _declined(world: World, permission: Permission, outcome: Simulation, state: 
             if CHARGE_PERMISSION.has(permission.state, follow_up.trigger):  # it may be Closed
                 move(world, permission, follow_up.trigger)
     return Refusal(code, f"The charge on {permission.id} was not accepted: {code}.", status=outcome.status, keep=True)
-
-
-# --- Refund -----------------------------------------------------------------------------------------------------------
 
 
 def create_refund(world: World, charge: Charge, body: Body, outcome: Simulation | None) -> Refund:

@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,34 +28,22 @@ _PLACES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Persona:
-    """A test buyer.
-
-    Attributes:
-        addresses: All eleven documented keys each, unset ones null; home comes first.
-    """
-
-    email: str
-    name: str
-    addresses: tuple[Details, ...]
+def _address_book(persona: Details) -> list[Details]:
+    """Return the addresses with all eleven documented keys, unset ones null."""
+    complete = [{"name": persona["name"], "phoneNumber": persona["phone"]} | place for place in persona["addresses"]]
+    return [{field: place.get(field) for field in ADDRESS_FIELDS} for place in complete]
 
 
-def _persona(email: str, name: str, phone: str, addresses: list[dict[str, str]]) -> Persona:
-    complete = [{"name": name, "phoneNumber": phone} | place for place in addresses]
-    return Persona(email, name, tuple({field: place.get(field) for field in ADDRESS_FIELDS} for place in complete))
-
-
-# Region → email → persona.
+# Region → email of a test buyer → addresses; home comes first.
 PERSONAS = {
-    region: {row["email"]: _persona(**row) for row in rows}
+    region: {row["email"]: _address_book(row) for row in rows}
     for region, rows in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
 }
 
 
 def addresses(region: str, email: str) -> list[Details]:
     """Return copies of the addresses of a persona; home comes first."""
-    return [dict(address) for address in PERSONAS[region][email].addresses]
+    return [dict(address) for address in PERSONAS[region][email]]
 
 
 def place(address: Details) -> str:
@@ -73,11 +60,6 @@ def complete_address(address: Details | None) -> Details | None:
     return {field: address.get(field) for field in ADDRESS_FIELDS} | capitals
 
 
-def _buyer_id(world: World, merchant_id: str, email: str) -> str:
-    """Return what a buyer is called at one merchant, during each stay and in each flow."""
-    return f"amzn1.account.{world.ids.stable_id(merchant_id, email)}"
-
-
 def details(world: World, merchant_id: str, email: str, scopes: Collection[str]) -> Details:
     """Return the ``buyer`` of a session or permission: the id always, the rest by scope."""
     shown = profile(world, merchant_id, email, scopes)
@@ -92,7 +74,8 @@ def profile(world: World, merchant_id: str, email: str, scopes: Collection[str])
     home = addresses(world.region.code, email)[0]
     everything = home | {"email": email, "shippingAddress": home, "billingAddress": home}
     shared = {field: everything[field] if scope in scopes else None for field, scope in _UNLOCKS.items()}
-    return {"buyerId": _buyer_id(world, merchant_id, email), **shared, "primeMembershipTypes": None}
+    buyer_id = f"amzn1.account.{world.ids.stable_id(merchant_id, email)}"  # the same in each stay and flow
+    return {"buyerId": buyer_id, **shared, "primeMembershipTypes": None}
 
 
 def end_sign_in(world: World, sign_in: Session, trigger: str) -> str:

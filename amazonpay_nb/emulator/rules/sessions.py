@@ -34,8 +34,8 @@ _REPEATED_ADDRESS = {"PayAndShip": "shippingAddress", "PayOnly": "billingAddress
 
 
 def new_session(
-    world: World, merchant: Merchant, body: Body, *, trigger: str, product_type: str | None = None, currency: str = "",
-    mobile: bool = False,
+    world: World, merchant: Merchant, body: Body, *, trigger: str = "Create Checkout Session",
+    product_type: str | None = None, currency: str = "", mobile: bool = False,
 ) -> Session:  # fmt: skip
     """Make an Open session from an API body, a button payload or the Mobile SDK's start call."""
     if body["storeId"] != merchant.store_id:
@@ -45,12 +45,12 @@ def new_session(
     if flow.name == "express" and not review:
         flow = FLOWS["end-of-checkout"]  # created by an API call, which knows no checkoutMode
     _check_updated_permission(world, merchant, body, flow)
-    now = world.clock.now()
+    scopes, now = body.get("signInScopes" if flow.signs_in else "scopes"), world.clock.now()
     notes = SessionNotes(
         flow=flow.name,
         # A session made by an API call stops at its review address, whatever its flow.
         pages_of="express" if review and product_type is None else flow.name,
-        scopes=_scopes(body, flow),
+        scopes=list(flow.default_scopes if scopes is None else scopes),
         parameter=MOBILE_RETURN_PARAMETER if mobile else flow.returns_with,
         updates=body.get("chargePermissionId") or "",
         address=personas.complete_address(body.get("addressDetails")),
@@ -85,11 +85,6 @@ def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow
             "InvalidParameterCombination",
             "chargePermissionId needs chargePermissionType PaymentMethodOnFile and paymentIntent Confirm.",
         )
-
-
-def _scopes(body: Body, flow: Flow) -> list[str]:
-    scopes = body.get("signInScopes" if flow.signs_in else "scopes")
-    return list(flow.default_scopes if scopes is None else scopes)
 
 
 def _check_payment(world: World, session: Body) -> None:
@@ -137,7 +132,8 @@ def refresh(world: World, session: Session) -> None:
     """Recompute constraints and, once there are none, the address for the buyer's next stay."""
     document = session.document
     without = {*FLOWS[session.notes.flow].waives}
-    if _confirms(document):
+    kind = document["chargePermissionType"], document["paymentDetails"]["paymentIntent"]
+    if kind == ("PaymentMethodOnFile", "Confirm"):  # a Saved Wallet that is only confirmed pays nothing
         without.add("ChargeAmountNotSet")
     if document["chargePermissionType"] != "Recurring":
         without.add("RecurringFrequencyNotSet")
@@ -147,17 +143,6 @@ def refresh(world: World, session: Session) -> None:
         None if left else f"{world.url}/checkout/processing?amazonCheckoutSessionId={session.id}"
     )
     world.store.put(session)
-
-
-def _confirms(session: Body) -> bool:
-    """Tell whether a Saved Wallet is only confirmed: it pays nothing, so no amount is missing."""
-    kind = session["chargePermissionType"], session["paymentDetails"]["paymentIntent"]
-    return kind == ("PaymentMethodOnFile", "Confirm")
-
-
-def create(world: World, merchant: Merchant, body: Body) -> Session:
-    """Create Checkout Session on the server."""
-    return new_session(world, merchant, body, trigger="Create Checkout Session")
 
 
 def update(world: World, session: Session, body: Body, outcome: Simulation | None) -> Session:

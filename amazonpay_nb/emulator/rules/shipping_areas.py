@@ -5,8 +5,10 @@ inferred; each is one function here.
 """
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Details = Mapping[str, Any]
@@ -25,23 +27,7 @@ class Reason:
     rule: str
 
 
-# Special restriction → text, and by country how an address of the kind is written.  That a restriction means these
-# countries is what Amazon's .NET SDK says; the spellings are inferred.
-_ENGLISH_BOX = r"\bp\.?\s*o\.?\s*box\b|\bpost office box\b"
-_SPECIAL: dict[str, tuple[str, dict[str, str]]] = {
-    "RestrictPOBoxes": (
-        "po-box",
-        dict.fromkeys(("US", "CA", "GB", "AU"), _ENGLISH_BOX)
-        | {
-            "DE": r"\bpostfach\b",
-            "ES": r"\bapartado\b|\bapdo\b",
-            "FR": r"\bboîte postale\b|\bbp\s*\d",
-            "IT": r"\bcasella postale\b",
-            "PT": r"\bapartado\b",
-        },
-    ),
-    "RestrictPackstations": ("packstation", {"DE": r"\bpackstation\b"}),
-}
+_SPECIAL: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _LINES = ("addressLine1", "addressLine2", "addressLine3")
 
 
@@ -50,7 +36,7 @@ def refuses(specifications: Details | None, address: Details) -> Reason | None:
     allowed = specifications or {}
     special = next((name for name in allowed.get("specialRestrictions") or () if _is_special(name, address)), None)
     if special:
-        return Reason(_SPECIAL[special][0], f"deliverySpecifications.specialRestrictions: {special}")
+        return Reason(_SPECIAL[special]["text"], f"deliverySpecifications.specialRestrictions: {special}")
     rules = allowed.get("addressRestrictions") or {}
     places = rules.get("restrictions") or {}
     # Where no country is named at all, nothing is restricted.  [inferred]
@@ -60,7 +46,7 @@ def refuses(specifications: Details | None, address: Details) -> Reason | None:
 
 
 def _is_special(name: str, address: Details) -> bool:
-    pattern = _SPECIAL[name][1].get(address["countryCode"])
+    pattern = _SPECIAL[name]["spellings"].get(address["countryCode"])
     lines = " ".join(address[line] or "" for line in _LINES)
     return pattern is not None and re.search(pattern, lines, re.IGNORECASE) is not None
 

@@ -130,9 +130,6 @@ def _book(world: World, charge: Charge, change: Decimal) -> None:
         move(world, permission, trigger)
 
 
-# --- What a state brings with it --------------------------------------------------------------------------------------
-
-
 def _ended(world: World, session: Session) -> None:
     calendar.forget_buyer(session)  # readable through the session only while it is Open
     calendar.delete_after(world, session, SESSION_KEPT)
