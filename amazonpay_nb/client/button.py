@@ -10,7 +10,7 @@ from typing import Any
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import sign_payload
-from amazonpay_nb.signing.keys import MerchantKeys
+from amazonpay_nb.signing.keys import MerchantKeys, key_environment
 from amazonpay_nb.spec.flows import FLOWS, flow_of
 from amazonpay_nb.spec.regions import Region
 
@@ -25,14 +25,12 @@ class SignedPayload:
         payload_json: Compact JSON; the signature covers exactly these characters.
         signature: Base64, 344 characters for RSA-2048.
         algorithm: The variant's name, the same in the signer and in the page.
-        key_environment: ``sandbox`` or ``live`` where the key's id says so, None for a neutral key.
     """
 
     payload_json: str
     signature: str
     algorithm: str
     public_key_id: str
-    key_environment: str | None
 
     @property
     def payload(self) -> Payload:
@@ -164,7 +162,7 @@ def sign_button(payload: Payload, keys: MerchantKeys) -> SignedPayload:
     """Write the payload as compact JSON, with slashes and letters as they are, and sign that text."""
     text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
     signature = sign_payload(text, keys.private_key, algorithm=keys.algorithm)
-    return SignedPayload(text, signature, str(keys.algorithm), keys.public_key_id, keys.environment)
+    return SignedPayload(text, signature, str(keys.algorithm), keys.public_key_id)
 
 
 def button_config(
@@ -195,7 +193,7 @@ def button_config(
             "algorithm": signed.algorithm,
         },
     }
-    if signed.key_environment is None:  # a neutral key does not say which environment it is for
+    if key_environment(signed.public_key_id) is None:  # a neutral key does not say which environment it is for
         config["sandbox"] = environment != "live"
     return config
 

@@ -96,8 +96,6 @@ class AmazonPayClient:
         """Close the connections."""
         self._http.close()
 
-    # --- Checkout Session ---------------------------------------------------------------------------------------------
-
     def create_checkout_session(
         self, *, idempotency_key: str | None = None, simulation_code: str | None = None, **fields: Unpack[SessionFields]
     ) -> CheckoutSession:
@@ -130,8 +128,6 @@ class AmazonPayClient:
         """Finalize Checkout Session: the mobile counterpart of Complete."""
         return self._call("finalize", CheckoutSession, checkout_session_id, fields, simulation_code, idempotency_key)
 
-    # --- Charge Permission --------------------------------------------------------------------------------------------
-
     def get_charge_permission(
         self, charge_permission_id: str, *, simulation_code: str | None = None
     ) -> ChargePermission:
@@ -153,8 +149,6 @@ class AmazonPayClient:
         """Close Charge Permission for good; open authorizations live on unless they are canceled with it."""
         fields = {"closure_reason": closure_reason, "cancel_pending_charges": cancel_pending_charges}
         return self._call("close", ChargePermission, charge_permission_id, fields, simulation_code)
-
-    # --- Charge -------------------------------------------------------------------------------------------------------
 
     def create_charge(
         self, *, charge_permission_id: str, charge_amount: Amount, idempotency_key: str | None = None,
@@ -188,8 +182,6 @@ class AmazonPayClient:
         fields = {"cancellation_reason": cancellation_reason}
         return self._call("cancel", Charge, charge_id, fields, simulation_code)
 
-    # --- Refund and Buyer ---------------------------------------------------------------------------------------------
-
     def create_refund(
         self, *, charge_id: str, refund_amount: Amount, soft_descriptor: str | None = None,
         idempotency_key: str | None = None, simulation_code: str | None = None,
@@ -205,8 +197,6 @@ class AmazonPayClient:
     def get_buyer(self, buyer_token: str, *, simulation_code: str | None = None) -> Buyer:
         """Get Buyer: plain Amazon Sign-in only; *buyer_token* lives 24 hours."""
         return self._call("get", Buyer, buyer_token, {}, simulation_code)
-
-    # --- One way out --------------------------------------------------------------------------------------------------
 
     def _call(
         self, verb: str, kind: type[Answer], object_id: str, fields: Mapping[str, Any], code: str | None,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import tenacity
@@ -29,14 +29,6 @@ _BACK_OFF = tenacity.wait_random_exponential(multiplier=0.5, max=8)
 
 Body = dict[str, Any]
 Answer = TypeVar("Answer", bound=BaseModel)
-
-
-class Reply(NamedTuple):
-    """The answer to one attempt."""
-
-    response: httpx.Response
-    body: Body
-    request_id: str
 
 
 class Sender:
@@ -76,21 +68,23 @@ class Sender:
 
     def _attempt(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None, number: int) -> Answer:
         what = redact(f"{request.method} {request.url.path} in attempt {number}")
-        reply = self._exchange(name, request, body, number, what)
-        if reply.response.status_code >= 400:
-            raise self._refusal(name, reply)
+        response, answer = self._exchange(name, request, body, number, what)
+        if response.status_code >= 400:
+            raise self._refusal(name, response, answer)
         try:
-            return kind.model_validate(reply.body)
+            return kind.model_validate(answer)
         except ValidationError:
-            message = f"The answer to {what} is not Amazon Pay's: {reply.response.status_code}."
+            message = f"The answer to {what} is not Amazon Pay's: {response.status_code}."
             raise TransportError(message, advice=_repeat(request)) from None
 
-    def _exchange(self, name: str, request: httpx.Request, body: Body | None, number: int, what: str) -> Reply:
+    def _exchange(
+        self, name: str, request: httpx.Request, body: Body | None, number: int, what: str
+    ) -> tuple[httpx.Response, Body]:
         """Make one attempt, and record its outcome in the journal."""
-        reply, lost = None, ""
+        response, answer, lost = None, None, ""
         try:
             response = self.http.send(request)
-            reply = Reply(response, _json_object(response), response.headers.get("x-amz-pay-request-id", ""))
+            answer = _json_object(response)
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
             raise ConfigurationError(f"{what} cannot be sent.", advice="Check base_url and headers.") from error
         except httpx.RequestError as error:
@@ -100,20 +94,20 @@ class Sender:
             self.journal.record(
                 Exchange(
                     at=self.auth.clock(), operation=name, method=request.method, path=request.url.path,
-                    status=reply and reply.response.status_code, idempotency_key=_key(request), request=body,
-                    response=reply and reply.body, request_id=reply.request_id if reply else "", attempt=number,
+                    status=response.status_code if response else None, idempotency_key=_key(request), request=body,
+                    response=answer, request_id=_request_id(response) if response else "", attempt=number,
                     headers=dict(request.headers), error=lost,
                 )
             )  # fmt: skip
-        return reply
+        return response, answer
 
-    def _refusal(self, name: str, reply: Reply) -> ApiError:
-        response, request = reply.response, reply.response.request
+    def _refusal(self, name: str, response: httpx.Response, answer: Body) -> ApiError:
+        request = response.request
         # Amazon's message quotes the signature that it could not verify.
-        message = redact(str(reply.body.get("message") or "The answer had no message."))
+        message = redact(str(answer.get("message") or "The answer had no message."))
         error = api_error(
-            response.status_code, str(reply.body.get("reasonCode") or f"HTTP {response.status_code}"), message,
-            operation=name, request_id=reply.request_id, idempotency_key=_key(request),
+            response.status_code, str(answer.get("reasonCode") or f"HTTP {response.status_code}"), message,
+            operation=name, request_id=_request_id(response), idempotency_key=_key(request),
         )  # fmt: skip
         error.retry_after = _seconds(response.headers.get("retry-after", ""), self.auth.clock())
         target, headers = request.url.raw_path.decode("ascii"), request.headers.multi_items()
@@ -125,6 +119,10 @@ class Sender:
 
 def _key(request: httpx.Request) -> str:
     return str(request.headers.get(IDEMPOTENCY_KEY, ""))
+
+
+def _request_id(response: httpx.Response) -> str:
+    return str(response.headers.get("x-amz-pay-request-id", ""))
 
 
 def _json_object(response: httpx.Response) -> Body:

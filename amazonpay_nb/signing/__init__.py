@@ -6,7 +6,6 @@ are verified and never compared. The doctor works the same way: `mistakes` makes
 one that the signature fits is the one that was made.
 """
 
-from amazonpay_nb.signing.authorization import Authorization, read_authorization
 from amazonpay_nb.signing.mistakes import RequestParts
 from amazonpay_nb.signing.steps import (
     IDEMPOTENCY_KEY,
@@ -36,7 +35,6 @@ __all__ = [
     "MAX_AGE",
     "SIGNED_HEADERS",
     "Algorithm",
-    "Authorization",
     "RequestParts",
     "SignatureMismatch",
     "authorization_header",
@@ -46,7 +44,6 @@ __all__ = [
     "format_date",
     "joined_headers",
     "parse_date",
-    "read_authorization",
     "sign",
     "sign_payload",
     "sign_request",

@@ -166,7 +166,7 @@ def test_a_decoupled_button_without_a_handler_says_what_is_missing(wb: Workbench
 def test_an_environment_neutral_key_needs_the_sandbox_option(wb: Workbench, page: Page) -> None:
     """The id does not say which environment it is for; `sandbox: true` does."""
     neutral = key_files.with_id(wb.keys, wb.keys.public_key_id.removeprefix("SANDBOX-"))
-    visit = set_up(wb, public_key_id=neutral.public_key_id, key_environment=neutral.environment)
+    visit = set_up(wb, public_key_id=neutral.public_key_id)
     assert config_of(visit)["sandbox"] is True
     page.goto(visit.page_url)
     press(page, "Amazon Pay")

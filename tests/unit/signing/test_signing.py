@@ -17,7 +17,6 @@ from amazonpay_nb.errors import SigningError
 from amazonpay_nb.signing import (
     SIGNED_HEADERS,
     Algorithm,
-    Authorization,
     SignatureMismatch,
     authorization_header,
     canonical_request,
@@ -25,7 +24,6 @@ from amazonpay_nb.signing import (
     explain_request,
     format_date,
     parse_date,
-    read_authorization,
     sign,
     sign_payload,
     sign_request,
@@ -33,6 +31,7 @@ from amazonpay_nb.signing import (
     verify_payload,
     verify_request,
 )
+from amazonpay_nb.signing.authorization import Authorization, read_authorization
 from amazonpay_nb.signing.mistakes import RequestParts
 from amazonpay_nb.signing.steps import canonical_query
 from amazonpay_nb.signing.verify import check_headers, parse_authorization
