@@ -45,9 +45,10 @@ class SignedPayload:
         )
 
 
-# Each payload takes the shop's store id, an address to which the buyer returns (Amazon adds
-# ``amazonCheckoutSessionId``), one to which the buyer goes after canceling, and where it applies *scopes*: what the
-# merchant asks to know about the buyer.
+# Each payload takes the shop's store id (``amzn1.application-oa2-client.…``), an address to which the buyer returns
+# (Amazon adds ``amazonCheckoutSessionId``), one to which the buyer goes after canceling, and where it applies *scopes*:
+# what the merchant asks to know about the buyer.  Left out, they are everything except the billing address; name and
+# email address where the buyer signs in and sets up; and only the buyer's id where the buyer just signs in.
 
 
 def set_up_payload(
@@ -55,9 +56,6 @@ def set_up_payload(
 ) -> Payload:
     """Return the payload that saves a wallet without a purchase.
 
-    Args:
-        store_id: ``amzn1.application-oa2-client.…``
-        scopes: Everything except the billing address when left out.
     Spec: setupintent, "Add the Amazon Pay button".
     """
     web = _present(checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url)
@@ -72,7 +70,6 @@ def express_payload(
     """Return the payload of an express button, whose buyer reviews the order in the shop before paying.
 
     Args:
-        scopes: Everything except the billing address when left out.
         delivery_specifications: Where the merchant ships: ``{"addressRestrictions": {…}}``.
     Spec: express checkout, "Add the Amazon Pay button".
     """
@@ -109,8 +106,6 @@ def sign_in_and_set_up_payload(
 ) -> Payload:
     """Return the payload of a button that signs the visitor in and saves Amazon Pay by one consent.
 
-    Args:
-        scopes: Name and email address when left out.
     Spec: sign in and set up, "Add the Amazon Pay button".
     """
     web = _present(signInReturnUrl=sign_in_url, signInCancelUrl=cancel_url)
@@ -124,7 +119,6 @@ def sign_in_payload(
 
     Args:
         sign_in_url: Where the buyer returns; Amazon adds a ``buyerToken`` for Get Buyer.
-        scopes: Only the buyer's id when left out.
     Spec: Amazon Sign-in, "Add the button".
     """
     payload: Payload = {"signInReturnUrl": sign_in_url, "storeId": store_id}

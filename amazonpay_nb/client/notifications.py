@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from cryptography import x509
@@ -166,8 +166,11 @@ class NotificationReader:
     def _check_address(self, url: str) -> None:
         try:
             parts = urlsplit(url)
-            amazons = CERTIFICATE_HOST.fullmatch(parts.hostname or "") and parts.port in (None, 443)
-            trusted = self._is_listed(parts) or (parts.scheme == "https" and amazons)
+            secure, host = parts.scheme == "https", parts.hostname or ""
+            if self._hosts.isdisjoint({parts.netloc.lower(), host}):
+                trusted = secure and parts.port in (None, 443) and CERTIFICATE_HOST.fullmatch(host) is not None
+            else:
+                trusted = secure or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
         except ValueError:  # a port that is not a number, a bracket that is not closed
             trusted = False
             parts = urlsplit("")
@@ -175,10 +178,6 @@ class NotificationReader:
         plain = url.isascii() and url.isprintable() and not (parts.query or parts.fragment or "@" in parts.netloc)
         if not (trusted and plain and CERTIFICATE_PATH.fullmatch(parts.path)):
             raise NotificationRefused(Finding.CERTIFICATE_ADDRESS, f"{url!r} is not an address of Amazon's")
-
-    def _is_listed(self, parts: SplitResult) -> bool:
-        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
-        return secure and not self._hosts.isdisjoint({parts.netloc.lower(), parts.hostname or ""})
 
     def _fetched(self, url: str) -> RSAPublicKey:
         try:

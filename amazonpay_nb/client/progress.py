@@ -11,7 +11,6 @@ first: any process that takes the step again sends the same key, and Amazon repe
 import json
 import sqlite3
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from amazonpay_nb.client.client import new_idempotency_key
@@ -33,7 +32,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -53,11 +53,7 @@ class MerchantKeys:
 
     @classmethod
     def from_file(cls, path: Path | str, public_key_id: str, *, passphrase: str | None = None) -> "MerchantKeys":
-        """Return the key pair of a private key file, as `load` reads it.
-
-        Raises:
-            ConfigurationError: There is no usable private key; the advice says how to get one.
-        """
+        """Return the key pair of a private key file; see `load`."""
         return load(Path(path), public_key_id, passphrase=passphrase)
 
     @property
@@ -146,11 +142,7 @@ def save(keys: MerchantKeys, path: Path | str, *, passphrase: str | None = None,
 
 
 def save_public(keys: MerchantKeys, path: Path | str, *, overwrite: bool = False) -> Path:
-    """Write the public key as PEM: the file to upload to Amazon.
-
-    Raises:
-        ConfigurationError: As for `save`.
-    """
+    """Write the public key as PEM, the file to upload to Amazon; otherwise like `save`."""
     return write_file(Path(path), keys.public_pem.encode(), mode=0o644, overwrite=overwrite)
 
 
