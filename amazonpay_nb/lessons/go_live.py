@@ -19,7 +19,8 @@ from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.errors import ConfigurationError, NotFoundError
 from amazonpay_nb.signing.keys import MerchantKeys, with_id
-from amazonpay_nb.spec.operations import THROTTLES, Quota
+from amazonpay_nb.spec.data import as_kind, data_row
+from amazonpay_nb.spec.operations import THROTTLES
 from amazonpay_nb.spec.parity import Behavior, Evidence, behavior, behaviors, topics
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.claims import Claim
@@ -58,8 +59,12 @@ def changes(wb: Workbench) -> list[Change]:
     ]
     changes += [Change(**row | {"how_we_know": _evidence(row["how_we_know"])}) for row in _DATA["rules"]]
     quota = THROTTLES["createCharge"]
-    limits = "none, but --throttle", _limit(quota.sandbox), _limit(quota.live)
-    return [*changes, Change("Create Charge quota", *limits, _evidence("throttling.live"))]
+    limits = (each and f"{each.burst} at once, {each.per_second} a second" for each in (quota.sandbox, quota.live))
+    sandbox, live = (limit or "" for limit in limits)
+    return [
+        *changes,
+        Change("Create Charge quota", "none, but --throttle", sandbox, live, _evidence("throttling.live")),
+    ]
 
 
 def _column(wb: Workbench, environment: str) -> list[tuple[str, str]]:
@@ -97,23 +102,14 @@ def _sandbox_option(wb: Workbench, environment: str, keys: MerchantKeys) -> str:
     return json.dumps(config["sandbox"]) if "sandbox" in config else "left out"
 
 
-def _limit(quota: Quota | None) -> str:
-    return f"{quota.burst} at once, {quota.per_second} a second" if quota else ""
-
-
 def _evidence(source: str) -> str:
     evidence = behavior(source).evidence if "." in source else Evidence.DOCUMENTED
     return f"{evidence}: {source}"
 
 
-@dataclass(frozen=True, slots=True)
+@data_row
 class Proof:
-    """A step that a run can prove.
-
-    Attributes:
-        notebook: The notebook that proves it, by the number that its name begins with.
-        claims: Ids of the claims that prove it right here; () where it takes the whole notebook.
-    """
+    """A step that a run can prove; ``go_live.toml`` describes the fields."""
 
     step: str
     notebook: str
@@ -129,7 +125,7 @@ class ChecklistStep:
     evidence: str
 
 
-PROOFS = tuple(Proof(row["step"], row["notebook"], tuple(row.get("claims", ()))) for row in _DATA["proofs"])
+PROOFS = as_kind("go_live.toml", _DATA["proofs"], tuple[Proof, ...])
 BY_HAND: tuple[str, ...] = tuple(_DATA["by_hand"]["steps"])
 
 
@@ -165,19 +161,19 @@ def _step(proof: Proof, verdicts: Mapping[str, bool], here: str, runs: Sequence[
     if proof.claims and verdicts.keys() >= set(proof.claims):
         results = {here: all(verdicts[name] for name in proof.claims)}
     else:
-        proving = [run for run in runs if str(run["notebook"]).startswith(proof.notebook)]
-        results = {_evidence_of(run): run["status"] == "passed" for run in proving}
+        results = dict(_result(run) for run in runs if str(run["notebook"]).startswith(proof.notebook))
     if not results:
         return ChecklistStep("○ not shown", proof.step, f"run notebook {proof.notebook}")
     ok = all(results.values())
     return ChecklistStep(f"{mark(ok)} {'shown' if ok else 'failed'}", proof.step, "\n".join(results))
 
 
-def _evidence_of(run: dict[str, Any]) -> str:
+def _result(run: dict[str, Any]) -> tuple[str, bool]:
     # A run's other parameters had their defaults.
     where = (str(run["parameters"].get(name, PARAMETERS[name].default)) for name in ("environment", "region"))
-    outcome = f"{len(run['claims'])} claims hold" if run["status"] == "passed" else str(run["error"])
-    return f"{run['notebook']}: {outcome} ({', '.join(where)})"
+    passed = run["status"] == "passed"
+    outcome = f"{len(run['claims'])} claims hold" if passed else str(run["error"])
+    return f"{run['notebook']}: {outcome} ({', '.join(where)})", passed
 
 
 ONLY_LIVE: tuple[str, ...] = tuple(_DATA["only_live"]["behaviors"])

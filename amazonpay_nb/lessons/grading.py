@@ -11,12 +11,12 @@ import itertools
 import json
 import socket
 import time
-from collections.abc import Callable
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -29,16 +29,15 @@ from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.signing.envelope import EnvelopeSigner, unsigned_envelope
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
-from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
+from amazonpay_nb.spec.data import as_kind, data_row
+from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS
 from amazonpay_nb.workbench.director import Director
 
 GOOD, WRONG, ADVICE, UNSEEN = "✓ good", "✗ wrong", "– advice", "– not seen"
 TAKEN, REFUSED = "2xx: it is genuine", "4xx: it is not genuine"
 _ALL, _LOOKS = "all of these", "a GET of the object"
 _LOOK_SECONDS = 3.0  # how long a handler may take to get an object
-_BURST = 20
 _OBJECTS = 3  # a permission, a charge and a refund
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +55,27 @@ def passes(grades: list[Grade]) -> bool:
     return all(row.verdict != WRONG for row in grades)
 
 
-@dataclass(frozen=True, slots=True)
+@data_row
 class Check:
-    """A notification, or several, and the expected answer.
-
-    Attributes:
-        make: Returns the bodies; several are sent one after the other, or `at_once`.
-        required: Whether a handler fails with another answer; if not, it gets advice.
-    """
+    """A notification, or several, and the expected answer; ``grading.toml`` describes the fields."""
 
     sent: str
-    expected: str
-    make: "Callable[[Examiner], list[bytes]]"
+    genuine: bool = True
     required: bool = True
+    count: int = 1
+    rounds: int = 1
     at_once: bool = False
+    version: str = "1"
+    age_hours: int = 0
+    announces: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    altered: dict[str, str] = field(default_factory=dict)
+    forged: bool = False
+    body: str = ""
+
+
+_DATA = Path(__file__).with_suffix(".toml")
+CHECKS = as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["checks"], tuple[Check, ...])
 
 
 class Examiner:
@@ -79,72 +85,23 @@ class Examiner:
         self._emulator, self._objects = emulator, itertools.cycle(objects)
         self._forger = EnvelopeSigner()
 
-    def document(self, *, age: timedelta = timedelta(), **fields: str) -> Document:
-        """Return the next notification, about the objects in turn; *fields* replace its own."""
+    def body(self, check: Check) -> bytes:
+        """Return the next notification of a check, about the objects in turn."""
+        if check.body:
+            return check.body.encode()
+        emulator = self._emulator
         object_type, object_id, permission_id = next(self._objects)
-        moment = (datetime.now(UTC) - age).isoformat(timespec="milliseconds")
-        return {
+        moment = datetime.now(UTC) - timedelta(hours=check.age_hours)
+        document = {
             "notificationId": str(uuid4()), "notificationType": "STATE_CHANGE",
             "objectType": object_type, "objectId": object_id, "chargePermissionId": permission_id,
-            "merchantId": self._emulator.merchant_id, "messageId": str(uuid4()),
-            "timestamp": moment.replace("+00:00", "Z"),
-        } | fields  # fmt: skip
-
-    def unsigned(self, document: Document, version: str = "1", **fields: str) -> Document:
-        """Return an envelope without its signature; *fields* replace its own."""
-        emulator = self._emulator
-        return unsigned_envelope(emulator.url, emulator.topic_arn, document, version=version) | fields
-
-    def genuine(self, document: Document | None = None, version: str = "1", **fields: str) -> bytes:
-        """Return an envelope that is signed as it is."""
-        unsigned = self.unsigned(document or self.document(), version, **fields)
-        return json.dumps(self._emulator.sign_notification(unsigned)).encode()
-
-    def altered(self, **fields: str) -> bytes:
-        """Return an envelope that was changed after it was signed."""
-        return json.dumps(json.loads(self.genuine()) | fields).encode()
-
-    def forged(self, **fields: str) -> bytes:
-        """Return an envelope with a stranger's signature."""
-        return json.dumps(self._forger.sign(self.unsigned(self.document(), **fields))).encode()
-
-
-def _version(version: str) -> "Callable[[Examiner], list[bytes]]":
-    return lambda examiner: [examiner.genuine(version=version)]
-
-
-_OTHER_CHARGE = '{"MerchantID":"A","ObjectType":"CHARGE","ObjectId":"S01-0000000-0000000-C000000"}'
-_OTHER_TOPIC = "arn:aws:sns:us-east-1:000000000000:other"
-_FOREIGN = "https://sns.us-east-1.amazonaws.com.shop.example/SimpleNotificationService-0.pem"
-_PLAIN = "http://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem"
-
-_LAST_RETRY = sum(RETRIES, timedelta())
-_DISPUTE = OBJECT_TYPES["Dispute"]
-
-CHECKS = (
-    *(Check(f"a notification, signature version {one}", TAKEN, _version(one)) for one in SIGNATURE_VERSIONS),
-    Check("the same one twice", TAKEN, lambda e: [e.genuine()] * 2),
-    Check("one as old as the last retry", TAKEN, lambda e: [e.genuine(e.document(age=_LAST_RETRY))]),
-    Check("two in the other order", TAKEN, lambda e: [e.genuine(), e.genuine()][::-1]),
-    Check(
-        f"a burst of {_BURST}, half of them repeated", TAKEN, lambda e: [e.genuine() for _ in range(_BURST // 2)] * 2,
-        at_once=True,
-    ),
-    Check("one about a CHARGEBACK", TAKEN, lambda e: [e.genuine(e.document(objectType=_DISPUTE))], required=False),
-    Check("one with an altered message", REFUSED, lambda e: [e.altered(Message=_OTHER_CHARGE)]),
-    Check("one without a signature", REFUSED, lambda e: [e.altered(Signature="")]),
-    Check("one signed with another key", REFUSED, lambda e: [e.forged()]),
-    Check("one whose certificate is on a foreign host", REFUSED, lambda e: [e.forged(SigningCertURL=_FOREIGN)]),
-    Check("one whose certificate comes without https", REFUSED, lambda e: [e.forged(SigningCertURL=_PLAIN)]),
-    Check(
-        "one with an unknown signature version", REFUSED, lambda e: [e.altered(SignatureVersion="3")], required=False
-    ),
-    Check("something that is no envelope", REFUSED, lambda e: [b"hello"]),
-    Check("one from another topic", REFUSED, lambda e: [e.genuine(TopicArn=_OTHER_TOPIC)], required=False),
-    Check(
-        "one that is a week old", REFUSED, lambda e: [e.genuine(e.document(age=timedelta(days=7)))], required=False
-    ),
-)  # fmt: skip
+            "merchantId": emulator.merchant_id, "messageId": str(uuid4()),
+            "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }  # fmt: skip
+        document |= check.announces
+        unsigned = unsigned_envelope(emulator.url, emulator.topic_arn, document, version=check.version) | check.fields
+        sign = self._forger.sign if check.forged else emulator.sign_notification
+        return json.dumps(sign(unsigned) | check.altered).encode()
 
 
 def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade]:
@@ -193,14 +150,15 @@ def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
 
 
 def _grade_one(http: httpx.Client, url: str, examiner: Examiner, check: Check) -> Grade:
-    bodies = check.make(examiner)
+    # The newest first: a handler may not rely on the order.
+    bodies = [examiner.body(check) for _ in range(check.count)][::-1] * check.rounds
     workers = len(bodies) if check.at_once else 1
     with ThreadPoolExecutor(workers) as pool:
         statuses = list(pool.map(lambda body: _answer(http, url, body), bodies))
-    wanted = 2 if check.expected == TAKEN else 4
+    wanted, expected = (2, TAKEN) if check.genuine else (4, REFUSED)
     good = all(status is not None and status // 100 == wanted for status in statuses)
     answered = ", ".join(dict.fromkeys(str(status or "none in time") for status in statuses))
-    return Grade(check.sent, check.expected, answered, GOOD if good else WRONG if check.required else ADVICE)
+    return Grade(check.sent, expected, answered, GOOD if good else WRONG if check.required else ADVICE)
 
 
 def _answer(http: httpx.Client, url: str, body: bytes) -> int | None:

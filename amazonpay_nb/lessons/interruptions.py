@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from amazonpay_nb.client.guide import Step, decide
 from amazonpay_nb.lessons.account import NOT_TRIED, Account, state_of
-from amazonpay_nb.spec.answers import ChargePermission
 from amazonpay_nb.spec.machine import MERCHANT, Transition
 from amazonpay_nb.spec.simulations import SIMULATIONS, Simulation
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
@@ -63,21 +62,16 @@ def _stop(account: Account, row: Transition) -> Interruption:
     account.cause(wallet, row.target, row.reason)
     permission = account.client.get_charge_permission(wallet)
     meanwhile = _charge(account, wallet)
-    recovery, after = _recover(account, permission)
-    return Interruption(
-        row.actor, row.trigger, _end(row), meanwhile, recovery, _same(wallet, after), _charge(account, after)
-    )
-
-
-def _recover(account: Account, permission: ChargePermission) -> tuple[str, str]:
-    """Do what the decision table says, and return it with the id of the permission to charge."""
-    wallet, step = permission.charge_permission_id, decide(permission).next_step
-    if step is Step.WAIT:
-        account.cause(wallet, "Chargeable")
-        return _MENDED, wallet
-    if step is Step.UPDATE and account.region.update_page:
-        return _UPDATED, _update(account, wallet)
-    return _SET_UP_AGAIN, account.wallet()
+    match decide(permission).next_step:
+        case Step.WAIT:
+            account.cause(wallet, "Chargeable")
+            recovery, after = _MENDED, wallet
+        case Step.UPDATE if account.region.update_page:
+            recovery, after = _UPDATED, _update(account, wallet)
+        case _:
+            recovery, after = _SET_UP_AGAIN, account.wallet()
+    same = _same(wallet, after)
+    return Interruption(row.actor, row.trigger, _end(row), meanwhile, recovery, same, _charge(account, after))
 
 
 def _update(account: Account, wallet: str) -> str:

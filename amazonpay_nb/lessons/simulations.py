@@ -154,9 +154,10 @@ def play_precedence(account: Account | None) -> list[Precedence]:
         return [Precedence(_CARD, *row, NOT_TRIED) for row in rows]
     session = account.request("completeCheckoutSession", account.purchase(_CARD))()
     create = account.request("createCharge", str(session.charge_permission_id), can_handle_pending_authorization=True)
-    endings = []
-    for number, (_, header) in enumerate(rows):
-        if number == 1:
-            account.emulator.queue_outcome("createCharge", _QUEUE, times=2)
-        endings.append(account.ending(partial(create, simulation_code=header or None)))
-    return [Precedence(_CARD, *row, ending.text) for row, ending in zip(rows, endings, strict=True)]
+    played: list[Precedence] = []
+    for queue, header in rows:
+        if queue and len(played) == 1:
+            account.emulator.queue_outcome("createCharge", queue, times=2)
+        ending = account.ending(partial(create, simulation_code=header or None))
+        played.append(Precedence(_CARD, queue, header, ending.text))
+    return played

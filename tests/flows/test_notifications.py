@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -23,7 +24,7 @@ from amazonpay_nb.lessons.grading import CHECKS, grade, grade_own, passes
 from amazonpay_nb.shop import server
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, Notice
 from amazonpay_nb.signing.keys import load
-from amazonpay_nb.spec.notifications import DRILLS
+from amazonpay_nb.spec.notifications import DRILLS, MAX_AGE, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
 from amazonpay_nb.workbench.director import Director
 from tests.emulated import Shop, usd
 
@@ -216,6 +217,15 @@ def test_a_handler_is_graded(address: str, code: int, wrong: int) -> None:
     result = CliRunner().invoke(main, ["grade", address])
     assert (result.exit_code, result.output.count("✗ wrong")) == (code, wrong), result.output
     assert all(check.sent in result.output for check in CHECKS)
+
+
+def test_the_checks_are_those_of_the_tables() -> None:
+    """Each signature version, the last retry, and something older than that."""
+    assert {check.version for check in CHECKS} == set(SIGNATURE_VERSIONS)
+    ages = sorted(timedelta(hours=check.age_hours) for check in CHECKS if check.age_hours)
+    assert ages[0] == sum(RETRIES, timedelta())
+    assert ages[-1] > MAX_AGE
+    assert {name for check in CHECKS for name in check.announces.values()} == {OBJECT_TYPES["Dispute"]}
 
 
 @pytest.mark.parametrize("address", [Careful], indirect=True)
