@@ -58,6 +58,7 @@ class Shop:
         public: On a hub, return to the address at which the hub shows the shop.  Amazon's own pages need that; the
             emulator's pages run beside the shop.
     Attributes:
+        url: The shop's own page, with the saved payment methods and the payments.
         inbox: Takes in notifications, or None while the shop does not listen.
     """
 
@@ -87,11 +88,6 @@ class Shop:
         """The latest arrival of each attempt that brought a Checkout Session's id."""
         done = (attempt.arrival.result() for attempt in self._attempts.values() if attempt.arrival.done())
         return tuple(arrival for arrival in done if arrival.checkout_session_id)
-
-    @property
-    def account_url(self) -> str:
-        """The page with the saved payment methods and the payments."""
-        return f"{self.url}/account"
 
     def both_sides_url(self, attempt: Attempt) -> str:
         """Return the page that shows an attempt from both sides: the shop's page, and what the shop's server does."""

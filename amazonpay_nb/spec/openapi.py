@@ -39,9 +39,8 @@ def openapi(examples: Mapping[str, tuple[Any, Any]] | None = None) -> Json:
     """
     paths: defaultdict[str, Json] = defaultdict(dict)
     for operation in OPERATIONS.values():
-        paths[operation.path][operation.method.lower()] = _operation(operation, *(examples or {}).get(
-            operation.name, (None, None)
-        ))  # fmt: skip
+        body, answer = (examples or {}).get(operation.name, (None, None))
+        paths[operation.path][operation.method.lower()] = _operation(operation, body, answer)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -68,9 +67,8 @@ def _operation(operation: Operation, body: Any, answer: Any) -> Json:
         "responses": _responses(operation, answer),
     }
     if operation.body:
-        content = _content(operation.body, body)
-        described["requestBody"] = {"required": bool(BODIES[operation.body].model_json_schema().get("required"))}
-        described["requestBody"]["content"] = content
+        required = bool(BODIES[operation.body].model_json_schema().get("required"))
+        described["requestBody"] = {"required": required, "content": _content(operation.body, body)}
     return described
 
 

@@ -71,7 +71,7 @@ def test_numbers_are_taken_as_numbers() -> None:
 
 def answers(wb: Workbench) -> bool:
     try:
-        return httpx.get(wb.shop.account_url).is_success
+        return httpx.get(f"{wb.shop.url}/account").is_success
     except httpx.TransportError:
         return False
 
@@ -92,7 +92,7 @@ def test_who_is_forgotten_is_closed() -> None:
     """Its servers, its key file and its connections go with it."""
     wb = workbench.open()
     wb.set_up_keys()
-    path, url = wb.private_key_file, wb.shop.account_url
+    path, url = wb.private_key_file, f"{wb.shop.url}/account"
     assert path is not None
     assert path.exists()
     del wb
@@ -108,7 +108,7 @@ from amazonpay_nb import workbench
 wb = workbench.open()
 wb
 """
-ASK = "import httpx\nprint(httpx.get(first.shop.account_url).status_code)"
+ASK = "import httpx\nprint(httpx.get(first.shop.url + '/account').status_code)"
 
 
 def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
