@@ -14,9 +14,11 @@ from enum import StrEnum
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.reasons import REASONS
+from amazonpay_nb.spec.states import timer
 
 SIMULATION_HEADER = "x-amz-pay-simulation-code"
-PENDING_SECONDS = 30
+# A pending payment is decided when the clock says so.
+PENDING_SECONDS = int(timer("Charge", "AuthorizationInitiated", "Authorize").total_seconds())
 
 _D, _R, _I, _E = Evidence.DOCUMENTED, Evidence.RECORDED, Evidence.INFERRED, Evidence.EMULATOR_ONLY
 
@@ -99,7 +101,7 @@ class Simulation:
         note: A remark, or "".
         reason_code: ``reasonCode`` of the error body, or None where the call succeeds.
         state: State of the object right afterward, or None if no object changes.
-        later_state: State that it moves to by itself after *delay_seconds*, or None.
+        later_state: State that it moves to by itself after `PENDING_SECONDS`, or None.
         later_reason: ``statusDetails`` reason of the last state, or None.
     Spec: "Sandbox simulations".
     """
@@ -113,7 +115,6 @@ class Simulation:
     state: str | None = None
     later_state: str | None = None
     later_reason: str | None = None
-    delay_seconds: int = 0
 
 
 def _refused(operation: str, code: str, evidence: Evidence, note: str = "", *, reason: str = "") -> Simulation:
@@ -130,7 +131,7 @@ def _canceled(code: str) -> Simulation:
 def _pending(
     operation: str, code: str, status: int, states: tuple[str, str], evidence: Evidence, note: str, reason: str | None
 ) -> Simulation:
-    return Simulation(operation, code, status, evidence, note, None, *states, reason, PENDING_SECONDS)
+    return Simulation(operation, code, status, evidence, note, None, *states, reason)
 
 
 _GUESSED = "Amazon's spelling of this code is not known."

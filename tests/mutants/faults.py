@@ -60,7 +60,7 @@ def of_tables() -> Iterator[Fault]:
         yield from _rows("quotas", "operations", "THROTTLES", {kind: _tighter})
     simulations: dict[str, Change] = {
         "status": lambda status: status + 1, "reason_code": _other_text, "state": _other_text,
-        "later_state": _other_text, "later_reason": _other_text, "delay_seconds": lambda seconds: seconds + 1,
+        "later_state": _other_text, "later_reason": _other_text,
     }  # fmt: skip
     yield from _rows("simulations", "simulations", "SIMULATIONS", simulations)
     yield from _rows("simulations", "simulations", "CARDS", {"trigger": _other_effect})

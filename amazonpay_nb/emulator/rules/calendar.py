@@ -34,24 +34,26 @@ def plan(world: World, record: AnyRecord, row: Transition, later: Simulation | N
     trigger = _TRIGGERS.get((record.kind, row.target))
     if trigger is None:
         return
-    if later:
-        schedule(world, record, *ending(record, later))
-    elif trigger == EXPIRE:  # at its own time, however long Amazon took to answer before
+    if trigger == EXPIRE:  # at its own time, however long Amazon took to answer before
         world.store.plan(record, trigger, datetime.fromisoformat(record.document["expirationTimestamp"]).isoformat())
     else:
-        schedule(world, record, trigger, timer(record.kind, row.target, trigger))
+        schedule_end(world, record, later)
 
 
-def ending(record: AnyRecord, outcome: Simulation) -> tuple[str, timedelta]:
-    """Return the trigger that ends an ``…Initiated`` state as a simulation wants it, and after how long.
+def schedule_end(world: World, record: AnyRecord, outcome: Simulation | None) -> None:
+    """Let the clock end an ``…Initiated`` state: well, or as a simulation wants it.
 
     Raises:
         LookupError: No row leads there; the tables contradict each other.
     """
-    row = MACHINES[record.kind].leading_to(record.state, str(outcome.later_state), outcome.later_reason)
-    if row is None:
-        raise LookupError(f"{record.kind}: {outcome.code} leads nowhere from {record.state}")
-    return row.trigger, timedelta(seconds=outcome.delay_seconds)
+    trigger = _TRIGGERS[record.kind, record.state]
+    after = timer(record.kind, record.state, trigger)
+    if outcome:
+        row = MACHINES[record.kind].leading_to(record.state, str(outcome.later_state), outcome.later_reason)
+        if row is None:
+            raise LookupError(f"{record.kind}: {outcome.code} leads nowhere from {record.state}")
+        trigger = row.trigger
+    schedule(world, record, trigger, after)
 
 
 def open_calendar(world: World, permission: Permission, expires: datetime | None) -> None:

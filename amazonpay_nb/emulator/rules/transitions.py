@@ -70,7 +70,7 @@ def move(
 def settle(world: World, record: AnyRecord, trigger: str, outcome: Simulation | None) -> None:
     """Let Amazon answer at once, unless the outcome keeps the object in its present state for a while."""
     if outcome is not None and outcome.state == record.state and outcome.later_state:
-        calendar.schedule(world, record, *calendar.ending(record, outcome))
+        calendar.schedule_end(world, record, outcome)
         world.store.put(record)
     else:
         move(world, record, trigger)
