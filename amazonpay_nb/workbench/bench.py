@@ -71,11 +71,7 @@ class Workbench:
         wait_seconds: str | float = 300, allow_live: bool = False,
     ) -> None:  # fmt: skip
         check_injected(kernel.cells())
-        check_values({
-            "environment": environment, "region": region, "buyer": buyer, "amount": amount, "currency": currency,
-            "language": language, "merchant_name": merchant_name, "merchant_color": merchant_color,
-            "wait_seconds": wait_seconds,
-        })  # fmt: skip
+        check_values(locals())
         if buyer == "auto":
             buyer = "you" if kernel.in_jupyterlab() else "script"
         check_environment(environment, buyer, allow_live=allow_live)
@@ -218,33 +214,16 @@ class Workbench:
 
     def show_button(
         self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = "",
-        cart: Cart | None = None, **look: str,
+        cart: Cart | None = None, start: str = "button", **look: str,
     ) -> HostedPage:  # fmt: skip
         """Put the button on the shop's page; show the page when you play the buyer.
 
         Args:
             placement: Where on the site the button is; the usual place of the payload's flow when left out.
             cart: The order that the page shows.
+            start: How the page leads to Amazon: ``button``, ``load`` or ``click``.
             look: The ``color`` and ``language`` of the button.
         """
-        return self._offer(attempt, signed, "button", product_type, placement, cart, **look)
-
-    def show_touchless(
-        self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "SignInAndSetup", placement: str = ""
-    ) -> HostedPage:
-        """Open a page of the shop that goes to Amazon by itself, without a button."""
-        return self._offer(attempt, signed, "load", product_type, placement)
-
-    def show_update(
-        self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = ""
-    ) -> HostedPage:
-        """Put a button of the shop's own on its page, as the guide recommends for the Update page."""
-        return self._offer(attempt, signed, "click", product_type, placement)
-
-    def _offer(
-        self, attempt: Attempt, signed: SignedPayload, start: str, product_type: str, placement: str,
-        cart: Cart | None = None, **look: str,
-    ) -> HostedPage:  # fmt: skip
         config = button_config(
             signed, merchant_id=self.merchant_id, region=self.region, product_type=product_type,
             placement=place(signed.payload, product_type, placement),
@@ -252,6 +231,18 @@ class Workbench:
         )  # fmt: skip
         attempt.offer(self.script_url, config, start=start, cart=cart)
         return HostedPage(self, attempt, attempt.page_url, start=start, button=button_text(product_type))
+
+    def show_touchless(
+        self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "SignInAndSetup", placement: str = ""
+    ) -> HostedPage:
+        """Open a page of the shop that goes to Amazon by itself, without a button."""
+        return self.show_button(attempt, signed, product_type=product_type, placement=placement, start="load")
+
+    def show_update(
+        self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = ""
+    ) -> HostedPage:
+        """Put a button of the shop's own on its page, as the guide recommends for the Update page."""
+        return self.show_button(attempt, signed, product_type=product_type, placement=placement, start="click")
 
     def show_review(self, attempt: Attempt, session: CheckoutSession, cart: Cart | None = None) -> HostedPage:
         """Show the shop's review page: address, payment method, shipping and total, and the button that orders.

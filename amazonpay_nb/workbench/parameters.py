@@ -3,23 +3,21 @@
 import ast
 import difflib
 import os
+import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.shop.colors import OWN_COLOR, check_color
+from amazonpay_nb.shop.colors import check_color
 from amazonpay_nb.spec.money import parse_amount
-from amazonpay_nb.spec.regions import REGIONS, region as region_of
+from amazonpay_nb.spec.regions import REGIONS, Region, region as region_of
 
-ENVIRONMENTS = ("emulator", "sandbox", "live")
-BUYERS = ("auto", "you", "script")
-# The environment variables that describe a real account; its keys are never in a notebook.
-VARIABLES = {
-    "private_key_file": "AMAZON_PAY_PRIVATE_KEY_FILE",
-    "public_key_id": "AMAZON_PAY_PUBLIC_KEY_ID",
-    "merchant_id": "AMAZON_PAY_MERCHANT_ID",
-    "store_id": "AMAZON_PAY_STORE_ID",
-}
+_FILE = tomllib.loads(Path(__file__).with_name("parameters.toml").read_text("utf-8"))
+# Name -> the environment variable that says this of a real account.
+VARIABLES: dict[str, str] = _FILE["variables"]
+_FILE["parameters"]["region"]["allowed"] = list(REGIONS)
+_LONGEST_NAME = 50  # as long as merchantMetadata.merchantStoreName may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +38,7 @@ class Parameter:
 
 
 def _check_amount(value: str, others: Mapping[str, str]) -> None:
-    row = region_of(others.get("region", "na"))
-    parse_amount(value, others.get("currency") or row.ledger_currencies[0])
-
-
-def _check_currency(value: str, others: Mapping[str, str]) -> None:
-    _check_offered(value, "ledger currency", region_of(others.get("region", "na")).ledger_currencies)
-
-
-def _check_language(value: str, others: Mapping[str, str]) -> None:
-    _check_offered(value, "language", region_of(others.get("region", "na")).languages)
+    parse_amount(value, others.get("currency") or _region(others).ledger_currencies[0])
 
 
 def _check_offered(value: str, what: str, allowed: Sequence[str]) -> None:
@@ -67,27 +56,23 @@ def _check_name(value: str, _: Mapping[str, str]) -> None:
         raise ValueError(f"choose from 1 to {_LONGEST_NAME} characters")
 
 
-# As long as merchantMetadata.merchantStoreName may be.
-_LONGEST_NAME = 50
-_OR_EMPTY = "Choose one of these, or leave it empty for the region's own."
-_AMOUNT = "Write for example 14.00; yen have no decimals, write 14."
+def _region(others: Mapping[str, str]) -> Region:
+    return region_of(others.get("region", "na"))
 
-PARAMETERS = {
-    row.name: row
-    for row in (
-        Parameter("environment", "emulator", ENVIRONMENTS),
-        Parameter("region", "na", tuple(REGIONS)),
-        Parameter("buyer", "auto", BUYERS),
-        Parameter("currency", "", check=_check_currency, advice=_OR_EMPTY),
-        Parameter("amount", "14.00", check=_check_amount, advice=_AMOUNT),
-        Parameter("language", "", check=_check_language, advice=_OR_EMPTY),
-        Parameter("wait_seconds", "300", check=_check_seconds, advice="Write a number of seconds, for example 300."),
-        Parameter("merchant_name", "Emulated Shop", check=_check_name, advice="Write the name of the shop."),
-        Parameter(
-            "merchant_color", OWN_COLOR, check=lambda value, _: check_color(value), advice="Write for example #7a4b2a."
-        ),
-    )
+
+_CHECKS: dict[str, Callable[[str, Mapping[str, str]], object]] = {
+    "amount": _check_amount,
+    "currency": lambda value, others: _check_offered(value, "ledger currency", _region(others).ledger_currencies),
+    "language": lambda value, others: _check_offered(value, "language", _region(others).languages),
+    "wait_seconds": _check_seconds,
+    "merchant_name": _check_name,
+    "merchant_color": lambda value, _: check_color(value),
 }
+PARAMETERS = {
+    name: Parameter(name, row["default"], tuple(row.get("allowed", ())), _CHECKS.get(name), row.get("advice", ""))
+    for name, row in _FILE["parameters"].items()
+}
+ENVIRONMENTS = PARAMETERS["environment"].allowed
 
 
 def account_variable(name: str) -> str:
@@ -113,11 +98,9 @@ def check_values(values: Mapping[str, object]) -> None:
     Raises:
         ConfigurationError: The first value that is not allowed, with the allowed ones.
     """
-    texts = {name: str(value) for name, value in values.items()}
+    texts = {name: str(value) for name, value in values.items() if name in PARAMETERS}
     for name, value in texts.items():
-        row = PARAMETERS.get(name)
-        if row is None:
-            continue
+        row = PARAMETERS[name]
         if row.allowed and value not in row.allowed:
             allowed = ", ".join(row.allowed)
             raise ConfigurationError(f"{name}={value!r} does not exist.", advice=f"Choose one of {allowed}.")

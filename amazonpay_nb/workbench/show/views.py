@@ -14,21 +14,16 @@ from amazonpay_nb.errors import AmazonPayError, ApiError, BuyerPageError, LocalE
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.keys import MerchantKeys
-from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
+from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Resource
 from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
 from amazonpay_nb.spec.machine import Actor, Machine, Transition
+from amazonpay_nb.spec.operations import kind_of
 from amazonpay_nb.spec.reasons import Retry, retry_advice, state_reason
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import FIELD_NOTES
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts, mark
 from amazonpay_nb.workbench.show.notes import is_price, leaves, notes_on
 
-_TITLES: dict[type[Resource], str] = {
-    CheckoutSession: "Checkout Session",
-    ChargePermission: "Charge Permission",
-    Charge: "Charge",
-    Refund: "Refund",
-}
 _PEOPLE = ("buyer", "shippingAddress", "billingAddress")
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 _CAPITALS = re.compile(r"(?<=[a-z])([A-Z])")
@@ -73,7 +68,7 @@ def _text(thing: str) -> Iterator[Block]:
 
 @_view.register
 def _resource(thing: Resource) -> Iterator[Block]:
-    name = _TITLES[type(thing)]
+    name = kind_of(thing).title
     yield facts(name, [*_object_facts(thing, _state_facts(name, thing))])
     yield Prose(_possible(MACHINES[name], thing.state))
     if isinstance(thing, CheckoutSession) and thing.constraints:
@@ -145,7 +140,7 @@ def _machine(thing: Machine, *, here: str = "") -> Iterator[Block]:
 
 @_view.register
 def _transition(thing: Transition) -> Iterator[Block]:
-    yield from _transitions("Transition", [thing])
+    return _transitions("Transition", [thing])
 
 
 def _transitions(caption: str, rows: Sequence[Transition], here: str = "") -> Iterator[Block]:
