@@ -17,7 +17,7 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Resource
 from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
 from amazonpay_nb.spec.machine import Actor, Machine, Transition
-from amazonpay_nb.spec.operations import kind_of
+from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.reasons import Retry, retry_advice, state_reason
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import FIELD_NOTES
@@ -68,7 +68,7 @@ def _text(thing: str) -> Iterator[Block]:
 
 @_view.register
 def _resource(thing: Resource) -> Iterator[Block]:
-    name = kind_of(thing).title
+    name = next(kind.title for kind in KINDS.values() if isinstance(thing, kind.model))
     yield facts(name, [*_object_facts(thing, _state_facts(name, thing))])
     yield Prose(_possible(MACHINES[name], thing.state))
     if isinstance(thing, CheckoutSession) and thing.constraints:
