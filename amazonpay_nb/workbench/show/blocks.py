@@ -25,60 +25,33 @@ class Name(str):
     __slots__ = ()
 
 
-class Block:
-    """A part of a view.
-
-    Attributes:
-        caption: "" for none.
-    """
-
-    __slots__ = ()
-    caption: str
-
-    def text(self) -> str:
-        """Return the lines for a terminal, under the caption."""
-        return "\n".join([*([self.caption] if self.caption else []), *self._lines()])
-
-    def _lines(self) -> Iterator[str]:
-        raise NotImplementedError
-
-
 @dataclass(frozen=True, slots=True)
-class Prose(Block):
+class Prose:
     """A paragraph; its text form has lines of at most `TEXT_WIDTH` columns."""
 
     words: str
     caption: str = ""
 
-    def _lines(self) -> Iterator[str]:
-        yield textwrap.fill(self.words, TEXT_WIDTH, break_long_words=False, break_on_hyphens=False)
-
 
 @dataclass(frozen=True, slots=True)
-class Code(Block):
+class Code:
     """Lines that must stay as they are, for example JSON."""
 
     caption: str
     code: str
 
-    def _lines(self) -> Iterator[str]:
-        yield textwrap.indent(self.code, _INDENT)
-
 
 @dataclass(frozen=True, slots=True)
-class Foreign(Block):
+class Foreign:
     """Something that can show itself, for example a pandas table: passed through unchanged."""
 
     caption: str
     as_text: str
     as_html: str
 
-    def _lines(self) -> Iterator[str]:
-        yield self.as_text
-
 
 @dataclass(frozen=True, slots=True)
-class Table(Block):
+class Table:
     """Rows; the first cell of each row is its heading, and a column without any content is left out.
 
     Attributes:
@@ -99,16 +72,8 @@ class Table(Block):
         groups = groupby(rows, lambda row: row[1][0] if self.grouped else row[0])
         return head, [[row for _, row in group] for _, group in groups]
 
-    def _lines(self) -> Iterator[str]:
-        head, groups = self.content
-        top = [head] if any(head) else []
-        widths = _widths([*top, *(row for group in groups for row in group)])
-        for row in top:
-            yield from _aligned(row, widths)
-            yield _INDENT + _GAP.join("─" * width for width in widths)
-        for group in groups:
-            for index, (heading, *cells) in enumerate(group):
-                yield from _aligned(("" if index else heading, *cells), widths)
+
+Block = Prose | Code | Foreign | Table
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,7 +85,7 @@ class Shown:
     @property
     def text(self) -> str:
         """The form for terminals, plain exports and screen readers."""
-        return "\n\n".join(block.text() for block in self.blocks)
+        return "\n\n".join(_text(block) for block in self.blocks)
 
     @property
     def html(self) -> str:
@@ -132,7 +97,7 @@ class Shown:
         if not title or not self.blocks:
             return self
         first, *others = self.blocks
-        return Shown((replace(first, caption=title), *others))  # type: ignore[type-var]
+        return Shown((replace(first, caption=title), *others))
 
     def __repr__(self) -> str:
         return self.text
@@ -182,6 +147,30 @@ _TEMPLATES = jinja2.Environment(
 )
 _TEMPLATES.filters.update(html=_html, cell=_cell)
 _TEMPLATES.tests["name"] = lambda cell: isinstance(cell, Name)
+
+
+def _text(block: Block) -> str:
+    match block:
+        case Prose():
+            lines = [textwrap.fill(block.words, TEXT_WIDTH, break_long_words=False, break_on_hyphens=False)]
+        case Code():
+            lines = [textwrap.indent(block.code, _INDENT)]
+        case Foreign():
+            lines = [block.as_text]
+        case Table():
+            lines = list(_table(*block.content))
+    return "\n".join([block.caption, *lines] if block.caption else lines)
+
+
+def _table(head: Row, groups: list[list[Row]]) -> Iterator[str]:
+    top = [head] if any(head) else []
+    widths = _widths([*top, *(row for group in groups for row in group)])
+    for row in top:
+        yield from _aligned(row, widths)
+        yield _INDENT + _GAP.join("─" * width for width in widths)
+    for group in groups:
+        for index, (heading, *cells) in enumerate(group):
+            yield from _aligned(("" if index else heading, *cells), widths)
 
 
 def _widths(rows: Sequence[Row]) -> list[int]:
