@@ -14,9 +14,8 @@ pytestmark = pytest.mark.browser
 OPEN = """\
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import DeclinedError, refused
-from amazonpay_nb.workbench.panels.diagram import DiagramPanel
 from amazonpay_nb.workbench.panels.errors import ErrorPanel
-from amazonpay_nb.workbench.panels.wire import WirePanel
+from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
 arrival = await wb.play_set_up()

@@ -1,6 +1,6 @@
 """The panels of the workbook: ipywidgets where a person sits, static HTML and text anywhere else.
 
-`panels` shows a whole run under tabs; each panel is also a class of its own, in the file of its name.  A headless run
+`panels` shows a whole run under tabs; each panel is also a class of its own.  A headless run
 loads neither a panel nor ipywidgets before it asks for one.
 """
 
@@ -18,12 +18,11 @@ def panels(wb: "Workbench") -> "Panels":
     from amazonpay_nb.workbench.panels.button import ButtonPanel
     from amazonpay_nb.workbench.panels.cards import cards
     from amazonpay_nb.workbench.panels.desk import Desk
-    from amazonpay_nb.workbench.panels.diagram import DiagramPanel
     from amazonpay_nb.workbench.panels.keys import KeyPanel
     from amazonpay_nb.workbench.panels.page import PagePanel
     from amazonpay_nb.workbench.panels.panel import Panel
     from amazonpay_nb.workbench.panels.tabs import Panels
-    from amazonpay_nb.workbench.panels.wire import WirePanel
+    from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel
 
     button = ButtonPanel(wb)
     tabs: dict[str, Panel | Panels] = {

@@ -4,64 +4,33 @@ Which calls there are comes from `spec.operations`, what is possible now from `s
 from the newest answer about it in the journal.  So whatever a cell has done, a panel knows as well.
 """
 
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydantic.alias_generators import to_snake
 
-from amazonpay_nb.client.guide import charge, decide
+from amazonpay_nb.client.guide import charge
 from amazonpay_nb.client.known import COMPLETIONS
-from amazonpay_nb.spec.answers import ChargePermission, Resource
-from amazonpay_nb.spec.machine import NotAllowed
-from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind, Operation
+from amazonpay_nb.client.possible import calls_about, obstacle
+from amazonpay_nb.spec.answers import Resource
+from amazonpay_nb.spec.operations import KINDS, Kind, Operation
 from amazonpay_nb.spec.simulations import SIMULATIONS
-from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Value
 
 SESSION, PERMISSION, CHARGE, REFUND = KINDS.values()
 _CODE = "simulation_code"
-# Operation -> the fields of its request, each with the field of the form that fills it.
-_REQUESTS = {
-    "updateCheckoutSession": {"merchant_metadata": "merchant_reference_id"},
-    "completeCheckoutSession": {_CODE: _CODE},
-    "finalizeCheckoutSession": {_CODE: _CODE},
-    "updateChargePermission": {"merchant_metadata": "merchant_reference_id"},
-    "closeChargePermission": {
-        "closure_reason": "reason", "cancel_pending_charges": "cancel_pending_charges", _CODE: _CODE,
-    },
-    "createCharge": {
-        "charge_amount": "amount", "charge_initiator": "charge_initiator", "channel": "channel",
-        "capture_now": "capture_now", "can_handle_pending_authorization": "can_handle_pending_authorization",
-        _CODE: _CODE,
-    },
-    "captureCharge": {"capture_amount": "amount", _CODE: _CODE},
-    "cancelCharge": {"cancellation_reason": "reason"},
-    "createRefund": {"refund_amount": "amount", _CODE: _CODE},
-}  # fmt: skip
-_FIELDS = {
-    field.name: field
-    for field in (
-        Field("charge_initiator", "MITU", help="Who starts the charge.",
-              options=tuple(Option(row.code, f"{row.code}: {row.use_it_when}") for row in INITIATORS)),
-        Field("channel", "App", help="Where the buyer ordered.",
-              options=tuple(Option(row.code, f"{row.code}: {row.the_buyer_orders}") for row in CHANNELS)),
-        Field("capture_now", True, help="Takes the money at once; otherwise it is held, for a capture within 30 days."),
-        Field("can_handle_pending_authorization", False, "Pending is fine",
-              help="You can wait for an answer that comes later."),
-        Field("cancel_pending_charges", False, help="Closing cancels the charges that are not captured yet."),
-        Field("reason", "No longer needed.", help="Why it is canceled or closed."),
-        Field("merchant_reference_id", "ORDER-1", help="Your order number."),
-    )
-}  # fmt: skip
-
-
-def calls_about(kind: Kind) -> tuple[Operation, ...]:
-    """Return the call that reads an object, then those that its state allows or not."""
-    reads = OPERATIONS[f"get{kind.model.__name__}"]
-    return reads, *(row for row in OPERATIONS.values() if row.acts_on == kind.title)
+_FILE = tomllib.loads(Path(__file__).with_name("calls.toml").read_text("utf-8"))
+_REQUESTS: dict[str, dict[str, str]] = _FILE["requests"]
+_OPTIONS = {
+    "charge_initiator": tuple(Option(row.code, f"{row.code}: {row.use_it_when}") for row in INITIATORS),
+    "channel": tuple(Option(row.code, f"{row.code}: {row.the_buyer_orders}") for row in CHANNELS),
+}
+_FIELDS = {name: Field(name, **row, options=_OPTIONS.get(name, ())) for name, row in _FILE["fields"].items()}
 
 
 def parameter(kind: Kind) -> str:
@@ -88,7 +57,7 @@ class CallPanel(BenchPanel):
     def actions(self, kind: Kind, object_id: str, thing: Resource | None) -> Iterator[Action]:
         """Yield the calls about an object; what its state does not allow has the reason."""
         for row in calls_about(kind):
-            reason = _obstacle(kind, object_id, thing, row)
+            reason = obstacle(kind, object_id, thing, row)
             fields = (parameter(kind), *_REQUESTS.get(row.name, {}).values())
             does = reason or f"{row.method} {row.path}"
             yield Action(to_snake(row.name), row.title, partial(self._call, kind, row), not reason, does, fields)
@@ -150,19 +119,3 @@ def _code(code: str, operations: list[Operation]) -> Option | None:
 
 def _with_state(object_id: str, answer: dict[str, Any] | None) -> str:
     return f"{object_id} {answer['statusDetails']['state']}" if answer else object_id
-
-
-def _obstacle(kind: Kind, object_id: str, thing: Resource | None, operation: Operation) -> str:
-    """Say why a call is not possible, and what to do instead; "" where it is."""
-    if not object_id:
-        return f"There is no {kind.title} yet."
-    if not operation.acts_on:
-        return ""
-    if thing is None:
-        return f"Its state is not known yet: {calls_about(kind)[0].title} first."
-    try:
-        MACHINES[kind.title].step(thing.state, operation.title)
-    except NotAllowed as refusal:
-        step = decide(thing).next_step if isinstance(thing, ChargePermission) else ""
-        return f"{refusal}. {step[0].upper()}{step[1:]}." if step else f"{refusal}."
-    return ""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from amazonpay_nb.errors import ApiError, ConfigurationError, NotFoundError
+from amazonpay_nb.client.trial import try_key
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import Finding, MerchantKeys
 from amazonpay_nb.workbench.panels.panel import BenchPanel
@@ -17,17 +18,8 @@ from amazonpay_nb.workbench.show.blocks import Table
 
 # Where a new pair is written when no name is given; the same as for `amazonpay-nb keys new`.
 DEFAULT_FILE = "amazon-pay-private-key.pem"
-# No object has this id, so asking for it changes nothing; the answer tells whether the signature was accepted.
-_NOBODYS_SESSION = "00000000-0000-4000-8000-000000000000"
 _NONE_YET = "There is no key pair yet: create one, or load one."
 _UPLOAD = "Upload the public key in Integration Central, and load the pair with the id that you get."
-# What a refusal of the trial says about the key, by reason code.
-_REFUSALS = {
-    "UnauthorizedAccess": "the account does not know the id, so the key is of another region or environment, or was "
-    "never uploaded",
-    "InvalidRequestSignature": "the id is known, and its public key is not the other half of this private key",
-    "InvalidHeaderValue": "this is the host of another region",
-}
 _FIELDS = (
     Field("private_key_file", help=f"The path of the private key; a new one is {DEFAULT_FILE} when left out."),
     Field("private_key", label="… or the key itself", lines=4, secret=True, upload=True,
@@ -146,15 +138,8 @@ class KeyPanel(BenchPanel):
         Raises:
             TransportError: No answer came.
         """
-        where = f"Amazon Pay ({self._wb.environment}, {self._wb.region.name})"
-        try:
-            self._wb.client.get_checkout_session(_NOBODYS_SESSION)
-        except NotFoundError:
-            pass  # so the signature was accepted
-        except ApiError as error:
-            why = _REFUSALS.get(error.reason_code) or error.amazon_message
-            return [Finding(False, f"{where} answers {error.reason_code}: {why}.")]
-        return [Finding(True, f"{where} knows the key {self._wb.keys.public_key_id} and accepts its signature.")]
+        wb = self._wb
+        return [try_key(wb.client, wb.keys.public_key_id, f"Amazon Pay ({wb.environment}, {wb.region.name})")]
 
     def _findings(
         self, source: MerchantKeys | Path | str, public_key_id: str = "", passphrase: str = ""

@@ -15,7 +15,6 @@ in its place, and the fields keep what was typed.
 import asyncio
 import inspect
 import threading
-import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from amazonpay_nb.client.journal import Journal, own_exchanges
 from amazonpay_nb.client.report import newest_states
+from amazonpay_nb.client.watch import watch
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.panels.report import report_on
 from amazonpay_nb.workbench.panels.static import render, static
@@ -31,9 +31,6 @@ from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
     from amazonpay_nb.workbench.panels.form import Form
-
-# Seconds between two looks at the journal: a burst of requests is drawn once.
-PAUSE = 0.3
 
 
 class Panel:
@@ -108,7 +105,7 @@ class Panel:
 
             self._form = Form(self.view, self.press, fields_first=self.follows)
             if self.follows and self.journal is not None:
-                _follow(weakref.ref(self), self.journal)
+                watch(self.journal, weakref.WeakMethod(self.refresh))
         return self._form
 
     @property
@@ -171,25 +168,3 @@ class BenchPanel(Panel):
 def _answer(outcome: Any, role: str) -> str:
     # A role makes a screen reader say what has appeared.
     return f'<div role="{role}">{render([outcome]).html}</div>'
-
-
-def _follow(watched: "weakref.ref[Panel]", journal: Journal) -> None:
-    # A thread of its own, because a request that waits holds up the kernel's; it ends with the panel.
-    def run() -> None:
-        latest = _mark(journal)
-        while (panel := watched()) is not None:
-            if (now := _mark(journal)) != latest:
-                latest = now
-                panel.refresh()
-            del panel
-            time.sleep(PAUSE)
-
-    threading.Thread(target=run, name="panel follows the run", daemon=True).start()
-
-
-def _mark(journal: Journal) -> tuple[int, int]:
-    # A journal that is limited stays as long as it is, and has another last entry.
-    try:
-        return len(journal), id(journal[-1])
-    except IndexError:
-        return 0, 0

@@ -1,10 +1,10 @@
-"""The wire inspector: every request, how it was signed, the same call in other languages, and what would break it."""
+"""What a journal holds: the wire inspector looks at its requests one by one, the diagram draws the whole run."""
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.report import verdict_on
@@ -15,11 +15,12 @@ from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.slips import SLIPS, Diagnosis, diagnose
 from amazonpay_nb.spec.parity import Evidence
+from amazonpay_nb.workbench.diagrams import sequence_diagram
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import show
-from amazonpay_nb.workbench.show.blocks import Block, Code, Prose, Table, facts
+from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Prose, Table, facts
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.bench import Workbench
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _NOTHING = "Nothing has been sent yet: run a cell that calls Amazon Pay, and look again."
 # What differs in every run, and its form, which does not: outputs that are committed show the form.
 _EMPTY_HASH = sha256(b"").hexdigest()
-_FORMS = (
+_PATTERNS = (
     (re.compile(r"\b\d{8}T\d{6}Z\b"), "YYYYMMDDThhmmssZ"),
     (re.compile(rf"\b(?!{_EMPTY_HASH})[0-9a-f]{{64}}\b"), "(64 hexadecimal digits)"),
 )
@@ -44,8 +45,12 @@ LOOKS = {
 } | {name: language.title for name, language in LANGUAGES.items()}
 
 
+# How the run can be drawn.
+FORMS = {"picture": "Picture", "text": "Text", "mermaid": "Mermaid source"}
+
+
 class WirePanel(BenchPanel):
-    """The exchanges of a workbench, each to be looked at in several ways.
+    """The wire inspector: every request, how it was signed, the same call in other languages, what would break it.
 
     Args:
         choices: What to begin with: ``exchange`` (a number, or ``last``), ``show`` and ``slip``.
@@ -118,7 +123,7 @@ class WirePanel(BenchPanel):
         # What nobody clicks is committed, so it repeats from run to run: it shows the form of what differs.
         if not self.live:
             text = without_port(text)
-            for pattern, form in _FORMS:
+            for pattern, form in _PATTERNS:
                 text = pattern.sub(form, text)
         return text
 
@@ -154,3 +159,39 @@ def _diagnosis(diagnosis: Diagnosis, form: Callable[[str], str]) -> Iterator[Blo
     yield facts("Signature doctor", rows)
     what = "the same on both sides" if same else "− you signed, + Amazon makes of what arrives"
     yield Code(f"Canonical request: {what}", form(received if same else diagnosis.compared))
+
+
+# --- The run as a picture ---------------------------------------------------------------------------------------------
+
+
+class DiagramPanel(BenchPanel):
+    """Everything that a workbench's journal holds, drawn without network or script.
+
+    Args:
+        form: One of `FORMS`.
+    Raises:
+        ConfigurationError: There is no such form.
+    """
+
+    follows = True
+
+    def __init__(self, wb: "Workbench", form: str = "picture") -> None:
+        super().__init__(wb)
+        options = tuple(Option(name, label) for name, label in FORMS.items())
+        self._field = Field("form", form, "Show as", "How to draw the run.", options)
+        self._field.read(form)
+
+    def view(self, chosen: Chosen) -> View:
+        """Return the diagram as it is now: it grows with the run."""
+        diagram = sequence_diagram(self._wb.journal)
+        form = choose([self._field], chosen)["form"]
+        picture = Foreign("", diagram.text(), diagram.svg())
+        body = picture if form == "picture" else diagram.text() if form == "text" else diagram.mermaid()
+        return View("The run so far", (body,), (self._field,))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(include, exclude)
+        if self.live or "<svg" not in bundle["text/html"]:
+            return bundle
+        # Forges remove pictures from HTML, and show one that comes as what it is.
+        return {"text/plain": bundle["text/plain"], "image/svg+xml": sequence_diagram(self._wb.journal).svg()}

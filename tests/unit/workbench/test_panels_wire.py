@@ -27,12 +27,11 @@ from amazonpay_nb.signing import Algorithm, canonical_request, format_date, stri
 from amazonpay_nb.signing.slips import SLIPS, diagnose
 from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.panels.diagram import FORMS, DiagramPanel
 from amazonpay_nb.workbench.panels.errors import ErrorPanel, explain, next_calls
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.static import render, static
 from amazonpay_nb.workbench.panels.view import choose
-from amazonpay_nb.workbench.panels.wire import LAST, LOOKS, WirePanel
+from amazonpay_nb.workbench.panels.wire import FORMS, LAST, LOOKS, DiagramPanel, WirePanel
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
