@@ -46,7 +46,8 @@ def authenticate(world: World, operation: Operation, request: ApiRequest) -> Mer
     try:
         verify_authorized(signed, headers, authorization, merchant.keys[authorization.public_key_id])
     except SignatureMismatch as mismatch:
-        raise Refusal("InvalidRequestSignature", _explain(mismatch, authorization.signature)) from None
+        problem = f"signing String [{mismatch.string_to_sign}] , signature [{authorization.signature}]"
+        raise Refusal("InvalidRequestSignature", f"Unable to verify signature, {problem}") from None
     if headers.get(_DELEGATION_HEADER):
         raise Refusal("InvalidAuthorizationToken", "No merchant account has delegated anything to this one.")
     _refuse_as_asked(world, operation.name, headers.get(SIMULATION_HEADER, ""))
@@ -114,7 +115,3 @@ def _check_environment(path: str, key_id: str) -> None:
             "UnauthorizedAccess",
             f"The public key id {key_id} is environment-neutral: the path needs /sandbox before /v2.",
         )
-
-
-def _explain(mismatch: SignatureMismatch, signature: str) -> str:
-    return f"Unable to verify signature, signing String [{mismatch.string_to_sign}] , signature [{signature}]"

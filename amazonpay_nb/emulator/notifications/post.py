@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from amazonpay_nb.emulator.notifications.announce import plan, topic_of
-from amazonpay_nb.emulator.records import NOTIFICATION, Notification, NotificationNotes
+from amazonpay_nb.emulator.records import NOTIFICATION, NotificationNotes
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing.envelope import unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
@@ -94,12 +94,15 @@ class Deliveries:
                 await self._deliver(world.outbox.ready.popleft())
 
     async def _deliver(self, notification_id: str) -> None:
-        notification = self.world.store.get(NOTIFICATION, notification_id)
-        url = self.world.merchant(notification.merchant_id).endpoint if notification else ""
+        world = self.world
+        notification = world.store.get(NOTIFICATION, notification_id)
         if notification is None:
             return
+        url, content = world.merchant(notification.merchant_id).endpoint, b""
         copies = notification.notes.copies if url else 0
-        content = self._content(notification) if copies else b""
+        if copies:
+            unsigned = unsigned_envelope(world.url, topic_of(world, notification.merchant_id), notification.document)
+            content = json.dumps(world.outbox.signer.sign(unsigned)).encode()
         answers: list[int | None] = []
         if notification.notes.at_once:
             answers += await asyncio.gather(*(self._post(url, content) for _ in range(copies)))
@@ -107,11 +110,6 @@ class Deliveries:
             for _ in range(copies):
                 answers.append(await self._post(url, content))
         self._note(notification_id, answers)
-
-    def _content(self, notification: Notification) -> bytes:
-        world = self.world
-        unsigned = unsigned_envelope(world.url, topic_of(world, notification.merchant_id), notification.document)
-        return json.dumps(world.outbox.signer.sign(unsigned)).encode()
 
     async def _post(self, url: str, content: bytes) -> int | None:
         """Return the status of the answer, or None without an answer in time."""

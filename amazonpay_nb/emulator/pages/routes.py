@@ -76,15 +76,6 @@ class Pages:
             raise Explained("over", message, reason_code="InvalidCheckoutSessionStatus")
         return Stay(self.world, session)
 
-    def _find_by_form(self, request: Request, form: Mapping[str, str]) -> Stay:
-        """Return the stay that a form belongs to."""
-        stay = self._find(request, form)
-        if not hmac.compare_digest(form.get("token", "").encode(), self._token(stay.session).encode()):
-            raise Explained(
-                "form", "The form does not contain this page's token.", status=403, reason_code="InvalidRequest"
-            )
-        return stay
-
     def _token(self, session: Session) -> str:
         return hmac.new(self._key, session.id.encode(), hashlib.sha256).hexdigest()
 
@@ -171,7 +162,10 @@ class Pages:
     async def _press(self, request: Request) -> Response:
         name = request.path_params["name"]
         form = await _form(request)
-        stay = self._find_by_form(request, form)
+        stay = self._find(request, form)
+        if not hmac.compare_digest(form.get("token", "").encode(), self._token(stay.session).encode()):
+            message = "The form does not contain this page's token."
+            raise Explained("form", message, status=403, reason_code="InvalidRequest")
         if not stay.may_open(name):
             return _to(stay.notes.page, stay.session.id)
         try:

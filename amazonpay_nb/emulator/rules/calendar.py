@@ -13,18 +13,13 @@ from amazonpay_nb.spec.states import BUYER_SHOWN, MACHINES, TIMERS, timer
 
 EXPIRE = "Expire"
 # Scheduled events that change no state.
-_DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
+DELETE, _FORGET, _NEW_MONTH = "Delete", "Forget the buyer", "A new month begins"
 _TRIGGERS = {(row.machine, row.state): row.trigger for row in TIMERS}
 
 
 def schedule(world: World, record: AnyRecord, trigger: str, after: timedelta) -> None:
     """Let *trigger* happen to *record* when *after* has passed; put it afterwards."""
     world.store.plan(record, trigger, (world.clock.now() + after).isoformat())
-
-
-def delete_after(world: World, record: AnyRecord, after: timedelta) -> None:
-    """Delete *record* when *after* has passed; put it afterwards."""
-    schedule(world, record, _DELETE, after)
 
 
 def plan(world: World, record: AnyRecord, row: Transition, later: Simulation | None) -> None:
@@ -115,7 +110,7 @@ def _begin_month(world: World, permission: Permission) -> None:
 
 # Scheduled events that are not triggers of `spec.states`.
 OCCASIONS: dict[str, Callable[[World, AnyRecord], None]] = {
-    _DELETE: lambda world, record: world.store.delete(record),
+    DELETE: lambda world, record: world.store.delete(record),
     _FORGET: _forget_today,
     _NEW_MONTH: _begin_month,
     DELIVER: dispatch,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.emulator.records import NoNotes, Record, Session
-from amazonpay_nb.emulator.rules.calendar import delete_after
+from amazonpay_nb.emulator.rules.calendar import DELETE, schedule
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.requests import ADDRESS_FIELDS
 
@@ -85,6 +85,6 @@ def end_sign_in(world: World, sign_in: Session, trigger: str) -> str:
         return ""
     document = profile(world, sign_in.merchant_id, sign_in.notes.buyer, sign_in.notes.scopes)
     buyer = Record("Buyer", f"Atza|{world.ids.new_letters(32)}", sign_in.merchant_id, document, NoNotes())
-    delete_after(world, buyer, TOKEN_LIFETIME)
+    schedule(world, buyer, DELETE, TOKEN_LIFETIME)
     world.store.put(buyer)
     return buyer.id

@@ -7,7 +7,7 @@ from amazonpay_nb.emulator.clock import months_later
 from amazonpay_nb.emulator.records import Charge, Permission, PermissionNotes, Record, Session, SessionNotes
 from amazonpay_nb.emulator.refusal import Explained, Refusal
 from amazonpay_nb.emulator.rules import documents, personas
-from amazonpay_nb.emulator.rules.calendar import delete_after, open_calendar
+from amazonpay_nb.emulator.rules.calendar import DELETE, open_calendar, schedule
 from amazonpay_nb.emulator.rules.limits import money, opening_limits
 from amazonpay_nb.emulator.rules.payments import create_charge
 from amazonpay_nb.emulator.rules.transitions import move, require
@@ -67,7 +67,7 @@ def new_session(
     if flow.opens in MACHINES:
         move(world, session, trigger)
     else:  # not an object of the API, so it has no state
-        delete_after(world, session, _SIGN_IN_KEPT)
+        schedule(world, session, DELETE, _SIGN_IN_KEPT)
     refresh(world, session)
     return session
 

@@ -132,7 +132,7 @@ def _book(world: World, charge: Charge, change: Decimal) -> None:
 
 def _ended(world: World, session: Session) -> None:
     calendar.forget_buyer(session)  # readable through the session only while it is Open
-    calendar.delete_after(world, session, SESSION_KEPT)
+    calendar.schedule(world, session, calendar.DELETE, SESSION_KEPT)
 
 
 def _authorized(world: World, charge: Charge) -> None:
