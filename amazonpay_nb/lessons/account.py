@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -34,7 +34,7 @@ NOT_TRIED = "not tried here"
 # With this card, everything goes well.
 SUCCESS = "1111"
 _SEED = 7
-# For example S01-1234567-7654321, to which a charge adds -C and six digits, and a refund -R and six.
+# For example S01-1234567-7654321, to which a charge adds -C123456 and a refund -R123456.
 _ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([CR])\d{6})?")
 _READERS = {None: "get_charge_permission", "C": "get_charge", "R": "get_refund"}
 _RESULT = "https://shop.example/result"
@@ -133,16 +133,12 @@ class Account:
 
     def wallet(self) -> str:
         """Return the id of a Saved Wallet's Charge Permission that can be charged: the last one, or else a new one."""
-        if self._wallet is None or not self._may_charge(self._wallet):
-            session = self.client.complete_checkout_session(self.visit(self.session()))
-            self._wallet = str(session.charge_permission_id)
+        with suppress(NotFoundError):  # the emulator was reset
+            if self._wallet and decide(self.client.get_charge_permission(self._wallet)).next_step is Step.CHARGE:
+                return self._wallet
+        session = self.client.complete_checkout_session(self.visit(self.session()))
+        self._wallet = str(session.charge_permission_id)
         return self._wallet
-
-    def _may_charge(self, wallet: str) -> bool:
-        try:
-            return decide(self.client.get_charge_permission(wallet)).next_step is Step.CHARGE
-        except NotFoundError:  # the emulator was reset
-            return False
 
     def charge(self, *, capture_now: bool = False) -> str:
         """Create a charge of the wallet, and return its id."""

@@ -146,15 +146,14 @@ def checklist(wb: Workbench, claims: Sequence[Claim], summary: str = "") -> list
     ]
 
 
-def _runs(summary: str) -> list[dict[str, Any]]:
+def _runs(summary: str) -> Any:
     try:
-        runs: list[dict[str, Any]] = json.loads(Path(summary).expanduser().read_text("utf-8"))["runs"]
+        return json.loads(Path(summary).expanduser().read_text("utf-8"))["runs"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
             f"{summary!r} is no summary of a run ({type(error).__name__}).",
             advice="Give the summary.json of amazonpay-nb run: a whole path, or one seen from this notebook's folder.",
         ) from None
-    return runs
 
 
 def _step(proof: Proof, verdicts: Mapping[str, bool], here: str, runs: Sequence[dict[str, Any]]) -> ChecklistStep:

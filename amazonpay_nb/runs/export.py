@@ -53,7 +53,9 @@ def export(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | 
     document, error = notebook.document, error_of(notebook.document)
     if texts or not _finished(notebook):
         document, error = _run(notebook, texts)
-    document = _whole(_quiet(without_links(document)))
+    document = without_links(document)
+    _quieten(document)
+    _fill_in(document)
     # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
     home = notebook_folder().resolve()
     folder = home if (home / path.name).exists() else path.resolve().parent
@@ -87,26 +89,23 @@ def _finished(notebook: Notebook) -> bool:
     return bool(cells) and all(cell.execution_count for cell in cells)
 
 
-def _quiet(document: Any) -> Any:
+def _quieten(document: Any) -> None:
     """Replace each output that would be dead in the page by its static twin, which every output has."""
     for output in outputs_of(document):
         html = output.get("data", {}).get("text/html")
         if html and _ALIVE.search(html):
             del output.data["text/html"]
-    return document
 
 
-def _whole(document: Any) -> Any:
+def _fill_in(document: Any) -> None:
     """Put the values that papermill has injected where a reader looks for them, into the cell of parameters."""
-    of_run = next((cell for cell in document.cells if "injected-parameters" in cell.metadata.get("tags", ())), None)
-    if of_run is None:
-        return document
-    values = document.metadata["papermill"]["parameters"]
-    for cell in document.cells:
-        if "parameters" in cell.metadata.get("tags", ()):
+    for cell in list(document.cells):
+        tags = cell.metadata.get("tags", ())
+        if "injected-parameters" in tags:
+            document.cells.remove(cell)
+        elif "parameters" in tags:
+            values = document.metadata.get("papermill", {}).get("parameters", {})
             cell.source = with_values(cell.source, values)
-    document.cells.remove(of_run)
-    return document
 
 
 def _note(document: Any) -> dict[str, str]:

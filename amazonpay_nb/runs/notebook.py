@@ -148,12 +148,6 @@ def outputs_of(document: Any) -> Iterator[Any]:
         yield from cell.get("outputs", ())
 
 
-def title_of(document: Any) -> str:
-    """Return the first heading of a notebook, "" where it has none."""
-    lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
-    return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), "")
-
-
 def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:
     """Return a notebook to show to others: with values, and without links to pages that are not there.
 

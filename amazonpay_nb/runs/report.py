@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader
 from nbconvert.exporters.html import HTMLExporter
 from traitlets.config import Config
 
-from amazonpay_nb.runs.notebook import title_of, with_pictures_from
+from amazonpay_nb.runs.notebook import with_pictures_from
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.workbench.claims import Claim
 
@@ -135,7 +135,9 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     exporter = HTMLExporter(config=config, raw_template=template, embed_images=True)  # type: ignore[no-untyped-call]
     # A picture is embedded only if it is in the folder named here, and docs/images is beside notebooks/.
     document = with_pictures_from(document, folder, folder.parent)
-    metadata = {"name": title_of(document) or name, "path": str(folder.parent)}
+    lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
+    title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), name)
+    metadata = {"name": title, "path": str(folder.parent)}
     page, _ = exporter.from_notebook_node(document, {"metadata": metadata, "left_behind": left_behind})
     # Here the style does it, and in a narrow window gives way.
     page = _HEADING.sub(lambda match: match[0].replace("\N{NO-BREAK SPACE}", " "), str(page))

@@ -69,7 +69,7 @@ def run(
                     print(f"{place} {one.notebook} … {one.status} in {one.seconds:.1f} s", flush=True)
         finally:
             pool.shutdown(cancel_futures=True)
-    summary = Summary(tuple(future.result() for future in futures), _seconds_since(started))
+    summary = Summary(tuple(future.result() for future in futures), round(time.monotonic() - started, 3))
     write_report(summary, out, finished=datetime.now(UTC))
     return summary
 
@@ -127,7 +127,7 @@ def run_one(notebook: Path, values: Mapping[str, Any], folder: Path) -> Run:
     broken = next((f"claim {claim.id} does not hold: {claim.text}" for claim in claims if not claim.ok), None)
     error_text = error_of(document) or stopped or broken
     write_whole(executed.with_suffix(".html"), notebook_page(document, notebook.stem, notebook.resolve().parent))
-    return Run(notebook.stem, dict(values), _seconds_since(started), error_text, claims, result)
+    return Run(notebook.stem, dict(values), round(time.monotonic() - started, 3), error_text, claims, result)
 
 
 @retry(retry=retry_if_exception_message(match=f".*{_PORT_RACE}"), stop=stop_after_attempt(2), reraise=True)
@@ -175,7 +175,3 @@ def error_of(document: Any) -> str | None:
 
 def _plain(text: object) -> str:
     return _UNPRINTABLE.sub("", str(text))
-
-
-def _seconds_since(started: float) -> float:
-    return round(time.monotonic() - started, 3)
