@@ -305,7 +305,16 @@ class Workbench:
         charge: Charge | None = None, refund: Refund | None = None,
     ) -> Result:  # fmt: skip
         """Record the objects that a flow made, for the report of the run."""
-        return Result.of(session, permission, charge, refund)
+        return Result({
+            "checkoutSessionId": session.checkout_session_id if session else None,
+            "chargePermissionId": permission.charge_permission_id if permission else None,
+            "chargePermissionType": permission.charge_permission_type if permission else None,
+            "chargePermissionState": permission.state if permission else None,
+            "chargeId": charge.charge_id if charge else None,
+            "chargeState": charge.state if charge else None,
+            "refundId": refund.refund_id if refund else None,
+            "refundState": refund.state if refund else None,
+        })  # fmt: skip
 
     # --- By clicks ----------------------------------------------------------------------------------------------------
 

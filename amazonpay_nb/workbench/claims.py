@@ -6,10 +6,9 @@ notebook without reading prose.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from amazonpay_nb.client.redaction import redact
-from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
 
 RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
@@ -43,23 +42,6 @@ class Result:
     """The ids and states at the end of a notebook; None for objects that it does not create."""
 
     values: Mapping[str, str | int | bool | None]
-
-    @classmethod
-    def of(
-        cls, session: CheckoutSession | None, permission: ChargePermission | None, charge: Charge | None,
-        refund: Refund | None,
-    ) -> Self:  # fmt: skip
-        """Return the ids and states of the objects that a flow made."""
-        return cls({
-            "checkoutSessionId": session.checkout_session_id if session else None,
-            "chargePermissionId": permission.charge_permission_id if permission else None,
-            "chargePermissionType": permission.charge_permission_type if permission else None,
-            "chargePermissionState": permission.state if permission else None,
-            "chargeId": charge.charge_id if charge else None,
-            "chargeState": charge.state if charge else None,
-            "refundId": refund.refund_id if refund else None,
-            "refundState": refund.state if refund else None,
-        })  # fmt: skip
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         values = redact(self.values)
