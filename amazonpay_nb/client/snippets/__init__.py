@@ -23,6 +23,8 @@ from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
+__all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "Call", "Language", "call_of", "snippet"]
+
 # Where the snippets read the merchant's private key.
 PRIVATE_KEY_FILE = "private.pem"
 
