@@ -139,7 +139,8 @@ def _with_other_request(name: str, attempt: Attempt) -> Attempt:
 def _mistaken(good: RequestParts, slip: Slip) -> RequestParts:
     """Return a request with a mistake that `signing.mistakes` knows, or the same where there is none to make."""
     mistakes = (bad for finding, text, bad in in_request(good) if finding == slip.finding and slip.mistake in text)
-    return next((bad for bad in mistakes if bad != good), good)
+    signed = canonical_request(*good)  # the headers of both may come in another order and say the same
+    return next((bad for bad in mistakes if canonical_request(*bad) != signed), good)
 
 
 def _unsigned(request: RequestParts) -> RequestParts:

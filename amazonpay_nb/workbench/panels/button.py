@@ -13,11 +13,12 @@ from amazonpay_nb.client import button as buttons
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
-from amazonpay_nb.shop import Cart, delivery_specifications
+from amazonpay_nb.shop import Cart
+from amazonpay_nb.shop.payloads import asked, no_amount, payload_of, product_types, route
 from amazonpay_nb.signing import string_to_sign
-from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow
+from amazonpay_nb.spec.flows import FLOWS, Flow, Question
 from amazonpay_nb.spec.money import parse_amount
-from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
+from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel
@@ -31,35 +32,10 @@ if TYPE_CHECKING:
 
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
 COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
-_CHARGE_AMOUNT, _WALLET = "paymentDetails.chargeAmount", "chargePermissionId"
+_WALLET = "chargePermissionId"
 _PRODUCT_TYPES = ("PayOnly", "PayAndShip", "SignInAndSetup", "SignIn")
-# Product types for goods; flows that buy nothing usually need no address.
-_GOODS = ("PayOnly", "PayAndShip")
 _PLACES = ("Home", "Product", "Cart", "Checkout", "Other")
 _ARTICLE = "Coffee beans, 1 kg"
-
-
-# --- From a few questions to a flow -----------------------------------------------------------------------------------
-
-
-def questions(answers: Chosen) -> Iterator[Field]:
-    """Yield the questions that the answers so far lead to."""
-    so_far: dict[str, Any] = {}
-    for row in QUESTIONS:
-        if row.asked_when.items() <= so_far.items():
-            options = tuple(Option(value, text) for value, text in row.answers.items())
-            field = Field(row.name, options[0].value, label=row.text, options=options, spread=True)
-            so_far |= choose([field], answers)
-            yield field
-
-
-def route(answers: Chosen) -> Flow:
-    """Return the flow that the answers lead to; what is not answered counts as the first answer."""
-    answered = choose(list(questions(answers)), answers)
-    return next(row for row in FLOWS.values() if row.answers.items() <= answered.items())
-
-
-# --- The panel --------------------------------------------------------------------------------------------------------
 
 
 class ButtonPanel(BenchPanel):
@@ -101,9 +77,9 @@ class ButtonPanel(BenchPanel):
         """Return the choices there are, the impossible ones with the reason."""
         flows = tuple(Option(row.name, row.title, self._not_offered(row)) for row in FLOWS.values())
         pick = Field("flow", "setup", options=(*flows, Option("", "Help me choose")), spread=True)
-        asked = () if choose([pick], chosen)["flow"] else tuple(questions(chosen))
-        flow = self.flow(choose([pick, *asked], chosen))
-        return (pick, *asked, *self._fields_of(flow, chosen))
+        questions = () if choose([pick], chosen)["flow"] else tuple(_question(row) for row, _ in asked(chosen))
+        flow = self.flow(choose([pick, *questions], chosen))
+        return (pick, *questions, *self._fields_of(flow, chosen))
 
     def _not_offered(self, flow: Flow) -> str:
         region = self._wb.region
@@ -112,8 +88,9 @@ class ButtonPanel(BenchPanel):
 
     def _fields_of(self, flow: Flow, chosen: Chosen) -> Iterator[Field]:
         wb, updates = self._wb, flow.name == "update"
+        answers = {row.name: answer for row, answer in asked(chosen)} if chosen.get("flow") == "" else {}
         why, help_ = f"“{flow.title}” has no such button.", "Whether Amazon deals with a shipping address."
-        yield _choice("product_type", _product_types(flow, chosen), _PRODUCT_TYPES, why, help_)
+        yield _choice("product_type", product_types(flow, answers), _PRODUCT_TYPES, why, help_)
         why, help_ = f"The button of “{flow.title}” belongs elsewhere.", "Where on your site the button is."
         yield _choice("placement", flow.placements, _PLACES, why, help_)
         why = "The Update page is opened by a button of the shop's own." if updates else ""
@@ -122,7 +99,7 @@ class ButtonPanel(BenchPanel):
         every = tuple(dict.fromkeys(language for row in REGIONS.values() for language in row.languages))
         yield _choice("language", offered, every, f"{wb.region.name} does not offer it.", "Of Amazon's pages.")
         help_ = f"The price of the item, in {wb.currency}."
-        yield Field("amount", wb.amount["amount"], help=help_, check=self._check_amount, reason=_no_amount(flow))
+        yield Field("amount", wb.amount["amount"], help=help_, check=self._check_amount, reason=no_amount(flow))
         help_ = f"What the buyer is asked to share; by default: {', '.join(flow.default_scopes) or 'the id alone'}."
         # The Update page's own example shows no scopes.  [inferred]
         why = "Amazon knows the buyer already." if updates else ""
@@ -164,34 +141,14 @@ class ButtonPanel(BenchPanel):
 
     def payload(self, values: Mapping[str, str]) -> buttons.Payload:
         """Return the payload that the choices make, with the return addresses of the visit at hand."""
-        flow, attempt, store = self.flow(values), self.attempt, self._wb.store_id
-        region, ships = self._wb.region.code, values["product_type"] == "PayAndShip"
-        result, cancel = attempt.result_url, attempt.cancel_url
-        match flow.name:
-            case "setup":
-                payload = buttons.set_up_payload(store, result_url=result, cancel_url=cancel)
-            case "update":
-                payload = buttons.update_payload(
-                    store, values["charge_permission_id"], result_url=result, cancel_url=cancel
-                )
-            case "express":
-                areas = delivery_specifications(region) if ships else None
-                payload = buttons.express_payload(
-                    store, review_url=attempt.review_url, cancel_url=cancel, delivery_specifications=areas
-                )
-            case "end-of-checkout":
-                address, total = EXAMPLE_ADDRESSES[region] if ships else None, self._cart(values).total
-                payload = buttons.end_of_checkout_payload(
-                    store, result_url=result, cancel_url=cancel, charge_amount=total, address=address
-                )
-            case "sign-in":
-                payload = buttons.sign_in_and_set_up_payload(
-                    store, sign_in_url=attempt.signed_in_url, cancel_url=cancel
-                )
-            case _:
-                payload = buttons.sign_in_payload(store, sign_in_url=attempt.signed_in_url, cancel_url=cancel)
-        scopes = values["scopes"].split(",") if values["scopes"] else []
-        return payload | ({"signInScopes" if flow.signs_in else "scopes": scopes} if scopes else {})
+        flow = self.flow(values)
+        return payload_of(
+            flow, self.attempt, self._wb.store_id,
+            region=self._wb.region.code, ships=values["product_type"] == "PayAndShip",
+            charge_amount=self._cart(values).total if flow.complete_with_amount else None,
+            charge_permission_id=values["charge_permission_id"],
+            scopes=values["scopes"].split(",") if values["scopes"] else [],
+        )  # fmt: skip
 
     def _cart(self, values: Mapping[str, str]) -> Cart:
         price = self._wb.price(values["amount"])
@@ -226,23 +183,6 @@ def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...], reason
     return Field(name, possible[0], help=meaning, options=options, spread=True)
 
 
-def _product_types(flow: Flow, chosen: Chosen) -> tuple[str, ...]:
-    """Return the product types of a flow, the usual one first."""
-    if fixed := flow.fixed.get("productType"):
-        return (str(fixed),)
-    answers = choose(list(questions(chosen)), chosen) if chosen.get("flow") == "" else {}
-    ships = answers.get("ships", "no") == "yes" if answers else flow.name == "express"
-    return tuple(reversed(_GOODS)) if ships else _GOODS
-
-
-def _no_amount(flow: Flow) -> str:
-    """Return why a flow's button has no amount, or ""."""
-    if flow.complete_with_amount:
-        return ""
-    rule = f", and the payload must not contain {_CHARGE_AMOUNT}" if _CHARGE_AMOUNT in flow.forbidden else ""
-    return f"Nothing is bought{rule}."
-
-
 def _picture(text: str, values: Mapping[str, str]) -> Foreign:
     """Return how the button looks, where no script may draw it."""
     look = f"{values['color']}, {values['language']}, placement {values['placement']}"
@@ -255,3 +195,8 @@ def _picture(text: str, values: Mapping[str, str]) -> Foreign:
 def _plain(value: Any) -> str:
     # Ports differ from run to run; what is signed holds the real one.
     return without_port(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _question(row: Question) -> Field:
+    options = tuple(Option(value, text) for value, text in row.answers.items())
+    return Field(row.name, options[0].value, label=row.text, options=options, spread=True)

@@ -1,13 +1,13 @@
 """A card for each kind of object: where it is in its life, what is missing, and what a merchant can do with it."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from amazonpay_nb.client.possible import deadlines
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NEW
 from amazonpay_nb.spec.operations import KINDS, Kind
-from amazonpay_nb.spec.states import MACHINES, TIMERS
+from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.diagrams import StateMap
 from amazonpay_nb.workbench.panels.calls import CallPanel
 from amazonpay_nb.workbench.panels.tabs import Panels
@@ -36,7 +36,7 @@ class Card(CallPanel):
         if thing:
             yield StateMap(self.machine, thing.state)
             yield thing
-            yield from self._deadlines(thing.state)
+            yield from deadlines(self.machine, thing.state)
             yield from self._constraints(thing)
         elif object_id:
             yield StateMap(self.machine, "")
@@ -44,12 +44,6 @@ class Card(CallPanel):
         else:
             yield StateMap(self.machine, NEW)
             yield f"There is no {self.kind.title} yet."
-
-    def _deadlines(self, state: str) -> Iterator[str]:
-        for timer in TIMERS:
-            if (timer.machine, timer.state) == (self.kind.title, state):
-                target = self.machine.step(state, timer.trigger).target
-                yield f"If nothing else happens, it is {target} {_span(timer.after)} after it became {state}."
 
     def _constraints(self, thing: Resource) -> Iterator[Any]:
         if isinstance(thing, CheckoutSession) and not self.machine.is_final(thing.state):
@@ -61,10 +55,3 @@ class Card(CallPanel):
 def cards(wb: "Workbench") -> Panels:
     """Return the four cards of a workbench under tabs, in the order in which their objects come into being."""
     return Panels("Cards", {kind.title: Card(wb, kind) for kind in KINDS.values()}, live=wb.buyer == "you")
-
-
-def _span(time: timedelta) -> str:
-    for unit, size in (("days", timedelta(days=1)), ("hours", timedelta(hours=1))):
-        if time >= 2 * size:
-            return f"{time / size:g} {unit}"
-    return f"{time.total_seconds():g} seconds"

@@ -16,7 +16,7 @@ from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.workbench.diagrams import Bar, Bars
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.calls import CHARGE, PERMISSION, REFUND, CallPanel, parameter
-from amazonpay_nb.workbench.panels.report import report_on_button
+from amazonpay_nb.workbench.panels.static import report_on_button
 from amazonpay_nb.workbench.panels.view import Action, Chosen, View
 from amazonpay_nb.workbench.show.blocks import Table
 

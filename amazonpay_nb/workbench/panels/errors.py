@@ -1,15 +1,12 @@
 """The error panel: the cause, whether to send again and with which key, a sentence for the buyer, the next call."""
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic.alias_generators import to_snake
-
-from amazonpay_nb.client.client import AmazonPayClient
+from amazonpay_nb.client.possible import in_python, next_calls
 from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused, TransportError, api_error
-from amazonpay_nb.spec.operations import OPERATIONS, Operation
+from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.reasons import REASONS, Retry, retry_advice
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
@@ -74,17 +71,5 @@ def explain(error: BaseException) -> Iterator[Any]:
         yield f"The step of signing that probably went wrong: {error.finding}."
     if calls := next_calls(error):
         head = ("call", "request", "with the client")
-        lines = tuple((row.title, f"{row.method} {row.path}", _in_python(row)) for row in calls)
+        lines = tuple((row.title, f"{row.method} {row.path}", in_python(row)) for row in calls)
         yield Table("Calls that the next step names", head, lines)
-
-
-def next_calls(error: AmazonPayError) -> tuple[Operation, ...]:
-    """Return the calls that the advice names, in its order."""
-    return tuple(OPERATIONS[name] for name in error.recovery.calls) if isinstance(error, ApiError) else ()
-
-
-def _in_python(row: Operation) -> str:
-    name = to_snake(row.name)
-    parameters = list(inspect.signature(getattr(AmazonPayClient, name)).parameters.values())[1:]
-    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
-    return f"{name}({', '.join(f'{p.name}=…' if p.kind is p.KEYWORD_ONLY else p.name for p in needed)})"

@@ -16,7 +16,7 @@ from amazonpay_nb.spec.flows import FLOWS, PAGES, Flow, flow_of
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.report import button_config_of, report_on_button
+from amazonpay_nb.workbench.panels.static import button_config_of, report_on_button
 from amazonpay_nb.workbench.panels.view import Action, Chosen, View
 from amazonpay_nb.workbench.show.blocks import Table, facts
 

@@ -24,8 +24,7 @@ from amazonpay_nb.client.journal import Journal, own_exchanges
 from amazonpay_nb.client.report import newest_states
 from amazonpay_nb.client.watch import watch
 from amazonpay_nb.errors import AmazonPayError
-from amazonpay_nb.workbench.panels.report import report_on
-from amazonpay_nb.workbench.panels.static import render, static
+from amazonpay_nb.workbench.panels.static import render, report_on, static
 from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act
 
 if TYPE_CHECKING:

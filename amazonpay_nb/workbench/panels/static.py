@@ -1,11 +1,16 @@
-"""A view for where nobody can click: its body, its fields as parameters, its actions with their reasons."""
+"""A view for where nobody can click: its body, fields as parameters, actions with reasons, and what an action sent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from amazonpay_nb.client import report as reasons
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.view import Action, Field, View
 from amazonpay_nb.workbench.show import Shown, show
-from amazonpay_nb.workbench.show.blocks import Block, Name, Prose, Table
+from amazonpay_nb.workbench.show.blocks import Block, Name, Prose, Table, facts
+
+NOTHING_SENT = "Nothing was sent to Amazon Pay."
 
 
 def render(body: Iterable[Any]) -> Shown:
@@ -46,3 +51,34 @@ def _parameter(field: Field) -> tuple[str, ...]:
 
 def _possibility(action: Action) -> tuple[str, ...]:
     return action.label, "yes" if action.enabled else "no", action.reason
+
+
+# --- What an action sent ----------------------------------------------------------------------------------------------
+
+
+def report_on(exchanges: Sequence[Exchange], states: reasons.States) -> Iterator[Any]:
+    """Yield for each request of an action what was sent, what came back, and why.
+
+    Args:
+        states: The state of each object before; see `client.report.newest_states`.
+    """
+    if not exchanges:
+        yield NOTHING_SENT
+    for exchange, why in reasons.reports(exchanges, states):
+        yield _table(f": {exchange.method} {exchange.path} → {exchange.answer}", why)
+
+
+def button_config_of(page: HostedPage) -> Mapping[str, Any]:
+    """Return what the button on a page of the shop was made of."""
+    assert page.attempt.button is not None  # noqa: S101 (every page that a panel opens has a button)
+    return page.attempt.button[1]
+
+
+def report_on_button(page: HostedPage) -> Table:
+    """Return the same for what the buyer's browser posts when the button is pressed: the payload that you signed."""
+    why = reasons.report_on_button(button_config_of(page))
+    return _table(" by the buyer's browser: POST /checkout/initiate, with the payload that you signed", why)
+
+
+def _table(what: str, why: reasons.Report) -> Table:
+    return facts(f"Sent{what}", [(name.replace("_", " "), text) for name, text in why._asdict().items()])

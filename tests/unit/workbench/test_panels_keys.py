@@ -20,13 +20,14 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import browser_address
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.shop.buyer import approve, arrive
+from amazonpay_nb.shop.payloads import route
 from amazonpay_nb.signing import explain_payload, keys as key_files
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, flow_of, lookup
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.panels.button import ButtonPanel, route
+from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.static import static

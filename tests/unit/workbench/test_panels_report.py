@@ -3,24 +3,19 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.client.journal import Exchange, Journal, own_exchanges
-from amazonpay_nb.errors import AmazonPayError, DeclinedError
-from amazonpay_nb.signing.keys import generate
-from amazonpay_nb.spec.operations import OPERATIONS, Operation
+from amazonpay_nb.client.journal import own_exchanges
+from amazonpay_nb.errors import DeclinedError
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
-from amazonpay_nb.workbench.panels.report import NOTHING_SENT, report_on
-from amazonpay_nb.workbench.show.blocks import Table
+from amazonpay_nb.workbench.panels.static import NOTHING_SENT, report_on
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -97,65 +92,6 @@ def test_every_call_of_a_run_names_its_row(wb: Workbench) -> None:
     lines = checks_of(wb)["state rule"].split("\n")
     assert lines[0].startswith("✓ Charge Permission Chargeable → Closed: “Close Charge Permission”")
     assert lines[1] == "and with it, Charge: “Close Charge Permission”"
-
-
-def test_a_refusal_by_state_and_a_refused_signature_are_told_apart(wb: Workbench) -> None:
-    """The one has no row; the other did not come as far."""
-    wallet = next(e.response for e in wb.journal.exchanges if e.operation == "getChargePermission")
-    assert wallet
-    wallet_id = wallet["chargePermissionId"]
-    wb.client.close_charge_permission(wallet_id, closure_reason="over")
-    with pytest.raises(AmazonPayError):
-        wb.client.create_charge(charge_permission_id=wallet_id, charge_amount=wb.amount)
-    refusal = "✗ Charge Permission is Closed, and no row leads from there by “Create Charge”."
-    assert checks_of(wb)["state rule"] == refusal
-    assert checks_of(wb)["signature"].startswith("✓")
-
-    stranger = replace(generate(), public_key_id=wb.keys.public_key_id)
-    assert wb.emulator
-    with (
-        AmazonPayClient(
-            AmazonPayAuth(stranger), environment="emulator", base_url=wb.emulator.url, journal=wb.journal
-        ) as client,
-        pytest.raises(AmazonPayError),
-    ):
-        client.get_charge_permission(wallet_id)
-    assert checks_of(wb)["signature"].startswith(f"✗ It was not accepted for {stranger.public_key_id}")
-    assert checks_of(wb)["state rule"].startswith("Not reached: InvalidRequestSignature.")
-
-
-def test_a_key_that_is_sent_again_is_a_replay(wb: Workbench) -> None:
-    """The same key and body bring the old answer, and the panel says so."""
-    (wallet_id,) = {e.response["chargePermissionId"] for e in wb.journal.exchanges if e.response}
-    fields = {"charge_permission_id": wallet_id, "charge_amount": wb.amount, "idempotency_key": "twice"}
-    first, second = wb.client.create_charge(**fields), wb.client.create_charge(**fields)
-    assert first == second
-    assert checks_of(wb, -2)["idempotency key"] == "✓ twice is new, so Amazon does the work."
-    assert checks_of(wb)["idempotency key"].startswith("↻ twice was sent before: Amazon replays its first answer")
-
-
-def test_what_had_no_answer_is_not_called_accepted(wb: Workbench) -> None:
-    """Nobody knows; the next attempt has the same key and is no replay for sure."""
-    assert wb.emulator
-    wb.emulator.faults("createCharge", "drop-after-commit")
-    (wallet_id,) = {e.response["chargePermissionId"] for e in wb.journal.exchanges if e.response}
-    wb.client.create_charge(charge_permission_id=wallet_id, charge_amount=wb.amount)
-    assert checks_of(wb, -2)["signature"] == "No answer came, so it is not known whether it was accepted."
-    assert "was sent before without an answer" in checks_of(wb)["idempotency key"]
-
-
-@pytest.mark.parametrize("row", OPERATIONS.values(), ids=lambda row: row.name)
-def test_every_operation_can_be_explained(row: Operation) -> None:
-    """Accepted or refused, and also where nothing is known of the object."""
-    journal, path = Journal(), row.path.format(id="x")
-    answer = {"statusDetails": {"state": "Open"}}
-    for status, body in ((row.success, answer), (400, {"reasonCode": "InvalidParameterValue"}), (None, None)):
-        kept = journal.record(
-            Exchange(NOON, row.name, row.method, path, status, request={}, response=body, error="ReadError")
-        )
-        (part,) = report_on([kept], {})
-        assert isinstance(part, Table)
-        assert all(result for _, result in part.rows)
 
 
 def test_a_panel_that_sent_nothing_says_so(wb: Workbench, tmp_path: Path) -> None:

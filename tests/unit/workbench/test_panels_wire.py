@@ -12,6 +12,7 @@ import pytest
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client.journal import SHOP_PAGE, SHOP_SERVER, Exchange, Journal
+from amazonpay_nb.client.possible import next_calls
 from amazonpay_nb.client.wire import request_of
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import (
@@ -27,7 +28,7 @@ from amazonpay_nb.signing import Algorithm, canonical_request, format_date, stri
 from amazonpay_nb.signing.slips import SLIPS, diagnose
 from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.panels.errors import ErrorPanel, explain, next_calls
+from amazonpay_nb.workbench.panels.errors import ErrorPanel, explain
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.static import render, static
 from amazonpay_nb.workbench.panels.view import choose
