@@ -66,7 +66,7 @@ def report_on_button(config: Mapping[str, Any]) -> Report:
     rule = _sentence(CHECKOUT_SESSION, CHECKOUT_SESSION.step(NEW, "Click the button"))
     if not signed:
         signed, rule = config["signInConfig"], "None: a sign-in is not an object of the API."
-    return Report(_fits(signed["publicKeyId"], "payload"), "None: each press of the button is a new visit.", rule)
+    return Report(_fits(signed["publicKeyId"], "payload"), "None: each press of the button is a new attempt.", rule)
 
 
 # --- The signature, and the idempotency key ---------------------------------------------------------------------------

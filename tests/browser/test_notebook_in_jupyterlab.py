@@ -17,7 +17,7 @@ BuyerPageError: The wait was interrupted; nothing has changed.
 The page is still open: run this cell again to go on waiting."""
 TOO_LATE = """\
 BuyerPageError: The buyer did not come back from Amazon's pages within 1 seconds.
-The page is still open: finish there and run this cell again, or start with a new visit."""
+The page is still open: finish there and run this cell again, or make a new attempt."""
 TO_CARD = ("Amazon Pay emulated", "Sign in")
 TO_CONSENT = (*TO_CARD, "Continue", "Agree and continue")
 CANCEL = ("Amazon Pay emulated", "Cancel and return to Emulated Shop")

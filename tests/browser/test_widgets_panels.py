@@ -173,7 +173,7 @@ def test_a_button_is_chosen_and_shown(lab: Lab) -> None:
 
 
 def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
-    """Another cell is answered meanwhile; who is late is told, and welcome; and a new visit begins anew."""
+    """Another cell is answered meanwhile; who is late is told, and welcome; and a new attempt begins."""
     free, short, long = "6 * 7", "wb.wait_seconds = 0.5", "wb.wait_seconds = 300"
     with lab.new(OPEN, PAGE, free, short, long) as notebook:
         person = shown(notebook, OPEN, PAGE)

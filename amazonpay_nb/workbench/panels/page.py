@@ -133,7 +133,7 @@ class PagePanel(BenchPanel):
     # --- What can be done ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin a new visit, and stop waiting for one that is under way.
+        """Make a new attempt, and stop waiting for one that is under way.
 
         Raises:
             ConfigurationError: The page cannot be made, for example without keys.
