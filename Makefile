@@ -17,6 +17,8 @@ EXACT      := amazonpay_nb/spec/*,amazonpay_nb/signing/*,amazonpay_nb/emulator/r
 
 # A reader's own IPython start-up files must not change what a notebook prints.
 export IPYTHONDIR := $(CURDIR)/.cache/ipython
+# IPython warns where the folder above is missing, and a test takes a warning for an error.
+$(shell mkdir -p "$(IPYTHONDIR)")
 
 .DEFAULT_GOAL := help
 .PHONY: help run lab test unit test-notebooks check format coverage mutants proofs bench notebooks docs lock clean distclean
