@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.report import verdict_on
+from amazonpay_nb.client.slips import SLIPS, Diagnosis, diagnose
 from amazonpay_nb.client.snippets import LANGUAGES, snippet
 from amazonpay_nb.client.wire import SigningSteps, request_of, signing_steps
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm
-from amazonpay_nb.signing.slips import SLIPS, Diagnosis, diagnose
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.workbench.diagrams import sequence_diagram
 from amazonpay_nb.workbench.panels.panel import BenchPanel

@@ -13,6 +13,7 @@ import pytest
 from amazonpay_nb import workbench
 from amazonpay_nb.client.journal import SHOP_PAGE, SHOP_SERVER, Exchange, Journal
 from amazonpay_nb.client.possible import next_calls
+from amazonpay_nb.client.slips import SLIPS, diagnose
 from amazonpay_nb.client.wire import request_of
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import (
@@ -25,7 +26,6 @@ from amazonpay_nb.errors import (
     refused,
 )
 from amazonpay_nb.signing import Algorithm, canonical_request, format_date, string_to_sign
-from amazonpay_nb.signing.slips import SLIPS, diagnose
 from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.errors import ErrorPanel, explain

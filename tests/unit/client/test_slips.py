@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from amazonpay_nb.client.slips import SLIPS, diagnose
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import IDEMPOTENCY_KEY, SIGNED_HEADERS, RequestParts
 from amazonpay_nb.signing.keys import MerchantKeys, generate
-from amazonpay_nb.signing.slips import SLIPS, diagnose
 from amazonpay_nb.signing.steps import format_date
 
 HEADERS = {
