@@ -187,7 +187,7 @@ class ControlInterface:
 
     @_call("GET", "notifications")
     async def _notifications(self) -> Answer:
-        return {"notifications": [_shown(document) for document in await self._deliveries.announced()]}
+        return {"notifications": [_row(document) for document in await self._deliveries.announced()]}
 
     @_call("POST", "notifications/endpoint")
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:
@@ -215,7 +215,7 @@ class ControlInterface:
         document = await self._deliveries.redeliver(object_id)
         if document is None:
             raise HTTPException(404, f"There is no notification {object_id}.")
-        return _shown(document)
+        return _row(document)
 
 
 async def _fields(request: Request) -> dict[str, Any]:
@@ -246,7 +246,7 @@ def _checked_endpoint(url: str | None) -> str:
     return url
 
 
-def _shown(document: Answer) -> Answer:
+def _row(document: Answer) -> Answer:
     """Return what the interface says of a notification."""
     return {
         name: document[name] for name in ("notificationId", "notificationType", "objectType", "objectId", "deliveries")

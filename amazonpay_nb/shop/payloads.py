@@ -14,7 +14,7 @@ _CHARGE_AMOUNT = "paymentDetails.chargeAmount"
 _GOODS = ("PayOnly", "PayAndShip")
 
 
-def asked(answers: Mapping[str, Any]) -> Iterator[tuple[Question, str]]:
+def interview(answers: Mapping[str, Any]) -> Iterator[tuple[Question, str]]:
     """Yield the questions that the answers so far lead to, with their answers; the first one where there is none."""
     so_far: dict[str, str] = {}
     for row in QUESTIONS:
@@ -26,7 +26,7 @@ def asked(answers: Mapping[str, Any]) -> Iterator[tuple[Question, str]]:
 
 def route(answers: Mapping[str, Any]) -> Flow:
     """Return the flow that the answers lead to; what is not answered counts as the first answer."""
-    answered = {row.name: answer for row, answer in asked(answers)}
+    answered = {row.name: answer for row, answer in interview(answers)}
     return next(row for row in FLOWS.values() if row.answers.items() <= answered.items())
 
 

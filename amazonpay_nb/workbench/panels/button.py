@@ -14,7 +14,7 @@ from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.shop import Cart
-from amazonpay_nb.shop.payloads import asked, no_amount, payload_of, product_types, route
+from amazonpay_nb.shop.payloads import interview, no_amount, payload_of, product_types, route
 from amazonpay_nb.signing import string_to_sign
 from amazonpay_nb.spec.flows import FLOWS, Flow, Question
 from amazonpay_nb.spec.money import parse_amount
@@ -77,7 +77,7 @@ class ButtonPanel(BenchPanel):
         """Return the choices there are, the impossible ones with the reason."""
         flows = tuple(Option(row.name, row.title, self._not_offered(row)) for row in FLOWS.values())
         pick = Field("flow", "setup", options=(*flows, Option("", "Help me choose")), spread=True)
-        questions = () if choose([pick], chosen)["flow"] else tuple(_question(row) for row, _ in asked(chosen))
+        questions = () if choose([pick], chosen)["flow"] else tuple(_question(row) for row, _ in interview(chosen))
         flow = self.flow(choose([pick, *questions], chosen))
         return (pick, *questions, *self._fields_of(flow, chosen))
 
@@ -88,7 +88,7 @@ class ButtonPanel(BenchPanel):
 
     def _fields_of(self, flow: Flow, chosen: Chosen) -> Iterator[Field]:
         wb, updates = self._wb, flow.name == "update"
-        answers = {row.name: answer for row, answer in asked(chosen)} if chosen.get("flow") == "" else {}
+        answers = {row.name: answer for row, answer in interview(chosen)} if chosen.get("flow") == "" else {}
         why, help_ = f"“{flow.title}” has no such button.", "Whether Amazon deals with a shipping address."
         yield _choice("product_type", product_types(flow, answers), _PRODUCT_TYPES, why, help_)
         why, help_ = f"The button of “{flow.title}” belongs elsewhere.", "Where on your site the button is."
