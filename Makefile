@@ -1,7 +1,6 @@
 # Every command for a newcomer, an engineer or CI. The first call creates the environment in .venv.
 # Any target takes arguments as ARGS:  make run ARGS='-p region eu'
 
-UV_VERSION := 0.13.9
 UV         := $(if $(shell command -v uv 2>/dev/null),uv,.venv/bin/uv)
 PYTHONS    := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3)
 RECENT     := import sys; sys.exit(sys.version_info < (3, 11))
@@ -21,7 +20,7 @@ export IPYTHONDIR := $(CURDIR)/.cache/ipython
 $(shell mkdir -p "$(IPYTHONDIR)")
 
 .DEFAULT_GOAL := help
-.PHONY: help run lab test unit test-notebooks check format coverage mutants proofs bench notebooks docs lock clean distclean
+.PHONY: help run lab test unit test-notebooks check format coverage mutants proofs bench notebooks docs lock audit clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -74,9 +73,18 @@ notebooks: $(READY) ## run the notebooks and write their outputs
 docs: $(READY) ## write the generated pages
 	@$(PY) docs/regenerate.py docs $(ARGS)
 
+# Without --upgrade, what is locked stays as it is.
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
 lock: $(READY) ## resolve the dependencies; ARGS=--upgrade picks the newest versions
-	$(UV) export --quiet --format requirements-txt --no-emit-project --all-extras --no-header $(ARGS) \
-	    --output-file requirements.lock
+	$(LOCK) --all-extras --group build pyproject.toml $(ARGS) --output-file requirements.lock
+	$(LOCK) --group installer $(ARGS) --output-file installer.lock
+	$(PY) docs/licenses.py
+
+audit: $(READY) ## look for known vulnerabilities of the locked packages (asks the public registries)
+	@$(UV) tool run --quiet pip-audit==2.10.1 --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
+	@# Programs to test and compare with, on loopback only: what they bring is theirs, so it is printed and fails nothing.
+	-@for folder in tests/interop tests/browser bench; do npm audit --prefix "$$folder"; done
 
 clean: ## remove the files that runs and tests leave behind
 	rm -rf out .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -90,11 +98,11 @@ distclean: clean ## remove the environment as well
 $(READY): pyproject.toml requirements.lock | $(PY) $(filter .venv/bin/uv,$(UV))
 	@echo 'Installing the locked dependencies into .venv ...'
 	@UV_COMPILE_BYTECODE=1 $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements.lock
-	@$(UV) pip install --quiet --python $(PY) --no-deps -e .
+	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/bin/uv: | $(PY)
-	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r installer.lock
 
 # The first Python that is recent enough and can create an environment; Debian's needs python3-venv for that.
 $(PY):

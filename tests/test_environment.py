@@ -11,7 +11,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT, GROUPS = PYPROJECT["project"], PYPROJECT["dependency-groups"]
 ENVIRONMENT_TEXT = (ROOT / "environment.yml").read_text("utf-8")
 ENVIRONMENT = yaml.safe_load(ENVIRONMENT_TEXT)
 LOCK_TEXT = (ROOT / "requirements.lock").read_text("utf-8")
@@ -74,11 +75,36 @@ def test_the_lock_pins_each_dependency_within_its_bounds(requirement: Requiremen
     assert all(version in requirement.specifier for version in versions)
 
 
-def test_the_lock_gives_hashes_for_everything() -> None:
+@pytest.mark.parametrize("name", ["requirements.lock", "installer.lock"])
+def test_a_lock_gives_hashes_for_everything(name: str) -> None:
     """A package that was replaced on its way here is not installed."""
-    pinned = re.findall(r"^[\w.-]+==", LOCK_TEXT, re.M)
+    text = (ROOT / name).read_text("utf-8")
+    pinned = re.findall(r"^[\w.-]+==", text, re.M)
     assert pinned
-    assert len(list(LOCKED.finditer(LOCK_TEXT))) == len(pinned)
+    assert len(list(LOCKED.finditer(text))) == len(pinned)
+
+
+def test_what_builds_and_installs_is_locked_too() -> None:
+    """Code that runs before the first line of ours is pinned by hash, and nothing is fetched to build the package."""
+    locked = {canonicalize_name(match["name"]) for match in LOCKED.finditer(LOCK_TEXT)}
+    build = {canonicalize_name(Requirement(line).name) for line in GROUPS["build"]}
+    asked = {canonicalize_name(Requirement(line).name) for line in PYPROJECT["build-system"]["requires"]}
+    assert asked <= build <= locked
+    (installer,) = GROUPS["installer"]
+    assert (ROOT / "installer.lock").read_text("utf-8").startswith(installer)
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    installs = [line for line in makefile.splitlines() if re.search(r"pip install", line)]
+    assert len(installs) == 3
+    assert [line for line in installs if not re.search(r"--require-hashes|--no-deps --no-build-isolation", line)] == []
+
+
+def test_every_locked_package_states_a_license_that_asks_nothing_of_this_one() -> None:
+    """`make lock` lists the licenses; a copyleft that spreads to what imports it would stand out here."""
+    rows = re.findall(r"^\| ([\w.-]+) \| (.+) \|$", (ROOT / "docs/licenses.md").read_text("utf-8"), re.M)
+    licenses = {canonicalize_name(name): text for name, text in rows if name not in ("Package", "---")}
+    assert set(licenses) == {canonicalize_name(match["name"]) for match in LOCKED.finditer(LOCK_TEXT)}
+    open_licenses = re.compile(r"MIT|BSD|Apache|ISC|Python Software|PSF|MPL|Mozilla")
+    assert {name: text for name, text in licenses.items() if not open_licenses.search(text) or "GPL" in text} == {}
 
 
 def test_the_lock_names_no_registry() -> None:
