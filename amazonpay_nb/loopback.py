@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import httpx
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -54,6 +55,17 @@ def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
         raise
     listener.listen(128)
     return listener
+
+
+def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> httpx.Client:
+    """Return a client that reaches this machine directly: a proxy would see tokens, and find nothing here.
+
+    Args:
+        local: How to reach this machine, where its certificates need a way of their own.
+        options: Those of `httpx.Client`; any other host is reached as the environment says.
+    """
+    addresses = (f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK_HOSTS)
+    return httpx.Client(mounts=dict.fromkeys(addresses, local), **options)
 
 
 def is_loopback(host: str) -> bool:

@@ -143,12 +143,11 @@ class NotificationInbox:
     """
 
     def __init__(self, emulator: "Emulator") -> None:
-        import httpx
         from starlette.applications import Starlette
         from starlette.routing import Route
 
         from amazonpay_nb.client.notifications import NotificationReader
-        from amazonpay_nb.loopback import LoopbackServer
+        from amazonpay_nb.loopback import LoopbackServer, http_client
 
         self.notifications: list[Notification] = []
         self._arrival = threading.Condition()
@@ -157,7 +156,7 @@ class NotificationInbox:
         topic = emulator.control.post("notifications/endpoint", url=self.url)["topicArn"]
         self._reader = NotificationReader(
             topic, merchant_id=emulator.merchant_id, certificate_hosts=(urlsplit(emulator.url).netloc,),
-            clock=emulator.clock.now, http=httpx.Client(verify=emulator.verify, timeout=WAIT_SECONDS),
+            clock=emulator.clock.now, http=http_client(verify=emulator.verify, timeout=WAIT_SECONDS),
         )  # fmt: skip
 
     async def _receive(self, request: "Request") -> "Response":

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from amazonpay_nb.errors import LocalError
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.signing.envelope import DIGESTS, signed_text
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.notifications import (
@@ -114,7 +115,7 @@ class NotificationReader:
         self.topic_arn, self.merchant_id, self.max_age = topic_arn, merchant_id, max_age
         self._hosts = frozenset(host.lower() for host in certificate_hosts)
         self._clock = clock
-        self._http = http or httpx.Client(timeout=5)
+        self._http = http or http_client(timeout=5)
         self._keys: dict[str, RSAPublicKey] = {}
 
     def close(self) -> None:

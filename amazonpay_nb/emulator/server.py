@@ -20,7 +20,7 @@ from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import Merchant, World
-from amazonpay_nb.loopback import LoopbackServer, open_port
+from amazonpay_nb.loopback import LoopbackServer, http_client, open_port
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.regions import region as region_of
@@ -55,7 +55,7 @@ class Control:
 
     def __init__(self, url: str, token: str, verify: ssl.SSLContext) -> None:
         self.url, self.token = url, token
-        self._http = httpx.Client(headers={"Authorization": f"Bearer {token}"}, verify=verify, timeout=60)
+        self._http = http_client(headers={"Authorization": f"Bearer {token}"}, verify=verify, timeout=60)
 
     def get(self, path: str) -> Any:
         """Read something."""

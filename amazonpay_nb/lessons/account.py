@@ -8,7 +8,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, Self
 
-import httpx
 from pydantic.alias_generators import to_snake
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -20,7 +19,7 @@ from amazonpay_nb.client.guide import Step, decide, repair_payload
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ApiError, NotFoundError, TransportError
-from amazonpay_nb.loopback import LoopbackServer
+from amazonpay_nb.loopback import LoopbackServer, http_client
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Resource
@@ -76,7 +75,7 @@ class Account:
             base_url=emulator.url, verify=emulator.verify, journal=journal,
             sleep=lambda seconds: None,  # between two tries of the client there is nothing to wait for
         )  # fmt: skip
-        self._pages = httpx.Client(verify=emulator.verify, timeout=30)
+        self._pages = http_client(verify=emulator.verify, timeout=30)
         self._wallet: str | None = None
         self._endpoint = LoopbackServer(Starlette(routes=[Mount("/", Response())])).start() if listens else None
         if self._endpoint:

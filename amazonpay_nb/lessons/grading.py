@@ -25,6 +25,7 @@ import httpx
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.account import Account
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.signing.envelope import EnvelopeSigner, unsigned_envelope
@@ -116,7 +117,7 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     """
     _check_address(url)
     examiner = Examiner(emulator, _objects(emulator))
-    with httpx.Client(timeout=DELIVERY_TIMEOUT_SECONDS, trust_env=False) as http:
+    with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http:
         grades = [_grade_one(http, url, examiner, check) for check in CHECKS]
     return [*grades, _grade_gets(emulator) if observed else Grade(_ALL, _LOOKS, "", UNSEEN)]
 

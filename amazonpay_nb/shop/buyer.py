@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import httpx
 
 from amazonpay_nb.errors import BuyerPageError
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES
 
@@ -145,7 +146,7 @@ def decline(url: str, *, http: httpx.Client | None = None) -> str:
 
 def _browser(http: httpx.Client | None) -> AbstractContextManager[httpx.Client]:
     """Lend a client, which is closed at the end if it was made here."""
-    return nullcontext(http) if http else httpx.Client(timeout=30)
+    return nullcontext(http) if http else http_client(timeout=30)
 
 
 def _walk(url: str, answer: Answer, http: httpx.Client | None) -> str:

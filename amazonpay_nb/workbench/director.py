@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.notifications import NotificationReader
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, getters
 from amazonpay_nb.shop.server import Shop
 from amazonpay_nb.spec.notifications import DRILLS
@@ -135,7 +134,7 @@ class Director:
                 merchant_id=emulator.merchant_id,
                 certificate_hosts=(urlsplit(emulator.url).netloc,),
                 clock=emulator.clock.now,
-                http=httpx.Client(verify=emulator.verify, timeout=5),
+                http=http_client(verify=emulator.verify, timeout=5),
             )
         if shop.inbox:
             shop.inbox.close()

@@ -7,12 +7,10 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 import amazonpay_nb.shop.buyer as scripted_buyer
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER
 from amazonpay_nb.errors import BuyerPageError
-from amazonpay_nb.loopback import browser_address
+from amazonpay_nb.loopback import browser_address, http_client
 from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.workbench.kernel import display
 from amazonpay_nb.workbench.show import show
@@ -117,7 +115,7 @@ class HostedPage:
                 "A script cannot play the buyer on Amazon's own pages.", advice='Use buyer="you" with this environment.'
             )
         address = self.url
-        with httpx.Client(verify=self._wb.emulator.verify, timeout=_BUYER_SECONDS) as browser:
+        with http_client(verify=self._wb.emulator.verify, timeout=_BUYER_SECONDS) as browser:
             if change:
                 address = scripted_buyer.find_change(address, change, http=browser)
             elif self._start == "review":

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.loopback import open_port
 from amazonpay_nb.signing.keys import load
 from tests.emulated import SET_UP
 
@@ -110,6 +111,19 @@ def test_the_buyers_last_line_is_the_merchants_address(
     with client(ready) as amazon_pay:
         session = amazon_pay.get_checkout_session(session_id)
     assert (session.state, session.reason_code) == (state, reason)
+
+
+def test_a_shop_that_does_not_listen_still_gets_its_buyers_address(ready: dict[str, Any]) -> None:
+    """The buyer's part is done, and the address is what the shop's engineer asked for."""
+    with closing(open_port()) as port:
+        nobody = f"http://localhost:{port.getsockname()[1]}/result"
+    session_id = new_session(ready, webCheckoutDetails={"checkoutResultReturnUrl": nobody})
+    done = run("buyer", "approve", f"{ready['url']}/checkout?amazonCheckoutSessionId={session_id}")
+
+    assert done.returncode == 0, done.stderr
+    note, address = done.stdout.splitlines()
+    assert note == "The buyer is done, but nothing answers at the shop's address (ConnectError):"
+    assert address == f"{nobody}?amazonCheckoutSessionId={session_id}"
 
 
 def test_a_buyer_with_a_second_card_recovers(ready: dict[str, Any]) -> None:

@@ -1,0 +1,73 @@
+"""A proxy of the environment is never asked for an address of this machine: it would see control tokens and keys."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+
+import pytest
+
+from amazonpay_nb.emulator import Emulator
+from tests.emulated import SET_UP, Shop
+
+COMMAND = [sys.executable, "-m", "amazonpay_nb"]
+
+
+class Proxy(ThreadingTCPServer):
+    """Notes the first line of each request, and answers nothing."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.requests: list[bytes] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+class Handler(StreamRequestHandler):
+    def handle(self) -> None:
+        self.server.requests.append(self.rfile.readline(200))  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    with Proxy() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("no_proxy", "")
+        yield server
+        server.shutdown()
+
+
+def ran(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, env=dict(os.environ), capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize("arguments", [["run", "00", "07", "--out", "out"], ["grade"], ["doctor"]], ids=lambda a: a[0])
+def test_a_command_asks_no_proxy(proxy: Proxy, arguments: list[str], tmp_path: Path) -> None:
+    """Whatever NO_PROXY says."""
+    done = ran(*arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert proxy.requests == []
+
+
+def test_the_buyer_asks_no_proxy(proxy: Proxy, na: Shop, tmp_path: Path) -> None:
+    """Its pages are on this machine; only the shop may be elsewhere, and is not opened then."""
+    page = f"{na.emulator.url}/checkout/sign-in?amazonCheckoutSessionId={na.clicked(SET_UP)}"
+    done = ran("buyer", "approve", page, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert proxy.requests == []
+
+
+def test_an_emulator_of_a_test_asks_no_proxy(proxy: Proxy) -> None:
+    """The pytest plugin and the workbench use the same control interface."""
+    with Emulator("jp", https=True) as emulator:
+        emulator.clock.now()
+        assert emulator.merchant.public_key_id
+    assert proxy.requests == []
