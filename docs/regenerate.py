@@ -349,8 +349,8 @@ def attacks_page() -> str:
 
 
 def rows_of(things: Sequence[Any]) -> str:
-    """Return instances of a small dataclass as a table, a column for each field."""
-    names = [field.name for field in fields(things[0])]
+    """Return instances of a dataclass or named tuple as a table, a column for each field."""
+    names = getattr(things[0], "_fields", None) or [field.name for field in fields(things[0])]
     heading = " | ".join(name.replace("_", " ").capitalize() for name in names)
     return table(heading, [[getattr(thing, name) for name in names] for thing in things])
 

@@ -175,7 +175,7 @@ def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
         yield Code("", _pretty(thing))
     else:
         for kind, same in ((kind, list(group)) for kind, group in groupby(thing, type)):
-            if is_dataclass(kind) and _view.dispatch(kind) is _view.dispatch(object):
+            if hasattr(kind, "_fields") or (is_dataclass(kind) and _view.dispatch(kind) is _view.dispatch(object)):
                 yield _table(same)
             else:
                 for item in same:
@@ -186,9 +186,9 @@ _SCALARS = (str, int, float, bool, type(None))
 
 
 def _table(things: Sequence[Any]) -> Table:
-    """Return a row for each instance of a dataclass, under the names of its fields."""
+    """Return a row for each instance of a dataclass or named tuple, under the names of its fields."""
     kind = type(things[0])
-    names = [field.name for field in fields(kind)]
+    names = getattr(kind, "_fields", None) or [field.name for field in fields(kind)]
     rows = tuple(tuple(_cell(getattr(thing, name)) for name in names) for thing in things)
     caption = _CAPITALS.sub(r" \1", kind.__name__).capitalize()
     repeated = len({row[0] for row in rows}) < len(rows)

@@ -521,6 +521,17 @@ def test_a_table_of_pandas_passes_through() -> None:
     assert show(table)._repr_mimebundle_() == {"text/plain": repr(table), "text/html": table._repr_html_()}
 
 
+def test_rows_of_one_kind_are_a_table_under_the_names_of_their_fields() -> None:
+    """A named tuple is a row, and no list."""
+
+    class Burst(NamedTuple):
+        second: int
+        last_answer: str
+
+    rows = [Burst(0, "201"), Burst(1, "429")]
+    assert show(rows).text.splitlines()[:2] == ["Burst", "  second  last answer"]
+
+
 def test_an_unknown_object_is_named() -> None:
     """Something is always shown."""
 
