@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import pandas
 import pytest
