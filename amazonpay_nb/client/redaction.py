@@ -67,28 +67,38 @@ def redact(value: Any) -> Any:
 
     Fields of `_MASKS` and keys that look secret are masked whatever they hold. In every other text, private keys,
     signatures, tokens and email addresses are masked in place; JSON inside a string is read like JSON outside.
+    What is nested too deeply to be read is masked entirely, and nothing is raised.
     """
+    try:
+        return _redact(value)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
+
+
+def _redact(value: Any) -> Any:
     if isinstance(value, str):
         return _redact_text(value) if _MARKS.search(value) else value
     if isinstance(value, Mapping):
         return {key: item if item is None or item == "" else _mask(str(key))(item) for key, item in value.items()}
-    return [redact(item) for item in value] if isinstance(value, (list, tuple)) else value
+    return [_redact(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 @lru_cache(maxsize=4096)
 def _mask(key: str) -> Callable[[Any], Any]:
     """Return the masked value of a field or header."""
     plain = key.lower().replace("-", "").replace("_", "")
-    return _MASKS.get(plain) or (_length if _SECRET_KEY.search(plain) else redact)
+    return _MASKS.get(plain) or (_length if _SECRET_KEY.search(plain) else _redact)
 
 
 def _redact_text(text: str) -> str:
     try:
         inner = json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
+        if (outer := _redact(inner)) != inner:
+            return json.dumps(outer, ensure_ascii=False, separators=(",", ":"))
     except ValueError:
-        inner = None  # only looks like JSON
-    if (outer := redact(inner)) != inner:
-        return json.dumps(outer, ensure_ascii=False, separators=(",", ":"))
+        pass  # only looks like JSON
+    except RecursionError:
+        return _length(text)
     for pattern in _SECRET_TEXT:
         text = pattern.sub(lambda found: found[1] + _length(found[2]), text)
     return text

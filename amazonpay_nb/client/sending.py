@@ -3,6 +3,7 @@
 An attempt that may have been lost is repeated with the *same* idempotency key, so that it cannot charge twice.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -25,6 +26,7 @@ ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
 # After a 5xx it is unknown whether the work was done; the same key makes a retry safe. A decline is final.
 RETRIED_STATUS = frozenset({408, 425, 429, *range(500, 600)})
 LONGEST_PAUSE = 60.0  # seconds; if Amazon asks for more, raise instead of sleeping
+_LOG = logging.getLogger(__name__)
 _BACK_OFF = tenacity.wait_random_exponential(multiplier=0.5, max=8)
 
 Body = dict[str, Any]
@@ -91,14 +93,16 @@ class Sender:
             lost = type(error).__name__
             raise TransportError(f"No answer to {what} ({lost}).", advice=_repeat(request)) from error
         finally:
-            self.journal.record(
-                Exchange(
-                    at=self.auth.clock(), operation=name, method=request.method, path=request.url.path,
-                    status=response.status_code if response else None, idempotency_key=_key(request), request=body,
-                    response=answer, request_id=_request_id(response) if response else "", attempt=number,
-                    headers=dict(request.headers), error=lost,
-                )
+            exchange = Exchange(
+                at=self.auth.clock(), operation=name, method=request.method, path=request.url.path,
+                status=response.status_code if response else None, idempotency_key=_key(request), request=body,
+                response=answer, request_id=_request_id(response) if response else "", attempt=number,
+                headers=dict(request.headers), error=lost,
             )  # fmt: skip
+            try:
+                self.journal.record(exchange)
+            except Exception as error:  # noqa: BLE001 (a charge that was made must not look lost)
+                _LOG.warning("The journal lacks an exchange, %s: %s.", name, type(error).__name__)
         return response, answer
 
     def _refusal(self, name: str, response: httpx.Response, answer: Body) -> ApiError:
@@ -128,7 +132,7 @@ def _request_id(response: httpx.Response) -> str:
 def _json_object(response: httpx.Response) -> Body:
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     return answer if isinstance(answer, dict) else {}
 
