@@ -1,5 +1,6 @@
 """The ``amazonpay-nb`` command."""
 
+import io
 import os
 import signal
 import ssl
@@ -20,6 +21,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 class _Commands(click.Group):
     """Ends a command that cannot be carried out with its message and exit code 2, without a traceback."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # Where a terminal or a log cannot take a character, it gets its code: no command ends for that.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -149,6 +149,8 @@ def execute(notebook: Path, executed: Path, values: Mapping[str, Any]) -> None:
         # Written once, at the end: papermill would write the whole file at every cell.
         request_save_on_cell_execute=False,
         autosave_cell_every=0,
+        # A kernel sends a text in pieces of any size; whole, the same run gives the same notebook.
+        coalesce_streams=True,
         # A graceful end stalls some kernels for three seconds.
         shutdown_kernel="immediate",
         # The kernel starts in the notebook's folder, as in JupyterLab; papermill's cwd= would move the whole process.

@@ -95,6 +95,14 @@ def test_a_seed_makes_time_virtual(ready: dict[str, Any]) -> None:
     assert after == before | {"fired": []}
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_run_survives_an_output_that_knows_few_characters(tmp_path: Path, encoding: str) -> None:
+    """The progress line and the table hold more than such a log can take."""
+    done = run("run", "00", "--out", tmp_path, env=os.environ | {"PYTHONIOENCODING": encoding})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("action", "state", "reason"), [("approve", "Open", None), ("cancel", "Canceled", "BuyerCanceled"),
                                     ("decline", "Canceled", "Declined")]

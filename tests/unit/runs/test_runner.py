@@ -151,6 +151,13 @@ class TestRun:
         assert not [line for line in lines if "Refund" in line]
         assert re.fullmatch(r"1 passed, 4 failed in \d+\.\d s", lines[-1])
 
+    def test_a_text_that_comes_in_pieces_is_kept_whole(self, tmp_path: Path) -> None:
+        """Else the same run would give another notebook each time."""
+        source = "import sys, time\nfor piece in 'abcdef':\n    print(piece, flush=True)\n    time.sleep(0.25)"
+        run([write(tmp_path / "in", "pieces", source)], {}, out=tmp_path / "out", progress=False)
+        (cell,) = [cell for cell in nbformat.read(tmp_path / "out/pieces.ipynb", 4).cells if cell.source == source]
+        assert [output.text for output in cell.outputs] == ["a\nb\nc\nd\ne\nf\n"]
+
     def test_a_second_run_replaces_the_first(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Nothing of the first verdict is left, and each run tells its progress by a line."""
         for cell in ("raise RuntimeError('for now')", "print('better')"):
