@@ -302,7 +302,7 @@ def faults_page() -> str:
     """Return what is provoked on an emulator, played just now, and how each ends."""
     from amazonpay_nb import lessons as drills
 
-    with drills.Account.new(listens=True) as account:
+    with drills.MerchantAccount.new(listens=True) as account:
         simulated = [*drills.play_cards(account), *drills.play_codes(account)]
         interruptions, precedence = drills.play_interruptions(account), drills.play_precedence(account)
     faults = drills.play_faults()

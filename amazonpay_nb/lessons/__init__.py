@@ -1,19 +1,19 @@
 """Drills: problems caused on the emulator and played until they recover, as rows of tables.
 
-    account = Account(emulator)
+    account = MerchantAccount(emulator)
     show(play_codes(account))        # every simulation code: answer, objects afterward, next step
 
 Without an emulator there is no account to play with: the rows are the same, and say that they were not tried.
 """
 
-from amazonpay_nb.lessons.account import READY, Account
+from amazonpay_nb.lessons.account import READY, MerchantAccount
 from amazonpay_nb.lessons.faults import charges_at_amazon, play_burst, play_faults
 from amazonpay_nb.lessons.interruptions import play_interruptions
 from amazonpay_nb.lessons.simulations import play_cards, play_codes, play_precedence
 
 __all__ = [
     "READY",
-    "Account",
+    "MerchantAccount",
     "charges_at_amazon",
     "play_burst",
     "play_cards",

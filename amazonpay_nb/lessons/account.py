@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -32,7 +31,6 @@ from amazonpay_nb.workbench.parameters import PARAMETERS
 NOT_TRIED = "not tried here"
 # With this card, everything goes well.
 SUCCESS = "1111"
-_SEED = 7
 # For example S01-1234567-7654321, to which a charge adds -C123456 and a refund -R123456.
 _ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([CR])\d{6})?")
 _READERS = {None: "get_charge_permission", "C": "get_charge", "R": "get_refund"}
@@ -40,11 +38,9 @@ _RESULT = "https://shop.example/result"
 _NOTE = {"merchant_metadata": {"noteToBuyer": "Thank you"}}
 
 Price = Mapping[str, str]
-Fields = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """The outcome of a call: status and reason code or state as a text, and the object or the client's error."""
 
     text: str
@@ -52,12 +48,11 @@ class Ending:
     error: ApiError | TransportError | None = None
 
 
-class Account:
+class MerchantAccount:
     """A merchant account on an emulator, with functions that create an object in a drill's starting state.
 
     Args:
         keys: The account's key pair; the emulator's own when left out.
-        journal: Records each exchange.
         amount: What a charge takes; the default of a run when left out.
         listens: Whether the account has an endpoint for notifications; without one there are no `announcements`.
     """
@@ -70,32 +65,28 @@ class Account:
         currency = self.region.ledger_currencies[0]
         usual = format_amount(parse_amount(PARAMETERS["amount"].default, currency), currency)
         self.amount = dict(amount or {"amount": usual, "currencyCode": currency})
-        self.client = AmazonPayClient(
+        resources = ExitStack()
+        self.close = resources.close
+        self.client = resources.enter_context(AmazonPayClient(
             keys or emulator.merchant.keys, region=emulator.region, environment="emulator",
             base_url=emulator.url, verify=emulator.verify, journal=journal,
             sleep=lambda seconds: None,  # between two tries of the client there is nothing to wait for
-        )  # fmt: skip
-        self._pages = http_client(verify=emulator.verify, timeout=30)
-        self._wallet: str | None = None
-        self._endpoint = LoopbackServer(Starlette(routes=[Mount("/", Response())])).start() if listens else None
-        if self._endpoint:
-            emulator.control.post("notifications/endpoint", url=f"{self._endpoint.url}/")
-        self._announced = 0
+        ))  # fmt: skip
+        self._pages = resources.enter_context(http_client(verify=emulator.verify, timeout=30))
+        self._wallet = ""
+        self._listens, self._announced = listens, 0
+        if listens:
+            endpoint = LoopbackServer(Starlette(routes=[Mount("/", Response())])).start()
+            resources.callback(endpoint.stop)
+            emulator.control.post("notifications/endpoint", url=f"{endpoint.url}/")
+            resources.callback(emulator.control.post, "notifications/endpoint", url=None)
 
     @classmethod
     @contextmanager
     def new(cls, region: str = "na", *, throttle: bool = False, **options: Any) -> Iterator[Self]:
         """Open an account on a new emulator; *options* are the account's."""
-        with Emulator(region, seed=_SEED, throttle=throttle) as emulator, closing(cls(emulator, **options)) as account:
+        with Emulator(region, seed=7, throttle=throttle) as emulator, closing(cls(emulator, **options)) as account:
             yield account
-
-    def close(self) -> None:
-        """Close the connections, and take the endpoint away."""
-        if self._endpoint:
-            self.emulator.control.post("notifications/endpoint", url=None)
-            self._endpoint.stop()
-        self.client.close()
-        self._pages.close()
 
     def request(self, operation: str, object_id: str, **more: Any) -> Callable[..., Any]:
         """Return the client's call of an operation on an object, with *more* fields; the caller may add others."""
@@ -106,17 +97,16 @@ class Account:
     def session(self, *, pay: bool = False, updates: str = "") -> str:
         """Create a Checkout Session: for a set-up, a purchase that can wait, or a wallet's new payment method."""
         store_id = self.emulator.store_id
+        body = set_up_payload(store_id, result_url=_RESULT)
         if updates:
             body = repair_payload(self.region, store_id, updates, result_url=_RESULT)
-        else:
-            body = set_up_payload(store_id, result_url=_RESULT)
         if pay:
             details = {"paymentIntent": "Authorize", "chargeAmount": self.amount}
             body["paymentDetails"] = details | {"canHandlePendingAuthorization": True}
             body["paymentMethodOnFileMetadata"] = {"setupOnly": False}
         return self.client.create_checkout_session(**body).checkout_session_id
 
-    def visit(self, session_id: str, card: str = SUCCESS) -> str:
+    def stay(self, session_id: str, card: str = SUCCESS) -> str:
         """Let the buyer go through the hosted pages with a card, and give up if it is declined.
 
         Raises:
@@ -128,14 +118,14 @@ class Account:
 
     def purchase(self, card: str = SUCCESS) -> str:
         """Return the id of a Checkout Session for a purchase that the buyer has agreed to."""
-        return self.visit(self.session(pay=True), card)
+        return self.stay(self.session(pay=True), card)
 
     def wallet(self) -> str:
         """Return the id of a Saved Wallet's Charge Permission that can be charged: the last one, or else a new one."""
         with suppress(NotFoundError):  # the emulator was reset
             if self._wallet and decide(self.client.get_charge_permission(self._wallet)).next_step is Step.CHARGE:
                 return self._wallet
-        session = self.client.complete_checkout_session(self.visit(self.session()))
+        session = self.client.complete_checkout_session(self.stay(self.session()))
         self._wallet = str(session.charge_permission_id)
         return self._wallet
 
@@ -172,7 +162,7 @@ class Account:
 
     def announcements(self, *ids: str) -> list[str]:
         """Return which of these objects were announced since the last time, in order, for example ``CHARGE``."""
-        if self._endpoint is None:
+        if not self._listens:
             return []
         rows = self.emulator.control.get("notifications")["notifications"]
         new, self._announced = rows[self._announced :], len(rows)
@@ -187,11 +177,11 @@ def state_of(thing: Resource) -> str:
 class Ready(NamedTuple):
     """A function that makes an object on which an operation is possible, and the request's fields for its id."""
 
-    make: Callable[[Account], str]
-    fields: Callable[[str, Price], Fields] = lambda object_id, amount: {}
+    make: Callable[[MerchantAccount], str]
+    fields: Callable[[str, Price], dict[str, Any]] = lambda object_id, amount: {}
 
 
-def _refund(charge: str, amount: Price) -> Fields:
+def _refund(charge: str, amount: Price) -> dict[str, Any]:
     # A small share, so that it can be refunded twice.
     part = format_amount(Decimal(amount["amount"]) / 5, amount["currencyCode"])
     return {"charge_id": charge, "refund_amount": dict(amount) | {"amount": part}}
@@ -202,21 +192,21 @@ READY = {
         lambda account: account.emulator.store_id,
         lambda store_id, _: {"store_id": store_id, "web_checkout_details": {"checkoutResultReturnUrl": _RESULT}},
     ),
-    "getCheckoutSession": Ready(Account.session),
-    "updateCheckoutSession": Ready(Account.session, lambda _, __: _NOTE),
-    "completeCheckoutSession": Ready(Account.purchase, lambda _, amount: {"charge_amount": amount}),
-    "finalizeCheckoutSession": Ready(Account.purchase, lambda _, amount: {"charge_amount": amount}),
-    "getChargePermission": Ready(Account.wallet),
-    "updateChargePermission": Ready(Account.wallet, lambda _, __: _NOTE),
-    "closeChargePermission": Ready(Account.wallet, lambda _, __: {"closure_reason": "A drill."}),
+    "getCheckoutSession": Ready(MerchantAccount.session),
+    "updateCheckoutSession": Ready(MerchantAccount.session, lambda _, __: _NOTE),
+    "completeCheckoutSession": Ready(MerchantAccount.purchase, lambda _, amount: {"charge_amount": amount}),
+    "finalizeCheckoutSession": Ready(MerchantAccount.purchase, lambda _, amount: {"charge_amount": amount}),
+    "getChargePermission": Ready(MerchantAccount.wallet),
+    "updateChargePermission": Ready(MerchantAccount.wallet, lambda _, __: _NOTE),
+    "closeChargePermission": Ready(MerchantAccount.wallet, lambda _, __: {"closure_reason": "A drill."}),
     "createCharge": Ready(
-        Account.wallet, lambda wallet, amount: {"charge_permission_id": wallet, "charge_amount": amount}
+        MerchantAccount.wallet, lambda wallet, amount: {"charge_permission_id": wallet, "charge_amount": amount}
     ),
-    "getCharge": Ready(Account.charge),
-    "captureCharge": Ready(Account.charge, lambda _, amount: {"capture_amount": amount}),
-    "cancelCharge": Ready(Account.charge, lambda _, __: {"cancellation_reason": "A drill."}),
+    "getCharge": Ready(MerchantAccount.charge),
+    "captureCharge": Ready(MerchantAccount.charge, lambda _, amount: {"capture_amount": amount}),
+    "cancelCharge": Ready(MerchantAccount.charge, lambda _, __: {"cancellation_reason": "A drill."}),
     "createRefund": Ready(lambda account: account.charge(capture_now=True), _refund),
-    "getRefund": Ready(Account.refund),
+    "getRefund": Ready(MerchantAccount.refund),
     # No buyer has signed in; a refusal is an answer like any other.
     "getBuyer": Ready(lambda account: "no-buyer-has-signed-in"),
 }

@@ -15,7 +15,7 @@ from typing import Any
 from amazonpay_nb.client.client import new_idempotency_key
 from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.lessons.account import NOT_TRIED, READY, Account
+from amazonpay_nb.lessons.account import NOT_TRIED, READY, MerchantAccount
 from amazonpay_nb.spec.money import Counts, counted
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, THROTTLES, Idempotency, Operation
 from amazonpay_nb.spec.states import MACHINES
@@ -58,7 +58,7 @@ Books = dict[str, Decimal]
 _OPEN = {"Checkout Session": "sessions", "Charge Permission": "permissions"}
 
 
-def books(account: Account) -> Books:
+def books(account: MerchantAccount) -> Books:
     """Add up every object on Amazon's side, even one whose answer was lost.
 
     Returns:
@@ -82,11 +82,11 @@ def movement(before: Books, after: Books) -> Books:
 
 def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIONS)) -> list[Repetition]:
     """Play every operation with every fault and either key, on a separate emulator."""
-    with Account.new(region) as account:
+    with MerchantAccount.new(region) as account:
         return [row for name in operations for row in _play(account, OPERATIONS[name])]
 
 
-def _play(account: Account, operation: Operation) -> Iterator[Repetition]:
+def _play(account: MerchantAccount, operation: Operation) -> Iterator[Repetition]:
     account.emulator.reset()
     call = account.request(operation.name, READY[operation.name].make(account))
     before, snapshot = books(account), account.emulator.snapshot()
@@ -149,7 +149,7 @@ class Burst:
 def play_burst(region: str = "na") -> list[Burst]:
     """Create one charge more than the Sandbox's quota allows at once, and the same a second later."""
     quota = THROTTLES["createCharge"].sandbox or THROTTLES["createCharge"].live
-    with Account.new(region, throttle=True) as account:
+    with MerchantAccount.new(region, throttle=True) as account:
         create = account.request("createCharge", account.wallet())
         rows = [Burst(0, number, account.ending(create).text) for number in range(1, quota.burst + 2)]
         account.emulator.clock.advance(seconds=1)

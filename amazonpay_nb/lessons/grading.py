@@ -24,7 +24,7 @@ import httpx
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.lessons.account import Account
+from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
@@ -139,7 +139,7 @@ def _check_address(url: str) -> None:
 
 def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
     """Make a permission, a charge and a refund to send notifications about: (type, id, permission)."""
-    with closing(Account(emulator)) as account:
+    with closing(MerchantAccount(emulator)) as account:
         wallet = account.wallet()
         charge = account.request("createCharge", wallet, capture_now=True)()
         refund = account.request("createRefund", charge.charge_id)()
@@ -182,6 +182,6 @@ def _grade_gets(emulator: Emulator) -> Grade:
 
 def grade_own(region_code: str) -> list[Grade]:
     """Grade the shop's own inbox, with a separate emulator."""
-    with closing(Shop()) as shop, Emulator(region_code) as emulator, closing(Account(emulator)) as account:
+    with closing(Shop()) as shop, Emulator(region_code) as emulator, closing(MerchantAccount(emulator)) as account:
         Director(emulator, account.client.journal).listen(shop, account.client, at_once=True)
         return grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)

@@ -2,12 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from amazonpay_nb.errors import BuyerPageError
-from amazonpay_nb.lessons.account import NOT_TRIED, READY, Account, Ending, state_of
+from amazonpay_nb.lessons.account import NOT_TRIED, READY, Ending, MerchantAccount, state_of
 from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
 from amazonpay_nb.spec.reasons import state_reason
@@ -24,8 +23,7 @@ _GOES_ON = {
 _WAIT = "Wait for the notification, then get the object. "
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """The result of a simulation.
 
     Attributes:
@@ -45,7 +43,7 @@ class Effect:
 _SET_UP, _PURCHASE, _LATER = "set-up", "purchase", "later charge"
 
 
-def play_cards(account: Account | None) -> list[Effect]:
+def play_cards(account: MerchantAccount | None) -> list[Effect]:
     """Play every card in a set-up, in a purchase that can wait, and in a later charge; equal rows are one."""
     if account is None:
         return [Effect(_PURCHASE, last4, NOT_TRIED) for last4 in CARDS]
@@ -53,11 +51,11 @@ def play_cards(account: Account | None) -> list[Effect]:
     for last4 in CARDS:
         for effect in _play_card(account, last4):
             alike[effect].append(last4)
-    rows = [replace(effect, simulated=", ".join(cards)) for effect, cards in alike.items()]
+    rows = [effect._replace(simulated=", ".join(cards)) for effect, cards in alike.items()]
     return [row for place in (_SET_UP, _PURCHASE, _LATER) for row in rows if row.call == place]
 
 
-def _play_card(account: Account, last4: str) -> Iterator[Effect]:
+def _play_card(account: MerchantAccount, last4: str) -> Iterator[Effect]:
     effect, saved = _complete(account, _SET_UP, account.session(), last4, charge_amount=None)
     yield effect
     effect, bought = _complete(account, _PURCHASE, account.session(pay=True), last4)
@@ -70,10 +68,10 @@ def _play_card(account: Account, last4: str) -> Iterator[Effect]:
         yield _effect(account, _LATER, "", account.ending(create), wallet)
 
 
-def _complete(account: Account, when: str, session_id: str, last4: str, **fields: Any) -> tuple[Effect, Any]:
+def _complete(account: MerchantAccount, when: str, session_id: str, last4: str, **fields: Any) -> tuple[Effect, Any]:
     """Let the buyer pay with a card and complete the session; the object is None where that did not work."""
     try:
-        account.visit(session_id, last4)
+        account.stay(session_id, last4)
     except BuyerPageError as error:
         needs = f"It needs {CARDS[last4].prerequisite}." if CARDS[last4].prerequisite else error.advice
         thing = account.read(session_id)
@@ -89,14 +87,14 @@ _NEEDS = {
 }
 
 
-def play_codes(account: Account | None) -> list[Effect]:
+def play_codes(account: MerchantAccount | None) -> list[Effect]:
     """Send every simulation code with the call that it is for, each on an object that is ready for the call."""
     if account is None:
         return [Effect(OPERATIONS[row.operation].title, row.code, NOT_TRIED) for row in SIMULATIONS.values()]
     return [_play_code(account, row) for row in SIMULATIONS.values()]
 
 
-def _play_code(account: Account, row: Simulation) -> Effect:
+def _play_code(account: MerchantAccount, row: Simulation) -> Effect:
     object_id = READY[row.operation].make(account)
     needs = _NEEDS.get((row.operation, row.state or ""), {})
     call = account.request(row.operation, object_id, simulation_code=row.code, **needs)
@@ -108,7 +106,7 @@ def _play_code(account: Account, row: Simulation) -> Effect:
 _IDS = ("refund_id", "charge_id", "charge_permission_id")
 
 
-def _effect(account: Account, call: str, simulated: str, ending: Ending, *ids: str) -> Effect:
+def _effect(account: MerchantAccount, call: str, simulated: str, ending: Ending, *ids: str) -> Effect:
     """Look at all objects that took part, right away and once what is pending was decided."""
     made = (str(getattr(ending.body, name, None) or "") for name in _IDS)
     parties = tuple(dict.fromkeys(filter(None, (*made, *ids))))
@@ -133,8 +131,7 @@ def _next_step(ending: Ending, thing: Resource, *, waited: bool) -> str:
     return (_WAIT if waited else "") + (reason.next_step if reason else _GOES_ON[thing.state])
 
 
-@dataclass(frozen=True, slots=True)
-class Precedence:
+class Precedence(NamedTuple):
     """How a charge ends when card, queue and header ask for different things."""
 
     card: str
@@ -146,7 +143,7 @@ class Precedence:
 _CARD, _QUEUE, _HEADER = "0701", "SoftDeclined", "TransactionTimedOut"
 
 
-def play_precedence(account: Account | None) -> list[Precedence]:
+def play_precedence(account: MerchantAccount | None) -> list[Precedence]:
     """Ask for one thing by the card, for another by the queue, and for a third by the header."""
     # The header leaves the queue as it was, so its outcome is still there for the last charge.
     rows = (("", ""), (_QUEUE, ""), (_QUEUE, _HEADER), (_QUEUE, ""))

@@ -6,14 +6,14 @@ import pytest
 from playwright.sync_api import Browser
 
 from amazonpay_nb.client import har
-from amazonpay_nb.lessons import Account
+from amazonpay_nb.lessons import MerchantAccount
 
 pytestmark = pytest.mark.browser
 
 
 def test_a_browser_replays_what_was_answered(browser: Browser, tmp_path: Path) -> None:
     """With the emulator gone, the archive alone answers a request with what the journal holds."""
-    with Account.new() as account:
+    with MerchantAccount.new() as account:
         account.read(account.charge(capture_now=True))
     last = account.client.journal.exchanges[-1]
     page = browser.new_page()

@@ -12,7 +12,7 @@ from amazonpay_nb.client.reconciliation import reconcile
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import TransportError
 from amazonpay_nb.lessons import (
-    Account,
+    MerchantAccount,
     play_cards,
     play_codes,
     play_faults,
@@ -29,8 +29,8 @@ from tests.emulated import Shop
 
 
 @pytest.fixture(scope="module", params=["na", "eu", "jp"])
-def account(request: pytest.FixtureRequest) -> Iterator[Account]:
-    with Account.new(request.param, listens=True) as account:
+def account(request: pytest.FixtureRequest) -> Iterator[MerchantAccount]:
+    with MerchantAccount.new(request.param, listens=True) as account:
         yield account
 
 
@@ -58,7 +58,7 @@ def test_only_work_that_was_done_is_done_twice_under_a_new_key() -> None:
     assert {row.done for (fault, _), row in rows.items() if fault in ("reset", "429", "503")} == {"1"}
 
 
-def test_a_lost_answer_is_charged_once_under_its_key(account: Account) -> None:
+def test_a_lost_answer_is_charged_once_under_its_key(account: MerchantAccount) -> None:
     """The error names the key, and the books hold one charge before the repetition and after it."""
     wallet, key = account.wallet(), new_idempotency_key()
     account.emulator.inject_fault("createCharge", "drop-after-commit", times=4)
@@ -89,7 +89,7 @@ def test_a_quota_fills_up_again_as_documented(name: str) -> None:
 # ---- simulations -----------------------------------------------------------------------------------------------------
 
 
-def test_every_code_ends_as_its_row_says(account: Account) -> None:
+def test_every_code_ends_as_its_row_says(account: MerchantAccount) -> None:
     """Status, reason code, state at once and later; nothing is left without a next step."""
     played = play_codes(account)
     assert [row.simulated for row in played] == [row.code for row in SIMULATIONS.values()]
@@ -102,7 +102,7 @@ def test_every_code_ends_as_its_row_says(account: Account) -> None:
         assert ("→" in outcome.objects) <= bool(outcome.notification)
 
 
-def test_every_card_ends_as_its_row_says(account: Account) -> None:
+def test_every_card_ends_as_its_row_says(account: MerchantAccount) -> None:
     """In a set-up and in a purchase; where a wallet came of it, in a later charge too."""
     played = play_cards(account)
     assert _cards(played, "set-up") == _cards(played, "purchase") == sorted(CARDS)
@@ -125,7 +125,7 @@ def _cards(played: list[Effect], call: str) -> list[str]:
     return sorted(card for row in played if call == row.call for card in _split(row))
 
 
-def test_the_header_wins_over_the_queue_and_the_queue_over_the_card(account: Account) -> None:
+def test_the_header_wins_over_the_queue_and_the_queue_over_the_card(account: MerchantAccount) -> None:
     """And a header leaves the queue as it was."""
     assert [row.answer for row in play_precedence(account)] == [
         "201 AuthorizationInitiated", "422 SoftDeclined", "422 TransactionTimedOut", "422 SoftDeclined",
@@ -135,7 +135,7 @@ def test_the_header_wins_over_the_queue_and_the_queue_over_the_card(account: Acc
 # ---- what only Amazon or the buyer can cause -------------------------------------------------------------------------
 
 
-def test_every_interruption_has_a_recovery_that_ends_in_a_charge(account: Account) -> None:
+def test_every_interruption_has_a_recovery_that_ends_in_a_charge(account: MerchantAccount) -> None:
     """The same permission where it can be repaired, another one where it is closed or there is no Update page."""
     played = play_interruptions(account)
     stopped = [row for row in CHARGE_PERMISSION.rows if row.source == "Chargeable" and row.target != "Chargeable"]
@@ -148,7 +148,7 @@ def test_every_interruption_has_a_recovery_that_ends_in_a_charge(account: Accoun
     assert {row.permission for row in played if row.state.startswith("Closed")} == {"new"}
 
 
-def test_a_wallet_in_progress_is_waited_for(account: Account) -> None:
+def test_a_wallet_in_progress_is_waited_for(account: MerchantAccount) -> None:
     """It is the one reason that the buyer has nothing to do with."""
     (row,) = [row for row in play_interruptions(account) if "ChargeInProgress" in row.state]
     assert (row.recovery, row.permission) == ("waited for Amazon", "same")
@@ -160,7 +160,7 @@ def test_a_wallet_in_progress_is_waited_for(account: Account) -> None:
 def test_after_all_drills_the_ledger_equals_the_objects() -> None:
     """Whatever went wrong, a shop that repeats with the same key and reads its objects knows all of its money."""
     with Emulator("eu", seed=7) as emulator:
-        account = Account(emulator, journal=Journal())
+        account = MerchantAccount(emulator, journal=Journal())
         play_cards(account)
         play_codes(account)
         play_interruptions(account)
