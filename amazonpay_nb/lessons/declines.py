@@ -1,8 +1,7 @@
 """A charge that may fail, as a row of a table: what came of it, and what the merchant does next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.fields import ChargeFields
@@ -22,8 +21,7 @@ _CODES = [row.code for row in SIMULATIONS.values() if row.operation == "createCh
 DECLINES = tuple(sorted(_CODES, key=_interrupts))
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """The outcome of a charge.
 
     Attributes:

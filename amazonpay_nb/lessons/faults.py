@@ -5,12 +5,11 @@ the first answer if it carries the same idempotency key and the work was done; o
 What happened is read from the objects, never from the answers, some of which were lost.
 """
 
-from collections import Counter
+from collections import Counter, namedtuple
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from amazonpay_nb.client.client import new_idempotency_key
 from amazonpay_nb.client.sending import ATTEMPTS
@@ -31,8 +30,7 @@ FAULTS: dict[str, tuple[dict[str, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Repetition:
+class Repetition(NamedTuple):
     """A request with a fault, and its repetition.
 
     Attributes:
@@ -115,13 +113,8 @@ def _possible_again(operation: Operation) -> bool:
     return all(MACHINES[operation.acts_on].has(target, operation.title) for target in leads_to)
 
 
-@dataclass(frozen=True, slots=True)
-class BookedCharge:
-    """A charge in Amazon's own books, and how many requests were answered with it, even if no answer arrived."""
-
-    charge_id: str
-    idempotency_key: str
-    requests: int
+# A charge in Amazon's own books, and how many requests were answered with it, even if no answer arrived.
+BookedCharge = namedtuple("BookedCharge", "charge_id idempotency_key requests")
 
 
 def charges_at_amazon(emulator: Emulator | None, charge_permission_id: str) -> list[BookedCharge]:
@@ -137,13 +130,8 @@ def charges_at_amazon(emulator: Emulator | None, charge_permission_id: str) -> l
     return [BookedCharge(*names, count) for names, count in requests.items()]
 
 
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """One of many calls in the same second."""
-
-    second: int
-    call: int
-    answer: str
+# One of many calls in the same second.
+Burst = namedtuple("Burst", "second call answer")
 
 
 def play_burst(region: str = "na") -> list[Burst]:

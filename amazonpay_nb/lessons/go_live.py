@@ -7,9 +7,9 @@ program can see are for you.
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,17 +33,8 @@ if TYPE_CHECKING:
 _DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One property in each environment, and its evidence."""
-
-    what: str
-    emulator: str
-    sandbox: str
-    live: str
-    how_we_know: str
-
-
+# One property in each environment, and its evidence.
+Change = namedtuple("Change", "what emulator sandbox live how_we_know")
 # How the id of a key begins in each environment; a neutral one begins with nothing.
 _PREFIXES = dict(zip(ENVIRONMENTS, ("SANDBOX-", "SANDBOX-", "LIVE-"), strict=True))
 _NEUTRAL = "with a neutral key"
@@ -52,34 +43,24 @@ _HERE = "127.0.0.1"
 
 def changes(wb: Workbench) -> list[Change]:
     """Return what differs between the environments, in the region of a workbench that has its keys."""
-    columns = [_column(wb, environment) for environment in ENVIRONMENTS]
-    changes = [
-        Change(what, here, sandbox, live, "asked here")
-        for (what, here), (_, sandbox), (_, live) in zip(*columns, strict=True)
+    own = {environment: with_id(wb.keys, f"{prefix}EXAMPLE") for environment, prefix in _PREFIXES.items()}
+    neutral = dict.fromkeys(ENVIRONMENTS, with_id(wb.keys, "EXAMPLE"))
+    # What key, client and button are like in an environment.
+    questions: list[tuple[str, Callable[[str], str]]] = [
+        ("publicKeyId", lambda name: f"{_PREFIXES[name]}…"),
+        ("host of the API", lambda name: _address(wb, name, own[name])[0]),
+        ("path of a request", lambda name: _address(wb, name, own[name])[1]),
+        (_NEUTRAL, lambda name: _address(wb, name, neutral[name])[1]),
+        ("host of checkout.js", lambda name: _HERE if name == "emulator" else wb.region.checkout_script_host),
+        ("sandbox in the button", lambda name: _sandbox_option(wb, name, own[name])),
+        (_NEUTRAL, lambda name: _sandbox_option(wb, name, neutral[name])),
     ]
-    changes += [Change(**row | {"how_we_know": _evidence(row["how_we_know"])}) for row in _DATA["rules"]]
-    quota = THROTTLES["createCharge"]
-    limits = (each and f"{each.burst} at once, {each.per_second} a second" for each in (quota.sandbox, quota.live))
-    sandbox, live = (limit or "" for limit in limits)
+    quotas = (THROTTLES["createCharge"].sandbox, THROTTLES["createCharge"].live)
+    limits = (f"{quota.burst} at once, {quota.per_second} a second" if quota else "" for quota in quotas)
     return [
-        *changes,
-        Change("Create Charge quota", "none, but --throttle", sandbox, live, _evidence("throttling.live")),
-    ]
-
-
-def _column(wb: Workbench, environment: str) -> list[tuple[str, str]]:
-    """Return what key, client and button are like in an environment."""
-    prefix = _PREFIXES[environment]
-    keys, neutral = with_id(wb.keys, f"{prefix}EXAMPLE"), with_id(wb.keys, "EXAMPLE")
-    host, path = _address(wb, environment, keys)
-    return [
-        ("publicKeyId", f"{prefix}…"),
-        ("host of the API", host),
-        ("path of a request", path),
-        (_NEUTRAL, _address(wb, environment, neutral)[1]),
-        ("host of checkout.js", _HERE if environment == "emulator" else wb.region.checkout_script_host),
-        ("sandbox in the button", _sandbox_option(wb, environment, keys)),
-        (_NEUTRAL, _sandbox_option(wb, environment, neutral)),
+        *(Change._make([what, *map(answer, ENVIRONMENTS), "asked here"]) for what, answer in questions),
+        *(Change(**row | {"how_we_know": _evidence(row["how_we_know"])}) for row in _DATA["rules"]),
+        Change._make(["Create Charge quota", "none, but --throttle", *limits, _evidence("throttling.live")]),
     ]
 
 
@@ -116,15 +97,8 @@ class Proof:
     claims: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ChecklistStep:
-    """A line of the checklist, with its verdict."""
-
-    verdict: str
-    step: str
-    evidence: str
-
-
+# A line of the checklist, with its verdict.
+ChecklistStep = namedtuple("ChecklistStep", "verdict step evidence")
 PROOFS = as_kind("go_live.toml", _DATA["proofs"], tuple[Proof, ...])
 BY_HAND: tuple[str, ...] = tuple(_DATA["by_hand"]["steps"])
 
@@ -141,9 +115,8 @@ def checklist(wb: Workbench, claims: Sequence[Claim], summary: str = "") -> list
     """
     runs, here = _runs(summary) if summary else [], f"this notebook ({wb.environment}, {wb.region.code})"
     verdicts = {claim.id: bool(claim.ok) for claim in claims}
-    return [_step(proof, verdicts, here, runs) for proof in PROOFS] + [
-        ChecklistStep("☐ by hand", step, "") for step in BY_HAND
-    ]
+    by_hand = [ChecklistStep("☐ by hand", step, "") for step in BY_HAND]
+    return [_step(proof, verdicts, here, runs) for proof in PROOFS] + by_hand
 
 
 def _runs(summary: str) -> Any:
@@ -181,17 +154,9 @@ _THEN = {
     Evidence.INFERRED: "Our reading: compare it with the Sandbox.",
     Evidence.EMULATOR_ONLY: "It exists only here: do not build on it.",
 }
-_NOT_EMULATED = "not emulated"
 
-
-@dataclass(frozen=True, slots=True)
-class OpenBehavior:
-    """A behavior of Amazon Pay that a run on the emulator proves nothing about."""
-
-    behavior: str
-    sentence: str
-    evidence: str
-    why_it_is_open: str
+# A behavior of Amazon Pay that a run on the emulator proves nothing about.
+OpenBehavior = namedtuple("OpenBehavior", "behavior sentence evidence why_it_is_open")
 
 
 def _open(rows: Iterable[Behavior]) -> list[OpenBehavior]:
@@ -219,9 +184,9 @@ def count_open() -> "pandas.DataFrame":
     """Return how many behaviors each topic has, by evidence; what is not emulated counts as that alone."""
     import pandas  # slow to import, so only views of tables import it
 
-    headings = topics()
-    rows = [(headings[row.topic], _NOT_EMULATED if row.why_not else str(row.evidence)) for row in behaviors()]
+    headings, missing = topics(), "not emulated"
+    rows = [(headings[row.topic], missing if row.why_not else str(row.evidence)) for row in behaviors()]
     frame = pandas.DataFrame(rows, columns=["topic", "evidence"])
     counts = pandas.crosstab(frame["topic"], frame["evidence"], margins=True, margins_name="all")
     order = [*dict.fromkeys(topic for topic, _ in rows), "all"]
-    return counts.loc[order, [*_THEN, _NOT_EMULATED, "all"]].rename_axis(index=None, columns=None)
+    return counts.loc[order, [*_THEN, missing, "all"]].rename_axis(index=None, columns=None)

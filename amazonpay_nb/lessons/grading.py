@@ -12,9 +12,10 @@ import json
 import socket
 import time
 import tomllib
+from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,14 +42,8 @@ _LOOK_SECONDS = 3.0  # how long a handler may take to get an object
 _OBJECTS = 3  # a permission, a charge and a refund
 
 
-@dataclass(frozen=True, slots=True)
-class Grade:
-    """The answer to one check; its verdict is `ADVICE` if the answer is not as expected but need not be."""
-
-    sent: str
-    expected: str
-    answered: str
-    verdict: str
+# The answer to one check; its verdict is `ADVICE` if the answer is not as expected but need not be.
+Grade = namedtuple("Grade", "sent expected answered verdict")
 
 
 def passes(grades: list[Grade]) -> bool:
@@ -79,32 +74,6 @@ _DATA = Path(__file__).with_suffix(".toml")
 CHECKS = as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["checks"], tuple[Check, ...])
 
 
-class Examiner:
-    """Makes envelopes, good and bad, in the name of an emulator."""
-
-    def __init__(self, emulator: Emulator, objects: list[tuple[str, str, str]]) -> None:
-        self._emulator, self._objects = emulator, itertools.cycle(objects)
-        self._forger = EnvelopeSigner()
-
-    def body(self, check: Check) -> bytes:
-        """Return the next notification of a check, about the objects in turn."""
-        if check.body:
-            return check.body.encode()
-        emulator = self._emulator
-        object_type, object_id, permission_id = next(self._objects)
-        moment = datetime.now(UTC) - timedelta(hours=check.age_hours)
-        document = {
-            "notificationId": str(uuid4()), "notificationType": "STATE_CHANGE",
-            "objectType": object_type, "objectId": object_id, "chargePermissionId": permission_id,
-            "merchantId": emulator.merchant_id, "messageId": str(uuid4()),
-            "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        }  # fmt: skip
-        document |= check.announces
-        unsigned = unsigned_envelope(emulator.url, emulator.topic_arn, document, version=check.version) | check.fields
-        sign = self._forger.sign if check.forged else emulator.sign_notification
-        return json.dumps(sign(unsigned) | check.altered).encode()
-
-
 def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade]:
     """Send everything to a handler and return its grades.
 
@@ -116,9 +85,11 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
         ConfigurationError: The address is not on loopback, or has no answer.
     """
     _check_address(url)
-    examiner = Examiner(emulator, _objects(emulator))
+    grades, objects = [], itertools.cycle(_objects(emulator))
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http:
-        grades = [_grade_one(http, url, examiner, check) for check in CHECKS]
+        for check in CHECKS:
+            bodies = [_body(emulator, check, *next(objects)) for _ in range(check.count)]
+            grades.append(_grade_one(http, url, check, bodies))
     return [*grades, _grade_gets(emulator) if observed else Grade(_ALL, _LOOKS, "", UNSEEN)]
 
 
@@ -126,13 +97,11 @@ def _check_address(url: str) -> None:
     advice = "Write for example http://127.0.0.1:8000/notifications, and start the handler first."
     try:
         parts = urlsplit(url)
-        port = parts.port or 80
+        if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS:
+            raise ValueError("it is not http, or not on loopback")
+        socket.create_connection((parts.hostname, parts.port or 80), timeout=DELIVERY_TIMEOUT_SECONDS).close()
     except ValueError:
-        raise ConfigurationError(f"{url!r} is not an address.", advice=advice) from None
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS:
-        raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
-    try:
-        socket.create_connection((parts.hostname, port), timeout=DELIVERY_TIMEOUT_SECONDS).close()
+        raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice) from None
     except OSError:
         raise ConfigurationError(f"There is no answer at {url}.", advice=advice) from None
 
@@ -150,12 +119,28 @@ def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
     ]
 
 
-def _grade_one(http: httpx.Client, url: str, examiner: Examiner, check: Check) -> Grade:
+def _body(emulator: Emulator, check: Check, object_type: str, object_id: str, permission_id: str) -> bytes:
+    """Return a notification of a check, about one object."""
+    if check.body:
+        return check.body.encode()
+    moment = datetime.now(UTC) - timedelta(hours=check.age_hours)
+    document = {
+        "notificationId": str(uuid4()), "notificationType": "STATE_CHANGE",
+        "objectType": object_type, "objectId": object_id, "chargePermissionId": permission_id,
+        "merchantId": emulator.merchant_id, "messageId": str(uuid4()),
+        "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }  # fmt: skip
+    document |= check.announces
+    unsigned = unsigned_envelope(emulator.url, emulator.topic_arn, document, version=check.version) | check.fields
+    sign = EnvelopeSigner().sign if check.forged else emulator.sign_notification
+    return json.dumps(sign(unsigned) | check.altered).encode()
+
+
+def _grade_one(http: httpx.Client, url: str, check: Check, bodies: list[bytes]) -> Grade:
     # The newest first: a handler may not rely on the order.
-    bodies = [examiner.body(check) for _ in range(check.count)][::-1] * check.rounds
-    workers = len(bodies) if check.at_once else 1
-    with ThreadPoolExecutor(workers) as pool:
-        statuses = list(pool.map(lambda body: _answer(http, url, body), bodies))
+    posts = bodies[::-1] * check.rounds
+    with ThreadPoolExecutor(len(posts) if check.at_once else 1) as pool:
+        statuses = list(pool.map(lambda body: _answer(http, url, body), posts))
     wanted, expected = (2, TAKEN) if check.genuine else (4, REFUSED)
     good = all(status is not None and status // 100 == wanted for status in statuses)
     answered = ", ".join(dict.fromkeys(str(status or "none in time") for status in statuses))

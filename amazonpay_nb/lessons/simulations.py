@@ -1,6 +1,6 @@
 """Play every simulated card and every simulation code: the answer, the objects afterward, and the next step."""
 
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -131,15 +131,8 @@ def _next_step(ending: Ending, thing: Resource, *, waited: bool) -> str:
     return (_WAIT if waited else "") + (reason.next_step if reason else _GOES_ON[thing.state])
 
 
-class Precedence(NamedTuple):
-    """How a charge ends when card, queue and header ask for different things."""
-
-    card: str
-    queue: str
-    header: str
-    answer: str
-
-
+# How a charge ends when card, queue and header ask for different things.
+Precedence = namedtuple("Precedence", "card queue header answer")
 _CARD, _QUEUE, _HEADER = "0701", "SoftDeclined", "TransactionTimedOut"
 
 

@@ -9,20 +9,15 @@
 How each case is set up and paid is in `spec.words`; nothing in here knows a case.
 """
 
+from collections import namedtuple
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from amazonpay_nb.client.button import (
-    end_of_checkout_payload,
-    set_up_payload,
-    sign_button,
-    sign_in_and_set_up_payload,
-)
+from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.client.guide import charge, complete_set_up, repair_payload
 from amazonpay_nb.errors import AmazonPayError, ApiError
-from amazonpay_nb.shop import Attempt
+from amazonpay_nb.shop.payloads import payload_of
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
 from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, Counts, format_amount
@@ -37,17 +32,6 @@ if TYPE_CHECKING:
     import pandas
 
 Price = Mapping[str, str]
-
-
-def _payload(flow: str, store_id: str, attempt: Attempt, total: Price | None) -> dict[str, Any]:
-    result, cancel = attempt.result_url, attempt.cancel_url
-    match flow:
-        case "sign-in":
-            return sign_in_and_set_up_payload(store_id, sign_in_url=attempt.signed_in_url, cancel_url=cancel)
-        case "end-of-checkout":
-            amount = dict(total or {})
-            return end_of_checkout_payload(store_id, result_url=result, cancel_url=cancel, charge_amount=amount)
-    return set_up_payload(store_id, result_url=result, cancel_url=cancel)
 
 
 class Story:
@@ -85,9 +69,9 @@ class Story:
         """
         flow = FLOWS[next(iter(self.payments.values())).set_up]
         wb, attempt = self._wb, self._wb.shop.new_attempt()
-        signed = sign_button(_payload(flow.name, wb.store_id, attempt, total), wb.keys)
+        payload = payload_of(flow, attempt, wb.store_id, region=wb.region.code, charge_amount=dict(total or {}))
         offer = wb.show_touchless if touchless else wb.show_button
-        page = offer(attempt, signed, product_type=flow.fixed.get("productType", "PayOnly"))
+        page = offer(attempt, sign_button(payload, wb.keys), product_type=flow.fixed.get("productType", "PayOnly"))
         return await self._complete(page, total if flow.complete_with_amount else None, script)
 
     async def repair(self, **script: Any) -> CheckoutSession:
@@ -133,16 +117,8 @@ class Story:
         return sequence_diagram(self._wb.journal.since(self._begins_at))
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """The result of one plan, or the reason why it failed, and what it has moved, in the run's currency."""
-
-    plan: str
-    outcome: str
-    requests: int
-    authorized: str
-    captured: str
-    refunded: str
+# The result of one plan, or the reason why it failed, and what it has moved, in the run's currency.
+Branch = namedtuple("Branch", "plan outcome requests authorized captured refunded")
 
 
 def fork(wb: Workbench, plans: Mapping[str, Callable[[], Any]]) -> list[Branch] | str:
