@@ -35,17 +35,19 @@ with refused(DeclinedError) as refusal:
     charge(wb.client, wallet, wb.amount, simulation_code="SoftDeclined")
 wb.buyer = "you"
 """
-PANELS = {
-    "key panel": ("keys", "KeyPanel(wb)"),
-    "button panel": ("button", "ButtonPanel(wb)"),
-    "hosted page": ("page", "PagePanel(wb)"),
-    "cards": ("cards", "cards(wb)"),
-    "payment desk": ("desk", "Desk(wb)"),
-    "wire inspector": ("wire", "WirePanel(wb)"),
-    "sequence diagram": ("diagram", "DiagramPanel(wb)"),
-    "error explainer": ("errors", "ErrorPanel(refusal, live=True)"),
-    "all panels": ("tabs", "wb.panels()"),
+# Panel -> the module that has it, and how it is opened.
+_PANELS = {
+    "key panel": ("panels.keys", "KeyPanel(wb)"),
+    "button panel": ("panels.button", "ButtonPanel(wb)"),
+    "hosted page": ("panels.page", "PagePanel(wb)"),
+    "cards": ("panels.cards", "cards(wb)"),
+    "payment desk": ("panels.desk", "Desk(wb)"),
+    "wire inspector": ("panels.wire", "WirePanel(wb)"),
+    "sequence diagram": ("panels.wire", "DiagramPanel(wb)"),
+    "error explainer": ("panels.errors", "ErrorPanel(refusal, live=True)"),
+    "all panels": ("panels", "panels(wb)"),
 }
+CELLS = {name: f"from amazonpay_nb.workbench.{module} import *\n{call}" for name, (module, call) in _PANELS.items()}
 # From the start of the given cell until what it shows, and nothing of an earlier run, was on the screen.
 PAINT = """
 document.querySelectorAll('.jupyter-widgets').forEach((old) => old.classList.add('old'));
@@ -83,14 +85,11 @@ def measure_widgets(*, quick: bool) -> list[Result]:
     """(f) The first paint of each panel beside that of an empty ipywidget, in one JupyterLab."""
     _need_chromium()
     rounds = 3 if quick else 15
-    cells = {
-        name: f"from amazonpay_nb.workbench.panels.{module} import *\n{call}" for name, (module, call) in PANELS.items()
-    }
-    say(f"(f) {rounds} rounds of {len(cells)} widgets in JupyterLab")
+    say(f"(f) {rounds} rounds of {len(CELLS)} widgets in JupyterLab")
     with TemporaryDirectory() as folder, chromium() as browser:
         page = browser.new_page(viewport=VIEWPORT)
         with jupyterlab(page, Path(folder)) as lab:
-            return [_one_widget(lab, name, source, rounds) for name, source in cells.items()]
+            return [_one_widget(lab, name, source, rounds) for name, source in CELLS.items()]
 
 
 def _one_widget(lab: Lab, name: str, source: str, rounds: int) -> Result:

@@ -166,7 +166,7 @@ def take_panels(browser: Browser) -> None:
         with (
             tempfile.TemporaryDirectory() as folder,
             jupyterlab(page, Path(folder)) as lab,
-            lab.new(PANELS, "wb.panels()") as notebook,
+            lab.new(PANELS, "from amazonpay_nb.workbench.panels import panels\npanels(wb)") as notebook,
         ):
             tidy(notebook, scheme)
             notebook.run_all()

@@ -9,16 +9,15 @@ the account that the environment variables name.  Nothing else in a notebook cha
 import random
 import tempfile
 import time
-import uuid
 import weakref
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from amazonpay_nb.client.button import SignedPayload, button_config, button_text, place, set_up_payload, sign_button
-from amazonpay_nb.client.client import AmazonPayClient, new_idempotency_key
+from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
@@ -35,9 +34,6 @@ from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import account_variable, check_environment, check_injected, check_values
-
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.panels.tabs import Panels
 
 # The emulator's ids and time repeat from run to run, so that committed outputs can be compared.
 SEED = 7
@@ -90,7 +86,7 @@ class Workbench:
         self._client: AmazonPayClient | None = None
         folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
         self._key_folder = Path(self._resources.enter_context(folder))
-        self._random: random.Random | None = None
+        self._random: random.Random = random.SystemRandom()
         self.emulator: Emulator | None = None
         if environment == "emulator":
             self._random = random.Random(SEED)  # noqa: S311 (repeats on purpose)
@@ -98,7 +94,7 @@ class Workbench:
         self.director = Director(self.emulator, self.journal)
         self.shop = Shop(
             merchant_name, color=merchant_color, language=self.language, journal=self.journal,
-            new_token=self._random_text(12) or (lambda: uuid.uuid4().hex), public=self.emulator is None,
+            new_token=partial(_hexadecimal, self._random, 12 if self.emulator else 32), public=self.emulator is None,
         )  # fmt: skip
         self._resources.callback(self.shop.close)
 
@@ -112,13 +108,6 @@ class Workbench:
         where = "an emulated Amazon Pay in this process" if self.emulator else f"Amazon's {self.environment}"
         who = "you play the buyer" if self.buyer == "you" else "a script plays the buyer"
         return f"Workbench: {where}, region {self.region.code} ({self.currency}); {who}."
-
-    def _random_text(self, digits: int) -> Callable[[], str] | None:
-        """Return a source of repeatable hexadecimal text, in the emulator."""
-        generator = self._random
-        return None if generator is None else lambda: f"{generator.getrandbits(4 * digits):0{digits}x}"
-
-    # --- Get set up ---------------------------------------------------------------------------------------------------
 
     def set_up_keys(self) -> MerchantKeys:
         """Return the merchant's key pair, ready to sign.
@@ -174,7 +163,7 @@ class Workbench:
             self._client = AmazonPayClient(
                 self.keys, region=self.region.code, environment=self.environment,
                 base_url=self.emulator.url if self.emulator else None, allow_live=self._allow_live,
-                journal=self.journal, new_idempotency_key=self._random_text(32) or new_idempotency_key,
+                journal=self.journal, new_idempotency_key=partial(_hexadecimal, self._random, 32),
                 verify=self.emulator.verify if self.emulator else True,
                 # The emulator's clock does not run, so pausing between two attempts is pointless.
                 sleep=(lambda seconds: None) if self.emulator else time.sleep,
@@ -188,7 +177,9 @@ class Workbench:
 
     def wait(self, seconds: int) -> None:
         """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
-        self.director.wait(seconds)
+        if self.emulator is None:
+            time.sleep(seconds)
+        self.director.advance(seconds=seconds)
 
     def price(self, amount: str | float) -> dict[str, str]:
         """Return an amount in the merchant's currency, in the API's form.
@@ -202,8 +193,6 @@ class Workbench:
             why = f"amount={amount!r} cannot be used: {error}."
             raise ConfigurationError(why, advice="Correct the amount.") from None
         return {"amount": text, "currencyCode": self.currency}
-
-    # --- The buyer ----------------------------------------------------------------------------------------------------
 
     @property
     def script_url(self) -> str:
@@ -230,7 +219,7 @@ class Workbench:
             currency=self.currency, environment=self.environment, **{"language": self.language} | look,
         )  # fmt: skip
         attempt.offer(self.script_url, config, start=start, cart=cart)
-        return HostedPage(self, attempt, attempt.page_url, start=start, button=button_text(product_type))
+        return self.hosted_page(attempt, attempt.page_url, start=start, button=button_text(product_type))
 
     def show_touchless(
         self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "SignInAndSetup", placement: str = ""
@@ -255,7 +244,7 @@ class Workbench:
             cart: The order; the cart of the attempt when left out.
         """
         attempt.ask(self.script_url, Review.of(session), cart)
-        return HostedPage(self, attempt, attempt.order_url, start="review")
+        return self.hosted_page(attempt, attempt.order_url, start="review")
 
     def show_redirect(self, attempt: Attempt, session: CheckoutSession) -> HostedPage:
         """Redirect a buyer who has ordered to Amazon, where the order is paid.
@@ -269,15 +258,22 @@ class Workbench:
             raise ConfigurationError(
                 f"There is no amazonPayRedirectUrl yet: {missing}.", advice="Update the Checkout Session first."
             )
-        return HostedPage(self, attempt, review.redirect_url, start="redirect")
+        return self.hosted_page(attempt, review.redirect_url, start="redirect")
+
+    def hosted_page(
+        self, attempt: Attempt, url: str, *, start: str = "button", button: str = "Amazon Pay"
+    ) -> HostedPage:
+        """Return a page that leads the buyer of an attempt to Amazon; see `HostedPage`."""
+        return HostedPage(
+            attempt, url, start=start, button=button, buyer=self.buyer, emulator=self.emulator,
+            journal=self.journal, clock=self.now, wait_seconds=self.wait_seconds,
+        )  # fmt: skip
 
     async def play_set_up(self, **script: Any) -> Arrival:
         """Set up a wallet from the button to the buyer's return, as notebook 01 does step by step; see `returned`."""
         attempt = self.shop.new_attempt()
         payload = set_up_payload(self.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
         return await self.show_button(attempt, sign_button(payload, self.keys)).returned(**script)
-
-    # --- What a run shows and proves ----------------------------------------------------------------------------------
 
     def diagram(self) -> SequenceDiagram:
         """Return the whole run as a sequence diagram."""
@@ -293,12 +289,11 @@ class Workbench:
         Raises:
             AssertionError: It is not so.
         """
-        if needs_emulator and not self.director.possible:
-            return Claim(name, text, None)
-        if not ok:
-            kernel.display(Claim(name, text, False))
+        claim = Claim(name, text, None if needs_emulator and not self.emulator else ok)
+        if claim.ok is False:
+            kernel.display(claim)
             raise AssertionError(f"{name}: {text}")
-        return Claim(name, text, True)
+        return claim
 
     def record(
         self, *, session: CheckoutSession | None = None, permission: ChargePermission | None = None,
@@ -316,13 +311,9 @@ class Workbench:
             "refundState": refund.state if refund else None,
         })  # fmt: skip
 
-    # --- By clicks ----------------------------------------------------------------------------------------------------
 
-    def panels(self) -> "Panels":
-        """Return every panel in one: keys, button, page, cards, payment desk, wire and diagram."""
-        from amazonpay_nb.workbench.panels import panels
-
-        return panels(self)
+def _hexadecimal(source: random.Random, digits: int) -> str:
+    return f"{source.getrandbits(4 * digits):0{digits}x}"
 
 
 # Reads as workbench.open in a notebook.

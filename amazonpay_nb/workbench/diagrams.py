@@ -17,8 +17,6 @@ from amazonpay_nb.client.journal import AMAZON_PAY_API, PARTICIPANTS, SHOP_SERVE
 from amazonpay_nb.spec.machine import NEW, Machine
 from amazonpay_nb.workbench.show.blocks import columns, render
 
-# --- Sequence diagrams ------------------------------------------------------------------------------------------------
-
 _NOTHING = "Nothing has happened yet."
 _MOST_LINES = 3
 _NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -147,8 +145,6 @@ def _fitting(text: str, limit: int) -> int:
     return len(text)
 
 
-# --- State maps -------------------------------------------------------------------------------------------------------
-
 _NOTE = 62  # characters that fit beside a box
 
 
@@ -185,9 +181,6 @@ class StateMap:
             text = ", ".join(ways)
             notes[state] = text if len(text) <= _NOTE else f"{ways[0]}, and {len(ways) - 1} more"
         return notes | {self.here: "← you are here"}
-
-
-# --- Bars -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

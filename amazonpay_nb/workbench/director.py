@@ -6,7 +6,6 @@
 All of it requires the emulator.  On the Sandbox each method does nothing, says so, and says what to do there instead.
 """
 
-import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,8 +55,6 @@ class Director:
         """Whether anything can be played here: on the emulator only."""
         return self._emulator is not None
 
-    # --- Time ---------------------------------------------------------------------------------------------------------
-
     def advance(self, *, days: int = 0, hours: int = 0, seconds: int = 0) -> str:
         """Move the clock by days, hours or seconds and say what fell due."""
         units = {"day": days, "hour": hours, "second": seconds}
@@ -68,14 +65,6 @@ class Director:
         # Deliveries, and a session that is deleted some time after its end, change nothing for a merchant.
         moves = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
         return "\n".join([f"{interval} later.", *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moves)])
-
-    def wait(self, seconds: int) -> None:
-        """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
-        if self._emulator is None:
-            time.sleep(seconds)
-        self.advance(seconds=seconds)
-
-    # --- Amazon, the buyer and the network ----------------------------------------------------------------------------
 
     def cause(self, charge_permission_id: str, state: str, reason: str | None = None) -> str:
         """Put a Charge Permission in a state, as only Amazon or the buyer can.
@@ -113,8 +102,6 @@ class Director:
             return _skipped("inject_fault")
         self._emulator.faults(operation, fault, **settings)
         return f"Next {operation}: {fault}."
-
-    # --- Notifications ------------------------------------------------------------------------------------------------
 
     def listen(self, shop: Shop, client: AmazonPayClient, *, at_once: bool = False) -> Inbox:
         """Open the shop's inbox, and register its address as the endpoint of the merchant account.
@@ -164,8 +151,6 @@ class Director:
         newest = next(row for row in reversed(_notifications(self._emulator)) if row["objectId"] == object_id)
         self._emulator.control.post(f"notifications/{newest['notificationId']}/redeliver")
         return f"The notification about {object_id} is sent again."
-
-    # --- Forks --------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def fork(self) -> Iterator[None]:

@@ -4,20 +4,20 @@ import asyncio
 import os
 import threading
 import tomllib
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import amazonpay_nb.shop.buyer as scripted_buyer
-from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER
+from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.loopback import browser_address, http_client
 from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.workbench.kernel import display
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import render
-
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
 
 _BUYER_SECONDS = 30  # how long the script waits for a page
 _ENDINGS = {name: getattr(scripted_buyer, name) for name in ("approve", "cancel", "decline")}
@@ -30,16 +30,22 @@ class HostedPage:
     Args:
         start: One of `STARTS`.
         button: The text on the button.
+        buyer: ``you`` or ``script``.
+        emulator: None on the Sandbox and on live.
+        journal: Records the stay, with the time of *clock*.
+        wait_seconds: How long a cell waits for the buyer.
     Attributes:
         arrival: The buyer's return, once it has happened; `settle` records it.
         shown: Whether the page is on the screen.
     """
 
     def __init__(
-        self, wb: "Workbench", attempt: Attempt, url: str, *, start: str = "button", button: str = "Amazon Pay"
-    ) -> None:
-        self._wb, self.attempt, self.url = wb, attempt, url
-        self._start, self._button = start, button
+        self, attempt: Attempt, url: str, *, start: str, button: str, buyer: str, emulator: Emulator | None,
+        journal: Journal, clock: Callable[[], datetime], wait_seconds: float,
+    ) -> None:  # fmt: skip
+        self.attempt, self.url = attempt, url
+        self._start, self._button, self._buyer = start, button, buyer
+        self._emulator, self._journal, self._clock, self._wait_seconds = emulator, journal, clock, wait_seconds
         self._person = STARTS[start]["person"]
         self.arrival = attempt.begin_stay()
         self.shown = False
@@ -47,13 +53,13 @@ class HostedPage:
 
     def __repr__(self) -> str:
         start = STARTS[self._start]
-        if self._wb.buyer == "script":
+        if self._buyer == "script":
             return f"{start['page'].format(button=self._button)}; a script will {start['script']}."
         return f"{self._person.capitalize()} on {self.url}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         self.shown = True
-        if self._wb.buyer == "script":
+        if self._buyer == "script":
             return {"text/plain": repr(self)}
         return {"text/plain": repr(self), "text/html": self.html}
 
@@ -64,7 +70,7 @@ class HostedPage:
             "hosted_page.html.j2",
             url=browser_address(self.url),
             person=self._person,
-            framed=self._wb.emulator is not None,
+            framed=self._emulator is not None,
         )
 
     async def returned(self, timeout: float | None = None, **script: Any) -> Arrival:
@@ -79,18 +85,18 @@ class HostedPage:
         """
         if self.arrival.done():  # the buyer is back already: the cell ran again, or a panel has waited
             return self.settle()
-        if self._wb.buyer == "script" or self._is_unseen():
+        if self._buyer == "script" or self._is_unseen():
             await asyncio.to_thread(self._play, **script)
         else:
             if not self.shown:  # you cannot play on a page that you have not seen
                 display(self)
             display(show(f"Waiting for you to {self._person} and to come back from Amazon's pages …"))
-        await self.attempt.returned(timeout or self._wb.wait_seconds, self.arrival)
+        await self.attempt.returned(timeout or self._wait_seconds, self.arrival)
         return self.settle()
 
     def _is_unseen(self) -> bool:
         # Voila shows a cell's output when the cell has ended, so nobody could play on a page that this cell shows.
-        return not self.shown and self._wb.emulator is not None and "VOILA_REQUEST_URL" in os.environ
+        return not self.shown and self._emulator is not None and "VOILA_REQUEST_URL" in os.environ
 
     def settle(self) -> Arrival:
         """Return the arrival that has happened; the first caller records the stay in the journal."""
@@ -107,15 +113,15 @@ class HostedPage:
         if arrival.kind != "ordered":
             steps.append((AMAZON_PAY_PAGES, SHOP_SERVER, f"back at the {arrival.kind} address"))
         for source, target, text in steps:
-            self._wb.journal.step(source, target, text.format(button=self._button), self._wb.now())
+            self._journal.step(source, target, text.format(button=self._button), self._clock())
 
     def _play(self, *, ending: str = "approve", change: str = "", shipping: str = "", **options: Any) -> None:
-        if self._wb.emulator is None:
+        if self._emulator is None:
             raise BuyerPageError(
                 "A script cannot play the buyer on Amazon's own pages.", advice='Use buyer="you" with this environment.'
             )
         address = self.url
-        with http_client(verify=self._wb.emulator.verify, timeout=_BUYER_SECONDS) as browser:
+        with http_client(verify=self._emulator.verify, timeout=_BUYER_SECONDS) as browser:
             if change:
                 address = scripted_buyer.find_change(address, change, http=browser)
             elif self._start == "review":

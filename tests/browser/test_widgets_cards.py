@@ -17,17 +17,18 @@ OPEN = """\
 from amazonpay_nb import workbench
 wb = workbench.open(region="{region}")
 """
-PANELS = "wb.panels()"
+PANELS = "from amazonpay_nb.workbench.panels import panels\npanels(wb)"
 # The same ways with parameters in the place of clicks, and a script in the place of the buyer.
 SET_UP = """
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import DeclinedError, refused
+from amazonpay_nb.workbench.panels import panels
 wb = workbench.open(region="{region}", buyer="script")
-panels = wb.panels()
-session, permission = (panels["Cards"][name] for name in ("Checkout Session", "Charge Permission"))
-charge, desk = panels["Cards"]["Charge"], panels["Payment desk"]
-panels["Keys"].act("create", private_key_file="{key_file}")
-_ = await panels["Page"].returned()
+tabs = panels(wb)
+session, permission = (tabs["Cards"][name] for name in ("Checkout Session", "Charge Permission"))
+charge, desk = tabs["Cards"]["Charge"], tabs["Payment desk"]
+tabs["Keys"].act("create", private_key_file="{key_file}")
+_ = await tabs["Page"].returned()
 session.act("get_checkout_session")
 session.act("complete_checkout_session")
 _ = permission.act("get_charge_permission")

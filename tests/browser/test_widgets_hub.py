@@ -16,7 +16,7 @@ OPEN = """\
 from amazonpay_nb import workbench
 wb = workbench.open()
 """
-PANELS = "wb.panels()"
+PANELS = "from amazonpay_nb.workbench.panels import panels\npanels(wb)"
 EXPRESS = """\
 from amazonpay_nb.client.button import express_payload, sign_button
 keys, visit = wb.set_up_keys(), wb.shop.new_attempt()

@@ -29,7 +29,7 @@ with refused(DeclinedError) as refusal:
 wb.buyer = "you"
 """
 ERROR = "ErrorPanel(refusal, live=True)"
-PANELS = "wb.panels()"
+PANELS = "from amazonpay_nb.workbench.panels import panels\npanels(wb)"
 # Tab -> an action, so that there is an answer to look at as well.
 TABS = {
     "Keys": "ask_amazon", "Button": "offer", "Page": "start", "Cards": "get_checkout_session",

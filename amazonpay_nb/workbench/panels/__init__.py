@@ -1,29 +1,23 @@
 """The panels of the workbook: ipywidgets where a person sits, static HTML and text anywhere else.
 
-`panels` shows a whole run under tabs; each panel is also a class of its own.  A headless run
-loads neither a panel nor ipywidgets before it asks for one.
+`panels` shows a whole run under tabs; each panel is also a class of its own.
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
-    from amazonpay_nb.workbench.panels.tabs import Panels
+from amazonpay_nb.workbench.bench import Workbench
+from amazonpay_nb.workbench.panels.button import ButtonPanel
+from amazonpay_nb.workbench.panels.cards import cards
+from amazonpay_nb.workbench.panels.desk import Desk
+from amazonpay_nb.workbench.panels.keys import KeyPanel
+from amazonpay_nb.workbench.panels.page import PagePanel
+from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.tabs import Panels
+from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel
 
 __all__ = ["panels"]
 
 
-def panels(wb: "Workbench") -> "Panels":
+def panels(wb: Workbench) -> Panels:
     """Return every panel of a workbench in one, in the order of the way; the page is that of the button panel."""
-    from amazonpay_nb.workbench.panels.button import ButtonPanel
-    from amazonpay_nb.workbench.panels.cards import cards
-    from amazonpay_nb.workbench.panels.desk import Desk
-    from amazonpay_nb.workbench.panels.keys import KeyPanel
-    from amazonpay_nb.workbench.panels.page import PagePanel
-    from amazonpay_nb.workbench.panels.panel import Panel
-    from amazonpay_nb.workbench.panels.tabs import Panels
-    from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel
-
     button = ButtonPanel(wb)
     tabs: dict[str, Panel | Panels] = {
         "Keys": KeyPanel(wb),

@@ -7,7 +7,7 @@ to choose answers a few questions instead; the answers are rows as well.
 import json
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from amazonpay_nb.client import button as buttons
 from amazonpay_nb.client.redaction import redact
@@ -20,15 +20,13 @@ from amazonpay_nb.spec.flows import FLOWS, Flow, Question
 from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Scope
+from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Foreign, Table
 from amazonpay_nb.workbench.show.notes import annotated
-
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
 
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
 COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
@@ -46,12 +44,10 @@ class ButtonPanel(BenchPanel):
         page: The page with the button that was shown last, or None.
     """
 
-    def __init__(self, wb: "Workbench") -> None:
+    def __init__(self, wb: Workbench) -> None:
         super().__init__(wb)
         self.attempt = wb.shop.new_attempt()
         self.page: HostedPage | None = None
-
-    # --- What there is to see -----------------------------------------------------------------------------------------
 
     def view(self, chosen: Chosen) -> View:
         """Return the choices, the payload that they make, and what is signed of it."""
@@ -136,8 +132,6 @@ class ButtonPanel(BenchPanel):
         yield show(text, title="The string to sign")
         yield show(repr(signed), title="What checkout.js gets")
         yield _picture(buttons.button_text(values["product_type"]), values)
-
-    # --- What can be done ---------------------------------------------------------------------------------------------
 
     def payload(self, values: Mapping[str, str]) -> buttons.Payload:
         """Return the payload that the choices make, with the return addresses of the visit at hand."""

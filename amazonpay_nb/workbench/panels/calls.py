@@ -86,8 +86,6 @@ class CallPanel(BenchPanel):
             help_ = "Which one; its state is that of the last answer."
             yield Field(parameter(kind), "", kind.title, help_, (newest, *options))
 
-    # --- What is sent -------------------------------------------------------------------------------------------------
-
     def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
         client = self._wb.client
         object_id, _ = self.current(kind, values)

@@ -1,27 +1,25 @@
 """A card for each kind of object: where it is in its life, what is missing, and what a merchant can do with it."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from amazonpay_nb.client.possible import deadlines
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NEW
 from amazonpay_nb.spec.operations import KINDS, Kind
 from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import StateMap
 from amazonpay_nb.workbench.panels.calls import CallPanel
 from amazonpay_nb.workbench.panels.tabs import Panels
 from amazonpay_nb.workbench.panels.view import Chosen, View
 from amazonpay_nb.workbench.show.blocks import Table
 
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
-
 
 class Card(CallPanel):
     """One object of a kind, as the newest answer describes it."""
 
-    def __init__(self, wb: "Workbench", kind: Kind) -> None:
+    def __init__(self, wb: Workbench, kind: Kind) -> None:
         super().__init__(wb)
         self.kind, self.machine = kind, MACHINES[kind.title]
 
@@ -52,6 +50,6 @@ class Card(CallPanel):
             yield Table("Constraints", head, rows) if rows else "No constraint is left."
 
 
-def cards(wb: "Workbench") -> Panels:
+def cards(wb: Workbench) -> Panels:
     """Return the four cards of a workbench under tabs, in the order in which their objects come into being."""
     return Panels("Cards", {kind.title: Card(wb, kind) for kind in KINDS.values()}, live=wb.buyer == "you")

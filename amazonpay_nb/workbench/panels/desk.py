@@ -2,7 +2,7 @@
 
 from collections.abc import Coroutine, Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.client.exchange import Exchange
@@ -13,15 +13,13 @@ from amazonpay_nb.spec.machine import NotAllowed
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
+from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import Bar, Bars
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.calls import CHARGE, PERMISSION, REFUND, CallPanel, parameter
 from amazonpay_nb.workbench.panels.static import report_on_button
 from amazonpay_nb.workbench.panels.view import Action, Chosen, View
 from amazonpay_nb.workbench.show.blocks import Table
-
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
 
 _UPDATE = "Update the payment method"
 _KINDS = (PERMISSION, CHARGE, REFUND)
@@ -36,7 +34,7 @@ class Desk(CallPanel):
         repaired_on: The last such page that the buyer has left, or None.
     """
 
-    def __init__(self, wb: "Workbench") -> None:
+    def __init__(self, wb: Workbench) -> None:
         super().__init__(wb)
         self.page: HostedPage | None = None
         self.repaired_on: HostedPage | None = None
@@ -53,11 +51,9 @@ class Desk(CallPanel):
         wait = Action("wait", f"Let {PENDING_SECONDS} seconds pass", self.wait, True, does)
         return View("Payment desk", self._body(*wallet), fields, (*calls, self._repairing(*wallet), wait), self.page)
 
-    # --- What can be done besides the calls ---------------------------------------------------------------------------
-
     def wait(self) -> str:
         """Let the time pass that Amazon takes for a pending answer."""
-        self._wb.director.wait(PENDING_SECONDS)
+        self._wb.wait(PENDING_SECONDS)
         return f"{PENDING_SECONDS} seconds later: get the charge or the refund to see what Amazon has decided."
 
     def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
@@ -90,8 +86,6 @@ class Desk(CallPanel):
                 reason = f"{refusal}."
         does = "Opens Amazon's Update page for the buyer." if self._wb.region.update_page else "Sets up a new wallet."
         return Action("repair", _UPDATE, self.repair, not reason, reason or does, (parameter(PERMISSION),))
-
-    # --- What it looks like -------------------------------------------------------------------------------------------
 
     def _body(self, wallet: str, thing: Resource | None) -> Iterator[Any]:
         if self.page:

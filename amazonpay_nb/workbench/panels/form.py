@@ -116,8 +116,6 @@ class Form:
             if not self._rendering:
                 self.render()
 
-    # --- While an action runs -----------------------------------------------------------------------------------------
-
     def begin(self) -> bool:
         """Gray out every button; tells whether the panel was free."""
         with self._lock:

@@ -41,8 +41,6 @@ class KeyPanel(BenchPanel):
         except ConfigurationError:
             return None
 
-    # --- What there is to see -----------------------------------------------------------------------------------------
-
     def view(self, chosen: Chosen) -> View:
         """Return what is known of the pair, and what can be done with it."""
         body: list[Any] = [self.parts]
@@ -88,8 +86,6 @@ class KeyPanel(BenchPanel):
         missing = "" if self.keys and self.keys.public_key_id else _UPLOAD if self.keys else _NONE_YET
         why = "Sends one harmless signed request; the answer shows whether the key belongs to this account and region."
         yield Action("ask_amazon", "Ask Amazon Pay", self.ask_amazon, not missing, missing or why)
-
-    # --- What can be done ---------------------------------------------------------------------------------------------
 
     def create(self, private_key_file: str, passphrase: str) -> Shown:
         """Make a pair, write both halves, and sign with it from now on.

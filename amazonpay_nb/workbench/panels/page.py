@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -13,15 +13,13 @@ import httpx
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.flows import FLOWS, PAGES, Flow, flow_of
+from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.static import button_config_of, report_on_button
 from amazonpay_nb.workbench.panels.view import Action, Chosen, View
 from amazonpay_nb.workbench.show.blocks import Table, facts
-
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
 
 # How often the panel looks where the buyer is; between two looks it waits for the way back.
 GLANCE_SECONDS = 0.5
@@ -47,7 +45,7 @@ class PagePanel(BenchPanel):
         late: Whether nobody came back in time; the page is open all the same.
     """
 
-    def __init__(self, wb: "Workbench", offer: Callable[[], HostedPage] | None = None) -> None:
+    def __init__(self, wb: Workbench, offer: Callable[[], HostedPage] | None = None) -> None:
         super().__init__(wb)
         self.journal = None  # a press of the button is no request of the client: the view reports on it
         self._offer = offer or ButtonPanel(wb).offer
@@ -56,8 +54,6 @@ class PagePanel(BenchPanel):
         self._at: dict[str, Any] = {}
         self._waiting_for: HostedPage | None = None
         self.listeners.append(self._wait_beside_the_kernel)
-
-    # --- What there is to see -----------------------------------------------------------------------------------------
 
     @property
     def arrival(self) -> Arrival | None:
@@ -130,8 +126,6 @@ class PagePanel(BenchPanel):
         signed = config.get("createCheckoutSessionConfig") or config["signInConfig"]
         return flow_of(json.loads(signed["payloadJSON"]), config["productType"])
 
-    # --- What can be done ---------------------------------------------------------------------------------------------
-
     def start(self) -> None:
         """Make a new attempt, and stop waiting for one that is under way.
 
@@ -162,8 +156,6 @@ class PagePanel(BenchPanel):
         arrival = await self.opened().returned(**script)
         self.refresh()
         return arrival
-
-    # --- The wait -----------------------------------------------------------------------------------------------------
 
     def _wait_beside_the_kernel(self) -> None:
         page = self.page

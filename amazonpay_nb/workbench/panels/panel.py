@@ -24,11 +24,11 @@ from amazonpay_nb.client.journal import Journal, own_exchanges
 from amazonpay_nb.client.report import newest_states
 from amazonpay_nb.client.watch import watch
 from amazonpay_nb.errors import AmazonPayError
+from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.panels.static import render, report_on, static
 from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act
 
 if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
     from amazonpay_nb.workbench.panels.form import Form
 
 
@@ -94,8 +94,6 @@ class Panel:
         actions = self.view(self.chosen).actions
         return ", ".join(action.label for action in actions if action.enabled) or "read what it shows"
 
-    # --- Two faces ----------------------------------------------------------------------------------------------------
-
     @property
     def form(self) -> "Form":
         """The live face; made when it is first asked for."""
@@ -119,8 +117,6 @@ class Panel:
         still = static(self.view(self.chosen), self.report)._repr_mimebundle_()
         # A saved notebook keeps the static form, for where there is no kernel behind the widget any more.
         return still | self.widget._repr_mimebundle_() | still if self.live else still
-
-    # --- A click ------------------------------------------------------------------------------------------------------
 
     def press(self, name: str) -> threading.Thread:
         """Start an action with what the form says, as a click does; returns the thread that it runs in."""
@@ -159,7 +155,7 @@ class Panel:
 class BenchPanel(Panel):
     """A panel of a workbench: live where you play the buyer."""
 
-    def __init__(self, wb: "Workbench") -> None:
+    def __init__(self, wb: Workbench) -> None:
         super().__init__(live=wb.buyer == "you", journal=wb.journal)
         self._wb = wb
 

@@ -53,9 +53,6 @@ def _possibility(action: Action) -> tuple[str, ...]:
     return action.label, "yes" if action.enabled else "no", action.reason
 
 
-# --- What an action sent ----------------------------------------------------------------------------------------------
-
-
 def report_on(exchanges: Sequence[Exchange], states: reasons.States) -> Iterator[Any]:
     """Yield for each request of an action what was sent, what came back, and why.
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.report import verdict_on
@@ -15,15 +15,13 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.spec.parity import Evidence
+from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import sequence_diagram
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Prose, Table, facts
-
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.bench import Workbench
 
 _NOTHING = "Nothing has been sent yet: run a cell that calls Amazon Pay, and look again."
 # What differs in every run, and its form, which does not: outputs that are committed show the form.
@@ -60,7 +58,7 @@ class WirePanel(BenchPanel):
 
     follows = True
 
-    def __init__(self, wb: "Workbench", **choices: str) -> None:
+    def __init__(self, wb: Workbench, **choices: str) -> None:
         super().__init__(wb)
         self._defaults = {"exchange": LAST, "show": "signing", "slip": "host"} | choices
         initial = self._fields(wb.journal.exchanges)
@@ -161,9 +159,6 @@ def _diagnosis(diagnosis: Diagnosis, form: Callable[[str], str]) -> Iterator[Blo
     yield Code(f"Canonical request: {what}", form(received if same else diagnosis.compared))
 
 
-# --- The run as a picture ---------------------------------------------------------------------------------------------
-
-
 class DiagramPanel(BenchPanel):
     """Everything that a workbench's journal holds, drawn without network or script.
 
@@ -175,7 +170,7 @@ class DiagramPanel(BenchPanel):
 
     follows = True
 
-    def __init__(self, wb: "Workbench", form: str = "picture") -> None:
+    def __init__(self, wb: Workbench, form: str = "picture") -> None:
         super().__init__(wb)
         options = tuple(Option(name, label) for name, label in FORMS.items())
         self._field = Field("form", form, "Show as", "How to draw the run.", options)

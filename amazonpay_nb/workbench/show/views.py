@@ -63,9 +63,6 @@ def _text(thing: str) -> Iterator[Block]:
     yield Code("", words) if "\n" in words else Prose(words)
 
 
-# --- What the API answers with ----------------------------------------------------------------------------------------
-
-
 @_view.register
 def _resource(thing: Resource) -> Iterator[Block]:
     name = next(kind.title for kind in KINDS.values() if isinstance(thing, kind.model))
@@ -124,9 +121,6 @@ def _readable(value: Any) -> str:
     return json.dumps(value)  # true and false, as they travel
 
 
-# --- The life of the objects ------------------------------------------------------------------------------------------
-
-
 @_view.register
 def _machine(thing: Machine, *, here: str = "") -> Iterator[Block]:
     if here and here not in thing.states:
@@ -157,9 +151,6 @@ def _transitions(caption: str, rows: Sequence[Transition], here: str = "") -> It
 def _possible(machine: Machine, state: str) -> str:
     calls = [row.trigger for row in machine.allowed(state, Actor.MERCHANT)]
     return f"A merchant can now: {', '.join(calls) or 'do nothing more with it'}."
-
-
-# --- Lists ------------------------------------------------------------------------------------------------------------
 
 
 @_view.register(list)
@@ -217,9 +208,6 @@ def _without_fingerprint(text: str, reveal: bool) -> str:
     return text if reveal else _FINGERPRINT.sub(lambda match: f"{match[1]}({len(match[2])} characters)", text)
 
 
-# --- Keys -------------------------------------------------------------------------------------------------------------
-
-
 @_view.register
 def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
     salt = Algorithm(thing.algorithm).salt_length
@@ -234,8 +222,6 @@ def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
     if reveal:
         yield Code("Public key", thing.public_pem.strip())
 
-
-# --- What went wrong --------------------------------------------------------------------------------------------------
 
 _SILENT = "Nothing; the buyer need not know."
 # Meaning of the errors without an answer of Amazon, and whether to send the request again.
@@ -276,9 +262,6 @@ def _api_error(thing: ApiError) -> Iterator[Block]:
 @_view.register
 def _refused(thing: Refused) -> Iterable[Block]:
     return _view(thing.error) if thing.error else [Prose("Nothing was refused.")]
-
-
-# --- What travels -----------------------------------------------------------------------------------------------------
 
 
 @_view.register

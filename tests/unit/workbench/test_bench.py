@@ -254,11 +254,13 @@ def test_the_page_is_a_frame_for_you_and_a_line_for_a_script(wb: Workbench) -> N
     """A committed output must not hold a port, and a person needs the page."""
     wb.set_up_keys()
     attempt = wb.shop.new_attempt()
-    page = wb.show_button(attempt, sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys))
+    signed = sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys)
+    page = wb.show_button(attempt, signed)
 
     assert page._repr_mimebundle_() == {"text/plain": repr(page)}
     assert wb.shop.url not in repr(page)
     wb.buyer = "you"
+    page = wb.show_button(attempt, signed)
     assert f'src="{page.url}"' in page._repr_mimebundle_()["text/html"]
 
 
@@ -266,8 +268,8 @@ def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.Capt
     """A cell that waits at once shows the page by itself, and a page that was shown is not shown twice."""
     wb.set_up_keys()
     attempt = wb.shop.new_attempt()
-    page = wb.show_button(attempt, sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys))
     wb.buyer = "you"
+    page = wb.show_button(attempt, sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys))
 
     for _ in range(2):
         with pytest.raises(BuyerPageError):
@@ -280,8 +282,8 @@ def test_nobody_answers_the_page(wb: Workbench) -> None:
     """The wait has a time-out, and says that the page is still open."""
     wb.set_up_keys()
     attempt = wb.shop.new_attempt()
-    page = wb.show_button(attempt, sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys))
     wb.buyer = "you"
+    page = wb.show_button(attempt, sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys))
 
     with pytest.raises(BuyerPageError, match=r"(?s)within 0.05 seconds.*still open"):
         asyncio.run(page.returned(timeout=0.05))

@@ -24,6 +24,7 @@ from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.diagrams import Bar, Bars, StateMap
+from amazonpay_nb.workbench.panels import panels
 from amazonpay_nb.workbench.panels.cards import Card, cards
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.panel import Panel
@@ -398,17 +399,17 @@ def clicked(panel: Panel, name: str, **typed: Any) -> Any:
 def by_clicks(folder: Path) -> list[Any]:
     """Take flow 1 and a repaired decline by clicks; the buyer's pages are played as a person's browser would."""
     wb = workbench.open("emulator", "na", "you")
-    panels = wb.panels()
-    clicked(panels["Keys"], "create", private_key_file=str(folder / "clicked.pem"))
-    clicked(panels["Page"], "start")
-    page = panels["Page"].page
+    tabs = panels(wb)
+    clicked(tabs["Keys"], "create", private_key_file=str(folder / "clicked.pem"))
+    clicked(tabs["Page"], "start")
+    page = tabs["Page"].page
     buyer.arrive(buyer.approve(page.url))
     page.settle()
-    cards_ = panels["Cards"]
+    cards_ = tabs["Cards"]
     clicked(cards_["Checkout Session"], "get_checkout_session")
     clicked(cards_["Checkout Session"], "complete_checkout_session")
     clicked(cards_["Charge Permission"], "get_charge_permission")
-    desk = panels["Payment desk"]
+    desk = tabs["Payment desk"]
     assert isinstance(clicked(desk, "create_charge", simulation_code="HardDeclined"), DeclinedError)
     clicked(desk, "get_charge_permission")
     repairing = desk.press("repair")
@@ -427,10 +428,10 @@ def by_clicks(folder: Path) -> list[Any]:
 def by_parameters(folder: Path) -> list[Any]:
     """Take the same way with parameters, a script playing the buyer."""
     wb = workbench.open("emulator", "na", "script")
-    panels = wb.panels()
-    panels["Keys"].act("create", private_key_file=str(folder / "called.pem"))
-    asyncio.run(panels["Page"].returned())
-    cards_, desk = panels["Cards"], panels["Payment desk"]
+    tabs = panels(wb)
+    tabs["Keys"].act("create", private_key_file=str(folder / "called.pem"))
+    asyncio.run(tabs["Page"].returned())
+    cards_, desk = tabs["Cards"], tabs["Payment desk"]
     cards_["Checkout Session"].act("get_checkout_session")
     cards_["Checkout Session"].act("complete_checkout_session")
     cards_["Charge Permission"].act("get_charge_permission")

@@ -26,7 +26,6 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, flow_of, lookup
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
@@ -443,7 +442,7 @@ def test_amazons_own_pages_are_a_link() -> None:
     """They refuse to be framed; the emulator's stand in the notebook."""
     for environment, frames in (("emulator", 1), ("sandbox", 0)):
         wb = workbench.open(environment=environment, buyer="you")
-        page = HostedPage(wb, wb.shop.new_attempt(), "https://payments.amazon.com/checkout")
+        page = wb.hosted_page(wb.shop.new_attempt(), "https://payments.amazon.com/checkout")
         html = page._repr_mimebundle_()["text/html"]
         assert html.count("<iframe") == frames
         assert '<a href="https://payments.amazon.com/checkout" target="_blank"' in html
@@ -462,7 +461,7 @@ def test_on_a_hub_amazon_sends_the_buyer_to_the_hubs_address() -> None:
             back = there if environment == "sandbox" else wb.shop.url
             assert visit.result_url == f"{back}/result/{visit.token}"
             assert visit.page_url.startswith(wb.shop.url)
-            assert f'href="{there}/pay/{visit.token}"' in HostedPage(wb, visit, visit.page_url).html
+            assert f'href="{there}/pay/{visit.token}"' in wb.hosted_page(visit, visit.page_url).html
             httpx.get(visit.result_url.replace(there, wb.shop.url), params={"amazonCheckoutSessionId": "x"})
             assert visit.arrival.result(5).checkout_session_id == "x"
             wb.close()
