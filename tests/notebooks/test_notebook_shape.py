@@ -4,15 +4,22 @@ nbval compares outputs; it passes a notebook that has none. These tests close th
 """
 
 import ast
+import copy
 import itertools
 import re
 import statistics
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import mistune
 import nbformat
+import pytest
+
+from amazonpay_nb.spec.parity import behaviors
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 
@@ -216,3 +223,169 @@ def test_its_outputs_give_nothing_away() -> None:
         if (hit := pattern.search(text))
     ]
     assert leaks == []
+
+
+# --- Pictures, headings and claims ------------------------------------------------------------------------------------
+
+MARKDOWN = mistune.create_markdown(renderer=None)
+KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+CLAIMS = tomllib.loads(Path(__file__).with_name("claims.toml").read_text("utf-8"))
+
+
+class Pictures(HTMLParser):
+    """Collects the pictures of a piece of HTML that say nothing to somebody who does not see them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.silent: list[str] = []
+        self._opened = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = {name: value or "" for name, value in attrs}
+        if self._opened and tag == "title":  # the first thing in an SVG names it
+            self.silent.remove(self._opened)
+        self._opened = ""
+        described = known.get("alt" if tag == "img" else "aria-label", "").strip()
+        if tag in ("img", "svg") and not described and known.get("aria-hidden") != "true":
+            self._opened = self.get_starttag_text() or tag
+            self.silent.append(self._opened)
+
+
+def tokens(parsed: Any) -> Iterator[dict[str, Any]]:
+    """Yield every token of parsed Markdown, whatever it is inside of."""
+    for token in parsed:
+        yield token
+        yield from tokens(token.get("children", []))
+
+
+def words(token: dict[str, Any]) -> str:
+    """Return the text of a token without its marks."""
+    return "".join(part.get("raw", "") for part in tokens([token]))
+
+
+def markdown_of(notebook: Notebook) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each token of a notebook's prose with the number of its cell."""
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "markdown":
+            yield from ((number, token) for token in tokens(MARKDOWN(cell.source)))
+
+
+def silent_pictures(notebook: Notebook) -> Iterator[str]:
+    """Yield each picture, in prose or in an output, without a text for somebody who does not see it."""
+    for number, token in markdown_of(notebook):
+        if token["type"] == "image" and not words(token).strip():
+            yield f"cell {number}: the picture {token['attrs']['url']} has no alt text; write ![what it shows](…)"
+        if "html" in token["type"]:
+            yield from (f"cell {number}: {tag} has no alt text" for tag in Pictures(token["raw"]).silent)
+    for number, cell in enumerate(notebook.cells, 1):
+        for output in cell.get("outputs", []):
+            for kind, data in output.get("data", {}).items():
+                where = f"cell {number}, output {kind}"
+                if kind in ("text/html", "image/svg+xml"):
+                    yield from (f"{where}: {tag[:80]} has no alt text" for tag in Pictures(str(data)).silent)
+                elif kind.startswith("image/") and not output.metadata.get(kind, {}).get("alt"):
+                    yield f"{where}: its metadata have no alt text"
+
+
+def jumping_headings(notebook: Notebook) -> Iterator[str]:
+    """Yield each heading that a reader who goes from heading to heading would stumble over."""
+    before, titles = 0, 0
+    for number, token in markdown_of(notebook):
+        if token["type"] == "heading":
+            level = token["attrs"]["level"]
+            if level > before + 1:
+                yield f"cell {number}: {'#' * level} {words(token)!r} follows a heading of level {before}"
+            before, titles = level, titles + (level == 1)
+    if titles != 1:
+        yield f"it has {titles} titles (#); a notebook has one"
+
+
+def claim_ids(notebook: Notebook) -> Iterator[tuple[int, str]]:
+    """Yield the id of each claim with the number of its cell; one that is computed is shown as its source."""
+    for number, cell in enumerate(notebook.cells, 1):
+        for node in ast.walk(parse(cell)) if cell.cell_type == "code" else ():
+            match node:
+                case ast.Call(func=ast.Attribute(attr="claim"), args=[ast.Constant(value=str(name)), *_]):
+                    yield number, name
+                case ast.Call(func=ast.Attribute(attr="claim")):
+                    yield number, ast.unparse(node)
+
+
+def loose_claims(notebook: Notebook, shown: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield each claim whose id is not one, is taken, or leads to nothing in the registry; and each row without claim.
+
+    Args:
+        shown: The notebook's rows of ``claims.toml``.
+    """
+    known: set[str] = {row.id for row in behaviors()}
+    seen: set[str] = set()
+    for number, name in claim_ids(notebook):
+        where = f"cell {number}, claim {name!r}"
+        if not KEBAB.fullmatch(name):
+            yield f"{where}: an id is a text in kebab-case, such as charge-captured"
+        if name in seen:
+            yield f"{where}: another claim has this id"
+        if not shown.get(name):
+            yield f"{where}: tests/notebooks/claims.toml does not say which rows of the registry it demonstrates"
+        seen.add(name)
+    yield from (f"claims.toml, {name}: no claim has this id" for name in shown.keys() - seen)
+    for name, ids in shown.items():
+        yield from (f"claims.toml, {name}: the registry has no row {row!r}" for row in ids if row not in known)
+
+
+def guards(name: str, notebook: Notebook) -> list[str]:
+    """Return everything that the three guards find in a notebook."""
+    found = (silent_pictures(notebook), jumping_headings(notebook), loose_claims(notebook, CLAIMS.get(name, {})))
+    return [f"{name}, {problem}" for problem in itertools.chain(*found)]
+
+
+def test_everybody_can_follow_it_and_every_claim_is_in_the_registry() -> None:
+    """Pictures have a text, headings go down one level at a time, and `claims.toml` ties each claim to its rows."""
+    assert CLAIMS.keys() <= notebooks().keys()
+    assert [problem for name, notebook in notebooks().items() for problem in guards(name, notebook)] == []
+
+
+MUTATIONS = {
+    "no alt text": ("01", r"!\[[^\]]+\]", "![]", "has no alt text"),
+    "alt text of spaces": ("01", r"!\[[^\]]+\]", "![ ]", "has no alt text"),
+    "an HTML picture": ("01", r"!\[[^\]]+\]\([^)]*\)", '<img src="a.png" alt="">', "has no alt text"),
+    "a heading too deep": ("06", r"^## ", "##### ", "follows a heading of level 1"),
+    "a heading in a quotation": ("06", r"^## ", "> #### ", "follows a heading of level 1"),
+    "an underlined title": ("06", r"^## (.*)", r"\1\n=====", "it has 2 titles"),
+    "a nonsense id": ("00", r'"refunded"', '"nonsense-id"', "does not say which rows of the registry"),
+    "a claim that is gone": ("00", r'claim\(\s*"refunded"', 'other("refunded"', "claims.toml, refunded: no claim"),
+    "no kebab": ("00", r'"refunded"', '"Money_back"', "kebab-case"),
+    "a computed id": ("00", r'"refunded"', 'f"refunded"', "kebab-case"),
+    "an id twice": ("00", r'"refunded"', '"set-up-completed"', "another claim has this id"),
+}
+
+
+@pytest.mark.parametrize(("chapter", "pattern", "replacement", "message"), MUTATIONS.values(), ids=MUTATIONS)
+def test_the_guards_notice(chapter: str, pattern: str, replacement: str, message: str) -> None:
+    """One of these changes to a notebook, and the guards say what is wrong with it."""
+    name = next(name for name in notebooks() if name.startswith(chapter))
+    changed = copy.deepcopy(notebooks()[name])
+    cell = next(cell for cell in changed.cells if re.search(pattern, cell.source, re.MULTILINE))
+    cell.source = re.sub(pattern, replacement, cell.source, count=1, flags=re.MULTILINE)
+    assert message in "\n".join(guards(name, changed))
+
+
+def test_the_guards_notice_a_picture_in_an_output() -> None:
+    """An SVG needs its title, and a PNG an alt text beside it."""
+    changed = copy.deepcopy(notebooks()["00_start_here"])
+    outputs = [output for cell in changed.cells for output in cell.get("outputs", [])]
+    svg = next(output for output in outputs if "image/svg+xml" in output.get("data", {}))
+    untitled = re.sub("<title>.*</title>", "", svg.data["image/svg+xml"])
+    svg.data = {"image/svg+xml": untitled, "image/png": "iVBORw0KGgo="}
+    first, second = silent_pictures(changed)
+    assert ("image/svg+xml" in first, "image/png" in second) == (True, True)
+
+
+def test_a_row_that_leads_nowhere_is_noticed() -> None:
+    """Neither an empty list nor a misspelled id ties a claim to anything."""
+    notebook, rows = notebooks()["00_start_here"], CLAIMS["00_start_here"]
+    (empty,) = loose_claims(notebook, rows | {"refunded": []})
+    (misspelled,) = loose_claims(notebook, rows | {"refunded": ["refund.dely"]})
+    assert "'refunded'" in empty
+    assert "'refund.dely'" in misspelled

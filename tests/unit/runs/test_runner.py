@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from html.parser import HTMLParser
@@ -175,9 +176,10 @@ class TestRun:
     def test_a_kernel_that_lost_a_port_is_started_again(self, tmp_path: Path) -> None:
         """The kernel here dies at its first start; it finds no trace of the person who started the run."""
         notebook = write(tmp_path / "notebooks", "one", "import os\nfrom pathlib import Path", record(SURROUNDINGS))
-        died = tmp_path / "died"
-        starts = f"[ -e {died} ] || {{ touch {died}; exit 1; }}; exec {sys.executable} -m ipykernel $@"
-        kernel = get_kernel_dict() | {"argv": ["sh", "-c", starts, "sh", "-f", "{connection_file}"]}
+        died = tmp_path / "it died & (once)"
+        starts = '[ -e "$0" ] || { touch "$0"; exit 1; }; exec "$@"'  # as arguments, paths may hold anything
+        ipykernel = [sys.executable, "-m", "ipykernel", "-f", "{connection_file}"]
+        kernel = get_kernel_dict() | {"argv": ["sh", "-c", starts, str(died), *ipykernel]}
         folder = tmp_path / "jupyter" / "kernels" / "python3"
         folder.mkdir(parents=True)
         (folder / "kernel.json").write_text(json.dumps(kernel), "utf-8")
@@ -200,6 +202,8 @@ from pathlib import Path
 from amazonpay_nb.runs.runner import run
 run([Path(sys.argv[1])], {}, out=Path(sys.argv[2]))"""
 
+LONGEST_RUN_SECONDS = 120
+
 
 def run_on_a_terminal(notebook: Path, out: Path, **variables: str) -> tuple[str, str]:
     """Run *notebook* in a process whose standard error is a terminal; return what it wrote to both streams."""
@@ -210,11 +214,18 @@ def run_on_a_terminal(notebook: Path, out: Path, **variables: str) -> tuple[str,
     process = subprocess.Popen(command, env=os.environ | person | variables, stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
     shown = b""
-    with suppress(OSError):  # how Linux says that nobody writes any more
-        while part := os.read(ours, 4096):
-            shown += part
-    os.close(ours)
-    printed, _ = process.communicate(timeout=60)
+    # A run that never ends is killed, which ends the terminal and so the loop.
+    limit = threading.Timer(LONGEST_RUN_SECONDS, process.kill)
+    limit.start()
+    try:
+        with suppress(OSError):  # how Linux says that nobody writes any more
+            while part := os.read(ours, 4096):
+                shown += part
+        printed, _ = process.communicate(timeout=LONGEST_RUN_SECONDS)
+    finally:
+        limit.cancel()
+        os.close(ours)
+    assert process.returncode == 0, f"the run ended with {process.returncode} and has shown {shown.decode()}"
     return printed.decode(), shown.decode()
 
 
