@@ -1,49 +1,30 @@
 """Sign a request correctly except for one mistake made on purpose, and let the verifier name the step that failed.
 
-Each attempt is really signed with the merchant's key, and really verified as Amazon and the emulator verify it.
+The request is really signed with the merchant's key, and really verified as Amazon and the emulator verify it.
 """
 
 import tomllib
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.signing import canonical_request, format_date, joined_headers, string_to_sign
 from amazonpay_nb.signing.keys import MerchantKeys, generate
 from amazonpay_nb.signing.mistakes import RequestParts, in_request
-from amazonpay_nb.signing.steps import (
-    HASH,
-    PSS,
-    SIGNED_HEADERS,
-    Algorithm,
-    authorization_header,
-    canonical_request,
-    format_date,
-    joined_headers,
-    string_to_sign,
-)
+from amazonpay_nb.signing.steps import HASH, PSS, SIGNED_HEADERS, Algorithm, authorization_header
 from amazonpay_nb.signing.verify import MAX_AGE, SignatureMismatch, explain_request, parse_date
 
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One thing that is done differently; see `slips.toml`.
-
-    Attributes:
-        label: What happens, in a few words.
-        why: Where this comes from in practice.
-        finding: What the verifier answers, "" where it accepts the request.
-        changes: Which of `Attempt.covers` and `Attempt.arrives` is another request.
-        mistake: Names the mistake of `signing.mistakes` in that request.
-    """
+    """One thing that is done differently; ``slips.toml`` describes the fields."""
 
     label: str
     why: str
@@ -55,50 +36,27 @@ class Slip:
 SLIPS = {name: Slip(**row) for name, row in tomllib.loads(Path(__file__).with_name("slips.toml").read_text()).items()}
 
 
-class Attempt(NamedTuple):
-    """A request on its way to Amazon.
-
-    Attributes:
-        arrives: What travels, but for the authorization.
-        covers: What the signature is made of.
-        keys: The key pair that signs; the id in the header is always the merchant's.
-        scheme: The padding.
-        text: Makes the string to sign of a canonical request and the algorithm's name.
-    """
-
-    arrives: RequestParts
-    covers: RequestParts
-    keys: MerchantKeys
-    scheme: AsymmetricPadding
-    text: Callable[[str, str], str] = lambda canonical, name: string_to_sign(canonical, algorithm=name)
-
-    def headers(self, public_key_id: str) -> list[tuple[str, str]]:
-        """Return the headers that travel, with the authorization."""
-        algorithm = self.keys.algorithm
-        text = self.text(canonical_request(*self.covers), algorithm).encode()
-        signature = b64encode(self.keys.private_key.sign(text, self.scheme, HASH)).decode()
-        value = authorization_header(public_key_id, self.arrives.signed_headers, signature, algorithm)
-        return [*self.arrives.headers, ("authorization", value)]
-
-
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """How an attempt ended.
+    """How a request with a slip fared.
 
     Attributes:
+        covers: What the signature is made of.
+        arrives: What travels, with the authorization.
         mismatch: What the verifier says; None where it accepts the request.
         differs: Whether the slip changed anything in this request.
     """
 
     slip: Slip
-    attempt: Attempt
+    covers: RequestParts
+    arrives: RequestParts
     mismatch: SignatureMismatch | None
     differs: bool
 
     @property
     def canonical_requests(self) -> tuple[str, str]:
         """What was signed, and what Amazon makes of what arrives."""
-        return canonical_request(*self.attempt.covers), canonical_request(*self.attempt.arrives)
+        return canonical_request(*self.covers), canonical_request(*self.arrives)
 
     @property
     def compared(self) -> str:
@@ -118,28 +76,27 @@ def diagnose(request: RequestParts, keys: MerchantKeys, slip: str) -> Diagnosis:
     """
     if slip not in SLIPS:
         raise ConfigurationError(f"slip={slip!r} does not exist.", advice=f"Choose one of {', '.join(SLIPS)}.")
-    good = Attempt(request, request, keys, PSS[keys.algorithm])
-    attempt = _SIGNERS[slip](good) if slip in _SIGNERS else _with_other_request(slip, good)
-    method, path, query, _, _, body = attempt.arrives
-    headers = attempt.headers(keys.public_key_id)
+    row, algorithm = SLIPS[slip], keys.algorithm
+    other = _other_request(slip, request) if row.changes else request
+    covers, arrives = (other if side in row.changes else request for side in ("covers", "arrives"))
+    canonical = canonical_request(*covers)
+    text = _TEXTS[slip](canonical, algorithm) if slip in _TEXTS else string_to_sign(canonical, algorithm=algorithm)
+    private_key = _stranger().private_key if slip == "other-key" else keys.private_key
+    signature = b64encode(private_key.sign(text.encode(), _scheme(slip, algorithm), HASH)).decode()
+    value = authorization_header(keys.public_key_id, arrives.signed_headers, signature, algorithm)
+    arrives = arrives._replace(headers=[*arrives.headers, ("authorization", value)])
+    method, path, query, headers, _, body = arrives
     mismatch = explain_request(method, path, query, headers, body, keys.public_pem, now=_date_of(request))
-    return Diagnosis(SLIPS[slip], attempt, mismatch, attempt != good or slip == "none")
+    return Diagnosis(row, covers, arrives, mismatch, other != request or not row.changes)
 
 
-# --- What is done differently -----------------------------------------------------------------------------------------
-
-
-def _with_other_request(name: str, attempt: Attempt) -> Attempt:
-    slip, good = SLIPS[name], attempt.covers
-    bad = _REQUESTS[name](good) if name in _REQUESTS else _mistaken(good, slip)
-    covers, arrives = (bad if side in slip.changes else good for side in ("covers", "arrives"))
-    return attempt._replace(covers=covers, arrives=arrives)
-
-
-def _mistaken(good: RequestParts, slip: Slip) -> RequestParts:
-    """Return a request with a mistake that `signing.mistakes` knows, or the same where there is none to make."""
+def _other_request(name: str, good: RequestParts) -> RequestParts:
+    """Return a request with a mistake, or the same where there is none to make in it."""
+    if name in _REQUESTS:
+        return _REQUESTS[name](good)
+    slip, signed = SLIPS[name], canonical_request(*good)
     mistakes = (bad for finding, text, bad in in_request(good) if finding == slip.finding and slip.mistake in text)
-    signed = canonical_request(*good)  # the headers of both may come in another order and say the same
+    # The headers of both may come in another order and say the same.
     return next((bad for bad in mistakes if canonical_request(*bad) != signed), good)
 
 
@@ -158,26 +115,25 @@ def _dated(moved: timedelta) -> Callable[[RequestParts], RequestParts]:
     return lambda request: request.with_header("x-amz-pay-date", format_date(_date_of(request) + moved))
 
 
-@cache
-def _stranger() -> MerchantKeys:
-    return generate()
-
-
 _REQUESTS: dict[str, Callable[[RequestParts], RequestParts]] = {
     "unsigned-header": _unsigned,
     "header-order": lambda request: request._replace(signed_headers=";".join(request.signed_headers.split(";")[::-1])),
     "clock-ahead": _dated(timedelta(minutes=1)),
     "clock-behind": _dated(-MAX_AGE - timedelta(minutes=1)),
-    "stale-signature": _dated(-timedelta(seconds=2)),  # what an attempt and its retry lie apart
+    "stale-signature": _dated(-timedelta(seconds=2)),  # what a request and its retry lie apart
 }
-_SIGNERS: dict[str, Callable[[Attempt], Attempt]] = {
-    "salt-length": lambda attempt: attempt._replace(
-        scheme=next(PSS[name] for name in Algorithm if name != attempt.keys.algorithm)
-    ),
-    "padding": lambda attempt: attempt._replace(scheme=padding.PKCS1v15()),
-    "string-to-sign": lambda attempt: attempt._replace(text=lambda canonical, _: canonical),
-    "canonical-request": lambda attempt: attempt._replace(
-        text=lambda canonical, name: string_to_sign(canonical + "\n", algorithm=name)
-    ),
-    "other-key": lambda attempt: attempt._replace(keys=replace(_stranger(), algorithm=attempt.keys.algorithm)),
+# What is signed of a canonical request, in the place of the string to sign.
+_TEXTS: dict[str, Callable[[str, str], str]] = {
+    "string-to-sign": lambda canonical, _: canonical,
+    "canonical-request": lambda canonical, algorithm: string_to_sign(canonical + "\n", algorithm=algorithm),
 }
+
+
+def _scheme(slip: str, algorithm: str) -> padding.AsymmetricPadding:
+    other_salt = next(PSS[name] for name in Algorithm if name != algorithm)
+    return {"salt-length": other_salt, "padding": padding.PKCS1v15()}.get(slip, PSS[algorithm])
+
+
+@cache
+def _stranger() -> MerchantKeys:
+    return generate()

@@ -200,10 +200,10 @@ def test_the_emulator_refuses_what_the_doctor_refuses(wb: Workbench, slip: str) 
     """The same bytes, sent."""
     assert isinstance(wb.emulator, Emulator)
     sent = request_of(wb.journal.exchanges[1]).with_header("x-amz-pay-date", format_date(datetime.now(UTC)))
-    attempt = diagnose(sent, wb.keys, slip).attempt
-    kept = [pair for pair in attempt.headers(wb.keys.public_key_id) if pair[0] not in ("content-length", "host")]
+    arrives = diagnose(sent, wb.keys, slip).arrives
+    kept = [pair for pair in arrives.headers if pair[0] not in ("content-length", "host")]
     with httpx.Client(base_url=wb.emulator.url, trust_env=False) as http:
-        answer = http.request(sent.method, attempt.arrives.path, headers=kept, content=attempt.arrives.body)
+        answer = http.request(sent.method, arrives.path, headers=kept, content=arrives.body)
     expected = (400, "InvalidHeaderValue") if slip.startswith("clock") else (403, "InvalidRequestSignature")
     assert (answer.status_code, answer.json()["reasonCode"]) == expected
 
