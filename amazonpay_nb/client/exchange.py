@@ -8,11 +8,17 @@ from urllib.parse import urlsplit
 
 from amazonpay_nb.signing.authorization import Authorization, read_authorization
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request to the API and its answer; *status* is None when no answer came."""
+    """One request to the API and its answer.
+
+    Attributes:
+        status: None when no answer came.
+        headers: The request's, by names in lower case.
+    """
 
     at: datetime
     operation: str
@@ -50,18 +56,20 @@ class Exchange:
     @property
     def authorization(self) -> Authorization | None:
         """The parts of the authorization header; a journal keeps the signature's length only."""
-        return read_authorization(self._lower_headers.get("authorization", ""))
+        return read_authorization(self.headers.get("authorization", ""))
 
     @property
     def signed_headers(self) -> dict[str, str]:
         """The signed headers in their order and the authorization; nothing where the request was not signed."""
-        headers, signed = self._lower_headers, self.authorization
+        signed = self.authorization
         names = [*signed.signed_headers.lower().split(";"), "authorization"] if signed else []
-        return {name: headers[name] for name in names if name in headers}
+        return {name: self.headers[name] for name in names if name in self.headers}
 
     @property
-    def _lower_headers(self) -> dict[str, str]:
-        return {name.lower(): value for name, value in self.headers.items()}
+    def kind(self) -> Kind | None:
+        """The kind of object that the answer describes: the operation's path names it."""
+        operation = OPERATIONS.get(self.operation)
+        return next((kind for kind in KINDS.values() if operation and f"/{kind.path}" in operation.path), None)
 
     @property
     def url(self) -> str:

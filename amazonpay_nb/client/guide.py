@@ -174,7 +174,7 @@ def months(journal: Journal, charge_permission_id: str, region: Region) -> list[
     Spec: "Monthly Payment Method on File charge limits".
     """
     used: dict[tuple[str, str], Decimal] = {}
-    for answer in journal.known.charges(charge_permission_id).values():
+    for answer in journal.known.of("Charge", chargePermissionId=charge_permission_id).values():
         month = answer["creationTimestamp"][:6], answer["chargeAmount"]["currencyCode"]
         used[month] = used.get(month, Decimal(0)) + counted_in_month(answer)
     rows = []

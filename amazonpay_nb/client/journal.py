@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.client import ledger
 from amazonpay_nb.client.exchange import Exchange, Step
@@ -28,7 +30,6 @@ SHOP_SERVER = "Shop server"
 AMAZON_PAY_PAGES = "Amazon Pay pages"
 AMAZON_PAY_API = "Amazon Pay API"
 PARTICIPANTS = (BUYER, SHOP_PAGE, SHOP_SERVER, AMAZON_PAY_PAGES, AMAZON_PAY_API)
-
 
 # Where the exchanges of this thread, or of this task, are collected.
 _LISTENER: ContextVar[list[Exchange] | None] = ContextVar("listener", default=None)
@@ -78,9 +79,7 @@ class Journal:
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._lock:
-            self._entries.clear()
-            self.known = self._knowledge()
+        self.rewind(0)
 
     def rewind(self, length: int) -> None:
         """Forget the entries after the first *length*."""
@@ -145,9 +144,6 @@ class Journal:
 
 
 def _exported(entry: Exchange | Step) -> dict[str, Any]:
-    exported: dict[str, Any] = {"kind": type(entry).__name__.lower()}
-    for each in fields(entry):
-        head, *tail = each.name.split("_")
-        exported[head + "".join(word.title() for word in tail)] = getattr(entry, each.name)
-    exported["at"] = entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return exported
+    names = {to_camel(name): value for name, value in vars(entry).items()}
+    at = entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return {"kind": type(entry).__name__.lower()} | names | {"at": at}

@@ -61,22 +61,22 @@ class Known:
         """
         return self._documents.get((kind, object_id))
 
-    def of(self, kind: str) -> dict[str, Document]:
-        """Return the newest answer about each object of a kind by its id, in order of first appearance."""
-        return {object_id: document for name, object_id, document in self if name == kind}
+    def of(self, kind: str, **fields: str) -> dict[str, Document]:
+        """Return the newest answer about each object of a kind by its id, in order of first appearance.
+
+        Args:
+            fields: What the answers say, for example ``chargeId`` for the refunds of one charge.
+        """
+        objects = [(object_id, document) for name, object_id, document in self if name == kind]
+        return {object_id: document for object_id, document in objects if fields.items() <= document.items()}
 
     def ids(self, kind: str) -> tuple[str, ...]:
         """Return the ids that answers have named, whether they described the object or not, the oldest first."""
         return tuple(object_id for name, object_id in self._documents.copy() if name == kind)
 
-    def charges(self, charge_permission_id: str) -> dict[str, Document]:
-        """Return the charges of a Charge Permission."""
-        charges = self.of("Charge").items()
-        return {name: answer for name, answer in charges if answer.get("chargePermissionId") == charge_permission_id}
-
-    def refunds(self, charge_id: str) -> dict[str, Document]:
-        """Return the refunds of a charge."""
-        return {name: answer for name, answer in self.of("Refund").items() if answer.get("chargeId") == charge_id}
+    def states(self) -> dict[str, str]:
+        """Return the state of each object by its id, as far as answers have shown it."""
+        return {object_id: _detail(document, "state") for _, object_id, document in self}
 
     def learn(self, exchange: Exchange) -> list[News]:
         """Take an exchange in and return what it has changed: nothing where it is a refusal or a replay."""
@@ -105,21 +105,18 @@ class Known:
 
 def _documents(exchange: Exchange, answer: Mapping[str, Any]) -> Iterator[tuple[Kind, Document]]:
     """Yield the objects that an answer describes."""
-    for kind in KINDS.values():
-        if exchange.operation.endswith(kind.model.__name__) and answer.get(kind.id_field):
-            yield kind, dict(answer)
+    if (kind := exchange.kind) and answer.get(kind.id_field):
+        yield kind, dict(answer)
     price = (exchange.request or {}).get("chargeAmount")
     if exchange.operation in COMPLETIONS and answer.get("chargeId") and price:
-        yield (
-            KINDS["Charge"],
-            {
-                "chargeId": answer["chargeId"],
-                "chargePermissionId": answer.get("chargePermissionId"),
-                "chargeAmount": price,
-                "creationTimestamp": exchange.at.strftime("%Y%m%dT%H%M%SZ"),
-                "statusDetails": {"state": "AuthorizationInitiated" if exchange.status == 202 else "Authorized"},
-            },
-        )
+        charge = {
+            "chargeId": answer["chargeId"],
+            "chargePermissionId": answer.get("chargePermissionId"),
+            "chargeAmount": price,
+            "creationTimestamp": exchange.at.strftime("%Y%m%dT%H%M%SZ"),
+            "statusDetails": {"state": "AuthorizationInitiated" if exchange.status == 202 else "Authorized"},
+        }
+        yield KINDS["Charge"], charge
 
 
 def _is_older(kind: Kind, answer: Document, other: Document) -> bool:

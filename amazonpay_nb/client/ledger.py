@@ -5,11 +5,12 @@ state counts for is `spec.money.COUNTING`, and no replay of an earlier answer mo
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
-from amazonpay_nb.client.known import Known, News
+from amazonpay_nb.client.known import Known
 from amazonpay_nb.spec.money import Counts, counted
 
 if TYPE_CHECKING:
@@ -19,12 +20,7 @@ COLUMNS = tuple(column for column in Counts if column)
 
 
 class Movement(NamedTuple):
-    """The money that one exchange moved.
-
-    Attributes:
-        object_id: A charge or a refund.
-        change: The signed amount for each of `COLUMNS`.
-    """
+    """The money of a charge or refund that one exchange moved: the signed amount for each of `COLUMNS`."""
 
     operation: str
     object_id: str
@@ -36,10 +32,13 @@ def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
     """Yield what moved money, in order."""
     known = Known()
     for exchange in exchanges:
-        for news in known.learn(exchange):
-            movement = _movement(exchange.operation, news)
-            if movement is not None and any(movement.change.values()):
-                yield movement
+        for kind, object_id, before, after in known.learn(exchange):
+            with suppress(KeyError, TypeError, InvalidOperation):  # it says nothing about money, or is not Amazon's
+                price = after[f"{kind.lower()}Amount"]
+                zero = Decimal(price["amount"]) * 0  # with the decimals of the currency
+                change = {str(c): zero + counted(kind, after, c) - counted(kind, before, c) for c in COLUMNS}
+                if any(change.values()):
+                    yield Movement(exchange.operation, object_id, price["currencyCode"], change)
 
 
 def ledger(exchanges: Iterable[Exchange]) -> "pandas.DataFrame":
@@ -74,18 +73,3 @@ def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...]) -> "pandas.Data
     import pandas  # slow to import, so only views of tables import it
 
     return pandas.DataFrame(rows, columns=list(columns), index=range(1, len(rows) + 1))
-
-
-def _movement(operation: str, news: News) -> Movement | None:
-    if news.kind not in ("Charge", "Refund"):
-        return None
-    answer, change = news.after, {}
-    try:
-        price = answer[f"{news.kind.lower()}Amount"]
-        zero = Decimal(price["amount"]) * 0  # with the decimals of the currency
-        for column in COLUMNS:
-            before = counted(news.kind, news.before, column) if news.before else zero
-            change[str(column)] = zero + counted(news.kind, answer, column) - before
-        return Movement(operation, news.object_id, price["currencyCode"], change)
-    except (KeyError, TypeError, InvalidOperation):
-        return None  # an answer that says nothing about money, or is not what Amazon documents

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import httpx
@@ -30,18 +30,15 @@ from amazonpay_nb.errors import LocalError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.signing.envelope import DIGESTS, signed_text
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
-from amazonpay_nb.spec.notifications import (
-    CERTIFICATE_HOST,
-    CERTIFICATE_PATH,
-    MAX_AGE,
-    MAX_AHEAD,
-    MESSAGE_TYPE,
-    SIGNED_FIELDS,
-)
+from amazonpay_nb.spec.notifications import CERTIFICATE_HOST, CERTIFICATE_PATH, MAX_AGE, MAX_AHEAD, MESSAGE_TYPE
 
 MAX_BODY_BYTES = 256 * 1024  # as much as SNS carries
 MAX_CERTIFICATE_BYTES = 64 * 1024
 MAX_CERTIFICATES = 16  # how many are kept; Amazon renews them from time to time
+_IN_ENVELOPE = (
+    "Type", "Message", "MessageId", "TopicArn", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL",
+)  # fmt: skip
+_IN_MESSAGE = ("NotificationId", "NotificationType", "ObjectType", "ObjectId", "MerchantID")
 
 
 class Finding(StrEnum):
@@ -116,7 +113,7 @@ class NotificationReader:
         self._hosts = frozenset(host.lower() for host in certificate_hosts)
         self._clock = clock
         self._http = http or http_client(timeout=5)
-        self._keys: dict[str, RSAPublicKey] = {}
+        self._key = lru_cache(MAX_CERTIFICATES)(self._fetched)
 
     def close(self) -> None:
         """Close the connections."""
@@ -129,7 +126,11 @@ class NotificationReader:
             NotificationRefused: It is not genuine, or not for this merchant; its `status` is the answer to give.
         Spec: "Set up instant payment notifications".
         """
-        envelope = _envelope(body)
+        if len(body) > MAX_BODY_BYTES:
+            raise NotificationRefused(Finding.MALFORMED, f"it is longer than {MAX_BODY_BYTES} bytes")
+        envelope = _texts(body, Finding.MALFORMED, _IN_ENVELOPE)
+        if envelope["Type"] != MESSAGE_TYPE:
+            raise NotificationRefused(Finding.TYPE, f"it is a {envelope['Type']}")
         # Cheap checks come first; the network comes last.
         if self.topic_arn and envelope["TopicArn"] != self.topic_arn:
             raise NotificationRefused(Finding.TOPIC, envelope["TopicArn"])
@@ -137,6 +138,7 @@ class NotificationReader:
         digest = DIGESTS.get(envelope["SignatureVersion"])
         if digest is None:
             raise NotificationRefused(Finding.SIGNATURE_VERSION, envelope["SignatureVersion"])
+        self._check_address(envelope["SigningCertURL"])
         key = self._key(envelope["SigningCertURL"])
         try:
             signature = base64.b64decode(envelope["Signature"], validate=True)
@@ -155,14 +157,6 @@ class NotificationReader:
         if self.max_age is not None and not -MAX_AHEAD <= age <= self.max_age:
             raise NotificationRefused(Finding.AGE, f"it was published at {text}")
         return moment.astimezone(UTC)
-
-    def _key(self, url: str) -> RSAPublicKey:
-        self._check_address(url)
-        if url not in self._keys:
-            if len(self._keys) >= MAX_CERTIFICATES:
-                self._keys.clear()
-            self._keys[url] = self._fetched(url)
-        return self._keys[url]
 
     def _check_address(self, url: str) -> None:
         try:
@@ -198,52 +192,27 @@ class NotificationReader:
         return key
 
     def _notification(self, envelope: Mapping[str, str], published: datetime) -> Notification:
-        message = _json_object(envelope["Message"], Finding.MESSAGE)
-        try:
-            read = Notification(
-                notification_id=message["NotificationId"], notification_type=message["NotificationType"],
-                object_type=message["ObjectType"], object_id=message["ObjectId"],
-                charge_permission_id=message.get("ChargePermissionId") or "", merchant_id=message["MerchantID"],
-                timestamp=published, topic_arn=envelope["TopicArn"],
-            )  # fmt: skip
-        except KeyError as error:
-            raise NotificationRefused(Finding.MESSAGE, f"it has no {error.args[0]}") from None
-        if self.merchant_id and read.merchant_id != self.merchant_id:
-            raise NotificationRefused(Finding.MERCHANT, read.merchant_id)
-        return read
+        message = _texts(envelope["Message"], Finding.MESSAGE, _IN_MESSAGE)
+        if self.merchant_id and message["MerchantID"] != self.merchant_id:
+            raise NotificationRefused(Finding.MERCHANT, message["MerchantID"])
+        return Notification(
+            notification_id=message["NotificationId"], notification_type=message["NotificationType"],
+            object_type=message["ObjectType"], object_id=message["ObjectId"],
+            charge_permission_id=message.get("ChargePermissionId", ""), merchant_id=message["MerchantID"],
+            timestamp=published, topic_arn=envelope["TopicArn"],
+        )  # fmt: skip
 
 
-_REQUIRED = ("Type", "Message", "MessageId", "TopicArn", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL")
-
-
-def _envelope(body: bytes | str) -> dict[str, str]:
-    if len(body) > MAX_BODY_BYTES:
-        raise NotificationRefused(Finding.MALFORMED, f"it is longer than {MAX_BODY_BYTES} bytes")
-    envelope = _json_object(body, Finding.MALFORMED)
-    for name in _REQUIRED:
-        if name not in envelope:
-            raise NotificationRefused(Finding.MALFORMED, f"it has no {name}")
-    if envelope["Type"] != MESSAGE_TYPE:
-        raise NotificationRefused(Finding.TYPE, f"it is a {envelope['Type']}")
-    return envelope
-
-
-def _json_object(text: bytes | str, finding: Finding) -> dict[str, Any]:
-    """Return a JSON object whose values are texts; a field that is null counts as left out."""
+def _texts(body: bytes | str, finding: Finding, required: Iterable[str]) -> dict[str, str]:
+    """Return the fields of a JSON object that are texts; any other counts as left out."""
     try:
-        value = json.loads(text)
+        value = json.loads(body)
     except (ValueError, RecursionError):
-        raise NotificationRefused(finding, "it is not JSON") from None
+        value = None
     if not isinstance(value, dict):
         raise NotificationRefused(finding, "it is not a JSON object")
-    present = {name: item for name, item in value.items() if item is not None}
-    for name in sorted(present.keys() & _TEXTS):
-        if not isinstance(present[name], str):
-            raise NotificationRefused(finding, f"{name} is not a text")
-    return present
-
-
-_TEXTS = {
-    *_REQUIRED, *SIGNED_FIELDS, "MerchantID", "ObjectType", "ObjectId", "ChargePermissionId", "NotificationType",
-    "NotificationId",
-}  # fmt: skip
+    texts = {name: text for name, text in value.items() if isinstance(text, str)}
+    for name in required:
+        if name not in texts:
+            raise NotificationRefused(finding, f"it has no text {name}")
+    return texts

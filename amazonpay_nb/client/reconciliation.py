@@ -34,9 +34,8 @@ def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
     for refund_id, refund in known.of("Refund").items():
         if not _has_ended(refund):
             client.get_refund(refund_id)
-    charges = known.of("Charge")
-    charge_ids = dict.fromkeys([*charges, *(refund["chargeId"] for refund in known.of("Refund").values())])
-    return table([_row(client, charge_id, charges.get(charge_id)) for charge_id in charge_ids], _COLUMNS)
+    charge_ids = dict.fromkeys([*known.of("Charge"), *(row["chargeId"] for row in known.of("Refund").values())])
+    return table([_row(client, charge_id) for charge_id in charge_ids], _COLUMNS)
 
 
 @contextmanager
@@ -53,16 +52,17 @@ def _has_ended(refund: Mapping[str, Any]) -> bool:
     return REFUND.is_final(refund["statusDetails"]["state"])
 
 
-def _row(client: AmazonPayClient, charge_id: str, booked: Mapping[str, Any] | None) -> tuple[str | bool, ...]:
-    refunds = client.journal.known.refunds(charge_id).values()
+def _row(client: AmazonPayClient, charge_id: str) -> tuple[str | bool, ...]:
+    known = client.journal.known
+    booked = counted("Charge", known.newest("Charge", charge_id), Counts.CAPTURED)
+    refunds = known.of("Refund", chargeId=charge_id).values()
     promised = _sum(refunds)
     under_way = _sum(refund for refund in refunds if not _has_ended(refund))
-    booked_capture = counted("Charge", booked, Counts.CAPTURED) if booked else Decimal(0)
     charge = client.get_charge(charge_id)
     currency = charge.charge_amount.currency_code
     captured, refunded = _amount(charge.capture_amount), _amount(charge.refunded_amount)
-    agrees = (booked_capture, promised - under_way) == (captured, refunded)
-    amounts = (booked_capture, promised, under_way, captured, refunded)
+    agrees = (booked, promised - under_way) == (captured, refunded)
+    amounts = (booked, promised, under_way, captured, refunded)
     return (charge_id, currency, *(format_amount(amount, currency) for amount in amounts), agrees)
 
 

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
-from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.spec.machine import AMAZON, NEW, Machine, Transition
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Kind
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.spec.states import CHECKOUT_SESSION, MACHINES
 
-States = dict[str, str]
 # Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.
 _REFUSED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
 _NOT_LOOKED_AT = ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue")
@@ -35,25 +33,17 @@ class Report(NamedTuple):
     state_rule: str
 
 
-def newest_states(journal: Journal | None) -> States:
-    """Return the state of each object by its id, as far as answers have shown it."""
-    if journal is None:
-        return {}
-    return {object_id: answer["statusDetails"]["state"] for _, object_id, answer in journal.known}
-
-
-def reports(exchanges: Sequence[Exchange], states: States) -> Iterator[tuple[Exchange, Report]]:
+def reports(exchanges: Sequence[Exchange], states: dict[str, str]) -> Iterator[tuple[Exchange, Report]]:
     """Yield each request with its report.
 
     Args:
-        states: The state of each object before; see `newest_states`.
+        states: The state of each object before; see `Known.states`.
     """
     for number, exchange in enumerate(exchanges):
         rules = "\n".join(_rules(exchange, states))
         yield exchange, Report(verdict_on(exchange), _key(exchange, exchanges[:number]), rules)
-        kind = _answered(exchange)
-        if kind and exchange.response and not exchange.failed:
-            states = states | {str(exchange.response.get(kind.id_field)): exchange.outcome}
+        if exchange.kind and exchange.response and not exchange.failed:
+            states = states | {str(exchange.response.get(exchange.kind.id_field)): exchange.outcome}
 
 
 def report_on_button(config: Mapping[str, Any]) -> Report:
@@ -67,9 +57,6 @@ def report_on_button(config: Mapping[str, Any]) -> Report:
     if not signed:
         signed, rule = config["signInConfig"], "None: a sign-in is not an object of the API."
     return Report(_fits(signed["publicKeyId"], "payload"), "None: each press of the button is a new attempt.", rule)
-
-
-# --- The signature, and the idempotency key ---------------------------------------------------------------------------
 
 
 def verdict_on(exchange: Exchange) -> str:
@@ -105,10 +92,7 @@ def _key(exchange: Exchange, before: Sequence[Exchange]) -> str:
     return f"✓ {key} was sent before without an answer: Amazon does the work if it has not done it yet."
 
 
-# --- The rows of the state machines -----------------------------------------------------------------------------------
-
-
-def _rules(exchange: Exchange, states: States) -> Iterator[str]:
+def _rules(exchange: Exchange, states: dict[str, str]) -> Iterator[str]:
     """Yield the merchant's row in each machine, and Amazon's row that led to the answer."""
     operation, code = OPERATIONS[exchange.operation], exchange.outcome
     refused = exchange.failed and code not in _DECLINES
@@ -125,7 +109,7 @@ def _rules(exchange: Exchange, states: States) -> Iterator[str]:
         if rows:
             # Where no answer had shown the state, it was the first one in which the call is possible.
             first = next((row for row in rows if row.source == state), rows[0])
-            rules += _way(machine, first, exchange, answered=kind is _answered(exchange))
+            rules += _way(machine, first, exchange, answered=kind is exchange.kind)
     if refused:
         reason = REASONS.get(code)
         rules = [f"Not reached: {code}. {reason.meaning if reason else ''}".strip()]
@@ -148,11 +132,6 @@ def _way(machine: Machine, first: Transition, exchange: Exchange, *, answered: b
 def _sentence(machine: Machine, row: Transition) -> str:
     because = f", {row.reason}" if row.reason else ""
     return f"✓ {machine.name} {row.source} → {row.target}: “{row.trigger}” ({row.actor}{because})"
-
-
-def _answered(exchange: Exchange) -> Kind | None:
-    """Return the kind of object that an answer describes: the path names it."""
-    return next((kind for kind in KINDS.values() if f"/{kind.path}" in OPERATIONS[exchange.operation].path), None)
 
 
 def _id_in(exchange: Exchange, kind: Kind) -> str:

@@ -49,7 +49,7 @@ def request_of(exchange: Exchange) -> RequestParts:
     Raises:
         ConfigurationError: It was not signed.
     """
-    headers = [(name, value) for name, value in exchange.headers.items() if name.lower() != "authorization"]
+    headers = [(name, value) for name, value in exchange.headers.items() if name != "authorization"]
     body = b""
     if exchange.request is not None:  # as the client writes it
         body = json.dumps(exchange.request, separators=(",", ":"), ensure_ascii=False).encode()

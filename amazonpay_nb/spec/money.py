@@ -51,13 +51,15 @@ COUNTING = {
 }
 
 
-def counted(kind: str, document: Mapping[str, Any], column: Counts) -> Decimal:
+def counted(kind: str, document: Mapping[str, Any] | None, column: Counts) -> Decimal:
     """Return the amount that a charge or refund has in one column of a ledger, or zero.
 
     Args:
         kind: The machine's name: ``Charge`` or ``Refund``.
-        document: The object as Amazon answers it, with ``statusDetails``.
+        document: The object as Amazon answers it, with ``statusDetails``; None where there is none yet.
     """
+    if document is None:
+        return Decimal(0)
     row = COUNTING[kind, document["statusDetails"]["state"]]
     return _amount(document, row) if row.column is column else Decimal(0)
 

@@ -68,7 +68,7 @@ def call_of(exchange: Exchange) -> Call:
     Raises:
         ConfigurationError: The exchange was not signed, or has no operation of `spec.operations`.
     """
-    headers = {name.lower(): value for name, value in exchange.headers.items()}
+    headers = exchange.headers
     operation = OPERATIONS.get(exchange.operation)
     if operation is None or exchange.authorization is None:
         raise ConfigurationError("This exchange is not a signed call.", advice="Choose one that the client made.")

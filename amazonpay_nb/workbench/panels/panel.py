@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amazonpay_nb.client.journal import Journal, own_exchanges
-from amazonpay_nb.client.report import newest_states
 from amazonpay_nb.client.watch import watch
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.bench import Workbench
@@ -77,7 +76,7 @@ class Panel:
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
-        states = newest_states(self.journal)
+        states = self.journal.known.states() if self.journal is not None else {}
         with own_exchanges() as exchanges:
             try:
                 yield

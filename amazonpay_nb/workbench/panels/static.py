@@ -53,11 +53,11 @@ def _possibility(action: Action) -> tuple[str, ...]:
     return action.label, "yes" if action.enabled else "no", action.reason
 
 
-def report_on(exchanges: Sequence[Exchange], states: reasons.States) -> Iterator[Any]:
+def report_on(exchanges: Sequence[Exchange], states: dict[str, str]) -> Iterator[Any]:
     """Yield for each request of an action what was sent, what came back, and why.
 
     Args:
-        states: The state of each object before; see `client.report.newest_states`.
+        states: The state of each object before; see `client.known.Known.states`.
     """
     if not exchanges:
         yield NOTHING_SENT

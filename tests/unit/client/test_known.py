@@ -114,7 +114,7 @@ def test_a_completed_session_names_its_charge(status: int, expected: str) -> Non
     )  # fmt: skip
     known = journal(completed).known
     assert known.of("Checkout Session") == {"s": body}
-    (charge,) = known.charges(PERMISSION_ID).values()
+    (charge,) = known.of("Charge", chargePermissionId=PERMISSION_ID).values()
     assert (charge["chargeAmount"], charge["statusDetails"]) == (usd("14.00"), {"state": expected})
     assert known.newest("Charge Permission", PERMISSION_ID) is None, "it is named and not described"
     assert known.ids("Charge Permission") == (PERMISSION_ID,)
@@ -157,7 +157,7 @@ def test_objects_keep_the_order_in_which_they_appeared() -> None:
         ("Charge", "B"),
         ("Refund", "R"),
     ]
-    assert (list(kept.known.refunds("A")), kept.known.refunds("B")) == (["R"], {})
+    assert (list(kept.known.of("Refund", chargeId="A")), kept.known.of("Refund", chargeId="B")) == (["R"], {})
 
 
 def test_a_journal_that_forgets_has_a_projection_that_forgets() -> None:
