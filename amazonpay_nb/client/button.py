@@ -54,10 +54,7 @@ class SignedPayload:
 def set_up_payload(
     store_id: str, *, result_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
 ) -> Payload:
-    """Return the payload that saves a wallet without a purchase.
-
-    Spec: setupintent, "Add the Amazon Pay button".
-    """
+    """Return the payload that saves a wallet without a purchase.  Spec: setupintent, "Add the Amazon Pay button"."""
     web = _present(checkoutResultReturnUrl=result_url, checkoutCancelUrl=cancel_url)
     details = {"paymentIntent": FLOWS["setup"].fixed["paymentDetails.paymentIntent"]}
     return _wallet(store_id, web, setup_only=True, paymentDetails=details, scopes=list(scopes))
@@ -214,7 +211,6 @@ def place(payload: Payload, product_type: str, placement: str = "") -> str:
 
 def embed(config: dict[str, Any]) -> str:
     """Return JSON that is safe inside a ``<script>`` element."""
-    text = json.dumps(config, ensure_ascii=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return json.dumps(config, ensure_ascii=False).translate(
+        {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
+    )

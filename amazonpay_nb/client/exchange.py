@@ -66,6 +66,13 @@ class Exchange:
         return {name: self.headers[name] for name in names if name in self.headers}
 
     @property
+    def object_id(self) -> str:
+        """The id in the path, "" where there is none."""
+        operation = OPERATIONS.get(self.operation)
+        start, placeholder, _ = operation.path.partition("{id}") if operation else ("", "", "")
+        return self.path.partition(start)[2].partition("/")[0] if placeholder else ""
+
+    @property
     def kind(self) -> Kind | None:
         """The kind of object that the answer describes: the operation's path names it."""
         operation = OPERATIONS.get(self.operation)

@@ -5,8 +5,10 @@ Everything else is a projection: `known` is the newest answer about each object,
 """
 
 import threading
+import time
+import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -30,6 +32,7 @@ SHOP_SERVER = "Shop server"
 AMAZON_PAY_PAGES = "Amazon Pay pages"
 AMAZON_PAY_API = "Amazon Pay API"
 PARTICIPANTS = (BUYER, SHOP_PAGE, SHOP_SERVER, AMAZON_PAY_PAGES, AMAZON_PAY_API)
+PAUSE = 0.3  # seconds between two looks at a journal: a burst of requests is drawn once
 
 # Where the exchanges of this thread, or of this task, are collected.
 _LISTENER: ContextVar[list[Exchange] | None] = ContextVar("listener", default=None)
@@ -122,13 +125,20 @@ class Journal:
 
     def log(self, *, times: bool = False) -> "pandas.DataFrame":
         """Return one row for each exchange; times are left out unless asked for, so that outputs repeat."""
-        rows = []
-        for e in self.exchanges:
-            status = "no answer" if e.status is None else e.status
-            row = (e.operation, f"{e.method} {e.path}", status, e.outcome, e.idempotency_key, e.attempt)
-            rows.append((e.at, *row) if times else row)
-        columns = ("operation", "request", "status", "outcome", "idempotency key", "attempt")
-        return ledger.table(rows, ("at", *columns) if times else columns)
+        columns = ("at", "operation", "request", "status", "outcome", "idempotency key", "attempt")
+        rows = [
+            (
+                e.at,
+                e.operation,
+                f"{e.method} {e.path}",
+                e.status or "no answer",
+                e.outcome,
+                e.idempotency_key,
+                e.attempt,
+            )
+            for e in self.exchanges
+        ]
+        return ledger.table([row if times else row[1:] for row in rows], columns if times else columns[1:])
 
     def ledger(self) -> "pandas.DataFrame":
         """Return one row for each exchange that moved money; see `client.ledger`."""
@@ -147,3 +157,22 @@ def _exported(entry: Exchange | Step) -> dict[str, Any]:
     names = {to_camel(name): value for name, value in vars(entry).items()}
     at = entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return {"kind": type(entry).__name__.lower()} | names | {"at": at}
+
+
+def watch(journal: Journal, changed: "weakref.WeakMethod[Callable[[], None]]") -> None:
+    """Call a method after each change of a journal, until its object is gone."""
+
+    def mark() -> tuple[int, int]:  # a journal that is limited stays as long as it is, and has another last entry
+        return len(journal), id(next(reversed(journal), None))
+
+    # A thread of its own, because a request that waits holds up the kernel's; it ends with the object.
+    def run() -> None:
+        latest = mark()
+        while (call := changed()) is not None:
+            if (now := mark()) != latest:
+                latest = now
+                call()
+            del call
+            time.sleep(PAUSE)
+
+    threading.Thread(target=run, name="a panel follows the run", daemon=True).start()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.spec.machine import AMAZON, NEW, Machine, Transition
-from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Kind
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.spec.states import CHECKOUT_SESSION, MACHINES
 
@@ -102,7 +102,8 @@ def _rules(exchange: Exchange, states: dict[str, str]) -> Iterator[str]:
         rows = [row for row in machine.rows if row.trigger == operation.title]
         if operation.title in machine.followed:
             continue  # that is the doing of another object's row
-        state = states.get(_id_in(exchange, kind), "") if kind.title == operation.acts_on else NEW
+        object_id = (exchange.request or {}).get(kind.id_field) or exchange.object_id
+        state = states.get(object_id, "") if kind.title == operation.acts_on else NEW
         if refused and rows and state not in ("", NEW, *(row.source for row in rows)):
             yield f"✗ {machine.name} is {state}, and no row leads from there by “{operation.title}”."
             return
@@ -132,9 +133,3 @@ def _way(machine: Machine, first: Transition, exchange: Exchange, *, answered: b
 def _sentence(machine: Machine, row: Transition) -> str:
     because = f", {row.reason}" if row.reason else ""
     return f"✓ {machine.name} {row.source} → {row.target}: “{row.trigger}” ({row.actor}{because})"
-
-
-def _id_in(exchange: Exchange, kind: Kind) -> str:
-    """Return the id of the object that a request is about: a field of its body, or a part of its path."""
-    in_path = exchange.path.partition(f"/{kind.path}/")[2].partition("/")[0]
-    return str((exchange.request or {}).get(kind.id_field) or in_path)

@@ -70,19 +70,6 @@ class Sender:
 
     def _attempt(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None, number: int) -> Answer:
         what = redact(f"{request.method} {request.url.path} in attempt {number}")
-        response, answer = self._exchange(name, request, body, number, what)
-        if response.status_code >= 400:
-            raise self._refusal(name, response, answer)
-        try:
-            return kind.model_validate(answer)
-        except ValidationError:
-            message = f"The answer to {what} is not Amazon Pay's: {response.status_code}."
-            raise TransportError(message, advice=_repeat(request)) from None
-
-    def _exchange(
-        self, name: str, request: httpx.Request, body: Body | None, number: int, what: str
-    ) -> tuple[httpx.Response, Body]:
-        """Make one attempt, and record its outcome in the journal."""
         response, answer, lost = None, None, ""
         try:
             response = self.http.send(request)
@@ -103,7 +90,13 @@ class Sender:
                 self.journal.record(exchange)
             except Exception as error:  # noqa: BLE001 (a charge that was made must not look lost)
                 _LOG.warning("The journal lacks an exchange, %s: %s.", name, type(error).__name__)
-        return response, answer
+        if response.status_code >= 400:
+            raise self._refusal(name, response, answer)
+        try:
+            return kind.model_validate(answer)
+        except ValidationError:
+            message = f"The answer to {what} is not Amazon Pay's: {response.status_code}."
+            raise TransportError(message, advice=_repeat(request)) from None
 
     def _refusal(self, name: str, response: httpx.Response, answer: Body) -> ApiError:
         request = response.request

@@ -65,10 +65,10 @@ def signing_steps(exchange: Exchange) -> SigningSteps:
     """
     request, signed = request_of(exchange), _signed(exchange)
     canonical = canonical_request(*request)
-    if _MASKED.search(request.body.decode()) or _MASKED.search(request.path):
-        canonical = "\n".join([*canonical.split("\n")[:-1], _HIDDEN])
-        return SigningSteps(request, signed, canonical, f"{signed.algorithm}\n{_HIDDEN}")
-    return SigningSteps(request, signed, canonical, string_to_sign(canonical, algorithm=signed.algorithm))
+    text = string_to_sign(canonical, algorithm=signed.algorithm)
+    if _MASKED.search(request.body.decode()) or _MASKED.search(request.path):  # both end in a hash
+        canonical, text = ("\n".join([*step.split("\n")[:-1], _HIDDEN]) for step in (canonical, text))
+    return SigningSteps(request, signed, canonical, text)
 
 
 def _signed(exchange: Exchange) -> Authorization:

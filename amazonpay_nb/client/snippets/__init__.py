@@ -8,7 +8,6 @@ the journal has masked stays masked: a signature is shown by its length, since i
 """
 
 import json
-import re
 import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,13 +71,10 @@ def call_of(exchange: Exchange) -> Call:
     operation = OPERATIONS.get(exchange.operation)
     if operation is None or exchange.authorization is None:
         raise ConfigurationError("This exchange is not a signed call.", advice="Choose one that the client made.")
-    pattern = r"(?:/(?P<segment>sandbox|live))?" + re.escape(operation.path).replace(r"\{id\}", "(?P<id>[^/]+)") + "/?"
-    path = re.fullmatch(pattern, exchange.path)
-    parts = path.groupdict() if path else {}
     own = {name: headers[name] for name in (IDEMPOTENCY_KEY, SIMULATION_HEADER) if headers.get(name)}
     body = exchange.request if operation.body else None
     region = headers.get("x-amz-pay-region", "na")
-    return Call(parts.get("id") or "", body, own, region, parts.get("segment") != "live")
+    return Call(exchange.object_id, body, own, region, not exchange.path.startswith("/live/"))
 
 
 def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:

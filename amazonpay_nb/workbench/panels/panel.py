@@ -20,8 +20,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from amazonpay_nb.client.journal import Journal, own_exchanges
-from amazonpay_nb.client.watch import watch
+from amazonpay_nb.client.journal import Journal, own_exchanges, watch
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.panels.static import render, report_on, static
