@@ -13,8 +13,6 @@ from amazonpay_nb.spec.flows import RETURN_PARAMETER
 
 # The kinds of return.
 ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
-# The parameter that plain Amazon Sign-in adds to the return address.
-BUYER_TOKEN = "buyerToken"  # noqa: S105 (a name)
 # Amazon's pages use two more spellings of the parameter, which differ in capitals.
 _SESSION_PARAMETERS = (RETURN_PARAMETER.lower(), "checkoutsessionid")
 # Seconds between two looks of a wait: a kernel notices its stop button only when the event loop turns.
@@ -48,7 +46,7 @@ class Arrival:
         """Read an arrival from the query of a return address."""
         lower = {name.lower(): value for name, value in query.items()}
         session_id = next((lower[name] for name in _SESSION_PARAMETERS if name in lower), "")
-        return cls(kind, session_id, query.get(BUYER_TOKEN, ""))
+        return cls(kind, session_id, query.get("buyerToken", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +105,8 @@ class Attempt:
         self.token = token
         self.page_url = f"{shop_url}/pay/{token}"
         self.order_url = f"{shop_url}/order/{token}"
-        back_url = public_url or shop_url
-        self.result_url = f"{back_url}/result/{token}"
-        self.review_url = f"{back_url}/review/{token}"
-        self.ordered_url = f"{back_url}/ordered/{token}"
-        self.cancel_url = f"{back_url}/cancel/{token}"
-        self.signed_in_url = f"{back_url}/signed-in/{token}"
+        addresses = (f"{public_url or shop_url}/{kind}/{token}" for kind in ARRIVALS)
+        self.result_url, self.review_url, self.ordered_url, self.cancel_url, self.signed_in_url = addresses
         self.button: tuple[str, dict[str, Any]] | None = None
         self.start = "button"
         self.cart: Cart | None = None

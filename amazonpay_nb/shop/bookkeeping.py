@@ -3,7 +3,7 @@
 A real shop keeps a database.  Here the journal takes its place, so a page can show nothing that Amazon did not answer.
 """
 
-from dataclasses import dataclass
+from collections import namedtuple
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import SHOP_SERVER, Journal
@@ -15,50 +15,15 @@ _SAVED_WALLET = "PaymentMethodOnFile"
 _AMOUNTS = {"Charge": "chargeAmount", "Refund": "refundAmount"}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome of an attempt, as the shop reports it to the buyer.
-
-    Attributes:
-        key: ``saved``, ``paid``, ``paid-and-saved``, ``pending`` or ``refused``: the texts of the page.
-        price: What was ordered, or None.
-    """
-
-    key: str
-    price: dict[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SavedMethod:
-    """A Saved Wallet, as an account page lists it.
-
-    Attributes:
-        number: The id of the Charge Permission.
-        name: How Amazon describes the payment method; "" until the permission was read.
-    """
-
-    number: str
-    state: str
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """A charge or a refund; *kind* says which."""
-
-    number: str
-    kind: str
-    state: str
-    price: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """One thing that the shop's server did; *answer* is what came of it."""
-
-    what: str
-    answer: str = ""
-    failed: bool = False
+# How an attempt ended, for the buyer; the key is ``saved``, ``paid``, ``paid-and-saved``, ``pending`` or ``refused``,
+# and the price what was ordered, or None.
+Outcome = namedtuple("Outcome", "key price", defaults=[None])
+# A Saved Wallet: the id of its Charge Permission, and its payment method as Amazon describes it, "" before it was read.
+SavedMethod = namedtuple("SavedMethod", "number state name")
+# A charge or a refund; the kind says which.
+Payment = namedtuple("Payment", "number kind state price")
+# What the shop's server did, and what came of it.
+Happening = namedtuple("Happening", "what answer failed", defaults=["", False])
 
 
 def outcome(journal: Journal, session_id: str) -> Outcome | None:

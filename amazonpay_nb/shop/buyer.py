@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 
@@ -34,15 +33,13 @@ class Form:
 
     Attributes:
         action: Where it posts to, as written.
-        fields: Names and preset values, without the buttons.
-        options: The values that a radio field offers.
-        buttons: Values of the buttons called ``action``.
+        fields: Names and preset values.
+        options: The values that a radio field offers, or the buttons of a name.
     """
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
     options: dict[str, list[str]] = field(default_factory=dict)
-    buttons: list[str] = field(default_factory=list)
 
 
 class Page(HTMLParser):
@@ -75,17 +72,12 @@ class Page(HTMLParser):
             self.script = values["src"]
         if tag == "form":
             self.form = Form(values.get("action", ""))
-        if self.form and tag == "input" and values.get("name"):
-            self._input(self.form, values)
-        if self.form and tag == "button" and values.get("name") == "action":
-            self.form.buttons.append(values["value"])
-
-    def _input(self, form: Form, values: dict[str, str]) -> None:
-        name, value = values["name"], values.get("value", "on")
-        if values.get("type") == "radio":
-            form.options.setdefault(name, []).append(value)
-        if values.get("type") not in ("radio", "checkbox") or "checked" in values:
-            form.fields[name] = value
+        if self.form and values.get("name"):
+            name, value, kind = values["name"], values.get("value", "on"), values.get("type")
+            if tag == "button" or kind == "radio":
+                self.form.options.setdefault(name, []).append(value)
+            if tag == "input" and (kind not in ("radio", "checkbox") or "checked" in values):
+                self.form.fields[name] = value
 
     def handle_endtag(self, tag: str) -> None:
         """Note the end of an alert."""
@@ -162,14 +154,13 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
     response = client.get(url)
     if _START.search(response.text):
         response = _press_button(client, response)
-    hosted = _origin(str(response.url))
+    hosted = _origin(response.url)
     choice = ""
     for _ in range(MOST_PRESSES):
-        while response.is_redirect:
-            target = urljoin(str(response.url), response.headers["location"])
-            if _origin(target) != hosted:
-                return target
-            response = client.get(target)
+        while redirect := response.next_request:
+            if _origin(redirect.url) != hosted:
+                return str(redirect.url)
+            response = client.send(redirect)
         page, path = Page(response.text), response.url.path
         name, form = path.rsplit("/", 1)[-1], page.form
         if form is None or name not in PAGES:
@@ -181,12 +172,12 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
         values = form.fields | answer(name, form)
         _check_offered(title, form, values)
         choice = ", ".join(values[field] for field in ("address", "card", "action") if field in values)
-        response = client.post(urljoin(str(response.url), form.action), data=values)
+        response = client.post(response.url.join(form.action), data=values)
     raise BuyerPageError("The pages never end.", advice="Look at the page in a browser.")
 
 
 def _check_offered(page: str, form: Form, values: dict[str, str]) -> None:
-    for name, offered in (*form.options.items(), ("action", form.buttons)):
+    for name, offered in form.options.items():
         if values.get(name) not in offered:
             advice = f"It offers {', '.join(offered)}."
             raise BuyerPageError(f"{page} does not offer {name}={values.get(name)!r}.", advice=advice)
@@ -204,15 +195,15 @@ def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Respo
         "ledgerCurrency": config["ledgerCurrency"],
         "checkoutLanguage": config.get("checkoutLanguage", ""),
         "merchantDomain": response.url.host,
-        "origin_url": _origin(str(response.url)),
+        "origin_url": _origin(response.url),
         "viewType": "redirectView",
     }
-    return client.post(urljoin(_script(response), "checkout/initiate"), data=form)
+    return client.post(_script(response).join("checkout/initiate"), data=form)
 
 
-def _script(page: httpx.Response) -> str:
+def _script(page: httpx.Response) -> httpx.URL:
     """Return the address of `checkout.js`, whose host is Amazon's."""
-    return urljoin(str(page.url), Page(page.text).script)
+    return page.url.join(Page(page.text).script)
 
 
 def _arguments(call: re.Pattern[str], text: str) -> list[Any]:
@@ -236,7 +227,7 @@ def find_change(url: str, action: str, *, http: httpx.Client | None = None) -> s
     if action not in offered:
         advice = f"It offers {', '.join(offered) or 'no change'}."
         raise BuyerPageError(f"The review page does not offer {action}.", advice=advice)
-    return urljoin(_script(page), f"checkout/initiate_auth?{urlencode(offered[action])}")
+    return str(_script(page).join("checkout/initiate_auth").copy_with(params=offered[action]))
 
 
 def place_order(url: str, shipping: str = "", *, http: httpx.Client | None = None) -> str:
@@ -257,20 +248,19 @@ def place_order(url: str, shipping: str = "", *, http: httpx.Client | None = Non
             page.form.options.setdefault("shipping", [])
             values["shipping"] = shipping
         _check_offered("The review page", page.form, values)
-        answer = client.post(urljoin(url, page.form.action), data=values)
-    if not answer.is_redirect:
+        answer = client.post(httpx.URL(url).join(page.form.action), data=values)
+    if not answer.next_request:
         raise BuyerPageError(f"The order was not taken. {Page(answer.text).alert}", advice="Look at the review page.")
-    return urljoin(str(answer.url), answer.headers["location"])
+    return str(answer.next_request.url)
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def arrive(address: str, *, http: httpx.Client | None = None) -> bool:
     """Request the merchant's address as a browser would; do nothing, and return False, if it is not on loopback."""
-    if urlsplit(address).hostname not in LOOPBACK_HOSTS:
+    if httpx.URL(address).host not in LOOPBACK_HOSTS:
         return False
     with _browser(http) as client:
         client.get(address)

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from amazonpay_nb.spec.money import format_amount, parse_amount
 
 Price = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ShippingOption:
+class ShippingOption(NamedTuple):
     """A way to ship the goods, and what it adds to the order."""
 
     name: str
@@ -19,8 +18,7 @@ class ShippingOption:
     cost: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """An article, its quantity and its unit price."""
 
     title: str
@@ -33,21 +31,14 @@ class Line:
         return self.quantity * self.unit_price
 
 
-def _options(express: str) -> tuple[ShippingOption, ...]:
-    return (
+# How the shop ships and what it charges for that, by currency; the first option is preselected.
+SHIPPING_OPTIONS = {
+    currency: (
         ShippingOption("standard", "Standard, three to five days", Decimal(0)),
         ShippingOption("express", "Express, the next day", Decimal(express)),
     )
-
-
-# How the shop ships and what it charges for that, by currency; the first option is preselected.
-SHIPPING_OPTIONS = {
-    "USD": _options("4.99"),
-    "EUR": _options("4.90"),
-    "GBP": _options("3.95"),
-    "JPY": _options("600"),
+    for currency, express in {"USD": "4.99", "EUR": "4.90", "GBP": "3.95", "JPY": "600"}.items()
 }
-
 # Where the shop ships to, by region.
 SHIPPING_COUNTRIES = {"na": ("US", "CA"), "eu": ("DE", "AT", "FR", "ES", "IT", "GB", "IE"), "jp": ("JP",)}
 
@@ -117,19 +108,15 @@ class Cart:
 
     def total_with(self, option: ShippingOption | None) -> Price:
         """Return what the order would cost with a shipping option."""
-        goods = sum((line.total for line in self.lines), Decimal(0))
-        return self.price(goods + (option.cost if option else 0))
+        return self.price(Decimal(self.goods["amount"]) + (option.cost if option else 0))
 
     def price(self, amount: Decimal) -> Price:
         """Return an amount as the API writes it."""
         return {"amount": format_amount(amount, self.currency), "currencyCode": self.currency}
 
     def __str__(self) -> str:
-        return "\n".join(f"{title}: {price['amount']} {price['currencyCode']}" for title, price in self.rows())
-
-    def rows(self) -> list[tuple[str, Price]]:
-        """Return what makes up the total, and the total last."""
         rows = [(f"{line.quantity} × {line.title}", self.price(line.total)) for line in self.lines]
         if self.chosen:
             rows.append((f"Shipping: {self.chosen.title}", self.price(self.chosen.cost)))
-        return [*rows, ("Total", self.total)]
+        rows.append(("Total", self.total))
+        return "\n".join(f"{title}: {price['amount']} {price['currencyCode']}" for title, price in rows)

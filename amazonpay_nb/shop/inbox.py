@@ -13,8 +13,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from amazonpay_nb.client.notifications import Notification, NotificationReader, NotificationRefused
 from amazonpay_nb.errors import LocalError
@@ -36,8 +35,7 @@ _OUT_OF_REACH = (
 Look = Callable[[Notification], Resource | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """A notification, and what the shop made of it.
 
     Attributes:
@@ -150,8 +148,4 @@ def getters(client: "AmazonPayClient") -> Look:
         "REFUND": client.get_refund,
     }
 
-    def look(notification: Notification) -> Resource | None:
-        call = calls.get(notification.object_type)
-        return call(notification.object_id) if call else None
-
-    return look
+    return lambda news: calls[news.object_type](news.object_id) if news.object_type in calls else None

@@ -42,10 +42,6 @@ def _seen(request: Request, address: str) -> str:
     return relative_address(request.url.path, request.headers, address)
 
 
-def _new_token() -> str:
-    return secrets.token_urlsafe(12)
-
-
 class Shop:
     """The shop's server.
 
@@ -64,7 +60,7 @@ class Shop:
 
     def __init__(
         self, name: str = "Emulated Shop", *, color: str = OWN_COLOR, language: str = "en_US",
-        journal: Journal | None = None, new_token: Callable[[], str] = _new_token, public: bool = False, port: int = 0,
+        journal: Journal | None = None, new_token: Callable[[], str] = secrets.token_urlsafe, public: bool = False,
     ) -> None:  # fmt: skip
         self.name = name
         self.journal = Journal() if journal is None else journal
@@ -73,7 +69,7 @@ class Shop:
         self._new_token, self._public = new_token, public
         self._attempts: dict[str, Attempt] = {}
         self.inbox: Inbox | None = None
-        self._server = LoopbackServer(Guard(self._app()), port=port).start()
+        self._server = LoopbackServer(Guard(self._app())).start()
         self.url = self._server.url
 
     def new_attempt(self) -> Attempt:

@@ -55,7 +55,7 @@ def test_a_form_is_read_as_a_browser_would() -> None:
         '<input type="checkbox" name="save" value="yes"><button name="action" value="continue">Go</button></form>'
     )
 
-    assert page.form == buyer.Form("next", {"token": "t", "card": "2"}, {"card": ["1", "2"]}, ["continue"])
+    assert page.form == buyer.Form("next", {"token": "t", "card": "2"}, {"card": ["1", "2"], "action": ["continue"]})
     assert page.alert == "Not accepted"
 
 
