@@ -14,8 +14,7 @@ from traitlets.config import Config
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import answers_to, open_port
-from amazonpay_nb.runs.notebook import Notebook, find_notebooks, for_others, steps, with_pictures_from
-from amazonpay_nb.workbench.parameters import PARAMETERS, check_values
+from amazonpay_nb.runs.notebook import for_others, notebook_with, steps, with_pictures_from
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -35,10 +34,8 @@ def present(
     Raises:
         ConfigurationError: Voila is not installed, the port is in use, or a name or value is not usable.
     """
-    (path,) = find_notebooks([name])
-    notebook = Notebook.read(path)
-    notebook.values(texts, PARAMETERS)
-    check_values(texts)
+    notebook = notebook_with(name, texts)
+    path = notebook.path.resolve()
     values = ({"buyer": "you"} if "buyer" in notebook.parameters else {}) | dict(texts)
     try:
         from voila.app import Voila
@@ -46,7 +43,6 @@ def present(
         raise ConfigurationError(
             "Voila is not installed.", advice="Install the extra: pip install 'amazonpay-nb[demo]'."
         ) from None
-    root = path.resolve().parents[1]
     # Where Voila looks for templates.
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(_TEMPLATES), os.environ.get("JUPYTER_PATH")]))
     try:
@@ -56,8 +52,16 @@ def present(
         raise ConfigurationError(
             f"Port {port} cannot be used ({error.strerror}).", advice="Choose another, or 0 for a free one."
         ) from None
-    config = _configuration(root, port, browser)
-    show = with_pictures_from(steps(for_others(notebook, values)), path.resolve().parent, root)
+    root = path.parents[1]
+    config = Config()
+    config.Voila.update(ip="127.0.0.1", port=port, port_retries=0, open_browser=browser, root_dir=str(root))
+    config.Voila.log_level = "ERROR"
+    config.AsyncKernelManager.transport_encryption = "auto"
+    # Cells run when the page is there, so a page of the shop is visible while the next cell waits for its buyer.
+    config.VoilaConfiguration.update(template="presenter", progressive_rendering=True, show_tracebacks=True)
+    # It needs JupyterLab's file browser, which is not part of Voila.
+    config.VoilaConfiguration.extension_denylist = ["@jupyterhub/jupyter-server-proxy"]
+    show = with_pictures_from(steps(for_others(notebook, values)), path.parent, root)
     config.VoilaConfiguration.prelaunch_hook = lambda *_, **__: deepcopy(show)
     say(f"Presenting {path.stem}: http://127.0.0.1:{port}/ (stop with Ctrl-C)")
 
@@ -67,16 +71,4 @@ def present(
         def init_settings(self) -> Any:
             return super().init_settings() | {"allow_remote_access": answers_to("")}
 
-    Presenter.launch_instance([str(path.resolve())], config=config)
-
-
-def _configuration(root: Path, port: int, browser: bool) -> Config:
-    config = Config()
-    config.Voila.update(ip="127.0.0.1", port=port, port_retries=0, open_browser=browser, root_dir=str(root))
-    config.Voila.log_level = "ERROR"
-    config.AsyncKernelManager.transport_encryption = "auto"
-    # Cells run when the page is there, so a page of the shop is visible while the next cell waits for its buyer.
-    config.VoilaConfiguration.update(template="presenter", progressive_rendering=True, show_tracebacks=True)
-    # It needs JupyterLab's file browser, which is not part of Voila.
-    config.VoilaConfiguration.extension_denylist = ["@jupyterhub/jupyter-server-proxy"]
-    return config
+    Presenter.launch_instance([str(path)], config=config)

@@ -12,16 +12,15 @@ import nbformat
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.notebook import (
     Notebook,
-    find_notebooks,
     for_others,
     notebook_folder,
+    notebook_with,
     outputs_of,
     with_values,
     without_links,
 )
 from amazonpay_nb.runs.report import notebook_page, write_whole
 from amazonpay_nb.runs.runner import error_of, kernel_environment, run_one
-from amazonpay_nb.workbench.parameters import PARAMETERS, check_values
 
 # What no page may hold, whatever printed it: the text of a key, a signature, a token in an address.
 _SECRETS = (
@@ -46,15 +45,16 @@ def export(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | 
     Raises:
         ConfigurationError: A name or value is not usable, or the run has printed a secret; nothing was written.
     """
-    (path,) = find_notebooks([name])
-    notebook = Notebook.read(path)
-    notebook.values(texts, PARAMETERS)
-    check_values(texts)
+    notebook = notebook_with(name, texts)
+    path = notebook.path
     document, error = notebook.document, error_of(notebook.document)
     if texts or not _finished(notebook):
         document, error = _run(notebook, texts)
     document = without_links(document)
-    _quieten(document)
+    for output in outputs_of(document):
+        # Its static twin, which every output has, takes the place of what would be dead in the page.
+        if _ALIVE.search(output.get("data", {}).get("text/html") or ""):
+            del output.data["text/html"]
     _fill_in(document)
     # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
     home = notebook_folder().resolve()
@@ -89,14 +89,6 @@ def _finished(notebook: Notebook) -> bool:
     return bool(cells) and all(cell.execution_count for cell in cells)
 
 
-def _quieten(document: Any) -> None:
-    """Replace each output that would be dead in the page by its static twin, which every output has."""
-    for output in outputs_of(document):
-        html = output.get("data", {}).get("text/html")
-        if html and _ALIVE.search(html):
-            del output.data["text/html"]
-
-
 def _fill_in(document: Any) -> None:
     """Put the values that papermill has injected where a reader looks for them, into the cell of parameters."""
     for cell in list(document.cells):
@@ -109,7 +101,6 @@ def _fill_in(document: Any) -> None:
 
 
 def _note(document: Any) -> dict[str, str]:
-    """Return what the page says about itself."""
     sources = "\n".join(cell.source for cell in document.cells if cell.cell_type == "code")
     chosen = re.findall(r'^environment\b[^=\n]*= *["\'](\w+)["\']', sources, re.MULTILINE)
     environment = chosen[-1] if chosen else "emulator"

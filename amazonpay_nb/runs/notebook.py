@@ -13,7 +13,7 @@ from typing import Any, Self
 import nbformat
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.workbench.parameters import check_names
+from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_values
 
 # A picture on this machine, in Markdown.
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
@@ -50,7 +50,7 @@ def find_notebooks(names: Sequence[str]) -> list[Path]:
 
 
 def _find(name: str) -> Path:
-    paths = sorted(notebook_folder().glob("*.ipynb"))
+    paths = find_notebooks([])
     stem = name.removesuffix(".ipynb")
     fitting = [path for path in paths if path.stem == stem] or [path for path in paths if path.stem.startswith(stem)]
     if len(fitting) != 1:
@@ -84,7 +84,8 @@ class Notebook:
         try:
             document = nbformat.reads(path.read_text("utf-8"), as_version=4)
             sources = [cell.source for cell in document.cells if _is_tagged(cell, "parameters")]
-            return cls(path, document, dict(_parameter(node) for text in sources for node in ast.parse(text).body))
+            parameters = {name: kind for text in sources for name, kind, _ in _parameters(text)}
+            return cls(path, document, parameters)
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
@@ -108,19 +109,34 @@ class Notebook:
         return {name: to_type(name, self.parameters[name], text) for name, text in own.items()}
 
 
+def notebook_with(name: str, texts: Mapping[str, str]) -> Notebook:
+    """Return the notebook called *name*, once it is clear that it can be shown with these values; see `for_others`.
+
+    Raises:
+        ConfigurationError: The name or a value is not usable.
+    """
+    (path,) = find_notebooks([name])
+    notebook = Notebook.read(path)
+    notebook.values(texts, PARAMETERS)
+    check_values(texts)
+    return notebook
+
+
 def _is_tagged(cell: Any, tag: str) -> bool:
     return tag in cell.metadata.get("tags", ())
 
 
-def _parameter(node: ast.stmt) -> tuple[str, str]:
-    # A default is a literal, so that a notebook can be understood without running it.
-    match node:
-        case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=annotation), value=ast.expr() as value):
-            ast.literal_eval(value)
-            return name, annotation
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            return name, type(ast.literal_eval(value)).__name__
-    raise ValueError(f"{ast.unparse(node)} is not a parameter")
+def _parameters(source: str) -> Iterator[tuple[str, str, ast.expr]]:
+    # Name, type and default of each; a default is a literal, so that a notebook is understood without running it.
+    for node in ast.parse(source).body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind), value=ast.expr() as value):
+                ast.literal_eval(value)
+                yield name, kind, value
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, type(ast.literal_eval(value)).__name__, value
+            case _:
+                raise ValueError(f"{ast.unparse(node)} is not a parameter")
 
 
 def to_type(name: str, kind: str, text: str) -> Any:
@@ -129,23 +145,19 @@ def to_type(name: str, kind: str, text: str) -> Any:
     Raises:
         ConfigurationError: The text is not such a value.
     """
-    expected = {"bool": "true or false", "list": "a JSON list", "dict": "a JSON object"}
     try:
-        value = text if kind == "str" else json.loads(text)
+        value = text if kind == "str" else json.loads(text, parse_int=float if kind == "float" else int)
     except ValueError:
         value = None
-    if kind == "float" and type(value) is int:
-        value = float(value)
     if type(value).__name__ != kind:
-        wanted = expected.get(kind, f"a value of type {kind}")
-        raise ConfigurationError(f"parameter {name!r}: {text!r} is not {wanted}")
+        wanted = {"bool": "true or false", "list": "a JSON list", "dict": "a JSON object"}
+        raise ConfigurationError(f"parameter {name!r}: {text!r} is not {wanted.get(kind, f'a value of type {kind}')}")
     return value
 
 
-def outputs_of(document: Any) -> Iterator[Any]:
+def outputs_of(document: Any) -> list[Any]:
     """Return all outputs of a notebook, in order."""
-    for cell in document.cells:
-        yield from cell.get("outputs", ())
+    return [output for cell in document.cells for output in cell.get("outputs", ())]
 
 
 def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:
@@ -196,17 +208,12 @@ def with_values(source: str, values: Mapping[str, Any]) -> str:
     """Return the source of a cell of parameters with other values; comments and the order stay."""
     text = source.encode()  # ast counts bytes, not characters
     starts = [0, *(match.end() for match in re.finditer(rb"\n", text))]
-    for statement in reversed(ast.parse(source).body):
-        match statement:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as old)
-                | ast.Assign(targets=[ast.Name(id=name)], value=old)
-            ) if name in values:
-                value = values[name]
-                new = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-                start = starts[old.lineno - 1] + old.col_offset
-                end = starts[(old.end_lineno or old.lineno) - 1] + (old.end_col_offset or 0)
-                text = text[:start] + new.encode() + text[end:]
+    for name, _, old in reversed([row for row in _parameters(source) if row[0] in values]):
+        value = values[name]
+        new = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+        start = starts[old.lineno - 1] + old.col_offset
+        end = starts[(old.end_lineno or old.lineno) - 1] + (old.end_col_offset or 0)
+        text = text[:start] + new.encode() + text[end:]
     return text.decode()
 
 
@@ -221,14 +228,12 @@ def steps(document: Any) -> Any:
     return document
 
 
-def _parts(text: str) -> Iterator[str]:
-    """Give a text in parts that begin with a heading; a comment in a block of code only looks like one."""
-    lines: list[str] = []
-    in_code = False
-    for line in text.splitlines():
+def _parts(text: str) -> list[str]:
+    # Each begins with a heading; a comment in a block of code only looks like one.
+    parts, in_code = [""], False
+    for line in text.splitlines(keepends=True):
         in_code ^= line.startswith("```")
-        if lines and not in_code and _HEADING.match(line):
-            yield "\n".join(lines)
-            lines = []
-        lines.append(line)
-    yield "\n".join(lines)
+        if not in_code and _HEADING.match(line):
+            parts.append("")
+        parts[-1] += line
+    return parts

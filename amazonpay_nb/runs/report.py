@@ -6,7 +6,7 @@ notebook into a page that works offline.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -84,20 +84,21 @@ class Summary:
     def table(self) -> str:
         """Return the verdicts and the objects made, for a terminal 80 columns wide."""
         width = max((len(run.notebook) for run in self.runs), default=0)
-        lines = [line for run in self.runs for line in _lines(run, width)]
+        lines: list[str] = []
+        for run in self.runs:
+            lines.append(f"{run.notebook:<{width}}  {run.status}  {run.seconds:5.1f} s")
+            lines += (f"    {kind:<17}  {made:<36}  {state}".rstrip() for kind, made, state in run.objects)
+            lines += (f"    {line}" for line in (run.error or "").splitlines())
         return "\n".join([*lines, f"{self.passed} passed, {self.failed} failed in {self.seconds:.1f} s"])
-
-
-def _lines(run: Run, width: int) -> Iterator[str]:
-    yield f"{run.notebook:<{width}}  {run.status}  {run.seconds:5.1f} s"
-    yield from (f"    {kind:<17}  {made:<36}  {state}".rstrip() for kind, made, state in run.objects)
-    yield from (f"    {line}" for line in (run.error or "").splitlines())
 
 
 def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
     """Write ``report.html``, ``junit.xml`` and, last, ``summary.json`` into *out*."""
-    write_whole(out / "report.html", _render("report.html", summary, finished))
-    write_whole(out / "junit.xml", _render("junit.xml", summary, finished))
+    pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    claims = [claim for run in summary.runs for claim in run.claims]
+    for name in ("report.html", "junit.xml"):
+        page = pages.get_template(name).render(summary=summary, claims=claims, finished=finished)
+        write_whole(out / name, page)
     write_whole(out / "summary.json", json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
 
 
@@ -106,12 +107,6 @@ def write_whole(path: Path, text: str) -> None:
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
-
-
-def _render(template: str, summary: Summary, finished: datetime) -> str:
-    pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    claims = [claim for run in summary.runs for claim in run.claims]
-    return pages.get_template(template).render(summary=summary, claims=claims, finished=finished)
 
 
 def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mapping[str, str] | None = None) -> str:
