@@ -27,7 +27,7 @@ from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
 from amazonpay_nb.runs.runner import kernel_environment
-from amazonpay_nb.spec.machine import FollowUp, Machine
+from amazonpay_nb.spec.machine import NEW, FollowUp, Machine
 from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,
     CURRENCY_DECIMALS,
@@ -35,7 +35,6 @@ from amazonpay_nb.spec.money import (
     RECURRING_MONTHLY_LIMITS,
     REFUND_CEILINGS,
 )
-from amazonpay_nb.spec.openapi import openapi
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
 from amazonpay_nb.spec.parity import Evidence, behavior, behaviors, topics
 from amazonpay_nb.spec.reasons import (
@@ -50,6 +49,7 @@ from amazonpay_nb.spec.reasons import (
 from amazonpay_nb.spec.regions import REGIONS, Region
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATION_HEADER, SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE, MACHINES, TIMERS
+from docs.openapi import openapi
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by `make docs` from the tables in amazonpay_nb/spec; change those. -->"
@@ -169,8 +169,16 @@ def page(title: str, *parts: str, note: str = NOTE) -> str:
 
 
 def diagram(machine: Machine) -> str:
-    """Return the machine as a Mermaid block."""
-    return f"```mermaid\n{machine.mermaid()}\n```"
+    """Return the machine as a Mermaid ``stateDiagram-v2``; parallel rows share an arrow."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for row in machine.rows:
+        ends = tuple("[*]" if state == NEW else state for state in (row.source, row.target))
+        arrows.setdefault(ends, []).append(f"{row.trigger} ({row.actor})")
+    lines = []
+    for (source, target), (label, *more) in arrows.items():
+        lines.append(f"    {source} --> {target}: {label}{f' and {len(more)} more' if more else ''}")
+    lines += [f"    {state} --> [*]" for state in machine.states if machine.is_final(state)]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
 
 
 def parity_page() -> str:

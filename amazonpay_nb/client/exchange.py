@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from amazonpay_nb.signing.authorization import Authorization, read_authorization
+from amazonpay_nb.signing.steps import Authorization, read_authorization
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 

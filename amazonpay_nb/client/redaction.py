@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from amazonpay_nb.signing.authorization import read_authorization
+from amazonpay_nb.signing.steps import read_authorization
 
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)")
 

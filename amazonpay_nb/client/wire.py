@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import RequestParts, canonical_request, string_to_sign
-from amazonpay_nb.signing.authorization import Authorization
+from amazonpay_nb.signing.steps import Authorization
 
 _HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")

@@ -14,14 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from amazonpay_nb.spec.notifications import MESSAGE_TYPE, NOTIFICATION_VERSION, SIGNATURE_VERSIONS, SIGNED_FIELDS
+from amazonpay_nb.spec.notifications import MESSAGE_TYPE, SIGNED_FIELDS
 
 CERTIFICATE_NAME = "SimpleNotificationService-emulator.pem"
-# Version 1 uses SHA-1: the sender chooses, and a receiver of both versions has to support both.
-DIGESTS: dict[str, hashes.HashAlgorithm] = {
-    version: {"SHA1": hashes.SHA1(), "SHA256": hashes.SHA256()}[name]  # noqa: S303 (Amazon's choice)
-    for version, name in SIGNATURE_VERSIONS.items()
-}
+# ``SignatureVersion`` → digest of RSA PKCS#1 v1.5.  The sender chooses, so a receiver has to support both, also SHA-1.
+# [1 recorded, 2 inferred from the rules of SNS]
+DIGESTS: dict[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303 (Amazon's choice)
 Envelope = dict[str, Any]
 
 
@@ -47,7 +45,7 @@ def unsigned_envelope(
         "ChargePermissionId": notification["chargePermissionId"],
         "NotificationType": notification["notificationType"],
         "NotificationId": notification["notificationId"],
-        "NotificationVersion": NOTIFICATION_VERSION,
+        "NotificationVersion": "V2",
     }
     return {
         "Type": MESSAGE_TYPE,

@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
-    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
@@ -81,10 +80,7 @@ class Finding(NamedTuple):
 
 
 def key_environment(public_key_id: str) -> str | None:
-    """Return ``sandbox`` or ``live`` by the prefix of a public key id; None for a neutral key.
-
-    Spec: "Signing requests".
-    """
+    """Return ``sandbox`` or ``live`` by the prefix of a public key id; None for a neutral key."""
     prefix = re.match("sandbox|live", public_key_id.lower())
     return prefix and prefix[0]
 
@@ -134,9 +130,7 @@ def save(keys: MerchantKeys, path: Path | str, *, passphrase: str | None = None,
     Raises:
         ConfigurationError: The file is there already and *overwrite* is not set, or it cannot be written.
     """
-    encryption: KeySerializationEncryption = NoEncryption()
-    if passphrase:
-        encryption = BestAvailableEncryption(passphrase.encode())
+    encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     pem = keys.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     return write_file(Path(path), pem, mode=0o600, overwrite=overwrite)
 
@@ -173,17 +167,14 @@ def check(
         rows.append(Finding(False, f"{error.message} {error.advice}"))
     form = "24 capitals or digits, after SANDBOX- or LIVE- if the key is for one environment"
     formed = bool(_KEY_ID.fullmatch(public_key_id))
-    rows.append(
-        Finding(formed, f"The public key id {public_key_id!r} has {'the' if formed else 'not the'} form: {form}.")
-    )
+    has = "has the form" if formed else "has not the form"
+    rows.append(Finding(formed, f"The public key id {public_key_id!r} {has}: {form}."))
     key_kind = key_environment(public_key_id)
     # The emulator takes the keys of the Sandbox.
-    fits = environment in ("emulator", "sandbox", "live") and key_kind in (
-        None,
-        environment.replace("emulator", "sandbox"),
-    )
-    fit = f"{'fits' if fits else 'does not fit'} the environment {environment}."
-    rows.append(Finding(fits, f"A {key_kind or 'neutral'} key {fit}"))
+    wanted = {"emulator": "sandbox", "sandbox": "sandbox", "live": "live"}.get(environment)
+    fits = wanted is not None and key_kind in (None, wanted)
+    fit = "fits" if fits else "does not fit"
+    rows.append(Finding(fits, f"A {key_kind or 'neutral'} key {fit} the environment {environment}."))
     try:
         rows.append(Finding(True, f"The region is {region_of(region).name}; the key must be registered there."))
     except ValueError as error:

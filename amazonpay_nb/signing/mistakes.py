@@ -38,7 +38,6 @@ class RequestParts(NamedTuple):
 
 _Changed = tuple[str, str, RequestParts]
 
-
 # Line 0 is the method, 1 the path, 2 the query; the header lines end in an empty one; names and body hash come last.
 _LINE_SLIPS: tuple[tuple[str, Callable[[list[str]], list[str]]], ...] = (
     ("ends in a line feed", lambda lines: [*lines, ""]),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from cryptography.hazmat.primitives import hashes
@@ -16,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from amazonpay_nb.errors import SigningError
-from amazonpay_nb.signing.authorization import Authorization
 
 # Pairs, as they travel.
 Headers = Sequence[tuple[str, str]]
@@ -28,6 +28,8 @@ _STANDARD = ";".join(SIGNED_HEADERS)
 _WITH_KEY = ";".join(sorted((*SIGNED_HEADERS, IDEMPOTENCY_KEY)))
 # Key ids that the authorization header can carry: printable, no blank, no comma.
 _KEY_ID = re.compile(r"[!-+\--~]+")
+# The signature comes last, so whatever follows "Signature=" belongs to it: also its length, where it is masked.
+_HEADER = re.compile(r"(\S+) PublicKeyId=([^\s,]+), ?SignedHeaders=([^\s,]+), ?Signature=(.+)", re.DOTALL)
 
 
 class Algorithm(StrEnum):
@@ -50,8 +52,6 @@ PSS: dict[str, padding.PSS] = {
 
 def canonical_query(query: str) -> str:
     """Return *query* in RFC 3986 form: sorted by name and value, everything but ``A-Za-z0-9-_.~`` encoded."""
-    if not query:
-        return ""
     # Lone surrogates stay distinct: two queries must not become one.
     fields = query.encode("utf-8", "surrogatepass").split(b"&")
     pairs = (field.partition(b"=")[::2] for field in fields if field)
@@ -81,11 +81,7 @@ def canonical_request(method: str, path: str, query: str, headers: Headers, sign
         SigningError: A signed header is missing, or a part holds a line break.
     Spec: "Signing requests", step 1.
     """
-    return canonical_of(method, path, query, joined_headers(headers), signed_headers, body)
-
-
-def canonical_of(method: str, path: str, query: str, values: dict[str, str], signed_headers: str, body: bytes) -> str:
-    """Return the canonical request of headers that are joined already; see `canonical_request`."""
+    values = joined_headers(headers)
     try:
         lines = [f"{name}:{values[name]}" for name in signed_headers.lower().split(";")]
     except KeyError as missing:
@@ -94,9 +90,8 @@ def canonical_of(method: str, path: str, query: str, values: dict[str, str], sig
     text = "\n".join([method.upper(), path or "/", query, *lines, "", signed_headers, sha256(body).hexdigest()])
     # Each line has a meaning: a line break inside a part would let two requests share one signature.
     if "\r" in text or text.count("\n") != len(lines) + 5:
-        raise SigningError(
-            "A part of the request contains a line break.", advice="Remove it from path, query or header."
-        )
+        advice = "Remove it from path, query or header."
+        raise SigningError("A part of the request contains a line break.", advice=advice)
     return text
 
 
@@ -132,6 +127,27 @@ def sign(text: str, private_key: RSAPrivateKey, *, algorithm: str) -> str:
     return b64encode(private_key.sign(text.encode(), scheme, HASH)).decode()
 
 
+class Authorization(NamedTuple):
+    """The four parts of an authorization header, verbatim."""
+
+    algorithm: str
+    public_key_id: str
+    signed_headers: str
+    signature: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.algorithm} PublicKeyId={self.public_key_id}, SignedHeaders={self.signed_headers}, "
+            f"Signature={self.signature}"
+        )
+
+
+def read_authorization(value: str) -> Authorization | None:
+    """Return the parts of an authorization header, or None where it does not have the documented form."""
+    match = _HEADER.fullmatch(value)
+    return Authorization(*match.groups()) if match else None
+
+
 def authorization_header(public_key_id: str, signed_headers: str, signature: str, algorithm: str) -> str:
     """Return the value of the authorization header.
 
@@ -162,9 +178,8 @@ def sign_request(
         SigningError: A standard header is missing, or a part cannot be signed.
     Spec: "Signing requests".
     """
-    values = joined_headers(headers)
-    signed_headers = _WITH_KEY if IDEMPOTENCY_KEY in values else _STANDARD
-    canonical = canonical_of(method, path, canonical_query(query), values, signed_headers, body)
+    signed_headers = _WITH_KEY if IDEMPOTENCY_KEY in joined_headers(headers) else _STANDARD
+    canonical = canonical_request(method, path, canonical_query(query), headers, signed_headers, body)
     signature = sign(string_to_sign(canonical, algorithm=algorithm), private_key, algorithm=algorithm)
     return authorization_header(public_key_id, signed_headers, signature, algorithm)
 

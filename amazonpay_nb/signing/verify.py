@@ -5,8 +5,8 @@ Spec: "Signing requests"; "Add the Amazon Pay button".
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amazonpay_nb.errors import SigningError
-from amazonpay_nb.signing.authorization import Authorization, read_authorization
 from amazonpay_nb.signing.mistakes import Mistake, RequestParts, in_canonical, in_payload, in_request
 from amazonpay_nb.signing.sentences import sentence
 from amazonpay_nb.signing.steps import (
@@ -26,11 +25,12 @@ from amazonpay_nb.signing.steps import (
     PSS,
     SIGNED_HEADERS,
     Algorithm,
+    Authorization,
     Headers,
-    canonical_of,
     canonical_query,
     canonical_request,
     joined_headers,
+    read_authorization,
     string_to_sign,
 )
 
@@ -100,12 +100,12 @@ def check_headers(headers: Headers, now: datetime) -> Authorization:
     if now - date > MAX_AGE:
         raise SignatureMismatch("date-too-old", f"x-amz-pay-date is {now - date} old; sign again for each attempt.")
     authorization = parse_authorization(values["authorization"])
-    _check_signed(values, authorization)
+    _check_signed(headers, authorization)
     return authorization
 
 
-def _check_signed(values: Mapping[str, str], authorization: Authorization) -> None:
-    signed = authorization.signed_headers.lower().split(";")
+def _check_signed(headers: Headers, authorization: Authorization) -> None:
+    values, signed = joined_headers(headers), authorization.signed_headers.lower().split(";")
     for name in (*SIGNED_HEADERS, IDEMPOTENCY_KEY):
         if name in values and name not in signed:
             raise SignatureMismatch("signed-headers", f"The header {name} is sent unsigned; add it to SignedHeaders.")
@@ -130,7 +130,7 @@ def verify_request(
     """
     authorization = check_headers(headers, now or datetime.now(UTC))
     request = RequestParts(method, path, query, headers, authorization.signed_headers, body)
-    verify_authorized(request, joined_headers(headers), authorization, public_key)
+    verify_authorized(request, authorization, public_key)
 
 
 def explain_request(
@@ -140,20 +140,17 @@ def explain_request(
     return _caught(lambda: verify_request(method, path, query, headers, body, public_key, now))
 
 
-def verify_authorized(
-    request: RequestParts, values: dict[str, str], authorization: Authorization, public_key: str
-) -> None:
+def verify_authorized(request: RequestParts, authorization: Authorization, public_key: str) -> None:
     """Do the rest of `verify_request` for a server that has looked at the headers and their date already.
 
     Args:
-        values: The headers as `joined_headers` gives them.
-        authorization: What `parse_authorization` made of theirs.
+        authorization: What `parse_authorization` made of the header.
         public_key: PEM.
     Raises:
         SignatureMismatch: The signature does not fit.
     """
-    _check_signed(values, authorization)
-    _require_fit(_readings(request, values), lambda: _other_requests(request), authorization, public_key)
+    _check_signed(request.headers, authorization)
+    _require_fit(_readings(request), lambda: _other_requests(request), authorization, public_key)
 
 
 def verify_payload(payload: str, signature: str, algorithm: str, public_key: str) -> None:
@@ -172,16 +169,6 @@ def explain_payload(payload: str, signature: str, algorithm: str, public_key: st
     return _caught(lambda: verify_payload(payload, signature, algorithm, public_key))
 
 
-@contextmanager
-def _refusing_what_cannot_be_signed() -> Iterator[None]:
-    try:
-        yield
-    except SignatureMismatch:
-        raise
-    except SigningError as error:
-        raise SignatureMismatch("malformed", f"{error.message} {error.advice}") from None
-
-
 def _caught(check: Callable[[], None]) -> SignatureMismatch | None:
     try:
         check()
@@ -190,10 +177,10 @@ def _caught(check: Callable[[], None]) -> SignatureMismatch | None:
     return None
 
 
-def _readings(request: RequestParts, values: dict[str, str]) -> Iterator[str]:
+def _readings(request: RequestParts) -> Iterator[str]:
     # Two liberties of the SDKs: how a query is encoded, and whether white space inside a header value is collapsed.
     for query in dict.fromkeys((request.query, canonical_query(request.query))):
-        yield canonical_of(request.method, request.path, query, values, request.signed_headers, request.body)
+        yield canonical_request(*request._replace(query=query))
         collapsed = [(name, re.sub(r"[ \t]+", " ", value)) for name, value in request.headers]
         yield canonical_request(*request._replace(query=query, headers=collapsed))
 
@@ -205,7 +192,6 @@ def _other_requests(request: RequestParts) -> Iterator[Mistake]:
             yield finding, explanation, canonical_request(*changed)
 
 
-@_refusing_what_cannot_be_signed()
 def _require_fit(
     readings: Iterable[str], mistakes: Callable[[], Iterable[Mistake]], authorization: Authorization, public_key: str
 ) -> None:
@@ -213,10 +199,13 @@ def _require_fit(
     algorithm, key = Algorithm(authorization.algorithm), _public_key(public_key)
     signature = _decoded(authorization.signature)
     received = []
-    for reading in readings:
-        received.append(reading)
-        if _fits(key, signature, string_to_sign(reading, algorithm=algorithm), PSS[algorithm]):
-            return
+    try:
+        for reading in readings:
+            received.append(reading)
+            if _fits(key, signature, string_to_sign(reading, algorithm=algorithm), PSS[algorithm]):
+                return
+    except SigningError as error:
+        raise SignatureMismatch("malformed", f"{error.message} {error.advice}") from None
     expected = string_to_sign(received[0], algorithm=algorithm)
     for finding, explanation, text, scheme in _suspicions(received[0], mistakes(), algorithm):
         if _fits(key, signature, text, scheme):

@@ -23,6 +23,11 @@ class DataError(ValueError):
     """A data file has a key or a value that its rows do not have; the message names the place."""
 
 
+def load(name: str, kind: type[T], **keys: str) -> T:
+    """Return a data file of this room as *kind*, with *keys* as in `named` and the errors of `read` and `as_kind`."""
+    return as_kind(name, named(read(name), **keys), kind)
+
+
 def read(name: str) -> dict[str, Any]:
     """Return the content of a data file.
 

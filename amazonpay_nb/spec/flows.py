@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, NamedTuple
 
-from amazonpay_nb.spec.data import as_kind, data_row, named, read
+from amazonpay_nb.spec.data import data_row, load
 
 RETURN_PARAMETER = "amazonCheckoutSessionId"
 # The name that the guide prints for the Mobile SDK's app and universal links.
@@ -72,7 +72,7 @@ class _File:
     questions: dict[str, Question]
 
 
-_FILE = as_kind("flows.toml", named(read("flows.toml"), flows="name", questions="name"), _File)
+_FILE = load("flows.toml", _File, flows="name", questions="name")
 FLOWS, PAGES, QUESTIONS = _FILE.flows, _FILE.pages, tuple(_FILE.questions.values())
 
 

@@ -126,20 +126,6 @@ class Machine:
         """Tell whether no row leads out of *state* to another one."""
         return all(row.target == state for row in self.rows if row.source == state)
 
-    def mermaid(self) -> str:
-        """Return a Mermaid ``stateDiagram-v2``; parallel rows share an arrow."""
-        arrows: dict[tuple[str, str], list[str]] = {}
-        for row in self.rows:
-            label = f"{row.trigger} ({row.actor})"
-            arrows.setdefault((row.source, row.target), []).append(label)
-        name = {NEW: "[*]"}
-        lines = ["stateDiagram-v2"]
-        for (source, target), labels in arrows.items():
-            text = labels[0] if len(labels) == 1 else f"{labels[0]} and {len(labels) - 1} more"
-            lines.append(f"    {name.get(source, source)} --> {name.get(target, target)}: {text}")
-        lines += [f"    {state} --> [*]" for state in self.states if self.is_final(state)]
-        return "\n".join(lines)
-
 
 def family(*machines: Machine) -> dict[str, Machine]:
     """Return related machines by name, after marking the triggers that one machine's rows pull in another."""

@@ -7,11 +7,10 @@ A notification says *that* an object changed, never *what* it is now: the receiv
 import re
 from datetime import timedelta
 
-from amazonpay_nb.spec.data import as_kind, data_row, named, read
+from amazonpay_nb.spec.data import data_row, load
 from amazonpay_nb.spec.parity import Evidence
 
 STATE_CHANGE = "STATE_CHANGE"
-NOTIFICATION_VERSION = "V2"
 # Name of the machine in `states` → ``ObjectType``.  A Checkout Session has none: its changes are not announced.
 OBJECT_TYPES = {
     "Charge Permission": "CHARGE_PERMISSION",
@@ -23,8 +22,6 @@ OBJECT_TYPES = {
 MESSAGE_TYPE = "Notification"
 # The fields of the envelope that the signature covers, in this order, as far as they are present.
 SIGNED_FIELDS = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
-# ``SignatureVersion`` → digest of RSA PKCS#1 v1.5.  [1 recorded, 2 inferred from the rules of SNS]
-SIGNATURE_VERSIONS = {"1": "SHA1", "2": "SHA256"}
 # Where certificates of Amazon's notification service come from, by https only.  [recorded]
 CERTIFICATE_HOST = re.compile(r"sns\.[a-zA-Z0-9-]{3,}\.amazonaws\.com(\.cn)?")
 CERTIFICATE_PATH = re.compile(r"/[\w/-]*[\w-]\.pem")
@@ -89,8 +86,7 @@ class _File:
     drills: dict[str, Drill]
 
 
-_TABLE = named(read("notifications.toml"), fields="field", answers="status", drills="kind")
-_FILE = as_kind("notifications.toml", _TABLE, _File)
+_FILE = load("notifications.toml", _File, fields="field", answers="status", drills="kind")
 ANNOUNCEMENTS, DRILLS = _FILE.announcements, _FILE.drills
 MESSAGE_FIELDS, ANSWERS = tuple(_FILE.fields.values()), tuple(_FILE.answers.values())
 

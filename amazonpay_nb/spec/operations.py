@@ -57,7 +57,6 @@ class Operation:
         path: After the host and the environment segment; ``{id}`` stands for the object's id.
         success: HTTP status when the work is done.
         pending: HTTP status when it is accepted but not done yet; 0 where that does not happen.
-        body: Name of the request model in `spec.requests`, "" for none.
         acts_on: The machine whose state decides whether the call is possible, "" for reading calls.
         secret_id: Whether knowing the id in the path is enough to read a buyer's data.
     """
@@ -69,38 +68,38 @@ class Operation:
     success: int
     idempotency: Idempotency = Idempotency.WITHOUT_EFFECT
     pending: int = 0
-    body: str = ""
     acts_on: str = ""
     secret_id: bool = False
+
+    @property
+    def body(self) -> str:
+        """Name of the request model in `spec.requests`, "" for none."""
+        return "" if self.method == "GET" else self.title.replace(" ", "")
 
 
 _REQUIRED, _OPTIONAL = Idempotency.REQUIRED, Idempotency.OPTIONAL
 _SESSIONS, _PERMISSIONS, _CHARGES, _REFUNDS = (f"/v2/{kind.path}" for kind in _KINDS)
 
 _ROWS = (
-    Operation("createCheckoutSession", "Create Checkout Session", "POST", _SESSIONS, 201, _REQUIRED,
-              body="CreateCheckoutSession"),
+    Operation("createCheckoutSession", "Create Checkout Session", "POST", _SESSIONS, 201, _REQUIRED),
     Operation("getCheckoutSession", "Get Checkout Session", "GET", f"{_SESSIONS}/{{id}}", 200),
     Operation("updateCheckoutSession", "Update Checkout Session", "PATCH", f"{_SESSIONS}/{{id}}", 200,
-              body="UpdateCheckoutSession", acts_on="Checkout Session"),
+              acts_on="Checkout Session"),
     Operation("completeCheckoutSession", "Complete Checkout Session", "POST", f"{_SESSIONS}/{{id}}/complete", 200,
-              _OPTIONAL, pending=202, body="CompleteCheckoutSession", acts_on="Checkout Session"),
+              _OPTIONAL, pending=202, acts_on="Checkout Session"),
     Operation("finalizeCheckoutSession", "Finalize Checkout Session", "POST", f"{_SESSIONS}/{{id}}/finalize", 200,
-              _OPTIONAL, pending=202, body="FinalizeCheckoutSession", acts_on="Checkout Session"),
+              _OPTIONAL, pending=202, acts_on="Checkout Session"),
     Operation("getChargePermission", "Get Charge Permission", "GET", f"{_PERMISSIONS}/{{id}}", 200),
     Operation("updateChargePermission", "Update Charge Permission", "PATCH", f"{_PERMISSIONS}/{{id}}", 200,
-              body="UpdateChargePermission", acts_on="Charge Permission"),
-    Operation("closeChargePermission", "Close Charge Permission", "DELETE", f"{_PERMISSIONS}/{{id}}/close", 200,
-              body="CloseChargePermission", acts_on="Charge Permission"),
-    Operation("createCharge", "Create Charge", "POST", _CHARGES, 201, _REQUIRED, body="CreateCharge",
               acts_on="Charge Permission"),
+    Operation("closeChargePermission", "Close Charge Permission", "DELETE", f"{_PERMISSIONS}/{{id}}/close", 200,
+              acts_on="Charge Permission"),
+    Operation("createCharge", "Create Charge", "POST", _CHARGES, 201, _REQUIRED, acts_on="Charge Permission"),
     Operation("getCharge", "Get Charge", "GET", f"{_CHARGES}/{{id}}", 200),
     Operation("captureCharge", "Capture Charge", "POST", f"{_CHARGES}/{{id}}/capture", 200, _REQUIRED,
-              body="CaptureCharge", acts_on="Charge"),
-    Operation("cancelCharge", "Cancel Charge", "DELETE", f"{_CHARGES}/{{id}}/cancel", 200, body="CancelCharge",
               acts_on="Charge"),
-    Operation("createRefund", "Create Refund", "POST", _REFUNDS, 201, _REQUIRED, body="CreateRefund",
-              acts_on="Charge"),
+    Operation("cancelCharge", "Cancel Charge", "DELETE", f"{_CHARGES}/{{id}}/cancel", 200, acts_on="Charge"),
+    Operation("createRefund", "Create Refund", "POST", _REFUNDS, 201, _REQUIRED, acts_on="Charge"),
     Operation("getRefund", "Get Refund", "GET", f"{_REFUNDS}/{{id}}", 200),
     Operation("getBuyer", "Get Buyer", "GET", "/v2/buyers/{id}", 200, secret_id=True),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from amazonpay_nb.spec.data import DataError, as_kind, data_row, read
+from amazonpay_nb.spec.data import DataError, as_kind, data_row, load, read
 
 
 class Evidence(StrEnum):
@@ -63,7 +63,7 @@ class Behavior:
 
 @cache
 def _index() -> _Index:
-    return as_kind("parity/index.toml", read("parity/index.toml"), _Index)
+    return load("parity/index.toml", _Index)
 
 
 @cache

@@ -86,6 +86,7 @@ class _File:
     refusals: dict[str, Reason]
     statuses: dict[int, Recovery]
     states: dict[str, StateReason]
+    retries: dict[Retry, str]
 
 
 def _after_each(refusals: dict[str, Any]) -> dict[str, Any]:
@@ -125,20 +126,12 @@ def recovery_for(reason_code: str, status_code: int, operation: str = "") -> Rec
     return reason or _FILE.statuses.get(status, _FILE.statuses[500 if status >= 500 else 400])
 
 
-_RETRIES = {
-    Retry.NO: "No: the same request would be refused again.",
-    Retry.CORRECTED: "No: correct the request first, then send it with a new idempotency key.",
-    Retry.SAME_KEY: "Yes: the same request with the same idempotency key.",
-    Retry.NEW_KEY: "Yes: a new attempt with a new idempotency key.",
-    Retry.LATER: "Yes, after a pause: the same request with the same idempotency key.",
-}
-
-
 def retry_advice(retry: Retry, operation: str = "") -> str:
     """Say whether to send again, and with which idempotency key, where the call takes one."""
     call = OPERATIONS.get(operation)
     without_key = call is not None and call.idempotency == Idempotency.WITHOUT_EFFECT
-    return _RETRIES[retry].partition(" with ")[0].rstrip(".") + "." if without_key else _RETRIES[retry]
+    advice = _FILE.retries[retry]
+    return advice.partition(" with ")[0].rstrip(".") + "." if without_key else advice
 
 
 def state_reason(object_name: str, state: str, code: str | None) -> StateReason | None:

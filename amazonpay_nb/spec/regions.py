@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from decimal import Decimal
 
-from amazonpay_nb.spec.data import as_kind, data_row, named, read
+from amazonpay_nb.spec.data import data_row, load
 
 
 @data_row
@@ -53,7 +53,7 @@ class _File:
     currencies: dict[str, Currency]
 
 
-_FILE = as_kind("regions.toml", named(read("regions.toml"), regions="code", currencies="code"), _File)
+_FILE = load("regions.toml", _File, regions="code", currencies="code")
 REGIONS, CURRENCIES = _FILE.regions, _FILE.currencies
 # A shipping address in the form that each region asks for.  [emulator-only]
 EXAMPLE_ADDRESSES = {row.code: dict(row.example_address) for row in REGIONS.values()}

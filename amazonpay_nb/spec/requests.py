@@ -6,7 +6,7 @@ Python names are Amazon's, mechanically in snake case.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.addresses import ReturnAddress
@@ -15,9 +15,6 @@ from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amou
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]
 Text255 = Annotated[str, Field(max_length=255)]
-# A number is also accepted; answers contain a string of digits.
-FrequencyValue = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value),
-                           Field(pattern="^[0-9]{1,9}$")]  # fmt: skip
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
 ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
 ProductType = Literal["PayAndShip", "PayOnly", "SignIn", "SignInAndSetup", "PayAndShipMultiAddress", "Donation"]
@@ -110,7 +107,8 @@ class Frequency(Strict):
     """How often a recurring payment is expected."""
 
     unit: Literal["Year", "Month", "Week", "Day", "Variable"] | None = None
-    value: FrequencyValue | None = None
+    # A number is also accepted; answers contain a string of digits.
+    value: Annotated[str, Field(coerce_numbers_to_str=True, pattern="^[0-9]{1,9}$")] | None = None
 
 
 class RecurringMetadata(Strict):

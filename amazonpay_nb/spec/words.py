@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amazonpay_nb.spec.data import as_kind, data_row, named, read
+from amazonpay_nb.spec.data import data_row, load
 from amazonpay_nb.spec.parity import Evidence
 
 
@@ -59,8 +59,7 @@ class _File:
     fields: dict[str, str]
 
 
-_TABLE = named(read("words.toml"), initiators="code", channels="code", use_cases="use_case.payment")
-_FILE = as_kind("words.toml", _TABLE, _File)
+_FILE = load("words.toml", _File, initiators="code", channels="code", use_cases="use_case.payment")
 INITIATORS, CHANNELS = tuple(_FILE.initiators.values()), tuple(_FILE.channels.values())
 USE_CASES = tuple(_FILE.use_cases.values())
 # Dotted field of a button's payload or request body → what it says; a note on a group covers all of its fields.

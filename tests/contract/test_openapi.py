@@ -15,9 +15,9 @@ from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 
 from amazonpay_nb.signing import sign_request
-from amazonpay_nb.spec.openapi import openapi
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
+from docs.openapi import openapi
 from tests.emulated import RESULT, Shop, usd
 
 SCHEMA = schemathesis.openapi.from_dict(openapi())

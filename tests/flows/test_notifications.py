@@ -23,8 +23,9 @@ from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
 from amazonpay_nb.lessons.grading import CHECKS, grade, grade_own, passes
 from amazonpay_nb.shop import server
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, Notice
+from amazonpay_nb.signing.envelope import DIGESTS
 from amazonpay_nb.signing.keys import load
-from amazonpay_nb.spec.notifications import DRILLS, MAX_AGE, OBJECT_TYPES, RETRIES, SIGNATURE_VERSIONS
+from amazonpay_nb.spec.notifications import DRILLS, MAX_AGE, OBJECT_TYPES, RETRIES
 from amazonpay_nb.workbench.director import Director
 from tests.emulated import Shop, usd
 
@@ -221,7 +222,7 @@ def test_a_handler_is_graded(address: str, code: int, wrong: int) -> None:
 
 def test_the_checks_are_those_of_the_tables() -> None:
     """Each signature version, the last retry, and something older than that."""
-    assert {check.version for check in CHECKS} == set(SIGNATURE_VERSIONS)
+    assert {check.version for check in CHECKS} == set(DIGESTS)
     ages = sorted(timedelta(hours=check.age_hours) for check in CHECKS if check.age_hours)
     assert ages[0] == sum(RETRIES, timedelta())
     assert ages[-1] > MAX_AGE

@@ -44,7 +44,7 @@ def authenticate(world: World, operation: Operation, request: ApiRequest) -> Mer
         request.method, request.raw_path, request.query, request.pairs, authorization.signed_headers, request.body
     )
     try:
-        verify_authorized(signed, headers, authorization, merchant.keys[authorization.public_key_id])
+        verify_authorized(signed, authorization, merchant.keys[authorization.public_key_id])
     except SignatureMismatch as mismatch:
         problem = f"signing String [{mismatch.string_to_sign}] , signature [{authorization.signature}]"
         raise Refusal("InvalidRequestSignature", f"Unable to verify signature, {problem}") from None

@@ -31,9 +31,8 @@ from amazonpay_nb.signing import (
     verify_payload,
     verify_request,
 )
-from amazonpay_nb.signing.authorization import Authorization, read_authorization
 from amazonpay_nb.signing.mistakes import RequestParts
-from amazonpay_nb.signing.steps import canonical_query
+from amazonpay_nb.signing.steps import Authorization, canonical_query, read_authorization
 from amazonpay_nb.signing.verify import check_headers, parse_authorization
 
 VECTORS = json.loads((Path(__file__).parents[2] / "wire" / "signing-vectors.json").read_text("utf-8"))

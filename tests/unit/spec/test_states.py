@@ -101,13 +101,12 @@ def test_a_row_is_what_happens(permission_type: str) -> None:
 
 @pytest.mark.parametrize("machine", MACHINES.values(), ids=by_pair)
 def test_every_state_can_be_reached(machine: Machine) -> None:
-    """From nothing, by the rows; and a diagram shows all of them."""
+    """From nothing, by the rows."""
     reached, before = {NEW}, set[str]()
     while reached != before:
         before = set(reached)
         reached |= {row.target for row in machine.rows if row.source in reached}
     assert reached == {NEW, *machine.states}
-    assert all(state in machine.mermaid() for state in machine.states)
 
 
 def test_final_states_are_the_documented_ones() -> None:

@@ -11,7 +11,7 @@ from amazonpay_nb.spec.answers import Buyer
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.reasons import REASONS, reasons_of
 from amazonpay_nb.spec.requests import BODIES
-from amazonpay_nb.spec.simulations import SIMULATION_HEADER, codes_for
+from amazonpay_nb.spec.simulations import SIMULATION_HEADER, SIMULATIONS
 
 Json = dict[str, Any]
 
@@ -84,8 +84,8 @@ def _parameters(operation: Operation) -> list[Json]:
         required = operation.idempotency is Idempotency.REQUIRED
         text = "The same key with the same request has the same answer, and does the work once."
         parameters.append(header("x-amz-pay-idempotency-key", text, schema, required=required))
-    if codes := codes_for(operation.name):
-        simulations: Json = {"type": "string", "enum": list(codes)}
+    if codes := [row.code for row in SIMULATIONS.values() if row.operation == operation.name]:
+        simulations: Json = {"type": "string", "enum": codes}
         parameters.append(
             header(SIMULATION_HEADER, "The outcome to simulate; Sandbox only.", simulations, required=False)
         )
