@@ -5,18 +5,25 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from amazonpay_nb.errors import AmazonPayError
 
-REGIONS = click.Choice(["na", "eu", "jp"])
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_OUT = click.option(
+    "--out", default="out", show_default=True, type=click.Path(file_okay=False, path_type=Path), help="Where to write."
+)
+_PARAMETER = click.option(
+    "-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter or setting.",
+    callback=lambda ctx, option, pairs: dict(pairs),
+)  # fmt: skip
+_PORT = click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+_READY_FILE = click.option("--ready-file", type=_FILE, help="Write the emulator's address and keys here.")
+_REGION = click.option("--region", default="na", show_default=True, type=click.Choice(["na", "eu", "jp"]))
 
 
 class _Commands(click.Group):
@@ -43,15 +50,12 @@ def main() -> None:
     """Learn, demonstrate and test an Amazon Pay Saved Wallet integration."""
 
 
-# --- Notebooks --------------------------------------------------------------------------------------------------------
-
-
 @main.command()
 @click.argument("notebooks", nargs=-1)
-@click.option("-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter.")
+@_PARAMETER
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at the same time.")
-@click.option("--out", default="out", show_default=True, type=click.Path(file_okay=False, path_type=Path))
-def run(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], jobs: int, out: Path) -> None:
+@_OUT
+def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, out: Path) -> None:
     """Execute notebooks without a person and write a report.
 
     NOTEBOOKS are paths, names or numbers (01); all of them when left out.  Exit code: 0 all passed, 1 one failed,
@@ -61,10 +65,9 @@ def run(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], job
     from amazonpay_nb.runs.notebook import find_notebooks
     from amazonpay_nb.workbench.parameters import check_unattended, check_values
 
-    texts = dict(parameters)
-    check_values(texts)
-    check_unattended(texts)
-    summary = runner.run(find_notebooks(notebooks), texts, out=out, jobs=jobs)
+    check_values(parameters)
+    check_unattended(parameters)
+    summary = runner.run(find_notebooks(notebooks), parameters, out=out, jobs=jobs)
     click.echo(summary.table())
     click.echo(f"Report: {out / 'report.html'}")
     sys.exit(int(summary.failed > 0))
@@ -82,31 +85,26 @@ def lab(options: tuple[str, ...]) -> None:
     os.execv(sys.executable, arguments)  # noqa: S606 (replaces this process on purpose)
 
 
-_PARAMETER = click.option(
-    "-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter or setting."
-)
-
-
 @main.command()
 @click.argument("notebook", default="01")
 @_PARAMETER
-@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@_PORT
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
-def demo(notebook: str, parameters: tuple[tuple[str, str], ...], port: int, browser: bool) -> None:
+def demo(notebook: str, parameters: dict[str, str], port: int, browser: bool) -> None:
     """Present NOTEBOOK (01 when left out) without code, one step at a time, until it is interrupted.
 
     The shop is yours:  -p merchant_name "Corner Shop" -p merchant_color "#0b5c6b" -p region eu -p language de_DE
     """
     from amazonpay_nb.runs.demo import present
 
-    present(notebook, dict(parameters), port=port, browser=browser, say=click.echo)
+    present(notebook, parameters, port=port, browser=browser, say=click.echo)
 
 
 @main.command()
 @click.argument("notebook", default="01")
 @_PARAMETER
-@click.option("--out", default="out", show_default=True, type=click.Path(file_okay=False, path_type=Path))
-def export(notebook: str, parameters: tuple[tuple[str, str], ...], out: Path) -> None:
+@_OUT
+def export(notebook: str, parameters: dict[str, str], out: Path) -> None:
     """Write one page to leave behind: a finished run of NOTEBOOK (01 when left out), without network and kernel.
 
     A notebook that was executed before is exported as it is; one of the workbook is run first.  The last line is the
@@ -114,19 +112,16 @@ def export(notebook: str, parameters: tuple[tuple[str, str], ...], out: Path) ->
     """
     from amazonpay_nb.runs.export import export as write_page
 
-    path, error = write_page(notebook, dict(parameters), out)
+    path, error = write_page(notebook, parameters, out)
     if error:
         click.echo(error, err=True)
     click.echo(path)
     sys.exit(int(error is not None))
 
 
-# --- Emulator and buyer -----------------------------------------------------------------------------------------------
-
-
-def _moment(ctx: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
+def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> datetime | str | None:
     if value is None or value == "real":
-        return None
+        return value
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
@@ -136,39 +131,32 @@ def _moment(ctx: click.Context, parameter: click.Parameter, value: str | None) -
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
-@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@_PORT
 @click.option("--https", is_flag=True, help="Serve HTTPS with an own authority.")
-@click.option("--region", default="na", show_default=True, type=REGIONS)
-@click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="Keep the world in this file.")
+@_REGION
+@click.option("--store", type=_FILE, help="Keep the world in this file.")
 @click.option("--seed", type=int, help="Make ids repeat, and time virtual.")
-@click.option("--clock", default=None, callback=_moment, is_eager=False, help="Virtual time to start from, or 'real'.")
+@click.option("--clock", callback=_moment, help="Virtual time to start from, or 'real'.")
 @click.option("--domain", "domains", multiple=True, metavar="HOST", help="Register a domain for buttons.")
 @click.option("--throttle", is_flag=True, help="Apply the documented quotas.")
-@click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write address and keys here.")
-@click.pass_context
-def emulator(
-    ctx: click.Context, host: str, port: int, https: bool, region: str, store: Path | None, seed: int | None,
-    clock: datetime | None, domains: tuple[str, ...], throttle: bool, ready_file: Path | None,
-) -> None:  # fmt: skip
+@_READY_FILE
+def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
     """Run the emulated Amazon Pay until it is interrupted."""
     from amazonpay_nb.emulator import Emulator
 
-    real_time = clock is None and ctx.get_parameter_source("clock") is click.core.ParameterSource.COMMANDLINE
+    real_time = clock == "real"
     try:
-        server = Emulator(
-            region, seed, start=clock, real_time=real_time, store=store, https=https, host=host, port=port,
-            domains=domains, throttle=throttle,
-        )  # fmt: skip
+        server = Emulator(start=None if real_time else clock, real_time=real_time, **options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
-        raise click.UsageError(
-            f"Port {port} on {host} cannot be used ({error.strerror}); choose another, or 0 for a free one."
-        ) from None
+        place = f"Port {options['port']} on {options['host']}"
+        advice = "choose another, or 0 for a free one."
+        raise click.UsageError(f"{place} cannot be used ({error.strerror}); {advice}") from None
     ready = server.ready()
     if ready_file:
         server.write_ready_file(ready_file)
-    click.echo(f"Amazon Pay emulator, region {region}: {server.url}")
+    click.echo(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
     click.echo(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
     # Without our own handler, SIGTERM would leave the keys' temporary folder behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -200,10 +188,8 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
     local = None if ca_file else httpx.HTTPTransport(verify=False)
     verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
     with http_client(timeout=30, verify=verify, local=local) as http:
-        if action == "approve":
-            address = script.approve(url, card=card, then=then, consent=not no_consent, mfa=mfa, http=http)
-        else:
-            address = (script.cancel if action == "cancel" else script.decline)(url, http=http)
+        choices = {"card": card, "then": then, "consent": not no_consent, "mfa": mfa} if action == "approve" else {}
+        address = getattr(script, action)(url, http=http, **choices)
         try:
             reached = script.arrive(address, http=http)
             note = "The shop's address was opened." if reached else "The shop is not on this machine; not opened:"
@@ -215,8 +201,8 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
 
 @main.command()
 @click.argument("url", required=False)
-@click.option("--region", default="na", show_default=True, type=REGIONS)
-@click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write the emulator's keys here.")
+@_REGION
+@_READY_FILE
 def grade(url: str | None, region: str, ready_file: Path | None) -> None:
     """Grade the handler of instant notifications at URL, on this machine; without URL, grade our own.
 
@@ -238,16 +224,13 @@ def grade(url: str | None, region: str, ready_file: Path | None) -> None:
     sys.exit(0 if grading.passes(grades) else 1)
 
 
-# --- Keys -------------------------------------------------------------------------------------------------------------
-
-
 @main.group()
 def keys() -> None:
     """Make, show and check a merchant's key pair."""
 
 
 @keys.command("new")
-@click.argument("path", default="amazon-pay-private-key.pem", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("path", default="amazon-pay-private-key.pem", type=_FILE)
 def new_keys(path: Path) -> None:
     """Make a key pair: PATH for the private key (mode 0600), PATH.pub for the public one."""
     from amazonpay_nb.signing import keys as key_files
@@ -276,7 +259,7 @@ def show_keys(path: Path, key_id: str) -> None:
 @keys.command("check")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--id", "key_id", default="", help="Its public key id.")
-@click.option("--region", default="na", show_default=True, type=REGIONS)
+@_REGION
 @click.option("--environment", default="sandbox", show_default=True)
 def check_keys(path: Path, key_id: str, region: str, environment: str) -> None:
     """Say what is right and wrong with the private key in PATH."""
