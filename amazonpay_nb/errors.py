@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from amazonpay_nb.spec.reasons import Recovery, Retry, recovery_for, retry_advice
+from amazonpay_nb.spec.reasons import Recovery, Retry, family_of, recovery_for, retry_advice
 
 
 class AmazonPayError(Exception):
@@ -89,12 +89,8 @@ class ApiError(AmazonPayError):
         self, message: str, *, status_code: int, reason_code: str, operation: str = "", request_id: str = "",
         idempotency_key: str = "",
     ) -> None:  # fmt: skip
-        self.status_code = status_code
-        self.reason_code = reason_code
-        self.operation = operation
-        self.request_id = request_id
-        self.idempotency_key = idempotency_key
-        self.amazon_message = message
+        self.status_code, self.reason_code, self.amazon_message = status_code, reason_code, message
+        self.operation, self.request_id, self.idempotency_key = operation, request_id, idempotency_key
         self.retry_after: float | None = None
         self.finding = ""
         self.recovery: Recovery = recovery_for(reason_code, status_code, operation)
@@ -137,23 +133,17 @@ class ServerError(ApiError):
     """Amazon could not answer (5xx, 408, 425)."""
 
 
+# By the status that stands for its family.
 _BRANCHES = {
-    401: UnauthorizedError,
-    403: UnauthorizedError,
-    404: NotFoundError,
-    408: ServerError,
-    409: ConflictError,
-    422: ConflictError,
-    425: ServerError,
-    429: ThrottledError,
-}
+    400: InvalidRequestError, 401: UnauthorizedError, 404: NotFoundError, 409: ConflictError, 429: ThrottledError,
+    500: ServerError,
+}  # fmt: skip
 
 
 def api_error(status_code: int, reason_code: str, message: str, **details: str) -> ApiError:
     """Return the branch of the tree that fits an answer; *details* are the error's other attributes."""
-    kind = _BRANCHES.get(status_code, ServerError if status_code >= 500 else InvalidRequestError)
-    if recovery_for(reason_code, status_code).is_decline:
-        kind = DeclinedError
+    is_decline = recovery_for(reason_code, status_code).is_decline
+    kind = DeclinedError if is_decline else _BRANCHES[family_of(status_code)]
     return kind(message, status_code=status_code, reason_code=reason_code, **details)
 
 

@@ -101,7 +101,7 @@ def _after_each(refusals: dict[str, Any]) -> dict[str, Any]:
 
 _TABLE = named(read("reasons.toml"), refusals="code", states="object.state.code")
 _FILE = as_kind("reasons.toml", _TABLE | {"refusals": _after_each(_TABLE["refusals"])}, _File)
-_LIKE = {403: 401, 408: 500, 422: 409, 425: 500}  # statuses that mean the same share a row of `_FILE.statuses`
+_LIKE = {403: 401, 408: 500, 422: 409, 425: 500}  # statuses that mean the same
 
 REASONS = {key: each for key, each in _FILE.refusals.items() if key == each.code}
 STATE_REASONS = tuple(_FILE.states.values())
@@ -122,8 +122,13 @@ def reasons_of(operation: str) -> tuple[str, ...]:
 def recovery_for(reason_code: str, status_code: int, operation: str = "") -> Recovery:
     """Return what to do about a refusal of *operation*; a code without a row is judged by its HTTP status."""
     reason = _FILE.refusals.get(f"{reason_code} after {operation}") or REASONS.get(reason_code)
+    return reason or _FILE.statuses[family_of(status_code)]
+
+
+def family_of(status_code: int) -> int:
+    """Return the status that stands for all those that call for the same: 400, 401, 404, 409, 429 or 500."""
     status = _LIKE.get(status_code, status_code)
-    return reason or _FILE.statuses.get(status, _FILE.statuses[500 if status >= 500 else 400])
+    return status if status in _FILE.statuses else 500 if status >= 500 else 400
 
 
 def retry_advice(retry: Retry, operation: str = "") -> str:
