@@ -86,10 +86,7 @@ def amazonpay_emulator(
 
     The command line and ``@pytest.mark.amazonpay(region="jp", https=True, throttle=True, domains=(…))`` configure it.
     """
-    options = {
-        "region": request.config.getoption("--amazonpay-region"),
-        "https": request.config.getoption("--amazonpay-https"),
-    }
+    options = {name: request.config.getoption(f"--amazonpay-{name}") for name in ("region", "https")}
     marker = request.node.get_closest_marker("amazonpay")
     return amazonpay_emulator_factory(**options | (marker.kwargs if marker else {}))
 

@@ -1,13 +1,10 @@
 """Why a request was accepted or refused, read off its answer and the tables."""
 
-import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from amazonpay_nb import workbench
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.client.journal import Exchange, Journal
 from amazonpay_nb.client.report import Report, reports
@@ -17,18 +14,6 @@ from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.workbench import Workbench
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def wb() -> Iterator[Workbench]:
-    """A workbench with one saved wallet, whose buyer is a script."""
-    opened = workbench.open("emulator", "na", "script")
-    opened.set_up_keys()
-    arrival = asyncio.run(opened.play_set_up())
-    session = opened.client.complete_checkout_session(arrival.checkout_session_id)
-    opened.client.get_charge_permission(session.charge_permission_id or "")
-    yield opened
-    opened.close()
 
 
 def report_of(wb: Workbench, number: int = -1) -> Report:

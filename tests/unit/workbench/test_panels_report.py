@@ -2,13 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from amazonpay_nb import workbench
 from amazonpay_nb.client.journal import own_exchanges
 from amazonpay_nb.errors import DeclinedError
 from amazonpay_nb.workbench import Workbench
@@ -18,18 +16,6 @@ from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.static import NOTHING_SENT, report_on
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def wb() -> Iterator[Workbench]:
-    """A workbench with one saved wallet, whose buyer is a script."""
-    opened = workbench.open("emulator", "na", "script")
-    opened.set_up_keys()
-    arrival = asyncio.run(opened.play_set_up())
-    session = opened.client.complete_checkout_session(arrival.checkout_session_id)
-    opened.client.get_charge_permission(session.charge_permission_id or "")
-    yield opened
-    opened.close()
 
 
 def checks_of(wb: Workbench, number: int = -1) -> dict[str, str]:
