@@ -19,7 +19,7 @@ _OUT = click.option(
 )
 _PARAMETER = click.option(
     "-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter or setting.",
-    callback=lambda ctx, option, pairs: dict(pairs),
+    callback=lambda ctx, option, pairs: _texts(pairs),
 )  # fmt: skip
 _PORT = click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 _READY_FILE = click.option("--ready-file", type=_FILE, help="Write the emulator's address and keys here.")
@@ -34,14 +34,38 @@ class _Commands(click.Group):
             # Where a terminal or a log cannot take a character, it gets its code: no command ends for that.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **options)
+        before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+        try:
+            return super().main(*args, **options)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except AmazonPayError as error:
-            click.echo(f"{type(error).__name__}: {error}", err=True)
-            ctx.exit(2)
+            message, code = f"{type(error).__name__}: {error}", 2
+        except OSError as error:
+            message, code = f"{error.filename or 'This machine says'}: {error.strerror or error}", 2
+        except KeyboardInterrupt:
+            message, code = "Interrupted.", 128 + signal.SIGINT
+        click.echo(message, err=True)
+        return ctx.exit(code)
+
+
+def _end(number: int, _: object) -> None:
+    # As an exception, so that whatever was started is ended, and temporary folders go.
+    sys.exit(128 + number)
+
+
+def _texts(parameters: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for name, text in parameters:
+        if name in texts:
+            raise click.UsageError(f"The parameter {name} is given twice: {texts[name]!r} and {text!r}.")
+        texts[name] = text
+    return texts
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import papermill
 
-from amazonpay_nb.runs.runner import execute
+from amazonpay_nb.runs.kernels import execute
 from bench.measure import Result, Target, Unavailable, alternate, compare, say, seconds
 
 __all__ = ["measure_notebooks"]

@@ -24,9 +24,8 @@ import nbformat
 from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from traitlets.config import Config
 
-from amazonpay_nb.runs.runner import kernel_environment
+from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
 from amazonpay_nb.spec.machine import NEW, FollowUp, Machine
 from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,
@@ -88,7 +87,7 @@ def executed(path: Path) -> str:
         coalesce_streams=True,
         shutdown_kernel="immediate",
         resources={"metadata": {"path": str(path.parent)}},
-        config=Config(AsyncKernelManager={"transport_encryption": "auto"}),
+        kernel_manager_class=RunKernel,
     )
     # Jupyter makes an event loop for this thread and leaves it open.
     with closing(ensure_event_loop()):

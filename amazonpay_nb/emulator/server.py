@@ -4,7 +4,6 @@ import json
 import secrets
 import sqlite3
 import ssl
-import tempfile
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
@@ -24,6 +23,7 @@ from amazonpay_nb.loopback import LoopbackServer, http_client, open_port
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.temporary import TemporaryFolder
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ class Emulator:
         self.region = row.code
         # The port first: the store stays untouched if the address is unavailable.
         listener = open_port(port, host)
-        self._folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
-        self.folder = Path(f"{store}.keys") if store else Path(self._folder.name)
+        self._folder = TemporaryFolder()
+        self.folder = Path(f"{store}.keys") if store else self._folder.path
         try:
             self._world = World(
                 Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,
@@ -130,7 +130,7 @@ class Emulator:
             )  # fmt: skip
         except sqlite3.Error as error:
             listener.close()
-            self._folder.cleanup()
+            self._folder.close()
             raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
         token = secrets.token_urlsafe(24)
         certificate = self._certificate() if https else None
@@ -141,7 +141,7 @@ class Emulator:
             certificate=certificate,
         )
         self.url = self._world.url = self._server.url
-        self.ca_file = Path(self._folder.name, "ca.pem") if https else None
+        self.ca_file = self._folder.path / "ca.pem" if https else None
         # Without HTTPS there is no certificate to trust, and reading the machine's takes longer than a request.
         self.verify = ssl.create_default_context(cafile=self.ca_file) if https else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
         self.control = Control(f"{self.url}{CONTROL_PATH}", token, self.verify)
@@ -150,7 +150,7 @@ class Emulator:
     def _certificate(self) -> str:
         import trustme
 
-        authority, folder = trustme.CA(), Path(self._folder.name)
+        authority, folder = trustme.CA(), self._folder.path
         issued = authority.issue_cert(*LOOPBACK_HOSTS)
         authority.cert_pem.write_to_path(folder / "ca.pem")
         issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
@@ -172,7 +172,7 @@ class Emulator:
         """Stop answering; in-memory data is lost."""
         self.control.close()
         self._server.stop()
-        self._folder.cleanup()
+        self._folder.close()
 
     def __enter__(self) -> Self:
         return self.start()

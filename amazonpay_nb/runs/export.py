@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.failure import Failure, failure_of
+from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.notebook import (
     Notebook,
     for_others,
@@ -20,7 +22,8 @@ from amazonpay_nb.runs.notebook import (
     without_links,
 )
 from amazonpay_nb.runs.report import notebook_page, write_whole
-from amazonpay_nb.runs.runner import error_of, kernel_environment, run_one
+from amazonpay_nb.runs.runner import run_one
+from amazonpay_nb.temporary import TemporaryFolder
 
 # What no page may hold, whatever printed it: the text of a key, a signature, a token in an address.
 _SECRETS = (
@@ -47,9 +50,9 @@ def export(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | 
     """
     notebook = notebook_with(name, texts)
     path = notebook.path
-    document, error = notebook.document, error_of(notebook.document)
+    document, failure = notebook.document, failure_of(notebook.document)
     if texts or not _finished(notebook):
-        document, error = _run(notebook, texts)
+        document, failure = _run(notebook, texts)
     document = without_links(document)
     for output in outputs_of(document):
         # Its static twin, which every output has, takes the place of what would be dead in the page.
@@ -68,18 +71,13 @@ def export(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | 
     target = out / f"{path.stem}.html"
     out.mkdir(parents=True, exist_ok=True)
     write_whole(target, page)
-    return target, error
+    return target, failure.text if failure else None
 
 
-def _run(notebook: Notebook, texts: Mapping[str, str]) -> tuple[Any, str | None]:
-    name = notebook.path.name
-    with TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True) as folder, kernel_environment():
-        source, executed = Path(folder) / "source", Path(folder) / "executed"
-        source.mkdir()
-        executed.mkdir()
-        nbformat.write(for_others(notebook, texts), source / name)
-        run = run_one(source / name, {}, executed)
-        return nbformat.read(executed / name, as_version=4), run.error
+def _run(notebook: Notebook, texts: Mapping[str, str]) -> tuple[Any, Failure | None]:
+    with TemporaryFolder() as folder, kernel_environment():
+        run = run_one(replace(notebook, document=for_others(notebook, texts)), {}, folder.path)
+        return nbformat.read(folder.path / notebook.path.name, as_version=4), run.failure
 
 
 def _finished(notebook: Notebook) -> bool:

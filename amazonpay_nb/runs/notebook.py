@@ -4,7 +4,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ _PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!#)[^)\s]+\)")
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
+_OPEN = "workbench.open("
 _HEADING = re.compile(r"#{1,3} ")
 
 
@@ -91,22 +92,31 @@ class Notebook:
         except (ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
             raise ConfigurationError(f"{path} is not a notebook with parameters: {error}") from error
 
-    def values(self, texts: Mapping[str, str], settings: Collection[str] = ()) -> dict[str, Any]:
+    def values(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Return values for parameters of this notebook, in their types.
 
-        papermill would run on with a misspelled name, so names are checked here.
+        papermill would run on with a misspelled name, so names are checked here.  A setting of the workbench that the
+        notebook leaves alone is allowed, and left out.
 
-        Args:
-            settings: Further names that are allowed; their values are left out.
         Raises:
             ConfigurationError: There is no such parameter, or a text is not of its type.
         """
+        settings = PARAMETERS if any(_OPEN in cell.source for cell in self.document.cells) else ()
         try:
             check_names(texts, dict.fromkeys([*self.parameters, *settings]))
         except ConfigurationError as error:
             raise ConfigurationError(f"{self.path.stem}: {error.message}", advice=error.advice) from None
         own = {name: text for name, text in texts.items() if name in self.parameters}
         return {name: to_type(name, self.parameters[name], text) for name, text in own.items()}
+
+    def opened_with(self, texts: Mapping[str, str]) -> Any:
+        """Return a copy of the document whose workbench is opened with those texts that are no parameters of it."""
+        document = deepcopy(self.document)
+        settings = {name: text for name, text in texts.items() if name not in self.parameters}
+        for cell in document.cells:
+            if settings and cell.cell_type == "code" and _OPEN in cell.source:
+                cell.source = with_settings(cell.source, settings)
+        return document
 
 
 def notebook_with(name: str, texts: Mapping[str, str]) -> Notebook:
@@ -117,7 +127,7 @@ def notebook_with(name: str, texts: Mapping[str, str]) -> Notebook:
     """
     (path,) = find_notebooks([name])
     notebook = Notebook.read(path)
-    notebook.values(texts, PARAMETERS)
+    notebook.values(texts)
     check_values(texts)
     return notebook
 
@@ -166,14 +176,11 @@ def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:
     Args:
         texts: By name: for parameters of the notebook, else for settings that it leaves alone.
     """
-    settings = {name: text for name, text in texts.items() if name not in notebook.parameters}
-    values = notebook.values(texts, settings)
-    document = without_links(deepcopy(notebook.document))
+    values = notebook.values(texts)
+    document = without_links(notebook.opened_with(texts))
     for cell in document.cells:
         if _is_tagged(cell, "parameters"):
             cell.source = with_values(cell.source, values)
-        elif settings and cell.cell_type == "code" and "workbench.open(" in cell.source:
-            cell.source = with_settings(cell.source, settings)
     return document
 
 

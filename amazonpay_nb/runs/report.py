@@ -4,9 +4,12 @@ The dataclasses are the model of ``summary.json``; the writers turn one `Summary
 notebook into a page that works offline.
 """
 
+import fcntl
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +19,8 @@ from jinja2 import Environment, FileSystemLoader
 from nbconvert.exporters.html import HTMLExporter
 from traitlets.config import Config
 
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.notebook import with_pictures_from
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.workbench.claims import Claim
@@ -33,21 +38,42 @@ class Run:
     Attributes:
         notebook: The file's name without its ending; also the name of the executed notebook and its page.
         parameters: Their values in this run, in the types that the notebook declares; others had their defaults.
-        error: ``Name: value`` of what stopped it, or None.
+        failure: Where and why it stopped, or None.
+        claims: In their order; *ok* is None for those that were not tried, or not reached.
         result: What the notebook recorded about itself.
     """
 
     notebook: str
     parameters: dict[str, Any]
     seconds: float
-    error: str | None
+    failure: Failure | None
     claims: tuple[Claim, ...]
     result: dict[str, Any]
 
     @property
     def status(self) -> str:
         """``passed`` or ``failed``."""
-        return "failed" if self.error else "passed"
+        return "failed" if self.failure else "passed"
+
+    @property
+    def error(self) -> str | None:
+        """``Name: value`` of what stopped it, or None."""
+        return self.failure.message if self.failure else None
+
+    @property
+    def tried(self) -> tuple[Claim, ...]:
+        """The claims that were reached and tried."""
+        return tuple(claim for claim in self.claims if claim.ok is not None)
+
+    @property
+    def untried(self) -> tuple[Claim, ...]:
+        """The claims that were not reached, or need the emulator."""
+        return tuple(claim for claim in self.claims if claim.ok is None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its entry in ``summary.json``."""
+        claims, untried = [asdict(claim) for claim in self.tried], [claim.id for claim in self.untried]
+        return asdict(self) | {"status": self.status, "error": self.error, "claims": claims, "untried": untried}
 
     @property
     def objects(self) -> list[tuple[str, str, str]]:
@@ -78,7 +104,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of ``summary.json``."""
-        runs = [asdict(run) | {"status": run.status} for run in self.runs]
+        runs = [run.as_json() for run in self.runs]
         return {"passed": self.passed, "failed": self.failed, "seconds": self.seconds, "runs": runs}
 
     def table(self) -> str:
@@ -88,25 +114,55 @@ class Summary:
         for run in self.runs:
             lines.append(f"{run.notebook:<{width}}  {run.status}  {run.seconds:5.1f} s")
             lines += (f"    {kind:<17}  {made:<36}  {state}".rstrip() for kind, made, state in run.objects)
-            lines += (f"    {line}" for line in (run.error or "").splitlines())
+            lines += (f"    {line}" for line in (run.failure.text if run.failure else "").splitlines())
         return "\n".join([*lines, f"{self.passed} passed, {self.failed} failed in {self.seconds:.1f} s"])
 
 
 def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
     """Write ``report.html``, ``junit.xml`` and, last, ``summary.json`` into *out*."""
     pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    claims = [claim for run in summary.runs for claim in run.claims]
+    claims = [claim for run in summary.runs for claim in run.tried]
     for name in ("report.html", "junit.xml"):
         page = pages.get_template(name).render(summary=summary, claims=claims, finished=finished)
         write_whole(out / name, page)
     write_whole(out / "summary.json", json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
 
 
+REPORTS = ("report.html", "junit.xml", "summary.json")
+
+
+@contextmanager
+def report_folder(out: Path) -> Iterator[None]:
+    """Hold a folder for one run, without the verdict of the run before: an interrupted run has none.
+
+    Raises:
+        ConfigurationError: Another run is writing into it, or it cannot be written to.
+    """
+    advice = "Choose another folder with --out."
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = os.open(out, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for name in REPORTS:
+                (out / name).unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(folder)
+    except BlockingIOError:
+        raise ConfigurationError(f"Another run is writing into {out}.", advice=advice) from None
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename or out}: {error.strerror}.", advice=advice) from None
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write *path* so that a reader finds the old text or the new one, never a part."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mapping[str, str] | None = None) -> str:

@@ -1,39 +1,23 @@
-"""Run notebooks with parameters, without a person, and say how it went.
+"""Run notebooks with parameters, without a person, and say how it went."""
 
-Kernels are started from threads of one process: there, jupyter_client keeps track of the ports that it hands out, which
-it cannot do across processes.
-"""
-
-import os
-import re
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import nbformat
 import papermill
+import zmq
 from jupyter_core.utils import ensure_event_loop
-from tenacity import retry, retry_if_exception_message, stop_after_attempt
 from tqdm import tqdm  # type: ignore[import-untyped]
-from traitlets.config import Config
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.notebook import Notebook, outputs_of
-from amazonpay_nb.runs.report import Run, Summary, notebook_page, write_report, write_whole
-from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
-
-# A cell that takes longer is stuck, because no person is there to help.
-CELL_TIMEOUT_SECONDS = 600
-# jupyter_client's message when another process took one of the kernel's ports first.
-_PORT_RACE = "Kernel died before replying to kernel_info"
-# Terminal colors, and what neither XML nor a terminal can show.
-_UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, result_of
+from amazonpay_nb.runs.kernels import execute, kernel_environment
+from amazonpay_nb.runs.notebook import Notebook
+from amazonpay_nb.runs.report import Run, Summary, notebook_page, report_folder, write_report, write_whole
 
 
 def run(
@@ -50,15 +34,14 @@ def run(
         ConfigurationError: A notebook or a parameter is not usable; nothing was started.
     """
     _check_places(notebooks, out)
-    values = [Notebook.read(path).values(parameters) for path in notebooks]
-    out.mkdir(parents=True, exist_ok=True)
-    # Delete the old verdict first: an interrupted run has no verdict.
-    (out / "summary.json").unlink(missing_ok=True)
+    documents = [Notebook.read(path) for path in notebooks]
+    for notebook in documents:
+        notebook.values(parameters)
     started = time.monotonic()
     # None shows the bar on a terminal only.
     bar = tqdm(total=len(notebooks), unit="notebook", disable=None if progress else True)
-    with kernel_environment(), bar, ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(run_one, path, own, out) for path, own in zip(notebooks, values, strict=True)]
+    with report_folder(out), ThreadPoolExecutor(jobs) as pool, kernel_environment(), bar:
+        futures = [pool.submit(run_one, notebook, parameters, out) for notebook in documents]
         try:
             for number, future in enumerate(as_completed(futures), 1):
                 one = future.result()
@@ -68,9 +51,10 @@ def run(
                     place = f"[{number}/{len(notebooks)}]"
                     print(f"{place} {one.notebook} … {one.status} in {one.seconds:.1f} s", flush=True)
         finally:
-            pool.shutdown(cancel_futures=True)
-    summary = Summary(tuple(future.result() for future in futures), round(time.monotonic() - started, 3))
-    write_report(summary, out, finished=datetime.now(UTC))
+            # Its threads end when the kernels do, at the end of their environment.
+            pool.shutdown(wait=False, cancel_futures=True)
+        summary = Summary(tuple(future.result() for future in futures), round(time.monotonic() - started, 3))
+        write_report(summary, out, finished=datetime.now(UTC))
     return summary
 
 
@@ -84,96 +68,33 @@ def _check_places(notebooks: Sequence[Path], out: Path) -> None:
             raise ConfigurationError(f"the executed notebooks would replace those in {out}; choose another folder")
 
 
-@contextmanager
-def kernel_environment() -> Iterator[None]:
-    """Give the kernels of this process an environment without a person's traces.
-
-    A reader's IPython start-up files must not change what a notebook does, and a kernel must not take this for a
-    JupyterLab session, in which it would wait for a person to play the buyer.  Whatever a killed kernel leaves in its
-    temporary folder, an emulated key for example, is deleted with that folder.
-    """
-    kept = {name: os.environ.pop(name, None) for name in ("IPYTHONDIR", "JPY_SESSION_NAME", "TMPDIR")}
-    # A kernel that was just killed may still hold a file of its folder.
-    with TemporaryDirectory(prefix="ipython-", ignore_cleanup_errors=True) as folder:
-        os.environ["IPYTHONDIR"] = os.environ["TMPDIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["IPYTHONDIR"], os.environ["TMPDIR"]
-            os.environ.update({name: value for name, value in kept.items() if value is not None})
-
-
-def run_one(notebook: Path, values: Mapping[str, Any], folder: Path) -> Run:
+def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
     """Execute one notebook and write it and its page into *folder*, whether it passes or fails.
 
     Call it from a thread or process of its own, where no event loop is running.
 
     Args:
-        values: Name to value, in the notebook's types.
+        texts: By name: for parameters of the notebook, else for settings that it leaves alone.
     """
     started = time.monotonic()
-    executed = folder / notebook.name
-    stopped = None
+    home, executed = notebook.path.resolve().parent, folder / notebook.path.name
+    values, stopped = notebook.values(texts), None
     try:
         # Jupyter makes an event loop for this thread and leaves it open.
         with closing(ensure_event_loop()):
-            execute(notebook, executed, values)
+            execute(notebook.opened_with(texts), home, executed, values)
     except papermill.PapermillExecutionError:
         pass  # a cell failed, and holds its error
-    except (RuntimeError, OSError) as error:  # the kernel died, or a cell took too long
-        stopped = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    except (RuntimeError, OSError, zmq.Again) as error:  # the kernel died or is stuck, or a cell took too long
+        stopped = Failure(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
     document = nbformat.read(executed, as_version=4)
-    claims, result = _records(document)
-    broken = next((f"claim {claim.id} does not hold: {claim.text}" for claim in claims if not claim.ok), None)
-    error_text = error_of(document) or stopped or broken
-    write_whole(executed.with_suffix(".html"), notebook_page(document, notebook.stem, notebook.resolve().parent))
-    return Run(notebook.stem, dict(values), round(time.monotonic() - started, 3), error_text, claims, result)
-
-
-@retry(retry=retry_if_exception_message(match=f".*{_PORT_RACE}"), stop=stop_after_attempt(2), reraise=True)
-def execute(notebook: Path, executed: Path, values: Mapping[str, Any]) -> None:
-    """Execute *notebook* with *values* as its parameters and write it, with its outputs, to *executed*.
-
-    Raises:
-        papermill.PapermillExecutionError: A cell failed; what ran until then is written.
-    """
-    # A kernel that dies loses its results; the report still has a notebook to show.
-    shutil.copyfile(notebook, executed)
-    papermill.execute_notebook(
-        notebook,
-        executed,
-        parameters=dict(values),
-        kernel_name="python3",
-        progress_bar=False,
-        execution_timeout=CELL_TIMEOUT_SECONDS,
-        # Written once, at the end: papermill would write the whole file at every cell.
-        request_save_on_cell_execute=False,
-        autosave_cell_every=0,
-        # A kernel sends a text in pieces of any size; whole, the same run gives the same notebook.
-        coalesce_streams=True,
-        # A graceful end stalls some kernels for three seconds.
-        shutdown_kernel="immediate",
-        # The kernel starts in the notebook's folder, as in JupyterLab; papermill's cwd= would move the whole process.
-        resources={"metadata": {"path": str(notebook.resolve().parent)}},
-        config=Config(AsyncKernelManager={"transport_encryption": "auto"}),
+    name, claims = notebook.path.stem, claims_of(document)
+    broken = (
+        Failure(f"claim {claim.id} does not hold: {claim.text}", claim=claim.id)
+        for claim in claims
+        if claim.ok is False
     )
-
-
-def _records(document: Any) -> tuple[tuple[Claim, ...], dict[str, Any]]:
-    """Return what the cells recorded: all claims, and one result in which the later value of a key counts."""
-    records = [output.data[RECORD_MIME] for output in outputs_of(document) if RECORD_MIME in output.get("data", ())]
-    claims = (claim for record in records for claim in record.get("claims", ()))
-    result: dict[str, Any] = {}
-    for record in records:
-        result |= record.get("result", {})
-    return tuple(Claim(str(claim["id"]), _plain(claim["text"]), bool(claim["ok"])) for claim in claims), result
-
-
-def error_of(document: Any) -> str | None:
-    """Return what stopped an executed notebook, or None."""
-    errors = (output for output in outputs_of(document) if output.output_type == "error")
-    return next((_plain(f"{output.ename}: {output.evalue}").removesuffix(": ") for output in errors), None)
-
-
-def _plain(text: object) -> str:
-    return _UNPRINTABLE.sub("", str(text))
+    failure = failure_of(document) or stopped or next(broken, None)
+    write_whole(executed.with_suffix(".html"), notebook_page(document, name, home))
+    seconds = round(time.monotonic() - started, 3)
+    return Run(name, dict(texts) | values, seconds, failure, claims, result_of(document))

@@ -7,7 +7,7 @@ the account that the environment variables name.  Nothing else in a notebook cha
 """
 
 import random
-import tempfile
+import sys
 import time
 import weakref
 from contextlib import ExitStack
@@ -28,15 +28,14 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.claims import Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
+from amazonpay_nb.workbench.failed import comparison
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import account_variable, check_environment, check_injected, check_values
-
-# The emulator's ids and time repeat from run to run, so that committed outputs can be compared.
-SEED = 7
 
 
 class Workbench:
@@ -54,6 +53,7 @@ class Workbench:
         language: One of the region's languages, for example ``de_DE``; the region's default when empty.
         merchant_color: Fills the shop's buttons, as ``#rrggbb``.
         wait_seconds: How long a cell waits for the buyer.
+        seed: The emulator's ids and time repeat from run to run, so that committed outputs can be compared.
     Attributes:
         emulator: None on the Sandbox and on live.
         director: Plays what only the emulator can.
@@ -64,9 +64,10 @@ class Workbench:
     def __init__(
         self, environment: str = "emulator", region: str = "na", buyer: str = "auto", *, amount: str | float = "14.00",
         currency: str = "", language: str = "", merchant_name: str = "Emulated Shop", merchant_color: str = OWN_COLOR,
-        wait_seconds: str | float = 300, allow_live: bool = False,
+        wait_seconds: str | float = 300, seed: str | int = 7, allow_live: bool = False,
     ) -> None:  # fmt: skip
         check_injected(kernel.cells())
+        kernel.explain_failures()
         check_values(locals())
         if buyer == "auto":
             buyer = "you" if kernel.in_jupyterlab() else "script"
@@ -84,13 +85,12 @@ class Workbench:
         self._allow_live = allow_live
         self._keys: MerchantKeys | None = None
         self._client: AmazonPayClient | None = None
-        folder = tempfile.TemporaryDirectory(prefix="amazonpay-nb-", ignore_cleanup_errors=True)
-        self._key_folder = Path(self._resources.enter_context(folder))
+        self._key_folder = self._resources.enter_context(TemporaryFolder()).path
         self._random: random.Random = random.SystemRandom()
         self.emulator: Emulator | None = None
         if environment == "emulator":
-            self._random = random.Random(SEED)  # noqa: S311 (repeats on purpose)
-            self.emulator = self._resources.enter_context(Emulator(region, seed=SEED, shop_name=merchant_name))
+            self._random = random.Random(int(seed))  # noqa: S311 (repeats on purpose)
+            self.emulator = self._resources.enter_context(Emulator(region, seed=int(seed), shop_name=merchant_name))
         self.director = Director(self.emulator, self.journal)
         self.shop = Shop(
             merchant_name, color=merchant_color, language=self.language, journal=self.journal,
@@ -292,7 +292,7 @@ class Workbench:
         claim = Claim(name, text, None if needs_emulator and not self.emulator else ok)
         if claim.ok is False:
             kernel.display(claim)
-            raise AssertionError(f"{name}: {text}")
+            raise AssertionError(f"{name}: {text}\n{comparison(sys._getframe(1))}".rstrip())
         return claim
 
     def record(

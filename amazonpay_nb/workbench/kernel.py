@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from amazonpay_nb.workbench.failed import explain_assertions
+
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
 
@@ -41,6 +43,14 @@ def replace(close: Callable[[], object]) -> None:
             each()
         earlier = []
     _opened[cell] = run, [*earlier, close]
+
+
+def explain_failures() -> None:
+    """Let the kernel say what an assertion expected and got."""
+    try:
+        explain_assertions(get_ipython())  # type: ignore[name-defined]
+    except NameError:
+        return
 
 
 def display(thing: Any) -> None:

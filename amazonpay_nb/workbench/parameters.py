@@ -51,6 +51,11 @@ def _check_seconds(value: str, _: Mapping[str, str]) -> None:
         raise ValueError("choose from 1 to 3600 seconds")
 
 
+def _check_seed(value: str, _: Mapping[str, str]) -> None:
+    if not (value.isascii() and value.isdecimal()):
+        raise ValueError("choose a whole number")
+
+
 def _check_name(value: str, _: Mapping[str, str]) -> None:
     if not 1 <= len(value.strip()) <= _LONGEST_NAME:
         raise ValueError(f"choose from 1 to {_LONGEST_NAME} characters")
@@ -65,6 +70,7 @@ _CHECKS: dict[str, Callable[[str, Mapping[str, str]], object]] = {
     "currency": lambda value, others: _check_offered(value, "ledger currency", _region(others).ledger_currencies),
     "language": lambda value, others: _check_offered(value, "language", _region(others).languages),
     "wait_seconds": _check_seconds,
+    "seed": _check_seed,
     "merchant_name": _check_name,
     "merchant_color": lambda value, _: check_color(value),
 }
@@ -129,7 +135,7 @@ def check_unattended(values: Mapping[str, object]) -> None:
     """Check that a run without a person can have these values.
 
     Raises:
-        ConfigurationError: Only a person can play this.
+        ConfigurationError: Only a person can play this, or the account that it needs is not described.
     """
     environment, buyer = values.get("environment", "emulator"), values.get("buyer", "auto")
     if environment == "live":
@@ -142,6 +148,9 @@ def check_unattended(values: Mapping[str, object]) -> None:
             f"buyer={buyer!r} cannot be used: a script cannot play the buyer on Amazon's own pages.",
             advice="Choose you, and open the address that the notebook shows; or play it in JupyterLab.",
         )
+    if environment != "emulator":
+        for name in VARIABLES:
+            account_variable(name)
 
 
 def check_names(names: Iterable[str], allowed: Collection[str]) -> None:

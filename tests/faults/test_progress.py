@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 
 from amazonpay_nb.client.progress import Progress
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.runs.runner import kernel_environment
+from amazonpay_nb.runs.kernels import kernel_environment
 
 # A shop that sets up a wallet, charges and refunds it, and dies at the request that it is told: before it is sent, or
 # when it was answered and the answer is not yet read.

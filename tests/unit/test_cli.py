@@ -248,6 +248,10 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
         (["-p", "amount", "14.005"], "too many decimals"),
         (["-p", "environment", "live"], "Choose emulator or sandbox"),
         (["-p", "environment", "sandbox"], "a script cannot play the buyer"),
+        (["-p", "region", "na", "-p", "region", "eu"], "The parameter region is given twice: 'na' and 'eu'"),
+        (["-p", "environment", "sandbox", "-p", "buyer", "you"], "AMAZON_PAY_PRIVATE_KEY_FILE is not set"),
+        (["-p", "seed", "seven"], "choose a whole number"),
+        (["-p", "region", "eu", "-p", "currency", "JPY"], "'JPY' is not a ledger currency of this region"),
         (["99_not_there"], "99_not_there"),
     ],
 )
@@ -277,6 +281,18 @@ def test_a_run_leaves_its_whole_report(tmp_path: Path) -> None:
     assert re.fullmatch(r"C02-\d{7}-\d{7}", only["result"]["chargePermissionId"])
     assert {claim["ok"] for claim in only["claims"]} == {True}
     assert "9.99" in (tmp_path / f"{stem}.ipynb").read_text()
+
+
+def test_a_setting_that_a_notebook_leaves_alone_is_given_to_its_workbench(tmp_path: Path) -> None:
+    """Pounds, a language and other ids: one run of a notebook without such parameters."""
+    settings = {"region": "eu", "currency": "GBP", "language": "de_DE", "merchant_name": "Corner Shop", "seed": "11"}
+    arguments = [text for pair in settings.items() for text in ("-p", *pair)]
+    done = run("run", "01", *arguments, "--out", tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    (only,) = json.loads((tmp_path / "summary.json").read_text())["runs"]
+    assert only["parameters"] == settings
+    assert "14.00 GBP" in (tmp_path / "01_set_up_outside_the_purchase_flow.ipynb").read_text()
 
 
 def test_a_run_with_a_broken_notebook_says_so_by_its_exit_code(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""What an executed notebook leaves about itself: its claims, its result, and where and why it stopped."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
+
+# Terminal colors, and what neither XML nor a terminal can show.
+_UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_ARROW = re.compile(r"^-+> *(\d+) (.*)$", re.M)  # how a traceback points at a line
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Where a notebook stopped, and why.
+
+    Attributes:
+        message: What was raised, with what was expected and what came.
+        step: The heading above the cell.
+        cell: Its number, as the notebook shows it.
+        cell_id: Names it in the page of the run: ``NAME.html#cell-id=…``.
+        line: The line of its source, and what stands there.
+        claim: The id of the claim that does not hold; "" where something else failed.
+    """
+
+    message: str
+    step: str = ""
+    cell: int | None = None
+    cell_id: str = ""
+    line: str = ""
+    claim: str = ""
+
+    @property
+    def text(self) -> str:
+        """The failure in lines, as CI shows it."""
+        where = f"cell {self.cell}" if self.cell else ""
+        place = ", ".join(filter(None, (where, f"step “{self.step}”" if self.step else "", self.line)))
+        return "\n".join(filter(None, (self.message, place)))
+
+
+def failure_of(document: Any) -> Failure | None:
+    """Return what stopped an executed notebook, or None."""
+    step = ""
+    for cell in document.cells:
+        if cell.cell_type == "markdown":
+            headings = [line.lstrip("# ") for line in cell.source.splitlines() if re.match(r"#{1,4} ", line)]
+            step = headings[-1] if headings else step
+        for output in cell.get("outputs", ()):
+            if output.output_type == "error":
+                return _failure(cell, output, step)
+    return None
+
+
+def _failure(cell: Any, output: Any, step: str) -> Failure:
+    traceback = plain("\n".join(output.get("traceback", ())))
+    # The first arrow points into the cell, the later ones into what it called.
+    arrow = _ARROW.search(traceback)
+    line = f"line {arrow[1]}: {arrow[2].strip()}" if arrow else ""
+    broken = next((claim.id for claim in _claims_in([cell]) if claim.ok is False), "")
+    message = plain(f"{output.ename}: {output.evalue}").removesuffix(": ")
+    return Failure(message, step, cell.execution_count, cell.get("id", ""), line, broken)
+
+
+def claims_of(document: Any) -> tuple[Claim, ...]:
+    """Return all claims of an executed notebook; *ok* is None for those that were not tried or not reached."""
+    tried = list(_claims_in(document.cells))
+    names = {claim.id for claim in tried}
+    sources = [cell.source for cell in document.cells if cell.cell_type == "code"]
+    return (*tried, *(claim for source in sources for claim in _written(source) if claim.id not in names))
+
+
+def result_of(document: Any) -> dict[str, Any]:
+    """Return what the cells recorded; the later value of a key counts."""
+    result: dict[str, Any] = {}
+    for record in _records(document.cells):
+        result |= record.get("result", {})
+    return result
+
+
+def _claims_in(cells: Any) -> Iterator[Claim]:
+    for record in _records(cells):
+        for claim in record.get("claims", ()):
+            yield Claim(str(claim["id"]), plain(claim["text"]), bool(claim["ok"]))
+
+
+def _records(cells: Any) -> Iterator[dict[str, Any]]:
+    for cell in cells:
+        yield from (
+            output.data[RECORD_MIME] for output in cell.get("outputs", ()) if RECORD_MIME in output.get("data", ())
+        )
+
+
+def _written(source: str) -> Iterator[Claim]:
+    try:
+        tree = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except SyntaxError:
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="claim"), args=[ast.Constant(value=name), text, *_]):
+                yield Claim(str(name), str(text.value if isinstance(text, ast.Constant) else name), None)
+
+
+def plain(text: object) -> str:
+    """Return a text without terminal colors and control characters."""
+    return _UNPRINTABLE.sub("", str(text))

@@ -1,0 +1,124 @@
+"""The kernels of a run: what surrounds them, how they start, and that none outlives the run."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import uuid4
+from weakref import WeakSet
+
+import nbformat
+import papermill
+import zmq
+from jupyter_client.manager import AsyncKernelManager
+from tenacity import retry, retry_if_exception, stop_after_attempt
+from traitlets import default
+
+from amazonpay_nb.temporary import TemporaryFolder
+
+# A cell that takes longer is stuck, because no person is there to help.
+CELL_TIMEOUT_SECONDS = 600
+START_SECONDS = 60  # for a kernel to answer its first request
+# A request to a kernel leaves this process at once; where it does not, the kernel is stuck.
+_SEND_MILLISECONDS = 30_000
+_LONGEST_ADDRESS = 80  # bytes of a socket's path, of which systems allow about 100
+# What jupyter_client says of a kernel that ended before it answered, and of one that does not answer.
+_NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
+# What a person's shell says to Python and Jupyter, and what would change a notebook's results or keep it from starting.
+_PERSONAL = ("JPY_SESSION_NAME", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "JUPYTER_PREFER_ENV_PATH")
+
+
+class RunKernel(AsyncKernelManager):
+    """A kernel without ports, which another process could take first, and without requests that wait for ever."""
+
+    live: ClassVar["WeakSet[RunKernel]"] = WeakSet()
+    folder: ClassVar[Path]
+
+    @default("transport")
+    def _transport(self) -> str:
+        return "ipc" if len(os.fsencode(self.folder)) < _LONGEST_ADDRESS else "tcp"
+
+    @default("ip")
+    def _ip(self) -> str:
+        return str(self.folder / uuid4().hex[:8]) if self.transport == "ipc" else str(super()._ip_default())
+
+    @default("context")
+    def _context(self) -> zmq.asyncio.Context:
+        context = super()._context_default()
+        context.sndtimeo = _SEND_MILLISECONDS
+        return context
+
+    async def _async_launch_kernel(self, *args: Any, **options: Any) -> Any:
+        self.live.add(self)
+        return await super()._async_launch_kernel(*args, **options)
+
+    def kill(self) -> None:
+        """End the kernel's process; whoever waits for an answer learns that it has died."""
+        process = getattr(self.provisioner, "process", None)
+        if process:
+            process.kill()
+
+
+@contextmanager
+def kernel_environment() -> Iterator[None]:
+    """Give the kernels of this process an environment without a person's traces, and leave no kernel at the end.
+
+    A reader's IPython start-up files must not change what a notebook does, and a kernel must not take this for a
+    JupyterLab session, in which it would wait for a person to play the buyer.  Whatever a kernel leaves in its
+    temporary folder, an emulated key for example, is deleted with that folder.
+    """
+    with TemporaryFolder() as folder:
+        ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
+        kept = {name: os.environ.pop(name, None) for name in (*_PERSONAL, *ours)}
+        os.environ.update(ours)
+        RunKernel.folder = folder.path
+        try:
+            yield
+        finally:
+            for kernel in list(RunKernel.live):
+                kernel.kill()
+            for name in ours:
+                del os.environ[name]
+            os.environ.update({name: value for name, value in kept.items() if value is not None})
+
+
+def _has_not_started(error: BaseException) -> bool:
+    return isinstance(error, zmq.Again) or any(words in str(error) for words in _NOT_STARTED)
+
+
+@retry(retry=retry_if_exception(_has_not_started), stop=stop_after_attempt(2), reraise=True)
+def execute(document: Any, folder: Path, executed: Path, values: Mapping[str, Any]) -> None:
+    """Execute a notebook with *values* as its parameters and write it, with its outputs, to *executed*.
+
+    A kernel that does not start is given up after `START_SECONDS`, and started once more.
+
+    Args:
+        document: An nbformat node, version 4.
+        folder: Where its kernel starts.
+    Raises:
+        papermill.PapermillExecutionError: A cell failed; what ran until then is written.
+        RuntimeError: The kernel did not start, or it died.
+        zmq.Again: The kernel takes no request.
+    """
+    # A kernel that dies loses its results; the report still has a notebook to show.
+    nbformat.write(document, executed)
+    papermill.execute_notebook(
+        executed,
+        executed,
+        parameters=dict(values),
+        kernel_name="python3",
+        progress_bar=False,
+        start_timeout=START_SECONDS,
+        execution_timeout=CELL_TIMEOUT_SECONDS,
+        # Written once, at the end: papermill would write the whole file at every cell.
+        request_save_on_cell_execute=False,
+        autosave_cell_every=0,
+        # A kernel sends a text in pieces of any size; whole, the same run gives the same notebook.
+        coalesce_streams=True,
+        # A graceful end stalls some kernels for three seconds.
+        shutdown_kernel="immediate",
+        # papermill's cwd= would move the whole process.
+        resources={"metadata": {"path": str(folder.resolve())}},
+        kernel_manager_class=RunKernel,
+    )

@@ -1,0 +1,143 @@
+"""A run ends, whatever its kernels, its folder or its owner do, and leaves nothing behind."""
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from ipykernel.kernelspec import get_kernel_dict
+from nbformat.v4 import new_code_cell, new_notebook
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs import kernels
+from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
+from amazonpay_nb.runs.runner import run
+
+COMMAND = [sys.executable, "-m", "amazonpay_nb"]
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+STAY = """import os, time
+from pathlib import Path
+Path(os.environ["PID_FILE"]).write_text(str(os.getpid()))
+time.sleep(600)"""
+
+
+def notebook(folder: Path, source: str) -> Path:
+    path = folder / "one.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(source)], metadata={"kernelspec": KERNEL}), path)
+    return path
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def until(condition: object, seconds: float = 30) -> bool:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(condition())
+
+
+@pytest.fixture
+def silent_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kernel that starts, notes that it did, and never answers its first request."""
+    folder, starts = tmp_path / "jupyter/kernels/python3", tmp_path / "starts"
+    folder.mkdir(parents=True)
+    script = f"import time; open({str(starts)!r}, 'a').write('x'); time.sleep(600)"
+    spec = get_kernel_dict() | {"argv": [sys.executable, "-c", script, "{connection_file}"]}
+    (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    return starts
+
+
+def test_a_kernel_that_never_answers_is_given_up_and_tried_once_more(
+    tmp_path: Path, silent_kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time-out, one more try, and a clear message."""
+    monkeypatch.setattr(kernels, "START_SECONDS", 2)
+    summary = run([notebook(tmp_path, "1")], {}, out=tmp_path / "out", progress=False)
+    assert summary.runs[0].error == "RuntimeError: Kernel didn't respond in 2 seconds"
+    assert silent_kernel.read_text() == "xx"
+
+
+def test_a_kernel_has_no_ports(tmp_path: Path) -> None:
+    """Another process cannot take them first; only where the path of a socket is too long for a system it has."""
+    with kernel_environment():
+        assert RunKernel().transport == "ipc"
+        assert RunKernel().ip != RunKernel().ip
+        RunKernel.folder = tmp_path / ("x" * 100)
+        assert RunKernel().transport == "tcp"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=str,
+)
+def test_a_run_that_is_stopped_leaves_no_kernel_and_no_verdict(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """Not even that of the run before it."""
+    out, pid_file, temporary = tmp_path / "out", tmp_path / "pid", tmp_path / "tmp"
+    temporary.mkdir()
+    out.mkdir()
+    for name in ("junit.xml", "report.html", "summary.json"):
+        (out / name).write_text("1 passed")
+    command = [*COMMAND, "run", str(notebook(tmp_path, STAY)), "--out", str(out)]
+    environment = os.environ | {"PID_FILE": str(pid_file), "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert until(lambda: pid_file.exists() and pid_file.read_text())
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == code, output
+    assert "Traceback" not in output.decode()
+    assert until(lambda: not alive(int(pid_file.read_text())))
+    assert not [name for name in ("junit.xml", "report.html", "summary.json") if (out / name).exists()]
+    assert until(lambda: not list(temporary.iterdir()))
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    """The second says so, and leaves the first one's files alone."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "summary.json").write_text("the first one's")
+    held = os.open(out, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(ConfigurationError, match="Another run is writing into"):
+        run([notebook(tmp_path, "1")], {}, out=out, progress=False)
+    os.close(held)
+    assert (out / "summary.json").read_text() == "the first one's"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A sentence and exit code 2, no traceback."""
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file/out"
+    command = [*COMMAND, "run", str(notebook(tmp_path, "1")), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = f"ConfigurationError: {out}: Not a directory. Choose another folder with --out."
+    assert done.stderr.split() == said.split()
+
+
+def test_what_a_shell_says_to_python_and_jupyter_does_not_reach_the_kernels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optimized Python skips assertions, and warnings as errors keep a kernel from starting."""
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    summary = run([notebook(tmp_path, "assert 1 > 2")], {}, out=tmp_path / "out", progress=False)
+    error = summary.runs[0].error or ""
+    assert re.match("AssertionError", error), error

@@ -1,0 +1,63 @@
+"""A temporary folder may hold a private key, so nothing that ends its process leaves it behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from amazonpay_nb.temporary import TemporaryFolder
+
+ROOT = Path(__file__).parents[2]
+HOLD = """
+from amazonpay_nb.emulator import Emulator
+with Emulator() as emulator:
+    print(emulator.merchant.private_key_file, flush=True)
+    input()
+"""
+
+
+def gone(path: Path) -> bool:
+    """Wait for the one who tidies up, who works on its own."""
+    deadline = time.monotonic() + 10
+    while path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not path.exists()
+
+
+def test_a_folder_ends_with_its_block_and_is_its_owners_alone() -> None:
+    """Mode 0700, and nothing left."""
+    with TemporaryFolder() as folder:
+        (folder.path / "key.pem").write_text("secret")
+        assert folder.path.stat().st_mode & 0o777 == 0o700
+    assert not folder.path.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda n: n.name)
+def test_a_key_does_not_outlive_its_process(number: signal.Signals, tmp_path: Path) -> None:
+    """Also a process that cannot tidy up by itself leaves no key, below TMPDIR."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(tmp_path)}, text=True, start_new_session=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdout
+        key = Path(process.stdout.readline().strip())
+        assert key.exists()
+        assert tmp_path in key.parents
+        os.killpg(process.pid, number)
+    assert gone(key.parent)
+
+
+def test_nbval_leaves_no_key(tmp_path: Path) -> None:
+    """It kills its kernels."""
+    notebook = ROOT / "notebooks/00_start_here.ipynb"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", str(notebook)], cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert all(gone(path) for path in tmp_path.glob("amazonpay-nb-*"))
