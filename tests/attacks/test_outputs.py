@@ -22,6 +22,7 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.errors import ConfigurationError, ServerError
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.runs import export
+from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.report import Run, Summary, write_report
 from amazonpay_nb.signing.keys import generate, with_id
 from amazonpay_nb.spec.regions import region
@@ -147,7 +148,8 @@ def test_a_report_is_text(tmp_path: Path) -> None:
     """Names, parameters, claims, results and errors of notebooks are shown, and not obeyed."""
     evil = '"><script>alert(1)</script>'
     result = {"chargeId": evil, "chargeState": evil}
-    made = Run(f"javascript:alert(1){evil}", {evil: evil}, 0.1, evil, (Claim(evil, evil, False),), result)
+    failure = Failure(evil, evil, 1, evil, evil, evil)
+    made = Run(f"javascript:alert(1){evil}", {evil: evil}, 0.1, failure, (Claim(evil, evil, False),), result)
     write_report(Summary((made,), 0.1), tmp_path, finished=datetime.now(UTC))
     page = (tmp_path / "report.html").read_text()
     assert not RUNS.search(page)
