@@ -1,37 +1,24 @@
 """A file store: what a restart finds, and what a killed process had acknowledged."""
 
-import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from amazonpay_nb.emulator import Credentials, Emulator
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.regions import region
 from tests.emulated import Shop, refusal, usd
+from tests.processes import emulator
 
 ROUNDS = 3
-PROCESS = """
-import sys
-from pathlib import Path
-from amazonpay_nb.emulator import Emulator
-emulator = Emulator("na", store=sys.argv[1])
-emulator.write_ready_file(Path(sys.argv[2]))
-print("ready", flush=True)
-emulator.run()
-"""
 
 
 class TestRestarting:
@@ -93,36 +80,12 @@ class TestRestarting:
         world.store.close()
 
 
-@contextmanager
-def process(store: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    ready = store.with_suffix(".json")
-    command = [sys.executable, "-c", PROCESS, str(store), str(ready)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout
-        assert running.stdout.readline() == "ready\n"
-        try:
-            yield running, json.loads(ready.read_text())
-        finally:
-            running.kill()
-
-
-class Remote:
-    """What `Shop` needs to know of an emulator in another process."""
-
-    def __init__(self, ready: dict[str, Any]) -> None:
-        self.url, self.region, self.verify = ready["url"], ready["region"], True
-        self.merchant = Credentials(
-            ready["merchantId"], ready["storeId"], ready["publicKeyId"], ready["neutralPublicKeyId"],
-            Path(ready["privateKeyFile"]),
-        )  # fmt: skip
-
-
 def test_a_killed_process_loses_nothing_it_had_acknowledged(tmp_path: Path) -> None:
     """Every answered charge is there, and an unanswered one can be repeated with its key."""
     store = tmp_path / "world.db"
     wallet, acknowledged = "", {}
     for number in range(ROUNDS):
-        with process(store) as (running, ready), Shop(Remote(ready)) as shop:  # type: ignore[arg-type]
+        with emulator(tmp_path, store=store) as remote, Shop(remote) as shop:
             wallet = wallet or shop.wallet()
             for key, charge in acknowledged.items():
                 assert shop.done("getCharge", charge["chargeId"]) == charge
@@ -130,10 +93,10 @@ def test_a_killed_process_loses_nothing_it_had_acknowledged(tmp_path: Path) -> N
             for count in range(20):
                 key = f"round-{number}-{count}"
                 acknowledged[key] = shop.charge(wallet, "1.00", key=key)
-            os.kill(running.pid, signal.SIGKILL)
+            os.kill(remote.process.pid, signal.SIGKILL)
             with pytest.raises(httpx.TransportError):
                 shop.try_charge(wallet, "1.00", key=f"round-{number}-after")
-    with process(store) as (_, ready), Shop(Remote(ready)) as shop:  # type: ignore[arg-type]
+    with emulator(tmp_path, store=store) as remote, Shop(remote) as shop:
         assert len({charge["chargeId"] for charge in acknowledged.values()}) == ROUNDS * 20
         assert refusal(shop.try_charge(wallet, 15_000 - ROUNDS * 20 + 1)) == (400, "PeriodicAmountExceeded")
         assert shop.charge(wallet, 15_000 - ROUNDS * 20)

@@ -1,0 +1,83 @@
+"""An emulator in a process of its own, which can be killed, filled up and measured."""
+
+import json
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from amazonpay_nb.emulator import Credentials
+from amazonpay_nb.emulator.server import Control
+
+PROCESS = """
+import json, sys
+from pathlib import Path
+from amazonpay_nb.emulator import Emulator
+emulator = Emulator("na", **json.loads(sys.argv[2]))
+emulator.write_ready_file(Path(sys.argv[1]))
+print("ready", flush=True)
+emulator.run()
+"""
+
+
+class Remote:
+    """What `Shop` needs to know of an emulator in another process, and the process."""
+
+    def __init__(self, ready: dict[str, Any], process: "subprocess.Popen[str]") -> None:
+        self.url, self.region, self.verify = ready["url"], ready["region"], True
+        self.merchant = Credentials(
+            ready["merchantId"], ready["storeId"], ready["publicKeyId"], ready["neutralPublicKeyId"],
+            Path(ready["privateKeyFile"]),
+        )  # fmt: skip
+        self.process = process
+        self.control = Control(ready["controlUrl"], ready["controlToken"], ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+    def megabytes(self) -> float:
+        """The memory that the process holds now."""
+        shown = subprocess.run(
+            ["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True, check=True
+        )
+        return int(shown.stdout) / 1024
+
+
+@contextmanager
+def emulator(folder: Path, **arguments: Any) -> Iterator[Any]:
+    """Start an emulator with these *arguments*, and kill it at the end."""
+    ready = folder / "ready.json"
+    command = [sys.executable, "-c", PROCESS, str(ready), json.dumps(arguments, default=str)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == "ready\n"
+            remote = Remote(json.loads(ready.read_text()), process)
+            yield remote
+            remote.control.close()
+        finally:
+            process.kill()
+
+
+@contextmanager
+def listener() -> Iterator[tuple[str, set[str]]]:
+    """Listen for notifications; give the address, and the set of ids of what has arrived."""
+    arrived: set[str] = set()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            envelope = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            arrived.add(json.loads(envelope["Message"])["NotificationId"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", arrived
+        server.shutdown()
