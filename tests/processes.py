@@ -44,6 +44,10 @@ class Remote:
         )
         return int(shown.stdout) / 1024
 
+    def handles(self) -> int:
+        """How many files and connections the process has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
 
 @contextmanager
 def emulator(folder: Path, **arguments: Any) -> Iterator[Any]:

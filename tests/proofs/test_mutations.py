@@ -4,16 +4,13 @@ Two emulators with the same seed are twins.  One gets each request with its leng
 read it alike, they give the same answers down to the last id, and hold the same objects at the end.
 """
 
-import http.client
 import json
 import random
-import socket
 import string
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
 
@@ -25,12 +22,12 @@ from amazonpay_nb.spec.simulations import SIMULATION_HEADER, codes_for
 from tests.emulated import RESULT, REVIEW, SET_UP, Json, Shop, usd
 from tests.processes import Remote, emulator
 from tests.proofs.sizes import size
+from tests.proofs.wire import Request, Wire
 
 REQUESTS = size(800, 20_000)
 # One of so many requests is sent as it is: the objects move on, and the others meet them in every state.
 PLAIN = 4
 MOST_MEGABYTES = 60
-NO_ANSWER_SECONDS = 20
 KINDS = ("checkoutSessions", "chargePermissions", "charges", "refunds")
 NASTY: tuple[Any, ...] = (
     None, True, 0, -1, 1e400, 10**400, 0.1, "", " ", "x" * 300, "x" * 5_000, "ä€\U0001f600", "\0", "\ud800", "‮a",
@@ -55,53 +52,6 @@ BITS = (
     "%00", "%2F", "%2e%2e", "/", "//", "/.", "/..", ";a=b", "?a=b&a=c", "?%zz", "%", "\xc3\xa4", "'", "x" * 2_000,
     "%C3%A4", "+", "~", "@", ":", "|", '"',
 )  # fmt: skip
-
-
-class Request(NamedTuple):
-    """A request as it goes over the wire."""
-
-    method: str
-    target: str
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
-class Wire:
-    """A connection that sends what it is told to, and reads one answer."""
-
-    def __init__(self, url: str, *, chunks: bool) -> None:
-        self.address, self.chunks = (urlsplit(url).hostname, urlsplit(url).port), chunks
-        self.socket: socket.socket | None = None
-
-    def send(self, request: Request) -> None:
-        if self.socket is None:
-            self.socket = socket.create_connection(self.address, NO_ANSWER_SECONDS)  # type: ignore[arg-type]
-        lines = [f"{request.method} {request.target} HTTP/1.1", "host: 127.0.0.1"]
-        lines += [f"{name}: {value}" for name, value in request.headers]
-        lines.append("transfer-encoding: chunked" if self.chunks else f"content-length: {len(request.body)}")
-        body = b"".join(self._chunks(request.body)) if self.chunks else request.body
-        self.socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
-
-    def _chunks(self, body: bytes) -> Iterator[bytes]:
-        middle = len(body) // 2
-        for part in filter(None, (body[:middle], body[middle:])):
-            yield b"%x\r\n%s\r\n" % (len(part), part)
-        yield b"0\r\n\r\n"
-
-    def receive(self, method: str) -> tuple[int, bytes]:
-        assert self.socket
-        answer = http.client.HTTPResponse(self.socket, method=method)
-        answer.begin()
-        status, content, closes = answer.status, answer.read(), answer.will_close
-        answer.close()
-        if closes:
-            self.close()
-        return status, content
-
-    def close(self) -> None:
-        if self.socket:
-            self.socket.close()
-            self.socket = None
 
 
 class Merchant:

@@ -1,0 +1,130 @@
+"""A full disk: the emulator says so, loses nothing that it had acknowledged, and goes on once there is room."""
+
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amazonpay_nb.emulator.server import ControlError
+from tests.emulated import Json, Shop, refusal
+from tests.processes import Remote, emulator
+from tests.proofs.sizes import size
+
+BEFORE = size(20, 200)
+# So many charges fill the rest of any disk of this size.
+MOST_CHARGES = 5_000
+KEPT = ("chargePermissionId", "chargeAmount", "creationTimestamp")
+MOUNT = ("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs")
+
+
+class SmallDisk:
+    """A file system of two megabytes, which only root may have."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.filler = folder, folder / "filler"
+
+    @classmethod
+    def possible(cls) -> bool:
+        """Try in a name space of its own, which leaves nothing behind."""
+        if os.geteuid() or not shutil.which("unshare"):
+            return False
+        return not subprocess.run(["unshare", "--mount", *MOUNT, "/mnt"], capture_output=True, check=False).returncode
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        subprocess.run([*MOUNT, str(self.folder)], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+    def fill(self, remote: Remote) -> None:
+        self.filler.write_bytes(b"0" * shutil.disk_usage(self.folder).free)
+
+    def free(self, remote: Remote) -> None:
+        self.filler.unlink()
+
+
+class FileLimit:
+    """A limit of the size of each of the process's files, which everybody may set."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        yield
+
+    def fill(self, remote: Remote) -> None:
+        self._limit(remote, max(path.stat().st_size for path in self.folder.iterdir() if path.is_file()))
+
+    def free(self, remote: Remote) -> None:
+        self._limit(remote, resource.RLIM_INFINITY)
+
+    def _limit(self, remote: Remote, size_of_files: int) -> None:
+        _, most = resource.prlimit(remote.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(remote.process.pid, resource.RLIMIT_FSIZE, (size_of_files, most))
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+@pytest.mark.parametrize("kind", [FileLimit, *([SmallDisk] if SmallDisk.possible() else [])])
+def test_a_full_disk_loses_nothing(
+    tmp_path: Path, kind: Any, clock: str, record_property: Callable[[str, object], None]
+) -> None:
+    """What was answered stays, what was refused can be sent again, and time moves once there is room."""
+    (tmp_path / "disk").mkdir()
+    disk = kind(tmp_path / "disk")
+    arguments: Json = {"store": disk.folder / "world.db"} | ({"seed": 7} if clock == "virtual" else {})
+    with disk.in_use():
+        with emulator(tmp_path, **arguments) as remote, Shop(remote) as shop:
+            wallet = shop.wallet()
+            acknowledged = {key: shop.charge(wallet, "1.00", key=key) for key in map(str, range(BEFORE))}
+            pending = shop.charge(wallet, "1.00", code="AuthorizationInitiated", canHandlePendingAuthorization=True)
+            disk.fill(remote)
+            refused = _charge_until_full(shop, wallet, acknowledged)
+            _check(shop, acknowledged)
+            if clock == "virtual":
+                with pytest.raises(ControlError):
+                    remote.control.post("clock", advance="PT30S")
+                assert shop.state("getCharge", pending["chargeId"]) == "AuthorizationInitiated"
+            disk.free(remote)
+            acknowledged[refused] = shop.charge(wallet, "1.00", key=refused)
+            if clock == "virtual":
+                remote.control.post("clock", advance="PT30S")
+                assert shop.state("getCharge", pending["chargeId"]) == "Authorized"
+        with emulator(tmp_path, **arguments) as remote, Shop(remote) as shop:
+            _check(shop, acknowledged)
+            assert all(shop.charge(wallet, "1.00", key=key) == charge for key, charge in acknowledged.items())
+            made = len(remote.control.get("objects/charges")["objects"])
+            assert made == len(acknowledged) + 1, "each charge once, and the pending one"
+        with closing(sqlite3.connect(disk.folder / "world.db")) as opened:
+            assert opened.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    record_property(
+        "work", "charges until the disk is full, and again when there is room, with a virtual and with a real clock"
+    )
+    record_property("result", "500 InternalServerError while it is full, 0 charges lost, 0 made twice, reading goes on")
+
+
+def _charge_until_full(shop: Shop, wallet: str, acknowledged: dict[str, Json]) -> str:
+    """Charge until there is no room, and return the key of the charge that was refused."""
+    for number in range(MOST_CHARGES):
+        key = f"full-{number}"
+        answer = shop.try_charge(wallet, "1.00", key=key)
+        if not answer.is_success:
+            assert refusal(answer) == refusal(shop.try_charge(wallet, "1.00", key=key)) == (500, "InternalServerError")
+            return key
+        acknowledged[key] = answer.json()
+    raise AssertionError("the disk does not become full")
+
+
+def _check(shop: Shop, acknowledged: dict[str, Json]) -> None:
+    for charge in acknowledged.values():
+        found = shop.done("getCharge", charge["chargeId"])
+        assert {name: found[name] for name in KEPT} == {name: charge[name] for name in KEPT}
