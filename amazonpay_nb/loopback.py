@@ -21,9 +21,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
+_BACKLOG = 128  # connections that wait to be accepted
 # Where the server of this kernel is reached from outside, as JupyterHub says it: the whole address, and its path.
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
 _PROXIED = re.compile(r"/proxy/\d+/?$")
@@ -53,7 +54,7 @@ def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
     except OSError:
         listener.close()
         raise
-    listener.listen(128)
+    listener.listen(_BACKLOG)
     return listener
 
 
@@ -70,10 +71,7 @@ def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> 
 
 def is_loopback(host: str) -> bool:
     """Tell whether a ``Host`` header is a name of this machine, with or without a port."""
-    try:
-        return urlsplit(f"//{host}").hostname in LOOPBACK_HOSTS
-    except ValueError:
-        return False
+    return host_of(host) in LOOPBACK_HOSTS
 
 
 def without_port(text: str) -> str:
@@ -137,7 +135,7 @@ def limit_body(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > MAX_BODY_BYTES:
-            raise HTTPException(400, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+            raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes; send less.")
         return message
 
     return receive_within_limit
@@ -150,19 +148,34 @@ def route(method: str, path: str, endpoint: Callable[[Request], Awaitable[Respon
     return only
 
 
-class Guard:
-    """Wrap an application so that it answers to names of this machine only, and takes bodies of limited size."""
+def _is_foreign(headers: Headers) -> bool:
+    """Tell whether a page of another site sends a request, as far as its browser says so."""
+    origin = headers.get("origin", "null")  # "null" hides a page's address
+    elsewhere = origin != "null" and not answers_to(origin.partition("//")[2])
+    return elsewhere or headers.get("sec-fetch-site") == "cross-site"
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+
+class Guard:
+    """Wrap an application so that it answers to names of this machine only, and takes bodies of limited size.
+
+    A page of another site can post anything here, although it cannot read the answer: it is refused.
+
+    Args:
+        from_anywhere: A path to which pages of any site may post, since the application checks what they send.
+    """
+
+    def __init__(self, app: ASGIApp, *, from_anywhere: str = "") -> None:
+        self._app, self._from_anywhere = app, from_anywhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection event, as ASGI prescribes."""
         app = self._app
         if scope["type"] == "http":
-            receive = limit_body(receive)
-            if not answers_to(Headers(scope=scope).get("host", "")):
+            receive, headers = limit_body(receive), Headers(scope=scope)
+            if not answers_to(",".join(headers.getlist("host"))):
                 app = PlainTextResponse("This server is called by a loopback address.", 403)
+            elif scope["method"] == "POST" and scope["path"] != self._from_anywhere and _is_foreign(headers):
+                app = PlainTextResponse("Only pages of this machine may post here.", 403)
         await app(scope, receive, send)
 
 
@@ -182,11 +195,15 @@ class LoopbackServer:
     ) -> None:  # fmt: skip
         import uvicorn
 
+        from amazonpay_nb.connection import SHARE_OF_FILES, Connection
+
         self._listener = listener or open_port(port, host)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
         config = uvicorn.Config(
             app,
+            http=Connection,
+            backlog=min(_BACKLOG, SHARE_OF_FILES),
             log_config=None,
             access_log=False,
             lifespan="on",

@@ -53,7 +53,7 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
             return control_error(error)
         path = request.url.path
         refusal = {
-            400: Refusal("InvalidRequest", error.detail),
+            413: Refusal("InvalidRequest", error.detail, status=413),
             405: Refusal("UnsupportedOperation", f"{request.method} is not possible on {path}."),
         }.get(error.status_code, Refusal("ResourceNotFound", f"There is nothing at {path}."))
         return _response(world, refusal)
@@ -93,7 +93,7 @@ class Gateway:
     """
 
     def __init__(self, api: ASGIApp, app: ASGIApp) -> None:
-        self._api, self._app, self._pages = api, app, Guard(app)
+        self._api, self._app, self._pages = api, app, Guard(app, from_anywhere="/checkout/initiate")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection event, as ASGI prescribes."""

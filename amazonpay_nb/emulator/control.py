@@ -1,27 +1,29 @@
 """The control interface, for what only the experimenter may do: apart from the emulated API, and behind a token."""
 
 import hmac
-import json
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError, validate_call
 from pydantic.alias_generators import to_camel, to_snake
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from amazonpay_nb.emulator.api.bodies import parsed_json
 from amazonpay_nb.emulator.clock import parse_duration
 from amazonpay_nb.emulator.notifications.announce import announce, topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.records import AnyRecord
+from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import Fault, Merchant, Times, World
 from amazonpay_nb.loopback import is_loopback, route
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import MERCHANT
 from amazonpay_nb.spec.notifications import DRILLS, OBJECT_TYPES, STATE_CHANGE
@@ -79,11 +81,11 @@ class ControlInterface:
 
         return endpoint
 
-    def _check_owner(self, headers: Mapping[str, str]) -> None:
+    def _check_owner(self, headers: Headers) -> None:
         token = f"Bearer {self._token}".encode()
         if "origin" in headers or not hmac.compare_digest(headers.get("authorization", "").encode(), token):
             raise HTTPException(401, "The control interface needs its token, and no browser.")
-        if not is_loopback(headers.get("host", "")):  # a name that someone else's server gave this address
+        if not is_loopback(",".join(headers.getlist("host"))):  # a name that someone else's server gave this address
             raise HTTPException(403, "The control interface is called by a loopback address.")
 
     @_call("GET", "clock")
@@ -222,9 +224,9 @@ async def _fields(request: Request) -> dict[str, Any]:
     """Return the fields of a request's body or query, in snake case."""
     raw = await request.body()
     try:
-        fields = json.loads(raw) if raw else dict(request.query_params)
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "The body is not valid JSON.") from None
+        fields = parsed_json(raw, "The body") if raw else dict(request.query_params)
+    except Refusal as refusal:
+        raise HTTPException(400, refusal.message) from None
     if not isinstance(fields, dict):
         raise HTTPException(400, "The body must be a JSON object.")
     return {to_snake(name): value for name, value in fields.items()}
@@ -240,7 +242,7 @@ def _checked_endpoint(url: str | None) -> str:
     if not url:
         return ""
     parts = urlsplit(url)
-    here = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS and "@" not in parts.netloc and parts.port != 0
+    here = parts.scheme == "http" and host_of(parts.netloc) in LOOPBACK_HOSTS and parts.port != 0
     if not (here and url.isprintable()):  # `urlsplit` drops line breaks, so what it has read is not what is called
         raise ValueError(f"{url!r} cannot be an endpoint here; write http://127.0.0.1:PORT/path")
     return url

@@ -82,6 +82,7 @@ class World:
         self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)
         self.faults: list[Fault] = []
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
+        self.started: deque[str] = deque()  # ids of sessions that apps have started, the oldest first
         self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
         self.outbox = Outbox()
         self._merchants = {row["merchant_id"]: Merchant(**row) for row in store.setting("merchants") or []}
@@ -212,5 +213,5 @@ class World:
         self._forget()
 
     def _forget(self) -> None:
-        for waiting in (self.outcomes, self.faults, self.quotas, self.outbox):
+        for waiting in (self.outcomes, self.faults, self.started, self.quotas, self.outbox):
             waiting.clear()

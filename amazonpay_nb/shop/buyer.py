@@ -22,6 +22,8 @@ from amazonpay_nb.spec.flows import PAGES
 DECLINED_CARD = "9995"
 # More than any flow has pages, declines included, so that a page that repeats forever is an error.
 MOST_PRESSES = 20
+# More than any page redirects in a row; httpx stops there too.
+MOST_REDIRECTS = 20
 # The calls on a merchant's page that lead to Amazon; each is followed by a configuration in JSON.
 _START = re.compile(r"amazon\.Pay\.(?:renderButton|initCheckout)\(")
 _CHANGE = re.compile(r"amazon\.Pay\.bindChangeAction\([^{]*")
@@ -157,10 +159,15 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
     hosted = _origin(response.url)
     choice = ""
     for _ in range(MOST_PRESSES):
-        while redirect := response.next_request:
+        for _ in range(MOST_REDIRECTS):
+            redirect = response.next_request
+            if redirect is None:
+                break
             if _origin(redirect.url) != hosted:
                 return str(redirect.url)
             response = client.send(redirect)
+        else:
+            raise BuyerPageError("The redirects never end.", advice="Look at the page in a browser.")
         page, path = Page(response.text), response.url.path
         name, form = path.rsplit("/", 1)[-1], page.form
         if form is None or name not in PAGES:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 INBOX_PATH = "/notifications"
 GLANCE_SECONDS = 0.02
 WAIT_SECONDS = 30.0
+# Notifications that wait to be worked on; anyone can send some that are refused.
+_MOST_WAITING = 1000
 # The shop's verdicts on a notification.
 NEWS, NO_NEWS, SEEN = "new", "nothing new", "seen before"
 _OUT_OF_REACH = (
@@ -83,6 +85,8 @@ class Inbox:
 
     def receive(self, body: bytes) -> int:
         """Take in a notification and return the status to answer with; nothing is looked up yet."""
+        if len(self._queue) >= _MOST_WAITING:
+            return 503  # asks Amazon to repeat it: some may have been worked on by then
         try:
             notification = self.reader.read(body)
         except NotificationRefused as refusal:

@@ -1,5 +1,6 @@
 """Which addresses a buyer may be sent back to."""
 
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -8,6 +9,14 @@ from pydantic import AfterValidator, Field
 # The length that integrations commonly assume for addresses; Amazon publishes none.  [inferred]
 _MAX_LENGTH = 512
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+# Readers disagree about the host where there is more: a user part, a backslash, brackets in the middle.
+_NETLOC = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s\[\]\\@:/?#%]+)(:\d{1,5})?")
+
+
+def host_of(netloc: str) -> str:
+    """Return the host of a ``Host`` header, or of an address's network location; "" where there are two readings."""
+    match = _NETLOC.fullmatch(netloc)
+    return match["host"].strip("[]").lower() if match else ""
 
 
 def return_address_problem(url: str) -> str:
@@ -20,12 +29,14 @@ def return_address_problem(url: str) -> str:
         _ = parts.port  # raises where it is no number
     except ValueError:
         return "it is not an address"
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.netloc:
         return "only https addresses are allowed, and http ones on loopback"
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
-        return "http is allowed on loopback only; use https"
     if "@" in parts.netloc:
         return "it must not contain a user name or password"
+    if not (host := host_of(parts.netloc)):
+        return "its host can be read in two ways"
+    if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
+        return "http is allowed on loopback only; use https"
     if any(c.isspace() or c in '\\<>"' or not c.isprintable() for c in url):
         return "it contains white space, control characters, quotes or angle brackets"
     return ""

@@ -31,6 +31,7 @@ _CONTROL, _PROTOCOL, _HOSTED, _SNS = (
     f"tests/contract/test_{name}.py::" for name in ("control", "protocol", "hosted_pages", "notifications")
 )
 _READER, _JOURNAL = (f"tests/unit/client/test_{name}.py::test_" for name in ("notifications", "journal"))
+_CONNECTIONS = "tests/contract/test_connections.py::test_"
 _KEYS = "tests/unit/signing/test_keys.py::test_"
 
 # Promise → id, attempt, answer and test of each attack on it.
@@ -46,6 +47,11 @@ _ROWS = {
          f"{_NAMES}the_presenter_answers_to_names_of_this_machine"),
         ("loopback.cross-origin", "A page of another site asks whether it may read an answer.",
          "405, and no header that allows it.", f"{_NAMES}no_page_of_another_site_may_read_an_answer"),
+        ("loopback.post", "A page of another site posts to the emulator or the shop, or starts an app's checkout.",
+         "403",
+         f"{_NAMES}no_page_of_another_site_posts_here"),
+        ("loopback.two-names", "A request carries two Host headers.", "403",
+         f"{_CONNECTIONS}two_names_are_no_name"),
         ("loopback.endpoint", "A call registers an endpoint for notifications on another machine.", "400",
          f"{_SNS}test_only_an_address_on_this_machine_can_be_an_endpoint"),
         ("loopback.endpoint-spelling", "Control characters hide the real address of an endpoint.", "400",
@@ -172,9 +178,9 @@ _ROWS = {
          "tests/flows/test_notifications.py::test_what_was_seen_before_is_not_worked_on_again"),
     ),
     "Requests are limited.": (
-        ("bounds.body", "A body is huge, with a declared length or in chunks.", "400, as soon as the size is known.",
+        ("bounds.body", "A body is huge, with a declared length or in chunks.", "413, as soon as the size is known.",
          f"{_PROTOCOL}TestBodies::test_a_large_body_is_refused"),
-        ("bounds.shop", "The same is sent to the shop.", "400",
+        ("bounds.shop", "The same is sent to the shop.", "413",
          f"{_PAGES}the_shop_takes_no_huge_body"),
         ("bounds.nesting", "JSON is nested hundreds of levels deep.", "400",
          f"{_PROTOCOL}TestBodies::test_deep_nesting_is_refused_or_kept"),
@@ -184,6 +190,25 @@ _ROWS = {
          f"{_HOSTED}TestEntry::test_any_other_post_is_refused"),
         ("bounds.smuggling", "A request has two lengths, a length and chunks, or broken headers.",
          "400; the rest is not read.", f"{_REQUESTS}a_request_with_two_readings_is_not_read"),
+        ("bounds.head", "A target, headers, trailers or a chunk's extension never end.", "431, while they arrive.",
+         f"{_CONNECTIONS}what_is_no_body_has_an_end"),
+        ("bounds.slow", "A request arrives in part, or its answer is never read.", "408, and the connection is closed.",
+         f"{_CONNECTIONS}a_request_arrives_in_time"),
+        ("bounds.connections", "Very many connections are opened.", "503 for the last one; the others go on.",
+         f"{_CONNECTIONS}connections_are_limited"),
+        ("bounds.started", "Very many checkouts are started as by an app, which signs nothing.",
+         "429, or 413 for a large one.",
+         "tests/contract/test_mobile.py::TestStarting::test_what_nobody_has_signed_is_limited"),
+        ("bounds.redirects", "A page redirects the scripted buyer to itself.", "It stops with an error.",
+         "tests/unit/shop/test_buyer.py::test_redirects_have_an_end"),
+        ("bounds.upgrade", "A request offers another protocol, and its body looks like a request.",
+         "The offer is ignored; the body is a body.", f"{_CONNECTIONS}no_body_is_a_request"),
+        ("bounds.trailer", "The signature and its headers come after the body, as trailers.", "400: they are missing.",
+         f"{_CONNECTIONS}a_trailer_is_no_header"),
+        ("bounds.fragment", "A target has a fragment, which one reader takes for a part of the path.", "400",
+         f"{_CONNECTIONS}a_target_has_no_fragment"),
+        ("bounds.twice", "A key occurs twice in a JSON object, with two amounts.", "400; the key is named.",
+         f"{_PROTOCOL}TestBodies::test_a_repeated_key_is_refused"),
         ("bounds.path", "A path is very long, or contains invalid characters.", "4xx, and the server continues.",
          f"{_REQUESTS}no_path_breaks_the_server"),
     ),

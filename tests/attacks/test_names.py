@@ -24,7 +24,10 @@ from tests.emulated import SET_UP, Shop
 pytestmark = pytest.mark.skipif(any(name in os.environ for name in HUB_VARIABLES), reason="this is a JupyterHub")
 
 OURS = ["127.0.0.1", "localhost:1", "[::1]:80", "LOCALHOST"]
-FOREIGN = ["evil.test", "127.0.0.1.evil.test:80", "localhost.evil.test", "[::1", "", "evil.test@x", "0.0.0.0", "127.1"]  # noqa: S104
+FOREIGN = [
+    "evil.test", "127.0.0.1.evil.test:80", "localhost.evil.test", "[::1", "", "evil.test@x", "0.0.0.0", "127.1",  # noqa: S104
+    "[::1].evil.test", "evil.test[::1]", "evil.test\\@127.0.0.1", "evil.test@127.0.0.1", "127.0.0.1/evil.test", "::1",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,26 @@ def test_hosted_pages_answer_to_names_of_this_machine(na: Shop, path: str) -> No
     url, session_id = f"{na.emulator.url}/{path}", na.clicked(SET_UP)
     assert statuses(url, FOREIGN, amazonCheckoutSessionId=session_id) == {403}
     assert 403 not in statuses(url, OURS, amazonCheckoutSessionId=session_id)
+
+
+ELSEWHERE = [
+    {"origin": "https://evil.test"}, {"origin": "http://127.0.0.1.evil.test"}, {"origin": "file://"},
+    {"origin": "null", "sec-fetch-site": "cross-site"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", ELSEWHERE, ids=str)
+def test_no_page_of_another_site_posts_here(na: Shop, storefront: server.Shop, headers: dict[str, str]) -> None:
+    """It could not read the answer, but it could open sessions; an app's start call comes from no page at all."""
+    call = {"msdk": "true", "merchantId": na.account.merchant_id}
+    assert na.http.post("/initiate", json=call).status_code == 400
+    assert {na.http.post(path, headers=headers).status_code for path in ("/initiate", "/checkout/consent")} == {403}
+    own = {"origin": na.emulator.url}
+    assert na.http.post("/initiate", json=call, headers=own).status_code == 403
+    assert {httpx.post(f"{storefront.url}/{path}", headers=headers).status_code for path in ("x", "notifications")} == {
+        403
+    }
+    assert httpx.post(f"{storefront.url}/notifications", headers={"origin": storefront.url}).status_code == 503
 
 
 @pytest.mark.parametrize("path", ["account", "server", "server/news", "pay/x", "notifications"])

@@ -92,7 +92,17 @@ class TestOwner:
         assert na.emulator.clock.now() == before
 
     @pytest.mark.parametrize(
-        "content", [b"", b"{", b"\xff", b"NaN", b'{"advance":NaN}', b'{"advance":"\\ud800"}', b"[" * 9999]
+        "content",
+        [
+            b"",
+            b"{",
+            b"\xff",
+            b"NaN",
+            b'{"advance":NaN}',
+            b'{"advance":"\\ud800"}',
+            b"[" * 9999,
+            b'{"advance":"PT1S","advance":"PT2S"}',
+        ],
     )
     def test_what_is_no_json_is_refused(self, na: Shop, content: bytes) -> None:
         """400, never a server error."""

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from amazonpay_nb.emulator import Emulator
 from tests.emulated import (
     ADDRESS,
     CANCEL,
@@ -72,6 +73,21 @@ def known(shop: Shop, session_id: str, *names: str) -> Json:
 
 class TestStarting:
     """`POST /initiate`, and the link that follows."""
+
+    def test_what_nobody_has_signed_is_limited(self) -> None:
+        """In size and number; where the oldest session is over, its place is free."""
+        with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
+            large = SET_UP_IN_APP | {"merchantMetadata": {"merchantStoreName": "x" * 16_384}}
+            assert start(shop, large).status_code == 413
+            first, *_ = [started(shop) for _ in range(1000)]
+            full = start(shop)
+            assert (full.status_code, full.json()["reasonCode"]) == (429, "TooManyRequests")
+            shop.buyer().walk(first)
+            repeated = known(shop, first, "billingAddress")
+            shop.done("finalizeCheckoutSession", first, paymentIntent="Confirm", **repeated)
+            assert [start(shop).status_code for _ in range(2)] == [200, 429]
+            emulator.clock.advance("P2D")
+            assert start(shop).status_code == 200
 
     def test_the_link_opens_amazons_pages(self, shop: Shop) -> None:
         """And the app gets the buyer back by its own link."""

@@ -391,7 +391,8 @@ def test_a_notification_can_be_delivered_again(shop: Shop, endpoint: Endpoint) -
 @pytest.mark.parametrize(
     "url",
     ["https://shop.example/n", "http://shop.example/n", "https://127.0.0.1/n", "ftp://127.0.0.1/", "127.0.0.1:80",
-     "http://u:p@127.0.0.1/", "http://127.0.0.1.evil.example/", "http://[::1", "http://127.0.0.1:99999/", "http://"],
+     "http://u:p@127.0.0.1/", "http://127.0.0.1.evil.example/", "http://[::1", "http://127.0.0.1:99999/", "http://",
+     "http://evil.test[::1]/n", "http://[::1].evil.test/n", "http://evil.test\\@127.0.0.1/n"],
 )  # fmt: skip
 def test_only_an_address_on_this_machine_can_be_an_endpoint(shop: Shop, url: str) -> None:
     """The emulator calls nobody else."""

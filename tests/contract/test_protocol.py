@@ -277,16 +277,24 @@ class TestBodies:
     def test_a_large_body_is_refused(self, na: Shop) -> None:
         """However it is sent."""
         content = b'{"noteToBuyer":"' + b"x" * 300_000 + b'"}'
-        assert refusal(na.send("POST", "/v2/charges", content, key="large")) == (400, "InvalidRequest")
+        assert refusal(na.send("POST", "/v2/charges", content, key="large")) == (413, "InvalidRequest")
         headers = na.headers(authorization="x")
         pieces = (b"x" * 10_000 for _ in range(100))
-        assert refusal(na.http.post("/v2/charges", content=pieces, headers=headers)) == (400, "InvalidRequest")
+        assert refusal(na.http.post("/v2/charges", content=pieces, headers=headers)) == (413, "InvalidRequest")
 
-    def test_of_a_repeated_key_the_last_one_counts(self, na: Shop) -> None:
-        """As JSON readers do."""
-        content = b'{"closureReason":"first","closureReason":"last"}'
-        answer = na.send("DELETE", f"/v2/chargePermissions/{na.wallet()}/close", content).json()
-        assert answer["statusDetails"]["reasons"][0]["reasonDescription"] == "last"
+    def test_a_repeated_key_is_refused(self, na: Shop) -> None:
+        """At any depth: one reader would take the first, and another one the last."""
+        wallet = na.wallet()
+        for content in (
+            b'{"closureReason":"first","closureReason":"last"}',
+            b'{"cancelPendingCharges":{"a":1,"b":{"closureReason":1,"closureReason":1}}}',
+        ):
+            answer = na.send("DELETE", f"/v2/chargePermissions/{wallet}/close", content)
+            assert refusal(answer) == (400, "InvalidRequestFormat")
+            assert "'closureReason' occurs twice" in answer.json()["message"]
+        payload = json.dumps({"storeId": na.account.store_id} | SET_UP)
+        assert na.click(payload[:-1] + ', "storeId": "x"}').status_code == 400
+        assert na.state("getChargePermission", wallet) == "Chargeable"
 
     def test_any_text_comes_back_as_it_was(self, na: Shop) -> None:
         """Characters outside of the basic plane, quotes, markup and NUL."""
@@ -383,6 +391,22 @@ class TestThrottling:
                 assert refusal(other.try_charge(wallet)) == (404, "ResourceNotFound")
             emulator.clock.advance("PT1S")
             assert [shop.try_charge(wallet).status_code for _ in range(2)] == [201, 429]
+
+    def test_a_clock_that_goes_back_stops_nothing(self) -> None:
+        """The bucket fills again from the time that the clock shows then."""
+        with Emulator("na", seed=7, throttle=True) as emulator, Shop(emulator) as shop:
+            snapshot = emulator.snapshot()
+            emulator.clock.advance("PT10M")
+            assert [shop.call("getCharge", "x").status_code for _ in range(3)][:1] == [404]
+            wallet = shop.wallet()
+            assert [shop.try_charge(wallet).status_code for _ in range(3)] == [201, 201, 429]
+            quotas = dict(emulator._world.quotas)
+            emulator.restore(snapshot)  # which empties the buckets' list, unlike a wall clock that is set back
+            emulator._world.quotas.update(quotas)
+            wallet = shop.wallet()
+            assert shop.try_charge(wallet).status_code == 429
+            emulator.clock.advance("PT1S")
+            assert shop.try_charge(wallet).status_code == 201
 
     def test_a_throttled_call_is_not_stored(self) -> None:
         """The same key succeeds later."""

@@ -9,8 +9,20 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.spec.requests import BODIES
 
 Body = dict[str, Any]
+
+
+def _read_once(pairs: list[tuple[str, Any]]) -> Body:
+    """Return an object; two values of one key can be read in two ways."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Refusal("InvalidRequestFormat", f"The field {twice[:64]!r} occurs twice in one object; send it once.")
+    return fields
+
+
 # Built once: `json.loads` with options makes a new decoder at each call.
-_DECODE = json.JSONDecoder(parse_float=str, parse_constant=str).decode
+_DECODE = json.JSONDecoder(parse_float=str, parse_constant=str, object_pairs_hook=_read_once).decode
 _DEEPEST = 32  # deeper than any documented body; stored documents must be readable at any depth of calls
 
 

@@ -21,7 +21,8 @@ from amazonpay_nb.spec.operations import THROTTLES, Operation
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, Simulation
 
 Body = dict[str, Any]
-_LONGEST_KEY = 64  # the length of a key that the journal repeats
+# What the journal repeats of a key and of a path, which a stranger can make as long as a request may be.
+_LONGEST_KEY, _LONGEST_PATH = 64, 200
 
 
 class Handler(NamedTuple):
@@ -145,10 +146,12 @@ def _throttle(world: World, operation: Operation, merchant: Merchant) -> None:
         return
     now = world.clock.now()
     level, since = world.quotas.get((merchant.merchant_id, operation.name), (float(quota.burst), now))
-    level = min(quota.burst, level + (now - since).total_seconds() * quota.per_second)
-    if level < 1:
+    passed = max(0.0, (now - since).total_seconds())  # a clock can be set back
+    level = min(quota.burst, level + passed * quota.per_second) - 1
+    # Also where it is refused, so that time counts from here.
+    world.quotas[merchant.merchant_id, operation.name] = (level if level >= 0 else level + 1, now)
+    if level < 0:
         raise Refusal("TooManyRequests", f"{operation.title} is limited to {quota.burst} at once.")
-    world.quotas[merchant.merchant_id, operation.name] = (level - 1, now)
 
 
 def journalize(world: World, operation: Operation, request: ApiRequest, status: int, document: Body) -> None:
@@ -158,7 +161,7 @@ def journalize(world: World, operation: Operation, request: ApiRequest, status: 
             "at": world.clock.now().isoformat().replace("+00:00", "Z"),
             "operation": operation.name,
             "method": request.method,
-            "path": operation.path if operation.secret_id else request.path,
+            "path": operation.path if operation.secret_id else request.path[:_LONGEST_PATH],
             "status": status,
             "idempotencyKey": request.headers.get(IDEMPOTENCY_HEADER, "")[:_LONGEST_KEY] or None,
             "bodyBytes": len(request.body),

@@ -12,12 +12,14 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.sessions import new_session
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
-from amazonpay_nb.spec.flows import misfits, nearest_flow
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.spec.flows import CHECKOUT_SESSION, misfits, nearest_flow
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 # The algorithm that checkout.js assumes if the page names none.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
+# Nobody signs an app's start call: its size, and the number of Open sessions that come from such calls.
+_MAX_START_BYTES, _MAX_STARTED = 16 * 1024, 1000
 
 
 def start(world: World, form: dict[str, str], origin: str, own_host: str | None = None) -> Session:
@@ -50,8 +52,16 @@ def start_mobile(world: World, raw: bytes) -> Session:
     """Open a session from the Mobile SDK's start call: nothing in it is signed, and Finalize checks it later.
 
     Raises:
-        Refusal: 400 or 403; the app gets it as JSON.
+        Refusal: 400, 403, 413 or 429; the app gets it as JSON.
     """
+    if len(raw) > _MAX_START_BYTES:
+        raise Refusal("InvalidRequest", f"A start call has at most {_MAX_START_BYTES} bytes; send less.", status=413)
+    if len(world.started) == _MAX_STARTED:
+        oldest = world.store.get(CHECKOUT_SESSION, world.started[0])
+        if oldest and oldest.state == "Open":
+            problem = f"{_MAX_STARTED} sessions of apps wait to be finalized; finalize some, or advance the clock."
+            raise Refusal("TooManyRequests", problem)
+        world.started.popleft()
     call = parsed_json(raw, "The body")
     if not isinstance(call, dict):
         raise Refusal("InvalidRequestFormat", "The body must be a JSON object.")
@@ -61,7 +71,9 @@ def start_mobile(world: World, raw: bytes) -> Session:
     merchant = next((one for one in world.merchants if one.merchant_id == call.get("merchantId")), None)
     if merchant is None:
         raise Refusal("InvalidAuthentication", f"There is no merchant {call.get('merchantId')!r}.")
-    return _opened(world, merchant, call, call.get("checkoutSessionConfig"), mobile=True)
+    session = _opened(world, merchant, call, call.get("checkoutSessionConfig"), mobile=True)
+    world.started.append(session.id)
+    return session
 
 
 def _opened(world: World, merchant: Merchant, fields: dict[str, Any], payload: Any, *, mobile: bool = False) -> Session:
@@ -111,14 +123,15 @@ def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...])
         if origin == "null":  # a sandboxed frame: the browser does not reveal its origin
             continue
         try:
-            host = urlsplit(origin if "//" in origin else f"//{origin}").hostname or ""
+            host = host_of(urlsplit(origin if "//" in origin else f"//{origin}").netloc)
         except ValueError:
-            host = origin
+            host = ""
         known = host in {*LOOPBACK_HOSTS, *world.domains, own_host} or host.endswith(".example")
-        if not known or "\\" in host:  # a browser's host ends there
+        if not known:
             raise Refusal(
                 "InvalidRequest",
-                f"The domain {host!r} is not registered for this merchant. Register every domain that shows a button.",
+                f"The domain {host or origin!r} is not registered for this merchant. "
+                "Register every domain that shows a button.",
                 status=403,
             )
 

@@ -136,6 +136,8 @@ class Pages:
 
     async def _start_in_app(self, request: Request) -> Response:
         try:
+            if "origin" in request.headers:  # nothing here is signed, and an app has no pages
+                raise Refusal("InvalidRequest", "Only an app starts a checkout here, and no page.", status=403)
             with self.world.store.transaction():
                 session = entry.start_mobile(self.world, await request.body())
         except Refusal as refusal:  # an app reads it, not a person

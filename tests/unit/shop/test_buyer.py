@@ -1,5 +1,6 @@
 """The scripted buyer on pages of its own kind: what it finds, and what it says when it does not."""
 
+import httpx
 import pytest
 
 from amazonpay_nb.emulator import Emulator
@@ -45,6 +46,22 @@ def test_a_server_that_is_not_there_is_named() -> None:
         url = emulator.url
     with pytest.raises(BuyerPageError, match=r"(?s)cannot be opened.*emulator is running"):
         buyer.approve(url)
+
+
+def test_redirects_have_an_end() -> None:
+    """A page that redirects to itself is an error, not a visit without an end."""
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(303, headers={"location": "/checkout/sign-in"})
+
+    with (
+        httpx.Client(transport=httpx.MockTransport(answer)) as client,
+        pytest.raises(BuyerPageError, match="redirects never end"),
+    ):
+        buyer.approve("http://127.0.0.1:1/checkout", http=client)
+    assert len(asked) == buyer.MOST_REDIRECTS + 1
 
 
 def test_a_form_is_read_as_a_browser_would() -> None:

@@ -1,0 +1,189 @@
+"""One connection to a server of this machine: what arrives is bounded, and read in one way only.
+
+httptools sets no limit, takes trailers for headers, and stops where a request offers another protocol, so that its body
+would be read as the next request.  Everything else about a connection is uvicorn's.
+"""
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+# Of a target with its headers, or of trailers: browsers and proxies stop far below.
+MAX_HEAD_BYTES = 64 * 1024
+# A quarter of the files that the process may open: another quarter may be arriving, the rest is its own.
+SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024) // 4
+# Each can hold a body and what one read brings, about half a megabyte.
+MAX_CONNECTIONS = min(256, SHARE_OF_FILES)
+# For a request to arrive, and for a client to read on.
+PATIENCE_SECONDS = 20.0
+_LINGER_SECONDS = 1.0  # for a client to see that it is refused
+# Read at a time, so that few requests wait on one connection: the shortest has 18 bytes, and takes 3,000 in memory.
+_PIECE = 4096
+
+
+class Flow(FlowControl):
+    """Reads on when all that was read is under way: who does not read answers is not read from either."""
+
+    def __init__(self, connection: "Connection") -> None:
+        super().__init__(connection.transport)
+        self._connection = connection
+
+    def resume_reading(self) -> None:
+        """Read on, unless something waits."""
+        if not self._connection.waits:
+            super().resume_reading()
+
+
+class Connection(HttpToolsProtocol):
+    """Hands on each request that arrives completely, in time, within its bounds, and has one reading."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._rest = b""  # behind requests that are not answered yet
+        self._refusal = b""
+        self._in_head, self._size = True, 0  # bytes since the last one that belongs to a body or ends a head
+        self._since: float | None = None  # when the present request began to arrive
+        self._unsent = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether something that was read waits for an answer to what came before."""
+        return bool(self._rest or self.pipeline)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, unless there are too many."""
+        super().connection_made(transport)
+        self.flow = Flow(self)
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._refuse(503, "ServiceUnavailable", f"{MAX_CONNECTIONS} connections are open; close some, and repeat.")
+            self.transport.close()
+            return
+        self._since = self.loop.time()
+        self._timer = self.loop.call_later(PATIENCE_SECONDS, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what was to come."""
+        if self._timer:
+            self._timer.cancel()
+        self._rest = b""
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """Close a connection whose client neither sends its request on nor reads its answers."""
+        self._timer = self.loop.call_later(PATIENCE_SECONDS, self._look)
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and unsent == self._unsent:
+            self.transport.abort()
+        elif self._since and not self.flow.read_paused and self.loop.time() - self._since >= PATIENCE_SECONDS:
+            if self._in_head and not self._size:
+                self.transport.close()  # opened in advance, as browsers do, and never used
+            else:
+                self._refuse(408, "RequestTimeout", f"The request did not arrive within {PATIENCE_SECONDS:g} seconds.")
+        self._unsent = unsent
+
+    def data_received(self, data: bytes) -> None:
+        """Read what has arrived, as far as it is its turn."""
+        if self._refusal:
+            return
+        self._since = self._since or self.loop.time()
+        self._rest += data
+        self._read()
+
+    def _read(self) -> None:
+        self._unset_keepalive_if_required()
+        while self._rest and not (self.pipeline or self._refusal or self.transport.is_closing()):
+            piece, self._rest = self._rest[:_PIECE], self._rest[_PIECE:]
+            self._size += len(piece)
+            if self._size > MAX_HEAD_BYTES:
+                problem = f"Target and headers, or trailers, are larger than {MAX_HEAD_BYTES} bytes; send less."
+                self._refuse(431, "InvalidRequest", problem)
+                return
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as offer:
+                self._decline(piece[offer.args[0] :])
+            except httptools.HttpParserError:
+                self.send_400_response("This is no HTTP request, or has more than one reading; correct it.")
+        if self._rest:
+            self.flow.pause_reading()
+
+    def _decline(self, rest: bytes) -> None:
+        """Read a request that offers another protocol again, without the offer: nobody has to accept it."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self.send_400_response("This is no proxy: CONNECT is not possible.")
+            return
+        lines = [b"%s: %s" % pair for pair in self.headers if pair[0] != b"upgrade"]
+        head = b"\r\n".join((b"%s %s HTTP/%s" % (method, self.url, version), *lines, b"\r\n"))
+        self.parser = httptools.HttpRequestParser(self)
+        self._rest = head + rest + self._rest
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request."""
+        self._refuse(400, "InvalidRequest", msg)
+
+    def _refuse(self, status: int, reason_code: str, message: str) -> None:
+        """Answer in the form of the API when what came before is answered, and close."""
+        if self._refusal:
+            return
+        body = json.dumps({"reasonCode": reason_code, "message": message}).encode()
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self._refusal, self._rest = STATUS_LINE[status] + head + body, b""
+        self._send_refusal()
+
+    def _send_refusal(self) -> None:
+        cycle = self.cycle
+        # A request that is still arriving is the one that is refused.
+        its_turn = cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started)
+        if self._refusal and its_turn and not self.pipeline:
+            self.transport.write(self._refusal)
+            # The client may be sending still, and would not see the answer if what it has sent stayed unread.
+            self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+
+    def on_message_begin(self) -> None:
+        """Its time begins."""
+        super().on_message_begin()
+        self._since = self.loop.time()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes after a body is a trailer, which nothing here reads."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Hand a request on, unless its target has a second reading."""
+        if self.parser.should_upgrade():
+            return
+        if b"#" in self.url:
+            self.send_400_response("A target has no fragment; write # as %23.")
+            raise ValueError
+        self._in_head, self._size = False, 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Hand a part of a body on; its application counts it."""
+        self._size = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request has arrived."""
+        if self.parser.should_upgrade():
+            return
+        self._in_head, self._size, self._since = True, 0, None
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with what waits."""
+        super().on_response_complete()
+        self._send_refusal()
+        if self._rest:
+            self._read()
+            self.flow.resume_reading()
