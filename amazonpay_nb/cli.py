@@ -78,8 +78,9 @@ def main() -> None:
 @click.argument("notebooks", nargs=-1)
 @_PARAMETER
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at the same time.")
+@click.option("--offline", is_flag=True, help="Fail a notebook that tries to connect to another machine.")
 @_OUT
-def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, out: Path) -> None:
+def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offline: bool, out: Path) -> None:
     """Execute notebooks without a person and write a report.
 
     NOTEBOOKS are paths, names or numbers (01); all of them when left out.  Exit code: 0 all passed, 1 one failed,
@@ -91,7 +92,7 @@ def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, out: 
 
     check_values(parameters)
     check_unattended(parameters)
-    summary = runner.run(find_notebooks(notebooks), parameters, out=out, jobs=jobs)
+    summary = runner.run(find_notebooks(notebooks), parameters, out=out, jobs=jobs, offline=offline)
     click.echo(summary.table())
     click.echo(f"Report: {out / 'report.html'}")
     sys.exit(int(summary.failed > 0))

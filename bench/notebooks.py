@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import nbformat
 import papermill
 
 from amazonpay_nb.runs.kernels import execute
@@ -40,7 +41,7 @@ def run_one(source: Path, folder: Path) -> None:
         Unavailable: One of its cells failed.
     """
     try:
-        execute(source, folder / source.name, {"buyer": "script"})
+        execute(nbformat.read(source, 4), source.parent, folder / source.name, {"buyer": "script"})
     except papermill.PapermillExecutionError as error:
         raise Unavailable(f"{source.name} failed: {error.ename}: {error.evalue}") from error
 

@@ -4,6 +4,7 @@ Secrets and buyer data are masked before they are recorded, so no view, export o
 Everything else is a projection: `known` is the newest answer about each object, `client.ledger` the money that moved.
 """
 
+import json
 import threading
 import time
 import weakref
@@ -14,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic.alias_generators import to_camel
@@ -52,12 +54,14 @@ def own_exchanges() -> Iterator[list[Exchange]]:
 class Journal:
     """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads.
 
+    Args:
+        file: Takes each entry as it comes, as a line of JSON; see `export`.
     Attributes:
         known: The newest answer about each object; it follows the journal.
     """
 
-    def __init__(self, limit: int | None = None) -> None:
-        self._limit = limit
+    def __init__(self, limit: int | None = None, *, file: Path | None = None) -> None:
+        self._limit, self._file = limit, file
         self._entries: deque[Exchange | Step] = deque(maxlen=limit)
         self.known = self._knowledge()
         self._lock = threading.Lock()
@@ -67,7 +71,7 @@ class Journal:
         safe = {name: redact(getattr(exchange, name)) for name in ("path", "request", "response", "headers", "error")}
         kept = replace(exchange, **safe)
         with self._lock:
-            self._entries.append(kept)
+            self._append(kept)
             self.known.learn(kept)
         if (listener := _LISTENER.get()) is not None:
             listener.append(kept)
@@ -77,8 +81,14 @@ class Journal:
         """Append something that happened outside the API, between two of `PARTICIPANTS`."""
         kept = Step(at, source, target, redact(text))
         with self._lock:
-            self._entries.append(kept)
+            self._append(kept)
         return kept
+
+    def _append(self, entry: Exchange | Step) -> None:
+        self._entries.append(entry)
+        if self._file:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(_exported(entry), ensure_ascii=False) + "\n")
 
     def clear(self) -> None:
         """Forget everything."""

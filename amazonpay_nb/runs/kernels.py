@@ -1,6 +1,7 @@
 """The kernels of a run: what surrounds them, how they start, and that none outlives the run."""
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,12 @@ _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't res
 _PERSONAL = ("JPY_SESSION_NAME", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "JUPYTER_PREFER_ENV_PATH")
 
 
+# What the kernel of a notebook gets besides the environment of all; each notebook is executed in a thread of its own.
+_NOTEBOOK = threading.local()
+# A connection that is tried is noted, and fails; Python imports a module of this name when it starts.
+_OFFLINE = ("sitecustomize.py", (Path(__file__).parent / "offline.py").read_text("utf-8"))
+
+
 class RunKernel(AsyncKernelManager):
     """A kernel without ports, which another process could take first, and without requests that wait for ever."""
 
@@ -49,9 +56,9 @@ class RunKernel(AsyncKernelManager):
         context.sndtimeo = _SEND_MILLISECONDS
         return context
 
-    async def _async_launch_kernel(self, *args: Any, **options: Any) -> Any:
+    async def _async_pre_start_kernel(self, **options: Any) -> Any:
         self.live.add(self)
-        return await super()._async_launch_kernel(*args, **options)
+        return await super()._async_pre_start_kernel(**options, env=os.environ | getattr(_NOTEBOOK, "variables", {}))
 
     def kill(self) -> None:
         """End the kernel's process; whoever waits for an answer learns that it has died."""
@@ -61,15 +68,21 @@ class RunKernel(AsyncKernelManager):
 
 
 @contextmanager
-def kernel_environment() -> Iterator[None]:
+def kernel_environment(*, offline: bool = False) -> Iterator[None]:
     """Give the kernels of this process an environment without a person's traces, and leave no kernel at the end.
 
     A reader's IPython start-up files must not change what a notebook does, and a kernel must not take this for a
     JupyterLab session, in which it would wait for a person to play the buyer.  Whatever a kernel leaves in its
     temporary folder, an emulated key for example, is deleted with that folder.
+
+    Args:
+        offline: Let every connection to another machine fail, and note it in the file AMAZONPAY_NB_OFFLINE.
     """
     with TemporaryFolder() as folder:
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
+        if offline:
+            (folder.path / _OFFLINE[0]).write_text(_OFFLINE[1], "utf-8")
+            ours["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder.path), os.environ.get("PYTHONPATH")]))
         kept = {name: os.environ.pop(name, None) for name in (*_PERSONAL, *ours)}
         os.environ.update(ours)
         RunKernel.folder = folder.path
@@ -88,7 +101,9 @@ def _has_not_started(error: BaseException) -> bool:
 
 
 @retry(retry=retry_if_exception(_has_not_started), stop=stop_after_attempt(2), reraise=True)
-def execute(document: Any, folder: Path, executed: Path, values: Mapping[str, Any]) -> None:
+def execute(
+    document: Any, folder: Path, executed: Path, values: Mapping[str, Any], variables: Mapping[str, str] | None = None
+) -> None:
     """Execute a notebook with *values* as its parameters and write it, with its outputs, to *executed*.
 
     A kernel that does not start is given up after `START_SECONDS`, and started once more.
@@ -96,6 +111,7 @@ def execute(document: Any, folder: Path, executed: Path, values: Mapping[str, An
     Args:
         document: An nbformat node, version 4.
         folder: Where its kernel starts.
+        variables: For the environment of its kernel.
     Raises:
         papermill.PapermillExecutionError: A cell failed; what ran until then is written.
         RuntimeError: The kernel did not start, or it died.
@@ -103,6 +119,7 @@ def execute(document: Any, folder: Path, executed: Path, values: Mapping[str, An
     """
     # A kernel that dies loses its results; the report still has a notebook to show.
     nbformat.write(document, executed)
+    _NOTEBOOK.variables = dict(variables or {})
     papermill.execute_notebook(
         executed,
         executed,

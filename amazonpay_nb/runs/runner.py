@@ -21,8 +21,9 @@ from amazonpay_nb.runs.report import Run, Summary, notebook_page, report_folder,
 
 
 def run(
-    notebooks: Sequence[Path], parameters: Mapping[str, str], *, out: Path, jobs: int = 1, progress: bool = True
-) -> Summary:
+    notebooks: Sequence[Path], parameters: Mapping[str, str], *, out: Path, jobs: int = 1, progress: bool = True,
+    offline: bool = False,
+) -> Summary:  # fmt: skip
     """Execute *notebooks*, each with *parameters*, and write everything about it into *out*.
 
     Args:
@@ -30,6 +31,7 @@ def run(
         out: Takes the executed notebooks, their pages and the report; files of an earlier run are replaced.
         jobs: How many kernels at a time.
         progress: Show a bar on a terminal, and a line for each finished notebook elsewhere.
+        offline: A notebook that tries to connect to another machine fails.
     Raises:
         ConfigurationError: A notebook or a parameter is not usable; nothing was started.
     """
@@ -40,7 +42,7 @@ def run(
     started = time.monotonic()
     # None shows the bar on a terminal only.
     bar = tqdm(total=len(notebooks), unit="notebook", disable=None if progress else True)
-    with report_folder(out), ThreadPoolExecutor(jobs) as pool, kernel_environment(), bar:
+    with report_folder(out), ThreadPoolExecutor(jobs) as pool, kernel_environment(offline=offline), bar:
         futures = [pool.submit(run_one, notebook, parameters, out) for notebook in documents]
         try:
             for number, future in enumerate(as_completed(futures), 1):
@@ -78,11 +80,14 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
     """
     started = time.monotonic()
     home, executed = notebook.path.resolve().parent, folder / notebook.path.name
+    journal, connections = (executed.with_suffix(ending) for ending in (".journal.jsonl", ".connections"))
+    journal.unlink(missing_ok=True)
+    files = {"AMAZONPAY_NB_JOURNAL": str(journal.resolve()), "AMAZONPAY_NB_OFFLINE": str(connections.resolve())}
     values, stopped = notebook.values(texts), None
     try:
         # Jupyter makes an event loop for this thread and leaves it open.
         with closing(ensure_event_loop()):
-            execute(notebook.opened_with(texts), home, executed, values)
+            execute(notebook.opened_with(texts), home, executed, values, files)
     except papermill.PapermillExecutionError:
         pass  # a cell failed, and holds its error
     except (RuntimeError, OSError, zmq.Again) as error:  # the kernel died or is stuck, or a cell took too long
@@ -95,6 +100,10 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         if claim.ok is False
     )
     failure = failure_of(document) or stopped or next(broken, None)
+    if connections.exists():
+        hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8").splitlines()))
+        failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
+        connections.unlink()
     write_whole(executed.with_suffix(".html"), notebook_page(document, name, home))
     seconds = round(time.monotonic() - started, 3)
     return Run(name, dict(texts) | values, seconds, failure, claims, result_of(document))

@@ -80,7 +80,7 @@ class Workbench:
         self.language = language or self.region.default_language
         self.amount = self.price(amount)
         self.wait_seconds = float(wait_seconds)
-        self.journal = Journal()
+        self.journal = Journal(file=kernel.journal_file())
         self.private_key_file: Path | None = None
         self._allow_live = allow_live
         self._keys: MerchantKeys | None = None

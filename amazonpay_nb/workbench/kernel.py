@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.workbench.failed import explain_assertions
@@ -14,6 +15,11 @@ def in_jupyterlab() -> bool:
     """Tell whether a person runs this kernel from JupyterLab."""
     # Jupyter Server sets this for the kernels of its sessions; papermill, nbval and nbconvert start kernels without it.
     return bool(os.environ.get("JPY_SESSION_NAME"))
+
+
+def journal_file() -> Path | None:
+    """Return where a run of this notebook keeps its journal; None outside of a run."""
+    return Path(name) if (name := os.environ.get("AMAZONPAY_NB_JOURNAL")) else None
 
 
 def cells() -> list[str]:

@@ -270,7 +270,7 @@ def test_a_run_leaves_its_whole_report(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     stem = "01_set_up_outside_the_purchase_flow"
-    expected = {f"{stem}.ipynb", f"{stem}.html", "report.html", "junit.xml", "summary.json"}
+    expected = {f"{stem}.ipynb", f"{stem}.html", f"{stem}.journal.jsonl", "report.html", "junit.xml", "summary.json"}
     assert {path.name for path in tmp_path.iterdir()} == expected
     summary = json.loads((tmp_path / "summary.json").read_text())
     (only,) = summary["runs"]
@@ -281,6 +281,9 @@ def test_a_run_leaves_its_whole_report(tmp_path: Path) -> None:
     assert re.fullmatch(r"C02-\d{7}-\d{7}", only["result"]["chargePermissionId"])
     assert {claim["ok"] for claim in only["claims"]} == {True}
     assert "9.99" in (tmp_path / f"{stem}.ipynb").read_text()
+    journal = [json.loads(line) for line in (tmp_path / f"{stem}.journal.jsonl").read_text("utf-8").splitlines()]
+    operations = [entry["operation"] for entry in journal if entry["kind"] == "exchange"]
+    assert operations[:2] == ["getCheckoutSession", "completeCheckoutSession"]
 
 
 def test_a_setting_that_a_notebook_leaves_alone_is_given_to_its_workbench(tmp_path: Path) -> None:

@@ -108,6 +108,27 @@ def test_a_run_that_is_stopped_leaves_no_kernel_and_no_verdict(
     assert until(lambda: not list(temporary.iterdir()))
 
 
+CONNECT = """import socket
+try:
+    socket.create_connection(("192.0.2.1", 9))
+except OSError:
+    pass"""
+LOOK_UP = "import urllib.request\ntry:\n    urllib.request.urlopen('https://example.com')\nexcept OSError:\n    pass"
+STAY_HERE = "import socket\nsocket.create_server(('127.0.0.1', 0)).close()\nsocket.getaddrinfo('localhost', 80)"
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [(CONNECT, "192.0.2.1"), (LOOK_UP, "example.com"), (STAY_HERE, None)], ids=["address", "name", "this machine"],
+)  # fmt: skip
+def test_a_connection_to_another_machine_fails_an_offline_run(tmp_path: Path, source: str, error: str | None) -> None:
+    """Even where the notebook goes on without it."""
+    summary = run([notebook(tmp_path, source)], {}, out=tmp_path / "out", progress=False, offline=True)
+    expected = error and f"It tried to connect to {error}, and this run is offline."
+    assert summary.runs[0].error == expected
+    assert not list((tmp_path / "out").glob("*.connections"))
+
+
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     """The second says so, and leaves the first one's files alone."""
     out = tmp_path / "out"
