@@ -14,7 +14,7 @@ SECONDS = size(6, 600)
 CLIENTS = size(2, 1)  # in the long edition, the other proofs run beside it
 # Bounds, above what is measured and far below what a leak leaves.
 SLOWER_AT_MOST = 3.0
-MEGABYTES_AT_MOST = 40
+MEGABYTES_AT_MOST = size(15, 40)
 KILOBYTES_A_CHARGE_AT_MOST = 2
 HANDLES_AT_MOST = 10
 
