@@ -50,7 +50,7 @@ NASTY_VALUES = (
 METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 BITS = (
     "%00", "%2F", "%2e%2e", "/", "//", "/.", "/..", ";a=b", "?a=b&a=c", "?%zz", "%", "\xc3\xa4", "'", "x" * 2_000,
-    "%C3%A4", "+", "~", "@", ":", "|", '"',
+    "%C3%A4", "+", "~", "@", ":", "|", '"', "#", "#a",
 )  # fmt: skip
 
 
@@ -140,6 +140,7 @@ class Merchant:
         broken = [
             body[:at], body[:at] + self.random.randbytes(3) + body[at:], body[:at] + body[at + 1 :], body * 2,
             b"\xef\xbb\xbf" + body, body.decode().encode("utf-16"), b" \n" + body, body.replace(b'"', b"'"), b"",
+            body[:-1] + b"," + body[1:], b'{"chargeAmount":{"amount":"1.00","amount":"2.00","currencyCode":"USD"}}',
             b"null", b"[]", b"0", b"NaN", b'"x"', b"[" * 100_000, b'{"a":' * 33 + b"1" + b"}" * 33,
             b'{"a":"' + b"x" * self.random.choice([1_000, 200_000, 262_143, 262_145]) + b'"}',
         ]  # fmt: skip
@@ -155,6 +156,7 @@ class Merchant:
             [(name, value), (f"x-{'a' * self.random.randint(1, 300)}", self.random.choice(NASTY_VALUES))],
             [(name, value), ("x-amz-pay-authtoken", "token")], [(name, value), ("origin", "https://evil.example")],
             [(name, value), ("x-http-method-override", "DELETE")], [(name, value), ("cookie", "a=b")],
+            [(name, value), ("upgrade", "h2c")], [(name, value), ("connection", "upgrade"), ("upgrade", "websocket")],
         ]  # fmt: skip
         headers[at : at + 1] = self.random.choice(broken)
         return request._replace(headers=headers)
