@@ -30,7 +30,13 @@ class AmazonPayError(Exception):
     Args:
         message: One sentence that names the problem and the object.
         advice: One sentence with the next step.
+    Attributes:
+        meaning: What it says about the request.
+        idempotency_advice: Whether to send the request again, and with which idempotency key if the call takes one.
     """
+
+    meaning = ""
+    idempotency_advice = ""
 
     def __init__(self, message: str, *, advice: str = "") -> None:
         super().__init__(message)
@@ -52,6 +58,9 @@ class AmazonPayError(Exception):
 class LocalError(AmazonPayError):
     """Nothing was sent: our own code noticed a problem first."""
 
+    meaning = "Your own code noticed it and sent nothing."
+    idempotency_advice = "No: correct it first."
+
 
 class ConfigurationError(LocalError):
     """A key, parameter, address or port cannot be used."""
@@ -64,9 +73,14 @@ class SigningError(LocalError):
 class BuyerPageError(LocalError):
     """A hosted page was not answered in time, or did not show what was expected."""
 
+    meaning = "The buyer did not get through the pages; your server sent nothing."
+
 
 class TransportError(AmazonPayError):
     """No readable answer arrived; it is not known whether Amazon did the work."""
+
+    meaning = "No answer came; whether Amazon did the work is not known."
+    idempotency_advice = retry_advice(Retry.SAME_KEY)
 
 
 class ApiError(AmazonPayError):
@@ -94,15 +108,12 @@ class ApiError(AmazonPayError):
         self.retry_after: float | None = None
         self.finding = ""
         self.recovery: Recovery = recovery_for(reason_code, status_code, operation)
+        self.meaning = self.recovery.meaning
+        self.idempotency_advice = retry_advice(self.recovery.retry, operation)
         advice = self.recovery.next_step
         if idempotency_key and self.recovery.retry in (Retry.SAME_KEY, Retry.LATER):
             advice += f" This one had idempotency_key={idempotency_key!r}."
         super().__init__(f"{status_code} {reason_code}: {message}", advice=advice)
-
-    @property
-    def idempotency_advice(self) -> str:
-        """Whether to send the request again, and with which idempotency key if the call takes one."""
-        return retry_advice(self.recovery.retry, self.operation)
 
 
 class InvalidRequestError(ApiError):

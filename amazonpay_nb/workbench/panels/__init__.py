@@ -9,7 +9,6 @@ from amazonpay_nb.workbench.panels.cards import cards
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
-from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.tabs import Panels
 from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel
 
@@ -19,7 +18,7 @@ __all__ = ["panels"]
 def panels(wb: Workbench) -> Panels:
     """Return every panel of a workbench in one, in the order of the way; the page is that of the button panel."""
     button = ButtonPanel(wb)
-    tabs: dict[str, Panel | Panels] = {
+    tabs = {
         "Keys": KeyPanel(wb),
         "Button": button,
         "Page": PagePanel(wb, button.offer),

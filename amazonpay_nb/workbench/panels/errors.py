@@ -5,9 +5,9 @@ from typing import Any
 
 from amazonpay_nb.client.possible import in_python, next_calls
 from amazonpay_nb.client.redaction import redact
-from amazonpay_nb.errors import AmazonPayError, ApiError, Refused, TransportError, api_error
+from amazonpay_nb.errors import AmazonPayError, ApiError, Refused, api_error
 from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.reasons import REASONS, Retry, retry_advice
+from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.show.blocks import Table, facts
@@ -62,9 +62,7 @@ def explain(error: BaseException) -> Iterator[Any]:
         ]
         yield facts(type(error).__name__, rows)
         return
-    advice = retry_advice(Retry.SAME_KEY if isinstance(error, TransportError) else Retry.CORRECTED)
-    if isinstance(error, ApiError):
-        advice = error.idempotency_advice
+    advice = error.idempotency_advice
     yield f"{'✓' if advice.startswith('Yes') else '✗'} Send it again? {advice}"
     yield error
     if isinstance(error, ApiError) and error.finding:

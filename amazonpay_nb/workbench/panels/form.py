@@ -49,11 +49,11 @@ class Form:
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy = self._rendering = False
         self._head, self._page = _html(_JUPYTER), _html(_JUPYTER)
-        self._answer = _html(_JUPYTER, "amazonpay-said", tabbable=True)
+        self._answer = _html(_JUPYTER, tabbable=True).add_class("amazonpay-said")
         self._body, self._choices, self._buttons = w.VBox(), w.VBox(), w.VBox()
         middle = [self._choices, self._body] if fields_first else [self._body, self._choices]
-        panel = _classified(w.VBox([self._head, *middle, self._buttons, self._answer]), "amazonpay-panel")
-        self.box = w.VBox([panel, self._page])
+        panel = w.VBox([self._head, *middle, self._buttons, self._answer])
+        self.box = w.VBox([panel.add_class("amazonpay-panel"), self._page])
         self.render()
 
     @property
@@ -82,7 +82,7 @@ class Form:
 
     def _show_body(self, things: Sequence[object]) -> None:
         parts = list(self._body.children)
-        new = [_html(_JUPYTER, "amazonpay-body", tabbable=True) for _ in things[len(parts) :]]
+        new = [_html(_JUPYTER, tabbable=True).add_class("amazonpay-body") for _ in things[len(parts) :]]
         parts = [*parts, *new][: len(things)]
         for part, thing in zip(parts, things, strict=True):
             part.value = _wrapping(render([thing]).html)
@@ -131,8 +131,9 @@ class Form:
         """Show how it went, and look again."""
         with self._lock:
             self._busy, self._rendering = False, True
-            for row in self._fields.values():
-                row.forget()
+            for field in self.view.fields:
+                if field.secret:
+                    self._fields[field.name].input.value = ""
             try:
                 self.render()
             finally:
@@ -143,10 +144,12 @@ class _FieldRow:
     """A field: what it is called, the place to fill in, and a line of help."""
 
     def __init__(self, field: Field, changed: Callable[[object], None]) -> None:
-        self.input, self._help, self._secret = _input(field), _html("amazonpay-hint"), field.secret
-        _classified(self.input, f"amazonpay-field-{field.name}", *(["amazonpay-secret"] if field.secret else []))
+        self.input, self._help = _input(field).add_class(f"amazonpay-field-{field.name}"), _html("amazonpay-hint")
+        if field.secret:
+            self.input.add_class("amazonpay-secret")
         self.input.observe(changed, "value")
-        self.box = _row(self.input, *([_upload(field, self.input)] if field.upload else []), self._help)
+        upload = [_upload(field, self.input)] if field.upload else []
+        self.box = w.HBox([self.input, *upload, self._help]).add_class("amazonpay-row")
 
     def show(self, field: Field, value: Value) -> None:
         options = field.options if field.spread else _labels(field)
@@ -156,20 +159,14 @@ class _FieldRow:
         self.input.disabled = bool(field.reason)
         self._help.value = escape(field.reason or field.help)
 
-    def forget(self) -> None:
-        if self._secret:
-            self.input.value = ""
-
 
 class _ActionRow:
     """An action: its button, and why it is possible or not."""
 
     def __init__(self, action: Action, press: Callable[[str], object]) -> None:
-        button = w.Button(layout=w.Layout(width="auto", min_width="12em"))
-        self.button = _classified(button, f"amazonpay-action-{action.name}")
-        self.button.on_click(lambda _: press(action.name))
-        self._reason = _html("amazonpay-hint")
-        self.box = _row(self.button, self._reason)
+        self.button, self._reason = w.Button(layout=w.Layout(width="auto", min_width="12em")), _html("amazonpay-hint")
+        self.button.add_class(f"amazonpay-action-{action.name}").on_click(lambda _: press(action.name))
+        self.box = w.HBox([self.button, self._reason]).add_class("amazonpay-row")
 
     def show(self, action: Action, busy: bool) -> None:
         self.button.description = action.label
@@ -195,10 +192,8 @@ class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
     def __init__(self, field: Field) -> None:
         self._many = field.many
         self._buttons: dict[str, Any] = {}
-        self._row, self._why = w.HBox(), w.HTML()
+        self._row, self._why = w.HBox().add_class("amazonpay-row"), _html("amazonpay-hint")
         self._following = False
-        self._row.add_class("amazonpay-row")
-        self._why.add_class("amazonpay-hint")
         label = w.HTML(f'<span class="amazonpay-label">{escape(field.caption)}</span>')
         super().__init__([label, self._row, self._why])
         self.observe(lambda _: self._follow(), ["value", "options", "disabled"])
@@ -208,11 +203,12 @@ class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         if list(self._buttons) != [option.value for option in options]:
             self._buttons = {option.value: self._button(option) for option in options}
             self._row.children = list(self._buttons.values())
+        chosen = self.value.split(",") if self._many else [self.value]
         self._following = True
         try:
             for option in options:
                 button = self._buttons[option.value]
-                button.value = self._is_chosen(option.value)
+                button.value = option.value in chosen
                 button.disabled = self.disabled or bool(option.reason)
                 button.tooltip = option.reason
         finally:
@@ -221,14 +217,10 @@ class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         lines = (f"{', '.join(row.caption for row in options if row.reason == why)}: {why}" for why in reasons)
         self._why.value = "" if self.disabled else "<br>".join(map(escape, lines))
 
-    def _is_chosen(self, value: str) -> bool:
-        return value in self.value.split(",") if self._many else value == self.value
-
     def _button(self, option: Option) -> Any:
         button = w.ToggleButton(description=option.caption, layout=w.Layout(width="auto"))
-        button.add_class(f"amazonpay-option-{option.value or 'none'}")
         button.observe(lambda change: self._pressed(option.value, change["new"]), "value")
-        return button
+        return button.add_class(f"amazonpay-option-{option.value or 'none'}")
 
     def _pressed(self, value: str, down: bool) -> None:
         if self._following:
@@ -268,26 +260,16 @@ def _upload(field: Field, target: Any) -> Any:
 
     button = w.FileUpload(description=f"Upload a {field.name.replace('_', ' ')}", layout=w.Layout(width="max-content"))
     button.observe(put, "value")
-    return _classified(button, "amazonpay-upload")
+    return button.add_class("amazonpay-upload")
 
 
 def _labels(field: Field) -> tuple[tuple[str, str], ...]:
     return tuple((option.caption, option.value) for option in field.possible)
 
 
-def _html(*classes: str, tabbable: bool | None = None) -> Any:
+def _html(name: str, *, tabbable: bool | None = None) -> Any:
     # What is tabbable can be scrolled by keyboard, as a wide table has to be.
-    return _classified(w.HTML(tabbable=tabbable), *classes)
-
-
-def _row(*children: Any) -> Any:
-    return _classified(w.HBox(children), "amazonpay-row")
-
-
-def _classified(widget: Any, *classes: str) -> Any:
-    for name in classes:
-        widget.add_class(name)
-    return widget
+    return w.HTML(tabbable=tabbable).add_class(name)
 
 
 def _wrapping(html: str) -> str:

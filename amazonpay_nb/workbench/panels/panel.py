@@ -16,6 +16,7 @@ import asyncio
 import inspect
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from amazonpay_nb.workbench.panels.form import Form
 
 
-class Panel:
+class Panel(ABC):
     """What a person sees and can do; each panel has a `view` of its own, and a method for each action in it.
 
     Args:
@@ -52,9 +53,9 @@ class Panel:
         self.outcome: Any = None
         self._form: Form | None = None
 
+    @abstractmethod
     def view(self, chosen: Chosen) -> View:
         """Return what to show for what the fields say; a field that is left out has its default.  Sends nothing."""
-        raise NotImplementedError
 
     @property
     def chosen(self) -> Chosen:

@@ -1,44 +1,44 @@
 """Several panels in one, under tabs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from amazonpay_nb.workbench.show import Shown
+from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.view import Chosen, View
 from amazonpay_nb.workbench.show.blocks import Table
 
-if TYPE_CHECKING:
-    from amazonpay_nb.workbench.panels.panel import Panel
 
-
-class Panels:
+class Panels(Panel):
     """Panels under tabs; a panel is made when its tab is opened, and looks again whenever another has done something.
 
     Args:
         panels: Title of the tab -> the panel, or panels under tabs of their own.
-        live: Whether a person sits there and can click.
-    Attributes:
-        listeners: Called after every action in one of them.
     """
 
-    def __init__(self, title: str, panels: "Mapping[str, Panel | Panels]", *, live: bool) -> None:
-        self.title, self.panels, self.live = title, panels, live
-        self.listeners: list[Callable[[], None]] = []
+    def __init__(self, title: str, panels: Mapping[str, Panel], *, live: bool) -> None:
+        super().__init__(live=live)
+        self.title, self.panels = title, panels
         self._tabs: Any = None
         for name, panel in panels.items():
-            panel.listeners.append(partial(self._tell_others, name))
+            panel.listeners.append(partial(self._follow, name))
 
     def __getitem__(self, name: str) -> Any:
         return self.panels[name]
+
+    def view(self, chosen: Chosen) -> View:
+        """Return what can be done under each tab."""
+        rows = tuple((name, panel.possible()) for name, panel in self.panels.items())
+        return View(self.title, [Table("", ("panel", "what you can do there now"), rows)])
+
+    def possible(self) -> str:
+        """Say what can be done now."""
+        return "\n".join(f"{name}: {panel.possible()}" for name, panel in self.panels.items())
 
     def refresh(self) -> None:
         """Have the one that is on view look again; any other does when its tab is opened."""
         if self._tabs is not None:
             self._open(self._tabs.selected_index)
-
-    def possible(self) -> str:
-        """Say what can be done now."""
-        return "\n".join(f"{name}: {panel.possible()}" for name, panel in self.panels.items())
 
     @property
     def widget(self) -> Any:
@@ -53,17 +53,6 @@ class Panels:
             self._open(0)
         return self._tabs
 
-    def __repr__(self) -> str:
-        return self._static().text
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        still = self._static()._repr_mimebundle_()
-        return still | self.widget._repr_mimebundle_() | still if self.live else still
-
-    def _static(self) -> Shown:
-        rows = tuple((name, panel.possible()) for name, panel in self.panels.items())
-        return Shown([Table(self.title, ("panel", "what you can do there now"), rows)])
-
     def _open(self, index: int | None) -> None:
         if index is None:
             return
@@ -73,8 +62,7 @@ class Panels:
         else:
             place.children = [panel.widget]
 
-    def _tell_others(self, name: str) -> None:
+    def _follow(self, name: str) -> None:
         if self._tabs is not None and self._tabs.selected_index != list(self.panels).index(name):
             self.refresh()
-        for listener in self.listeners:
-            listener()
+        self._tell_others()

@@ -94,13 +94,12 @@ class Field:
         if type(value) is not type(self.default):
             kind = type(self.default).__name__
             raise ConfigurationError(f"{self.name}={value!r} is not of type {kind}.", advice=f"Write it as a {kind}.")
-        if self.reason and value != self.default:
-            raise ConfigurationError(f"{self.name}={value!r} cannot be chosen now.", advice=self.reason)
         if not self.accepts(value):
             allowed = ", ".join(option.value or '""' for option in self.possible)
-            why = next((f"{row.reason} " for row in self.options if row.reason and row.value == value), "")
+            choose_one = "" if self.reason else f"Choose one of {allowed}."
+            why = self.reason or next((row.reason for row in self.options if row.value == value), "")
             what = "cannot be chosen now" if why else "does not exist"
-            raise ConfigurationError(f"{self.name}={value!r} {what}.", advice=f"{why}Choose one of {allowed}.")
+            raise ConfigurationError(f"{self.name}={value!r} {what}.", advice=f"{why} {choose_one}".strip())
         if self.check:
             try:
                 self.check(str(value))

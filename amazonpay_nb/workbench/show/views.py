@@ -10,7 +10,7 @@ from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.redaction import redact
-from amazonpay_nb.errors import AmazonPayError, ApiError, BuyerPageError, LocalError, Refused, TransportError
+from amazonpay_nb.errors import AmazonPayError, ApiError, Refused
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.keys import MerchantKeys
@@ -18,7 +18,7 @@ from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Resource
 from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
 from amazonpay_nb.spec.machine import Actor, Machine, Transition
 from amazonpay_nb.spec.operations import KINDS
-from amazonpay_nb.spec.reasons import Retry, retry_advice, state_reason
+from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import FIELD_NOTES
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts, mark
@@ -223,39 +223,23 @@ def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
         yield Code("Public key", thing.public_pem.strip())
 
 
-_SILENT = "Nothing; the buyer need not know."
-# Meaning of the errors without an answer of Amazon, and whether to send the request again.
-_WITHOUT_ANSWER: tuple[tuple[type[AmazonPayError], str, str], ...] = (
-    (BuyerPageError, "The buyer did not get through the pages; your server sent nothing.", "No: correct it first."),
-    (LocalError, "Your own code noticed it and sent nothing.", "No: correct it first."),
-    (TransportError, "No answer came; whether Amazon did the work is not known.", retry_advice(Retry.SAME_KEY)),
-)
-
-
 @_view.register
 def _error(thing: AmazonPayError) -> Iterator[Block]:
-    meaning, retry = next(((m, r) for kind, m, r in _WITHOUT_ANSWER if isinstance(thing, kind)), ("", ""))
     rows = [
         ("what happened", redact(thing.message)),
-        ("what it means", getattr(thing, "meaning", meaning)),
-        ("send it again", retry),
+        ("what it means", thing.meaning),
+        ("send it again", thing.idempotency_advice),
         ("next step", redact(thing.advice)),
     ]
-    yield facts(type(thing).__name__, rows)
-
-
-@_view.register
-def _api_error(thing: ApiError) -> Iterator[Block]:
-    pause = f" Amazon asks for {thing.retry_after:g} seconds." if thing.retry_after else ""
-    call = f"{thing.operation}: " if thing.operation else ""
-    rows = [
-        ("what happened", f"{call}{thing.status_code} {thing.reason_code}\n{redact(thing.amazon_message)}"),
-        ("what it means", thing.recovery.meaning),
-        ("send it again", thing.idempotency_advice + pause),
-        ("next step", redact(thing.advice)),
-        ("tell the buyer", thing.recovery.tell_the_buyer or _SILENT),
-        (Name("x-amz-pay-request-id"), thing.request_id),
-    ]
+    if isinstance(thing, ApiError):
+        call = f"{thing.operation}: " if thing.operation else ""
+        pause = f" Amazon asks for {thing.retry_after:g} seconds." if thing.retry_after else ""
+        rows[0] = ("what happened", f"{call}{thing.status_code} {thing.reason_code}\n{redact(thing.amazon_message)}")
+        rows[2] = ("send it again", thing.idempotency_advice + pause)
+        rows += [
+            ("tell the buyer", thing.recovery.tell_the_buyer or "Nothing; the buyer need not know."),
+            (Name("x-amz-pay-request-id"), thing.request_id),
+        ]
     yield facts(type(thing).__name__, rows)
 
 

@@ -288,7 +288,7 @@ def test_a_refused_signature_names_the_step() -> None:
 @pytest.mark.parametrize(
     ("error", "headline"),
     [
-        (ConfigurationError("No key.", advice="Make one."), "✗ Send it again? No: correct the request first"),
+        (ConfigurationError("No key.", advice="Make one."), "✗ Send it again? No: correct it first"),
         (
             TransportError("No answer.", advice="Ask again."),
             "✓ Send it again? Yes: the same request with the same idempotency key.",
