@@ -1,7 +1,5 @@
 """The workbench that a notebook opens: keys, client, emulator, shop and buyer are put together here and nowhere else.
 
-    wb = workbench.open(environment="emulator", region="na", buyer="auto")
-
 `environment="emulator"` starts an emulated Amazon Pay in this process; `"sandbox"` sends the same calls to Amazon, with
 the account that the environment variables name.  Nothing else in a notebook changes.
 """
@@ -57,6 +55,7 @@ class Workbench:
     Attributes:
         emulator: None on the Sandbox and on live.
         director: Plays what only the emulator can.
+        key_pair: The keys, or None before `set_up_keys`.
     Raises:
         ConfigurationError: A value is not allowed; nothing was started.
     """
@@ -83,7 +82,7 @@ class Workbench:
         self.journal = Journal(file=kernel.journal_file())
         self.private_key_file: Path | None = None
         self._allow_live = allow_live
-        self._keys: MerchantKeys | None = None
+        self.key_pair: MerchantKeys | None = None
         self._client: AmazonPayClient | None = None
         self._key_folder = self._resources.enter_context(TemporaryFolder()).path
         self._random: random.Random = random.SystemRandom()
@@ -131,7 +130,7 @@ class Workbench:
         """Sign with this pair from now on; the emulator registers its public key and gives it an id."""
         if self.emulator:
             keys = key_files.with_id(keys, self.emulator.register_key(keys.public_pem))
-        self._keys, self._client, self.private_key_file = keys, None, private_key_file
+        self.key_pair, self._client, self.private_key_file = keys, None, private_key_file
         return keys
 
     def check_keys(self) -> list[key_files.Finding]:
@@ -142,9 +141,9 @@ class Workbench:
     @property
     def keys(self) -> MerchantKeys:
         """The key pair of `set_up_keys`."""
-        if self._keys is None:
+        if self.key_pair is None:
             raise ConfigurationError("There are no keys yet.", advice="Run the cell with wb.set_up_keys() first.")
-        return self._keys
+        return self.key_pair
 
     @property
     def merchant_id(self) -> str:
@@ -221,17 +220,13 @@ class Workbench:
         attempt.offer(self.script_url, config, start=start, cart=cart)
         return self.hosted_page(attempt, attempt.page_url, start=start, button=button_text(product_type))
 
-    def show_touchless(
-        self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "SignInAndSetup", placement: str = ""
-    ) -> HostedPage:
-        """Open a page of the shop that goes to Amazon by itself, without a button."""
-        return self.show_button(attempt, signed, product_type=product_type, placement=placement, start="load")
+    def show_touchless(self, attempt: Attempt, signed: SignedPayload, **choices: Any) -> HostedPage:
+        """Open a page of the shop that goes to Amazon by itself, without a button; *choices* as for `show_button`."""
+        return self.show_button(attempt, signed, start="load", **{"product_type": "SignInAndSetup"} | choices)
 
-    def show_update(
-        self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = ""
-    ) -> HostedPage:
+    def show_update(self, attempt: Attempt, signed: SignedPayload, **choices: Any) -> HostedPage:
         """Put a button of the shop's own on its page, as the guide recommends for the Update page."""
-        return self.show_button(attempt, signed, product_type=product_type, placement=placement, start="click")
+        return self.show_button(attempt, signed, start="click", **choices)
 
     def show_review(self, attempt: Attempt, session: CheckoutSession, cart: Cart | None = None) -> HostedPage:
         """Show the shop's review page: address, payment method, shipping and total, and the button that orders.

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -24,8 +25,7 @@ _NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MERMAID = str.maketrans({"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", '"': "#quot;", "&": "#amp;", "%": "#37;"})
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One arrow; a *reply* answers the message before it and has no number of its own."""
 
     source: str
@@ -119,15 +119,13 @@ def _mermaid(text: str) -> Markup:
 def _wrap(text: str, limit: int, *, lines: int = _MOST_LINES) -> list[str]:
     """Return at most *lines* lines of at most *limit* columns, cut where it can be read."""
     wrapped: list[str] = []
-    while text and len(wrapped) < lines:
-        end = _fitting(text, limit)
-        if end < len(text) and len(wrapped) == lines - 1:
-            return [*wrapped, text[: _fitting(text, limit - 1)].rstrip() + "…"]
-        if end < len(text):
-            end = _break(text, end)
+    while columns(text) > limit and len(wrapped) < lines - 1:
+        end = _break(text, _fitting(text, limit))
         wrapped.append(text[:end].rstrip())
         text = text[end:].lstrip()
-    return wrapped or [""]
+    if columns(text) > limit:
+        text = text[: _fitting(text, limit - 1)].rstrip() + "…"
+    return [*wrapped, text]
 
 
 def _break(text: str, end: int) -> int:
@@ -137,12 +135,7 @@ def _break(text: str, end: int) -> int:
 
 
 def _fitting(text: str, limit: int) -> int:
-    width = 0
-    for index, character in enumerate(text):
-        width += columns(character)
-        if width > limit:
-            return max(1, index)
-    return len(text)
+    return max(1, sum(width <= limit for width in accumulate(map(columns, text))))
 
 
 _NOTE = 62  # characters that fit beside a box
@@ -183,8 +176,7 @@ class StateMap:
         return notes | {self.here: "← you are here"}
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """One amount: what it is called, how long the bar is, and the amount in words."""
 
     label: str

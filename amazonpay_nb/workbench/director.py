@@ -9,9 +9,8 @@ All of it requires the emulator.  On the Sandbox each method does nothing, says 
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from amazonpay_nb.client.client import AmazonPayClient
@@ -29,8 +28,7 @@ from amazonpay_nb.spec.states import MACHINES
 _ELSEWHERE = tomllib.loads(Path(__file__).with_name("director.toml").read_text("utf-8"))
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(NamedTuple):
     """A notification as the emulator sent it; *deliveries* holds the time and the answer of each attempt."""
 
     object_type: str

@@ -102,18 +102,14 @@ class HostedPage:
         """Return the arrival that has happened; the first caller records the stay in the journal."""
         arrival = self.arrival.result()
         with self._settling:
-            if not self._settled:
-                self._settled = True
-                self._record(arrival)
+            events = STARTS[self._start]["events"]
+            steps = [] if self._settled else list(events.get(arrival.kind, events["any"]))
+            if steps and arrival.kind != "ordered":
+                steps.append((AMAZON_PAY_PAGES, SHOP_SERVER, f"back at the {arrival.kind} address"))
+            for source, target, text in steps:
+                self._journal.step(source, target, text.format(button=self._button), self._clock())
+            self._settled = True
         return arrival
-
-    def _record(self, arrival: Arrival) -> None:
-        events = STARTS[self._start]["events"]
-        steps = list(events.get(arrival.kind, events["any"]))
-        if arrival.kind != "ordered":
-            steps.append((AMAZON_PAY_PAGES, SHOP_SERVER, f"back at the {arrival.kind} address"))
-        for source, target, text in steps:
-            self._journal.step(source, target, text.format(button=self._button), self._clock())
 
     def _play(self, *, ending: str = "approve", change: str = "", shipping: str = "", **options: Any) -> None:
         if self._emulator is None:

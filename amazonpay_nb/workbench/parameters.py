@@ -5,8 +5,8 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop.colors import check_color
@@ -20,8 +20,7 @@ _FILE["parameters"]["region"]["allowed"] = list(REGIONS)
 _LONGEST_NAME = 50  # as long as merchantMetadata.merchantStoreName may be
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One choice of a run.
 
     Attributes:

@@ -72,7 +72,7 @@ def shown(notebook: OpenNotebook, *sources: str) -> Person:
 def test_keys_are_made_loaded_and_checked(lab: Lab) -> None:
     """What is wrong with a key is said in its place, and the pair in use stays the one it was."""
     # As another region's account would name it.
-    asks = "wb._keys, wb._client = replace(wb.keys, public_key_id='SANDBOX-' + 'A' * 24), None"
+    asks = "wb.key_pair, wb._client = replace(wb.keys, public_key_id='SANDBOX-' + 'A' * 24), None"
     with lab.new(OPEN, KEYS, asks) as notebook:
         person = shown(notebook, OPEN, KEYS)
         reads(person.panel, "never leaves this machine", "is uploaded to Amazon", "travels with each request")

@@ -9,7 +9,7 @@ from amazonpay_nb.workbench.panels.cards import cards
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
-from amazonpay_nb.workbench.panels.tabs import Panels
+from amazonpay_nb.workbench.panels.panel import Panels
 from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel
 
 __all__ = ["panels"]

@@ -11,7 +11,6 @@ from typing import Any, get_args
 
 from amazonpay_nb.client import button as buttons
 from amazonpay_nb.client.redaction import redact
-from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.shop import Cart
 from amazonpay_nb.shop.payloads import interview, no_amount, payload_of, product_types, route
@@ -26,7 +25,7 @@ from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Foreign, Table
-from amazonpay_nb.workbench.show.notes import annotated
+from amazonpay_nb.workbench.show.views import annotated
 
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
 COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
@@ -113,11 +112,10 @@ class ButtonPanel(BenchPanel):
             return why
         if _WALLET in flow.required and not values["charge_permission_id"]:
             return "Say which Saved Wallet to change: charge_permission_id."
-        try:
-            _ = self._wb.keys
-            self._check_amount(values["amount"])
-        except ConfigurationError:
+        if self._wb.key_pair is None:
             return "There are no keys to sign with: run wb.set_up_keys(), or use the key panel."
+        try:
+            self._check_amount(values["amount"])
         except ValueError as error:
             return f"The amount cannot be used: {error}."
         return ""

@@ -81,7 +81,8 @@ class CallPanel(BenchPanel):
         yield Field(_CODE, help=help_, options=(Option("", "none"), *filter(None, codes)))
         for kind in KINDS.values():
             ids, answers = self._ids(kind), wb.journal.known.of(kind.title)
-            options = (Option(name, _with_state(name, answers.get(name))) for name in ids)
+            states = {name: answer["statusDetails"]["state"] for name, answer in answers.items()}
+            options = (Option(name, f"{name} {states.get(name, '')}".strip()) for name in ids)
             newest = Option("", "the newest" if ids else "none yet")
             help_ = "Which one; its state is that of the last answer."
             yield Field(parameter(kind), "", kind.title, help_, (newest, *options))
@@ -113,7 +114,3 @@ class CallPanel(BenchPanel):
 def _code(code: str, operations: list[Operation]) -> Option | None:
     titles = [row.title for row in operations if (row.name, code) in SIMULATIONS]
     return Option(code, f"{code} ({', '.join(titles)})") if titles else None
-
-
-def _with_state(object_id: str, answer: dict[str, Any] | None) -> str:
-    return f"{object_id} {answer['statusDetails']['state']}" if answer else object_id

@@ -11,7 +11,7 @@ from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import StateMap
 from amazonpay_nb.workbench.panels.calls import CallPanel
-from amazonpay_nb.workbench.panels.tabs import Panels
+from amazonpay_nb.workbench.panels.panel import Panels
 from amazonpay_nb.workbench.panels.view import Chosen, View
 from amazonpay_nb.workbench.show.blocks import Table
 

@@ -13,7 +13,6 @@ from typing import Any
 import ipywidgets as w
 import traitlets
 
-from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.static import render
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Value, View, choose
 
@@ -76,7 +75,9 @@ class Form:
                 self._show_body(list(self.view.body))
                 self._show_fields(self.view.fields)
                 self._show_actions(self.view.actions)
-                self._show_page(self.view.page)
+                if self.view.page is not None:
+                    self.view.page.shown = True
+                self._page.value = self.view.page.html if self.view.page else ""
             finally:
                 self._rendering = False
 
@@ -104,11 +105,6 @@ class Form:
                 self._actions[action.name] = _ActionRow(action, self._press)
             self._actions[action.name].show(action, self._busy)
         self._buttons.children = [self._actions[action.name].box for action in actions]
-
-    def _show_page(self, page: HostedPage | None) -> None:
-        if page is not None:
-            page.shown = True
-        self._page.value = page.html if page else ""
 
     def _input_changed(self, _: object) -> None:
         # Another value may change what is possible; the values that rendering itself sets do not.

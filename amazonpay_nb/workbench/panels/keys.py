@@ -33,30 +33,22 @@ _SOURCE = tuple(field.name for field in _FIELDS)
 class KeyPanel(BenchPanel):
     """The key pair of a workbench, and what can be done with it.  A refused action leaves the pair as it was."""
 
-    @property
-    def keys(self) -> MerchantKeys | None:
-        """The pair in use, or None."""
-        try:
-            return self._wb.keys
-        except ConfigurationError:
-            return None
-
     def view(self, chosen: Chosen) -> View:
         """Return what is known of the pair, and what can be done with it."""
         body: list[Any] = [self.parts]
-        if self.keys:
+        if self._wb.key_pair:
             # A script's output is committed, and has to repeat: it names no new key.
             reveal = self._wb.buyer == "you"
-            findings = self._findings(self.keys)
-            body += [show(self.keys, reveal=reveal), show([tuple(row) for row in findings], reveal=reveal)]
+            findings = self._findings(self._wb.key_pair)
+            body += [show(self._wb.key_pair, reveal=reveal), show([tuple(row) for row in findings], reveal=reveal)]
         return View("Merchant keys", body, _FIELDS, tuple(self._actions(chosen)))
 
     @property
     def parts(self) -> Shown:
         """What is uploaded, what travels, and what never leaves."""
-        key_id = self.keys.public_key_id if self.keys else ""
-        uploaded = "its id is known" if key_id else _UPLOAD if self.keys else "none"
-        if self.keys and self._wb.emulator:
+        key_id = self._wb.key_pair.public_key_id if self._wb.key_pair else ""
+        uploaded = "its id is known" if key_id else _UPLOAD if self._wb.key_pair else "none"
+        if self._wb.key_pair and self._wb.emulator:
             uploaded = "registered with the emulator"
         rows = (
             ("private key", "never leaves this machine; anyone who has it can take money", self._private),
@@ -71,7 +63,7 @@ class KeyPanel(BenchPanel):
     def _private(self) -> str:
         path = self._wb.private_key_file
         if path is None:
-            return "in the memory of this process" if self.keys else "none"
+            return "in the memory of this process" if self._wb.key_pair else "none"
         return f"{path.name}, mode {path.stat().st_mode & 0o777:04o}" if path.exists() else f"{path.name} is gone"
 
     def _actions(self, chosen: Chosen) -> Iterator[Action]:
@@ -80,10 +72,11 @@ class KeyPanel(BenchPanel):
         yield Action("create", "Create a key pair", self.create, True, why, ("private_key_file", "passphrase"))
         why = "Signs with this pair from now on." if named else "Say which: a file, or a private key."
         yield Action("load", "Load it", self.load, named, why, _SOURCE)
-        possible = named or self.keys is not None
+        possible = named or self._wb.key_pair is not None
         why = "Says what is right and wrong with it, and sends nothing." if possible else _NONE_YET
         yield Action("check", "Check it", self.check, possible, why, _SOURCE)
-        missing = "" if self.keys and self.keys.public_key_id else _UPLOAD if self.keys else _NONE_YET
+        keys = self._wb.key_pair
+        missing = "" if keys and keys.public_key_id else _UPLOAD if keys else _NONE_YET
         why = "Sends one harmless signed request; the answer shows whether the key belongs to this account and region."
         yield Action("ask_amazon", "Ask Amazon Pay", self.ask_amazon, not missing, missing or why)
 
@@ -125,8 +118,7 @@ class KeyPanel(BenchPanel):
         """Return what is right and wrong with a key, or with the pair in use; nothing is sent or changed."""
         if private_key_file or private_key:
             return self._findings(_source(private_key_file, private_key), public_key_id, passphrase)
-        keys = self._wb.keys
-        return self._findings(self._wb.private_key_file or keys, keys.public_key_id, passphrase)
+        return self._wb.check_keys()
 
     def ask_amazon(self) -> list[Finding]:
         """Sign a harmless request; its answer says whether the key is of this account, region and environment.

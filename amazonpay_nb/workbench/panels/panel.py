@@ -17,8 +17,9 @@ import inspect
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amazonpay_nb.client.journal import Journal, own_exchanges, watch
@@ -26,6 +27,7 @@ from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.panels.static import render, report_on, static
 from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act
+from amazonpay_nb.workbench.show.blocks import Table
 
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.panels.form import Form
@@ -130,7 +132,11 @@ class Panel(ABC):
         answer = _answer("Something unexpected went wrong; the kernel's log has the details.", "alert")
         try:
             with self._reporting():
-                self.outcome = self._finish(act(form.view, name, **form.chosen))
+                self.outcome = act(form.view, name, **form.chosen)
+                if inspect.iscoroutine(self.outcome):
+                    # What the action has prepared is on view while it waits; a thread may have its own event loop.
+                    self.refresh()
+                    self.outcome = asyncio.run(self.outcome)
             answer = _answer("Done." if self.outcome is None else self.outcome, "status")
         except AmazonPayError as error:
             self.outcome = error
@@ -138,13 +144,6 @@ class Panel(ABC):
         finally:
             form.end(answer + render(self.report).html)
         self._tell_others()
-
-    def _finish(self, outcome: Any) -> Any:
-        if not inspect.iscoroutine(outcome):
-            return outcome
-        # What the action has prepared is on view while it waits; in a thread it may have an event loop of its own.
-        self.refresh()
-        return asyncio.run(outcome)
 
     def _tell_others(self) -> None:
         for listener in self.listeners:
@@ -157,6 +156,65 @@ class BenchPanel(Panel):
     def __init__(self, wb: Workbench) -> None:
         super().__init__(live=wb.buyer == "you", journal=wb.journal)
         self._wb = wb
+
+
+class Panels(Panel):
+    """Panels under tabs; a panel is made when its tab is opened, and looks again whenever another has done something.
+
+    Args:
+        panels: Title of the tab -> the panel, or panels under tabs of their own.
+    """
+
+    def __init__(self, title: str, panels: Mapping[str, Panel], *, live: bool) -> None:
+        super().__init__(live=live)
+        self.title, self.panels = title, panels
+        self._tabs: Any = None
+        for name, panel in panels.items():
+            panel.listeners.append(partial(self._follow, name))
+
+    def __getitem__(self, name: str) -> Any:
+        return self.panels[name]
+
+    def view(self, chosen: Chosen) -> View:
+        """Return what can be done under each tab."""
+        rows = tuple((name, panel.possible()) for name, panel in self.panels.items())
+        return View(self.title, [Table("", ("panel", "what you can do there now"), rows)])
+
+    def possible(self) -> str:
+        """Say what can be done now."""
+        return "\n".join(f"{name}: {panel.possible()}" for name, panel in self.panels.items())
+
+    def refresh(self) -> None:
+        """Have the one that is on view look again; any other does when its tab is opened."""
+        if self._tabs is not None:
+            self._open(self._tabs.selected_index)
+
+    @property
+    def widget(self) -> Any:
+        """The tabs as an ipywidget."""
+        if self._tabs is None:
+            import ipywidgets as w
+
+            boxes = [w.VBox() for _ in self.panels]
+            self._tabs = w.Tab(children=boxes, titles=list(self.panels), selected_index=0)
+            self._tabs.add_class("amazonpay-panels")
+            self._tabs.observe(lambda change: self._open(change["new"]), "selected_index")
+            self._open(0)
+        return self._tabs
+
+    def _open(self, index: int | None) -> None:
+        if index is None:
+            return
+        panel, place = list(self.panels.values())[index], self._tabs.children[index]
+        if place.children:
+            panel.refresh()
+        else:
+            place.children = [panel.widget]
+
+    def _follow(self, name: str) -> None:
+        if self._tabs is not None and self._tabs.selected_index != list(self.panels).index(name):
+            self.refresh()
+        self._tell_others()
 
 
 def _answer(outcome: Any, role: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from amazonpay_nb.client import report as reasons
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.panels.view import Action, Field, View
+from amazonpay_nb.workbench.panels.view import Field, View
 from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import Block, Name, Prose, Table, facts
 
@@ -36,7 +36,7 @@ def static(view: View, report: Iterable[Any] = ()) -> Shown:
         head = ("parameter", "type", "default", "choices", "what it is")
         blocks.append(Table("What you can choose", head, tuple(_parameter(field) for field in view.fields)))
     if view.actions:
-        rows = tuple(_possibility(action) for action in view.actions)
+        rows = tuple((row.label, "yes" if row.enabled else "no", row.reason) for row in view.actions)
         blocks.append(Table("What you can do", ("action", "possible now", "because"), rows))
     return Shown([*blocks, *render(report).blocks])
 
@@ -47,10 +47,6 @@ def _parameter(field: Field) -> tuple[str, ...]:
         lines.append(f"not {', '.join(option.value for option in field.options if option.reason == why)}: {why}")
     choices = "\n".join(lines).strip()
     return Name(field.name), type(field.default).__name__, str(field.default), choices, field.reason or field.help
-
-
-def _possibility(action: Action) -> tuple[str, ...]:
-    return action.label, "yes" if action.enabled else "no", action.reason
 
 
 def report_on(exchanges: Sequence[Exchange], states: dict[str, str]) -> Iterator[Any]:

@@ -6,8 +6,7 @@ leave the same journal.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.workbench.hosted_page import HostedPage
@@ -17,8 +16,7 @@ Value = str | bool
 Chosen = Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One value of a field that has only a few.
 
     Attributes:
@@ -36,8 +34,7 @@ class Option:
         return self.label or self.value
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A choice: a form field for a person, a parameter for a program.
 
     Attributes:
@@ -109,8 +106,7 @@ class Field:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """A button for a person, a call for a program.
 
     Attributes:
@@ -130,8 +126,7 @@ class Action:
     fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What a panel looks like now.
 
     Attributes:

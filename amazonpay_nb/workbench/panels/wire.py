@@ -41,8 +41,6 @@ LOOKS = {
     "signing": "Signing, step by step",
     "doctor": "Signature doctor",
 } | {name: language.title for name, language in LANGUAGES.items()}
-
-
 # How the run can be drawn.
 FORMS = {"picture": "Picture", "text": "Text", "mermaid": "Mermaid source"}
 

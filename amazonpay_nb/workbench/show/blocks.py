@@ -4,10 +4,10 @@ import html
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup
@@ -25,24 +25,21 @@ class Name(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Prose:
+class Prose(NamedTuple):
     """A paragraph; its text form has lines of at most `TEXT_WIDTH` columns."""
 
     words: str
     caption: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """Lines that must stay as they are, for example JSON."""
 
     caption: str
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(NamedTuple):
     """Something that can show itself, for example a pandas table: passed through unchanged."""
 
     caption: str
@@ -50,8 +47,7 @@ class Foreign:
     as_html: str
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows; the first cell of each row is its heading, and a column without any content is left out.
 
     Attributes:
@@ -91,13 +87,6 @@ class Shown:
     def html(self) -> str:
         """The form for notebooks and pages."""
         return render("blocks.html.j2", blocks=self.blocks)
-
-    def titled(self, title: str) -> "Shown":
-        """Return the view under another caption, or unchanged if *title* is empty."""
-        if not title or not self.blocks:
-            return self
-        first, *others = self.blocks
-        return Shown((replace(first, caption=title), *others))
 
     def __repr__(self) -> str:
         return self.text

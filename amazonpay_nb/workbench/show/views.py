@@ -22,7 +22,6 @@ from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import FIELD_NOTES
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts, mark
-from amazonpay_nb.workbench.show.notes import is_price, leaves, notes_on
 
 _PEOPLE = ("buyer", "shippingAddress", "billingAddress")
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
@@ -44,7 +43,10 @@ def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False) -
         TypeError: This kind of thing has no *here* or *reveal*.
     """
     options = {name: value for name, value in (("here", here), ("reveal", reveal)) if value}
-    return Shown(tuple(_view(thing, **options))).titled(title)
+    blocks = list(_view(thing, **options))
+    if title and blocks:
+        blocks[0] = blocks[0]._replace(caption=title)
+    return Shown(blocks)
 
 
 @singledispatch
@@ -103,7 +105,7 @@ def _state_facts(name: str, thing: Resource) -> Iterator[tuple[str, str]]:
 
 def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in document.items():
-        rows = [(path, _readable(leaf)) for path, leaf in leaves(value, name)]
+        rows = [(path, _readable(leaf)) for path, leaf in _leaves(value, name)]
         if name in _PEOPLE and rows:
             # Personal data is mostly hidden, so one row lists the details.
             yield Name(name), ", ".join(f"{path.removeprefix(name + '.')} {leaf}" for path, leaf in rows)
@@ -112,7 +114,7 @@ def _values(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _readable(value: Any) -> str:
-    if is_price(value):
+    if _is_price(value):
         return f"{value['amount']} {value['currencyCode']}"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
@@ -274,8 +276,44 @@ def _exchange(thing: Exchange) -> Iterator[Block]:
 def _payload(thing: Mapping[str, Any]) -> Iterator[Block]:
     safe = redact(thing)
     yield Code("", _pretty(safe))
-    if rows := notes_on(safe):
+    if rows := _notes_on(safe):
         yield Table("What each field means", ("field", "meaning"), tuple((Name(field), note) for field, note in rows))
+
+
+def _is_price(value: Any) -> bool:
+    """Tell whether *value* is an amount with its currency, which reads as one value."""
+    return isinstance(value, Mapping) and set(value) == {"amount", "currencyCode"}
+
+
+def _leaves(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and value of each field that is not null; a price and a list of words are one value."""
+    if isinstance(document, Mapping) and document and not _is_price(document):
+        for name, value in document.items():
+            yield from _leaves(value, f"{path}.{name}" if path else str(name))
+    elif isinstance(document, list) and any(isinstance(item, (Mapping, list, type(None))) for item in document):
+        items = [item for item in document if item is not None]
+        for index, item in enumerate(items):
+            yield from _leaves(item, path if len(items) == 1 else f"{path}[{index}]")
+    elif document is not None:
+        yield path, document
+
+
+def _notes_on(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the fields, or groups of fields, of *payload* that have a note, in their order, with the note."""
+    notes = dict(_note(path) for path, _ in _leaves(payload))
+    return [(field, note) for field, note in notes.items() if note]
+
+
+def annotated(payload: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
+    """Return each field of *payload* with its value and its note, or the note on its group."""
+    return [(path, value, _note(path)[1]) for path, value in _leaves(payload)]
+
+
+def _note(path: str) -> tuple[str, str]:
+    # The note on the field itself, or else on its smallest group.
+    names = path.partition("[")[0].split(".")
+    groups = (".".join(names[:end]) for end in range(len(names), 0, -1))
+    return next(((field, FIELD_NOTES[field]) for field in groups if field in FIELD_NOTES), ("", ""))
 
 
 def _pretty(value: Any) -> str:

@@ -27,9 +27,8 @@ from amazonpay_nb.workbench.diagrams import Bar, Bars, StateMap
 from amazonpay_nb.workbench.panels import panels
 from amazonpay_nb.workbench.panels.cards import Card, cards
 from amazonpay_nb.workbench.panels.desk import Desk
-from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.panel import Panel, Panels
 from amazonpay_nb.workbench.panels.static import static
-from amazonpay_nb.workbench.panels.tabs import Panels
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)

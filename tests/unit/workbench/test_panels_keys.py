@@ -30,7 +30,7 @@ from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.static import static
-from amazonpay_nb.workbench.show.notes import annotated
+from amazonpay_nb.workbench.show.views import annotated
 
 LIVE_ID = "LIVE-AFVX7ULWSGBZ5535PCUQOY7B"
 WALLET = "C01-0000000-0000000"
@@ -132,14 +132,14 @@ def test_what_is_wrong_with_a_key_is_said_and_changes_nothing(
         model.act("load", **given)
     assert refused.value.message == wrong
     assert text.strip() not in str(refused.value)
-    assert model.keys is None
+    assert bare.key_pair is None
 
 
 def test_a_key_of_another_region_is_found_by_asking(bare: Workbench) -> None:
     """Nothing in a key tells its region: the account's answer does."""
     bare.set_up_keys()
     other = MerchantKeys("SANDBOX-" + "A" * 24, key_files.generate().private_key)
-    bare._keys = other  # as a real account's variables would name it; the emulator knows no such key
+    bare.key_pair = other  # as a real account's variables would name it; the emulator knows no such key
     ((ok, text),) = KeyPanel(bare).act("ask_amazon")
     assert not ok
     assert "another region or environment" in text

@@ -177,7 +177,7 @@ def test_the_doctor_asks_for_keys_where_there_are_none(wb: Workbench) -> None:
     """An imported journal can be looked at, and not be signed again."""
 
     keyless = reading(wb, wb.journal)
-    keyless._keys = None
+    keyless.key_pair = None
     assert "There are no keys yet." in text_of(WirePanel(keyless), show="doctor")
 
 
