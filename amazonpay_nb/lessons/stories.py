@@ -130,7 +130,7 @@ def fork(wb: Workbench, plans: Mapping[str, Callable[[], Any]]) -> list[Branch] 
     Args:
         plans: Functions without arguments, by name.
     """
-    if not wb.director.possible:
+    if wb.emulator is None:
         return "Skipped: only the emulator can be rewound, so nothing was tried."
     return [_branch(wb, name, plan) for name, plan in plans.items()]
 

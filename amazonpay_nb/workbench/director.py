@@ -48,11 +48,6 @@ class Director:
     def __init__(self, emulator: Emulator | None, journal: Journal) -> None:
         self._emulator, self._journal = emulator, journal
 
-    @property
-    def possible(self) -> bool:
-        """Whether anything can be played here: on the emulator only."""
-        return self._emulator is not None
-
     def advance(self, *, days: int = 0, hours: int = 0, seconds: int = 0) -> str:
         """Move the clock by days, hours or seconds and say what fell due."""
         units = {"day": days, "hour": hours, "second": seconds}
@@ -132,7 +127,7 @@ class Director:
             return _skipped("announced")
         return [
             Announced(row["objectType"], row["objectId"], row["notificationType"], _deliveries(row["deliveries"]))
-            for row in _notifications(self._emulator)[-last:]
+            for row in self._emulator.control.get("notifications")["notifications"][-last:]
         ]
 
     def drill(self, kind: str) -> str:
@@ -146,7 +141,8 @@ class Director:
         """Send the newest notification about an object again, as Amazon's support can."""
         if self._emulator is None:
             return _skipped("redeliver")
-        newest = next(row for row in reversed(_notifications(self._emulator)) if row["objectId"] == object_id)
+        rows = self._emulator.control.get("notifications")["notifications"]
+        newest = next(row for row in reversed(rows) if row["objectId"] == object_id)
         self._emulator.control.post(f"notifications/{newest['notificationId']}/redeliver")
         return f"The notification about {object_id} is sent again."
 
@@ -170,11 +166,6 @@ class Director:
 def _skipped(method: str, **words: str) -> str:
     row = _ELSEWHERE[method]
     return f"Skipped: {row['why']} {row['instead']}".format(**words)
-
-
-def _notifications(emulator: Emulator) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = emulator.control.get("notifications")["notifications"]
-    return rows
 
 
 def _deliveries(rows: list[dict[str, Any]]) -> str:

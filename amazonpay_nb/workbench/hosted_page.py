@@ -85,7 +85,9 @@ class HostedPage:
         """
         if self.arrival.done():  # the buyer is back already: the cell ran again, or a panel has waited
             return self.settle()
-        if self._buyer == "script" or self._is_unseen():
+        # Voila shows a cell's output when the cell has ended, so nobody could play on a page that this cell shows.
+        unseen = not self.shown and self._emulator is not None and "VOILA_REQUEST_URL" in os.environ
+        if self._buyer == "script" or unseen:
             await asyncio.to_thread(self._play, **script)
         else:
             if not self.shown:  # you cannot play on a page that you have not seen
@@ -93,10 +95,6 @@ class HostedPage:
             display(show(f"Waiting for you to {self._person} and to come back from Amazon's pages …"))
         await self.attempt.returned(timeout or self._wait_seconds, self.arrival)
         return self.settle()
-
-    def _is_unseen(self) -> bool:
-        # Voila shows a cell's output when the cell has ended, so nobody could play on a page that this cell shows.
-        return not self.shown and self._emulator is not None and "VOILA_REQUEST_URL" in os.environ
 
     def settle(self) -> Arrival:
         """Return the arrival that has happened; the first caller records the stay in the journal."""

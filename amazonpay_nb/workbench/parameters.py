@@ -45,19 +45,14 @@ def _check_offered(value: str, what: str, allowed: Sequence[str]) -> None:
         raise ValueError(f"{value!r} is not a {what} of this region; choose {' or '.join(allowed)}")
 
 
-def _check_seconds(value: str, _: Mapping[str, str]) -> None:
-    if not 1 <= float(value) <= 3600:
-        raise ValueError("choose from 1 to 3600 seconds")
+def _check_size(size: float, largest: int, unit: str) -> None:
+    if not 1 <= size <= largest:
+        raise ValueError(f"choose from 1 to {largest} {unit}")
 
 
 def _check_seed(value: str, _: Mapping[str, str]) -> None:
     if not (value.isascii() and value.isdecimal()):
         raise ValueError("choose a whole number")
-
-
-def _check_name(value: str, _: Mapping[str, str]) -> None:
-    if not 1 <= len(value.strip()) <= _LONGEST_NAME:
-        raise ValueError(f"choose from 1 to {_LONGEST_NAME} characters")
 
 
 def _region(others: Mapping[str, str]) -> Region:
@@ -68,9 +63,9 @@ _CHECKS: dict[str, Callable[[str, Mapping[str, str]], object]] = {
     "amount": _check_amount,
     "currency": lambda value, others: _check_offered(value, "ledger currency", _region(others).ledger_currencies),
     "language": lambda value, others: _check_offered(value, "language", _region(others).languages),
-    "wait_seconds": _check_seconds,
+    "wait_seconds": lambda value, _: _check_size(float(value), 3600, "seconds"),
     "seed": _check_seed,
-    "merchant_name": _check_name,
+    "merchant_name": lambda value, _: _check_size(len(value.strip()), _LONGEST_NAME, "characters"),
     "merchant_color": lambda value, _: check_color(value),
 }
 PARAMETERS = {

@@ -15,7 +15,7 @@ from amazonpay_nb.loopback import without_port
 from amazonpay_nb.shop import Cart
 from amazonpay_nb.shop.payloads import interview, no_amount, payload_of, product_types, route
 from amazonpay_nb.signing import string_to_sign
-from amazonpay_nb.spec.flows import FLOWS, Flow, Question
+from amazonpay_nb.spec.flows import FLOWS, Flow
 from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Scope
@@ -72,9 +72,11 @@ class ButtonPanel(BenchPanel):
         """Return the choices there are, the impossible ones with the reason."""
         flows = tuple(Option(row.name, row.title, self._not_offered(row)) for row in FLOWS.values())
         pick = Field("flow", "setup", options=(*flows, Option("", "Help me choose")), spread=True)
-        questions = () if choose([pick], chosen)["flow"] else tuple(_question(row) for row, _ in interview(chosen))
-        flow = self.flow(choose([pick, *questions], chosen))
-        return (pick, *questions, *self._fields_of(flow, chosen))
+        questions = [] if choose([pick], chosen)["flow"] else [row for row, _ in interview(chosen)]
+        choices = ((row, tuple(Option(value, text) for value, text in row.answers.items())) for row in questions)
+        asked = [Field(row.name, options[0].value, row.text, "", options, spread=True) for row, options in choices]
+        flow = self.flow(choose([pick, *asked], chosen))
+        return (pick, *asked, *self._fields_of(flow, chosen))
 
     def _not_offered(self, flow: Flow) -> str:
         region = self._wb.region
@@ -187,8 +189,3 @@ def _picture(text: str, values: Mapping[str, str]) -> Foreign:
 def _plain(value: Any) -> str:
     # Ports differ from run to run; what is signed holds the real one.
     return without_port(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-
-
-def _question(row: Question) -> Field:
-    options = tuple(Option(value, text) for value, text in row.answers.items())
-    return Field(row.name, options[0].value, label=row.text, options=options, spread=True)

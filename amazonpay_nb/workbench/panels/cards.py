@@ -35,19 +35,16 @@ class Card(CallPanel):
             yield StateMap(self.machine, thing.state)
             yield thing
             yield from deadlines(self.machine, thing.state)
-            yield from self._constraints(thing)
+            if isinstance(thing, CheckoutSession) and not self.machine.is_final(thing.state):
+                rows = tuple((row["constraintId"], row.get("description", "")) for row in thing.constraints or ())
+                head = ("constraint id", "description")
+                yield Table("Constraints", head, rows) if rows else "No constraint is left."
         elif object_id:
             yield StateMap(self.machine, "")
             yield f"This {self.kind.title} exists, but no answer has shown its state yet: get it."
         else:
             yield StateMap(self.machine, NEW)
             yield f"There is no {self.kind.title} yet."
-
-    def _constraints(self, thing: Resource) -> Iterator[Any]:
-        if isinstance(thing, CheckoutSession) and not self.machine.is_final(thing.state):
-            rows = tuple((row["constraintId"], row.get("description", "")) for row in thing.constraints or ())
-            head = ("constraint id", "description")
-            yield Table("Constraints", head, rows) if rows else "No constraint is left."
 
 
 def cards(wb: Workbench) -> Panels:

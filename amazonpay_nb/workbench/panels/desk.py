@@ -1,11 +1,10 @@
 """The payment desk: charge, capture, cancel, refund, close, and what became of the money."""
 
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from decimal import Decimal
 from typing import Any
 
 from amazonpay_nb.client.button import sign_button
-from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import complete_set_up, months, repair_payload
 from amazonpay_nb.client.ledger import ledger, totals
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
@@ -99,7 +98,14 @@ class Desk(CallPanel):
             f"Saved Wallet {wallet} is {thing.state}." if thing else f"Saved Wallet {wallet}: get it to see its state."
         )
         yield self._limit(wallet)
-        yield from _money(self._wb.journal.exchanges)
+        exchanges = self._wb.journal.exchanges
+        for currency, sums in totals(exchanges).items():
+            words = {name: f"{format_amount(amount, currency)} {currency}" for name, amount in sums.items()}
+            full = max(sums.values())
+            yield Bars("Where the money is", [Bar(name, amount, full, words[name]) for name, amount in sums.items()])
+        lines = ledger(exchanges)
+        rows = tuple(lines.itertuples(index=False, name=None))
+        yield Table("Ledger", tuple(lines.columns), rows, grouped=True) if rows else "No money has moved yet."
 
     def _limit(self, wallet: str) -> Bars:
         wb = self._wb
@@ -110,14 +116,3 @@ class Desk(CallPanel):
         limit = MONTHLY_LIMITS[wb.region.code, wb.currency]
         whole = f"nothing of {format_amount(limit, wb.currency)} {wb.currency}"
         return Bars("Monthly limit of this wallet", bars or [Bar("used", Decimal(0), limit, whole)])
-
-
-def _money(exchanges: Sequence[Exchange]) -> Iterator[Any]:
-    """Yield where the money is in each currency, then every movement."""
-    for currency, sums in totals(exchanges).items():
-        words = {name: f"{format_amount(amount, currency)} {currency}" for name, amount in sums.items()}
-        full = max(sums.values())
-        yield Bars("Where the money is", [Bar(name, amount, full, words[name]) for name, amount in sums.items()])
-    lines = ledger(exchanges)
-    rows = tuple(lines.itertuples(index=False, name=None))
-    yield Table("Ledger", tuple(lines.columns), rows, grouped=True) if rows else "No money has moved yet."

@@ -55,12 +55,11 @@ class ErrorPanel(Panel):
 def explain(error: BaseException) -> Iterator[Any]:
     """Yield what to show of an error: the headline, the explanation, and the calls that come next."""
     if not isinstance(error, AmazonPayError):
-        rows = [
+        yield facts(type(error).__name__, [
             ("what happened", str(redact(str(error)))),
             ("what it means", "This error does not come from Amazon Pay: a library or your own code raised it."),
             ("next step", "Read the last lines of the traceback: they name the place."),
-        ]
-        yield facts(type(error).__name__, rows)
+        ])  # fmt: skip
         return
     advice = error.idempotency_advice
     yield f"{'✓' if advice.startswith('Yes') else '✗'} Send it again? {advice}"

@@ -50,21 +50,20 @@ class KeyPanel(BenchPanel):
         uploaded = "its id is known" if key_id else _UPLOAD if self._wb.key_pair else "none"
         if self._wb.key_pair and self._wb.emulator:
             uploaded = "registered with the emulator"
+        path = self._wb.private_key_file
+        private = "in the memory of this process" if self._wb.key_pair else "none"
+        if path and path.exists():
+            private = f"{path.name}, mode {path.stat().st_mode & 0o777:04o}"
+        elif path:
+            private = f"{path.name} is gone"
         rows = (
-            ("private key", "never leaves this machine; anyone who has it can take money", self._private),
+            ("private key", "never leaves this machine; anyone who has it can take money", private),
             ("public key", "is uploaded to Amazon; anybody may read it", uploaded),
             ("public key id", "travels with each request and each button", key_id or "none yet"),
             ("signature", "travels in place of the private key, a new one each time", "made when it is needed"),
         )
         title = "What is uploaded, what is transmitted, and what never leaves"
         return Shown([Table(title, ("part", "goes", "here"), rows)])
-
-    @property
-    def _private(self) -> str:
-        path = self._wb.private_key_file
-        if path is None:
-            return "in the memory of this process" if self._wb.key_pair else "none"
-        return f"{path.name}, mode {path.stat().st_mode & 0o777:04o}" if path.exists() else f"{path.name} is gone"
 
     def _actions(self, chosen: Chosen) -> Iterator[Action]:
         named = bool(chosen.get("private_key_file") or chosen.get("private_key"))

@@ -3,8 +3,6 @@
 Where a person sits (``live``) its cell shows ipywidgets; in a script, an export or a terminal it shows the same content
 as static HTML and text, and not even ipywidgets is imported.
 
-    desk = Desk(wb)
-    desk                                       # at the end of a cell: shown
     desk.act("create_charge", amount="5.00")   # what the button does, with parameters
 
 A click runs in a thread, because the kernel handles clicks and cells one after the other: a click that waited for an

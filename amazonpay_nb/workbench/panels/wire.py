@@ -83,8 +83,8 @@ class WirePanel(BenchPanel):
         return View("Wire inspector", body, options if values["show"] == "doctor" else options[:2])
 
     def _fields(self, exchanges: tuple[Exchange, ...]) -> tuple[Field, ...]:
-        lines = [f"{number}. {e.method} {e.path} → {e.answer}" for number, e in enumerate(exchanges, start=1)]
-        numbers = [Option(str(number), line) for number, line in enumerate(lines, start=1)]
+        numbered = enumerate(exchanges, start=1)
+        numbers = [Option(str(number), f"{number}. {e.method} {e.path} → {e.answer}") for number, e in numbered]
         looks = tuple(Option(name, label) for name, label in LOOKS.items())
         slips = tuple(Option(name, slip.label) for name, slip in SLIPS.items())
         at_first, latest = self._defaults, Option(LAST, "The latest")

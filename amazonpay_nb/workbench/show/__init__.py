@@ -4,8 +4,8 @@
     show(CHARGE, here="Authorized")      # the table of its life
     show(refusal)                        # what happened, and the way out
 
-One content, two forms: `views` turns a thing into blocks, and a block knows both of its forms, so neither can say
-less than the other.  Outputs repeat: nothing here looks at a clock, makes an id or prints a key.
+`views` turns a thing into blocks, and a block knows both of its forms.  Outputs repeat: nothing here looks at a clock,
+makes an id or prints a key.
 """
 
 from amazonpay_nb.workbench.show.blocks import Shown

@@ -174,12 +174,10 @@ def _widths(rows: Sequence[Row]) -> list[int]:
 
 
 def _aligned(cells: Row, widths: Sequence[int]) -> Iterator[str]:
-    wrapped = [_wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    wrapped = []
+    for cell, width in zip(cells, widths, strict=True):
+        wrap = textwrap.TextWrapper(max(width, 1), break_long_words=False, break_on_hyphens=False).wrap
+        wrapped.append([line for part in cell.split("\n") for line in wrap(part) or [""]])
     for line in zip_longest(*wrapped, fillvalue=""):
         padded = (text + " " * (width - columns(text)) for text, width in zip(line, widths, strict=True))
         yield (_INDENT + _GAP.join(padded)).rstrip()
-
-
-def _wrapped(cell: str, width: int) -> list[str]:
-    wrap = textwrap.TextWrapper(max(width, 1), break_long_words=False, break_on_hyphens=False).wrap
-    return [line for part in cell.split("\n") for line in wrap(part) or [""]]

@@ -182,14 +182,11 @@ def _table(things: Sequence[Any]) -> Table:
     """Return a row for each instance of a dataclass or named tuple, under the names of its fields."""
     kind = type(things[0])
     names = getattr(kind, "_fields", None) or [field.name for field in fields(kind)]
-    rows = tuple(tuple(_cell(getattr(thing, name)) for name in names) for thing in things)
+    cells = ((getattr(thing, name) for name in names) for thing in things)
+    rows = tuple(tuple("" if cell is None else str(redact(str(cell))) for cell in row) for row in cells)
     caption = _CAPITALS.sub(r" \1", kind.__name__).capitalize()
     repeated = len({row[0] for row in rows}) < len(rows)
     return Table(caption, tuple(name.replace("_", " ") for name in names), rows, grouped=repeated)
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else str(redact(str(value)))
 
 
 def _is_claim(row: Any) -> bool:
@@ -281,7 +278,6 @@ def _payload(thing: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _is_price(value: Any) -> bool:
-    """Tell whether *value* is an amount with its currency, which reads as one value."""
     return isinstance(value, Mapping) and set(value) == {"amount", "currencyCode"}
 
 
