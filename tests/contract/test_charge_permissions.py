@@ -45,6 +45,19 @@ class TestShape:
             "state": "Chargeable", "reasons": None, "lastUpdatedTimestamp": permission["creationTimestamp"],
         }  # fmt: skip
 
+    def test_its_currency_is_the_first_that_was_named(self, eu: Shop) -> None:
+        """The presentment currency, then that of the amount, then the button's, then the account's usual one."""
+        details = {"paymentIntent": "Confirm", "presentmentCurrency": "SEK"}
+        chosen = eu.wallet(SET_UP | {"paymentDetails": details})
+        paid, both = eu.order("14.00", "CHF"), eu.order("14.00", "CHF", presentmentCurrency="CHF")
+        response = eu.click(SET_UP, ledgerCurrency="GBP")
+        session_id = response.headers["location"].rpartition("=")[2]
+        eu.buyer().walk(session_id)
+        clicked = eu.done("completeCheckoutSession", session_id)
+        permissions = [chosen, paid["chargePermissionId"], both["chargePermissionId"], clicked["chargePermissionId"]]
+        read = [eu.done("getChargePermission", each)["presentmentCurrency"] for each in (*permissions, eu.wallet())]
+        assert read == ["SEK", "CHF", "CHF", "GBP", "EUR"]
+
     def test_a_one_time_permission_expires_after_180_days(self, eu: Shop) -> None:
         """Or after thirteen months, where the session asked for that; a wallet outlives both."""
         one = eu.order(currency="EUR", paymentIntent="Confirm")["chargePermissionId"]

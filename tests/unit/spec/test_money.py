@@ -133,3 +133,4 @@ class TestCounting:
     def test_what_was_not_said_counts_nothing(self) -> None:
         """An answer without the amount is no error."""
         assert counted("Charge", {"statusDetails": {"state": "Captured"}}, Counts.CAPTURED) == 0
+        assert counted("Refund", None, Counts.REFUNDED) == 0
