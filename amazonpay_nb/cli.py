@@ -149,9 +149,9 @@ def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> d
         return value
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise click.BadParameter(f"{value!r} is neither 'real' nor a time such as 2026-01-15T12:00:00Z") from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
 @main.command()

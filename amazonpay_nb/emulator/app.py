@@ -1,9 +1,7 @@
 """Puts the API, the hosted pages and the control interface together as one ASGI application."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,9 +20,6 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guard, limit_body, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_NAME
 
-# How often a real-time clock checks the agenda.
-TICK_SECONDS = 0.2
-
 
 def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None]) -> "Gateway":
     """Return the application.
@@ -38,11 +33,8 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        ticking = asyncio.create_task(_tick(world)) if world.clock.mode == "real" else None
         deliveries.start()
         yield
-        if ticking:
-            ticking.cancel()
         await deliveries.stop()
         world.store.close()
 
@@ -73,15 +65,6 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
 def _response(world: World, refusal: Refusal) -> Response:
     reply = refused(world, refusal)
     return Response(reply.text, reply.status, reply.headers)
-
-
-async def _tick(world: World) -> None:
-    while True:
-        with world.store.transaction():
-            fire_due(world, datetime.now(UTC))
-        if world.outbox.ready:
-            world.outbox.wake()
-        await asyncio.sleep(TICK_SECONDS)
 
 
 class Gateway:

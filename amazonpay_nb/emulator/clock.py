@@ -8,6 +8,8 @@ from amazonpay_nb.emulator.store import Store
 
 # The default start of virtual time.
 VIRTUAL_START = datetime(2026, 1, 15, 12, tzinfo=UTC)
+# Virtual time is between these: beyond them, dates of signatures and timers would leave the calendar.
+FIRST_YEAR, LAST_YEAR = 1970, 9000
 _DURATION = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"

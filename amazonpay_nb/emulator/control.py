@@ -195,6 +195,7 @@ class ControlInterface:
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:
         merchant = self._account(merchant_id)
         self._world.set_endpoint(merchant, _checked_endpoint(url))
+        self._deliveries.listen(url or "")
         return {"url": url or None, "topicArn": topic_of(self._world, merchant.merchant_id)}
 
     @_call("POST", "notifications/drill")

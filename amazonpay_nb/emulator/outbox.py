@@ -13,14 +13,14 @@ class Outbox:
     """Notifications that wait to be delivered, and the disorder that drills ask for.
 
     Attributes:
-        ready: Ids of those whose time has come.
+        ready: Merchant and id of those whose time has come.
         fresh: (Object id, notification type) → id of the unsent notification that the rest of a request shares.
         drills: Kinds of disorder to come.
         held: The first of two that are to be swapped.
         wake: Starts the deliveries, once the present request is done.
     """
 
-    ready: deque[str] = field(default_factory=deque)
+    ready: deque[tuple[str, str]] = field(default_factory=deque)
     fresh: dict[tuple[str, str], str] = field(default_factory=dict)
     drills: deque[str] = field(default_factory=deque)
     held: str = ""

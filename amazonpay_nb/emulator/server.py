@@ -15,6 +15,7 @@ import httpx
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.emulator.app import build_app
+from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR
 from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.store import Store
@@ -109,7 +110,7 @@ class Emulator:
         shop_name: What hosted pages call the shop of a new world.
     Raises:
         OSError: The port is in use.
-        ValueError: The region does not exist, the host is not loopback, or the store is not one.
+        ValueError: The region does not exist, the host is not loopback, the store is not one, or the start is too far.
     """
 
     def __init__(
@@ -119,6 +120,8 @@ class Emulator:
     ) -> None:  # fmt: skip
         row = region_of(region)
         self.region = row.code
+        if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
+            raise ValueError(f"virtual time starts in the years {FIRST_YEAR} to {LAST_YEAR}, not in {start.year}")
         # The port first: the store stays untouched if the address is unavailable.
         listener = open_port(port, host)
         self._folder = TemporaryFolder()

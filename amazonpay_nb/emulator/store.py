@@ -5,6 +5,7 @@ A file is in write-ahead mode: a process that is killed loses nothing that it ha
 
 import heapq
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -60,6 +61,9 @@ class Store:
 
     def __init__(self, path: str = ":memory:") -> None:
         if path != ":memory:":
+            places = filter(Path.exists, (Path(path).parent, Path(path)))
+            if not all(os.access(place, os.W_OK) for place in places):  # SQLite calls this a disk I/O error
+                raise sqlite3.OperationalError("it or its folder is read-only")
             with suppress(OSError):  # SQLite's message explains the problem with the path
                 Path(path).touch(0o600)
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)

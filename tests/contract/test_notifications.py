@@ -1,9 +1,11 @@
 """The emulator's notifications: what is announced, how it is delivered and repeated, and disorder on demand."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from amazonpay_nb.client.notifications import Notification, NotificationReader
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator.notifications import post
 from amazonpay_nb.spec.notifications import DRILLS, RETRIES
 from tests.emulated import Json, Shop, usd
 
@@ -326,6 +329,64 @@ def test_the_world_answers_while_it_delivers(shop: Shop, endpoint: Endpoint) -> 
     shop.charge(wallet)
     announced(shop)
     assert seen == ["Chargeable"]
+
+
+def test_more_announcements_than_deliveries_hold_nothing(shop: Shop, endpoint: Endpoint) -> None:
+    """Each delivery leads to another announcement: reading and advancing deal with what was there at the call."""
+    wallet = shop.wallet()
+    endpoint.before = lambda: shop.charge(wallet, "0.01")
+    start = shop.emulator.clock.now()
+    first = announced(shop)
+    assert statuses(first[0]) == [200]
+    shop.emulator.clock.advance("PT1M")
+    assert shop.emulator.clock.now() == start + timedelta(minutes=1)
+    endpoint.before = lambda: None
+    assert len(announced(shop)) > len(first)
+
+
+def test_an_endpoint_that_never_answers_is_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some deliveries in a row that timed out, until the next attempt; asked for, it is tried at once."""
+    monkeypatch.setattr(post, "DELIVERY_TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        shop.emulator.control.post("notifications/endpoint", url=url)
+        wallet = shop.wallet()
+        for _ in range(20):
+            shop.charge(wallet, "0.01")
+        rows = announced(shop)
+        assert [statuses(row) for row in rows] == [[None]] * 21
+        assert callers(silent) == post.MOST_TIMEOUTS
+        shop.emulator.clock.advance("PT1H")
+        assert callers(silent) == 1
+        shop.emulator.control.post(f"notifications/{rows[0]['notificationId']}/redeliver")
+        assert callers(silent) == 1
+
+
+def callers(server: socket.socket) -> int:
+    """How many have connected since the last time."""
+    server.setblocking(False)
+    count = 0
+    with suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            count += 1
+    return count
+
+
+def test_one_merchants_delivery_waits_for_nobody_elses(shop: Shop, endpoint: Endpoint) -> None:
+    """The first endpoint answers only when the second one has been called."""
+    other_end, arrived = Endpoint(), threading.Event()
+    other_end.before, endpoint.before = arrived.set, lambda: arrived.wait(ALWAYS)
+    try:
+        with Shop(shop.emulator, shop.emulator.other_merchant) as other:
+            account = other.account.merchant_id
+            shop.emulator.control.post("notifications/endpoint", url=other_end.url, merchantId=account)
+            shop.wallet()
+            other.wallet()
+            assert [statuses(row) for row in announced(shop)] == [[200], [200]]
+            shop.emulator.control.post("notifications/endpoint", url=None, merchantId=account)
+    finally:
+        other_end.close()
 
 
 def test_what_is_still_to_come_survives_the_process(tmp_path: Path, endpoint: Endpoint) -> None:

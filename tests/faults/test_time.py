@@ -1,8 +1,11 @@
 """Time as an actor: one long advance fires everything in the order in which it falls due; real time does it too."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.store import Store
@@ -47,22 +50,56 @@ def test_a_month_ends_on_its_first_second() -> None:
         assert shop.charge(wallet, "15000.00")
 
 
-def test_in_real_time_what_is_pending_ends_by_itself(tmp_path: Path) -> None:
-    """Nobody moves the clock: it is looked at five times a second."""
-    store = tmp_path / "world.db"
+def pending_for(seconds: int, store: Path) -> str:
+    """Leave a charge in a store that is authorized so many seconds from now."""
     with Emulator("na", store=store) as emulator, Shop(emulator) as shop:
-        charge = shop.charge(shop.wallet(), code="AuthorizationInitiated", canHandlePendingAuthorization=True)[
-            "chargeId"
-        ]
+        charge = shop.charge(shop.wallet(), code="AuthorizationInitiated", canHandlePendingAuthorization=True)
     kept = Store(str(store))
-    row = kept.get("Charge", charge)
+    row = kept.get("Charge", charge["chargeId"])
     assert row is not None
-    kept.plan(row, row.trigger, (datetime.now(UTC) + timedelta(seconds=3)).isoformat())
+    kept.plan(row, row.trigger, (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat())
     kept.put(row)
     kept.close()
-    with Emulator("na", store=store) as emulator, Shop(emulator) as shop:
+    return row.id
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    patience = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < patience
+
+
+def test_in_real_time_what_is_pending_ends_by_itself(tmp_path: Path) -> None:
+    """Nobody moves the clock: it is looked at five times a second."""
+    charge = pending_for(3, tmp_path / "world.db")
+    with Emulator("na", store=tmp_path / "world.db") as emulator, Shop(emulator) as shop:
         assert shop.state("getCharge", charge) == "AuthorizationInitiated"
-        patience = time.monotonic() + 30
-        while shop.state("getCharge", charge) == "AuthorizationInitiated":
-            assert time.monotonic() < patience
-        assert shop.state("getCharge", charge) == "Authorized"
+        wait_until(lambda: shop.state("getCharge", charge) == "Authorized")
+
+
+def test_what_could_not_be_written_happens_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One failure does not stop real time; the log says it once, however often it is tried."""
+    charge = pending_for(0, tmp_path / "world.db")
+    emulator = Emulator("na", store=tmp_path / "world.db")
+    emulator._world.store._db.execute("PRAGMA query_only = ON")  # as on a disk that has become read-only
+    with emulator, Shop(emulator) as shop:
+        wait_until(lambda: "it is tried again" in caplog.text)
+        before = emulator.clock.now()
+        wait_until(lambda: emulator.clock.now() > before + timedelta(seconds=1))
+        emulator._world.store._db.execute("PRAGMA query_only = OFF")
+        wait_until(lambda: shop.state("getCharge", charge) == "Authorized")
+    assert caplog.text.count("it is tried again") == 1
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9001, 9999])
+def test_virtual_time_starts_where_there_is_time_around_it(year: int) -> None:
+    """A date of a signature is compared with a quarter of an hour earlier, and timers end months later."""
+    with pytest.raises(ValueError, match="years 1970 to 9000"):
+        Emulator("na", start=datetime(year, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("year", [1970, 9000])
+def test_every_other_year_is_as_good(year: int) -> None:
+    """Also the first and the last one."""
+    with Emulator("na", start=datetime(year, 12, 31, 23, 59, tzinfo=UTC)) as emulator, Shop(emulator) as shop:
+        assert shop.charge(shop.wallet())

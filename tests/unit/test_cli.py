@@ -200,6 +200,8 @@ def test_a_store_goes_on_where_it_stopped(tmp_path: Path) -> None:
         (["--host", "192.0.2.1"], "loopback only"),
         (["--region", "us"], "'na', 'eu', 'jp'"),
         (["--clock", "yesterday"], "neither 'real' nor a time"),
+        (["--clock", "0001-01-01T00:00:00+14:00"], "neither 'real' nor a time"),
+        (["--clock", "9999-12-31T00:00:00Z"], "years 1970 to 9000"),
         (["--port", "70000"], "70000"),
         (["--store", "/nowhere/world.db"], "world.db"),
     ],

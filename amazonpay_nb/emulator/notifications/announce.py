@@ -122,4 +122,4 @@ def dispatch(world: World, notification: Notification) -> None:
         plan(world, notification, world.clock.now() + RETRIES[attempts])
     else:
         world.store.put(notification)
-    world.outbox.ready.append(notification.id)
+    world.outbox.ready.append((notification.merchant_id, notification.id))

@@ -1,11 +1,13 @@
-"""Deliver notifications to their endpoints, one after another, while the emulator keeps answering.
+"""Deliver notifications while the emulator answers: one after another to each merchant, to all merchants at once.
 
 Virtual time does not pass during a delivery, so a receiver that gets the object sees it as it was announced.
 """
 
 import asyncio
 import json
+import logging
 import ssl
+from collections import defaultdict, deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -13,15 +15,19 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
+from amazonpay_nb.emulator.clock import LAST_YEAR
 from amazonpay_nb.emulator.notifications.announce import plan, topic_of
 from amazonpay_nb.emulator.records import NOTIFICATION, NotificationNotes
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing.envelope import unsigned_envelope
-from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, answer_to
+from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, RETRIES, answer_to
 
-# Virtual time ends here: further on, timers would leave the calendar.
-_LAST_YEAR = 9000
+# How often a real-time clock checks the agenda.
+TICK_SECONDS = 0.2
+# An endpoint that lets so many deliveries in a row time out is left alone until the next attempt would be made.
+MOST_TIMEOUTS = 3
 _HEADERS = {"content-type": "text/plain; charset=UTF-8", "user-agent": "Amazon Pay emulator"}
+_LOG = logging.getLogger("uvicorn.error")
 
 
 class Deliveries:
@@ -36,23 +42,35 @@ class Deliveries:
         self._fire_due = fire_due
         # Only one task at a time moves virtual time.
         self._lock = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        # Merchant → ids of what is to be delivered, and marks of those who wait for what comes before.
+        self._lanes: dict[str, deque[str | asyncio.Future[None]]] = defaultdict(deque)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        # Endpoint → deliveries in a row that timed out, and when the last one did.
+        self._timeouts: dict[str, tuple[int, datetime]] = {}
+        self._problem = ""
         self._http: httpx.AsyncClient | None = None
 
     def start(self) -> None:
         """Deliver from now on, beginning with what a stopped process left."""
         self.world.outbox.wake = self._wake
+        if self.world.clock.mode == "real":
+            self._tasks[""] = asyncio.create_task(self._tick())
         if any(merchant.endpoint for merchant in self.world.merchants):
             self._begin()
 
     async def stop(self) -> None:
         """Give up what is under way."""
         self.world.outbox.wake = lambda: None
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._http:
             await self._http.aclose()
+
+    async def _tick(self) -> None:
+        while True:
+            self._begin()
+            await asyncio.sleep(TICK_SECONDS)
 
     def _wake(self) -> None:
         # Not at once: the request that has announced something is not committed yet.
@@ -60,13 +78,62 @@ class Deliveries:
 
     def _begin(self) -> None:
         self.world.outbox.fresh.clear()
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self.settle())
+        try:
+            self._fire_now()
+        except Exception as error:  # noqa: BLE001 (a full disk, for example: what is due stays due)
+            if repr(error) != self._problem:  # not five times a second
+                _LOG.exception("What is due could not happen; it is tried again.")
+            self._problem = repr(error)
+        else:
+            self._problem = ""
+
+    def _fire_now(self) -> None:
+        now = self.world.clock.now()
+        while self._fire(now):  # virtual time stops at each notification
+            pass
+
+    def _fire(self, until: datetime) -> list[dict[str, str]]:
+        """Let happen what is due by *until*, up to the next notification in virtual time, and queue what is ready."""
+        world = self.world
+        try:
+            with world.store.transaction():
+                fired = self._fire_due(world, until)
+        except BaseException:  # nothing has happened
+            world.outbox.ready.clear()
+            world.clock.reload()
+            raise
+        while world.outbox.ready:
+            self._queue(*world.outbox.ready.popleft())
+        return fired
+
+    def _queue(self, merchant_id: str, entry: "str | asyncio.Future[None]") -> None:
+        self._lanes[merchant_id].append(entry)
+        task = self._tasks.get(merchant_id)
+        if task is None or task.done():
+            self._tasks[merchant_id] = asyncio.create_task(self._work(self._lanes[merchant_id]))
+
+    async def _work(self, lane: "deque[str | asyncio.Future[None]]") -> None:
+        while lane:
+            entry = lane.popleft()
+            if isinstance(entry, str):
+                try:
+                    await self._deliver(entry)
+                except Exception:  # noqa: BLE001 (its next attempt is planned)
+                    _LOG.exception("A notification could not be delivered; it is tried again.")
+            elif not entry.done():
+                entry.set_result(None)
+
+    async def _delivered(self) -> None:
+        """Wait until all that is queued now has been answered, or has timed out."""
+        marks = {merchant_id: asyncio.Future[None]() for merchant_id, lane in self._lanes.items()}
+        for merchant_id, mark in marks.items():
+            self._queue(merchant_id, mark)
+        await asyncio.gather(*marks.values())
 
     async def settle(self) -> None:
         """Deliver what is due now."""
-        async with self._lock:
-            await self._run(self.world.clock.now())
+        self._fire_now()
+        await self._delivered()
 
     async def advance(self, by: timedelta) -> list[dict[str, str]]:
         """Move virtual time forward and let everything that falls due happen, in order and at its own time.
@@ -76,22 +143,15 @@ class Deliveries:
         """
         async with self._lock:
             target = self.world.clock.now() + by
-            if target.year > _LAST_YEAR:
-                raise ValueError(f"the clock cannot be advanced beyond the year {_LAST_YEAR}")
-            return await self._run(target, move_clock=True)
-
-    async def _run(self, until: datetime, *, move_clock: bool = False) -> list[dict[str, str]]:
-        """Let everything happen that is due by *until*, and wait for each delivery before what comes next."""
-        world, fired = self.world, []
-        while True:
-            with world.store.transaction():
-                fired += self._fire_due(world, until)
-                if move_clock and not world.outbox.ready:
-                    world.clock.set(until)
-            if not world.outbox.ready:
-                return fired
-            while world.outbox.ready:
-                await self._deliver(world.outbox.ready.popleft())
+            if target.year > LAST_YEAR:
+                raise ValueError(f"the clock cannot be advanced beyond the year {LAST_YEAR}")
+            await self._delivered()
+            fired = []
+            while step := self._fire(target):
+                fired += step
+                await self._delivered()
+            self.world.clock.set(target)
+            return fired
 
     async def _deliver(self, notification_id: str) -> None:
         world = self.world
@@ -113,6 +173,10 @@ class Deliveries:
 
     async def _post(self, url: str, content: bytes) -> int | None:
         """Return the status of the answer, or None without an answer in time."""
+        now = self.world.clock.now()
+        timeouts, last = self._timeouts.get(url, (0, now))
+        if timeouts >= MOST_TIMEOUTS and last <= now < last + RETRIES[0]:
+            return None
         if self._http is None:
             # Endpoints are on loopback and without TLS, and the authorities that a context loads by itself take time.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -120,8 +184,12 @@ class Deliveries:
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
                 async with self._http.stream("POST", url, content=content, headers=_HEADERS) as response:
+                    self._timeouts.pop(url, None)
                     return response.status_code
-        except (httpx.HTTPError, TimeoutError):
+        except (httpx.TimeoutException, TimeoutError):
+            self._timeouts[url] = (self._timeouts.get(url, (0, now))[0] + 1, now)
+            return None
+        except (httpx.HTTPError, httpx.InvalidURL):
             return None
 
     def _note(self, notification_id: str, answers: list[int | None]) -> None:
@@ -139,6 +207,10 @@ class Deliveries:
                 notification.due = ""
             world.store.put(notification)
 
+    def listen(self, url: str) -> None:
+        """Forget that an endpoint has let deliveries time out: its owner says that it is there."""
+        self._timeouts.pop(url, None)
+
     async def redeliver(self, notification_id: str) -> dict[str, object] | None:
         """Deliver a notification again, now, and return its document; None where there is none with this id."""
         with self.world.store.transaction():
@@ -148,12 +220,13 @@ class Deliveries:
             # Whatever happened to it before, with all its attempts ahead.
             notification.notes = NotificationNotes(notification.notes.number)
             plan(self.world, notification, self.world.clock.now())
+        self.listen(self.world.merchant(notification.merchant_id).endpoint)
         await self.settle()
         notification = self.world.store.get(NOTIFICATION, notification_id)
         return notification.document if notification else None
 
     async def announced(self) -> list[dict[str, object]]:
-        """Return what was announced, in order, once all that is due has been delivered."""
+        """Return what was announced, in order, once all that is due at the call has been delivered."""
         await self.settle()
         rows = sorted(self.world.store.every(NOTIFICATION), key=lambda row: int(row.notes.number))
         return [row.document for row in rows]
