@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amazonpay_nb.emulator.api.request import refused
+from amazonpay_nb.emulator.api.request import nothing_there, refused
 from amazonpay_nb.emulator.api.routing import BROKEN, Api, routed_path
 from amazonpay_nb.emulator.control import CONTROL_PATH, ControlInterface, control_error
 from amazonpay_nb.emulator.notifications.post import Deliveries
@@ -43,15 +43,12 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
             raise error
         if request.url.path.startswith(CONTROL_PATH):
             return control_error(error)
-        path = request.url.path
-        refusal = {
-            413: Refusal("InvalidRequest", error.detail, status=413),
-            405: Refusal("UnsupportedOperation", f"{request.method} is not possible on {path}."),
-        }.get(error.status_code, Refusal("ResourceNotFound", f"There is nothing at {path}."))
-        return _response(world, refusal)
+        if error.status_code == 413:
+            return refused(world, Refusal("InvalidRequest", error.detail, status=413))
+        return refused(world, nothing_there(request.method, request.url.path, path_exists=error.status_code == 405))
 
     async def broken(request: Request, error: Exception) -> Response:
-        return _response(world, BROKEN)
+        return refused(world, BROKEN)
 
     app = Starlette(
         routes=[*control.routes(), route("GET", f"/{CERTIFICATE_NAME}", deliveries.certificate), *pages.routes()],
@@ -60,11 +57,6 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
     )
     app.router.redirect_slashes = False
     return Gateway(Api(world, drop), app)
-
-
-def _response(world: World, refusal: Refusal) -> Response:
-    reply = refused(world, refusal)
-    return Response(reply.text, reply.status, reply.headers)
 
 
 class Gateway:

@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Awaitable, Callable, Collection
-from datetime import UTC
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from amazonpay_nb.emulator.api.bodies import parsed_json
-from amazonpay_nb.emulator.clock import parse_duration
+from amazonpay_nb.emulator.clock import parse_duration, zulu
 from amazonpay_nb.emulator.notifications.announce import announce, topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.records import AnyRecord
@@ -90,8 +89,7 @@ class ControlInterface:
 
     @_call("GET", "clock")
     async def _read_clock(self) -> Answer:
-        now = self._world.clock.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        return {"now": now, "mode": self._world.clock.mode}
+        return {"now": zulu(self._world.clock.now()), "mode": self._world.clock.mode}
 
     @_call("POST", "clock")
     async def _move_clock(self, advance: str) -> Answer:
@@ -182,10 +180,12 @@ class ControlInterface:
         }
 
     def _account(self, merchant_id: str | None) -> Merchant:
-        merchant = next((one for one in self._world.merchants if merchant_id in (None, one.merchant_id)), None)
-        if merchant is None:
+        accounts = self._world.merchants
+        if merchant_id is None:
+            return next(iter(accounts.values()))
+        if merchant_id not in accounts:
             raise HTTPException(404, f"There is no merchant account {merchant_id!r}.")
-        return merchant
+        return accounts[merchant_id]
 
     @_call("GET", "notifications")
     async def _notifications(self) -> Answer:
@@ -208,7 +208,7 @@ class ControlInterface:
     async def _dispute(self, charge_id: str) -> Answer:
         world, charge = self._world, self._find("Charge", charge_id)
         dispute_id = f"{charge.id.rpartition('-')[0]}-B{world.ids.new_digits(6)}"
-        if world.merchant(charge.merchant_id).endpoint:
+        if world.merchants[charge.merchant_id].endpoint:
             with world.store.transaction():
                 announce(world, charge, STATE_CHANGE, OBJECT_TYPES["Dispute"], dispute_id)
         return {"disputeId": dispute_id}

@@ -10,21 +10,14 @@ from amazonpay_nb.signing.envelope import EnvelopeSigner
 
 @dataclass
 class Outbox:
-    """Notifications that wait to be delivered, and the disorder that drills ask for.
+    """Notifications that wait to be delivered, and the disorder that drills ask for."""
 
-    Attributes:
-        ready: Merchant and id of those whose time has come.
-        fresh: (Object id, notification type) → id of the unsent notification that the rest of a request shares.
-        drills: Kinds of disorder to come.
-        held: The first of two that are to be swapped.
-        wake: Starts the deliveries, once the present request is done.
-    """
-
-    ready: deque[tuple[str, str]] = field(default_factory=deque)
+    ready: deque[tuple[str, str]] = field(default_factory=deque)  # merchant and id of those whose time has come
+    # (Object id, notification type) → id of the unsent notification that the rest of a request shares.
     fresh: dict[tuple[str, str], str] = field(default_factory=dict)
-    drills: deque[str] = field(default_factory=deque)
-    held: str = ""
-    wake: Callable[[], None] = lambda: None
+    drills: deque[str] = field(default_factory=deque)  # kinds of disorder to come
+    held: str = ""  # the first of two that are to be swapped
+    wake: Callable[[], None] = lambda: None  # starts the deliveries, once the present request is done
 
     @cached_property
     def signer(self) -> EnvelopeSigner:

@@ -22,96 +22,55 @@ class NoNotes:
 
 @dataclass
 class SessionNotes:
-    """Notes of a Checkout Session, or of a plain sign-in.
+    """Notes of a Checkout Session, or of a plain sign-in."""
 
-    Attributes:
-        flow: The flow that the session belongs to.
-        pages_of: The flow whose pages the buyer goes through.
-        scopes: What the merchant may know of the buyer.
-        parameter: The name under which the shop gets the session's id back.
-        updates: Id of the permission whose payment method is updated, "" for a new one.
-        address: The button's own, which is final.
-        currency: The ledger currency that the button names.
-        mobile: Whether the Mobile SDK has started it.
-        repeats: The address that Finalize repeats, "" for none.
-        language: The one that the button asks for.
-        stay: Number of the buyer's stay at Amazon's pages, from 0.
-        page: The page that the buyer has got to.
-        buyer: Email address of the persona, "" before the sign-in.
-        card: Last digits of the payment method.
-        notice: Why the buyer is back at the choice of a payment method, "" where nothing went wrong.
-        changes_address: Whether the buyer has come back only to change the address.
-        consents: Whether the buyer lets the shop keep the payment method.
-        agreed: Whether the buyer has been through the last stay.
-        pending: Whether the first charge is still to be decided.
-    """
-
-    flow: str
-    pages_of: str
-    scopes: list[str]
-    parameter: str
-    updates: str = ""
-    address: dict[str, Any] | None = None
-    currency: str = ""
-    mobile: bool = False
-    repeats: str = ""
-    language: str = ""
-    stay: int = 0
-    page: str = "sign-in"
-    buyer: str = ""
-    card: str = _NO_CARD
-    notice: str = ""
-    changes_address: bool = False
-    consents: bool = True
-    agreed: bool = False
-    pending: bool = False
+    flow: str  # the one that the session belongs to
+    pages_of: str  # the flow whose pages the buyer goes through
+    scopes: list[str]  # what the merchant may know of the buyer
+    parameter: str  # the name under which the shop gets the session's id back
+    updates: str = ""  # id of the permission whose payment method is updated, "" for a new one
+    address: dict[str, Any] | None = None  # the button's own, which is final
+    currency: str = ""  # the ledger currency that the button names
+    mobile: bool = False  # whether the Mobile SDK has started it
+    repeats: str = ""  # the address that Finalize repeats, "" for none
+    language: str = ""  # the one that the button asks for
+    stay: int = 0  # number of the buyer's stay at Amazon's pages
+    page: str = "sign-in"  # the one that the buyer has got to
+    buyer: str = ""  # email address of the persona, "" before the sign-in
+    card: str = _NO_CARD  # last digits of the payment method
+    notice: str = ""  # why the buyer is back at the choice of a payment method, "" where nothing went wrong
+    changes_address: bool = False  # whether the buyer has come back only to change the address
+    consents: bool = True  # whether the buyer lets the shop keep the payment method
+    agreed: bool = False  # whether the buyer has been through the last stay
+    pending: bool = False  # whether the first charge is still to be decided
 
 
 @dataclass
 class PermissionNotes:
-    """Notes of a Charge Permission.
+    """Notes of a Charge Permission."""
 
-    Attributes:
-        card: Last digits of the payment method.
-        calendar: What time brings → when (ISO 8601).
-    """
-
-    card: str = _NO_CARD
-    calendar: dict[str, str] = field(default_factory=dict)
+    card: str = _NO_CARD  # last digits of the payment method
+    calendar: dict[str, str] = field(default_factory=dict)  # what time brings → when (ISO 8601)
 
 
 @dataclass
 class ChargeNotes:
-    """Notes of a charge.
-
-    Attributes:
-        permission_type: That of its Charge Permission.
-        month: The calendar month that it counts in, ``yyyy-mm``.
-        capture: The price that is captured, once a capture was asked for.
-        authorized: When it was authorized (ISO 8601), "" before.
-    """
+    """Notes of a charge."""
 
     permission_type: str
-    month: str
-    capture: dict[str, str] | None = None
-    authorized: str = ""
+    month: str  # the calendar month that it counts in, yyyy-mm
+    capture: dict[str, str] | None = None  # the price that is captured, once a capture was asked for
+    authorized: str = ""  # when it was authorized (ISO 8601), "" before
 
 
 @dataclass
 class NotificationNotes:
-    """Notes of an instant notification.
+    """Notes of an instant notification."""
 
-    Attributes:
-        number: Its place in the order of all.
-        attempts: How many deliveries were begun.
-        copies: How many times the next delivery is made.
-        at_once: Whether the copies are delivered at the same time.
-    """
-
-    number: int
-    attempts: int = 0
-    copies: int = 1
-    at_once: bool = False
+    number: int  # its place in the order of all
+    attempts: int = 0  # how many deliveries were begun
+    copies: int = 1  # how many times the next delivery is made
+    at_once: bool = False  # whether the copies are delivered at the same time
 
 
 NOTES: dict[str, type] = {
@@ -128,25 +87,18 @@ N = TypeVar("N")
 
 @dataclass(slots=True)
 class Record(Generic[N]):
-    """One object.
+    """One object."""
 
-    Attributes:
-        kind: A key of `NOTES`; for an object of the API the name of its machine in `spec.states`.
-        parent: Id of the object it belongs to: the permission of a charge, the charge of a refund.
-        due: When `trigger` is to happen to it (ISO 8601), "" for never; `planned` orders what is due together.
-        text: The document as JSON where it is known already; see `Store.written`.
-    """
-
-    kind: str
+    kind: str  # a key of `NOTES`; for an object of the API the name of its machine in `spec.states`
     id: str
     merchant_id: str
     document: dict[str, Any]
     notes: N
-    parent: str = ""
-    due: str = ""
-    planned: int = 0
+    parent: str = ""  # id of the object it belongs to: the permission of a charge, the charge of a refund
+    due: str = ""  # when `trigger` is to happen to it (ISO 8601), "" for never
+    planned: int = 0  # orders what is due together
     trigger: str = ""
-    text: str = field(default="", repr=False, compare=False)
+    text: str = field(default="", repr=False, compare=False)  # the document as JSON, once known; see `Store.written`
 
     @property
     def state(self) -> str:

@@ -73,7 +73,7 @@ class Control:
     def _answer(self, response: httpx.Response) -> Any:
         answer = response.json()
         if response.is_error:
-            raise ControlError(answer.get("error") or answer.get("detail") or answer)
+            raise ControlError(answer.get("error", answer))
         return answer
 
 
@@ -135,6 +135,7 @@ class Emulator:
             listener.close()
             self._folder.close()
             raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
+        self._accounts = [*self._world.merchants.values()]
         token = secrets.token_urlsafe(24)
         certificate = self._certificate() if https else None
         self._server = LoopbackServer(
@@ -160,8 +161,6 @@ class Emulator:
         (folder / "server.pem").chmod(0o600)
         return str(folder / "server.pem")
 
-    # --- Running ------------------------------------------------------------------------------------------------------
-
     def start(self) -> Self:
         """Answer in a thread."""
         self._server.start()
@@ -183,17 +182,15 @@ class Emulator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    # --- Merchants ----------------------------------------------------------------------------------------------------
-
     @cached_property
     def merchant(self) -> Credentials:
         """The merchant account, with a key pair that is made on first use and kept beside a file store."""
-        return self._credentials(self._world.merchants[0], "merchant.pem")
+        return self._credentials(self._accounts[0], "merchant.pem")
 
     @cached_property
     def other_merchant(self) -> Credentials:
         """A second account, to show that merchants do not see each other's objects."""
-        return self._credentials(self._world.merchants[1], "other-merchant.pem")
+        return self._credentials(self._accounts[1], "other-merchant.pem")
 
     def _credentials(self, merchant: Merchant, file_name: str) -> Credentials:
         path = self.folder / file_name
@@ -210,16 +207,16 @@ class Emulator:
     @property
     def merchant_id(self) -> str:
         """The main merchant account's id."""
-        return self._world.merchants[0].merchant_id
+        return self._accounts[0].merchant_id
 
     @property
     def store_id(self) -> str:
         """The id of its store."""
-        return self._world.merchants[0].store_id
+        return self._accounts[0].store_id
 
     def register_key(self, public_pem: str, merchant: Merchant | None = None) -> str:
         """Register a public key, as Seller Central does, and return its environment-specific id."""
-        merchant = merchant or self._world.merchants[0]
+        merchant = merchant or self._accounts[0]
         if public_pem not in merchant.keys.values():
             if self._server.running:  # only the emulator's own thread may change its data
                 self.control.post("keys", publicKey=public_pem, merchantId=merchant.merchant_id)
@@ -245,8 +242,6 @@ class Emulator:
         """Write `ready` so that a reader never sees half of it, readable by its owner alone."""
         write_file(path, json.dumps(self.ready(), indent=2).encode(), mode=0o600, overwrite=True)
 
-    # --- Notifications ------------------------------------------------------------------------------------------------
-
     @property
     def topic_arn(self) -> str:
         """The topic that the main merchant's notifications come from."""
@@ -255,8 +250,6 @@ class Emulator:
     def sign_notification(self, envelope: dict[str, Any]) -> dict[str, Any]:
         """Return an envelope with the signature of this emulator's notification service, whatever it says."""
         return self._world.outbox.signer.sign(envelope)
-
-    # --- Short ways to the control interface --------------------------------------------------------------------------
 
     def queue_outcome(self, operation: str, simulation_code: str, times: int = 1) -> None:
         """Let the next *times* calls of *operation* end as a simulation code says."""

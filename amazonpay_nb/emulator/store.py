@@ -134,8 +134,6 @@ class Store:
         self._db.execute("ROLLBACK")
         self._db.execute("BEGIN IMMEDIATE")
 
-    # --- Objects ------------------------------------------------------------------------------------------------------
-
     def put(self, record: AnyRecord) -> None:
         """Write *record*, new or changed."""
         self._changed[record.kind, record.id] = record
@@ -194,7 +192,6 @@ class Store:
             yield Record(kind, object_id, merchant_id, json.loads(document), remembered, parent, due, planned, trigger)
 
     def _flush(self) -> None:
-        """Write what was collected."""
         for record in self._changed.values():
             document, notes = record.text or to_json(record.document), to_json(vars(record.notes))
             names = record.kind, record.id, record.merchant_id, record.parent
@@ -214,8 +211,6 @@ class Store:
             heapq.heappush(self._agenda, entry)
         self._dropped.clear()
 
-    # --- Answers that an idempotency key replays ----------------------------------------------------------------------
-
     def answer(self, merchant_id: str, key: str) -> tuple[bytes, int, str] | None:
         """Return (request, status, body) of the first answer to *key*, or None."""
         query = "SELECT request, status, body FROM answers WHERE merchant_id = ? AND key = ?"
@@ -226,8 +221,6 @@ class Store:
         """Keep the first answer to *key* for ever."""
         self._db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", (merchant_id, key, request, status, body))
 
-    # --- Monthly spending ---------------------------------------------------------------------------------------------
-
     def spend(self, permission_id: str, month: str, hundredths: int) -> None:
         """Add to (or, with a negative number, take from) what a permission has used in a month (``yyyy-mm``)."""
         self.set(f"{_SPENT}{permission_id} {month}", self.spent(permission_id, month) + hundredths)
@@ -235,8 +228,6 @@ class Store:
     def spent(self, permission_id: str, month: str) -> int:
         """Return what a permission has used in a month, in hundredths of the major unit."""
         return self.setting(f"{_SPENT}{permission_id} {month}") or 0
-
-    # --- Settings -----------------------------------------------------------------------------------------------------
 
     def setting(self, name: str) -> Any:
         """Return a setting, or None."""
@@ -252,8 +243,6 @@ class Store:
         self._settings[name] = value
         if not self._db.in_transaction:
             self._flush()
-
-    # --- Whole worlds -------------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
         """Delete all objects; settings stay."""

@@ -1,7 +1,7 @@
 """The state of one emulated Amazon Pay: time, ids, merchants, objects, and the mishaps to come."""
 
 from collections import defaultdict, deque
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -27,21 +27,15 @@ Times = Annotated[int, Field(ge=1, le=1000)]
 MIN_KEY_BITS = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Merchant:
-    """A merchant account with one store.
-
-    Attributes:
-        keys: Public key id → PEM of the public key.
-        name: What hosted pages call the shop.
-        endpoint: Where instant notifications go, or "" for nowhere.
-    """
+    """A merchant account with one store."""
 
     merchant_id: str
     store_id: str
-    name: str
-    keys: dict[str, str]
-    endpoint: str = ""
+    name: str  # what hosted pages call the shop
+    keys: dict[str, str]  # public key id → PEM of the public key
+    endpoint: str = ""  # where instant notifications go, "" for nowhere
 
 
 class Fault(BaseModel, extra="forbid"):
@@ -57,14 +51,7 @@ class Fault(BaseModel, extra="forbid"):
 class World:
     """The state behind the API, the hosted pages and the control interface.
 
-    Args:
-        store: Where it is kept.
-        region: Currencies, limits and whether buyers are challenged.
-        seed: Makes ids repeat; None draws one.
-        start: Virtual time to start from; None with a seed is `VIRTUAL_START`, without one real time.
-        domains: Hosts that may show a button, besides loopback and ``*.example``.
-        throttle: Apply the documented quotas.
-        shop_name: What hosted pages call the shop of a new world.
+    The arguments are those of `Emulator`.  With a seed and no *start*, time is virtual from `VIRTUAL_START`.
     """
 
     def __init__(
@@ -85,32 +72,24 @@ class World:
         self.started: deque[str] = deque()  # ids of sessions that apps have started, the oldest first
         self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
         self.outbox = Outbox()
-        self._merchants = {row["merchant_id"]: Merchant(**row) for row in store.setting("merchants") or []}
-        if not self._merchants:
-            self.add_merchant(shop_name)
-            self.add_merchant("Another Shop")
+        # By id, the main account first.
+        self.merchants = {row["merchant_id"]: Merchant(**row) for row in store.setting("merchants") or []}
+        if not self.merchants:
+            for name in (shop_name, "Another Shop"):
+                account_id, store_id = (
+                    f"A{self.ids.new_letters(13)}",
+                    f"amzn1.application-oa2-client.{self.ids.new_hex()}",
+                )
+                self.merchants[account_id] = Merchant(account_id, store_id, name, {})
+            self._save_merchants()
 
     def _save_merchants(self) -> None:
-        self.store.set("merchants", [asdict(merchant) for merchant in self._merchants.values()])
+        self.store.set("merchants", [asdict(merchant) for merchant in self.merchants.values()])
 
     def set_endpoint(self, merchant: Merchant, url: str) -> None:
         """Send a merchant's notifications to *url* from now on, or to nobody with ""."""
-        self._merchants[merchant.merchant_id] = replace(merchant, endpoint=url)
+        merchant.endpoint = url
         self._save_merchants()
-
-    def add_merchant(self, name: str) -> Merchant:
-        """Register a merchant account without a key."""
-        merchant = Merchant(
-            f"A{self.ids.new_letters(13)}", f"amzn1.application-oa2-client.{self.ids.new_hex()}", name, {}
-        )
-        self._merchants[merchant.merchant_id] = merchant
-        self._save_merchants()
-        return merchant
-
-    @property
-    def merchants(self) -> tuple[Merchant, ...]:
-        """The merchant accounts, the main one first."""
-        return tuple(self._merchants.values())
 
     def register_key(self, merchant: Merchant, public_pem: str) -> tuple[str, str]:
         """Register a public key and return its two ids: with the ``SANDBOX-`` prefix, and environment-neutral.
@@ -135,11 +114,7 @@ class World:
 
     def merchant_of_key(self, key_id: str) -> Merchant | None:
         """Return the account that a public key id belongs to."""
-        return next((merchant for merchant in self.merchants if key_id in merchant.keys), None)
-
-    def merchant(self, merchant_id: str) -> Merchant:
-        """Return an account by its id."""
-        return self._merchants[merchant_id]
+        return next((merchant for merchant in self.merchants.values() if key_id in merchant.keys), None)
 
     def find(self, kind: str, object_id: str, merchant_id: str) -> AnyRecord:
         """Return an object of this merchant; another merchant's looks absent.
@@ -163,23 +138,20 @@ class World:
             raise ValueError(f"{code!r} is not a simulation code of {operation!r}")
         self.outcomes[operation].extend([row] * times)
 
-    def check_code(self, operation: str, code: str | None) -> None:
-        """Check the header's code, also where the operation makes no use of it.
+    def outcome_of(self, operation: str, code: str | None) -> Simulation | None:
+        """Return the outcome that a header's code asks for.
 
         Raises:
-            Refusal: 400 ``InvalidSandboxSimulationSpecified``.
+            Refusal: 400 ``InvalidSandboxSimulationSpecified``, also where the operation makes no use of it.
         """
-        if code and simulation(operation, code) is None:
-            title = OPERATIONS[operation].title
-            raise Refusal(
-                "InvalidSandboxSimulationSpecified",
-                f"The simulation code {code!r} is unknown, or not possible for {title}.",
-            )
+        row = simulation(operation, code) if code else None
+        if code and row is None:
+            problem = f"The simulation code {code!r} is unknown, or not possible for {OPERATIONS[operation].title}."
+            raise Refusal("InvalidSandboxSimulationSpecified", problem)
+        return row
 
-    def take_outcome(self, operation: str, code: str | None) -> Simulation | None:
-        """Return the outcome of this call; the header's code wins over the queue."""
-        if code:
-            return simulation(operation, code)
+    def take_outcome(self, operation: str) -> Simulation | None:
+        """Return the outcome that is queued for this call."""
         queue = self.outcomes[operation]
         return queue.popleft() if queue else None
 

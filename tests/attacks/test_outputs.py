@@ -38,7 +38,7 @@ TOKEN = secrets.token_urlsafe(60)
 def test_a_failure_is_logged_without_the_buyers_token(caplog: pytest.LogCaptureFixture) -> None:
     """The path of Get Buyer holds it; neither the emulator's log nor that of the HTTP library repeats it."""
     world = World(Store(), region("na"), seed=7)
-    merchant, keys = world.merchants[0], generate()
+    merchant, keys = next(iter(world.merchants.values())), generate()
     key_id, _ = world.register_key(merchant, keys.public_pem)
     server = LoopbackServer(build_app(world, "token", drop=lambda client: None)).start()
     with AmazonPayClient(

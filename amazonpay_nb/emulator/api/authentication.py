@@ -77,18 +77,14 @@ def _check_present(headers: Mapping[str, str], operation: Operation) -> None:
             raise Refusal("MissingHeaderValue", f"The header {name} has no value.")
     key = headers.get(IDEMPOTENCY_HEADER, "").strip()
     if key and operation.method == "POST" and not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise Refusal(
-            "InvalidHeaderValue",
-            f"The value provided for {IDEMPOTENCY_HEADER} must have at most 32 of the characters A-Z a-z 0-9 - _.",
-        )
+        problem = f"The value provided for {IDEMPOTENCY_HEADER} must have at most 32 of the characters A-Z a-z 0-9 - _."
+        raise Refusal("InvalidHeaderValue", problem)
 
 
 def _check_region(world: World, value: str) -> None:
     if value.strip().lower() not in (world.region.code, *world.region.aliases):
-        raise Refusal(
-            "InvalidHeaderValue",
-            f"The value {value} provided for x-amz-pay-region is not this host's region, {world.region.code}.",
-        )
+        problem = f"The value {value} provided for x-amz-pay-region is not this host's region, {world.region.code}."
+        raise Refusal("InvalidHeaderValue", problem)
 
 
 def _check_date(world: World, value: str) -> None:
@@ -111,7 +107,5 @@ def _check_environment(path: str, key_id: str) -> None:
     if segment == "live":
         raise Refusal("UnauthorizedAccess", f"The public key id {key_id} has no live environment here.")
     if segment == "v2" and not key_id.upper().startswith("SANDBOX"):
-        raise Refusal(
-            "UnauthorizedAccess",
-            f"The public key id {key_id} is environment-neutral: the path needs /sandbox before /v2.",
-        )
+        problem = f"The public key id {key_id} is environment-neutral: the path needs /sandbox before /v2."
+        raise Refusal("UnauthorizedAccess", problem)

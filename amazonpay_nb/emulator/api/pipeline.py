@@ -6,12 +6,14 @@ Everything between the replay and the answer is one transaction.
 
 import json
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
+
+from starlette.responses import Response
 
 from amazonpay_nb.emulator.api.authentication import IDEMPOTENCY_HEADER, authenticate
 from amazonpay_nb.emulator.api.bodies import checked_body
-from amazonpay_nb.emulator.api.request import ApiRequest, Reply
+from amazonpay_nb.emulator.api.request import ApiRequest, reply
+from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import payments, sessions
@@ -26,17 +28,12 @@ _LONGEST_KEY, _LONGEST_PATH = 64, 200
 
 
 class Handler(NamedTuple):
-    """The effect of a call on an object.
+    """The effect of a call on an object."""
 
-    Attributes:
-        kind: Of the object.
-        change: Changes it, or makes another one; None for a call that reads it.
-        field: The field of the body that holds its id, "" where the path does.
-    """
-
-    kind: str
+    kind: str  # of the object
+    # Changes it, or makes another one; None for a call that reads it.
     change: Callable[[World, Any, Body, Simulation | None], AnyRecord] | None = None
-    field: str = ""
+    field: str = ""  # the field of the body that holds its id, "" where the path does
 
 
 # Create Checkout Session is not among them: it is the one call that begins without an object.
@@ -44,9 +41,7 @@ HANDLERS = {
     "getCheckoutSession": Handler("Checkout Session"),
     "updateCheckoutSession": Handler("Checkout Session", sessions.update),
     "completeCheckoutSession": Handler("Checkout Session", sessions.complete),
-    "finalizeCheckoutSession": Handler(
-        "Checkout Session", partial(sessions.complete, trigger="Finalize Checkout Session")
-    ),
+    "finalizeCheckoutSession": Handler("Checkout Session", sessions.finalize),
     "getChargePermission": Handler("Charge Permission"),
     "updateChargePermission": Handler("Charge Permission", payments.update_charge_permission),
     "closeChargePermission": Handler("Charge Permission", payments.close_charge_permission),
@@ -60,7 +55,7 @@ HANDLERS = {
 }
 
 
-def answer(world: World, operation: Operation, object_id: str, request: ApiRequest) -> Reply:
+def answer(world: World, operation: Operation, object_id: str, request: ApiRequest) -> Response:
     """Do what a request asks for, in one transaction."""
     try:
         merchant = authenticate(world, operation, request)
@@ -69,7 +64,7 @@ def answer(world: World, operation: Operation, object_id: str, request: ApiReque
     except Refusal as refusal:
         status, text, document = refusal.status, to_json(refusal.body), refusal.body
     journalize(world, operation, request, status, document)
-    return Reply(status, text, world.ids.new_request_id())
+    return reply(world, status, text)
 
 
 def _once(
@@ -98,9 +93,8 @@ def _work(
 ) -> tuple[int, Body]:
     try:
         body = checked_body(operation.body, request.body) if operation.body else {}
-        code = request.headers.get(SIMULATION_HEADER)
-        world.check_code(operation.name, code)
-        record = _handle(world, operation, merchant, object_id, body, code)
+        outcome = world.outcome_of(operation.name, request.headers.get(SIMULATION_HEADER))
+        record = _handle(world, operation, merchant, object_id, body, outcome)
     except Refusal as refusal:
         if not refusal.keep:
             world.store.undo()
@@ -110,17 +104,19 @@ def _work(
 
 
 def _handle(
-    world: World, operation: Operation, merchant: Merchant, object_id: str, body: Body, code: str | None
+    world: World, operation: Operation, merchant: Merchant, object_id: str, body: Body, outcome: Simulation | None
 ) -> AnyRecord:
     if operation.name == "createCheckoutSession":
         return sessions.new_session(world, merchant, body)
     handler = HANDLERS[operation.name]
     record = world.find(handler.kind, body[handler.field] if handler.field else object_id, merchant.merchant_id)
-    return handler.change(world, record, body, world.take_outcome(operation.name, code)) if handler.change else record
+    return (
+        handler.change(world, record, body, outcome or world.take_outcome(operation.name)) if handler.change else record
+    )
 
 
+# What an idempotency key belongs to.
 def _idempotent(request: ApiRequest) -> bytes:
-    """Return what an idempotency key belongs to."""
     return f"{request.method} {request.path}\n".encode() + request.body
 
 
@@ -158,7 +154,7 @@ def journalize(world: World, operation: Operation, request: ApiRequest, status: 
     """Record an exchange for `GET journal`, with ids and states but without signature and personal data."""
     world.journal.append(
         {
-            "at": world.clock.now().isoformat().replace("+00:00", "Z"),
+            "at": zulu(world.clock.now(), "auto"),
             "operation": operation.name,
             "method": request.method,
             "path": operation.path if operation.secret_id else request.path[:_LONGEST_PATH],

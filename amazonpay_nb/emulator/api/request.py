@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Self
 
+from starlette.responses import Response
 from starlette.types import Scope
 
 from amazonpay_nb.emulator.refusal import Refusal
@@ -13,21 +14,14 @@ REQUEST_ID = "x-amz-pay-request-id"
 
 
 class ApiRequest(NamedTuple):
-    """A request.
-
-    Attributes:
-        path: Without environment segment and trailing slash.
-        raw_path: With both, as it was signed.
-        pairs: The headers as they were sent.
-        headers: The same by name, in lower case.
-    """
+    """A request."""
 
     method: str
-    path: str
-    raw_path: str
+    path: str  # without environment segment and trailing slash
+    raw_path: str  # with both, as it was signed
     query: str
-    pairs: list[tuple[str, str]]
-    headers: dict[str, str]
+    pairs: list[tuple[str, str]]  # the headers as they were sent
+    headers: dict[str, str]  # the same by name, in lower case
     body: bytes
 
     @classmethod
@@ -39,19 +33,19 @@ class ApiRequest(NamedTuple):
         return cls(scope["method"], scope["path"], raw_path, query, pairs, joined_headers(pairs), body)
 
 
-class Reply(NamedTuple):
-    """An answer in JSON."""
-
-    status: int
-    text: str
-    request_id: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers of every answer."""
-        return {"content-type": "application/json", REQUEST_ID: self.request_id}
+def reply(world: World, status: int, text: str) -> Response:
+    """Return an answer in JSON, with an id of its own."""
+    headers = {"content-type": "application/json", REQUEST_ID: world.ids.new_request_id()}
+    return Response(text, status, headers)
 
 
-def refused(world: World, refusal: Refusal) -> Reply:
+def refused(world: World, refusal: Refusal) -> Response:
     """Return a refusal as an answer."""
-    return Reply(refusal.status, to_json(refusal.body), world.ids.new_request_id())
+    return reply(world, refusal.status, to_json(refusal.body))
+
+
+def nothing_there(method: str, path: str, *, path_exists: bool) -> Refusal:
+    """Return the refusal of a path that does not exist, or of a method that is not possible on one that does."""
+    if path_exists:
+        return Refusal("UnsupportedOperation", f"{method} is not possible on {path}.")
+    return Refusal("ResourceNotFound", f"There is nothing at {path}.")

@@ -4,16 +4,16 @@ It is a separate ASGI application, because routing a request through a framework
 """
 
 import asyncio
-import json
 import logging
 import re
 from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from amazonpay_nb.emulator.api.pipeline import answer, journalize
-from amazonpay_nb.emulator.api.request import ApiRequest, Reply, refused
+from amazonpay_nb.emulator.api.request import ApiRequest, nothing_there, refused
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
@@ -57,13 +57,9 @@ class Api:
             while (await receive())["type"] != "http.disconnect":  # until the server has noticed
                 pass
             return
-        content = reply.text.encode()
-        headers = {**reply.headers, "content-length": str(len(content))}
-        pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": reply.status, "headers": pairs})
-        await send({"type": "http.response.body", "body": content})
+        await reply(scope, receive, send)
 
-    async def _reply(self, scope: Scope, receive: Receive) -> Reply | None:
+    async def _reply(self, scope: Scope, receive: Receive) -> Response | None:
         try:
             body = await _body(receive)
         except HTTPException as error:
@@ -72,14 +68,14 @@ class Api:
         path, object_id = _template(request.path)
         operation = _ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))
         if operation is None:
-            return refused(self._world, _unknown(request, path in _PATHS))
+            return refused(self._world, nothing_there(request.method, request.path, path_exists=path in _PATHS))
         try:
             return await self._through_faults(operation, object_id, request)
         except Exception:  # noqa: BLE001 (one broken answer must not end the connection)
             _LOG.exception("%s", operation.name)  # a path can hold a buyer's token
             return refused(self._world, BROKEN)
 
-    async def _through_faults(self, operation: Operation, object_id: str, request: ApiRequest) -> Reply | None:
+    async def _through_faults(self, operation: Operation, object_id: str, request: ApiRequest) -> Response | None:
         fault = self._world.take_fault(operation.name)
         if fault is None:
             return answer(self._world, operation, object_id, request)
@@ -87,19 +83,13 @@ class Api:
             return None
         if fault.fault == "status":
             reason = _FAULT_REASONS.get(fault.status, "ServiceUnavailable")
-            reply = refused(self._world, Refusal(reason, "This answer was asked for: a fault.", status=fault.status))
-            journalize(self._world, operation, request, reply.status, json.loads(reply.text))
-            return reply
+            refusal = Refusal(reason, "This answer was asked for: a fault.", status=fault.status)
+            journalize(self._world, operation, request, refusal.status, refusal.body)
+            return refused(self._world, refusal)
         if fault.fault == "delay":
             await asyncio.sleep(fault.seconds)
         reply = answer(self._world, operation, object_id, request)
         return None if fault.fault == "drop-after-commit" else reply
-
-
-def _unknown(request: ApiRequest, path_exists: bool) -> Refusal:
-    if path_exists:
-        return Refusal("UnsupportedOperation", f"{request.method} is not possible on {request.path}.")
-    return Refusal("ResourceNotFound", f"There is nothing at {request.path}.")
 
 
 async def _body(receive: Receive) -> bytes:

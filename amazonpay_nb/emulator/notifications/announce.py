@@ -8,6 +8,7 @@ happens while no endpoint is set.
 from datetime import datetime
 from typing import Any
 
+from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import NOTIFICATION, AnyRecord, Notification, NotificationNotes, Record
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import Transition
@@ -16,7 +17,6 @@ from amazonpay_nb.spec.operations import KINDS
 
 # The trigger that the calendar fires for a notification.
 DELIVER = "Deliver"
-Document = dict[str, Any]
 
 
 def topic_of(world: World, merchant_id: str) -> str:
@@ -26,7 +26,7 @@ def topic_of(world: World, merchant_id: str) -> str:
 
 def note(world: World, record: AnyRecord, row: Transition) -> None:
     """Announce a transition, where its merchant listens and the table has a row for it."""
-    if not world.merchant(record.merchant_id).endpoint:
+    if not world.merchants[record.merchant_id].endpoint:
         return
     moved = row.source != row.target or row.reason is not None
     for announcement in ANNOUNCEMENTS:
@@ -51,8 +51,7 @@ def announce(
         return
     number = (world.store.setting("notified") or 0) + 1
     world.store.set("notified", number)
-    now = world.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    document: Document = {
+    document: dict[str, Any] = {
         "notificationId": world.ids.stable_uuid("notification", str(number)),
         "notificationType": notification_type,
         "objectType": object_type,
@@ -60,7 +59,7 @@ def announce(
         "chargePermissionId": _permission_of(world, record),
         "merchantId": record.merchant_id,
         "messageId": world.ids.stable_uuid("message", str(number)),
-        "timestamp": now,
+        "timestamp": zulu(world.clock.now(), "milliseconds"),
         "deliveries": [],
     }
     notification = Record(

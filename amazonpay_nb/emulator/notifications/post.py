@@ -9,13 +9,13 @@ import logging
 import ssl
 from collections import defaultdict, deque
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from amazonpay_nb.emulator.clock import LAST_YEAR
+from amazonpay_nb.emulator.clock import LAST_YEAR, zulu
 from amazonpay_nb.emulator.notifications.announce import plan, topic_of
 from amazonpay_nb.emulator.records import NOTIFICATION, NotificationNotes
 from amazonpay_nb.emulator.world import World
@@ -55,7 +55,7 @@ class Deliveries:
         self.world.outbox.wake = self._wake
         if self.world.clock.mode == "real":
             self._tasks[""] = asyncio.create_task(self._tick())
-        if any(merchant.endpoint for merchant in self.world.merchants):
+        if any(merchant.endpoint for merchant in self.world.merchants.values()):
             self._begin()
 
     async def stop(self) -> None:
@@ -158,7 +158,7 @@ class Deliveries:
         notification = world.store.get(NOTIFICATION, notification_id)
         if notification is None:
             return
-        url, content = world.merchant(notification.merchant_id).endpoint, b""
+        url, content = world.merchants[notification.merchant_id].endpoint, b""
         copies = notification.notes.copies if url else 0
         if copies:
             unsigned = unsigned_envelope(world.url, topic_of(world, notification.merchant_id), notification.document)
@@ -200,7 +200,7 @@ class Deliveries:
             notification = world.store.get(NOTIFICATION, notification_id)
             if notification is None:
                 return
-            at = world.clock.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            at = zulu(world.clock.now())
             notification.document["deliveries"] += [{"at": at, "status": status} for status in answers]
             notification.notes.copies, notification.notes.at_once = 1, False
             if not answers or not all(answer_to(status).repeated for status in answers):
@@ -220,7 +220,7 @@ class Deliveries:
             # Whatever happened to it before, with all its attempts ahead.
             notification.notes = NotificationNotes(notification.notes.number)
             plan(self.world, notification, self.world.clock.now())
-        self.listen(self.world.merchant(notification.merchant_id).endpoint)
+        self.listen(self.world.merchants[notification.merchant_id].endpoint)
         await self.settle()
         notification = self.world.store.get(NOTIFICATION, notification_id)
         return notification.document if notification else None

@@ -68,7 +68,7 @@ def start_mobile(world: World, raw: bytes) -> Session:
     if str(call.get("msdk")).lower() != "true":
         raise Refusal("InvalidParameterValue", "msdk must be true: only the Mobile SDK starts a checkout here.")
     _check_environment(call)
-    merchant = next((one for one in world.merchants if one.merchant_id == call.get("merchantId")), None)
+    merchant = world.merchants.get(str(call.get("merchantId")))
     if merchant is None:
         raise Refusal("InvalidAuthentication", f"There is no merchant {call.get('merchantId')!r}.")
     session = _opened(world, merchant, call, call.get("checkoutSessionConfig"), mobile=True)

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from amazonpay_nb.emulator.pages import entry
 from amazonpay_nb.emulator.pages.walk import Stay
 from amazonpay_nb.emulator.records import Session
-from amazonpay_nb.emulator.refusal import Explained, Refusal
+from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import personas
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import is_proxied, relative_address, route
@@ -68,12 +68,12 @@ class Pages:
         session_id = fields.get(RETURN_PARAMETER, "")
         session = self.world.store.get(CHECKOUT_SESSION, session_id) or self.world.store.get(SIGN_IN, session_id)
         if session is None:
-            raise Explained("unknown", "No Checkout Session has this id.", reason_code="ResourceNotFound")
+            raise Refusal("ResourceNotFound", "No Checkout Session has this id.", text="unknown")
         request.state.language = session.notes.language
         if session.kind == CHECKOUT_SESSION and session.state != "Open":
             reason = session.document["statusDetails"]["reasonCode"]
             message = f"Checkout Session {session.id} is {session.state}{f' ({reason})' if reason else ''}."
-            raise Explained("over", message, reason_code="InvalidCheckoutSessionStatus")
+            raise Refusal("InvalidCheckoutSessionStatus", message, text="over")
         return Stay(self.world, session)
 
     def _token(self, session: Session) -> str:
@@ -85,7 +85,7 @@ class Pages:
         """Render a page of a stay; a *refusal* says what to correct in the *form* that was sent."""
         document = stay.session.document
         shop = document["merchantMetadata"]["merchantStoreName"]
-        shop = shop or self.world.merchant(stay.session.merchant_id).name
+        shop = shop or self.world.merchants[stay.session.merchant_id].name
         t = self._texts(stay.notes.language)
         return self._render(
             name, refusal.status if refusal else 200, t, stay=stay, session=stay.session, document=document,
@@ -158,7 +158,7 @@ class Pages:
         name = request.path_params["name"]
         stay = self._find(request, request.query_params)
         if name not in PAGES:
-            raise Explained("page", f"There is no page {name!r}.", reason_code="ResourceNotFound")
+            raise Refusal("ResourceNotFound", f"There is no page {name!r}.", text="page")
         return self._page(name, stay) if stay.may_open(name) else _to(stay.notes.page, stay.session.id)
 
     async def _press(self, request: Request) -> Response:
@@ -167,7 +167,7 @@ class Pages:
         stay = self._find(request, form)
         if not hmac.compare_digest(form.get("token", "").encode(), self._token(stay.session).encode()):
             message = "The form does not contain this page's token."
-            raise Explained("form", message, status=403, reason_code="InvalidRequest")
+            raise Refusal("InvalidRequest", message, status=403, text="form")
         if not stay.may_open(name):
             return _to(stay.notes.page, stay.session.id)
         try:

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from amazonpay_nb.emulator.records import Session
-from amazonpay_nb.emulator.refusal import Explained, Refusal
+from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import personas, shipping_areas
 from amazonpay_nb.emulator.rules.sessions import refresh, return_address
 from amazonpay_nb.emulator.rules.transitions import move
@@ -23,15 +23,20 @@ def returning(address: str, parameter: str, value: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-def _nothing_to_change(why: str) -> Explained:
-    return Explained("no-change", f"There is nothing to change: {why}.", reason_code="InvalidRequest")
+def _nothing_to_change(why: str) -> Refusal:
+    return Refusal("InvalidRequest", f"There is nothing to change: {why}.", text="no-change")
+
+
+def _invalid(text: str, message: str, **details: Any) -> Refusal:
+    return Refusal("InvalidParameterValue", message, text=text, **details)
 
 
 class Stay:
     """One Open session on its way through the pages.
 
     The session's notes hold the number of the ``stay`` and the ``page`` that the buyer has got to: earlier pages can be
-    opened again, later ones not before their turn.
+    opened again, later ones not before their turn.  The method of each page's form returns the next page, or None at
+    the end of the stay.
     """
 
     def __init__(self, world: World, session: Session) -> None:
@@ -55,8 +60,6 @@ class Stay:
     @property
     def _card(self) -> SimulatedCard:
         return CARDS[self.notes.card]
-
-    # --- Which page ---------------------------------------------------------------------------------------------------
 
     def enter(self) -> str:
         """Return the first page of a stay; while the shop's information is incomplete, that of the first stay."""
@@ -108,8 +111,6 @@ class Stay:
             return self.session.document["productType"] == "PayAndShip" and not self.notes.address
         return page != "consent" or self.session.document["chargePermissionType"] == "PaymentMethodOnFile"
 
-    # --- What each page's form does; each returns the next page, or None at the end of the stay ----------------------
-
     def press(self, name: str, form: dict[str, str]) -> str | None:
         """Carry out a page's action; return the merchant's address at the end of the stay, else None."""
         if form.get("action") == "cancel":
@@ -135,7 +136,7 @@ class Stay:
         region, document, scopes = self.world.region.code, self.session.document, self.notes.scopes
         email = form.get("email", "")
         if email not in personas.PERSONAS[region]:
-            raise Explained("choose-buyer", f"{email!r} is no test buyer.", field="email")
+            raise _invalid("choose-buyer", f"{email!r} is no test buyer.", field="email")
         document["buyer"] = personas.details(self.world, self.session.merchant_id, email, scopes)
         home = personas.addresses(region, email)[0]
         if document["productType"] is None:  # created by an API call
@@ -179,9 +180,9 @@ class Stay:
         number = form.get("address", "")
         address = self.addresses.get(number)
         if address is None:
-            raise Explained("choose-address", f"{number!r} is no address of the buyer.", field="address")
+            raise _invalid("choose-address", f"{number!r} is no address of the buyer.", field="address")
         if reason := self.refuses(address):
-            raise Explained(reason.text, reason.rule, field="address", place=personas.place(address))
+            raise _invalid(reason.text, reason.rule, field="address", place=personas.place(address))
         self.session.document["shippingAddress"] = address
         self.notes.agreed = False
         if self.notes.changes_address:
@@ -193,16 +194,11 @@ class Stay:
         """Associate a card, if its prerequisite is met or can still be."""
         card = CARDS.get(form.get("card", ""))
         if card is None:
-            raise Explained("choose-card", f"{form.get('card', '')!r} is no payment method.", field="card")
+            raise _invalid("choose-card", f"{form.get('card', '')!r} is no payment method.", field="card")
         undecided = not self._is_last and self.session.document["paymentDetails"]["paymentIntent"] is None
         if card.requires_pending and not self._can_wait() and not undecided:
-            raise Explained(
-                "card-needs",
-                f"…{card.last4} needs {card.prerequisite}.",
-                reason_code="InvalidParameterCombination",
-                field="card",
-                digits=card.last4,
-            )
+            problem = f"…{card.last4} needs {card.prerequisite}."
+            raise Refusal("InvalidParameterCombination", problem, text="card-needs", field="card", digits=card.last4)
         self.notes.card, self.notes.agreed, self.notes.notice = card.last4, False, ""
         self.session.document["paymentPreferences"] = [{"paymentDescriptor": card.descriptor}]
         return self._after("payment-method")
@@ -215,7 +211,7 @@ class Stay:
         """Note whether the wallet may be kept; in a purchase that is the buyer's choice."""
         self.notes.consents = form.get("save") == "yes"
         if not self.notes.consents and self.set_up_only:
-            raise Explained("must-agree", "save must be yes.")
+            raise _invalid("must-agree", "save must be yes.")
         return self._after("consent")
 
     def _challenge(self, form: dict[str, str]) -> str | None:
@@ -241,8 +237,6 @@ class Stay:
         if left := self.session.document["constraints"]:
             missing = ", ".join(row["constraintId"] for row in left)
             raise Refusal("InvalidRequest", f"The session is not complete: {missing}.")
-
-    # --- The ways out -------------------------------------------------------------------------------------------------
 
     def _leave(self) -> str:
         """End the stay with the card's outcome and return the merchant's address."""

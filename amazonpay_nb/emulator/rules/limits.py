@@ -7,27 +7,15 @@ from typing import Any
 from amazonpay_nb.emulator.records import Charge, Permission
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec import money
 from amazonpay_nb.spec.machine import NEW
-from amazonpay_nb.spec.money import (
-    CHARGE_CEILINGS,
-    MAX_REFUNDS_ON_A_CHARGE,
-    MONTHLY_LIMITS,
-    RECURRING_MONTHLY_LIMITS,
-    REFUND_CEILINGS,
-    Counts,
-    counted,
-    counted_in_month,
-    format_amount,
-    overcharge_limit,
-    refund_allowance,
-)
 
 MAX_CHARGES_ON_ONE_TIME = 25
-_LIMITS_OF_TYPE = {"PaymentMethodOnFile": MONTHLY_LIMITS, "Recurring": RECURRING_MONTHLY_LIMITS}
+_LIMITS_OF_TYPE = {"PaymentMethodOnFile": money.MONTHLY_LIMITS, "Recurring": money.RECURRING_MONTHLY_LIMITS}
 Price = dict[str, str]
 
 
-def money(price: Price | None) -> Decimal:
+def value_of(price: Price | None) -> Decimal:
     """Return the amount of a price, or zero without a price."""
     return Decimal(price["amount"]) if price else Decimal(0)
 
@@ -35,7 +23,7 @@ def money(price: Price | None) -> Decimal:
 def price(amount: Decimal, like: Price) -> Price:
     """Return a price in the currency of another one."""
     currency = like["currencyCode"]
-    return {"amount": format_amount(amount, currency), "currencyCode": currency}
+    return {"amount": money.format_amount(amount, currency), "currencyCode": currency}
 
 
 def month_of(moment: datetime) -> str:
@@ -57,9 +45,9 @@ def opening_limits(world: World, permission: dict[str, Any], *, overcharge: bool
     """Return what a new permission shows as its limits: its order's, more where that was allowed, or a month's."""
     limit, currency = permission["limits"]["amountLimit"], permission["presentmentCurrency"]
     if permission["chargePermissionType"] == "Recurring":
-        limit = price(RECURRING_MONTHLY_LIMITS[world.region.code, currency], like={"currencyCode": currency})
+        limit = price(money.RECURRING_MONTHLY_LIMITS[world.region.code, currency], like={"currencyCode": currency})
     elif limit and overcharge:
-        limit = price(overcharge_limit(money(limit), currency), like=limit)
+        limit = price(money.overcharge_limit(value_of(limit), currency), like=limit)
     return {"amountLimit": limit, "amountBalance": limit}
 
 
@@ -73,13 +61,14 @@ def check_charge(world: World, permission: Permission, amount: Price) -> None:
     if currency not in world.region.currencies:
         raise Refusal("CurrencyMismatch", f"{currency} cannot be charged in region {world.region.code}.")
     check_currency(amount, document["presentmentCurrency"], f"Charge Permission {permission.id}")
-    if money(amount) > CHARGE_CEILINGS[currency]:
-        raise Refusal("TransactionAmountExceeded", f"A charge cannot be over {CHARGE_CEILINGS[currency]} {currency}.")
+    ceiling = money.CHARGE_CEILINGS[currency]
+    if value_of(amount) > ceiling:
+        raise Refusal("TransactionAmountExceeded", f"A charge cannot be over {ceiling} {currency}.")
     if document["chargePermissionType"] == "OneTime":
         _check_order(world, permission, amount)
         return
     limit = _LIMITS_OF_TYPE[document["chargePermissionType"]][world.region.code, currency]
-    if _spent_this_month(world, permission) + money(amount) > limit:
+    if _spent_this_month(world, permission) + value_of(amount) > limit:
         raise Refusal(
             "PeriodicAmountExceeded",
             "You've exceeded the monthly limit for the Charge Permission and must wait until the next month to charge "
@@ -89,11 +78,9 @@ def check_charge(world: World, permission: Permission, amount: Price) -> None:
 
 def _check_order(world: World, permission: Permission, amount: Price) -> None:
     limits = permission.document["limits"]
-    if money(amount) > money(limits["amountBalance"]):
-        raise Refusal(
-            "TransactionAmountExceeded",
-            f"Charge Permission {permission.id} has {limits['amountBalance']['amount']} left.",
-        )
+    if value_of(amount) > value_of(limits["amountBalance"]):
+        problem = f"Charge Permission {permission.id} has {limits['amountBalance']['amount']} left."
+        raise Refusal("TransactionAmountExceeded", problem)
     if len(world.store.children("Charge", permission.id)) >= MAX_CHARGES_ON_ONE_TIME:
         raise Refusal(
             "TransactionCountExceeded", f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges."
@@ -102,21 +89,22 @@ def _check_order(world: World, permission: Permission, amount: Price) -> None:
 
 def used(charge: Charge) -> Decimal:
     """Return the amount that a charge counts against a limit in its current state."""
-    return Decimal(0) if charge.state == NEW else counted_in_month(charge.document)
+    return Decimal(0) if charge.state == NEW else money.counted_in_month(charge.document)
 
 
 def write_order_balance(world: World, permission: Permission) -> str:
     """Write the balance of a one-time permission, and return the trigger that follows, or ""."""
     charges = world.store.children("Charge", permission.id)
     limits = permission.document["limits"]
-    limit = money(limits["amountLimit"])
+    limit = value_of(limits["amountLimit"])
     left = limit - sum((used(charge) for charge in charges), Decimal(0))
     limits["amountBalance"] = price(left, like=limits["amountLimit"])
     world.store.put(permission)
     reasons = [row["reasonCode"] for row in permission.document["statusDetails"]["reasons"] or []]
     if permission.state == "Closed":
         return ""
-    if sum((counted("Charge", charge.document, Counts.CAPTURED) for charge in charges), Decimal(0)) >= limit:
+    captured = (money.counted("Charge", charge.document, money.Counts.CAPTURED) for charge in charges)
+    if sum(captured, Decimal(0)) >= limit:
         return "Close by Amazon"
     if left <= 0 and permission.state == "Chargeable":
         return "A charge uses the whole limit"
@@ -127,7 +115,7 @@ def write_month_balance(world: World, permission: Permission) -> None:
     """Write what is left of a recurring permission's month; a Saved Wallet does not show its limit."""
     limits = permission.document["limits"]
     if limits["amountLimit"]:
-        left = money(limits["amountLimit"]) - _spent_this_month(world, permission)
+        left = value_of(limits["amountLimit"]) - _spent_this_month(world, permission)
         limits["amountBalance"] = price(left, like=limits["amountLimit"])
         world.store.put(permission)
 
@@ -147,15 +135,17 @@ def check_refund(world: World, charge: Charge, amount: Price) -> None:
     captured = charge.document["captureAmount"]
     currency = captured["currencyCode"]
     check_currency(amount, currency, f"Charge {charge.id}")
-    if money(amount) > REFUND_CEILINGS[currency]:
-        raise Refusal("TransactionAmountExceeded", f"A refund cannot be over {REFUND_CEILINGS[currency]} {currency}.")
-    earlier = [counted("Refund", row.document, Counts.REFUNDED) for row in world.store.children("Refund", charge.id)]
-    most = money(captured) + refund_allowance(money(captured), currency)
+    ceiling = money.REFUND_CEILINGS[currency]
+    if value_of(amount) > ceiling:
+        raise Refusal("TransactionAmountExceeded", f"A refund cannot be over {ceiling} {currency}.")
+    refunds = world.store.children("Refund", charge.id)
+    earlier = [money.counted("Refund", row.document, money.Counts.REFUNDED) for row in refunds]
+    most = value_of(captured) + money.refund_allowance(value_of(captured), currency)
     left = most - sum(earlier, Decimal(0))
-    if money(amount) > left:
+    if value_of(amount) > left:
+        problem = f"Charge {charge.id} was captured with {captured['amount']}: {left} {currency} can still be refunded."
+        raise Refusal("TransactionAmountExceeded", problem)
+    if sum(map(bool, earlier)) >= money.MAX_REFUNDS_ON_A_CHARGE:
         raise Refusal(
-            "TransactionAmountExceeded",
-            f"Charge {charge.id} was captured with {captured['amount']}: {left} {currency} can still be refunded.",
+            "TransactionCountExceeded", f"Charge {charge.id} has had {money.MAX_REFUNDS_ON_A_CHARGE} refunds."
         )
-    if sum(map(bool, earlier)) >= MAX_REFUNDS_ON_A_CHARGE:
-        raise Refusal("TransactionCountExceeded", f"Charge {charge.id} has had {MAX_REFUNDS_ON_A_CHARGE} refunds.")

@@ -83,11 +83,9 @@ def capture_charge(world: World, charge: Charge, body: Body, outcome: Simulation
     require(charge, "Capture Charge")
     amount, authorized = body["captureAmount"], charge.document["chargeAmount"]
     limits.check_currency(amount, authorized["currencyCode"], f"Charge {charge.id}")
-    if limits.money(amount) > limits.money(authorized):
-        raise Refusal(
-            "TransactionAmountExceeded",
-            f"Charge {charge.id} is authorized for {authorized['amount']}: {amount['amount']} cannot be captured.",
-        )
+    if limits.value_of(amount) > limits.value_of(authorized):
+        problem = f"Charge {charge.id} is authorized for {authorized['amount']}: {amount['amount']} cannot be captured."
+        raise Refusal("TransactionAmountExceeded", problem)
     if outcome and outcome.reason_code:
         permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
         raise _declined(world, permission, outcome, "CaptureInitiated")

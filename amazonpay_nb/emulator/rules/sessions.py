@@ -1,14 +1,15 @@
 """Checkout Sessions: what each call does, and what the hosted pages do to a session."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from amazonpay_nb.emulator.clock import months_later
 from amazonpay_nb.emulator.records import Charge, Permission, PermissionNotes, Record, Session, SessionNotes
-from amazonpay_nb.emulator.refusal import Explained, Refusal
+from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import documents, personas
 from amazonpay_nb.emulator.rules.calendar import DELETE, open_calendar, schedule
-from amazonpay_nb.emulator.rules.limits import money, opening_limits
+from amazonpay_nb.emulator.rules.limits import opening_limits, value_of
 from amazonpay_nb.emulator.rules.payments import create_charge
 from amazonpay_nb.emulator.rules.transitions import move, require
 from amazonpay_nb.emulator.world import Merchant, World
@@ -27,8 +28,8 @@ _ONE_TIME_LIFETIME = timedelta(days=180)
 _MONTHS = 13  # a recurring one, and a one-time one with extendExpiration
 # A plain sign-in, which is no object of the API, expires like the session that it resembles.
 _SIGN_IN_KEPT = timer("Checkout Session", "Open", "Expire")
+_COMPLETE, _FINALIZE = "Complete Checkout Session", "Finalize Checkout Session"
 # What the answer of Finalize shows besides that of Complete; and the address that it repeats, by product type.
-_FINALIZE = "Finalize Checkout Session"
 _SHOWN_BY_FINALIZE = ("buyer", "paymentPreferences", "billingAddress")
 _REPEATED_ADDRESS = {"PayAndShip": "shippingAddress", "PayOnly": "billingAddress"}
 
@@ -76,37 +77,28 @@ def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow
     permission_id = body.get("chargePermissionId")
     if flow.name == "update":
         if not world.region.update_page:
-            raise Explained(
-                "not-offered", f"The Update page is not offered in {world.region.name}.", reason_code="InvalidRequest"
-            )
+            problem = f"The Update page is not offered in {world.region.name}."
+            raise Refusal("InvalidRequest", problem, text="not-offered")
         require(world.find("Charge Permission", str(permission_id), merchant.merchant_id), "Update the payment method")
     elif permission_id:
-        raise Refusal(
-            "InvalidParameterCombination",
-            "chargePermissionId needs chargePermissionType PaymentMethodOnFile and paymentIntent Confirm.",
-        )
+        problem = "chargePermissionId needs chargePermissionType PaymentMethodOnFile and paymentIntent Confirm."
+        raise Refusal("InvalidParameterCombination", problem)
 
 
 def _check_payment(world: World, session: Body) -> None:
     details = session["paymentDetails"]
     if details["canHandlePendingAuthorization"] and details["paymentIntent"] == "AuthorizeWithCapture":
-        raise Refusal(
-            "InvalidParameterCombination",
-            "canHandlePendingAuthorization cannot be true when paymentIntent is AuthorizeWithCapture.",
-        )
+        problem = "canHandlePendingAuthorization cannot be true when paymentIntent is AuthorizeWithCapture."
+        raise Refusal("InvalidParameterCombination", problem)
     prices = [details[name] for name in ("chargeAmount", "totalOrderAmount") if details[name]]
     currencies = {price["currencyCode"] for price in prices} | set(filter(None, [details["presentmentCurrency"]]))
     if len(currencies) > 1 or not currencies <= {*world.region.currencies}:
-        raise Refusal(
-            "CurrencyMismatch",
-            f"{' and '.join(sorted(currencies))} cannot be paid in region {world.region.code} in one session.",
-        )
+        problem = f"{' and '.join(sorted(currencies))} cannot be paid in region {world.region.code} in one session."
+        raise Refusal("CurrencyMismatch", problem)
     for price in prices:
-        if money(price) > CHARGE_CEILINGS[price["currencyCode"]]:
-            raise Refusal(
-                "TransactionAmountExceeded",
-                f"{price['amount']} {price['currencyCode']} is more than one payment may be.",
-            )
+        if value_of(price) > CHARGE_CEILINGS[price["currencyCode"]]:
+            problem = f"{price['amount']} {price['currencyCode']} is more than one payment may be."
+            raise Refusal("TransactionAmountExceeded", problem)
 
 
 # The addresses of plain Amazon Sign-in.
@@ -122,10 +114,8 @@ def return_address(session: Body) -> str:
 
 def _check_addresses(session: Body) -> None:
     if not return_address(session):
-        raise Refusal(
-            "MissingParameterValue",
-            "The value for webCheckoutDetails.checkoutReviewReturnUrl is missing: the buyer could not come back.",
-        )
+        problem = "The value for webCheckoutDetails.checkoutReviewReturnUrl is missing: the buyer could not come back."
+        raise Refusal("MissingParameterValue", problem)
 
 
 def refresh(world: World, session: Session) -> None:
@@ -149,9 +139,7 @@ def update(world: World, session: Session, body: Body, outcome: Simulation | Non
     """Merge an update while the session is Open and the buyer has not agreed yet."""
     _require_open(session, "Update Checkout Session")
     if session.notes.agreed:
-        raise Refusal(
-            "InvalidCheckoutSessionStatus", f"{_NOT_OPEN} The buyer has agreed to Checkout Session {session.id}."
-        )
+        raise _not_now(f"The buyer has agreed to Checkout Session {session.id}.")
     session.document = documents.merged(session.document, body)
     session.document["chargePermissionType"] = session.document["chargePermissionType"] or "OneTime"
     details = session.document["paymentDetails"]
@@ -162,6 +150,10 @@ def update(world: World, session: Session, body: Body, outcome: Simulation | Non
     move(world, session, "Update Checkout Session")
     refresh(world, session)
     return session
+
+
+def _not_now(problem: str) -> Refusal:
+    return Refusal("InvalidCheckoutSessionStatus", f"{_NOT_OPEN} {problem}")
 
 
 def _require_open(session: Session, trigger: str) -> None:
@@ -179,33 +171,18 @@ _CANCELS = {"BuyerCanceled": "Cancel", "AmazonCanceled": "Cancel by Amazon", "De
 
 
 def complete(
-    world: World,
-    session: Session,
-    body: Body,
-    outcome: Simulation | None,
-    *,
-    trigger: str = "Complete Checkout Session",
+    world: World, session: Session, body: Body, outcome: Simulation | None, *, trigger: str = _COMPLETE
 ) -> Session:
     """Create the permission, and the charge unless the intent is Confirm; until now nothing was final."""
     _require_open(session, trigger)
     if outcome and outcome.state == "Canceled":
         move(world, session, _CANCELS[outcome.code])
-        raise Refusal(
-            str(outcome.reason_code),
-            f"Checkout Session {session.id} is Canceled ({outcome.later_reason}).",
-            status=outcome.status,
-            keep=True,
-        )
+        problem = f"Checkout Session {session.id} is Canceled ({outcome.later_reason})."
+        raise Refusal(str(outcome.reason_code), problem, status=outcome.status, keep=True)
     if not session.notes.agreed:
-        raise Refusal(
-            "InvalidCheckoutSessionStatus",
-            f"{_NOT_OPEN} The buyer has not come back from Amazon's pages for Checkout Session {session.id}.",
-        )
+        raise _not_now(f"The buyer has not come back from Amazon's pages for Checkout Session {session.id}.")
     if session.notes.mobile and trigger != _FINALIZE:
-        raise Refusal(
-            "InvalidCheckoutSessionStatus",
-            f"{_NOT_OPEN} Checkout Session {session.id} was started by the Mobile SDK: end it by {_FINALIZE}.",
-        )
+        raise _not_now(f"Checkout Session {session.id} was started by the Mobile SDK: end it by {_FINALIZE}.")
     if trigger == _FINALIZE:
         _check_repeated(session, body)
     _check_amounts(session, body)
@@ -223,6 +200,9 @@ def complete(
     session.notes.pending = bool(charge and charge.state == "AuthorizationInitiated")
     world.store.put(session)
     return session
+
+
+finalize = partial(complete, trigger=_FINALIZE)
 
 
 def _check_repeated(session: Session, body: Body) -> None:
@@ -255,7 +235,7 @@ def _check_amounts(session: Session, body: Body) -> None:
             raise Refusal(
                 "CurrencyMismatch", f"{name} is in {repeated['currencyCode']}, not in {expected['currencyCode']}."
             )
-        if repeated and (not expected or money(repeated) != money(expected)):
+        if repeated and (not expected or value_of(repeated) != value_of(expected)):
             was = expected["amount"] if expected else "not set"
             raise Refusal("AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}.")
 
@@ -289,7 +269,7 @@ def _permission(world: World, session: Session) -> Permission:
     permission.document["limits"] = opening_limits(
         world, permission.document, overcharge=bool(details["allowOvercharge"])
     )
-    move(world, permission, "Complete Checkout Session")
+    move(world, permission, _COMPLETE)
     open_calendar(world, permission, expires)
     return permission
 
@@ -304,10 +284,8 @@ def _first_charge(world: World, session: Session, permission: Permission, outcom
     details = session.document["paymentDetails"]
     if details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
         if outcome:
-            raise Refusal(
-                "InvalidSandboxSimulationSpecified",
-                f"The simulation code {outcome.code!r} is not possible, because this session charges nothing.",
-            )
+            problem = f"The simulation code {outcome.code!r} is not possible, because this session charges nothing."
+            raise Refusal("InvalidSandboxSimulationSpecified", problem)
         return None
     body = {
         "chargePermissionId": permission.id,

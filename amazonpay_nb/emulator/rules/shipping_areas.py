@@ -16,15 +16,10 @@ Details = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an address cannot be delivered to.
+    """Why an address cannot be delivered to."""
 
-    Attributes:
-        text: Name of the buyer's sentence among the page texts.
-        rule: What the merchant asked for, for developers.
-    """
-
-    text: str
-    rule: str
+    text: str  # name of the buyer's sentence among the page texts
+    rule: str  # what the merchant asked for, for developers
 
 
 _SPECIAL: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))

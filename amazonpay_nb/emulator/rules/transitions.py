@@ -98,15 +98,10 @@ def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
 
 def _status_details(record: AnyRecord, row: Transition, now: datetime, description: str | None) -> dict[str, Any]:
     text = (description or _DESCRIPTIONS.get((record.kind, row.reason))) if row.reason else None
+    reason: dict[str, Any] = {"reasonCode": row.reason, "reasonDescription": text}
     if record.kind == "Charge Permission":  # the one object with a list of reasons
-        reasons = [{"reasonCode": row.reason, "reasonDescription": text}] if row.reason else None
-        return {"state": row.target, "reasons": reasons, "lastUpdatedTimestamp": stamp(now)}
-    return {
-        "state": row.target,
-        "reasonCode": row.reason,
-        "reasonDescription": text,
-        "lastUpdatedTimestamp": stamp(now),
-    }
+        reason = {"reasons": [reason] if row.reason else None}
+    return {"state": row.target, **reason, "lastUpdatedTimestamp": stamp(now)}
 
 
 def _related(world: World, record: AnyRecord, kind: str) -> list[AnyRecord]:
@@ -147,7 +142,7 @@ def _captured(world: World, charge: Charge) -> None:
 
 def _refunded(world: World, refund: Refund) -> None:
     charge = world.find("Charge", refund.parent, refund.merchant_id)
-    total = limits.money(charge.document["refundedAmount"]) + limits.money(refund.document["refundAmount"])
+    total = limits.value_of(charge.document["refundedAmount"]) + limits.value_of(refund.document["refundAmount"])
     charge.document["refundedAmount"] = limits.price(total, like=charge.document["chargeAmount"])
     world.store.put(charge)
 

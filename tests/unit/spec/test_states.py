@@ -76,7 +76,7 @@ def placed(world: World, kind: str, state: str, permission_type: str) -> Record[
     """Return an object in a state that is part of a world, below the objects it hangs on."""
     parent = placed(world, PARENTS[kind], "Chargeable", permission_type).id if kind in PARENTS else ""
     record = in_state(MACHINES[kind], state, permission_type)
-    record.id, record.parent, record.merchant_id = f"{kind}-1", parent, world.merchants[0].merchant_id
+    record.id, record.parent, record.merchant_id = f"{kind}-1", parent, next(iter(world.merchants))
     record.document |= {
         "chargePermissionType": permission_type, "chargeAmount": PRICE, "refundAmount": PRICE,
         "refundedAmount": PRICE, "limits": {"amountLimit": PRICE, "amountBalance": PRICE},
@@ -138,7 +138,7 @@ def test_an_update_is_no_change_of_state(row: Row) -> None:
     """A row back to its own state writes a new reason, or nothing at all."""
     world = World(Store(), region("na"), start=datetime(2026, 2, 1, tzinfo=UTC))
     record = in_state(MACHINES[row.machine], row.source)
-    record.merchant_id = world.merchants[0].merchant_id
+    record.merchant_id = next(iter(world.merchants))
     before = dict(record.document["statusDetails"])
     move(world, record, row.trigger)
     if row.reason is None:
