@@ -26,15 +26,10 @@ _HEADING = re.compile(r"#{1,3} ")
 
 
 def notebook_folder() -> Path:
-    """Return the folder that holds the workbook's notebooks.
-
-    Raises:
-        ConfigurationError: There is no such folder, neither beside the package nor here.
-    """
-    for folder in (Path(__file__).parents[2] / "notebooks", Path("notebooks")):
-        if folder.is_dir():
-            return folder
-    raise ConfigurationError("there is no folder of notebooks", advice="Run the command where notebooks/ is.")
+    """Return the folder that holds the workbook's notebooks: beside the package in a checkout, in it from a wheel."""
+    package = Path(__file__).parents[1]
+    beside = package.parent / "notebooks"
+    return beside if beside.is_dir() else package / "notebooks"
 
 
 def find_notebooks(names: Sequence[str]) -> list[Path]:

@@ -1,0 +1,30 @@
+"""Whoever installs the wheel has the entire workbook."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_notebook_runs_from_the_wheel_in_an_empty_folder(tmp_path: Path) -> None:
+    """Its notebooks and their pictures come with it, and nothing is written beside them."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True,
+        capture_output=True,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("*.whl")
+    site, empty = tmp_path / "site", tmp_path / "empty"
+    empty.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    before = sorted(path for path in site.rglob("*"))
+    done = subprocess.run(
+        [sys.executable, "-m", "amazonpay_nb", "run", "01", "--out", "out"], cwd=empty, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (empty / "out/01_set_up_outside_the_purchase_flow.html").read_text("utf-8").count("data:image/") >= 2
+    assert sorted(path for path in site.rglob("*")) == before
