@@ -5,18 +5,22 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop.colors import check_color
-from amazonpay_nb.spec.money import parse_amount
+from amazonpay_nb.spec.money import CURRENCY_DECIMALS, MONTHLY_LIMITS, format_amount, parse_amount
 from amazonpay_nb.spec.regions import REGIONS, Region, region as region_of
 
 _FILE = tomllib.loads(Path(__file__).with_name("parameters.toml").read_text("utf-8"))
 # Name -> the environment variable that says this of a real account.
 VARIABLES: dict[str, str] = _FILE["variables"]
 _FILE["parameters"]["region"]["allowed"] = list(REGIONS)
+# Decimals of a currency -> the least amount whose parts are amounts; a wallet is charged up to so many times a month.
+_LEAST_AMOUNTS = {0: Decimal(2), 2: Decimal("0.10")}
+_CHARGES_A_MONTH = 20
 _LONGEST_NAME = 50  # as long as merchantMetadata.merchantStoreName may be
 
 
@@ -129,7 +133,8 @@ def check_unattended(values: Mapping[str, object]) -> None:
     """Check that a run without a person can have these values.
 
     Raises:
-        ConfigurationError: Only a person can play this, or the account that it needs is not described.
+        ConfigurationError: Only a person can play this, the account that it needs is not described, or a notebook has
+            no use for the amount.
     """
     environment, buyer = values.get("environment", "emulator"), values.get("buyer", "auto")
     if environment == "live":
@@ -145,6 +150,16 @@ def check_unattended(values: Mapping[str, object]) -> None:
     if environment != "emulator":
         for name in VARIABLES:
             account_variable(name)
+    region = region_of(str(values.get("region", "na")))
+    currency = str(values.get("currency") or region.ledger_currencies[0])
+    amount = parse_amount(str(values.get("amount", PARAMETERS["amount"].default)), currency)
+    least = _LEAST_AMOUNTS[CURRENCY_DECIMALS[currency]]
+    most = MONTHLY_LIMITS[region.code, currency] / _CHARGES_A_MONTH
+    if not least <= amount <= most:
+        raise ConfigurationError(
+            f"amount={amount} cannot be used: the notebooks split it, and charge it many times a month.",
+            advice=f"Choose from {format_amount(least, currency)} to {format_amount(most, currency)} {currency}.",
+        )
 
 
 def check_names(names: Iterable[str], allowed: Collection[str]) -> None:

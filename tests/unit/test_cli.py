@@ -252,6 +252,8 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
         (["-p", "environment", "sandbox"], "a script cannot play the buyer"),
         (["-p", "region", "na", "-p", "region", "eu"], "The parameter region is given twice: 'na' and 'eu'"),
         (["-p", "environment", "sandbox", "-p", "buyer", "you"], "AMAZON_PAY_PRIVATE_KEY_FILE is not set"),
+        (["-p", "amount", "0.01"], "Choose from 0.10 to 750.00 USD"),
+        (["-p", "amount", "99999999", "-p", "region", "jp"], "Choose from 2 to 100000 JPY"),
         (["-p", "seed", "seven"], "choose a whole number"),
         (["-p", "region", "eu", "-p", "currency", "JPY"], "'JPY' is not a ledger currency of this region"),
         (["99_not_there"], "99_not_there"),
