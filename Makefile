@@ -9,7 +9,7 @@ PY         := .venv/bin/python
 # loadfile keeps a notebook's cells on one kernel; xdist's default would split them between two.
 PYTEST     := $(PY) -m pytest -n 2 --dist loadfile
 UNIT       := $(PYTEST) -p no:nbval tests
-NOTEBOOKS  := $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout 120 \
+NOTEBOOKS  := $(PYTEST) -p tests.nbval_kernels --nbval --nbval-current-env --nbval-cell-timeout 120 \
               --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 # Money and signatures depend on these files: tests run every branch of them.
 EXACT      := amazonpay_nb/spec/*,amazonpay_nb/signing/*,amazonpay_nb/emulator/rules/transitions.py,amazonpay_nb/emulator/rules/calendar.py,amazonpay_nb/emulator/rules/limits.py

@@ -167,6 +167,7 @@ def _grade_gets(emulator: Emulator) -> Grade:
 
 def grade_own(region_code: str) -> list[Grade]:
     """Grade the shop's own inbox, with a separate emulator."""
-    with closing(Shop()) as shop, Emulator(region_code) as emulator, closing(MerchantAccount(emulator)) as account:
+    # The shop goes first: a notification that comes late finds the client that it is looked up with.
+    with Emulator(region_code) as emulator, closing(MerchantAccount(emulator)) as account, closing(Shop()) as shop:
         Director(emulator, account.client.journal).listen(shop, account.client, at_once=True)
         return grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)
