@@ -60,12 +60,16 @@ coverage: $(READY) ## verify that tests run every branch of the tables, the sign
 mutants: $(READY) ## plant faults in tables, signing and rules, see that tests notice, and write docs/mutants.md
 	@$(PY) -m tests.mutants $(ARGS)
 
-# The soak comes first and keeps one worker busy while the other does the rest; a part of them writes no page.
+# The soak comes first and keeps one worker busy while the other does the rest; with ARGS, no page is written.
+SOAK       := tests/proofs/test_soak.py
+PROOFS     := $(SOAK) $(filter-out $(SOAK),$(sort $(wildcard tests/proofs/test_*.py))) \
+              tests/faults tests/contract/test_openapi.py tests/contract/test_random_walks.py
+
+proofs: export AMAZONPAY_NB_PROOFS ?= long
 proofs: $(READY) ## the long tests: kills, full disks, 100,000 objects, ten minutes of use, random and hostile requests
 	@mkdir -p .cache
-	@AMAZONPAY_NB_PROOFS=long $(PYTEST) -p no:nbval --no-loadscope-reorder --junitxml .cache/proofs.xml \
-	    tests/proofs/test_soak.py tests/proofs tests/faults tests/contract/test_openapi.py \
-	    tests/contract/test_random_walks.py $$($(PY) -m tests.attacks.table) $(ARGS)
+	@$(PYTEST) -p no:nbval --no-loadscope-reorder -o junit_family=xunit1 -o faulthandler_timeout=1200 \
+	    --junitxml .cache/proofs.xml $(PROOFS) $$($(PY) -m tests.attacks.table) $(ARGS)
 	@$(if $(ARGS),,$(PY) -m tests.proofs.page .cache/proofs.xml docs/proofs.md)
 
 bench: $(READY) ## measure, and print ratios

@@ -1,4 +1,4 @@
-"""Write docs/proofs.md from the results of a long run: ``python -m tests.proofs.page RESULTS.xml PAGE.md``."""
+"""Write docs/proofs.md from the results of a run: ``python -m tests.proofs.page RESULTS.xml PAGE.md``."""
 
 import ast
 import sys
@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from tests.proofs.sizes import EDITION
+
 HEAD = """\
-# What the long tests found
+# What the proofs found
 
 <!-- Written by `make proofs`. -->
 
-In the last long run, {passed:,} tests passed and {skipped} were skipped.
+In the last run, of the {edition} edition, {passed:,} tests passed and {skipped} were skipped.
 Where a number depends on the machine, the page gives a bound that was met, or a ratio.
 `make test` runs the same tests with less work each.
 
@@ -53,7 +55,7 @@ def _promise(name: str) -> str:
 def main(results: str, page: str) -> None:
     cases = list(ET.parse(results).iter("testcase"))  # noqa: S314 (our own file)
     ran = [case for case in cases if case.find("skipped") is None]
-    head = HEAD.format(passed=len(ran), skipped=len(cases) - len(ran))
+    head = HEAD.format(edition=EDITION, passed=len(ran), skipped=len(cases) - len(ran))
     Path(page).write_text(head + "".join(f"{' | '.join(row)}\n" for row in rows(ran)), "utf-8")
 
 

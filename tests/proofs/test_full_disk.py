@@ -21,11 +21,12 @@ BEFORE = size(20, 200)
 # So many charges fill the rest of any disk of this size.
 MOST_CHARGES = 5_000
 KEPT = ("chargePermissionId", "chargeAmount", "creationTimestamp")
-MOUNT = ("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs")
+MEGABYTES = size(2, 8)
+MOUNT = ("mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs")
 
 
 class SmallDisk:
-    """A file system of two megabytes, which only root may have."""
+    """A small file system, which only root may have."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.filler = folder, folder / "filler"
