@@ -17,8 +17,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 MAX_HEAD_BYTES = 64 * 1024
 # A quarter of the files that the process may open: another quarter may be arriving, the rest is its own.
 SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024) // 4
-# Each can hold a body and what one read brings, about half a megabyte.
-MAX_CONNECTIONS = min(256, SHARE_OF_FILES)
+# Each can hold a body and what one read brings, about 400 kB.
+MAX_CONNECTIONS = min(128, SHARE_OF_FILES)
 # For a request to arrive, and for a client to read on.
 PATIENCE_SECONDS = 20.0
 _LINGER_SECONDS = 1.0  # for a client to see that it is refused

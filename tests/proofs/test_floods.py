@@ -1,0 +1,135 @@
+"""Floods from strangers, who sign nothing: memory and log stay small, and a merchant is answered afterward."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from amazonpay_nb.connection import MAX_CONNECTIONS, MAX_HEAD_BYTES
+from amazonpay_nb.emulator.world import JOURNAL_LENGTH
+from amazonpay_nb.loopback import MAX_BODY_BYTES
+from tests.emulated import Shop
+from tests.processes import PROCESS, Remote, emulator
+from tests.proofs.sizes import size
+
+MEGABYTES_AT_MOST = 150
+MEGABYTE = b"x" * 2**20
+CALL = b"GET /v2/charges/x HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[Remote]:
+    with emulator(tmp_path, seed=7) as remote:
+        yield remote
+
+
+def connect(remote: Remote) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", urlsplit(remote.url).port or 0), timeout=30)
+
+
+def flood(remote: Remote, *pieces: bytes) -> bytes:
+    """Send until all is sent or the connection is closed, and return the beginning of the answer; "" after a reset."""
+    with connect(remote) as stranger:
+        with suppress(ConnectionError):
+            for piece in pieces:
+                stranger.sendall(piece)
+        with suppress(ConnectionError):
+            return stranger.recv(4096)
+    return b""
+
+
+def long_targets(remote: Remote) -> None:
+    """Targets of a megabyte each, and of as much as is read, each of which the journal could keep."""
+    for _ in range(size(50, 1000)):
+        assert flood(remote, b"GET /v2/charges/", MEGABYTE, b" HTTP/1.1\r\n\r\n").startswith((b"", b"HTTP/1.1 431"))
+    allowed = b"GET /v2/charges/" + b"x" * (MAX_HEAD_BYTES - 100) + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+    for _ in range(JOURNAL_LENGTH):
+        assert flood(remote, allowed).startswith(b"HTTP/1.1 400")
+    assert len(str(remote.control.get("journal"))) < JOURNAL_LENGTH * 1000
+
+
+def endless_headers(remote: Remote) -> None:
+    """One header value of 60 MB, 200 MB of headers that never end, and the same after a body."""
+    flood(remote, b"GET / HTTP/1.1\r\nx: ", *[MEGABYTE] * 60)
+    flood(remote, b"GET / HTTP/1.1\r\n", *[b"x: y\r\n" * 2**17] * size(50, 250))
+    chunked = b"POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: "
+    flood(remote, chunked, *[MEGABYTE] * 60)
+
+
+def nobody_reads(remote: Remote) -> None:
+    """Clients that send one call after another and never read: they are not read from either."""
+    with ExitStack() as strangers:
+        for _ in range(size(5, 100)):
+            stranger = strangers.enter_context(connect(remote))
+            stranger.settimeout(0.2)
+            with pytest.raises((TimeoutError, ConnectionError)):
+                stranger.sendall(CALL * 1_000_000)
+        _merchant_is_answered(remote)
+
+
+def half_bodies(remote: Remote) -> None:
+    """As many connections as there can be, and more, with nearly all of a body that never ends."""
+    head = b"POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: %d\r\n\r\n" % MAX_BODY_BYTES
+    with ExitStack() as strangers:
+        for _ in range(MAX_CONNECTIONS):
+            strangers.enter_context(connect(remote)).sendall(head + b"x" * (MAX_BODY_BYTES - 1))
+        for _ in range(size(50, 1000)):
+            assert flood(remote, CALL)[9:12] in (b"503", b"")
+
+
+def huge_bodies(remote: Remote) -> None:
+    """Bodies of a megabyte, which are refused when they are too large and then not kept."""
+    head = b"POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1073741824\r\n\r\n"
+    for path in (b"/v2/charges", b"/initiate", b"/checkout/initiate", b"/_control/clock"):
+        assert flood(remote, head % path, *[MEGABYTE] * size(20, 200))[9:12] in (b"401", b"413")
+
+
+def _merchant_is_answered(remote: Remote) -> None:
+    with Shop(remote) as shop:  # type: ignore[arg-type]
+        assert shop.charge(shop.wallet(), "1.00")
+
+
+@pytest.mark.parametrize(
+    "kind", [long_targets, endless_headers, nobody_reads, half_bodies, huge_bodies], ids=lambda kind: kind.__name__
+)
+def test_a_flood_fills_nothing(
+    remote: Remote, kind: Callable[[Remote], None], record_property: Callable[[str, object], None]
+) -> None:
+    """At its highest, memory is a fraction more than what an emulator needs to begin with."""
+    kind(remote)
+    _merchant_is_answered(remote)
+    peak = int(Path(f"/proc/{remote.process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+    assert peak < MEGABYTES_AT_MOST
+    assert remote.process.poll() is None
+    record_property("work", str(kind.__doc__).rstrip("."))
+    record_property("result", f"less than {MEGABYTES_AT_MOST} MB of memory, and a merchant is answered")
+
+
+def test_few_open_files_fill_no_log(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Where a process may open 64 files, connections beyond a quarter of them are refused before the files run out."""
+    ready = tmp_path / "ready.json"
+    limited = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", sys.executable, "-c", PROCESS, str(ready), "{}"]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        remote = Remote(json.loads(ready.read_text()), process)
+        with ExitStack() as strangers:
+            for _ in range(size(60, 300)):
+                strangers.enter_context(connect(remote))
+            refused = flood(remote, CALL)[9:12] in (b"503", b"")
+        _merchant_is_answered(remote)
+        remote.control.close()
+        process.kill()
+    assert refused
+    assert (tmp_path / "log").read_text() == ""
+    record_property("work", "hundreds of connections where 64 files may be open")
+    record_property("result", "nothing in the log, and a merchant is answered")
