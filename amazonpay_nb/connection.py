@@ -151,7 +151,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Its time begins."""
         super().on_message_begin()
-        self._since = self.loop.time()
+        self._since = self._since or self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; what comes after a body is a trailer, which nothing here reads."""
