@@ -5,6 +5,9 @@ import os
 import signal
 import ssl
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 import click
 
 from amazonpay_nb.errors import AmazonPayError
+from amazonpay_nb.redaction import redact
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _OUT = click.option(
@@ -23,11 +27,15 @@ _PARAMETER = click.option(
 )  # fmt: skip
 _PORT = click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 _READY_FILE = click.option("--ready-file", type=_FILE, help="Write the emulator's address and keys here.")
+_KEY = click.argument("key", envvar="AMAZON_PAY_PRIVATE_KEY_FILE")
 _REGION = click.option("--region", default="na", show_default=True, type=click.Choice(["na", "eu", "jp"]))
 
 
 class _Commands(click.Group):
-    """Ends a command that cannot be carried out with its message and exit code 2, without a traceback."""
+    """Ends a command that cannot be carried out with its message and exit code 2, without a traceback.
+
+    Nothing that it says about an error repeats a secret: a message quotes arguments, and a traceback values.
+    """
 
     def main(self, *args: Any, **options: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -37,21 +45,38 @@ class _Commands(click.Group):
         before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
         try:
             return super().main(*args, **options)
+        except Exception:  # noqa: BLE001 (the interpreter would print it as it is)
+            click.echo(redact(traceback.format_exc()), err=True)
+            sys.exit(1)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _masked_usage():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _masked_usage():
+                return super().invoke(ctx)
         except AmazonPayError as error:
             message, code = f"{type(error).__name__}: {error}", 2
         except OSError as error:
             message, code = f"{error.filename or 'This machine says'}: {error.strerror or error}", 2
         except KeyboardInterrupt:
             message, code = "Interrupted.", 128 + signal.SIGINT
-        click.echo(message, err=True)
+        click.echo(redact(message), err=True)
         return ctx.exit(code)
+
+
+@contextmanager
+def _masked_usage() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = redact(error.message)  # type: ignore[misc]
+        raise
 
 
 def _end(number: int, _: object) -> None:
@@ -264,38 +289,48 @@ def new_keys(path: Path) -> None:
     key_files.save(made, path)
     public = path.with_name(path.name + ".pub")
     key_files.save_public(made, public)
-    click.echo(f"Private key: {path} (mode 0600). Keep it to yourself; no one else needs it.")
-    click.echo(f"Public key:  {public}. Upload this one in Seller Central and note the id that you get.")
+    click.echo(redact(f"Private key: {path} (mode 0600). Keep it to yourself; no one else needs it."))
+    click.echo(redact(f"Public key:  {public}. Upload this one in Seller Central and note the id that you get."))
     click.echo(f"Fingerprint: {made.fingerprint}")
 
 
-@keys.command("show")
-@click.argument("path", type=click.Path(path_type=Path))
+# A key begins with dashes as well.
+_A_KEY = {"ignore_unknown_options": True}
+
+
+@keys.command("show", context_settings=_A_KEY)
+@_KEY
 @click.option("--id", "key_id", default="", help="Its public key id.")
-def show_keys(path: Path, key_id: str) -> None:
-    """Show the public half and the fingerprint of the key pair in PATH."""
+def show_keys(key: str, key_id: str) -> None:
+    """Show the public half and the fingerprint of a key pair.
+
+    KEY is the path of the private key or its PEM; when left out, what AMAZON_PAY_PRIVATE_KEY_FILE holds.
+    """
     from amazonpay_nb.signing import keys as key_files
 
-    loaded = key_files.load(path, key_id)
+    loaded = key_files.load(key, key_id)
     click.echo(loaded.public_pem.strip())
     click.echo(f"Fingerprint: {loaded.fingerprint}")
 
 
-@keys.command("check")
-@click.argument("path", type=click.Path(path_type=Path))
+@keys.command("check", context_settings=_A_KEY)
+@_KEY
 @click.option("--id", "key_id", default="", help="Its public key id.")
 @_REGION
 @click.option("--environment", default="sandbox", show_default=True)
-def check_keys(path: Path, key_id: str, region: str, environment: str) -> None:
-    """Say what is right and wrong with the private key in PATH."""
+def check_keys(key: str, key_id: str, region: str, environment: str) -> None:
+    """Say what is right and wrong with a private key.
+
+    KEY is its path or its PEM; when left out, what AMAZON_PAY_PRIVATE_KEY_FILE holds.
+    """
     from amazonpay_nb.signing import keys as key_files
 
-    _print_findings(key_files.check(path, key_id, region=region, environment=environment))
+    _print_findings(key_files.check(key, key_id, region=region, environment=environment))
 
 
 def _print_findings(findings: list[Any]) -> None:
     for ok, text in findings:
-        click.echo(f"{'✓' if ok else '✗'} {text}")
+        click.echo(redact(f"{'✓' if ok else '✗'} {text}"))
     sys.exit(0 if all(ok for ok, _ in findings) else 1)
 
 

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.reasons import Recovery, Retry, family_of, recovery_for, retry_advice
 
 
@@ -103,7 +104,7 @@ class ApiError(AmazonPayError):
         self, message: str, *, status_code: int, reason_code: str, operation: str = "", request_id: str = "",
         idempotency_key: str = "",
     ) -> None:  # fmt: skip
-        self.status_code, self.reason_code, self.amazon_message = status_code, reason_code, message
+        self.status_code, self.reason_code, self.amazon_message = status_code, reason_code, redact(message)
         self.operation, self.request_id, self.idempotency_key = operation, request_id, idempotency_key
         self.retry_after: float | None = None
         self.finding = ""

@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_camel
 from amazonpay_nb.client import ledger
 from amazonpay_nb.client.exchange import Exchange, Step
 from amazonpay_nb.client.known import Known
-from amazonpay_nb.client.redaction import redact
+from amazonpay_nb.redaction import redact
 
 if TYPE_CHECKING:
     import pandas

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ValidationError
 from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.signing.refused import probable_step
 

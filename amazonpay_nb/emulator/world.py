@@ -124,7 +124,8 @@ class World:
         """
         record = self.store.get(kind, object_id)
         if record is None or record.merchant_id != merchant_id:
-            raise Refusal("ResourceNotFound", f"There is no {kind} {object_id} for this merchant account.")
+            name = kind if kind == "Buyer" else f"{kind} {object_id}"  # the id of a Buyer is a token
+            raise Refusal("ResourceNotFound", f"There is no {name} for this merchant account.")
         return record
 
     def queue_outcome(self, operation: str, code: str, times: int = 1) -> None:

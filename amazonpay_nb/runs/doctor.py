@@ -5,10 +5,8 @@ import os
 import shutil
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import keys
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.parameters import VARIABLES
@@ -55,8 +53,5 @@ def _account() -> list[Finding]:
         return [Finding(True, "No account is configured; the emulator needs none.")]
     if missing:
         return [Finding(False, f"A real account needs {', '.join(missing)} as well.")]
-    path, key_id = (os.environ[VARIABLES[name]] for name in ("private_key_file", "public_key_id"))
-    try:
-        return keys.check(Path(path), key_id, environment="live" if key_id.upper().startswith("LIVE") else "sandbox")
-    except ConfigurationError as error:
-        return [Finding(False, str(error))]
+    key, key_id = (os.environ[VARIABLES[name]] for name in ("private_key_file", "public_key_id"))
+    return keys.check(key, key_id, environment="live" if key_id.upper().startswith("LIVE") else "sandbox")

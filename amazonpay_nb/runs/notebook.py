@@ -13,6 +13,7 @@ from typing import Any, Self
 import nbformat
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_values
 
 # A picture on this machine, in Markdown.
@@ -163,6 +164,19 @@ def to_type(name: str, kind: str, text: str) -> Any:
 def outputs_of(document: Any) -> list[Any]:
     """Return all outputs of a notebook, in order."""
     return [output for cell in document.cells for output in cell.get("outputs", ())]
+
+
+def without_secrets(document: Any) -> Any:
+    """Return the notebook with its secrets masked, in what cells printed and in what papermill injected."""
+    return nbformat.from_dict(_masked(document))
+
+
+def _masked(value: Any, key: str = "") -> Any:
+    if isinstance(value, Mapping) and "json" not in key:  # elsewhere, "name" is a word of the format
+        return {name: _masked(item, name) for name, item in value.items()}
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        return [_masked(item) for item in value]
+    return value if key.startswith("image/") and key != "image/svg+xml" else redact(value)
 
 
 def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:

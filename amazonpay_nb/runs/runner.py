@@ -14,10 +14,12 @@ from jupyter_core.utils import ensure_event_loop
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, result_of
 from amazonpay_nb.runs.kernels import execute, kernel_environment
-from amazonpay_nb.runs.notebook import Notebook
+from amazonpay_nb.runs.notebook import Notebook, without_secrets
 from amazonpay_nb.runs.report import Run, Summary, notebook_page, report_folder, write_report, write_whole
+from amazonpay_nb.temporary import TemporaryFolder
 
 
 def run(
@@ -79,20 +81,24 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         texts: By name: for parameters of the notebook, else for settings that it leaves alone.
     """
     started = time.monotonic()
-    home, executed = notebook.path.resolve().parent, folder / notebook.path.name
-    journal, connections = (executed.with_suffix(ending) for ending in (".journal.jsonl", ".connections"))
+    home, written = notebook.path.resolve().parent, folder / notebook.path.name
+    journal, connections = (written.with_suffix(ending) for ending in (".journal.jsonl", ".connections"))
     journal.unlink(missing_ok=True)
     files = {"AMAZONPAY_NB_JOURNAL": str(journal.resolve()), "AMAZONPAY_NB_OFFLINE": str(connections.resolve())}
     values, stopped = notebook.values(texts), None
-    try:
-        # Jupyter makes an event loop for this thread and leaves it open.
-        with closing(ensure_event_loop()):
-            execute(notebook.opened_with(texts), home, executed, values, files)
-    except papermill.PapermillExecutionError:
-        pass  # a cell failed, and holds its error
-    except (RuntimeError, OSError, zmq.Again) as error:  # the kernel died or is stuck, or a cell took too long
-        stopped = Failure(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
-    document = nbformat.read(executed, as_version=4)
+    # What cells print is nowhere else until its secrets are masked.
+    with TemporaryFolder() as hidden:
+        executed = hidden.path / written.name
+        try:
+            # Jupyter makes an event loop for this thread and leaves it open.
+            with closing(ensure_event_loop()):
+                execute(notebook.opened_with(texts), home, executed, values, files)
+        except papermill.PapermillExecutionError:
+            pass  # a cell failed, and holds its error
+        except (RuntimeError, OSError, zmq.Again) as error:  # the kernel died or is stuck, or a cell took too long
+            stopped = Failure(redact(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"))
+        document = without_secrets(nbformat.read(executed, as_version=4))
+    write_whole(written, nbformat.writes(document) + "\n")
     name, claims = notebook.path.stem, claims_of(document)
     broken = (
         Failure(f"claim {claim.id} does not hold: {claim.text}", claim=claim.id)
@@ -104,6 +110,6 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8").splitlines()))
         failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
         connections.unlink()
-    write_whole(executed.with_suffix(".html"), notebook_page(document, name, home))
+    write_whole(written.with_suffix(".html"), notebook_page(document, name, home))
     seconds = round(time.monotonic() - started, 3)
-    return Run(name, dict(texts) | values, seconds, failure, claims, result_of(document))
+    return Run(name, redact(dict(texts) | values), seconds, failure, claims, result_of(document))

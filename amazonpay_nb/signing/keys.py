@@ -34,7 +34,6 @@ from amazonpay_nb.spec.regions import region as region_of
 
 KEY_BITS = 2048
 _KEY_ID = re.compile(r"(SANDBOX-|LIVE-)?[A-Z0-9]{24}")
-_LIKE_A_SECRET = re.compile(r"[\w+/=\\-]{64,}")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class MerchantKeys:
     @classmethod
     def from_file(cls, path: Path | str, public_key_id: str, *, passphrase: str | None = None) -> "MerchantKeys":
         """Return the key pair of a private key file; see `load`."""
-        return load(Path(path), public_key_id, passphrase=passphrase)
+        return load(path, public_key_id, passphrase=passphrase)
 
     @property
     def public_pem(self) -> str:
@@ -95,6 +94,21 @@ def with_id(keys: MerchantKeys, public_key_id: str) -> MerchantKeys:
     return replace(keys, public_key_id=public_key_id)
 
 
+def source(path_or_pem: Path | str | bytes) -> Path | bytes:
+    r"""Return where a private key comes from: the path of its file, or the text itself, which no path is made of.
+
+    Args:
+        path_or_pem: As a person or a variable says it.  Text with a line end or ``-----`` is PEM; a line end may be
+            written as the two characters ``\n``, as in the secrets of a CI service.
+    """
+    if isinstance(path_or_pem, bytes):
+        return path_or_pem
+    text = str(path_or_pem)
+    if "-----" in text or "\n" in text:
+        return text.replace("\\r", "").replace("\\n", "\n").encode("utf-8", "replace")
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (leaves an unknown user's name as it is)
+
+
 def load(
     path_or_pem: Path | str | bytes,
     public_key_id: str,
@@ -105,11 +119,12 @@ def load(
     """Return the key pair of a private key: PKCS#1 or PKCS#8 in PEM, encrypted or not.
 
     Args:
-        path_or_pem: The path of a file, or the PEM itself.
+        path_or_pem: The path of a file, or the PEM itself; see `source`.
     Raises:
         ConfigurationError: There is no usable private key; the advice says how to get one.
     """
-    data = _read(path_or_pem)
+    origin = source(path_or_pem)
+    data = _read(origin) if isinstance(origin, Path) else origin
     password = passphrase.encode() if passphrase else None
     try:
         private_key = load_pem_private_key(data, password)
@@ -132,12 +147,19 @@ def save(keys: MerchantKeys, path: Path | str, *, passphrase: str | None = None,
     """
     encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     pem = keys.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    return write_file(Path(path), pem, mode=0o600, overwrite=overwrite)
+    return write_file(_place(path), pem, mode=0o600, overwrite=overwrite)
 
 
 def save_public(keys: MerchantKeys, path: Path | str, *, overwrite: bool = False) -> Path:
     """Write the public key as PEM, the file to upload to Amazon; otherwise like `save`."""
-    return write_file(Path(path), keys.public_pem.encode(), mode=0o644, overwrite=overwrite)
+    return write_file(_place(path), keys.public_pem.encode(), mode=0o644, overwrite=overwrite)
+
+
+def _place(path: Path | str) -> Path:
+    place = source(path)
+    if not isinstance(place, Path):
+        raise ConfigurationError("That is a key, not the name of a file.", advice="Name the file to write.")
+    return place
 
 
 def check(
@@ -150,16 +172,16 @@ def check(
         keys_or_path: A key pair, or anything that `load` takes.
         public_key_id: The id, where it does not come with a key pair.
     """
-    source = keys_or_path
+    origin = keys_or_path if isinstance(keys_or_path, MerchantKeys) else source(keys_or_path)
     rows = []
     try:
-        keys = source if isinstance(source, MerchantKeys) else load(source, "", passphrase=passphrase)
+        keys = origin if isinstance(origin, MerchantKeys) else load(origin, "", passphrase=passphrase)
         bits = keys.private_key.key_size
         public_key_id = public_key_id or keys.public_key_id
         rows.append(Finding(True, f"The private key can be read; its fingerprint is {keys.fingerprint}."))
         rows.append(Finding(bits == KEY_BITS, f"It is an RSA key of {bits} bits; Amazon Pay asks for {KEY_BITS}."))
-        if isinstance(source, Path) or (isinstance(source, str) and "-----" not in source):
-            mode = Path(source).stat().st_mode & 0o777
+        if isinstance(origin, Path):
+            mode = origin.stat().st_mode & 0o777
             private = mode & 0o077 == 0
             advice = "only its owner can read the file" if private else "others can read the file: chmod 600"
             rows.append(Finding(private, f"File mode {mode:04o}: {advice}."))
@@ -186,21 +208,14 @@ _DOWNLOAD = "Use the private key that Amazon let you download, or make a pair wi
 _MAKE_ONE = f"Make an RSA key of {KEY_BITS} bits: `amazonpay-nb keys new`."
 
 
-def _read(path_or_pem: Path | str | bytes) -> bytes:
-    if isinstance(path_or_pem, bytes):
-        return path_or_pem
-    text = str(path_or_pem)
-    if "-----" in text or "\n" in text:
-        return text.encode("utf-8", "replace")
-    # Text that looks like part of a key is not repeated.
-    name = "" if _LIKE_A_SECRET.fullmatch(text) else f" {text!r}"
+def _read(path: Path) -> bytes:
     try:
-        data = Path(text).read_bytes()
+        data = path.read_bytes()
     except (OSError, ValueError) as error:
-        message = f"The private key{name} cannot be read: {getattr(error, 'strerror', 'not a path')}."
+        message = f"The private key {str(path)!r} cannot be read: {getattr(error, 'strerror', 'not a path')}."
         raise ConfigurationError(message, advice="Give the path of a PEM file that you may read.") from None
     if not data.strip():
-        raise ConfigurationError(f"The private key{name} is an empty file.", advice=_DOWNLOAD)
+        raise ConfigurationError(f"The private key {str(path)!r} is an empty file.", advice=_DOWNLOAD)
     return data
 
 

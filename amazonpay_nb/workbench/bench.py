@@ -119,8 +119,9 @@ class Workbench:
         """
         path = self._key_folder / "private.pem"
         if self.emulator is None:
-            path = Path(account_variable("private_key_file"))
-            return self.use_keys(key_files.load(path, account_variable("public_key_id")), path)
+            key = key_files.source(account_variable("private_key_file"))
+            pair = key_files.load(key, account_variable("public_key_id"))
+            return self.use_keys(pair, key if isinstance(key, Path) else None)
         if path.exists():
             return self.keys
         pair = key_files.generate()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amazonpay_nb.client.redaction import redact
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
 
 RECORD_MIME = "application/vnd.amazonpay-nb.record+json"

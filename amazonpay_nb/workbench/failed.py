@@ -6,7 +6,7 @@ import reprlib
 from types import FrameType, TracebackType
 from typing import Any
 
-from amazonpay_nb.client.redaction import redact
+from amazonpay_nb.redaction import redact
 
 # How an operator reads before the value that was expected; `==` needs no word.
 _OPERATORS: dict[type[ast.cmpop], str] = {

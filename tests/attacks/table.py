@@ -31,6 +31,7 @@ _CONTROL, _PROTOCOL, _HOSTED, _SNS = (
     f"tests/contract/test_{name}.py::" for name in ("control", "protocol", "hosted_pages", "notifications")
 )
 _READER, _JOURNAL = (f"tests/unit/client/test_{name}.py::test_" for name in ("notifications", "journal"))
+_CANARY = "tests/proofs/test_canary.py::test_"
 _CONNECTIONS = "tests/contract/test_connections.py::test_"
 _KEYS = "tests/unit/signing/test_keys.py::test_"
 
@@ -233,8 +234,16 @@ _ROWS = {
          "tests/notebooks/test_notebook_shape.py::test_its_outputs_give_nothing_away"),
         ("secrets.report", "Everything that a run writes is searched.", "Nothing is found.",
          "tests/unit/test_cli.py::test_no_secret_reaches_a_report"),
-        ("secrets.export", "A cell has printed a key, a signature or a token.", "No page is written.",
-         f"{_OUTPUTS}a_page_with_a_secret_is_not_exported"),
+        ("secrets.cells", "A cell prints or raises a key in dozens of forms, a signature or a token.",
+         "Masked in the notebook, the pages and the reports.", f"{_CANARY}no_cell_gets_a_secret_out"),
+        ("secrets.variable", "A variable holds the private key where a path is expected, as in a CI service.",
+         "It is used; no file and no terminal shows it.", f"{_CANARY}a_key_in_a_variable_is_used_and_not_shown"),
+        ("secrets.arguments", "A key, a signature or a token is an argument of the command.",
+         "No message repeats it.", f"{_CANARY}no_message_of_the_command_repeats_a_secret"),
+        ("secrets.calls", "Fields of calls hold a key, a signature or a token.",
+         "Neither logs, nor journals, nor HTTP archive show it.", f"{_CANARY}what_a_field_holds_gets_no_further"),
+        ("secrets.notifications", "Fields of an unsigned notification hold a secret.",
+         "Neither the answer, nor the shop's log show it.", f"{_CANARY}what_a_notification_holds_is_in_no_log"),
         ("secrets.har", "A journal is written as an HTTP archive and searched.", "Nothing is found.",
          "tests/unit/client/test_har.py::test_it_gives_nothing_away"),
         ("secrets.log", "A call about a buyer fails, and the path is logged.", "The log does not contain the token.",

@@ -19,7 +19,7 @@ from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.errors import ConfigurationError, ServerError
+from amazonpay_nb.errors import ServerError
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.runs import export
 from amazonpay_nb.runs.failure import Failure
@@ -86,21 +86,6 @@ def notebook(path: Path, output: str) -> Path:
 
 
 OPEN = "from amazonpay_nb import workbench\nfrom amazonpay_nb.workbench.show import show\n\nwb = workbench.open()"
-SECRETS = {
-    "a private key": lambda: "-----BEGIN PRIVATE KEY-----\n" + "A" * 64,
-    "a signature": lambda: f"Signature={'A' * 344}",
-    "a buyer's token": lambda: f"https://shop.example/?buyerToken={'A' * 40}",
-}
-
-
-@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
-def test_a_page_with_a_secret_is_not_exported(secret: object, tmp_path: Path) -> None:
-    """Nothing is written, and the message does not repeat it."""
-    assert callable(secret)
-    with pytest.raises(ConfigurationError, match="no page was written") as refused:
-        export.export(str(notebook(tmp_path / "told.ipynb", secret())), {}, tmp_path / "out")
-    assert "AAAA" not in str(refused.value)
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

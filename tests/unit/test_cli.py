@@ -19,7 +19,7 @@ import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.loopback import open_port
-from amazonpay_nb.signing.keys import load
+from amazonpay_nb.signing.keys import generate, load, save
 from tests.emulated import SET_UP
 
 COMMAND = (sys.executable, "-c", "from amazonpay_nb.cli import main; main()")
@@ -352,6 +352,19 @@ def test_keys_are_made_shown_and_checked(tmp_path: Path) -> None:
     again = run("keys", "new", path)
     assert again.returncode == 2
     assert "Traceback" not in again.stderr
+
+
+def test_a_key_may_stand_in_the_place_of_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the command line, or in the variable that names a real account's key; a new file is not called like that."""
+    pem = save(generate(), tmp_path / "key.pem").read_text()
+    identity = ("--id", "A" * 24)
+    done = [run("keys", "show", pem), run("keys", "check", pem, *identity)]
+    monkeypatch.setenv("AMAZON_PAY_PRIVATE_KEY_FILE", pem.replace("\n", "\\n"))
+    done += [run("keys", "show"), run("keys", "check", *identity)]
+    assert [each.returncode for each in done] == [0, 0, 0, 0], done
+    refused = [run("keys", "new", pem), run("keys", "new", "--", pem), run(pem)]
+    assert [each.returncode for each in refused] == [2, 2, 2]
+    assert not [each for each in done + refused if pem[60:90] in each.stdout + each.stderr]
 
 
 def test_a_wrong_key_is_found(tmp_path: Path) -> None:

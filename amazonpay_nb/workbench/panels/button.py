@@ -10,8 +10,8 @@ from html import escape
 from typing import Any, get_args
 
 from amazonpay_nb.client import button as buttons
-from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.loopback import without_port
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop import Cart
 from amazonpay_nb.shop.payloads import interview, no_amount, payload_of, product_types, route
 from amazonpay_nb.signing import string_to_sign

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from amazonpay_nb.client.possible import in_python, next_calls
-from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused, api_error
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.workbench.panels.panel import Panel

@@ -88,9 +88,8 @@ class KeyPanel(BenchPanel):
         Raises:
             ConfigurationError: The file is there already, or cannot be written; nothing was made.
         """
-        path = Path(private_key_file or DEFAULT_FILE).expanduser()
         made = key_files.generate()
-        key_files.save(made, path, passphrase=passphrase or None)
+        path = key_files.save(made, private_key_file or DEFAULT_FILE, passphrase=passphrase or None)
         try:
             key_files.save_public(made, path.with_name(path.name + ".pub"))
         except ConfigurationError:
@@ -129,7 +128,7 @@ class KeyPanel(BenchPanel):
         return [try_key(wb.client, wb.keys.public_key_id, f"Amazon Pay ({wb.environment}, {wb.region.name})")]
 
     def _findings(
-        self, source: MerchantKeys | Path | str, public_key_id: str = "", passphrase: str = ""
+        self, source: MerchantKeys | Path | bytes, public_key_id: str = "", passphrase: str = ""
     ) -> list[Finding]:
         region, environment = self._wb.region.code, self._wb.environment
         rows = key_files.check(
@@ -140,12 +139,12 @@ class KeyPanel(BenchPanel):
         return [row for row in rows if not (excused and row.text.startswith("The public key id"))]
 
 
-def _source(private_key_file: str, private_key: str) -> Path | str:
+def _source(private_key_file: str, private_key: str) -> Path | bytes:
     if private_key_file and private_key:
         raise ConfigurationError("There are two keys: a file and a text.", advice="Give one of them.")
     if private_key_file:
-        return Path(private_key_file).expanduser()
+        return key_files.source(private_key_file)
     if not private_key.strip():
         raise ConfigurationError("There is no private key.", advice="Give the path of one, or its PEM.")
     # What is pasted is never taken for the name of a file.
-    return private_key if "\n" in private_key else f"{private_key}\n"
+    return key_files.source(f"{private_key}\n")

@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
-from amazonpay_nb.client.redaction import redact
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused
 from amazonpay_nb.loopback import without_port
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Resource
@@ -225,7 +225,7 @@ def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
 @_view.register
 def _error(thing: AmazonPayError) -> Iterator[Block]:
     rows = [
-        ("what happened", redact(thing.message)),
+        ("what happened", thing.message),
         ("what it means", thing.meaning),
         ("send it again", thing.idempotency_advice),
         ("next step", redact(thing.advice)),
@@ -233,7 +233,7 @@ def _error(thing: AmazonPayError) -> Iterator[Block]:
     if isinstance(thing, ApiError):
         call = f"{thing.operation}: " if thing.operation else ""
         pause = f" Amazon asks for {thing.retry_after:g} seconds." if thing.retry_after else ""
-        rows[0] = ("what happened", f"{call}{thing.status_code} {thing.reason_code}\n{redact(thing.amazon_message)}")
+        rows[0] = ("what happened", f"{call}{thing.status_code} {thing.reason_code}\n{thing.amazon_message}")
         rows[2] = ("send it again", thing.idempotency_advice + pause)
         rows += [
             ("tell the buyer", thing.recovery.tell_the_buyer or "Nothing; the buyer need not know."),

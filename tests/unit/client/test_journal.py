@@ -19,7 +19,7 @@ from amazonpay_nb.client.journal import (
     Exchange,
     Journal,
 )
-from amazonpay_nb.client.redaction import redact
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.machine import NEW, Machine
 from amazonpay_nb.spec.states import CHARGE, REFUND
 from amazonpay_nb.workbench.diagrams import sequence_diagram

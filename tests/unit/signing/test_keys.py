@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import Algorithm, explain_payload, sign_payload
-from amazonpay_nb.signing.keys import KEY_BITS, MerchantKeys, check, generate, load, save, save_public, with_id
+from amazonpay_nb.signing.keys import KEY_BITS, MerchantKeys, check, generate, load, save, save_public, source, with_id
 
 KEY_ID = "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B"
 KEYS = generate(KEY_ID)
@@ -100,8 +100,8 @@ def test_every_usual_pem_is_read(form: PrivateFormat, passphrase: str, tmp_path:
     data = pem(form=form, passphrase=passphrase)
     path = tmp_path / "key.pem"
     path.write_bytes(data)
-    for source in (path, str(path), data, data.decode()):
-        keys = load(source, KEY_ID, passphrase=passphrase, algorithm=Algorithm.V1)
+    for origin in (path, str(path), data, data.decode()):
+        keys = load(origin, KEY_ID, passphrase=passphrase, algorithm=Algorithm.V1)
         assert same_pair(keys, KEYS)
         assert (keys.public_key_id, keys.algorithm) == (KEY_ID, Algorithm.V1)
 
@@ -166,10 +166,9 @@ def test_a_path_that_cannot_be_read_is_named(name: str, words: str, tmp_path: Pa
     [
         "".join(pem().decode().splitlines()[1:-1]),
         "\n".join(pem().decode().splitlines()[1:-1]),
-        pem().decode().replace("\n", "\\n"),
         "".join(pem(ec.generate_private_key(ec.SECP256R1())).decode().splitlines()[1:-1]),
     ],
-    ids=["one line", "no frame", "escaped", "short"],
+    ids=["one line", "no frame", "short"],
 )
 def test_a_key_handed_over_as_a_path_is_not_repeated(handed_over: str) -> None:
     """The text of a key ends up in the place of a path sooner or later."""
@@ -177,6 +176,41 @@ def test_a_key_handed_over_as_a_path_is_not_repeated(handed_over: str) -> None:
         load(handed_over, KEY_ID)
     assert handed_over[:24] not in str(caught.value).replace("\\\\", "\\")
     assert handed_over[-40:-8] not in str(caught.value)
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "as a secret of a CI service": lambda text: text.replace("\n", "\\n"),
+    "with Windows' line ends": lambda text: text.replace("\n", "\r\n"),
+    "with those, written out": lambda text: text.replace("\n", "\\r\\n"),
+    "without its last line end": str.rstrip,
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_key_is_a_path_or_its_text(spelling: Callable[[str], str], tmp_path: Path) -> None:
+    """Whoever takes a key takes both, and only a file has a mode."""
+    text = spelling(pem().decode())
+    assert same_pair(load(text, KEY_ID), KEYS)
+    assert same_pair(MerchantKeys.from_file(text, KEY_ID), KEYS)
+    assert [row for row in check(text, KEY_ID) if not row.ok or "File mode" in row.text] == []
+    path = save(KEYS, tmp_path / "key.pem")
+    assert any("File mode 0600" in row.text for row in check(str(path), KEY_ID))
+
+
+@pytest.mark.parametrize("write", [save, save_public])
+def test_no_file_is_called_like_a_key(write: Callable[..., Path], tmp_path: Path) -> None:
+    """The text of a key where a file should be named is refused, and not repeated."""
+    with pytest.raises(ConfigurationError, match="Name the file") as caught:
+        write(KEYS, pem().decode())
+    assert "MII" not in str(caught.value)
+
+
+def test_a_home_folder_may_be_written_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable is not expanded by a shell; the name of an unknown user stays as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert source("~/key.pem") == tmp_path / "key.pem"
+    assert source("~nobody-of-this-name/key.pem") == Path("~nobody-of-this-name/key.pem")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -22,6 +22,7 @@ from amazonpay_nb.client.button import (
     update_payload,
 )
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError
+from amazonpay_nb.runs.doctor import examine
 from amazonpay_nb.signing.keys import generate, save
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.parameters import PARAMETERS, VARIABLES
@@ -206,6 +207,17 @@ def test_a_real_account_comes_from_the_environment(account: dict[str, str]) -> N
     assert (bench.merchant_id, bench.store_id, keys.public_key_id) == ("A1", "s", account["public_key_id"])
     assert bench.script_url == "https://static-eu.payments-amazon.com/checkout.js"
     assert bench.emulator is None
+    bench.close()
+
+
+def test_the_variable_of_the_key_may_hold_the_key(account: dict[str, str]) -> None:
+    """That is how a CI service keeps a secret; it has no file, so nothing is said of one."""
+    os.environ[VARIABLES["private_key_file"]] = Path(account["private_key_file"]).read_text()
+    bench = workbench.open(environment="sandbox", buyer="you")
+    bench.set_up_keys()
+    assert bench.private_key_file is None
+    assert [row.text for row in bench.check_keys() if not row.ok or "File mode" in row.text] == []
+    assert [row for row in examine() if not row.ok] == []
     bench.close()
 
 
