@@ -29,7 +29,7 @@ class AmazonPayError(Exception):
     """The root: catch this class to catch all of them.
 
     Args:
-        message: One sentence that names the problem and the object.
+        message: One sentence that names the problem and the object; secrets in it are masked.
         advice: One sentence with the next step.
     Attributes:
         meaning: What it says about the request.
@@ -40,8 +40,8 @@ class AmazonPayError(Exception):
     idempotency_advice = ""
 
     def __init__(self, message: str, *, advice: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = redact(message)
+        super().__init__(self.message)
         self.advice = advice
 
     def __str__(self) -> str:

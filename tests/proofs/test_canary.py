@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import httpx
 import nbformat
 import papermill
@@ -187,6 +188,10 @@ RECOGNIZED = {
 }  # fmt: skip
 
 
+def broken(text: str) -> None:
+    raise RuntimeError(f"nobody has thought of this: {text}") from KeyError(text)
+
+
 @pytest.mark.parametrize("secret", RECOGNIZED.values(), ids=RECOGNIZED)
 def test_no_message_of_the_command_repeats_a_secret(
     secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -202,9 +207,11 @@ def test_no_message_of_the_command_repeats_a_secret(
         ("keys", "new", secret), ("keys", "new", "--", secret), ("keys", "check", "k", "--id", secret),
         ("keys", "show", "--", f"no-such-file-{secret}"), ("grade", "--", secret),
         ("buyer", "approve", "http://127.0.0.1:9/x", "--card", secret),
-        ("export", "ran.ipynb", "--out", f"/dev/null/{secret}"),
+        ("export", "ran.ipynb", "--out", f"/dev/null/{secret}"), ("break", "--", secret),
     ]  # fmt: skip
+    main.add_command(click.Command("break", params=[click.Argument(["text"])], callback=broken))
     done = [CliRunner().invoke(main, attempt) for attempt in attempts]
+    main.commands.pop("break")
     assert "Traceback" in done[-1].output
     assert [leaks(each.output) for each in done] == [[]] * len(attempts)
 
