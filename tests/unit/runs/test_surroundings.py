@@ -1,0 +1,62 @@
+"""A run works wherever it is started: read-only, without HOME, in any time zone, at a path that needs quotes."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" && exec "$@"'
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy that nobody can write to, at a path with spaces, umlauts and signs of the shell."""
+    folder = tmp_path_factory.mktemp("copy") / "Kärt chén (1) & $x"
+    for name in ("amazonpay_nb", "notebooks", "docs/images"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    if os.geteuid():
+        for path in folder.rglob("*"):
+            path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    return folder
+
+
+def started(checkout: Path, *arguments: str) -> list[str]:
+    """The command, for which the checkout is read-only for root as well."""
+    command = [sys.executable, "-m", "amazonpay_nb", *arguments]
+    if os.geteuid():
+        return command
+    wrapped = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(checkout)]
+    if subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this root may not mount")
+    return [*wrapped, *command]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"HOME": "/nonexistent", "TZ": "America/St_Johns"}, {"LC_ALL": "de_DE.ISO-8859-1", "PYTHONHASHSEED": "42"}],
+    ids=["no variables", "no home", "another locale"],
+)
+def test_a_run_needs_little(checkout: Path, tmp_path: Path, variables: dict[str, str]) -> None:
+    """Nothing is written but what it was asked for, and the notebook passes."""
+    command = started(checkout, "run", "00", "--out", str(tmp_path / "o ü"))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(checkout)} | variables
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (only,) = json.loads((tmp_path / "o ü/summary.json").read_text("utf-8"))["runs"]
+    assert only["status"] == "passed"
+
+
+def test_a_checkout_that_cannot_be_written_to_is_named(checkout: Path) -> None:
+    """The default folder for the report is below it."""
+    command = started(checkout, "run", "00")
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ConfigurationError: out: ")
+    assert "Choose another folder with --out." in done.stderr
