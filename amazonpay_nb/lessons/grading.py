@@ -30,7 +30,7 @@ from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.signing.envelope import EnvelopeSigner, unsigned_envelope
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.data import as_kind, data_row
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS
 from amazonpay_nb.workbench.director import Director
@@ -97,7 +97,7 @@ def _check_address(url: str) -> None:
     advice = "Write for example http://127.0.0.1:8000/notifications, and start the handler first."
     try:
         parts = urlsplit(url)
-        if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS:
+        if parts.scheme != "http" or host_of(parts.netloc) not in LOOPBACK_HOSTS:
             raise ValueError("it is not http, or not on loopback")
         socket.create_connection((parts.hostname, parts.port or 80), timeout=DELIVERY_TIMEOUT_SECONDS).close()
     except ValueError:

@@ -185,3 +185,12 @@ def test_the_shop_takes_no_huge_body(shops: tuple[server.Shop, server.Shop], pat
         answer = httpx.post(url, content=content)
         assert (answer.status_code, "larger than" in answer.text) == (413, True)
     assert "larger than" not in httpx.post(url, content=b"x" * 1000).text
+
+
+def test_the_shop_keeps_few_notices() -> None:
+    """Anyone can send a notification that is refused; when many wait to be looked at, the next ones are put off."""
+    inbox = Inbox(NotificationReader(), lambda notification: None)
+    assert {inbox.receive(b"{}") for _ in range(1000)} == {400}
+    assert inbox.receive(b"{}") == 503
+    assert len(inbox.work()) == 1000
+    assert inbox.receive(b"{}") == 400
