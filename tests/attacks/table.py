@@ -213,7 +213,7 @@ _ROWS = {
         ("bounds.clock", "The disk is full when something is due, and nobody moves the clock.",
          "The log says it once; it happens when there is room.",
          "tests/faults/test_time.py::test_what_could_not_be_written_happens_later"),
-        ("bounds.notices", "A stranger sends the shop very many notifications.", "503, until those that wait are looked at.",
+        ("bounds.notices", "A stranger sends the shop very many notifications.", "503, until some are read.",
          f"{_PAGES}the_shop_keeps_few_notices"),
         ("bounds.redirects", "A page redirects the scripted buyer to itself.", "It stops with an error.",
          "tests/unit/shop/test_buyer.py::test_redirects_have_an_end"),
