@@ -75,14 +75,16 @@ def test_long_use_leaves_nothing_behind(tmp_path: Path, record_property: Callabl
         before, handles, charged = remote.megabytes(), remote.handles(), use.charges
         early, _, late = use.part(0.2), use.part(0.5), use.part(0.2)
         grown, opened, charges = remote.megabytes() - before, remote.handles() - handles, use.charges - charged
+        # The clock goes on and announces refunds: what the first list names, the second has seen delivered.
+        known = {one["notificationId"] for one in remote.control.get("notifications")["notifications"]}
         announced = remote.control.get("notifications")["notifications"]
     ratios = late.over(early)
     assert max(ratios.values()) < SLOWER_AT_MOST, ratios
     assert grown < MEGABYTES_AT_MOST + charges * KILOBYTES_A_CHARGE_AT_MOST / 1024
     assert opened < HANDLES_AT_MOST
-    assert [one for one in announced if not one["deliveries"]] == []
-    assert {one["notificationId"] for one in announced} == arrived
-    assert len(announced) > charges
+    assert [one for one in announced if one["notificationId"] in known and not one["deliveries"]] == []
+    assert known <= arrived
+    assert len(known) > charges
     record_property("work", f"{SECONDS:,} seconds of merchants, buyers and notifications")
     record_property(
         "result",
