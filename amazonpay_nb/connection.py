@@ -121,7 +121,7 @@ class Connection(HttpToolsProtocol):
             return
         lines = [b"%s: %s" % pair for pair in self.headers if pair[0] != b"upgrade"]
         head = b"\r\n".join((b"%s %s HTTP/%s" % (method, self.url, version), *lines, b"\r\n"))
-        self.parser = httptools.HttpRequestParser(self)
+        self.parser, self._size = httptools.HttpRequestParser(self), 0
         self._rest = head + rest + self._rest
 
     def send_400_response(self, msg: str) -> None:
@@ -143,13 +143,16 @@ class Connection(HttpToolsProtocol):
         its_turn = cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started)
         if self._refusal and its_turn and not self.pipeline:
             self.transport.write(self._refusal)
+            if cycle and not cycle.response_complete:
+                cycle.disconnected = True  # its application says nothing more
+                cycle.message_event.set()
             # The client may be sending still, and would not see the answer if what it has sent stayed unread.
             self.loop.call_later(_LINGER_SECONDS, self.transport.close)
             if self.transport.can_write_eof():
                 self.transport.write_eof()
 
     def on_message_begin(self) -> None:
-        """Its time begins."""
+        """Let the time of a request begin."""
         super().on_message_begin()
         self._since = self._since or self.loop.time()
 
@@ -174,7 +177,7 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request has arrived."""
+        """Wait for the next request."""
         if self.parser.should_upgrade():
             return
         self._in_head, self._size, self._since = True, 0, None

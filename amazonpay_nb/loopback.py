@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -176,7 +176,8 @@ class Guard:
                 app = PlainTextResponse("This server is called by a loopback address.", 403)
             elif scope["method"] == "POST" and scope["path"] != self._from_anywhere and _is_foreign(headers):
                 app = PlainTextResponse("Only pages of this machine may post here.", 403)
-        await app(scope, receive, send)
+        with suppress(ClientDisconnect):  # nobody is left to tell, and the log is not a stranger's to fill
+            await app(scope, receive, send)
 
 
 class LoopbackServer:

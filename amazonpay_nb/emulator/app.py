@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -80,4 +80,5 @@ class Gateway:
             elif not scope["path"].startswith(CONTROL_PATH):
                 app = self._pages
             receive = limit_body(receive)
-        await app(scope, receive, send)
+        with contextlib.suppress(ClientDisconnect):
+            await app(scope, receive, send)

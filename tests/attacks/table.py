@@ -197,6 +197,8 @@ _ROWS = {
          "400; the rest is not read.", f"{_REQUESTS}a_request_with_two_readings_is_not_read"),
         ("bounds.head", "A target, headers, trailers or a chunk's extension never end.", "431, while they arrive.",
          f"{_CONNECTIONS}what_is_no_body_has_an_end"),
+        ("bounds.log", "Clients break off in the middle of bodies.", "Nothing is logged.",
+         f"{_CONNECTIONS}a_body_that_breaks_off_fills_no_log"),
         ("bounds.slow", "A request arrives in part, or its answer is never read.", "408, and the connection is closed.",
          f"{_CONNECTIONS}a_request_arrives_in_time"),
         ("bounds.connections", "Very many connections are opened.", "503 for the last one; the others go on.",

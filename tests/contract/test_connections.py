@@ -93,7 +93,8 @@ def test_no_body_is_a_request(na: Shop, offer: str) -> None:
     """Neither after an offer, nor after a refusal."""
     inner = b"GET /checkout.js HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
     head = f"POST /checkout/initiate HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: {offer}\r\n"
-    text = converse(na, f"{head}content-length: {len(inner)}\r\n\r\n".encode(), inner)
+    filler = "".join(f"x-{number}: {'y' * 1000}\r\n" for number in range(50))
+    text = converse(na, f"{head}{filler}content-length: {len(inner)}\r\n\r\n".encode(), inner)
     assert [part[:3] for part in text.split(b"HTTP/1.1 ")[1:]] == [b"403"]
 
 
@@ -133,6 +134,21 @@ def test_a_refusal_waits_for_its_turn(na: Shop) -> None:
     text = raw(na, request(na, f"/v2/chargePermissions/{na.wallet()}") * 3 + b"nonsense\r\n\r\n")
     assert [part[:3] for part in text.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"200", b"400"]
     assert b"InvalidRequest" in text
+
+
+@pytest.mark.parametrize("path", ["/checkout/initiate", "/_control/clock", "/v2/charges"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "evil.test"])
+def test_a_body_that_breaks_off_fills_no_log(host: str, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It is refused once, also where the answer would not have needed it; a client that goes away is none of ours."""
+    with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
+        token = f"authorization: Bearer {emulator.control.token}"
+        head = f"POST {path} HTTP/1.1\r\nhost: {host}\r\n{token}\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n"
+        text = raw(shop, f"{head}no number\r\n".encode())
+        assert [part[:3] for part in text.split(b"HTTP/1.1 ")[1:]] == [b"400"]
+        with connect(emulator) as client:
+            client.sendall(head.encode())
+        assert shop.wallet()
+    assert caplog.text == ""
 
 
 def test_many_calls_in_one_packet_are_all_answered(na: Shop) -> None:
