@@ -16,7 +16,6 @@ from amazonpay_nb.runs.notebook import (
     for_others,
     notebook_folder,
     notebook_with,
-    outputs_of,
     with_values,
     without_links,
     without_secrets,
@@ -24,12 +23,6 @@ from amazonpay_nb.runs.notebook import (
 from amazonpay_nb.runs.report import notebook_page, write_whole
 from amazonpay_nb.runs.runner import run_one
 from amazonpay_nb.temporary import TemporaryFolder
-
-# Outputs that need a kernel or a server, or that run code.
-_ALIVE = re.compile(
-    r"""<(?:iframe|script|object|embed)\b|<[^>]*[\s"'/]on\w+\s*=|(?:href|src|action)\s*=\s*["']?\s*javascript:""",
-    re.IGNORECASE,
-)
 
 
 def export(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | None]:
@@ -49,10 +42,6 @@ def export(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | 
     if texts or not _finished(notebook):
         document, failure = _run(notebook, texts)
     document = without_links(document)
-    for output in outputs_of(document):
-        # Its static twin, which every output has, takes the place of what would be dead in the page.
-        if _ALIVE.search(output.get("data", {}).get("text/html") or ""):
-            del output.data["text/html"]
     _fill_in(document)
     # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
     home = notebook_folder().resolve()

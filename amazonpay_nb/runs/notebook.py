@@ -153,10 +153,12 @@ def to_type(name: str, kind: str, text: str) -> Any:
     """
     try:
         value = text if kind == "str" else json.loads(text, parse_int=float if kind == "float" else int)
+        # A notebook is UTF-8: it takes no half character; nor is there a name in Python for infinity.
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except ValueError:
         value = None
     if type(value).__name__ != kind:
-        wanted = {"bool": "true or false", "list": "a JSON list", "dict": "a JSON object"}
+        wanted = {"str": "text in UTF-8", "bool": "true or false", "list": "a JSON list", "dict": "a JSON object"}
         raise ConfigurationError(f"parameter {name!r}: {text!r} is not {wanted.get(kind, f'a value of type {kind}')}")
     return value
 

@@ -12,20 +12,47 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 
+import nh3
 from jinja2 import Environment, FileSystemLoader
 from nbconvert.exporters.html import HTMLExporter
 from traitlets.config import Config
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.failure import Failure
-from amazonpay_nb.runs.notebook import with_pictures_from
+from amazonpay_nb.runs.notebook import outputs_of, with_pictures_from
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.workbench.claims import Claim
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+# A page runs nothing and loads nothing, whatever it holds.
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
+)
+# What an output may bring into a page: text, tables, pictures and links, nothing that runs, loads, asks or moves.
+_TAGS = nh3.ALLOWED_TAGS | {
+    "svg", "g", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "title", "desc",
+}  # fmt: skip
+_ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {
+    "*": {
+        "aria-hidden", "aria-label", "border", "class", "dir", "id", "lang", "open", "role", "style", "title", "valign",
+        "cx", "cy", "d", "dominant-baseline", "fill", "fill-opacity", "font-family", "font-size", "font-weight",
+        "height", "opacity", "paint-order", "points", "r", "rx", "ry", "stroke", "stroke-dasharray", "stroke-linejoin",
+        "stroke-width", "text-anchor", "transform", "viewBox", "width", "x", "x1", "x2", "y", "y1", "y2",
+    },
+}  # fmt: skip
+_STYLES = {
+    "background-color", "color", "font-family", "font-size", "font-style", "font-weight", "height", "margin",
+    "margin-bottom", "max-width", "padding", "text-align", "vertical-align", "white-space", "width",
+}  # fmt: skip
+_SOURCE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]")
+# What is left of an output that was alive, a frame for example: nothing to read or see.
+_EMPTY = re.compile(r"(?:\s|<(?!img\b[^>]*\bsrc=|svg\b)[^>]*>)*")
+_TITLE = re.compile(r"<title>([^<]*)</title>")
 
 # The heading of a row, which keeps to one line by its spaces where a forge drops styles.
 _HEADING = re.compile(r"<th\b[^>]*>[^<]+")
@@ -123,7 +150,7 @@ def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
     pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     claims = [claim for run in summary.runs for claim in run.tried]
     for name in ("report.html", "junit.xml"):
-        page = pages.get_template(name).render(summary=summary, claims=claims, finished=finished)
+        page = pages.get_template(name).render(policy=_POLICY, summary=summary, claims=claims, finished=finished)
         write_whole(out / name, page)
     write_whole(out / "summary.json", json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
 
@@ -180,16 +207,43 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     config.NbConvertBase.display_data_priority = [
         "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain",
     ]  # fmt: skip
+    config.HTMLExporter.update(sanitize_html=True, embed_images=True, filters={"clean_html": _clean, "title": _title})
     config.TagRemovePreprocessor.update(remove_input_tags={"hide-input"}, remove_cell_tags={"remove-cell"})
     config.TagRemovePreprocessor.enabled = True
     template = (_TEMPLATES / "notebook.html.j2").read_text("utf-8")
-    exporter = HTMLExporter(config=config, raw_template=template, embed_images=True)  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter(config=config, raw_template=template)  # type: ignore[no-untyped-call]
     # A picture is embedded only if it is in the folder named here, and docs/images is beside notebooks/.
     document = with_pictures_from(document, folder, folder.parent)
+    document.metadata.pop("widgets", None)
+    for output in outputs_of(document):
+        shown = output.get("data", {}).get("text/html")
+        if shown and _EMPTY.fullmatch(_clean(shown)):
+            # Its static twin, which every output has, takes its place.
+            del output.data["text/html"]
     lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
     title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), name)
     metadata = {"name": title, "path": str(folder.parent)}
-    page, _ = exporter.from_notebook_node(document, {"metadata": metadata, "left_behind": left_behind})
+    page, _ = exporter.from_notebook_node(
+        document, {"metadata": metadata, "left_behind": left_behind, "policy": _POLICY}
+    )
     # Here the style does it, and in a narrow window gives way.
     page = _HEADING.sub(lambda match: match[0].replace("\N{NO-BREAK SPACE}", " "), str(page))
     return page.replace("<th></th>", "<td></td>")  # pandas has an empty heading, which is none to a screen reader
+
+
+def _clean(html: str) -> str:
+    return nh3.clean(
+        html, tags=_TAGS, attributes=_ATTRIBUTES, attribute_filter=_address, filter_style_properties=_STYLES,
+        url_schemes={"http", "https", "mailto", "data"},
+    )  # fmt: skip
+
+
+def _title(svg: str) -> str:
+    return unescape("".join(_TITLE.findall(svg)[:1])) or "A picture"
+
+
+def _address(tag: str, attribute: str, value: str) -> str | None:
+    """Return the value of an attribute, or None: a picture is part of the page, and a link leads to a page."""
+    if attribute == "src":
+        return value if _SOURCE.match(value) else None
+    return None if attribute == "href" and value.lower().startswith("data:") else value

@@ -34,6 +34,12 @@ _PAGES = jinja2.Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 _PAGES.filters["embed"] = embed
+# Scripts of the page and what they load; Amazon's pages beside the shop's own in the page with both sides.
+_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'unsafe-inline'{amazon}; "
+    "connect-src 'self'{amazon}; img-src data:{amazon}; font-src data:{amazon}; "
+    "frame-src 'self' 127.0.0.1:* localhost:*{amazon}; base-uri 'none'"
+)
 # Values of ``checkoutLanguage``.
 LANGUAGES = languages(_HERE / "texts")
 
@@ -193,6 +199,12 @@ class Shop:
         return Response(status_code=status, background=BackgroundTask(inbox.work) if inbox.at_once else None)
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
-        headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
-        values |= {"name": self.name, "t": self._texts, "colors": self._colors}
+        nonce = secrets.token_urlsafe(12)
+        # What Amazon's own script loads, and from where, is not documented.
+        policy = _POLICY.format(nonce=nonce, amazon=" https:" if self._public else "")
+        headers = {
+            "cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff",
+            "content-security-policy": policy,
+        }  # fmt: skip
+        values |= {"nonce": nonce, "name": self.name, "t": self._texts, "colors": self._colors}
         return HTMLResponse(_PAGES.get_template(template).render(values), status, headers)

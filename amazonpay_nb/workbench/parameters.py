@@ -108,11 +108,12 @@ def check_values(values: Mapping[str, object]) -> None:
         if row.allowed and value not in row.allowed:
             allowed = ", ".join(row.allowed)
             raise ConfigurationError(f"{name}={value!r} does not exist.", advice=f"Choose one of {allowed}.")
-        if row.check:
-            try:
+        try:
+            value.encode()  # notebooks and pages are UTF-8
+            if row.check:
                 row.check(value, texts)
-            except ValueError as error:
-                raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=row.advice) from None
+        except ValueError as error:
+            raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=row.advice) from None
 
 
 def check_environment(environment: str, buyer: str, *, allow_live: bool) -> None:

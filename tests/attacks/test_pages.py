@@ -172,6 +172,23 @@ def test_no_name_adds_to_a_page_of_the_shop(shops: tuple[server.Shop, server.Sho
     assert seen[0][0]
 
 
+def test_a_page_of_the_shop_runs_its_own_scripts_alone(shops: tuple[server.Shop, server.Shop]) -> None:
+    """Each answer has a policy with a number of its own, which its scripts know."""
+    numbers = set()
+    for path in ("/pay/{token}", "/result/{token}", "/both/{token}", "/account", "/nowhere"):
+        attempt = shops[0].new_attempt()
+        attempt.offer("http://127.0.0.1:9/checkout.js", {"placement": "Cart"})
+        answer = httpx.get(shops[0].url + path.format(token=attempt.token))
+        policy = dict(rule.strip().partition(" ")[::2] for rule in answer.headers["content-security-policy"].split(";"))
+        assert (policy["default-src"], policy["base-uri"], policy["connect-src"]) == ("'none'", "'none'", "'self'")
+        number, dynamic = policy["script-src"].split()
+        assert (number[:7], dynamic) == ("'nonce-", "'strict-dynamic'")
+        assert answer.text.count("<script") == answer.text.count(f'<script nonce="{number[7:-1]}"')
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        numbers.add(number)
+    assert len(numbers) == 5
+
+
 @pytest.mark.parametrize("path", ["/notifications", "/order/{token}"])
 def test_the_shop_takes_no_huge_body(shops: tuple[server.Shop, server.Shop], path: str) -> None:
     """With and without a length; what follows the limit is not collected."""

@@ -359,6 +359,11 @@ class TestParameters:
         [
             ("int", "1.5", "type int"),
             ("float", "much", "type float"),
+            ("float", "NaN", "type float"),
+            ("float", "-1e999", "type float"),
+            ("list", "[NaN]", "a JSON list"),
+            ("dict", '{"a": Infinity}', "a JSON object"),
+            ("str", "half of a character: \ud83d", "text in UTF-8"),
             ("bool", "yes", "true or false"),
             ("list", "{}", "a JSON list"),
             ("dict", "[", "a JSON object"),

@@ -27,6 +27,7 @@ def test_every_default_is_allowed() -> None:
         ({"language": "de_DE"}, "en_US"),
         ({"wait_seconds": "0"}, "3600 seconds"),
         ({"wait_seconds": "soon"}, "wait_seconds"),
+        ({"merchant_name": "half a character: \ud83d"}, "utf-8"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named_with_those_that_are(values: dict[str, str], message: str) -> None:
