@@ -8,7 +8,7 @@ import pytest
 
 from amazonpay_nb.signing import authorization_header, canonical_request, sign, string_to_sign
 from tests.emulated import RESULT, SET_UP, WALLET, Json, Shop, charge_in, purchase, refusal, usd
-from tests.golden import OUTCOMES, Outcome
+from tests.golden import OUTCOMES, Outcome, rows
 
 
 class TestCreating:
@@ -66,6 +66,21 @@ class TestCreating:
         assert refusal(shop.try_charge(wallet, ceiling, currency)) == (400, "PeriodicAmountExceeded")
         above = str(ceiling + Decimal(step))
         assert refusal(shop.try_charge(wallet, above, currency)) == (400, "TransactionAmountExceeded")
+
+    @pytest.mark.parametrize(("region", "own"), [("na", "USD"), ("eu", "EUR"), ("eu", "SEK"), ("jp", "JPY")])
+    def test_a_charge_is_in_the_permissions_currency(
+        self, request: pytest.FixtureRequest, region: str, own: str
+    ) -> None:
+        """No other currency of Amazon's tables can be charged, neither one of the region nor one of another region."""
+        shop: Shop = request.getfixturevalue(region)
+        wallet = shop.wallet(SET_UP | {"paymentDetails": {"paymentIntent": "Confirm", "presentmentCurrency": own}})
+        others = {currency for currency, *_ in rows("limits", "by currency")} - {own}
+        assert len(others) == 11
+        for currency in others:
+            answer = shop.try_charge(wallet, 500, currency)
+            assert refusal(answer) == (400, "CurrencyMismatch")
+            assert f"{wallet} is in {own}, not in {currency}" in answer.json()["message"]
+        assert shop.charge(wallet, 500, own)
 
     def test_a_charge_of_a_checkout_says_who_began_it(self, na: Shop) -> None:
         """The buyer, in the web; the permission's descriptor and metadata are the session's."""

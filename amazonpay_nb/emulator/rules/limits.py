@@ -31,13 +31,13 @@ def month_of(moment: datetime) -> str:
     return moment.isoformat()[:7]
 
 
-def check_currency(amount: Price, expected: str | None, what: str) -> None:
-    """Compare the currency of an amount with that of *what* it is for, unless that has none yet.
+def check_currency(amount: Price, expected: str, what: str) -> None:
+    """Compare the currency of an amount with that of *what* it is for.
 
     Raises:
         Refusal: 400 ``CurrencyMismatch``.
     """
-    if expected and amount["currencyCode"] != expected:
+    if amount["currencyCode"] != expected:
         raise Refusal("CurrencyMismatch", f"{what} is in {expected}, not in {amount['currencyCode']}.")
 
 
@@ -58,8 +58,7 @@ def check_charge(world: World, permission: Permission, amount: Price) -> None:
         Refusal: 400 or 422, naming the limit.
     """
     document, currency = permission.document, amount["currencyCode"]
-    if currency not in world.region.currencies:
-        raise Refusal("CurrencyMismatch", f"{currency} cannot be charged in region {world.region.code}.")
+    # A permission's currency is one of its region's, so this refuses those of other regions as well.
     check_currency(amount, document["presentmentCurrency"], f"Charge Permission {permission.id}")
     ceiling = money.CHARGE_CEILINGS[currency]
     if value_of(amount) > ceiling:
