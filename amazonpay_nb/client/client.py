@@ -56,9 +56,7 @@ class AmazonPayClient:
         allow_live: Must be true as well for ``live``.
         journal: Takes down every attempt, redacted; by default only the latest.
         verify: A TLS context that trusts the emulator's own authority.
-        transport: Replaces the network.
         new_idempotency_key: Makes the key of each POST.
-        sleep: Waits between attempts.
     Raises:
         ConfigurationError: Region, environment and key do not fit together.
     """

@@ -1,10 +1,9 @@
 """The steps that a merchant's server takes in every flow, as functions: a client and inputs in, an outcome out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 from uuid import UUID
 
 from amazonpay_nb.client.button import set_up_payload, update_payload
@@ -33,8 +32,7 @@ _BY_STATE = {"Chargeable": Step.CHARGE, "NonChargeable": Step.UPDATE, "Closed": 
 _BY_REASON = {"ChargeInProgress": Step.WAIT}
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A row of the guide's decision table: what a merchant does with a Charge Permission, and why."""
 
     state: str
@@ -68,13 +66,7 @@ def next_step(permission: ChargePermission) -> Step:
 
 
 class NotChargeable(LocalError):
-    """The permission cannot be charged now, so no request was sent.
-
-    Attributes:
-        permission: As Amazon just described it.
-        step: What to do instead.
-        meaning: What that means, in one sentence.
-    """
+    """The permission, as Amazon just described it, cannot be charged now, so no request was sent."""
 
     meaning = "The charge was not sent: in this state Amazon refuses it."
 
@@ -154,8 +146,7 @@ def account_page(region: Region, charge_permission_id: str) -> str:
     return region.account_page.format(id=charge_permission_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Month:
+class Month(NamedTuple):
     """One Charge Permission's use of the monthly limit in a calendar month (UTC), in major units of the currency."""
 
     month: str

@@ -20,13 +20,7 @@ _DECLINES = {row.reason for machine in MACHINES.values() for row in machine.rows
 
 
 class Report(NamedTuple):
-    """Why a request was accepted or not, in sentences.
-
-    Attributes:
-        signature: Whether it was accepted.
-        idempotency_key: What the key leads to.
-        state_rule: The rows of the state machines that apply, one a line.
-    """
+    """Why a request was accepted or not, in sentences; the rule has a line for each row of the state machines."""
 
     signature: str
     idempotency_key: str

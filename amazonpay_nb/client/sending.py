@@ -4,11 +4,10 @@ An attempt that may have been lost is repeated with the *same* idempotency key, 
 """
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 import tenacity
@@ -33,18 +32,13 @@ Body = dict[str, Any]
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
-class Sender:
-    """Send requests, retry where that is safe, and read the answers.
+class Sender(NamedTuple):
+    """Sends requests, retries where that is safe, and reads the answers."""
 
-    Args:
-        journal: Takes down every attempt, redacted.
-        sleep: Waits between attempts.
-    """
-
-    def __init__(
-        self, http: httpx.Client, auth: AmazonPayAuth, journal: Journal, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self.http, self.auth, self.journal, self._sleep = http, auth, journal, sleep
+    http: httpx.Client
+    auth: AmazonPayAuth
+    journal: Journal
+    sleep: Callable[[float], None]
 
     def send(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None) -> Answer:
         """Return the answer to a call.
@@ -58,7 +52,7 @@ class Sender:
         """
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS), retry=tenacity.retry_if_exception(_may_retry),
-            wait=_pause, sleep=self._sleep, reraise=True,
+            wait=_pause, sleep=self.sleep, reraise=True,
         )  # fmt: skip
         try:
             return retrying(lambda: self._attempt(name, kind, request, body, retrying.statistics["attempt_number"]))

@@ -6,11 +6,11 @@ The request is really signed with the merchant's key, and really verified as Ama
 import tomllib
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import padding
 
@@ -22,8 +22,7 @@ from amazonpay_nb.signing.steps import HASH, PSS, SIGNED_HEADERS, Algorithm, aut
 from amazonpay_nb.signing.verify import MAX_AGE, SignatureMismatch, explain_request, parse_date
 
 
-@dataclass(frozen=True, slots=True)
-class Slip:
+class Slip(NamedTuple):
     """One thing that is done differently; ``slips.toml`` describes the fields."""
 
     label: str
@@ -36,8 +35,7 @@ class Slip:
 SLIPS = {name: Slip(**row) for name, row in tomllib.loads(Path(__file__).with_name("slips.toml").read_text()).items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(NamedTuple):
     """How a request with a slip fared.
 
     Attributes:

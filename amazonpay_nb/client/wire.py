@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import ConfigurationError
@@ -14,16 +14,8 @@ _HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash 
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")
 
 
-@dataclass(frozen=True, slots=True)
-class SigningSteps:
-    """What led to the signature of a request; a hash that covers masked data is not made up.
-
-    Attributes:
-        request: The request, masked where the journal masks it.
-        authorization: The parts of the header; the signature is its length only.
-        canonical_request: Step 1.
-        string_to_sign: Step 2.
-    """
+class SigningSteps(NamedTuple):
+    """What led to the signature of a request; a hash that covers masked data is not made up."""
 
     request: RequestParts
     authorization: Authorization

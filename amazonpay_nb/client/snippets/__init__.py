@@ -10,7 +10,7 @@ the journal has masked stays masked: a signature is shown by its length, since i
 import json
 import shlex
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jinja2
 
@@ -22,27 +22,10 @@ from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
-__all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "Call", "Language", "call_of", "snippet"]
+__all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "Language", "snippet"]
 
 # Where the snippets read the merchant's private key.
 PRIVATE_KEY_FILE = "private.pem"
-
-
-class Call(NamedTuple):
-    """What a program adds to its configuration to repeat the call of an exchange.
-
-    Attributes:
-        object_id: The id in the path, "" where there is none.
-        body: None where the call has none.
-        headers: What the caller adds: idempotency key and simulation code.
-        sandbox: Which environment a key without prefix is used for.
-    """
-
-    object_id: str
-    body: dict[str, Any] | None
-    headers: dict[str, str]
-    region: str
-    sandbox: bool
 
 
 class Language(NamedTuple):
@@ -61,22 +44,6 @@ LANGUAGES = {
 }
 
 
-def call_of(exchange: Exchange) -> Call:
-    """Return what a program has to say to make the call of an exchange.
-
-    Raises:
-        ConfigurationError: The exchange was not signed, or has no operation of `spec.operations`.
-    """
-    headers = exchange.headers
-    operation = OPERATIONS.get(exchange.operation)
-    if operation is None or exchange.authorization is None:
-        raise ConfigurationError("This exchange is not a signed call.", advice="Choose one that the client made.")
-    own = {name: headers[name] for name in (IDEMPOTENCY_KEY, SIMULATION_HEADER) if headers.get(name)}
-    body = exchange.request if operation.body else None
-    region = headers.get("x-amz-pay-region", "na")
-    return Call(exchange.object_id, body, own, region, not exchange.path.startswith("/live/"))
-
-
 def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:
     """Return the call of an exchange as a program.
 
@@ -84,15 +51,21 @@ def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:
         language: One of `LANGUAGES`.
         service: ``host:port`` to send it to in the place of Amazon's host; Amazon's SDK for Node only, over HTTPS.
     Raises:
-        ConfigurationError: There is no such language, or the exchange was not signed.
+        ConfigurationError: There is no such language, or the exchange is not a signed call of `spec.operations`.
     """
     if language not in LANGUAGES:
         advice = f"Choose one of {', '.join(LANGUAGES)}."
         raise ConfigurationError(f"language={language!r} does not exist.", advice=advice)
-    call, signed = call_of(exchange), exchange.authorization
+    operation, signed, headers = OPERATIONS.get(exchange.operation), exchange.authorization, exchange.headers
+    if operation is None or signed is None:
+        raise ConfigurationError("This exchange is not a signed call.", advice="Choose one that the client made.")
     return _TEMPLATES.get_template(f"{language}.jinja").render(
-        exchange=exchange, call=call, signed=signed, service=service,
-        neutral=signed is not None and key_environment(signed.public_key_id) is None,
+        exchange=exchange, signed=signed, service=service, region=headers.get("x-amz-pay-region", "na"),
+        body=exchange.request if operation.body else None,
+        # What the caller adds to the headers that an SDK makes by itself.
+        headers={name: headers[name] for name in (IDEMPOTENCY_KEY, SIMULATION_HEADER) if headers.get(name)},
+        # A key without prefix does not say which environment it is used for.
+        neutral=key_environment(signed.public_key_id) is None, sandbox=not exchange.path.startswith("/live/"),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.client.journal import Exchange
-from amazonpay_nb.client.snippets import LANGUAGES, PRIVATE_KEY_FILE, call_of, snippet
+from amazonpay_nb.client.snippets import LANGUAGES, PRIVATE_KEY_FILE, snippet
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, ConflictError
 from amazonpay_nb.shop.buyer import approve
@@ -103,7 +103,7 @@ def test_each_sdk_has_the_call_under_its_documented_name(language: str, exchange
         name = operation[0].upper() + operation[1:] if language == "dotnet" else operation
         program = written_in(language, exchange)
         assert program.count(f"{name}(") == 1
-        object_id = call_of(exchange).object_id
+        object_id = exchange.object_id
         assert bool(object_id) == ("{id}" in OPERATIONS[operation].path)
         assert object_id in program
 
