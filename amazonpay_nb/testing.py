@@ -6,6 +6,7 @@
 Installing the package is enough; pytest finds the plugin by its entry point.  `docs/pytest.md` shows each fixture.
 """
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -49,32 +50,33 @@ def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
     from amazonpay_nb.emulator import Emulator
     from amazonpay_nb.emulator.server import ControlError
 
-    servers: dict[tuple[tuple[str, Any], ...], Emulator] = {}
-    snapshots: dict[tuple[tuple[str, Any], ...], str] = {}  # a server's world before a test
+    servers: dict[tuple[tuple[str, Any], ...], tuple[Emulator, str]] = {}  # with the snapshot before the latest test
 
     def factory(**options: Any) -> Emulator:
         if unknown := ", ".join(sorted(set(options) - set(OPTIONS))):
             raise pytest.UsageError(f"amazonpay: there is no option {unknown}; there are {', '.join(OPTIONS)}")
         name = tuple(sorted(options.items()))
-        if name in servers:
+        emulator, snapshot = servers.get(name, (None, ""))
+        if emulator:
             # Reset forgets faults, outcomes and journal; the snapshot brings back time and the sequence of ids.
-            servers[name].reset()
+            emulator.reset()
             try:
-                servers[name].restore(snapshots[name])
+                emulator.restore(snapshot)
             except ControlError:  # a test took so many snapshots that this one is gone
-                servers.pop(name).stop()
-        if name not in servers:
+                emulator.stop()
+                emulator = None
+        if emulator is None:
             try:
-                servers[name] = Emulator(seed=SEED, **options).start()
+                emulator = Emulator(seed=SEED, **options).start()
             except ValueError as error:
                 raise pytest.UsageError(f"amazonpay: {error}") from None
-            _ = servers[name].merchant  # registers the key pair, so that the snapshot holds it
+            _ = emulator.merchant  # registers the key pair, so that the snapshot holds it
         # The emulator keeps only the latest snapshots, and a test may take some: this one is the newest.
-        snapshots[name] = servers[name].snapshot()
-        return servers[name]
+        servers[name] = emulator, emulator.snapshot()
+        return emulator
 
     yield factory
-    for emulator in servers.values():
+    for emulator, _ in servers.values():
         emulator.stop()
 
 
@@ -132,12 +134,7 @@ def amazonpay_outcomes(amazonpay_emulator: "Emulator") -> Callable[..., None]:
 
 
 class NotificationInbox:
-    """A merchant's notification address, which verifies what arrives as a merchant has to.
-
-    Attributes:
-        url: Where it listens.
-        notifications: The genuine ones, in the order of arrival.
-    """
+    """A merchant's notification address, which verifies what arrives as a merchant has to, and keeps it in order."""
 
     def __init__(self, emulator: "Emulator") -> None:
         from starlette.applications import Starlette
@@ -157,22 +154,19 @@ class NotificationInbox:
         )  # fmt: skip
 
     async def _receive(self, request: "Request") -> "Response":
-        import anyio
         from starlette.responses import Response
 
         body = await request.body()
         # In a thread: the reader may have to fetch the certificate from the emulator.
-        notification = await anyio.to_thread.run_sync(self._reader.read, body)
+        notification = await asyncio.to_thread(self._reader.read, body)
         with self._arrival:
             self.notifications.append(notification)
             self._arrival.notify_all()
         return Response()
 
     def wait(self, count: int = 1, timeout: float = WAIT_SECONDS) -> "list[Notification]":
-        """Return the first *count* notifications, as soon as they have arrived.
+        """Return the first *count* notifications, as soon as they have arrived, after *timeout* seconds at most.
 
-        Args:
-            timeout: How long to wait, in seconds.
         Raises:
             AssertionError: Fewer arrived in time.
         """
@@ -201,10 +195,8 @@ def amazonpay_inbox(
     amazonpay_emulator: "Emulator", _amazonpay_inboxes: dict[str, NotificationInbox]
 ) -> Iterator[NotificationInbox]:
     """Return an empty inbox that the emulator notifies: ``amazonpay_inbox.wait(2)``, ``.notifications``, ``.url``."""
-    emulator = amazonpay_emulator
-    if emulator.url not in _amazonpay_inboxes:
-        _amazonpay_inboxes[emulator.url] = NotificationInbox(emulator)
-    inbox = _amazonpay_inboxes[emulator.url]
+    emulator, inboxes = amazonpay_emulator, _amazonpay_inboxes
+    inbox = inboxes[emulator.url] = inboxes.get(emulator.url) or NotificationInbox(emulator)
     inbox.notifications.clear()
     emulator.control.post("notifications/endpoint", url=inbox.url)
     yield inbox

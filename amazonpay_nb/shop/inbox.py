@@ -13,14 +13,12 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.notifications import Notification, NotificationReader, NotificationRefused
 from amazonpay_nb.errors import LocalError
 from amazonpay_nb.spec.answers import Resource
-
-if TYPE_CHECKING:
-    from amazonpay_nb.client.client import AmazonPayClient
 
 INBOX_PATH = "/notifications"
 GLANCE_SECONDS = 0.02
@@ -33,8 +31,6 @@ _OUT_OF_REACH = (
     "Skipped: only the emulator can reach an address on this machine. "
     "On the Sandbox, register a public address of your server in Seller Central."
 )
-
-Look = Callable[[Notification], Resource | None]
 
 
 class Notice(NamedTuple):
@@ -57,7 +53,7 @@ class Inbox:
 
     Args:
         reader: Tells genuine notifications from others.
-        look: Reads the object of a notification; None if it cannot be read.
+        client: Reads the object of a notification.
         at_once: Work right after each answer.  Otherwise the work waits for `notified`, as in a queue.
         reachable: Whether the sender can reach an address on this machine.
     Attributes:
@@ -66,12 +62,16 @@ class Inbox:
     """
 
     def __init__(
-        self, reader: NotificationReader, look: Look, *, at_once: bool = False, reachable: bool = True
+        self, reader: NotificationReader, client: AmazonPayClient, *, at_once: bool = False, reachable: bool = True
     ) -> None:
         self.reader, self.at_once, self.reachable = reader, at_once, reachable
         self.objects: dict[str, Resource] = {}
         self.last: dict[str, Any] = {}
-        self._look = look
+        self._calls: dict[str, Callable[[str], Resource]] = {
+            "CHARGE_PERMISSION": client.get_charge_permission,
+            "CHARGE": client.get_charge,
+            "REFUND": client.get_refund,
+        }
         self._queue: deque[Notification | Notice] = deque()
         self._done: set[str] = set()
         self._working = threading.Lock()
@@ -115,7 +115,8 @@ class Inbox:
         names = entry.object_type, entry.object_id, entry.notification_type
         if entry.notification_id in self._done:
             return Notice(*names, SEEN)
-        resource = self._look(entry)
+        call = self._calls.get(entry.object_type)  # none for a dispute, which this API cannot read
+        resource = call(entry.object_id) if call else None
         # Done only now, so that a failure above leads to another try.
         self._done.add(entry.notification_id)
         if resource is None:
@@ -142,14 +143,3 @@ class Inbox:
                 advice="Notifications can be lost: get the objects that you wait for.",
             )
         return self.work(count)
-
-
-def getters(client: "AmazonPayClient") -> Look:
-    """Return a function that reads the object of a notification; None for a dispute, which this API cannot read."""
-    calls: dict[str, Callable[[str], Resource]] = {
-        "CHARGE_PERMISSION": client.get_charge_permission,
-        "CHARGE": client.get_charge,
-        "REFUND": client.get_refund,
-    }
-
-    return lambda news: calls[news.object_type](news.object_id) if news.object_type in calls else None

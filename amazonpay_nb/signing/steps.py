@@ -161,15 +161,9 @@ def authorization_header(public_key_id: str, signed_headers: str, signature: str
 
 
 def sign_request(
-    method: str,
-    path: str,
-    query: str,
-    headers: Headers,
-    body: bytes,
-    private_key: RSAPrivateKey,
-    public_key_id: str,
+    method: str, path: str, query: str, headers: Headers, body: bytes, private_key: RSAPrivateKey, public_key_id: str,
     algorithm: str = Algorithm.V2,
-) -> str:
+) -> str:  # fmt: skip
     """Return the authorization value for a request: steps 1 to 4 over the standard headers.
 
     The idempotency key is signed when it is sent. Other headers travel unsigned.

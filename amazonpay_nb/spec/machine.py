@@ -20,13 +20,7 @@ NEW = "New"  # the state of an object that does not exist yet
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """A trigger for the related objects, pulled when the row is taken.
-
-    Attributes:
-        machine: Name of the related object's machine.
-        trigger: What happens to each related object whose state allows it.
-        when: A flag of the request that must be true, or "" for always.
-    """
+    """What happens to each related object whose state allows it: always, or when a flag of the request is true."""
 
     machine: str
     trigger: str

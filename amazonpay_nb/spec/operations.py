@@ -52,7 +52,6 @@ class Operation:
     """One call.
 
     Attributes:
-        name: Camel case, as the simulations, faults and journal name it.
         title: The documented name; also the trigger in `spec.states`.
         path: After the host and the environment segment; ``{id}`` stands for the object's id.
         success: HTTP status when the work is done.
@@ -61,7 +60,6 @@ class Operation:
         secret_id: Whether knowing the id in the path is enough to read a buyer's data.
     """
 
-    name: str
     title: str
     method: str
     path: str
@@ -70,6 +68,11 @@ class Operation:
     pending: int = 0
     acts_on: str = ""
     secret_id: bool = False
+
+    @property
+    def name(self) -> str:
+        """The title in camel case, as the simulations, faults and journal name it."""
+        return self.title[0].lower() + self.title[1:].replace(" ", "")
 
     @property
     def body(self) -> str:
@@ -81,27 +84,23 @@ _REQUIRED, _OPTIONAL = Idempotency.REQUIRED, Idempotency.OPTIONAL
 _SESSIONS, _PERMISSIONS, _CHARGES, _REFUNDS = (f"/v2/{kind.path}" for kind in _KINDS)
 
 _ROWS = (
-    Operation("createCheckoutSession", "Create Checkout Session", "POST", _SESSIONS, 201, _REQUIRED),
-    Operation("getCheckoutSession", "Get Checkout Session", "GET", f"{_SESSIONS}/{{id}}", 200),
-    Operation("updateCheckoutSession", "Update Checkout Session", "PATCH", f"{_SESSIONS}/{{id}}", 200,
+    Operation("Create Checkout Session", "POST", _SESSIONS, 201, _REQUIRED),
+    Operation("Get Checkout Session", "GET", f"{_SESSIONS}/{{id}}", 200),
+    Operation("Update Checkout Session", "PATCH", f"{_SESSIONS}/{{id}}", 200, acts_on="Checkout Session"),
+    Operation("Complete Checkout Session", "POST", f"{_SESSIONS}/{{id}}/complete", 200, _OPTIONAL, 202,
               acts_on="Checkout Session"),
-    Operation("completeCheckoutSession", "Complete Checkout Session", "POST", f"{_SESSIONS}/{{id}}/complete", 200,
-              _OPTIONAL, pending=202, acts_on="Checkout Session"),
-    Operation("finalizeCheckoutSession", "Finalize Checkout Session", "POST", f"{_SESSIONS}/{{id}}/finalize", 200,
-              _OPTIONAL, pending=202, acts_on="Checkout Session"),
-    Operation("getChargePermission", "Get Charge Permission", "GET", f"{_PERMISSIONS}/{{id}}", 200),
-    Operation("updateChargePermission", "Update Charge Permission", "PATCH", f"{_PERMISSIONS}/{{id}}", 200,
-              acts_on="Charge Permission"),
-    Operation("closeChargePermission", "Close Charge Permission", "DELETE", f"{_PERMISSIONS}/{{id}}/close", 200,
-              acts_on="Charge Permission"),
-    Operation("createCharge", "Create Charge", "POST", _CHARGES, 201, _REQUIRED, acts_on="Charge Permission"),
-    Operation("getCharge", "Get Charge", "GET", f"{_CHARGES}/{{id}}", 200),
-    Operation("captureCharge", "Capture Charge", "POST", f"{_CHARGES}/{{id}}/capture", 200, _REQUIRED,
-              acts_on="Charge"),
-    Operation("cancelCharge", "Cancel Charge", "DELETE", f"{_CHARGES}/{{id}}/cancel", 200, acts_on="Charge"),
-    Operation("createRefund", "Create Refund", "POST", _REFUNDS, 201, _REQUIRED, acts_on="Charge"),
-    Operation("getRefund", "Get Refund", "GET", f"{_REFUNDS}/{{id}}", 200),
-    Operation("getBuyer", "Get Buyer", "GET", "/v2/buyers/{id}", 200, secret_id=True),
+    Operation("Finalize Checkout Session", "POST", f"{_SESSIONS}/{{id}}/finalize", 200, _OPTIONAL, 202,
+              acts_on="Checkout Session"),
+    Operation("Get Charge Permission", "GET", f"{_PERMISSIONS}/{{id}}", 200),
+    Operation("Update Charge Permission", "PATCH", f"{_PERMISSIONS}/{{id}}", 200, acts_on="Charge Permission"),
+    Operation("Close Charge Permission", "DELETE", f"{_PERMISSIONS}/{{id}}/close", 200, acts_on="Charge Permission"),
+    Operation("Create Charge", "POST", _CHARGES, 201, _REQUIRED, acts_on="Charge Permission"),
+    Operation("Get Charge", "GET", f"{_CHARGES}/{{id}}", 200),
+    Operation("Capture Charge", "POST", f"{_CHARGES}/{{id}}/capture", 200, _REQUIRED, acts_on="Charge"),
+    Operation("Cancel Charge", "DELETE", f"{_CHARGES}/{{id}}/cancel", 200, acts_on="Charge"),
+    Operation("Create Refund", "POST", _REFUNDS, 201, _REQUIRED, acts_on="Charge"),
+    Operation("Get Refund", "GET", f"{_REFUNDS}/{{id}}", 200),
+    Operation("Get Buyer", "GET", "/v2/buyers/{id}", 200, secret_id=True),
 )  # fmt: skip
 
 OPERATIONS = {each.name: each for each in _ROWS}

@@ -149,10 +149,8 @@ _AFTER = {(row.machine, row.state, row.trigger): row.after for row in TIMERS}
 
 
 def timer(machine: str, state: str, trigger: str) -> timedelta:
-    """Return how long an object may stay in *state* before *trigger* is pulled.
+    """Return how long an object of a *machine*, for example ``Charge``, stays in *state* before *trigger* is pulled.
 
-    Args:
-        machine: The machine's name, for example ``Charge``.
     Raises:
         KeyError: `TIMERS` has no such row.
     """

@@ -19,7 +19,7 @@ from amazonpay_nb.client.notifications import NotificationReader
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, getters
+from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.shop.server import Shop
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
@@ -118,7 +118,7 @@ class Director:
             )
         if shop.inbox:
             shop.inbox.close()
-        shop.inbox = Inbox(reader, getters(client), at_once=at_once, reachable=emulator is not None)
+        shop.inbox = Inbox(reader, client, at_once=at_once, reachable=emulator is not None)
         return shop.inbox
 
     def announced(self, last: int = 0) -> list[Announced] | str:

@@ -6,10 +6,12 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
+from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.client.notifications import NotificationReader
 from amazonpay_nb.loopback import MAX_BODY_BYTES
 from amazonpay_nb.shop import Cart, Review, server
 from amazonpay_nb.shop.inbox import Inbox
+from amazonpay_nb.signing.keys import generate
 from tests.emulated import RESULT, SET_UP, Json, Shop
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'</title></style>"
@@ -193,7 +195,7 @@ def test_a_page_of_the_shop_runs_its_own_scripts_alone(shops: tuple[server.Shop,
 def test_the_shop_takes_no_huge_body(shops: tuple[server.Shop, server.Shop], path: str) -> None:
     """With and without a length; what follows the limit is not collected."""
     shop = shops[0]
-    shop.inbox = Inbox(NotificationReader(), lambda notification: None)
+    shop.inbox = Inbox(NotificationReader(), AmazonPayClient(generate()))
     attempt = shop.new_attempt()
     attempt.ask("https://amazon.example/checkout.js", Review("s", (), "", "", ()))
     url = shop.url + path.format(token=attempt.token)
