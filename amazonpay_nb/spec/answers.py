@@ -23,13 +23,20 @@ class Money(_Lenient):
         return f"{self.amount} {self.currency_code}"
 
 
+class Reason(_Lenient):
+    """One of the reasons of a Charge Permission's state."""
+
+    reason_code: str
+    reason_description: str | None = None
+
+
 class StatusDetails(_Lenient):
     """State, reason and time of the last change (``yyyyMMddTHHmmssZ``, UTC)."""
 
     state: str
     reason_code: str | None = None
     reason_description: str | None = None
-    reasons: list[dict[str, Any]] | None = None
+    reasons: list[Reason] | None = None
     last_updated_timestamp: str | None = None
 
 
@@ -49,7 +56,7 @@ class Resource(_Lenient):
     def reason_code(self) -> str | None:
         """Why the object is in its state; the first reason where there are several."""
         reasons = self.status_details.reasons
-        return reasons[0].get("reasonCode") if reasons else self.status_details.reason_code
+        return reasons[0].reason_code if reasons else self.status_details.reason_code
 
 
 class CheckoutSession(Resource):
