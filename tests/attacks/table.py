@@ -186,7 +186,7 @@ _ROWS = {
          "tests/flows/test_notifications.py::test_what_was_seen_before_is_not_worked_on_again"),
     ),
     "Requests are limited.": (
-        ("bounds.body", "A body is huge, with a declared length or in chunks.", "413, as soon as the size is known.",
+        ("bounds.body", "A body is huge, with a declared length or in chunks.", "400, as soon as the size is known.",
          f"{_PROTOCOL}TestBodies::test_a_large_body_is_refused"),
         ("bounds.shop", "The same is sent to the shop.", "413",
          f"{_PAGES}the_shop_takes_no_huge_body"),

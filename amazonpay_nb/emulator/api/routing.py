@@ -63,7 +63,7 @@ class Api:
         try:
             body = await _body(receive)
         except HTTPException as error:
-            return refused(self._world, Refusal("InvalidRequest", error.detail, status=error.status_code))
+            return refused(self._world, Refusal("InvalidRequest", error.detail))
         request = ApiRequest.read(scope, body)
         path, object_id = _template(request.path)
         operation = _ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))

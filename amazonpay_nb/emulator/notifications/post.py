@@ -125,7 +125,7 @@ class Deliveries:
 
     async def _delivered(self) -> None:
         """Wait until all that is queued now has been answered, or has timed out."""
-        marks = {merchant_id: asyncio.Future[None]() for merchant_id, lane in self._lanes.items()}
+        marks = {merchant_id: asyncio.Future[None]() for merchant_id in self._lanes}
         for merchant_id, mark in marks.items():
             self._queue(merchant_id, mark)
         await asyncio.gather(*marks.values())
