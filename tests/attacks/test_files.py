@@ -40,7 +40,7 @@ def test_what_an_emulator_writes_is_its_owners_alone(umask: int, https: bool, tm
     with Emulator("na", seed=7, store=tmp_path / "world.db", https=https) as emulator:
         emulator.write_ready_file(tmp_path / "ready.json")
         assert open_to_others(tmp_path) == []
-        assert stat.S_IMODE(Path(emulator._folder.name).stat().st_mode) == 0o700
+        assert stat.S_IMODE(emulator._folder.path.stat().st_mode) == 0o700
     assert {"ready.json", "world.db", "world.db.keys"} <= {path.name for path in tmp_path.iterdir()}
 
 

@@ -21,6 +21,7 @@ from amazonpay_nb.lessons.go_live import (
     only_live,
     open_behaviors,
 )
+from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.report import Run, Summary, write_report
 from amazonpay_nb.spec.parity import behavior, behaviors, topics
 from amazonpay_nb.spec.regions import REGIONS
@@ -58,7 +59,7 @@ def summary_of(folder: Path, *runs: Run) -> str:
 
 def run(notebook: str, error: str | None = None, **parameters: str) -> Run:
     claims = (Claim("one", "It holds.", True), Claim("two", "It holds, too.", True))
-    return Run(notebook, dict(parameters), 1.0, error, claims, {})
+    return Run(notebook, dict(parameters), 1.0, Failure(error) if error else None, claims, {})
 
 
 class TestChanges:

@@ -108,7 +108,7 @@ def exchange(**changes: Any) -> Exchange:
             "host": "127.0.0.1:41873",
             "accept": "application/json",
             "x-amz-pay-region": "na",
-            "Authorization": authorization,
+            "authorization": authorization,
         },
     }
     return Exchange(**(given | changes))
