@@ -253,20 +253,29 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
 @click.argument("url", required=False)
 @_REGION
 @_READY_FILE
-def grade(url: str | None, region: str, ready_file: Path | None) -> None:
+@click.option("--https", is_flag=True, help="Serve the certificate by HTTPS; the authority is FILE's caFile.")
+def grade(url: str | None, region: str, ready_file: Path | None, https: bool) -> None:
     """Grade the handler of instant notifications at URL, on this machine; without URL, grade our own.
 
     With --ready-file, FILE says how the handler can get the objects of its notifications, and whether it does so is
-    graded, too.  Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.
+    graded, too.
+
+    The handler has to take certificates (SigningCertURL) from another host than Amazon's: 127.0.0.1, at any port, at a
+    path such as /SimpleNotificationService-0123456789abcdef0123456789abcdef.pem.  Where it insists on https, as it
+    should elsewhere, add --https, and let it trust the authority that FILE names.
+
+    Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.
     """
     from amazonpay_nb.emulator import Emulator
     from amazonpay_nb.lessons import grading
     from amazonpay_nb.workbench.show import show
 
+    if https and not (url and ready_file):
+        raise click.UsageError("--https needs URL, and --ready-file: the handler finds the authority there.")
     if url is None:
         grades = grading.grade_own(region)
     else:
-        with Emulator(region) as server:
+        with Emulator(region, https=https) as server:
             if ready_file:
                 server.write_ready_file(ready_file)
             grades = grading.grade(url, server, observed=ready_file is not None)

@@ -156,9 +156,14 @@ class NotificationInbox:
     async def _receive(self, request: "Request") -> "Response":
         from starlette.responses import Response
 
+        from amazonpay_nb.client.notifications import NotificationRefused
+
         body = await request.body()
-        # In a thread: the reader may have to fetch the certificate from the emulator.
-        notification = await asyncio.to_thread(self._reader.read, body)
+        try:
+            # In a thread: the reader may have to fetch the certificate from the emulator.
+            notification = await asyncio.to_thread(self._reader.read, body)
+        except NotificationRefused as refusal:
+            return Response(status_code=refusal.status)
         with self._arrival:
             self.notifications.append(notification)
             self._arrival.notify_all()

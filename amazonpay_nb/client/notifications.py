@@ -13,6 +13,7 @@ What is read says that an object changed, not how: get the object, whatever orde
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,16 +26,26 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.x509.oid import NameOID
 
-from amazonpay_nb.errors import LocalError
+from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.signing.envelope import DIGESTS, signed_text
+from amazonpay_nb.signing.keys import KEY_BITS
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
-from amazonpay_nb.spec.notifications import CERTIFICATE_HOST, CERTIFICATE_PATH, MAX_AGE, MAX_AHEAD, MESSAGE_TYPE
+from amazonpay_nb.spec.notifications import (
+    CERTIFICATE_NAME,
+    CERTIFICATE_PATH,
+    MAX_AGE,
+    MAX_AHEAD,
+    MESSAGE_TYPE,
+    TOPIC_ARN,
+)  # fmt: skip
 
 MAX_BODY_BYTES = 256 * 1024  # as much as SNS carries
 MAX_CERTIFICATE_BYTES = 64 * 1024
 MAX_CERTIFICATES = 16  # how many are kept; Amazon renews them from time to time
+_QUOTED = 80  # characters of a stranger's text that a refusal repeats
 _IN_ENVELOPE = (
     "Type", "Message", "MessageId", "TopicArn", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL",
 )  # fmt: skip
@@ -47,7 +58,7 @@ class Finding(StrEnum):
     MALFORMED = "it is not an envelope"
     TYPE = "it is not a notification"
     CERTIFICATE_ADDRESS = "its certificate is at another address"
-    CERTIFICATE = "its certificate cannot be had"
+    CERTIFICATE = "its certificate cannot be used"
     SIGNATURE_VERSION = "its signature version is unknown"
     SIGNATURE = "its signature is wrong"
     TOPIC = "it is from another topic"
@@ -95,13 +106,16 @@ class NotificationReader:
     """Verifies envelopes and returns what they announce.  Certificates are fetched once and kept.
 
     Args:
-        topic_arn: The topic that your notifications come from; note it from the first genuine one.  "" takes any.
+        topic_arn: The topic that your notifications come from; note it from the first one.  With "", which takes a
+            certificate host, any topic will do, and no certificate of Amazon's.
         merchant_id: Whose notifications are taken; "" takes anybody's.
         certificate_hosts: Hosts besides Amazon's, as ``host`` or ``host:port``: the emulator's.  On loopback plain
             HTTP will do, anywhere else it never does.
         max_age: How old an envelope may be; None takes any.
         clock: Tells the time.
         http: Fetches certificates.
+    Raises:
+        ConfigurationError: There is neither a topic nor a certificate host, or the topic is none.
     """
 
     def __init__(
@@ -110,10 +124,10 @@ class NotificationReader:
         http: httpx.Client | None = None,
     ) -> None:  # fmt: skip
         self.topic_arn, self.merchant_id, self.max_age = topic_arn, merchant_id, max_age
-        self._hosts = frozenset(host.lower() for host in certificate_hosts)
+        self._addresses = _addresses(topic_arn, certificate_hosts)
         self._clock = clock
         self._http = http or http_client(timeout=5)
-        self._key = lru_cache(MAX_CERTIFICATES)(self._fetched)
+        self._certificate = lru_cache(MAX_CERTIFICATES)(self._fetched)
 
     def close(self) -> None:
         """Close the connections."""
@@ -130,16 +144,16 @@ class NotificationReader:
             raise NotificationRefused(Finding.MALFORMED, f"it is longer than {MAX_BODY_BYTES} bytes")
         envelope = _texts(body, Finding.MALFORMED, _IN_ENVELOPE)
         if envelope["Type"] != MESSAGE_TYPE:
-            raise NotificationRefused(Finding.TYPE, f"it is a {envelope['Type']}")
+            raise NotificationRefused(Finding.TYPE, _quoted(envelope["Type"]))
         # Cheap checks come first; the network comes last.
         if self.topic_arn and envelope["TopicArn"] != self.topic_arn:
-            raise NotificationRefused(Finding.TOPIC, envelope["TopicArn"])
-        published = self._published(envelope["Timestamp"])
+            raise NotificationRefused(Finding.TOPIC, _quoted(envelope["TopicArn"]))
+        now = self._clock()
+        published = self._published(envelope["Timestamp"], now)
         digest = DIGESTS.get(envelope["SignatureVersion"])
         if digest is None:
-            raise NotificationRefused(Finding.SIGNATURE_VERSION, envelope["SignatureVersion"])
-        self._check_address(envelope["SigningCertURL"])
-        key = self._key(envelope["SigningCertURL"])
+            raise NotificationRefused(Finding.SIGNATURE_VERSION, _quoted(envelope["SignatureVersion"]))
+        key = self._key(envelope["SigningCertURL"], now)
         try:
             signature = base64.b64decode(envelope["Signature"], validate=True)
             key.verify(signature, signed_text(envelope).encode(), PKCS1v15(), digest)
@@ -147,60 +161,86 @@ class NotificationReader:
             raise NotificationRefused(Finding.SIGNATURE, "somebody else has written it, or altered it") from None
         return self._notification(envelope, published)
 
-    def _published(self, text: str) -> datetime:
+    def _published(self, text: str, now: datetime) -> datetime:
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise NotificationRefused(Finding.MALFORMED, f"Timestamp {text!r} is no time") from None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        age = self._clock() - moment
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # before year 1, or after year 9999
+            raise NotificationRefused(Finding.MALFORMED, f"Timestamp {_quoted(text)} is no time") from None
+        age = now - moment
         if self.max_age is not None and not -MAX_AHEAD <= age <= self.max_age:
-            raise NotificationRefused(Finding.AGE, f"it was published at {text}")
-        return moment.astimezone(UTC)
+            raise NotificationRefused(Finding.AGE, f"it was published at {_quoted(text)}")
+        return moment
 
-    def _check_address(self, url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            secure, host = parts.scheme == "https", parts.hostname or ""
-            if self._hosts.isdisjoint({parts.netloc.lower(), host}):
-                trusted = secure and parts.port in (None, 443) and CERTIFICATE_HOST.fullmatch(host) is not None
-            else:
-                trusted = secure or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
-        except ValueError:  # a port that is not a number, a bracket that is not closed
-            trusted = False
-            parts = urlsplit("")
-        # `urlsplit` drops line breaks, so what it has read need not be what would be called.
-        plain = url.isascii() and url.isprintable() and not (parts.query or parts.fragment or "@" in parts.netloc)
-        if not (trusted and plain and CERTIFICATE_PATH.fullmatch(parts.path)):
-            raise NotificationRefused(Finding.CERTIFICATE_ADDRESS, f"{url!r} is not an address of Amazon's")
+    def _key(self, url: str, now: datetime) -> RSAPublicKey:
+        """Return the key that a certificate at an address of Amazon's holds, if it may be used now."""
+        if not self._addresses.fullmatch(url):
+            raise NotificationRefused(Finding.CERTIFICATE_ADDRESS, f"{_quoted(url)} is not an address of Amazon's")
+        key, name, since, until = self._certificate(url)
+        if not since <= now <= until:
+            problem = "is not valid at this time"
+        elif not CERTIFICATE_NAME.fullmatch(name):
+            problem = "bears another name"
+        elif not isinstance(key, RSAPublicKey) or key.key_size < KEY_BITS:
+            problem = f"has no RSA key of {KEY_BITS} bits"
+        else:
+            return key
+        raise NotificationRefused(Finding.CERTIFICATE, f"that at {url} {problem}")
 
-    def _fetched(self, url: str) -> RSAPublicKey:
+    def _fetched(self, url: str) -> tuple[object, str, datetime, datetime]:
+        """Return a certificate's key, common name, and when it is valid."""
         try:
             with self._http.stream("GET", url, follow_redirects=False) as response:
                 if response.status_code != httpx.codes.OK:
-                    raise NotificationRefused(Finding.CERTIFICATE, f"{url} answers {response.status_code}")
+                    raise ValueError(f"status {response.status_code}")
                 pem = b""
                 for part in response.iter_bytes():
                     pem += part
                     if len(pem) > MAX_CERTIFICATE_BYTES:
-                        raise NotificationRefused(Finding.CERTIFICATE, f"{url} is too long")
-            key = x509.load_pem_x509_certificate(pem).public_key()
-        except (httpx.HTTPError, ValueError) as error:
-            raise NotificationRefused(Finding.CERTIFICATE, f"{url}: {type(error).__name__}") from None
-        if not isinstance(key, RSAPublicKey):
-            raise NotificationRefused(Finding.CERTIFICATE, f"{url} contains no RSA key")
-        return key
+                        raise ValueError("it is too long")
+            certificate = x509.load_pem_x509_certificate(pem)
+            names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+            valid = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+            return certificate.public_key(), str(names[0].value), *valid
+        except Exception as error:  # noqa: BLE001 (whatever the network and the file hold, it is no certificate)
+            problem = f"there is none at {url} ({type(error).__name__}: {_quoted(str(error))})"
+            raise NotificationRefused(Finding.CERTIFICATE, problem) from None
 
     def _notification(self, envelope: Mapping[str, str], published: datetime) -> Notification:
         message = _texts(envelope["Message"], Finding.MESSAGE, _IN_MESSAGE)
         if self.merchant_id and message["MerchantID"] != self.merchant_id:
-            raise NotificationRefused(Finding.MERCHANT, message["MerchantID"])
+            raise NotificationRefused(Finding.MERCHANT, _quoted(message["MerchantID"]))
         return Notification(
             notification_id=message["NotificationId"], notification_type=message["NotificationType"],
             object_type=message["ObjectType"], object_id=message["ObjectId"],
             charge_permission_id=message.get("ChargePermissionId", ""), merchant_id=message["MerchantID"],
             timestamp=published, topic_arn=envelope["TopicArn"],
         )  # fmt: skip
+
+
+def _addresses(topic_arn: str, hosts: Iterable[str]) -> re.Pattern[str]:
+    """Return the form of the addresses from which certificates are taken; see `NotificationReader`."""
+    places = []
+    for host in hosts:
+        scheme = "https?" if urlsplit(f"//{host}").hostname in LOOPBACK_HOSTS else "https"
+        places.append(rf"{scheme}://{re.escape(host.lower())}(?::[0-9]{{1,5}})?")
+    topic = TOPIC_ARN.fullmatch(topic_arn)
+    if topic:
+        # SNS signs in each region with that region's certificate.
+        end = r"com\.cn" if topic["region"].startswith("cn-") else "com"
+        places.append(rf"https://sns\.{topic['region']}\.amazonaws\.{end}")
+    if not places or (topic_arn and not topic):
+        raise ConfigurationError(
+            f"{topic_arn!r} is no topic of Amazon's notifications, and SNS signs for everyone who has one.",
+            advice="Copy the TopicArn of the first notification that arrives, "
+            "for example arn:aws:sns:eu-west-1:123456789012:Name.",
+        )
+    return re.compile(rf"(?:{'|'.join(places)}){CERTIFICATE_PATH.pattern}")
+
+
+def _quoted(text: str) -> str:
+    """Return the beginning of a stranger's text in a form that no log and no terminal takes for anything else."""
+    return ascii(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…")
 
 
 def _texts(body: bytes | str, finding: Finding, required: Iterable[str]) -> dict[str, str]:

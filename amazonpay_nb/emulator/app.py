@@ -18,7 +18,7 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guard, limit_body, route
-from amazonpay_nb.signing.envelope import CERTIFICATE_NAME
+from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 
 
 def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None]) -> "Gateway":
@@ -51,7 +51,7 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
         return refused(world, BROKEN)
 
     app = Starlette(
-        routes=[*control.routes(), route("GET", f"/{CERTIFICATE_NAME}", deliveries.certificate), *pages.routes()],
+        routes=[*control.routes(), route("GET", CERTIFICATE_PATH, deliveries.certificate), *pages.routes()],
         exception_handlers={HTTPException: unknown, Refusal: pages.refused, Exception: broken},
         lifespan=lifespan,
     )

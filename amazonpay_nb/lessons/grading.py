@@ -2,9 +2,9 @@
 
     amazonpay-nb grade http://127.0.0.1:8000/notifications
 
-The handler only has to answer.  It must accept certificates from the host ``127.0.0.1``, and refuse whatever is not a
-genuine notification.  If it can sign requests to the emulator that sends the notifications, it is also graded on
-whether it gets the objects.
+The handler only has to answer.  It must accept certificates from the host ``127.0.0.1``, at any port and at a path of
+SNS's form, and refuse whatever is not a genuine notification.  If it can sign requests to the emulator that sends the
+notifications, it is also graded on whether it gets the objects.
 """
 
 import itertools
@@ -18,6 +18,7 @@ from contextlib import closing
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -29,7 +30,7 @@ from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
-from amazonpay_nb.signing.envelope import EnvelopeSigner, unsigned_envelope
+from amazonpay_nb.signing.envelope import EnvelopeSigner, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.data import as_kind, data_row
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS
@@ -88,8 +89,8 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     grades, objects = [], itertools.cycle(_objects(emulator))
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http:
         for check in CHECKS:
-            bodies = [_body(emulator, check, *next(objects)) for _ in range(check.count)]
-            grades.append(_grade_one(http, url, check, bodies))
+            posts = [_post(emulator, check, *next(objects)) for _ in range(check.count)]
+            grades.append(_grade_one(http, url, check, posts))
     return [*grades, _grade_gets(emulator) if observed else Grade(_ALL, _LOOKS, "", UNSEEN)]
 
 
@@ -119,10 +120,8 @@ def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
     ]
 
 
-def _body(emulator: Emulator, check: Check, object_type: str, object_id: str, permission_id: str) -> bytes:
-    """Return a notification of a check, about one object."""
-    if check.body:
-        return check.body.encode()
+def _post(emulator: Emulator, check: Check, object_type: str, object_id: str, permission_id: str) -> dict[str, Any]:
+    """Return a notification of a check, about one object: body and headers."""
     moment = datetime.now(UTC) - timedelta(hours=check.age_hours)
     document = {
         "notificationId": str(uuid4()), "notificationType": "STATE_CHANGE",
@@ -133,23 +132,24 @@ def _body(emulator: Emulator, check: Check, object_type: str, object_id: str, pe
     document |= check.announces
     unsigned = unsigned_envelope(emulator.url, emulator.topic_arn, document, version=check.version) | check.fields
     sign = EnvelopeSigner().sign if check.forged else emulator.sign_notification
-    return json.dumps(sign(unsigned) | check.altered).encode()
+    envelope = sign(unsigned) | check.altered
+    return {"content": check.body or json.dumps(envelope), "headers": delivery_headers(envelope)}
 
 
-def _grade_one(http: httpx.Client, url: str, check: Check, bodies: list[bytes]) -> Grade:
+def _grade_one(http: httpx.Client, url: str, check: Check, posts: list[dict[str, Any]]) -> Grade:
     # The newest first: a handler may not rely on the order.
-    posts = bodies[::-1] * check.rounds
+    posts = posts[::-1] * check.rounds
     with ThreadPoolExecutor(len(posts) if check.at_once else 1) as pool:
-        statuses = list(pool.map(lambda body: _answer(http, url, body), posts))
+        statuses = list(pool.map(lambda post: _answer(http, url, post), posts))
     wanted, expected = (2, TAKEN) if check.genuine else (4, REFUSED)
     good = all(status is not None and status // 100 == wanted for status in statuses)
     answered = ", ".join(dict.fromkeys(str(status or "none in time") for status in statuses))
     return Grade(check.sent, expected, answered, GOOD if good else WRONG if check.required else ADVICE)
 
 
-def _answer(http: httpx.Client, url: str, body: bytes) -> int | None:
+def _answer(http: httpx.Client, url: str, post: dict[str, Any]) -> int | None:
     try:
-        return http.post(url, content=body, headers={"content-type": "text/plain; charset=UTF-8"}).status_code
+        return http.post(url, **post).status_code
     except httpx.HTTPError:
         return None
 

@@ -7,16 +7,21 @@ verifies.
 import base64
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from amazonpay_nb.spec.notifications import MESSAGE_TYPE, SIGNED_FIELDS
+from amazonpay_nb.spec.notifications import HEADERS, MESSAGE_TYPE, SIGNED_FIELDS, USER_AGENT
 
-CERTIFICATE_NAME = "SimpleNotificationService-emulator.pem"
+# The path of the emulator's certificate, in the form of SNS's.
+CERTIFICATE_PATH = f"/SimpleNotificationService-{'0123456789abcdef' * 2}.pem"
+# The years in which it is valid: virtual time may be anywhere in between.
+_VALID = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 # ``SignatureVersion`` → digest of RSA PKCS#1 v1.5.  The sender chooses, so a receiver has to support both, also SHA-1.
 # [1 recorded, 2 inferred from the rules of SNS]
 DIGESTS: dict[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303 (Amazon's choice)
@@ -54,8 +59,18 @@ def unsigned_envelope(
         "Message": json.dumps(message, separators=(",", ":")),
         "Timestamp": notification["timestamp"],
         "SignatureVersion": version,
-        "SigningCertURL": f"{base_url}/{CERTIFICATE_NAME}",
+        "SigningCertURL": f"{base_url}{CERTIFICATE_PATH}",
         "UnsubscribeURL": f"{base_url}/?Action=Unsubscribe",
+    }
+
+
+def delivery_headers(envelope: Mapping[str, Any]) -> dict[str, str]:
+    """Return the HTTP headers with which SNS posts an envelope; the subscription is the topic's only one."""
+    topic = envelope["TopicArn"]
+    return {name: envelope[field] for name, field in HEADERS.items()} | {
+        "x-amz-sns-subscription-arn": f"{topic}:{uuid5(NAMESPACE_URL, topic)}",
+        "content-type": "text/plain; charset=UTF-8",
+        "user-agent": USER_AGENT,
     }
 
 
@@ -63,15 +78,19 @@ class EnvelopeSigner:
     """Sign envelopes with a separate key and certificate.
 
     Attributes:
-        certificate: PEM; what `CERTIFICATE_NAME` serves.
+        certificate: PEM; what `CERTIFICATE_PATH` serves.  It bears SNS's name, and an authority that nobody trusts.
     """
 
     def __init__(self) -> None:
         import trustme
 
-        authority = trustme.CA(organization_name="Amazon Pay emulator", key_type=trustme.KeyType.RSA)
-        self.certificate = authority.cert_pem.bytes()
-        key = load_pem_private_key(authority.private_key_pem.bytes(), None)
+        authority, (since, until) = trustme.CA(organization_name="Amazon Pay emulator"), _VALID
+        issued = authority.issue_cert(
+            "sns.amazonaws.com", common_name="sns.amazonaws.com", not_before=since, not_after=until,
+            key_type=trustme.KeyType.RSA,
+        )  # fmt: skip
+        self.certificate = issued.cert_chain_pems[0].bytes()
+        key = load_pem_private_key(issued.private_key_pem.bytes(), None)
         if not isinstance(key, RSAPrivateKey):
             raise TypeError("the notification service signs with RSA")
         self._key = key

@@ -22,11 +22,19 @@ OBJECT_TYPES = {
 MESSAGE_TYPE = "Notification"
 # The fields of the envelope that the signature covers, in this order, as far as they are present.
 SIGNED_FIELDS = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
-# Where certificates of Amazon's notification service come from, by https only.  [recorded]
-CERTIFICATE_HOST = re.compile(r"sns\.[a-zA-Z0-9-]{3,}\.amazonaws\.com(\.cn)?")
-CERTIFICATE_PATH = re.compile(r"/[\w/-]*[\w-]\.pem")
+# A topic of SNS, Amazon's notification service; the path and the name of a certificate that it signs with.  [recorded]
+_REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9])"
+TOPIC_ARN = re.compile(rf"arn:aws(?:-[a-z]+)*:sns:{_REGION}:[0-9]{{12}}:[A-Za-z0-9_.-]{{1,256}}")
+CERTIFICATE_PATH = re.compile(r"/SimpleNotificationService-[0-9a-f]{32}\.pem")
+CERTIFICATE_NAME = re.compile(rf"sns(?:-signing)?(?:[.-]{_REGION})?\.amazonaws\.com(?:\.cn)?")
 # The region of SNS that holds the topic of an Amazon Pay region.  [inferred]
 TOPIC_REGIONS = {"na": "us-east-1", "eu": "eu-west-1", "jp": "us-west-2"}
+
+# HTTP header → field of the envelope that it repeats.  [recorded]
+HEADERS = {
+    "x-amz-sns-message-type": "Type", "x-amz-sns-message-id": "MessageId", "x-amz-sns-topic-arn": "TopicArn",
+}  # fmt: skip
+USER_AGENT = "Amazon Simple Notification Service Agent"
 
 # Hourly, for three hours after the first attempt.  [documented; older pages spoke of days]
 RETRIES = (timedelta(hours=1),) * 3

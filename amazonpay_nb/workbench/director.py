@@ -6,6 +6,7 @@
 All of it requires the emulator.  On the Sandbox each method does nothing, says so, and says what to do there instead.
 """
 
+import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,10 @@ from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.shop.server import Shop
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.workbench.parameters import VARIABLES
 
+# Of a real account: the topic of its notifications.
+_TOPIC = "AMAZON_PAY_TOPIC_ARN"
 # By method: why nothing is done on the Sandbox, and what to do there instead.
 _ELSEWHERE = tomllib.loads(Path(__file__).with_name("director.toml").read_text("utf-8"))
 
@@ -99,14 +103,23 @@ class Director:
     def listen(self, shop: Shop, client: AmazonPayClient, *, at_once: bool = False) -> Inbox:
         """Open the shop's inbox, and register its address as the endpoint of the merchant account.
 
-        On a real account the endpoint is registered in Seller Central, at an address that Amazon can reach.
+        On a real account the endpoint is registered in Seller Central, at an address that Amazon can reach, and the
+        environment variable AMAZON_PAY_TOPIC_ARN names the topic.
 
         Args:
             at_once: Work on each notification right after answering; see `Inbox`.
+        Raises:
+            ConfigurationError: A real account's topic is missing, or is none.
         """
         emulator = self._emulator
         if emulator is None:
-            reader = NotificationReader()
+            topic = os.environ.get(_TOPIC, "")
+            if not topic:
+                raise ConfigurationError(
+                    f"The environment variable {_TOPIC} is not set, and anyone can have a topic of their own.",
+                    advice="Set it to the TopicArn of the first notification that your endpoint has received.",
+                )
+            reader = NotificationReader(topic, merchant_id=os.environ.get(VARIABLES["merchant_id"], ""))
         else:
             endpoint = emulator.control.post("notifications/endpoint", url=f"{shop.url}{INBOX_PATH}")
             reader = NotificationReader(

@@ -32,6 +32,7 @@ _CONTROL, _PROTOCOL, _HOSTED, _SNS = (
 )
 _READER, _JOURNAL = (f"tests/unit/client/test_{name}.py::test_" for name in ("notifications", "journal"))
 _CANARY = "tests/proofs/test_canary.py::test_"
+_FORGERIES = "tests/proofs/test_forgeries.py::test_"
 _CONNECTIONS = "tests/contract/test_connections.py::test_"
 _KEYS = "tests/unit/signing/test_keys.py::test_"
 
@@ -169,9 +170,17 @@ _ROWS = {
          f"{_PROTOCOL}TestKeys::test_there_is_no_live_environment"),
     ),
     "A notification is believed only when it is genuine.": (
-        ("genuine.certificate", "The envelope names a certificate on another host, or without https.",
+        ("genuine.certificate", "A certificate lies on another host, in a bucket called sns, in another region.",
          "Refused; the certificate is not even downloaded.",
-         f"{_READER}a_certificate_from_anywhere_else_is_not_even_fetched"),
+         f"{_FORGERIES}a_certificate_is_believed_at_one_address_only"),
+        ("genuine.weak", "The certificate has ended, has a short key, or bears another name.", "503",
+         f"{_FORGERIES}a_certificate_is_valid_strong_and_amazons"),
+        ("genuine.anybody", "A reader is made without a topic, so that anybody's would do.",
+         "Refused; an emulator's certificates alone need none.", f"{_FORGERIES}no_reader_takes_anybodys_topic"),
+        ("genuine.forged", "Forty more: altered, moved between fields, of another time, topic or merchant.",
+         "400", f"{_FORGERIES}a_forgery_is_refused_for_its_reason"),
+        ("genuine.odd", "An envelope holds whatever breaks parsers: half characters, NUL, year 1, 70 kB.",
+         "400 or 503, never an error of the shop's.", f"{_FORGERIES}a_shop_answers_every_forgery"),
         ("genuine.redirect", "The certificate's address redirects, or returns something else.", "503",
          f"{_READER}a_certificate_that_cannot_be_had_asks_for_a_repetition"),
         ("genuine.altered", "A signed field is altered.", "400",

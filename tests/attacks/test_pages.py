@@ -13,6 +13,7 @@ from amazonpay_nb.shop import Cart, Review, server
 from amazonpay_nb.shop.inbox import Inbox
 from amazonpay_nb.signing.keys import generate
 from tests.emulated import RESULT, SET_UP, Json, Shop
+from tests.sns import TOPIC
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'</title></style>"
 # Spellings that some reader of addresses takes for another one; a browser would go there, or run it.
@@ -113,7 +114,7 @@ def test_a_redirect_is_one_header(na: Shop) -> None:
     "path",
     ["/checkout/../emulator.py", "/checkout/..%2f..%2fbase", "/checkout/%2e%2e/base", "/checkout.js/../../app.py",
      "/checkout/base", "/checkout/form", "/checkout/problem", "/static/checkout.js", "//etc/passwd", "/checkout/%00",
-     "/..%5c..%5cetc", "/checkout/sign-in%2f..", "/checkout.js%00.html", "/SimpleNotificationService-emulator.pem/.."],
+     "/..%5c..%5cetc", "/checkout/sign-in%2f..", "/checkout.js%00.html", "/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem/.."],
 )  # fmt: skip
 def test_a_path_leads_to_no_file(na: Shop, path: str) -> None:
     """Only the documented addresses are there."""
@@ -195,7 +196,7 @@ def test_a_page_of_the_shop_runs_its_own_scripts_alone(shops: tuple[server.Shop,
 def test_the_shop_takes_no_huge_body(shops: tuple[server.Shop, server.Shop], path: str) -> None:
     """With and without a length; what follows the limit is not collected."""
     shop = shops[0]
-    shop.inbox = Inbox(NotificationReader(), AmazonPayClient(generate()))
+    shop.inbox = Inbox(NotificationReader(TOPIC), AmazonPayClient(generate()))
     attempt = shop.new_attempt()
     attempt.ask("https://amazon.example/checkout.js", Review("s", (), "", "", ()))
     url = shop.url + path.format(token=attempt.token)

@@ -113,7 +113,6 @@ def test_a_notification_is_a_signed_envelope_without_a_state(shop: Shop, endpoin
     wallet = shop.wallet()
     announced(shop)
     envelope = json.loads(endpoint.bodies[0])
-    assert endpoint.headers[0]["content-type"].startswith("text/plain")
     assert envelope.keys() == {
         "Type", "MessageId", "TopicArn", "Message", "Timestamp", "SignatureVersion", "Signature", "SigningCertURL",
         "UnsubscribeURL",
@@ -449,6 +448,29 @@ def test_a_notification_can_be_delivered_again(shop: Shop, endpoint: Endpoint) -
     assert len(set(ids(endpoint))) == 1
 
 
+def test_a_delivery_has_the_headers_of_the_service(shop: Shop, endpoint: Endpoint) -> None:
+    """A handler may tell a notification, its id and its topic without reading the body, which says the same."""
+    shop.wallet()
+    announced(shop)
+    headers, envelope = endpoint.headers[0], json.loads(endpoint.bodies[0])
+    assert headers["x-amz-sns-message-type"] == envelope["Type"] == "Notification"
+    assert headers["x-amz-sns-message-id"] == envelope["MessageId"]
+    assert headers["x-amz-sns-topic-arn"] == envelope["TopicArn"]
+    assert headers["x-amz-sns-subscription-arn"].startswith(f"{envelope['TopicArn']}:")
+    assert headers["content-type"] == "text/plain; charset=UTF-8"
+    assert headers["user-agent"] == "Amazon Simple Notification Service Agent"
+
+
+def test_an_endpoint_that_cannot_be_called_holds_nothing(shop: Shop, endpoint: Endpoint) -> None:
+    """An address of 70 kB is one for the emulator, and none for its client; what comes later is delivered."""
+    shop.emulator.control.post("notifications/endpoint", url=f"http://127.0.0.1:1/{'x' * 70_000}")
+    wallet = shop.wallet()
+    assert [statuses(row) for row in announced(shop)] == [[None]]
+    shop.emulator.control.post("notifications/endpoint", url=endpoint.url)
+    shop.charge(wallet)
+    assert [statuses(row) for row in announced(shop)] == [[None], [200]]
+
+
 @pytest.mark.parametrize(
     "url",
     ["https://shop.example/n", "http://shop.example/n", "https://127.0.0.1/n", "ftp://127.0.0.1/", "127.0.0.1:80",
@@ -485,7 +507,7 @@ def test_notifications_are_nobody_elses_business(shop: Shop) -> None:
     """Without the token there is nothing to see or to set; the certificate is public."""
     for method, path in (("GET", "notifications"), ("POST", "notifications/endpoint"), ("POST", "notifications/drill")):
         assert shop.http.request(method, f"{shop.emulator.control.url}/{path}", json={}).status_code == 401
-    url = f"{shop.emulator.url}/SimpleNotificationService-emulator.pem"
+    url = f"{shop.emulator.url}/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
     assert shop.http.get(url).text.startswith("-----BEGIN CERTIFICATE-----")
 
 

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import re
+import ssl
+from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +17,10 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.x509 import load_pem_x509_certificate
 
 from amazonpay_nb.cli import main
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
@@ -20,6 +28,7 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.notifications import NotificationReader, NotificationRefused
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
+from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.lessons.grading import CHECKS, grade, grade_own, passes
 from amazonpay_nb.shop import server
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, Notice
@@ -143,9 +152,13 @@ def test_a_shop_that_does_not_listen_asks_for_a_repetition() -> None:
     storefront.close()
 
 
-def test_a_real_environment_cannot_reach_this_machine(bench: Bench) -> None:
-    """Nothing waits for what cannot come, and each helper says so."""
+def test_a_real_environment_cannot_reach_this_machine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for what cannot come, and each helper says so; without a topic nothing would be genuine."""
     sandbox = Director(None, Journal())
+    monkeypatch.delenv("AMAZON_PAY_TOPIC_ARN", raising=False)
+    with pytest.raises(ConfigurationError, match="AMAZON_PAY_TOPIC_ARN is not set"):
+        sandbox.listen(bench.storefront, bench.client)
+    monkeypatch.setenv("AMAZON_PAY_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:EXAMPLE")
     bench.inbox = sandbox.listen(bench.storefront, bench.client)
     (skipped,) = bench.came(3)
     for line in (skipped.verdict, sandbox.announced(), sandbox.drill("late"), sandbox.redeliver("x")):
@@ -236,6 +249,62 @@ def test_a_handler_that_can_look_has_to(address: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["grade", address, "--ready-file", str(ready)])
     assert (result.exit_code, "0 of 3 objects" in result.output) == (1, True)
     assert "privateKeyFile" in json.loads(ready.read_text())
+
+
+class Real(Handler):
+    """As in shops of today, and none of our code: SNS's headers, and a certificate that comes by HTTPS."""
+
+    ready: Path
+    host = "127.0.0.1"  # what has to be adapted
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        try:
+            envelope = json.loads(body)
+            genuine = self.headers["x-amz-sns-message-type"] == "Notification" and self.verified(envelope)
+        except (InvalidSignature, KeyError, ValueError):
+            genuine = False
+        self.send_response(200 if genuine else 400)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def verified(self, envelope: dict[str, str]) -> bool:
+        url = envelope["SigningCertURL"]
+        if not re.fullmatch(rf"https://{self.host}:\d+/SimpleNotificationService-[0-9a-f]{{32}}\.pem", url):
+            return False
+        authority = ssl.create_default_context(cafile=json.loads(self.ready.read_text())["caFile"])
+        key: Any = load_pem_x509_certificate(httpx.get(url, verify=authority).content).public_key()
+        names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
+        text = "".join(f"{name}\n{envelope[name]}\n" for name in names if name in envelope)
+        digest = {"1": SHA1(), "2": SHA256()}[envelope["SignatureVersion"]]  # noqa: S303
+        key.verify(b64decode(envelope["Signature"]), text.encode(), PKCS1v15(), digest)
+        return True
+
+
+@pytest.mark.parametrize("address", [Real], indirect=True)
+def test_a_real_handler_is_graded_by_https(address: str, tmp_path: Path) -> None:
+    """All but the lookups, which this one does not make; its authority is in the ready file."""
+    Real.ready = tmp_path / "ready.json"
+    result = CliRunner().invoke(main, ["grade", address, "--https", "--ready-file", str(Real.ready)])
+    assert result.output.count("✗ wrong") == 1, result.output
+    assert "0 of 3 objects" in result.output
+
+
+@pytest.mark.parametrize("options", [["--https"], ["http://127.0.0.1:1/", "--https"]])
+def test_an_authority_that_nobody_is_told_helps_nobody(options: list[str]) -> None:
+    """So https needs the ready file."""
+    result = CliRunner().invoke(main, ["grade", *options])
+    assert (result.exit_code, "--ready-file" in result.output) == (2, True)
+
+
+def test_our_own_handler_has_full_marks_by_https() -> None:
+    """Its certificate has the emulator's authority, and so have the hosted pages that make the objects."""
+    with (
+        Emulator("na", https=True) as emulator, closing(MerchantAccount(emulator)) as account,
+        closing(server.Shop()) as shop,
+    ):  # fmt: skip
+        Director(emulator, account.client.journal).listen(shop, account.client, at_once=True)
+        assert passes(grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True))
 
 
 @pytest.mark.parametrize("region", ["na", "eu", "jp"])

@@ -19,14 +19,13 @@ from amazonpay_nb.emulator.clock import LAST_YEAR, zulu
 from amazonpay_nb.emulator.notifications.announce import plan, topic_of
 from amazonpay_nb.emulator.records import NOTIFICATION, NotificationNotes
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.signing.envelope import unsigned_envelope
+from amazonpay_nb.signing.envelope import Envelope, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, RETRIES, answer_to
 
 # How often a real-time clock checks the agenda.
 TICK_SECONDS = 0.2
 # An endpoint that lets so many deliveries in a row time out is left alone until the next attempt would be made.
 MOST_TIMEOUTS = 3
-_HEADERS = {"content-type": "text/plain; charset=UTF-8", "user-agent": "Amazon Pay emulator"}
 _LOG = logging.getLogger("uvicorn.error")
 
 
@@ -158,20 +157,20 @@ class Deliveries:
         notification = world.store.get(NOTIFICATION, notification_id)
         if notification is None:
             return
-        url, content = world.merchants[notification.merchant_id].endpoint, b""
+        url, envelope = world.merchants[notification.merchant_id].endpoint, {}
         copies = notification.notes.copies if url else 0
         if copies:
             unsigned = unsigned_envelope(world.url, topic_of(world, notification.merchant_id), notification.document)
-            content = json.dumps(world.outbox.signer.sign(unsigned)).encode()
+            envelope = world.outbox.signer.sign(unsigned)
         answers: list[int | None] = []
         if notification.notes.at_once:
-            answers += await asyncio.gather(*(self._post(url, content) for _ in range(copies)))
+            answers += await asyncio.gather(*(self._post(url, envelope) for _ in range(copies)))
         else:
             for _ in range(copies):
-                answers.append(await self._post(url, content))
+                answers.append(await self._post(url, envelope))
         self._note(notification_id, answers)
 
-    async def _post(self, url: str, content: bytes) -> int | None:
+    async def _post(self, url: str, envelope: Envelope) -> int | None:
         """Return the status of the answer, or None without an answer in time."""
         now = self.world.clock.now()
         timeouts, last = self._timeouts.get(url, (0, now))
@@ -183,7 +182,8 @@ class Deliveries:
             self._http = httpx.AsyncClient(timeout=DELIVERY_TIMEOUT_SECONDS, verify=context, trust_env=False)
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
-                async with self._http.stream("POST", url, content=content, headers=_HEADERS) as response:
+                content, headers = json.dumps(envelope), delivery_headers(envelope)
+                async with self._http.stream("POST", url, content=content, headers=headers) as response:
                     self._timeouts.pop(url, None)
                     return response.status_code
         except (httpx.TimeoutException, TimeoutError):

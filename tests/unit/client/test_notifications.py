@@ -1,16 +1,11 @@
 """Reading notifications: what is signed, whose certificate is believed, what is refused and how."""
 
-import base64
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from amazonpay_nb.client.notifications import (
     MAX_BODY_BYTES,
@@ -23,65 +18,13 @@ from amazonpay_nb.client.notifications import (
 from amazonpay_nb.signing.envelope import signed_text
 from amazonpay_nb.spec.notifications import ANNOUNCEMENTS, DRILLS, MAX_AGE, MESSAGE_FIELDS, OBJECT_TYPES, answer_to
 from amazonpay_nb.spec.states import MACHINES
+from tests.sns import ENVELOPE, MESSAGE, NOW, TOPIC, URL, Sns, certificate
 
-NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-TOPIC = "arn:aws:sns:eu-west-1:123456789012:EXAMPLE"
-URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123abcd.pem"
-MESSAGE = {
-    "MerchantID": "A3OJ83WFYM72IY", "ObjectType": "CHARGE", "ObjectId": "S02-1234567-7654321-C004671",
-    "ChargePermissionId": "S02-1234567-7654321", "NotificationType": "STATE_CHANGE",
-    "NotificationId": "1b0ae0c9-0000-4000-8000-6b5bd1a8a55d", "NotificationVersion": "V2",
-}  # fmt: skip
-ENVELOPE = {
-    "Type": "Notification", "MessageId": "cf5543af-dd65-5f74-8ccf-0a410a0b0e2e", "TopicArn": TOPIC,
-    "Message": "hello", "Timestamp": "2026-01-15T11:59:00.678Z", "SignatureVersion": "1", "SigningCertURL": URL,
-    "UnsubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe",
-}  # fmt: skip
 # Written by hand from the rules of the notification service: name and value in alphabetical order, a line each.
 GOLDEN = (
     "Message\nhello\nMessageId\ncf5543af-dd65-5f74-8ccf-0a410a0b0e2e\n"
     "Timestamp\n2026-01-15T11:59:00.678Z\nTopicArn\narn:aws:sns:eu-west-1:123456789012:EXAMPLE\nType\nNotification\n"
 )
-
-
-class Sns:
-    """A notification service with a key of its own; *requests* are the certificates that were asked for."""
-
-    def __init__(self) -> None:
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.certificate = certificate(self.key)
-        self.status = 200
-        self.requests: list[str] = []
-
-    def body(self, **changed: Any) -> bytes:
-        """Return a signed envelope; *changed* before it is signed, None leaving a field out."""
-        envelope = ENVELOPE | {"Message": json.dumps(MESSAGE)} | changed
-        present = {name: value for name, value in envelope.items() if value is not None}
-        digest: Any = {"1": hashes.SHA1(), "2": hashes.SHA256()}.get(str(present.get("SignatureVersion")))  # noqa: S303
-        text = "".join(f"{name}\n{present[name]}\n" for name in GOLDEN_ORDER if name in present)
-        signature = self.key.sign(text.encode(), padding.PKCS1v15(), digest or hashes.SHA256())
-        return json.dumps({"Signature": base64.b64encode(signature).decode()} | present).encode()
-
-    def message(self, **changed: Any) -> bytes:
-        message = {name: value for name, value in (MESSAGE | changed).items() if value is not None}
-        return self.body(Message=json.dumps(message))
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(str(request.url))
-        return httpx.Response(self.status, content=self.certificate, headers={"location": URL})
-
-    def reader(self, **options: Any) -> NotificationReader:
-        http = httpx.Client(transport=httpx.MockTransport(self.answer))
-        return NotificationReader(**{"topic_arn": TOPIC, "clock": lambda: NOW, "http": http} | options)
-
-
-GOLDEN_ORDER = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
-
-
-def certificate(key: Any) -> bytes:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sns.example")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=1))
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 @pytest.fixture(scope="module")
@@ -140,45 +83,12 @@ def test_a_certificate_is_fetched_once(sns: Sns) -> None:
         reader.read(sns.body())
     assert sns.requests == [URL]
     for number in range(MAX_CERTIFICATES):
-        reader.read(sns.body(SigningCertURL=URL.replace("0123abcd", str(number))))
+        reader.read(sns.body(SigningCertURL=URL.replace("0123456789abcdef.", f"{number:016x}.")))
     reader.read(sns.body())
     assert sns.requests.count(URL) == 2
 
 
 # --- Whose certificate is believed ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem",
-        "https://sns.us-east-1.amazonaws.com:443/SimpleNotificationService-0.pem",
-        "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-0.pem",
-    ],
-)
-def test_certificates_of_amazons_hosts_are_believed(sns: Sns, url: str) -> None:
-    """In every region, by https."""
-    assert sns.reader().read(sns.body(SigningCertURL=url))
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://sns.us-east-1.amazonaws.com/a.pem", "https://sns.us-east-1.amazonaws.com:8443/a.pem",
-        "https://sns.us-east-1.amazonaws.com.evil.example/a.pem", "https://evil.example/sns.us-east-1.amazonaws.com/a.pem",
-        "https://sns.us-east-1.amazonaws.com@evil.example/a.pem", "https://evil@sns.us-east-1.amazonaws.com/a.pem",
-        "https://xsns.us-east-1.amazonaws.com/a.pem", "https://sns.us.east.amazonaws.com/a.pem",
-        "https://sns.us-east-1.amazonaws.com/a.txt", "https://sns.us-east-1.amazonaws.com/?a.pem",
-        "https://sns.us-east-1.amazonaws.com/a.pem?x", "https://sns.us-east-1.amazonaws.com/a.pem#x",
-        "https://sns.us-east-1.amazonaws.com/%2e%2e/a.pem", "https://sns.us-east-1.amazonaws.com/\u0430.pem",
-        "https://sns.us-east-1.amazonaws.com\n/a.pem", "https://[::1/a.pem", "https://127.0.0.1/a.pem",
-        "https://sns.us-east-1.amazonaws.com:x/a.pem", "file:///etc/a.pem", "", "a.pem",
-    ],
-)  # fmt: skip
-def test_a_certificate_from_anywhere_else_is_not_even_fetched(sns: Sns, url: str) -> None:
-    """Whoever could choose the address could sign anything, and make the shop's server call anybody."""
-    assert finding(sns.reader(), sns.body(SigningCertURL=url)) is Finding.CERTIFICATE_ADDRESS
-    assert sns.requests == []
 
 
 @pytest.mark.parametrize(
@@ -195,7 +105,8 @@ def test_a_certificate_from_anywhere_else_is_not_even_fetched(sns: Sns, url: str
 )
 def test_another_host_is_believed_only_when_told_so(sns: Sns, hosts: tuple[str, ...], url: str, believed: bool) -> None:
     """By host or host and port; plain HTTP on loopback alone."""
-    reader, body = sns.reader(certificate_hosts=hosts), sns.body(SigningCertURL=url)
+    file = URL.rpartition("/")[2]
+    reader, body = sns.reader(certificate_hosts=hosts), sns.body(SigningCertURL=url.replace("a.pem", file))
     if believed:
         assert reader.read(body)
     else:
@@ -224,7 +135,8 @@ def test_nothing_that_is_signed_can_be_altered(sns: Sns, name: str) -> None:
     """Not even by a letter."""
     envelope = json.loads(sns.body(Subject="News"))
     envelope[name] = envelope[name].replace(envelope[name][-2], "9", 1) if name == "Timestamp" else envelope[name] + " "
-    assert finding(sns.reader(topic_arn=""), json.dumps(envelope).encode()) is Finding.SIGNATURE
+    wanted = Finding.TOPIC if name == "TopicArn" else Finding.SIGNATURE
+    assert finding(sns.reader(), json.dumps(envelope).encode()) is wanted
 
 
 @pytest.mark.parametrize("signature", ["", "!", "AAAA", "\u00e4"])
@@ -246,7 +158,6 @@ def test_a_signature_of_the_other_version_is_refused(sns: Sns) -> None:
 def test_another_topic_is_refused(sns: Sns) -> None:
     """The notification service signs for everybody who has a topic."""
     assert finding(sns.reader(), sns.body(TopicArn=f"{TOPIC}2")) is Finding.TOPIC
-    assert sns.reader(topic_arn="").read(sns.body(TopicArn=f"{TOPIC}2"))
 
 
 def test_another_merchants_notification_is_refused(sns: Sns) -> None:
@@ -311,7 +222,7 @@ def test_a_message_that_cannot_be_read_is_refused(sns: Sns, message: str) -> Non
 
 def test_a_reader_makes_its_own_connections() -> None:
     """Without any option; nothing is fetched for what is malformed."""
-    reader = NotificationReader()
+    reader = NotificationReader(TOPIC)
     assert finding(reader, b"") is Finding.MALFORMED
     reader.close()
 

@@ -29,7 +29,7 @@ def test_an_envelope_names_the_object_and_no_state() -> None:
     }  # fmt: skip
     assert envelope == {
         "Type": "Notification", "MessageId": "cf5543af", "TopicArn": TOPIC, "Timestamp": "2026-01-15T12:00:00.000Z",
-        "SignatureVersion": "2", "SigningCertURL": "https://sns.example/SimpleNotificationService-emulator.pem",
+        "SignatureVersion": "2", "SigningCertURL": "https://sns.example/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem",
         "UnsubscribeURL": "https://sns.example/?Action=Unsubscribe",
     }  # fmt: skip
 
