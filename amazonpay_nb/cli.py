@@ -260,9 +260,8 @@ def grade(url: str | None, region: str, ready_file: Path | None, https: bool) ->
     With --ready-file, FILE says how the handler can get the objects of its notifications, and whether it does so is
     graded, too.
 
-    The handler has to take certificates (SigningCertURL) from another host than Amazon's: 127.0.0.1, at any port, at a
-    path such as /SimpleNotificationService-0123456789abcdef0123456789abcdef.pem.  Where it insists on https, as it
-    should elsewhere, add --https, and let it trust the authority that FILE names.
+    The handler has to take certificates (SigningCertURL) from the host 127.0.0.1, too, at any port and at a path of
+    SNS's.  Where it insists on https, add --https, and let it trust the authority that FILE names.
 
     Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.
     """

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 import httpx
 from cryptography import x509
@@ -32,7 +31,7 @@ from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.signing.envelope import DIGESTS, signed_text
 from amazonpay_nb.signing.keys import KEY_BITS
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.notifications import (
     CERTIFICATE_NAME,
     CERTIFICATE_PATH,
@@ -222,7 +221,7 @@ def _addresses(topic_arn: str, hosts: Iterable[str]) -> re.Pattern[str]:
     """Return the form of the addresses from which certificates are taken; see `NotificationReader`."""
     places = []
     for host in hosts:
-        scheme = "https?" if urlsplit(f"//{host}").hostname in LOOPBACK_HOSTS else "https"
+        scheme = "https?" if host_of(host) in LOOPBACK_HOSTS else "https"
         places.append(rf"{scheme}://{re.escape(host.lower())}(?::[0-9]{{1,5}})?")
     topic = TOPIC_ARN.fullmatch(topic_arn)
     if topic:
