@@ -210,7 +210,7 @@ def test_the_shop_takes_no_huge_body(shops: tuple[server.Shop, server.Shop], pat
 
 def test_the_shop_keeps_few_notices() -> None:
     """Anyone can send a notification that is refused; when many wait to be looked at, the next ones are put off."""
-    inbox = Inbox(NotificationReader(), lambda notification: None)
+    inbox = Inbox(NotificationReader(TOPIC), AmazonPayClient(generate()))
     assert {inbox.receive(b"{}") for _ in range(1000)} == {400}
     assert inbox.receive(b"{}") == 503
     assert len(inbox.work()) == 1000

@@ -29,6 +29,7 @@ from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import Inbox
 from amazonpay_nb.signing.keys import generate, load
 from amazonpay_nb.workbench.show import show
+from tests.sns import TOPIC, URL
 from tests.unit.runs.test_runner import KERNEL
 from tests.unit.test_cli import run
 
@@ -251,11 +252,11 @@ def test_what_a_field_holds_gets_no_further(tmp_path: Path, caplog: pytest.LogCa
 def test_what_a_notification_holds_is_in_no_log(field: str, caplog: pytest.LogCaptureFixture) -> None:
     """An unsigned body with a secret in a field: what the shop says about it, and what its log holds."""
     caplog.set_level(logging.DEBUG)
-    envelope = {"Type": "Notification", "Message": "{}", "MessageId": "1", "TopicArn": "t", "SignatureVersion": "1",
+    envelope = {"Type": "Notification", "Message": "{}", "MessageId": "1", "TopicArn": TOPIC, "SignatureVersion": "1",
                 "Timestamp": datetime.now(UTC).isoformat(), "Signature": "AAAA",
-                "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem"}  # fmt: skip
+                "SigningCertURL": URL}  # fmt: skip
     shop = Shop()
-    shop.inbox = Inbox(NotificationReader("t"), lambda notification: None)
+    shop.inbox = Inbox(NotificationReader(TOPIC), AmazonPayClient(generate()))
     try:
         for secret in RECOGNIZED.values():
             answer = httpx.post(f"{shop.url}/notifications", json=envelope | {field: secret})

@@ -12,10 +12,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.client.notifications import MAX_CERTIFICATE_BYTES, Finding, NotificationReader, NotificationRefused
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.shop.server import Shop
+from amazonpay_nb.signing.keys import generate
 from tests.sns import ENVELOPE, MESSAGE, NOW, TOPIC, URL, Sns, certificate
 
 EXAMPLES = 20_000 if os.environ.get("AMAZONPAY_NB_PROOFS") == "long" else 500
@@ -288,9 +290,10 @@ def test_nothing_but_a_refusal_leaves_the_reader(made: Sns, max_age: timedelta |
 @pytest.fixture
 def shop(sns: Sns) -> Iterator[Shop]:
     shop = Shop()
-    shop.inbox = Inbox(reader(sns), lambda _: None)
-    yield shop
-    shop.close()
+    with AmazonPayClient(generate()) as client:
+        shop.inbox = Inbox(reader(sns), client)
+        yield shop
+        shop.close()
 
 
 def test_a_shop_answers_every_forgery(shop: Shop, sns: Sns) -> None:
