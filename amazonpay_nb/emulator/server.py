@@ -18,7 +18,7 @@ from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR
 from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.notifications.announce import topic_of
-from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.store import Store, check_owner
 from amazonpay_nb.emulator.world import Merchant, World
 from amazonpay_nb.loopback import LoopbackServer, http_client, open_port
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
@@ -127,9 +127,12 @@ class Emulator:
         self._folder = TemporaryFolder()
         self.folder = Path(f"{store}.keys") if store else self._folder.path
         try:
+            if store:
+                for waiting in (self.folder, self.folder / "merchant.pem", self.folder / "other-merchant.pem"):
+                    check_owner(waiting)
             self._world = World(
-                Store(str(store or ":memory:")), row, seed=seed, start=start, real_time=real_time, domains=domains,
-                throttle=throttle, shop_name=shop_name,
+                Store(str(store or ":memory:"), row.code), row, seed=seed, start=start, real_time=real_time,
+                domains=domains, throttle=throttle, shop_name=shop_name,
             )  # fmt: skip
         except sqlite3.Error as error:
             listener.close()

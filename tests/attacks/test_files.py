@@ -44,12 +44,21 @@ def test_what_an_emulator_writes_is_its_owners_alone(umask: int, https: bool, tm
     assert {"ready.json", "world.db", "world.db.keys"} <= {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_store_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
-    """Whoever opened it to a group has a reason."""
-    store = tmp_path / "world.db"
-    store.touch(0o640)
-    with Emulator("na", seed=7, store=store):
-        assert stat.S_IMODE(store.stat().st_mode) == 0o640
+@pytest.mark.parametrize("name", ["world.db", "world.db-wal", "world.db.keys", "world.db.keys/merchant.pem"])
+@pytest.mark.parametrize("kind", ["a link", "open to other users"])
+def test_a_store_that_somebody_prepared_is_refused(name: str, kind: str, tmp_path: Path) -> None:
+    """The file, what SQLite puts beside it, and the keys: nothing is written through them, and no key is taken."""
+    place, trap = tmp_path / name, tmp_path / "trap"
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    trap.touch()
+    if kind == "a link":
+        place.symlink_to(trap)
+    else:
+        place.touch()
+        place.chmod(0o644)
+    with pytest.raises(ValueError, match=f"{name} is {kind}"):
+        Emulator("na", seed=7, store=tmp_path / "world.db")
+    assert (trap.read_text(), (tmp_path / "world.db").exists()) == ("", name == "world.db")
 
 
 @pytest.mark.parametrize("prepared", ["ready.json", "ready.json.new"])

@@ -65,12 +65,43 @@ class TestRestarting:
     def test_a_store_of_another_version_is_refused(self, tmp_path: Path) -> None:
         """With a sentence, and it stays as it was."""
         store = tmp_path / "world.db"
+        store.touch(0o600)
         with closing(sqlite3.connect(store)) as older:
             older.executescript("CREATE TABLE objects (kind TEXT, id TEXT, hidden TEXT); PRAGMA user_version = 1;")
         with pytest.raises(ValueError, match=r"world\.db.*another version"):
             Emulator("na", store=store)
         with closing(sqlite3.connect(store)) as older:
             assert older.execute("SELECT name FROM sqlite_master").fetchall() == [("objects",)]
+
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [("", "it is of region na, not eu"), ("PRAGMA user_version = 99", "another version"),
+         ("ALTER TABLE answers ADD COLUMN more", "its tables are not"), ("DROP TABLE answers", "its tables are not"),
+         ("CREATE TRIGGER t AFTER INSERT ON answers BEGIN DELETE FROM objects; END", "its tables are not")],
+    )  # fmt: skip
+    def test_a_store_that_does_not_fit_stays_as_it_is(self, tmp_path: Path, change: str, why: str) -> None:
+        """Another region, a newer version, other columns: a sentence, and not a byte is written."""
+        store = tmp_path / "world.db"
+        with Emulator("na", seed=7, store=store):
+            pass
+        with closing(sqlite3.connect(store)) as other:
+            other.executescript(change)
+        before = store.read_bytes()
+        with pytest.raises(ValueError, match=why):
+            Emulator("eu", seed=7, store=store)
+        assert (store.read_bytes(), [path.name for path in tmp_path.iterdir()]) == (before, ["world.db"])
+
+    def test_a_store_of_the_version_before_is_taken_over(self, tmp_path: Path) -> None:
+        """It does not say its region, and has that of the first start from then on."""
+        store = tmp_path / "world.db"
+        with Emulator("na", seed=7, store=store):
+            pass
+        with closing(sqlite3.connect(store)) as older:
+            older.executescript("DELETE FROM settings WHERE name = 'region'; PRAGMA user_version = 2;")
+        with Emulator("na", seed=7, store=store):
+            pass
+        with pytest.raises(ValueError, match="of region na"):
+            Emulator("eu", seed=7, store=store)
 
     def test_the_clock_looks_at_the_agenda(self) -> None:
         """In real time what is due happens when the clock is looked at, and time is not set."""
