@@ -134,9 +134,11 @@ class Emulator:
                 Store(str(store or ":memory:"), row.code), row, seed=seed, start=start, real_time=real_time,
                 domains=domains, throttle=throttle, shop_name=shop_name,
             )  # fmt: skip
-        except sqlite3.Error as error:
+        except Exception as error:
             listener.close()
             self._folder.close()
+            if not isinstance(error, sqlite3.Error):
+                raise
             raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
         self._accounts = [*self._world.merchants.values()]
         token = secrets.token_urlsafe(24)
