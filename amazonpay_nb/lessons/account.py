@@ -91,15 +91,14 @@ class MerchantAccount:
     def request(self, operation: str, object_id: str, **more: Any) -> Callable[..., Any]:
         """Return the client's call of an operation on an object, with *more* fields; the caller may add others."""
         ids = [object_id] if "{id}" in OPERATIONS[operation].path else []
-        fields = READY[operation].fields(object_id, self.amount) | more
+        fields = fields_of(operation, object_id, self.amount) | more
         return partial(getattr(self.client, to_snake(operation)), *ids, **fields)
 
     def session(self, *, pay: bool = False, updates: str = "") -> str:
         """Create a Checkout Session: for a set-up, a purchase that can wait, or a wallet's new payment method."""
-        store_id = self.emulator.store_id
-        body = set_up_payload(store_id, result_url=_RESULT)
+        body = set_up_payload(self.emulator.store_id, result_url=_RESULT)
         if updates:
-            body = repair_payload(self.region, store_id, updates, result_url=_RESULT)
+            body = repair_payload(self.region, self.emulator.store_id, updates, result_url=_RESULT)
         if pay:
             details = {"paymentIntent": "Authorize", "chargeAmount": self.amount}
             body["paymentDetails"] = details | {"canHandlePendingAuthorization": True}
@@ -174,39 +173,33 @@ def state_of(thing: Resource) -> str:
     return thing.state + (f" ({thing.reason_code})" if thing.reason_code else "")
 
 
-class Ready(NamedTuple):
-    """A function that makes an object on which an operation is possible, and the request's fields for its id."""
+def fields_of(operation: str, object_id: str, amount: Price) -> dict[str, Any]:
+    """Return the fields of a request about an object that is ready for it."""
+    share = format_amount(Decimal(amount["amount"]) / 5, amount["currencyCode"])  # so that it can be refunded twice
+    fields: dict[str, dict[str, Any]] = {
+        "createCheckoutSession": {"store_id": object_id, "web_checkout_details": {"checkoutResultReturnUrl": _RESULT}},
+        "updateCheckoutSession": _NOTE,
+        "completeCheckoutSession": {"charge_amount": amount},
+        "finalizeCheckoutSession": {"charge_amount": amount},
+        "updateChargePermission": _NOTE,
+        "closeChargePermission": {"closure_reason": "A drill."},
+        "createCharge": {"charge_permission_id": object_id, "charge_amount": amount},
+        "captureCharge": {"capture_amount": amount},
+        "cancelCharge": {"cancellation_reason": "A drill."},
+        "createRefund": {"charge_id": object_id, "refund_amount": dict(amount) | {"amount": share}},
+    }
+    return fields.get(operation, {})
 
-    make: Callable[[MerchantAccount], str]
-    fields: Callable[[str, Price], dict[str, Any]] = lambda object_id, amount: {}
 
-
-def _refund(charge: str, amount: Price) -> dict[str, Any]:
-    # A small share, so that it can be refunded twice.
-    part = format_amount(Decimal(amount["amount"]) / 5, amount["currencyCode"])
-    return {"charge_id": charge, "refund_amount": dict(amount) | {"amount": part}}
-
-
-READY = {
-    "createCheckoutSession": Ready(
-        lambda account: account.emulator.store_id,
-        lambda store_id, _: {"store_id": store_id, "web_checkout_details": {"checkoutResultReturnUrl": _RESULT}},
-    ),
-    "getCheckoutSession": Ready(MerchantAccount.session),
-    "updateCheckoutSession": Ready(MerchantAccount.session, lambda _, __: _NOTE),
-    "completeCheckoutSession": Ready(MerchantAccount.purchase, lambda _, amount: {"charge_amount": amount}),
-    "finalizeCheckoutSession": Ready(MerchantAccount.purchase, lambda _, amount: {"charge_amount": amount}),
-    "getChargePermission": Ready(MerchantAccount.wallet),
-    "updateChargePermission": Ready(MerchantAccount.wallet, lambda _, __: _NOTE),
-    "closeChargePermission": Ready(MerchantAccount.wallet, lambda _, __: {"closure_reason": "A drill."}),
-    "createCharge": Ready(
-        MerchantAccount.wallet, lambda wallet, amount: {"charge_permission_id": wallet, "charge_amount": amount}
-    ),
-    "getCharge": Ready(MerchantAccount.charge),
-    "captureCharge": Ready(MerchantAccount.charge, lambda _, amount: {"capture_amount": amount}),
-    "cancelCharge": Ready(MerchantAccount.charge, lambda _, __: {"cancellation_reason": "A drill."}),
-    "createRefund": Ready(lambda account: account.charge(capture_now=True), _refund),
-    "getRefund": Ready(MerchantAccount.refund),
-    # No buyer has signed in; a refusal is an answer like any other.
-    "getBuyer": Ready(lambda account: "no-buyer-has-signed-in"),
+# What makes an object, and the operations for which the object is ready.
+_MAKERS: dict[Callable[[MerchantAccount], str], tuple[str, ...]] = {
+    lambda account: account.emulator.store_id: ("createCheckoutSession",),
+    MerchantAccount.session: ("getCheckoutSession", "updateCheckoutSession"),
+    MerchantAccount.purchase: ("completeCheckoutSession", "finalizeCheckoutSession"),
+    MerchantAccount.wallet: ("getChargePermission", "updateChargePermission", "closeChargePermission", "createCharge"),
+    MerchantAccount.charge: ("getCharge", "captureCharge", "cancelCharge"),
+    lambda account: account.charge(capture_now=True): ("createRefund",),
+    MerchantAccount.refund: ("getRefund",),
+    lambda account: "no-buyer-has-signed-in": ("getBuyer",),  # a refusal is an answer like any other
 }
+READY = {operation: make for make, operations in _MAKERS.items() for operation in operations}

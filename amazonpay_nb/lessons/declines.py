@@ -1,7 +1,8 @@
 """A charge that may fail, as a row of a table: what came of it, and what the merchant does next."""
 
+from collections import namedtuple
 from collections.abc import Mapping
-from typing import NamedTuple, Unpack
+from typing import Unpack
 
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.fields import ChargeFields
@@ -21,21 +22,10 @@ _CODES = [row.code for row in SIMULATIONS.values() if row.operation == "createCh
 DECLINES = tuple(sorted(_CODES, key=_interrupts))
 
 
-class Trial(NamedTuple):
-    """The outcome of a charge.
-
-    Attributes:
-        answer: HTTP status, and the reason code of a refusal or the state of the charge.
-        requests: How often it was sent; a server error is repeated, with the same idempotency key.
-        another_charge: Whether the same charge may be tried again.
-    """
-
-    simulation_code: str
-    answer: str
-    requests: int
-    permission_state: str
-    another_charge: str
-    next_step: str
+# The outcome of a charge.  answer: HTTP status, and the reason code of a refusal or the state of the charge; requests:
+# how often it was sent, with the same key after a server error; another_charge: whether the same charge may be tried
+# again.
+Trial = namedtuple("Trial", "simulation_code answer requests permission_state another_charge next_step")
 
 
 def try_charge(

@@ -9,7 +9,7 @@ from collections import Counter, namedtuple
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from amazonpay_nb.client.client import new_idempotency_key
 from amazonpay_nb.client.sending import ATTEMPTS
@@ -30,27 +30,10 @@ FAULTS: dict[str, tuple[dict[str, Any], bool]] = {
 }
 
 
-class Repetition(NamedTuple):
-    """A request with a fault, and its repetition.
-
-    Attributes:
-        key: Whether the second request carried the same idempotency key; "none" where the call takes none.
-        first: The answer to the first request, as the merchant saw it.
-        moved: What changed in Amazon's books by both together.
-        done: How often the work was done, as far as the books tell: a reading call moves nothing.
-        as_expected: Whether that is what the idempotency rules say.
-    """
-
-    operation: str
-    fault: str
-    key: str
-    first: str
-    second: str
-    moved: str
-    done: str
-    as_expected: bool
-
-
+# A request with a fault, and its repetition.  key: same, new, or none where the call takes none; moved: what both
+# together changed in Amazon's books; done: how often the work was done, as far as the books tell (a reading call moves
+# nothing); as_expected: whether that is what the idempotency rules say.
+Repetition = namedtuple("Repetition", "operation fault key first second moved done as_expected")
 Books = dict[str, Decimal]
 # The books count how many of these are open.
 _OPEN = {"Checkout Session": "sessions", "Charge Permission": "permissions"}
@@ -86,7 +69,7 @@ def play_faults(region: str = "na", operations: tuple[str, ...] = tuple(OPERATIO
 
 def _play(account: MerchantAccount, operation: Operation) -> Iterator[Repetition]:
     account.emulator.reset()
-    call = account.request(operation.name, READY[operation.name].make(account))
+    call = account.request(operation.name, READY[operation.name](account))
     before, snapshot = books(account), account.emulator.snapshot()
     account.ending(call)
     unit = movement(before, books(account))

@@ -108,7 +108,7 @@ def _check_address(url: str) -> None:
 
 
 def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
-    """Make a permission, a charge and a refund to send notifications about: (type, id, permission)."""
+    # Type, id and permission of what the notifications are about.
     with closing(MerchantAccount(emulator)) as account:
         wallet = account.wallet()
         charge = account.request("createCharge", wallet, capture_now=True)()
@@ -155,7 +155,6 @@ def _answer(http: httpx.Client, url: str, post: dict[str, Any]) -> int | None:
 
 
 def _grade_gets(emulator: Emulator) -> Grade:
-    """Grade whether the handler has got the objects of its notifications."""
     end, paths = time.monotonic() + _LOOK_SECONDS, set[str]()
     while len(paths) < _OBJECTS and time.monotonic() < end:
         time.sleep(0.05)

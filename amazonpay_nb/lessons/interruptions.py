@@ -1,6 +1,6 @@
 """Play what only Amazon, the buyer or time can cause, each caused by one call and followed to its recovery."""
 
-from typing import NamedTuple
+from collections import namedtuple
 
 from amazonpay_nb.client.guide import Step, decide
 from amazonpay_nb.lessons.account import NOT_TRIED, MerchantAccount, state_of
@@ -11,22 +11,11 @@ from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 _ANOTHER = "4444"
 
 
-class Interruption(NamedTuple):
-    """An event that the merchant did not cause.
-
-    Attributes:
-        meanwhile: The answer to a charge (or a capture) that is sent all the same.
-        permission: Whether the Charge Permission is still the same one.
-        afterwards: The answer to a charge then, under a new idempotency key.
-    """
-
-    who: str
-    what: str
-    state: str
-    meanwhile: str = ""
-    recovery: str = ""
-    permission: str = ""
-    afterwards: str = ""
+# An event that the merchant did not cause.  meanwhile: the answer to a charge (or a capture) that is sent all the same;
+# permission: the same one or a new one; afterwards: the answer to a charge then, under a new idempotency key.
+Interruption = namedtuple(
+    "Interruption", "who what state meanwhile recovery permission afterwards", defaults=("", "", "", "")
+)
 
 
 def play_interruptions(account: MerchantAccount | None) -> list[Interruption]:
@@ -50,7 +39,6 @@ def _end(row: Transition) -> str:
 
 
 def _stop(account: MerchantAccount, row: Transition) -> Interruption:
-    """Let a wallet stop being chargeable, and do what the decision table says."""
     wallet = account.wallet()
     account.cause(wallet, row.target, row.reason)
     step = decide(account.client.get_charge_permission(wallet)).next_step
@@ -59,7 +47,7 @@ def _stop(account: MerchantAccount, row: Transition) -> Interruption:
 
 
 def _challenge(account: MerchantAccount) -> Interruption:
-    """Let a charge be declined for want of a challenge: no object changes, and yet the buyer's remedy is a page."""
+    # No object changes, and yet the buyer's remedy is a page.
     wallet = account.wallet()
     account.emulator.queue_outcome("createCharge", "MFANotCompleted")
     meanwhile, state = _charge(account, wallet), state_of(account.read(wallet))
@@ -68,7 +56,6 @@ def _challenge(account: MerchantAccount) -> Interruption:
 
 
 def _take_away(account: MerchantAccount, row: Transition) -> Interruption:
-    """Let an authorization end before it is captured; the wallet is as good as before."""
     charge_id = account.charge()
     account.cause(charge_id, row.target, row.reason)
     capture = f"{account.ending(account.request('captureCharge', charge_id)).text} (a capture)"
@@ -77,7 +64,7 @@ def _take_away(account: MerchantAccount, row: Transition) -> Interruption:
 
 
 def _recover(account: MerchantAccount, wallet: str, step: Step) -> tuple[str, str, str]:
-    """Take a step to a wallet that can be charged; return what was done, which wallet it is, and a charge's answer."""
+    # What was done, which wallet it is then, and a charge's answer.
     after, recovery = wallet, "set up again"
     if step is Step.WAIT:
         account.cause(wallet, "Chargeable")

@@ -3,7 +3,7 @@
 from collections import defaultdict, namedtuple
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.lessons.account import NOT_TRIED, READY, Ending, MerchantAccount, state_of
@@ -23,23 +23,10 @@ _GOES_ON = {
 _WAIT = "Wait for the notification, then get the object. "
 
 
-class Effect(NamedTuple):
-    """The result of a simulation.
-
-    Attributes:
-        call: The operation; for a card, when the buyer chose it.
-        objects: Their states right after the answer and, behind an arrow, 30 seconds later where they have moved on.
-        notification: What was announced, in its order; a Checkout Session never is.
-    """
-
-    call: str
-    simulated: str
-    answer: str
-    objects: str = ""
-    notification: str = ""
-    next_step: str = ""
-
-
+# The result of a simulation.  call: the operation; for a card, when the buyer chose it; objects: their states right
+# after the answer and, behind an arrow, 30 seconds later where they have moved on; notification: what was announced, in
+# its order; a Checkout Session never is.
+Effect = namedtuple("Effect", "call simulated answer objects notification next_step", defaults=("", "", ""))
 _SET_UP, _PURCHASE, _LATER = "set-up", "purchase", "later charge"
 
 
@@ -69,7 +56,7 @@ def _play_card(account: MerchantAccount, last4: str) -> Iterator[Effect]:
 
 
 def _complete(account: MerchantAccount, when: str, session_id: str, last4: str, **fields: Any) -> tuple[Effect, Any]:
-    """Let the buyer pay with a card and complete the session; the object is None where that did not work."""
+    # The object is None where the card was refused.
     try:
         account.stay(session_id, last4)
     except BuyerPageError as error:
@@ -95,7 +82,7 @@ def play_codes(account: MerchantAccount | None) -> list[Effect]:
 
 
 def _play_code(account: MerchantAccount, row: Simulation) -> Effect:
-    object_id = READY[row.operation].make(account)
+    object_id = READY[row.operation](account)
     needs = _NEEDS.get((row.operation, row.state or ""), {})
     call = account.request(row.operation, object_id, simulation_code=row.code, **needs)
     # A declined capture may make its wallet NonChargeable.
@@ -107,7 +94,6 @@ _IDS = ("refund_id", "charge_id", "charge_permission_id")
 
 
 def _effect(account: MerchantAccount, call: str, simulated: str, ending: Ending, *ids: str) -> Effect:
-    """Look at all objects that took part, right away and once what is pending was decided."""
     made = (str(getattr(ending.body, name, None) or "") for name in _IDS)
     parties = tuple(dict.fromkeys(filter(None, (*made, *ids))))
     before = [account.read(object_id) for object_id in parties]

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.client.button import sign_button
-from amazonpay_nb.client.guide import charge, complete_set_up, repair_payload
+from amazonpay_nb.client.guide import charge, complete_set_up
 from amazonpay_nb.errors import AmazonPayError, ApiError
 from amazonpay_nb.shop.payloads import payload_of
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
@@ -75,12 +75,8 @@ class Story:
         return await self._complete(page, total if flow.complete_with_amount else None, script)
 
     async def repair(self, **script: Any) -> CheckoutSession:
-        """Let the buyer change the payment method: on the Update page, or by a new set-up where there is none."""
-        wb, attempt = self._wb, self._wb.shop.new_attempt()
-        addresses = {"result_url": attempt.result_url, "cancel_url": attempt.cancel_url}
-        signed = sign_button(repair_payload(wb.region, wb.store_id, self.permission_id, **addresses), wb.keys)
-        offer = wb.show_update if wb.region.update_page else wb.show_button
-        return await self._complete(offer(attempt, signed), None, script)
+        """Let the buyer change the payment method; see `Workbench.show_repair`."""
+        return await self._complete(self._wb.show_repair(self.permission_id), None, script)
 
     async def _complete(self, page: HostedPage, total: Price | None, script: Mapping[str, Any]) -> CheckoutSession:
         session_id, client = (await page.returned(**script)).checkout_session_id, self._wb.client

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from amazonpay_nb.client.button import SignedPayload, button_config, button_text, place, set_up_payload, sign_button
 from amazonpay_nb.client.client import AmazonPayClient
+from amazonpay_nb.client.guide import repair_payload
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
@@ -31,9 +32,9 @@ from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.claims import Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
-from amazonpay_nb.workbench.failed import comparison
+from amazonpay_nb.workbench.failed import comparison, explain_assertions
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.parameters import account_variable, check_environment, check_injected, check_values
+from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable, check_injected, check_values
 
 
 class Workbench:
@@ -54,7 +55,6 @@ class Workbench:
         seed: The emulator's ids and time repeat from run to run, so that committed outputs can be compared.
     Attributes:
         emulator: None on the Sandbox and on live.
-        director: Plays what only the emulator can.
         key_pair: The keys, or None before `set_up_keys`.
     Raises:
         ConfigurationError: A value is not allowed; nothing was started.
@@ -66,11 +66,15 @@ class Workbench:
         wait_seconds: str | float = 300, seed: str | int = 7, allow_live: bool = False,
     ) -> None:  # fmt: skip
         check_injected(kernel.cells())
-        kernel.explain_failures()
+        if ipython := kernel.shell():
+            explain_assertions(ipython)
         check_values(locals())
         if buyer == "auto":
             buyer = "you" if kernel.in_jupyterlab() else "script"
-        check_environment(environment, buyer, allow_live=allow_live)
+        if environment == "live" and not allow_live:
+            raise ConfigurationError("Live moves real money.", advice="Pass allow_live=True as well, if you want that.")
+        if environment != "emulator" and buyer == "script":
+            raise ConfigurationError(NO_SCRIPT, advice='Choose buyer="you" with this environment.')
         self._resources = ExitStack()
         self.close = weakref.finalize(self, self._resources.close)
         kernel.replace(self.close)
@@ -134,10 +138,17 @@ class Workbench:
         self.key_pair, self._client, self.private_key_file = keys, None, private_key_file
         return keys
 
-    def check_keys(self) -> list[key_files.Finding]:
-        """Check the key pair before anything is sent."""
-        source, key_id = self.private_key_file or self.keys, self.keys.public_key_id
-        return key_files.check(source, key_id, region=self.region.code, environment=self.environment)
+    def check_keys(
+        self, source: MerchantKeys | Path | bytes | None = None, public_key_id: str = "", passphrase: str = ""
+    ) -> list[key_files.Finding]:
+        """Check a key before anything is sent: the pair in use, or another *source*; see `signing.keys.check`."""
+        if source is None:
+            source, public_key_id = self.private_key_file or self.keys, self.keys.public_key_id
+        where = {"region": self.region.code, "environment": self.environment}
+        rows = key_files.check(source, public_key_id, passphrase=passphrase or None, **where)
+        # The emulator gives an id to every key that it is shown, so a missing one is no mistake there.
+        excused = self.emulator and not public_key_id and not isinstance(source, MerchantKeys)
+        return [row for row in rows if not (excused and row.text.startswith("The public key id"))]
 
     @property
     def keys(self) -> MerchantKeys:
@@ -228,6 +239,14 @@ class Workbench:
     def show_update(self, attempt: Attempt, signed: SignedPayload, **choices: Any) -> HostedPage:
         """Put a button of the shop's own on its page, as the guide recommends for the Update page."""
         return self.show_button(attempt, signed, start="click", **choices)
+
+    def show_repair(self, charge_permission_id: str) -> HostedPage:
+        """Let the buyer change the payment method: on the Update page, or by a new set-up where there is none."""
+        attempt = self.shop.new_attempt()
+        addresses = {"result_url": attempt.result_url, "cancel_url": attempt.cancel_url}
+        payload = repair_payload(self.region, self.store_id, charge_permission_id, **addresses)
+        show = self.show_update if self.region.update_page else self.show_button
+        return show(attempt, sign_button(payload, self.keys))
 
     def show_review(self, attempt: Attempt, session: CheckoutSession, cart: Cart | None = None) -> HostedPage:
         """Show the shop's review page: address, payment method, shipping and total, and the button that orders.

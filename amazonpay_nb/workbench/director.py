@@ -8,10 +8,11 @@ All of it requires the emulator.  On the Sandbox each method does nothing, says 
 
 import os
 import tomllib
+from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from amazonpay_nb.client.client import AmazonPayClient
@@ -32,13 +33,8 @@ _TOPIC = "AMAZON_PAY_TOPIC_ARN"
 _ELSEWHERE = tomllib.loads(Path(__file__).with_name("director.toml").read_text("utf-8"))
 
 
-class Announced(NamedTuple):
-    """A notification as the emulator sent it; *deliveries* holds the time and the answer of each attempt."""
-
-    object_type: str
-    object_id: str
-    notification_type: str
-    deliveries: str
+# A notification as the emulator sent it, with the time and the answer of each attempt.
+Announced = namedtuple("Announced", "object_type object_id notification_type deliveries")
 
 
 class Director:

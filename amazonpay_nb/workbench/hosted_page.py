@@ -12,7 +12,6 @@ from typing import Any
 import amazonpay_nb.shop.buyer as scripted_buyer
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.loopback import browser_address, http_client
 from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.workbench.kernel import display
@@ -33,7 +32,6 @@ class HostedPage:
         buyer: ``you`` or ``script``.
         emulator: None on the Sandbox and on live.
         journal: Records the stay, with the time of *clock*.
-        wait_seconds: How long a cell waits for the buyer.
     Attributes:
         arrival: The buyer's return, once it has happened; `settle` records it.
         shown: Whether the page is on the screen.
@@ -110,10 +108,7 @@ class HostedPage:
         return arrival
 
     def _play(self, *, ending: str = "approve", change: str = "", shipping: str = "", **options: Any) -> None:
-        if self._emulator is None:
-            raise BuyerPageError(
-                "A script cannot play the buyer on Amazon's own pages.", advice='Use buyer="you" with this environment.'
-            )
+        assert self._emulator is not None  # noqa: S101 (a workbench refuses a script anywhere else)
         address = self.url
         with http_client(verify=self._emulator.verify, timeout=_BUYER_SECONDS) as browser:
             if change:

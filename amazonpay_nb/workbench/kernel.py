@@ -1,11 +1,10 @@
 """The notebook kernel around a workbench; outside of one there are no cells, and a script plays the buyer."""
 
+import builtins
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from amazonpay_nb.workbench.failed import explain_assertions
 
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
@@ -22,26 +21,26 @@ def journal_file() -> Path | None:
     return Path(name) if (name := os.environ.get("AMAZONPAY_NB_JOURNAL")) else None
 
 
+def shell() -> Any:
+    """Return the IPython that runs this process, or None."""
+    return getattr(builtins, "get_ipython", lambda: None)()
+
+
 def cells() -> list[str]:
     """Return the sources of the cells that have run, in order."""
-    try:
-        return list(get_ipython().user_ns["In"])  # type: ignore[name-defined]
-    except (NameError, KeyError):
-        return []
+    ipython = shell()
+    return list(ipython.user_ns["In"]) if ipython else []
 
 
 def replace(close: Callable[[], object]) -> None:
     """Note what the running cell opens, and close what an earlier run of the same cell opened.
 
     Jupyter keeps whatever a cell displayed, so nothing else would close it.
-
-    Args:
-        close: Closes what is opened now.
     """
     try:
-        message = get_ipython().get_parent()  # type: ignore[name-defined]
+        message = shell().get_parent()
         cell, run = message["metadata"]["cellId"], message["header"]["msg_id"]
-    except (NameError, AttributeError, KeyError):
+    except (AttributeError, KeyError):
         return  # not in a kernel, or its client names no cells
     earlier_run, earlier = _opened.get(cell, (run, []))
     if earlier_run != run:
@@ -49,14 +48,6 @@ def replace(close: Callable[[], object]) -> None:
             each()
         earlier = []
     _opened[cell] = run, [*earlier, close]
-
-
-def explain_failures() -> None:
-    """Let the kernel say what an assertion expected and got."""
-    try:
-        explain_assertions(get_ipython())  # type: ignore[name-defined]
-    except NameError:
-        return
 
 
 def display(thing: Any) -> None:

@@ -22,6 +22,7 @@ _FILE["parameters"]["region"]["allowed"] = list(REGIONS)
 _LEAST_AMOUNTS = {0: Decimal(2), 2: Decimal("0.10")}
 _CHARGES_A_MONTH = 20
 _LONGEST_NAME = 50  # as long as merchantMetadata.merchantStoreName may be
+NO_SCRIPT = "A script cannot play the buyer on Amazon's own pages."
 
 
 class Parameter(NamedTuple):
@@ -40,10 +41,6 @@ class Parameter(NamedTuple):
     advice: str = ""
 
 
-def _check_amount(value: str, others: Mapping[str, str]) -> None:
-    parse_amount(value, others.get("currency") or _region(others).ledger_currencies[0])
-
-
 def _check_offered(value: str, what: str, allowed: Sequence[str]) -> None:
     if value and value not in allowed:
         raise ValueError(f"{value!r} is not a {what} of this region; choose {' or '.join(allowed)}")
@@ -59,12 +56,16 @@ def _check_seed(value: str, _: Mapping[str, str]) -> None:
         raise ValueError("choose a whole number")
 
 
-def _region(others: Mapping[str, str]) -> Region:
-    return region_of(others.get("region", "na"))
+def _region(values: Mapping[str, object]) -> Region:
+    return region_of(str(values.get("region", "na")))
+
+
+def _currency(values: Mapping[str, object]) -> str:
+    return str(values.get("currency") or _region(values).ledger_currencies[0])
 
 
 _CHECKS: dict[str, Callable[[str, Mapping[str, str]], object]] = {
-    "amount": _check_amount,
+    "amount": lambda value, others: parse_amount(value, _currency(others)),
     "currency": lambda value, others: _check_offered(value, "ledger currency", _region(others).ledger_currencies),
     "language": lambda value, others: _check_offered(value, "language", _region(others).languages),
     "wait_seconds": lambda value, _: _check_size(float(value), 3600, "seconds"),
@@ -116,20 +117,6 @@ def check_values(values: Mapping[str, object]) -> None:
             raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=row.advice) from None
 
 
-def check_environment(environment: str, buyer: str, *, allow_live: bool) -> None:
-    """Check that a workbench can be opened in an environment.
-
-    Raises:
-        ConfigurationError: Live was not confirmed, or a script cannot play the buyer there.
-    """
-    if environment == "live" and not allow_live:
-        raise ConfigurationError("Live moves real money.", advice="Pass allow_live=True as well, if you want that.")
-    if buyer == "script" and environment != "emulator":
-        raise ConfigurationError(
-            "A script cannot play the buyer on Amazon's own pages.", advice='Choose buyer="you" with this environment.'
-        )
-
-
 def check_unattended(values: Mapping[str, object]) -> None:
     """Check that a run without a person can have these values.
 
@@ -145,17 +132,16 @@ def check_unattended(values: Mapping[str, object]) -> None:
         )
     if environment != "emulator" and buyer != "you":
         raise ConfigurationError(
-            f"buyer={buyer!r} cannot be used: a script cannot play the buyer on Amazon's own pages.",
-            advice="Choose you, and open the address that the notebook shows; or play it in JupyterLab.",
+            NO_SCRIPT,
+            advice="Choose buyer=you, and open the address that the notebook shows; or play it in JupyterLab.",
         )
     if environment != "emulator":
         for name in VARIABLES:
             account_variable(name)
-    region = region_of(str(values.get("region", "na")))
-    currency = str(values.get("currency") or region.ledger_currencies[0])
+    currency = _currency(values)
     amount = parse_amount(str(values.get("amount", PARAMETERS["amount"].default)), currency)
     least = _LEAST_AMOUNTS[CURRENCY_DECIMALS[currency]]
-    most = MONTHLY_LIMITS[region.code, currency] / _CHARGES_A_MONTH
+    most = MONTHLY_LIMITS[_region(values).code, currency] / _CHARGES_A_MONTH
     if not least <= amount <= most:
         raise ConfigurationError(
             f"amount={amount} cannot be used: the notebooks split it, and charge it many times a month.",

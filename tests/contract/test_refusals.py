@@ -20,6 +20,7 @@ from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ApiError, ServerError
 from amazonpay_nb.lessons import READY
+from amazonpay_nb.lessons.account import fields_of
 from amazonpay_nb.signing.keys import generate, load
 from amazonpay_nb.spec.machine import AMAZON
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Operation
@@ -119,8 +120,8 @@ class Stage:
 
 # A well-formed request of each operation, about objects that do not exist.
 FIELDS: dict[str, Json] = {
-    name: row.fields(NOBODY["charge" if name == "createRefund" else "chargePermission"], usd("14.00"))
-    for name, row in READY.items()
+    name: fields_of(name, NOBODY["charge" if name == "createRefund" else "chargePermission"], usd("14.00"))
+    for name in READY
 }
 # One field of each body with a value that is not allowed, and one that is missing where something is required.
 INVALID: dict[str, Json] = {
@@ -464,7 +465,7 @@ def arguments(stage: Stage, row: Operation, object_id: str) -> tuple[str, Json]:
     """Return id and fields of a call that would succeed if the state allowed it."""
     if row.name in ("completeCheckoutSession", "finalizeCheckoutSession"):
         return object_id, {}  # a set-up pays nothing
-    return object_id if "{id}" in row.path else "", READY[row.name].fields(object_id, usd("14.00"))
+    return object_id if "{id}" in row.path else "", fields_of(row.name, object_id, usd("14.00"))
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class ButtonPanel(BenchPanel):
         every = tuple(dict.fromkeys(language for row in REGIONS.values() for language in row.languages))
         yield _choice("language", offered, every, f"{wb.region.name} does not offer it.", "Of Amazon's pages.")
         help_ = f"The price of the item, in {wb.currency}."
-        yield Field("amount", wb.amount["amount"], help=help_, check=self._check_amount, reason=no_amount(flow))
+        yield Field("amount", wb.amount["amount"], help=help_, reason=no_amount(flow))
         help_ = f"What the buyer is asked to share; by default: {', '.join(flow.default_scopes) or 'the id alone'}."
         # The Update page's own example shows no scopes.  [inferred]
         why = "Amazon knows the buyer already." if updates else ""
@@ -104,9 +104,6 @@ class ButtonPanel(BenchPanel):
         yield Field("scopes", help=help_, options=scopes, spread=True, many=True, reason=why)
         why = "" if _WALLET in flow.required else "Only the Update page is about a Saved Wallet that exists."
         yield Field("charge_permission_id", help="The Saved Wallet, B01-…", reason=why)
-
-    def _check_amount(self, amount: str) -> None:
-        parse_amount(amount, self._wb.currency)
 
     def _problem(self, flow: Flow, values: Mapping[str, str]) -> str:
         """Return why no payload can be made or signed yet, or ""."""
@@ -117,7 +114,7 @@ class ButtonPanel(BenchPanel):
         if self._wb.key_pair is None:
             return "There are no keys to sign with: run wb.set_up_keys(), or use the key panel."
         try:
-            self._check_amount(values["amount"])
+            parse_amount(values["amount"], self._wb.currency)
         except ValueError as error:
             return f"The amount cannot be used: {error}."
         return ""

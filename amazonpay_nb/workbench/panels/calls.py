@@ -4,10 +4,8 @@ Which calls there are comes from `spec.operations`, what is possible now from `s
 from the newest answer about it in the journal.  So whatever a cell has done, a panel knows as well.
 """
 
-import tomllib
 from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pydantic.alias_generators import to_snake
@@ -20,17 +18,16 @@ from amazonpay_nb.spec.operations import KINDS, Kind, Operation
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Value
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, Value
 
 SESSION, PERMISSION, CHARGE, REFUND = KINDS.values()
 _CODE = "simulation_code"
-_FILE = tomllib.loads(Path(__file__).with_name("calls.toml").read_text("utf-8"))
-_REQUESTS: dict[str, dict[str, str]] = _FILE["requests"]
+_REQUESTS: dict[str, dict[str, str]] = ROWS["requests"]
 _OPTIONS = {
     "charge_initiator": tuple(Option(row.code, f"{row.code}: {row.use_it_when}") for row in INITIATORS),
     "channel": tuple(Option(row.code, f"{row.code}: {row.the_buyer_orders}") for row in CHANNELS),
 }
-_FIELDS = {name: Field(name, **row, options=_OPTIONS.get(name, ())) for name, row in _FILE["fields"].items()}
+_FIELDS = {name: Field(name, **row, options=_OPTIONS.get(name, ())) for name, row in ROWS["calls"].items()}
 
 
 def parameter(kind: Kind) -> str:

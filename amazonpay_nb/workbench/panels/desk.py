@@ -4,8 +4,7 @@ from collections.abc import Coroutine, Iterator
 from decimal import Decimal
 from typing import Any
 
-from amazonpay_nb.client.button import sign_button
-from amazonpay_nb.client.guide import complete_set_up, months, repair_payload
+from amazonpay_nb.client.guide import complete_set_up, months
 from amazonpay_nb.client.ledger import ledger, totals
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NotAllowed
@@ -56,15 +55,9 @@ class Desk(CallPanel):
         return f"{PENDING_SECONDS} seconds later: get the charge or the refund to see what Amazon has decided."
 
     def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
-        """Send the buyer to change the payment method; where there is no such page, to set up again."""
-        wb, attempt = self._wb, self._wb.shop.new_attempt()
+        """Send the buyer to change the payment method; see `Workbench.show_repair`."""
         wallet, _ = self.current(PERMISSION, {parameter(PERMISSION): charge_permission_id})
-        payload = repair_payload(
-            wb.region, wb.store_id, wallet,
-            result_url=attempt.result_url, cancel_url=attempt.cancel_url,
-        )  # fmt: skip
-        show = wb.show_update if wb.region.update_page else wb.show_button
-        self.page = show(attempt, sign_button(payload, wb.keys))
+        self.page = self._wb.show_repair(wallet)
         return self._complete(self.page)
 
     async def _complete(self, page: HostedPage) -> CheckoutSession:

@@ -33,7 +33,6 @@ class Form:
     Args:
         look: Makes the view for what the fields say.
         press: Starts an action.
-        fields_first: Whether the fields are above the body.
     Attributes:
         box: The ipywidget.
         view: What is on the screen.
@@ -59,11 +58,6 @@ class Form:
     def chosen(self) -> Chosen:
         """What the fields say now."""
         return {name: row.input.value for name, row in self._fields.items()}
-
-    def fill(self, values: Chosen) -> None:
-        """Put values into fields, as if they were typed."""
-        for name, value in values.items():
-            self._fields[name].input.value = value
 
     def render(self) -> None:
         """Follow the view."""
@@ -137,14 +131,12 @@ class Form:
 
 
 class _FieldRow:
-    """A field: what it is called, the place to fill in, and a line of help."""
-
     def __init__(self, field: Field, changed: Callable[[object], None]) -> None:
         self.input, self._help = _input(field).add_class(f"amazonpay-field-{field.name}"), _html("amazonpay-hint")
         if field.secret:
             self.input.add_class("amazonpay-secret")
         self.input.observe(changed, "value")
-        upload = [_upload(field, self.input)] if field.upload else []
+        upload = [_upload(field, self.input)] if field.lines > 1 else []
         self.box = w.HBox([self.input, *upload, self._help]).add_class("amazonpay-row")
 
     def show(self, field: Field, value: Value) -> None:
@@ -157,8 +149,6 @@ class _FieldRow:
 
 
 class _ActionRow:
-    """An action: its button, and why it is possible or not."""
-
     def __init__(self, action: Action, press: Callable[[str], object]) -> None:
         self.button, self._reason = w.Button(layout=w.Layout(width="auto", min_width="12em")), _html("amazonpay-hint")
         self.button.add_class(f"amazonpay-action-{action.name}").on_click(lambda _: press(action.name))
@@ -177,8 +167,6 @@ class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     Attributes:
         value: The option that is chosen; where many can be, their names with commas between them.
-        options: What there is to choose from.
-        disabled: Whether nothing can be chosen.
     """
 
     value = traitlets.Unicode()

@@ -10,9 +10,9 @@ from typing import Any
 from amazonpay_nb.client.trial import try_key
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import keys as key_files
-from amazonpay_nb.signing.keys import Finding, MerchantKeys
+from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, View
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View
 from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import Table
 
@@ -20,14 +20,8 @@ from amazonpay_nb.workbench.show.blocks import Table
 DEFAULT_FILE = "amazon-pay-private-key.pem"
 _NONE_YET = "There is no key pair yet: create one, or load one."
 _UPLOAD = "Upload the public key in Integration Central, and load the pair with the id that you get."
-_FIELDS = (
-    Field("private_key_file", help=f"The path of the private key; a new one is {DEFAULT_FILE} when left out."),
-    Field("private_key", label="… or the key itself", lines=4, secret=True, upload=True,
-          help="The PEM, from BEGIN to END; it goes no further than this kernel."),
-    Field("public_key_id", help="As Amazon gave it; the emulator gives one by itself."),
-    Field("passphrase", help="Only for an encrypted file.", secret=True),
-)  # fmt: skip
-_SOURCE = tuple(field.name for field in _FIELDS)
+_FIELDS = tuple(Field(name, **row | {"help": row["help"].format(DEFAULT_FILE)}) for name, row in ROWS["keys"].items())
+_SOURCE = tuple(ROWS["keys"])
 
 
 class KeyPanel(BenchPanel):
@@ -39,8 +33,8 @@ class KeyPanel(BenchPanel):
         if self._wb.key_pair:
             # A script's output is committed, and has to repeat: it names no new key.
             reveal = self._wb.buyer == "you"
-            findings = self._findings(self._wb.key_pair)
-            body += [show(self._wb.key_pair, reveal=reveal), show([tuple(row) for row in findings], reveal=reveal)]
+            findings = self._wb.check_keys(self._wb.key_pair)
+            body += [show(self._wb.key_pair, reveal=reveal), show(findings, reveal=reveal)]
         return View("Merchant keys", body, _FIELDS, tuple(self._actions(chosen)))
 
     @property
@@ -105,7 +99,7 @@ class KeyPanel(BenchPanel):
             ConfigurationError: It cannot be used here; the message is the first finding that says so.
         """
         source = _source(private_key_file, private_key)
-        wrong = next((row.text for row in self._findings(source, public_key_id, passphrase) if not row.ok), "")
+        wrong = next((row.text for row in self._wb.check_keys(source, public_key_id, passphrase) if not row.ok), "")
         if wrong:
             raise ConfigurationError(wrong, advice="Nothing has changed: an earlier key pair is still in use.")
         pair = key_files.load(source, public_key_id, passphrase=passphrase or None)
@@ -114,9 +108,8 @@ class KeyPanel(BenchPanel):
 
     def check(self, private_key_file: str, private_key: str, public_key_id: str, passphrase: str) -> list[Finding]:
         """Return what is right and wrong with a key, or with the pair in use; nothing is sent or changed."""
-        if private_key_file or private_key:
-            return self._findings(_source(private_key_file, private_key), public_key_id, passphrase)
-        return self._wb.check_keys()
+        source = _source(private_key_file, private_key) if private_key_file or private_key else None
+        return self._wb.check_keys(source, public_key_id, passphrase)
 
     def ask_amazon(self) -> list[Finding]:
         """Sign a harmless request; its answer says whether the key is of this account, region and environment.
@@ -126,17 +119,6 @@ class KeyPanel(BenchPanel):
         """
         wb = self._wb
         return [try_key(wb.client, wb.keys.public_key_id, f"Amazon Pay ({wb.environment}, {wb.region.name})")]
-
-    def _findings(
-        self, source: MerchantKeys | Path | bytes, public_key_id: str = "", passphrase: str = ""
-    ) -> list[Finding]:
-        region, environment = self._wb.region.code, self._wb.environment
-        rows = key_files.check(
-            source, public_key_id, region=region, environment=environment, passphrase=passphrase or None
-        )
-        # The emulator gives an id to every key that it is shown, so a missing one is no mistake there.
-        excused = self._wb.emulator and not public_key_id and not isinstance(source, MerchantKeys)
-        return [row for row in rows if not (excused and row.text.startswith("The public key id"))]
 
 
 def _source(private_key_file: str, private_key: str) -> Path | bytes:

@@ -18,19 +18,11 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.static import button_config_of, report_on_button
-from amazonpay_nb.workbench.panels.view import Action, Chosen, View
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, View
 from amazonpay_nb.workbench.show.blocks import Table, facts
 
 # How often the panel looks where the buyer is; between two looks it waits for the way back.
 GLANCE_SECONDS = 0.5
-# Kind of arrival -> what it means, and the call that comes next.
-ARRIVALS = {
-    "result": ("Amazon's pages are done.", "Complete Checkout Session"),
-    "review": ("The buyer has chosen, and now reviews the order in the shop.", "Get Checkout Session"),
-    "ordered": ("The buyer has ordered in the shop.", "Update Checkout Session"),
-    "cancel": ("The buyer has left Amazon's pages without agreeing.", "none: nothing was saved"),
-    "signed-in": ("The buyer has signed in.", "Complete Checkout Session"),
-}
 _AHEAD, _HERE, _BEHIND = "ahead", "● here", "behind"
 
 
@@ -71,7 +63,7 @@ class PagePanel(BenchPanel):
         if self.page is None:
             return "No page is open yet."
         if self.arrival:
-            return f"The buyer is back. {ARRIVALS[self.arrival.kind][0]}"
+            return f"The buyer is back. {ROWS['arrivals'][self.arrival.kind]['meaning']}"
         if self.late:
             return f"The buyer did not come back within {self._wb.wait_seconds:g} seconds. The page is still open."
         return "The page is open, and the shop is waiting for the buyer."
@@ -108,15 +100,14 @@ class PagePanel(BenchPanel):
 
     def facts(self, arrival: Arrival) -> Iterator[tuple[str, str]]:
         """Yield what the address of an arrival says, and what to do about it."""
-        meaning, next_call = ARRIVALS[arrival.kind]
-        token = arrival.buyer_token
+        row, token = ROWS["arrivals"][arrival.kind], arrival.buyer_token
         yield ("address", f"the {arrival.kind} address")
         if arrival.checkout_session_id or token:
             # A token opens the buyer's data, so only its length is shown.
             yield (self._flow.returns_with, arrival.checkout_session_id or f"({len(token)} characters)")
-        yield ("what it means", meaning)
+        yield ("what it means", row["meaning"])
         yield ("what it proves", "Nothing: anybody can open an address. The next call is the proof.")
-        yield ("next call", "Get Buyer" if token else next_call)
+        yield ("next call", "Get Buyer" if token else row["next_call"])
 
     @property
     def _flow(self) -> Flow:
@@ -132,12 +123,11 @@ class PagePanel(BenchPanel):
         Raises:
             ConfigurationError: The page cannot be made, for example without keys.
         """
-        page = self._offer()
-        self.page, self.late, self._at = page, False, {}
+        self.page, self.late, self._at = self._offer(), False, {}
 
     def wait(self) -> None:
         """Wait as long again for the same page."""
-        self.late = False
+        self.late, self._waiting_for = False, None
 
     def opened(self) -> HostedPage:
         """Return the page of the stay.
@@ -161,12 +151,7 @@ class PagePanel(BenchPanel):
         page = self.page
         if self.live and self.waiting and self._waiting_for is not page:
             self._waiting_for = page
-            threading.Thread(target=self._wait, args=(page,), name="panel: wait", daemon=True).start()
-
-    def _wait(self, page: HostedPage) -> None:
-        self.follow(self.refresh)
-        if self._waiting_for is page:
-            self._waiting_for = None
+            threading.Thread(target=self.follow, args=(self.refresh,), name="panel: wait", daemon=True).start()
 
     def follow(self, changed: Callable[[], object]) -> None:
         """Wait for the way back, and call whenever there is something new to see; for a thread of its own.

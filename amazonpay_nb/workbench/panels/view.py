@@ -5,13 +5,17 @@ that it names as arguments.  So a click and a call with parameters end in the sa
 leave the same journal.
 """
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import check_names
 
+# What no run changes, by panel.
+ROWS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("panels.toml").read_text("utf-8"))
 Value = str | bool
 Chosen = Mapping[str, Value]
 
@@ -38,17 +42,13 @@ class Field(NamedTuple):
     """A choice: a form field for a person, a parameter for a program.
 
     Attributes:
-        name: As the parameter is called.
         default: Its value at first; its type is the field's type.
         label: What a person reads; made of the name when left out.
-        help: What it is, in one sentence.
-        options: The values there are; none where `check` decides.
-        check: Raises ValueError for a value that cannot be used.
-        lines: How many lines a text has room for.
+        options: The values there are; none where the view's actions say what cannot be used.
+        lines: How many lines a text has room for; into several, a file of the person's computer may be put.
         spread: Each option is a button of its own, grayed out where it has a reason.
         many: Several options can be chosen; the value is their names, with commas between them.
         secret: What is typed is not shown, and is emptied after each action.
-        upload: A file of the person's computer may be put into it.
         reason: Why the field keeps its default now.
     """
 
@@ -57,12 +57,10 @@ class Field(NamedTuple):
     label: str = ""
     help: str = ""
     options: tuple[Option, ...] = ()
-    check: Callable[[str], object] | None = None
     lines: int = 1
     spread: bool = False
     many: bool = False
     secret: bool = False
-    upload: bool = False
     reason: str = ""
 
     @property
@@ -86,7 +84,7 @@ class Field(NamedTuple):
         """Return *value* when it can be used.
 
         Raises:
-            ConfigurationError: It has another type, is not an option, or does not pass the check.
+            ConfigurationError: It has another type, or is not an option.
         """
         if type(value) is not type(self.default):
             kind = type(self.default).__name__
@@ -97,12 +95,6 @@ class Field(NamedTuple):
             why = self.reason or next((row.reason for row in self.options if row.value == value), "")
             what = "cannot be chosen now" if why else "does not exist"
             raise ConfigurationError(f"{self.name}={value!r} {what}.", advice=f"{why} {choose_one}".strip())
-        if self.check:
-            try:
-                self.check(str(value))
-            except ValueError as error:
-                advice = self.help or "Correct it."
-                raise ConfigurationError(f"{self.name}={value!r} cannot be used: {error}.", advice=advice) from None
         return value
 
 
@@ -112,9 +104,7 @@ class Action(NamedTuple):
     Attributes:
         name: As a program calls it.
         label: What the button says.
-        do: Does it.
-        enabled: Whether it is possible now.
-        reason: Why not; or, where it is, what it does.
+        reason: Why it is not possible now; or, where it is, what it does.
         fields: Names of the fields that `do` takes as keyword arguments.
     """
 

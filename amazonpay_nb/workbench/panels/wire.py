@@ -14,11 +14,10 @@ from amazonpay_nb.client.wire import SigningSteps, request_of, signing_steps
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm
-from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import sequence_diagram
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Prose, Table, facts
@@ -30,10 +29,6 @@ _PATTERNS = (
     (re.compile(r"\b\d{8}T\d{6}Z\b"), "YYYYMMDDThhmmssZ"),
     (re.compile(rf"\b(?!{_EMPTY_HASH})[0-9a-f]{{64}}\b"), "(64 hexadecimal digits)"),
 )
-_EVIDENCE = {
-    Evidence.SDK: "Written by the SDK's source; it was not run here.",
-    Evidence.RECORDED: "A test runs it against the emulator.",
-}
 LAST = "last"
 # What can be looked at in an exchange.
 LOOKS = {
@@ -112,7 +107,7 @@ class WirePanel(BenchPanel):
                 yield from _diagnosis(diagnosis, self._repeatable)
         else:
             yield Code(LANGUAGES[what].title, self._repeatable(snippet(what, exchange).rstrip("\n")))
-            if note := _EVIDENCE.get(LANGUAGES[what].evidence):
+            if note := ROWS["languages"].get(LANGUAGES[what].evidence):
                 yield Prose(note)
 
     def _repeatable(self, text: str) -> str:

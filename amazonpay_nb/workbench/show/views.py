@@ -13,7 +13,7 @@ from amazonpay_nb.errors import AmazonPayError, ApiError, Refused
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing import Algorithm
-from amazonpay_nb.signing.keys import MerchantKeys
+from amazonpay_nb.signing.keys import Finding, MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Resource
 from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
 from amazonpay_nb.spec.machine import Actor, Machine, Transition
@@ -158,28 +158,28 @@ def _possible(machine: Machine, state: str) -> str:
 @_view.register(list)
 @_view.register(tuple)
 def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
-    if thing and all(isinstance(row, Transition) for row in thing):
-        yield from _transitions("Transitions", thing)
-    elif thing and all(_is_claim(row) for row in thing):
-        yield _verdicts("Claims", [(claim.ok, claim.text) for claim in thing if claim.ok is not None], reveal)
-    elif thing and all(_is_finding(row) for row in thing):
-        yield _verdicts("Check", thing, reveal)
-    elif all(isinstance(item, _SCALARS) for item in thing):
+    if all(isinstance(item, _SCALARS) for item in thing):
         yield Code("", _pretty(thing))
-    else:
-        for kind, same in ((kind, list(group)) for kind, group in groupby(thing, type)):
-            if hasattr(kind, "_fields") or (is_dataclass(kind) and _view.dispatch(kind) is _view.dispatch(object)):
-                yield _table(same)
-            else:
-                for item in same:
-                    yield from _view(item)
+        return
+    for kind, same in ((kind, list(group)) for kind, group in groupby(thing, type)):
+        if kind is Transition:
+            yield from _transitions("Transitions", same)
+        elif kind is Finding:
+            verdict = {True: f"{mark(True)} good", False: f"{mark(False)} wrong"}
+            rows = ((verdict[row.ok], _without_fingerprint(redact(row.text), reveal)) for row in same)
+            yield Table("Check", (), tuple(rows))
+        elif hasattr(kind, "_fields") or (is_dataclass(kind) and _view.dispatch(kind) is _view.dispatch(object)):
+            yield _table(same)
+        else:
+            for item in same:
+                yield from _view(item)
 
 
 _SCALARS = (str, int, float, bool, type(None))
 
 
+# A row for each instance of a dataclass or named tuple, under the names of its fields.
 def _table(things: Sequence[Any]) -> Table:
-    """Return a row for each instance of a dataclass or named tuple, under the names of its fields."""
     kind = type(things[0])
     names = getattr(kind, "_fields", None) or [field.name for field in fields(kind)]
     cells = ((getattr(thing, name) for name in names) for thing in things)
@@ -187,19 +187,6 @@ def _table(things: Sequence[Any]) -> Table:
     caption = _CAPITALS.sub(r" \1", kind.__name__).capitalize()
     repeated = len({row[0] for row in rows}) < len(rows)
     return Table(caption, tuple(name.replace("_", " ") for name in names), rows, grouped=repeated)
-
-
-def _is_claim(row: Any) -> bool:
-    return is_dataclass(row) and {"id", "text", "ok"} == {field.name for field in fields(row)}
-
-
-def _is_finding(row: Any) -> bool:
-    return isinstance(row, tuple) and len(row) == 2 and isinstance(row[0], bool) and isinstance(row[1], str)
-
-
-def _verdicts(caption: str, rows: Sequence[tuple[bool, str]], reveal: bool) -> Table:
-    words = {True: f"{mark(True)} good", False: f"{mark(False)} wrong"}
-    return Table(caption, (), tuple((words[ok], _without_fingerprint(redact(text), reveal)) for ok, text in rows))
 
 
 def _without_fingerprint(text: str, reveal: bool) -> str:
@@ -273,8 +260,9 @@ def _exchange(thing: Exchange) -> Iterator[Block]:
 def _payload(thing: Mapping[str, Any]) -> Iterator[Block]:
     safe = redact(thing)
     yield Code("", _pretty(safe))
-    if rows := _notes_on(safe):
-        yield Table("What each field means", ("field", "meaning"), tuple((Name(field), note) for field, note in rows))
+    notes = dict(_note(path) for path, _ in _leaves(safe))  # a note on a group is one on each of its fields
+    if rows := tuple((Name(field), note) for field, note in notes.items() if note):
+        yield Table("What each field means", ("field", "meaning"), rows)
 
 
 def _is_price(value: Any) -> bool:
@@ -282,7 +270,7 @@ def _is_price(value: Any) -> bool:
 
 
 def _leaves(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path and value of each field that is not null; a price and a list of words are one value."""
+    # The dotted path and value of each field that is not null; a price and a list of words are one value.
     if isinstance(document, Mapping) and document and not _is_price(document):
         for name, value in document.items():
             yield from _leaves(value, f"{path}.{name}" if path else str(name))
@@ -292,12 +280,6 @@ def _leaves(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(item, path if len(items) == 1 else f"{path}[{index}]")
     elif document is not None:
         yield path, document
-
-
-def _notes_on(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the fields, or groups of fields, of *payload* that have a note, in their order, with the note."""
-    notes = dict(_note(path) for path, _ in _leaves(payload))
-    return [(field, note) for field, note in notes.items() if note]
 
 
 def annotated(payload: Mapping[str, Any]) -> list[tuple[str, Any, str]]:

@@ -150,9 +150,3 @@ def test_a_diagram_without_messages_says_so() -> None:
 def test_notebooks_get_a_picture_and_a_text() -> None:
     """A forge, a terminal and JupyterLab each find a form they can show."""
     assert RUN._repr_mimebundle_() == {"text/plain": RUN.text(), "image/svg+xml": RUN.svg()}
-
-
-def test_a_stranger_is_refused() -> None:
-    """A message between people who are not drawn is a mistake of the caller."""
-    with pytest.raises(ValueError, match="not among the participants: C"):
-        SequenceDiagram(("A", "B"), (Message("A", "C", "hello"),))
