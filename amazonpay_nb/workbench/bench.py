@@ -4,6 +4,7 @@
 the account that the environment variables name.  Nothing else in a notebook changes.
 """
 
+import os
 import random
 import sys
 import time
@@ -32,7 +33,6 @@ from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.claims import Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
-from amazonpay_nb.workbench.failed import comparison, explain_assertions
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable, check_injected, check_values
 
@@ -66,11 +66,11 @@ class Workbench:
         wait_seconds: str | float = 300, seed: str | int = 7, allow_live: bool = False,
     ) -> None:  # fmt: skip
         check_injected(kernel.cells())
-        if ipython := kernel.shell():
-            explain_assertions(ipython)
+        kernel.explain_assertions()
         check_values(locals())
         if buyer == "auto":
-            buyer = "you" if kernel.in_jupyterlab() else "script"
+            # Jupyter Server sets this for its sessions; papermill, nbval and nbconvert start kernels without it.
+            buyer = "you" if os.environ.get("JPY_SESSION_NAME") else "script"
         if environment == "live" and not allow_live:
             raise ConfigurationError("Live moves real money.", advice="Pass allow_live=True as well, if you want that.")
         if environment != "emulator" and buyer == "script":
@@ -83,7 +83,8 @@ class Workbench:
         self.language = language or self.region.default_language
         self.amount = self.price(amount)
         self.wait_seconds = float(wait_seconds)
-        self.journal = Journal(file=kernel.journal_file())
+        file = os.environ.get("AMAZONPAY_NB_JOURNAL")  # where a run of this notebook keeps its journal
+        self.journal = Journal(file=Path(file) if file else None)
         self.private_key_file: Path | None = None
         self._allow_live = allow_live
         self.key_pair: MerchantKeys | None = None
@@ -307,7 +308,7 @@ class Workbench:
         claim = Claim(name, text, None if needs_emulator and not self.emulator else ok)
         if claim.ok is False:
             kernel.display(claim)
-            raise AssertionError(f"{name}: {text}\n{comparison(sys._getframe(1))}".rstrip())
+            raise AssertionError(f"{name}: {text}\n{kernel.comparison(sys._getframe(1))}".rstrip())
         return claim
 
     def record(

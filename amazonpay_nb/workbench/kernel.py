@@ -1,24 +1,27 @@
-"""The notebook kernel around a workbench; outside of one there are no cells, and a script plays the buyer."""
+"""The notebook kernel around a workbench: its cells, and what a cell expected and got where an assertion does not hold.
 
+Outside of a kernel there are no cells.
+"""
+
+import ast
 import builtins
-import os
+import linecache
+import reprlib
 from collections.abc import Callable
-from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from amazonpay_nb.redaction import redact
+
+# How an operator reads before the value that was expected; `==` needs no word.
+_OPERATORS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "", ast.NotEq: "not ", ast.Lt: "less than ", ast.LtE: "at most ", ast.Gt: "more than ",
+    ast.GtE: "at least ", ast.In: "one of ", ast.NotIn: "none of ", ast.Is: "", ast.IsNot: "not ",
+}  # fmt: skip
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200  # characters
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
-
-
-def in_jupyterlab() -> bool:
-    """Tell whether a person runs this kernel from JupyterLab."""
-    # Jupyter Server sets this for the kernels of its sessions; papermill, nbval and nbconvert start kernels without it.
-    return bool(os.environ.get("JPY_SESSION_NAME"))
-
-
-def journal_file() -> Path | None:
-    """Return where a run of this notebook keeps its journal; None outside of a run."""
-    return Path(name) if (name := os.environ.get("AMAZONPAY_NB_JOURNAL")) else None
 
 
 def shell() -> Any:
@@ -55,3 +58,54 @@ def display(thing: Any) -> None:
     import IPython.display
 
     IPython.display.display(thing)  # type: ignore[no-untyped-call]
+
+
+def explain_assertions() -> None:
+    """Let the kernel say what a bare ``assert`` expected and got."""
+
+    def explain(ipython: Any, *raised: Any, **options: Any) -> None:
+        _, error, trace = raised
+        while trace.tb_next:
+            trace = trace.tb_next
+        if not error.args:
+            error.args = (comparison(trace.tb_frame),)
+        ipython.showtraceback(raised, **options)
+
+    if ipython := shell():
+        ipython.set_custom_exc((AssertionError,), explain)
+
+
+def comparison(frame: FrameType) -> str:
+    """Return, in two lines, what the assertion or claim that a frame is at expected and got.
+
+    Returns:
+        ``expected: …`` and ``actual: …``; "" where it compares nothing.
+    """
+    source = "".join(linecache.getlines(frame.f_code.co_filename))
+    tree = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    for node in ast.walk(tree):
+        test = _test(node)
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and _is_at(node, frame.f_lineno):
+            # Evaluated once more: a cell asserts what it has, and asks nobody for it.
+            actual, expected = (_value(side, frame) for side in (test.left, test.comparators[0]))
+            return f"expected: {_OPERATORS[type(test.ops[0])]}{expected}\nactual: {actual}"
+    return ""
+
+
+def _test(node: ast.AST) -> ast.expr | None:
+    match node:
+        case ast.Assert(test=test):
+            return test
+        case ast.Call(func=ast.Attribute(attr="claim"), args=[_, _, test, *_]):
+            return test
+    return None
+
+
+def _is_at(node: Any, line: int) -> bool:
+    return bool(node.lineno <= line <= node.end_lineno)
+
+
+def _value(side: ast.expr, frame: FrameType) -> str:
+    expression = compile(ast.Expression(side), "cell", "eval")
+    value = eval(expression, frame.f_globals, frame.f_locals)  # noqa: S307 (the reader's own code)
+    return str(redact(_SHORT.repr(value))).replace("\n", " ")

@@ -175,7 +175,6 @@ def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...], reason
 
 
 def _picture(text: str, values: Mapping[str, str]) -> Foreign:
-    """Return how the button looks, where no script may draw it."""
     look = f"{values['color']}, {values['language']}, placement {values['placement']}"
     back, ink = COLORS[values["color"]]
     shape = "display:inline-block;padding:.7em 3em;border:1px solid #0006;border-radius:8px;font-weight:600"

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 import httpx
 
-from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.flows import FLOWS, PAGES, Flow, flow_of
 from amazonpay_nb.workbench.bench import Workbench
@@ -113,7 +112,7 @@ class PagePanel(BenchPanel):
     def _flow(self) -> Flow:
         if self._at:
             return FLOWS[self._at["flow"]]
-        config = button_config_of(self.opened())
+        config = button_config_of(self.page)
         signed = config.get("createCheckoutSessionConfig") or config["signInConfig"]
         return flow_of(json.loads(signed["payloadJSON"]), config["productType"])
 
@@ -129,21 +128,12 @@ class PagePanel(BenchPanel):
         """Wait as long again for the same page."""
         self.late, self._waiting_for = False, None
 
-    def opened(self) -> HostedPage:
-        """Return the page of the stay.
-
-        Raises:
-            ConfigurationError: There is none yet.
-        """
-        if self.page is None:
-            raise ConfigurationError("No page is open yet.", advice="Start first.")
-        return self.page
-
     async def returned(self, **script: Any) -> Arrival:
         """Wait until the buyer is back; see `HostedPage.returned`.  Opens the page where that has not happened."""
         if self.page is None:
             self.act("start")
-        arrival = await self.opened().returned(**script)
+        page: Any = self.page
+        arrival: Arrival = await page.returned(**script)
         self.refresh()
         return arrival
 
@@ -158,8 +148,8 @@ class PagePanel(BenchPanel):
 
         It ends when the buyer is back, when the time is over, or when another visit has begun.
         """
-        page, end = self.opened(), time.monotonic() + self._wb.wait_seconds
-        while page is self.page and not self.late:
+        page, end = self.page, time.monotonic() + self._wb.wait_seconds
+        while page and page is self.page and not self.late:
             left = end - time.monotonic()
             with suppress(TimeoutError):
                 page.arrival.result(max(0, min(GLANCE_SECONDS, left)))
@@ -175,9 +165,8 @@ class PagePanel(BenchPanel):
                 changed()
 
     def _look(self, page: HostedPage) -> dict[str, Any]:
-        """Ask the emulator where the buyer is; Amazon itself does not say."""
         if self._wb.emulator is None:
-            return {}
+            return {}  # Amazon itself does not say where the buyer is
         query = urlencode({"returning": page.attempt.token})
         visits: list[dict[str, Any]] = self._wb.emulator.control.get(f"visits?{query}")["visits"]
         return visits[-1] if visits else {}

@@ -61,10 +61,11 @@ def report_on(exchanges: Sequence[Exchange], states: dict[str, str]) -> Iterator
         yield _table(f": {exchange.method} {exchange.path} → {exchange.answer}", why)
 
 
-def button_config_of(page: HostedPage) -> Mapping[str, Any]:
+def button_config_of(page: HostedPage | None) -> Mapping[str, Any]:
     """Return what the button on a page of the shop was made of."""
-    assert page.attempt.button is not None  # noqa: S101 (every page that a panel opens has a button)
-    return page.attempt.button[1]
+    button = page.attempt.button if page else None
+    assert button is not None  # noqa: S101 (every page that a panel opens has a button)
+    return button[1]
 
 
 def report_on_button(page: HostedPage) -> Table:

@@ -132,7 +132,6 @@ def _steps(steps: SigningSteps, form: Callable[[str], str]) -> Iterator[Block]:
 
 
 def _diagnosis(diagnosis: Diagnosis, form: Callable[[str], str]) -> Iterator[Block]:
-    """Yield the verdict, and both canonical requests with their differences marked."""
     slip, mismatch = diagnosis.slip, diagnosis.mismatch
     if not diagnosis.differs:
         yield Prose(f"“{slip.label}” changes nothing in this request; choose another request, or another mistake.")

@@ -396,8 +396,7 @@ def test_nothing_is_late_before_it_is_started(bare: Workbench) -> None:
     model = PagePanel(bare, lambda: None)
     with pytest.raises(ConfigurationError, match="not possible now"):
         model.act("wait")
-    with pytest.raises(ConfigurationError, match="No page is open"):
-        model.opened()
+    model.follow(lambda: pytest.fail("there is nothing to see"))
 
 
 def test_a_token_that_opens_the_buyers_data_is_told_by_its_length(bare: Workbench) -> None:
