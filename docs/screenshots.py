@@ -269,7 +269,7 @@ PICTURES = (
         *_PAY, "amazonpay_nb/workbench/hosted_page.py", _BUYER_GOES,
     )),
     Picture(("panels.png", "panels-dark.png"), take_panels, (
-        "amazonpay_nb/workbench/panels/form.py", "amazonpay_nb/workbench/panels/tabs.py",
+        "amazonpay_nb/workbench/panels/form.py", "amazonpay_nb/workbench/panels/panel.py",
         "amazonpay_nb/workbench/panels/form.css",
         "amazonpay_nb/workbench/panels/cards.py", "amazonpay_nb/workbench/diagrams.py",
     )),
