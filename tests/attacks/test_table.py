@@ -37,5 +37,4 @@ def test_every_test_of_an_attack_is_in_the_list() -> None:
 WITNESSES = {
     "tests/attacks/test_names.py::test_a_signed_call_may_use_any_name",
     "tests/attacks/test_names.py::test_behind_a_hub_visitors_come_under_its_name",
-    "tests/attacks/test_files.py::test_a_store_that_is_there_keeps_its_mode",
 }

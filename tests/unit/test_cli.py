@@ -249,7 +249,7 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
         (["-p", "region", "uk"], "Choose one of na, eu, jp"),
         (["-p", "amount", "14.005"], "too many decimals"),
         (["-p", "environment", "live"], "Choose emulator or sandbox"),
-        (["-p", "environment", "sandbox"], "a script cannot play the buyer"),
+        (["-p", "environment", "sandbox"], "A script cannot play the buyer"),
         (["-p", "region", "na", "-p", "region", "eu"], "The parameter region is given twice: 'na' and 'eu'"),
         (["-p", "environment", "sandbox", "-p", "buyer", "you"], "AMAZON_PAY_PRIVATE_KEY_FILE is not set"),
         (["-p", "amount", "0.01"], "Choose from 0.10 to 750.00 USD"),
