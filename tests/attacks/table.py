@@ -291,8 +291,8 @@ _ROWS = {
          f"{_FILES}nobody_reads_the_token_through_a_file_that_was_waiting"),
         ("files.link", "A link already exists in the place of a key.", "Refused, or replaced; not followed.",
          f"{_FILES}a_key_is_not_written_through_a_link"),
-        ("files.store", "A link, a file of another user, or one that others may write waits where a store, what SQLite "
-         "puts beside it, or its keys will be.", "Refused; nothing is written, and no key is taken over.",
+        ("files.store", "A link, another user's file, or one open to others waits in the place of a store or its keys.",
+         "Refused; nothing is written, and no key is taken over.",
          f"{_FILES}a_store_that_somebody_prepared_is_refused"),
         ("files.killed", "A process is killed while its key is in a temporary folder.", "The folder goes with it.",
          "tests/unit/test_temporary.py::test_a_key_does_not_outlive_its_process"),
