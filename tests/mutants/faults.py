@@ -101,7 +101,7 @@ def _with(table: Any, key: Any, row: Any) -> Any:
     return tuple(rows.values()) if isinstance(table, tuple) else type(table)(table.name, tuple(rows.values()))
 
 
-_STEPS: dict[type, Any] = {int: 1, Decimal: Decimal("0.01"), timedelta: timedelta(seconds=1)}
+_STEPS: dict[type, Any] = {int: 1, Decimal: 1, timedelta: timedelta(seconds=1)}
 
 
 def _wrong(value: Any, column: Any) -> Iterator[tuple[str, Any]]:
@@ -112,7 +112,9 @@ def _wrong(value: Any, column: Any) -> Iterator[tuple[str, Any]]:
         case bool():
             yield "", not value
         case int() | Decimal() | timedelta():
-            yield "", value + _STEPS[type(value)]
+            # A share, which is below one, becomes larger by a hundredth; yen have no smaller unit than one.
+            small = isinstance(value, Decimal) and value < 1
+            yield "", value + (Decimal("0.01") if small else _STEPS[type(value)])
         case tuple():
             for each in value:
                 yield f", {getattr(each, 'trigger', each)} dropped", tuple(x for x in value if x is not each)

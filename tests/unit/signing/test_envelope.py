@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from cryptography.x509 import load_pem_x509_certificate
 
-from amazonpay_nb.signing.envelope import EnvelopeSigner, signed_text, unsigned_envelope
+from amazonpay_nb.signing.envelope import EnvelopeSigner, delivery_headers, signed_text, unsigned_envelope
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:EXAMPLE"
 NOTIFICATION = {
@@ -51,3 +52,21 @@ def test_the_certificate_verifies_the_signature(version: str, digest: HashAlgori
     key = load_pem_x509_certificate(signer.certificate).public_key()
     assert isinstance(key, RSAPublicKey)
     key.verify(b64decode(envelope["Signature"]), signed_text(envelope).encode(), PKCS1v15(), digest)
+
+
+def test_the_certificate_is_valid_wherever_virtual_time_is() -> None:
+    """A reader takes no certificate outside its dates."""
+    certificate = load_pem_x509_certificate(EnvelopeSigner().certificate)
+    valid = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    assert valid == (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+
+
+def test_a_delivery_carries_the_headers_of_sns() -> None:
+    """AWS's own message validator insists on the first; the names are those of SNS's page on HTTP headers."""
+    headers = delivery_headers(unsigned_envelope("https://sns.example", TOPIC, NOTIFICATION))
+    subscription = headers.pop("x-amz-sns-subscription-arn")
+    assert subscription.startswith(f"{TOPIC}:")
+    assert headers == {
+        "x-amz-sns-message-type": "Notification", "x-amz-sns-message-id": "cf5543af", "x-amz-sns-topic-arn": TOPIC,
+        "content-type": "text/plain; charset=UTF-8", "user-agent": "Amazon Simple Notification Service Agent",
+    }  # fmt: skip
