@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 import papermill
 
-from amazonpay_nb.runs.kernels import execute
+from amazonpay_nb.runs.kernels import execute, kernel_environment
 from bench.measure import Result, Target, Unavailable, alternate, compare, say, seconds
 
 __all__ = ["measure_notebooks"]
@@ -48,7 +48,7 @@ def run_one(source: Path, folder: Path) -> None:
 
 def execute_all(sources: list[Path], folder: Path) -> float:
     """Return the wall time of executing *sources* with a few kernels at a time."""
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with kernel_environment(), ThreadPoolExecutor(WORKERS) as pool:
         return seconds(lambda: list(pool.map(lambda source: run_one(source, folder), sources)))
 
 
