@@ -208,7 +208,7 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
         server.write_ready_file(ready_file)
     click.echo(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
     click.echo(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
-    # Without our own handler, SIGTERM would leave the keys' temporary folder behind.
+    # To be asked to end is how a server succeeds.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.run()

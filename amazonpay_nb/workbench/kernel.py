@@ -79,13 +79,17 @@ def comparison(frame: FrameType) -> str:
     """Return, in two lines, what the assertion or claim that a frame is at expected and got.
 
     Returns:
-        ``expected: …`` and ``actual: …``; "" where it compares nothing.
+        ``expected: …`` and ``actual: …``; "" where it compares nothing, waits for something, or is a library's.
     """
+    if frame.f_globals.get("__name__") != "__main__":
+        return ""
     source = "".join(linecache.getlines(frame.f_code.co_filename))
     tree = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     for node in ast.walk(tree):
         test = _test(node)
         if isinstance(test, ast.Compare) and len(test.ops) == 1 and _is_at(node, frame.f_lineno):
+            if any(isinstance(part, ast.Await) for part in ast.walk(test)):
+                return ""
             # Evaluated once more: a cell asserts what it has, and asks nobody for it.
             actual, expected = (_value(side, frame) for side in (test.left, test.comparators[0]))
             return f"expected: {_OPERATORS[type(test.ops[0])]}{expected}\nactual: {actual}"

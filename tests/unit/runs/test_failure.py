@@ -35,6 +35,17 @@ def failed(folder: Path, source: str) -> tuple[dict[str, object], ET.Element, st
     return only, root, cell_id
 
 
+WAITED = (
+    "import asyncio\nwb.claim('chargeable', 'It can be charged.', await asyncio.sleep(0, 'Closed') == 'Chargeable')"
+)
+
+
+def test_what_a_claim_waits_for_is_not_asked_again(tmp_path: Path) -> None:
+    """The claim's own words are its message."""
+    run, _, _ = failed(tmp_path, WAITED)
+    assert run["error"] == "AssertionError: chargeable: It can be charged."
+
+
 @pytest.mark.parametrize(
     ("source", "message", "line", "claim", "tests"),
     [
