@@ -3,11 +3,11 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, TimeoutError as NotInTime, sync_playwright
 
-__all__ = ["chromium", "executable", "watch"]
+__all__ = ["chromium", "executable", "in_view", "press", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -18,6 +18,9 @@ FLAGS = (
 def executable() -> str | None:
     """Return the browser's path; the variable CHROMIUM names another than the one on the PATH."""
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+ATTEMPTS, MILLISECONDS = 12, 5000  # a minute in all; nothing waits for it to pass
 
 
 @contextlib.contextmanager
@@ -45,3 +48,27 @@ def watch(page: Page) -> list[str]:
     page.on("console", heard)
     page.on("pageerror", lambda error: errors.append(str(error)))
     return errors
+
+
+def press(frame: Locator, name: str) -> None:
+    """Press a button of the page in *frame*."""
+    button = frame.content_frame.get_by_role("button", name=name, exact=True)
+    button.wait_for(state="attached")  # the frame before may still be the one that is found
+    in_view(frame, button.click)
+
+
+def in_view(frame: Locator, act: Callable[..., None]) -> None:
+    """Do something in *frame*, wherever JupyterLab scrolls to meanwhile.
+
+    A frame that is off the screen is not drawn, and nothing in it ever stands still enough to be clicked. Another
+    cell's output may push it there at any time, so each attempt brings it back.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        frame.scroll_into_view_if_needed()
+        try:
+            act(timeout=MILLISECONDS)
+        except NotInTime:
+            if attempt == ATTEMPTS:
+                raise
+        else:
+            return

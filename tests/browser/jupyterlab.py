@@ -19,7 +19,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, ViewportSize
 
-from tests.browser.chromium import watch
+from tests.browser.chromium import in_view, press, watch
 
 __all__ = ["HUB", "SOMEBODY", "VIEWPORT", "Lab", "OpenNotebook", "jupyterlab"]
 
@@ -168,16 +168,13 @@ class OpenNotebook:
     def press(self, *names: str) -> None:
         """Press buttons inside the frame, one page after the other."""
         for name in names:
-            button = self.frames.content_frame.get_by_role("button", name=name, exact=True)
-            button.wait_for(state="attached")  # the frame before may still be the last one
-            # A frame that is off the screen is not drawn, and would never be still enough to be clicked.
-            self.frames.scroll_into_view_if_needed()
-            button.click()
+            press(self.frames, name)
 
     def choose_card(self, last4: str) -> None:
         """Choose one of the cards that simulate something, which a summary hides."""
-        self.frames.content_frame.locator("summary").click()
-        self.frames.content_frame.get_by_label(re.compile(last4)).check()
+        page = self.frames.content_frame
+        in_view(self.frames, page.locator("summary").click)
+        in_view(self.frames, page.get_by_label(re.compile(last4)).check)
 
     def wait_for_output(self, text: str) -> None:
         """Wait until an output holds *text*."""

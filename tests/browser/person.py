@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Locator, expect
 
+from tests.browser.chromium import in_view, press
 from tests.browser.jupyterlab import OpenNotebook
 
 __all__ = ["AGREE", "SIGNATURE", "Keyboard", "Person", "reads", "saves_a_wallet"]
@@ -85,17 +86,14 @@ class Person:
     def presses(self, *names: str) -> None:
         """Press buttons on the page in the frame, one page after the other."""
         for name in names:
-            found = self.on_page(name)
-            found.wait_for(state="attached")
-            self._frame.scroll_into_view_if_needed()
-            found.click()
+            press(self._frame, name)
 
     @property
     def _frame(self) -> Locator:
         return self._panels.locator("iframe.amazonpay-page:visible")
 
     def takes_another_card(self) -> None:
-        self._frame.content_frame.get_by_text("4444").click()
+        in_view(self._frame, self._frame.content_frame.get_by_text("4444").click)
 
 
 class Keyboard:
