@@ -17,13 +17,13 @@ PACKAGE = ROOT / "amazonpay_nb"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST_MODULE = 350
 # What the package consists of, as in the README's map; `stage` and `rehearsal` may come.
-ALWAYS_THERE = {"client", "emulator", "lessons", "runs", "shop", "signing", "spec", "workbench"}
+ALWAYS_THERE = {"client", "commands", "emulator", "lessons", "runs", "shop", "signing", "spec", "workbench"}
 ROOMS = ALWAYS_THERE | {"rehearsal", "stage"}
 BESIDE_THE_ROOMS = {
     "__init__", "__main__", "cli", "connection", "errors", "loopback", "redaction", "temporary", "testing", "texts",
 }  # fmt: skip
-# A command's answer and a run's progress go to standard output; a library says nothing there.
-MAY_PRINT = {PACKAGE / "cli.py", PACKAGE / "runs" / "runner.py"}
+# A run's progress goes to standard output; a library says nothing there.
+MAY_PRINT = {PACKAGE / "runs" / "runner.py"}
 # The only function that writes an object's state: everything else asks it for a transition.
 STATE_WRITER = ("emulator/rules/transitions.py", "move")
 # Made or downloaded, not part of the repository.

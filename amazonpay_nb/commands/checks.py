@@ -1,0 +1,80 @@
+"""Commands that say what is right and wrong: with a merchant's keys, and with this machine."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amazonpay_nb.commands.options import FILE, REGION
+from amazonpay_nb.redaction import redact
+
+_KEY = click.argument("key", envvar="AMAZON_PAY_PRIVATE_KEY_FILE")
+
+
+@click.group()
+def keys() -> None:
+    """Make, show and check a merchant's key pair."""
+
+
+@keys.command("new")
+@click.argument("path", default="amazon-pay-private-key.pem", type=FILE)
+def new_keys(path: Path) -> None:
+    """Make a key pair: PATH for the private key (mode 0600), PATH.pub for the public one."""
+    from amazonpay_nb.signing import keys as key_files
+
+    made = key_files.generate()
+    key_files.save(made, path)
+    public = path.with_name(path.name + ".pub")
+    key_files.save_public(made, public)
+    click.echo(redact(f"Private key: {path} (mode 0600). Keep it to yourself; no one else needs it."))
+    click.echo(redact(f"Public key:  {public}. Upload this one in Seller Central and note the id that you get."))
+    click.echo(f"Fingerprint: {made.fingerprint}")
+
+
+# A key begins with dashes as well.
+_A_KEY = {"ignore_unknown_options": True}
+
+
+@keys.command("show", context_settings=_A_KEY)
+@_KEY
+@click.option("--id", "key_id", default="", help="Its public key id.")
+def show_keys(key: str, key_id: str) -> None:
+    """Show the public half and the fingerprint of a key pair.
+
+    KEY is the path of the private key or its PEM; when left out, what AMAZON_PAY_PRIVATE_KEY_FILE holds.
+    """
+    from amazonpay_nb.signing import keys as key_files
+
+    loaded = key_files.load(key, key_id)
+    click.echo(loaded.public_pem.strip())
+    click.echo(f"Fingerprint: {loaded.fingerprint}")
+
+
+@keys.command("check", context_settings=_A_KEY)
+@_KEY
+@click.option("--id", "key_id", default="", help="Its public key id.")
+@REGION
+@click.option("--environment", default="sandbox", show_default=True)
+def check_keys(key: str, key_id: str, region: str, environment: str) -> None:
+    """Say what is right and wrong with a private key.
+
+    KEY is its path or its PEM; when left out, what AMAZON_PAY_PRIVATE_KEY_FILE holds.
+    """
+    from amazonpay_nb.signing import keys as key_files
+
+    _print_findings(key_files.check(key, key_id, region=region, environment=environment))
+
+
+@click.command()
+def doctor() -> None:
+    """Check this machine: Python, packages, kernel, loopback, and the variables for a real account."""
+    from amazonpay_nb.runs.doctor import examine
+
+    _print_findings(examine())
+
+
+def _print_findings(findings: list[Any]) -> None:
+    for ok, text in findings:
+        click.echo(redact(f"{'✓' if ok else '✗'} {text}"))
+    sys.exit(0 if all(ok for ok, _ in findings) else 1)

@@ -1,0 +1,125 @@
+"""Commands around the emulated Amazon Pay: itself, its buyer, and the grades of a notification handler."""
+
+import signal
+import ssl
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amazonpay_nb.commands.options import FILE, PORT, READY_FILE, REGION
+
+
+def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> datetime | str | None:
+    if value is None or value == "real":
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{value!r} is neither 'real' nor a time such as 2026-01-15T12:00:00Z") from None
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address.")
+@PORT
+@click.option("--https", is_flag=True, help="Serve HTTPS with an own authority.")
+@REGION
+@click.option("--store", type=FILE, help="Keep the world in this file.")
+@click.option("--seed", type=int, help="Make ids repeat, and time virtual.")
+@click.option("--clock", callback=_moment, help="Virtual time to start from, or 'real'.")
+@click.option("--domain", "domains", multiple=True, metavar="HOST", help="Register a domain for buttons.")
+@click.option("--throttle", is_flag=True, help="Apply the documented quotas.")
+@READY_FILE
+def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
+    """Run the emulated Amazon Pay until it is interrupted."""
+    from amazonpay_nb.emulator import Emulator
+
+    real_time = clock == "real"
+    try:
+        server = Emulator(start=None if real_time else clock, real_time=real_time, **options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        place = f"Port {options['port']} on {options['host']}"
+        advice = "choose another, or 0 for a free one."
+        raise click.UsageError(f"{place} cannot be used ({error.strerror}); {advice}") from None
+    ready = server.ready()
+    if ready_file:
+        server.write_ready_file(ready_file)
+    click.echo(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
+    click.echo(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
+    # To be asked to end is how a server succeeds.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+    finally:
+        server.stop()
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["approve", "cancel", "decline"]))
+@click.argument("url")
+@click.option("--card", default="1111", show_default=True, help="Last four digits of the payment method.")
+@click.option("--then", default="", help="Another payment method, after the first was declined.")
+@click.option("--no-consent", is_flag=True, help="Buy without saving the wallet.")
+@click.option("--mfa", default="pass", show_default=True, type=click.Choice(["pass", "fail"]))
+@click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="Authority of an HTTPS emulator.")
+def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: str, ca_file: str | None) -> None:
+    """Play the buyer on hosted pages; the last line printed is the merchant's address."""
+    import httpx
+
+    from amazonpay_nb.loopback import http_client
+    from amazonpay_nb.shop import buyer as script
+
+    # On loopback there is no one in between, and only the emulator knows its own authority.  A page from there may
+    # lead to another host, and that host is verified.
+    local = None if ca_file else httpx.HTTPTransport(verify=False)
+    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+    with http_client(timeout=30, verify=verify, local=local) as http:
+        choices = {"card": card, "then": then, "consent": not no_consent, "mfa": mfa} if action == "approve" else {}
+        address = getattr(script, action)(url, http=http, **choices)
+        try:
+            reached = script.arrive(address, http=http)
+            note = "The shop's address was opened." if reached else "The shop is not on this machine; not opened:"
+        except httpx.TransportError as error:
+            note = f"The buyer is done, but nothing answers at the shop's address ({type(error).__name__}):"
+    click.echo(note)
+    click.echo(address)
+
+
+@click.command()
+@click.argument("url", required=False)
+@REGION
+@READY_FILE
+@click.option("--https", is_flag=True, help="Serve the certificate by HTTPS; the authority is FILE's caFile.")
+def grade(url: str | None, region: str, ready_file: Path | None, https: bool) -> None:
+    """Grade the handler of instant notifications at URL, on this machine; without URL, grade our own.
+
+    With --ready-file, FILE says how the handler can get the objects of its notifications, and whether it does so is
+    graded, too.
+
+    The handler has to take certificates (SigningCertURL) from the host 127.0.0.1, too, at any port and at a path of
+    SNS's.  Where it insists on https, add --https, and let it trust the authority that FILE names.
+
+    Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.
+    """
+    from amazonpay_nb.emulator import Emulator
+    from amazonpay_nb.lessons import grading
+    from amazonpay_nb.workbench.show import show
+
+    if https and not (url and ready_file):
+        raise click.UsageError("--https needs URL, and --ready-file: the handler finds the authority there.")
+    if url is None:
+        grades = grading.grade_own(region)
+    else:
+        with Emulator(region, https=https) as server:
+            if ready_file:
+                server.write_ready_file(ready_file)
+            grades = grading.grade(url, server, observed=ready_file is not None)
+    click.echo(show(grades, title="How the handler did").text)
+    sys.exit(0 if grading.passes(grades) else 1)

@@ -1,0 +1,79 @@
+"""Commands that run, show and export notebooks."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from amazonpay_nb.commands.options import OUT, PARAMETER, PORT
+
+
+@click.command()
+@click.argument("notebooks", nargs=-1)
+@PARAMETER
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at the same time.")
+@click.option("--offline", is_flag=True, help="Fail a notebook that tries to connect to another machine.")
+@OUT
+def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offline: bool, out: Path) -> None:
+    """Execute notebooks without a person and write a report.
+
+    NOTEBOOKS are paths, names or numbers (01); all of them when left out.  Exit code: 0 all passed, 1 one failed,
+    2 a parameter is wrong.
+    """
+    from amazonpay_nb.runs import runner
+    from amazonpay_nb.runs.notebook import find_notebooks
+    from amazonpay_nb.workbench.parameters import check_unattended, check_values
+
+    check_values(parameters)
+    check_unattended(parameters)
+    summary = runner.run(find_notebooks(notebooks), parameters, out=out, jobs=jobs, offline=offline)
+    click.echo(summary.table())
+    click.echo(f"Report: {out / 'report.html'}")
+    sys.exit(int(summary.failed > 0))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(options: tuple[str, ...]) -> None:
+    """Open JupyterLab on the workbook; OPTIONS go to JupyterLab."""
+    from amazonpay_nb.runs.notebook import notebook_folder
+
+    folder = notebook_folder()
+    start = str(folder / "00_start_here.ipynb")
+    arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.parent}", *options, start]
+    os.execv(sys.executable, arguments)  # noqa: S606 (replaces this process on purpose)
+
+
+@click.command()
+@click.argument("notebook", default="01")
+@PARAMETER
+@PORT
+@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
+def demo(notebook: str, parameters: dict[str, str], port: int, browser: bool) -> None:
+    """Present NOTEBOOK (01 when left out) without code, one step at a time, until it is interrupted.
+
+    The shop is yours:  -p merchant_name "Corner Shop" -p merchant_color "#0b5c6b" -p region eu -p language de_DE
+    """
+    from amazonpay_nb.runs.demo import present
+
+    present(notebook, parameters, port=port, browser=browser, say=click.echo)
+
+
+@click.command()
+@click.argument("notebook", default="01")
+@PARAMETER
+@OUT
+def export(notebook: str, parameters: dict[str, str], out: Path) -> None:
+    """Write one page to leave behind: a finished run of NOTEBOOK (01 when left out), without network and kernel.
+
+    A notebook that was executed before is exported as it is; one of the workbook is run first.  The last line is the
+    page's path.  Exit code: 0 the run passed, 1 it failed, 2 the page cannot be made.
+    """
+    from amazonpay_nb.runs.export import export as write_page
+
+    path, error = write_page(notebook, parameters, out)
+    if error:
+        click.echo(error, err=True)
+    click.echo(path)
+    sys.exit(int(error is not None))
