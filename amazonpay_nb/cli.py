@@ -77,6 +77,6 @@ def main() -> None:
 for _command in (
     *(notebooks.run, notebooks.lab, notebooks.demo, notebooks.export),
     *(emulator.emulator, emulator.buyer, emulator.grade),
-    *(checks.keys, checks.doctor),
+    *(checks.keys, checks.store, checks.doctor),
 ):
     main.add_command(_command)

@@ -1,6 +1,7 @@
 """An emulator in a process of its own, which can be killed, filled up and measured."""
 
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from amazonpay_nb.emulator import Credentials
 from amazonpay_nb.emulator.server import Control
@@ -85,3 +88,17 @@ def listener() -> Iterator[tuple[str, set[str]]]:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/", arrived
         server.shutdown()
+
+
+# The shell's first argument becomes read-only, for root as well.
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$PWD" && exec "$@"'
+
+
+def read_only(path: Path, *command: str) -> list[str]:
+    """The command, for which a file or folder is read-only for root, too; for others its mode has to say so."""
+    if os.geteuid():
+        return [*command]
+    wrapped = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(path)]
+    if subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this root may not mount")
+    return [*wrapped, *command]

@@ -1,4 +1,4 @@
-"""Commands that say what is right and wrong: with a merchant's keys, and with this machine."""
+"""Commands that say what is right and wrong: with a merchant's keys, a store's file, and this machine."""
 
 import sys
 from pathlib import Path
@@ -64,6 +64,24 @@ def check_keys(key: str, key_id: str, region: str, environment: str) -> None:
     from amazonpay_nb.signing import keys as key_files
 
     _print_findings(key_files.check(key, key_id, region=region, environment=environment))
+
+
+@click.group()
+def store() -> None:
+    """Look at the file of an emulator's store."""
+
+
+@store.command("check")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check_store(file: Path) -> None:
+    """Say what is right and wrong with FILE, without writing to it: owner, version, tables, settings, every record.
+
+    Exit code: 0 all is right, 1 something is wrong, 2 there is no such file, or an emulator is using it.
+    """
+    from amazonpay_nb.emulator.store_file import check_unused, findings
+
+    check_unused(file)
+    _print_findings([*findings(file, whole=True)])
 
 
 @click.command()

@@ -5,6 +5,7 @@ from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 
 from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.store_file import REAL_TIME, START
 
 # The default start of virtual time.
 VIRTUAL_START = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -50,16 +51,17 @@ class Clock:
     """The clock of an emulator.
 
     Args:
-        store: Keeps a virtual clock's time across restarts.
-        start: Virtual time to start from, or None for real time.  A store with a stored time continues from there.
+        store: Keeps across restarts whether time is virtual, and that time: it goes on with what it has.
+        start: Virtual time to start from, or None for real time.
     """
 
     def __init__(self, store: Store, start: datetime | None) -> None:
         self._store = store
-        kept = store.setting("clock")
-        self._virtual = datetime.fromisoformat(kept) if kept and start else start and start.astimezone(UTC)
-        if self._virtual:
-            self.set(self._virtual)
+        self._virtual: datetime | None = None
+        if store.setting(START) is None:  # a new store, or one of before this was kept
+            store.set(START, start.astimezone(UTC).isoformat() if start else store.setting("clock") or REAL_TIME)
+        if (kept := store.setting(START)) != REAL_TIME:
+            self.set(datetime.fromisoformat(store.setting("clock") or kept))
 
     @property
     def mode(self) -> str:

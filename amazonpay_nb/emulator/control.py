@@ -17,10 +17,10 @@ from amazonpay_nb.emulator.api.bodies import parsed_json
 from amazonpay_nb.emulator.clock import parse_duration, zulu
 from amazonpay_nb.emulator.notifications.announce import announce, topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
-from amazonpay_nb.emulator.records import AnyRecord
+from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.transitions import move
-from amazonpay_nb.emulator.world import Fault, Merchant, Times, World
+from amazonpay_nb.emulator.world import Fault, Times, World
 from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN

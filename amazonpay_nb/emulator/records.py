@@ -15,6 +15,17 @@ NOTIFICATION = "Notification"
 _NO_CARD = "1111"
 
 
+@dataclass(slots=True)
+class Merchant:
+    """A merchant account with one store."""
+
+    merchant_id: str
+    store_id: str
+    name: str  # what hosted pages call the shop
+    keys: dict[str, str]  # public key id → PEM of the public key
+    endpoint: str = ""  # where instant notifications go, "" for nowhere
+
+
 @dataclass
 class NoNotes:
     """Notes of an object whose document says everything."""

@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 import ssl
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from ssl import PROTOCOL_TLS_CLIENT
@@ -18,8 +18,10 @@ from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR
 from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.notifications.announce import topic_of
-from amazonpay_nb.emulator.store import Store, check_owner
-from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.emulator.records import Merchant
+from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.store_file import REAL_TIME
+from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import LoopbackServer, http_client, open_port
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
@@ -102,7 +104,7 @@ class Emulator:
         seed: Makes ids repeat, and time virtual.
         start: Virtual time to start from.
         real_time: Let time pass even with a seed.
-        store: A file that outlives the process; in memory when left out.
+        store: A file that outlives the process; in memory when left out.  It goes on with its seed and its clock.
         https: Serve HTTPS with an own authority; see `ca_file`.
         port: 0 takes a free one.
         domains: Hosts that may show a button, besides loopback and ``*.example``.
@@ -127,12 +129,10 @@ class Emulator:
         self._folder = TemporaryFolder()
         self.folder = Path(f"{store}.keys") if store else self._folder.path
         try:
-            if store:
-                for waiting in (self.folder, self.folder / "merchant.pem", self.folder / "other-merchant.pem"):
-                    check_owner(waiting)
+            began = REAL_TIME if real_time else start and start.astimezone(UTC).isoformat()
             self._world = World(
-                Store(str(store or ":memory:"), row.code), row, seed=seed, start=start, real_time=real_time,
-                domains=domains, throttle=throttle, shop_name=shop_name,
+                Store(str(store or ":memory:"), region=row.code, seed=seed, start=began), row, seed=seed, start=start,
+                real_time=real_time, domains=domains, throttle=throttle, shop_name=shop_name,
             )  # fmt: skip
         except Exception as error:
             listener.close()

@@ -7,32 +7,16 @@ import heapq
 import json
 import os
 import sqlite3
-import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.emulator.records import NOTES, AnyRecord, Record
+from amazonpay_nb.emulator.store_file import SCHEMA, VERSION, findings
 
 # How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
 MAX_SNAPSHOTS = 16
-# Goes up with what a reader of older stores would not understand; 0 is a file without a version.
-_VERSION = 3
-_READS = (2, _VERSION)  # 2 does not say its region: it gets that of the first start
-# Few tables and indexes: each one that a request changes is another page to write.  Rows that hold whole documents are
-# stored in order of arrival; only small ones are in the order of their key.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS objects (
-    kind TEXT, id TEXT, merchant_id TEXT, parent TEXT, document TEXT, notes TEXT,
-    due TEXT, planned INTEGER, trigger TEXT, PRIMARY KEY (kind, id)
-);
-CREATE INDEX IF NOT EXISTS objects_by_parent ON objects (parent, kind) WHERE parent != '';
-CREATE TABLE IF NOT EXISTS answers (
-    merchant_id TEXT, key TEXT, request BLOB, status INTEGER, body TEXT, PRIMARY KEY (merchant_id, key)
-);
-CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-"""
 # Merchants, keys, clock and the position of the id sequence are settings, and stay when the world is emptied; what was
 # spent is a setting too, and does not.
 _SPENT = "spent "
@@ -51,51 +35,6 @@ to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _Due = tuple[str, int, str, str]
 
 
-def check_owner(path: Path) -> None:
-    """Refuse a file or folder that somebody else has prepared: a link, another user's, or one that is open to others.
-
-    Raises:
-        sqlite3.OperationalError: It is one of these.
-    """
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return
-    if stat.S_ISLNK(found.st_mode):
-        raise sqlite3.OperationalError(f"{path} is a link, and what it leads to may be somebody else's")
-    if found.st_uid != os.geteuid():
-        raise sqlite3.OperationalError(f"{path} belongs to another user")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise sqlite3.OperationalError(f"{path} is open to other users: chmod go= {path}, if its content is yours")
-
-
-def _check_file(path: Path, region: str) -> None:
-    """Refuse a file that is not a store of ours, or not of this region; nothing is written."""
-    for end in ("", "-wal", "-shm", "-journal"):
-        check_owner(Path(f"{path}{end}"))
-    if not path.exists():
-        return
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&vfs=unix-none", uri=True)) as db:
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # without this, a file of shared memory would be made
-        tables = _tables(db)
-        if not tables:
-            return
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in _READS:
-            raise sqlite3.DatabaseError("another program, or another version of this one, has written it")
-        with closing(sqlite3.connect(":memory:")) as ours:
-            ours.executescript(_SCHEMA)
-            if tables != _tables(ours):
-                raise sqlite3.DatabaseError("its tables are not those of this program")
-        row = db.execute("SELECT value FROM settings WHERE name = 'region'").fetchone()
-        if row and region and json.loads(row[0]) != region:
-            raise sqlite3.DatabaseError(f"it is of region {json.loads(row[0])}, not {region}")
-
-
-def _tables(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    return db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
-
-
 class Store:
     """One SQLite connection, used by one thread at a time.
 
@@ -104,12 +43,16 @@ class Store:
 
     Args:
         path: A file, or ``:memory:``; a new one is its owner's alone.
-        region: What the file has to be of; "" takes any.
+        wanted: Settings that a file has to have, if it has them; see `findings`.
+    Raises:
+        sqlite3.Error: The file does not fit; it stays as it is.
     """
 
-    def __init__(self, path: str = ":memory:", region: str = "") -> None:
+    def __init__(self, path: str = ":memory:", **wanted: Any) -> None:
         if path != ":memory:":
-            _check_file(Path(path), region)
+            for good, text in findings(Path(path), **wanted):
+                if not good:
+                    raise sqlite3.DatabaseError(text)
             places = filter(Path.exists, (Path(path).parent, Path(path)))
             if not all(os.access(place, os.W_OK) for place in places):  # SQLite calls this a disk I/O error
                 raise sqlite3.OperationalError("it or its folder is read-only")
@@ -123,7 +66,7 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: a checkpoint waits for the disk
-            self._db.executescript(f"PRAGMA user_version = {_VERSION}; {_SCHEMA}")
+            self._db.executescript(f"PRAGMA user_version = {VERSION}; {SCHEMA}")
         except sqlite3.Error:  # the file is something else
             self._db.close()
             raise
@@ -136,8 +79,6 @@ class Store:
         self._reload()
         self._snapshots: dict[str, sqlite3.Connection] = {}
         self._taken = 0
-        if region:
-            self.set("region", region)
 
     def _reload(self) -> None:
         """Take over what is kept in memory as well: the settings that were read, and what is due when."""

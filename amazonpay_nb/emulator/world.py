@@ -1,7 +1,7 @@
 """The state of one emulated Amazon Pay: time, ids, merchants, objects, and the mishaps to come."""
 
 from collections import defaultdict, deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from amazonpay_nb.emulator.clock import VIRTUAL_START, Clock
 from amazonpay_nb.emulator.ids import Ids
 from amazonpay_nb.emulator.outbox import Outbox
-from amazonpay_nb.emulator.records import AnyRecord
+from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.spec.operations import OPERATIONS
@@ -25,17 +25,6 @@ JOURNAL_LENGTH = 1_000
 # How many calls in a row an outcome or a fault may be set for.
 Times = Annotated[int, Field(ge=1, le=1000)]
 MIN_KEY_BITS = 2048
-
-
-@dataclass(slots=True)
-class Merchant:
-    """A merchant account with one store."""
-
-    merchant_id: str
-    store_id: str
-    name: str  # what hosted pages call the shop
-    keys: dict[str, str]  # public key id → PEM of the public key
-    endpoint: str = ""  # where instant notifications go, "" for nowhere
 
 
 class Fault(BaseModel, extra="forbid"):
@@ -61,9 +50,10 @@ class World:
     ) -> None:  # fmt: skip
         self.store, self.region, self.throttle = store, region, throttle
         self.domains = {domain.lower() for domain in domains}
+        store.set("region", region.code)
         if start is None and seed is not None and not real_time:
             start = VIRTUAL_START
-        self.clock = Clock(store, start)
+        self.clock = Clock(store, None if real_time else start)
         self.ids = Ids(store, region, seed)
         self.url = ""
         self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)

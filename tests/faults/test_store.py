@@ -1,8 +1,11 @@
 """A file store: what a restart finds, and what a killed process had acknowledged."""
 
+import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +18,11 @@ from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.regions import region
-from tests.emulated import Shop, refusal, usd
-from tests.processes import emulator
+from tests.emulated import Json, Shop, refusal, usd
+from tests.processes import emulator, read_only
 
 ROUNDS = 3
+APRIL, MAY = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
 
 
 class TestRestarting:
@@ -75,7 +79,7 @@ class TestRestarting:
 
     @pytest.mark.parametrize(
         ("change", "why"),
-        [("", "it is of region na, not eu"), ("PRAGMA user_version = 99", "another version"),
+        [("", "its region is na, not eu"), ("PRAGMA user_version = 99", "another version"),
          ("ALTER TABLE answers ADD COLUMN more", "its tables are not"), ("DROP TABLE answers", "its tables are not"),
          ("CREATE TRIGGER t AFTER INSERT ON answers BEGIN DELETE FROM objects; END", "its tables are not")],
     )  # fmt: skip
@@ -100,8 +104,75 @@ class TestRestarting:
             older.executescript("DELETE FROM settings WHERE name = 'region'; PRAGMA user_version = 2;")
         with Emulator("na", seed=7, store=store):
             pass
-        with pytest.raises(ValueError, match="of region na"):
+        with pytest.raises(ValueError, match="its region is na"):
             Emulator("eu", seed=7, store=store)
+
+    @pytest.mark.parametrize("real_time", [False, True])
+    def test_seed_and_clock_need_not_be_said_again(self, tmp_path: Path, real_time: bool) -> None:
+        """Virtual time stays virtual without its options, and real time real, though a seed alone makes it virtual."""
+        store = tmp_path / "world.db"
+        with Emulator("na", seed=7, real_time=real_time, store=store) as emulator, Shop(emulator) as shop:
+            wallet = shop.wallet()
+            if not real_time:
+                emulator.clock.advance("P1D")
+            before = emulator.control.get("clock")
+        for options in ({}, {"seed": 7}):
+            with Emulator("na", store=store, **options) as emulator, Shop(emulator) as shop:
+                assert shop.state("getChargePermission", wallet) == "Chargeable"
+                after = emulator.control.get("clock")
+                assert after["mode"] == before["mode"] == ("real" if real_time else "virtual")
+                assert after["now"] == before["now"] or real_time
+
+    @pytest.mark.parametrize(
+        ("first", "then", "why"),
+        [({"seed": 7}, {"seed": 8}, "its seed is 7, not 8"),
+         ({"seed": 7}, {"real_time": True}, r"its start is 2026-01-15T12:00:00\+00:00, not real time"),
+         ({"start": APRIL}, {"start": MAY}, "its start is 2026-04-01.*, not 2026-05-01"),
+         ({}, {"start": MAY}, "its start is real time, not 2026-05-01")],
+    )  # fmt: skip
+    def test_another_seed_or_clock_is_refused(self, tmp_path: Path, first: Json, then: Json, why: str) -> None:
+        """It would be ignored, or everything would expire at once; with the first ones the store still goes on."""
+        store = tmp_path / "world.db"
+        with Emulator("na", store=store, **first) as emulator:
+            merchant = emulator.merchant_id
+        before = store.read_bytes()
+        with pytest.raises(ValueError, match=why):
+            Emulator("na", store=store, **then)
+        assert store.read_bytes() == before
+        with Emulator("na", store=store, **first) as emulator:
+            assert emulator.merchant_id == merchant
+
+    @pytest.mark.parametrize(
+        "settings",
+        [{"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": {}, "logo": "more"}]},
+         {"merchants": [{"merchant_id": "A"}]}, {"clock": "noon"}, {"merchants": 1}],
+    )  # fmt: skip
+    def test_settings_of_another_program_are_refused(self, tmp_path: Path, settings: Json) -> None:
+        """A merchant's record with one field more, or less, or a clock that is none: a sentence."""
+        store = tmp_path / "world.db"
+        with Emulator("na", seed=7, store=store):
+            pass
+        with closing(sqlite3.connect(store)) as other, other:
+            for name, value in settings.items():
+                other.execute("UPDATE settings SET value = ? WHERE name = ?", (json.dumps(value), name))
+        with pytest.raises(ValueError, match=r"world\.db.*its settings are not those of this program"):
+            Emulator("na", seed=7, store=store)
+
+    def test_a_store_that_cannot_be_written_to_is_named(self, tmp_path: Path) -> None:
+        """As root on a read-only file system, where nobody else's modes count."""
+        store = tmp_path / "world.db"
+        with Emulator("na", seed=7, store=store):
+            pass
+        command = (sys.executable, "-m", "amazonpay_nb", "emulator", "--store", str(store))
+        tmp_path.chmod(0o500)
+        for path in (tmp_path, store):
+            done = subprocess.run(read_only(path, *command), capture_output=True, text=True, check=False)
+            assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+            assert f"the store '{store}' cannot be used (it or its folder is read-only)" in done.stderr
+            check = read_only(path, *command[:3], "store", "check", str(store))
+            assert subprocess.run(check, capture_output=True, check=False).returncode == 0
+            tmp_path.chmod(0o700)
+            store.chmod(0o400)
 
     def test_the_clock_looks_at_the_agenda(self) -> None:
         """In real time what is due happens when the clock is looked at, and time is not set."""

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -226,6 +227,100 @@ def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
     assert "holiday.txt" in done.stderr
     assert "Traceback" not in done.stderr
     assert path.read_bytes() == before
+
+
+class TestStoreCheck:
+    """What the command says of a store's file; it never writes."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Path:
+        """A store with a few objects, which an emulator that was killed has left beside its write-ahead log."""
+        path = tmp_path / "world.db"
+        with emulator(tmp_path, "--store", str(path), "--seed", "5") as ready:
+            new_session(ready)
+            ready["process"].kill()
+            ready["process"].wait()
+        assert path.with_name("world.db-wal").exists()
+        return path
+
+    def found(self, path: Path) -> tuple[int, list[str]]:
+        """The exit code and the lines, of a check that changes nothing."""
+        before = {file: (file.read_bytes(), file.stat()) for file in path.parent.iterdir() if file.is_file()}
+        done = run("store", "check", path, cwd=path.parent)
+        after = {file: (file.read_bytes(), file.stat()) for file in path.parent.iterdir() if file.is_file()}
+        assert [(name, content, facts.st_mtime_ns, facts.st_mode) for name, (content, facts) in after.items()] == [
+            (name, content, facts.st_mtime_ns, facts.st_mode) for name, (content, facts) in before.items()
+        ]
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout.splitlines()
+
+    def test_a_good_one(self, store: Path) -> None:
+        """Owner, version, settings, integrity and records, with what the log beside it holds."""
+        assert self.found(store) == (
+            0,
+            [
+                f"✓ {store} and what lies beside it are yours alone",
+                "✓ version 3, with the tables that belong to it",
+                "✓ region na, seed 5, clock 2026-01-15T12:00:00+00:00",
+                "✓ SQLite's integrity check finds nothing wrong",
+                "✓ can be read: 1 × Checkout Session, 1 × answer",
+            ],
+        )
+
+    @pytest.mark.parametrize(
+        ("change", "line"),
+        [
+            ("UPDATE objects SET notes = '{\"more\": 1}'", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET document = '[7'", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET due = 'tomorrow'", "✗ cannot be read: 1 × Checkout Session"),
+            ("UPDATE objects SET kind = 'Voucher'", "✗ cannot be read: 1 × Voucher"),
+            ("UPDATE answers SET body = '{'", "✗ cannot be read: 1 × answer"),
+            ("UPDATE settings SET value = 'x' WHERE name = 'drawn'", "✗ its settings are not those of this program"),
+            ("DROP INDEX objects_by_parent", "✗ its tables are not those of this program"),
+            ("PRAGMA user_version = 9", "✗ another program, or another version of this one, has written it"),
+        ],
+    )
+    def test_a_wrong_one(self, store: Path, change: str, line: str) -> None:
+        """Each line that is wrong begins with a cross, and the exit code is 1."""
+        with closing(sqlite3.connect(store)) as other, other:
+            other.executescript(change)
+        code, lines = self.found(store)
+        assert code == 1
+        assert [text for text in lines if text[0] == "✗"] == [line]
+
+    def test_a_damaged_one(self, store: Path) -> None:
+        """Pages that somebody overwrote; the tables are still there."""
+        with closing(sqlite3.connect(store)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            pages = [page for (page,) in other.execute("SELECT rootpage FROM sqlite_master WHERE name = 'objects'")]
+        with store.open("r+b") as file:
+            file.seek((pages[0] - 1) * 2048)
+            file.write(b"\xff" * 2048)
+        code, lines = self.found(store)
+        assert code == 1
+        assert any(line.startswith(("✗ SQLite's integrity check finds", "✗ it cannot be read")) for line in lines)
+
+    def test_a_file_of_another_kind(self, tmp_path: Path) -> None:
+        """It is named, and so is one that others can read."""
+        notes = tmp_path / "holiday.txt"
+        notes.write_text("not a database, but somebody's notes\n" * 50)
+        notes.chmod(0o644)
+        assert self.found(notes) == (
+            1,
+            [f"✗ {notes} is open to other users: chmod go= {notes}, if its content is yours"],
+        )
+        notes.chmod(0o600)
+        assert self.found(notes)[1][1:] == ["✗ it cannot be read: file is not a database"]
+
+    def test_one_that_cannot_be_checked(self, tmp_path: Path) -> None:
+        """No file, a folder, or one that an emulator is using: exit code 2 and a sentence."""
+        for path, why in ((tmp_path / "absent.db", "does not exist"), (tmp_path, "is a directory")):
+            done = run("store", "check", path)
+            assert (done.returncode, why in done.stderr) == (2, True)
+        with emulator(tmp_path, "--store", str(tmp_path / "world.db"), "--seed", "5"):
+            done = run("store", "check", tmp_path / "world.db")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"{tmp_path / 'world.db'}: an emulator is using it; stop that first\n"
 
 
 def test_a_busy_port_is_named(tmp_path: Path) -> None:

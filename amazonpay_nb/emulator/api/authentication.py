@@ -9,8 +9,9 @@ from datetime import datetime
 from urllib.parse import unquote
 
 from amazonpay_nb.emulator.api.request import ApiRequest
+from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import MAX_AGE, RequestParts, SignatureMismatch, parse_date
 from amazonpay_nb.signing.verify import MAX_AHEAD, parse_authorization, verify_authorized
 from amazonpay_nb.spec.operations import Idempotency, Operation

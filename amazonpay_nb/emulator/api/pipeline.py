@@ -14,11 +14,11 @@ from amazonpay_nb.emulator.api.authentication import IDEMPOTENCY_HEADER, authent
 from amazonpay_nb.emulator.api.bodies import checked_body
 from amazonpay_nb.emulator.api.request import ApiRequest, reply
 from amazonpay_nb.emulator.clock import zulu
-from amazonpay_nb.emulator.records import AnyRecord
+from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import payments, sessions
 from amazonpay_nb.emulator.store import to_json
-from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.operations import THROTTLES, Operation
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, Simulation
 

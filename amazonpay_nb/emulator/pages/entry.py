@@ -7,10 +7,10 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from amazonpay_nb.emulator.api.bodies import parsed_json, validated
-from amazonpay_nb.emulator.records import Session
+from amazonpay_nb.emulator.records import Merchant, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.sessions import new_session
-from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, misfits, nearest_flow

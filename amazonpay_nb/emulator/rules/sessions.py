@@ -5,14 +5,14 @@ from functools import partial
 from typing import Any
 
 from amazonpay_nb.emulator.clock import months_later
-from amazonpay_nb.emulator.records import Charge, Permission, PermissionNotes, Record, Session, SessionNotes
+from amazonpay_nb.emulator.records import Charge, Merchant, Permission, PermissionNotes, Record, Session, SessionNotes
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import documents, personas
 from amazonpay_nb.emulator.rules.calendar import DELETE, open_calendar, schedule
 from amazonpay_nb.emulator.rules.limits import opening_limits, value_of
 from amazonpay_nb.emulator.rules.payments import create_charge
 from amazonpay_nb.emulator.rules.transitions import move, require
-from amazonpay_nb.emulator.world import Merchant, World
+from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup
 from amazonpay_nb.spec.money import CHARGE_CEILINGS
 from amazonpay_nb.spec.simulations import Simulation

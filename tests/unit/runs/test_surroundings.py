@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import read_only
+
 ROOT = Path(__file__).parents[3]
-READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" && exec "$@"'
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +28,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def started(checkout: Path, *arguments: str) -> list[str]:
-    """The command, for which the checkout is read-only for root as well."""
-    command = [sys.executable, "-m", "amazonpay_nb", *arguments]
-    if os.geteuid():
-        return command
-    wrapped = ["unshare", "--mount", "sh", "-c", READ_ONLY, str(checkout)]
-    if subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this root may not mount")
-    return [*wrapped, *command]
+    """The command in a checkout that is read-only."""
+    return read_only(checkout, sys.executable, "-m", "amazonpay_nb", *arguments)
 
 
 @pytest.mark.parametrize(
