@@ -77,6 +77,6 @@ def main() -> None:
 for _command in (
     *(notebooks.run, notebooks.lab, notebooks.demo, notebooks.export),
     *(emulator.emulator, emulator.buyer, emulator.grade),
-    *(checks.keys, checks.store, checks.doctor),
+    *(checks.keys, checks.store, checks.doctor, checks.parity),
 ):
     main.add_command(_command)

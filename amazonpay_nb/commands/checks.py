@@ -1,6 +1,7 @@
-"""Commands that say what is right and wrong: with a merchant's keys, a store's file, and this machine."""
+"""Commands that say what is right and wrong: with a merchant's keys, a store's file, this machine, and our claims."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,34 @@ def _print_findings(findings: list[Any]) -> None:
     for ok, text in findings:
         click.echo(redact(f"{'✓' if ok else '✗'} {text}"))
     sys.exit(0 if all(ok for ok, _ in findings) else 1)
+
+
+@click.command()
+@click.option("--base-url", metavar="URL", help="Ask Amazon's Sandbox here, as the account of AMAZON_PAY_….")
+@click.option("--ready-file", type=FILE, help="Ask the running emulator that this file describes.")
+@REGION
+@click.option("--buyer", type=click.Choice(["you", "script", "none"]), help="Who plays; a script only on an emulator.")
+@click.option("--only", multiple=True, metavar="ID", help="Ask this probe alone; may be repeated.")
+@click.option("--out", type=FILE, help="Write what was seen; a file that holds a part of it is continued.")
+@click.option("--compare", type=FILE, help="Hold this recording against what is seen now.")
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison for a program.")
+def parity(
+    base_url: str | None, ready_file: Path | None, out: Path | None, compare: Path | None, **options: Any
+) -> None:
+    """Hold what we claim about Amazon Pay against what it answers: docs/recording.md.
+
+    Without an address, an emulator is started and asked.  No probe spends money: live is refused.
+
+    Exit code: 0 every claim that was reached is equal, 1 one differs, 2 this cannot be asked.
+    """
+    from amazonpay_nb.runs import recordings
+    from amazonpay_nb.runs.parity import record, target
+
+    there = recordings.read(compare) if compare else None
+    region = there["target"]["region"] if there else options["region"]
+    with target(base_url, ready_file, region) as place:
+        say = partial(click.echo, err=True)
+        here = record(place, buyer=options["buyer"], out=out, only=options["only"], say=say)
+    comparison = recordings.compare(here, there) if there else recordings.claimed(here)
+    click.echo(comparison.json() if options["as_json"] else comparison.text())
+    sys.exit(int(bool(comparison.different)))

@@ -116,10 +116,16 @@ class Target(NamedTuple):
 
 
 @contextmanager
-def own_emulator(region: str) -> Iterator[Target]:
-    """Start an emulator, and give it as a target."""
-    with Emulator(region, seed=7) as emulator, Target.of_ready_file(emulator.ready()) as target:
-        yield target
+def target(base_url: str | None, ready_file: Path | None, region: str) -> Iterator[Target]:
+    """Give the target at an address, or the one that a ready file describes, or else an emulator of its own."""
+    if base_url:
+        yield Target.of_account(base_url, region)
+    elif ready_file:
+        with Target.of_ready_file(json.loads(ready_file.read_text("utf-8"))) as running:
+            yield running
+    else:
+        with Emulator(region, seed=7) as emulator, Target.of_ready_file(emulator.ready()) as own:
+            yield own
 
 
 class Run:
@@ -318,58 +324,13 @@ class Run:
         }
 
 
+def record(target: Target, *, buyer: str | None, out: Path | None, only: tuple[str, ...] = (), say: Say) -> Recording:
+    """Return what was seen; *buyer* is a script on an emulator and you anywhere else, where it is left out."""
+    default = "script" if target.environment == "emulator" else "you"
+    with closing(Run(target, buyer=buyer or default, say=say)) as run:
+        return run.record(out, only)
+
+
 def without_ports(answer: Any) -> Any:
     """Return JSON in which the ports of this machine are left out."""
     return json.loads(without_port(json.dumps(answer)))
-
-
-class Comparison(NamedTuple):
-    """Two recordings, claim by claim: ids, and for those that differ what each side shows."""
-
-    equal: list[str]
-    different: list[dict[str, Any]]
-    not_reached: list[str]
-
-    def json(self) -> str:
-        """Return it as a program reads it."""
-        return json.dumps({"equal": self.equal, "different": self.different, "notReached": self.not_reached}, indent=1)
-
-
-def compare(here: Recording, there: Recording) -> Comparison:
-    """Hold two recordings against each other: a claim is equal where all of its answers were seen, and are equal."""
-    result = Comparison([], [], [])
-    one, other = observations(here), observations(there)
-    for claim in sorted({claim for probe in probes().values() for claim in probe.claims}):
-        mine, theirs = one.get(claim, {}), other.get(claim, {})
-        places = [place for place in mine if place in theirs and mine[place] != theirs[place]]
-        if places:
-            sides = ({place: side[place] for place in places} for side in (mine, theirs))
-            result.different.append(dict(zip(("id", "here", "there"), (claim, *sides), strict=True)))
-        elif mine and mine.keys() == theirs.keys():
-            result.equal.append(claim)
-        else:
-            result.not_reached.append(claim)
-    return result
-
-
-def observations(recording: Recording) -> dict[str, dict[str, Any]]:
-    """Return what a recording shows for each claim, by the place in its probes."""
-    result: dict[str, dict[str, Any]] = {}
-    for probe in recording["probes"]:
-        for number, step in enumerate(probe["seen"], 1):
-            for claim, shown in step.get("shows", {}).items():
-                places = {f"{probe['id']}, step {number}, {path}": value for path, value in shown.items()}
-                result.setdefault(claim, {}).update(places)
-    return result
-
-
-def otherwise(recording: Recording) -> dict[str, list[str]]:
-    """Return what is not as we claim, as sentences by claim."""
-    result: dict[str, list[str]] = {}
-    for probe in recording["probes"]:
-        for number, step in enumerate(probe["seen"], 1):
-            for claim, claimed in step.get("otherwise", {}).items():
-                for path, value in claimed.items():
-                    shown = f"{path} is {step['shows'][claim][path]!r}, not {value!r}"
-                    result.setdefault(claim, []).append(f"{probe['id']}, step {number}: {shown}")
-    return result

@@ -1,0 +1,85 @@
+"""What recordings of probes show: claim by claim, against what we claim, and against each other."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.probes import probes
+
+Recording = dict[str, Any]
+# Place in a probe -> what is there.
+Places = dict[str, Any]
+
+
+class Comparison(NamedTuple):
+    """Two sides, claim by claim: ids, and for those that differ what each side shows at which place."""
+
+    equal: list[str]
+    different: list[dict[str, Any]]
+    not_reached: list[str]
+
+    def json(self) -> str:
+        """Return it as a program reads it."""
+        rows = {"equal": self.equal, "different": self.different, "notReached": self.not_reached}
+        return json.dumps(rows, indent=1, ensure_ascii=False)
+
+    def text(self) -> str:
+        """Return it as a person reads it."""
+        lines = [
+            f"{row['id']}: {place}: here {row['here'][place]!r}, there {row['there'][place]!r}"
+            for row in self.different
+            for place in row["here"]
+        ]
+        numbers = f"{len(self.equal)} equal, {len(self.different)} different, {len(self.not_reached)} not reached"
+        return "\n".join([*lines, numbers])
+
+
+def read(path: Path) -> Recording:
+    """Return a recording.
+
+    Raises:
+        ConfigurationError: It is not one.
+    """
+    try:
+        recording = json.loads(path.read_text("utf-8"))
+        shown(recording)
+        return dict(recording)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ConfigurationError(f"{path} is no recording of probes.", advice="Give a file that --out wrote.") from None
+
+
+def shown(recording: Recording, *, claims: bool = False) -> dict[str, Places]:
+    """Return what a recording shows for each claim, or what is claimed, by the place in its probes."""
+    result: dict[str, Places] = {}
+    for probe in recording["probes"]:
+        for number, step in enumerate(probe["seen"], 1):
+            for claim, values in step.get("shows", {}).items():
+                values = values | step.get("otherwise", {}).get(claim, {}) if claims else values
+                places = {f"{probe['id']}, step {number}, {path}": value for path, value in values.items()}
+                result.setdefault(claim, {}).update(places)
+    return result
+
+
+def claimed(there: Recording) -> Comparison:
+    """Hold a recording against what its probes claim."""
+    return _compared(shown(there, claims=True), shown(there))
+
+
+def compare(here: Recording, there: Recording) -> Comparison:
+    """Hold two recordings against each other: a claim is equal where all of its answers were seen, and are equal."""
+    return _compared(shown(here), shown(there))
+
+
+def _compared(here: dict[str, Places], there: dict[str, Places]) -> Comparison:
+    result = Comparison([], [], [])
+    for claim in sorted({claim for probe in probes().values() for claim in probe.claims}):
+        mine, theirs = here.get(claim, {}), there.get(claim, {})
+        if places := [place for place in mine if place in theirs and mine[place] != theirs[place]]:
+            sides = ({place: side[place] for place in places} for side in (mine, theirs))
+            result.different.append(dict(zip(("id", "here", "there"), (claim, *sides), strict=True)))
+        elif mine and mine.keys() == theirs.keys():
+            result.equal.append(claim)
+        else:
+            result.not_reached.append(claim)
+    return result
