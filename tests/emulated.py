@@ -272,9 +272,9 @@ def charge_in(shop: Shop, state: str) -> str:
 def recurring(shop: Shop, currency: str = "USD") -> str:
     """Return the id of a new permission of type Recurring."""
     monthly = {"frequency": {"unit": "Month", "value": "1"}}
-    body = purchase("10.00", currency, paymentIntent="Confirm") | {"chargePermissionType": "Recurring"}
+    body = purchase("10", currency, paymentIntent="Confirm") | {"chargePermissionType": "Recurring"}
     session_id = shop.visited(body | {"recurringMetadata": monthly})
-    session = shop.done("completeCheckoutSession", session_id, chargeAmount=usd("10.00", currency))
+    session = shop.done("completeCheckoutSession", session_id, chargeAmount=usd("10", currency))
     return str(session["chargePermissionId"])
 
 

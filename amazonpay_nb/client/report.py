@@ -120,8 +120,9 @@ def _way(machine: Machine, first: Transition, exchange: Exchange, *, answered: b
         for last in (declines if exchange.failed else [row for row in by_amazon if row.target == code])[:1]:
             yield _sentence(machine, last)
     for then in last.then:
-        if not then.when or (exchange.request or {}).get(then.when):
-            yield f"and with it, {then.machine}: “{then.trigger}”"
+        if not then.when or exchange.failed or (exchange.request or {}).get(then.when):
+            condition = f" (if {then.when})" if exchange.failed and then.when else ""
+            yield f"and with it, {then.machine}: “{then.trigger}”{condition}"
 
 
 def _sentence(machine: Machine, row: Transition) -> str:

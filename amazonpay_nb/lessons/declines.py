@@ -12,9 +12,9 @@ from amazonpay_nb.spec.states import CHARGE
 
 
 def _interrupts(code: str) -> bool:
-    """Tell whether a decline also changes the Charge Permission."""
+    """Tell whether a decline also changes the Charge Permission of a Saved Wallet."""
     initiated, trigger = "AuthorizationInitiated", f"Decline: {code}"
-    return CHARGE.has(initiated, trigger) and bool(CHARGE.step(initiated, trigger).then)
+    return CHARGE.has(initiated, trigger) and any(not then.when for then in CHARGE.step(initiated, trigger).then)
 
 
 _CODES = [row.code for row in SIMULATIONS.values() if row.operation == "createCharge" and row.reason_code]

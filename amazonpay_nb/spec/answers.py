@@ -106,6 +106,7 @@ class Charge(Resource):
     expiration_timestamp: str | None = None
     charge_initiator: str | None = None
     channel: str | None = None
+    merchant_metadata: dict[str, Any] | None = None
 
 
 class Refund(Resource):

@@ -20,7 +20,11 @@ NEW = "New"  # the state of an object that does not exist yet
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What happens to each related object whose state allows it: always, or when a flag of the request is true."""
+    """What happens to each related object whose state allows it.
+
+    Attributes:
+        when: A flag of the request that has to be true, or the type of the charge's permission; "" for always.
+    """
 
     machine: str
     trigger: str

@@ -32,7 +32,7 @@ class Strict(BaseModel):
 class Price(Strict):
     """An amount of money: a decimal string in major units, and an ISO 4217 code.
 
-    Numbers are accepted too, and normalized: ``475.4500`` becomes ``"475.45"``, ``14.00`` yen become ``"14"``.
+    Numbers are accepted too, and normalized: ``475.4500`` becomes ``"475.45"``.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -46,6 +46,8 @@ class Price(Strict):
             raise ValueError(
                 f"currencyCode {self.currency_code!r} is not one of {', '.join(sorted(CURRENCY_DECIMALS))}"
             )
+        if not CURRENCY_DECIMALS[self.currency_code] and "." in str(self.amount):
+            raise ValueError(f"{self.amount} has decimals: {self.currency_code} has none")
         self.amount = format_amount(parse_amount(self.amount, self.currency_code), self.currency_code)
         return self
 
@@ -89,7 +91,8 @@ class PaymentDetails(UpdatePaymentDetails):
 class MerchantMetadata(Strict):
     """The merchant's notes on an object; the buyer sees the first three."""
 
-    merchant_reference_id: Annotated[str, Field(max_length=256)] | None = None
+    # A shop's order number may be a number.
+    merchant_reference_id: Annotated[str, Field(max_length=256, coerce_numbers_to_str=True)] | None = None
     merchant_store_name: Text50 | None = None
     note_to_buyer: Text255 | None = None
     custom_information: Annotated[str, Field(max_length=4096)] | None = None
@@ -105,8 +108,7 @@ class Frequency(Strict):
     """How often a recurring payment is expected."""
 
     unit: Literal["Year", "Month", "Week", "Day", "Variable"] | None = None
-    # A number is also accepted; answers contain a string of digits.
-    value: Annotated[str, Field(coerce_numbers_to_str=True, pattern="^[0-9]{1,9}$")] | None = None
+    value: Annotated[str, Field(pattern="^[0-9]{1,9}$")] | None = None  # a string: a number is refused
 
 
 class RecurringMetadata(Strict):

@@ -18,6 +18,7 @@ The file does not know who reads it.  The emulator moves objects by it, displays
 documents draw it; the pages that a buyer sees come from `spec.flows`.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from amazonpay_nb.spec.machine import AMAZON, BUYER, CLOCK, MERCHANT, NEW, FollowUp, Machine, Timer, Transition, family
@@ -92,13 +93,12 @@ CHARGE_PERMISSION = Machine(
 _DECLINES = ("SoftDeclined", "HardDeclined", "AmazonRejected", "ProcessingFailure", "TransactionTimedOut")
 # After a hard decline the payment method itself can no longer be used.
 _AFTER_DECLINE = {"HardDeclined": (FollowUp("Charge Permission", "Payment method refused by the bank"),)}
+# An authorization that Amazon rejects ends a one-time permission; a Saved Wallet stays open.
+_AFTER_REFUSAL = {"AmazonRejected": (FollowUp("Charge Permission", "Close by Amazon", when="OneTime"),)}
 
 
-def _declines(state: str) -> list[Transition]:
-    return [
-        T(state, f"Decline: {reason}", AMAZON, "Declined", reason, _AFTER_DECLINE.get(reason, ()))
-        for reason in _DECLINES
-    ]
+def _declines(state: str, then: Mapping[str, tuple[FollowUp, ...]] = _AFTER_DECLINE) -> list[Transition]:
+    return [T(state, f"Decline: {reason}", AMAZON, "Declined", reason, then.get(reason, ())) for reason in _DECLINES]
 
 
 CHARGE = Machine(
@@ -106,7 +106,7 @@ CHARGE = Machine(
     (
         T(NEW, "Create Charge", MERCHANT, "AuthorizationInitiated"),
         T("AuthorizationInitiated", "Authorize", AMAZON, "Authorized"),
-        *_declines("AuthorizationInitiated"),
+        *_declines("AuthorizationInitiated", _AFTER_DECLINE | _AFTER_REFUSAL),
         T("Authorized", "Capture Charge", MERCHANT, "CaptureInitiated"),
         T("CaptureInitiated", "Capture", AMAZON, "Captured"),
         *_declines("CaptureInitiated"),

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from amazonpay_nb.signing import authorization_header, canonical_request, sign, string_to_sign
-from tests.emulated import RESULT, SET_UP, WALLET, Json, Shop, charge_in, purchase, refusal, usd
+from tests.emulated import RESULT, SET_UP, WALLET, Json, Shop, charge_in, purchase, recurring, refusal, usd
 from tests.golden import OUTCOMES, Outcome, rows
 
 
@@ -102,10 +102,13 @@ class TestCreating:
         response = na.send("POST", "/v2/charges", body.encode(), key="zeros")
         assert response.json()["chargeAmount"] == usd("475.45")
 
-    @pytest.mark.parametrize("sent", [500, "500", "500.00", 500.0])
+    @pytest.mark.parametrize("sent", [500, "500", "500.00", 500.0, "500.", "0.5"])
     def test_yen_have_no_decimals(self, jp: Shop, sent: object) -> None:
-        """But trailing zeros do no harm."""
-        assert jp.charge(jp.wallet(), sent, "JPY")["chargeAmount"] == usd("500", "JPY")
+        """Not even zeros."""
+        if "." in str(sent):
+            assert refusal(jp.try_charge(jp.wallet(), sent, "JPY")) == (400, "InvalidParameterValue")
+        else:
+            assert jp.charge(jp.wallet(), sent, "JPY")["chargeAmount"] == usd("500", "JPY")
 
     @pytest.mark.parametrize(
         ("fields", "expected"),
@@ -198,23 +201,35 @@ class TestCapturing:
         for amount in (usd("14.01"), usd("14.00", "EUR")):
             assert refusal(na.call("captureCharge", charge_id, captureAmount=amount)) == (422, "InvalidChargeStatus")
 
-    @pytest.mark.parametrize(("code", "state"), [("HardDeclined", "NonChargeable"), ("SoftDeclined", "Chargeable")])
-    def test_a_declined_capture_leaves_the_authorization(self, na: Shop, code: str, state: str) -> None:
-        """It can be captured later; a hard decline says that the payment method is of no use for new charges."""
-        charge = na.charge(na.wallet())
-        amount: Json = {"captureAmount": usd("14.00")}
-        assert refusal(na.call("captureCharge", charge["chargeId"], code=code, **amount)) == (422, code)
-        assert na.state("getCharge", charge["chargeId"]) == "Authorized"
-        assert na.state("getChargePermission", charge["chargePermissionId"]) == state
-        assert na.done("captureCharge", charge["chargeId"], **amount)
+    @pytest.mark.parametrize(
+        ("code", "expected"),
+        [("AmazonRejectedAtOnce", (422, "AmazonRejected")), ("ProcessingFailure", (500, "ProcessingFailure"))],
+    )
+    def test_a_declined_capture_leaves_the_authorization(self, na: Shop, code: str, expected: tuple[int, str]) -> None:
+        """It can be captured later, also that of a one-time order."""
+        for permission_id in (na.wallet(), na.order(paymentIntent="Confirm")["chargePermissionId"]):
+            charge = na.charge(permission_id)
+            before = na.done("getChargePermission", permission_id)["statusDetails"]
+            amount: Json = {"captureAmount": usd("14.00")}
+            assert refusal(na.call("captureCharge", charge["chargeId"], code=code, **amount)) == expected
+            assert na.state("getCharge", charge["chargeId"]) == "Authorized"
+            assert na.done("getChargePermission", permission_id)["statusDetails"] == before
+            assert na.done("captureCharge", charge["chargeId"], **amount)
+
+    @pytest.mark.parametrize("code", ["SoftDeclined", "HardDeclined", "TransactionTimedOut", "MFANotCompleted"])
+    def test_no_capture_is_refused_as_only_a_charge_can_be(self, na: Shop, code: str) -> None:
+        """These codes belong to Create Charge."""
+        charge_id = na.charge(na.wallet())["chargeId"]
+        response = na.call("captureCharge", charge_id, code=code, captureAmount=usd("14.00"))
+        assert refusal(response) == (400, "InvalidSandboxSimulationSpecified")
 
     def test_a_hard_decline_does_not_open_a_closed_permission(self, na: Shop) -> None:
         """Closed is final."""
-        charge = na.charge(na.wallet())
-        na.done("closeChargePermission", charge["chargePermissionId"])
-        response = na.call("captureCharge", charge["chargeId"], code="HardDeclined", captureAmount=usd("14.00"))
-        assert refusal(response) == (422, "HardDeclined")
-        assert na.state("getChargePermission", charge["chargePermissionId"]) == "Closed"
+        wallet = na.wallet()
+        na.charge(wallet, code="PendingHardDeclined", canHandlePendingAuthorization=True)
+        na.done("closeChargePermission", wallet)
+        na.emulator.clock.advance("PT30S")
+        assert na.state("getChargePermission", wallet) == "Closed"
 
     def test_an_authorization_that_was_pending_expires_when_it_says(self, na: Shop) -> None:
         """Thirty days are counted from its creation, not from Amazon's answer."""
@@ -298,7 +313,7 @@ class TestRefunding:
         body = {"paymentIntent": "Confirm", "presentmentCurrency": currency}
         wallet = shop.wallet(purchase() | {"chargePermissionType": "PaymentMethodOnFile", "paymentDetails": body})
         charge_id = shop.charge(wallet, captured, currency, captureNow=True)["chargeId"]
-        over = usd(f"{float(most) + float(step):.2f}", currency)
+        over = usd(str(Decimal(most) + Decimal(step)), currency)
         assert refusal(shop.call("createRefund", chargeId=charge_id, refundAmount=over)) == (
             400, "TransactionAmountExceeded",
         )  # fmt: skip
@@ -323,6 +338,13 @@ class TestRefunding:
             na.done("createRefund", chargeId=charge_id, refundAmount=usd("0.10"))
         response = na.call("createRefund", chargeId=charge_id, refundAmount=usd("0.10"))
         assert refusal(response) == (422, "TransactionCountExceeded")
+
+    def test_a_refund_that_fails_leaves_none(self, na: Shop) -> None:
+        """Amazon's internal error, and a new attempt."""
+        body: Json = {"chargeId": charge_in(na, "Captured"), "refundAmount": usd("14.00")}
+        response = na.call("createRefund", code="ProcessingFailureAtOnce", **body)
+        assert refusal(response) == (500, "ProcessingFailure")
+        assert na.done("createRefund", **body)
 
     def test_there_is_no_time_limit(self, jp: Shop) -> None:
         """Five years later."""
@@ -420,6 +442,19 @@ class TestSimulations:
         first = na.try_charge(wallet, code=code, key=f"decline-{code}")
         assert na.state("getChargePermission", wallet) == state
         assert na.try_charge(wallet, code=code, key=f"decline-{code}").json() == first.json()
+
+    def test_a_rejection_closes_a_one_time_permission(self, na: Shop) -> None:
+        """At once or late; a Saved Wallet and a recurring permission stay open."""
+        open_ = (na.wallet(), recurring(na))
+        one_time = [na.order("50.00", paymentIntent="Confirm")["chargePermissionId"] for _ in range(2)]
+        for permission_id in (*open_, one_time[0]):
+            assert refusal(na.try_charge(permission_id, code="AmazonRejected")) == (422, "AmazonRejected")
+        late = na.charge(one_time[1], code="AuthorizationInitiated", canHandlePendingAuthorization=True)["chargeId"]
+        na.emulator.control.post(f"charges/{late}", state="Declined", reasonCode="AmazonRejected")
+        assert [na.state("getChargePermission", permission_id) for permission_id in open_] == ["Chargeable"] * 2
+        for permission_id in one_time:
+            details = na.done("getChargePermission", permission_id)["statusDetails"]
+            assert (details["state"], details["reasons"][0]["reasonCode"]) == ("Closed", "AmazonClosed")
 
     def test_a_late_hard_decline_changes_it_too(self, na: Shop) -> None:
         """The follow-up is the table's, not the call's."""

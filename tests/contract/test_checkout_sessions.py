@@ -66,6 +66,14 @@ class TestCreating:
         response = na.call("updateCheckoutSession", session_id, merchantMetadata={field: "x" * (longest + 1)})
         assert refusal(response) == (400, "InvalidParameterValue")
 
+    def test_an_order_number_may_be_a_number(self, na: Shop) -> None:
+        """As a WooCommerce shop sends it; answers have a text, and other fields take none."""
+        session_id = na.session(express())
+        answer = na.done("updateCheckoutSession", session_id, merchantMetadata={"merchantReferenceId": 4711})
+        assert answer["merchantMetadata"]["merchantReferenceId"] == "4711"
+        response = na.call("updateCheckoutSession", session_id, merchantMetadata={"noteToBuyer": 4711})
+        assert refusal(response) == (400, "InvalidParameterValue")
+
     def test_free_fields_come_back(self, na: Shop) -> None:
         """What nobody but the merchant understands."""
         free = {
@@ -273,7 +281,7 @@ class TestUpdating:
         """Until a frequency is set, and again when it is taken back; what is not set is null."""
         session_id = na.session(purchase() | {"chargePermissionType": "Recurring"})
         assert wanted(na.done("getCheckoutSession", session_id)) == ["BuyerNotAssociated", "RecurringFrequencyNotSet"]
-        often = {"frequency": {"unit": "Month", "value": 1}}
+        often = {"frequency": {"unit": "Month", "value": "1"}}
         answer = na.done("updateCheckoutSession", session_id, recurringMetadata=often)
         assert answer["recurringMetadata"] == {"frequency": {"unit": "Month", "value": "1"}, "amount": None}
         assert wanted(answer) == ["BuyerNotAssociated"]

@@ -208,8 +208,8 @@ class TestAddresses:
 
     @pytest.mark.parametrize("method", ["PUT", "DELETE", "POST", "PATCH", "OPTIONS", "TRACE", "PURGE"])
     def test_an_unknown_method_answers_json(self, na: Shop, method: str) -> None:
-        """405 UnsupportedOperation."""
-        assert refusal(na.send(method, "/v2/charges/x")) == (405, "UnsupportedOperation")
+        """405 RequestNotSupported."""
+        assert refusal(na.send(method, "/v2/charges/x")) == (405, "RequestNotSupported")
 
     def test_every_answer_has_a_request_id_of_its_own(self, na: Shop) -> None:
         """Success, refusal, wrong address and wrong method alike."""

@@ -212,7 +212,7 @@ ANY: dict[str, Recipe] = {
     "MissingHeader": tampering(after=header("x-amz-pay-host", None)),
     "MissingHeaderValue": tampering(after=header("x-amz-pay-host", "")),
     "InvalidRequest": tampering(after=lambda request: remade(request, content=b"x" * 300_000)),
-    "UnsupportedOperation": tampering(after=lambda request: remade(request, method="PUT")),
+    "RequestNotSupported": tampering(after=lambda request: remade(request, method="PUT")),
     "InvalidAuthentication": tampering(after=header("authorization", "Basic eDp5")),
     "InvalidAuthorizationToken": tampering(before=header("x-amz-pay-authtoken", "nobody's")),
     "InvalidRequestSignature": with_a_strangers_signature,
@@ -346,6 +346,9 @@ ONE: dict[tuple[str, str], Recipe] = {
     ("createRefund", "TransactionCountExceeded"): refund_too_often,
     ("createRefund", "CurrencyMismatch"): lambda stage, name: refund(stage, name, currency="EUR"),
     ("createRefund", "AmazonRejected"): lambda stage, name: refund(stage, name, simulation_code="AmazonRejectedAtOnce"),
+    ("createRefund", "ProcessingFailure"): lambda stage, name: refund(
+        stage, name, simulation_code="ProcessingFailureAtOnce"
+    ),
 }
 ONE |= {
     ("createCharge", code): lambda stage, name, code=code: charge(stage, name, simulation_code=code)  # type: ignore[misc]
@@ -356,7 +359,7 @@ ONE |= {
 }  # fmt: skip
 ONE |= {
     ("captureCharge", code): lambda stage, name, code=code: capture(stage, name, simulation_code=code)  # type: ignore[misc]
-    for code in ("SoftDeclined", "HardDeclined", "ProcessingFailure", "TransactionCountExceeded")
+    for code in ("ProcessingFailure", "TransactionCountExceeded")
 }
 for finishing in ("completeCheckoutSession", "finalizeCheckoutSession"):
     ONE |= {

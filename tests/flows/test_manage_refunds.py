@@ -232,17 +232,17 @@ def test_a_refund_is_in_the_currency_of_its_charge(wb: Workbench, wallet: str) -
 
 
 def test_the_eleventh_refund_is_refused(wb: Workbench, wallet: str) -> None:
-    """However small; a refund that was declined is not counted."""
+    """However small; a refund that was declined is counted as well."""
     payment = captured(wb, wallet, "40")
     ended(wb, give_back(wb, payment, 1, simulation_code="AmazonRejected"))
-    for _ in range(MAX_REFUNDS_ON_A_CHARGE):
+    for _ in range(MAX_REFUNDS_ON_A_CHARGE - 1):
         give_back(wb, payment, 1)
     with pytest.raises(ConflictError) as caught:
         give_back(wb, payment, 1)
 
     assert reason(caught) == (422, "TransactionCountExceeded")
     wb.wait(PENDING_SECONDS)
-    assert refunded_amount(wb, payment) == MAX_REFUNDS_ON_A_CHARGE
+    assert refunded_amount(wb, payment) == MAX_REFUNDS_ON_A_CHARGE - 1
 
 
 def test_the_same_key_refunds_once(wb: Workbench, wallet: str) -> None:

@@ -47,5 +47,5 @@ def refused(world: World, refusal: Refusal) -> Response:
 def nothing_there(method: str, path: str, *, path_exists: bool) -> Refusal:
     """Return the refusal of a path that does not exist, or of a method that is not possible on one that does."""
     if path_exists:
-        return Refusal("UnsupportedOperation", f"{method} is not possible on {path}.")
+        return Refusal("RequestNotSupported", f"{method} is not possible on {path}.")
     return Refusal("ResourceNotFound", f"There is nothing at {path}.")

@@ -18,8 +18,10 @@ _OBJECTS, _GROUPS, _CONSTRAINTS = _SHAPES["objects"], _SHAPES["groups"], _SHAPES
 def _new(kind: str, now: datetime, values: Document) -> Document:
     """Return the document of a new object, to which `move` adds its state."""
     values = values | {"statusDetails": None, "creationTimestamp": stamp(now), "releaseEnvironment": "Sandbox"}
-    groups = {name: _group(name, values.get(name)) for name in _OBJECTS[kind]["groups"]}
-    return {name: groups.get(name, values.get(name)) for name in _OBJECTS[kind]["fields"]}
+    shape = _OBJECTS[kind]
+    groups = {name: _group(name, values.get(name)) for name in shape["groups"]}
+    later = shape.get("finalized", ())
+    return {name: groups.get(name, values.get(name)) for name in shape["fields"] if name not in later}
 
 
 def _group(name: str, values: Document | None) -> Document:
@@ -66,8 +68,9 @@ def checkout_session(session_id: str, body: Document, product_type: str | None, 
 
 def completed(session: Document, **shown: Any) -> Document:
     """Return the null-heavy document of a Completed session, with *shown* on top."""
-    kept = _OBJECTS["CheckoutSession"]["kept"]
-    return {name: value if name in kept else None for name, value in session.items()} | shown
+    shape = _OBJECTS["CheckoutSession"]
+    values = {name: session[name] for name in shape["kept"]} | shown
+    return {name: values.get(name) for name in shape["fields"] if name in session or name in values}
 
 
 def charge_permission(

@@ -144,7 +144,7 @@ def check_refund(world: World, charge: Charge, amount: Price) -> None:
     if value_of(amount) > left:
         problem = f"Charge {charge.id} was captured with {captured['amount']}: {left} {currency} can still be refunded."
         raise Refusal("TransactionAmountExceeded", problem)
-    if sum(map(bool, earlier)) >= money.MAX_REFUNDS_ON_A_CHARGE:
+    if len(refunds) >= money.MAX_REFUNDS_ON_A_CHARGE:  # the declined ones, too
         raise Refusal(
             "TransactionCountExceeded", f"Charge {charge.id} has had {money.MAX_REFUNDS_ON_A_CHARGE} refunds."
         )

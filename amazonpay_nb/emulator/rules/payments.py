@@ -133,7 +133,8 @@ def _declined(world: World, permission: Permission, outcome: Simulation, state: 
     decline = state, f"Decline: {code}"
     if CHARGE.has(*decline):  # other refusals decline nothing
         for follow_up in CHARGE.step(*decline).then:
-            if CHARGE_PERMISSION.has(permission.state, follow_up.trigger):  # it may be Closed
+            applies = follow_up.when in ("", permission.document["chargePermissionType"])
+            if applies and CHARGE_PERMISSION.has(permission.state, follow_up.trigger):  # it may be Closed
                 move(world, permission, follow_up.trigger)
     return Refusal(code, f"The charge on {permission.id} was not accepted: {code}.", status=outcome.status, keep=True)
 

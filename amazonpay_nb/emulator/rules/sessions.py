@@ -30,7 +30,7 @@ _MONTHS = 13  # a recurring one, and a one-time one with extendExpiration
 _SIGN_IN_KEPT = timer("Checkout Session", "Open", "Expire")
 _COMPLETE, _FINALIZE = "Complete Checkout Session", "Finalize Checkout Session"
 # What the answer of Finalize shows besides that of Complete; and the address that it repeats, by product type.
-_SHOWN_BY_FINALIZE = ("buyer", "paymentPreferences", "billingAddress")
+_SHOWN_BY_FINALIZE = ("buyer", "paymentPreferences", "billingAddress", "cartDetails")
 _REPEATED_ADDRESS = {"PayAndShip": "shippingAddress", "PayOnly": "billingAddress"}
 
 
@@ -192,7 +192,7 @@ def complete(
     if session.document["chargePermissionType"] == "PaymentMethodOnFile":
         shown["chargePermissionType"] = permission.document["chargePermissionType"]
     if trigger == _FINALIZE:
-        shown |= {name: session.document[name] for name in _SHOWN_BY_FINALIZE}
+        shown |= {name: session.document.get(name) for name in _SHOWN_BY_FINALIZE}
     if FLOWS[session.notes.flow].signs_in:
         shown["buyer"] = personas.profile(world, session.merchant_id, session.notes.buyer, session.notes.scopes)
     move(world, session, trigger)

@@ -60,8 +60,10 @@ def move(
     world.store.put(record)
     if record.kind == "Charge":
         _book(world, record, limits.used(record) - before)
+    if record.kind == "Charge":
+        flags = (*flags, record.notes.permission_type)
     for follow_up in row.then:
-        if not follow_up.when or follow_up.when in flags:
+        if follow_up.when in ("", *flags):
             for related in _related(world, record, follow_up.machine):
                 if MACHINES[related.kind].has(related.state, follow_up.trigger):
                     move(world, related, follow_up.trigger)

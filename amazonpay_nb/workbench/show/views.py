@@ -146,7 +146,7 @@ def _transitions(caption: str, rows: Sequence[Transition], here: str = "") -> It
     )
     yield Table(caption, ("in state", "this happens", "who", "next state", "reason"), tuple(cells), grouped=True)
     for trigger, then in dict.fromkeys((row.trigger, then) for row in rows for then in row.then):
-        condition = f", if {then.when} is true" if then.when else ""
+        condition = f", if {then.when}" if then.when else ""
         yield Prose(f"“{trigger}” also reaches the {then.machine}: “{then.trigger}”{condition}.")
 
 

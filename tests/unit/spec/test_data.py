@@ -62,7 +62,6 @@ def test_what_is_not_toml_is_named() -> None:
 def test_an_operation_that_does_not_exist_is_refused() -> None:
     """In the reasons, which name the calls that may be refused and those that come next."""
     row = read("reasons.toml")["refusals"]["SoftDeclined"] | {"code": "SoftDeclined", "calls": ["createCharges"]}
-    row.pop("after")
     with pytest.raises(DataError, match=r"SoftDeclined, calls: 0: .*there is no operation 'createCharges'"):
         as_kind("reasons.toml", {"SoftDeclined": row}, dict[str, Reason])
 

@@ -80,7 +80,7 @@ class TestReasons:
         repeated = {code for code, row in REASONS.items() if row.may_retry}
         assert repeated == {
             "SoftDeclined", "RequestTimeout", "TooManyRequests", "InternalServerError", "ProcessingFailure",
-            "ServiceUnavailable",
+            "ServiceUnavailable", "TransactionTimedOut",
         }  # fmt: skip
         for code in ("AmountMismatch", "DuplicateIdempotencyKey", "InvalidParameterValue"):
             assert REASONS[code].retry is Retry.CORRECTED
@@ -89,7 +89,7 @@ class TestReasons:
     def test_the_next_step_names_its_calls(self) -> None:
         """As data, in the order of the text; what is different after a capture is different there as well."""
         assert REASONS["SoftDeclined"].calls == ("getChargePermission", "createCharge")
-        assert recovery_for("SoftDeclined", 422, "captureCharge").calls == ("getCharge", "captureCharge")
+        assert recovery_for("ProcessingFailure", 500, "captureCharge").calls == ("getCharge", "captureCharge")
         assert recovery_for("NeverHeardOf", 422).calls == ()
 
     def test_a_key_is_spoken_of_where_a_call_takes_one(self) -> None:

@@ -180,5 +180,5 @@ def test_a_timer_is_found_by_what_it_does() -> None:
 def test_what_another_object_pulls_is_nobody_elses() -> None:
     """A charge is canceled with its permission; a merchant does not do so to the charge."""
     assert CHARGE.followed == {"Close Charge Permission"}
-    assert MACHINES["Charge Permission"].followed == {"Payment method refused by the bank"}
+    assert MACHINES["Charge Permission"].followed == {"Payment method refused by the bank", "Close by Amazon"}
     assert "Close Charge Permission" not in {row.trigger for row in CHARGE.allowed("Authorized", MERCHANT)}

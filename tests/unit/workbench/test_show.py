@@ -360,7 +360,7 @@ def test_what_follows_on_another_object_is_said() -> None:
     """Coupling stays visible."""
     text = show(MACHINES["Charge Permission"]).text
     assert "“Close Charge Permission” also reaches the Charge" in text
-    assert "if cancelPendingCharges is true" in text
+    assert "if cancelPendingCharges." in text
 
 
 def test_a_state_that_does_not_exist_is_refused() -> None:
