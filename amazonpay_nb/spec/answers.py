@@ -10,7 +10,9 @@ from pydantic.alias_generators import to_camel
 
 
 class _Lenient(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True, defer_build=True
+    )
 
 
 class Money(_Lenient):

@@ -26,7 +26,7 @@ Scope = Literal["name", "email", "phoneNumber", "billingAddress", "postalCode", 
 class Strict(BaseModel):
     """A part of a request: every field has Amazon's camelCase name, and no other is accepted."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
 class Price(Strict):
