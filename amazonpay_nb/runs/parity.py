@@ -25,7 +25,21 @@ from amazonpay_nb.emulator.server import ClockControl, Control
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, TransportError
 from amazonpay_nb.loopback import http_client, without_port
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.runs.probes import Probe, Stable, Step, Visit, filled, giver, looked_at, needs_buyer, probes, values
+from amazonpay_nb.runs.probes import (
+    ABSENT,
+    NULL,
+    Probe,
+    Stable,
+    Step,
+    Visit,
+    at,
+    filled,
+    giver,
+    looked_at,
+    needs_buyer,
+    probes,
+    values,
+)
 from amazonpay_nb.shop import Shop, buyer as script
 from amazonpay_nb.signing import (
     IDEMPOTENCY_KEY,
@@ -216,11 +230,13 @@ class Run:
                 return
             seen: dict[str, Any] = {}
             for claim, path, claimed, value in looked_at(step, answer, stable, names):
+                if value not in (claimed, ABSENT, NULL):
+                    value = redact({path.rpartition(".")[2]: value}).popitem()[1]
                 seen.setdefault("shows", {}).setdefault(claim, {})[path] = value
                 if value != claimed:
                     seen.setdefault("otherwise", {}).setdefault(claim, {})[path] = claimed
-            body = answer["body"] if isinstance(answer["body"], dict) else {}
-            names |= {name: str(body[field]) for name, field in step.keep.items() if body.get(field)}
+            kept = {name: str(at(answer, f"body.{field}")) for name, field in step.keep.items()}
+            names |= {name: text for name, text in kept.items() if text not in (ABSENT, NULL)}
             self._shared |= {name: names[name] for name in probe.gives if name in names}
             yield {"call": step.send or "visit", "answer": redact(stable(without_ports(answer)))} | seen
 
@@ -299,7 +315,12 @@ class Run:
         target, region = self._target, region_of(self._target.region)
         self._shop = self._shop or Shop("Parity")
         attempt = self._shop.new_attempt()
-        names |= {"result": attempt.result_url, "cancel": attempt.cancel_url, "signed_in": attempt.signed_in_url}
+        names |= {
+            "result": attempt.result_url,
+            "review": attempt.review_url,
+            "cancel": attempt.cancel_url,
+            "signed_in": attempt.signed_in_url,
+        }
         config = button_config(
             sign_button(filled(visit.payload, names), target.keys), merchant_id=target.merchant_id, region=region,
             environment=target.environment, product_type=visit.product, currency=names["currency"],

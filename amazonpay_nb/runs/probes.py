@@ -213,7 +213,7 @@ def looked_at(
             seen = at(answer, path if path.split(".")[0] in ("status", "headers") else f"body.{path}")
             if isinstance(value, str) and value.startswith("~"):
                 pattern = filled(value, names)
-                fits = isinstance(seen, str) and re.fullmatch(pattern[1:], seen, re.DOTALL)
+                fits = seen not in (ABSENT, NULL) and re.fullmatch(pattern[1:], str(seen), re.DOTALL)
                 yield claim, path, value, value if fits else stable(seen)
             else:
                 created = at(answer, "body.creationTimestamp")
