@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from amazonpay_nb.spec.answers import Buyer
+from amazonpay_nb.spec.answers import Buyer, DeliveryTracker, File
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.reasons import REASONS, reasons_of
 from amazonpay_nb.spec.requests import BODIES
@@ -17,7 +17,9 @@ Json = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
 # The first part of a path → what is answered.
-_ANSWERS: dict[str, type[BaseModel]] = {kind.path: kind.model for kind in KINDS.values()} | {"buyers": Buyer}
+_ANSWERS: dict[str, type[BaseModel]] = {kind.path: kind.model for kind in KINDS.values()} | {
+    "buyers": Buyer, "files": File, "deliveryTrackers": DeliveryTracker,
+}  # fmt: skip
 _DATE = r"^(\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$"
 # The signature itself is a security scheme.
 _HEADERS = (

@@ -214,9 +214,9 @@ def claims(topic: str) -> str:
 
 
 def states_page() -> str:
-    """Return the four machines."""
+    """Return the five machines."""
     return page(
-        "The states of the four objects",
+        "The states of the five objects",
         "An object is in one state at a time; a row says what moves it, who moves it, and to which state.\n"
         "A state refuses every call for which it has no row.",
         *(part for machine in MACHINES.values() for part in states_of(machine)),
@@ -230,7 +230,14 @@ def states_of(machine: Machine) -> Iterator[str]:
     yield table(
         "State | What happens | By | Next state | Reason code | And then",
         [
-            (row.source, row.trigger, row.actor, row.target, code(row.reason), "; ".join(map(follow_up, row.then)))
+            (
+                row.source,
+                row.trigger,
+                row.actor,
+                row.target,
+                code(*filter(None, (row.reason, row.resolution))),
+                "; ".join(map(follow_up, row.then)),
+            )
             for row in machine.rows
         ],
     )

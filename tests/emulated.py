@@ -31,6 +31,7 @@ SET_UP: Json = WALLET | {
     "paymentMethodOnFileMetadata": {"setupOnly": True},
     "paymentDetails": {"paymentIntent": "Confirm"},
 }
+EVIDENCE: Json = {"evidenceType": "TrackingNumber", "evidenceText": "1Z999AA10123456784"}
 SIGN_IN: Json = {"webCheckoutDetails": {"signInReturnUrl": SIGNED_IN}}
 
 
@@ -267,6 +268,20 @@ def charge_in(shop: Shop, state: str) -> str:
         shop.done("cancelCharge", charge["chargeId"])
     assert shop.state("getCharge", charge["chargeId"]) == state
     return str(charge["chargeId"])
+
+
+def dispute_in(shop: Shop, state: str, charge_id: str = "") -> str:
+    """Return a new dispute of a captured charge in a state."""
+    control = shop.emulator.control
+    dispute_id = str(control.post("disputes", chargeId=charge_id or charge_in(shop, "Captured"))["disputeId"])
+    if state in ("Resolved", "Closed"):
+        control.post(f"disputes/{dispute_id}", state="Resolved", reasonCode="AutoResolved", resolution="MerchantWon")
+    if state == "Closed":
+        control.post(f"disputes/{dispute_id}", state="Closed")
+    if state == "UnderReview":
+        shop.done("contestDispute", dispute_id, merchantEvidences=[EVIDENCE])
+    assert shop.state("getDispute", dispute_id) == state
+    return dispute_id
 
 
 def recurring(shop: Shop, currency: str = "USD") -> str:

@@ -25,13 +25,14 @@ class Row(NamedTuple):
     target: str
     reason: str | None
     then: tuple[tuple[str, str, str], ...]
+    resolution: str | None = None
 
     def __str__(self) -> str:
         return f"{self.machine}-{self.source}-{self.trigger}"
 
 
 TRANSITIONS = [
-    Row(machine, *row[:5], tuple(map(tuple, row[5])))  # type: ignore[arg-type]
+    Row(machine, *row[:5], tuple(map(tuple, row[5])), *row[8:])  # type: ignore[arg-type]
     for machine, rows in golden("states")["transitions"].items()
     for row in rows
 ]

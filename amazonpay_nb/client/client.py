@@ -14,7 +14,7 @@ import json
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
 
@@ -30,9 +30,19 @@ from amazonpay_nb.client.sending import Body, Sender
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.signing.keys import MerchantKeys
-from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Refund
+from amazonpay_nb.spec.answers import (
+    Buyer,
+    Charge,
+    ChargePermission,
+    CheckoutSession,
+    DeliveryTracker,
+    Dispute,
+    File,
+    Refund,
+)
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.spec.requests import FILE_TYPES, FileType
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 RECENT = 100  # attempts that a client without a journal remembers
@@ -190,6 +200,66 @@ class AmazonPayClient:
     def get_refund(self, refund_id: str, *, simulation_code: str | None = None) -> Refund:
         """Get Refund."""
         return self._call("get", Refund, refund_id, {}, simulation_code)
+
+    def get_dispute(self, dispute_id: str, *, simulation_code: str | None = None) -> Dispute:
+        """Get Dispute: why the buyer wants the money back, and until when you can answer."""
+        return self._call("get", Dispute, dispute_id, {}, simulation_code)
+
+    def update_dispute(
+        self, dispute_id: str, *, status_details: Part, closure_timestamp: int | str | None = None,
+        simulation_code: str | None = None,
+    ) -> Dispute:  # fmt: skip
+        """Update Dispute: accept it, with ``{"state": "Resolved", "reasonCode": "MerchantAcceptedDispute"}``."""
+        fields = {"status_details": status_details, "closure_timestamp": closure_timestamp}
+        return self._call("update", Dispute, dispute_id, fields, simulation_code)
+
+    def contest_dispute(
+        self, dispute_id: str, *, merchant_evidences: Sequence[Part], idempotency_key: str | None = None,
+        simulation_code: str | None = None,
+    ) -> Dispute:  # fmt: skip
+        """Contest Dispute, within its deadline.
+
+        Args:
+            merchant_evidences: ``{"evidenceType": "TrackingNumber", "evidenceText": …}``, or with the ``fileId`` of an
+                uploaded file.
+        """
+        fields = {"merchant_evidences": merchant_evidences}
+        return self._call("contest", Dispute, dispute_id, fields, simulation_code, idempotency_key)
+
+    def upload_file(
+        self, *, type: FileType, purpose: str, idempotency_key: str | None = None,  # noqa: A002 (the field's name)
+        simulation_code: str | None = None,
+    ) -> File:  # fmt: skip
+        """Upload File: returns an id for `contest_dispute` and an address for `send_file`; purpose: disputeEvidence."""
+        return self._call("upload", File, "", {"type": type, "purpose": purpose}, simulation_code, idempotency_key)
+
+    def send_file(self, file: File, content: bytes) -> None:
+        """Put a file's content at the address that Upload File has given, without a signature.
+
+        Raises:
+            ConfigurationError: The address has expired, or is not there.
+        """
+        headers = {"content-type": FILE_TYPES[file.type]}
+        answer = self._http.put(str(file.url), content=content, headers=headers, auth=httpx.Auth())
+        if answer.is_error:
+            raise ConfigurationError(f"{answer.status_code}: the file was not taken.", advice="Upload it again.")
+
+    def create_delivery_tracker(
+        self, *, delivery_details: Sequence[Part], charge_permission_id: str | None = None,
+        amazon_order_reference_id: str | None = None, idempotency_key: str | None = None,
+        simulation_code: str | None = None,
+    ) -> DeliveryTracker:  # fmt: skip
+        """Create Delivery Tracker: lets Alexa tell the buyer about an order's parcels; name the order by one id.
+
+        Args:
+            delivery_details: ``{"trackingNumber": "1Z…", "carrierCode": "UPS"}``; each number works once.
+        """
+        fields = {
+            "charge_permission_id": charge_permission_id,
+            "amazon_order_reference_id": amazon_order_reference_id,
+            "delivery_details": delivery_details,
+        }
+        return self._call("create", DeliveryTracker, "", fields, simulation_code, idempotency_key)
 
     def get_buyer(self, buyer_token: str, *, simulation_code: str | None = None) -> Buyer:
         """Get Buyer: plain Amazon Sign-in only; *buyer_token* lives 24 hours."""

@@ -9,32 +9,39 @@ from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.ledger import table
 from amazonpay_nb.spec.answers import Money
-from amazonpay_nb.spec.money import Counts, counted, format_amount
-from amazonpay_nb.spec.states import REFUND
+from amazonpay_nb.spec.money import Counts, counted, format_amount, taken_back
+from amazonpay_nb.spec.states import DISPUTE, REFUND
 
 if TYPE_CHECKING:
     import pandas
 
 _COLUMNS = (
-    "charge", "currency", "captured", "refunded", "under way", "captured at Amazon", "refunded at Amazon", "agrees",
+    "charge", "currency", "captured", "refunded", "under way", "captured at Amazon", "refunded at Amazon", "disputed",
+    "agrees",
 )  # fmt: skip
 
 
 def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
     """Return one row for each charge that the client's journal knows, compared with Get Charge.
 
-    Open refunds are read first: the ledger counts a refund as soon as it is promised, Amazon when the money is back, so
-    a refund that is still ``under way`` is not a difference.  Where a row does not agree, money was moved without this
-    journal, for example in Seller Central; or a refund ended between two requests, which the next comparison notices.
+    Open refunds and disputes are read first: the ledger counts a refund as soon as it is promised, Amazon when the
+    money is back, so a refund that is still ``under way`` is not a difference.  Where a row does not agree, money was
+    moved without this journal, for example in Seller Central; or a refund ended between two requests, which the next
+    comparison notices.
+    What is ``disputed`` the buyer's bank has taken back, unless the buyer loses; Get Charge does not say so.
 
     Raises:
-        AmazonPayError: A charge or refund could not be asked for.
+        AmazonPayError: A charge, refund or dispute could not be asked for.
     """
     known = client.journal.known
     for refund_id, refund in known.of("Refund").items():
         if not _has_ended(refund):
             client.get_refund(refund_id)
-    charge_ids = dict.fromkeys([*known.of("Charge"), *(row["chargeId"] for row in known.of("Refund").values())])
+    for dispute_id, dispute in known.of("Dispute").items():
+        if not DISPUTE.is_final(dispute["statusDetails"]["state"]):
+            client.get_dispute(dispute_id)
+    below = *known.of("Refund").values(), *known.of("Dispute").values()
+    charge_ids = dict.fromkeys([*known.of("Charge"), *(row["chargeId"] for row in below)])
     return table([_row(client, charge_id) for charge_id in charge_ids], _COLUMNS)
 
 
@@ -62,7 +69,8 @@ def _row(client: AmazonPayClient, charge_id: str) -> tuple[str | bool, ...]:
     currency = charge.charge_amount.currency_code
     captured, refunded = _amount(charge.capture_amount), _amount(charge.refunded_amount)
     agrees = (booked, promised - under_way) == (captured, refunded)
-    amounts = (booked, promised, under_way, captured, refunded)
+    disputed = sum(map(taken_back, known.of("Dispute", chargeId=charge_id).values()), Decimal(0))
+    amounts = (booked, promised, under_way, captured, refunded, disputed)
     return (charge_id, currency, *(format_amount(amount, currency) for amount in amounts), agrees)
 
 

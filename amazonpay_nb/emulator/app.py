@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -9,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from amazonpay_nb.emulator.api.files import CONTENT_PATH, put_content
 from amazonpay_nb.emulator.api.request import nothing_there, refused
 from amazonpay_nb.emulator.api.routing import BROKEN, Api, routed_path
 from amazonpay_nb.emulator.control import CONTROL_PATH, ControlInterface, control_error
@@ -51,7 +53,12 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
         return refused(world, BROKEN)
 
     app = Starlette(
-        routes=[*control.routes(), route("GET", CERTIFICATE_PATH, deliveries.certificate), *pages.routes()],
+        routes=[
+            *control.routes(),
+            route("GET", CERTIFICATE_PATH, deliveries.certificate),
+            route("PUT", CONTENT_PATH, partial(put_content, world)),
+            *pages.routes(),
+        ],
         exception_handlers={HTTPException: unknown, Refusal: pages.refused, Exception: broken},
         lifespan=lifespan,
     )

@@ -15,17 +15,18 @@ from starlette.routing import Route
 
 from amazonpay_nb.emulator.api.bodies import parsed_json
 from amazonpay_nb.emulator.clock import parse_duration, zulu
-from amazonpay_nb.emulator.notifications.announce import announce, topic_of
+from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.rules.disputes import file_chargeback
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import Fault, Times, World
 from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import MERCHANT
-from amazonpay_nb.spec.notifications import DRILLS, OBJECT_TYPES, STATE_CHANGE
+from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
 from amazonpay_nb.spec.states import MACHINES
 
@@ -112,13 +113,17 @@ class ControlInterface:
 
     @_call("POST", "permissions/{object_id}", title="Charge Permission")
     @_call("POST", "charges/{object_id}", title="Charge")
-    async def _cause(self, title: str, object_id: str, state: str, reason_code: str | None = None) -> Answer:
+    @_call("POST", "disputes/{object_id}", title="Dispute")
+    async def _cause(
+        self, title: str, object_id: str, state: str, reason_code: str | None = None, resolution: str | None = None
+    ) -> Answer:
         """Take the row that leads to a state and that no merchant can take."""
         record, machine = self._find(title, object_id), MACHINES[title]
-        row = machine.leading_to(record.state, state, reason_code)
+        row = machine.leading_to(record.state, state, reason_code, resolution)
         if row is None:
             rows = [r for r in machine.rows if r.source == record.state and r.actor != MERCHANT]
-            possible = ", ".join(f"{r.target} ({r.reason})" if r.reason else r.target for r in rows)
+            ends = ((r.target, ", ".join(filter(None, (r.reason, r.resolution)))) for r in rows)
+            possible = ", ".join(f"{target} ({why})" if why else target for target, why in ends)
             raise HTTPException(400, f"{record.id} is {record.state}; possible: {possible or 'nothing'}.")
         with self._world.store.transaction():
             move(self._world, record, row.trigger)
@@ -204,14 +209,17 @@ class ControlInterface:
         self._world.outbox.drills.append(kind)
         return {"drills": list(self._world.outbox.drills)}
 
+    @_call("POST", "disputes")
     @_call("POST", "notifications/chargeback")
-    async def _dispute(self, charge_id: str) -> Answer:
-        world, charge = self._world, self._find("Charge", charge_id)
-        dispute_id = f"{charge.id.rpartition('-')[0]}-B{world.ids.new_digits(6)}"
-        if world.merchants[charge.merchant_id].endpoint:
-            with world.store.transaction():
-                announce(world, charge, STATE_CHANGE, OBJECT_TYPES["Dispute"], dispute_id)
-        return {"disputeId": dispute_id}
+    async def _dispute(
+        self, charge_id: str, filing_reason: str = "ProductNotReceived", amount: str | None = None
+    ) -> Answer:
+        charge = self._find("Charge", charge_id)
+        try:
+            with self._world.store.transaction():
+                return file_chargeback(self._world, charge, filing_reason, amount).document
+        except Refusal as refusal:
+            raise HTTPException(400, refusal.message) from None
 
     @_call("POST", "notifications/{object_id}/redeliver")
     async def _redeliver(self, object_id: str) -> Answer:

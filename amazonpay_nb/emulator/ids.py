@@ -7,6 +7,8 @@ from uuid import UUID
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.spec.regions import Region
 
+# A chargeback has a B.
+_LETTERS = {"Charge": "C", "Refund": "R", "Dispute": "B"}
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -59,8 +61,8 @@ class Ids:
         return f"{letter}{self._region.id_digits}-{digits[:7]}-{digits[7:]}"
 
     def new_item_id(self, kind: str, order_id: str) -> str:
-        """Return the id of a new charge or refund of an order; six digits may be taken already."""
-        item_id = f"{order_id}-{kind[0]}{self.new_digits(6)}"
+        """Return the id of a new charge, refund or dispute of an order; six digits may be taken already."""
+        item_id = f"{order_id}-{_LETTERS[kind]}{self.new_digits(6)}"
         return self.new_item_id(kind, order_id) if self._store.get(kind, item_id) else item_id
 
     def new_request_id(self) -> str:

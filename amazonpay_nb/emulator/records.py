@@ -90,6 +90,9 @@ NOTES: dict[str, type] = {
     "Charge Permission": PermissionNotes,
     "Charge": ChargeNotes,
     "Refund": NoNotes,
+    "Dispute": NoNotes,
+    "File": NoNotes,
+    "Delivery Tracker": NoNotes,
     "Buyer": NoNotes,
     NOTIFICATION: NotificationNotes,
 }
@@ -105,7 +108,7 @@ class Record(Generic[N]):
     merchant_id: str
     document: dict[str, Any]
     notes: N
-    parent: str = ""  # id of the object it belongs to: the permission of a charge, the charge of a refund
+    parent: str = ""  # id of the object it belongs to: the permission of a charge, the charge of a refund or dispute
     due: str = ""  # when `trigger` is to happen to it (ISO 8601), "" for never
     planned: int = 0  # orders what is due together
     trigger: str = ""
@@ -122,5 +125,8 @@ Session = Record[SessionNotes]
 Permission = Record[PermissionNotes]
 Charge = Record[ChargeNotes]
 Refund = Record[NoNotes]
+Dispute = Record[NoNotes]
+File = Record[NoNotes]
+Tracker = Record[NoNotes]
 Notification = Record[NotificationNotes]
 AnyRecord = Record[Any]

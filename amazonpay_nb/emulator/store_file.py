@@ -15,8 +15,8 @@ from typing import Any
 from amazonpay_nb.emulator.records import NOTES, Merchant
 
 # Goes up with what a reader of older stores would not understand; 0 is a file without a version.
-VERSION = 3
-_READS = (2, VERSION)  # 2 does not say its region: it gets that of the first start
+VERSION = 4
+_READS = (2, 3, VERSION)  # 2 does not say its region: it gets that of the first start
 # Few tables and indexes: each one that a request changes is another page to write.  Rows that hold whole documents are
 # stored in order of arrival; only small ones are in the order of their key.
 SCHEMA = """

@@ -31,9 +31,9 @@ from amazonpay_nb.workbench.parameters import PARAMETERS
 NOT_TRIED = "not tried here"
 # With this card, everything goes well.
 SUCCESS = "1111"
-# For example S01-1234567-7654321, to which a charge adds -C123456 and a refund -R123456.
-_ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([CR])\d{6})?")
-_READERS = {None: "get_charge_permission", "C": "get_charge", "R": "get_refund"}
+# For example S01-1234567-7654321, to which a charge adds -C123456, a refund -R123456 and a dispute -B123456.
+_ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([CRB])\d{6})?")
+_READERS = {None: "get_charge_permission", "C": "get_charge", "R": "get_refund", "B": "get_dispute"}
 _RESULT = "https://shop.example/result"
 _NOTE = {"merchant_metadata": {"noteToBuyer": "Thank you"}}
 
@@ -136,6 +136,10 @@ class MerchantAccount:
         """Create a refund, and return its id."""
         return str(self.request("createRefund", self.charge(capture_now=True))().refund_id)
 
+    def dispute(self) -> str:
+        """Let the buyer dispute a charge, and return the dispute's id."""
+        return str(self.emulator.control.post("disputes", chargeId=self.charge(capture_now=True))["disputeId"])
+
     def ending(self, call: Callable[[], Any]) -> Ending:
         """Make a call of the client, and say how it ended."""
         self.announcements()  # those of the preparations do not count
@@ -186,6 +190,13 @@ def fields_of(operation: str, object_id: str, amount: Price) -> dict[str, Any]:
         "createCharge": {"charge_permission_id": object_id, "charge_amount": amount},
         "captureCharge": {"capture_amount": amount},
         "cancelCharge": {"cancellation_reason": "A drill."},
+        "updateDispute": {"status_details": {"state": "Resolved", "reasonCode": "MerchantAcceptedDispute"}},
+        "contestDispute": {"merchant_evidences": [{"evidenceType": "Other", "evidenceText": "A drill."}]},
+        "uploadFile": {"type": "pdf", "purpose": "disputeEvidence"},
+        "createDeliveryTracker": {
+            "charge_permission_id": object_id,
+            "delivery_details": [{"trackingNumber": "1Z999AA10123456784", "carrierCode": "UPS"}],
+        },
         "createRefund": {"charge_id": object_id, "refund_amount": dict(amount) | {"amount": share}},
     }
     return fields.get(operation, {})
@@ -196,10 +207,18 @@ _MAKERS: dict[Callable[[MerchantAccount], str], tuple[str, ...]] = {
     lambda account: account.emulator.store_id: ("createCheckoutSession",),
     MerchantAccount.session: ("getCheckoutSession", "updateCheckoutSession"),
     MerchantAccount.purchase: ("completeCheckoutSession", "finalizeCheckoutSession"),
-    MerchantAccount.wallet: ("getChargePermission", "updateChargePermission", "closeChargePermission", "createCharge"),
+    MerchantAccount.wallet: (
+        "getChargePermission",
+        "updateChargePermission",
+        "closeChargePermission",
+        "createCharge",
+        "createDeliveryTracker",
+    ),
     MerchantAccount.charge: ("getCharge", "captureCharge", "cancelCharge"),
     lambda account: account.charge(capture_now=True): ("createRefund",),
     MerchantAccount.refund: ("getRefund",),
+    MerchantAccount.dispute: ("getDispute", "updateDispute", "contestDispute"),
+    lambda account: "": ("uploadFile",),
     lambda account: "no-buyer-has-signed-in": ("getBuyer",),  # a refusal is an answer like any other
 }
 READY = {operation: make for make, operations in _MAKERS.items() for operation in operations}

@@ -36,14 +36,15 @@ FAULTS: dict[str, tuple[dict[str, Any], bool]] = {
 Repetition = namedtuple("Repetition", "operation fault key first second moved done as_expected")
 Books = dict[str, Decimal]
 # The books count how many of these are open.
-_OPEN = {"Checkout Session": "sessions", "Charge Permission": "permissions"}
+_OPEN = {"Checkout Session": "sessions", "Charge Permission": "permissions", "Dispute": "disputes"}
 
 
 def books(account: MerchantAccount) -> Books:
     """Add up every object on Amazon's side, even one whose answer was lost.
 
     Returns:
-        What is ``authorized``, ``captured`` and ``refunded``, and how many ``sessions`` and ``permissions`` are open.
+        What is ``authorized``, ``captured`` and ``refunded``, and how many ``sessions``,
+        ``permissions`` and ``disputes`` are open.
     """
     totals = dict.fromkeys((*filter(None, Counts), *_OPEN.values()), Decimal(0))
     for kind in KINDS.values():

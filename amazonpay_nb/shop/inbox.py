@@ -71,6 +71,7 @@ class Inbox:
             "CHARGE_PERMISSION": client.get_charge_permission,
             "CHARGE": client.get_charge,
             "REFUND": client.get_refund,
+            "CHARGEBACK": client.get_dispute,
         }
         self._queue: deque[Notification | Notice] = deque()
         self._done: set[str] = set()
@@ -115,7 +116,7 @@ class Inbox:
         names = entry.object_type, entry.object_id, entry.notification_type
         if entry.notification_id in self._done:
             return Notice(*names, SEEN)
-        call = self._calls.get(entry.object_type)  # none for a dispute, which this API cannot read
+        call = self._calls.get(entry.object_type)  # none for a kind that is new at Amazon
         resource = call(entry.object_id) if call else None
         # Done only now, so that a failure above leads to another try.
         self._done.add(entry.notification_id)

@@ -39,6 +39,7 @@ class StatusDetails(_Lenient):
     reason_code: str | None = None
     reason_description: str | None = None
     reasons: list[Reason] | None = None
+    resolution: str | None = None
     last_updated_timestamp: str | None = None
 
 
@@ -117,6 +118,55 @@ class Refund(Resource):
     refund_id: str
     charge_id: str
     refund_amount: Money
+
+
+# Why a buyer disputes a payment.
+FILING_REASONS = (
+    "ProductNotReceived", "ProductUnacceptable", "ProductNoLongerNeeded", "CreditNotProcessed", "Overcharged",
+    "DuplicateCharge", "SubscriptionCancelled", "Unrecognized", "Fraudulent", "Other",
+)  # fmt: skip
+
+
+class Dispute(Resource):
+    """A payment that the buyer's bank wants back.
+
+    Attributes:
+        merchant_response_deadline: Until when it can be contested (``yyyyMMddTHHmmssZ``, UTC).
+    """
+
+    dispute_id: str
+    charge_id: str
+    dispute_type: str | None = None
+    dispute_amount: Money
+    filing_reason: str | None = None
+    merchant_evidences: list[dict[str, Any]] | None = None
+    merchant_response_deadline: str | None = None
+    resolution_authority: str | None = None
+
+    @property
+    def resolution(self) -> str | None:
+        """Who has won: ``MerchantWon``, ``BuyerWon`` or ``NoFault``; None while it is open."""
+        return self.status_details.resolution
+
+
+class File(_Lenient):
+    """A file that evidence can refer to; its content is put at *url*, which expires."""
+
+    id: str
+    type: str
+    purpose: str
+    size: int | None = None
+    url: str | None = None
+    upload_timestamp: str | None = None
+    url_expiration_timestamp: str | None = None
+
+
+class DeliveryTracker(_Lenient):
+    """The parcels of an order that Alexa tells the buyer about."""
+
+    charge_permission_id: str | None = None
+    amazon_order_reference_id: str | None = None
+    delivery_details: list[dict[str, str]]
 
 
 class Buyer(_Lenient):

@@ -33,7 +33,11 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row: in *source*, *actor* causes *trigger*, and the object is in *target* for *reason*."""
+    """One row: in *source*, *actor* causes *trigger*, and the object is in *target* for *reason*.
+
+    Attributes:
+        resolution: Who wins by it, where it ends a dispute.
+    """
 
     source: str
     trigger: str
@@ -41,6 +45,7 @@ class Transition:
     target: str
     reason: str | None = None
     then: tuple[FollowUp, ...] = ()
+    resolution: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +120,12 @@ class Machine:
         rows = (row for row in self.rows if row.source == state and row.actor == actor)
         return tuple(row for row in rows if row.trigger not in self.followed)
 
-    def leading_to(self, source: str, target: str, reason: str | None) -> Transition | None:
+    def leading_to(
+        self, source: str, target: str, reason: str | None, resolution: str | None = None
+    ) -> Transition | None:
         """Return the row that only Amazon, the buyer or the clock takes from *source* to *target* for *reason*."""
-        rows = (row for row in self.rows if (row.source, row.target, row.reason) == (source, target, reason))
+        end = source, target, reason, resolution
+        rows = (row for row in self.rows if (row.source, row.target, row.reason, row.resolution) == end)
         return next((row for row in rows if row.actor != MERCHANT), None)
 
     def is_final(self, state: str) -> bool:

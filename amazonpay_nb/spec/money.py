@@ -64,6 +64,12 @@ def counted(kind: str, document: Mapping[str, Any] | None, column: Counts) -> De
     return _amount(document, row) if row.column is column else Decimal(0)
 
 
+def taken_back(dispute: Mapping[str, Any]) -> Decimal:
+    """Return the amount that a dispute takes back from its charge: all of it, unless the buyer has not won."""
+    lost = dispute["statusDetails"].get("resolution") in (None, "BuyerWon")
+    return Decimal(dispute["disputeAmount"]["amount"]) if lost else Decimal(0)
+
+
 def counted_in_month(charge: Mapping[str, Any]) -> Decimal:
     """Return the amount that a charge counts against its monthly limit; until a capture ends, that is all of it.
 

@@ -1,4 +1,4 @@
-"""The fifteen calls of the Amazon Pay API that a Saved Wallet integration uses, and the four objects that they act on.
+"""The calls of the Amazon Pay API that a Saved Wallet integration uses, and the five objects that they act on.
 
 The emulator mounts a route for each row, the client has a method for each, and the reference page lists them.
 """
@@ -6,14 +6,14 @@ The emulator mounts a route for each row, the client has a method for each, and 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund, Resource
+from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Dispute, Refund, Resource
 from amazonpay_nb.spec.data import as_kind, data_row, named, read
 from amazonpay_nb.spec.parity import Evidence
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of the four objects with states of their own.
+    """One of the five objects with states of their own.
 
     Attributes:
         title: Name of its machine in `states.MACHINES`.
@@ -35,6 +35,7 @@ _KINDS = (
     Kind("Charge Permission", "chargePermissions", "chargePermissionId", "", ChargePermission),
     Kind("Charge", "charges", "chargeId", "Charge Permission", Charge),
     Kind("Refund", "refunds", "refundId", "Charge", Refund),
+    Kind("Dispute", "disputes", "disputeId", "Charge", Dispute),
 )
 KINDS = {kind.title: kind for kind in _KINDS}
 
@@ -81,7 +82,7 @@ class Operation:
 
 
 _REQUIRED, _OPTIONAL = Idempotency.REQUIRED, Idempotency.OPTIONAL
-_SESSIONS, _PERMISSIONS, _CHARGES, _REFUNDS = (f"/v2/{kind.path}" for kind in _KINDS)
+_SESSIONS, _PERMISSIONS, _CHARGES, _REFUNDS, _DISPUTES = (f"/v2/{kind.path}" for kind in _KINDS)
 
 _ROWS = (
     Operation("Create Checkout Session", "POST", _SESSIONS, 201, _REQUIRED),
@@ -100,6 +101,11 @@ _ROWS = (
     Operation("Cancel Charge", "DELETE", f"{_CHARGES}/{{id}}/cancel", 200, acts_on="Charge"),
     Operation("Create Refund", "POST", _REFUNDS, 201, _REQUIRED, acts_on="Charge"),
     Operation("Get Refund", "GET", f"{_REFUNDS}/{{id}}", 200),
+    Operation("Get Dispute", "GET", f"{_DISPUTES}/{{id}}", 200),
+    Operation("Update Dispute", "PATCH", f"{_DISPUTES}/{{id}}", 200, acts_on="Dispute"),
+    Operation("Contest Dispute", "POST", f"{_DISPUTES}/{{id}}/contest", 200, _OPTIONAL, acts_on="Dispute"),
+    Operation("Upload File", "POST", "/v2/files", 200, _REQUIRED),
+    Operation("Create Delivery Tracker", "POST", "/v2/deliveryTrackers", 200, _OPTIONAL),
     Operation("Get Buyer", "GET", "/v2/buyers/{id}", 200, secret_id=True),
 )  # fmt: skip
 

@@ -6,50 +6,31 @@ Python names are Amazon's, mechanically in snake case.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
+from pydantic import Field, StrictInt
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.addresses import ReturnAddress
-from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amount
+from amazonpay_nb.spec.parts import Price, Strict, Text16, Text50, Text255
 
-Text16 = Annotated[str, Field(max_length=16)]
-Text50 = Annotated[str, Field(max_length=50)]
-Text255 = Annotated[str, Field(max_length=255)]
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
 ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
 ProductType = Literal["PayAndShip", "PayOnly", "SignIn", "SignInAndSetup", "PayAndShipMultiAddress", "Donation"]
 ChargeInitiator = Literal["CITU", "MITU", "CITR", "MITR"]
 Channel = Literal["Web", "Phone", "App", "Alexa", "PointOfSale", "FireTv", "Offline", "Amazon"]
+EvidenceType = Literal[
+    "ProductDescription", "Receipt", "CancellationPolicy", "CustomerSignature", "TrackingNumber", "CarrierName",
+    "DeviceId", "DeviceName", "DownloadDateTime", "Other",
+]  # fmt: skip
+FileType = Literal["csv", "pdf", "xls", "xlsx", "doc", "docx", "ods", "jpg", "png"]
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+# What a file of evidence is sent as.
+FILE_TYPES: dict[str, str] = {
+    "csv": "text/csv", "pdf": "application/pdf", "jpg": "image/jpeg", "png": "image/png",
+    "xls": "application/vnd.ms-excel", "xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    "doc": "application/msword", "docx": f"{_OFFICE}.wordprocessingml.document",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+}  # fmt: skip
 Scope = Literal["name", "email", "phoneNumber", "billingAddress", "postalCode", "shippingAddress", "primeStatus"]
-
-
-class Strict(BaseModel):
-    """A part of a request: every field has Amazon's camelCase name, and no other is accepted."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", str_strip_whitespace=True, defer_build=True)
-
-
-class Price(Strict):
-    """An amount of money: a decimal string in major units, and an ISO 4217 code.
-
-    Numbers are accepted too, and normalized: ``475.4500`` becomes ``"475.45"``.
-    """
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    amount: str | StrictInt | StrictFloat  # strict: true is no number
-    currency_code: str
-
-    @model_validator(mode="after")
-    def _normalize(self) -> "Price":
-        if self.currency_code not in CURRENCY_DECIMALS:
-            raise ValueError(
-                f"currencyCode {self.currency_code!r} is not one of {', '.join(sorted(CURRENCY_DECIMALS))}"
-            )
-        if not CURRENCY_DECIMALS[self.currency_code] and "." in str(self.amount):
-            raise ValueError(f"{self.amount} has decimals: {self.currency_code} has none")
-        self.amount = format_amount(parse_amount(self.amount, self.currency_code), self.currency_code)
-        return self
 
 
 class WebCheckoutDetails(Strict):
@@ -278,11 +259,64 @@ class CreateRefund(Strict):
     soft_descriptor: Text16 | None = None
 
 
+class Evidence(Strict):
+    """A piece of evidence: a text, a file that was uploaded, or both."""
+
+    evidence_type: EvidenceType
+    file_id: str | None = None
+    evidence_text: str | None = None
+
+
+class ContestDispute(Strict):
+    """Body of Contest Dispute."""
+
+    merchant_evidences: Annotated[list[Evidence], Field(min_length=1)]
+
+
+class DisputeStatusDetails(Strict):
+    """What a merchant can make of a dispute: to accept it is the only way out without evidence."""
+
+    state: Literal["Resolved"]
+    reason_code: Literal["MerchantAcceptedDispute"]
+    reason_description: Text255 | None = None
+    resolution: Literal["BuyerWon"] | None = None
+
+
+class UpdateDispute(Strict):
+    """Body of Update Dispute."""
+
+    status_details: DisputeStatusDetails
+    closure_timestamp: StrictInt | str | None = None
+
+
+class UploadFile(Strict):
+    """Body of Upload File."""
+
+    type: FileType
+    purpose: Literal["disputeEvidence"]
+
+
+class DeliveryDetail(Strict):
+    """One parcel."""
+
+    tracking_number: str
+    carrier_code: str
+
+
+class CreateDeliveryTracker(Strict):
+    """Body of Create Delivery Tracker: the order, by either of its ids, and its parcels."""
+
+    charge_permission_id: str | None = None
+    amazon_order_reference_id: str | None = None
+    delivery_details: Annotated[list[DeliveryDetail], Field(min_length=1)]
+
+
 BODIES: dict[str, type[Strict]] = {
     model.__name__: model
     for model in (
         CreateCheckoutSession, UpdateCheckoutSession, CompleteCheckoutSession, FinalizeCheckoutSession,
         UpdateChargePermission, CloseChargePermission, CreateCharge, CaptureCharge, CancelCharge, CreateRefund,
+        UpdateDispute, ContestDispute, UploadFile, CreateDeliveryTracker,
     )
 }  # fmt: skip
 ADDRESS_FIELDS = tuple(to_camel(name) for name in AddressDetails.model_fields if name != "district_or_county")

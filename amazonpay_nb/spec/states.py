@@ -1,4 +1,4 @@
-"""The life of the four objects, as rows.
+"""The life of the five objects, as rows.
 
 An object is always in one state.  Something happens to it: a *trigger*, caused by an *actor*.  If the machine has a row
 for (state, trigger), the object moves to the row's target and takes its reason code; if it has none, the trigger is
@@ -111,6 +111,7 @@ CHARGE = Machine(
         T("CaptureInitiated", "Capture", AMAZON, "Captured"),
         *_declines("CaptureInitiated"),
         T("Captured", "Create Refund", MERCHANT, "Captured"),
+        T("Captured", "File a chargeback", BUYER, "Captured"),
         *(
             T(source, trigger, actor, "Canceled", reason)
             for source in ("AuthorizationInitiated", "Authorized")
@@ -135,7 +136,34 @@ REFUND = Machine(
     ),
 )
 
-MACHINES = family(CHECKOUT_SESSION, CHARGE_PERMISSION, CHARGE, REFUND)
+RESOLUTIONS = ("MerchantWon", "BuyerWon", "NoFault")
+
+# States, reason codes and resolutions are Amazon's; which of them go together is inferred from their descriptions.
+DISPUTE = Machine(
+    "Dispute",
+    (
+        T(NEW, "File a chargeback", BUYER, "ActionRequired", "MerchantResponseRequired"),
+        T("ActionRequired", "Contest Dispute", MERCHANT, "UnderReview"),
+        T("ActionRequired", "Update Dispute", MERCHANT, "Resolved", "MerchantAcceptedDispute", (), "BuyerWon"),
+        T("ActionRequired", "Miss the deadline", CLOCK, "Resolved", "MerchantResponseDeadlineExpired", (), "BuyerWon"),
+        T("UnderReview", "Ask for more evidence", AMAZON, "ActionRequired", "MerchantAdditionalEvidencesRequired"),
+        *(
+            T("UnderReview", f"Decide: {resolution}", AMAZON, "Resolved", "InvestigatorResolved", (), resolution)
+            for resolution in RESOLUTIONS
+        ),
+        *(
+            T(source, trigger, actor, "Resolved", reason, (), "MerchantWon")
+            for source in ("ActionRequired", "UnderReview")
+            for trigger, actor, reason in (
+                ("Withdraw the chargeback", BUYER, "BuyerCancelled"),
+                ("Resolve without an investigator", AMAZON, "AutoResolved"),
+            )
+        ),
+        T("Resolved", "Close", AMAZON, "Closed"),
+    ),
+)
+
+MACHINES = family(CHECKOUT_SESSION, CHARGE_PERMISSION, CHARGE, REFUND, DISPUTE)
 
 TIMERS = (
     Timer("Checkout Session", "Open", "Expire", timedelta(hours=24)),
@@ -143,6 +171,7 @@ TIMERS = (
     Timer("Charge", "CaptureInitiated", "Capture", timedelta(seconds=30)),
     Timer("Charge", "Authorized", "Expire", timedelta(days=30)),
     Timer("Refund", "RefundInitiated", "Refund", timedelta(seconds=30)),
+    Timer("Dispute", "ActionRequired", "Miss the deadline", timedelta(days=11)),
 )
 
 _AFTER = {(row.machine, row.state, row.trigger): row.after for row in TIMERS}

@@ -453,9 +453,12 @@ def test_the_control_interface_shows_every_kind(na: Shop) -> None:
     """The stored object is what the API shows."""
     order = na.order(paymentIntent="AuthorizeWithCapture")
     refund = na.done("createRefund", chargeId=order["chargeId"], refundAmount=usd("1.00"))
-    ids = (order["checkoutSessionId"], order["chargePermissionId"], order["chargeId"], refund["refundId"])
-    calls = ("getCheckoutSession", "getChargePermission", "getCharge", "getRefund")
-    for kind, object_id, call in zip((kind.path for kind in KINDS.values()), ids, calls, strict=True):
+    dispute = na.emulator.control.post("disputes", chargeId=order["chargeId"])
+    ids = (*(order[name] for name in ("checkoutSessionId", "chargePermissionId", "chargeId")), refund["refundId"])
+    calls = ("getCheckoutSession", "getChargePermission", "getCharge", "getRefund", "getDispute")
+    for kind, object_id, call in zip(
+        (kind.path for kind in KINDS.values()), (*ids, dispute["disputeId"]), calls, strict=True
+    ):
         assert na.emulator.control.get(f"objects/{kind}/{object_id}") == na.done(call, object_id)
 
 

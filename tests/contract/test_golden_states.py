@@ -8,7 +8,7 @@ import pytest
 
 from amazonpay_nb.emulator import Emulator
 from tests import golden
-from tests.emulated import RESULT, SET_UP, Json, Shop, charge_in, recurring, refusal, usd
+from tests.emulated import RESULT, SET_UP, Json, Shop, charge_in, dispute_in, recurring, refusal, usd
 from tests.golden import TRANSITIONS, Row
 
 PENDING: Json = {"canHandlePendingAuthorization": True}
@@ -214,6 +214,8 @@ class TestTime:
             call, object_id = "getCheckoutSession", na.session()
         elif machine == "Charge":
             call, object_id = "getCharge", na.charge(na.wallet(), **CREATED[state])["chargeId"]
+        elif machine == "Dispute":
+            call, object_id = "getDispute", dispute_in(na, state)
         else:
             refund = na.done("createRefund", chargeId=charge_in(na, "Captured"), refundAmount=usd("1.00"))
             call, object_id = "getRefund", refund["refundId"]

@@ -210,7 +210,7 @@ def test_completing_a_purchase_announces_both_objects(shop: Shop) -> None:
 
 
 def test_a_chargeback_is_announced_with_a_dispute(shop: Shop, endpoint: Endpoint) -> None:
-    """Its id is the charge's with a B part; there is nothing to get."""
+    """Its id is the charge's with a B part; what it is about is to be got."""
     wallet = shop.wallet()
     charge = shop.charge(wallet, captureNow=True)["chargeId"]
     dispute = shop.emulator.control.post("notifications/chargeback", chargeId=charge)["disputeId"]
@@ -218,6 +218,7 @@ def test_a_chargeback_is_announced_with_a_dispute(shop: Shop, endpoint: Endpoint
     last = read(shop, endpoint.bodies[-1])
     assert (last.object_type, last.object_id, last.charge_permission_id) == ("CHARGEBACK", dispute, wallet)
     assert dispute.startswith(f"{charge.rpartition('-')[0]}-B")
+    assert shop.state("getDispute", dispute) == "ActionRequired"
 
 
 def test_nothing_is_announced_to_nobody(na: Shop) -> None:

@@ -18,7 +18,7 @@ from amazonpay_nb.signing import sign_request
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 from docs.openapi import openapi
-from tests.emulated import RESULT, Shop, usd
+from tests.emulated import RESULT, Shop, dispute_in, usd
 
 SCHEMA = schemathesis.openapi.from_dict(openapi())
 PROMISES = CHECKS.get_by_names(["status_code_conformance", "content_type_conformance", "response_schema_conformance"])
@@ -69,6 +69,8 @@ class Known:
             case "refunds":
                 refund = self.shop.done("createRefund", chargeId=self.charge(captureNow=True), refundAmount=usd("1.00"))
                 return str(refund["refundId"])
+            case "disputes":
+                return dispute_in(self.shop, "ActionRequired", self.charge(captureNow=True))
             case _:
                 return "nobody"
 

@@ -28,7 +28,7 @@ from amazonpay_nb.spec.reasons import REASONS, reasons_of, recovery_for, retry_a
 from amazonpay_nb.spec.simulations import ANYWHERE
 from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES
 from amazonpay_nb.workbench.show import show
-from tests.emulated import SET_UP, WALLET, Json, Shop, charge_in, express, purchase, usd
+from tests.emulated import SET_UP, WALLET, Json, Shop, charge_in, dispute_in, express, purchase, usd
 
 ROWS = [(name, code) for name in OPERATIONS for code in reasons_of(name)]
 NOBODY = {"chargePermission": "C01-0000000-0000000", "charge": "S01-0000000-0000000-C000000"}
@@ -135,6 +135,10 @@ INVALID: dict[str, Json] = {
     "captureCharge": {"capture_amount": usd("14.001")},
     "cancelCharge": {"cancellation_reason": "x" * 256},
     "createRefund": {"soft_descriptor": "x" * 17},
+    "updateDispute": {"status_details": {"state": "Closed", "reasonCode": "MerchantAcceptedDispute"}},
+    "contestDispute": {"merchant_evidences": [{"evidenceType": "Oath"}]},
+    "uploadFile": {"type": "gif"},
+    "createDeliveryTracker": {"delivery_details": []},
 }
 MISSING: dict[str, Json] = {
     "createCheckoutSession": {"store_id": None},
@@ -145,6 +149,10 @@ MISSING: dict[str, Json] = {
     "createCharge": {"charge_amount": None},
     "captureCharge": {"capture_amount": None},
     "createRefund": {"refund_amount": None},
+    "updateDispute": {"status_details": {"state": "Resolved"}},
+    "contestDispute": {"merchant_evidences": None},
+    "uploadFile": {"purpose": None},
+    "createDeliveryTracker": {"delivery_details": [{"carrierCode": "UPS"}]},
 }
 PENDING_AND_CAPTURED: Json = {"canHandlePendingAuthorization": True, "paymentIntent": "AuthorizeWithCapture"}
 
@@ -341,6 +349,12 @@ ONE: dict[tuple[str, str], Recipe] = {
     ("cancelCharge", "InvalidChargePermissionStatus"): lambda stage, name: stage.call(
         name, stage.orphaned(), cancellation_reason="late"
     ),
+    ("updateDispute", "InvalidDisputeStatus"): lambda stage, name: stage.call(
+        name, dispute_in(stage.shop, "UnderReview"), **FIELDS[name]
+    ),
+    ("contestDispute", "InvalidDisputeStatus"): lambda stage, name: stage.call(
+        name, dispute_in(stage.shop, "Closed"), **FIELDS[name]
+    ),
     ("createRefund", "InvalidChargeStatus"): lambda stage, name: refund(stage, name, charge_id=stage.authorized()),
     ("createRefund", "TransactionAmountExceeded"): lambda stage, name: refund(stage, name, "16.11"),
     ("createRefund", "TransactionCountExceeded"): refund_too_often,
@@ -443,7 +457,10 @@ def test_a_refusal_without_a_cause_can_be_queued(na: Shop, code: str) -> None:
 PAIRS = [
     (row, state) for row in OPERATIONS.values() if row.acts_on for state in MACHINES[row.acts_on].states
 ]  # fmt: skip
-READ = {"Checkout Session": "getCheckoutSession", "Charge Permission": "getChargePermission", "Charge": "getCharge"}
+READ = {
+    "Checkout Session": "getCheckoutSession", "Charge Permission": "getChargePermission", "Charge": "getCharge",
+    "Dispute": "getDispute",
+}  # fmt: skip
 
 
 def permission_in(shop: Shop, state: str) -> str:
@@ -461,6 +478,8 @@ def object_in(stage: Stage, kind: str, state: str) -> str:
         return permission_in(stage.shop, state)
     if kind == "Charge":
         return charge_in(stage.shop, state)
+    if kind == "Dispute":
+        return dispute_in(stage.shop, state)
     return {"Open": stage.shop.visited, "Completed": stage.completed, "Canceled": stage.canceled}[state]()
 
 

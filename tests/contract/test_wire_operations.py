@@ -23,11 +23,12 @@ from amazonpay_nb.spec.operations import OPERATIONS
 
 FILES = sorted((Path(__file__).parents[1] / "wire" / "operations").glob("*.json"))
 WIRE: dict[str, Any] = {path.stem: json.loads(path.read_text("utf-8")) for path in FILES}
-# A Saved Wallet story that comes by every operation; the buyer acts where a line is an address.
+# A Saved Wallet story that comes by every operation; the buyer acts where a line is an address or a chargeback.
 STORY = (
     "createCheckoutSession", "/checkout", "getCheckoutSession", "updateCheckoutSession", "/checkout/processing",
     "completeCheckoutSession", "getChargePermission", "updateChargePermission", "createCharge", "getCharge",
-    "captureCharge", "createRefund", "getRefund", "createCharge", "cancelCharge", "closeChargePermission",
+    "captureCharge", "createRefund", "getRefund", "a chargeback", "getDispute", "uploadFile", "contestDispute",
+    "a chargeback", "updateDispute", "createDeliveryTracker", "createCharge", "cancelCharge", "closeChargePermission",
     "createCheckoutSession", "/checkout", "updateCheckoutSession", "/checkout/processing", "finalizeCheckoutSession",
     "getBuyer",
 )  # fmt: skip
@@ -124,9 +125,14 @@ class Merchant:
         return response
 
     def _learn(self, documented: dict[str, Any], real: dict[str, Any]) -> None:
-        for field in ("checkoutSessionId", "chargePermissionId", "chargeId", "refundId"):
+        for field in ("checkoutSessionId", "chargePermissionId", "chargeId", "refundId", "disputeId", "id"):
             if documented.get(field) and real.get(field):
                 self._real[documented[field]] = real[field]
+
+    def lose(self, emulator: Emulator) -> None:
+        """Let the buyer dispute the charge."""
+        charge = self._real[WIRE["getDispute"]["response"]["body"]["chargeId"]]
+        self._learn(WIRE["getDispute"]["response"]["body"], emulator.control.post("disputes", chargeId=charge))
 
     def visit(self, page: str) -> None:
         session = WIRE["createCheckoutSession"]["response"]["body"]["checkoutSessionId"]
@@ -141,6 +147,8 @@ def answers() -> Iterator[dict[str, httpx.Response]]:
         for line in STORY:
             if line.startswith("/"):
                 merchant.visit(line)
+            elif line == "a chargeback":
+                merchant.lose(emulator)
             else:
                 answers[line] = merchant.send(line)
         yield answers
@@ -167,8 +175,8 @@ def test_the_emulator_answers_with_the_documented_fields_in_order(
     documented, answer = WIRE[name]["response"], answers[name]
     assert answer.status_code == documented["status"]
     assert same_shape(documented["body"], answer.json()) == []
-    expected, real = documented["body"]["statusDetails"], answer.json()["statusDetails"]
-    assert real["state"] == expected["state"]
+    expected, real = documented["body"].get("statusDetails", {}), answer.json().get("statusDetails", {})
+    assert real.get("state") == expected.get("state")
     assert real.get("reasonCode") == expected.get("reasonCode")
     assert real.get("reasons") == expected.get("reasons")
 

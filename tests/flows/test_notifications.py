@@ -136,13 +136,13 @@ def test_a_notification_that_could_not_be_worked_on_is_the_next_one_again(bench:
     assert [one.verdict for one in bench.inbox.work()] == ["new"]
 
 
-def test_a_dispute_cannot_be_got(bench: Bench) -> None:
-    """It is news all the same."""
+def test_a_dispute_is_got_like_any_object(bench: Bench) -> None:
+    """The shop knows its state."""
     charge = bench.charge(captureNow=True)
     bench.came()
     bench.merchant.emulator.control.post("notifications/chargeback", chargeId=charge)
     (notice,) = bench.came()
-    assert (notice.object_type, notice.verdict, notice.state_now) == ("CHARGEBACK", "new", "")
+    assert (notice.object_type, notice.verdict, notice.state_now) == ("CHARGEBACK", "new", "ActionRequired")
 
 
 def test_a_shop_that_does_not_listen_asks_for_a_repetition() -> None:

@@ -16,7 +16,7 @@ from amazonpay_nb.emulator.api.request import ApiRequest, reply
 from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import payments, sessions
+from amazonpay_nb.emulator.rules import deliveries, disputes, payments, sessions
 from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.operations import THROTTLES, Operation
@@ -30,14 +30,14 @@ _LONGEST_KEY, _LONGEST_PATH = 64, 200
 class Handler(NamedTuple):
     """The effect of a call on an object."""
 
-    kind: str  # of the object
+    kind: str  # of the object, "" where a merchant account is all that is needed
     # Changes it, or makes another one; None for a call that reads it.
-    change: Callable[[World, Any, Body, Simulation | None], AnyRecord] | None = None
+    change: Callable[..., AnyRecord] | None = None
     field: str = ""  # the field of the body that holds its id, "" where the path does
 
 
-# Create Checkout Session is not among them: it is the one call that begins without an object.
 HANDLERS = {
+    "createCheckoutSession": Handler("", sessions.new_session),
     "getCheckoutSession": Handler("Checkout Session"),
     "updateCheckoutSession": Handler("Checkout Session", sessions.update),
     "completeCheckoutSession": Handler("Checkout Session", sessions.complete),
@@ -51,6 +51,11 @@ HANDLERS = {
     "cancelCharge": Handler("Charge", payments.cancel_charge),
     "createRefund": Handler("Charge", payments.create_refund, "chargeId"),
     "getRefund": Handler("Refund"),
+    "getDispute": Handler("Dispute"),
+    "updateDispute": Handler("Dispute", disputes.update),
+    "contestDispute": Handler("Dispute", disputes.contest),
+    "uploadFile": Handler("", disputes.upload_file),
+    "createDeliveryTracker": Handler("", deliveries.create_tracker),
     "getBuyer": Handler("Buyer"),
 }
 
@@ -106,9 +111,9 @@ def _work(
 def _handle(
     world: World, operation: Operation, merchant: Merchant, object_id: str, body: Body, outcome: Simulation | None
 ) -> AnyRecord:
-    if operation.name == "createCheckoutSession":
-        return sessions.new_session(world, merchant, body)
     handler = HANDLERS[operation.name]
+    if handler.change and not handler.kind:
+        return handler.change(world, merchant, body)
     record = world.find(handler.kind, body[handler.field] if handler.field else object_id, merchant.merchant_id)
     return (
         handler.change(world, record, body, outcome or world.take_outcome(operation.name)) if handler.change else record

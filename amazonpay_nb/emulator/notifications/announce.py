@@ -34,19 +34,12 @@ def note(world: World, record: AnyRecord, row: Transition) -> None:
             announce(world, record, announcement.notification_type)
 
 
-def announce(
-    world: World, record: AnyRecord, notification_type: str, object_type: str = "", object_id: str = ""
-) -> None:
+def announce(world: World, record: AnyRecord, notification_type: str) -> None:
     """Record that something has changed.
 
     The changes of one object in one request share a notification, since the states in between are never visible.
-
-    Args:
-        record: The object, or for a CHARGEBACK the charge that it is about.
-        object_type: And *object_id*: of what the store does not hold.
     """
-    object_type, object_id = object_type or OBJECT_TYPES[record.kind], object_id or record.id
-    known = world.outbox.fresh.get((object_id, notification_type))
+    known = world.outbox.fresh.get((record.id, notification_type))
     if known and world.store.get(NOTIFICATION, known):
         return
     number = (world.store.setting("notified") or 0) + 1
@@ -54,8 +47,8 @@ def announce(
     document: dict[str, Any] = {
         "notificationId": world.ids.stable_uuid("notification", str(number)),
         "notificationType": notification_type,
-        "objectType": object_type,
-        "objectId": object_id,
+        "objectType": OBJECT_TYPES[record.kind],
+        "objectId": record.id,
         "chargePermissionId": _permission_of(world, record),
         "merchantId": record.merchant_id,
         "messageId": world.ids.stable_uuid("message", str(number)),
@@ -66,7 +59,7 @@ def announce(
         NOTIFICATION, document["notificationId"], record.merchant_id, document, NotificationNotes(number),
         parent=record.merchant_id,
     )  # fmt: skip
-    world.outbox.fresh[object_id, notification_type] = notification.id
+    world.outbox.fresh[record.id, notification_type] = notification.id
     _schedule(world, notification)
     world.outbox.wake()
 

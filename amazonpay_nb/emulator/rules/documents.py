@@ -104,6 +104,20 @@ def charge(charge_id: str, body: Document, now: datetime) -> Document:
     return _new("Charge", now, values)
 
 
+def dispute(dispute_id: str, charge_id: str, filing_reason: str, amount: Document, now: datetime) -> Document:
+    """Return a chargeback of a charge."""
+    values = {
+        "disputeId": dispute_id,
+        "chargeId": charge_id,
+        "disputeType": "Chargeback",
+        "disputeAmount": amount,
+        "filingReason": filing_reason,
+        "merchantEvidences": [],
+        "resolutionAuthority": "AmazonPay",
+    }
+    return _new("Dispute", now, values)
+
+
 def refund(refund_id: str, body: Document, now: datetime) -> Document:
     """Return a refund."""
     values = body | {"refundId": refund_id, "softDescriptor": _descriptor(body.get("softDescriptor"))}

@@ -140,7 +140,8 @@ def check_refund(world: World, charge: Charge, amount: Price) -> None:
     refunds = world.store.children("Refund", charge.id)
     earlier = [money.counted("Refund", row.document, money.Counts.REFUNDED) for row in refunds]
     most = value_of(captured) + money.refund_allowance(value_of(captured), currency)
-    left = most - sum(earlier, Decimal(0))
+    disputes = world.store.children("Dispute", charge.id)
+    left = most - sum((*earlier, *(money.taken_back(row.document) for row in disputes)), Decimal(0))
     if value_of(amount) > left:
         problem = f"Charge {charge.id} was captured with {captured['amount']}: {left} {currency} can still be refunded."
         raise Refusal("TransactionAmountExceeded", problem)

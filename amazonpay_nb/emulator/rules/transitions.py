@@ -7,14 +7,14 @@ from typing import Any
 
 from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.notifications.announce import note
-from amazonpay_nb.emulator.records import AnyRecord, Charge, Refund, Session
+from amazonpay_nb.emulator.records import AnyRecord, Charge, Dispute, Refund, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import calendar, limits
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import NotAllowed, Transition
 from amazonpay_nb.spec.reasons import STATE_REASONS, wrong_state
 from amazonpay_nb.spec.simulations import Simulation
-from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.spec.states import MACHINES, timer
 
 # How long a Checkout Session can be read after it has ended.
 SESSION_KEPT = timedelta(days=30)
@@ -101,6 +101,8 @@ def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
 def _status_details(record: AnyRecord, row: Transition, now: datetime, description: str | None) -> dict[str, Any]:
     text = (description or _DESCRIPTIONS.get((record.kind, row.reason))) if row.reason else None
     reason: dict[str, Any] = {"reasonCode": row.reason, "reasonDescription": text}
+    if record.kind == "Dispute":  # closing it leaves its end as it is
+        reason["resolution"] = row.resolution or (record.document["statusDetails"] or {}).get("resolution")
     if record.kind == "Charge Permission":  # the one object with a list of reasons
         reason = {"reasons": [reason] if row.reason else None}
     return {"state": row.target, **reason, "lastUpdatedTimestamp": stamp(now)}
@@ -149,6 +151,11 @@ def _refunded(world: World, refund: Refund) -> None:
     world.store.put(charge)
 
 
+def _answerable(world: World, dispute: Dispute) -> None:
+    left = timer("Dispute", "ActionRequired", "Miss the deadline")
+    dispute.document["merchantResponseDeadline"] = stamp(world.clock.now() + left)
+
+
 _EFFECTS: dict[tuple[str, str], Callable[[World, Any], None]] = {
     ("Checkout Session", "Completed"): _ended,
     ("Checkout Session", "Canceled"): _ended,
@@ -156,4 +163,5 @@ _EFFECTS: dict[tuple[str, str], Callable[[World, Any], None]] = {
     ("Charge", "Authorized"): _authorized,
     ("Charge", "Captured"): _captured,
     ("Refund", "Refunded"): _refunded,
+    ("Dispute", "ActionRequired"): _answerable,
 }

@@ -20,7 +20,7 @@ from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, Value
 
-SESSION, PERMISSION, CHARGE, REFUND = KINDS.values()
+SESSION, PERMISSION, CHARGE, REFUND, *_ = KINDS.values()
 _CODE = "simulation_code"
 _REQUESTS: dict[str, dict[str, str]] = ROWS["requests"]
 _OPTIONS = {
@@ -97,6 +97,12 @@ class CallPanel(BenchPanel):
         amount = str(values.get("amount", ""))
         filled: dict[str, Any] = values | {
             "amount": self._wb.price(amount) if amount else self._wb.amount,
+            "evidence": [{"evidenceType": "Other", "evidenceText": values.get("evidence")}],
+            "accepted": {
+                "state": "Resolved",
+                "reasonCode": "MerchantAcceptedDispute",
+                "reasonDescription": values.get("accepted"),
+            },
             "merchant_reference_id": {"merchantReferenceId": values.get("merchant_reference_id")},
             "can_handle_pending_authorization": values.get("can_handle_pending_authorization") or None,
         }

@@ -48,5 +48,5 @@ class Card(CallPanel):
 
 
 def cards(wb: Workbench) -> Panels:
-    """Return the four cards of a workbench under tabs, in the order in which their objects come into being."""
+    """Return the five cards of a workbench under tabs, in the order in which their objects come into being."""
     return Panels("Cards", {kind.title: Card(wb, kind) for kind in KINDS.values()}, live=wb.buyer == "you")

@@ -117,6 +117,7 @@ def test_final_states_are_the_documented_ones() -> None:
         "Charge Permission": {"Closed"},
         "Charge": {"Captured", "Declined", "Canceled"},
         "Refund": {"Refunded", "Declined"},
+        "Dispute": {"Closed"},
     }
 
 

@@ -66,7 +66,7 @@ def described(kind: Kind, object_id: str, state: str, at: str = "20260115T120000
     money = {"amount": "1.00", "currencyCode": "USD"}
     ids = {other.id_field: f"{other.title}-1" for other in EVERY_KIND if other is not kind}
     details = {"state": state, "lastUpdatedTimestamp": at}
-    answer = {**ids, kind.id_field: object_id, "statusDetails": details, "chargeAmount": money}
+    answer = {**ids, kind.id_field: object_id, "statusDetails": details, "chargeAmount": money, "disputeAmount": money}
     return Exchange(NOON, f"get{kind.model.__name__}", "GET", "/", 200, response={**answer, "refundAmount": money})
 
 
@@ -233,10 +233,12 @@ def test_a_card_without_an_object_offers_nothing(wb: Workbench, kind: Kind) -> N
 
 
 def test_every_call_about_an_object_is_on_a_card(wb: Workbench) -> None:
-    """Two calls are about none of the four: the one that a button makes, and the one for signed-in buyers."""
+    """Four are about none of the five: one is a button's, the others are about signed-in buyers, files and parcels."""
     offered = [action.name for kind in EVERY_KIND for action in Card(wb, kind).view({}).actions]
     assert len(offered) == len(set(offered))
-    assert {*map(to_snake, OPERATIONS)} - {*offered} == {"create_checkout_session", "get_buyer"}
+    assert {*map(to_snake, OPERATIONS)} - {*offered} == {
+        "create_checkout_session", "get_buyer", "upload_file", "create_delivery_tracker",
+    }  # fmt: skip
 
 
 def test_an_object_that_was_only_named_has_to_be_asked_for(wb: Workbench) -> None:

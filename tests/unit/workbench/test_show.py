@@ -23,11 +23,12 @@ from amazonpay_nb.errors import (
     refused,
 )
 from amazonpay_nb.signing import keys
-from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Refund, Resource
+from amazonpay_nb.spec.answers import Buyer, Charge, ChargePermission, CheckoutSession, Dispute, Refund, Resource
 from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.spec.machine import Actor
+from amazonpay_nb.spec.parts import Price
 from amazonpay_nb.spec.reasons import REASONS, STATE_REASONS
-from amazonpay_nb.spec.requests import BODIES, ButtonPayload, Price, SignInPayload
+from amazonpay_nb.spec.requests import BODIES, ButtonPayload, SignInPayload
 from amazonpay_nb.spec.states import CHARGE, MACHINES, REFUND
 from amazonpay_nb.spec.words import FIELD_NOTES
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim, Result
@@ -62,6 +63,7 @@ MODELS: dict[str, type[Resource]] = {
     "Charge Permission": ChargePermission,
     "Charge": Charge,
     "Refund": Refund,
+    "Dispute": Dispute,
 }
 PERMISSION, CHARGE_ID = "C01-1111111-1111111", "S01-1111111-1111111-C111111"
 FIELDS: dict[str, dict[str, Any]] = {
@@ -74,6 +76,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     },
     "Charge": {"chargeId": CHARGE_ID, "chargePermissionId": PERMISSION, "chargeAmount": PRICE},
     "Refund": {"refundId": "S01-1111111-1111111-R111111", "chargeId": CHARGE_ID, "refundAmount": PRICE},
+    "Dispute": {"disputeId": "S01-1111111-1111111-B111111", "chargeId": CHARGE_ID, "disputeAmount": PRICE},
 }
 HTML_TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td", "p", "b", "pre", "code", "br", "wbr"}
 HTML_ATTRIBUTES = {"scope", "rowspan", "style", "align", "valign"}
