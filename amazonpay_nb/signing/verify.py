@@ -89,10 +89,11 @@ def check_headers(headers: Headers, now: datetime) -> Authorization:
         SignatureMismatch: A required header is missing, empty, malformed, out of date or unsigned.
     """
     values = joined_headers(headers)
-    for name in ("authorization", *SIGNED_HEADERS):
+    for name in ("authorization", "x-amz-pay-date"):  # Amazon's Python sample sends no host and no region
         if name not in values:
             raise SignatureMismatch("missing-header", f"The header {name} is missing; send it.")
-        if not values[name]:
+    for name in ("authorization", *SIGNED_HEADERS):
+        if not values.get(name, "absent"):
             raise SignatureMismatch("missing-header-value", f"The header {name} is empty; give it a value.")
     date = parse_date(values["x-amz-pay-date"])
     if date - now > MAX_AHEAD:
@@ -178,11 +179,15 @@ def _caught(check: Callable[[], None]) -> SignatureMismatch | None:
 
 
 def _readings(request: RequestParts) -> Iterator[str]:
-    # Two liberties of the SDKs: how a query is encoded, and whether white space inside a header value is collapsed.
-    for query in dict.fromkeys((request.query, canonical_query(request.query))):
-        yield canonical_request(*request._replace(query=query))
-        collapsed = [(name, re.sub(r"[ \t]+", " ", value)) for name, value in request.headers]
-        yield canonical_request(*request._replace(query=query, headers=collapsed))
+    # Liberties of clients: how a query is encoded, whether white space inside a header value is collapsed, and whether
+    # SignedHeaders names a header twice that was signed once.
+    once = ";".join(dict.fromkeys(request.signed_headers.split(";")))
+    for signed in dict.fromkeys((request.signed_headers, once)):
+        for query in dict.fromkeys((request.query, canonical_query(request.query))):
+            reading = request._replace(query=query, signed_headers=signed)
+            yield canonical_request(*reading)
+            collapsed = [(name, re.sub(r"[ \t]+", " ", value)) for name, value in request.headers]
+            yield canonical_request(*reading._replace(headers=collapsed))
 
 
 def _other_requests(request: RequestParts) -> Iterator[Mistake]:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.signing import format_date
+from amazonpay_nb.signing import authorization_header, canonical_request, format_date, sign, string_to_sign
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
 from tests.emulated import SET_UP, Json, Shop, refusal, usd
 
@@ -32,13 +32,27 @@ class TestHeaders:
     @pytest.mark.parametrize("name", HEADERS)
     @pytest.mark.parametrize(("value", "code"), [(None, "MissingHeader"), ("", "MissingHeaderValue")])
     def test_a_missing_header_is_named(self, na: Shop, name: str, value: str | None, code: str) -> None:
-        """Absent and empty are told apart."""
-        headers = na.headers(authorization="x") | {name: value}
+        """Absent and empty are told apart; what is signed has to arrive."""
+        headers = na.signed("GET", "/v2/charges/x") | {name: value}
         response = na.http.get("/v2/charges/x", headers={k: v for k, v in headers.items() if v is not None})
         if name == "accept" and value is None:  # httpx sends one of its own
             response = na.http.send(without(response.request, name))
         assert refusal(response) == (400, code)
         assert name in response.json()["message"]
+
+    @pytest.mark.parametrize(
+        ("names", "expected"),
+        [("accept;x-amz-pay-date", BEFORE_THE_BODY), ("accept;content-type;x-amz-pay-date", BEFORE_THE_BODY),
+         ("accept;content-type;x-amz-pay-host;x-amz-pay-region", (400, "MissingHeader"))],
+    )  # fmt: skip
+    def test_a_request_may_carry_fewer_headers(self, na: Shop, names: str, expected: tuple[int, str]) -> None:
+        """Amazon's Python sample sends and signs no host and no region, and no content type with a GET; but a date."""
+        headers = {name: value for name, value in na.headers().items() if name in names.split(";")}
+        canonical = canonical_request("GET", "/v2/charges/x", "", tuple(headers.items()), names, b"")
+        algorithm = na.keys.algorithm
+        signature = sign(string_to_sign(canonical, algorithm=algorithm), na.keys.private_key, algorithm=algorithm)
+        headers["authorization"] = authorization_header(na.keys.public_key_id, names, signature, algorithm)
+        assert refusal(na.http.get("/v2/charges/x", headers=headers)) == expected
 
     @pytest.mark.parametrize("row", NEEDS_KEY, ids=by_name)
     @pytest.mark.parametrize(("key", "code"), [(None, "MissingHeader"), ("", "MissingHeaderValue")])
@@ -108,7 +122,7 @@ class TestKeys:
         unknown = signed.replace(na.keys.public_key_id, "SANDBOX-UNKNOWN")
         old = format_date(datetime.now(UTC) - timedelta(hours=1))
         steps = [
-            ({"authorization": unknown, "x-amz-pay-region": None, "x-amz-pay-date": old}, (400, "MissingHeader")),
+            ({"authorization": unknown, "x-amz-pay-host": None, "x-amz-pay-date": old}, (400, "MissingHeader")),
             ({"authorization": unknown, "x-amz-pay-date": old}, (400, "InvalidHeaderValue")),
             ({"authorization": unknown}, (401, "UnauthorizedAccess")),
             ({"authorization": signed}, (403, "InvalidRequestSignature")),

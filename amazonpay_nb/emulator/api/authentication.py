@@ -13,13 +13,13 @@ from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import MAX_AGE, RequestParts, SignatureMismatch, parse_date
+from amazonpay_nb.signing.steps import SIGNED_HEADERS, read_authorization
 from amazonpay_nb.signing.verify import MAX_AHEAD, parse_authorization, verify_authorized
 from amazonpay_nb.spec.operations import Idempotency, Operation
 from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATION_HEADER, simulation
 
 IDEMPOTENCY_HEADER = "x-amz-pay-idempotency-key"
 _DELEGATION_HEADER = "x-amz-pay-authtoken"
-_REQUIRED = ("authorization", "accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region")
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
@@ -31,7 +31,8 @@ def authenticate(world: World, operation: Operation, request: ApiRequest) -> Mer
     """
     headers = request.headers
     _check_present(headers, operation)
-    _check_region(world, headers["x-amz-pay-region"])
+    if "x-amz-pay-region" in headers:
+        _check_region(world, headers["x-amz-pay-region"])
     _check_date(world, headers["x-amz-pay-date"])
     try:
         authorization = parse_authorization(headers["authorization"])
@@ -68,9 +69,12 @@ def _refuse_as_asked(world: World, operation: str, code: str) -> None:
 
 
 def _check_present(headers: Mapping[str, str], operation: Operation) -> None:
-    required: tuple[str, ...] = _REQUIRED
+    required = ["authorization", "x-amz-pay-date"]
     if operation.idempotency == Idempotency.REQUIRED:
-        required = (*_REQUIRED, IDEMPOTENCY_HEADER)
+        required.append(IDEMPOTENCY_HEADER)
+    if authorization := read_authorization(headers.get("authorization", "")):  # what is signed has to arrive
+        signed = authorization.signed_headers.lower().split(";")
+        required += [name for name in SIGNED_HEADERS if name in signed]
     for name in required:
         if name not in headers:
             raise Refusal("MissingHeader", f"The header {name} is missing.")

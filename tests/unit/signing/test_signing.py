@@ -558,6 +558,24 @@ def test_a_required_header_must_be_signed(name: str) -> None:
     assert finding(verify(SENT, signed_over(SENT._replace(signed_headers=fewer)))) == "signed-headers"
 
 
+@pytest.mark.parametrize("names", ["accept;x-amz-pay-date", "content-type;x-amz-pay-date", "x-amz-pay-date"])
+def test_fewer_headers_can_be_sent_and_signed(names: str) -> None:
+    """As in Amazon's Python sample and on old pages of the guide; the date is never left out."""
+    headers = [pair for pair in HEADERS if pair[0].lower() in names.split(";")]
+    sent = SENT._replace(headers=headers, signed_headers=names)
+    assert verify(sent, signed_over(sent)) is None
+    dateless = sent._replace(headers=[HEADERS[0]], signed_headers="accept")
+    assert finding(verify(dateless, signed_over(dateless))) == "missing-header"
+
+
+def test_a_name_may_come_twice_in_the_list() -> None:
+    """One client on PyPI signs each header once and names two of them twice."""
+    listed = SIGNED.replace("x-amz-pay-host", "x-amz-pay-host;x-amz-pay-host")
+    assert verify(SENT, signed_over(SENT).replace(SIGNED, listed)) is None
+    moved = SIGNED.replace("accept;content-type", "content-type;accept;accept")
+    assert finding(verify(SENT, signed_over(SENT).replace(SIGNED, moved))) == "signed-headers"
+
+
 def test_a_signed_header_must_be_there() -> None:
     """A proxy dropped it."""
     sent = SENT.with_header("via", "proxy")._replace(signed_headers=f"{SIGNED};via")
