@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-__all__ = ["installed"]
+__all__ = ["CACHE", "installed", "unavailable"]
 
 CACHE = Path(__file__).parents[1] / ".cache"
 
@@ -18,7 +18,7 @@ def installed(folder: Path, what: str) -> Path:
     """Return the ``node_modules`` of the ``package.json`` in *folder*; *what* says what is not tested without it."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        _unavailable(what, "install Node and npm")
+        unavailable(what, "install Node and npm")
     cache = CACHE / folder.name
     cache.mkdir(parents=True, exist_ok=True)
     # Two files of tests may want it at once, each in a process of its own.
@@ -30,7 +30,7 @@ def installed(folder: Path, what: str) -> Path:
             command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             done = subprocess.run(command, cwd=cache, capture_output=True, text=True, check=False)
             if done.returncode:
-                _unavailable(what, f"npm ci failed: {done.stderr.strip()}")
+                unavailable(what, f"npm ci failed: {done.stderr.strip()}")
     return cache / "node_modules"
 
 
@@ -41,7 +41,7 @@ def _complete(folder: Path, cache: Path) -> bool:
     return finished and locks[0].read_bytes() == locks[1].read_bytes()
 
 
-def _unavailable(what: str, reason: str) -> NoReturn:
+def unavailable(what: str, reason: str) -> NoReturn:
     """Skip on a developer's machine; where CI is set, a check that cannot be made is a failure."""
     reason = f"NOT TESTED: {what}: {reason}"
     if os.environ.get("CI"):
