@@ -7,6 +7,8 @@ would be read as the next request.  Everything else about a connection is uvicor
 import asyncio
 import json
 import os
+import socket
+from functools import partial
 from typing import Any
 
 import httptools
@@ -24,6 +26,35 @@ PATIENCE_SECONDS = 20.0
 _LINGER_SECONDS = 1.0  # for a client to see that it is refused
 # Read at a time, so that few requests wait on one connection: the shortest has 18 bytes, and takes 3,000 in memory.
 _PIECE = 4096
+
+
+class SecureListener(socket.socket):
+    """A listening socket for TLS: connections count while they still shake hands, when nobody can be told anything.
+
+    Args:
+        listener: The socket; this one takes its place.
+    """
+
+    def __init__(self, listener: socket.socket) -> None:
+        super().__init__(fileno=listener.detach())
+        self._open: list[socket.socket] = []
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Take a connection, or close it where there are too many."""
+        connection, address = super().accept()
+        self._open = [one for one in self._open if one.fileno() >= 0]
+        if len(self._open) > MAX_CONNECTIONS:
+            connection.close()
+            raise ConnectionAbortedError
+        self._open.append(connection)
+        return connection, address
+
+
+def secure_loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop in which a handshake ends in time, which uvicorn has no setting for."""
+    loop = asyncio.new_event_loop()
+    loop.create_server = partial(loop.create_server, ssl_handshake_timeout=PATIENCE_SECONDS)  # type: ignore[method-assign]
+    return loop
 
 
 class Flow(FlowControl):

@@ -196,14 +196,17 @@ class LoopbackServer:
     ) -> None:  # fmt: skip
         import uvicorn
 
-        from amazonpay_nb.connection import SHARE_OF_FILES, Connection
+        from amazonpay_nb.connection import SHARE_OF_FILES, Connection, SecureListener
 
         self._listener = listener or open_port(port, host)
+        if certificate:
+            self._listener = SecureListener(self._listener)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
         config = uvicorn.Config(
             app,
             http=Connection,
+            loop="amazonpay_nb.connection:secure_loop" if certificate else "auto",
             backlog=min(_BACKLOG, SHARE_OF_FILES),
             log_config=None,
             access_log=False,

@@ -59,7 +59,7 @@ class World:
         self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)
         self.faults: list[Fault] = []
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)
-        self.started: deque[str] = deque()  # ids of sessions that apps have started, the oldest first
+        self.started: dict[str, list[str]] = defaultdict(list)  # ids of sessions that "buttons" or "apps" have opened
         self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
         self.outbox = Outbox()
         # By id, the main account first.

@@ -6,6 +6,7 @@ import re
 import httpx
 import pytest
 
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.signing import sign_payload
 from amazonpay_nb.signing.keys import generate
 from amazonpay_nb.spec.flows import PAGES
@@ -228,6 +229,22 @@ class TestEntry:
         signed = sign_payload(payload, na.keys.private_key, algorithm=na.keys.algorithm)
         first, second = (na.click(payload, signature=signed).headers["location"] for _ in range(2))
         assert first != second
+
+    def test_buttons_open_a_thousand_sessions_at_most(self) -> None:
+        """A page of any site may repeat it; who is over makes room, and the page says what helps."""
+        with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
+            payload = json.dumps({"storeId": shop.account.store_id} | SET_UP)
+            signed = sign_payload(payload, shop.keys.private_key, algorithm=shop.keys.algorithm)
+            opened = [shop.click(payload, signature=signed) for _ in range(1000)]
+            assert {response.status_code for response in opened} == {303}
+            full = shop.click(payload, signature=signed)
+            assert problem(full) == (429, "TooManyRequests")
+            assert "1000 sessions of buttons are open; end some, advance the clock, or reset" in full.text
+            assert shop.session()  # the merchant's own calls are signed each
+            shop.buyer().walk(opened[500].headers["location"].rpartition("=")[2], sign_in="cancel")
+            assert [shop.click(payload, signature=signed).status_code for _ in range(2)] == [303, 429]
+            emulator.control.post("reset")
+            assert shop.click(payload, signature=signed).status_code == 303
 
     def test_without_a_product_type_a_button_ships(self, na: Shop) -> None:
         """PayAndShip is what checkout.js takes for granted."""

@@ -10,15 +10,17 @@ from amazonpay_nb.emulator.api.bodies import parsed_json, validated
 from amazonpay_nb.emulator.records import Merchant, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.sessions import new_session
+from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
-from amazonpay_nb.spec.flows import CHECKOUT_SESSION, misfits, nearest_flow
+from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, misfits, nearest_flow
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 # The algorithm that checkout.js assumes if the page names none.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"
-# Nobody signs an app's start call: its size, and the number of Open sessions that come from such calls.
+# Nobody signs an app's start call, and a signed button can be posted again and again: the size of such a call, and the
+# number of open sessions that come from each of the two.
 _MAX_START_BYTES, _MAX_STARTED = 16 * 1024, 1000
 
 
@@ -29,7 +31,7 @@ def start(world: World, form: dict[str, str], origin: str, own_host: str | None 
         origin: The ``Origin`` header; "" where the browser sends none.
         own_host: A host that counts as registered, because the shop and these pages share it.
     Raises:
-        Refusal: 400 or 403; it is shown on a hosted page, the buyer is not sent anywhere.
+        Refusal: 400, 403 or 429; it is shown on a hosted page, the buyer is not sent anywhere.
     """
     _check_environment(form)
     merchant = _merchant_of_key(world, form)
@@ -56,12 +58,6 @@ def start_mobile(world: World, raw: bytes) -> Session:
     """
     if len(raw) > _MAX_START_BYTES:
         raise Refusal("InvalidRequest", f"A start call has at most {_MAX_START_BYTES} bytes; send less.", status=413)
-    if len(world.started) == _MAX_STARTED:
-        oldest = world.store.get(CHECKOUT_SESSION, world.started[0])
-        if oldest and oldest.state == "Open":
-            problem = f"{_MAX_STARTED} sessions of apps wait to be finalized; finalize some, or advance the clock."
-            raise Refusal("TooManyRequests", problem)
-        world.started.popleft()
     call = parsed_json(raw, "The body")
     if not isinstance(call, dict):
         raise Refusal("InvalidRequestFormat", "The body must be a JSON object.")
@@ -71,9 +67,7 @@ def start_mobile(world: World, raw: bytes) -> Session:
     merchant = world.merchants.get(str(call.get("merchantId")))
     if merchant is None:
         raise Refusal("InvalidAuthentication", f"There is no merchant {call.get('merchantId')!r}.")
-    session = _opened(world, merchant, call, call.get("checkoutSessionConfig"), mobile=True)
-    world.started.append(session.id)
-    return session
+    return _opened(world, merchant, call, call.get("checkoutSessionConfig"), mobile=True)
 
 
 def _opened(world: World, merchant: Merchant, fields: dict[str, Any], payload: Any, *, mobile: bool = False) -> Session:
@@ -86,12 +80,26 @@ def _opened(world: World, merchant: Merchant, fields: dict[str, Any], payload: A
         if fields.get(name) and fields[name] not in allowed:
             possible = " or ".join(allowed)
             raise Refusal("InvalidParameterValue", f"{name} {fields[name]!r} must be {possible} in this region.")
+    opened = _with_room(world, "apps" if mobile else "buttons")
     session = new_session(
         world, merchant, body, trigger="Click the button", product_type=product_type,
         currency=fields.get("ledgerCurrency", ""), mobile=mobile,
     )  # fmt: skip
     session.notes.language = fields.get("checkoutLanguage") or region.default_language
+    opened.append(session.id)
     return session
+
+
+def _with_room(world: World, origin: str) -> list[str]:
+    """Return the ids of the sessions of all buttons or apps, with room for one more: those that are over make it."""
+    ids = world.started[origin]
+    if len(ids) >= _MAX_STARTED:
+        have, store = to_json(ids), world.store
+        ids[:] = store.among(CHECKOUT_SESSION, have, '"state":"Open"') + store.among(SIGN_IN, have)
+    if len(ids) >= _MAX_STARTED:
+        problem = f"{_MAX_STARTED} sessions of {origin} are open; end some, advance the clock, or reset the emulator."
+        raise Refusal("TooManyRequests", problem)
+    return ids
 
 
 def _merchant_of_key(world: World, form: dict[str, str]) -> Merchant:
