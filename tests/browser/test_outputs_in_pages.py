@@ -1,12 +1,17 @@
 """Whatever a cell prints or shows, a page that we write of it is a page to read."""
 
+import re
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import nbformat
 import pytest
 from playwright.sync_api import Browser
 
-from amazonpay_nb.runs.report import notebook_page
+from amazonpay_nb.runs.report import Summary, notebook_page, write_report
 
 pytestmark = pytest.mark.browser
 
@@ -82,3 +87,62 @@ def test_a_page_does_nothing_that_an_output_wants(
         asked += [(name, page.url)] if page.url != path.as_uri() else []
     page.close()
     assert [one for one in done if not one[1].startswith(("file:", "data:image"))] + asked == []
+
+
+# As if it had got past the cleaning: it runs, loads, or leaves when it is pressed.
+PAST_THE_CLEANING = """
+<script>ran()</script><img src="x" onerror="ran()" alt=""><img src="{site}x.png" alt="">
+<link rel="stylesheet" href="{site}x.css"><iframe src="{site}frame"></iframe>
+<form action="{site}form"><button>send</button></form>
+"""
+POLICY = re.compile(r"<meta [^>]*Content-Security-Policy[^>]*>")
+ALL_OF_IT = {"ran", "/x.png", "/x.css", "/frame", "/form?"}
+
+
+@pytest.fixture
+def site() -> Iterator[tuple[str, set[str]]]:
+    """A foreign site, and the set of what it was asked for."""
+    asked: set[str] = set()
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.add(self.path)
+            self.send_response(204 if self.path == "/x.png" else 200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/", asked
+        server.shutdown()
+
+
+def written(kind: str, folder: Path) -> str:
+    """A page as `run` or `export` writes it."""
+    if kind == "report":
+        write_report(Summary((), 0.0), folder, finished=datetime(2026, 1, 15, tzinfo=UTC))
+        return (folder / "report.html").read_text("utf-8")
+    return notebook_page(nbformat.v4.new_notebook(), "n", folder, left_behind=LEFT_BEHIND if kind == "export" else None)
+
+
+@pytest.mark.parametrize("kind", ["run", "export", "report"])
+@pytest.mark.parametrize("policy", [True, False])
+def test_the_policy_alone_stops_what_the_cleaning_left(
+    browser: Browser, site: tuple[str, set[str]], kind: str, policy: bool, tmp_path: Path
+) -> None:
+    """A page from the disk has no header: its own element does it, and without that all of it happens."""
+    address, done = site
+    text, found = POLICY.subn(lambda match: match[0] if policy else "", written(kind, tmp_path))
+    assert found == 1
+    path = tmp_path / "page.html"
+    path.write_text(text.replace("</body>", PAST_THE_CLEANING.format(site=address) + "</body>"))
+    page = browser.new_page()
+    page.expose_function("ran", lambda: done.add("ran"))
+    page.goto(path.as_uri())
+    refused = page.expect_console_message(lambda message: "form-action 'none'" in message.text)
+    with refused if policy else page.expect_navigation():
+        page.get_by_role("button", name="send").click(no_wait_after=True)
+    assert (done - {"/favicon.ico"}, page.url == path.as_uri()) == ((set(), True) if policy else (ALL_OF_IT, False))
+    page.close()
