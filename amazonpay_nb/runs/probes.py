@@ -4,7 +4,6 @@ A probe knows nothing of the emulator's tables: its paths, values and claims are
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
@@ -12,20 +11,20 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from pydantic_core import to_jsonable_python
-
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.data import DataError, as_kind, data_row, read
 
-_NAME = re.compile(r"\$(\w+)")
-_TIME = re.compile(r"\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
-_UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-_ORDER = re.compile(r"\b([A-Z]\d\d)-(\d{7}-\d{7})(?:-([A-Z])(\d{6}))?\b")
+Names = Mapping[str, str]
 ABSENT, NULL = "absent", "null"
+_NAME = re.compile(r"\$(\w+)")
+_TIME = re.compile(r"\d{8}T\d{6}Z")
+_UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+_ORDER = re.compile(r"\b([A-Z]\d\d)-(\d{7}-\d{7})(?:-([A-Z])\d{6})?\b")
 
 
 @data_row
 class Visit:
-    """A buyer's way through Amazon's pages; ``probes/index.toml`` describes the fields."""
+    """A buyer's way through Amazon's pages; ``probes/index.toml`` describes the fields of all these rows."""
 
     payload: dict[str, Any]
     person: str
@@ -36,7 +35,7 @@ class Visit:
 
 @data_row
 class Step:
-    """One call, or one visit; ``probes/index.toml`` describes the fields."""
+    """One call, or one visit."""
 
     send: str = ""
     visit: Visit | None = None
@@ -59,7 +58,7 @@ class Step:
 
 @data_row
 class Probe:
-    """A few steps, in order; ``probes/index.toml`` describes the fields."""
+    """A few steps, in order."""
 
     id: str
     says: str
@@ -75,8 +74,13 @@ class Probe:
 
     @property
     def edition(self) -> str:
-        """A text that changes with the probe: an answer to an older edition answers another question."""
-        return hashlib.sha256(json.dumps(to_jsonable_python(self), sort_keys=True).encode()).hexdigest()[:12]
+        """A text that changes with the probe: what was answered to another edition answers another question."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+
+    @property
+    def needs_buyer(self) -> bool:
+        """Whether somebody has to play the buyer, for the probe itself or for what it needs."""
+        return any(step.visit for step in self.steps) or any(giver(name).needs_buyer for name in self.needs)
 
 
 @cache
@@ -96,17 +100,8 @@ def probes() -> Mapping[str, Probe]:
 
 
 def giver(name: str) -> Probe:
-    """Return the probe that makes a shared object.
-
-    Raises:
-        StopIteration: None does.
-    """
+    """Return the probe that makes an object which others need."""
     return next(probe for probe in probes().values() if name in probe.gives)
-
-
-def needs_buyer(probe: Probe) -> bool:
-    """Tell whether somebody has to play the buyer, for the probe itself or for what it needs."""
-    return any(step.visit for step in probe.steps) or any(needs_buyer(giver(name)) for name in probe.needs)
 
 
 def values(region: str) -> dict[str, str]:
@@ -114,41 +109,39 @@ def values(region: str) -> dict[str, str]:
     return dict(read("probes/index.toml")["values"][region])
 
 
-def filled(value: Any, names: Mapping[str, str]) -> Any:
+def filled(value: Any, names: Names) -> Any:
     """Return a copy of *value* in which each ``$name`` is replaced; ``$x50`` are fifty letters.
 
     Raises:
         KeyError: Nothing has this name, because an earlier answer did not bring it.
     """
     if isinstance(value, str):
-        return _NAME.sub(lambda found: names.get(found[1]) or _many(found[1]), value)
+        return _NAME.sub(lambda found: _many(found[1]) or names[found[1]], value)
     if isinstance(value, Mapping):
         return {key: filled(item, names) for key, item in value.items()}
     return [filled(item, names) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _many(name: str) -> str:
-    if not re.fullmatch(r"x\d+", name):
-        raise KeyError(name)
-    return "x" * int(name[1:])
+    return "x" * int(name[1:]) if re.fullmatch(r"x\d+", name) else ""
 
 
 def at(answer: Any, path: str) -> Any:
-    """Return the value at a dotted path: ``*`` gives every item of a list, ``fields`` the names of an object's fields.
+    """Return the value at a dotted path, `ABSENT` where there is none, and `NULL` for null: both are claimed about.
 
-    What is not there is `ABSENT`, and a null is `NULL`, since both are claimed about.
+    Args:
+        path: ``*`` stands for every item of a list, ``fields`` for the names of an object's fields.
     """
-    for name in path.split(".") if path else ():
-        if name == "fields" and isinstance(answer, dict):
-            answer = ", ".join(sorted(answer))
-        elif isinstance(answer, list) and name == "*":
-            rest = path.partition("*.")[2]
-            return ", ".join(str(at(item, rest)) for item in answer)
-        elif isinstance(answer, list) and name.isdecimal() and int(name) < len(answer):
-            answer = answer[int(name)]
-        else:
-            answer = answer.get(name, ABSENT) if isinstance(answer, dict) else ABSENT
-    return NULL if answer is None else answer
+    name, _, rest = path.partition(".")
+    if not path:
+        return NULL if answer is None else answer
+    if name == "*" and isinstance(answer, list):
+        return ", ".join(str(at(item, rest)) for item in answer)
+    if name == "fields" and isinstance(answer, dict):
+        return ", ".join(sorted(answer))
+    if isinstance(answer, list):
+        answer = {str(index): item for index, item in enumerate(answer)}
+    return at(answer[name], rest) if isinstance(answer, dict) and name in answer else ABSENT
 
 
 class Stable:
@@ -158,27 +151,24 @@ class Stable:
         names: Texts to be written by their names: amounts, and the account's own ids.
     """
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = {text: f"${name}" for name, text in names.items() if text}
+    def __init__(self, names: Names) -> None:
+        self._names = {text: f"${name}" for name, text in names.items()}
         self._numbers: dict[str, int] = {}
 
-    def __call__(self, value: Any, created: str | None = None) -> Any:
-        """Return a stable copy; the time of *created* is that of the object that *value* belongs to."""
+    def __call__(self, value: Any, created: str = "") -> Any:
+        """Return a stable copy; *created* is the time of the object that *value* is a part of."""
         if isinstance(value, Mapping):
             created = value.get("creationTimestamp") or created
             return {key: self(item, created) for key, item in value.items()}
-        if isinstance(value, list | tuple):
+        if isinstance(value, list):
             return [self(item, created) for item in value]
-        return self._text(value, created) if isinstance(value, str) else value
-
-    def _text(self, text: str, created: str | None) -> str:
-        if text in self._names:
-            return self._names[text]
-        text = _ORDER.sub(self._order, text)
-        text = _UUID.sub(lambda found: f"00000000-0000-4000-8000-{self._number(found[0].lower()):012}", text)
-        for whole, name in self._names.items():
-            text = text.replace(whole, name) if len(whole) > 10 else text  # ids; an amount could be part of anything
-        return _TIME.sub(lambda found: _after(found[0], created), text)
+        if not isinstance(value, str) or value in self._names:
+            return self._names.get(value, value)
+        for text, name in self._names.items():
+            value = value.replace(text, name) if len(text) > 10 else value  # an amount could be part of anything
+        value = _ORDER.sub(self._order, value)
+        value = _UUID.sub(lambda found: f"00000000-0000-4000-8000-{self._number(found[0].lower()):012}", value)
+        return _TIME.sub(lambda found: _after(found[0], created), value)
 
     def _order(self, found: re.Match[str]) -> str:
         order = f"{found[1]}-{self._number(found[2]):07}-0000000"
@@ -188,33 +178,25 @@ class Stable:
         return self._numbers.setdefault(text, len(self._numbers) + 1)
 
 
-def _after(time: str, created: str | None) -> str:
-    """Return a time as what has passed since *created*, coarsely: an answer may take seconds, a month has no length."""
+def _after(time: str, created: str) -> str:
+    """Return a time as what has passed since *created*, coarsely: an answer takes seconds, and months differ."""
     try:
-        passed = datetime.fromisoformat(time) - datetime.fromisoformat(created or "")
+        hours = round((datetime.fromisoformat(time) - datetime.fromisoformat(created)) / timedelta(hours=1))
     except ValueError:
         return "(a time)"
-    hours = round(passed / timedelta(hours=1))
-    if hours < 48:
-        return f"(created + {hours} hours)"
-    days = round(hours / 24)
-    return f"(created + {days} days)" if days < 360 else f"(created + {round(days / 30.44)} months)"
+    days, months = round(hours / 24), round(hours / 730.5)
+    passed = f"{months} months" if months > 11 else f"{days} days" if hours > 48 else f"{hours} hours"
+    return f"(created + {passed})"
 
 
-def looked_at(
-    step: Step, answer: Mapping[str, Any], stable: Stable, names: Mapping[str, str]
-) -> Iterator[tuple[str, str, Any, Any]]:
-    """Yield, for each claim of a step, its id, the path, what we claim, and what the answer shows, both stable.
-
-    A claim that begins with ``~`` is a pattern: what fits it is shown as the pattern itself.
-    """
+def looked_at(step: Step, answer: Any, stable: Stable, names: Names) -> Iterator[tuple[str, str, Any, Any]]:
+    """Yield each claim's id, the path, what we claim, and what is there: the same where it fits, else redacted."""
     for claim, expected in step.shows.items():
         for path, value in expected.items():
             seen = at(answer, path if path.split(".")[0] in ("status", "headers") else f"body.{path}")
-            if isinstance(value, str) and value.startswith("~"):
-                pattern = filled(value, names)
-                fits = seen not in (ABSENT, NULL) and re.fullmatch(pattern[1:], str(seen), re.DOTALL)
-                yield claim, path, value, value if fits else stable(seen)
-            else:
-                created = at(answer, "body.creationTimestamp")
-                yield claim, path, stable(filled(value, names)), stable(seen, created)
+            text, claimed = stable(seen, at(answer, "body.creationTimestamp")), filled(value, names)
+            fits = claimed in (seen, text)
+            if str(value).startswith("~") and seen not in (ABSENT, NULL):
+                fits = bool(re.fullmatch(claimed[1:], str(seen), re.DOTALL))
+            hidden = text if seen in (ABSENT, NULL) else redact({path.rpartition(".")[2]: text}).popitem()[1]
+            yield claim, path, value, value if fits else hidden

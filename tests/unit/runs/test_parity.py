@@ -1,11 +1,17 @@
 """Recordings: what the probes claim holds on an emulator, and a second one that answers otherwise is found out."""
 
 import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import amazonpay_nb
 from amazonpay_nb.cli import main
 from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.parity import record, target
@@ -44,3 +50,48 @@ def test_two_emulators_are_equal(here: Path) -> None:
     comparison = json.loads(result.stdout)
     assert (result.exit_code, comparison["different"]) == (0, [])
     assert len(comparison["equal"]) > 200
+
+
+CHANGED = tomllib.loads(Path(__file__).with_name("changed_rows.toml").read_text("utf-8"))["rows"]
+
+
+@pytest.fixture(scope="module")
+def other_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The ready file of an emulator in another process, whose package has other rows in more than thirty places."""
+    folder = tmp_path_factory.mktemp("other")
+    shutil.copytree(Path(amazonpay_nb.__file__).parent, folder / "amazonpay_nb")
+    for row in CHANGED:
+        path = folder / "amazonpay_nb" / row["file"]
+        text = path.read_text("utf-8")
+        assert text.count(row["old"]) == 1, row
+        path.write_text(text.replace(row["old"], row["new"]), "utf-8")
+    ready = folder / "ready.json"
+    command = [sys.executable, "-m", "amazonpay_nb", "emulator", "--seed", "11", "--ready-file", str(ready)]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline().startswith("Amazon Pay emulator")
+            yield ready
+        finally:
+            process.kill()
+
+
+def test_each_changed_row_is_found(here: Path, other_emulator: Path, tmp_path: Path) -> None:
+    """By the ids of its claims, and nothing that is not there: the other side is another process with other rows."""
+    assert len(CHANGED) >= 30
+    arguments = [
+        "--ready-file",
+        str(other_emulator),
+        "--compare",
+        str(here),
+        "--json",
+        "--out",
+        str(tmp_path / "o.json"),
+    ]
+    result = CliRunner().invoke(main, ["parity", *arguments])
+    comparison = json.loads(result.stdout)
+    found = {row["id"] for row in comparison["different"]}
+    expected = {claim for row in CHANGED for claim in row["ids"]}
+    assert (found - expected, expected - found, result.exit_code) == (set(), set(), 1)
+    assert all(row["here"].keys() == row["there"].keys() for row in comparison["different"])
+    assert comparison["notReached"] == ["amount.yen-zeros", "session.presentment-follows"]
