@@ -159,7 +159,7 @@ def sign_button(payload: Payload, keys: MerchantKeys) -> SignedPayload:
 def button_config(
     signed: SignedPayload, *, merchant_id: str, region: Region, environment: str = "sandbox",
     product_type: str = "PayOnly", placement: str = "Other", color: str = "Gold", language: str = "",
-    currency: str = "",
+    currency: str = "", estimate: dict[str, str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the second argument of ``amazon.Pay.renderButton``.
 
@@ -168,7 +168,8 @@ def button_config(
         product_type: ``PayOnly`` where no address is wanted, ``PayAndShip``, ``SignInAndSetup``, or ``SignIn``.
         language: One of the region's; its default when left out.
         currency: The merchant account's ledger currency; the region's first when left out.
-    Spec: "Add the Amazon Pay button".
+        estimate: What the order will probably cost.  It is not signed, and nobody is charged by it.
+    Spec: "Add the Amazon Pay button"; "Installment payment methods".
     """
     config: dict[str, Any] = {
         "merchantId": merchant_id,
@@ -183,7 +184,7 @@ def button_config(
             "publicKeyId": signed.public_key_id,
             "algorithm": signed.algorithm,
         },
-    }
+    } | _present(estimatedOrderAmount=estimate)
     if key_environment(signed.public_key_id) is None:  # a neutral key does not say which environment it is for
         config["sandbox"] = environment != "live"
     return config

@@ -199,6 +199,8 @@ def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Respo
         "origin_url": _origin(response.url),
         "viewType": "redirectView",
     }
+    if estimate := config.get("estimatedOrderAmount"):
+        form["estimatedOrderAmount"] = json.dumps(estimate)
     return client.post(_script(response).join("checkout/initiate"), data=form)
 
 

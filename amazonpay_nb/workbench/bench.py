@@ -228,7 +228,8 @@ class Workbench:
         config = button_config(
             signed, merchant_id=self.merchant_id, region=self.region, product_type=product_type,
             placement=place(signed.payload, product_type, placement),
-            currency=self.currency, environment=self.environment, **{"language": self.language} | look,
+            currency=self.currency, environment=self.environment, estimate=cart.total if cart else None,
+            **{"language": self.language} | look,
         )  # fmt: skip
         attempt.offer(self.script_url, config, start=start, cart=cart)
         return self.hosted_page(attempt, attempt.page_url, start=start, button=button_text(product_type))

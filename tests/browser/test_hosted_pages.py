@@ -1,15 +1,17 @@
 """The shop's and Amazon's pages in a browser: by keyboard, and with mistakes."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
+from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client.button import set_up_payload, sign_button
-from amazonpay_nb.shop import Attempt
+from amazonpay_nb.shop import Attempt, Cart
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.workbench import Workbench
 from tests.browser.chromium import watch
@@ -181,3 +183,118 @@ def test_a_key_and_an_option_that_contradict_each_other_are_refused(wb: Workbenc
     with page.expect_event("pageerror") as thrown:
         page.get_by_role("button", name="Amazon Pay").click()
     assert thrown.value.message == "Amazon Pay: sandbox contradicts the prefix of publicKeyId."
+
+
+# What is wrong with an estimate, as the console says it.
+ESTIMATES = {
+    "0": ({"amount": "0", "currencyCode": "USD"}, "amount 0 is not above zero"),
+    "no number": ({"amount": "a lot", "currencyCode": "USD"}, "amount a lot is not above zero"),
+    "currency": ({"amount": "14.00", "currencyCode": "XTS"}, "currencyCode XTS is not a currency of Amazon Pay"),
+    "decimals": ({"amount": "14.001", "currencyCode": "USD"}, "amount 14.001 has too many decimals for USD"),
+    "yen": ({"amount": "14.0", "currencyCode": "JPY"}, "amount 14.0 has too many decimals for JPY"),
+}
+
+
+def posted(page: Page, act: str, *values: Any) -> dict[str, list[str]]:
+    """Run *act* in the page, press the button, and return the form that is posted to Amazon."""
+    page.evaluate(act, list(values))
+    with page.expect_request("**/checkout/initiate") as request:
+        page.get_by_role("button", name="Amazon Pay").click()
+    return parse_qs(request.value.post_data or "")
+
+
+def test_the_estimate_of_an_order_reaches_the_button_and_amazon(wb: Workbench, page: Page) -> None:
+    """At first that of the cart, then what updateButtonInfo says; the payload and its signature stay."""
+    visit = wb.shop.new_attempt()
+    payload = set_up_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
+    wb.show_button(visit, sign_button(payload, wb.keys), cart=Cart.of("Tea", wb.amount))
+    page.goto(visit.page_url)
+    button = page.get_by_role("button", name="Amazon Pay")
+    expect(button).to_contain_text("about 14.00 USD")
+    form = posted(
+        page,
+        """([config, later]) => {
+          const button = amazon.Pay.renderButton('#AmazonPayButton', config);
+          if (Object.keys(button).join() !== 'updateButtonInfo') throw new Error(Object.keys(button).join());
+          button.updateButtonInfo(later);
+        }""",
+        config_of(visit),
+        {"amount": "18.99", "currencyCode": "USD"},
+    )
+    assert json.loads(form["estimatedOrderAmount"][0]) == {"amount": "18.99", "currencyCode": "USD"}
+    assert form["payloadJSON"] == [config_of(visit)["createCheckoutSessionConfig"]["payloadJSON"]]
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize(("estimate", "why"), ESTIMATES.values(), ids=ESTIMATES)
+def test_an_impossible_estimate_is_not_used(wb: Workbench, page: Page, estimate: dict[str, str], why: str) -> None:
+    """The console says why, the button keeps what it had, and the checkout goes on."""
+    errors, visit = watch(page), set_up(wb)
+    config_of(visit)["estimatedOrderAmount"] = {"amount": "14.00", "currencyCode": "USD"}
+    page.goto(visit.page_url)
+    form = posted(
+        page,
+        "([config, later]) => amazon.Pay.renderButton('#AmazonPayButton', config).updateButtonInfo(later)",
+        config_of(visit),
+        estimate,
+    )
+    assert json.loads(form["estimatedOrderAmount"][0]) == {"amount": "14.00", "currencyCode": "USD"}
+    assert [error for error in errors if f"estimatedOrderAmount is not used, because {why}." in error]
+
+
+@pytest.mark.parametrize(("first", "counts"), [({}, "9.00"), ({"amount": "8.00", "currencyCode": "USD"}, "8.00")])
+def test_a_late_estimate_counts_where_there_is_none(
+    wb: Workbench, page: Page, first: dict[str, str], counts: str
+) -> None:
+    """What initCheckout brings does not replace what the button knows."""
+    visit = set_up(wb)
+    config = config_of(visit)
+    session = config.pop("createCheckoutSessionConfig")
+    page.goto(visit.page_url)
+    form = posted(
+        page,
+        """([config, late]) => {
+          const button = amazon.Pay.renderButton('#AmazonPayButton', config);
+          button.onClick(() => button.initCheckout(late));
+        }""",
+        config | {"estimatedOrderAmount": first},
+        {"createCheckoutSessionConfig": session, "estimatedOrderAmount": {"amount": "9.00", "currencyCode": "USD"}},
+    )
+    assert json.loads(form["estimatedOrderAmount"][0])["amount"] == counts
+
+
+UPGRADE = "([action]) => amazon.Pay.bindUpgradeAction('#AmazonPayButton', action)"
+
+
+@pytest.mark.parametrize("option", ["payloadJSON", "signature", "publicKeyId", "upgradeAction"])
+def test_an_upgrade_says_which_option_is_missing(wb: Workbench, page: Page, option: str) -> None:
+    """When the element is bound, not when a buyer presses it."""
+    page.goto(set_up(wb).page_url)
+    action = dict.fromkeys(("payloadJSON", "signature", "publicKeyId", "upgradeAction"), "x") | {option: None}
+    with pytest.raises(Error, match=f"Amazon Pay: {option} is missing."):
+        page.evaluate(UPGRADE, [action])
+
+
+def test_an_upgrade_is_posted_and_ends_on_a_page_that_says_so(wb: Workbench, page: Page) -> None:
+    """The merchant, the language and the like are read from the signed payload; an unknown action does nothing."""
+    page.goto(set_up(wb).page_url)
+    payload = {"merchantId": wb.merchant_id, "ledgerCurrency": "USD", "chargePermissionId": "S01-0000000-0000000"}
+    signed = sign_button(payload, wb.keys)
+    action = {
+        "payloadJSON": signed.payload_json, "signature": signed.signature, "algorithm": signed.algorithm,
+        "publicKeyId": signed.public_key_id, "upgradeAction": "somethingElse",
+    }  # fmt: skip
+    page.evaluate("document.querySelector('#AmazonPayButton').replaceChildren(document.createElement('button'))")
+    page.evaluate(UPGRADE, [action])
+    page.get_by_role("button").click()
+    assert "/pay/" in page.url
+    page.evaluate(UPGRADE, [action | {"upgradeAction": "recurringUpgrade"}])
+    with page.expect_request("**/checkout/initiate") as request:
+        page.get_by_role("button").click()
+    form = parse_qs(request.value.post_data or "")
+    sent = {name: form[name][0] for name in ("merchantId", "ledgerCurrency", "upgradeAction", "payloadJSON")}
+    assert sent == {
+        "merchantId": wb.merchant_id, "ledgerCurrency": "USD", "upgradeAction": "recurringUpgrade",
+        "payloadJSON": signed.payload_json,
+    }  # fmt: skip
+    expect(page.get_by_text("recurring one is not emulated")).to_be_visible()

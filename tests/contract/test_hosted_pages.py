@@ -70,6 +70,8 @@ class TestEntry:
             ({"publicKeyId": None}, (403, "InvalidAuthentication")),
             ({"merchantId": "A0000000000000"}, (403, "InvalidAuthentication")),
             ({"merchantId": None}, (403, "InvalidAuthentication")),
+            ({"upgradeAction": "recurringUpgrade"}, (400, "InvalidRequest")),
+            ({"upgradeAction": "recurringUpgrade", "signature": "x"}, (403, "InvalidSignatureError")),
             ({"environment": "LIVE"}, (400, "InvalidParameterValue")),
             ({"publicKeyId": "LIVE-UNKNOWN"}, (400, "InvalidParameterValue")),
             ({"publicKeyId": "LIVE-UNKNOWN", "environment": "LIVE"}, (400, "InvalidParameterValue")),

@@ -8,6 +8,24 @@
     for (const name of names) if (!config[name]) throw new Error("Amazon Pay: " + name + " is missing.");
   }
 
+  // By currency: the most decimals that an amount may have.
+  const DECIMALS = { USD: 2, EUR: 2, GBP: 2, JPY: 0, AUD: 2, CHF: 2, DKK: 2, HKD: 2, NOK: 2, NZD: 2, SEK: 2, ZAR: 2 };
+
+  /* Return an estimated order amount that can be used; one that cannot is named in the console and left out. */
+  function usable(estimate) {
+    if (!estimate || !Object.keys(estimate).length) return undefined;
+    console.log("Amazon Pay: in the Sandbox the estimated order amount is " + JSON.stringify(estimate));
+    const { amount, currencyCode } = estimate;
+    const decimals = (String(amount).split(".")[1] || "").length;
+    let wrong = "";
+    if (!(Number(amount) > 0)) wrong = "amount " + amount + " is not above zero";
+    else if (!(currencyCode in DECIMALS)) wrong = "currencyCode " + currencyCode + " is not a currency of Amazon Pay";
+    else if (decimals > DECIMALS[currencyCode]) wrong = "amount " + amount + " has too many decimals for " + currencyCode;
+    if (!wrong) return estimate;
+    console.error("Amazon Pay: estimatedOrderAmount is not used, because " + wrong + ".");
+    return undefined;
+  }
+
   function settings(config) {
     const name = config.productType === "SignIn" ? "signInConfig" : "createCheckoutSessionConfig";
     need(config, name, "merchantId", "ledgerCurrency");
@@ -18,7 +36,9 @@
     if (config.sandbox !== undefined && publicKeyId.includes("-") && config.sandbox === live) {
       throw new Error("Amazon Pay: sandbox contradicts the prefix of publicKeyId.");
     }
+    const estimate = usable(config.estimatedOrderAmount);
     return {
+      ...(estimate && { estimatedOrderAmount: JSON.stringify(estimate) }),
       payloadJSON: session.payloadJSON,
       signature: session.signature,
       publicKeyId: publicKeyId,
@@ -35,10 +55,14 @@
   }
 
   function initCheckout(config) {
+    post(settings(config));
+  }
+
+  function post(fields) {
     const form = document.createElement("form");
     form.method = "POST";
     form.action = base + "checkout/initiate";
-    for (const [name, value] of Object.entries(settings(config))) {
+    for (const [name, value] of Object.entries(fields)) {
       const input = document.createElement("input");
       input.type = "hidden";
       input.name = name;
@@ -64,18 +88,29 @@
     button.style.cssText = "font: 600 16px Arial, sans-serif; min-width: 200px; min-height: 45px; padding: 0 16px; cursor: pointer;" +
       "border: 1px solid rgba(0,0,0,.35); border-radius: 8px; background:" + back + ";color:" + ink;
     const note = document.createElement("small");
-    note.textContent = " emulated";
     button.appendChild(note);
+    function estimate(amount) {
+      config = { ...config, estimatedOrderAmount: amount };
+      // Where Amazon's button mentions installments, this one says what it was told.
+      note.textContent = " emulated" + (amount ? ", about " + amount.amount + " " + amount.currencyCode : "");
+    }
+    estimate(usable(config.estimatedOrderAmount));
     place.replaceChildren(button);
     const handlers = [];
+    const decoupled = !config.createCheckoutSessionConfig && !config.signInConfig;
     button.addEventListener("click", function () {
       if (handlers.length) handlers.forEach((handler) => handler());
       else initCheckout(config);
     });
+    const later = { updateButtonInfo: (amount) => usable(amount) && estimate(amount) };
+    if (!decoupled) return config.signInConfig ? undefined : later;
     return {
+      ...later,
       onClick: (handler) => handlers.push(handler),
-      initCheckout: (late) => initCheckout({ ...config, ...late }),
-      updateButtonInfo: () => undefined,
+      // An estimate that the button has already counts more than one that comes with the click.
+      initCheckout: (late) => initCheckout({
+        ...config, ...late, estimatedOrderAmount: config.estimatedOrderAmount || late.estimatedOrderAmount,
+      }),
     };
   }
 
@@ -89,6 +124,29 @@
     });
   }
 
+  /* A click takes the buyer of a one-time permission to Amazon, to agree to a recurring one. */
+  function bindUpgradeAction(selector, action) {
+    need(action, "payloadJSON", "signature", "publicKeyId", "upgradeAction");
+    document.querySelector(selector).addEventListener("click", function () {
+      if (action.upgradeAction !== "recurringUpgrade" && action.upgradeAction !== "recurringUpdate") return;
+      const payload = JSON.parse(action.payloadJSON);
+      const fields = {
+        payloadJSON: action.payloadJSON,
+        signature: action.signature,
+        publicKeyId: action.publicKeyId,
+        algorithm: action.algorithm || "AMZN-PAY-RSASSA-PSS",
+        merchantId: payload.merchantId,
+        upgradeAction: action.upgradeAction,
+        merchantDomain: window.location.hostname,
+        origin_url: window.location.origin,
+      };
+      for (const name of ["checkoutLanguage", "scopes", "productType", "ledgerCurrency"]) {
+        if (payload[name]) fields[name] = payload[name];
+      }
+      post(fields);
+    });
+  }
+
   window.amazon = window.amazon || {};
-  window.amazon.Pay = { renderButton, initCheckout, bindChangeAction, signout: () => undefined };
+  window.amazon.Pay = { renderButton, initCheckout, bindChangeAction, bindUpgradeAction, signout: () => undefined };
 })();

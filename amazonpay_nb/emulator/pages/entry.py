@@ -47,6 +47,8 @@ def start(world: World, form: dict[str, str], origin: str, own_host: str | None 
             f"{mismatch.explanation}",
             status=403,
         ) from None
+    if form.get("upgradeAction"):
+        raise Refusal("InvalidRequest", "The upgrade of a one-time permission to a recurring one is not emulated.")
     return _opened(world, merchant, form, parsed_json(payload.encode(), "payloadJSON"))
 
 

@@ -73,3 +73,13 @@ def test_the_page_says_for_a_neutral_key_whether_money_is_real(
     signed = sign_button({}, with_id(KEYS, key_id))
 
     assert button_config(signed, merchant_id="A1", region=REGIONS["na"], **environment)["sandbox"] is sandbox
+
+
+def test_the_estimate_of_an_order_is_an_option_and_not_signed() -> None:
+    """It is left out where there is none."""
+    signed, price = sign_button({}, KEYS), {"amount": "14.00", "currencyCode": "USD"}
+    with_it, without = (
+        button_config(signed, merchant_id="A1", region=REGIONS["na"], estimate=estimate) for estimate in (price, None)
+    )
+
+    assert with_it == without | {"estimatedOrderAmount": price}
