@@ -42,7 +42,7 @@ from amazonpay_nb.spec.answers import (
 )
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.requests import FILE_TYPES, FileType
+from amazonpay_nb.spec.requests import FileType
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 RECENT = 100  # attempts that a client without a journal remembers
@@ -230,19 +230,8 @@ class AmazonPayClient:
         self, *, type: FileType, purpose: str, idempotency_key: str | None = None,  # noqa: A002 (the field's name)
         simulation_code: str | None = None,
     ) -> File:  # fmt: skip
-        """Upload File: returns an id for `contest_dispute` and an address for `send_file`; purpose: disputeEvidence."""
+        """Upload File: returns an id for evidence, and the address at which to PUT the content; disputeEvidence."""
         return self._call("upload", File, "", {"type": type, "purpose": purpose}, simulation_code, idempotency_key)
-
-    def send_file(self, file: File, content: bytes) -> None:
-        """Put a file's content at the address that Upload File has given, without a signature.
-
-        Raises:
-            ConfigurationError: The address has expired, or is not there.
-        """
-        headers = {"content-type": FILE_TYPES[file.type]}
-        answer = self._http.put(str(file.url), content=content, headers=headers, auth=httpx.Auth())
-        if answer.is_error:
-            raise ConfigurationError(f"{answer.status_code}: the file was not taken.", advice="Upload it again.")
 
     def create_delivery_tracker(
         self, *, delivery_details: Sequence[Part], charge_permission_id: str | None = None,
@@ -254,11 +243,8 @@ class AmazonPayClient:
         Args:
             delivery_details: ``{"trackingNumber": "1Z…", "carrierCode": "UPS"}``; each number works once.
         """
-        fields = {
-            "charge_permission_id": charge_permission_id,
-            "amazon_order_reference_id": amazon_order_reference_id,
-            "delivery_details": delivery_details,
-        }
+        order = {"charge_permission_id": charge_permission_id, "amazon_order_reference_id": amazon_order_reference_id}
+        fields = {**order, "delivery_details": delivery_details}
         return self._call("create", DeliveryTracker, "", fields, simulation_code, idempotency_key)
 
     def get_buyer(self, buyer_token: str, *, simulation_code: str | None = None) -> Buyer:

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -10,13 +9,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amazonpay_nb.emulator.api.files import CONTENT_PATH, put_content
 from amazonpay_nb.emulator.api.request import nothing_there, refused
 from amazonpay_nb.emulator.api.routing import BROKEN, Api, routed_path
 from amazonpay_nb.emulator.control import CONTROL_PATH, ControlInterface, control_error
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.pages.routes import Pages
 from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.rules.disputes import CONTENT_PATH
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guard, limit_body, route
@@ -52,11 +51,14 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
     async def broken(request: Request, error: Exception) -> Response:
         return refused(world, BROKEN)
 
+    async def file_content(request: Request) -> Response:
+        return Response(status_code=200 if world.store.get("File", request.path_params["file_id"]) else 404)
+
     app = Starlette(
         routes=[
             *control.routes(),
             route("GET", CERTIFICATE_PATH, deliveries.certificate),
-            route("PUT", CONTENT_PATH, partial(put_content, world)),
+            route("PUT", CONTENT_PATH, file_content),
             *pages.routes(),
         ],
         exception_handlers={HTTPException: unknown, Refusal: pages.refused, Exception: broken},

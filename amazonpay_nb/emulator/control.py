@@ -24,6 +24,7 @@ from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import Fault, Times, World
 from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.spec.answers import FilingReason
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import MERCHANT
 from amazonpay_nb.spec.notifications import DRILLS
@@ -212,7 +213,7 @@ class ControlInterface:
     @_call("POST", "disputes")
     @_call("POST", "notifications/chargeback")
     async def _dispute(
-        self, charge_id: str, filing_reason: str = "ProductNotReceived", amount: str | None = None
+        self, charge_id: str, filing_reason: FilingReason = "ProductNotReceived", amount: str | None = None
     ) -> Answer:
         charge = self._find("Charge", charge_id)
         try:

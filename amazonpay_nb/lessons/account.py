@@ -136,10 +136,6 @@ class MerchantAccount:
         """Create a refund, and return its id."""
         return str(self.request("createRefund", self.charge(capture_now=True))().refund_id)
 
-    def dispute(self) -> str:
-        """Let the buyer dispute a charge, and return the dispute's id."""
-        return str(self.emulator.control.post("disputes", chargeId=self.charge(capture_now=True))["disputeId"])
-
     def ending(self, call: Callable[[], Any]) -> Ending:
         """Make a call of the client, and say how it ended."""
         self.announcements()  # those of the preparations do not count
@@ -217,7 +213,9 @@ _MAKERS: dict[Callable[[MerchantAccount], str], tuple[str, ...]] = {
     MerchantAccount.charge: ("getCharge", "captureCharge", "cancelCharge"),
     lambda account: account.charge(capture_now=True): ("createRefund",),
     MerchantAccount.refund: ("getRefund",),
-    MerchantAccount.dispute: ("getDispute", "updateDispute", "contestDispute"),
+    lambda account: str(
+        account.emulator.control.post("disputes", chargeId=account.charge(capture_now=True))["disputeId"]
+    ): ("getDispute", "updateDispute", "contestDispute"),
     lambda account: "": ("uploadFile",),
     lambda account: "no-buyer-has-signed-in": ("getBuyer",),  # a refusal is an answer like any other
 }

@@ -3,7 +3,7 @@
 Every field may be null and unknown fields are kept: Amazon adds fields without notice.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -121,18 +121,14 @@ class Refund(Resource):
 
 
 # Why a buyer disputes a payment.
-FILING_REASONS = (
+FilingReason = Literal[
     "ProductNotReceived", "ProductUnacceptable", "ProductNoLongerNeeded", "CreditNotProcessed", "Overcharged",
     "DuplicateCharge", "SubscriptionCancelled", "Unrecognized", "Fraudulent", "Other",
-)  # fmt: skip
+]  # fmt: skip
 
 
 class Dispute(Resource):
-    """A payment that the buyer's bank wants back.
-
-    Attributes:
-        merchant_response_deadline: Until when it can be contested (``yyyyMMddTHHmmssZ``, UTC).
-    """
+    """A payment that the buyer's bank wants back; it can be contested until ``merchant_response_deadline``."""
 
     dispute_id: str
     charge_id: str
@@ -155,9 +151,7 @@ class File(_Lenient):
     id: str
     type: str
     purpose: str
-    size: int | None = None
     url: str | None = None
-    upload_timestamp: str | None = None
     url_expiration_timestamp: str | None = None
 
 

@@ -33,11 +33,7 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row: in *source*, *actor* causes *trigger*, and the object is in *target* for *reason*.
-
-    Attributes:
-        resolution: Who wins by it, where it ends a dispute.
-    """
+    """One row: in *source*, *actor* causes *trigger*, and the object is in *target* for *reason*."""
 
     source: str
     trigger: str
@@ -45,7 +41,7 @@ class Transition:
     target: str
     reason: str | None = None
     then: tuple[FollowUp, ...] = ()
-    resolution: str | None = None
+    resolution: str | None = None  # who wins by it, where it ends a dispute
 
 
 @dataclass(frozen=True, slots=True)

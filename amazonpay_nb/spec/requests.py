@@ -22,14 +22,6 @@ EvidenceType = Literal[
     "DeviceId", "DeviceName", "DownloadDateTime", "Other",
 ]  # fmt: skip
 FileType = Literal["csv", "pdf", "xls", "xlsx", "doc", "docx", "ods", "jpg", "png"]
-_OFFICE = "application/vnd.openxmlformats-officedocument"
-# What a file of evidence is sent as.
-FILE_TYPES: dict[str, str] = {
-    "csv": "text/csv", "pdf": "application/pdf", "jpg": "image/jpeg", "png": "image/png",
-    "xls": "application/vnd.ms-excel", "xlsx": f"{_OFFICE}.spreadsheetml.sheet",
-    "doc": "application/msword", "docx": f"{_OFFICE}.wordprocessingml.document",
-    "ods": "application/vnd.oasis.opendocument.spreadsheet",
-}  # fmt: skip
 Scope = Literal["name", "email", "phoneNumber", "billingAddress", "postalCode", "shippingAddress", "primeStatus"]
 
 

@@ -59,17 +59,25 @@ class Director:
         moves = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
         return "\n".join([f"{interval} later.", *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moves)])
 
-    def cause(self, charge_permission_id: str, state: str, reason: str | None = None) -> str:
-        """Put a Charge Permission in a state, as only Amazon or the buyer can.
+    def cause(self, object_id: str, state: str, reason: str | None = None, resolution: str | None = None) -> str:
+        """Put a Charge Permission or a Dispute in a state, as only Amazon or the buyer can.
 
         Raises:
             ControlError: No such change is possible now; the message names those that are.
         """
-        because = f"{state} ({reason})" if reason else state
+        why = ", ".join(filter(None, (reason, resolution)))
+        because = f"{state} ({why})" if why else state
+        kind, path = ("Dispute", "disputes") if "-B" in object_id else ("Charge Permission", "permissions")
         if self._emulator is None:
-            return _skipped("cause", state=because)
-        self._emulator.control.post(f"permissions/{charge_permission_id}", state=state, reasonCode=reason)
-        return f"Charge Permission {charge_permission_id} is now {because}."
+            return _skipped("cause", kind=kind, state=because)
+        self._emulator.control.post(f"{path}/{object_id}", state=state, reasonCode=reason, resolution=resolution)
+        return f"{kind} {object_id} is now {because}."
+
+    def dispute(self, charge_id: str, filing_reason: str = "ProductNotReceived") -> str:
+        """Let the buyer's bank want a captured charge back, and return the id of the dispute."""
+        if self._emulator is None:
+            return _skipped("dispute")
+        return str(self._emulator.control.post("disputes", chargeId=charge_id, filingReason=filing_reason)["disputeId"])
 
     def queue_outcome(self, operation: str, simulation_code: str, times: int = 1) -> str:
         """Let the next calls of an operation end as a simulation code says.

@@ -16,7 +16,7 @@ from amazonpay_nb.emulator.api.request import ApiRequest, reply
 from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import deliveries, disputes, payments, sessions
+from amazonpay_nb.emulator.rules import disputes, payments, sessions
 from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.operations import THROTTLES, Operation
@@ -55,7 +55,7 @@ HANDLERS = {
     "updateDispute": Handler("Dispute", disputes.update),
     "contestDispute": Handler("Dispute", disputes.contest),
     "uploadFile": Handler("", disputes.upload_file),
-    "createDeliveryTracker": Handler("", deliveries.create_tracker),
+    "createDeliveryTracker": Handler("", payments.create_tracker),
     "getBuyer": Handler("Buyer"),
 }
 

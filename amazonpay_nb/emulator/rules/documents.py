@@ -107,14 +107,9 @@ def charge(charge_id: str, body: Document, now: datetime) -> Document:
 def dispute(dispute_id: str, charge_id: str, filing_reason: str, amount: Document, now: datetime) -> Document:
     """Return a chargeback of a charge."""
     values = {
-        "disputeId": dispute_id,
-        "chargeId": charge_id,
-        "disputeType": "Chargeback",
-        "disputeAmount": amount,
-        "filingReason": filing_reason,
-        "merchantEvidences": [],
-        "resolutionAuthority": "AmazonPay",
-    }
+        "disputeId": dispute_id, "chargeId": charge_id, "disputeType": "Chargeback", "disputeAmount": amount,
+        "filingReason": filing_reason, "merchantEvidences": [], "resolutionAuthority": "AmazonPay",
+    }  # fmt: skip
     return _new("Dispute", now, values)
 
 

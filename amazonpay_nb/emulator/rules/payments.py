@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from amazonpay_nb.emulator.records import Charge, ChargeNotes, NoNotes, Permission, Record, Refund
+from amazonpay_nb.emulator.records import Charge, ChargeNotes, Merchant, NoNotes, Permission, Record, Refund, Tracker
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import documents, limits
 from amazonpay_nb.emulator.rules.transitions import move, require, settle
@@ -137,6 +137,25 @@ def _declined(world: World, permission: Permission, outcome: Simulation, state: 
             if applies and CHARGE_PERMISSION.has(permission.state, follow_up.trigger):  # it may be Closed
                 move(world, permission, follow_up.trigger)
     return Refusal(code, f"The charge on {permission.id} was not accepted: {code}.", status=outcome.status, keep=True)
+
+
+def create_tracker(world: World, merchant: Merchant, body: Body) -> Tracker:
+    """Take the parcels of an order in; even an unknown id is a wrong value here, and a tracking number works once."""
+    # The id of a charge begins with that of its order.
+    kind, order = "Charge", f"{body.get('amazonOrderReferenceId')}-"
+    if permission_id := body.get("chargePermissionId"):
+        kind, order = "Charge Permission", permission_id
+    rows = (row for row in world.store.every(kind, order) if row.id.startswith(order))
+    parent = next((row for row in rows if row.merchant_id == merchant.merchant_id), None)
+    if parent is None:
+        raise Refusal("InvalidParameterValue", "Neither chargePermissionId nor amazonOrderReferenceId names an order.")
+    for parcel in body["deliveryDetails"]:
+        code = f"{parcel['carrierCode']} {parcel['trackingNumber']}"
+        if world.store.get("Delivery Tracker", code):
+            raise Refusal("InvalidParameterValue", f"The trackingNumber {parcel['trackingNumber']} was used before.")
+        tracker = Record("Delivery Tracker", code, merchant.merchant_id, body, NoNotes(), parent.id)
+        world.store.put(tracker)
+    return tracker
 
 
 def create_refund(world: World, charge: Charge, body: Body, outcome: Simulation | None) -> Refund:
