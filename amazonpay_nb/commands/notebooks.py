@@ -19,7 +19,7 @@ def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offli
     """Execute notebooks without a person and write a report.
 
     NOTEBOOKS are paths, names or numbers (01); all of them when left out.  Exit code: 0 all passed, 1 one failed,
-    2 a parameter is wrong.
+    2 a parameter is wrong, or there is no room to write.
     """
     from amazonpay_nb.runs import runner
     from amazonpay_nb.runs.notebook import find_notebooks

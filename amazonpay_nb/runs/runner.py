@@ -79,6 +79,9 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
 
     Args:
         texts: By name: for parameters of the notebook, else for settings that it leaves alone.
+    Raises:
+        ConfigurationError: There is no room for temporary files.
+        OSError: There is none in *folder*.
     """
     started = time.monotonic()
     home, written = notebook.path.resolve().parent, folder / notebook.path.name
@@ -97,7 +100,12 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
             pass  # a cell failed, and holds its error
         except (RuntimeError, OSError, zmq.Again) as error:  # the kernel died or is stuck, or a cell took too long
             stopped = Failure(redact(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"))
-        document = without_secrets(nbformat.read(executed, as_version=4))
+        try:
+            document = without_secrets(nbformat.read(executed, as_version=4))
+        except (OSError, ValueError):
+            problem = f"{hidden.path.parent} cannot keep {written.stem}: {stopped.message if stopped else 'no room'}"
+            advice = "Make room there, or set TMPDIR to another folder."
+            raise ConfigurationError(problem, advice=advice) from None
     write_whole(written, nbformat.writes(document) + "\n")
     name, claims = notebook.path.stem, claims_of(document)
     broken = (

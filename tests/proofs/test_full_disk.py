@@ -5,6 +5,7 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from amazonpay_nb.emulator.server import ControlError
+from amazonpay_nb.runs.report import REPORTS
 from tests.emulated import Json, Shop, refusal
 from tests.processes import Remote, emulator
 from tests.proofs.sizes import size
@@ -129,3 +131,34 @@ def _check(shop: Shop, acknowledged: dict[str, Json]) -> None:
     for charge in acknowledged.values():
         found = shop.done("getCharge", charge["chargeId"])
         assert {name: found[name] for name in KEPT} == {name: charge[name] for name in KEPT}
+
+
+@pytest.mark.skipif(not SmallDisk.possible(), reason="only root may have a small disk")
+@pytest.mark.parametrize(
+    ("place", "kilobytes"), [("out", 0), ("out", 60), ("out", 200), ("temporary", 8), ("temporary", 60)]
+)
+def test_a_run_on_a_full_disk_ends_with_a_sentence(tmp_path: Path, place: str, kilobytes: int) -> None:
+    """Wherever it ends: exit code 2, no verdict, no part of a file, no key, and no kernel."""
+    disk, out = tmp_path / "disk", tmp_path / ("disk/out" if place == "out" else "out")
+    disk.mkdir()
+    temporary = disk if place == "temporary" else tmp_path
+    with SmallDisk(disk).in_use():
+        (disk / "filler").write_bytes(b"0" * (shutil.disk_usage(disk).free - kilobytes * 1024))
+        done = subprocess.run(
+            [sys.executable, "-m", "amazonpay_nb", "run", "00", "01", "--out", str(out)], capture_output=True,
+            text=True, check=False, env=os.environ | {"TMPDIR": str(temporary)},
+        )  # fmt: skip
+        left = {path.name for path in (*out.iterdir(), *disk.iterdir())} - {"filler", "out"}
+    assert done.returncode == 2, done.stderr
+    sentence, advice = done.stderr.splitlines()[-2:]  # before that, a kernel may say how it ended
+    assert sentence.startswith(f"ConfigurationError: {disk}")
+    assert "No space left on device" in sentence
+    assert advice == (
+        "Choose another folder with --out." if place == "out" else "Make room there, or set TMPDIR to another folder."
+    )
+    assert [name for name in left if not name.endswith((".ipynb", ".html", ".journal.jsonl"))] == []
+    assert not left & {*REPORTS}
+    # A kernel's connection file is below the temporary folder.
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert [line for line in processes.splitlines() if f"{temporary}/amazonpay-nb-" in line] == []
+    assert list(temporary.glob("amazonpay-nb-*")) == []
