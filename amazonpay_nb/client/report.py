@@ -10,7 +10,7 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.spec.machine import AMAZON, NEW, Machine, Transition
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.reasons import REASONS
-from amazonpay_nb.spec.states import CHECKOUT_SESSION, MACHINES
+from amazonpay_nb.spec.states import CHECKOUT_SESSION, HELD, MACHINES
 
 # Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.
 _REFUSED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
@@ -119,7 +119,7 @@ def _way(machine: Machine, first: Transition, exchange: Exchange, *, answered: b
         declines = [row for row in by_amazon if (row.source, row.reason) == (first.target, code)]
         for last in (declines if exchange.failed else [row for row in by_amazon if row.target == code])[:1]:
             yield _sentence(machine, last)
-    for then in last.then:
+    for then in (then for then in last.then if then.when != HELD):  # no call reaches what is held
         if not then.when or exchange.failed or (exchange.request or {}).get(then.when):
             condition = f" (if {then.when})" if exchange.failed and then.when else ""
             yield f"and with it, {then.machine}: “{then.trigger}”{condition}"

@@ -108,7 +108,9 @@ class Record(Generic[N]):
     merchant_id: str
     document: dict[str, Any]
     notes: N
-    parent: str = ""  # id of the object it belongs to: the permission of a charge, the charge of a refund or dispute
+    parent: str = (
+        ""  # id of the object it belongs to: the charge's of a refund or dispute; see `held` for a charge's own
+    )
     due: str = ""  # when `trigger` is to happen to it (ISO 8601), "" for never
     planned: int = 0  # orders what is due together
     trigger: str = ""
@@ -119,6 +121,11 @@ class Record(Generic[N]):
         """The state in ``statusDetails``, or the machines' `NEW`."""
         details = self.document.get("statusDetails")
         return details["state"] if details else NEW
+
+    @property
+    def held(self) -> bool:
+        """Whether it is a charge that belongs to a session, and not to its permission yet: no shop knows of it."""
+        return self.kind == "Charge" and self.parent != self.document["chargePermissionId"]
 
 
 Session = Record[SessionNotes]

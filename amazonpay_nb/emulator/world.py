@@ -107,13 +107,13 @@ class World:
         return next((merchant for merchant in self.merchants.values() if key_id in merchant.keys), None)
 
     def find(self, kind: str, object_id: str, merchant_id: str) -> AnyRecord:
-        """Return an object of this merchant; another merchant's looks absent.
+        """Return an object of this merchant; another merchant's looks absent, and so does a charge that is held.
 
         Raises:
             Refusal: 404 ``ResourceNotFound``.
         """
         record = self.store.get(kind, object_id)
-        if record is None or record.merchant_id != merchant_id:
+        if record is None or record.merchant_id != merchant_id or record.held:
             name = kind if kind == "Buyer" else f"{kind} {object_id}"  # the id of a Buyer is a token
             raise Refusal("ResourceNotFound", f"There is no {name} for this merchant account.")
         return record

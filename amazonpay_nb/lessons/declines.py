@@ -13,8 +13,8 @@ from amazonpay_nb.spec.states import CHARGE
 
 def _interrupts(code: str) -> bool:
     """Tell whether a decline also changes the Charge Permission of a Saved Wallet."""
-    initiated, trigger = "AuthorizationInitiated", f"Decline: {code}"
-    return CHARGE.has(initiated, trigger) and any(not then.when for then in CHARGE.step(initiated, trigger).then)
+    rows = (row for row in CHARGE.rows if row.trigger == f"Decline: {code}")
+    return any(then.machine == "Charge Permission" and not then.when for row in rows for then in row.then)
 
 
 _CODES = [row.code for row in SIMULATIONS.values() if row.operation == "createCharge" and row.reason_code]

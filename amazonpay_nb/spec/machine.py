@@ -23,7 +23,7 @@ class FollowUp:
     """What happens to each related object whose state allows it.
 
     Attributes:
-        when: A flag of the request that has to be true, or the type of the charge's permission; "" for always.
+        when: A flag of the request that has to be true, a charge's type of permission, or ``held``; "" for always.
     """
 
     machine: str

@@ -25,19 +25,26 @@ from amazonpay_nb.spec.machine import AMAZON, BUYER, CLOCK, MERCHANT, NEW, Follo
 
 T = Transition
 
+# What a buyer agrees to pay is authorized at once, in a charge that is the session's until the shop completes it.  The
+# money is released with the session, and where the buyer agrees anew.
+_RELEASE = (FollowUp("Charge", "Cancel by Amazon"),)
+_RELEASE_BY_BUYER = (FollowUp("Charge", "Cancel"),)
+_TAKE_OVER = (FollowUp("Charge", "Complete Checkout Session", when="chargeAmount"),)
+HELD = "held"  # the flag of what follows only while a charge is the session's
+
 CHECKOUT_SESSION = Machine(
     "Checkout Session",
     (
         T(NEW, "Create Checkout Session", MERCHANT, "Open"),
         T(NEW, "Click the button", BUYER, "Open"),
         T("Open", "Update Checkout Session", MERCHANT, "Open"),
-        T("Open", "Agree", BUYER, "Open"),
+        T("Open", "Agree", BUYER, "Open", None, _RELEASE_BY_BUYER),
         T("Open", "Complete Checkout Session", MERCHANT, "Completed"),
         T("Open", "Finalize Checkout Session", MERCHANT, "Completed"),
-        T("Open", "Cancel", BUYER, "Canceled", "BuyerCanceled"),
-        T("Open", "Decline", AMAZON, "Canceled", "Declined"),
-        T("Open", "Cancel by Amazon", AMAZON, "Canceled", "AmazonCanceled"),
-        T("Open", "Expire", CLOCK, "Canceled", "Expired"),
+        T("Open", "Cancel", BUYER, "Canceled", "BuyerCanceled", _RELEASE_BY_BUYER),
+        T("Open", "Decline", AMAZON, "Canceled", "Declined", _RELEASE),
+        T("Open", "Cancel by Amazon", AMAZON, "Canceled", "AmazonCanceled", _RELEASE),
+        T("Open", "Expire", CLOCK, "Canceled", "Expired", _RELEASE),
     ),
 )
 
@@ -67,7 +74,7 @@ _CANCEL_PENDING = FollowUp("Charge", "Close Charge Permission", when="cancelPend
 CHARGE_PERMISSION = Machine(
     "Charge Permission",
     (
-        T(NEW, "Complete Checkout Session", MERCHANT, "Chargeable"),
+        T(NEW, "Complete Checkout Session", MERCHANT, "Chargeable", None, _TAKE_OVER),
         T("Chargeable", "Create Charge", MERCHANT, "Chargeable"),
         T("Chargeable", "Update Charge Permission", MERCHANT, "Chargeable"),
         T("NonChargeable", "Update Charge Permission", MERCHANT, "NonChargeable"),
@@ -97,16 +104,26 @@ _AFTER_DECLINE = {"HardDeclined": (FollowUp("Charge Permission", "Payment method
 _AFTER_REFUSAL = {"AmazonRejected": (FollowUp("Charge Permission", "Close by Amazon", when="OneTime"),)}
 
 
-def _declines(state: str, then: Mapping[str, tuple[FollowUp, ...]] = _AFTER_DECLINE) -> list[Transition]:
-    return [T(state, f"Decline: {reason}", AMAZON, "Declined", reason, then.get(reason, ())) for reason in _DECLINES]
+def _declines(
+    state: str, then: Mapping[str, tuple[FollowUp, ...]] = _AFTER_DECLINE, *always: FollowUp
+) -> list[Transition]:
+    return [
+        T(state, f"Decline: {reason}", AMAZON, "Declined", reason, (*then.get(reason, ()), *always))
+        for reason in _DECLINES
+    ]
 
 
 CHARGE = Machine(
     "Charge",
     (
         T(NEW, "Create Charge", MERCHANT, "AuthorizationInitiated"),
+        T(NEW, "Agree", BUYER, "AuthorizationInitiated"),
         T("AuthorizationInitiated", "Authorize", AMAZON, "Authorized"),
-        *_declines("AuthorizationInitiated", _AFTER_DECLINE | _AFTER_REFUSAL),
+        *_declines(
+            "AuthorizationInitiated", _AFTER_DECLINE | _AFTER_REFUSAL, FollowUp("Checkout Session", "Decline", HELD)
+        ),
+        T("AuthorizationInitiated", "Complete Checkout Session", MERCHANT, "AuthorizationInitiated"),
+        T("Authorized", "Complete Checkout Session", MERCHANT, "Authorized"),
         T("Authorized", "Capture Charge", MERCHANT, "CaptureInitiated"),
         T("CaptureInitiated", "Capture", AMAZON, "Captured"),
         *_declines("CaptureInitiated"),

@@ -38,7 +38,7 @@ from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.claims import Claim
 from amazonpay_nb.workbench.director import Director
-from tests.emulated import SET_UP, Json, Shop, usd
+from tests.emulated import SET_UP, WALLET, Json, Shop, purchase, usd
 from tests.golden import TRANSITIONS, Row
 
 HARD = "HardDeclined"
@@ -438,9 +438,15 @@ def of(machine: str) -> list[Row]:
 @pytest.mark.parametrize("row", of("Charge"), ids=name)
 def test_every_transition_of_a_charge_happens(na: Shop, row: Row) -> None:
     """By a call of the merchant, by the clock, or as only Amazon and the buyer can cause it."""
-    permission_id = na.wallet()
     born = BORN[row.target if row.source == NEW else row.source]
-    charge_id = str(na.charge(permission_id, **born)["chargeId"])
+    if row.trigger == "Complete Checkout Session":  # what the buyer agreed to pay is the shop's now
+        body = WALLET | purchase(**(PENDING if born else {}))
+        session_id = na.visited(body, cards=("0701" if born else "1111",))
+        order = na.done("completeCheckoutSession", session_id, chargeAmount=usd("14.00"))
+        permission_id, charge_id = str(order["chargePermissionId"]), str(order["chargeId"])
+    else:
+        permission_id = na.wallet()
+        charge_id = str(na.charge(permission_id, **born)["chargeId"])
     if row.trigger == "Close Charge Permission":
         na.done("closeChargePermission", permission_id, cancelPendingCharges=True)
     elif row.trigger == "Create Refund":
@@ -450,7 +456,7 @@ def test_every_transition_of_a_charge_happens(na: Shop, row: Row) -> None:
         na.done(operation, charge_id, **fields)
     elif row.trigger == "Expire":
         na.emulator.clock.advance("P30D")
-    elif row.source != NEW:
+    elif row.source not in (NEW, row.target):
         na.emulator.control.post(f"charges/{charge_id}", state=row.target, reasonCode=row.reason)
     details = na.done("getCharge", charge_id)["statusDetails"]
     assert (details["state"], details["reasonCode"]) == (row.target, row.reason)

@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import personas, shipping_areas
-from amazonpay_nb.emulator.rules.sessions import refresh, return_address
+from amazonpay_nb.emulator.rules.sessions import agree, refresh, return_address
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import CHANGE_ACTIONS, FLOWS, SIGN_IN, lookup
@@ -246,9 +246,7 @@ class Stay:
         self._go_to(number if self._is_last else number + 1, self._pages[0] if self._is_last else "processing")
         value = self.session.id
         if number == self.notes.stay:
-            ending = _ENDINGS.get(self._card.trigger)
-            self.notes.agreed = ending is None
-            value = self._end(ending or "Agree")
+            value = self._end(_ENDINGS.get(self._card.trigger, "Agree"))
         address = lookup(self.session.document, self._pages_of.returns_to[number])
         return returning(address or return_address(self.session.document), self.notes.parameter, value)
 
@@ -268,5 +266,8 @@ class Stay:
         """End the session, and return the value for the shop's return address."""
         if self.flow.opens == SIGN_IN:
             return personas.end_sign_in(self.world, self.session, trigger)
-        move(self.world, self.session, trigger)
+        if trigger == "Agree":
+            agree(self.world, self.session)
+        else:
+            move(self.world, self.session, trigger)
         return self.session.id

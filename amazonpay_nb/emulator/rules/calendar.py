@@ -51,10 +51,11 @@ def schedule_end(world: World, record: AnyRecord, outcome: Simulation | None) ->
     schedule(world, record, trigger, after)
 
 
-def open_calendar(world: World, permission: Permission, expires: datetime | None) -> None:
+def open_calendar(world: World, permission: Permission) -> None:
     """Note the days of a new Charge Permission: its expiry, the buyer's details gone, a new month for its limit."""
     now, kind = world.clock.now(), permission.document["chargePermissionType"]
-    calendar = {EXPIRE: expires.isoformat()} if expires else {}
+    expires = permission.document["expirationTimestamp"]
+    calendar = {EXPIRE: datetime.fromisoformat(expires).isoformat()} if expires else {}
     since, after = BUYER_SHOWN[kind]
     if since == "creation":
         calendar[_FORGET] = (now + after).isoformat()

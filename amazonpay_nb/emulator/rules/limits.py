@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from amazonpay_nb.emulator.records import Charge, Permission
+from amazonpay_nb.emulator.records import AnyRecord, Charge, Permission
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec import money
@@ -86,9 +86,9 @@ def _check_order(world: World, permission: Permission, amount: Price) -> None:
         )
 
 
-def used(charge: Charge) -> Decimal:
-    """Return the amount that a charge counts against a limit in its current state."""
-    return Decimal(0) if charge.state == NEW else money.counted_in_month(charge.document)
+def used(record: AnyRecord) -> Decimal:
+    """Return the amount that a charge counts against a limit in its current state; nothing else counts."""
+    return money.counted_in_month(record.document) if record.kind == "Charge" and record.state != NEW else Decimal(0)
 
 
 def write_order_balance(world: World, permission: Permission) -> str:

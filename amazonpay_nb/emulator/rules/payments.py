@@ -1,11 +1,13 @@
 """Charge Permissions, Charges and Refunds: what each well-formed call does."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from amazonpay_nb.emulator.records import Charge, ChargeNotes, Merchant, NoNotes, Permission, Record, Refund, Tracker
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import documents, limits
+from amazonpay_nb.emulator.rules.limits import Price
 from amazonpay_nb.emulator.rules.transitions import move, require, settle
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, Simulation, simulation
@@ -64,10 +66,25 @@ def create_charge(world: World, permission: Permission, body: Body, outcome: Sim
     move(world, charge, "Create Charge")
     settle(world, charge, "Authorize", outcome)
     if body.get("captureNow"):
-        charge.notes.capture = body["chargeAmount"]
-        move(world, charge, "Capture Charge")
-        settle(world, charge, "Capture", outcome)
+        capture(world, charge, body["chargeAmount"], outcome)
     return charge
+
+
+def hold_charge(world: World, permission: Permission, body: Body, session_id: str) -> None:
+    """Authorize what a buyer has agreed to pay; *permission* is the one to come.  Above a limit, nothing is held."""
+    with suppress(Refusal):  # which is what the merchant hears on completing the session  [inferred]
+        limits.check_charge(world, permission, body["chargeAmount"])
+        charge = _new_charge(world, permission, body)
+        charge.parent = session_id
+        move(world, charge, "Agree")
+        settle(world, charge, "Authorize", _outcome_of_card(permission, body))
+
+
+def capture(world: World, charge: Charge, amount: Price, outcome: Simulation | None) -> None:
+    """Take the money of an authorized charge."""
+    charge.notes.capture = amount
+    move(world, charge, "Capture Charge")
+    settle(world, charge, "Capture", outcome)
 
 
 def _new_charge(world: World, permission: Permission, body: Body) -> Charge:
@@ -92,11 +109,9 @@ def capture_charge(world: World, charge: Charge, body: Body, outcome: Simulation
     age = world.clock.now() - datetime.fromisoformat(charge.notes.authorized)
     if outcome is None and age > SYNCHRONOUS_CAPTURE:
         outcome = simulation("captureCharge", "CaptureInitiated")
-    charge.notes.capture = amount
     if descriptor := body.get("softDescriptor"):
         charge.document["softDescriptor"] = f"AMZ*{descriptor}"
-    move(world, charge, "Capture Charge")
-    settle(world, charge, "Capture", outcome)
+    capture(world, charge, amount, outcome)
     return charge
 
 

@@ -10,7 +10,7 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import documents, personas
 from amazonpay_nb.emulator.rules.calendar import DELETE, open_calendar, schedule
 from amazonpay_nb.emulator.rules.limits import opening_limits, value_of
-from amazonpay_nb.emulator.rules.payments import create_charge
+from amazonpay_nb.emulator.rules.payments import capture, create_charge, hold_charge
 from amazonpay_nb.emulator.rules.transitions import move, require
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup
@@ -170,10 +170,19 @@ def _require_open(session: Session, trigger: str) -> None:
 _CANCELS = {"BuyerCanceled": "Cancel", "AmazonCanceled": "Cancel by Amazon", "Declined": "Decline"}
 
 
+def agree(world: World, session: Session) -> None:
+    """Let the buyer's stay end well; what is to be paid is held from now on, instead of what was held before."""
+    session.notes.agreed = True
+    move(world, session, "Agree")
+    if body := _first_charge(session):
+        permission = _new_permission(world, session)
+        hold_charge(world, permission, body | {"chargePermissionId": permission.id}, session.id)
+
+
 def complete(
     world: World, session: Session, body: Body, outcome: Simulation | None, *, trigger: str = _COMPLETE
 ) -> Session:
-    """Create the permission, and the charge unless the intent is Confirm; until now nothing was final."""
+    """Create the permission, and give it the charge that is held for it; until now nothing was final."""
     _require_open(session, trigger)
     if outcome and outcome.state == "Canceled":
         move(world, session, _CANCELS[outcome.code])
@@ -186,8 +195,7 @@ def complete(
     if trigger == _FINALIZE:
         _check_repeated(session, body)
     _check_amounts(session, body)
-    permission = _permission(world, session)
-    charge = _first_charge(world, session, permission, outcome)
+    permission, charge = _permission(world, session, outcome)
     shown: Body = {"chargePermissionId": permission.id, "chargeId": charge and charge.id}
     if session.document["chargePermissionType"] == "PaymentMethodOnFile":
         shown["chargePermissionType"] = permission.document["chargePermissionType"]
@@ -240,19 +248,50 @@ def _check_amounts(session: Session, body: Body) -> None:
             raise Refusal("AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}.")
 
 
-def _permission(world: World, session: Session) -> Permission:
-    """Return the new permission, or the existing one with its new payment method."""
-    document, notes = session.document, session.notes
+def _permission(world: World, session: Session, outcome: Simulation | None) -> tuple[Permission, Charge | None]:
+    """Return the new permission with its first charge, or the existing one with its new payment method."""
+    document, notes, first = session.document, session.notes, _first_charge(session)
+    if outcome and not first:
+        problem = f"The simulation code {outcome.code!r} is not possible, because this session charges nothing."
+        raise Refusal("InvalidSandboxSimulationSpecified", problem)
     if notes.updates:
         permission = world.find("Charge Permission", notes.updates, session.merchant_id)
         for name in ("paymentPreferences", "shippingAddress", "billingAddress"):
             permission.document[name] = document[name] or permission.document[name]
         permission.notes.card = notes.card
         move(world, permission, "Update the payment method")
-        return permission
+        return permission, None
+    charge = _held(world, session)
+    if charge and outcome:  # a simulation decides anew
+        move(world, charge, "Cancel by Amazon")
+        charge = None
+    permission = _new_permission(world, session, charge.document["chargePermissionId"] if charge else "")
+    if charge:
+        world.store.delete(charge)
+        charge.parent = permission.id
+        world.store.put(charge)
+    open_calendar(world, permission)
+    move(world, permission, _COMPLETE, flags=("chargeAmount",) if charge else ())
+    if first and not charge:
+        return permission, create_charge(world, permission, first | {"chargePermissionId": permission.id}, outcome)
+    charge = next(iter(world.store.children("Charge", permission.id)), None)
+    if charge and first and first["captureNow"]:
+        capture(world, charge, first["chargeAmount"], None)
+    return permission, charge
+
+
+def _held(world: World, session: Session) -> Charge | None:
+    """Return the charge that waits for the session to be completed."""
+    charges = world.store.children("Charge", session.id)
+    return next((charge for charge in charges if MACHINES["Charge"].has(charge.state, _COMPLETE)), None)
+
+
+def _new_permission(world: World, session: Session, permission_id: str = "") -> Permission:
+    """Return a permission that is not in the store yet."""
+    document, notes = session.document, session.notes
     kept = document["chargePermissionType"] == "PaymentMethodOnFile" and not notes.consents
     permission_type = "OneTime" if kept else document["chargePermissionType"]
-    permission_id = world.ids.new_order_id("S" if permission_type == "OneTime" else "C")
+    permission_id = permission_id or world.ids.new_order_id("S" if permission_type == "OneTime" else "C")
     details, now = document["paymentDetails"], world.clock.now()
     expires = _expiry(permission_type, now, extended=bool(details["extendExpiration"]))
     permission = Record(
@@ -269,8 +308,6 @@ def _permission(world: World, session: Session) -> Permission:
     permission.document["limits"] = opening_limits(
         world, permission.document, overcharge=bool(details["allowOvercharge"])
     )
-    move(world, permission, _COMPLETE)
-    open_calendar(world, permission, expires)
     return permission
 
 
@@ -280,15 +317,12 @@ def _expiry(permission_type: str, now: datetime, *, extended: bool) -> datetime 
     return None if permission_type == "PaymentMethodOnFile" else months_later(now, _MONTHS)
 
 
-def _first_charge(world: World, session: Session, permission: Permission, outcome: Simulation | None) -> Charge | None:
+def _first_charge(session: Session) -> Body:
+    """Return what Create Charge would be sent for the session's own payment; nothing where it only confirms."""
     details = session.document["paymentDetails"]
     if details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
-        if outcome:
-            problem = f"The simulation code {outcome.code!r} is not possible, because this session charges nothing."
-            raise Refusal("InvalidSandboxSimulationSpecified", problem)
-        return None
-    body = {
-        "chargePermissionId": permission.id,
+        return {}
+    return {
         "chargeAmount": details["chargeAmount"],
         "captureNow": details["paymentIntent"] == "AuthorizeWithCapture",
         "canHandlePendingAuthorization": details["canHandlePendingAuthorization"],
@@ -297,4 +331,3 @@ def _first_charge(world: World, session: Session, permission: Permission, outcom
         "channel": "Web",
         "chargeInitiator": "CITU",
     }
-    return create_charge(world, permission, body, outcome)

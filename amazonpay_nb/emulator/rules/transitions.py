@@ -14,7 +14,7 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import NotAllowed, Transition
 from amazonpay_nb.spec.reasons import STATE_REASONS, wrong_state
 from amazonpay_nb.spec.simulations import Simulation
-from amazonpay_nb.spec.states import MACHINES, timer
+from amazonpay_nb.spec.states import HELD, MACHINES, timer
 
 # How long a Checkout Session can be read after it has ended.
 SESSION_KEPT = timedelta(days=30)
@@ -49,19 +49,18 @@ def move(
     """
     row = require(record, trigger)
     note(world, record, row)
-    if row.source == row.target and row.reason is None:
-        world.store.put(record)  # an update is no change of state: time, reasons and timers stay
-        return
-    before = limits.used(record) if record.kind == "Charge" else Decimal(0)
-    record.document["statusDetails"] = _status_details(record, row, world.clock.now(), description)
-    calendar.plan(world, record, row, later)
-    if effect := _EFFECTS.get((record.kind, row.target)):
-        effect(world, record)
+    change = Decimal(0)
+    if row.source != row.target or row.reason is not None:  # otherwise time, reasons and timers stay
+        change -= limits.used(record)
+        record.document["statusDetails"] = _status_details(record, row, world.clock.now(), description)
+        calendar.plan(world, record, row, later)
+        if effect := _EFFECTS.get((record.kind, row.target)):
+            effect(world, record)
+        change += limits.used(record)
     world.store.put(record)
     if record.kind == "Charge":
-        _book(world, record, limits.used(record) - before)
-    if record.kind == "Charge":
-        flags = (*flags, record.notes.permission_type)
+        _book(world, record, change)
+        flags = (*flags, HELD if record.held else record.notes.permission_type)
     for follow_up in row.then:
         if follow_up.when in ("", *flags):
             for related in _related(world, record, follow_up.machine):
@@ -118,9 +117,10 @@ def _related(world: World, record: AnyRecord, kind: str) -> list[AnyRecord]:
 def _book(world: World, charge: Charge, change: Decimal) -> None:
     """Book the change in what a charge uses up, and show it on its permission."""
     if change:
-        world.store.spend(charge.parent, charge.notes.month, int(change * 100))
+        world.store.spend(charge.document["chargePermissionId"], charge.notes.month, int(change * 100))
     permission_type = charge.notes.permission_type
-    if permission_type == "PaymentMethodOnFile":  # it shows no balance, although its month has a limit
+    # A Saved Wallet shows no balance, although its month has a limit; the permission of a held charge is yet to come.
+    if permission_type == "PaymentMethodOnFile" or charge.held:
         return
     permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
     if permission_type == "Recurring":

@@ -42,7 +42,8 @@ NOTES: dict[str, Any] = {
 def in_state(machine: Machine, state: str, permission_type: str = "PaymentMethodOnFile") -> Record[Any]:
     details = {"state": state, "reasons": None, "reasonCode": None, "lastUpdatedTimestamp": "20260115T120000Z"}
     notes = NOTES.get(machine.name) or ChargeNotes(permission_type, "2026-02", PRICE)
-    return Record(machine.name, "x", "m", {"statusDetails": None if state == NEW else details}, replace(notes))
+    document = {"chargePermissionId": "", "statusDetails": None if state == NEW else details}
+    return Record(machine.name, "x", "m", document, replace(notes))
 
 
 def test_every_other_pair_is_refused() -> None:
@@ -78,8 +79,8 @@ def placed(world: World, kind: str, state: str, permission_type: str) -> Record[
     record = in_state(MACHINES[kind], state, permission_type)
     record.id, record.parent, record.merchant_id = f"{kind}-1", parent, next(iter(world.merchants))
     record.document |= {
-        "chargePermissionType": permission_type, "chargeAmount": PRICE, "refundAmount": PRICE,
-        "refundedAmount": PRICE, "limits": {"amountLimit": PRICE, "amountBalance": PRICE},
+        "chargePermissionId": parent, "chargePermissionType": permission_type, "chargeAmount": PRICE,
+        "refundAmount": PRICE, "refundedAmount": PRICE, "limits": {"amountLimit": PRICE, "amountBalance": PRICE},
         "expirationTimestamp": "20260301T000000Z",
     }  # fmt: skip
     world.store.put(record)
@@ -180,6 +181,7 @@ def test_a_timer_is_found_by_what_it_does() -> None:
 
 def test_what_another_object_pulls_is_nobody_elses() -> None:
     """A charge is canceled with its permission; a merchant does not do so to the charge."""
-    assert CHARGE.followed == {"Close Charge Permission"}
+    assert CHARGE.followed == {"Close Charge Permission", "Complete Checkout Session", "Cancel by Amazon", "Cancel"}
+    assert MACHINES["Checkout Session"].followed == {"Decline"}
     assert MACHINES["Charge Permission"].followed == {"Payment method refused by the bank", "Close by Amazon"}
     assert "Close Charge Permission" not in {row.trigger for row in CHARGE.allowed("Authorized", MERCHANT)}
