@@ -61,6 +61,7 @@ class PermissionNotes:
     """Notes of a Charge Permission."""
 
     card: str = _NO_CARD  # last digits of the payment method
+    ledger: str = ""  # the currency of the merchant's account; "" in a store of an older version
     calendar: dict[str, str] = field(default_factory=dict)  # what time brings → when (ISO 8601)
 
 
@@ -72,6 +73,7 @@ class ChargeNotes:
     month: str  # the calendar month that it counts in, yyyy-mm
     capture: dict[str, str] | None = None  # the price that is captured, once a capture was asked for
     authorized: str = ""  # when it was authorized (ISO 8601), "" before
+    ledger: str = ""  # as its permission has it
 
 
 @dataclass

@@ -108,6 +108,11 @@ def refund_allowance(captured: Decimal, currency: str) -> Decimal:
     return min(captured * REFUND_SHARE, REFUND_EXTRAS[currency]).quantize(unit, ROUND_DOWN)
 
 
+def conversion_rate(currency: str, ledger: str) -> Decimal:
+    """Return how many units of *currency* the emulator counts for one of the *ledger* currency."""
+    return (CURRENCIES[currency].per_euro / CURRENCIES[ledger].per_euro).quantize(Decimal("0.0001"))
+
+
 # With allowOvercharge, a one-time permission takes 900 % of its order, or a fixed amount where that is more.
 _OVERCHARGE_SHARE = 9
 

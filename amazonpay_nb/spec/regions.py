@@ -45,6 +45,7 @@ class Currency:
     refund_ceiling: Decimal
     refund_extra: Decimal
     overcharge_floor: Decimal
+    per_euro: Decimal
 
 
 @data_row

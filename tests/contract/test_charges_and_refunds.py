@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from amazonpay_nb.signing import authorization_header, canonical_request, sign, string_to_sign
+from tests import emulated
 from tests.emulated import RESULT, SET_UP, WALLET, Json, Shop, charge_in, purchase, recurring, refusal, usd
 from tests.golden import OUTCOMES, Outcome, rows
 
@@ -44,6 +45,28 @@ class TestCreating:
         }  # fmt: skip
         assert charge["chargeId"].startswith("S01-")
         assert not set(wallet.split("-")[1:]) & set(charge["chargeId"].split("-"))
+
+    @pytest.mark.parametrize(
+        ("ledger", "currency", "converted", "rate"),
+        [("EUR", "CHF", "14.74", "0.9500"), ("GBP", "JPY", "0.07", "194.1176"), ("GBP", "EUR", "11.90", "1.1765"),
+         ("EUR", "EUR", None, None), ("GBP", "GBP", None, None)],
+    )  # fmt: skip
+    def test_another_currency_than_the_ledgers_is_converted(
+        self, eu: Shop, ledger: str, currency: str, converted: str | None, rate: str | None
+    ) -> None:
+        """Once the money is captured: the amount divided by the rate, as texts; a refund changes nothing."""
+        price = usd("14" if currency == "JPY" else "14.00", currency)
+        details = {"paymentIntent": "Authorize", "chargeAmount": price, "presentmentCurrency": currency}
+        payload = emulated.end_of_checkout(paymentDetails=details, addressDetails=None)
+        session_id = eu.click(payload, "PayOnly", ledgerCurrency=ledger).headers["location"].rpartition("=")[2]
+        eu.buyer().walk(session_id)
+        charge_id = eu.done("completeCheckoutSession", session_id, chargeAmount=price)["chargeId"]
+        held = eu.done("getCharge", charge_id)
+        assert (held["convertedAmount"], held["conversionRate"]) == (None, None)
+        eu.done("captureCharge", charge_id, captureAmount=price)
+        eu.done("createRefund", chargeId=charge_id, refundAmount=price)
+        paid = eu.done("getCharge", charge_id)
+        assert (paid["convertedAmount"], paid["conversionRate"]) == (converted, rate)
 
     def test_capture_now_captures(self, na: Shop) -> None:
         """And shows what was captured, and that nothing was refunded."""

@@ -26,6 +26,14 @@ def price(amount: Decimal, like: Price) -> Price:
     return {"amount": money.format_amount(amount, currency), "currencyCode": currency}
 
 
+def converted(amount: Price, ledger: str) -> dict[str, str]:
+    """Return ``convertedAmount`` and ``conversionRate`` where an amount is not in the *ledger* currency."""
+    if ledger in ("", amount["currencyCode"]):
+        return {}
+    rate = money.conversion_rate(amount["currencyCode"], ledger)
+    return {"convertedAmount": money.format_amount(value_of(amount) / rate, ledger), "conversionRate": str(rate)}
+
+
 def month_of(moment: datetime) -> str:
     """Return the calendar month of a time, ``yyyy-mm``, in UTC."""  # whose months are meant: inferred
     return moment.isoformat()[:7]

@@ -91,7 +91,8 @@ def _new_charge(world: World, permission: Permission, body: Body) -> Charge:
     now = world.clock.now()
     kind = permission.document["chargePermissionType"]
     charge_id = world.ids.new_item_id("Charge", permission.id if kind == "OneTime" else world.ids.new_order_id("S"))
-    document, notes = documents.charge(charge_id, body, now), ChargeNotes(kind, limits.month_of(now))
+    notes = ChargeNotes(kind, limits.month_of(now), ledger=permission.notes.ledger)
+    document = documents.charge(charge_id, body, now)
     return Record("Charge", charge_id, permission.merchant_id, document, notes, permission.id)
 
 

@@ -299,12 +299,11 @@ def _new_permission(world: World, session: Session, permission_id: str = "") -> 
         documents.charge_permission(permission_id, document, permission_type, now, expires),
         PermissionNotes(notes.card),
     )  # fmt: skip
-    permission.document["presentmentCurrency"] = (
-        details["presentmentCurrency"]
-        or (details["chargeAmount"] or {}).get("currencyCode")
-        or notes.currency
-        or world.region.ledger_currencies[0]
-    )
+    ledgers = world.region.ledger_currencies
+    wanted = details["presentmentCurrency"] or (details["chargeAmount"] or {}).get("currencyCode")
+    # A session made by an API call does not name the currency of the merchant's account.
+    permission.notes.ledger = notes.currency or (wanted if wanted in ledgers else ledgers[0])
+    permission.document["presentmentCurrency"] = wanted or permission.notes.ledger
     permission.document["limits"] = opening_limits(
         world, permission.document, overcharge=bool(details["allowOvercharge"])
     )

@@ -142,6 +142,7 @@ def _captured(world: World, charge: Charge) -> None:
     document = charge.document
     document["captureAmount"] = charge.notes.capture
     document["refundedAmount"] = limits.price(Decimal(0), like=document["chargeAmount"])
+    document |= limits.converted(document["chargeAmount"], charge.notes.ledger)
 
 
 def _refunded(world: World, refund: Refund) -> None:

@@ -10,6 +10,7 @@ from amazonpay_nb.spec.money import (
     COUNTING,
     CURRENCY_DECIMALS,
     Counts,
+    conversion_rate,
     counted,
     counted_in_month,
     format_amount,
@@ -134,3 +135,16 @@ class TestCounting:
         """An answer without the amount is no error."""
         assert counted("Charge", {"statusDetails": {"state": "Captured"}}, Counts.CAPTURED) == 0
         assert counted("Refund", None, Counts.REFUNDED) == 0
+
+
+RATES = {
+    "EUR": "1", "GBP": "0.85", "AUD": "1.65", "CHF": "0.95", "DKK": "7.45", "HKD": "8.5", "JPY": "165", "NOK": "11.5",
+    "NZD": "1.8", "SEK": "11.25", "USD": "1.1", "ZAR": "20",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("currency", "rate"), RATES.items())
+def test_the_emulators_rates_are_fixed(currency: str, rate: str) -> None:
+    """For one euro; and a pound has the rate of a euro over its own."""
+    assert conversion_rate(currency, "EUR") == Decimal(rate)
+    assert conversion_rate(currency, "GBP") == (Decimal(rate) / Decimal("0.85")).quantize(Decimal("0.0001"))
