@@ -12,7 +12,7 @@ import os
 import re
 import runpy
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import astuple, fields
@@ -25,7 +25,9 @@ from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
+from amazonpay_nb.runs.probes import probes
 from amazonpay_nb.spec.machine import NEW, FollowUp, Machine
 from amazonpay_nb.spec.money import (
     CHARGE_CEILINGS,
@@ -184,21 +186,45 @@ def parity_page() -> str:
     """Return every claim about Amazon Pay with its evidence."""
     rows = behaviors()
     levels = [(level, sum(row.evidence == level for row in rows), meaning) for level, meaning in EVIDENCE.items()]
-    sections = (f"## {heading}\n\n{claims(topic)}" for topic, heading in topics().items())
+    seen = recorded(ROOT / "docs/recordings")
+    inferred = {row.id for row in rows if row.evidence == Evidence.INFERRED}
+    sections = (f"## {heading}\n\n{claims(topic, seen)}" for topic, heading in topics().items())
     return page(
         "What Amazon Pay does, and how we know",
         f"Here are {len(rows)} claims about Amazon Pay, and how far each can be trusted.\n"
         "A source is the short name of a page of Amazon's guide, or of another place where we found the claim.\n"
         f"Tests check {sum(bool(row.test) for row in rows)} of them on the emulator; the others say why no test does.",
         table("Evidence | Claims | Meaning", levels),
+        "The last column says what recordings of Amazon's Sandbox show of a claim: "
+        f"{len(seen)} can be recorded, {len(seen.keys() & inferred)} of the {len(inferred)} inferred ones among them.\n"
+        "Where it names a probe, nobody has sent a recording yet: with an account, `amazonpay-nb parity` makes one, "
+        "and [recording.md](recording.md) says how.",
         *sections,
     )
 
 
-def claims(topic: str) -> str:
-    """Return the claims of one topic."""
+def recorded(folder: Path) -> dict[str, str]:
+    """Return what the Sandbox's recordings in a folder show of each claim that a probe reaches, or else the probe."""
+    shown: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*.json")):
+        recording = recordings.read(path)
+        if recording["target"]["environment"] != "sandbox":
+            continue
+        verdict, where = (
+            recordings.claimed(recording),
+            f"{recording['target']['region']}, {recording['recordedAt'][:10]}",
+        )
+        words = dict.fromkeys(verdict.equal, "as claimed") | {row["id"]: "otherwise" for row in verdict.different}
+        for claim, word in words.items():
+            shown.setdefault(claim, []).append(link(f"{word} ({where})", f"recordings/{path.name}"))
+    reachable = {claim: f"not yet: {code(probe.id)}" for probe in probes().values() for claim in probe.claims}
+    return reachable | {claim: "; ".join(places) for claim, places in shown.items()}
+
+
+def claims(topic: str, seen: Mapping[str, str]) -> str:
+    """Return the claims of one topic, with what was *seen* of them in the Sandbox."""
     return table(
-        "Id | Claim | Evidence | Source | Read on | Test, or the reason for having none",
+        "Id | Claim | Evidence | Source | Read on | Test, or the reason for having none | Recorded",
         [
             (
                 code(row.id),
@@ -207,6 +233,7 @@ def claims(topic: str) -> str:
                 link(row.source, row.url),
                 row.read_on,
                 code(row.test) or row.why_not,
+                seen.get(row.id, ""),
             )
             for row in behaviors(topic)
         ],

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.probes import probes
+from amazonpay_nb.spec.regions import region as region_of
 
 Recording = dict[str, Any]
 # Place in a probe -> what is there.
@@ -42,9 +43,10 @@ def read(path: Path) -> Recording:
         ConfigurationError: It is not one.
     """
     try:
-        recording = json.loads(path.read_text("utf-8"))
+        recording: Recording = json.loads(path.read_text("utf-8"))
+        region_of(recording["target"]["region"])
         shown(recording)
-        return dict(recording)
+        return recording
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ConfigurationError(f"{path} is no recording of probes.", advice="Give a file that --out wrote.") from None
 

@@ -1,11 +1,15 @@
 """Recordings: what the probes claim holds on an emulator, and a second one that answers otherwise is found out."""
 
 import json
+import math
+import re
 import shutil
+import stat
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,10 +17,19 @@ from click.testing import CliRunner
 
 import amazonpay_nb
 from amazonpay_nb.cli import main
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import http_client
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs import recordings
-from amazonpay_nb.runs.parity import record, target
+from amazonpay_nb.runs.parity import _running, record, target
 from amazonpay_nb.runs.probes import probes
+from amazonpay_nb.shop import buyer
+from amazonpay_nb.signing.keys import generate, save
 from amazonpay_nb.spec.parity import Evidence, behaviors
+from docs import regenerate
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +108,172 @@ def test_each_changed_row_is_found(here: Path, other_emulator: Path, tmp_path: P
     assert (found - expected, expected - found, result.exit_code) == (set(), set(), 1)
     assert all(row["here"].keys() == row["there"].keys() for row in comparison["different"])
     assert comparison["notReached"] == ["amount.yen-zeros", "session.presentment-follows"]
+
+
+def test_a_probe_is_asked_once_and_in_part(tmp_path: Path) -> None:
+    """An interrupted recording goes on: what it holds is not sent again, what was skipped is."""
+    path, lines = tmp_path / "part.json", list[str]()
+    with target(None, None, "eu") as emulator:
+        record(emulator, buyer="none", out=path, only=("dates", "wallet"), say=lines.append)
+        first = recordings.read(path)
+        record(emulator, buyer=None, out=path, only=("dates", "wallet", "keys"), say=lines.append)
+        second = recordings.read(path)
+        with pytest.raises(ConfigurationError, match="another place"):
+            record(emulator._replace(region="na"), buyer=None, out=path, say=lines.append)
+    assert [line.partition(":")[2] for line in lines] == [
+        " Dates, on time and not", " A wallet is set up outside of the purchase flow",
+        " Keys and signatures that are not accepted", " A wallet is set up outside of the purchase flow",
+    ]  # fmt: skip
+    assert [(row["id"], row["status"], row.get("why")) for row in first["probes"]] == [
+        ("dates", "recorded", None), ("wallet", "skipped", "It needs a buyer."),
+    ]  # fmt: skip
+    assert [(row["id"], row["status"]) for row in second["probes"]] == [
+        ("dates", "recorded"), ("keys", "recorded"), ("wallet", "recorded"),
+    ]  # fmt: skip
+    assert second["recordedAt"] == first["recordedAt"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_probe_that_was_changed_is_asked_again(tmp_path: Path) -> None:
+    """Its edition says so."""
+    path, lines = tmp_path / "part.json", list[str]()
+    with target(None, None, "na") as emulator:
+        record(emulator, buyer=None, out=path, only=("dates",), say=lines.append)
+        path.write_text(path.read_text("utf-8").replace(probes()["dates"].edition, "older"), "utf-8")
+        record(emulator, buyer=None, out=path, only=("dates",), say=lines.append)
+    assert len(lines) == 2
+
+
+def test_the_calls_stay_below_the_quotas() -> None:
+    """An emulator that enforces them refuses nothing, and the page says how many calls and minutes it takes."""
+    with Emulator("na", seed=7, throttle=True) as emulator, _running(emulator.ready()) as there:
+        start = emulator.clock.now()
+        recording = record(there, buyer=None, out=None, say=lambda text: None)
+        minutes = (emulator.clock.now() - start).total_seconds() / 60
+    assert recordings.claimed(recording).different == []
+    assert "TooManyRequests" not in json.dumps(recording)
+    rows = probes().values()
+    calls = [sum(step.times for step in row.steps if step.send) for row in rows]
+    alone = [number for number, row in zip(calls, rows, strict=True) if not row.needs_buyer]
+    visits = sum(bool(step.visit) for row in rows for step in row.steps)
+    page = (ROOT / "docs/recording.md").read_text("utf-8")
+    assert f"| Calls | {sum(calls)} | {sum(alone)} |" in page
+    assert f"| Visits to Amazon's pages, by you | {visits} | 0 |" in page
+    assert f"| Minutes, without your visits | {math.ceil(minutes)} |" in page
+
+
+def test_nothing_of_the_account_or_the_buyer_is_kept(here: Path) -> None:
+    """Ids of the account have names, those of objects are numbered, and people's data are masked."""
+    text = here.read_text("utf-8")
+    with Emulator("na", seed=7) as emulator:
+        merchant = emulator.merchant
+    secrets = [merchant.merchant_id, merchant.store_id, merchant.public_key_id, "Ada", "ada@", "98101", "Sample Way"]
+    assert [secret for secret in secrets if secret in text] == []
+    answers = [step["answer"] for row in json.loads(text)["probes"] for step in row["seen"]]
+    assert redact(answers) == answers
+    numbered = re.findall(r"[A-Z]\d\d-(\d{7}-\d{7})", text)
+    assert {number[:4] + number[7:] for number in numbered} == {"0000-0000000"}
+    assert not re.search(r"\d{8}T\d{6}Z|127\.0\.0\.1:\d", text)
+
+
+def test_a_person_is_told_what_to_do_and_waited_for() -> None:
+    """The address leads to a page of a shop of our own; whoever comes back from there goes on."""
+    with target(None, None, "na") as emulator, ThreadPoolExecutor(1) as person, http_client() as browser:
+        lines: list[str] = []
+
+        def say(line: str) -> None:
+            lines.append(line)
+            if address := re.search(r"http://\S+", line):
+                person.submit(lambda: buyer.arrive(buyer.approve(address[0], http=browser), http=browser))
+
+        recording = record(emulator, buyer="you", out=None, only=("both-addresses",), say=say)
+    assert recordings.claimed(recording).equal == ["setup.both-addresses"]
+    assert "Choose the card that succeeds" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "key_id", "message"),
+    [
+        ("https://pay-api.amazon.com", "LIVE-AFVX7ULWSGBZ5535PCUQOY7B", "moves real money"),
+        ("https://pay-api.example", "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "neither Amazon's nor on this machine"),
+        ("http://pay-api.amazon.com", "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "neither Amazon's nor on this machine"),
+        ("https://pay-api.amazon.jp/live", "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "neither Amazon's nor"),
+        ("https://pay-api.amazon.jp", "", "AMAZON_PAY_PUBLIC_KEY_ID is not set"),
+    ],
+)
+def test_only_the_sandbox_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str, key_id: str, message: str
+) -> None:
+    """Live is refused before anything is sent, and so is an address that is neither Amazon's nor of this machine."""
+    save(generate(), tmp_path / "key.pem")
+    account = {
+        "PRIVATE_KEY_FILE": str(tmp_path / "key.pem"),
+        "PUBLIC_KEY_ID": key_id,
+        "MERCHANT_ID": "M",
+        "STORE_ID": "S",
+    }
+    for name, value in account.items():
+        monkeypatch.setenv(f"AMAZON_PAY_{name}", value)
+    result = CliRunner().invoke(main, ["parity", "--base-url", address])
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_an_account_takes_the_region_of_its_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And a script does not play on Amazon's own pages."""
+    save(generate(), tmp_path / "key.pem")
+    account = {"PRIVATE_KEY_FILE": str(tmp_path / "key.pem"), "PUBLIC_KEY_ID": "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B"}
+    for name, value in (account | {"MERCHANT_ID": "M", "STORE_ID": "S"}).items():
+        monkeypatch.setenv(f"AMAZON_PAY_{name}", value)
+    with target("https://pay-api.amazon.jp/", None, "na") as there:
+        assert (there.region, there.url, there.is_emulator) == ("jp", "https://pay-api.amazon.jp", False)
+        with pytest.raises(ConfigurationError, match="script cannot play"):
+            record(there, buyer="script", out=None, say=lambda text: None)
+
+
+def test_no_probe_changes_anything_in_live() -> None:
+    """The one that names the environment only reads."""
+    live = [step.send for probe in probes().values() for step in probe.steps if "/live" in step.send]
+    assert live
+    assert all(send.startswith("GET ") for send in live)
+
+
+def test_an_emulator_at_an_address_is_asked_like_the_sandbox(
+    monkeypatch: pytest.MonkeyPatch, other_emulator: Path
+) -> None:
+    """With the account of the environment, whose key may have no prefix."""
+    ready = json.loads(other_emulator.read_text("utf-8"))
+    names = {"PRIVATE_KEY_FILE": "privateKeyFile", "MERCHANT_ID": "merchantId", "STORE_ID": "storeId"}
+    for name, key in (names | {"PUBLIC_KEY_ID": "neutralPublicKeyId"}).items():
+        monkeypatch.setenv(f"AMAZON_PAY_{name}", ready[key])
+    result = CliRunner().invoke(main, ["parity", "--base-url", ready["url"], "--only", "bad-json", "--json"])
+    assert json.loads(result.stdout)["equal"] == ["error.bad-json"]
+
+
+def test_the_page_links_what_was_recorded(here: Path, tmp_path: Path) -> None:
+    """What an emulator answered confirms nothing; what the Sandbox answered stands beside its claim."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    recording = recordings.read(here)
+    (folder / "emulator.json").write_text(json.dumps(recording), "utf-8")
+    assert regenerate.recorded(folder)["header.missing"] == "not yet: `header-missing`"
+    text = json.dumps(recording | {"target": {"environment": "sandbox", "region": "na"}, "recordedAt": "2026-12-01T"})
+    (folder / "na.json").write_text(text, "utf-8")
+    differs = next(
+        step for row in recording["probes"] for step in row["seen"] if "header.missing" in step.get("shows", {})
+    )
+    differs["shows"]["header.missing"]["status"], differs["otherwise"] = 401, {"header.missing": {"status": 400}}
+    there = {"target": {"environment": "sandbox", "region": "eu"}, "recordedAt": "2026-12-02T"}
+    (folder / "eu.json").write_text(json.dumps(recording | there), "utf-8")
+    shown = regenerate.recorded(folder)
+    one, other = "[as claimed (na, 2026-12-01)](recordings/na.json)", "[{} (eu, 2026-12-02)](recordings/eu.json)"
+    assert shown["id.session"] == f"{other.format('as claimed')}; {one}"
+    assert shown["header.missing"] == f"{other.format('otherwise')}; {one}"
+
+
+def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
+    """With a sentence."""
+    for text in ("{", "[]", '{"probes": 1}', '{"probes": [{}]}', '{"probes": []}'):
+        (tmp_path / "x.json").write_text(text, "utf-8")
+        result = CliRunner().invoke(main, ["parity", "--compare", str(tmp_path / "x.json")])
+        assert (result.exit_code, "is no recording of probes" in result.output) == (2, True)
