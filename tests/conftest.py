@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from amazonpay_nb.emulator import Emulator
 from tests.emulated import Shop
+from tests.sns import Sns, certificate
 
 # What is set already stays: where CI is set, Hypothesis takes the same examples each time.
 settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,3 +35,16 @@ def eu() -> Iterator[Shop]:
 def jp() -> Iterator[Shop]:
     """A merchant of an emulator of its own, in Japan."""
     yield from _shop("jp")
+
+
+@pytest.fixture(scope="session")
+def made() -> Sns:
+    """A notification service; making its key takes time."""
+    return Sns()
+
+
+@pytest.fixture
+def sns(made: Sns) -> Sns:
+    """The notification service as it is in the beginning."""
+    made.status, made.requests, made.certificate = 200, [], certificate(made.key)
+    return made

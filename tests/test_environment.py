@@ -75,6 +75,14 @@ def test_the_lock_pins_each_dependency_within_its_bounds(requirement: Requiremen
     assert all(version in requirement.specifier for version in versions)
 
 
+def test_a_package_whose_private_parts_are_used_stays_at_the_minor_version_that_was_tested() -> None:
+    """The next one may have renamed them, and then no server would start."""
+    (bound,) = (one.specifier for one in DECLARED if one.name == "uvicorn")
+    (locked,) = (Version(one["version"]) for one in LOCKED.finditer(LOCK_TEXT) if one["name"] == "uvicorn")
+    others = (f"{locked.major}.{locked.minor + step}.0" for step in (-1, 1))
+    assert [version in bound for version in (f"{locked.major}.{locked.minor}.99", *others)] == [True, False, False]
+
+
 @pytest.mark.parametrize("name", ["requirements.lock", "installer.lock"])
 def test_a_lock_gives_hashes_for_everything(name: str) -> None:
     """A package that was replaced on its way here is not installed."""

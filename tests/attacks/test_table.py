@@ -3,15 +3,18 @@
 import re
 
 from tests.attacks.table import ATTACKS
+from tests.faults.table import MISHAPS
 from tests.node_ids import ROOT, node_ids
 
 PROMISES = re.findall(r"^- \*\*(.+?)\*\* ", (ROOT / "SECURITY.md").read_text("utf-8"), re.MULTILINE)
 
 
-def test_the_test_of_an_attack_exists() -> None:
+def test_the_test_of_an_attack_or_mishap_exists() -> None:
     """By its node id as pytest takes it."""
-    missing = {row.id: row.test for row in ATTACKS if row.test not in node_ids(row.test.partition("::")[0])}
-    assert missing == {}, "no such tests"
+    missing = {
+        row[0]: row.test for row in (*ATTACKS, *MISHAPS) if row.test not in node_ids(row.test.partition("::")[0])
+    }
+    assert missing == [], "no such tests"
 
 
 def test_every_promise_is_attacked_and_every_attack_breaks_a_promise() -> None:

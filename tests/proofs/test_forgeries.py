@@ -164,17 +164,6 @@ GENUINE: dict[str, Forge] = {
 }
 
 
-@pytest.fixture(scope="module")
-def made() -> Sns:
-    return Sns()
-
-
-@pytest.fixture
-def sns(made: Sns) -> Sns:
-    made.status, made.requests, made.certificate = 200, [], certificate(made.key)
-    return made
-
-
 def reader(sns: Sns, **options: Any) -> NotificationReader:
     return sns.reader(merchant_id=MERCHANT, **options)
 

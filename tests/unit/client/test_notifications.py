@@ -27,18 +27,6 @@ GOLDEN = (
 )
 
 
-@pytest.fixture(scope="module")
-def made() -> Sns:
-    return Sns()
-
-
-@pytest.fixture
-def sns(made: Sns) -> Sns:
-    """The service as it is in the beginning: making a key takes time, so tests share it."""
-    made.status, made.requests, made.certificate = 200, [], certificate(made.key)
-    return made
-
-
 def finding(reader: NotificationReader, body: bytes | str) -> Finding:
     with pytest.raises(NotificationRefused) as refused:
         reader.read(body)

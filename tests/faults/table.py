@@ -1,0 +1,41 @@
+"""What may happen to this machine, a row each with what follows: `make docs` adds it to docs/faults.md."""
+
+from typing import NamedTuple
+
+__all__ = ["MISHAPS", "Mishap"]
+
+
+class Mishap(NamedTuple):
+    """Something that goes wrong around the emulator or a run, what follows, and the test that makes it happen."""
+
+    what: str
+    result: str
+    test: str
+
+
+_STORE, _KERNELS = "tests/faults/test_store.py::TestRestarting::test_", "tests/unit/runs/test_kernels.py::test_"
+MISHAPS = tuple(
+    Mishap(*row)
+    for row in (
+        ("The emulator is killed under load.", "What it had answered is there, once.",
+         "tests/proofs/test_kills.py::test_a_kill_under_load_loses_and_repeats_nothing"),
+        ("The disk of a store is full.", "500 until there is room; nothing is lost.",
+         "tests/proofs/test_full_disk.py::test_a_full_disk_loses_nothing"),
+        ("A store or its folder is read-only.", "The emulator does not start, and says so.",
+         f"{_STORE}a_store_that_cannot_be_written_to_is_named"),
+        ("A store is of another region, version or program.", "It is refused, and stays as it is.",
+         f"{_STORE}a_store_that_does_not_fit_stays_as_it_is"),
+        ("A store is opened without its seed and its clock.", "It goes on with both.",
+         f"{_STORE}seed_and_clock_need_not_be_said_again"),
+        ("A store is opened with another seed, or another start of time.", "It is refused, and stays as it is.",
+         f"{_STORE}another_seed_or_clock_is_refused"),
+        ("Pages of a store are overwritten.", "`amazonpay-nb store check` finds it, and writes nothing.",
+         "tests/unit/test_cli.py::TestStoreCheck::test_a_damaged_one"),
+        ("The disk is full during a run.", "Exit code 2 and a sentence; no verdict, no part of a file, no kernel.",
+         "tests/proofs/test_full_disk.py::test_a_run_on_a_full_disk_ends_with_a_sentence"),
+        ("A run is stopped by Ctrl-C or a signal.", "Exit code 130, 143 or 129; no verdict, no kernel.",
+         f"{_KERNELS}a_run_that_is_stopped_leaves_no_kernel_and_no_verdict"),
+        ("A kernel never answers.", "It is given up and started once more; then the notebook fails.",
+         f"{_KERNELS}a_kernel_that_never_answers_is_given_up_and_tried_once_more"),
+    )
+)  # fmt: skip
