@@ -14,7 +14,7 @@ def test_the_test_of_an_attack_or_mishap_exists() -> None:
     missing = {
         row[0]: row.test for row in (*ATTACKS, *MISHAPS) if row.test not in node_ids(row.test.partition("::")[0])
     }
-    assert missing == [], "no such tests"
+    assert missing == {}, "no such tests"
 
 
 def test_every_promise_is_attacked_and_every_attack_breaks_a_promise() -> None:
