@@ -86,10 +86,12 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
         ConfigurationError: The address is not on loopback, or has no answer.
     """
     _check_address(url)
-    grades, objects = [], itertools.cycle(_objects(emulator))
+    *three, dispute = _objects(emulator)
+    grades, objects = [], itertools.cycle(three)
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http:
         for check in CHECKS:
-            posts = [_post(emulator, check, *next(objects)) for _ in range(check.count)]
+            about = [dispute if check.announces else next(objects) for _ in range(check.count)]
+            posts = [_post(emulator, check, *names) for names in about]
             grades.append(_grade_one(http, url, check, posts))
     return [*grades, _grade_gets(emulator) if observed else Grade(_ALL, _LOOKS, "", UNSEEN)]
 
@@ -113,10 +115,12 @@ def _objects(emulator: Emulator) -> list[tuple[str, str, str]]:
         wallet = account.wallet()
         charge = account.request("createCharge", wallet, capture_now=True)()
         refund = account.request("createRefund", charge.charge_id)()
+        dispute = emulator.control.post("disputes", chargeId=charge.charge_id)
     return [
         ("CHARGE_PERMISSION", wallet, wallet),
         ("CHARGE", charge.charge_id, wallet),
         ("REFUND", refund.refund_id, wallet),
+        ("CHARGEBACK", str(dispute["disputeId"]), wallet),
     ]
 
 
@@ -159,7 +163,8 @@ def _grade_gets(emulator: Emulator) -> Grade:
     while len(paths) < _OBJECTS and time.monotonic() < end:
         time.sleep(0.05)
         rows = emulator.control.get("journal")["exchanges"]
-        paths = {row["path"] for row in rows if row["method"] == "GET" and row["status"] == httpx.codes.OK}
+        gets = [row for row in rows if row["method"] == "GET" and row["status"] == httpx.codes.OK]
+        paths = {row["path"] for row in gets if row["operation"] != "getDispute"}
     verdict = GOOD if len(paths) == _OBJECTS else WRONG
     return Grade(_ALL, _LOOKS, f"{len(paths)} of {_OBJECTS} objects", verdict)
 
