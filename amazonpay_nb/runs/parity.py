@@ -24,26 +24,13 @@ from amazonpay_nb.emulator.server import ClockControl, Control
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, TransportError
 from amazonpay_nb.loopback import http_client, without_port
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.runs.probes import (
-    ABSENT,
-    NULL,
-    Names,
-    Probe,
-    Stable,
-    Step,
-    Visit,
-    at,
-    filled,
-    giver,
-    looked_at,
-    probes,
-    values,
-)
+from amazonpay_nb.runs.probes import ABSENT, NULL, Probe, Stable, Step, at, filled, giver, looked_at, probes
 from amazonpay_nb.runs.recordings import Recording, read
 from amazonpay_nb.shop import Shop, buyer as script
 from amazonpay_nb.signing.keys import MerchantKeys, key_environment, load, write_file
 from amazonpay_nb.signing.steps import canonical_query
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.data import read as read_table
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable
@@ -109,15 +96,11 @@ def _of_account(url: str, region: str) -> Target:
 def _running(ready: Mapping[str, Any]) -> Iterator[Target]:
     keys = load(ready["privateKeyFile"], ready["publicKeyId"])
     there = Target(ready["url"], ready["region"], keys, ready["merchantId"], ready["storeId"])
-    with closing(
-        Control(ready["controlUrl"], ready["controlToken"], ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    ) as control:
-        clock = ClockControl(control)
-        if control.get("clock")["mode"] == "virtual":
-            there = there._replace(
-                now=lambda: clock.now().timestamp(), wait=lambda seconds: clock.advance(seconds=int(seconds) + 1)
-            )
-        yield there
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with closing(Control(ready["controlUrl"], ready["controlToken"], tls)) as control:
+        clock, is_virtual = ClockControl(control), control.get("clock")["mode"] == "virtual"
+        wait = lambda seconds: clock.advance(seconds=int(seconds) + 1)  # noqa: E731
+        yield there._replace(now=lambda: clock.now().timestamp(), wait=wait) if is_virtual else there
 
 
 def record(there: Target, *, buyer: str | None, out: Path | None, only: tuple[str, ...] = (), say: Say) -> Recording:
@@ -135,6 +118,8 @@ def record(there: Target, *, buyer: str | None, out: Path | None, only: tuple[st
     recording: Recording = {"recordedAt": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "target": place, "probes": []}
     if out and out.exists() and (recording := read(out))["target"] != place:
         raise ConfigurationError(f"{out} is a recording of another place.", advice="Choose another file.")
+    if unknown := {*only} - probes().keys():
+        raise ConfigurationError(f"There is no probe {min(unknown)!r}.", advice=f"There are {', '.join(probes())}.")
     rows = {row["id"]: row for row in recording["probes"]}
     chosen = [probe for probe in probes().values() if not only or probe.id in only]
     with closing(_Run(there, buyer or ("script" if there.is_emulator else "you"), say)) as run:
@@ -159,7 +144,7 @@ class _Run:
             raise ConfigurationError(NO_SCRIPT, advice="Choose you, or none.")
         self._there, self._buyer, self._say = there, buyer, say
         account = {"merchant": there.merchant_id, "store": there.store_id, "key_id": there.keys.public_key_id}
-        self._values, self._shared = values(there.region) | account, dict[str, str]()
+        self._values, self._shared = read_table("probes/index.toml")["values"][there.region] | account, dict[str, str]()
         self._last: dict[object, float] = {}
         self._shop: Shop | None = None
         self._http = http_client(timeout=30)
@@ -199,7 +184,7 @@ class _Run:
                 self._there.wait(step.wait)
             try:
                 for _ in range(step.times):
-                    answer = self._visit(step.visit, names) if step.visit else self._call(step, names, keys)
+                    answer = self._visit(step, names) if step.visit else self._call(step, names, keys)
             except KeyError:
                 return
             shown: dict[str, dict[str, Any]] = {}
@@ -213,7 +198,7 @@ class _Run:
             text = without_port(json.dumps(redact(stable(answer))))
             yield {"call": step.send or "visit", "answer": json.loads(text)} | shown
 
-    def _call(self, step: Step, names: Names, keys: dict[str, str]) -> dict[str, Any]:
+    def _call(self, step: Step, names: Mapping[str, str], keys: dict[str, str]) -> dict[str, Any]:
         """Send one request, again where Amazon is busy, and return its answer."""
         method, _, path = step.send.partition(" ")
         if key_environment(self._there.keys.public_key_id) is None and not re.match("/(sandbox|live)/", path):
@@ -244,7 +229,9 @@ class _Run:
             self._there.wait(due - now)
         self._last[form] = self._there.now()
 
-    def _request(self, step: Step, method: str, path: str, names: Names, keys: dict[str, str]) -> httpx.Request:
+    def _request(
+        self, step: Step, method: str, path: str, names: Mapping[str, str], keys: dict[str, str]
+    ) -> httpx.Request:
         """Return a step's request, well-formed or not, as the step says."""
         there, now, fresh = self._there, datetime.now(UTC), uuid.uuid4().hex
         body = step.raw if step.raw is not None else "" if step.body is None else json.dumps(step.body)
@@ -260,48 +247,41 @@ class _Run:
         if step.code:
             headers["x-amz-pay-simulation-code"] = step.code
         headers |= filled(step.headers, {**names, **moments, "extended": f"{now:%Y-%m-%dT%H:%M:%SZ}"})
-        if "authorization" not in headers:
-            headers["authorization"] = ""
         headers = {name: value for name, value in headers.items() if name not in step.without}
-        if headers.get("authorization") == "":
+        if "authorization" not in {*headers, *step.without}:
             headers["authorization"] = self._authorization(step, method, path, headers, content)
         url = httpx.URL(there.url).copy_with(raw_path=path.encode())
-        return httpx.Request(method, url, headers=headers, content=content)
+        return httpx.Request(method, url, headers=headers | {"user-agent": "amazonpay-nb"}, content=content)
 
     def _authorization(self, step: Step, method: str, path: str, headers: dict[str, str], content: bytes) -> str:
         keys, algorithm = self._there.keys, step.algorithm or self._there.keys.algorithm
         names = {*signing.SIGNED_HEADERS, signing.IDEMPOTENCY_KEY, *step.signed} - {*step.unsigned}
-        signed = ";".join(sorted(names & {*headers}))
-        path, _, query = path.partition("?")
+        signed, (path, _, query) = ";".join(sorted(names & {*headers})), path.partition("?")
         query = query if step.query == "raw" else canonical_query(query)
-        text = signing.canonical_request(method, path, query, [*headers.items()], signed, content)
-        signature = signing.sign(
-            signing.string_to_sign(text, algorithm=algorithm), keys.private_key, algorithm=algorithm
-        )
+        canonical = signing.canonical_request(method, path, query, [*headers.items()], signed, content)
+        text = signing.string_to_sign(canonical, algorithm=algorithm)
+        signature = signing.sign(text, keys.private_key, algorithm=algorithm)
         return signing.authorization_header(step.key_id or keys.public_key_id, signed, signature, algorithm)
 
-    def _visit(self, visit: Visit, names: dict[str, str]) -> dict[str, Any]:
+    def _visit(self, step: Step, names: dict[str, str]) -> dict[str, Any]:
         """Let the buyer go to Amazon from a button of a shop of our own, and return the arrival there."""
         there, region = self._there, region_of(self._there.region)
         self._shop = self._shop or Shop("Parity")
         attempt = self._shop.new_attempt()
-        names |= {"result": attempt.result_url, "review": attempt.review_url}
-        names |= {"cancel": attempt.cancel_url, "signed_in": attempt.signed_in_url}
-        config = button_config(
-            sign_button(filled(visit.payload, names), there.keys), merchant_id=there.merchant_id, region=region,
-            product_type=visit.product, currency=names["currency"],
-        )  # fmt: skip
+        names |= {key: getattr(attempt, f"{key}_url") for key in ("result", "review", "cancel", "signed_in")}
+        signed = sign_button(filled(step.visit, names), there.keys)
+        config = button_config(signed, merchant_id=there.merchant_id, region=region, product_type=step.product)
         origin = there.url if there.is_emulator else f"https://{region.checkout_script_host}"
         attempt.offer(f"{origin}/checkout.js", config)
         if self._buyer == "script":
-            address = getattr(script, visit.ending)(attempt.page_url, http=self._http, **visit.choices)
+            address = getattr(script, step.ending)(attempt.page_url, http=self._http, **step.choices)
             script.arrive(address, http=self._http)
         else:
-            self._say(f"  You are the buyer. {visit.person} Then come back to the shop. Open {attempt.page_url}")
+            self._say(f"  You are the buyer. {step.person} Then come back to the shop. Open {attempt.page_url}")
         try:
             arrival = attempt.arrival.result(_BUYER_SECONDS)
         except TimeoutError:
             raise BuyerPageError("The buyer did not come back.", advice="Repeat the command.") from None
-        names |= {"buyer_token": arrival.buyer_token} if arrival.buyer_token else {}
+        names["buyer_token"] = arrival.buyer_token
         body = {"arrival": arrival.kind, "checkoutSessionId": arrival.checkout_session_id or None}
         return {"status": None, "headers": {}, "body": body}

@@ -14,31 +14,25 @@ from typing import Any
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.data import DataError, as_kind, data_row, read
 
-Names = Mapping[str, str]
 ABSENT, NULL = "absent", "null"
 _NAME = re.compile(r"\$(\w+)")
 _TIME = re.compile(r"\d{8}T\d{6}Z")
-_UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-_ORDER = re.compile(r"\b([A-Z]\d\d)-(\d{7}-\d{7})(?:-([A-Z])\d{6})?\b")
-
-
-@data_row
-class Visit:
-    """A buyer's way through Amazon's pages; ``probes/index.toml`` describes the fields of all these rows."""
-
-    payload: dict[str, Any]
-    person: str
-    product: str = "PayOnly"
-    ending: str = "approve"
-    choices: dict[str, Any] = field(default_factory=dict)
+# UUIDs, and the parts of S01-1234567-7654321-C123456 that belong to an object.
+_ID = re.compile(
+    r"\b[\da-fA-F]{8}(?:-[\da-fA-F]{4}){3}-[\da-fA-F]{12}\b|(?<=[A-Z]\d\d-)\d{7}-\d{7}\b|(?<=\d-[A-Z])\d{6}\b"
+)
 
 
 @data_row
 class Step:
-    """One call, or one visit."""
+    """One call, or one visit; ``probes/index.toml`` describes the fields of these rows."""
 
     send: str = ""
-    visit: Visit | None = None
+    visit: dict[str, Any] = field(default_factory=dict)
+    product: str = "PayOnly"
+    person: str = ""
+    ending: str = "approve"
+    choices: dict[str, Any] = field(default_factory=dict)
     body: Any = None
     raw: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -104,12 +98,7 @@ def giver(name: str) -> Probe:
     return next(probe for probe in probes().values() if name in probe.gives)
 
 
-def values(region: str) -> dict[str, str]:
-    """Return the texts that ``$name`` stands for in a region: a currency, amounts around its limits."""
-    return dict(read("probes/index.toml")["values"][region])
-
-
-def filled(value: Any, names: Names) -> Any:
+def filled(value: Any, names: Mapping[str, str]) -> Any:
     """Return a copy of *value* in which each ``$name`` is replaced; ``$x50`` are fifty letters.
 
     Raises:
@@ -151,7 +140,7 @@ class Stable:
         names: Texts to be written by their names: amounts, and the account's own ids.
     """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
         self._names = {text: f"${name}" for name, text in names.items()}
         self._numbers: dict[str, int] = {}
 
@@ -166,16 +155,11 @@ class Stable:
             return self._names.get(value, value)
         for text, name in self._names.items():
             value = value.replace(text, name) if len(text) > 10 else value  # an amount could be part of anything
-        value = _ORDER.sub(self._order, value)
-        value = _UUID.sub(lambda found: f"00000000-0000-4000-8000-{self._number(found[0].lower()):012}", value)
-        return _TIME.sub(lambda found: _after(found[0], created), value)
+        return _TIME.sub(lambda found: _after(found[0], created), _ID.sub(self._numbered, value))
 
-    def _order(self, found: re.Match[str]) -> str:
-        order = f"{found[1]}-{self._number(found[2]):07}-0000000"
-        return f"{order}-{found[3]}{self._number(found[0]):06}" if found[3] else order
-
-    def _number(self, text: str) -> int:
-        return self._numbers.setdefault(text, len(self._numbers) + 1)
+    def _numbered(self, found: re.Match[str]) -> str:
+        number = str(self._numbers.setdefault(found[0].lower(), len(self._numbers) + 1))
+        return re.sub(r"[\da-fA-F]", "0", found[0])[: -len(number)] + number
 
 
 def _after(time: str, created: str) -> str:
@@ -189,7 +173,7 @@ def _after(time: str, created: str) -> str:
     return f"(created + {passed})"
 
 
-def looked_at(step: Step, answer: Any, stable: Stable, names: Names) -> Iterator[tuple[str, str, Any, Any]]:
+def looked_at(step: Step, answer: Any, stable: Stable, names: Mapping[str, str]) -> Iterator[tuple[str, str, Any, Any]]:
     """Yield each claim's id, the path, what we claim, and what is there: the same where it fits, else redacted."""
     for claim, expected in step.shows.items():
         for path, value in expected.items():
