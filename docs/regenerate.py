@@ -37,7 +37,7 @@ from amazonpay_nb.spec.money import (
     REFUND_CEILINGS,
 )
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
-from amazonpay_nb.spec.parity import Evidence, behavior, behaviors, topics
+from amazonpay_nb.spec.parity import Evidence, behavior, behaviors, topics, ways_to_raise
 from amazonpay_nb.spec.reasons import (
     BODY_REASONS,
     COMMON_REASONS,
@@ -186,6 +186,7 @@ def parity_page() -> str:
     """Return every claim about Amazon Pay with its evidence."""
     rows = behaviors()
     levels = [(level, sum(row.evidence == level for row in rows), meaning) for level, meaning in EVIDENCE.items()]
+    raised = [(way, sum(row.raised_by == way for row in rows), meaning) for way, meaning in ways_to_raise().items()]
     seen = recorded(ROOT / "docs/recordings")
     inferred = {row.id for row in rows if row.evidence == Evidence.INFERRED}
     sections = (f"## {heading}\n\n{claims(topic, seen)}" for topic, heading in topics().items())
@@ -195,6 +196,8 @@ def parity_page() -> str:
         "A source is the short name of a page of Amazon's guide, or of another place where we found the claim.\n"
         f"Tests check {sum(bool(row.test) for row in rows)} of them on the emulator; the others say why no test does.",
         table("Evidence | Claims | Meaning", levels),
+        "An inferred claim has a word for what could raise it, in parentheses.",
+        table("What could raise it | Claims | Meaning", raised),
         "The last column says what recordings of Amazon's Sandbox show of a claim: "
         f"{len(seen)} can be recorded, {len(seen.keys() & inferred)} of the {len(inferred)} inferred ones among them.\n"
         "Where it names a probe, nobody has sent a recording yet: with an account, `amazonpay-nb parity` makes one, "
@@ -229,7 +232,7 @@ def claims(topic: str, seen: Mapping[str, str]) -> str:
             (
                 code(row.id),
                 row.sentence,
-                row.evidence,
+                f"{row.evidence} ({row.raised_by})" if row.raised_by else row.evidence,
                 link(row.source, row.url),
                 row.read_on,
                 code(row.test) or row.why_not,

@@ -36,6 +36,7 @@ class Source:
 class _Index:
     read_on: date
     topics: dict[str, str]
+    raised_by: dict[str, str]
     sources: dict[str, Source]
 
 
@@ -47,6 +48,7 @@ class Behavior:
         id: ``topic.name``; tests and notebooks refer to it.
         url: Address of the source; "" where none is known.
         test: Node id of the test that holds the emulator to it, without parameters, or "".
+        raised_by: What could turn an inferred claim into knowledge, a key of `ways_to_raise`; "" for all others.
         why_not: Why the emulator does not do it, or no test holds it to it; "" where one does.
     """
 
@@ -59,6 +61,7 @@ class Behavior:
     read_on: date
     test: str = ""
     why_not: str = ""
+    raised_by: str = ""
 
 
 @cache
@@ -83,12 +86,19 @@ def _whole(name: str, topic: str, key: str, row: dict[str, Any]) -> dict[str, An
         raise DataError(f"{name}, {key}: its source is not one of parity/index.toml")
     if bool(row.get("test")) == bool(row.get("why_not")):
         raise DataError(f"{name}, {key}: a row has either a test or a why_not")
+    if row.get("raised_by") not in (_index().raised_by if row.get("evidence") == Evidence.INFERRED else (None,)):
+        raise DataError(f"{name}, {key}: an inferred row, and no other, says what could raise it")
     return {"id": f"{topic}.{key}", "topic": topic, "url": source.url, "read_on": _index().read_on} | row
 
 
 def topics() -> Mapping[str, str]:
     """Return each topic, as ids begin with it, and its heading."""
     return _index().topics
+
+
+def ways_to_raise() -> Mapping[str, str]:
+    """Return what could turn inferred claims into knowledge, by the word for it."""
+    return _index().raised_by
 
 
 def behavior(behavior_id: str) -> Behavior:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from amazonpay_nb.spec.data import FOLDER
-from amazonpay_nb.spec.parity import Evidence, behavior, behaviors, topics
+from amazonpay_nb.spec.parity import Evidence, behavior, behaviors, topics, ways_to_raise
 from tests.node_ids import node_ids
 
 
@@ -57,6 +57,14 @@ def test_every_topic_has_a_file_and_every_file_a_topic() -> None:
 def test_every_level_of_evidence_is_used() -> None:
     """A registry in which everything is documented would not be honest."""
     assert {row.evidence for row in behaviors()} == set(Evidence)
+
+
+def test_what_is_inferred_could_be_raised() -> None:
+    """Fewer than a hundred claims are, each says by what, and every way is somebody's."""
+    inferred = [row for row in behaviors() if row.evidence is Evidence.INFERRED]
+    assert len(inferred) < 100
+    assert {row.raised_by for row in inferred} == set(ways_to_raise())
+    assert {row.raised_by for row in behaviors() if row not in inferred} == {""}
 
 
 def test_a_claim_is_found_by_its_id() -> None:
