@@ -41,6 +41,7 @@ _PLACE = ("addressline1", "addressline2", "addressline3", "city", "county", "dis
 _MASKS: dict[str, Callable[[Any], str]] = {
     **dict.fromkeys((*_PERSON, *_PLACE, "stateorregion", "postalcode"), _hidden),
     "buyerid": _buyer_id,
+    "evidencetext": _length,  # says who has received what, and where
     "authorization": _authorization,
 }
 _SECRET_KEY = re.compile(r"(?:token|signature|cookie|api-?key)s?$|secret|password|passphrase|credential|privatekey")

@@ -9,11 +9,17 @@ import pytest
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.signing import authorization_header, canonical_request, format_date, sign, string_to_sign
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
-from tests.emulated import SET_UP, Json, Shop, refusal, usd
+from tests.emulated import EVIDENCE, SET_UP, Json, Shop, refusal, usd
 
 HEADERS = ("authorization", "accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region")
 WITH_ID = [row for row in OPERATIONS.values() if "{id}" in row.path]
 WITH_BODY = [row for row in OPERATIONS.values() if row.body]
+# What a body has to hold, where the path names the object.
+LEAST: dict[str, Json] = {
+    "captureCharge": {"captureAmount": usd("1.00")},
+    "contestDispute": {"merchantEvidences": [EVIDENCE]},
+    "updateDispute": {"statusDetails": {"state": "Resolved", "reasonCode": "MerchantAcceptedDispute"}},
+}
 NEEDS_KEY = [row for row in OPERATIONS.values() if row.idempotency == Idempotency.REQUIRED]
 BEFORE_THE_BODY = (404, "ResourceNotFound")
 
@@ -183,7 +189,7 @@ class TestKeys:
             for row in WITH_ID:
                 ids = (session, order["chargePermissionId"], order["chargeId"])
                 for object_id in ids:
-                    fields = {"captureAmount": usd("1.00")} if row.name == "captureCharge" else {}
+                    fields = LEAST.get(row.name, {})
                     assert refusal(other.call(row.name, object_id, **fields)) == (404, "ResourceNotFound")
             assert refusal(other.call("createCharge", **body)) == (404, "ResourceNotFound")
             refund = {"chargeId": order["chargeId"], "refundAmount": usd("1.00")}
@@ -203,7 +209,7 @@ class TestAddresses:
     @pytest.mark.parametrize("row", OPERATIONS.values(), ids=by_name)
     def test_a_trailing_slash_is_accepted(self, na: Shop, row: Operation) -> None:
         """The signature covers the path as it was sent."""
-        content = json.dumps({"captureAmount": usd(1)}).encode() if row.name == "captureCharge" else b"{}"
+        content = json.dumps(LEAST.get(row.name, {})).encode()
         response = na.send(row.method, path_of(row) + "/", content if row.body else b"", key="s" + row.name[:30])
         expected = BEFORE_THE_BODY if "{id}" in row.path else (400, "MissingParameterValue")
         assert refusal(response) == expected

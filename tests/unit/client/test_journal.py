@@ -130,6 +130,12 @@ def test_the_authorization_header_keeps_all_but_its_signature() -> None:
     assert redact({"authorization": "Bearer abcdef"}) == {"authorization": "(13 characters)"}
 
 
+def test_evidence_is_shown_by_its_length() -> None:
+    """It says who has received what; its type may be seen."""
+    shown = {"evidenceType": "Receipt", "evidenceText": "(21 characters)"}
+    assert redact({"evidenceType": "Receipt", "evidenceText": "Ada, 1 Sample Way, OK"}) == redact(shown) == shown
+
+
 def test_a_buyer_id_is_shown_in_part() -> None:
     """Two buyers can be told apart by the end of a long identifier; a short one is hidden."""
     shown = {"buyerId": "amzn1.account.…PLE7"}
