@@ -137,6 +137,25 @@ def take_review(browser: Browser) -> None:
     wb.close()
 
 
+def take_wallet(browser: Browser) -> None:
+    """Take the shop's account, its cart and its checkout, once Amazon Pay is saved."""
+    wb = workbench.open(buyer="script")
+    wb.shop.customer = "Robin"
+    attempt = wb.shop.new_attempt()
+    payload = set_up_payload(wb.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
+    buyer.arrive(buyer.approve(wb.show_button(attempt, sign_button(payload, wb.set_up_keys())).url))
+    session = wb.client.complete_checkout_session(attempt.arrival.result(timeout=0).checkout_session_id)
+    wallet = wb.client.get_charge_permission(str(session.charge_permission_id))
+    wb.show_checkout(attempt, wallet, Cart.of("Concert ticket", wb.amount, ships=False))
+    page = browser.new_page(viewport=PAGE)
+    addresses = {"account": f"{wb.shop.url}/account", "cart": attempt.cart_url, "checkout": attempt.order_url}
+    for name, address in addresses.items():
+        page.goto(address)
+        take(page, f"{name}-page.png")
+    page.close()
+    wb.close()
+
+
 # --- JupyterLab -------------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +282,9 @@ _BUYER_GOES = f"notebooks/{NOTEBOOK}#Step 3"
 PICTURES = (
     Picture(("shop-page.png", "consent-page.png"), take_pages, (
         *_PAY, *_HOSTED, "amazonpay_nb/emulator/pages/consent.html", "amazonpay_nb/emulator/pages/texts/en_US.toml",
+    )),
+    Picture(("account-page.png", "cart-page.png", "checkout-page.png"), take_wallet, (
+        *_SHOP, *(f"amazonpay_nb/shop/pages/{name}.html" for name in ("account", "methods", "basket", "cart", "review")),
     )),
     Picture(("review-page.png",), take_review, (*_SHOP, "amazonpay_nb/shop/pages/review.html")),
     Picture(("jupyterlab.png", "jupyterlab-dark.png"), take_lab, (

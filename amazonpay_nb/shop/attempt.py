@@ -51,19 +51,20 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The contents of the shop's review page.
+    """The contents of the shop's review page, or of its checkout with a Saved Wallet.
 
     Attributes:
+        session_id: "" with a Saved Wallet, which needs no session.
         address: Lines of the shipping address; none where nothing is shipped.
         redirect_url: Where the order is paid, or "" while the Checkout Session has constraints.
         left: Ids of those constraints.
     """
 
-    session_id: str
-    address: tuple[str, ...]
-    payment: str
-    redirect_url: str
-    left: tuple[str, ...]
+    session_id: str = ""
+    address: tuple[str, ...] = ()
+    payment: str = ""
+    redirect_url: str = ""
+    left: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, session: CheckoutSession) -> Self:
@@ -83,6 +84,8 @@ class Review:
     @property
     def changes(self) -> tuple[dict[str, str], ...]:
         """The second arguments of ``amazon.Pay.bindChangeAction``, one for each thing that can change."""
+        if not self.session_id:
+            return ()
         actions = ("changeAddress", "changePayment") if self.address else ("changePayment",)
         return tuple({RETURN_PARAMETER: self.session_id, "changeAction": action} for action in actions)
 
@@ -94,7 +97,8 @@ class Attempt:
 
     Attributes:
         page_url: The shop's page from which the buyer goes to Amazon for the first time.
-        order_url: The shop's review page, where the buyer orders.
+        cart_url: The shop's cart, which leads to the checkout.
+        order_url: The shop's review page or its checkout, where the buyer orders.
         result_url, review_url, cancel_url, signed_in_url: The return addresses of a payload.
         ordered_url: Where the buyer who has ordered on the review page goes.
         start: What makes the first page go to Amazon: ``button``, ``load`` or ``click``.
@@ -104,7 +108,7 @@ class Attempt:
     def __init__(self, shop_url: str, token: str, public_url: str = "") -> None:
         self.token = token
         self.page_url = f"{shop_url}/pay/{token}"
-        self.order_url = f"{shop_url}/order/{token}"
+        self.cart_url, self.order_url = f"{shop_url}/cart/{token}", f"{shop_url}/order/{token}"
         addresses = (f"{public_url or shop_url}/{kind}/{token}" for kind in ARRIVALS)
         self.result_url, self.review_url, self.ordered_url, self.cancel_url, self.signed_in_url = addresses
         self.button: tuple[str, dict[str, Any]] | None = None

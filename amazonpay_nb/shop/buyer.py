@@ -90,6 +90,61 @@ class Page(HTMLParser):
             self._alerts.append(data)
 
 
+_HEADINGS, _LINES, _PIECES = ("h1", "h2", "legend", "caption"), ("p", "li", "tr", "label", "div"), ("span", "td", "dd")
+
+
+class Reading(HTMLParser):
+    """The content of a page, as a person reads it.
+
+    Attributes:
+        title: Its first heading.
+        lines: For each line below it: the heading that it is under, if any, and its pieces; a button is in brackets.
+    """
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.title = ""
+        self.lines: list[list[str]] = []
+        self._section, self._open = "", ""
+        self.feed(html.partition("<main>")[2].partition("</main>")[0])
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Note what the next text is."""
+        if tag in (*_HEADINGS, *_LINES, "button", "script") or (tag in _PIECES and self._open not in _LINES):
+            self._open = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        """Note that a heading, a script, or what stands under a heading ends."""
+        if tag == self._open:
+            self._open = ""
+        if tag in ("fieldset", "section", "table"):
+            self._section = ""
+
+    def handle_data(self, data: str) -> None:
+        """Put a text where it belongs."""
+        text = " ".join(data.split())
+        if not text or self._open == "script":
+            return
+        if self._open in _HEADINGS:
+            self._section = text if self.title else ""
+            self.title = self.title or text
+        elif self._open in (*_LINES, "button"):
+            piece = f"[{text}]" if self._open == "button" else text
+            self.lines.append([self._section, piece] if self._section else [piece])
+        elif self._open in _PIECES:
+            self.lines[-1].append(text)
+        else:
+            self.lines[-1][-1] += f" {text}"
+        if self._open not in _HEADINGS:
+            self._open = ""
+
+
+def read(url: str) -> Reading:
+    """Open a page of a shop on this machine and read it."""
+    with http_client(timeout=30) as client:
+        return Reading(client.get(url).text)
+
+
 # Name of a page and its form → the fields to fill in.
 Answer = Callable[[str, Form], dict[str, str]]
 

@@ -62,6 +62,7 @@ class Shop:
     Attributes:
         url: The shop's own page, with the saved payment methods and the payments.
         inbox: Takes in notifications, or None while the shop does not listen.
+        customer: Who is signed in at the shop, as its pages say; "" for a visitor.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Shop:
         self._new_token, self._public = new_token, public
         self._attempts: dict[str, Attempt] = {}
         self.inbox: Inbox | None = None
+        self.customer = ""
         self._server = LoopbackServer(Guard(self._app())).start()
         self.url = self._server.url
 
@@ -109,6 +111,7 @@ class Shop:
             route("GET", "/server/news", self._own_page("server-news.html")),
             route("GET", "/both/{token}", self._both_sides),
             route("GET", "/pay/{token}", self._pay),
+            route("GET", "/cart/{token}", self._basket),
             route("GET", "/order/{token}", self._review),
             route("POST", "/order/{token}", self._take_order),
             route("POST", INBOX_PATH, self._take_notification),
@@ -151,6 +154,12 @@ class Shop:
         offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
         return self._page("pay.html", script_url=script_url, config=config, offer=offer, attempt=attempt)
 
+    async def _basket(self, request: Request) -> Response:
+        attempt = self._attempt(request)
+        if attempt.cart is None:
+            raise HTTPException(404)
+        return self._page("basket.html", attempt=attempt)
+
     async def _review(self, request: Request, error: bool = False) -> Response:
         attempt = self._attempt(request)
         if attempt.review is None:
@@ -172,8 +181,8 @@ class Shop:
             except ValueError:
                 return await self._review(request, error=True)
         # The order is taken; the merchant's server does the rest.
-        query = urlencode({RETURN_PARAMETER: attempt.review.session_id})
-        return RedirectResponse(_seen(request, f"{attempt.ordered_url}?{query}"), 303)
+        query = f"?{urlencode({RETURN_PARAMETER: attempt.review.session_id})}" if attempt.review.session_id else ""
+        return RedirectResponse(_seen(request, f"{attempt.ordered_url}{query}"), 303)
 
     async def _arrive(self, request: Request) -> Response:
         self._attempt(request).arrive(Arrival.read(request.path_params["kind"], request.query_params))
@@ -206,5 +215,11 @@ class Shop:
             "cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff",
             "content-security-policy": policy,
         }  # fmt: skip
-        values |= {"nonce": nonce, "name": self.name, "t": self._texts, "colors": self._colors}
+        values |= {
+            "nonce": nonce,
+            "name": self.name,
+            "customer": self.customer,
+            "t": self._texts,
+            "colors": self._colors,
+        }
         return HTMLResponse(_PAGES.get_template(template).render(values), status, headers)

@@ -263,6 +263,11 @@ class Workbench:
         attempt.ask(self.script_url, Review.of(session), cart)
         return self.hosted_page(attempt, attempt.order_url, start="review")
 
+    def show_checkout(self, attempt: Attempt, wallet: ChargePermission, cart: Cart) -> HostedPage:
+        """Show the shop's cart and its checkout, where the buyer orders with a Saved Wallet and stays in the shop."""
+        attempt.ask(self.script_url, Review(payment=wallet.payment_descriptor or ""), cart)
+        return self.hosted_page(attempt, attempt.cart_url, start="checkout")
+
     def show_redirect(self, attempt: Attempt, session: CheckoutSession) -> HostedPage:
         """Redirect a buyer who has ordered to Amazon, where the order is paid.
 

@@ -113,8 +113,8 @@ class HostedPage:
         with http_client(verify=self._emulator.verify, timeout=_BUYER_SECONDS) as browser:
             if change:
                 address = scripted_buyer.find_change(address, change, http=browser)
-            elif self._start == "review":
-                address = scripted_buyer.place_order(address, shipping, http=browser)
+            elif self._start in ("review", "checkout"):
+                address = scripted_buyer.place_order(self.attempt.order_url, shipping, http=browser)
             if not address.startswith(self.attempt.ordered_url):
                 address = _ENDINGS[ending](address, http=browser, **options)
             scripted_buyer.arrive(address, http=browser)

@@ -21,9 +21,14 @@ pytestmark = pytest.mark.browser
 REFUSED = "Failed to load resource: the server responded with a status of "
 PART_OF_ANOTHER = re.compile(r'{% (?:extends|include|from) "([\w-]+)\.html"')
 # The template of a page of the shop, by the first part of its address.
-SHOP = {"pay": "pay", "order": "review", "account": "account", "server": "server", "both": "both"} | dict.fromkeys(
-    ARRIVALS, "arrived"
-)
+SHOP = {
+    "pay": "pay",
+    "cart": "basket",
+    "order": "review",
+    "account": "account",
+    "server": "server",
+    "both": "both",
+} | dict.fromkeys(ARRIVALS, "arrived")
 
 
 @pytest.fixture

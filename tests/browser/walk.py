@@ -181,6 +181,7 @@ def shop_pages(wb: Workbench, page: Page) -> Iterator[None]:
     yield from _first_pages(wb, page)
     yield from _arrivals(wb, page)
     yield from _ways_to_the_review(wb, page)
+    yield from _checkout_with_a_wallet(wb, page)
     for path in ("account", "server"):
         page.goto(f"{wb.shop.url}/{path}")
         yield  # a lot has happened
@@ -273,3 +274,17 @@ def _ways_to_the_review(wb: Workbench, page: Page) -> Iterator[None]:
     )
     page.goto(wb.show_review(attempt, session).url)
     yield  # review, when Amazon knows what it costs
+
+
+def _checkout_with_a_wallet(wb: Workbench, page: Page) -> Iterator[None]:
+    wb.shop.customer = "Robin"
+    attempt = wb.shop.new_attempt()
+    page.goto(buyer.approve(wb.show_button(attempt, sign_button(_set_up(wb, attempt), wb.keys)).url))
+    session = wb.client.complete_checkout_session(attempt.arrival.result(timeout=0).checkout_session_id)
+    wallet = wb.client.get_charge_permission(str(session.charge_permission_id))
+    page.goto(wb.show_checkout(wb.shop.new_attempt(), wallet, _coffee(wb)).url)
+    yield  # cart
+    _press_main(page)
+    yield  # checkout
+    _press_main(page)
+    yield  # ordered

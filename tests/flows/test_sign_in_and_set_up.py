@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from amazonpay_nb import workbench
+from amazonpay_nb import show, workbench
 from amazonpay_nb.client.button import sign_button, sign_in_and_set_up_payload, sign_in_payload
 from amazonpay_nb.client.guide import charge, complete_set_up
+from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, Exchange
 from amazonpay_nb.errors import ConfigurationError, ConflictError, NotFoundError
-from amazonpay_nb.shop import Arrival
+from amazonpay_nb.shop import Arrival, Cart
 from amazonpay_nb.shop.accounts import Account, Accounts
+from amazonpay_nb.shop.buyer import read
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
@@ -167,3 +169,21 @@ def test_accounts_are_found_by_the_buyers_id_alone() -> None:
     assert (ada.name, ada.email, ada.number, ben.number) == ("Ada", "new@example.com", 1, 2)
     assert list(accounts) == [ada, ben]
     assert not {"Ada", "ada@example.com", "amzn1.account.A"} & set(repr(ada).split("'"))
+
+
+def test_the_next_order_needs_the_shops_pages_only(wb: Workbench) -> None:
+    """The checkout shows the wallet as saved; the order is placed in the shop, and the server charges."""
+    wallet = wb.client.get_charge_permission(str(set_up(wb).charge_permission_id))
+    cart = Cart.of("Ticket", wb.amount, ships=False)
+    attempt = wb.shop.new_attempt()
+    stays = [entry for entry in wb.journal if not isinstance(entry, Exchange) and AMAZON_PAY_PAGES in entry.target]
+    page = wb.show_checkout(attempt, wallet, cart)
+    assert any(wallet.payment_descriptor in line for line in read(attempt.order_url).lines)
+    assert come_back(page) == Arrival("ordered", "")
+    paid = charge(wb.client, wallet.charge_permission_id, cart.total, charge_initiator="CITU", capture_now=True)
+    assert paid.state == "Captured"
+    account = show(read(f"{wb.shop.url}/account")).text
+    assert wallet.payment_descriptor in account
+    assert paid.charge_id in account
+    after = [entry for entry in wb.journal if not isinstance(entry, Exchange) and AMAZON_PAY_PAGES in entry.target]
+    assert after == stays, "the buyer was not at Amazon again"

@@ -12,6 +12,7 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
+from amazonpay_nb.shop.buyer import Reading
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.keys import Finding, MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Resource
@@ -77,6 +78,13 @@ def _resource(thing: Resource) -> Iterator[Block]:
 @_view.register
 def _buyer(thing: Buyer) -> Iterator[Block]:
     yield facts("Buyer", [*_object_facts(thing)])
+
+
+@_view.register
+def _reading(thing: Reading) -> Iterator[Block]:
+    width = max(map(len, thing.lines), default=0)
+    rows = (tuple(str(redact(text)) for text in (*line, *[""] * (width - len(line)))) for line in thing.lines)
+    yield Table(thing.title, (), tuple(rows), grouped=True)
 
 
 def _object_facts(thing: Resource | Buyer, state: Iterable[tuple[str, str]] = ()) -> Iterator[tuple[str, str]]:

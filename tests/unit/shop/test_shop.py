@@ -9,7 +9,7 @@ import pytest
 
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop, delivery_specifications
-from amazonpay_nb.shop.buyer import Page, find_change, place_order
+from amazonpay_nb.shop.buyer import Page, Reading, find_change, place_order, read
 from amazonpay_nb.shop.cart import SHIPPING_COUNTRIES, SHIPPING_OPTIONS, Line
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.regions import REGIONS
@@ -216,6 +216,55 @@ def test_a_page_goes_to_amazon_as_it_is_told(shop: Shop, start: str, placement: 
     assert f"<h1>{heading}</h1>" in page
     assert f"amazon.Pay.{call}" in page
     assert ('addEventListener("click"' in page, 'id="AmazonPayButton"' in page) == (start == "click", start == "button")
+
+
+# --- The cart, the checkout with a Saved Wallet, and the account ------------------------------------------------------
+
+
+def test_the_cart_leads_to_a_checkout_that_shows_the_saved_wallet(shop: Shop) -> None:
+    """No session, no visit to Amazon and no script of Amazon's: the order is the shop's own."""
+    attempt = shop.new_attempt()
+    attempt.ask(SCRIPT, Review(payment="Visa ****1111 (Amazon Pay)"), Cart.of("Ticket", usd("14.00"), ships=False))
+    cart = httpx.get(attempt.cart_url)
+    form = Page(cart.text).form
+    assert form is not None
+    assert str(cart.url.join(form.action)) == attempt.order_url
+    assert read(attempt.cart_url).lines == [
+        ["Your order", "1 × Ticket", "$14.00"], ["Your order", "Total", "$14.00"], ["[Go to checkout]"],
+    ]  # fmt: skip
+
+    checkout = httpx.get(attempt.order_url).text
+    assert Reading(checkout).title == "Checkout"
+    assert Reading(checkout).lines == [
+        ["Pay with", "Visa ****1111 (Amazon Pay)", "ready for your next order"],
+        ["Pay with", "New card (not in this demonstration)"],
+        ["Items", "$14.00"],
+        ["Order total", "$14.00"],
+        ["[Place order]"],
+    ]
+    assert (Page(checkout).script, "changePayment" in checkout) == ("", False)
+
+    assert place_order(attempt.order_url) == attempt.ordered_url
+    httpx.get(attempt.ordered_url)
+    assert attempt.arrival.result(timeout=0) == Arrival("ordered", "")
+
+
+def test_there_is_no_cart_without_articles(shop: Shop) -> None:
+    """It is a page like any other that does not exist."""
+    assert httpx.get(shop.new_attempt().cart_url).status_code == 404
+
+
+def test_every_page_says_who_is_signed_in(shop: Shop, attempt: Attempt) -> None:
+    """A visitor is nobody; the name is the shop's own, and no markup."""
+    assert "Signed in" not in httpx.get(attempt.order_url).text
+    shop.customer = "Robin <b>"
+    for address in (attempt.order_url, attempt.cart_url, f"{shop.url}/account"):
+        assert "Signed in: Robin &lt;b&gt;" in httpx.get(address).text
+    assert read(f"{shop.url}/account").lines == [
+        ["Signed in: Robin <b>"],
+        ["Saved payment methods", "You have not saved a payment method yet."],
+        ["Your payments", "You have not made any payments yet."],
+    ]
 
 
 # --- Arrivals ---------------------------------------------------------------------------------------------------------
