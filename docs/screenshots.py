@@ -284,7 +284,8 @@ PICTURES = (
         *_PAY, *_HOSTED, "amazonpay_nb/emulator/pages/consent.html", "amazonpay_nb/emulator/pages/texts/en_US.toml",
     )),
     Picture(("account-page.png", "cart-page.png", "checkout-page.png"), take_wallet, (
-        *_SHOP, *(f"amazonpay_nb/shop/pages/{name}.html" for name in ("account", "methods", "basket", "cart", "review")),
+        *_SHOP,
+        *(f"amazonpay_nb/shop/pages/{name}.html" for name in ("account", "methods", "basket", "cart", "review")),
     )),
     Picture(("review-page.png",), take_review, (*_SHOP, "amazonpay_nb/shop/pages/review.html")),
     Picture(("jupyterlab.png", "jupyterlab-dark.png"), take_lab, (
