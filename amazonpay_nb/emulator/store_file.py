@@ -36,6 +36,12 @@ START, REAL_TIME = "start", "real time"
 _BESIDE = ("-wal", "-shm", "-journal", ".keys", ".keys/merchant.pem", ".keys/other-merchant.pem")
 _LOCKED = (510, 0x40000002)  # the bytes that a process locks which uses a file of SQLite
 _UNREADABLE = (KeyError, TypeError, ValueError)
+_NEVER = "2026-01-15"  # a date in the place of none
+_KINDS = {"answer": dict, **NOTES}
+_EVERYTHING = (
+    "SELECT kind, document, notes, due FROM objects UNION ALL "
+    "SELECT 'answer', coalesce(nullif(body, ''), 'null'), '{}', '' FROM answers"
+)
 
 # Whether something is as it should be, and a sentence about it.
 Finding = tuple[bool, str]
@@ -49,21 +55,21 @@ def findings(path: Path, *, whole: bool = False, **wanted: Any) -> Iterator[Find
         whole: Also read every record, which takes seconds where there are many.
         wanted: Settings that it has to have, if it has them at all; None takes any.
     """
-    for place in (path, *(Path(f"{path}{end}") for end in _BESIDE)):
-        if problem := _not_ours_alone(place):
-            yield False, problem
-            return
-    if not path.exists():
-        return
-    yield True, f"{path} and what lies beside it are yours alone"
     # Without a log nothing beside the file is looked for, which a read-only folder would not take.
     way = "vfs=unix-none" if Path(f"{path}-wal").exists() else "immutable=1"
     try:
+        for place in (path, *(Path(f"{path}{end}") for end in _BESIDE)):
+            _check_owner(place)
+        if not path.exists():
+            return
+        yield True, f"{path} and what lies beside it are yours alone"
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&{way}", uri=True)) as db:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")  # without this, a file of shared memory would be made
             yield from _content(db, whole, wanted)
     except sqlite3.Error as error:
         yield False, f"it cannot be read: {error}"
+    except ValueError as error:
+        yield False, str(error)
 
 
 def check_unused(path: Path) -> None:
@@ -79,19 +85,18 @@ def check_unused(path: Path) -> None:
             raise BlockingIOError(error.errno, "an emulator is using it; stop that first", str(path)) from None
 
 
-def _not_ours_alone(path: Path) -> str:
-    """Say why a file or folder may have been prepared by somebody else; "" where it was not."""
+def _check_owner(path: Path) -> None:
+    """Refuse a file or folder that somebody else may have prepared."""
     try:
         found = path.lstat()
     except FileNotFoundError:
-        return ""
+        return
     if stat.S_ISLNK(found.st_mode):
-        return f"{path} is a link, and what it leads to may be somebody else's"
+        raise ValueError(f"{path} is a link, and what it leads to may be somebody else's")
     if found.st_uid != os.geteuid():
-        return f"{path} belongs to another user"
+        raise ValueError(f"{path} belongs to another user")
     if stat.S_IMODE(found.st_mode) & 0o077:
-        return f"{path} is open to other users: chmod go= {path}, if its content is yours"
-    return ""
+        raise ValueError(f"{path} is open to other users: chmod go= {path}, if its content is yours")
 
 
 def _content(db: sqlite3.Connection, whole: bool, wanted: dict[str, Any]) -> Iterator[Finding]:
@@ -101,23 +106,17 @@ def _content(db: sqlite3.Connection, whole: bool, wanted: dict[str, Any]) -> Ite
         return
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version not in _READS:
-        yield False, "another program, or another version of this one, has written it"
-        return
+        raise ValueError("another program, or another version of this one, has written it")
     with closing(sqlite3.connect(":memory:")) as ours:
         ours.executescript(SCHEMA)
         if tables != _tables(ours):
-            yield False, "its tables are not those of this program"
-            return
+            raise ValueError("its tables are not those of this program")
     yield True, f"version {version}, with the tables that belong to it"
-    try:
-        settings = _settings(db)
-    except _UNREADABLE:
-        yield False, "its settings are not those of this program"
-        return
+    settings = _settings(db)
     for name, value in wanted.items():
         if value is not None and settings.get(name, value) != value:
-            yield False, f"its {name} is {settings[name]}, not {value}"
-    time = settings.get("clock", REAL_TIME) if settings.get(START) != REAL_TIME else REAL_TIME
+            raise ValueError(f"its {name} is {settings[name]}, not {value}")
+    time = REAL_TIME if settings.get(START) == REAL_TIME else settings.get("clock", REAL_TIME)
     yield True, f"region {settings.get('region', 'not known')}, seed {settings.get('seed')}, clock {time}"
     if whole:
         yield from _records(db)
@@ -128,12 +127,14 @@ def _tables(db: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def _settings(db: sqlite3.Connection) -> dict[str, Any]:
-    settings = {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM settings")}
-    for row in settings.get("merchants", ()):
-        Merchant(**row)
-    for name in {"clock", START} & settings.keys():
-        if settings[name] != REAL_TIME:
-            datetime.fromisoformat(settings[name])
+    try:
+        settings = {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM settings")}
+        for row in settings.get("merchants", ()):
+            Merchant(**row)
+        for name in {"clock", START} & settings.keys():
+            datetime.fromisoformat(_NEVER if settings[name] == REAL_TIME else settings[name])
+    except _UNREADABLE:
+        raise ValueError("its settings are not those of this program") from None
     return settings
 
 
@@ -141,25 +142,17 @@ def _records(db: sqlite3.Connection) -> Iterator[Finding]:
     problems = [row[0] for row in db.execute("PRAGMA integrity_check(3)") if row[0] != "ok"]
     result = "; ".join(problems).replace("\n", " ") or "nothing wrong"
     yield not problems, f"SQLite's integrity check finds {result}"
-    kinds: Counter[str] = Counter()
+    read: Counter[str] = Counter()
     unreadable: Counter[str] = Counter()
-    for kind, document, notes, due in db.execute("SELECT kind, document, notes, due FROM objects"):
-        kinds[kind] += 1
+    for kind, document, notes, due in db.execute(_EVERYTHING):
         try:
-            NOTES[kind](**json.loads(notes))
-            dict(json.loads(document))
-            datetime.fromisoformat(due or "2026-01-15")
+            json.loads(document)
+            _KINDS[kind](**json.loads(notes))
+            datetime.fromisoformat(due or _NEVER)
+            read[kind] += 1
         except _UNREADABLE:
             unreadable[kind] += 1
-    for status, body in db.execute("SELECT status, body FROM answers"):
-        kinds["answer"] += 1
-        try:
-            int(status)
-            json.loads(body or "null")
-        except _UNREADABLE:
-            unreadable["answer"] += 1
-    yield not unreadable, f"cannot be read: {_sum(unreadable)}" if unreadable else f"can be read: {_sum(kinds)}"
-
-
-def _sum(kinds: Counter[str]) -> str:
-    return ", ".join(f"{count} × {kind}" for kind, count in sorted(kinds.items())) or "no objects yet"
+    for kinds, text in ((read, "can be read"), (unreadable, "cannot be read")):
+        if kinds:
+            counts = (f"{count} × {kind}" for kind, count in sorted(kinds.items()))
+            yield kinds is read, f"{text}: {', '.join(counts)}"

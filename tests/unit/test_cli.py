@@ -256,11 +256,12 @@ class TestStoreCheck:
 
     def test_a_good_one(self, store: Path) -> None:
         """Owner, version, settings, integrity and records, with what the log beside it holds."""
-        assert self.found(store) == (
+        code, lines = self.found(store)
+        assert re.fullmatch(r"✓ version \d+, with the tables that belong to it", lines.pop(1))
+        assert (code, lines) == (
             0,
             [
                 f"✓ {store} and what lies beside it are yours alone",
-                "✓ version 3, with the tables that belong to it",
                 "✓ region na, seed 5, clock 2026-01-15T12:00:00+00:00",
                 "✓ SQLite's integrity check finds nothing wrong",
                 "✓ can be read: 1 × Checkout Session, 1 × answer",
