@@ -36,7 +36,7 @@ HEADERS = {
 }  # fmt: skip
 USER_AGENT = "Amazon Simple Notification Service Agent"
 
-# Hourly, for three hours after the first attempt.  [documented; older pages spoke of days]
+# Hourly, for three hours after the first attempt.  [recorded; the predecessor's guide speaks of 14 days]
 RETRIES = (timedelta(hours=1),) * 3
 DELIVERY_TIMEOUT_SECONDS = 5.0  # the guide says only to answer quickly  [inferred]
 # A signed envelope is refused when it is older than the last repetition can be, or from the future.  [inferred]

@@ -122,7 +122,7 @@ class Quota:
 
 @data_row
 class Throttle:
-    """How often one merchant account may call one operation.
+    """How often one pair of a seller account and a developer account may call one operation.
 
     Attributes:
         sandbox: None where the operation has no quota there.
