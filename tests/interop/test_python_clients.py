@@ -1,4 +1,4 @@
-"""A client of somebody else on PyPI, unchanged, works against the emulator over HTTPS."""
+"""Clients of other people on PyPI, unchanged, work against the emulator over HTTPS."""
 
 import shutil
 import subprocess
@@ -92,3 +92,17 @@ def test_amazonpayclient_buys_and_refunds(emulator: Emulator, clients: Callable[
 
     assert (captured.status_code, captured.json()["statusDetails"]["state"]) == (200, "Captured")
     assert (refund.status_code, refund.json()["statusDetails"]["state"]) == (201, "RefundInitiated")
+
+
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+def test_amazon_pay_v2_buys(emulator: Emulator, clients: Callable[[str], Any]) -> None:
+    """It names two headers twice in SignedHeaders, signs them once, and ends addresses with a slash."""
+    merchant = emulator.merchant
+    client = clients("amazon_pay_v2.api").AmazonPayAPIV2(
+        str(merchant.private_key_file), merchant.neutral_public_key_id, "na", "sandbox"
+    )
+    client.host = emulator.url.removeprefix("https://")
+
+    completed = check_out(emulator, client, idempotency_key="order4711")
+
+    assert completed["statusDetails"]["state"] == "Completed"
