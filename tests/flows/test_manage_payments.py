@@ -115,10 +115,19 @@ class TestCharging:
         permission_id = wallet(wb)
         before = wb.journal.totals().get(wb.currency, {"authorized": Decimal(0)})
         payment = charge(
-            wb.client, permission_id, wb.amount, charge_initiator="MITU", channel="Phone", capture_now=True
+            wb.client,
+            permission_id,
+            wb.amount,
+            charge_initiator="MITU",
+            channel="Phone",
+            capture_now=True,
+            merchant_metadata={"merchantReferenceId": "A-1"},
         )
         assert (payment.state, payment.capture_amount) == ("Captured", payment.charge_amount)
         assert (payment.charge_initiator, payment.channel) == ("MITU", "Phone")
+        assert payment.merchant_metadata == {
+            "merchantReferenceId": "A-1", "merchantStoreName": None, "noteToBuyer": None, "customInformation": None,
+        }  # fmt: skip
         assert wb.journal.totals()[wb.currency]["authorized"] == before["authorized"]
 
     def test_a_part_is_captured_and_the_rest_released(self, wb: Workbench) -> None:
