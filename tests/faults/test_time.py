@@ -14,7 +14,7 @@ from tests.emulated import Shop, express, usd
 
 
 def test_one_advance_fires_everything_in_its_order() -> None:
-    """Sessions, pending outcomes, captures, refunds, authorizations, and the month of a recurring permission."""
+    """Sessions, pending outcomes, captures, refunds, a dispute, authorizations, a recurring month."""
     with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
         wallet = shop.wallet()
         session = shop.session(express())
@@ -25,12 +25,14 @@ def test_one_advance_fires_everything_in_its_order() -> None:
         forgotten = shop.charge(wallet)["chargeId"]
         paid = shop.charge(wallet, captureNow=True)["chargeId"]
         refund = shop.done("createRefund", chargeId=paid, refundAmount=usd("1.00"))["refundId"]
+        dispute = emulator.control.post("disputes", chargeId=paid)["disputeId"]
         fired = emulator.clock.advance("P40D")
         assert [row["at"] for row in fired] == sorted(row["at"] for row in fired)
         order = [(row["id"], row["trigger"]) for row in fired]
         expected = [
             (authorized, "Authorize"), (declined, "Decline: HardDeclined"), (captured, "Capture"), (refund, "Refund"),
-            (session, "Expire"), (forgotten, "Expire"), (authorized, "Expire"), (session, "Delete"),
+            (session, "Expire"), (dispute, "Miss the deadline"), (forgotten, "Expire"), (authorized, "Expire"),
+            (session, "Delete"),
         ]  # fmt: skip
         assert [row for row in order if row in expected] == expected
         assert {timer.trigger for timer in TIMERS} <= {row["trigger"] for row in fired}

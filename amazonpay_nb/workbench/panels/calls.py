@@ -22,6 +22,7 @@ from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Opti
 
 SESSION, PERMISSION, CHARGE, REFUND, *_ = KINDS.values()
 _CODE = "simulation_code"
+_ACCEPTED = {"state": "Resolved", "reasonCode": "MerchantAcceptedDispute"}
 _REQUESTS: dict[str, dict[str, str]] = ROWS["requests"]
 _OPTIONS = {
     "charge_initiator": tuple(Option(row.code, f"{row.code}: {row.use_it_when}") for row in INITIATORS),
@@ -98,11 +99,7 @@ class CallPanel(BenchPanel):
         filled: dict[str, Any] = values | {
             "amount": self._wb.price(amount) if amount else self._wb.amount,
             "evidence": [{"evidenceType": "Other", "evidenceText": values.get("evidence")}],
-            "accepted": {
-                "state": "Resolved",
-                "reasonCode": "MerchantAcceptedDispute",
-                "reasonDescription": values.get("accepted"),
-            },
+            "accepted": _ACCEPTED | {"reasonDescription": values.get("accepted")},
             "merchant_reference_id": {"merchantReferenceId": values.get("merchant_reference_id")},
             "can_handle_pending_authorization": values.get("can_handle_pending_authorization") or None,
         }
