@@ -444,10 +444,24 @@ def regions_page() -> str:
 
 
 def with_generated(text: str) -> str:
-    """Return a text with a charge's states and the table of the last whole benchmark, each between its marks."""
+    """Return a text with a charge's states, the last whole benchmark, or what probes cost, each between its marks."""
     measured = (ROOT / "bench/results.md").read_text("utf-8")
-    parts = {"states": diagram(CHARGE), "bench": "\n".join(re.findall(r"(?m)^\|.*", measured))}
+    parts = {"states": diagram(CHARGE), "bench": "\n".join(re.findall(r"(?m)^\|.*", measured)), "probes": costs()}
     return MARKED.sub(lambda found: f"{parts[found['name']]}\n", text)
+
+
+def costs() -> str:
+    """Return how many calls and visits the probes take, all of them and those that need nobody."""
+    sides = [list(probes().values()), [probe for probe in probes().values() if not probe.needs_buyer]]
+    steps = [[step for probe in side for step in probe.steps] for side in sides]
+    return table(
+        " | All probes | Without a buyer",
+        [
+            ("Probes", *map(len, sides)),
+            ("Calls", *(sum(step.times for step in side if step.send) for side in steps)),
+            ("Visits to Amazon's pages, by you", *(str(sum(bool(step.visit) for step in side)) for side in steps)),
+        ],
+    )
 
 
 def set_up_picture() -> str:
@@ -496,7 +510,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs/regions.md": regions_page(),
         ROOT / "docs/faults.md": faults_page(),
         ROOT / "docs/attacks.md": attacks_page(),
-        ROOT / "README.md": with_generated((ROOT / "README.md").read_text("utf-8")),
+        **{path: with_generated(path.read_text("utf-8")) for path in (ROOT / "README.md", ROOT / "docs/recording.md")},
     }
 
 

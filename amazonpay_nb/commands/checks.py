@@ -103,13 +103,14 @@ def _print_findings(findings: list[Any]) -> None:
 @click.option("--base-url", metavar="URL", help="Ask Amazon's Sandbox here, as the account of AMAZON_PAY_….")
 @click.option("--ready-file", type=FILE, help="Ask the running emulator that this file describes.")
 @REGION
+@click.option("--currency", help="What the account is kept in: GBP, where it is not the region's usual one.")
 @click.option("--buyer", type=click.Choice(["you", "script", "none"]), help="Who plays; a script only on an emulator.")
 @click.option("--only", multiple=True, metavar="ID", help="Ask this probe alone; may be repeated.")
 @click.option("--out", type=FILE, help="Write what was seen; a file that holds a part of it is continued.")
 @click.option("--compare", type=FILE, help="Hold this recording against what is seen now.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison for a program.")
 def parity(
-    base_url: str | None, ready_file: Path | None, out: Path | None, compare: Path | None, **options: Any
+    base_url: str | None, ready_file: Path | None, region: str, compare: Path | None, as_json: bool, **options: Any
 ) -> None:
     """Hold what we claim about Amazon Pay against what it answers: docs/recording.md.
 
@@ -121,10 +122,10 @@ def parity(
     from amazonpay_nb.runs.parity import record, target
 
     there = recordings.read(compare) if compare else None
-    region = there["target"]["region"] if there else options["region"]
+    if there:
+        region, options["currency"] = there["target"]["region"], there["target"]["currency"]
     with target(base_url, ready_file, region) as place:
-        say = partial(click.echo, err=True)
-        here = record(place, buyer=options["buyer"], out=out, only=options["only"], say=say)
+        here = record(place, say=partial(click.echo, err=True), **options)
     comparison = recordings.compare(here, there) if there else recordings.claimed(here)
-    click.echo(comparison.json() if options["as_json"] else comparison.text())
+    click.echo(comparison.json() if as_json else comparison.text())
     sys.exit(int(bool(comparison.different)))

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -103,18 +103,28 @@ def _running(ready: Mapping[str, Any]) -> Iterator[Target]:
         yield there._replace(now=lambda: clock.now().timestamp(), wait=wait) if is_virtual else there
 
 
-def record(there: Target, *, buyer: str | None, out: Path | None, only: tuple[str, ...] = (), say: Say) -> Recording:
+def record(
+    there: Target, *, say: Say, buyer: str | None = None, out: Path | None = None, only: tuple[str, ...] = (),
+    currency: str | None = None,
+) -> Recording:  # fmt: skip
     """Run the probes, or *only* some, and return what was seen.
 
     Args:
         buyer: ``you``, ``script`` or ``none``; when left out, a script on an emulator, and you anywhere else.
         out: Where to write it, after each probe; a file that holds a part of it is continued.
         say: Takes what a person should know meanwhile.
+        currency: What the account is kept in; the region's usual one when left out.
     Raises:
         ConfigurationError: A script cannot play there, or the file is another place's.
         TransportError: There was no answer; the file holds what was seen so far.
     """
+    currencies = region_of(there.region).ledger_currencies
     place = {"environment": "emulator" if there.is_emulator else "sandbox", "region": there.region}
+    place["currency"] = currency or currencies[0]
+    if place["currency"] not in currencies:
+        raise ConfigurationError(
+            f"No account is kept in {currency} there.", advice=f"Choose {' or '.join(currencies)}."
+        )
     recording: Recording = {"recordedAt": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "target": place, "probes": []}
     if out and out.exists() and (recording := read(out))["target"] != place:
         raise ConfigurationError(f"{out} is a recording of another place.", advice="Choose another file.")
@@ -122,7 +132,7 @@ def record(there: Target, *, buyer: str | None, out: Path | None, only: tuple[st
         raise ConfigurationError(f"There is no probe {min(unknown)!r}.", advice=f"There are {', '.join(probes())}.")
     rows = {row["id"]: row for row in recording["probes"]}
     chosen = [probe for probe in probes().values() if not only or probe.id in only]
-    with closing(_Run(there, buyer or ("script" if there.is_emulator else "you"), say)) as run:
+    with closing(_Run(there, buyer or ("script" if there.is_emulator else "you"), say, place["currency"])) as run:
         for number, probe in enumerate(chosen, 1):
             old = rows.get(probe.id, {})
             if (old.get("status"), old.get("edition")) == ("recorded", probe.edition):
@@ -139,11 +149,12 @@ def record(there: Target, *, buyer: str | None, out: Path | None, only: tuple[st
 class _Run:
     """What the probes of one run share: the account, the buyer, and objects that one makes for others."""
 
-    def __init__(self, there: Target, buyer: str, say: Say) -> None:
+    def __init__(self, there: Target, buyer: str, say: Say, currency: str) -> None:
         if buyer == "script" and not there.is_emulator:
             raise ConfigurationError(NO_SCRIPT, advice="Choose you, or none.")
         self._there, self._buyer, self._say = there, buyer, say
         account = {"merchant": there.merchant_id, "store": there.store_id, "key_id": there.keys.public_key_id}
+        account |= {"unique": uuid.uuid4().hex, "currency": currency}
         self._values, self._shared = read_table("probes/index.toml")["values"][there.region] | account, dict[str, str]()
         self._last: dict[object, float] = {}
         self._shop: Shop | None = None
@@ -270,7 +281,10 @@ class _Run:
         attempt = self._shop.new_attempt()
         names |= {key: getattr(attempt, f"{key}_url") for key in ("result", "review", "cancel", "signed_in")}
         signed = sign_button(filled(step.visit, names), there.keys)
-        config = button_config(signed, merchant_id=there.merchant_id, region=region, product_type=step.product)
+        config = button_config(
+            signed, merchant_id=there.merchant_id, region=region, product_type=step.product,
+            currency=names["currency"],
+        )  # fmt: skip
         origin = there.url if there.is_emulator else f"https://{region.checkout_script_host}"
         attempt.offer(f"{origin}/checkout.js", config)
         if self._buyer == "script":
@@ -282,6 +296,7 @@ class _Run:
             arrival = attempt.arrival.result(_BUYER_SECONDS)
         except TimeoutError:
             raise BuyerPageError("The buyer did not come back.", advice="Repeat the command.") from None
-        names["buyer_token"] = arrival.buyer_token
+        names["buyer_token"] = quote(arrival.buyer_token, safe="")
         body = {"arrival": arrival.kind, "checkoutSessionId": arrival.checkout_session_id or None}
+        body["token"] = "given" if arrival.buyer_token else None
         return {"status": None, "headers": {}, "body": body}

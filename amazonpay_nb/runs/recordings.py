@@ -44,7 +44,7 @@ def read(path: Path) -> Recording:
     """
     try:
         recording: Recording = json.loads(path.read_text("utf-8"))
-        region_of(recording["target"]["region"])
+        region_of(recording["target"]["region"]).ledger_currencies.index(recording["target"]["currency"])
         shown(recording)
         return recording
     except (ValueError, TypeError, KeyError, AttributeError):

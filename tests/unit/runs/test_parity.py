@@ -1,7 +1,6 @@
 """Recordings: what the probes claim holds on an emulator, and a second one that answers otherwise is found out."""
 
 import json
-import math
 import re
 import shutil
 import stat
@@ -37,7 +36,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording of an emulator."""
     path = tmp_path_factory.mktemp("parity") / "here.json"
     with target(None, None, "na") as emulator:
-        record(emulator, buyer=None, out=path, say=lambda text: None)
+        record(emulator, out=path, say=lambda text: None)
     return path
 
 
@@ -54,7 +53,7 @@ def test_an_emulator_answers_as_claimed(here: Path) -> None:
     """In all that was reached; what was not is for another region."""
     comparison = recordings.claimed(recordings.read(here))
     assert comparison.different == []
-    assert len(comparison.not_reached) < 5
+    assert len(comparison.not_reached) < 8
 
 
 def test_two_emulators_are_equal(here: Path) -> None:
@@ -107,7 +106,8 @@ def test_each_changed_row_is_found(here: Path, other_emulator: Path, tmp_path: P
     expected = {claim for row in CHANGED for claim in row["ids"]}
     assert (found - expected, expected - found, result.exit_code) == (set(), set(), 1)
     assert all(row["here"].keys() == row["there"].keys() for row in comparison["different"])
-    assert comparison["notReached"] == ["amount.yen-zeros", "session.presentment-follows"]
+    elsewhere = ["charge.conversion", "charge.conversion-when", "session.presentment-follows"]
+    assert comparison["notReached"] == ["amount.other-ceilings", "amount.yen-zeros", *elsewhere]
 
 
 def test_a_probe_is_asked_once_and_in_part(tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ def test_a_probe_is_asked_once_and_in_part(tmp_path: Path) -> None:
     with target(None, None, "eu") as emulator:
         record(emulator, buyer="none", out=path, only=("dates", "wallet"), say=lines.append)
         first = recordings.read(path)
-        record(emulator, buyer=None, out=path, only=("dates", "wallet", "keys"), say=lines.append)
+        record(emulator, out=path, only=("dates", "wallet", "keys"), say=lines.append)
         second = recordings.read(path)
         with pytest.raises(ConfigurationError, match="another place"):
-            record(emulator._replace(region="na"), buyer=None, out=path, say=lines.append)
+            record(emulator._replace(region="na"), out=path, say=lines.append)
     assert [line.partition(":")[2] for line in lines] == [
         " Dates, on time and not", " A wallet is set up outside of the purchase flow",
         " Keys and signatures that are not accepted", " A wallet is set up outside of the purchase flow",
@@ -134,32 +134,35 @@ def test_a_probe_is_asked_once_and_in_part(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_an_account_in_pounds_is_asked_in_pounds() -> None:
+    """And a region's accounts have its currencies."""
+    with target(None, None, "eu") as emulator:
+        recording = record(emulator, only=("wallet", "charge"), currency="GBP", say=lambda text: None)
+        with pytest.raises(ConfigurationError, match="No account is kept in USD there"):
+            record(emulator, currency="USD", say=lambda text: None)
+    assert recordings.claimed(recording).different == []
+    assert recording["target"] == {"environment": "emulator", "region": "eu", "currency": "GBP"}
+
+
 def test_a_probe_that_was_changed_is_asked_again(tmp_path: Path) -> None:
     """Its edition says so."""
     path, lines = tmp_path / "part.json", list[str]()
     with target(None, None, "na") as emulator:
-        record(emulator, buyer=None, out=path, only=("dates",), say=lines.append)
+        record(emulator, out=path, only=("dates",), say=lines.append)
         path.write_text(path.read_text("utf-8").replace(probes()["dates"].edition, "older"), "utf-8")
-        record(emulator, buyer=None, out=path, only=("dates",), say=lines.append)
+        record(emulator, out=path, only=("dates",), say=lines.append)
     assert len(lines) == 2
 
 
 def test_the_calls_stay_below_the_quotas() -> None:
-    """An emulator that enforces them refuses nothing, and the page says how many calls and minutes it takes."""
+    """An emulator that enforces them refuses nothing, and the page says how many minutes it takes."""
     with Emulator("na", seed=7, throttle=True) as emulator, _running(emulator.ready()) as there:
         start = emulator.clock.now()
-        recording = record(there, buyer=None, out=None, say=lambda text: None)
+        recording = record(there, say=lambda text: None)
         minutes = (emulator.clock.now() - start).total_seconds() / 60
     assert recordings.claimed(recording).different == []
     assert "TooManyRequests" not in json.dumps(recording)
-    rows = probes().values()
-    calls = [sum(step.times for step in row.steps if step.send) for row in rows]
-    alone = [number for number, row in zip(calls, rows, strict=True) if not row.needs_buyer]
-    visits = sum(bool(step.visit) for row in rows for step in row.steps)
-    page = (ROOT / "docs/recording.md").read_text("utf-8")
-    assert f"| Calls | {sum(calls)} | {sum(alone)} |" in page
-    assert f"| Visits to Amazon's pages, by you | {visits} | 0 |" in page
-    assert f"| Minutes, without your visits | {math.ceil(minutes)} |" in page
+    assert 10 < minutes < 14, "docs/recording.md says twelve"
 
 
 def test_nothing_of_the_account_or_the_buyer_is_kept(here: Path) -> None:
@@ -185,7 +188,7 @@ def test_a_person_is_told_what_to_do_and_waited_for() -> None:
             if address := re.search(r"http://\S+", line):
                 person.submit(lambda: buyer.arrive(buyer.approve(address[0], http=browser), http=browser))
 
-        recording = record(emulator, buyer="you", out=None, only=("both-addresses",), say=say)
+        recording = record(emulator, buyer="you", only=("both-addresses",), say=say)
     assert recordings.claimed(recording).equal == ["setup.both-addresses"]
     assert "Choose the card that succeeds" in lines[1]
 
@@ -227,7 +230,7 @@ def test_an_account_takes_the_region_of_its_address(monkeypatch: pytest.MonkeyPa
     with target("https://pay-api.amazon.jp/", None, "na") as there:
         assert (there.region, there.url, there.is_emulator) == ("jp", "https://pay-api.amazon.jp", False)
         with pytest.raises(ConfigurationError, match="script cannot play"):
-            record(there, buyer="script", out=None, say=lambda text: None)
+            record(there, buyer="script", say=lambda text: None)
 
 
 def test_no_probe_changes_anything_in_live() -> None:
@@ -256,13 +259,16 @@ def test_the_page_links_what_was_recorded(here: Path, tmp_path: Path) -> None:
     recording = recordings.read(here)
     (folder / "emulator.json").write_text(json.dumps(recording), "utf-8")
     assert regenerate.recorded(folder)["header.missing"] == "not yet: `header-missing`"
-    text = json.dumps(recording | {"target": {"environment": "sandbox", "region": "na"}, "recordedAt": "2026-12-01T"})
+    text = json.dumps(
+        recording | {"recordedAt": "2026-12-01T", "target": recording["target"] | {"environment": "sandbox"}}
+    )
     (folder / "na.json").write_text(text, "utf-8")
     differs = next(
         step for row in recording["probes"] for step in row["seen"] if "header.missing" in step.get("shows", {})
     )
     differs["shows"]["header.missing"]["status"], differs["otherwise"] = 401, {"header.missing": {"status": 400}}
-    there = {"target": {"environment": "sandbox", "region": "eu"}, "recordedAt": "2026-12-02T"}
+    place = {"environment": "sandbox", "region": "eu", "currency": "EUR"}
+    there = {"target": place, "recordedAt": "2026-12-02T"}
     (folder / "eu.json").write_text(json.dumps(recording | there), "utf-8")
     shown = regenerate.recorded(folder)
     one, other = "[as claimed (na, 2026-12-01)](recordings/na.json)", "[{} (eu, 2026-12-02)](recordings/eu.json)"
