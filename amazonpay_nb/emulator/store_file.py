@@ -35,7 +35,8 @@ START, REAL_TIME = "start", "real time"
 # What SQLite and the emulator put beside the file.
 _BESIDE = ("-wal", "-shm", "-journal", ".keys", ".keys/merchant.pem", ".keys/other-merchant.pem")
 _LOCKED = (510, 0x40000002)  # the bytes that a process locks which uses a file of SQLite
-_UNREADABLE = (KeyError, TypeError, ValueError)
+_UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
+_NUMBERS = ("drawn", "seed", "spent ", "starts")  # settings of these names
 _NEVER = "2026-01-15"  # a date in the place of none
 _KINDS = {"answer": dict, **NOTES}
 _EVERYTHING = (
@@ -78,7 +79,7 @@ def check_unused(path: Path) -> None:
     Raises:
         BlockingIOError: It is in use.
     """
-    with path.open("rb") as file:
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK)) as file:  # noqa: PTH123 (a pipe would be waited for)
         try:
             fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, *_LOCKED)
         except BlockingIOError as error:
@@ -93,6 +94,8 @@ def _check_owner(path: Path) -> None:
         return
     if stat.S_ISLNK(found.st_mode):
         raise ValueError(f"{path} is a link, and what it leads to may be somebody else's")
+    if not stat.S_ISREG(found.st_mode) | stat.S_ISDIR(found.st_mode):
+        raise ValueError(f"{path} is no file")
     if found.st_uid != os.geteuid():
         raise ValueError(f"{path} belongs to another user")
     if stat.S_IMODE(found.st_mode) & 0o077:
@@ -130,7 +133,8 @@ def _settings(db: sqlite3.Connection) -> dict[str, Any]:
     try:
         settings = {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM settings")}
         for row in settings.get("merchants", ()):
-            Merchant(**row)
+            Merchant(**row).keys.items()
+        sum(settings[name] for name in settings if name.startswith(_NUMBERS))
         for name in {"clock", START} & settings.keys():
             datetime.fromisoformat(_NEVER if settings[name] == REAL_TIME else settings[name])
     except _UNREADABLE:

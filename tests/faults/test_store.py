@@ -145,7 +145,8 @@ class TestRestarting:
     @pytest.mark.parametrize(
         "settings",
         [{"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": {}, "logo": "more"}]},
-         {"merchants": [{"merchant_id": "A"}]}, {"clock": "noon"}, {"merchants": 1}],
+         {"merchants": [{"merchant_id": "A"}]}, {"clock": "noon"}, {"merchants": 1},
+         {"drawn": "7"}, {"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": 1}]}],
     )  # fmt: skip
     def test_settings_of_another_program_are_refused(self, tmp_path: Path, settings: Json) -> None:
         """A merchant's record with one field more, or less, or a clock that is none: a sentence."""

@@ -273,6 +273,10 @@ class TestStoreCheck:
         [
             ("UPDATE objects SET notes = '{\"more\": 1}'", "✗ cannot be read: 1 × Checkout Session"),
             ("UPDATE objects SET document = '[7'", "✗ cannot be read: 1 × Checkout Session"),
+            (
+                "UPDATE objects SET document = replace(hex(zeroblob(50000)), '00', '[[')",
+                "✗ cannot be read: 1 × Checkout Session",
+            ),
             ("UPDATE objects SET due = 'tomorrow'", "✗ cannot be read: 1 × Checkout Session"),
             ("UPDATE objects SET kind = 'Voucher'", "✗ cannot be read: 1 × Voucher"),
             ("UPDATE answers SET body = '{'", "✗ cannot be read: 1 × answer"),
@@ -302,7 +306,7 @@ class TestStoreCheck:
         assert any(line.startswith(("✗ SQLite's integrity check finds", "✗ it cannot be read")) for line in lines)
 
     def test_a_file_of_another_kind(self, tmp_path: Path) -> None:
-        """It is named, and so is one that others can read."""
+        """It is named, and so is one that others can read; a pipe is not waited for."""
         notes = tmp_path / "holiday.txt"
         notes.write_text("not a database, but somebody's notes\n" * 50)
         notes.chmod(0o644)
@@ -312,6 +316,8 @@ class TestStoreCheck:
         )
         notes.chmod(0o600)
         assert self.found(notes)[1][1:] == ["✗ it cannot be read: file is not a database"]
+        os.mkfifo(pipe := tmp_path / "pipe")
+        assert run("store", "check", pipe, timeout=30).stdout == f"✗ {pipe} is no file\n"
 
     def test_one_that_cannot_be_checked(self, tmp_path: Path) -> None:
         """No file, a folder, or one that an emulator is using: exit code 2 and a sentence."""
