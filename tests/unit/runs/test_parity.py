@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ import amazonpay_nb
 from amazonpay_nb.cli import main
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import http_client
+from amazonpay_nb.loopback import http_client, open_port
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.parity import _running, record, target
@@ -46,6 +47,7 @@ def test_the_probes_name_claims_that_exist() -> None:
     reached = {claim for probe in probes().values() for claim in probe.claims}
     assert reached - evidence.keys() == set()
     assert len(reached) >= 200
+    assert len({claim for claim in reached if evidence[claim] == Evidence.INFERRED}) >= 45
     assert Evidence.EMULATOR_ONLY not in {evidence[claim] for claim in reached}
 
 
@@ -284,3 +286,37 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
         assert (result.exit_code, "is no recording of probes" in result.output) == (2, True)
     result = CliRunner().invoke(main, ["parity", "--only", "date"])
     assert (result.exit_code, "There is no probe 'date'" in result.output) == (2, True)
+
+
+def test_an_interruption_loses_one_probe_at_most(tmp_path: Path) -> None:
+    """What was recorded before is in the file, and the same command goes on with the probe that was interrupted."""
+    path, lines = tmp_path / "part.json", list[str]()
+
+    def interrupt(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 3:
+            raise KeyboardInterrupt
+
+    only = ("dates", "keys", "bad-json", "header-missing")
+    with target(None, None, "na") as emulator:
+        with pytest.raises(KeyboardInterrupt):
+            record(emulator, out=path, only=only, say=interrupt)
+        assert len(recordings.read(path)["probes"]) == 2
+        lines.clear()
+        recording = record(emulator, out=path, only=only, say=lines.append)
+    assert [line[:6] for line in lines] == ["3 of 4", "4 of 4"]
+    assert [row["status"] for row in recording["probes"]] == ["recorded"] * 4
+
+
+def test_a_place_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With what to do; the file holds what was seen before."""
+    save(generate(), tmp_path / "key.pem")
+    account = {"PRIVATE_KEY_FILE": str(tmp_path / "key.pem"), "PUBLIC_KEY_ID": "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B"}
+    for name, value in (account | {"MERCHANT_ID": "M", "STORE_ID": "S"}).items():
+        monkeypatch.setenv(f"AMAZON_PAY_{name}", value)
+    with closing(open_port()) as listener:
+        port = listener.getsockname()[1]
+    result = CliRunner().invoke(main, ["parity", "--base-url", f"http://127.0.0.1:{port}", "--only", "dates"])
+    assert result.exit_code == 2
+    assert "There is no answer to GET /v2/charges/S01-0000000-0000000-C000000 (ConnectError)" in result.output
+    assert "with --out it goes on from here" in result.output
