@@ -31,7 +31,6 @@ from amazonpay_nb.signing.keys import MerchantKeys, key_environment, load, write
 from amazonpay_nb.signing.steps import canonical_query
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.data import read as read_table
-from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable
 
@@ -39,10 +38,8 @@ Say = Callable[[str], object]
 _KEPT_HEADERS = ("content-type", "x-amz-pay-request-id")
 _MOMENTS = {"soon": 3, "ahead": 3600, "recent": -14 * 60, "stale": -16 * 60}  # seconds from now
 _ATTEMPTS, _BUYER_SECONDS = 5, 900
-_QUOTAS = [
-    (re.compile(f"{row.method} (/sandbox)?{row.path.replace('{id}', '[^/]+')}/?"), THROTTLES[name].sandbox)
-    for name, row in OPERATIONS.items()
-]
+# Below the lowest quota of the Sandbox, one a second for an operation, without its burst: others may use the account.
+_SECONDS = 1.1
 
 
 class Target(NamedTuple):
@@ -156,14 +153,11 @@ class _Run:
         account = {"merchant": there.merchant_id, "store": there.store_id, "key_id": there.keys.public_key_id}
         account |= {"unique": uuid.uuid4().hex, "currency": currency}
         self._values, self._shared = read_table("probes/index.toml")["values"][there.region] | account, dict[str, str]()
-        self._last: dict[object, float] = {}
-        self._shop: Shop | None = None
-        self._http = http_client(timeout=30)
+        self._http, self._shop, self._due = http_client(timeout=30), Shop("Parity"), there.now()
 
     def close(self) -> None:
         self._http.close()
-        if self._shop:
-            self._shop.close()
+        self._shop.close()
 
     def row(self, probe: Probe) -> dict[str, Any]:
         """Run a probe and return its part of the recording."""
@@ -216,7 +210,9 @@ class _Run:
             path = f"/sandbox{path}"
         path = filled(path, names)
         for attempt in range(_ATTEMPTS):
-            self._pace(f"{method} {path}")
+            if (early := self._due - self._there.now()) > 0:
+                self._there.wait(early)
+            self._due = self._there.now() + _SECONDS
             try:
                 response = self._http.send(self._request(step, method, path, names, keys))
             except httpx.TransportError as error:
@@ -231,14 +227,6 @@ class _Run:
             body = response.text
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         return {"status": response.status_code, "headers": headers, "body": body}
-
-    def _pace(self, call: str) -> None:
-        """Wait until a call is below the Sandbox's quota, without its burst: others may use the account, too."""
-        form, quota = next(((form, quota) for form, quota in _QUOTAS if form.fullmatch(call)), (None, None))
-        due = self._last.get(form, float("-inf")) + 1.1 / (quota.per_second if quota else 1)
-        if (now := self._there.now()) < due:
-            self._there.wait(due - now)
-        self._last[form] = self._there.now()
 
     def _request(
         self, step: Step, method: str, path: str, names: Mapping[str, str], keys: dict[str, str]
@@ -277,7 +265,6 @@ class _Run:
     def _visit(self, step: Step, names: dict[str, str]) -> dict[str, Any]:
         """Let the buyer go to Amazon from a button of a shop of our own, and return the arrival there."""
         there, region = self._there, region_of(self._there.region)
-        self._shop = self._shop or Shop("Parity")
         attempt = self._shop.new_attempt()
         names |= {key: getattr(attempt, f"{key}_url") for key in ("result", "review", "cancel", "signed_in")}
         signed = sign_button(filled(step.visit, names), there.keys)
