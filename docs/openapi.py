@@ -7,18 +7,31 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from amazonpay_nb.spec.answers import Buyer, DeliveryTracker, File
+from amazonpay_nb.spec.answers import (
+    Buyer,
+    DeliveryTracker,
+    Disbursements,
+    File,
+    Report,
+    ReportDocument,
+    Reports,
+    ReportSchedule,
+    ReportSchedules,
+)
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.reasons import REASONS, reasons_of
+from amazonpay_nb.spec.reports import QUERIES
 from amazonpay_nb.spec.requests import BODIES
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, SIMULATIONS
 
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
-# The first part of a path → what is answered.
+# An operation, or the first part of its path → what is answered.
 _ANSWERS: dict[str, type[BaseModel]] = {kind.path: kind.model for kind in KINDS.values()} | {
-    "buyers": Buyer, "files": File, "deliveryTrackers": DeliveryTracker,
+    "buyers": Buyer, "files": File, "deliveryTrackers": DeliveryTracker, "disbursements": Disbursements,
+    "reports": Report, "getReports": Reports, "report-documents": ReportDocument,
+    "report-schedules": ReportSchedule, "getReportSchedules": ReportSchedules,
 }  # fmt: skip
 _DATE = r"^(\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$"
 # The signature itself is a security scheme.
@@ -81,6 +94,9 @@ def _parameters(operation: Operation) -> list[Json]:
     parameters = [header(*row) for row in _HEADERS]
     if "{id}" in operation.path:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    if operation.name in QUERIES:
+        fields = QUERIES[operation.name].model_json_schema()["properties"]
+        parameters += [{"name": name, "in": "query", **_listed(schema)} for name, schema in fields.items()]
     if operation.idempotency is not Idempotency.WITHOUT_EFFECT:
         schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"}
         required = operation.idempotency is Idempotency.REQUIRED
@@ -94,8 +110,14 @@ def _parameters(operation: Operation) -> list[Json]:
     return parameters
 
 
+def _listed(schema: Json) -> Json:
+    """Return a field of a query as a parameter: absent instead of null, and a list with commas."""
+    schema = _untitled(next(kind for kind in schema["anyOf"] if kind != {"type": "null"}))
+    return {"schema": schema, **({"explode": False} if schema["type"] == "array" else {})}
+
+
 def _responses(operation: Operation, answer: Any) -> Json:
-    model = _ANSWERS[operation.path.split("/")[2]].__name__
+    model = (_ANSWERS.get(operation.name) or _ANSWERS[operation.path.split("/")[2]]).__name__
     done = {"description": "Done; what counts is the state.", "content": _content(model, answer)}
     statuses = filter(None, (operation.success, operation.pending))
     responses: Json = {str(status): done for status in statuses}

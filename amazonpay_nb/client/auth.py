@@ -1,10 +1,12 @@
-"""Signs every request of an httpx client."""
+"""Signs every request of an httpx client, for the environment of its key, and names it with an idempotency key."""
 
+import uuid
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 
 import httpx
 
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import format_date, sign_request
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.regions import REGIONS
@@ -41,3 +43,27 @@ class AmazonPayAuth(httpx.Auth):
             self.keys.private_key, self.keys.public_key_id, self.keys.algorithm,
         )  # fmt: skip
         yield request
+
+
+def new_idempotency_key() -> str:
+    """Return a fresh key of 32 hexadecimal digits, the longest that Amazon accepts."""
+    return uuid.uuid4().hex
+
+
+def environment_segment(keys: MerchantKeys, environment: str, allow_live: bool) -> str:
+    """Return the first part of each path: "" where the key says which environment it is for.
+
+    Raises:
+        ConfigurationError: There is no such environment, or the key is for another one; or it is live, unasked.
+    """
+    if environment not in ("emulator", "sandbox", "live"):
+        raise ConfigurationError(f"No environment {environment!r} exists.", advice="Choose emulator, sandbox or live.")
+    if environment == "live" and not allow_live:
+        raise ConfigurationError("Live moves real money.", advice="If you want that, pass allow_live=True as well.")
+    wanted = "live" if environment == "live" else "sandbox"
+    if keys.environment not in (None, wanted):
+        raise ConfigurationError(
+            f"The key {keys.public_key_id} is for {keys.environment}, not for {environment}.",
+            advice="Use a key of that environment, or change the environment.",
+        )
+    return "" if keys.environment else f"/{wanted}"

@@ -13,18 +13,28 @@ call takes a `simulation_code=` for the Sandbox.  A refusal becomes an exception
 import json
 import ssl
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar, Unpack
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import to_jsonable_python
 
-from amazonpay_nb.client.auth import AmazonPayAuth
-from amazonpay_nb.client.fields import Amount, ChargeFields, FinalFields, Part, SessionFields, SessionUpdateFields
+from amazonpay_nb.client.auth import AmazonPayAuth, environment_segment, new_idempotency_key
+from amazonpay_nb.client.fields import (
+    Amount,
+    ChargeFields,
+    FinalFields,
+    PaidQuery,
+    Part,
+    ReportQuery,
+    ScheduleFields,
+    SessionFields,
+    SessionUpdateFields,
+    Types,
+)
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sending import Body, Sender
 from amazonpay_nb.errors import ConfigurationError
@@ -36,9 +46,15 @@ from amazonpay_nb.spec.answers import (
     ChargePermission,
     CheckoutSession,
     DeliveryTracker,
+    Disbursements,
     Dispute,
     File,
     Refund,
+    Report,
+    ReportDocument,
+    Reports,
+    ReportSchedule,
+    ReportSchedules,
 )
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.regions import region as region_of
@@ -48,11 +64,6 @@ from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 RECENT = 100  # attempts that a client without a journal remembers
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 Answer = TypeVar("Answer", bound=BaseModel)
-
-
-def new_idempotency_key() -> str:
-    """Return a fresh key of 32 hexadecimal digits, the longest that Amazon accepts."""
-    return uuid.uuid4().hex
 
 
 class AmazonPayClient:
@@ -78,7 +89,7 @@ class AmazonPayClient:
         new_idempotency_key: Callable[[], str] = new_idempotency_key, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         auth = keys if isinstance(keys, AmazonPayAuth) else AmazonPayAuth(keys)
-        self._segment = _environment_segment(auth.keys, environment, allow_live)
+        self._segment = environment_segment(auth.keys, environment, allow_live)
         try:
             row = region_of(region)
         except ValueError as error:
@@ -247,6 +258,56 @@ class AmazonPayClient:
         fields = {**order, "delivery_details": delivery_details}
         return self._call("create", DeliveryTracker, "", fields, simulation_code, idempotency_key)
 
+    def create_report(
+        self, *, report_type: str, start_time: str, end_time: str, idempotency_key: str | None = None,
+        simulation_code: str | None = None,
+    ) -> Report:  # fmt: skip
+        """Create Report: returns an id, for `get_report_by_id`.  Times are ISO 8601, such as 20260115T120000Z."""
+        fields = {"report_type": report_type, "start_time": start_time, "end_time": end_time}
+        return self._call("create", Report, "", fields, simulation_code, idempotency_key)
+
+    def get_reports(self, *, simulation_code: str | None = None, **fields: Unpack[ReportQuery]) -> Reports:
+        """Get Reports of the last 90 days, the newest first."""
+        return self._call("get", Reports, "", fields, simulation_code)
+
+    def get_report_by_id(self, report_id: str, *, simulation_code: str | None = None) -> Report:
+        """Get Report By Id: once it is COMPLETED, it names its document."""
+        return self._call("get", Report, report_id, {}, simulation_code)
+
+    def get_report_document(self, report_document_id: str, *, simulation_code: str | None = None) -> ReportDocument:
+        """Get Report Document: an address that can be downloaded from for 30 seconds, without a signature."""
+        return self._call("get", ReportDocument, report_document_id, {}, simulation_code)
+
+    def create_report_schedule(
+        self,
+        *,
+        idempotency_key: str | None = None,
+        simulation_code: str | None = None,
+        **fields: Unpack[ScheduleFields],
+    ) -> ReportSchedule:
+        """Create Report Schedule: there is one for each type of report."""
+        return self._call("create", ReportSchedule, "", fields, simulation_code, idempotency_key)
+
+    def get_report_schedules(
+        self, *, report_types: Types = None, simulation_code: str | None = None
+    ) -> ReportSchedules:
+        """Get Report Schedules."""
+        return self._call("get", ReportSchedules, "", {"report_types": report_types}, simulation_code)
+
+    def get_report_schedule_by_id(
+        self, report_schedule_id: str, *, simulation_code: str | None = None
+    ) -> ReportSchedule:
+        """Get Report Schedule By Id."""
+        return self._call("get", ReportSchedule, report_schedule_id, {}, simulation_code)
+
+    def cancel_report_schedule(self, report_schedule_id: str, *, simulation_code: str | None = None) -> ReportSchedule:
+        """Cancel Report Schedule; the answer is empty."""
+        return self._call("cancel", ReportSchedule, report_schedule_id, {}, simulation_code)
+
+    def get_disbursements(self, *, simulation_code: str | None = None, **fields: Unpack[PaidQuery]) -> Disbursements:
+        """Get Disbursements: what Amazon has paid to your bank, between two times of settlement."""
+        return self._call("get", Disbursements, "", fields, simulation_code)
+
     def get_buyer(self, buyer_token: str, *, simulation_code: str | None = None) -> Buyer:
         """Get Buyer: plain Amazon Sign-in only; *buyer_token* lives 24 hours."""
         return self._call("get", Buyer, buyer_token, {}, simulation_code)
@@ -255,7 +316,8 @@ class AmazonPayClient:
         self, verb: str, kind: type[Answer], object_id: str, fields: Mapping[str, Any], code: str | None,
         key: str | None = None,
     ) -> Answer:  # fmt: skip
-        operation = OPERATIONS[verb + kind.__name__]
+        name = verb + kind.__name__
+        operation = OPERATIONS.get(name) or OPERATIONS[f"{name}ById"]
         ids = {_ID_NAMES[kind]: object_id or ""} if "{id}" in operation.path else {}
         arguments = {**fields, **ids}
         for name in arguments.keys() & {*_ID_NAMES.values(), "store_id"}:
@@ -267,9 +329,11 @@ class AmazonPayClient:
             headers[IDEMPOTENCY_KEY] = key or self._new_key()
         values = {to_camel(field): value for field, value in fields.items() if value is not None}
         body: Body | None = to_jsonable_python(values, by_alias=True) if operation.body else None
+        query = {} if operation.body else {k: v if isinstance(v, str | int) else ",".join(v) for k, v in values.items()}
         # Compact, with slashes and letters unescaped: these are the bytes that are signed.
         text = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         path = self._segment + operation.path.format(id=quote(object_id, safe="-_.~"))
+        path += f"?{urlencode(query)}" if query else ""
         try:
             request = self._http.build_request(operation.method, path, content=text, headers=headers)
         except UnicodeEncodeError:
@@ -280,18 +344,5 @@ class AmazonPayClient:
 
 # The arguments that identify the object of a call; an empty one would address no object.
 _ID_NAMES: dict[type[BaseModel], str] = {kind.model: to_snake(kind.id_field) for kind in KINDS.values()}
+_ID_NAMES |= {kind: f"{to_snake(kind.__name__)}_id" for kind in (Report, ReportDocument, ReportSchedule)}
 _ID_NAMES[Buyer] = "buyer_token"
-
-
-def _environment_segment(keys: MerchantKeys, environment: str, allow_live: bool) -> str:
-    if environment not in ("emulator", "sandbox", "live"):
-        raise ConfigurationError(f"No environment {environment!r} exists.", advice="Choose emulator, sandbox or live.")
-    if environment == "live" and not allow_live:
-        raise ConfigurationError("Live moves real money.", advice="If you want that, pass allow_live=True as well.")
-    wanted = "live" if environment == "live" else "sandbox"
-    if keys.environment not in (None, wanted):
-        raise ConfigurationError(
-            f"The key {keys.public_key_id} is for {keys.environment}, not for {environment}.",
-            advice="Use a key of that environment, or change the environment.",
-        )
-    return "" if keys.environment else f"/{wanted}"

@@ -8,11 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Required, TypedDict
 
 from amazonpay_nb.spec.answers import Money
-from amazonpay_nb.spec.requests import Channel, ChargeInitiator, ChargePermissionType, PaymentIntent, Scope
+from amazonpay_nb.spec.reports import ProcessingStatus
+from amazonpay_nb.spec.requests import (
+    Channel,
+    ChargeInitiator,
+    ChargePermissionType,
+    PaymentIntent,
+    Scope,
+)
 
 # ``{"amount": "14.00", "currencyCode": "USD"}``, or an amount as Amazon answered it.
 Amount = Mapping[str, Any] | Money
 Part = Mapping[str, Any]
+Types = Sequence[str] | str | None  # of reports
 
 
 class _AnySessionFields(TypedDict, total=False):
@@ -75,3 +83,32 @@ class ChargeFields(TypedDict, total=False):
     merchant_metadata: Part | None
     provider_metadata: Part | None
     platform_id: str | None
+
+
+class PaidQuery(TypedDict, total=False):
+    """Get Disbursements."""
+
+    start_time: str | None
+    end_time: str | None
+    page_size: int | str | None
+    next_token: str | None
+
+
+class ReportQuery(TypedDict, total=False):
+    """Get Reports."""
+
+    report_types: Types
+    processing_statuses: Sequence[ProcessingStatus] | str | None
+    created_since: str | None
+    created_until: str | None
+    page_size: int | str | None
+    next_token: str | None
+
+
+class ScheduleFields(TypedDict, total=False):
+    """Create Report Schedule."""
+
+    report_type: Required[str]
+    schedule_frequency: Required[str]
+    next_report_creation_time: Required[str]
+    delete_existing_schedule: bool | None

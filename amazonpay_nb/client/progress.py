@@ -13,7 +13,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Self
 
-from amazonpay_nb.client.client import new_idempotency_key
+from amazonpay_nb.client.auth import new_idempotency_key
 
 
 class Progress:

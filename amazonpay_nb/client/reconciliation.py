@@ -1,4 +1,4 @@
-"""Compares the money ledger that a shop keeps with what Amazon says about each charge."""
+"""Compares the money ledger that a shop keeps with what Amazon says about each charge, and with what it settles."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +21,26 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
+_HEAD = 5  # lines of a settlement file above its columns
+_TEXTS = dict.fromkeys(("SettlementId", "SellerReferenceId", "SellerOrderId"), str)  # although they may be digits
+_AMOUNTS = (
+    "TransactionAmount", "TransactionPercentageFee", "TransactionFixedFee", "TotalTransactionFee",
+    "NetTransactionAmount",
+)  # fmt: skip
+
+
+def read_settlement(place: str) -> "pandas.DataFrame":
+    """Return the lines of a settlement file, with amounts as decimals.
+
+    Args:
+        place: The url of a report's document, while it holds, or the path of a file.
+    """
+    import pandas  # slow to import
+
+    return pandas.read_csv(place, skiprows=_HEAD, dtype=_TEXTS, converters=dict.fromkeys(_AMOUNTS, Decimal))
+
+
+def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = None) -> "pandas.DataFrame":
     """Return one row for each charge that the client's journal knows, compared with Get Charge.
 
     Open refunds and disputes are read first: the ledger counts a refund as soon as it is promised, Amazon when the
@@ -29,6 +48,8 @@ def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
     moved without this journal, for example in Seller Central; or a refund ended between two requests, which the next
     comparison notices.
     What is ``disputed`` the buyer's bank has taken back, unless the buyer loses; Get Charge does not say so.
+    What a settlement file has ``settled`` of a charge, before fees, has to be what is left of it at Amazon.  What is in
+    the file and not in the journal has a row of its own.
 
     Raises:
         AmazonPayError: A charge, refund or dispute could not be asked for.
@@ -42,7 +63,16 @@ def reconcile(client: AmazonPayClient) -> "pandas.DataFrame":
             client.get_dispute(dispute_id)
     below = *known.of("Refund").values(), *known.of("Dispute").values()
     charge_ids = dict.fromkeys([*known.of("Charge"), *(row["chargeId"] for row in below)])
-    return table([_row(client, charge_id) for charge_id in charge_ids], _COLUMNS)
+    if settlement is None:
+        return table([_row(client, charge_id) for charge_id in charge_ids], _COLUMNS)
+    owners = {key: row["chargeId"] for kind in ("Refund", "Dispute") for key, row in known.of(kind).items()}
+    lines = settlement.groupby(settlement["AmazonTransactionId"].replace(owners), sort=False)
+    settled: dict[Any, Decimal] = lines["TransactionAmount"].sum().to_dict()
+    currencies: dict[Any, str] = lines["CurrencyCode"].first().to_dict()
+    rows = [_row(client, charge_id, settled.pop(charge_id, Decimal(0))) for charge_id in charge_ids]
+    blank = ("",) * (len(_COLUMNS) - 3)
+    rows += [(key, currencies[key], *blank, format_amount(settled[key], currencies[key]), False) for key in settled]
+    return table(rows, (*_COLUMNS[:-1], "settled", "agrees"))
 
 
 @contextmanager
@@ -59,7 +89,7 @@ def _has_ended(refund: Mapping[str, Any]) -> bool:
     return REFUND.is_final(refund["statusDetails"]["state"])
 
 
-def _row(client: AmazonPayClient, charge_id: str) -> tuple[str | bool, ...]:
+def _row(client: AmazonPayClient, charge_id: str, settled: Decimal | None = None) -> tuple[str | bool, ...]:
     known = client.journal.known
     booked = counted("Charge", known.newest("Charge", charge_id), Counts.CAPTURED)
     refunds = known.of("Refund", chargeId=charge_id).values()
@@ -70,7 +100,10 @@ def _row(client: AmazonPayClient, charge_id: str) -> tuple[str | bool, ...]:
     captured, refunded = _amount(charge.capture_amount), _amount(charge.refunded_amount)
     agrees = (booked, promised - under_way) == (captured, refunded)
     disputed = sum(map(taken_back, known.of("Dispute", chargeId=charge_id).values()), Decimal(0))
-    amounts = (booked, promised, under_way, captured, refunded, disputed)
+    amounts = [booked, promised, under_way, captured, refunded, disputed]
+    if settled is not None:
+        agrees &= settled == captured - refunded - disputed
+        amounts.append(settled)
     return (charge_id, currency, *(format_amount(amount, currency) for amount in amounts), agrees)
 
 

@@ -75,7 +75,7 @@ class Sender(NamedTuple):
             raise TransportError(f"No answer to {what} ({lost}).", advice=_repeat(request)) from error
         finally:
             exchange = Exchange(
-                at=self.auth.clock(), operation=name, method=request.method, path=request.url.path,
+                at=self.auth.clock(), operation=name, method=request.method, path=_target(request.url),
                 status=response.status_code if response else None, idempotency_key=_key(request), request=body,
                 response=answer, request_id=_request_id(response) if response else "", attempt=number,
                 headers=dict(request.headers), error=lost,
@@ -106,6 +106,10 @@ class Sender(NamedTuple):
         if step := probable_step(error, request.method, target, headers, request.content, public_key, answered):
             error.finding, error.advice = step.finding, step.explanation
         return error
+
+
+def _target(url: httpx.URL) -> str:
+    return f"{url.path}?{url.query.decode()}" if url.query else url.path
 
 
 def _key(request: httpx.Request) -> str:

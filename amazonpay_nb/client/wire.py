@@ -45,7 +45,8 @@ def request_of(exchange: Exchange) -> RequestParts:
     body = b""
     if exchange.request is not None:  # as the client writes it
         body = json.dumps(exchange.request, separators=(",", ":"), ensure_ascii=False).encode()
-    return RequestParts(exchange.method, exchange.path, "", headers, _signed(exchange).signed_headers, body)
+    path, _, query = exchange.path.partition("?")
+    return RequestParts(exchange.method, path, query, headers, _signed(exchange).signed_headers, body)
 
 
 def signing_steps(exchange: Exchange) -> SigningSteps:

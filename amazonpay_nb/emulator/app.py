@@ -16,6 +16,7 @@ from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.pages.routes import Pages
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.disputes import CONTENT_PATH
+from amazonpay_nb.emulator.rules.reports import CONTENT_PATH as REPORT_PATH, content_at
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guard, limit_body, route
@@ -54,11 +55,16 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
     async def file_content(request: Request) -> Response:
         return Response(status_code=200 if world.store.get("File", request.path_params["file_id"]) else 404)
 
+    async def report_content(request: Request) -> Response:
+        content = content_at(world, request.path_params["document_id"], request.query_params)
+        return Response(content, 200 if content else 403, media_type="text/csv")
+
     app = Starlette(
         routes=[
             *control.routes(),
             route("GET", CERTIFICATE_PATH, deliveries.certificate),
             route("PUT", CONTENT_PATH, file_content),
+            route("GET", REPORT_PATH, report_content),
             *pages.routes(),
         ],
         exception_handlers={HTTPException: unknown, Refusal: pages.refused, Exception: broken},

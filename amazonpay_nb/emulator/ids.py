@@ -75,6 +75,10 @@ class Ids:
         """Return letters that depend on *parts* and the seed alone, for example a buyer's id at one merchant."""
         return "".join(_ALPHABET[byte % 32] for byte in self._digest(parts)[:28])
 
+    def stable_digits(self, count: int, *parts: str) -> str:
+        """Return decimal digits that depend on *parts* and the seed alone."""
+        return str(int.from_bytes(self._digest(parts)[:8]) % 10**count).zfill(count)
+
     def stable_uuid(self, *parts: str) -> str:
         """Return a version 4 UUID that depends on *parts* and the seed alone."""
         return str(UUID(bytes=self._digest(parts)[:16], version=4))

@@ -86,6 +86,13 @@ class NotificationNotes:
     at_once: bool = False  # whether the copies are delivered at the same time
 
 
+@dataclass
+class DocumentNotes:
+    """Notes of a report's document."""
+
+    content: str
+
+
 NOTES: dict[str, type] = {
     CHECKOUT_SESSION: SessionNotes,
     SIGN_IN: SessionNotes,
@@ -95,6 +102,9 @@ NOTES: dict[str, type] = {
     "Dispute": NoNotes,
     "File": NoNotes,
     "Delivery Tracker": NoNotes,
+    "Report": NoNotes,
+    "Report Document": DocumentNotes,
+    "Report Schedule": NoNotes,
     "Buyer": NoNotes,
     NOTIFICATION: NotificationNotes,
 }

@@ -143,7 +143,7 @@ class Store:
     def every(self, kind: str, text: str = "") -> list[AnyRecord]:
         """Return the objects of *kind* whose document contains *text*, in order of creation."""
         self._flush()
-        return list(self._select("kind = ? AND instr(document, ?)", kind, text))
+        return list(self._select("kind = ? AND instr(document, ?) ORDER BY rowid", kind, text))
 
     def among(self, kind: str, ids: str, text: str = "") -> list[str]:
         """Return those of *ids*, a list as JSON, whose object is of *kind* and contains *text* in its document."""

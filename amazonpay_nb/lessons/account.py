@@ -25,6 +25,7 @@ from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.spec.reports import QUERIES, SANDBOX_SETTLEMENT
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
 # What a row says on the Sandbox, where its part cannot be played.
@@ -136,6 +137,21 @@ class MerchantAccount:
         """Create a refund, and return its id."""
         return str(self.request("createRefund", self.charge(capture_now=True))().refund_id)
 
+    def report(self) -> str:
+        """Ask for a report on a captured charge, and return its id."""
+        self.charge(capture_now=True)
+        return str(self.request("createReport", "")().report_id)
+
+    def report_document(self) -> str:
+        """Wait for a report, and return its document's id."""
+        report_id = self.report()
+        self.emulator.clock.advance("PT1M")
+        return str(self.client.get_report_by_id(report_id).report_document_id)
+
+    def report_schedule(self) -> str:
+        """Create a schedule, and return its id."""
+        return str(self.request("createReportSchedule", "")().report_schedule_id)
+
     def ending(self, call: Callable[[], Any]) -> Ending:
         """Make a call of the client, and say how it ended."""
         self.announcements()  # those of the preparations do not count
@@ -176,6 +192,7 @@ def state_of(thing: Resource) -> str:
 def fields_of(operation: str, object_id: str, amount: Price) -> dict[str, Any]:
     """Return the fields of a request about an object that is ready for it."""
     share = format_amount(Decimal(amount["amount"]) / 5, amount["currencyCode"])  # so that it can be refunded twice
+    report = {"report_type": SANDBOX_SETTLEMENT}
     fields: dict[str, dict[str, Any]] = {
         "createCheckoutSession": {"store_id": object_id, "web_checkout_details": {"checkoutResultReturnUrl": _RESULT}},
         "updateCheckoutSession": _NOTE,
@@ -193,6 +210,8 @@ def fields_of(operation: str, object_id: str, amount: Price) -> dict[str, Any]:
             "charge_permission_id": object_id,
             "delivery_details": [{"trackingNumber": "1Z999AA10123456784", "carrierCode": "UPS"}],
         },
+        "createReport": report | {"start_time": "20260115T000000Z", "end_time": "20260116T000000Z"},
+        "createReportSchedule": report | {"schedule_frequency": "P1D", "next_report_creation_time": "20990101T000000Z"},
         "createRefund": {"charge_id": object_id, "refund_amount": dict(amount) | {"amount": share}},
     }
     return fields.get(operation, {})
@@ -216,7 +235,10 @@ _MAKERS: dict[Callable[[MerchantAccount], str], tuple[str, ...]] = {
     lambda account: str(
         account.emulator.control.post("disputes", chargeId=account.charge(capture_now=True))["disputeId"]
     ): ("getDispute", "updateDispute", "contestDispute"),
-    lambda account: "": ("uploadFile",),
+    lambda account: "": ("uploadFile", "createReport", "createReportSchedule", *QUERIES),
+    MerchantAccount.report: ("getReportById",),
+    MerchantAccount.report_document: ("getReportDocument",),
+    MerchantAccount.report_schedule: ("getReportScheduleById", "cancelReportSchedule"),
     lambda account: "no-buyer-has-signed-in": ("getBuyer",),  # a refusal is an answer like any other
 }
 READY = {operation: make for make, operations in _MAKERS.items() for operation in operations}

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from amazonpay_nb.client.client import new_idempotency_key
+from amazonpay_nb.client.auth import new_idempotency_key
 from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import NOT_TRIED, READY, MerchantAccount

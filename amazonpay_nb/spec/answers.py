@@ -163,6 +163,62 @@ class DeliveryTracker(_Lenient):
     delivery_details: list[dict[str, str]]
 
 
+class Report(_Lenient):
+    """A report, or the one that was asked for just now, of which Amazon tells the id only.  Times are UTC.
+
+    Attributes:
+        processing_status: ``IN_PROGRESS``, ``COMPLETED``, ``FAILED``, or ``CANCELLED`` where nothing has happened.
+        report_document_id: For Get Report Document, once the report is ``COMPLETED``.
+    """
+
+    report_id: str
+    report_type: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    created_time: str | None = None
+    processing_status: str | None = None
+    processing_start_time: str | None = None
+    processing_end_time: str | None = None
+    report_document_id: str | None = None
+
+
+class Reports(_Lenient):
+    """A page of reports, and the token of the next page."""
+
+    reports: list[Report]
+    next_token: str | None = None
+
+
+class ReportDocument(_Lenient):
+    """Where a report can be downloaded, for 30 seconds."""
+
+    report_document_id: str
+    url: str
+    compression_algorithm: str | None = None
+
+
+class ReportSchedule(_Lenient):
+    """A report that is made again and again; a new schedule is its id, and one that was canceled is nothing."""
+
+    report_schedule_id: str | None = None
+    report_type: str | None = None
+    schedule_frequency: str | None = None
+    next_report_creation_time: str | None = None
+
+
+class ReportSchedules(_Lenient):
+    """All schedules, one for a type of report."""
+
+    report_schedules: list[ReportSchedule]
+
+
+class Disbursements(_Lenient):
+    """A page of what was paid to the bank, one for each settlement, and the token of the next page."""
+
+    disbursements: list[dict[str, str]]
+    next_token: str | None = None
+
+
 class Buyer(_Lenient):
     """The buyer of plain Amazon Sign-in; all fields except the id depend on the scopes."""
 

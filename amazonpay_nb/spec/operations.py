@@ -59,6 +59,7 @@ class Operation:
         pending: HTTP status when it is accepted but not done yet; 0 where that does not happen.
         acts_on: The machine whose state decides whether the call is possible, "" for reading calls.
         secret_id: Whether knowing the id in the path is enough to read a buyer's data.
+        bare: Whether it travels without a body, as each GET does.
     """
 
     title: str
@@ -69,6 +70,7 @@ class Operation:
     pending: int = 0
     acts_on: str = ""
     secret_id: bool = False
+    bare: bool = False
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ class Operation:
     @property
     def body(self) -> str:
         """Name of the request model in `spec.requests`, "" for none."""
-        return "" if self.method == "GET" else self.title.replace(" ", "")
+        return "" if self.bare or self.method == "GET" else self.title.replace(" ", "")
 
 
 _REQUIRED, _OPTIONAL = Idempotency.REQUIRED, Idempotency.OPTIONAL
@@ -106,6 +108,15 @@ _ROWS = (
     Operation("Contest Dispute", "POST", f"{_DISPUTES}/{{id}}/contest", 200, _OPTIONAL, acts_on="Dispute"),
     Operation("Upload File", "POST", "/v2/files", 200, _REQUIRED),
     Operation("Create Delivery Tracker", "POST", "/v2/deliveryTrackers", 200, _OPTIONAL),
+    Operation("Create Report", "POST", "/v2/reports", 201, _REQUIRED),
+    Operation("Get Reports", "GET", "/v2/reports", 200),
+    Operation("Get Report By Id", "GET", "/v2/reports/{id}", 200),
+    Operation("Get Report Document", "GET", "/v2/report-documents/{id}", 200),
+    Operation("Create Report Schedule", "POST", "/v2/report-schedules", 201, _REQUIRED),
+    Operation("Get Report Schedules", "GET", "/v2/report-schedules", 200),
+    Operation("Get Report Schedule By Id", "GET", "/v2/report-schedules/{id}", 200),
+    Operation("Cancel Report Schedule", "DELETE", "/v2/report-schedules/{id}", 200, bare=True),
+    Operation("Get Disbursements", "GET", "/v2/disbursements", 200),
     Operation("Get Buyer", "GET", "/v2/buyers/{id}", 200, secret_id=True),
 )  # fmt: skip
 

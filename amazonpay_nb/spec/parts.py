@@ -1,8 +1,9 @@
 """What the models of requests are made of: the strict base, texts with a length, and prices."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amount
@@ -10,6 +11,17 @@ from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amou
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]
 Text255 = Annotated[str, Field(max_length=255)]
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+        return f"{moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC):%Y%m%dT%H%M%SZ}".zfill(16)
+    except (ValueError, OverflowError):
+        raise ValueError("it is no date and time in ISO 8601, such as 20260115T120000Z") from None
+
+
+Moment = Annotated[str, AfterValidator(_moment)]  # the API's own form, whichever form of ISO 8601 was sent
 
 
 class Strict(BaseModel):

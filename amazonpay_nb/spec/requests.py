@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.addresses import ReturnAddress
 from amazonpay_nb.spec.parts import Price, Strict, Text16, Text50, Text255
+from amazonpay_nb.spec.reports import CreateReport, CreateReportSchedule
 
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
 ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
@@ -308,7 +309,7 @@ BODIES: dict[str, type[Strict]] = {
     for model in (
         CreateCheckoutSession, UpdateCheckoutSession, CompleteCheckoutSession, FinalizeCheckoutSession,
         UpdateChargePermission, CloseChargePermission, CreateCharge, CaptureCharge, CancelCharge, CreateRefund,
-        UpdateDispute, ContestDispute, UploadFile, CreateDeliveryTracker,
+        UpdateDispute, ContestDispute, UploadFile, CreateDeliveryTracker, CreateReport, CreateReportSchedule,
     )
 }  # fmt: skip
 ADDRESS_FIELDS = tuple(to_camel(name) for name in AddressDetails.model_fields if name != "district_or_county")

@@ -211,6 +211,9 @@ class TestAddresses:
         """The signature covers the path as it was sent."""
         content = json.dumps(LEAST.get(row.name, {})).encode()
         response = na.send(row.method, path_of(row) + "/", content if row.body else b"", key="s" + row.name[:30])
+        if row.method == "GET" and "{id}" not in row.path:  # it lists what there is
+            assert response.status_code == 200
+            return
         expected = BEFORE_THE_BODY if "{id}" in row.path else (400, "MissingParameterValue")
         assert refusal(response) == expected
 

@@ -139,6 +139,11 @@ INVALID: dict[str, Json] = {
     "contestDispute": {"merchant_evidences": [{"evidenceType": "Oath"}]},
     "uploadFile": {"type": "gif"},
     "createDeliveryTracker": {"delivery_details": []},
+    "createReport": {"end_time": "20260101T000000Z"},
+    "getReports": {"page_size": 101},
+    "createReportSchedule": {"schedule_frequency": "P6D"},
+    "getReportSchedules": {"report_types": "the best"},
+    "getDisbursements": {"start_time": "2022-08-04T00-00-00Z"},
 }
 MISSING: dict[str, Json] = {
     "createCheckoutSession": {"store_id": None},
@@ -153,6 +158,8 @@ MISSING: dict[str, Json] = {
     "contestDispute": {"merchant_evidences": None},
     "uploadFile": {"purpose": None},
     "createDeliveryTracker": {"delivery_details": [{"carrierCode": "UPS"}]},
+    "createReport": {"start_time": None},
+    "createReportSchedule": {"report_type": None},
 }
 PENDING_AND_CAPTURED: Json = {"canHandlePendingAuthorization": True, "paymentIntent": "AuthorizeWithCapture"}
 

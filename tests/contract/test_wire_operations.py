@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 import httpx
 import pytest
@@ -28,9 +28,15 @@ STORY = (
     "createCheckoutSession", "/checkout", "getCheckoutSession", "updateCheckoutSession", "/checkout/processing",
     "completeCheckoutSession", "getChargePermission", "updateChargePermission", "createCharge", "getCharge",
     "captureCharge", "createRefund", "getRefund", "a chargeback", "getDispute", "uploadFile", "contestDispute",
-    "a chargeback", "updateDispute", "createDeliveryTracker", "createCharge", "cancelCharge", "closeChargePermission",
+    "a chargeback", "updateDispute", "createDeliveryTracker", "createReport", "a minute", "getReports", "getReportById",
+    "getReportDocument", "createReportSchedule", "getReportSchedules", "getReportScheduleById", "cancelReportSchedule",
+    "getDisbursements", "createCharge", "cancelCharge", "closeChargePermission",
     "createCheckoutSession", "/checkout", "updateCheckoutSession", "/checkout/processing", "finalizeCheckoutSession",
     "getBuyer",
+)  # fmt: skip
+IDS = (
+    "checkoutSessionId", "chargePermissionId", "chargeId", "refundId", "disputeId", "id", "reportId",
+    "reportDocumentId", "reportScheduleId",
 )  # fmt: skip
 # The file's token is none of the emulator's; `test_sign_in.py` holds Get Buyer to the file with one that is.
 NOT_EMULATED = {"getBuyer"}
@@ -43,6 +49,11 @@ def text(body: Any) -> bytes:
 
 def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", name).lower()
+
+
+def target(request: dict[str, Any]) -> str:
+    """Return the path with the query, where there is one."""
+    return request["path"] + (f"?{urlencode(request['query'])}" if "query" in request else "")
 
 
 def test_every_operation_has_a_file() -> None:
@@ -78,11 +89,11 @@ def test_the_client_sends_the_documented_request_and_keeps_the_whole_answer(name
     auth = AmazonPayAuth(generate("SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B"))
     with AmazonPayClient(auth, transport=httpx.MockTransport(amazon)) as client:
         object_id = [unquote(part) for part in request["path"].split("/")[3:4]]
-        fields = {snake(field): value for field, value in (request["body"] or {}).items()}
+        fields = {snake(field): value for field, value in (request["body"] or request.get("query", {})).items()}
         result = getattr(client, snake(name))(*object_id, **fields)
 
     assert [(r.method, r.url.raw_path.decode(), r.content) for r in sent] == [
-        (request["method"], request["path"], text(request["body"]))
+        (request["method"], target(request), text(request["body"]))
     ]
     assert result.model_dump(by_alias=True, exclude_unset=True) == answer["body"]
 
@@ -107,7 +118,7 @@ class Merchant:
     def send(self, name: str) -> httpx.Response:
         wire, self._sent = WIRE[name], self._sent + 1
         method, body = wire["request"]["method"], self.translated(text(wire["request"]["body"]))
-        path = self.translated(wire["request"]["path"].encode()).decode()
+        path, _, query = self.translated(target(wire["request"]).encode()).decode().partition("?")
         headers = {
             "accept": "application/json",
             "content-type": "application/json",
@@ -118,14 +129,15 @@ class Merchant:
         if method == "POST":
             headers["x-amz-pay-idempotency-key"] = f"wire-{self._sent}"
         pairs = list(headers.items())
-        signature = sign_request(method, path, "", pairs, body, self._keys.private_key, self._keys.public_key_id)
+        signature = sign_request(method, path, query, pairs, body, self._keys.private_key, self._keys.public_key_id)
         headers["authorization"] = signature
-        response = httpx.request(method, self.url + path, headers=headers, content=body, trust_env=False)
+        url = f"{self.url}{path}" + (f"?{query}" if query else "")
+        response = httpx.request(method, url, headers=headers, content=body, trust_env=False)
         self._learn(wire["response"]["body"], response.json())
         return response
 
     def _learn(self, documented: dict[str, Any], real: dict[str, Any]) -> None:
-        for field in ("checkoutSessionId", "chargePermissionId", "chargeId", "refundId", "disputeId", "id"):
+        for field in IDS:
             if documented.get(field) and real.get(field):
                 self._real[documented[field]] = real[field]
 
@@ -149,6 +161,8 @@ def answers() -> Iterator[dict[str, httpx.Response]]:
                 merchant.visit(line)
             elif line == "a chargeback":
                 merchant.lose(emulator)
+            elif line == "a minute":
+                emulator.clock.advance("PT1M")
             else:
                 answers[line] = merchant.send(line)
         yield answers

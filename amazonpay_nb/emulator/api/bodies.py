@@ -2,10 +2,12 @@
 
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
 from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.spec.reports import QUERIES
 from amazonpay_nb.spec.requests import BODIES
 
 Body = dict[str, Any]
@@ -39,6 +41,13 @@ def checked_body(model: str, raw: bytes) -> Body:
     """
     parsed = parsed_json(raw or b"{}", "The body")
     return validated(BODIES[model], {} if parsed is None or parsed == [] else parsed, "The body")
+
+
+def checked_query(operation: str, query: str) -> Body:
+    """Return what the address says behind the question mark, for an operation that looks at it."""
+    values = dict(parse_qsl(query))
+    values = dict(parse_qsl(values.get("nextToken", query)))  # the token of a page is the query of the next one
+    return validated(QUERIES[operation], values, "The query") if operation in QUERIES else {}
 
 
 def validated(model: type[BaseModel], value: Any, what: str) -> Body:

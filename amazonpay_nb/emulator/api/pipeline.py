@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 from amazonpay_nb.emulator.api.authentication import IDEMPOTENCY_HEADER, authenticate
-from amazonpay_nb.emulator.api.bodies import checked_body
+from amazonpay_nb.emulator.api.bodies import checked_body, checked_query
 from amazonpay_nb.emulator.api.request import ApiRequest, reply
 from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import disputes, payments, sessions
+from amazonpay_nb.emulator.rules import disputes, payments, reports, sessions
 from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.operations import THROTTLES, Operation
@@ -56,6 +56,15 @@ HANDLERS = {
     "contestDispute": Handler("Dispute", disputes.contest),
     "uploadFile": Handler("", disputes.upload_file),
     "createDeliveryTracker": Handler("", payments.create_tracker),
+    "createReport": Handler("", reports.create),
+    "getReports": Handler("", reports.list_reports),
+    "getReportById": Handler("Report"),
+    "getReportDocument": Handler("Report Document", reports.get_document),
+    "createReportSchedule": Handler("", reports.create_schedule),
+    "getReportSchedules": Handler("", reports.list_schedules),
+    "getReportScheduleById": Handler("Report Schedule"),
+    "cancelReportSchedule": Handler("Report Schedule", reports.cancel_schedule),
+    "getDisbursements": Handler("", reports.list_disbursements),
     "getBuyer": Handler("Buyer"),
 }
 
@@ -98,6 +107,7 @@ def _work(
 ) -> tuple[int, Body]:
     try:
         body = checked_body(operation.body, request.body) if operation.body else {}
+        body |= checked_query(operation.name, request.query)
         outcome = world.outcome_of(operation.name, request.headers.get(SIMULATION_HEADER))
         record = _handle(world, operation, merchant, object_id, body, outcome)
     except Refusal as refusal:

@@ -13,6 +13,7 @@ Document = dict[str, Any]
 
 _SHAPES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _OBJECTS, _GROUPS, _CONSTRAINTS = _SHAPES["objects"], _SHAPES["groups"], _SHAPES["constraints"]
+SETTLEMENT: dict[str, list[str]] = _SHAPES["settlement"]
 
 
 def _new(kind: str, now: datetime, values: Document) -> Document:

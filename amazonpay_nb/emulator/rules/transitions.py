@@ -9,7 +9,7 @@ from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.notifications.announce import note
 from amazonpay_nb.emulator.records import AnyRecord, Charge, Dispute, Refund, Session
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import calendar, limits
+from amazonpay_nb.emulator.rules import calendar, limits, reports
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import NotAllowed, Transition
 from amazonpay_nb.spec.reasons import STATE_REASONS, wrong_state
@@ -89,7 +89,7 @@ def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
         if virtual:
             world.clock.set(datetime.fromisoformat(due))
         record.due = ""
-        if occasion := calendar.OCCASIONS.get(trigger):
+        if occasion := (calendar.OCCASIONS | reports.OCCASIONS).get(trigger):
             occasion(world, record)
         else:
             move(world, record, trigger)

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_snake
 
 from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
+from amazonpay_nb.spec.reports import QUERIES
 from amazonpay_nb.spec.requests import BODIES
 
 OPTIONS = {"idempotency_key", "simulation_code"}
@@ -38,9 +39,10 @@ def named(operation: Operation) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda row: row.name)
 def test_a_method_has_the_fields_of_its_body(operation: Operation) -> None:
-    """Named parameters and TypedDict together are the model of `spec.requests`, and overlap nowhere."""
+    """Named parameters and TypedDict together are a model of `spec.requests`, and overlap nowhere; so for a query."""
     keywords, fields = named(operation)
-    expected = set(BODIES[operation.body].model_fields) if operation.body else set()
+    model = BODIES.get(operation.body) or QUERIES.get(operation.name)
+    expected = set(model.model_fields) if model else set()
     assert not keywords & fields
     assert (keywords | fields) - OPTIONS == expected
     assert "simulation_code" in keywords

@@ -59,11 +59,10 @@ class TestReasons:
             assert "ResourceNotFound" in codes or "{id}" not in operation.path, name
 
     def test_every_reason_is_reachable(self) -> None:
-        """Each row belongs to some operation or to all of them."""
+        """Each row belongs to some operation or to all of them; a query can hold a wrong value as a body can."""
         assert {code for name in OPERATIONS for code in reasons_of(name)} == REASONS.keys()
-        assert {*COMMON_REASONS, *BODY_REASONS}.isdisjoint(
-            code for codes in OPERATION_REASONS.values() for code in codes
-        )
+        own = {code for name, codes in OPERATION_REASONS.items() if OPERATIONS[name].body for code in codes}
+        assert {*COMMON_REASONS, *BODY_REASONS}.isdisjoint(own)
 
     def test_advice_fits_the_call(self) -> None:
         """What to do after a refused capture or refund is not what to do after a refused charge."""

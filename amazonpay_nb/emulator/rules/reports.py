@@ -1,0 +1,166 @@
+"""Reports: the clock makes them from the books, once or on a schedule, and their addresses hold for 30 seconds."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from amazonpay_nb.emulator.clock import parse_duration, stamp
+from amazonpay_nb.emulator.records import AnyRecord, DocumentNotes, Merchant, NoNotes, Record
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.rules.settlement import disbursements, settlement_file
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.reports import SANDBOX_SETTLEMENT
+from amazonpay_nb.spec.simulations import Simulation
+
+Body = dict[str, Any]
+_TAKES = timedelta(seconds=30)  # how long a report is in progress  [inferred]
+_ADDRESS_LASTS, _KEPT, _LONGEST = timedelta(seconds=30), timedelta(days=90), timedelta(days=30)
+_PROCESS, _REPEAT = "Process the report", "Make the scheduled report"
+CONTENT_PATH = "/v1/report-documents/{document_id}"
+
+
+def _answer(document: dict[str, Any]) -> AnyRecord:
+    return Record("Report", "", "", document, NoNotes())
+
+
+def _check(field: str, problem: str) -> None:
+    if problem:
+        raise Refusal("InvalidParameterValue", f"The value provided for [{field}] is invalid: {problem}.")
+
+
+def _check_type(body: Body) -> None:
+    sandbox = body["reportType"] == SANDBOX_SETTLEMENT
+    _check("reportType", "" if sandbox else f"the Sandbox makes {SANDBOX_SETTLEMENT} only")
+
+
+def _mine(world: World, kind: str, merchant: Merchant, types: Iterable[str]) -> list[AnyRecord]:
+    """Return a merchant's reports or schedules of some types, or of any, the newest first."""
+    mine = [record for record in world.store.every(kind) if record.merchant_id == merchant.merchant_id]
+    return [record for record in reversed(mine) if not types or record.document["reportType"] in types]
+
+
+def create(world: World, merchant: Merchant, body: Body) -> AnyRecord:
+    """Ask for a report."""
+    _check_type(body)
+    start, end = (datetime.fromisoformat(body[name]) for name in ("startTime", "endTime"))
+    fits = timedelta() < end - start <= _LONGEST
+    _check("endTime", "" if fits else "it must be after startTime, by 30 days at most")
+    return _answer({"reportId": _begin(world, merchant.merchant_id, start, end)})
+
+
+def _begin(world: World, merchant_id: str, start: datetime, end: datetime) -> str:
+    now, report_id = world.clock.now(), f"A{world.ids.new_letters(20)}"
+    document = {
+        "reportId": report_id, "reportType": SANDBOX_SETTLEMENT, "startTime": stamp(start), "endTime": stamp(end),
+        "createdTime": stamp(now), "processingStatus": "IN_PROGRESS", "processingStartTime": stamp(now),
+    }  # fmt: skip
+    report = Record("Report", report_id, merchant_id, document, NoNotes())
+    world.store.plan(report, _PROCESS, (now + _TAKES).isoformat())
+    world.store.put(report)
+    return report_id
+
+
+def _process(world: World, report: AnyRecord) -> None:
+    """End a report: with a file, or canceled where nothing happened in its time."""
+    document = report.document
+    times = (datetime.fromisoformat(document[name]) for name in ("startTime", "endTime"))
+    content = settlement_file(world, report.merchant_id, *times)
+    document["processingStatus"] = "COMPLETED" if content else "CANCELLED"
+    document["processingEndTime"] = stamp(world.clock.now())
+    if content:
+        document_id = f"amzn1.tortuga.3.{world.ids.new_uuid()}.{world.ids.new_letters(14)}"
+        document["reportDocumentId"] = document_id
+        shown = {"reportDocumentId": document_id, "url": None, "compressionAlgorithm": "N/A"}
+        world.store.put(Record("Report Document", document_id, report.merchant_id, shown, DocumentNotes(content)))
+    world.store.put(report)
+
+
+def get_document(world: World, record: AnyRecord, body: Body, outcome: Simulation | None) -> AnyRecord:
+    """Return an address for a report's content, which says by itself until when it holds."""
+    until = stamp(world.clock.now() + _ADDRESS_LASTS)
+    query = urlencode({"expires": until, "signature": world.ids.stable_id(record.id, until)})
+    return _answer(record.document | {"url": f"{world.url}{CONTENT_PATH.format(document_id=record.id)}?{query}"})
+
+
+def content_at(world: World, document_id: str, query: Mapping[str, str]) -> str:
+    """Return the content of a report, or "" where the address does not hold, or no longer."""
+    until, record = query.get("expires", ""), world.store.get("Report Document", document_id)
+    signed = query.get("signature") == world.ids.stable_id(document_id, until)
+    return str(record.notes.content) if record and signed and stamp(world.clock.now()) <= until else ""
+
+
+def list_reports(world: World, merchant: Merchant, body: Body) -> AnyRecord:
+    """List the reports of the last 90 days, the newest first."""
+    since = max(body.get("createdSince", ""), stamp(world.clock.now() - _KEPT))
+    until, states = body.get("createdUntil", "Z"), body.get("processingStatuses")
+    reports = (record.document for record in _mine(world, "Report", merchant, body.get("reportTypes", ())))
+    found = [
+        report
+        for report in reports
+        if since <= report["createdTime"] <= until and (not states or report["processingStatus"] in states)
+    ]
+    return _page("reports", found, body)
+
+
+def list_disbursements(world: World, merchant: Merchant, body: Body) -> AnyRecord:
+    """List what was paid to the bank, the oldest first."""
+    start, end = body.get("startTime", ""), body.get("endTime", "Z")
+    paid = disbursements(world, merchant.merchant_id)
+    found = [row for row in paid if start <= stamp(datetime.fromisoformat(row["transactionTime"])) <= end]
+    return _page("disbursements", found, body)
+
+
+def _page(name: str, found: list[Any], body: Body) -> AnyRecord:
+    """Return a part of a list, and as the token the query of the next part."""
+    token, size = body.get("nextToken", ""), body.get("pageSize", 10)
+    end = (int(token) if token.isdecimal() else 0) + size
+    query = {field: ",".join(value) if isinstance(value, list) else value for field, value in body.items()}
+    more = {"nextToken": urlencode(query | {"nextToken": end})} if len(found) > end else {}
+    return _answer({name: found[end - size : end], **more})
+
+
+def create_schedule(world: World, merchant: Merchant, body: Body) -> AnyRecord:
+    """Have a report made again and again."""
+    _check_type(body)
+    past = body["nextReportCreationTime"] < stamp(world.clock.now())
+    _check("nextReportCreationTime", "it is in the past" if past else "")
+    for schedule in _mine(world, "Report Schedule", merchant, (body["reportType"],)):
+        replaced = body.get("deleteExistingSchedule")
+        _check("reportType", "" if replaced else "it has a schedule, which deleteExistingSchedule would replace")
+        world.store.delete(schedule)
+    document = {"reportScheduleId": world.ids.new_digits(11)} | body
+    document.pop("deleteExistingSchedule", None)
+    schedule = Record("Report Schedule", document["reportScheduleId"], merchant.merchant_id, document, NoNotes())
+    _plan(world, schedule, datetime.fromisoformat(document["nextReportCreationTime"]))
+    return _answer({"reportScheduleId": schedule.id})
+
+
+def _plan(world: World, schedule: AnyRecord, due: datetime) -> None:
+    schedule.document["nextReportCreationTime"] = stamp(due)
+    world.store.plan(schedule, _REPEAT, due.isoformat())
+    world.store.put(schedule)
+
+
+def _repeat(world: World, schedule: AnyRecord) -> None:
+    """Make a report of the time since the last one."""
+    due = datetime.fromisoformat(schedule.document["nextReportCreationTime"])
+    frequency = parse_duration(schedule.document["scheduleFrequency"])
+    _begin(world, schedule.merchant_id, due - frequency, due)
+    _plan(world, schedule, due + frequency)
+
+
+def list_schedules(world: World, merchant: Merchant, body: Body) -> AnyRecord:
+    """List a merchant's schedules."""
+    schedules = _mine(world, "Report Schedule", merchant, body.get("reportTypes", ()))
+    return _answer({"reportSchedules": [schedule.document for schedule in schedules]})
+
+
+def cancel_schedule(world: World, schedule: AnyRecord, body: Body, outcome: Simulation | None) -> AnyRecord:
+    """Make no more reports on this schedule."""
+    world.store.delete(schedule)
+    return _answer({})
+
+
+# What the clock does.
+OCCASIONS: dict[str, Callable[[World, AnyRecord], None]] = {_PROCESS: _process, _REPEAT: _repeat}

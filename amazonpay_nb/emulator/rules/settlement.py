@@ -1,0 +1,110 @@
+"""The books of a merchant account: the file that reports them, and what Amazon pays to the bank."""
+
+import csv
+import io
+from collections import defaultdict, namedtuple
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import ceil
+
+from amazonpay_nb.emulator.clock import zulu
+from amazonpay_nb.emulator.records import AnyRecord
+from amazonpay_nb.emulator.rules.documents import SETTLEMENT
+from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.money import format_amount, taken_back
+
+# An account is settled for the first time when the first payment was held so long, and daily from then on.
+_HELD, _PERIOD = timedelta(days=14), timedelta(days=1)
+# What each kind of object is in the file, and the sign and the field of its amount.
+_TYPES = {
+    "Charge": ("Capture", 1, "captureAmount"),
+    "Refund": ("Refund", -1, "refundAmount"),
+    "Dispute": ("Chargeback", -1, "disputeAmount"),
+}
+_FEES = ("TransactionPercentageFee", "TransactionFixedFee", "TotalTransactionFee")
+# Money that came in or went out at one time, on account of a charge, and when that is settled under which id.
+Transaction = namedtuple("Transaction", "at type id charge amount currency settled settlement")
+
+
+def transactions(world: World, merchant_id: str) -> list[Transaction]:
+    """Return what was captured, refunded and taken back by banks, the oldest first."""
+    booked = sorted(
+        (datetime.fromisoformat(posted), record.id, record)
+        for kind in _TYPES
+        for record in world.store.every(kind)
+        if record.merchant_id == merchant_id and (posted := _posted(record))
+    )
+    return [_transaction(world, record, at, booked[0][0]) for at, _, record in booked]
+
+
+def _posted(record: AnyRecord) -> str:
+    """Return when an object has moved money, "" where it has not."""
+    document, details = record.document, record.document["statusDetails"]
+    if record.kind == "Dispute":
+        return str(document["creationTimestamp"]) if taken_back(document) else ""
+    return str(details["lastUpdatedTimestamp"]) if details["state"] in ("Captured", "Refunded") else ""
+
+
+def _transaction(world: World, record: AnyRecord, at: datetime, first: datetime) -> Transaction:
+    name, sign, field = _TYPES[record.kind]
+    charge = record if record.kind == "Charge" else world.find("Charge", record.parent, record.merchant_id)
+    price = record.document[field]
+    settled = first + _HELD + _PERIOD * max(0, ceil((at - first - _HELD) / _PERIOD))
+    settlement = world.ids.stable_digits(11, record.merchant_id, price["currencyCode"], settled.isoformat())
+    amount = sign * Decimal(price["amount"])
+    return Transaction(at, name, record.id, charge, amount, price["currencyCode"], settled, settlement)
+
+
+def settlement_file(world: World, merchant_id: str, start: datetime, end: datetime) -> str:
+    """Return the transactions between two times as a file, or "" where there are none."""
+    rows = [_line(world, row) for row in transactions(world, merchant_id) if start <= row.at <= end]
+    lines = csv.writer(text := io.StringIO(), quoting=csv.QUOTE_ALL, lineterminator="\n")
+    lines.writerows(zip(SETTLEMENT["head"], (merchant_id, _iso(start), _iso(end), merchant_id), strict=True))
+    text.write("\n")
+    lines.writerow(SETTLEMENT["columns"])
+    lines.writerows([row.get(column) for column in SETTLEMENT["columns"]] for row in rows)
+    return text.getvalue() if rows else ""
+
+
+def _line(world: World, row: Transaction) -> dict[str, str | None]:
+    permission = world.find("Charge Permission", row.charge.parent, row.charge.merchant_id)
+    order, own = (record.document["merchantMetadata"] or {} for record in (permission, row.charge))
+    amount = format_amount(row.amount, row.currency)
+    return {
+        "TransactionPostedDate": _iso(row.at),
+        "SettlementId": row.settlement,
+        "AmazonTransactionId": row.id,
+        "SellerReferenceId": own.get("merchantReferenceId"),
+        "TransactionType": row.type,
+        "AmazonOrderReferenceId": permission.id,
+        "SellerOrderId": order.get("merchantReferenceId"),
+        "StoreName": order.get("merchantStoreName"),
+        "CurrencyCode": row.currency,
+        "TransactionAmount": amount,
+        **dict.fromkeys(_FEES, format_amount(Decimal(0), row.currency)),  # the merchant's contract says what they are
+        "NetTransactionAmount": amount,
+    }
+
+
+def disbursements(world: World, merchant_id: str) -> Iterator[dict[str, str]]:
+    """Yield what was paid to the bank, the oldest first; a balance below zero waits for better days."""
+    sums: dict[tuple[datetime, str, str], Decimal] = defaultdict(Decimal)
+    for row in transactions(world, merchant_id):
+        sums[row.settled, row.currency, row.settlement] += row.amount
+    balances: dict[str, Decimal] = defaultdict(Decimal)
+    for (settled, currency, settlement), amount in sorted(sums.items()):
+        balances[currency] += amount
+        if settled <= world.clock.now() and balances[currency] > 0:
+            yield {
+                "sellerId": merchant_id,
+                "settlementId": settlement,
+                "amazonDisbursementReferenceId": world.ids.stable_id(settlement)[:15],
+                "amount": format_amount(balances.pop(currency), currency),
+                "currencyCode": currency,
+                "transactionTime": zulu(settled, "milliseconds"),
+            }
+
+
+def _iso(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S%z}"
