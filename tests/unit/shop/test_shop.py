@@ -237,7 +237,7 @@ def test_the_cart_leads_to_a_checkout_that_shows_the_saved_wallet(shop: Shop) ->
     assert Reading(checkout).title == "Checkout"
     assert Reading(checkout).lines == [
         ["Pay with", "Visa ****1111 (Amazon Pay)", "ready for your next order"],
-        ["Pay with", "New card (not in this demonstration)"],
+        ["Pay with", "New card", "not in this demonstration"],
         ["Items", "$14.00"],
         ["Order total", "$14.00"],
         ["[Place order]"],
