@@ -152,6 +152,7 @@ def take_wallet(browser: Browser) -> None:
     for name, address in addresses.items():
         page.goto(address)
         take(page, f"{name}-page.png")
+        wb.shop.customer = "customer 1"  # as notebook 04 has it
     page.close()
     wb.close()
 
