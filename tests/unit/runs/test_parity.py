@@ -136,6 +136,15 @@ def test_a_probe_is_asked_once_and_in_part(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_another_edition_of_a_probe_is_not_compared(here: Path) -> None:
+    """Its third step may be our second: what only it shows was not reached."""
+    now, text = recordings.read(here), here.read_text("utf-8")
+    older = json.loads(text.replace(probes()["dates"].edition, "older").replace('"status": 404', '"status": 405'))
+    comparison = recordings.compare(now, older)
+    assert "header.date-extended" in comparison.not_reached
+    assert "header.date-skew" in comparison.not_reached
+
+
 def test_an_account_in_pounds_is_asked_in_pounds() -> None:
     """And a region's accounts have its currencies."""
     with target(None, None, "eu") as emulator:
@@ -236,10 +245,9 @@ def test_an_account_takes_the_region_of_its_address(monkeypatch: pytest.MonkeyPa
 
 
 def test_no_probe_changes_anything_in_live() -> None:
-    """The one that names the environment only reads."""
-    live = [step.send for probe in probes().values() for step in probe.steps if "/live" in step.send]
-    assert live
-    assert all(send.startswith("GET ") for send in live)
+    """The one that names the environment only reads, and with a key of the Sandbox alone."""
+    live = [step.send for probe in probes().values() for step in probe.steps if re.search(r"\Wlive\b", step.send)]
+    assert [send.partition("/")[0] for send in live] == ["GET $live"]
 
 
 def test_an_emulator_at_an_address_is_asked_like_the_sandbox(
@@ -250,8 +258,12 @@ def test_an_emulator_at_an_address_is_asked_like_the_sandbox(
     names = {"PRIVATE_KEY_FILE": "privateKeyFile", "MERCHANT_ID": "merchantId", "STORE_ID": "storeId"}
     for name, key in (names | {"PUBLIC_KEY_ID": "neutralPublicKeyId"}).items():
         monkeypatch.setenv(f"AMAZON_PAY_{name}", ready[key])
-    result = CliRunner().invoke(main, ["parity", "--base-url", ready["url"], "--only", "bad-json", "--json"])
-    assert json.loads(result.stdout)["equal"] == ["error.bad-json"]
+    only = ["--only", "bad-json", "--only", "key-and-path"]
+    result = CliRunner().invoke(main, ["parity", "--base-url", ready["url"], *only, "--json"])
+    comparison = json.loads(result.stdout)
+    assert comparison["different"] == []
+    assert comparison["equal"] == ["error.bad-json", "header.key-path-agree", "signing.environment-in-path"]
+    assert "header.key-path-disagree" in comparison["notReached"]
 
 
 def test_the_page_links_what_was_recorded(here: Path, tmp_path: Path) -> None:
