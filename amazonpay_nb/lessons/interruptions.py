@@ -27,6 +27,7 @@ def play_interruptions(account: MerchantAccount | None) -> list[Interruption]:
         *(_stop(account, row) for row in permission_rows),
         _challenge(account),
         *(_take_away(account, row) for row in charge_rows),
+        _forget(account),
     ]
 
 
@@ -61,6 +62,17 @@ def _take_away(account: MerchantAccount, row: Transition) -> Interruption:
     capture = f"{account.ending(account.request('captureCharge', charge_id)).text} (a capture)"
     again = _charge(account, account.client.get_charge(charge_id).charge_permission_id)
     return Interruption(row.actor, f"{row.trigger} (a charge)", _end(row), capture, "charged again", "same", again)
+
+
+def _forget(account: MerchantAccount) -> Interruption:
+    # The buyer has paid, and the shop does not complete the session: the money is held for a day, and goes back.
+    session_id = account.purchase()
+    account.emulator.clock.advance("PT24H")
+    late = f"{account.ending(account.request('completeCheckoutSession', session_id)).text} (a completion)"
+    again = account.request("completeCheckoutSession", account.purchase())()
+    charged = _charge(account, str(again.charge_permission_id))
+    what, state = "Expire (a session that the shop forgot)", state_of(account.read(session_id))
+    return Interruption("clock", what, state, late, "paid again, and completed", "new", charged)
 
 
 def _recover(account: MerchantAccount, wallet: str, step: Step) -> tuple[str, str, str]:

@@ -35,6 +35,8 @@ _ELSEWHERE = tomllib.loads(Path(__file__).with_name("director.toml").read_text("
 
 # A notification as the emulator sent it, with the time and the answer of each attempt.
 Announced = namedtuple("Announced", "object_type object_id notification_type deliveries")
+# A charge of a session that no shop has completed.
+Held = namedtuple("Held", "charge_id amount state reason")
 
 
 class Director:
@@ -147,6 +149,15 @@ class Director:
             for row in self._emulator.control.get("notifications")["notifications"][-last:]
         ]
 
+    def held(self) -> list[Held] | str:
+        """Return what buyers have agreed to pay in sessions that no shop has completed: no call of the API shows it."""
+        if self._emulator is None:
+            return _skipped("held")
+        kinds = ("charges", "chargePermissions")
+        charges, permissions = (self._emulator.control.get(f"objects/{kind}")["objects"] for kind in kinds)
+        known = {row["chargePermissionId"] for row in permissions}
+        return [_held(row) for row in charges if row["chargePermissionId"] not in known]
+
     def drill(self, kind: str) -> str:
         """Disturb the next notifications: ``duplicate``, ``late``, ``swap``, ``lost`` or ``burst``."""
         if self._emulator is None:
@@ -183,6 +194,13 @@ class Director:
 def _skipped(method: str, **words: str) -> str:
     row = _ELSEWHERE[method]
     return f"Skipped: {row['why']} {row['instead']}".format(**words)
+
+
+def _held(charge: dict[str, Any]) -> Held:
+    amount, details = charge["chargeAmount"], charge["statusDetails"]
+    return Held(
+        charge["chargeId"], f"{amount['amount']} {amount['currencyCode']}", details["state"], details["reasonCode"]
+    )
 
 
 def _deliveries(rows: list[dict[str, Any]]) -> str:

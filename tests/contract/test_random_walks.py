@@ -5,7 +5,6 @@ invariants are asked of every object after each step.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -13,12 +12,12 @@ import httpx
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
-from amazonpay_nb.emulator.server import ControlError
 from amazonpay_nb.spec.machine import MERCHANT, NEW
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, refund_allowance
+from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES
-from tests.emulated import SET_UP, Json, Shop, usd
+from tests.emulated import SET_UP, WALLET, Json, Shop, purchase, usd
 
 # Large enough to meet the monthly limit in a few steps, and small enough to pay something else first.
 AMOUNTS = st.sampled_from(["0.01", "14.00", "500.00", "7499.99", "15000.00", "15000.01"])
@@ -83,6 +82,11 @@ class Merchant(RuleBasedStateMachine):
     def start(self, agree: bool) -> str:
         return self.note("Checkout Session", self.shop.visited() if agree else self.shop.session())
 
+    @rule(target=sessions, amount=AMOUNTS, now=st.booleans())
+    def start_a_purchase(self, amount: str, now: bool) -> str:
+        intent = "AuthorizeWithCapture" if now else "Authorize"
+        return self.note("Checkout Session", self.shop.visited(WALLET | purchase(amount, paymentIntent=intent)))
+
     @rule(target=sessions, wallet=wallets)
     def start_an_update(self, wallet: str) -> Any:
         made = self.ask(
@@ -95,7 +99,11 @@ class Merchant(RuleBasedStateMachine):
 
     @rule(target=wallets, session=sessions, code=CODES["completeCheckoutSession"])
     def complete(self, session: str, code: str | None) -> Any:
-        done = self.ask("completeCheckoutSession", session, code=code)
+        details = self.seen.get(("Checkout Session", session), {}).get("paymentDetails") or {}
+        paid = {name: price for name, price in details.items() if name == "chargeAmount" and price}
+        done = self.ask("completeCheckoutSession", session, code=code, **paid)
+        if done and done["chargeId"]:
+            self.note("Charge", done["chargeId"])
         return self.note("Charge Permission", done["chargePermissionId"]) if done else multiple()
 
     @rule(
@@ -150,10 +158,13 @@ class Merchant(RuleBasedStateMachine):
     # --- What holds after each step -----------------------------------------------------------------------------------
 
     def objects(self) -> dict[tuple[str, str], Json]:
-        found = {}
-        for kind, object_id in self.seen:
-            with suppress(ControlError):  # a session can be read for some time after its end only
-                found[kind, object_id] = self.shop.emulator.control.get(f"objects/{_PLURALS[kind]}/{object_id}")
+        listed = {
+            (kind, document[KINDS[kind].id_field]): document
+            for kind in READ
+            for document in self.shop.emulator.control.get(f"objects/{KINDS[kind].path}")["objects"]
+        }
+        # A session can be read for some time after its end only.
+        found = {key: listed[key] for key in self.seen if key in listed}
         assert all(kind == "Checkout Session" for kind, _ in self.seen.keys() - found.keys())
         return found
 
@@ -184,12 +195,22 @@ class Merchant(RuleBasedStateMachine):
             months[month] = months.get(month, Decimal(0)) + _counted(thing)
         assert all(used <= MONTHLY_LIMITS["na", "USD"] for used in months.values())
 
+    @invariant()
+    def what_is_held_belongs_to_an_open_purchase(self) -> None:
+        """And each of them holds its amount once, if a month's limit has room for it."""
+        charges = self.shop.emulator.control.get("objects/charges")["objects"]
+        unknown = [charge for charge in charges if ("Charge", charge["chargeId"]) not in self.seen]
+        held = [charge["chargeAmount"]["amount"] for charge in unknown if _counted(charge)]
+        details = [thing["paymentDetails"] for (kind, _), thing in self.seen.items() if _is_open(kind, thing)]
+        amounts = [row["chargeAmount"]["amount"] for row in details if row["chargeAmount"]]
+        assert sorted(held) == sorted(amount for amount in amounts if Decimal(amount) <= MONTHLY_LIMITS["na", "USD"])
 
-_PLURALS = {
-    "Checkout Session": "checkoutSessions", "Charge Permission": "chargePermissions", "Charge": "charges",
-    "Refund": "refunds",
-}  # fmt: skip
+
 _WITHOUT_KEY = ("cancelCharge", "closeChargePermission")
+
+
+def _is_open(kind: str, thing: Json) -> bool:
+    return kind == "Checkout Session" and bool(thing["statusDetails"]["state"] == "Open")
 
 
 def _amount(price: Json | None) -> Decimal:

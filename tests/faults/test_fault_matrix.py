@@ -140,12 +140,15 @@ def test_every_interruption_has_a_recovery_that_ends_in_a_charge(account: Mercha
     played = play_interruptions(account)
     stopped = [row for row in CHARGE_PERMISSION.rows if row.source == "Chargeable" and row.target != "Chargeable"]
     taken = [row for row in CHARGE.rows if (row.source, row.target) == ("Authorized", "Canceled")]
-    assert len(played) == len([row for row in stopped + taken if row.actor != MERCHANT]) + 1
+    assert len(played) == len([row for row in stopped + taken if row.actor != MERCHANT]) + 2
     assert {row.afterwards for row in played} == {"201 Captured"}
     assert all(row.meanwhile.startswith("422 ") for row in played)
     repaired = {row.recovery for row in played if row.permission == "same"}
     assert ("changed on the Update page" in repaired) == account.region.update_page
     assert {row.permission for row in played if row.state.startswith("Closed")} == {"new"}
+    forgotten = played[-1]
+    assert (forgotten.state, forgotten.permission) == ("Canceled (Expired)", "new")
+    assert forgotten.meanwhile == "422 CheckoutSessionCanceled (a completion)"
 
 
 def test_a_wallet_in_progress_is_waited_for(account: MerchantAccount) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from amazonpay_nb import workbench
+from amazonpay_nb.client.button import end_of_checkout_payload, sign_button
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ConfigurationError, DeclinedError
 from amazonpay_nb.workbench import Workbench
@@ -36,6 +37,7 @@ def wallet(wb: Workbench) -> str:
         lambda: SANDBOX.queue_outcome("createCharge", "SoftDeclined"),
         lambda: SANDBOX.inject_fault("createCharge", "reset"),
         lambda: SANDBOX.announced(),
+        lambda: SANDBOX.held(),
         lambda: SANDBOX.drill("late"),
         lambda: SANDBOX.redeliver("C01-0000000-0000000-C000000"),
     ],
@@ -80,6 +82,23 @@ def test_an_outcome_is_queued_and_a_fault_is_survived(wb: Workbench) -> None:
     assert wb.director.inject_fault("createCharge", "reset") == "Next createCharge: reset."
     wb.client.create_charge(**fields)
     assert wb.journal.exchanges[-1].attempt == 2
+
+
+def test_what_is_held_is_seen_until_the_shop_completes(wb: Workbench) -> None:
+    """And goes back where it never does."""
+    attempt = wb.shop.new_attempt()
+    payload = end_of_checkout_payload(wb.store_id, charge_amount=wb.amount, result_url=attempt.result_url)
+    session_ids = [
+        asyncio.run(wb.show_button(attempt, sign_button(payload, wb.keys), product_type="PayOnly").returned())
+        for _ in range(2)
+    ]
+    first, second = (str(arrival.checkout_session_id) for arrival in session_ids)
+    assert [row[1:] for row in wb.director.held()] == [("14.00 USD", "Authorized", None)] * 2
+    charge_id = wb.client.complete_checkout_session(first, charge_amount=wb.amount).charge_id
+    (left,) = wb.director.held()
+    assert charge_id != left[0]
+    assert wb.director.advance(hours=24).endswith(f"Checkout Session {second}: Expire")
+    assert wb.director.held() == [(left[0], "14.00 USD", "Canceled", "AmazonCanceled")]
 
 
 def test_a_fork_leaves_nothing_behind(wb: Workbench) -> None:
