@@ -217,7 +217,7 @@ def recorded(folder: Path) -> dict[str, str]:
             recordings.claimed(recording),
             f"{recording['target']['region']}, {recording['recordedAt'][:10]}",
         )
-        words = dict.fromkeys(verdict.equal, "as claimed") | {row["id"]: "otherwise" for row in verdict.different}
+        words = dict.fromkeys(verdict["equal"], "as claimed") | {row["id"]: "otherwise" for row in verdict["different"]}
         for claim, word in words.items():
             shown.setdefault(claim, []).append(link(f"{word} ({where})", f"recordings/{path.name}"))
     reachable = {claim: f"not yet: {code(probe.id)}" for probe in probes().values() for claim in probe.claims}

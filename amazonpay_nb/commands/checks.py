@@ -1,5 +1,6 @@
 """Commands that say what is right and wrong: with a merchant's keys, a store's file, this machine, and our claims."""
 
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -127,5 +128,5 @@ def parity(
     with target(base_url, ready_file, region) as place:
         here = record(place, say=partial(click.echo, err=True), **options)
     comparison = recordings.compare(here, there) if there else recordings.claimed(here)
-    click.echo(comparison.json() if as_json else comparison.text())
-    sys.exit(int(bool(comparison.different)))
+    click.echo(json.dumps(comparison, indent=1, ensure_ascii=False) if as_json else recordings.text(comparison))
+    sys.exit(int(bool(comparison["different"])))

@@ -103,16 +103,15 @@ def record(
     there: Target, *, say: Say, buyer: str | None = None, out: Path | None = None, only: tuple[str, ...] = (),
     currency: str | None = None,
 ) -> Recording:  # fmt: skip
-    """Run the probes, or *only* some, and return what was seen.
+    """Run the probes, or *only* some, and return what was seen; *say* takes what a person should know meanwhile.
 
     Args:
         buyer: ``you``, ``script`` or ``none``; when left out, a script on an emulator, and you anywhere else.
         out: Where to write it, after each probe; a file that holds a part of it is continued.
-        say: Takes what a person should know meanwhile.
         currency: What the account is kept in; the region's usual one when left out.
     Raises:
         ConfigurationError: A script cannot play there, or the file is another place's.
-        TransportError: There was no answer; the file holds what was seen so far.
+        TransportError: There was no answer.
     """
     currencies = region_of(there.region).ledger_currencies
     place = {"environment": "emulator" if there.is_emulator else "sandbox", "region": there.region}

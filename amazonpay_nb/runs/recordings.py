@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.probes import probes
@@ -11,29 +11,8 @@ from amazonpay_nb.spec.regions import region as region_of
 Recording = dict[str, Any]
 # Place in a probe -> what is there.
 Places = dict[str, Any]
-
-
-class Comparison(NamedTuple):
-    """Two sides, claim by claim: ids, and for those that differ what each side shows at which place."""
-
-    equal: list[str]
-    different: list[dict[str, Any]]
-    not_reached: list[str]
-
-    def json(self) -> str:
-        """Return it as a program reads it."""
-        rows = {"equal": self.equal, "different": self.different, "notReached": self.not_reached}
-        return json.dumps(rows, indent=1, ensure_ascii=False)
-
-    def text(self) -> str:
-        """Return it as a person reads it."""
-        lines = [
-            f"{row['id']}: {place}: here {row['here'][place]!r}, there {row['there'][place]!r}"
-            for row in self.different
-            for place in row["here"]
-        ]
-        numbers = f"{len(self.equal)} equal, {len(self.different)} different, {len(self.not_reached)} not reached"
-        return "\n".join([*lines, numbers])
+# ``equal`` and ``notReached`` hold ids; ``different`` holds rows with an id, and what each side shows at which place.
+Comparison = dict[str, list[Any]]
 
 
 def read(path: Path) -> Recording:
@@ -81,14 +60,23 @@ def _as_here(recording: Recording) -> Recording:
 
 
 def _compared(here: dict[str, Places], there: dict[str, Places]) -> Comparison:
-    result = Comparison([], [], [])
+    result: Comparison = {"equal": [], "different": [], "notReached": []}
     for claim in sorted({claim for probe in probes().values() for claim in probe.claims}):
         mine, theirs = here.get(claim, {}), there.get(claim, {})
         if places := [place for place in mine if place in theirs and mine[place] != theirs[place]]:
-            sides = ({place: side[place] for place in places} for side in (mine, theirs))
-            result.different.append(dict(zip(("id", "here", "there"), (claim, *sides), strict=True)))
-        elif mine and mine.keys() == theirs.keys():
-            result.equal.append(claim)
+            one, other = ({place: side[place] for place in places} for side in (mine, theirs))
+            result["different"].append({"id": claim, "here": one, "there": other})
         else:
-            result.not_reached.append(claim)
+            result["equal" if mine and mine.keys() == theirs.keys() else "notReached"].append(claim)
     return result
+
+
+def text(comparison: Comparison) -> str:
+    """Return a comparison as a person reads it."""
+    lines = [
+        f"{row['id']}: {place}: here {row['here'][place]!r}, there {row['there'][place]!r}"
+        for row in comparison["different"]
+        for place in row["here"]
+    ]
+    equal, different, not_reached = map(len, comparison.values())
+    return "\n".join([*lines, f"{equal} equal, {different} different, {not_reached} not reached"])
