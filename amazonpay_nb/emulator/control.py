@@ -26,7 +26,7 @@ from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.answers import FilingReason
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
-from amazonpay_nb.spec.machine import MERCHANT
+from amazonpay_nb.spec.machine import MERCHANT, NEW
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
 from amazonpay_nb.spec.states import MACHINES
@@ -35,6 +35,8 @@ CONTROL_PATH = "/_control"
 Answer = dict[str, Any]
 Call = Callable[..., Awaitable[Answer]]
 _TITLES = {kind.path: title for title, kind in KINDS.items()}
+# What makes another object is a call of its own.
+_BEGINNINGS = {row.trigger for machine in MACHINES.values() for row in machine.rows if row.source == NEW}
 
 
 _CALLS: dict[tuple[str, str], tuple[Call, dict[str, str]]] = {}  # by method and path
@@ -121,8 +123,9 @@ class ControlInterface:
         """Take the row that leads to a state and that no merchant can take."""
         record, machine = self._find(title, object_id), MACHINES[title]
         row = machine.leading_to(record.state, state, reason_code, resolution)
-        if row is None:
+        if row is None or row.trigger in _BEGINNINGS:
             rows = [r for r in machine.rows if r.source == record.state and r.actor != MERCHANT]
+            rows = [r for r in rows if r.trigger not in _BEGINNINGS]
             ends = ((r.target, ", ".join(filter(None, (r.reason, r.resolution)))) for r in rows)
             possible = ", ".join(f"{target} ({why})" if why else target for target, why in ends)
             raise HTTPException(400, f"{record.id} is {record.state}; possible: {possible or 'nothing'}.")
