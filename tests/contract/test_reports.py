@@ -159,6 +159,13 @@ class TestSchedules:
         schedules = get(shop, f"/v2/report-schedules?reportTypes={SETTLEMENT}")["reportSchedules"]
         assert [row["reportScheduleId"] for row in schedules] == [second["reportScheduleId"]] != [first]
 
+    def test_a_key_belongs_to_a_query_too(self, shop: Shop) -> None:
+        """What the query asks for is not answered with what was answered without it."""
+        content = shop.call("createReportSchedule", **DAILY).request.content
+        shop.send("POST", "/v2/report-schedules", content, key="taken")
+        again = shop.send("POST", "/v2/report-schedules?deleteExistingSchedule=true", content, key="taken")
+        assert refusal(again) == (400, "DuplicateIdempotencyKey")
+
     @pytest.mark.parametrize(
         "fields",
         [{"reportType": LIVE_ONE}, {"scheduleFrequency": "P6D"}, {"nextReportCreationTime": "20260114T000000Z"}],

@@ -132,7 +132,8 @@ def _handle(
 
 # What an idempotency key belongs to.
 def _idempotent(request: ApiRequest) -> bytes:
-    return f"{request.method} {request.path}\n".encode() + request.body
+    query = f"?{request.query}" if request.query else ""
+    return f"{request.method} {request.path}{query}\n".encode() + request.body
 
 
 def _same(kept: bytes, now: bytes) -> bool:

@@ -158,20 +158,19 @@ def _declined(world: World, permission: Permission, outcome: Simulation, state: 
 def create_tracker(world: World, merchant: Merchant, body: Body) -> Tracker:
     """Take the parcels of an order in; even an unknown id is a wrong value here, and a tracking number works once."""
     # The id of a charge begins with that of its order.
-    kind, order = "Charge", f"{body.get('amazonOrderReferenceId')}-"
+    order = f"{body.get('amazonOrderReferenceId')}-C"
+    rows = [row for row in world.store.every("Charge", order) if row.id.startswith(order)]
     if permission_id := body.get("chargePermissionId"):
-        kind, order = "Charge Permission", permission_id
-    rows = (row for row in world.store.every(kind, order) if row.id.startswith(order))
-    parent = next((row for row in rows if row.merchant_id == merchant.merchant_id), None)
+        rows = [row for row in [world.store.get("Charge Permission", permission_id)] if row]
+    parent = next((row for row in rows if row.merchant_id == merchant.merchant_id and not row.held), None)
     if parent is None:
         raise Refusal("InvalidParameterValue", "Neither chargePermissionId nor amazonOrderReferenceId names an order.")
     for parcel in body["deliveryDetails"]:
-        code = f"{parcel['carrierCode']} {parcel['trackingNumber']}"
+        code = f"{merchant.merchant_id} {parcel['carrierCode']} {parcel['trackingNumber']}"
         if world.store.get("Delivery Tracker", code):
             raise Refusal("InvalidParameterValue", f"The trackingNumber {parcel['trackingNumber']} was used before.")
-        tracker = Record("Delivery Tracker", code, merchant.merchant_id, body, NoNotes(), parent.id)
-        world.store.put(tracker)
-    return tracker
+        world.store.put(Record("Delivery Tracker", code, merchant.merchant_id, parcel, NoNotes(), parent.id))
+    return Record("Delivery Tracker", "", merchant.merchant_id, body, NoNotes())
 
 
 def create_refund(world: World, charge: Charge, body: Body, outcome: Simulation | None) -> Refund:
