@@ -183,7 +183,7 @@ class _Run:
 
     def _steps(self, probe: Probe) -> Iterator[dict[str, Any]]:
         """Take the steps, and yield what was seen; one that needs what no answer brought ends the probe."""
-        names, keys, stable = self._values | self._shared, dict[str, str](), Stable(self._values)
+        names, keys, stable = self._values | self._shared, dict[str, str](), Stable(self._values | self._shared)
         for step in probe.steps:
             if step.wait:
                 self._there.wait(step.wait)
@@ -197,8 +197,9 @@ class _Run:
                 shown.setdefault("shows", {}).setdefault(claim, {})[path] = value
                 if value != claimed:
                     shown.setdefault("otherwise", {}).setdefault(claim, {})[path] = claimed
-            kept = {name: at(answer, f"body.{path}") for name, path in step.keep.items()}
-            names |= {name: str(value) for name, value in kept.items() if value not in (ABSENT, NULL)}
+            kept = {name: str(at(answer, f"body.{path}")) for name, path in step.keep.items()}
+            names |= (kept := {name: text for name, text in kept.items() if text not in (ABSENT, NULL)})
+            stable.learn(kept)
             self._shared |= {name: names[name] for name in probe.gives if name in names}
             text = without_port(json.dumps(redact(stable(answer))))
             yield {"call": step.send or "visit", "answer": json.loads(text)} | shown

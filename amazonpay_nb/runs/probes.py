@@ -137,12 +137,16 @@ class Stable:
     """Writes what differs from run to run in a form that does not: ids numbered, times relative, known texts by name.
 
     Args:
-        names: Texts to be written by their names: amounts, and the account's own ids.
+        names: Texts to be written by their names: amounts, the account's own ids, and those of objects.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = {text: f"${name}" for name, text in names.items()}
-        self._numbers: dict[str, int] = {}
+        self._names, self._numbers = dict[str, str](), dict[str, int]()
+        self.learn(names)
+
+    def learn(self, names: Mapping[str, str]) -> None:
+        """Write further texts by their names."""
+        self._names |= {text: f"${name}" for name, text in names.items()}
 
     def __call__(self, value: Any, created: str = "") -> Any:
         """Return a stable copy; *created* is the time of the object that *value* is a part of."""
