@@ -58,6 +58,15 @@ def test_an_emulator_answers_as_claimed(here: Path) -> None:
     assert len(comparison["notReached"]) < 8
 
 
+@pytest.mark.parametrize("region", ["eu", "jp"])
+def test_other_regions_answer_as_claimed(region: str) -> None:
+    """With their own amounts, and without what is not offered there."""
+    with target(None, None, region) as emulator:
+        comparison = recordings.claimed(record(emulator, say=lambda text: None))
+    assert comparison["different"] == []
+    assert len(comparison["notReached"]) < 12
+
+
 def test_two_emulators_are_equal(here: Path) -> None:
     """The command compares with one that it starts itself."""
     result = CliRunner().invoke(main, ["parity", "--compare", str(here), "--json"])
