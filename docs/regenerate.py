@@ -438,7 +438,8 @@ def regions_page() -> str:
         behavior("region.limit-month").sentence,
         table("Region | Currency | Decimals | Saved Wallet, monthly | Recurring, monthly | Charge | Refund", limits),
         "## Quotas",
-        "Quotas apply to one merchant account; the emulator enforces them with `--throttle`.",
+        "Quotas apply to one pair of a seller account and a developer account; in the emulator, a merchant account is "
+        "both, and `--throttle` enforces them.",
         table("Operation | Live: burst | Live: per second | Sandbox: burst | Sandbox: per second | Evidence", quotas),
     )
 
