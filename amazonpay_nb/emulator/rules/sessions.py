@@ -275,7 +275,7 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
     if first and not charge:
         return permission, create_charge(world, permission, first | {"chargePermissionId": permission.id}, outcome)
     charge = next(iter(world.store.children("Charge", permission.id)), None)
-    if charge and first and first["captureNow"]:
+    if charge and first["captureNow"]:
         capture(world, charge, first["chargeAmount"], None)
     return permission, charge
 
