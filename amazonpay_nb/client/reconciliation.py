@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.ledger import table
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.money import Counts, counted, format_amount, taken_back
 from amazonpay_nb.spec.states import DISPUTE, REFUND
@@ -34,10 +36,18 @@ def read_settlement(place: str) -> "pandas.DataFrame":
 
     Args:
         place: The url of a report's document, while it holds, or the path of a file.
+    Raises:
+        httpx.HTTPError: It is no address of a file, or no longer.
     """
     import pandas  # slow to import
 
-    return pandas.read_csv(place, skiprows=_HEAD, dtype=_TEXTS, converters=dict.fromkeys(_AMOUNTS, Decimal))
+    file = StringIO(_downloaded(place)) if "://" in place else place
+    return pandas.read_csv(file, skiprows=_HEAD, dtype=_TEXTS, converters=dict.fromkeys(_AMOUNTS, Decimal))
+
+
+def _downloaded(url: str) -> str:
+    with http_client(timeout=30) as http:
+        return http.get(url).raise_for_status().text
 
 
 def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = None) -> "pandas.DataFrame":

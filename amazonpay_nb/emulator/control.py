@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError, validate_call
 from pydantic.alias_generators import to_camel, to_snake
@@ -23,7 +22,7 @@ from amazonpay_nb.emulator.rules.disputes import file_chargeback
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import Fault, Times, World
 from amazonpay_nb.loopback import is_loopback, route
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.spec.addresses import is_endpoint
 from amazonpay_nb.spec.answers import FilingReason
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import MERCHANT, NEW
@@ -251,14 +250,9 @@ def _check_name(name: str, rows: Collection[str], what: str, status: int = 400) 
 
 
 def _checked_endpoint(url: str | None) -> str:
-    """Return an address that notifications may go to; the emulator calls no other machine."""
-    if not url:
-        return ""
-    parts = urlsplit(url)
-    here = parts.scheme == "http" and host_of(parts.netloc) in LOOPBACK_HOSTS and parts.port != 0
-    if not (here and url.isprintable()):  # `urlsplit` drops line breaks, so what it has read is not what is called
+    if url and not is_endpoint(url):
         raise ValueError(f"{url!r} cannot be an endpoint here; write http://127.0.0.1:PORT/path")
-    return url
+    return url or ""
 
 
 def _row(document: Answer) -> Answer:

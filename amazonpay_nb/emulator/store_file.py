@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.emulator.records import NOTES, Merchant
+from amazonpay_nb.spec.addresses import is_endpoint
 
 # Goes up with what a reader of older stores would not understand; 0 is a file without a version.
 VERSION = 4
@@ -134,11 +135,15 @@ def _settings(db: sqlite3.Connection) -> dict[str, Any]:
         settings = {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM settings")}
         for row in settings.get("merchants", ()):
             Merchant(**row).keys.items()
+        endpoints = [row["endpoint"] for row in settings.get("merchants", ()) if row.get("endpoint")]
+        elsewhere = not all(map(is_endpoint, endpoints))
         sum(settings[name] for name in settings if name.startswith(_NUMBERS))
         for name in {"clock", START} & settings.keys():
             datetime.fromisoformat(_NEVER if settings[name] == REAL_TIME else settings[name])
     except _UNREADABLE:
         raise ValueError("its settings are not those of this program") from None
+    if elsewhere:
+        raise ValueError("its notifications would go to another machine")
     return settings
 
 

@@ -1,4 +1,4 @@
-"""Which addresses a buyer may be sent back to."""
+"""Which addresses a buyer may be sent back to, and notifications may be sent to."""
 
 import re
 from typing import Annotated
@@ -17,6 +17,16 @@ def host_of(netloc: str) -> str:
     """Return the host of a ``Host`` header, or of an address's network location; "" where there are two readings."""
     match = _NETLOC.fullmatch(netloc)
     return match["host"].strip("[]").lower() if match else ""
+
+
+def is_endpoint(url: str) -> bool:
+    """Tell whether the emulator may send notifications to *url*: it calls no other machine."""
+    try:
+        parts = urlsplit(url)
+        here = parts.scheme == "http" and host_of(parts.netloc) in LOOPBACK_HOSTS and parts.port != 0
+    except ValueError:
+        return False
+    return here and url.isprintable()  # `urlsplit` drops line breaks, so what it has read is not what is called
 
 
 def return_address_problem(url: str) -> str:

@@ -5,13 +5,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
+import httpx
 import pytest
 
+from amazonpay_nb.client.reconciliation import read_settlement
 from amazonpay_nb.emulator import Emulator
-from tests.emulated import SET_UP, Shop
+from tests.contract.test_reports import address, report
+from tests.emulated import SET_UP, Shop, charge_in
 
 COMMAND = [sys.executable, "-m", "amazonpay_nb"]
 
@@ -63,6 +67,22 @@ def test_the_buyer_asks_no_proxy(proxy: Proxy, na: Shop, tmp_path: Path) -> None
     done = ran("buyer", "approve", page, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert proxy.requests == []
+
+
+def test_a_report_is_downloaded_past_a_proxy(proxy: Proxy) -> None:
+    """Its address opens it to everybody who sees it."""
+    with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
+        charge_in(shop, "Captured")
+        file = read_settlement(address(shop, report(shop)["reportDocumentId"]))
+    assert list(file["TransactionAmount"]) == [Decimal("14.00")]
+    assert proxy.requests == []
+
+
+@pytest.mark.parametrize("place", ["file:///etc/passwd", "s3://bucket/report.csv", "ftp://127.0.0.1/report.csv"])
+def test_a_report_is_downloaded_by_http_alone(place: str) -> None:
+    """What an answer says of its address reads no file and asks no other service."""
+    with pytest.raises(httpx.UnsupportedProtocol):
+        read_settlement(place)
 
 
 def test_an_emulator_of_a_test_asks_no_proxy(proxy: Proxy) -> None:

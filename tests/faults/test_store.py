@@ -16,6 +16,7 @@ import pytest
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.store_file import findings
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.regions import region
 from tests.emulated import Json, Shop, refusal, usd
@@ -157,6 +158,23 @@ class TestRestarting:
             for name, value in settings.items():
                 other.execute("UPDATE settings SET value = ? WHERE name = ?", (json.dumps(value), name))
         with pytest.raises(ValueError, match=r"world\.db.*its settings are not those of this program"):
+            Emulator("na", seed=7, store=store)
+
+    def test_a_store_that_would_call_another_machine_is_refused(self, tmp_path: Path) -> None:
+        """Somebody else has written where its notifications go."""
+        store = tmp_path / "world.db"
+        with Emulator("na", seed=7, store=store) as emulator:
+            emulator.control.post("notifications/endpoint", url="http://127.0.0.1:9/ipn")
+        for endpoint, fits in (
+            ("http://127.0.0.1:9/", True),
+            ("http://127.0.0.2:9/", False),
+            ("http://a.test/", False),
+        ):
+            with closing(sqlite3.connect(store)) as other, other:
+                change = "UPDATE settings SET value = json_set(value, '$[0].endpoint', ?) WHERE name = 'merchants'"
+                other.execute(change, (endpoint,))
+            assert all(good for good, _ in findings(store)) == fits
+        with pytest.raises(ValueError, match="its notifications would go to another machine"):
             Emulator("na", seed=7, store=store)
 
     def test_a_store_that_cannot_be_written_to_is_named(self, tmp_path: Path) -> None:
