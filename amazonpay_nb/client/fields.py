@@ -85,24 +85,25 @@ class ChargeFields(TypedDict, total=False):
     platform_id: str | None
 
 
-class PaidQuery(TypedDict, total=False):
-    """Get Disbursements."""
-
-    start_time: str | None
-    end_time: str | None
+class _PageQuery(TypedDict, total=False):
     page_size: int | str | None
     next_token: str | None
 
 
-class ReportQuery(TypedDict, total=False):
+class PaidQuery(_PageQuery, total=False):
+    """Get Disbursements."""
+
+    start_time: str | None
+    end_time: str | None
+
+
+class ReportQuery(_PageQuery, total=False):
     """Get Reports."""
 
     report_types: Types
     processing_statuses: Sequence[ProcessingStatus] | str | None
     created_since: str | None
     created_until: str | None
-    page_size: int | str | None
-    next_token: str | None
 
 
 class ScheduleFields(TypedDict, total=False):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import RequestParts, canonical_request, string_to_sign
-from amazonpay_nb.signing.steps import Authorization
+from amazonpay_nb.signing.steps import Authorization, canonical_query
 
 _HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")
@@ -46,7 +46,7 @@ def request_of(exchange: Exchange) -> RequestParts:
     if exchange.request is not None:  # as the client writes it
         body = json.dumps(exchange.request, separators=(",", ":"), ensure_ascii=False).encode()
     path, _, query = exchange.path.partition("?")
-    return RequestParts(exchange.method, path, query, headers, _signed(exchange).signed_headers, body)
+    return RequestParts(exchange.method, path, canonical_query(query), headers, _signed(exchange).signed_headers, body)
 
 
 def signing_steps(exchange: Exchange) -> SigningSteps:

@@ -137,20 +137,12 @@ class MerchantAccount:
         """Create a refund, and return its id."""
         return str(self.request("createRefund", self.charge(capture_now=True))().refund_id)
 
-    def report(self) -> str:
-        """Ask for a report on a captured charge, and return its id."""
-        self.charge(capture_now=True)
-        return str(self.request("createReport", "")().report_id)
-
     def report_document(self) -> str:
-        """Wait for a report, and return its document's id."""
-        report_id = self.report()
+        """Wait for a report on a captured charge, and return its document's id."""
+        self.charge(capture_now=True)
+        report = self.request("createReport", "")()
         self.emulator.clock.advance("PT1M")
-        return str(self.client.get_report_by_id(report_id).report_document_id)
-
-    def report_schedule(self) -> str:
-        """Create a schedule, and return its id."""
-        return str(self.request("createReportSchedule", "")().report_schedule_id)
+        return str(self.client.get_report_by_id(report.report_id).report_document_id)
 
     def ending(self, call: Callable[[], Any]) -> Ending:
         """Make a call of the client, and say how it ended."""
@@ -236,9 +228,12 @@ _MAKERS: dict[Callable[[MerchantAccount], str], tuple[str, ...]] = {
         account.emulator.control.post("disputes", chargeId=account.charge(capture_now=True))["disputeId"]
     ): ("getDispute", "updateDispute", "contestDispute"),
     lambda account: "": ("uploadFile", "createReport", "createReportSchedule", *QUERIES),
-    MerchantAccount.report: ("getReportById",),
+    lambda account: account.request("createReport", "")().report_id: ("getReportById",),
     MerchantAccount.report_document: ("getReportDocument",),
-    MerchantAccount.report_schedule: ("getReportScheduleById", "cancelReportSchedule"),
+    lambda account: account.request("createReportSchedule", "")().report_schedule_id: (
+        "getReportScheduleById",
+        "cancelReportSchedule",
+    ),
     lambda account: "no-buyer-has-signed-in": ("getBuyer",),  # a refusal is an answer like any other
 }
 READY = {operation: make for make, operations in _MAKERS.items() for operation in operations}

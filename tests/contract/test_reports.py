@@ -10,6 +10,8 @@ import pytest
 
 from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.client.reconciliation import read_settlement, reconcile
+from amazonpay_nb.client.snippets import snippet
+from amazonpay_nb.client.wire import signing_steps
 from amazonpay_nb.emulator import Emulator
 from tests.emulated import Json, Shop, charge_in, dispute_in, refusal, usd
 
@@ -125,6 +127,7 @@ class TestReports:
         assert get(shop, "/v2/reports?reportTypes=&createdUntil=2026-01-15T00:00:00Z") == {"reports": []}
         shop.emulator.clock.advance("P91D")
         assert get(shop, "/v2/reports?createdSince=20260101T000000Z") == {"reports": []}
+        assert refusal(shop.send("GET", f"/v2/reports/{ids[0]}")) == (404, "ResourceNotFound")
 
 
 class TestSchedules:
@@ -253,6 +256,17 @@ class TestReconciliation:
             file = read_settlement(address(shop, report(shop)["reportDocumentId"]))
             assert [row.agrees for row in reconcile(client, file.iloc[:0]).itertuples()] == [False]
             assert "settled" not in reconcile(client)
+
+
+def test_a_query_is_signed_and_remembered(shop: Shop) -> None:
+    """The journal, the steps of its signature and cURL have it as it was sent."""
+    with client_of(shop) as client:
+        client.get_reports(report_types=[SETTLEMENT, LIVE_ONE], page_size=5)
+        (exchange,) = client.journal.exchanges
+    query = f"reportTypes={SETTLEMENT}%2C{LIVE_ONE}&pageSize=5"
+    assert exchange.path == f"/v2/reports?{query}"
+    assert signing_steps(exchange).canonical_request.split("\n")[2] == "&".join(sorted(query.split("&")))
+    assert f"/v2/reports?{query}" in snippet("curl", exchange)
 
 
 def client_of(shop: Shop) -> AmazonPayClient:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from amazonpay_nb.emulator.clock import parse_duration, stamp
 from amazonpay_nb.emulator.records import AnyRecord, DocumentNotes, Merchant, NoNotes, Record
 from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.rules import calendar
 from amazonpay_nb.emulator.rules.settlement import disbursements, settlement_file
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.reports import SANDBOX_SETTLEMENT
@@ -16,6 +17,7 @@ from amazonpay_nb.spec.simulations import Simulation
 Body = dict[str, Any]
 _TAKES = timedelta(seconds=30)  # how long a report is in progress  [inferred]
 _ADDRESS_LASTS, _KEPT, _LONGEST = timedelta(seconds=30), timedelta(days=90), timedelta(days=30)
+_ONE_TYPE = f"the Sandbox makes {SANDBOX_SETTLEMENT} only"
 _PROCESS, _REPEAT = "Process the report", "Make the scheduled report"
 CONTENT_PATH = "/v1/report-documents/{document_id}"
 
@@ -24,14 +26,9 @@ def _answer(document: dict[str, Any]) -> AnyRecord:
     return Record("Report", "", "", document, NoNotes())
 
 
-def _check(field: str, problem: str) -> None:
-    if problem:
-        raise Refusal("InvalidParameterValue", f"The value provided for [{field}] is invalid: {problem}.")
-
-
-def _check_type(body: Body) -> None:
-    sandbox = body["reportType"] == SANDBOX_SETTLEMENT
-    _check("reportType", "" if sandbox else f"the Sandbox makes {SANDBOX_SETTLEMENT} only")
+def _check(field: str, fits: object, rule: str) -> None:
+    if not fits:
+        raise Refusal("InvalidParameterValue", f"The value provided for [{field}] is invalid: {rule}.")
 
 
 def _mine(world: World, kind: str, merchant: Merchant, types: Iterable[str]) -> list[AnyRecord]:
@@ -42,10 +39,9 @@ def _mine(world: World, kind: str, merchant: Merchant, types: Iterable[str]) -> 
 
 def create(world: World, merchant: Merchant, body: Body) -> AnyRecord:
     """Ask for a report."""
-    _check_type(body)
+    _check("reportType", body["reportType"] == SANDBOX_SETTLEMENT, _ONE_TYPE)
     start, end = (datetime.fromisoformat(body[name]) for name in ("startTime", "endTime"))
-    fits = timedelta() < end - start <= _LONGEST
-    _check("endTime", "" if fits else "it must be after startTime, by 30 days at most")
+    _check("endTime", timedelta() < end - start <= _LONGEST, "it must be after startTime, by 30 days at most")
     return _answer({"reportId": _begin(world, merchant.merchant_id, start, end)})
 
 
@@ -56,7 +52,7 @@ def _begin(world: World, merchant_id: str, start: datetime, end: datetime) -> st
         "createdTime": stamp(now), "processingStatus": "IN_PROGRESS", "processingStartTime": stamp(now),
     }  # fmt: skip
     report = Record("Report", report_id, merchant_id, document, NoNotes())
-    world.store.plan(report, _PROCESS, (now + _TAKES).isoformat())
+    calendar.schedule(world, report, _PROCESS, _TAKES)
     world.store.put(report)
     return report_id
 
@@ -68,12 +64,15 @@ def _process(world: World, report: AnyRecord) -> None:
     content = settlement_file(world, report.merchant_id, *times)
     document["processingStatus"] = "COMPLETED" if content else "CANCELLED"
     document["processingEndTime"] = stamp(world.clock.now())
+    kept = [report]
     if content:
         document_id = f"amzn1.tortuga.3.{world.ids.new_uuid()}.{world.ids.new_letters(14)}"
         document["reportDocumentId"] = document_id
         shown = {"reportDocumentId": document_id, "url": None, "compressionAlgorithm": "N/A"}
-        world.store.put(Record("Report Document", document_id, report.merchant_id, shown, DocumentNotes(content)))
-    world.store.put(report)
+        kept.append(Record("Report Document", document_id, report.merchant_id, shown, DocumentNotes(content)))
+    for record in kept:
+        calendar.schedule(world, record, calendar.DELETE, _KEPT)
+        world.store.put(record)
 
 
 def get_document(world: World, record: AnyRecord, body: Body, outcome: Simulation | None) -> AnyRecord:
@@ -91,16 +90,11 @@ def content_at(world: World, document_id: str, query: Mapping[str, str]) -> str:
 
 
 def list_reports(world: World, merchant: Merchant, body: Body) -> AnyRecord:
-    """List the reports of the last 90 days, the newest first."""
-    since = max(body.get("createdSince", ""), stamp(world.clock.now() - _KEPT))
-    until, states = body.get("createdUntil", "Z"), body.get("processingStatuses")
-    reports = (record.document for record in _mine(world, "Report", merchant, body.get("reportTypes", ())))
-    found = [
-        report
-        for report in reports
-        if since <= report["createdTime"] <= until and (not states or report["processingStatus"] in states)
-    ]
-    return _page("reports", found, body)
+    """List reports, the newest first."""
+    since, until = body.get("createdSince", ""), body.get("createdUntil", "Z")
+    states, mine = body.get("processingStatuses"), _mine(world, "Report", merchant, body.get("reportTypes", ()))
+    within = [record.document for record in mine if since <= record.document["createdTime"] <= until]
+    return _page("reports", [each for each in within if not states or each["processingStatus"] in states], body)
 
 
 def list_disbursements(world: World, merchant: Merchant, body: Body) -> AnyRecord:
@@ -122,17 +116,15 @@ def _page(name: str, found: list[Any], body: Body) -> AnyRecord:
 
 def create_schedule(world: World, merchant: Merchant, body: Body) -> AnyRecord:
     """Have a report made again and again."""
-    _check_type(body)
-    past = body["nextReportCreationTime"] < stamp(world.clock.now())
-    _check("nextReportCreationTime", "it is in the past" if past else "")
+    due, replaces = datetime.fromisoformat(body["nextReportCreationTime"]), body.pop("deleteExistingSchedule", None)
+    _check("reportType", body["reportType"] == SANDBOX_SETTLEMENT, _ONE_TYPE)
+    _check("nextReportCreationTime", due >= world.clock.now(), "it is in the past")
     for schedule in _mine(world, "Report Schedule", merchant, (body["reportType"],)):
-        replaced = body.get("deleteExistingSchedule")
-        _check("reportType", "" if replaced else "it has a schedule, which deleteExistingSchedule would replace")
+        _check("reportType", replaces, "it has a schedule, which deleteExistingSchedule would replace")
         world.store.delete(schedule)
     document = {"reportScheduleId": world.ids.new_digits(11)} | body
-    document.pop("deleteExistingSchedule", None)
     schedule = Record("Report Schedule", document["reportScheduleId"], merchant.merchant_id, document, NoNotes())
-    _plan(world, schedule, datetime.fromisoformat(document["nextReportCreationTime"]))
+    _plan(world, schedule, due)
     return _answer({"reportScheduleId": schedule.id})
 
 

@@ -22,7 +22,6 @@ _TYPES = {
     "Refund": ("Refund", -1, "refundAmount"),
     "Dispute": ("Chargeback", -1, "disputeAmount"),
 }
-_FEES = ("TransactionPercentageFee", "TransactionFixedFee", "TotalTransactionFee")
 # Money that came in or went out at one time, on account of a charge, and when that is settled under which id.
 Transaction = namedtuple("Transaction", "at type id charge amount currency settled settlement")
 
@@ -62,29 +61,20 @@ def settlement_file(world: World, merchant_id: str, start: datetime, end: dateti
     lines = csv.writer(text := io.StringIO(), quoting=csv.QUOTE_ALL, lineterminator="\n")
     lines.writerows(zip(SETTLEMENT["head"], (merchant_id, _iso(start), _iso(end), merchant_id), strict=True))
     text.write("\n")
-    lines.writerow(SETTLEMENT["columns"])
-    lines.writerows([row.get(column) for column in SETTLEMENT["columns"]] for row in rows)
+    lines.writerows([SETTLEMENT["columns"], *rows])
     return text.getvalue() if rows else ""
 
 
-def _line(world: World, row: Transaction) -> dict[str, str | None]:
+def _line(world: World, row: Transaction) -> tuple[str | None, ...]:
+    """Return the values of the columns, in their order."""
     permission = world.find("Charge Permission", row.charge.parent, row.charge.merchant_id)
     order, own = (record.document["merchantMetadata"] or {} for record in (permission, row.charge))
-    amount = format_amount(row.amount, row.currency)
-    return {
-        "TransactionPostedDate": _iso(row.at),
-        "SettlementId": row.settlement,
-        "AmazonTransactionId": row.id,
-        "SellerReferenceId": own.get("merchantReferenceId"),
-        "TransactionType": row.type,
-        "AmazonOrderReferenceId": permission.id,
-        "SellerOrderId": order.get("merchantReferenceId"),
-        "StoreName": order.get("merchantStoreName"),
-        "CurrencyCode": row.currency,
-        "TransactionAmount": amount,
-        **dict.fromkeys(_FEES, format_amount(Decimal(0), row.currency)),  # the merchant's contract says what they are
-        "NetTransactionAmount": amount,
-    }
+    amount, no_fee = (format_amount(value, row.currency) for value in (row.amount, Decimal(0)))
+    return (
+        _iso(row.at), row.settlement, row.id, own.get("merchantReferenceId"), row.type, permission.id,
+        order.get("merchantReferenceId"), order.get("merchantStoreName"), row.currency, None, amount,
+        no_fee, no_fee, no_fee, amount,  # the merchant's contract says what Amazon takes
+    )  # fmt: skip
 
 
 def disbursements(world: World, merchant_id: str) -> Iterator[dict[str, str]]:
