@@ -77,6 +77,13 @@ class ChargeNotes:
 
 
 @dataclass
+class DisputeNotes:
+    """Notes of a dispute."""
+
+    resolved: str = ""  # when it was resolved (ISO 8601), "" before
+
+
+@dataclass
 class NotificationNotes:
     """Notes of an instant notification."""
 
@@ -99,7 +106,7 @@ NOTES: dict[str, type] = {
     "Charge Permission": PermissionNotes,
     "Charge": ChargeNotes,
     "Refund": NoNotes,
-    "Dispute": NoNotes,
+    "Dispute": DisputeNotes,
     "File": NoNotes,
     "Delivery Tracker": NoNotes,
     "Report": NoNotes,
@@ -144,7 +151,7 @@ Session = Record[SessionNotes]
 Permission = Record[PermissionNotes]
 Charge = Record[ChargeNotes]
 Refund = Record[NoNotes]
-Dispute = Record[NoNotes]
+Dispute = Record[DisputeNotes]
 File = Record[NoNotes]
 Tracker = Record[NoNotes]
 Notification = Record[NotificationNotes]

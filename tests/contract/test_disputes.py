@@ -109,6 +109,16 @@ class TestFiling:
         with pytest.raises(ControlError, match=problem):
             na.emulator.control.post("disputes", chargeId=charge_in(na, "Captured"), **fields)
 
+    def test_no_bank_takes_back_what_another_has(self, na: Shop) -> None:
+        """Of 14.00, 10.00 are taken; the rest can be disputed, and all of it once the buyer has not won."""
+        charge, control = charge_in(na, "Captured"), na.emulator.control
+        first = control.post("disputes", chargeId=charge, amount="10.00")["disputeId"]
+        with pytest.raises(ControlError, match=r"more than was captured, or than is left of it"):
+            control.post("disputes", chargeId=charge, amount="4.01")
+        control.post("disputes", chargeId=charge, amount="4.00")
+        control.post(f"disputes/{first}", state="Resolved", reasonCode="AutoResolved", resolution="MerchantWon")
+        control.post("disputes", chargeId=charge, amount="10.00")
+
 
 def due(shop: Shop, dispute: str) -> datetime:
     return at(shop.done("getDispute", dispute)["merchantResponseDeadline"])

@@ -13,7 +13,7 @@ from amazonpay_nb.client.reconciliation import read_settlement, reconcile
 from amazonpay_nb.client.snippets import snippet
 from amazonpay_nb.client.wire import signing_steps
 from amazonpay_nb.emulator import Emulator
-from tests.emulated import Json, Shop, charge_in, dispute_in, refusal, usd
+from tests.emulated import EVIDENCE, Json, Shop, charge_in, dispute_in, refusal, usd
 
 SETTLEMENT = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SANDBOX_SETTLEMENT_DATA_"
 LIVE_ONE = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SETTLEMENT_DATA_"
@@ -224,6 +224,27 @@ class TestSettlement:
         assert set(file["SettlementId"][:2]) == {paid[0]["settlementId"]}
         within = get(shop, "/v2/disbursements?startTime=20260130T000000Z&endTime=20260301T000000Z&pageSize=1")
         assert within["disbursements"] == paid[1:]
+
+    def test_what_was_paid_stays_as_it_was_paid(self, shop: Shop) -> None:
+        """A bank that loses a dispute gives the money back then, and not as if it had never taken it."""
+        charge = shop.charge(shop.wallet(), "100.00", captureNow=True)["chargeId"]
+        dispute = shop.emulator.control.post("disputes", chargeId=charge, amount="40.00")["disputeId"]
+        shop.done("contestDispute", dispute, merchantEvidences=[EVIDENCE])
+        shop.emulator.clock.advance("P15D")
+        paid = get(shop, "/v2/disbursements")["disbursements"]
+        for state in (
+            {"state": "Resolved", "reasonCode": "InvestigatorResolved", "resolution": "NoFault"},
+            {"state": "Closed"},
+        ):
+            shop.emulator.control.post(f"disputes/{dispute}", **state)
+            shop.emulator.clock.advance("P3D")
+        later = get(shop, "/v2/disbursements")["disbursements"]
+        assert (later[:1], [row["amount"] for row in later]) == (paid, ["60.00", "40.00"])
+        assert later[1]["transactionTime"] == "2026-01-30T12:00:00.000Z"
+        month = report(shop, startTime="20260110T000000Z", endTime="20260205T000000Z")
+        file = read_settlement(address(shop, month["reportDocumentId"]))
+        assert list(file["TransactionType"]) == ["Capture", "Chargeback", "Chargeback"]
+        assert list(map(str, file["NetTransactionAmount"])) == ["100.00", "-40.00", "40.00"]
 
 
 class TestReconciliation:

@@ -3,14 +3,14 @@
 from datetime import timedelta
 
 from amazonpay_nb.emulator.clock import stamp
-from amazonpay_nb.emulator.records import Charge, Dispute, File, Merchant, NoNotes, Record
+from amazonpay_nb.emulator.records import Charge, Dispute, DisputeNotes, File, Merchant, NoNotes, Record
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import documents, limits
 from amazonpay_nb.emulator.rules.payments import Body
 from amazonpay_nb.emulator.rules.transitions import move, require
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.answers import FilingReason
-from amazonpay_nb.spec.money import parse_amount
+from amazonpay_nb.spec.money import parse_amount, taken_back
 from amazonpay_nb.spec.simulations import Simulation
 
 # Where the content of a file is put; any content will do here, and the emulator keeps none of it.
@@ -22,16 +22,17 @@ def file_chargeback(world: World, charge: Charge, filing_reason: FilingReason, a
 
     Raises:
         Refusal: The charge is not Captured.
-        ValueError: The amount is none or more than was captured.
+        ValueError: The amount is none, or more than banks have left of what was captured.
     """
     require(charge, "File a chargeback")
     captured = charge.document["captureAmount"]
     disputed = parse_amount(captured["amount"] if amount is None else amount, captured["currencyCode"])
-    if disputed > limits.value_of(captured):
-        raise ValueError(f"{amount} {captured['currencyCode']} is more than was captured")
+    earlier = world.store.children("Dispute", charge.id)
+    if disputed + sum(taken_back(row.document) for row in earlier) > limits.value_of(captured):
+        raise ValueError(f"{disputed} {captured['currencyCode']} is more than was captured, or than is left of it")
     dispute_id, price = world.ids.new_item_id("Dispute", charge.id.rsplit("-", 1)[0]), limits.price(disputed, captured)
     document = documents.dispute(dispute_id, charge.id, filing_reason, price, world.clock.now())
-    dispute = Record("Dispute", dispute_id, charge.merchant_id, document, NoNotes(), charge.id)
+    dispute = Record("Dispute", dispute_id, charge.merchant_id, document, DisputeNotes(), charge.id)
     move(world, dispute, "File a chargeback")
     return dispute
 

@@ -28,25 +28,25 @@ Transaction = namedtuple("Transaction", "at type id charge amount currency settl
 
 def transactions(world: World, merchant_id: str) -> list[Transaction]:
     """Return what was captured, refunded and taken back by banks, the oldest first."""
-    booked = sorted(
-        (datetime.fromisoformat(posted), record.id, record)
-        for kind in _TYPES
-        for record in world.store.every(kind)
-        if record.merchant_id == merchant_id and (posted := _posted(record))
-    )
-    return [_transaction(world, record, at, booked[0][0]) for at, _, record in booked]
+    mine = (record for kind in _TYPES for record in world.store.every(kind) if record.merchant_id == merchant_id)
+    moved = ((datetime.fromisoformat(at), sign, record) for record in mine for at, sign in _posted(record))
+    booked = sorted(moved, key=lambda row: row[0])
+    return [_transaction(world, *row, booked[0][0]) for row in booked]
 
 
-def _posted(record: AnyRecord) -> str:
-    """Return when an object has moved money, "" where it has not."""
-    document, details = record.document, record.document["statusDetails"]
+def _posted(record: AnyRecord) -> Iterator[tuple[str, int]]:
+    """Yield when an object has moved money, and its sign; a bank that has not won moves it back."""
+    details, (_, sign, _) = record.document["statusDetails"], _TYPES[record.kind]
     if record.kind == "Dispute":
-        return str(document["creationTimestamp"]) if taken_back(document) else ""
-    return str(details["lastUpdatedTimestamp"]) if details["state"] in ("Captured", "Refunded") else ""
+        yield record.document["creationTimestamp"], sign
+        if not taken_back(record.document):
+            yield record.notes.resolved or details["lastUpdatedTimestamp"], -sign
+    elif details["state"] in ("Captured", "Refunded"):
+        yield details["lastUpdatedTimestamp"], sign
 
 
-def _transaction(world: World, record: AnyRecord, at: datetime, first: datetime) -> Transaction:
-    name, sign, field = _TYPES[record.kind]
+def _transaction(world: World, at: datetime, sign: int, record: AnyRecord, first: datetime) -> Transaction:
+    name, _, field = _TYPES[record.kind]
     charge = record if record.kind == "Charge" else world.find("Charge", record.parent, record.merchant_id)
     price = record.document[field]
     settled = first + _HELD + _PERIOD * max(0, ceil((at - first - _HELD) / _PERIOD))

@@ -157,6 +157,10 @@ def _answerable(world: World, dispute: Dispute) -> None:
     dispute.document["merchantResponseDeadline"] = stamp(world.clock.now() + left)
 
 
+def _resolved(world: World, dispute: Dispute) -> None:
+    dispute.notes.resolved = world.clock.now().isoformat()
+
+
 _EFFECTS: dict[tuple[str, str], Callable[[World, Any], None]] = {
     ("Checkout Session", "Completed"): _ended,
     ("Checkout Session", "Canceled"): _ended,
@@ -165,4 +169,5 @@ _EFFECTS: dict[tuple[str, str], Callable[[World, Any], None]] = {
     ("Charge", "Captured"): _captured,
     ("Refund", "Refunded"): _refunded,
     ("Dispute", "ActionRequired"): _answerable,
+    ("Dispute", "Resolved"): _resolved,
 }
