@@ -37,6 +37,14 @@ WALK = [
     ("createCharge", 201, "Authorized"),
     ("cancelCharge", 200, "Canceled"),
     ("closeChargePermission", 200, "Closed"),
+    ("createReport", 201, ""),
+    ("getReportById", 200, "COMPLETED"),
+    ("getReports", 200, ""),
+    ("getReportDocument", 200, ""),
+    ("createReportSchedule", 201, ""),
+    ("getReportSchedules", 200, ""),
+    ("getReportScheduleById", 200, ""),
+    ("cancelReportSchedule", 200, ""),
 ]
 
 

@@ -19,7 +19,7 @@ async function ask(line) {
 const caller = (client) => async (operation, ...parameters) => {
   const answer = await client[operation](...parameters).catch((error) => error.response || Promise.reject(error));
   const { data, status, headers } = answer;
-  const outcome = data.reasonCode || data.statusDetails.state;
+  const outcome = data.reasonCode || data.processingStatus || (data.statusDetails || {}).state || '';
   say({ operation, status, outcome, requestId: headers['x-amz-pay-request-id'] });
   return data;
 };
@@ -40,6 +40,24 @@ async function checkOut(call, host) {
   });
   await ask({ visit: updated.webCheckoutDetails.amazonPayRedirectUrl });
   return call('completeCheckoutSession', id, { chargeAmount: usd('14.00') });
+}
+
+async function report(call) {
+  const reportType = '_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SANDBOX_SETTLEMENT_DATA_';
+  const day = { startTime: '20260115T000000Z', endTime: '20260116T000000Z' };
+  const { reportId } = await call('createReport', { reportType, ...day }, withKey('report'));
+  await ask({ advance: 'PT30S' });
+  await call('getReportById', reportId);
+  const { reports } = await call('getReports', {
+    reportTypes: [reportType], processingStatuses: ['COMPLETED', 'FAILED'], pageSize: 1,
+  });
+  await call('getReportDocument', reports[0].reportDocumentId);
+  const { reportScheduleId } = await call('createReportSchedule', {
+    reportType, scheduleFrequency: 'P1D', nextReportCreationTime: '20990101T000000Z', deleteExistingSchedule: true,
+  }, withKey('schedule'));
+  await call('getReportSchedules', [reportType]);
+  await call('getReportScheduleById', reportScheduleId);
+  await call('cancelReportSchedule', reportScheduleId);
 }
 
 async function main() {
@@ -63,6 +81,7 @@ async function main() {
   say({ replayed: first.chargeId === again.chargeId });
   await call('cancelCharge', first.chargeId, { cancellationReason: 'not needed' });
   await call('closeChargePermission', chargePermissionId, { closureReason: 'the end' });
+  await report(call);
 }
 
 // The open input would keep the process alive.
