@@ -8,7 +8,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ _BESIDE = ("-wal", "-shm", "-journal", ".keys", ".keys/merchant.pem", ".keys/oth
 _LOCKED = (510, 0x40000002)  # the bytes that a process locks which uses a file of SQLite
 _UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 _NUMBERS = ("drawn", "seed", "spent ", "starts")  # settings of these names
-_NEVER = "2026-01-15"  # a date in the place of none
+_NEVER = "2026-01-15T00:00:00+00:00"  # a time in the place of none
+_LAST = datetime(9900, 1, 1, tzinfo=UTC)  # what is planned lies within months of it
 _KINDS = {"answer": dict, **NOTES}
 _EVERYTHING = (
     "SELECT kind, document, notes, due FROM objects UNION ALL "
@@ -119,11 +120,21 @@ def _content(db: sqlite3.Connection, whole: bool, wanted: dict[str, Any]) -> Ite
     settings = _settings(db)
     for name, value in wanted.items():
         if value is not None and settings.get(name, value) != value:
-            raise ValueError(f"its {name} is {settings[name]}, not {value}")
+            raise ValueError(f"its {name} is {_shown(settings[name])}, not {value}")
     time = REAL_TIME if settings.get(START) == REAL_TIME else settings.get("clock", REAL_TIME)
-    yield True, f"region {settings.get('region', 'not known')}, seed {settings.get('seed')}, clock {time}"
+    yield True, f"region {_shown(settings.get('region', 'not known'))}, seed {settings.get('seed')}, clock {time}"
     if whole:
         yield from _records(db)
+
+
+def _shown(text: Any) -> str:
+    """Return what a file says in one line: it may have line ends, and what moves a terminal's cursor."""
+    return repr(str(text))[1:-1]
+
+
+def _check_time(text: str) -> None:
+    if datetime.fromisoformat(text) > _LAST:
+        raise ValueError("time has left the calendar")
 
 
 def _tables(db: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -137,9 +148,11 @@ def _settings(db: sqlite3.Connection) -> dict[str, Any]:
             Merchant(**row).keys.items()
         endpoints = [row["endpoint"] for row in settings.get("merchants", ()) if row.get("endpoint")]
         elsewhere = not all(map(is_endpoint, endpoints))
-        sum(settings[name] for name in settings if name.startswith(_NUMBERS))
-        for name in {"clock", START} & settings.keys():
-            datetime.fromisoformat(_NEVER if settings[name] == REAL_TIME else settings[name])
+        for name in settings:
+            if name.startswith(_NUMBERS):
+                settings[name].bit_length()
+            elif name in ("clock", START) and settings[name] != REAL_TIME:
+                _check_time(settings[name])
     except _UNREADABLE:
         raise ValueError("its settings are not those of this program") from None
     if elsewhere:
@@ -155,13 +168,13 @@ def _records(db: sqlite3.Connection) -> Iterator[Finding]:
     unreadable: Counter[str] = Counter()
     for kind, document, notes, due in db.execute(_EVERYTHING):
         try:
-            json.loads(document)
+            json.loads(document).keys()
             _KINDS[kind](**json.loads(notes))
-            datetime.fromisoformat(due or _NEVER)
+            _check_time(due or _NEVER)
             read[kind] += 1
         except _UNREADABLE:
             unreadable[kind] += 1
     for kinds, text in ((read, "can be read"), (unreadable, "cannot be read")):
         if kinds:
-            counts = (f"{count} × {kind}" for kind, count in sorted(kinds.items()))
+            counts = (f"{count} × {_shown(kind)}" for kind, count in sorted(kinds.items()))
             yield kinds is read, f"{text}: {', '.join(counts)}"

@@ -25,9 +25,9 @@ def read(path: Path) -> Recording:
         recording: Recording = json.loads(path.read_text("utf-8"))
         region_of(recording["target"]["region"]).ledger_currencies.index(recording["target"]["currency"])
         _as_here(recording)
-        shown(recording)
+        shown(recording, claims=True)
         return recording
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ConfigurationError(f"{path} is no recording of probes.", advice="Give a file that --out wrote.") from None
 
 

@@ -147,7 +147,8 @@ class TestRestarting:
         "settings",
         [{"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": {}, "logo": "more"}]},
          {"merchants": [{"merchant_id": "A"}]}, {"clock": "noon"}, {"merchants": 1},
-         {"drawn": "7"}, {"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": 1}]}],
+         {"clock": "2026-01-16T12:00:00"}, {"clock": "9999-12-31T23:59:59+00:00"}, {"drawn": "7"}, {"drawn": 1e9},
+         {"merchants": [{"merchant_id": "A", "store_id": "s", "name": "n", "keys": 1}]}],
     )  # fmt: skip
     def test_settings_of_another_program_are_refused(self, tmp_path: Path, settings: Json) -> None:
         """A merchant's record with one field more, or less, or a clock that is none: a sentence."""

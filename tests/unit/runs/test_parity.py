@@ -301,7 +301,9 @@ def test_the_page_links_what_was_recorded(here: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     """With a sentence."""
-    for text in ("{", "[]", '{"probes": 1}', '{"probes": [{}]}', '{"probes": []}'):
+    place = '"target": {"region": "na", "currency": "USD"}, "probes": [{"id": "x", "seen": '
+    odd = f'{{{place}[{{"shows": {{"x": {{}}}}, "otherwise": 1}}]}}]}}'
+    for text in ("{", "[]", '{"probes": 1}', '{"probes": [{}]}', '{"probes": []}', odd, "[" * 100_000):
         (tmp_path / "x.json").write_text(text, "utf-8")
         result = CliRunner().invoke(main, ["parity", "--compare", str(tmp_path / "x.json")])
         assert (result.exit_code, "is no recording of probes" in result.output) == (2, True)
