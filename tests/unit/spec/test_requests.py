@@ -2,11 +2,12 @@
 
 import pytest
 from hypothesis import given, strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from amazonpay_nb.spec.addresses import return_address_problem
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parts import Price
+from amazonpay_nb.spec.reports import QUERIES, CreateReportSchedule
 from amazonpay_nb.spec.requests import ADDRESS_FIELDS, BODIES
 
 ADDRESSES = ("https://shop.example/a?b=c#d", "https://shop.example:8443", "http://localhost:8000/x", "http://[::1]/x")
@@ -71,3 +72,56 @@ def test_an_address_has_eleven_fields() -> None:
     """The merged field of addressDetails is not one of them."""
     assert len(ADDRESS_FIELDS) == 11
     assert "districtOrCounty" not in ADDRESS_FIELDS
+
+
+# As Amazon's SDKs list them.
+FREQUENCIES = (
+    "PT5M", "PT15M", "PT30M", "PT1H", "PT2H", "PT4H", "PT8H", "PT12H", "PT24H", "PT84H", "P1D", "P2D", "P3D", "P7D",
+    "P14D", "P15D", "P18D", "P30D",
+)  # fmt: skip
+REPORTS = (
+    "SETTLEMENT",
+    "SANDBOX_SETTLEMENT",
+    "ORDER_REFERENCE",
+    "BILLING_AGREEMENT",
+    "AUTHORIZATION",
+    "CAPTURE",
+    "REFUND",
+)
+
+
+@pytest.mark.parametrize("frequency", [*FREQUENCIES, "PT6M", "P1M", "P4D", "PT48H", "P1D ", "1D"])
+def test_a_schedule_has_one_of_eighteen_frequencies(frequency: str) -> None:
+    """No other duration."""
+    body = {"reportType": f"_GET_FLAT_FILE_OFFAMAZONPAYMENTS_{REPORTS[1]}_DATA_", "scheduleFrequency": frequency}
+    taken = is_taken(CreateReportSchedule, body | {"nextReportCreationTime": "20270101T000000Z"})
+    assert taken == (frequency.strip() in FREQUENCIES)
+
+
+@pytest.mark.parametrize("name", [*REPORTS, "refund", "", "A-B"])
+def test_reports_are_of_amazons_types(name: str) -> None:
+    """Several are separated by commas."""
+    types = f"_GET_FLAT_FILE_OFFAMAZONPAYMENTS_{name}_DATA_,_GET_FLAT_FILE_OFFAMAZONPAYMENTS_CAPTURE_DATA_"
+    assert is_taken(QUERIES["getReports"], {"reportTypes": types}) == (name in REPORTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [("20260115T120000Z", "20260115T120000Z"), ("2026-01-15T12:00:00Z", "20260115T120000Z"),
+     ("2026-01-15T13:00:00.5+01:00", "20260115T120000Z"), ("2026-01-15T12:00:00", "20260115T120000Z"),
+     ("0999-01-15T12:00:00Z", "09990115T120000Z"), ("9999-12-31T23:59:59-14:00", None), ("tomorrow", None)],
+)  # fmt: skip
+def test_a_moment_is_any_form_of_iso_8601(text: str, moment: str | None) -> None:
+    """And becomes the API's own, in UTC; one without a zone is in UTC already."""
+    query = {"createdSince": text}
+    assert is_taken(QUERIES["getReports"], query) == bool(moment)
+    if moment:
+        assert QUERIES["getReports"].model_validate(query).model_dump(exclude_unset=True) == {"created_since": moment}
+
+
+def is_taken(model: type[BaseModel], values: dict[str, str]) -> bool:
+    try:
+        model.model_validate(values)
+    except ValidationError:
+        return False
+    return True
