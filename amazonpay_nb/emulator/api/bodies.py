@@ -7,8 +7,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.spec.reports import QUERIES
-from amazonpay_nb.spec.requests import BODIES
+from amazonpay_nb.spec.requests import BODIES, QUERIES
 
 Body = dict[str, Any]
 
