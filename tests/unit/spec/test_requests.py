@@ -7,8 +7,7 @@ from pydantic import BaseModel, ValidationError
 from amazonpay_nb.spec.addresses import return_address_problem
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parts import Price
-from amazonpay_nb.spec.reports import QUERIES, CreateReportSchedule
-from amazonpay_nb.spec.requests import ADDRESS_FIELDS, BODIES
+from amazonpay_nb.spec.requests import ADDRESS_FIELDS, BODIES, QUERIES
 
 ADDRESSES = ("https://shop.example/a?b=c#d", "https://shop.example:8443", "http://localhost:8000/x", "http://[::1]/x")
 WRONG = (
@@ -94,7 +93,7 @@ REPORTS = (
 def test_a_schedule_has_one_of_eighteen_frequencies(frequency: str) -> None:
     """No other duration."""
     body = {"reportType": f"_GET_FLAT_FILE_OFFAMAZONPAYMENTS_{REPORTS[1]}_DATA_", "scheduleFrequency": frequency}
-    taken = is_taken(CreateReportSchedule, body | {"nextReportCreationTime": "20270101T000000Z"})
+    taken = is_taken(BODIES["CreateReportSchedule"], body | {"nextReportCreationTime": "20270101T000000Z"})
     assert taken == (frequency.strip() in FREQUENCIES)
 
 
