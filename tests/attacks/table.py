@@ -86,7 +86,7 @@ _ROWS = {
         ("control.notifications", "A call reads or configures notifications without the token.", "401",
          f"{_SNS}test_notifications_are_nobody_elses_business"),
         ("control.guess", "The token is guessed from the duration of a comparison.", "The duration is constant.",
-         f"{_CODE}the_two_tokens_are_compared_in_constant_time"),
+         f"{_CODE}tokens_are_compared_in_constant_time"),
         ("control.private-key", "A private key is registered by mistake.", "400; it is not stored.",
          f"{_CONTROL}TestAccounts::test_only_an_rsa_public_key_is_registered"),
     ),
