@@ -142,9 +142,11 @@ class Merchant:
                 self._real[documented[field]] = real[field]
 
     def lose(self, emulator: Emulator) -> None:
-        """Let the buyer dispute the charge."""
+        """Let the buyer dispute a part of the charge."""
         charge = self._real[WIRE["getDispute"]["response"]["body"]["chargeId"]]
-        self._learn(WIRE["getDispute"]["response"]["body"], emulator.control.post("disputes", chargeId=charge))
+        self._learn(
+            WIRE["getDispute"]["response"]["body"], emulator.control.post("disputes", chargeId=charge, amount="1.00")
+        )
 
     def visit(self, page: str) -> None:
         session = WIRE["createCheckoutSession"]["response"]["body"]["checkoutSessionId"]
