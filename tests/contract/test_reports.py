@@ -1,6 +1,7 @@
 """Reports and disbursements: asked for, made by the clock, downloaded in time, and paid out."""
 
 import csv
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -161,6 +162,23 @@ class TestSchedules:
             second = shop.send("POST", "/v2/report-schedules?deleteExistingSchedule=true", content, key="q").json()
         schedules = get(shop, f"/v2/report-schedules?reportTypes={SETTLEMENT}")["reportSchedules"]
         assert [row["reportScheduleId"] for row in schedules] == [second["reportScheduleId"]] != [first]
+
+    @pytest.mark.parametrize("query", ["deleteExistingSchedule=false", "deleteExistingSchedule=true"])
+    def test_what_is_said_twice_is_refused(self, shop: Shop, query: str) -> None:
+        """In the body and in the query; nothing is replaced."""
+        first = shop.done("createReportSchedule", **DAILY)["reportScheduleId"]
+        content = json.dumps(DAILY | {"deleteExistingSchedule": True}).encode()
+        again = shop.send("POST", f"/v2/report-schedules?{query}", content, key="twice")
+        assert refusal(again) == (400, "InvalidRequestFormat")
+        (schedule,) = get(shop, "/v2/report-schedules")["reportSchedules"]
+        assert schedule["reportScheduleId"] == first
+
+    @pytest.mark.parametrize(
+        "query", ["pageSize=1&pageSize=9", "nextToken=a&nextToken=b", "nextToken=pageSize%3D1%26pageSize%3D9"]
+    )
+    def test_a_repeated_name_in_a_query_is_refused(self, shop: Shop, query: str) -> None:
+        """Also in a token, which is a query itself."""
+        assert refusal(shop.send("GET", f"/v2/reports?{query}")) == (400, "InvalidRequestFormat")
 
     def test_a_key_belongs_to_a_query_too(self, shop: Shop) -> None:
         """What the query asks for is not answered with what was answered without it."""

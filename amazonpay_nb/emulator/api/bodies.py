@@ -12,8 +12,8 @@ from amazonpay_nb.spec.requests import BODIES, QUERIES
 Body = dict[str, Any]
 
 
-def _read_once(pairs: list[tuple[str, Any]]) -> Body:
-    """Return an object; two values of one key can be read in two ways."""
+def read_once(pairs: list[tuple[str, Any]]) -> Body:
+    """Return an object, or refuse it: two values of one key can be read in two ways."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
@@ -23,7 +23,7 @@ def _read_once(pairs: list[tuple[str, Any]]) -> Body:
 
 
 # Built once: `json.loads` with options makes a new decoder at each call.
-_DECODE = json.JSONDecoder(parse_float=str, parse_constant=str, object_pairs_hook=_read_once).decode
+_DECODE = json.JSONDecoder(parse_float=str, parse_constant=str, object_pairs_hook=read_once).decode
 _DEEPEST = 32  # deeper than any documented body; stored documents must be readable at any depth of calls
 
 
@@ -44,9 +44,11 @@ def checked_body(model: str, raw: bytes) -> Body:
 
 def checked_query(operation: str, query: str) -> Body:
     """Return what the address says behind the question mark, for an operation that looks at it."""
-    values = dict(parse_qsl(query))
-    values = dict(parse_qsl(values.get("nextToken", query)))  # the token of a page is the query of the next one
-    return validated(QUERIES[operation], values, "The query") if operation in QUERIES else {}
+    if operation not in QUERIES:
+        return {}
+    values = read_once(parse_qsl(query))
+    values = read_once(parse_qsl(values.get("nextToken", query)))  # the token of a page is the query of the next one
+    return validated(QUERIES[operation], values, "The query")
 
 
 def validated(model: type[BaseModel], value: Any, what: str) -> Body:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 from amazonpay_nb.emulator.api.authentication import IDEMPOTENCY_HEADER, authenticate
-from amazonpay_nb.emulator.api.bodies import checked_body, checked_query
+from amazonpay_nb.emulator.api.bodies import checked_body, checked_query, read_once
 from amazonpay_nb.emulator.api.request import ApiRequest, reply
 from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
@@ -107,7 +107,8 @@ def _work(
 ) -> tuple[int, Body]:
     try:
         body = checked_body(operation.body, request.body) if operation.body else {}
-        body |= checked_query(operation.name, request.query)
+        if query := checked_query(operation.name, request.query):
+            body = read_once([*body.items(), *query.items()])
         outcome = world.outcome_of(operation.name, request.headers.get(SIMULATION_HEADER))
         record = _handle(world, operation, merchant, object_id, body, outcome)
     except Refusal as refusal:
