@@ -246,6 +246,8 @@ _ROWS = {
         ("bounds.deliveries", "More is announced than an endpoint can take.",
          "Reading and advancing deal with what was there at the call.",
          f"{_SNS}test_more_announcements_than_deliveries_hold_nothing"),
+        ("bounds.advance", "A schedule of reports is due thousands of times in one advance of the clock.",
+         "Others are answered meanwhile.", "tests/faults/test_time.py::test_nobody_waits_for_a_long_advance"),
         ("bounds.clock", "The disk is full when something is due, and nobody moves the clock.",
          "The log says it once; it happens when there is room.",
          "tests/faults/test_time.py::test_what_could_not_be_written_happens_later"),

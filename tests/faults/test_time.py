@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.spec.reports import SANDBOX_SETTLEMENT
 from amazonpay_nb.spec.states import TIMERS
 from tests.emulated import Shop, express, usd
 
@@ -50,6 +52,20 @@ def test_a_month_ends_on_its_first_second() -> None:
         assert shop.try_charge(wallet, "0.01").json()["reasonCode"] == "PeriodicAmountExceeded"
         emulator.clock.advance("PT1S")
         assert shop.charge(wallet, "15000.00")
+
+
+def test_nobody_waits_for_a_long_advance() -> None:
+    """A report every five minutes, for ten days: meanwhile others are answered, at times in between."""
+    schedule = {"scheduleFrequency": "PT5M", "nextReportCreationTime": "20260116T000000Z"}
+    with Emulator("na", seed=7) as emulator, Shop(emulator) as shop, ThreadPoolExecutor(1) as colleague:
+        shop.done("createReportSchedule", reportType=SANDBOX_SETTLEMENT, **schedule)
+        start, seen = emulator.clock.now(), set[datetime]()
+        advanced = colleague.submit(emulator.clock.advance, "P10D")
+        while not advanced.done():
+            seen.add(emulator.clock.now())
+        end = emulator.clock.now()
+    assert len(advanced.result()) > 5000
+    assert len(seen - {start, end}) > 2
 
 
 def pending_for(seconds: int, store: Path) -> str:

@@ -78,7 +78,10 @@ class Deliveries:
     def _begin(self) -> None:
         self.world.outbox.fresh.clear()
         try:
-            self._fire_now()
+            if self.world.clock.mode == "virtual":
+                self._fire_now()
+            else:  # what is left then happens at the next tick
+                self._fire(self.world.clock.now())
         except Exception as error:  # noqa: BLE001 (a full disk, for example: what is due stays due)
             if repr(error) != self._problem:  # not five times a second
                 _LOG.exception("What is due could not happen; it is tried again.")
@@ -149,6 +152,7 @@ class Deliveries:
             while step := self._fire(target):
                 fired += step
                 await self._delivered()
+                await asyncio.sleep(0)  # others are answered meanwhile
             self.world.clock.set(target)
             return fired
 
