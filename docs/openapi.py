@@ -20,7 +20,8 @@ from amazonpay_nb.spec.answers import (
 )
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.reasons import REASONS, reasons_of
-from amazonpay_nb.spec.requests import BODIES, QUERIES
+from amazonpay_nb.spec.reports import QUERIES
+from amazonpay_nb.spec.requests import BODIES
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, SIMULATIONS
 
 Json = dict[str, Any]

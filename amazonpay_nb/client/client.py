@@ -57,8 +57,8 @@ from amazonpay_nb.spec.answers import (
     ReportSchedules,
 )
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
-from amazonpay_nb.spec.parts import FileType
 from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.spec.requests import FileType
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 RECENT = 100  # attempts that a client without a journal remembers

@@ -25,8 +25,7 @@ from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.reports import SANDBOX_SETTLEMENT
-from amazonpay_nb.spec.requests import QUERIES
+from amazonpay_nb.spec.reports import QUERIES, SANDBOX_SETTLEMENT
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
 # What a row says on the Sandbox, where its part cannot be played.

@@ -1,25 +1,16 @@
-"""What the models of requests are made of: the strict base, enums, times, prices and the like."""
+"""What the models of requests are made of: the strict base, texts with a length, and prices."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amount
 
-PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
-ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
-ProductType = Literal["PayAndShip", "PayOnly", "SignIn", "SignInAndSetup", "PayAndShipMultiAddress", "Donation"]
-ChargeInitiator = Literal["CITU", "MITU", "CITR", "MITR"]
-Channel = Literal["Web", "Phone", "App", "Alexa", "PointOfSale", "FireTv", "Offline", "Amazon"]
-FileType = Literal["csv", "pdf", "xls", "xlsx", "doc", "docx", "ods", "jpg", "png"]
-Scope = Literal["name", "email", "phoneNumber", "billingAddress", "postalCode", "shippingAddress", "primeStatus"]
-SpecialRestriction = Literal["RestrictPOBoxes", "RestrictPackstations"]
-Reference = Annotated[str, Field(max_length=256, coerce_numbers_to_str=True)]
-Digits = Annotated[str, Field(pattern="^[0-9]{1,9}$")]
-PageSize = Annotated[int, Field(ge=1, le=100)]
-Time = StrictInt | str
+Text16 = Annotated[str, Field(max_length=16)]
+Text50 = Annotated[str, Field(max_length=50)]
+Text255 = Annotated[str, Field(max_length=255)]
 
 
 def _moment(text: str) -> str:
@@ -37,12 +28,6 @@ class Strict(BaseModel):
     """A part of a request: every field has Amazon's camelCase name, and no other is accepted."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", str_strip_whitespace=True, defer_build=True)
-
-
-class Query(Strict):
-    """What an address says behind the question mark: a field that the call does not know is dropped."""
-
-    model_config = ConfigDict(extra="ignore")
 
 
 class Price(Strict):

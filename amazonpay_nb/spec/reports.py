@@ -1,10 +1,76 @@
-"""Words of the reports about payments and payouts, and of their schedules."""
+"""What is asked about reports and payouts: in bodies, and in addresses behind the question mark."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from amazonpay_nb.spec.parts import Moment, Strict
 
 SANDBOX_SETTLEMENT = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SANDBOX_SETTLEMENT_DATA_"
-ReportType = Annotated[str, Field(pattern=r"^_GET_(FLAT_FILE|CSV_CUSTOM)_OFFAMAZONPAYMENTS_[A-Z_]+_DATA_$")]
+_REPORT_TYPES = r"^_GET_(FLAT_FILE|CSV_CUSTOM)_OFFAMAZONPAYMENTS_[A-Z_]+_DATA_$"
+ReportType = Annotated[str, Field(pattern=_REPORT_TYPES)]
 ProcessingStatus = Literal["IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"]
-Interval = Annotated[str, Field(pattern=r"^(PT(5M|15M|30M|1H|2H|4H|8H|12H|24H|84H)|P(1|2|3|7|14|15|18|30)D)$")]
+_FREQUENCIES = r"^(PT(5M|15M|30M|1H|2H|4H|8H|12H|24H|84H)|P(1|2|3|7|14|15|18|30)D)$"
+
+
+class CreateReport(Strict):
+    """Body of Create Report: a type, and the time that it is about."""
+
+    report_type: ReportType
+    start_time: Moment
+    end_time: Moment
+
+
+class CreateReportSchedule(Strict):
+    """Body of Create Report Schedule; the guide has the last field in the query, the SDKs have it here."""
+
+    report_type: ReportType
+    schedule_frequency: Annotated[str, Field(pattern=_FREQUENCIES)]
+    next_report_creation_time: Moment
+    delete_existing_schedule: bool | None = None
+
+
+class _Query(Strict):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Page(_Query):
+    page_size: Annotated[int, Field(ge=1, le=100)] | None = None
+    next_token: Annotated[str, Field(max_length=2000)] | None = None
+
+
+_AS_LIST = BeforeValidator(lambda text: text.split(","))
+
+
+class GetReportSchedules(_Query):
+    """Query of Get Report Schedules."""
+
+    report_types: Annotated[list[ReportType], _AS_LIST] | None = None
+
+
+class GetReports(GetReportSchedules, _Page):
+    """Query of Get Reports."""
+
+    processing_statuses: Annotated[list[ProcessingStatus], _AS_LIST] | None = None
+    created_since: Moment | None = None
+    created_until: Moment | None = None
+
+
+class GetDisbursements(_Page):
+    """Query of Get Disbursements: between two times of settlement."""
+
+    start_time: Moment | None = None
+    end_time: Moment | None = None
+
+
+class _ScheduleQuery(_Query):
+    delete_existing_schedule: bool | None = None
+
+
+# By operation, where the address says more than the path.
+QUERIES: dict[str, type[Strict]] = {
+    "getReports": GetReports,
+    "getReportSchedules": GetReportSchedules,
+    "getDisbursements": GetDisbursements,
+    "createReportSchedule": _ScheduleQuery,
+}

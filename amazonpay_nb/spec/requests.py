@@ -1,64 +1,315 @@
-"""What the API is asked, in bodies, queries and payloads; the rows are in ``requests.toml``.
+"""The bodies of the API, with their lengths and enums.
 
 Requests are strict: an unknown field is refused, as Amazon refuses it.  (What Amazon answers is in `spec.answers`.)
 Python names are Amazon's, mechanically in snake case.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, create_model
-from pydantic.alias_generators import to_camel, to_snake
+from pydantic import Field, StrictInt
+from pydantic.alias_generators import to_camel
 
-from amazonpay_nb.spec import parts, reports
 from amazonpay_nb.spec.addresses import ReturnAddress
-from amazonpay_nb.spec.data import DataError, read
+from amazonpay_nb.spec.parts import Price, Strict, Text16, Text50, Text255
+from amazonpay_nb.spec.reports import CreateReport, CreateReportSchedule
 
-# What a row may name: a text of some length, a word of these modules, or an earlier row.
-_TYPES: dict[str, Any] = {
-    **{f"Text{most}": Annotated[str, Field(max_length=most)] for most in (3, 16, 20, 50, 60, 180, 255, 2000, 4096)},
-    "str": str,
-    "bool": bool,
-    "object": dict[str, Any],
-    "ReturnAddress": ReturnAddress,
-    **vars(parts),
-    **vars(reports),
-}
-T = TypeVar("T")
-_List = list[T]
-_Some = Annotated[list[T], Field(min_length=1)]
-_Joined = Annotated[list[T], BeforeValidator(lambda text: text.split(","))]
-_Named = dict[str, T]
-_MANY: dict[str, Any] = {"list": _List, "some": _Some, "joined": _Joined, "named": _Named}
+PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
+ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
+ProductType = Literal["PayAndShip", "PayOnly", "SignIn", "SignInAndSetup", "PayAndShipMultiAddress", "Donation"]
+ChargeInitiator = Literal["CITU", "MITU", "CITR", "MITR"]
+Channel = Literal["Web", "Phone", "App", "Alexa", "PointOfSale", "FireTv", "Offline", "Amazon"]
+EvidenceType = Literal[
+    "ProductDescription", "Receipt", "CancellationPolicy", "CustomerSignature", "TrackingNumber", "CarrierName",
+    "DeviceId", "DeviceName", "DownloadDateTime", "Other",
+]  # fmt: skip
+FileType = Literal["csv", "pdf", "xls", "xlsx", "doc", "docx", "ods", "jpg", "png"]
+Scope = Literal["name", "email", "phoneNumber", "billingAddress", "postalCode", "shippingAddress", "primeStatus"]
 
 
-def _type(value: str | list[str]) -> Any:
-    if isinstance(value, list):
-        return Literal[tuple(value)]
-    many, _, kind = value.rpartition(" ")
-    return _MANY[many][_TYPES[kind]] if many else _TYPES[kind]
+class WebCheckoutDetails(Strict):
+    """The addresses that the buyer is sent to."""
+
+    checkout_review_return_url: ReturnAddress | None = None
+    checkout_result_return_url: ReturnAddress | None = None
+    checkout_cancel_url: ReturnAddress | None = None
 
 
-def _model(
-    name: str, /, *, says: str = "", extends: tuple[str, ...] = ("Strict",), required: tuple[str, ...] = (), **row: Any
-) -> type[parts.Strict]:
-    if misspelled := {*required} - row.keys():
-        raise DataError(f"requests.toml, {name}: {min(misspelled)!r} is required, and no field")
-    try:
-        bases, types = tuple(_TYPES[base] for base in extends), {field: _type(value) for field, value in row.items()}
-    except KeyError as error:
-        raise DataError(f"requests.toml, {name}: there is no type {error}") from None
-    fields: dict[str, Any] = {
-        to_snake(field): (kind, ...) if field in required else (kind | None, None) for field, kind in types.items()
-    }
-    _TYPES[name] = model = create_model(name, __base__=bases, __doc__=says, __module__=__name__, **fields)
-    return model
+class ButtonWebCheckoutDetails(WebCheckoutDetails):
+    """The addresses, with those that only a button payload may hold."""
+
+    checkout_mode: Literal["ProcessOrder"] | None = None
+    checkout_error_url: ReturnAddress | None = None
+    sign_in_return_url: ReturnAddress | None = None
+    sign_in_cancel_url: ReturnAddress | None = None
+    sign_in_error_url: ReturnAddress | None = None
 
 
-_FILE = {
-    group: {name: _model(name, **row) for name, row in rows.items()} for group, rows in read("requests.toml").items()
-}
-BODIES, QUERIES = _FILE["bodies"], _FILE["queries"]  # by the names of operations: as titles without spaces, and as such
-ButtonPayload, MobilePayload, SignInPayload = _FILE["payloads"].values()
-ADDRESS_FIELDS = tuple(
-    to_camel(name) for name in _FILE["parts"]["AddressDetails"].model_fields if name != "district_or_county"
-)
+class UpdatePaymentDetails(Strict):
+    """Payment details that a PATCH may change."""
+
+    payment_intent: PaymentIntent | None = None
+    can_handle_pending_authorization: bool | None = None
+    charge_amount: Price | None = None
+    total_order_amount: Price | None = None
+    soft_descriptor: Text16 | None = None
+
+
+class PaymentDetails(UpdatePaymentDetails):
+    """Payment details; three fields can be set only at creation."""
+
+    presentment_currency: str | None = None
+    allow_overcharge: bool | None = None
+    extend_expiration: bool | None = None
+
+
+class MerchantMetadata(Strict):
+    """The merchant's notes on an object; the buyer sees the first three."""
+
+    # A shop's order number may be a number.
+    merchant_reference_id: Annotated[str, Field(max_length=256, coerce_numbers_to_str=True)] | None = None
+    merchant_store_name: Text50 | None = None
+    note_to_buyer: Text255 | None = None
+    custom_information: Annotated[str, Field(max_length=4096)] | None = None
+
+
+class ProviderMetadata(Strict):
+    """For payment service providers."""
+
+    provider_reference_id: str | None = None
+
+
+class Frequency(Strict):
+    """How often a recurring payment is expected."""
+
+    unit: Literal["Year", "Month", "Week", "Day", "Variable"] | None = None
+    value: Annotated[str, Field(pattern="^[0-9]{1,9}$")] | None = None  # a string: a number is refused
+
+
+class RecurringMetadata(Strict):
+    """What a recurring payment is expected to be; informative only."""
+
+    frequency: Frequency | None = None
+    amount: Price | None = None
+
+
+class PaymentMethodOnFileMetadata(Strict):
+    """Whether a Saved Wallet is set up without a purchase."""
+
+    setup_only: bool | None = None
+
+
+class AddressDetails(Strict):
+    """The address of an end-of-checkout button."""
+
+    name: Text50 | None = None
+    address_line1: Annotated[str, Field(max_length=180)] | None = None
+    address_line2: Annotated[str, Field(max_length=60)] | None = None
+    address_line3: Annotated[str, Field(max_length=60)] | None = None
+    city: Text50 | None = None
+    county: Text50 | None = None
+    district: Text50 | None = None
+    district_or_county: Text50 | None = None
+    state_or_region: Text50 | None = None
+    postal_code: Annotated[str, Field(max_length=20)] | None = None
+    country_code: Annotated[str, Field(max_length=3)] | None = None
+    phone_number: Annotated[str, Field(max_length=20)] | None = None
+
+
+class Restriction(Strict):
+    """The parts of one country; empty means all of it."""
+
+    states_or_regions: list[str] | None = None
+    zip_codes: list[str] | None = None
+
+
+class AddressRestrictions(Strict):
+    """Which countries, or parts of them, can be shipped to."""
+
+    type: Literal["Allowed", "NotAllowed"]
+    restrictions: dict[str, Restriction]
+
+
+class DeliverySpecifications(Strict):
+    """Which shipping addresses the buyer may choose."""
+
+    special_restrictions: list[Literal["RestrictPOBoxes", "RestrictPackstations"]] | None = None
+    address_restrictions: AddressRestrictions | None = None
+
+
+class UpdateChargePermission(Strict):
+    """Body of Update Charge Permission."""
+
+    merchant_metadata: MerchantMetadata | None = None
+    recurring_metadata: RecurringMetadata | None = None
+
+
+class UpdateCheckoutSession(UpdateChargePermission):
+    """Body of Update Checkout Session."""
+
+    web_checkout_details: WebCheckoutDetails | None = None
+    payment_details: UpdatePaymentDetails | None = None
+    supplementary_data: str | None = None
+    platform_id: str | None = None
+    provider_metadata: ProviderMetadata | None = None
+    charge_permission_type: ChargePermissionType | None = None
+    multi_addresses_checkout_metadata: list[dict[str, Any]] | None = None
+
+
+class CreateCheckoutSession(UpdateCheckoutSession):
+    """Body of Create Checkout Session."""
+
+    store_id: str
+    web_checkout_details: WebCheckoutDetails
+    payment_details: PaymentDetails | None = None
+    scopes: list[Scope] | None = None
+    payment_method_on_file_metadata: PaymentMethodOnFileMetadata | None = None
+    charge_permission_id: str | None = None
+    delivery_specifications: DeliverySpecifications | None = None
+    address_details: AddressDetails | None = None
+    checkout_button_text: str | None = None
+
+
+class ButtonPayload(CreateCheckoutSession):
+    """The signed payload of a button: Create Checkout Session plus the button-only fields."""
+
+    web_checkout_details: ButtonWebCheckoutDetails
+    sign_in_scopes: list[Scope] | None = None
+
+
+class MobilePayload(ButtonPayload):
+    """The ``checkoutSessionConfig`` of the Mobile SDK's start call, which is not signed."""
+
+    channel_type: Literal["MOBILE_SDK"]
+
+
+class SignInPayload(Strict):
+    """The signed payload of plain Amazon Sign-in; its addresses are at the top level."""
+
+    store_id: str
+    sign_in_return_url: ReturnAddress
+    sign_in_cancel_url: ReturnAddress | None = None
+    sign_in_scopes: list[Scope] | None = None
+
+
+class CompleteCheckoutSession(Strict):
+    """Body of Complete Checkout Session: the amounts again, or nothing in set-up only flows."""
+
+    charge_amount: Price | None = None
+    total_order_amount: Price | None = None
+
+
+class FinalizeCheckoutSession(CompleteCheckoutSession):
+    """Body of Finalize Checkout Session (mobile)."""
+
+    payment_intent: PaymentIntent | None = None
+    can_handle_pending_authorization: bool | None = None
+    supplementary_data: str | None = None
+    shipping_address: AddressDetails | None = None
+    billing_address: AddressDetails | None = None
+
+
+class CloseChargePermission(Strict):
+    """Body of Close Charge Permission."""
+
+    closure_reason: Text255 | None = None
+    cancel_pending_charges: bool | None = None
+
+
+class CreateCharge(Strict):
+    """Body of Create Charge."""
+
+    charge_permission_id: str
+    charge_amount: Price
+    capture_now: bool | None = None
+    soft_descriptor: Text16 | None = None
+    can_handle_pending_authorization: bool | None = None
+    charge_initiator: ChargeInitiator | None = None
+    channel: Channel | None = None
+    web_checkout_details: WebCheckoutDetails | None = None
+    merchant_metadata: MerchantMetadata | None = None
+    provider_metadata: ProviderMetadata | None = None
+    platform_id: str | None = None
+
+
+class CaptureCharge(Strict):
+    """Body of Capture Charge."""
+
+    capture_amount: Price
+    soft_descriptor: Text16 | None = None
+
+
+class CancelCharge(Strict):
+    """Body of Cancel Charge."""
+
+    cancellation_reason: Text255 | None = None
+
+
+class CreateRefund(Strict):
+    """Body of Create Refund."""
+
+    charge_id: str
+    refund_amount: Price
+    soft_descriptor: Text16 | None = None
+
+
+class Evidence(Strict):
+    """A piece of evidence: a text, a file that was uploaded, or both."""
+
+    evidence_type: EvidenceType
+    file_id: str | None = None
+    evidence_text: str | None = None
+
+
+class ContestDispute(Strict):
+    """Body of Contest Dispute."""
+
+    merchant_evidences: Annotated[list[Evidence], Field(min_length=1)]
+
+
+class DisputeStatusDetails(Strict):
+    """What a merchant can make of a dispute: to accept it is the only way out without evidence."""
+
+    state: Literal["Resolved"]
+    reason_code: Literal["MerchantAcceptedDispute"]
+    reason_description: Text255 | None = None
+    resolution: Literal["BuyerWon"] | None = None
+
+
+class UpdateDispute(Strict):
+    """Body of Update Dispute."""
+
+    status_details: DisputeStatusDetails
+    closure_timestamp: StrictInt | str | None = None
+
+
+class UploadFile(Strict):
+    """Body of Upload File."""
+
+    type: FileType
+    purpose: Literal["disputeEvidence"]
+
+
+class DeliveryDetail(Strict):
+    """One parcel."""
+
+    tracking_number: str
+    carrier_code: str
+
+
+class CreateDeliveryTracker(Strict):
+    """Body of Create Delivery Tracker: the order, by either of its ids, and its parcels."""
+
+    charge_permission_id: str | None = None
+    amazon_order_reference_id: str | None = None
+    delivery_details: Annotated[list[DeliveryDetail], Field(min_length=1)]
+
+
+BODIES: dict[str, type[Strict]] = {
+    model.__name__: model
+    for model in (
+        CreateCheckoutSession, UpdateCheckoutSession, CompleteCheckoutSession, FinalizeCheckoutSession,
+        UpdateChargePermission, CloseChargePermission, CreateCharge, CaptureCharge, CancelCharge, CreateRefund,
+        UpdateDispute, ContestDispute, UploadFile, CreateDeliveryTracker, CreateReport, CreateReportSchedule,
+    )
+}  # fmt: skip
+ADDRESS_FIELDS = tuple(to_camel(name) for name in AddressDetails.model_fields if name != "district_or_county")

@@ -14,8 +14,8 @@ import pytest
 import amazonpay_nb.emulator
 from amazonpay_nb.emulator.pages.routes import LANGUAGES, texts
 from amazonpay_nb.spec.flows import PAGES
-from amazonpay_nb.spec.parts import Scope
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
+from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.spec.simulations import CardEffect
 from amazonpay_nb.texts import Texts
 from tests.emulated import RESULT, SET_UP, SIGN_IN, SIGNED_IN, Buyer, Json, Shop, end_of_checkout, express, usd

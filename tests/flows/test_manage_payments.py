@@ -29,9 +29,9 @@ from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.answers import ChargePermission
 from amazonpay_nb.spec.machine import AMAZON, BUYER, NEW, Transition
 from amazonpay_nb.spec.money import MONTHLY_LIMITS
-from amazonpay_nb.spec.parts import Channel, ChargeInitiator
 from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.spec.regions import REGIONS
+from amazonpay_nb.spec.requests import Channel, ChargeInitiator
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.spec.words import CHANNELS, INITIATORS

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.spec.requests import BODIES, QUERIES
+from amazonpay_nb.spec.reports import QUERIES
+from amazonpay_nb.spec.requests import BODIES
 
 Body = dict[str, Any]
 

@@ -15,8 +15,7 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, misfits, nearest_flow
-from amazonpay_nb.spec.parts import ProductType
-from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, SignInPayload
+from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 # The algorithm that checkout.js assumes if the page names none.
 _DEFAULT_ALGORITHM = "AMZN-PAY-RSASSA-PSS"

@@ -17,8 +17,8 @@ from amazonpay_nb.shop.payloads import interview, no_amount, payload_of, product
 from amazonpay_nb.signing import string_to_sign
 from amazonpay_nb.spec.flows import FLOWS, Flow
 from amazonpay_nb.spec.money import parse_amount
-from amazonpay_nb.spec.parts import Scope
 from amazonpay_nb.spec.regions import REGIONS
+from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel

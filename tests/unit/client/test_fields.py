@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_snake
 
 from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
-from amazonpay_nb.spec.requests import BODIES, QUERIES
+from amazonpay_nb.spec.reports import QUERIES
+from amazonpay_nb.spec.requests import BODIES
 
 OPTIONS = {"idempotency_key", "simulation_code"}
 SNIPPET = """
