@@ -7,7 +7,8 @@ from pydantic import BaseModel, ValidationError
 from amazonpay_nb.spec.addresses import return_address_problem
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parts import Price
-from amazonpay_nb.spec.requests import ADDRESS_FIELDS, BODIES, QUERIES
+from amazonpay_nb.spec.reports import QUERIES
+from amazonpay_nb.spec.requests import ADDRESS_FIELDS, BODIES
 
 ADDRESSES = ("https://shop.example/a?b=c#d", "https://shop.example:8443", "http://localhost:8000/x", "http://[::1]/x")
 WRONG = (
