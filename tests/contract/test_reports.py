@@ -178,7 +178,7 @@ class TestSchedules:
     )
     def test_a_repeated_name_in_a_query_is_refused(self, shop: Shop, query: str) -> None:
         """Also in a token, which is a query itself."""
-        assert refusal(shop.send("GET", f"/v2/reports?{query}")) == (400, "InvalidRequestFormat")
+        assert refusal(shop.send("GET", f"/v2/reports?{query}")) == (400, "InvalidParameterValue")
 
     def test_a_key_belongs_to_a_query_too(self, shop: Shop) -> None:
         """What the query asks for is not answered with what was answered without it."""

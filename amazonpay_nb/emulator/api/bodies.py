@@ -13,13 +13,13 @@ from amazonpay_nb.spec.requests import BODIES
 Body = dict[str, Any]
 
 
-def read_once(pairs: list[tuple[str, Any]]) -> Body:
+def read_once(pairs: list[tuple[str, Any]], code: str = "InvalidRequestFormat") -> Body:
     """Return an object, or refuse it: two values of one key can be read in two ways."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise Refusal("InvalidRequestFormat", f"The field {twice[:64]!r} occurs twice in one object; send it once.")
+        raise Refusal(code, f"The field {twice[:64]!r} occurs twice in one object; send it once.")
     return fields
 
 
@@ -47,8 +47,8 @@ def checked_query(operation: str, query: str) -> Body:
     """Return what the address says behind the question mark, for an operation that looks at it."""
     if operation not in QUERIES:
         return {}
-    values = read_once(parse_qsl(query))
-    values = read_once(parse_qsl(values.get("nextToken", query)))  # the token of a page is the query of the next one
+    for text in (query, dict(parse_qsl(query)).get("nextToken", query)):  # a token is the query of the next page
+        values = read_once(parse_qsl(text), "InvalidParameterValue")
     return validated(QUERIES[operation], values, "The query")
 
 
