@@ -28,7 +28,7 @@ from amazonpay_nb.runs.recordings import Recording, read
 from amazonpay_nb.shop import Shop, buyer as script
 from amazonpay_nb.signing.keys import MerchantKeys, key_environment, load, write_file
 from amazonpay_nb.signing.steps import canonical_query
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.data import read as read_table
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable
@@ -64,11 +64,12 @@ def target(base_url: str | None, ready_file: Path | None, region: str) -> Iterat
 
     Raises:
         ConfigurationError: The address is neither Amazon's nor on this machine, or the account is not for probes.
+        TransportError: The emulator does not answer.
     """
     if base_url:
         yield _of_account(base_url, region)
     elif ready_file:
-        with _running(json.loads(ready_file.read_text("utf-8"))) as running:
+        with _running(_ready(ready_file)) as running:
             yield running
     else:
         with Emulator(region, seed=7) as emulator, _running(emulator.ready()) as own:
@@ -88,13 +89,32 @@ def _of_account(url: str, region: str) -> Target:
     return Target(url.rstrip("/"), region, load(key, key_id), merchant, store)
 
 
+def _ready(path: Path) -> dict[str, str]:
+    """Return what a ready file says, if that is an emulator on this machine: requests are signed for no other."""
+    try:
+        ready = json.loads(path.read_text("utf-8"))
+        hosts = {host_of(urlsplit(ready[name]).netloc) for name in ("url", "controlUrl")}
+        names = ("region", "privateKeyFile", "publicKeyId", "merchantId", "storeId", "controlToken")
+        texts = all(isinstance(ready[name], str) for name in names)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        hosts, texts = set[str](), False
+    if not (texts and hosts <= {*LOOPBACK_HOSTS}):
+        advice = "Give the file that `amazonpay-nb emulator --ready-file` has written."
+        raise ConfigurationError(f"{path} describes no emulator on this machine.", advice=advice)
+    return dict(ready)
+
+
 @contextmanager
 def _running(ready: Mapping[str, Any]) -> Iterator[Target]:
     keys = load(ready["privateKeyFile"], ready["publicKeyId"])
     there = Target(ready["url"], ready["region"], keys, ready["merchantId"], ready["storeId"])
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     with closing(Control(ready["controlUrl"], ready["controlToken"], tls)) as control:
-        clock, is_virtual = ClockControl(control), control.get("clock")["mode"] == "virtual"
+        try:
+            clock, is_virtual = ClockControl(control), control.get("clock")["mode"] == "virtual"
+        except httpx.TransportError as error:
+            problem = f"The emulator at {there.url} does not answer ({type(error).__name__})."
+            raise TransportError(problem, advice="Start it, and repeat the command.") from error
         wait = lambda seconds: clock.advance(seconds=int(seconds) + 1)  # noqa: E731
         yield there._replace(now=lambda: clock.now().timestamp(), wait=wait) if is_virtual else there
 

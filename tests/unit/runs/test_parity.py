@@ -311,6 +311,26 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     assert (result.exit_code, "There is no probe 'date'" in result.output) == (2, True)
 
 
+def test_a_ready_file_is_of_an_emulator_on_this_machine(tmp_path: Path) -> None:
+    """Nothing is signed for another one; nor is an emulator that is gone a difference."""
+    with Emulator("na", seed=7) as emulator:
+        ready = emulator.ready()
+        keys = tmp_path / "merchant.pem"
+        keys.write_bytes(Path(ready["privateKeyFile"]).read_bytes())
+    ready |= {"privateKeyFile": str(keys)}
+    gone, elsewhere = "does not answer", "describes no emulator on this machine"
+    files = {
+        json.dumps(ready): gone, "{": elsewhere, "[]": elsewhere, "{}": elsewhere, "[" * 100_000: elsewhere,
+        json.dumps(ready | {"url": "https://pay-api.amazon.com"}): elsewhere,
+        json.dumps(ready | {"controlUrl": "http://127.0.0.1:80@a.test/_control"}): elsewhere,
+        json.dumps(ready | {"storeId": None}): elsewhere,
+    }  # fmt: skip
+    for text, problem in files.items():
+        (tmp_path / "ready.json").write_text(text, "utf-8")
+        result = CliRunner().invoke(main, ["parity", "--ready-file", str(tmp_path / "ready.json")])
+        assert (result.exit_code, problem in result.output) == (2, True), text[:100]
+
+
 def test_an_interruption_loses_one_probe_at_most(tmp_path: Path) -> None:
     """What was recorded before is in the file, and the same command goes on with the probe that was interrupted."""
     path, lines = tmp_path / "part.json", list[str]()
