@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -33,22 +34,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
 )
-# What an output may bring into a page: text, tables, pictures and links, nothing that runs, loads, asks or moves.
-_TAGS = nh3.ALLOWED_TAGS | {
-    "svg", "g", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "title", "desc",
-}  # fmt: skip
-_ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {
-    "*": {
-        "aria-hidden", "aria-label", "border", "class", "dir", "id", "lang", "open", "role", "style", "title", "valign",
-        "cx", "cy", "d", "dominant-baseline", "fill", "fill-opacity", "font-family", "font-size", "font-weight",
-        "height", "opacity", "paint-order", "points", "r", "rx", "ry", "stroke", "stroke-dasharray", "stroke-linejoin",
-        "stroke-width", "text-anchor", "transform", "viewBox", "width", "x", "x1", "x2", "y", "y1", "y2",
-    },
-}  # fmt: skip
-_STYLES = {
-    "background-color", "color", "font-family", "font-size", "font-style", "font-weight", "height", "margin",
-    "margin-bottom", "max-width", "padding", "text-align", "vertical-align", "white-space", "width",
-}  # fmt: skip
+# What an output may bring into a page.
+_ALLOWED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_TAGS, _STYLES = nh3.ALLOWED_TAGS.union(_ALLOWED["tags"]), {*_ALLOWED["styles"]}
+_ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {"*": {*_ALLOWED["attributes"]}}
 _SOURCE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]")
 # What is left of an output that was alive, a frame for example: nothing to read or see.
 _EMPTY = re.compile(r"(?:\s|<(?!img\b[^>]*\bsrc=|svg\b)[^>]*>)*")

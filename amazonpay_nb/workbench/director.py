@@ -23,6 +23,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.shop.server import Shop
+from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.parameters import VARIABLES
@@ -119,12 +120,8 @@ class Director:
         """
         emulator = self._emulator
         if emulator is None:
-            topic = os.environ.get(_TOPIC, "")
-            if not topic:
-                raise ConfigurationError(
-                    f"The environment variable {_TOPIC} is not set, and anyone can have a topic of their own.",
-                    advice="Set it to the TopicArn of the first notification that your endpoint has received.",
-                )
+            if not (topic := os.environ.get(_TOPIC, "")):
+                raise _not_here("listen", topic=_TOPIC)
             reader = NotificationReader(topic, merchant_id=os.environ.get(VARIABLES["merchant_id"], ""))
         else:
             endpoint = emulator.control.post("notifications/endpoint", url=f"{shop.url}{INBOX_PATH}")
@@ -182,7 +179,7 @@ class Director:
             ConfigurationError: This is not the emulator; nothing was tried.
         """
         if self._emulator is None:
-            raise ConfigurationError(_ELSEWHERE["fork"]["why"], advice=_ELSEWHERE["fork"]["instead"])
+            raise _not_here("fork")
         length, snapshot = len(self._journal), self._emulator.snapshot()
         try:
             yield
@@ -196,11 +193,13 @@ def _skipped(method: str, **words: str) -> str:
     return f"Skipped: {row['why']} {row['instead']}".format(**words)
 
 
+def _not_here(method: str, **words: str) -> ConfigurationError:
+    return ConfigurationError(_ELSEWHERE[method]["why"].format(**words), advice=_ELSEWHERE[method]["instead"])
+
+
 def _held(charge: dict[str, Any]) -> Held:
-    amount, details = charge["chargeAmount"], charge["statusDetails"]
-    return Held(
-        charge["chargeId"], f"{amount['amount']} {amount['currencyCode']}", details["state"], details["reasonCode"]
-    )
+    amount, details = Money.model_validate(charge["chargeAmount"]), charge["statusDetails"]
+    return Held(charge["chargeId"], str(amount), details["state"], details["reasonCode"])
 
 
 def _deliveries(rows: list[dict[str, Any]]) -> str:

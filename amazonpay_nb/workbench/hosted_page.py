@@ -64,12 +64,8 @@ class HostedPage:
     @property
     def html(self) -> str:
         """The page in a frame, and a link to it."""
-        return render(
-            "hosted_page.html.j2",
-            url=browser_address(self.url),
-            person=self._person,
-            framed=self._emulator is not None,
-        )
+        url, framed = browser_address(self.url), self._emulator is not None
+        return render("hosted_page.html.j2", url=url, person=self._person, framed=framed)
 
     async def returned(self, timeout: float | None = None, **script: Any) -> Arrival:
         """Wait until the buyer is back at the shop.

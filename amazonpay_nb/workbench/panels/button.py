@@ -22,7 +22,7 @@ from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Foreign, Table
 from amazonpay_nb.workbench.show.views import annotated
@@ -30,8 +30,6 @@ from amazonpay_nb.workbench.show.views import annotated
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
 COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
 _WALLET = "chargePermissionId"
-_PRODUCT_TYPES = ("PayOnly", "PayAndShip", "SignInAndSetup", "SignIn")
-_PLACES = ("Home", "Product", "Cart", "Checkout", "Other")
 _ARTICLE = "Coffee beans, 1 kg"
 
 
@@ -86,15 +84,13 @@ class ButtonPanel(BenchPanel):
     def _fields_of(self, flow: Flow, chosen: Chosen) -> Iterator[Field]:
         wb, updates = self._wb, flow.name == "update"
         answers = {row.name: answer for row, answer in interview(chosen)} if chosen.get("flow") == "" else {}
-        why, help_ = f"“{flow.title}” has no such button.", "Whether Amazon deals with a shipping address."
-        yield _choice("product_type", product_types(flow, answers), _PRODUCT_TYPES, why, help_)
-        why, help_ = f"The button of “{flow.title}” belongs elsewhere.", "Where on your site the button is."
-        yield _choice("placement", flow.placements, _PLACES, why, help_)
+        yield _choice("product_type", product_types(flow, answers), flow=flow.title)
+        yield _choice("placement", flow.placements, flow=flow.title)
         why = "The Update page is opened by a button of the shop's own." if updates else ""
         yield Field("color", "Gold", options=tuple(map(Option, COLORS)), spread=True, reason=why)
         offered = tuple(dict.fromkeys((wb.language, *wb.region.languages)))
         every = tuple(dict.fromkeys(language for row in REGIONS.values() for language in row.languages))
-        yield _choice("language", offered, every, f"{wb.region.name} does not offer it.", "Of Amazon's pages.")
+        yield _choice("language", offered, every, region=wb.region.name)
         help_ = f"The price of the item, in {wb.currency}."
         yield Field("amount", wb.amount["amount"], help=help_, reason=no_amount(flow))
         help_ = f"What the buyer is asked to share; by default: {', '.join(flow.default_scopes) or 'the id alone'}."
@@ -169,9 +165,11 @@ class ButtonPanel(BenchPanel):
 _SCOPE_REASONS = {"primeStatus": "Amazon approves it for single merchants."}
 
 
-def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...], reason: str, meaning: str) -> Field:
-    options = tuple(Option(value, reason="" if value in possible else reason) for value in every)
-    return Field(name, possible[0], help=meaning, options=options, spread=True)
+def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...] = (), **words: str) -> Field:
+    row = ROWS["button"][name]
+    why = row["reason"].format(**words)
+    options = tuple(Option(value, reason="" if value in possible else why) for value in every or row["values"])
+    return Field(name, possible[0], help=row["help"], options=options, spread=True)
 
 
 def _picture(text: str, values: Mapping[str, str]) -> Foreign:

@@ -9,7 +9,7 @@ from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.show.blocks import Table, facts
 
 
@@ -55,11 +55,8 @@ class ErrorPanel(Panel):
 def explain(error: BaseException) -> Iterator[Any]:
     """Yield what to show of an error: the headline, the explanation, and the calls that come next."""
     if not isinstance(error, AmazonPayError):
-        yield facts(type(error).__name__, [
-            ("what happened", str(redact(str(error)))),
-            ("what it means", "This error does not come from Amazon Pay: a library or your own code raised it."),
-            ("next step", "Read the last lines of the traceback: they name the place."),
-        ])  # fmt: skip
+        happened = ("what happened", str(redact(str(error))))
+        yield facts(type(error).__name__, [happened, *ROWS["elsewhere"].items()])
         return
     advice = error.idempotency_advice
     yield f"{'✓' if advice.startswith('Yes') else '✗'} Send it again? {advice}"

@@ -18,10 +18,8 @@ from amazonpay_nb.workbench.show.blocks import Table
 
 # Where a new pair is written when no name is given; the same as for `amazonpay-nb keys new`.
 DEFAULT_FILE = "amazon-pay-private-key.pem"
-_NONE_YET = "There is no key pair yet: create one, or load one."
 _UPLOAD = "Upload the public key in Integration Central, and load the pair with the id that you get."
 _FIELDS = tuple(Field(name, **row | {"help": row["help"].format(DEFAULT_FILE)}) for name, row in ROWS["keys"].items())
-_SOURCE = tuple(ROWS["keys"])
 
 
 class KeyPanel(BenchPanel):
@@ -50,28 +48,18 @@ class KeyPanel(BenchPanel):
             private = f"{path.name}, mode {path.stat().st_mode & 0o777:04o}"
         elif path:
             private = f"{path.name} is gone"
-        rows = (
-            ("private key", "never leaves this machine; anyone who has it can take money", private),
-            ("public key", "is uploaded to Amazon; anybody may read it", uploaded),
-            ("public key id", "travels with each request and each button", key_id or "none yet"),
-            ("signature", "travels in place of the private key, a new one each time", "made when it is needed"),
-        )
+        here = (private, uploaded, key_id or "none yet", "made when it is needed")
+        rows = tuple((*row, now) for row, now in zip(ROWS["key_parts"].items(), here, strict=True))
         title = "What is uploaded, what is transmitted, and what never leaves"
         return Shown([Table(title, ("part", "goes", "here"), rows)])
 
     def _actions(self, chosen: Chosen) -> Iterator[Action]:
-        named = bool(chosen.get("private_key_file") or chosen.get("private_key"))
-        why = "Makes a file that only you can read (mode 0600), and the public key beside it, as .pub."
-        yield Action("create", "Create a key pair", self.create, True, why, ("private_key_file", "passphrase"))
-        why = "Signs with this pair from now on." if named else "Say which: a file, or a private key."
-        yield Action("load", "Load it", self.load, named, why, _SOURCE)
-        possible = named or self._wb.key_pair is not None
-        why = "Says what is right and wrong with it, and sends nothing." if possible else _NONE_YET
-        yield Action("check", "Check it", self.check, possible, why, _SOURCE)
-        keys = self._wb.key_pair
-        missing = "" if keys and keys.public_key_id else _UPLOAD if keys else _NONE_YET
-        why = "Sends one harmless signed request; the answer shows whether the key belongs to this account and region."
-        yield Action("ask_amazon", "Ask Amazon Pay", self.ask_amazon, not missing, missing or why)
+        keys, named = self._wb.key_pair, bool(chosen.get("private_key_file") or chosen.get("private_key"))
+        known = bool(keys and keys.public_key_id)
+        possible = {"create": True, "load": named, "check": named or keys is not None, "ask_amazon": known}
+        for name, row in ROWS["key_actions"].items():
+            why = row["does"] if possible[name] else _UPLOAD if keys and name == "ask_amazon" else row["not_yet"]
+            yield Action(name, row["label"], getattr(self, name), possible[name], why, tuple(row["fields"]))
 
     def create(self, private_key_file: str, passphrase: str) -> Shown:
         """Make a pair, write both halves, and sign with it from now on.

@@ -31,13 +31,9 @@ _PATTERNS = (
 )
 LAST = "last"
 # What can be looked at in an exchange.
-LOOKS = {
-    "exchange": "Request and answer",
-    "signing": "Signing, step by step",
-    "doctor": "Signature doctor",
-} | {name: language.title for name, language in LANGUAGES.items()}
+LOOKS: dict[str, str] = ROWS["looks"] | {name: language.title for name, language in LANGUAGES.items()}
 # How the run can be drawn.
-FORMS = {"picture": "Picture", "text": "Text", "mermaid": "Mermaid source"}
+FORMS: dict[str, str] = ROWS["forms"]
 
 
 class WirePanel(BenchPanel):
