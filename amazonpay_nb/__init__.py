@@ -13,16 +13,7 @@ if TYPE_CHECKING:
     from amazonpay_nb.signing.keys import MerchantKeys
     from amazonpay_nb.workbench.show import show
 
-__all__ = [
-    "AmazonPayAuth",
-    "AmazonPayClient",
-    "Emulator",
-    "MerchantKeys",
-    "errors",
-    "show",
-    "signing",
-    "workbench",
-]
+__all__ = ["AmazonPayAuth", "AmazonPayClient", "Emulator", "MerchantKeys", "errors", "show", "signing", "workbench"]
 
 # Module of each name that is not a module itself.
 _HOMES = {

@@ -9,13 +9,7 @@ from typing import Any, Required, TypedDict
 
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.reports import ProcessingStatus
-from amazonpay_nb.spec.requests import (
-    Channel,
-    ChargeInitiator,
-    ChargePermissionType,
-    PaymentIntent,
-    Scope,
-)
+from amazonpay_nb.spec.requests import Channel, ChargeInitiator, ChargePermissionType, PaymentIntent, Scope
 
 # ``{"amount": "14.00", "currencyCode": "USD"}``, or an amount as Amazon answered it.
 Amount = Mapping[str, Any] | Money

@@ -136,18 +136,10 @@ class Journal:
     def log(self, *, times: bool = False) -> "pandas.DataFrame":
         """Return one row for each exchange; times are left out unless asked for, so that outputs repeat."""
         columns = ("at", "operation", "request", "status", "outcome", "idempotency key", "attempt")
-        rows = [
-            (
-                e.at,
-                e.operation,
-                f"{e.method} {e.path}",
-                e.status or "no answer",
-                e.outcome,
-                e.idempotency_key,
-                e.attempt,
-            )
-            for e in self.exchanges
-        ]
+        rows = []
+        for e in self.exchanges:
+            answer = e.status or "no answer", e.outcome
+            rows.append((e.at, e.operation, f"{e.method} {e.path}", *answer, e.idempotency_key, e.attempt))
         return ledger.table([row if times else row[1:] for row in rows], columns if times else columns[1:])
 
     def ledger(self) -> "pandas.DataFrame":

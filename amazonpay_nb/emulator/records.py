@@ -105,15 +105,10 @@ NOTES: dict[str, type] = {
     SIGN_IN: SessionNotes,
     "Charge Permission": PermissionNotes,
     "Charge": ChargeNotes,
-    "Refund": NoNotes,
     "Dispute": DisputeNotes,
-    "File": NoNotes,
-    "Delivery Tracker": NoNotes,
-    "Report": NoNotes,
     "Report Document": DocumentNotes,
-    "Report Schedule": NoNotes,
-    "Buyer": NoNotes,
     NOTIFICATION: NotificationNotes,
+    **dict.fromkeys(("Refund", "File", "Delivery Tracker", "Report", "Report Schedule", "Buyer"), NoNotes),
 }
 N = TypeVar("N")
 
@@ -127,9 +122,7 @@ class Record(Generic[N]):
     merchant_id: str
     document: dict[str, Any]
     notes: N
-    parent: str = (
-        ""  # id of the object it belongs to: the charge's of a refund or dispute; see `held` for a charge's own
-    )
+    parent: str = ""  # id of the object it belongs to: the charge's of a refund; see `held` for a charge's own
     due: str = ""  # when `trigger` is to happen to it (ISO 8601), "" for never
     planned: int = 0  # orders what is due together
     trigger: str = ""

@@ -1,10 +1,12 @@
 """Play on an account of an emulator: an object that is ready for each operation, and a request to send."""
 
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from pydantic.alias_generators import to_snake
@@ -25,7 +27,7 @@ from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.reports import QUERIES, SANDBOX_SETTLEMENT
+from amazonpay_nb.spec.reports import QUERIES
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
 # What a row says on the Sandbox, where its part cannot be played.
@@ -36,7 +38,7 @@ SUCCESS = "1111"
 _ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([CRB])\d{6})?")
 _READERS = {None: "get_charge_permission", "C": "get_charge", "R": "get_refund", "B": "get_dispute"}
 _RESULT = "https://shop.example/result"
-_NOTE = {"merchant_metadata": {"noteToBuyer": "Thank you"}}
+_FIELDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 Price = Mapping[str, str]
 
@@ -182,31 +184,10 @@ def state_of(thing: Resource) -> str:
 
 
 def fields_of(operation: str, object_id: str, amount: Price) -> dict[str, Any]:
-    """Return the fields of a request about an object that is ready for it."""
-    share = format_amount(Decimal(amount["amount"]) / 5, amount["currencyCode"])  # so that it can be refunded twice
-    report = {"report_type": SANDBOX_SETTLEMENT}
-    fields: dict[str, dict[str, Any]] = {
-        "createCheckoutSession": {"store_id": object_id, "web_checkout_details": {"checkoutResultReturnUrl": _RESULT}},
-        "updateCheckoutSession": _NOTE,
-        "completeCheckoutSession": {"charge_amount": amount},
-        "finalizeCheckoutSession": {"charge_amount": amount},
-        "updateChargePermission": _NOTE,
-        "closeChargePermission": {"closure_reason": "A drill."},
-        "createCharge": {"charge_permission_id": object_id, "charge_amount": amount},
-        "captureCharge": {"capture_amount": amount},
-        "cancelCharge": {"cancellation_reason": "A drill."},
-        "updateDispute": {"status_details": {"state": "Resolved", "reasonCode": "MerchantAcceptedDispute"}},
-        "contestDispute": {"merchant_evidences": [{"evidenceType": "Other", "evidenceText": "A drill."}]},
-        "uploadFile": {"type": "pdf", "purpose": "disputeEvidence"},
-        "createDeliveryTracker": {
-            "charge_permission_id": object_id,
-            "delivery_details": [{"trackingNumber": "1Z999AA10123456784", "carrierCode": "UPS"}],
-        },
-        "createReport": report | {"start_time": "20260115T000000Z", "end_time": "20260116T000000Z"},
-        "createReportSchedule": report | {"schedule_frequency": "P1D", "next_report_creation_time": "20990101T000000Z"},
-        "createRefund": {"charge_id": object_id, "refund_amount": dict(amount) | {"amount": share}},
-    }
-    return fields.get(operation, {})
+    """Return the fields of a request about an object that is ready for it; ``account.toml`` describes them."""
+    share = format_amount(Decimal(amount["amount"]) / 5, amount["currencyCode"])
+    words = {"$id": object_id, "$amount": amount, "$share": dict(amount) | {"amount": share}}
+    return {name: words.get(str(value), value) for name, value in _FIELDS.get(operation, {}).items()}
 
 
 # What makes an object, and the operations for which the object is ready.

@@ -126,9 +126,9 @@ def _handle(
     if handler.change and not handler.kind:
         return handler.change(world, merchant, body)
     record = world.find(handler.kind, body[handler.field] if handler.field else object_id, merchant.merchant_id)
-    return (
-        handler.change(world, record, body, outcome or world.take_outcome(operation.name)) if handler.change else record
-    )
+    if not handler.change:
+        return record
+    return handler.change(world, record, body, outcome or world.take_outcome(operation.name))
 
 
 # What an idempotency key belongs to.
