@@ -207,7 +207,8 @@ class LoopbackServer:
             app,
             http=Connection,
             loop="amazonpay_nb.connection:secure_loop" if certificate else "auto",
-            backlog=min(_BACKLOG, SHARE_OF_FILES),
+            # As many are accepted before the first is refused, and before those that were refused are closed.
+            backlog=min(_BACKLOG, SHARE_OF_FILES // 2),
             log_config=None,
             access_log=False,
             lifespan="on",
