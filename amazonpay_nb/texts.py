@@ -1,4 +1,4 @@
-"""Page texts in the documented languages.
+"""Page texts in the documented languages, and the templates of pages.
 
 Each language is one file of a folder, so that a translator reads and changes a page of prose rather than a program, and
 a correction is a change of one line in one file.  The files of a folder hold the same keys and placeholders; a test
@@ -10,9 +10,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 # Currencies whose sign is clear wherever it is read; others are shown by their code.
 _SYMBOLS = {"EUR": "€", "GBP": "£", "JPY": "¥", "USD": "$"}
 _NO_BREAK = "\u00a0"
+
+
+def templates(folder: Path, *, html: bool = True) -> jinja2.Environment:
+    """Return the templates of a folder: of pages, whose values are escaped, or else of other texts, as they are."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        autoescape=html, keep_trailing_newline=not html,  # noqa: S701 (on, unless the caller writes programs)
+    )  # fmt: skip
 
 
 def languages(folder: Path) -> tuple[str, ...]:

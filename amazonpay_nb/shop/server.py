@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -26,13 +25,10 @@ from amazonpay_nb.shop.bookkeeping import happenings, outcome, payments, saved_m
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
-from amazonpay_nb.texts import Texts, languages
+from amazonpay_nb.texts import Texts, languages, templates
 
 _HERE = Path(__file__).parent
-_PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_HERE / "pages"), autoescape=True, undefined=jinja2.StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
+_PAGES = templates(_HERE / "pages")
 _PAGES.filters["embed"] = embed
 # Scripts of the page and what they load; Amazon's pages beside the shop's own in the page with both sides.
 _POLICY = (
@@ -215,11 +211,5 @@ class Shop:
             "cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff",
             "content-security-policy": policy,
         }  # fmt: skip
-        values |= {
-            "nonce": nonce,
-            "name": self.name,
-            "customer": self.customer,
-            "t": self._texts,
-            "colors": self._colors,
-        }
-        return HTMLResponse(_PAGES.get_template(template).render(values), status, headers)
+        shop = {"name": self.name, "customer": self.customer, "t": self._texts, "colors": self._colors}
+        return HTMLResponse(_PAGES.get_template(template).render(values | shop, nonce=nonce), status, headers)

@@ -12,8 +12,6 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
-
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import IDEMPOTENCY_KEY
@@ -21,6 +19,7 @@ from amazonpay_nb.signing.keys import key_environment
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
+from amazonpay_nb.texts import templates
 
 __all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "Language", "snippet"]
 
@@ -69,10 +68,7 @@ def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:
     )  # fmt: skip
 
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined, trim_blocks=True,
-    lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,  # noqa: S701 (programs, not pages)
-)  # fmt: skip
+_TEMPLATES = templates(Path(__file__).parent, html=False)
 _TEMPLATES.globals["private_key_file"] = PRIVATE_KEY_FILE
 _TEMPLATES.filters |= {
     "compact": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),

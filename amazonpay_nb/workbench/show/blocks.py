@@ -9,9 +9,10 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 from markupsafe import Markup
 from wcwidth import wcwidth
+
+from amazonpay_nb.texts import templates
 
 TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only unbreakable words exceed it
 _INDENT, _GAP = "  ", "  "
@@ -127,13 +128,7 @@ def _cell(cell: str, space: str = " ") -> Markup:
     return Markup(_INNER_CAPITAL.sub("<wbr>", text))  # noqa: S704 (escaped)
 
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_TEMPLATES = templates(Path(__file__).parents[1] / "templates")
 _TEMPLATES.filters.update(html=_html, cell=_cell)
 _TEMPLATES.tests["name"] = lambda cell: isinstance(cell, Name)
 
