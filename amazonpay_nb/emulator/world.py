@@ -66,10 +66,8 @@ class World:
         self.merchants = {row["merchant_id"]: Merchant(**row) for row in store.setting("merchants") or []}
         if not self.merchants:
             for name in (shop_name, "Another Shop"):
-                account_id, store_id = (
-                    f"A{self.ids.new_letters(13)}",
-                    f"amzn1.application-oa2-client.{self.ids.new_hex()}",
-                )
+                account_id = f"A{self.ids.new_letters(13)}"
+                store_id = f"amzn1.application-oa2-client.{self.ids.new_hex()}"
                 self.merchants[account_id] = Merchant(account_id, store_id, name, {})
             self._save_merchants()
 

@@ -12,11 +12,12 @@ from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import NOTIFICATION, AnyRecord, Notification, NotificationNotes, Record
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.machine import Transition
-from amazonpay_nb.spec.notifications import ANNOUNCEMENTS, DRILLS, OBJECT_TYPES, RETRIES, TOPIC_REGIONS
+from amazonpay_nb.spec.notifications import ANNOUNCEMENTS, DRILLS, OBJECT_TYPES, RETRIES, TOPIC_REGIONS, Drill
 from amazonpay_nb.spec.operations import KINDS
 
 # The trigger that the calendar fires for a notification.
 DELIVER = "Deliver"
+_NO_DRILL = Drill(kind="", happens="as usual")
 
 
 def topic_of(world: World, merchant_id: str) -> str:
@@ -81,10 +82,7 @@ def _schedule(world: World, notification: Notification) -> None:
         plan(world, notification, now)
         plan(world, held, now)
         return
-    drill = DRILLS[world.outbox.drills.popleft()] if world.outbox.drills else None
-    if drill is None:
-        plan(world, notification, now)
-        return
+    drill = DRILLS[world.outbox.drills.popleft()] if world.outbox.drills else _NO_DRILL
     notification.notes.copies, notification.notes.at_once = drill.copies, drill.at_once
     if drill.takes > 1:
         world.outbox.held = notification.id
