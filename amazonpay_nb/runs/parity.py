@@ -77,7 +77,10 @@ def target(base_url: str | None, ready_file: Path | None, region: str) -> Iterat
 
 
 def _of_account(url: str, region: str) -> Target:
-    host = urlsplit(url).hostname
+    try:
+        host = httpx.URL(url).host
+    except httpx.InvalidURL:
+        host = ""
     region = next((row.code for row in REGIONS.values() if row.api_host == host), region)
     if host not in LOOPBACK_HOSTS and url.rstrip("/") != f"https://{region_of(region).api_host}":
         hosts = ", ".join(f"https://{row.api_host}" for row in REGIONS.values())

@@ -219,6 +219,8 @@ def test_a_person_is_told_what_to_do_and_waited_for() -> None:
         ("https://pay-api.amazon.com", "LIVE-AFVX7ULWSGBZ5535PCUQOY7B", "moves real money"),
         ("https://pay-api.example", "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "neither Amazon's nor on this machine"),
         ("http://pay-api.amazon.com", "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "neither Amazon's nor on this machine"),
+        ("http://[::1", "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "neither Amazon's nor on this machine"),
+        ("http://127.0.0.1:port", "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "neither Amazon's nor on this machine"),
         ("https://pay-api.amazon.jp/live", "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B", "neither Amazon's nor"),
         ("https://pay-api.amazon.jp", "", "AMAZON_PAY_PUBLIC_KEY_ID is not set"),
     ],
