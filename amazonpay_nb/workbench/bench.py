@@ -184,7 +184,7 @@ class Workbench:
         return self._client
 
     def now(self) -> datetime:
-        """Return the time at Amazon."""
+        """Return the time by which the client signs: of this machine, also where the emulator has its own."""
         return self.client.clock()
 
     def wait(self, seconds: int) -> None:
