@@ -65,7 +65,7 @@ def counted(kind: str, document: Mapping[str, Any] | None, column: Counts) -> De
 
 
 def taken_back(dispute: Mapping[str, Any]) -> Decimal:
-    """Return the amount that a dispute takes back from its charge: all of it, unless the buyer has not won."""
+    """Return the amount that a dispute takes back from its charge: all of it, until it is decided otherwise."""
     lost = dispute["statusDetails"].get("resolution") in (None, "BuyerWon")
     return Decimal(dispute["disputeAmount"]["amount"]) if lost else Decimal(0)
 

@@ -15,6 +15,7 @@ from amazonpay_nb.spec.money import (
     counted_in_month,
     format_amount,
     parse_amount,
+    taken_back,
 )
 from amazonpay_nb.spec.states import CHARGE, REFUND
 
@@ -135,6 +136,16 @@ class TestCounting:
         """An answer without the amount is no error."""
         assert counted("Charge", {"statusDetails": {"state": "Captured"}}, Counts.CAPTURED) == 0
         assert counted("Refund", None, Counts.REFUNDED) == 0
+
+    @pytest.mark.parametrize(
+        ("resolution", "amount"),
+        [({}, "14.00"), (None, "14.00"), ("BuyerWon", "14.00"), ("MerchantWon", "0"), ("NoFault", "0")],
+    )
+    def test_a_dispute_takes_the_money_back(self, resolution: object, amount: str) -> None:
+        """Until it is decided, and afterward if the buyer has won."""
+        details = {} if resolution == {} else {"resolution": resolution}
+        dispute = {"statusDetails": details, "disputeAmount": {"amount": "14.00", "currencyCode": "USD"}}
+        assert taken_back(dispute) == Decimal(amount)
 
 
 RATES = {
