@@ -1,9 +1,11 @@
 """Plants one fault after another, runs the tests of its area against it, and writes what survived.
 
 ``make mutants`` runs it all, and writes the page of results, docs/mutants.md.  ``make mutants ARGS='--area signing'``
-runs one area, and ``--only TEXT`` what holds a text; neither writes the page.  A survivor makes it end with 1.
+runs one area anew, and the page keeps the others; ``--only TEXT`` runs what holds a text, and writes no page.  A
+survivor makes it end with 1.
 """
 
+import json
 import os
 import time
 import tomllib
@@ -11,13 +13,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tests.mutants.faults import ROOT, Fault, of_code, of_tables
 from tests.mutants.planting import PRELOADED, Lines, run, watch
 
-PAGE = ROOT / "docs/mutants.md"
+PAGE, LAST = ROOT / "docs/mutants.md", ROOT / ".cache/mutants.json"
 AT_ONCE = 2
 GOLDEN = ("tests/contract/test_golden_states.py", "tests/contract/test_golden_money.py")
 # In a table, the first file is enough to notice nearly everything; the others show it over HTTP.
@@ -110,31 +113,36 @@ def main(areas: tuple[str, ...], only: str) -> None:
         if number % 100 == 0:
             click.echo(f"{number} of {len(faults)} after {time.monotonic() - began:.0f} s")
     outcomes = ("noticed", "equivalent", "survived")
-    rows = [(area, *(results[area, outcome] for outcome in outcomes)) for area in chosen]
-    for area, *numbers in rows:
+    last = json.loads(LAST.read_text("utf-8")) if LAST.exists() else {}
+    for area in chosen:
+        numbers = [results[area, outcome] for outcome in outcomes]
+        last[area] = {"numbers": numbers, "alive": [fault.id for fault in alive if fault.area == area]}
         click.echo("{}: {} noticed, {} equivalent, {} survived".format(area, *numbers))
-    if not areas and not only:
-        PAGE.write_text(page(rows, equivalent, alive), "utf-8")
+    if not only:
+        LAST.parent.mkdir(exist_ok=True)
+        LAST.write_text(json.dumps(last), "utf-8")
+        if last.keys() >= TITLES.keys():
+            PAGE.write_text(page(last, equivalent), "utf-8")
     raise SystemExit(bool(alive))
 
 
-def page(
-    rows: Sequence[tuple[str, int, int, int]], equivalent: dict[str, dict[str, str]], alive: Sequence[Fault]
-) -> str:
-    """Return the page of results of one whole run."""
+def page(last: dict[str, Any], equivalent: dict[str, dict[str, str]]) -> str:
+    """Return the page of results: of each area those of its last run."""
+    rows = [(title, *last[area]["numbers"]) for area, title in TITLES.items()]
     total = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
+    alive = [fault for area in TITLES for fault in last[area]["alive"]]
     reasons = [f"| `{name}` | {why} |" for each in equivalent.values() for name, why in each.items()]
     return "\n".join([
-        "# Planted faults", "", "Written by one whole run of `make mutants`.", "",
+        "# Planted faults", "", "Written by `make mutants`.", "",
         "One fault at a time is planted in the package, and the tests of its area must notice.",
         "In the tables each row is made wrong in every column, or left out; the tests know what is right from",
         "`tests/wire`, where it was typed from Amazon's guide.",
         "In the code, comparisons are flipped, numbers are one too high, conditions are negated, statements are left",
         "out, and results are lost.", "",
         "| Where | Noticed | Equivalent | Survived |", "|---|--:|--:|--:|",
-        *("| {} | {} | {} | {} |".format(TITLES[area], *numbers) for area, *numbers in rows),
+        *("| {} | {} | {} | {} |".format(*row) for row in rows),
         "| **All** | {} | {} | {} |".format(*total), "",
-        *(["## Not noticed", "", *(f"- `{fault.id}`" for fault in alive), ""] if alive else []),
+        *(["## Not noticed", "", *(f"- `{fault}`" for fault in alive), ""] if alive else []),
         "## Equivalent", "", "Code that is different and does the same, so that no test can notice.", "",
         "| Fault | Why |", "|---|---|", *reasons, "",
     ])  # fmt: skip
