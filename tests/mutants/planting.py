@@ -21,7 +21,7 @@ from tests.mutants.faults import ROOT, Fault
 # Which tests run a line of a module, the quickest first.
 Lines = dict[str, dict[int, list[str]]]
 QUIET = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no", "-W", "ignore"]
-SECONDS, SECONDS_TO_WATCH = 60, 900
+SECONDS, SECONDS_TO_WATCH = 150, 900
 SURVIVED, KILLED = 0, 1
 # What a process that begins as a copy of this one has imported already, and what of it stays, by the fault's room: the
 # rooms below, in which there is no fault.
@@ -70,12 +70,28 @@ def _plant(fault: Fault) -> None:
     SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
 
 
-def run(fault: Fault, stages: Sequence[Sequence[str]]) -> int:
-    """Begin to run tests against a fault, stage by stage until one fails; return the process's id."""
+class _Noticer:
+    """A plugin of pytest that writes down which test has failed."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._file.write_text(report.nodeid)
+
+
+def run(fault: Fault, stages: Sequence[Sequence[str]], folder: Path) -> int:
+    """Begin to run tests against a fault, stage by stage until one fails; return the process's id.
+
+    The test that fails is written into *folder*, in a file of the id's name.
+    """
 
     def work() -> int:
         _plant(fault)
-        return SURVIVED if all(pytest.main([*QUIET, *tests]) == 0 for tests in stages if tests) else KILLED
+        noticer = _Noticer(folder / str(os.getpid()))
+        passed = (pytest.main([*QUIET, *tests], plugins=[noticer]) == 0 for tests in stages if tests)
+        return SURVIVED if all(passed) else KILLED
 
     return _fork(work, SECONDS)
 
