@@ -1,17 +1,19 @@
-"""One connection to a server of this machine: what arrives is bounded, and read in one way only.
+"""A server of this machine and its connections: what arrives is bounded, and read in one way only.
 
 httptools sets no limit, takes trailers for headers, and stops where a request offers another protocol, so that its body
-would be read as the next request.  Everything else about a connection is uvicorn's.
+would be read as the next request.  Everything else is uvicorn's.
 """
 
 import asyncio
 import json
 import os
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import httptools
+import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -23,9 +25,48 @@ SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024)
 MAX_CONNECTIONS = min(128, SHARE_OF_FILES)
 # For a request to arrive, and for a client to read on.
 PATIENCE_SECONDS = 20.0
+_GLANCE_SECONDS = 0.002  # between two looks at what has not ended yet
 _LINGER_SECONDS = 1.0  # for a client to see that it is refused
 # Read at a time, so that few requests wait on one connection: the shortest has 18 bytes, and takes 3,000 in memory.
 _PIECE = 4096
+
+
+class Server(uvicorn.Server):
+    """A server that ends when it is told to; uvicorn's looks ten times a second, and once more after that."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def end(self) -> None:
+        """Stop, from any thread; answers that are under way have as long as the configuration says."""
+        self.should_exit = True
+        if self._loop:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        """Wait for the end, as uvicorn does, and to be told."""
+        self._told = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        ends = [asyncio.ensure_future(super().main_loop()), asyncio.ensure_future(self._told.wait())]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for each in ends:
+            each.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no one, close what is idle, wait for the rest, and end the application."""
+        for server in self.servers:
+            server.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while (state.connections or state.tasks) and not self.force_exit:
+                    await asyncio.sleep(_GLANCE_SECONDS)
+        for task in state.tasks:
+            task.cancel()
+        if not self.force_exit:
+            await self.lifespan.shutdown()
 
 
 class SecureListener(socket.socket):

@@ -196,7 +196,7 @@ class LoopbackServer:
     ) -> None:  # fmt: skip
         import uvicorn
 
-        from amazonpay_nb.connection import SHARE_OF_FILES, Connection, SecureListener
+        from amazonpay_nb.connection import SHARE_OF_FILES, Connection, SecureListener, Server
 
         self._listener = listener or open_port(port, host)
         if certificate:
@@ -218,7 +218,7 @@ class LoopbackServer:
             timeout_graceful_shutdown=1,
             ssl_certfile=certificate,
         )
-        self._server = uvicorn.Server(config)
+        self._server = Server(config)
         self._thread = threading.Thread(target=self._run_in_thread, name=f"loopback-{self.port}", daemon=True)
         self._begun = False
 
@@ -254,7 +254,7 @@ class LoopbackServer:
 
     def stop(self) -> None:
         """Stop answering and free the port."""
-        self._server.should_exit = True
+        self._server.end()
         if self._thread.is_alive():
             self._thread.join(5)
         if not self._begun:

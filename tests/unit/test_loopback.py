@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urljoin
@@ -117,6 +118,17 @@ def test_stopping_twice_is_stopping_once() -> None:
     server.stop()
     server.stop()
     assert not server.running
+
+
+def test_it_stops_when_it_is_told() -> None:
+    """Twenty servers end before one that looks ten times a second, and waits as long again, would have."""
+    servers = [LoopbackServer(hello).start() for _ in range(20)]
+    for server in servers:
+        get(server.url)
+    began = time.perf_counter()
+    for server in servers:
+        server.stop()
+    assert time.perf_counter() - began < 20 * 0.1
 
 
 def test_it_stops_although_a_request_is_not_answered() -> None:
