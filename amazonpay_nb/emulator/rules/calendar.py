@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from amazonpay_nb.emulator.clock import months_later
 from amazonpay_nb.emulator.notifications.announce import DELIVER, dispatch
 from amazonpay_nb.emulator.records import AnyRecord, Permission
 from amazonpay_nb.emulator.rules.limits import write_month_balance
@@ -88,8 +89,7 @@ def _plan_next(world: World, permission: Permission) -> None:
 
 
 def _next_month(now: datetime) -> datetime:
-    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return (first + timedelta(days=31)).replace(day=1)
+    return months_later(now, 1).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def forget_buyer(record: AnyRecord) -> None:
