@@ -35,6 +35,7 @@ CODE = {
         "tests/contract/test_charges_and_refunds.py", "tests/contract/test_checkout_sessions.py",
         "tests/contract/test_hosted_pages.py", "tests/contract/test_mobile.py", "tests/contract/test_sign_in.py",
         "tests/contract/test_delivery.py", "tests/contract/test_notifications.py",
+        "tests/contract/test_disputes.py", "tests/contract/test_reports.py", "tests/contract/test_delivery_trackers.py",
         "tests/contract/test_held_charges.py",
     )),
 }  # fmt: skip
