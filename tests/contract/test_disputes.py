@@ -160,7 +160,7 @@ class TestEvidence:
 
     @pytest.mark.parametrize(
         "evidence",
-        [{"evidenceType": "Other"}, {"evidenceType": "Receipt", "fileId": "file_nobodys"}],
+        [{"evidenceType": "Other"}, {"evidenceType": "Receipt", "fileId": "file_nobodys", "evidenceText": "Signed."}],
         ids=["empty", "unknown file"],
     )
     def test_evidence_is_something(self, na: Shop, evidence: dict[str, Any]) -> None:
