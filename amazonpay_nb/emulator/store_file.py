@@ -120,14 +120,14 @@ def _content(db: sqlite3.Connection, whole: bool, wanted: dict[str, Any]) -> Ite
     settings = _settings(db)
     for name, value in wanted.items():
         if value is not None and settings.get(name, value) != value:
-            raise ValueError(f"its {name} is {_shown(settings[name])}, not {value}")
+            raise ValueError(f"its {name} is {_one_line(settings[name])}, not {value}")
     time = REAL_TIME if settings.get(START) == REAL_TIME else settings.get("clock", REAL_TIME)
-    yield True, f"region {_shown(settings.get('region', 'not known'))}, seed {settings.get('seed')}, clock {time}"
+    yield True, f"region {_one_line(settings.get('region', 'not known'))}, seed {settings.get('seed')}, clock {time}"
     if whole:
         yield from _records(db)
 
 
-def _shown(text: Any) -> str:
+def _one_line(text: Any) -> str:
     """Return what a file says in one line: it may have line ends, and what moves a terminal's cursor."""
     return repr(str(text))[1:-1]
 
@@ -176,5 +176,5 @@ def _records(db: sqlite3.Connection) -> Iterator[Finding]:
             unreadable[kind] += 1
     for kinds, text in ((read, "can be read"), (unreadable, "cannot be read")):
         if kinds:
-            counts = (f"{count} × {_shown(kind)}" for kind, count in sorted(kinds.items()))
+            counts = (f"{count} × {_one_line(kind)}" for kind, count in sorted(kinds.items()))
             yield kinds is read, f"{text}: {', '.join(counts)}"

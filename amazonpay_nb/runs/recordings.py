@@ -25,13 +25,13 @@ def read(path: Path) -> Recording:
         recording: Recording = json.loads(path.read_text("utf-8"))
         region_of(recording["target"]["region"]).ledger_currencies.index(recording["target"]["currency"])
         _as_here(recording)
-        shown(recording, claims=True)
+        places_of(recording, claims=True)
         return recording
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise ConfigurationError(f"{path} is no recording of probes.", advice="Give a file that --out wrote.") from None
 
 
-def shown(recording: Recording, *, claims: bool = False) -> dict[str, Places]:
+def places_of(recording: Recording, *, claims: bool = False) -> dict[str, Places]:
     """Return what a recording shows for each claim, or what is claimed, by the place in its probes."""
     result: dict[str, Places] = {}
     for probe in recording["probes"]:
@@ -45,12 +45,12 @@ def shown(recording: Recording, *, claims: bool = False) -> dict[str, Places]:
 
 def claimed(there: Recording) -> Comparison:
     """Hold a recording against what its probes claim."""
-    return _compared(shown(there, claims=True), shown(there))
+    return _compared(places_of(there, claims=True), places_of(there))
 
 
 def compare(here: Recording, there: Recording) -> Comparison:
     """Hold two recordings against each other: a claim is equal where all of its answers were seen, and are equal."""
-    return _compared(shown(_as_here(here)), shown(_as_here(there)))
+    return _compared(places_of(_as_here(here)), places_of(_as_here(there)))
 
 
 def _as_here(recording: Recording) -> Recording:

@@ -37,7 +37,7 @@ _ELSEWHERE = tomllib.loads(Path(__file__).with_name("director.toml").read_text("
 # A notification as the emulator sent it, with the time and the answer of each attempt.
 Announced = namedtuple("Announced", "object_type object_id notification_type deliveries")
 # A charge of a session that no shop has completed.
-Held = namedtuple("Held", "charge_id amount state reason")
+Hold = namedtuple("Hold", "charge_id amount state reason")
 
 
 class Director:
@@ -146,14 +146,14 @@ class Director:
             for row in self._emulator.control.get("notifications")["notifications"][-last:]
         ]
 
-    def held(self) -> list[Held] | str:
+    def holds(self) -> list[Hold] | str:
         """Return what buyers have agreed to pay in sessions that no shop has completed: no call of the API shows it."""
         if self._emulator is None:
-            return _skipped("held")
+            return _skipped("holds")
         kinds = ("charges", "chargePermissions")
         charges, permissions = (self._emulator.control.get(f"objects/{kind}")["objects"] for kind in kinds)
         known = {row["chargePermissionId"] for row in permissions}
-        return [_held(row) for row in charges if row["chargePermissionId"] not in known]
+        return [_hold(row) for row in charges if row["chargePermissionId"] not in known]
 
     def drill(self, kind: str) -> str:
         """Disturb the next notifications: ``duplicate``, ``late``, ``swap``, ``lost`` or ``burst``."""
@@ -197,9 +197,9 @@ def _not_here(method: str, **words: str) -> ConfigurationError:
     return ConfigurationError(_ELSEWHERE[method]["why"].format(**words), advice=_ELSEWHERE[method]["instead"])
 
 
-def _held(charge: dict[str, Any]) -> Held:
+def _hold(charge: dict[str, Any]) -> Hold:
     amount, details = Money.model_validate(charge["chargeAmount"]), charge["statusDetails"]
-    return Held(charge["chargeId"], str(amount), details["state"], details["reasonCode"])
+    return Hold(charge["chargeId"], str(amount), details["state"], details["reasonCode"])
 
 
 def _deliveries(rows: list[dict[str, Any]]) -> str:

@@ -39,7 +39,6 @@ def file_chargeback(world: World, charge: Charge, filing_reason: FilingReason, a
 
 def contest(world: World, dispute: Dispute, body: Body, outcome: Simulation | None) -> Dispute:
     """Take the merchant's evidence in; Amazon looks at it."""
-    require(dispute, "Contest Dispute")
     for evidence in body["merchantEvidences"]:
         file = world.store.get("File", evidence.get("fileId") or "")
         if evidence.get("fileId") and (file is None or file.merchant_id != dispute.merchant_id):

@@ -261,7 +261,7 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
         permission.notes.card = notes.card
         move(world, permission, "Update the payment method")
         return permission, None
-    charge = _held(world, session)
+    charge = _authorization(world, session)
     if charge and outcome:  # a simulation decides anew
         move(world, charge, "Cancel by Amazon")
         charge = None
@@ -280,7 +280,7 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
     return permission, charge
 
 
-def _held(world: World, session: Session) -> Charge | None:
+def _authorization(world: World, session: Session) -> Charge | None:
     """Return the charge that waits for the session to be completed."""
     charges = world.store.children("Charge", session.id)
     return next((charge for charge in charges if MACHINES["Charge"].has(charge.state, _COMPLETE)), None)

@@ -37,7 +37,7 @@ def wallet(wb: Workbench) -> str:
         lambda: SANDBOX.queue_outcome("createCharge", "SoftDeclined"),
         lambda: SANDBOX.inject_fault("createCharge", "reset"),
         lambda: SANDBOX.announced(),
-        lambda: SANDBOX.held(),
+        lambda: SANDBOX.holds(),
         lambda: SANDBOX.drill("late"),
         lambda: SANDBOX.redeliver("C01-0000000-0000000-C000000"),
     ],
@@ -93,12 +93,12 @@ def test_what_is_held_is_seen_until_the_shop_completes(wb: Workbench) -> None:
         for _ in range(2)
     ]
     first, second = (str(arrival.checkout_session_id) for arrival in session_ids)
-    assert [row[1:] for row in wb.director.held()] == [("14.00 USD", "Authorized", None)] * 2
+    assert [row[1:] for row in wb.director.holds()] == [("14.00 USD", "Authorized", None)] * 2
     charge_id = wb.client.complete_checkout_session(first, charge_amount=wb.amount).charge_id
-    (left,) = wb.director.held()
+    (left,) = wb.director.holds()
     assert charge_id != left[0]
     assert wb.director.advance(hours=24).endswith(f"Checkout Session {second}: Expire")
-    assert wb.director.held() == [(left[0], "14.00 USD", "Canceled", "AmazonCanceled")]
+    assert wb.director.holds() == [(left[0], "14.00 USD", "Canceled", "AmazonCanceled")]
 
 
 def test_a_fork_leaves_nothing_behind(wb: Workbench) -> None:
