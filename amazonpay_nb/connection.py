@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import socket
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -35,6 +36,19 @@ class Server(uvicorn.Server):
     """A server that ends when it is told to; uvicorn's looks ten times a second, and once more after that."""
 
     _loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(self, config: uvicorn.Config, others: "Sequence[Door]" = ()) -> None:
+        super().__init__(config)
+        self._others = others
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the doors: the first as uvicorn does, the others without TLS."""
+        await super().startup(sockets)
+        loop, options = asyncio.get_running_loop(), {"config": self.config, "server_state": self.server_state}
+        for listener, connection in self._others:
+            make = partial(connection, **options, app_state=self.lifespan.state)
+            server = await loop.create_server(make, sock=listener, ssl_handshake_timeout=None)
+            self.servers.append(server)
 
     def end(self) -> None:
         """Stop, from any thread; answers that are under way have as long as the configuration says."""
@@ -189,12 +203,16 @@ class Connection(HttpToolsProtocol):
         """Read a request that offers another protocol again, without the offer: nobody has to accept it."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         if method == b"CONNECT":
-            self.send_400_response("This is no proxy: CONNECT is not possible.")
+            self._connect(rest)
             return
         lines = [b"%s: %s" % pair for pair in self.headers if pair[0] != b"upgrade"]
         head = b"\r\n".join((b"%s %s HTTP/%s" % (method, self.url, version), *lines, b"\r\n"))
         self.parser, self._size = httptools.HttpRequestParser(self), 0
         self._rest = head + rest + self._rest
+
+    def _connect(self, rest: bytes) -> None:
+        """Refuse a tunnel; *rest* is what was sent through it already."""
+        self.send_400_response("This is no proxy: CONNECT is not possible.")
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request."""
@@ -221,7 +239,8 @@ class Connection(HttpToolsProtocol):
             # The client may be sending still, and would not see the answer if what it has sent stayed unread.
             self.loop.call_later(_LINGER_SECONDS, self.transport.close)
             if self.transport.can_write_eof():
-                self.transport.write_eof()
+                with suppress(OSError):  # the client has gone
+                    self.transport.write_eof()
 
     def on_message_begin(self) -> None:
         """Let the time of a request begin."""
@@ -262,3 +281,7 @@ class Connection(HttpToolsProtocol):
         if self._rest:
             self._read()
             self.flow.resume_reading()
+
+
+# Another socket that listens, and what makes its connections: they share application, bounds and thread.
+Door = tuple[socket.socket, Callable[..., Connection]]

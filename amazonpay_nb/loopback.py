@@ -8,9 +8,9 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,6 +22,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+
+if TYPE_CHECKING:
+    from amazonpay_nb.connection import Door
 
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
 _BACKLOG = 128  # connections that wait to be accepted
@@ -67,6 +70,11 @@ def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> 
     """
     addresses = (f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK_HOSTS)
     return httpx.Client(mounts=dict.fromkeys(addresses, local), **options)
+
+
+def url_of(scheme: str, host: str, port: int) -> str:
+    """Return the address of a server."""
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def is_loopback(host: str) -> bool:
@@ -148,10 +156,16 @@ def route(method: str, path: str, endpoint: Callable[[Request], Awaitable[Respon
     return only
 
 
-def _is_foreign(headers: Headers) -> bool:
-    """Tell whether a page of another site sends a request, as far as its browser says so."""
+def amazon_host(scope: Mapping[str, Any]) -> str:
+    """Return the host of Amazon's that a proxy of ours has taken a request for, or ""."""
+    return str(scope.get("state", {}).get("amazon_host", ""))
+
+
+def _is_foreign(headers: Headers, host: str) -> bool:
+    """Tell whether a page of another site sends a request to a *host* of Amazon's or "", as far as its browser says."""
     origin = headers.get("origin", "null")  # "null" hides a page's address
-    elsewhere = origin != "null" and not answers_to(origin.partition("//")[2])
+    name = origin.partition("//")[2]
+    elsewhere = origin != "null" and not (host_of(name) == host if host else answers_to(name))
     return elsewhere or headers.get("sec-fetch-site") == "cross-site"
 
 
@@ -171,10 +185,10 @@ class Guard:
         """Handle one connection event, as ASGI prescribes."""
         app = self._app
         if scope["type"] == "http":
-            receive, headers = limit_body(receive), Headers(scope=scope)
-            if not answers_to(",".join(headers.getlist("host"))):
+            receive, headers, host = limit_body(receive), Headers(scope=scope), amazon_host(scope)
+            if not host and not answers_to(",".join(headers.getlist("host"))):
                 app = PlainTextResponse("This server is called by a loopback address.", 403)
-            elif scope["method"] == "POST" and scope["path"] != self._from_anywhere and _is_foreign(headers):
+            elif scope["method"] == "POST" and scope["path"] != self._from_anywhere and _is_foreign(headers, host):
                 app = PlainTextResponse("Only pages of this machine may post here.", 403)
         with suppress(ClientDisconnect):  # nobody is left to tell, and the log is not a stranger's to fill
             await app(scope, receive, send)
@@ -188,11 +202,12 @@ class LoopbackServer:
         port: 0 takes a free one.
         listener: A socket that was opened before, instead of host and port.
         certificate: File with a private key and its certificate chain, for HTTPS.
+        others: Further doors to the application.
     """
 
     def __init__(
         self, app: Any, *, port: int = 0, host: str = "127.0.0.1", listener: socket.socket | None = None,
-        certificate: str | None = None,
+        certificate: str | None = None, others: "Sequence[Door]" = (),
     ) -> None:  # fmt: skip
         import uvicorn
 
@@ -202,7 +217,8 @@ class LoopbackServer:
         if certificate:
             self._listener = SecureListener(self._listener)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"{'https' if certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        self.url = url_of("https" if certificate else "http", host, self.port)
+        self._listeners = [self._listener, *(door[0] for door in others)]
         config = uvicorn.Config(
             app,
             http=Connection,
@@ -218,7 +234,7 @@ class LoopbackServer:
             timeout_graceful_shutdown=1,
             ssl_certfile=certificate,
         )
-        self._server = Server(config)
+        self._server = Server(config, others)
         self._thread = threading.Thread(target=self._run_in_thread, name=f"loopback-{self.port}", daemon=True)
         self._begun = False
 
@@ -238,8 +254,8 @@ class LoopbackServer:
         try:
             self._server.run(sockets=[self._listener])
         finally:
-            # An application that did not come up would leave the socket open, and its visitors waiting.
-            self._listener.close()
+            # An application that did not come up would leave the sockets open, and its visitors waiting.
+            self._close()
 
     def _run_in_thread(self) -> None:
         # uvicorn wants to end the process when the application does not come up; its log has said why.
@@ -258,4 +274,8 @@ class LoopbackServer:
         if self._thread.is_alive():
             self._thread.join(5)
         if not self._begun:
-            self._listener.close()
+            self._close()
+
+    def _close(self) -> None:
+        for listener in self._listeners:
+            listener.close()

@@ -32,6 +32,8 @@ def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> d
 @click.option("--clock", callback=_moment, help="Virtual time to start from, or 'real'.")
 @click.option("--domain", "domains", multiple=True, metavar="HOST", help="Register a domain for buttons.")
 @click.option("--throttle", is_flag=True, help="Apply the documented quotas.")
+@click.option("--proxy", is_flag=True, help="Be a proxy for Amazon Pay's hosts, too, for code that names them.")
+@click.option("--notify", metavar="URL", help="Send notifications here, an address of this machine.")
 @READY_FILE
 def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
     """Run the emulated Amazon Pay until it is interrupted."""
@@ -51,6 +53,8 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
         server.write_ready_file(ready_file)
     click.echo(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
     click.echo(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
+    if server.proxy_url:
+        click.echo(f"  proxy {server.proxy_url}, its authority in {server.proxy_ca_file}")
     # To be asked to end is how a server succeeds.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -19,7 +19,7 @@ from amazonpay_nb.emulator.rules.disputes import CONTENT_PATH
 from amazonpay_nb.emulator.rules.reports import CONTENT_PATH as REPORT_PATH, content_at
 from amazonpay_nb.emulator.rules.transitions import fire_due
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.loopback import Guard, limit_body, route
+from amazonpay_nb.loopback import Guard, amazon_host, limit_body, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 
 
@@ -71,7 +71,7 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return Gateway(Api(world, drop), app)
+    return Gateway(Api(world, drop), app, world.region.api_host)
 
 
 class Gateway:
@@ -79,18 +79,20 @@ class Gateway:
 
     It takes the environment segment and a trailing slash off the path that is routed (`raw_path` keeps what was sent,
     for the signature), and bounds the body.  Calls prove where they come from, by a signature or by the token; pages
-    ask for neither, so they are shown by names of this machine only.
+    ask for neither, so they are shown by names of this machine only, and by those of Amazon's hosts to who comes by the
+    proxy: then the host says what is meant, as at Amazon.
     """
 
-    def __init__(self, api: ASGIApp, app: ASGIApp) -> None:
+    def __init__(self, api: ASGIApp, app: ASGIApp, api_host: str) -> None:
         self._api, self._app, self._pages = api, app, Guard(app, from_anywhere="/checkout/initiate")
+        self._api_host = api_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection event, as ASGI prescribes."""
         app: ASGIApp = self._app
         if scope["type"] == "http":
-            path = routed_path(scope["path"])
-            if path.startswith("/v2"):
+            path, host = routed_path(scope["path"]), amazon_host(scope)
+            if host == self._api_host if host else path.startswith("/v2"):
                 scope["path"], app = path, self._api
             elif not scope["path"].startswith(CONTROL_PATH):
                 app = self._pages

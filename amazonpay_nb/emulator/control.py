@@ -202,7 +202,7 @@ class ControlInterface:
     @_call("POST", "notifications/endpoint")
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:
         merchant = self._account(merchant_id)
-        self._world.set_endpoint(merchant, _checked_endpoint(url))
+        self._world.set_endpoint(merchant, checked_endpoint(url))
         self._deliveries.listen(url or "")
         return {"url": url or None, "topicArn": topic_of(self._world, merchant.merchant_id)}
 
@@ -249,7 +249,12 @@ def _check_name(name: str, rows: Collection[str], what: str, status: int = 400) 
         raise HTTPException(status, f"{name!r} is no {what}; there are {', '.join(rows)}.")
 
 
-def _checked_endpoint(url: str | None) -> str:
+def checked_endpoint(url: str | None) -> str:
+    """Return an address for notifications, or "" for none.
+
+    Raises:
+        ValueError: It is not on this machine.
+    """
     if url and not is_endpoint(url):
         raise ValueError(f"{url!r} cannot be an endpoint here; write http://127.0.0.1:PORT/path")
     return url or ""

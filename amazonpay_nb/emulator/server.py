@@ -6,7 +6,7 @@ import sqlite3
 import ssl
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any, Self
@@ -16,15 +16,17 @@ from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR
-from amazonpay_nb.emulator.control import CONTROL_PATH
+from amazonpay_nb.emulator.control import CONTROL_PATH, checked_endpoint
 from amazonpay_nb.emulator.notifications.announce import topic_of
+from amazonpay_nb.emulator.proxy import Proxy, ProxyConnection, hosts_of
 from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.store_file import REAL_TIME
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.loopback import LoopbackServer, http_client, open_port
+from amazonpay_nb.loopback import LoopbackServer, http_client, open_port, url_of
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
 
@@ -110,18 +112,23 @@ class Emulator:
         domains: Hosts that may show a button, besides loopback and ``*.example``.
         throttle: Apply the documented quotas.
         shop_name: What hosted pages call the shop of a new world.
+        proxy: Be a forward proxy for Amazon's hosts as well; see `proxy_url` and `proxy_ca_file`.
+        notify: Send the main merchant's notifications to this address of this machine.
     Raises:
         OSError: The port is in use.
-        ValueError: The region does not exist, the host is not loopback, the store is not one, or the start is too far.
+        ValueError: The region does not exist, the host or the address is not loopback, the store is not one, or the
+            start is too far.
     """
 
     def __init__(
         self, region: str = "na", seed: int | None = None, *, start: datetime | None = None, real_time: bool = False,
         store: str | Path | None = None, https: bool = False, host: str = "127.0.0.1", port: int = 0,
-        domains: tuple[str, ...] = (), throttle: bool = False, shop_name: str = "Emulated Shop",
+        domains: tuple[str, ...] = (), throttle: bool = False, shop_name: str = "Emulated Shop", proxy: bool = False,
+        notify: str | None = None,
     ) -> None:  # fmt: skip
         row = region_of(region)
         self.region = row.code
+        checked_endpoint(notify)
         if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
             raise ValueError(f"virtual time starts in the years {FIRST_YEAR} to {LAST_YEAR}, not in {start.year}")
         # The port first: the store stays untouched if the address is unavailable.
@@ -142,25 +149,37 @@ class Emulator:
             raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
         self._accounts = [*self._world.merchants.values()]
         token = secrets.token_urlsafe(24)
-        certificate = self._certificate() if https else None
+        if notify:
+            self._world.set_endpoint(self._world.merchants[self.merchant_id], notify)
+        certificate = self._certificate(hosts_of(row) if proxy else ()) if https or proxy else ""
+        doors = []
+        if proxy:
+            entrance = open_port(0, host)
+            doors.append((entrance, partial(ProxyConnection, Proxy(row, certificate))))
+        self.proxy_url = url_of("http", host, entrance.getsockname()[1]) if proxy else None
         self._server = LoopbackServer(
             build_app(self._world, token, drop=lambda client: self._server.drop(client)),
             host=host,
             listener=listener,
-            certificate=certificate,
+            certificate=certificate if https else None,
+            others=doors,
         )
         self.url = self._world.url = self._server.url
-        self.ca_file = self._folder.path / "ca.pem" if https else None
+        self.certificate_url = self._world.certificate_url = (
+            f"https://{CERTIFICATE_HOSTS[row.code]}" if proxy else self.url
+        )
+        authority = self._folder.path / "ca.pem"
+        self.ca_file, self.proxy_ca_file = authority if https else None, authority if proxy else None
         # Without HTTPS there is no certificate to trust, and reading the machine's takes longer than a request.
         self.verify = ssl.create_default_context(cafile=self.ca_file) if https else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
         self.control = Control(f"{self.url}{CONTROL_PATH}", token, self.verify)
         self.clock = ClockControl(self.control)
 
-    def _certificate(self) -> str:
+    def _certificate(self, hosts: tuple[str, ...]) -> str:
         import trustme
 
         authority, folder = trustme.CA(), self._folder.path
-        issued = authority.issue_cert(*LOOPBACK_HOSTS)
+        issued = authority.issue_cert(*LOOPBACK_HOSTS, *hosts)
         authority.cert_pem.write_to_path(folder / "ca.pem")
         issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
         (folder / "server.pem").chmod(0o600)
@@ -240,6 +259,8 @@ class Emulator:
             **self.merchant.facts(),
             "controlUrl": self.control.url,
             "controlToken": self.control.token,
+            "proxyUrl": self.proxy_url,
+            "proxyCaFile": str(self.proxy_ca_file) if self.proxy_ca_file else None,
             "otherMerchant": other,
         }
 

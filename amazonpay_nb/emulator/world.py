@@ -55,7 +55,7 @@ class World:
             start = VIRTUAL_START
         self.clock = Clock(store, None if real_time else start)
         self.ids = Ids(store, region, seed)
-        self.url = ""
+        self.url = self.certificate_url = ""  # of the emulator, and of what serves the certificate of notifications
         self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)
         self.faults: list[Fault] = []
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)

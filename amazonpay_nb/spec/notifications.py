@@ -29,6 +29,8 @@ CERTIFICATE_PATH = re.compile(r"/SimpleNotificationService-[0-9a-f]{32}\.pem")
 CERTIFICATE_NAME = re.compile(rf"sns(?:-signing)?(?:[.-]{_REGION})?\.amazonaws\.com(?:\.cn)?")
 # The region of SNS that holds the topic of an Amazon Pay region.  [inferred]
 TOPIC_REGIONS = {"na": "us-east-1", "eu": "eu-west-1", "jp": "us-west-2"}
+# Where each of them has its certificate.
+CERTIFICATE_HOSTS = {code: f"sns.{region}.amazonaws.com" for code, region in TOPIC_REGIONS.items()}
 
 # HTTP header → field of the envelope that it repeats.  [recorded]
 HEADERS = {

@@ -328,7 +328,7 @@ class TestAccounts:
         ready = json.loads(path.read_text())
         assert ready.keys() == {
             "url", "caFile", "region", "merchantId", "storeId", "publicKeyId", "neutralPublicKeyId", "privateKeyFile",
-            "controlUrl", "controlToken", "otherMerchant",
+            "controlUrl", "controlToken", "otherMerchant", "proxyUrl", "proxyCaFile",
         }  # fmt: skip
         assert ready["otherMerchant"].keys() == {"merchantId", "storeId", "publicKeyId", "privateKeyFile"}
         assert ready["publicKeyId"] == f"SANDBOX-{ready['neutralPublicKeyId']}"

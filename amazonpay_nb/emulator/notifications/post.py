@@ -164,7 +164,8 @@ class Deliveries:
         url, envelope = world.merchants[notification.merchant_id].endpoint, {}
         copies = notification.notes.copies if url else 0
         if copies:
-            unsigned = unsigned_envelope(world.url, topic_of(world, notification.merchant_id), notification.document)
+            topic = topic_of(world, notification.merchant_id)
+            unsigned = unsigned_envelope(world.certificate_url, topic, notification.document)
             envelope = world.outbox.signer.sign(unsigned)
         answers: list[int | None] = []
         if notification.notes.at_once:

@@ -24,7 +24,7 @@ from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import personas
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.loopback import is_proxied, relative_address, route
+from amazonpay_nb.loopback import amazon_host, is_proxied, relative_address, route
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
 from amazonpay_nb.texts import Texts, languages, templates
@@ -116,7 +116,10 @@ class Pages:
         return self._render("problem", refusal.status, t, error=_explained(refusal, "problem", t))
 
     async def _script(self, request: Request) -> Response:
-        return PlainTextResponse((_HERE / "checkout.js").read_text("utf-8"), media_type="text/javascript")
+        script = (_HERE / "checkout.js").read_text("utf-8")
+        if amazon_host(request.scope):  # where the pages have a host of their own
+            script = script.replace("document.currentScript.src", f'"https://{self.world.region.hosted_host}/"')
+        return PlainTextResponse(script, media_type="text/javascript")
 
     async def _initiate(self, request: Request) -> Response:
         form = await _form(request)
