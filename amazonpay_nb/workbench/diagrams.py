@@ -16,7 +16,7 @@ from markupsafe import Markup
 from amazonpay_nb.client.exchange import Exchange, Step
 from amazonpay_nb.client.journal import AMAZON_PAY_API, PARTICIPANTS, SHOP_SERVER, Journal
 from amazonpay_nb.spec.machine import NEW, Machine
-from amazonpay_nb.workbench.show.blocks import columns, render
+from amazonpay_nb.workbench.show.blocks import Foreign, columns, render
 
 _MOST_LINES = 3
 _NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -116,39 +116,27 @@ def _fitting(text: str, limit: int) -> int:
 _NOTE = 62  # characters that fit beside a box
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class StateMap:
-    """The states of a machine from top to bottom, with "you are here" and the ways out of there.
+def state_map(machine: Machine, here: str) -> Foreign:
+    """Draw the states of a machine from top to bottom, with "you are here" and the ways out of there.
 
-    Attributes:
+    Args:
         here: The state that the object is in; `NEW` for one that does not exist yet.
     """
+    notes = {state: _ways(machine, here, state) for state in (NEW, *machine.states)} | {here: "← you are here"}
+    width = max(map(len, notes))
+    lines = [f"{'●' if state == here else ' '} {state:{width}}  {note}" for state, note in notes.items()]
+    text = "\n".join(["", *map(str.rstrip, lines)])
+    title = f"{machine.name}: you are at {here}"
+    ways = list(dict.fromkeys((row.source, row.target) for row in machine.rows if row.source != row.target))
+    return Foreign("", text, render("states.svg.j2", title=title, text=text, here=here, notes=notes, ways=ways))
 
-    machine: Machine
-    here: str = NEW
 
-    def __repr__(self) -> str:
-        notes = self._notes()
-        width = max(map(len, notes))
-        lines = [f"{'●' if state == self.here else ' '} {state:{width}}  {note}" for state, note in notes.items()]
-        return "\n".join(["", *map(str.rstrip, lines)])
-
-    def _repr_html_(self) -> str:
-        ways = dict.fromkeys((row.source, row.target) for row in self.machine.rows if row.source != row.target)
-        title = f"{self.machine.name}: you are at {self.here}"
-        return render(
-            "states.svg.j2", title=title, text=repr(self), here=self.here, notes=self._notes(), ways=list(ways)
-        )
-
-    def _notes(self) -> dict[str, str]:
-        """Say of each state which triggers lead there from here."""
-        notes = {}
-        for state in (NEW, *self.machine.states):
-            rows = [row for row in self.machine.rows if (row.source, row.target) == (self.here, state)]
-            ways = [f"{row.trigger} ({row.actor})" for row in rows]
-            text = ", ".join(ways)
-            notes[state] = text if len(text) <= _NOTE else f"{ways[0]}, and {len(ways) - 1} more"
-        return notes | {self.here: "← you are here"}
+def _ways(machine: Machine, here: str, state: str) -> str:
+    """Say which triggers lead from one state to another."""
+    rows = [row for row in machine.rows if (row.source, row.target) == (here, state)]
+    ways = [f"{row.trigger} ({row.actor})" for row in rows]
+    text = ", ".join(ways)
+    return text if len(text) <= _NOTE else f"{ways[0]}, and {len(ways) - 1} more"
 
 
 class Bar(NamedTuple):
@@ -165,17 +153,9 @@ class Bar(NamedTuple):
         return float(min(max(self.amount / self.full, Decimal(0)), Decimal(1))) if self.full else 0.0
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Bars:
-    """Amounts as bars, under a title."""
-
-    title: str
-    bars: Sequence[Bar]
-
-    def __repr__(self) -> str:
-        width = max(len(bar.label) for bar in self.bars)
-        lines = (f"  {bar.label:{width}}  {'█' * round(20 * bar.share):░<20}  {bar.words}" for bar in self.bars)
-        return "\n".join([self.title, *lines])
-
-    def _repr_html_(self) -> str:
-        return render("bars.html.j2", title=self.title, text=repr(self), bars=self.bars)
+def bars(title: str, rows: Sequence[Bar]) -> Foreign:
+    """Draw amounts as bars, under a title."""
+    width = max(len(bar.label) for bar in rows)
+    lines = (f"  {bar.label:{width}}  {'█' * round(20 * bar.share):░<20}  {bar.words}" for bar in rows)
+    text = "\n".join([title, *lines])
+    return Foreign("", text, render("bars.html.j2", title=title, text=text, bars=rows))

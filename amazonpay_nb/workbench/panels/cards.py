@@ -9,7 +9,7 @@ from amazonpay_nb.spec.machine import NEW
 from amazonpay_nb.spec.operations import KINDS, Kind
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.bench import Workbench
-from amazonpay_nb.workbench.diagrams import StateMap
+from amazonpay_nb.workbench.diagrams import state_map
 from amazonpay_nb.workbench.panels.calls import CallPanel
 from amazonpay_nb.workbench.panels.panel import Panels
 from amazonpay_nb.workbench.panels.view import Chosen, View
@@ -32,7 +32,7 @@ class Card(CallPanel):
 
     def _body(self, object_id: str, thing: Resource | None) -> Iterator[Any]:
         if thing:
-            yield StateMap(self.machine, thing.state)
+            yield state_map(self.machine, thing.state)
             yield thing
             yield from deadlines(self.machine, thing.state)
             if isinstance(thing, CheckoutSession) and not self.machine.is_final(thing.state):
@@ -40,10 +40,10 @@ class Card(CallPanel):
                 head = ("constraint id", "description")
                 yield Table("Constraints", head, rows) if rows else "No constraint is left."
         elif object_id:
-            yield StateMap(self.machine, "")
+            yield state_map(self.machine, "")
             yield f"This {self.kind.title} exists, but no answer has shown its state yet: get it."
         else:
-            yield StateMap(self.machine, NEW)
+            yield state_map(self.machine, NEW)
             yield f"There is no {self.kind.title} yet."
 
 

@@ -12,12 +12,12 @@ from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.workbench.bench import Workbench
-from amazonpay_nb.workbench.diagrams import Bar, Bars
+from amazonpay_nb.workbench.diagrams import Bar, bars
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.calls import CHARGE, PERMISSION, REFUND, CallPanel, parameter
 from amazonpay_nb.workbench.panels.static import report_on_button
 from amazonpay_nb.workbench.panels.view import Action, Chosen, View
-from amazonpay_nb.workbench.show.blocks import Table
+from amazonpay_nb.workbench.show.blocks import Foreign, Table
 
 _UPDATE = "Update the payment method"
 _KINDS = (PERMISSION, CHARGE, REFUND)
@@ -95,17 +95,17 @@ class Desk(CallPanel):
         for currency, sums in totals(exchanges).items():
             words = {name: f"{format_amount(amount, currency)} {currency}" for name, amount in sums.items()}
             full = max(sums.values())
-            yield Bars("Where the money is", [Bar(name, amount, full, words[name]) for name, amount in sums.items()])
+            yield bars("Where the money is", [Bar(name, amount, full, words[name]) for name, amount in sums.items()])
         lines = ledger(exchanges)
         rows = tuple(lines.itertuples(index=False, name=None))
         yield Table("Ledger", tuple(lines.columns), rows, grouped=True) if rows else "No money has moved yet."
 
-    def _limit(self, wallet: str) -> Bars:
+    def _limit(self, wallet: str) -> Foreign:
         wb = self._wb
-        bars = [
+        used = [
             Bar(row.month, Decimal(row.used), Decimal(row.limit), f"{row.used} of {row.limit} {row.currency}")
             for row in months(wb.journal, wallet, wb.region)
         ]
         limit = MONTHLY_LIMITS[wb.region.code, wb.currency]
         whole = f"nothing of {format_amount(limit, wb.currency)} {wb.currency}"
-        return Bars("Monthly limit of this wallet", bars or [Bar("used", Decimal(0), limit, whole)])
+        return bars("Monthly limit of this wallet", used or [Bar("used", Decimal(0), limit, whole)])

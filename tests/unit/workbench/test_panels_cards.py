@@ -23,7 +23,7 @@ from amazonpay_nb.spec.machine import NEW, Machine, NotAllowed
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.diagrams import Bar, Bars, StateMap
+from amazonpay_nb.workbench.diagrams import Bar, bars, state_map
 from amazonpay_nb.workbench.panels import panels
 from amazonpay_nb.workbench.panels.cards import Card, cards
 from amazonpay_nb.workbench.panels.desk import Desk
@@ -284,23 +284,25 @@ def test_a_view_sends_nothing(desk: Desk, wb: Workbench) -> None:
 def test_the_map_shows_every_state_and_every_way_out_of_here(machine: Machine) -> None:
     """As text and as a picture, from the rows alone."""
     for here in (NEW, *machine.states):
-        picture = StateMap(machine, here)
+        picture = state_map(machine, here)
         reached = {row.target for row in machine.rows if row.source == here != row.target}
-        lines = repr(picture).strip("\n").split("\n")
+        lines = picture.as_text.strip("\n").split("\n")
         assert [line[2:].split()[0] for line in lines] == [NEW, *machine.states]
         assert {line[2:].split()[0] for line in lines if "(" in line} == reached
         assert [line[2:].split()[0] for line in lines if line.startswith("●")] == [here]
-        html = picture._repr_html_()
+        html = picture.as_html
         assert html.count("<rect") == len(lines)
         assert html.count('stroke-width="2"') == len(reached)
 
 
 def test_bars_say_the_same_in_both_forms() -> None:
     """Half is half, and what is above the whole fills the bar."""
-    bars = Bars("Limit", [Bar("a", Decimal(5), Decimal(10), "5 of 10"), Bar("b", Decimal(12), Decimal(10), "12 of 10")])
-    assert repr(bars) == f"Limit\n  a  {'█' * 10}{'░' * 10}  5 of 10\n  b  {'█' * 20}  12 of 10"
-    assert 'width="55"' in bars._repr_html_()
-    assert 'width="110" fill="#3b82f6"' in bars._repr_html_()
+    limit = bars(
+        "Limit", [Bar("a", Decimal(5), Decimal(10), "5 of 10"), Bar("b", Decimal(12), Decimal(10), "12 of 10")]
+    )
+    assert limit.as_text == f"Limit\n  a  {'█' * 10}{'░' * 10}  5 of 10\n  b  {'█' * 20}  12 of 10"
+    assert 'width="55"' in limit.as_html
+    assert 'width="110" fill="#3b82f6"' in limit.as_html
     assert Bar("none", Decimal(0), Decimal(0), "").share == 0
 
 
