@@ -182,6 +182,8 @@ class Emulator:
         issued = authority.issue_cert(*LOOPBACK_HOSTS, *hosts)
         authority.cert_pem.write_to_path(folder / "ca.pem")
         issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+        # At the end of the chain it can be recognized by a browser that was told its fingerprint.
+        authority.cert_pem.write_to_path(folder / "server.pem", append=True)
         (folder / "server.pem").chmod(0o600)
         return str(folder / "server.pem")
 

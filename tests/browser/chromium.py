@@ -24,13 +24,13 @@ ATTEMPTS, MILLISECONDS = 12, 5000  # a minute in all; nothing waits for it to pa
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run a browser with a profile of its own; close it within the file that opened it.
+def chromium(*flags: str) -> Iterator[Browser]:
+    """Run a browser with a profile of its own, and with *flags*; close it within the file that opened it.
 
     Playwright keeps an event loop running in this thread meanwhile, so `asyncio.run` would fail in another test.
     """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
         try:
             yield browser
         finally:

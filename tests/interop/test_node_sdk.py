@@ -60,13 +60,21 @@ def emulator() -> Iterator[Emulator]:
         yield running
 
 
-def play(emulator: Emulator, command: list[str], settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _browser(emulator: Emulator) -> httpx.Client:
+    proxied = emulator.proxy_url is not None
+    verify = ssl.create_default_context(cafile=emulator.proxy_ca_file) if proxied else emulator.verify
+    return httpx.Client(proxy=emulator.proxy_url, verify=verify, trust_env=False)
+
+
+def play(
+    emulator: Emulator, command: list[str], settings: dict[str, Any], environment: dict[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
     """Run the merchant's server, act for the buyer and the clock when it asks, and yield what else it says."""
     # A proxy has no business between two programs on one machine.
-    environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    environment = environment or {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     pipe = subprocess.PIPE
     with (
-        httpx.Client(verify=emulator.verify, trust_env=False) as browser,
+        _browser(emulator) as browser,
         subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment) as server,
     ):
         assert server.stdin

@@ -64,7 +64,7 @@ async function main() {
   const settings = JSON.parse((await input.next()).value);
   const call = caller(new WebStoreClient(settings));
 
-  const { chargeId, chargePermissionId } = await checkOut(call, settings.overrideServiceUrl);
+  const { chargeId, chargePermissionId } = await checkOut(call, settings.overrideServiceUrl || 'apay-us.amazon.com');
   await call('getChargePermission', chargePermissionId);
   await call('updateChargePermission', chargePermissionId, { merchantMetadata: { noteToBuyer: 'Merci, Zoë' } });
 
