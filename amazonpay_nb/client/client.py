@@ -23,18 +23,6 @@ from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import to_jsonable_python
 
 from amazonpay_nb.client.auth import AmazonPayAuth, environment_segment, new_idempotency_key
-from amazonpay_nb.client.fields import (
-    Amount,
-    ChargeFields,
-    FinalFields,
-    PaidQuery,
-    Part,
-    ReportQuery,
-    ScheduleFields,
-    SessionFields,
-    SessionUpdateFields,
-    Types,
-)
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sending import Body, Sender
 from amazonpay_nb.errors import ConfigurationError
@@ -57,8 +45,16 @@ from amazonpay_nb.spec.answers import (
     ReportSchedules,
 )
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
+from amazonpay_nb.spec.parts import Amount, Part
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.requests import FileType
+from amazonpay_nb.spec.reports import CreateReportSchedule, GetDisbursements, GetReports, Types
+from amazonpay_nb.spec.requests import (
+    ChargeFields,
+    CreateCheckoutSession,
+    FileType,
+    FinalizeCheckoutSession,
+    UpdateCheckoutSession,
+)
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 RECENT = 100  # attempts that a client without a journal remembers
@@ -115,8 +111,9 @@ class AmazonPayClient:
         self._http.close()
 
     def create_checkout_session(
-        self, *, idempotency_key: str | None = None, simulation_code: str | None = None, **fields: Unpack[SessionFields]
-    ) -> CheckoutSession:
+        self, *, idempotency_key: str | None = None, simulation_code: str | None = None,
+        **fields: Unpack[CreateCheckoutSession],
+    ) -> CheckoutSession:  # fmt: skip
         """Create Checkout Session on the server; a button normally does this in the buyer's browser."""
         return self._call("create", CheckoutSession, "", fields, simulation_code, idempotency_key)
 
@@ -125,7 +122,7 @@ class AmazonPayClient:
         return self._call("get", CheckoutSession, checkout_session_id, {}, simulation_code)
 
     def update_checkout_session(
-        self, checkout_session_id: str, *, simulation_code: str | None = None, **fields: Unpack[SessionUpdateFields]
+        self, checkout_session_id: str, *, simulation_code: str | None = None, **fields: Unpack[UpdateCheckoutSession]
     ) -> CheckoutSession:
         """Update Checkout Session: return addresses, payment details and metadata, while it is Open."""
         return self._call("update", CheckoutSession, checkout_session_id, fields, simulation_code)
@@ -141,7 +138,7 @@ class AmazonPayClient:
 
     def finalize_checkout_session(
         self, checkout_session_id: str, *, idempotency_key: str | None = None, simulation_code: str | None = None,
-        **fields: Unpack[FinalFields],
+        **fields: Unpack[FinalizeCheckoutSession],
     ) -> CheckoutSession:  # fmt: skip
         """Finalize Checkout Session: the mobile counterpart of Complete."""
         return self._call("finalize", CheckoutSession, checkout_session_id, fields, simulation_code, idempotency_key)
@@ -266,7 +263,7 @@ class AmazonPayClient:
         fields = {"report_type": report_type, "start_time": start_time, "end_time": end_time}
         return self._call("create", Report, "", fields, simulation_code, idempotency_key)
 
-    def get_reports(self, *, simulation_code: str | None = None, **fields: Unpack[ReportQuery]) -> Reports:
+    def get_reports(self, *, simulation_code: str | None = None, **fields: Unpack[GetReports]) -> Reports:
         """Get Reports of the last 90 days, the newest first."""
         return self._call("get", Reports, "", fields, simulation_code)
 
@@ -279,12 +276,9 @@ class AmazonPayClient:
         return self._call("get", ReportDocument, report_document_id, {}, simulation_code)
 
     def create_report_schedule(
-        self,
-        *,
-        idempotency_key: str | None = None,
-        simulation_code: str | None = None,
-        **fields: Unpack[ScheduleFields],
-    ) -> ReportSchedule:
+        self, *, idempotency_key: str | None = None, simulation_code: str | None = None,
+        **fields: Unpack[CreateReportSchedule],
+    ) -> ReportSchedule:  # fmt: skip
         """Create Report Schedule: there is one for each type of report."""
         return self._call("create", ReportSchedule, "", fields, simulation_code, idempotency_key)
 
@@ -304,7 +298,9 @@ class AmazonPayClient:
         """Cancel Report Schedule; the answer is empty."""
         return self._call("cancel", ReportSchedule, report_schedule_id, {}, simulation_code)
 
-    def get_disbursements(self, *, simulation_code: str | None = None, **fields: Unpack[PaidQuery]) -> Disbursements:
+    def get_disbursements(
+        self, *, simulation_code: str | None = None, **fields: Unpack[GetDisbursements]
+    ) -> Disbursements:
         """Get Disbursements: what Amazon has paid to your bank, between two times of settlement."""
         return self._call("get", Disbursements, "", fields, simulation_code)
 

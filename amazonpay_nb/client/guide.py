@@ -8,13 +8,13 @@ from uuid import UUID
 
 from amazonpay_nb.client.button import set_up_payload, update_payload
 from amazonpay_nb.client.client import AmazonPayClient
-from amazonpay_nb.client.fields import ChargeFields
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, counted_in_month, format_amount
 from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.regions import Region
+from amazonpay_nb.spec.requests import ChargeFields
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Unpack
 
 from amazonpay_nb.client.client import AmazonPayClient
-from amazonpay_nb.client.fields import ChargeFields
 from amazonpay_nb.errors import ApiError
+from amazonpay_nb.spec.requests import ChargeFields
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE
 

@@ -1,12 +1,20 @@
 """What the models of requests are made of: the strict base, texts with a length, and prices."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple, Required, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
+import pydantic
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 from pydantic.alias_generators import to_camel
 
+from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amount
+
+# What the client takes for a part of a body, in Amazon's camelCase: ``{"merchantReferenceId": "ORDER-1"}``.
+Part = Mapping[str, Any]
+# ``{"amount": "14.00", "currencyCode": "USD"}``, or an amount as Amazon answered it.
+Amount = Part | Money
 
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]
@@ -30,6 +38,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", str_strip_whitespace=True, defer_build=True)
 
 
+class As(NamedTuple):
+    """What a field is in a request, where the client takes something looser for it, such as a `Part`."""
+
+    kind: Any
+
+
+def strict(fields: type, base: type[Strict] = Strict) -> type[Strict]:
+    """Return the model of a request whose fields a ``TypedDict`` declares, for the client's parameters as well."""
+    declared: dict[str, Any] = {}
+    for name, hint in get_type_hints(fields, include_extras=True).items():
+        kind = get_args(hint)[0] if get_origin(hint) is Required else hint
+        marks = (mark.kind for mark in getattr(kind, "__metadata__", ()) if isinstance(mark, As))
+        declared[name] = next(marks, kind), ... if name in vars(fields)["__required_keys__"] else None
+    return pydantic.create_model(fields.__name__, __base__=base, __doc__=fields.__doc__, **declared)
+
+
 class Price(Strict):
     """An amount of money: a decimal string in major units, and an ISO 4217 code.
 
@@ -41,7 +65,7 @@ class Price(Strict):
     amount: str | StrictInt | StrictFloat  # strict: true is no number
     currency_code: str
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _normalize(self) -> "Price":
         if self.currency_code not in CURRENCY_DECIMALS:
             raise ValueError(

@@ -1,10 +1,11 @@
 """What is asked about reports and payouts: in bodies, and in addresses behind the question mark."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypedDict
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from amazonpay_nb.spec.parts import Moment, Strict
+from amazonpay_nb.spec.parts import As, Moment, Strict, strict
 
 SANDBOX_SETTLEMENT = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SANDBOX_SETTLEMENT_DATA_"
 _REPORT_TYPES = r"^_GET_(FLAT_FILE|CSV_CUSTOM)_OFFAMAZONPAYMENTS_[A-Z_]+_DATA_$"
@@ -21,56 +22,58 @@ class CreateReport(Strict):
     end_time: Moment
 
 
-class CreateReportSchedule(Strict):
+class _ScheduleQuery(TypedDict, total=False):
+    delete_existing_schedule: bool | None
+
+
+class CreateReportSchedule(_ScheduleQuery):
     """Body of Create Report Schedule; the guide has the last field in the query, the SDKs have it here."""
 
     report_type: ReportType
     schedule_frequency: Annotated[str, Field(pattern=_FREQUENCIES)]
     next_report_creation_time: Moment
-    delete_existing_schedule: bool | None = None
 
 
 class _Query(Strict):
     model_config = ConfigDict(extra="ignore")
 
 
-class _Page(_Query):
-    page_size: Annotated[int, Field(ge=1, le=100)] | None = None
-    next_token: Annotated[str, Field(max_length=2000)] | None = None
+class _Page(TypedDict, total=False):
+    page_size: Annotated[int, Field(ge=1, le=100)] | None
+    next_token: Annotated[str, Field(max_length=2000)] | None
 
 
 _AS_LIST = BeforeValidator(lambda text: text.split(","))
+Types = Sequence[str] | str | None
 
 
-class GetReportSchedules(_Query):
+class GetReportSchedules(TypedDict, total=False):
     """Query of Get Report Schedules."""
 
-    report_types: Annotated[list[ReportType], _AS_LIST] | None = None
+    report_types: Annotated[Types, As(Annotated[list[ReportType], _AS_LIST] | None)]
 
 
-class GetReports(GetReportSchedules, _Page):
+class GetReports(_Page, GetReportSchedules, total=False):
     """Query of Get Reports."""
 
-    processing_statuses: Annotated[list[ProcessingStatus], _AS_LIST] | None = None
-    created_since: Moment | None = None
-    created_until: Moment | None = None
+    processing_statuses: Annotated[
+        Sequence[ProcessingStatus] | str | None, As(Annotated[list[ProcessingStatus], _AS_LIST] | None)
+    ]
+    created_since: Moment | None
+    created_until: Moment | None
 
 
-class GetDisbursements(_Page):
+class GetDisbursements(_Page, total=False):
     """Query of Get Disbursements: between two times of settlement."""
 
-    start_time: Moment | None = None
-    end_time: Moment | None = None
-
-
-class _ScheduleQuery(_Query):
-    delete_existing_schedule: bool | None = None
+    start_time: Moment | None
+    end_time: Moment | None
 
 
 # By operation, where the address says more than the path.
-QUERIES: dict[str, type[Strict]] = {
-    "getReports": GetReports,
-    "getReportSchedules": GetReportSchedules,
-    "getDisbursements": GetDisbursements,
-    "createReportSchedule": _ScheduleQuery,
+QUERIES = {
+    "getReports": strict(GetReports, _Query),
+    "getReportSchedules": strict(GetReportSchedules, _Query),
+    "getDisbursements": strict(GetDisbursements, _Query),
+    "createReportSchedule": strict(_ScheduleQuery, _Query),
 }

@@ -1,16 +1,18 @@
 """The bodies of the API, with their lengths and enums.
 
 Requests are strict: an unknown field is refused, as Amazon refuses it.  (What Amazon answers is in `spec.answers`.)
-Python names are Amazon's, mechanically in snake case.
+Python names are Amazon's, mechanically in snake case.  The longer bodies are ``TypedDict``s, since the client's methods
+take their fields: an editor completes them, and a type checker refuses a misspelt one.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Required, TypedDict
 
 from pydantic import Field, StrictInt
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.addresses import ReturnAddress
-from amazonpay_nb.spec.parts import Price, Strict, Text16, Text50, Text255
+from amazonpay_nb.spec.parts import Amount, As, Part, Price, Strict, Text16, Text50, Text255, strict
 from amazonpay_nb.spec.reports import CreateReport, CreateReportSchedule
 
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
@@ -143,33 +145,38 @@ class UpdateChargePermission(Strict):
     recurring_metadata: RecurringMetadata | None = None
 
 
-class UpdateCheckoutSession(UpdateChargePermission):
+class _AnySession(TypedDict, total=False):
+    merchant_metadata: Annotated[Part | None, As(MerchantMetadata | None)]
+    recurring_metadata: Annotated[Part | None, As(RecurringMetadata | None)]
+    supplementary_data: str | None
+    platform_id: str | None
+    provider_metadata: Annotated[Part | None, As(ProviderMetadata | None)]
+    charge_permission_type: ChargePermissionType | None
+    multi_addresses_checkout_metadata: Annotated[Sequence[Part] | None, As(list[dict[str, Any]] | None)]
+
+
+class UpdateCheckoutSession(_AnySession, total=False):
     """Body of Update Checkout Session."""
 
-    web_checkout_details: WebCheckoutDetails | None = None
-    payment_details: UpdatePaymentDetails | None = None
-    supplementary_data: str | None = None
-    platform_id: str | None = None
-    provider_metadata: ProviderMetadata | None = None
-    charge_permission_type: ChargePermissionType | None = None
-    multi_addresses_checkout_metadata: list[dict[str, Any]] | None = None
+    web_checkout_details: Annotated[Part | None, As(WebCheckoutDetails | None)]
+    payment_details: Annotated[Part | None, As(UpdatePaymentDetails | None)]
 
 
-class CreateCheckoutSession(UpdateCheckoutSession):
+class CreateCheckoutSession(_AnySession, total=False):
     """Body of Create Checkout Session."""
 
-    store_id: str
-    web_checkout_details: WebCheckoutDetails
-    payment_details: PaymentDetails | None = None
-    scopes: list[Scope] | None = None
-    payment_method_on_file_metadata: PaymentMethodOnFileMetadata | None = None
-    charge_permission_id: str | None = None
-    delivery_specifications: DeliverySpecifications | None = None
-    address_details: AddressDetails | None = None
-    checkout_button_text: str | None = None
+    web_checkout_details: Required[Annotated[Part, As(WebCheckoutDetails)]]
+    payment_details: Annotated[Part | None, As(PaymentDetails | None)]
+    store_id: Required[str]
+    scopes: Annotated[Sequence[Scope] | None, As(list[Scope] | None)]
+    payment_method_on_file_metadata: Annotated[Part | None, As(PaymentMethodOnFileMetadata | None)]
+    charge_permission_id: str | None
+    delivery_specifications: Annotated[Part | None, As(DeliverySpecifications | None)]
+    address_details: Annotated[Part | None, As(AddressDetails | None)]
+    checkout_button_text: str | None
 
 
-class ButtonPayload(CreateCheckoutSession):
+class ButtonPayload(strict(CreateCheckoutSession)):  # type: ignore[misc]  # a base that is computed
     """The signed payload of a button: Create Checkout Session plus the button-only fields."""
 
     web_checkout_details: ButtonWebCheckoutDetails
@@ -198,14 +205,16 @@ class CompleteCheckoutSession(Strict):
     total_order_amount: Price | None = None
 
 
-class FinalizeCheckoutSession(CompleteCheckoutSession):
+class FinalizeCheckoutSession(TypedDict, total=False):
     """Body of Finalize Checkout Session (mobile)."""
 
-    payment_intent: PaymentIntent | None = None
-    can_handle_pending_authorization: bool | None = None
-    supplementary_data: str | None = None
-    shipping_address: AddressDetails | None = None
-    billing_address: AddressDetails | None = None
+    charge_amount: Annotated[Amount | None, As(Price | None)]
+    total_order_amount: Annotated[Amount | None, As(Price | None)]
+    payment_intent: PaymentIntent | None
+    can_handle_pending_authorization: bool | None
+    supplementary_data: str | None
+    shipping_address: Annotated[Part | None, As(AddressDetails | None)]
+    billing_address: Annotated[Part | None, As(AddressDetails | None)]
 
 
 class CloseChargePermission(Strict):
@@ -215,20 +224,31 @@ class CloseChargePermission(Strict):
     cancel_pending_charges: bool | None = None
 
 
-class CreateCharge(Strict):
+class ChargeFields(TypedDict, total=False):
+    """Optional fields of Create Charge, in addition to permission and amount.
+
+    Attributes:
+        capture_now: Takes the money at once; otherwise it is held for a capture within 30 days.
+        soft_descriptor: What the buyer's statement says, up to 16 characters.
+        charge_initiator: Who starts the charge: ``CITU``, the buyer; ``MITU``, the merchant.
+    """
+
+    capture_now: bool | None
+    soft_descriptor: Text16 | None
+    can_handle_pending_authorization: bool | None
+    charge_initiator: ChargeInitiator | None
+    channel: Channel | None
+    web_checkout_details: Annotated[Part | None, As(WebCheckoutDetails | None)]
+    merchant_metadata: Annotated[Part | None, As(MerchantMetadata | None)]
+    provider_metadata: Annotated[Part | None, As(ProviderMetadata | None)]
+    platform_id: str | None
+
+
+class CreateCharge(strict(ChargeFields)):  # type: ignore[misc]
     """Body of Create Charge."""
 
     charge_permission_id: str
     charge_amount: Price
-    capture_now: bool | None = None
-    soft_descriptor: Text16 | None = None
-    can_handle_pending_authorization: bool | None = None
-    charge_initiator: ChargeInitiator | None = None
-    channel: Channel | None = None
-    web_checkout_details: WebCheckoutDetails | None = None
-    merchant_metadata: MerchantMetadata | None = None
-    provider_metadata: ProviderMetadata | None = None
-    platform_id: str | None = None
 
 
 class CaptureCharge(Strict):
@@ -307,9 +327,10 @@ class CreateDeliveryTracker(Strict):
 BODIES: dict[str, type[Strict]] = {
     model.__name__: model
     for model in (
-        CreateCheckoutSession, UpdateCheckoutSession, CompleteCheckoutSession, FinalizeCheckoutSession,
-        UpdateChargePermission, CloseChargePermission, CreateCharge, CaptureCharge, CancelCharge, CreateRefund,
-        UpdateDispute, ContestDispute, UploadFile, CreateDeliveryTracker, CreateReport, CreateReportSchedule,
+        strict(CreateCheckoutSession), strict(UpdateCheckoutSession), CompleteCheckoutSession,
+        strict(FinalizeCheckoutSession), UpdateChargePermission, CloseChargePermission, CreateCharge, CaptureCharge,
+        CancelCharge, CreateRefund, UpdateDispute, ContestDispute, UploadFile, CreateDeliveryTracker, CreateReport,
+        strict(CreateReportSchedule),
     )
 }  # fmt: skip
 ADDRESS_FIELDS = tuple(to_camel(name) for name in AddressDetails.model_fields if name != "district_or_county")
