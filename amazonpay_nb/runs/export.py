@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 
 from amazonpay_nb.runs.failure import Failure, failure_of
+from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.notebook import (
     Notebook,
@@ -20,7 +21,7 @@ from amazonpay_nb.runs.notebook import (
     without_links,
     without_secrets,
 )
-from amazonpay_nb.runs.report import notebook_page, write_whole
+from amazonpay_nb.runs.report import notebook_page
 from amazonpay_nb.runs.runner import run_one
 from amazonpay_nb.temporary import TemporaryFolder
 

@@ -4,13 +4,10 @@ The dataclasses are the model of ``summary.json``; the writers turn one `Summary
 notebook into a page that works offline.
 """
 
-import fcntl
 import json
-import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from html import unescape
@@ -22,18 +19,14 @@ from jinja2 import Environment, FileSystemLoader
 from nbconvert.exporters.html import HTMLExporter
 from traitlets.config import Config
 
-from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.failure import Failure
+from amazonpay_nb.runs.folder import POLICY, write_whole
 from amazonpay_nb.runs.notebook import outputs_of, with_pictures_from
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.workbench.claims import Claim
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
-# A page runs nothing and loads nothing, whatever it holds.
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
-)
 # What an output may bring into a page.
 _ALLOWED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _TAGS, _STYLES = nh3.ALLOWED_TAGS.union(_ALLOWED["tags"]), {*_ALLOWED["styles"]}
@@ -139,46 +132,12 @@ def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
     pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     claims = [claim for run in summary.runs for claim in run.tried]
     for name in ("report.html", "junit.xml"):
-        page = pages.get_template(name).render(policy=_POLICY, summary=summary, claims=claims, finished=finished)
+        page = pages.get_template(name).render(policy=POLICY, summary=summary, claims=claims, finished=finished)
         write_whole(out / name, page)
     write_whole(out / "summary.json", json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
 
 
 REPORTS = ("report.html", "junit.xml", "summary.json")
-
-
-@contextmanager
-def report_folder(out: Path) -> Iterator[None]:
-    """Hold a folder for one run, without the verdict of the run before: an interrupted run has none.
-
-    Raises:
-        ConfigurationError: Another run is writing into it, or it cannot be written to.
-    """
-    advice = "Choose another folder with --out."
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        folder = os.open(out, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for name in REPORTS:
-                (out / name).unlink(missing_ok=True)
-            yield
-        finally:
-            os.close(folder)
-    except BlockingIOError:
-        raise ConfigurationError(f"Another run is writing into {out}.", advice=advice) from None
-    except OSError as error:
-        raise ConfigurationError(f"{error.filename or out}: {error.strerror}.", advice=advice) from None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write *path* so that a reader finds the old text or the new one, never a part."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mapping[str, str] | None = None) -> str:
@@ -213,7 +172,7 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), name)
     metadata = {"name": title, "path": str(folder.parent)}
     page, _ = exporter.from_notebook_node(
-        document, {"metadata": metadata, "left_behind": left_behind, "policy": _POLICY}
+        document, {"metadata": metadata, "left_behind": left_behind, "policy": POLICY}
     )
     # Here the style does it, and in a narrow window gives way.
     page = _HEADING.sub(lambda match: match[0].replace("\N{NO-BREAK SPACE}", " "), str(page))

@@ -16,9 +16,10 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, result_of
+from amazonpay_nb.runs.folder import report_folder, write_whole
 from amazonpay_nb.runs.kernels import execute, kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, without_secrets
-from amazonpay_nb.runs.report import Run, Summary, notebook_page, report_folder, write_report, write_whole
+from amazonpay_nb.runs.report import REPORTS, Run, Summary, notebook_page, write_report
 from amazonpay_nb.temporary import TemporaryFolder
 
 
@@ -44,7 +45,7 @@ def run(
     started = time.monotonic()
     # None shows the bar on a terminal only.
     bar = tqdm(total=len(notebooks), unit="notebook", disable=None if progress else True)
-    with report_folder(out), ThreadPoolExecutor(jobs) as pool, kernel_environment(offline=offline), bar:
+    with report_folder(out, REPORTS), ThreadPoolExecutor(jobs) as pool, kernel_environment(offline=offline), bar:
         futures = [pool.submit(run_one, notebook, parameters, out) for notebook in documents]
         try:
             for number, future in enumerate(as_completed(futures), 1):

@@ -20,7 +20,15 @@ def data_row(kind: type[T]) -> type[T]:
 
 
 class DataError(ValueError):
-    """A data file has a key or a value that its rows do not have; the message names the place."""
+    """A data file has a key or a value that its rows do not have; the message names the place.
+
+    Attributes:
+        place: The keys that lead there, from the outside in.
+    """
+
+    def __init__(self, message: str, place: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 def load(name: str, kind: type[T], **keys: str) -> T:
@@ -73,7 +81,7 @@ def as_kind(name: str, table: Any, kind: type[T]) -> T:
         first = max(error.errors(), key=lambda problem: problem["type"] == _UNKNOWN)
         *place, key = (str(part) for part in first["loc"])
         complaint = _complaint(first["type"], first["msg"], key, kind)
-        raise DataError(f"{', '.join([name, *place])}: {complaint}") from None
+        raise DataError(f"{', '.join([name, *place])}: {complaint}", (*place, key)) from None
 
 
 def _complaint(problem: str, text: str, key: str, kind: Any) -> str:

@@ -21,8 +21,9 @@ from ipykernel.kernelspec import get_kernel_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, to_type
-from amazonpay_nb.runs.report import Summary, notebook_page, write_whole
+from amazonpay_nb.runs.report import Summary, notebook_page
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.spec.parity import behaviors
 from amazonpay_nb.spec.reasons import OPERATION_REASONS, REASONS

@@ -1,0 +1,324 @@
+"""Buyers: each has a context of its own in one real Chromium, driven by Playwright, which is imported here alone."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.rehearsal.outcome import Failed, NotTried
+from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Action, Plan
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.flows import PAGES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Request, Response
+
+HOW_TO_GET = (
+    "Install the extra amazonpay-nb[rehearse] and a Chromium (Debian: apt-get install chromium), or name one with "
+    "--browser."
+)
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1",  # nothing leaves here
+)  # fmt: skip
+PAGE_SECONDS = 10.0
+_MOST_PAGES = 40  # more than any flow has
+# Fills in the form of one of Amazon's pages and presses its button.
+_PRESS = """({card, action}) => {
+  const form = document.querySelector("main form");
+  if (!form) return document.querySelector("[role=alert]")?.innerText ?? document.body.innerText;
+  const choice = form.querySelector(`input[name=card][value="${card}"]`), save = form.querySelector("input[name=save]");
+  if (choice) choice.checked = true;
+  if (save) save.checked = true;
+  const button = form.querySelector(`button[name=action][value="${action}"]`) ?? form.querySelector("button");
+  setTimeout(() => button.click());
+  return "";
+}"""
+
+
+class Visit(NamedTuple):
+    """What a browser got: the status of the document that it ended on, None where there is none, and why."""
+
+    status: int | None
+    url: str
+    problem: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.status or self.problem} at {urlsplit(self.url).path or self.url}"
+
+
+class Answer(NamedTuple):
+    """The answer to a request: its status, None where there is none; its JSON; how long it took; its exchange."""
+
+    status: int | None
+    json: Any = None
+    seconds: float = 0.0
+    number: int = 0
+
+
+@contextmanager
+def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser | str"]:
+    """Run a browser; give the reason instead where there is none.
+
+    Args:
+        path: The program; one on the PATH, or Playwright's own, when left out.
+        proxy: Where Amazon's hosts are reached, "" for the emulator's own addresses.
+    Raises:
+        ConfigurationError: *path* is no browser.
+    """
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        yield f"Playwright is not installed. {HOW_TO_GET}"
+        return
+    program = path or os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=program, args=_FLAGS, headless=not headed, handle_sigint=False, handle_sigterm=False,
+                handle_sighup=False, proxy={"server": proxy} if proxy else None,
+            )  # fmt: skip
+        except Error as error:
+            if path:
+                raise ConfigurationError(f"{path} is no browser that can be started.", advice=HOW_TO_GET) from error
+            yield f"There is no Chromium. {HOW_TO_GET}"
+            return
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Buyer:
+    """A buyer with a browser of their own.
+
+    Args:
+        amazon: Tells whether an address is Amazon's.
+        note: Keeps an exchange and returns it with its number.
+
+    Attributes:
+        bodies: What the browser has received from the server, as text.
+        blocked: Hosts that its pages asked for, and that are neither the server's nor Amazon's.
+        complaints: What its pages said in the console as errors.
+        returned: Where Amazon has sent the buyer, "" before that.
+    """
+
+    def __init__(
+        self, browser: "Browser", plan: Plan, http: httpx.Client, amazon: Callable[[str], bool],
+        note: Callable[..., dict[str, Any]],
+    ) -> None:  # fmt: skip
+        from playwright.sync_api import Error
+
+        self._error, self._plan, self._http, self._amazon, self._note = Error, plan, http, amazon, note
+        self.bodies: list[str] = []
+        self.blocked: set[str] = set()
+        self.complaints: list[str] = []
+        self._received: list[Response] = []
+        self._document: Response | None = None
+        self._asked, self.returned = plan.server.url, ""
+        self.context: BrowserContext = browser.new_context(ignore_https_errors=True, service_workers="block")
+        self.context.set_default_timeout(PAGE_SECONDS * 1000)
+        self.page = self.context.new_page()
+        self.page.on("request", self._ask)
+        self.page.on("requestfailed", self._miss)
+        self.page.on("response", self._receive)
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def close(self) -> None:
+        """Close the browser's context."""
+        self.context.close()
+
+    def _is_server(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return parts.hostname in LOOPBACK_HOSTS and parts.port == urlsplit(self._plan.server.url).port
+
+    def _miss(self, request: "Request") -> None:
+        if not (self._is_server(request.url) or self._amazon(request.url)):
+            self.blocked.add(urlsplit(request.url).hostname or "")
+
+    def _hear(self, message: "ConsoleMessage") -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _ask(self, request: "Request") -> None:
+        if request.is_navigation_request() and request.frame == self.page.main_frame and self._is_server(request.url):
+            self._asked = request.url
+            if self._amazon(self.page.url):
+                self.returned = request.url
+
+    def _receive(self, response: "Response") -> None:
+        if self._is_server(response.url):
+            self._received.append(response)
+        request: Request = response.request
+        if request.is_navigation_request() and response.frame == self.page.main_frame:
+            self._document = response
+            if self._is_server(response.url) or response.status >= httpx.codes.BAD_REQUEST:
+                self._note("buyer", method=request.method, path=_path_of(response.url), status=response.status)
+
+    def _go(self, act: Callable[[], object]) -> Visit:
+        """Do what leads to another document, and return the visit of it."""
+        self._document = None
+        try:
+            with self.page.expect_navigation(wait_until="domcontentloaded"):
+                act()
+        except self._error as error:
+            text = str(error).partition("\n")[0].removeprefix("Page.goto: ")
+            problem = f"no answer within {PAGE_SECONDS:g} s" if "Timeout" in text else text
+            return Visit(None, self.page.url, problem)
+        finally:
+            self._read_bodies()
+        return Visit(self._document.status if self._document else None, self.page.url)
+
+    def _read_bodies(self) -> None:
+        while self._received:
+            with suppress(self._error, UnicodeDecodeError):  # a redirect has none, and a picture is no text
+                self.bodies.append(self._received.pop(0).text())
+
+    def open(self, path: str) -> Visit:
+        """Open a page of the server."""
+        base = "" if "://" in path else self._plan.server.url.rstrip("/")
+        return self._go(lambda: self.page.goto(base + path, wait_until="commit"))
+
+    def reload(self) -> Visit:
+        """Open the last address of the server again."""
+        return self.open(self._asked)
+
+    def button(self, page: str) -> "Locator":
+        """Open a page of the plan and return its button."""
+        visit = self.open(self.path_of(page))
+        if visit.status is None or visit.status >= httpx.codes.BAD_REQUEST:
+            raise NotTried(f"the page with the button cannot be opened: {visit}.")
+        button = self.page.locator(self._plan.pages.button).first
+        try:
+            button.wait_for(state="visible")
+        except self._error:
+            hosts = f" It asked for {', '.join(sorted(self.blocked))}, out of reach here." if self.blocked else ""
+            console = f" Its console says: {self.complaints[-1]}" if self.complaints else ""
+            raise NotTried(f"{self.path_of(page)} shows no button.{hosts}{console}") from None
+        self._read_bodies()
+        return button
+
+    def click(self, page: str) -> Visit:
+        """Open a page of the plan and press its button, wherever that leads."""
+        button = self.button(page)
+        return self._go(lambda: button.dispatch_event("click"))
+
+    def path_of(self, page: str) -> str:
+        """Return the path of a page of the plan."""
+        path: str = getattr(self._plan.pages, page) if page in BUTTON_PAGES else ""
+        if not path:
+            raise NotTried(f"the plan has no page {page}.")
+        return path
+
+    def press(self, page: str) -> Visit:
+        """Go from a page of the plan to Amazon's first page."""
+        visit = self.click(page)
+        if visit.status != httpx.codes.OK or not self._amazon(visit.url):
+            raise NotTried(f"the button does not lead to Amazon's pages ({visit}): see button.signature.")
+        return visit
+
+    def approve(self, *, card: str = "1111") -> Visit:
+        """Agree to everything on Amazon's pages, and come back to the server; an order under review is placed."""
+        visit = self._walk({"payment-method": {"card": card}, "challenge": {"action": "pass"}})
+        order = self.page.locator(self._plan.pages.order).first
+        if visit.status == httpx.codes.OK and self.reviews and order.count():
+            visit = self._go(lambda: order.dispatch_event("click"))
+            if self._amazon(visit.url):
+                return self._walk({"challenge": {"action": "pass"}})
+        return visit
+
+    reviews = False  # whether the page that the buyer comes back to is a review page
+
+    def cancel(self) -> Visit:
+        """Cancel on Amazon's first page."""
+        return self._walk({name: {"action": "cancel"} for name in PAGES})
+
+    def decline(self) -> Visit:
+        """Pay by a card that is declined, and come back."""
+        return self.approve(card="3434")
+
+    def _walk(self, choices: dict[str, dict[str, str]]) -> Visit:
+        visit = Visit(None, self.page.url, "Amazon's pages never end")
+        for _ in range(_MOST_PAGES):
+            if not self._amazon(self.page.url):
+                return visit
+            name = urlsplit(self.page.url).path.rsplit("/", 1)[-1]
+            choice = {"card": "", "action": "continue"} | choices.get(name, {})
+            visit = self._go(partial(self._fill, choice))
+            if visit.problem:
+                return visit
+        return visit
+
+    def _fill(self, choice: dict[str, str]) -> None:
+        if problem := str(self.page.evaluate(_PRESS, choice)):  # nothing follows
+            raise Failed(f"Amazon's page says: {' '.join(problem.split())}")
+
+    # --- What no browser's page does: requests with its cookies ---
+
+    def act(self, name: str, **values: str) -> Answer:
+        """Ask the server for an action of the plan."""
+        return self.acts(name, 1, **values)[0]
+
+    def acts(self, name: str, times: int, **values: str) -> list[Answer]:
+        """Ask for the same several times at once."""
+        action: Action | None = getattr(self._plan.actions, name)
+        if action is None:
+            raise NotTried(f"the plan has no action {name}.")
+        url = self._plan.server.url.rstrip("/") + _filled(action.path, values)
+        cookies = "; ".join(f"{one['name']}={one['value']}" for one in self.context.cookies(url))
+        request = self._http.build_request(
+            action.method, url, json=_filled(action.json, values), data=_filled(action.form, values),
+            headers={"cookie": cookies} if cookies else {},
+        )  # fmt: skip
+        facts = {"method": action.method, "path": _path_of(url), "status": None, **values}
+        # What is asked again and again is in no evidence but in what was seen.
+        rows = [{"number": 0} if name == "state" else self._note("rehearsal", **facts) for _ in range(times)]
+        with ThreadPoolExecutor(times) as pool:
+            return [*pool.map(lambda row: self._send(request, row), rows)]
+
+    def _send(self, request: httpx.Request, row: dict[str, Any]) -> Answer:
+        began = monotonic()
+        try:
+            response = self._http.send(request)
+        except httpx.HTTPError as error:
+            row["problem"] = type(error).__name__
+            return Answer(None, None, monotonic() - began, row["number"])
+        row["status"] = response.status_code
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        return Answer(response.status_code, body, monotonic() - began, row["number"])
+
+    def state(self) -> dict[str, Any]:
+        """Return what the server says of this buyer."""
+        answer = self.act("state")
+        if answer.status != httpx.codes.OK or not isinstance(answer.json, dict):
+            raise Failed(f"the state cannot be read: the answer is {answer.status or 'missing'}, and should be JSON.")
+        return answer.json
+
+
+def _path_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def _filled(value: Any, values: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        for name, text in values.items():
+            value = value.replace(f"{{{name}}}", text)
+        return value
+    if isinstance(value, dict):
+        return {key: _filled(item, values) for key, item in value.items()}
+    return [_filled(item, values) for item in value] if isinstance(value, list) else value

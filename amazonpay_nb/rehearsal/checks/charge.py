@@ -1,0 +1,172 @@
+"""Charges: an order counts as paid exactly if its money is there, once, whatever Amazon answers or does not."""
+
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from amazonpay_nb.rehearsal.browser import Answer, Buyer
+from amazonpay_nb.rehearsal.outcome import NotTried
+from amazonpay_nb.rehearsal.play import Play, check
+from amazonpay_nb.spec.money import format_amount
+from amazonpay_nb.spec.regions import CURRENCIES
+
+Order = dict[str, str]
+
+
+@check("charge.paid")
+def paid(play: Play) -> None:
+    buyer, order = play.wallet(), play.order()
+    answer = buyer.act("charge", **order)
+    play.expect(play.reached(lambda: _is_paid(play, buyer, order)), _situation(play, buyer, order, answer))
+
+
+@check("charge.reads-permission-first")
+def reads_permission_first(play: Play) -> None:
+    buyer = play.wallet()
+    answer = buyer.act("charge", **play.order())
+    _require_charge(play)
+    new = [row for row in play.exchanges() if row["number"] > answer.number]
+    calls = [row["operation"] for row in new if row.get("operation")]
+    first = calls[: calls.index("createCharge")]
+    play.expect("getChargePermission" in first, f"Create Charge comes after {', '.join(first) or 'nothing'}")
+
+
+@check("charge.soft-decline")
+def soft_decline(play: Play) -> None:
+    play_outcome(play, "SoftDeclined")
+
+
+@check("charge.hard-decline")
+def hard_decline(play: Play) -> None:
+    play_outcome(play, "HardDeclined")
+
+
+def play_outcome(play: Play, code: str) -> None:
+    buyer = play.wallet()
+    play.outcome("createCharge", code)
+    _judge(play, buyer, play.order(), must_charge=True)
+
+
+@check("charge.closed-permission")
+def closed_permission(play: Play) -> None:
+    buyer = play.wallet()
+    play.cause(play.permissions()[0]["chargePermissionId"], "Closed", "BuyerClosed")
+    _judge(play, buyer, play.order())
+
+
+@check("charge.month-limit")
+def month_limit(play: Play) -> None:
+    limit = CURRENCIES[play.currency].monthly_limit
+    _judge(play, play.wallet(), play.order(format_amount(limit + 1, play.currency)))
+
+
+@check("charge.lost-answer")
+def lost_answer(play: Play) -> None:
+    _with_fault(play, "drop-after-commit")
+
+
+@check("charge.server-error")
+def server_error(play: Play) -> None:
+    _with_fault(play, "status", status=503)
+
+
+@check("charge.throttled")
+def throttled(play: Play) -> None:
+    _with_fault(play, "status", status=429)
+
+
+def _with_fault(play: Play, fault: str, **options: Any) -> None:
+    buyer, order = play.wallet(), play.order()
+    play.fault("createCharge", fault, **options)
+    answer = buyer.act("charge", **order)
+    if not play.reached(lambda: _is_paid(play, buyer, order), 1):
+        answer = buyer.act("charge", **order)
+    play.expect(play.reached(lambda: _is_paid(play, buyer, order)), _situation(play, buyer, order, answer))
+    _once(play, order)
+
+
+@check("charge.pending")
+def pending(play: Play) -> None:
+    buyer, tried = play.wallet(), 0
+    for code in ("AuthorizationInitiated", "CaptureInitiated", "PendingHardDeclined"):
+        order, before = play.order(), play.money()
+        play.outcome("createCharge", code)
+        answer = buyer.act("charge", **order)
+        _require_charge(play)
+        calls = [row for row in play.exchanges("createCharge") if row["number"] > answer.number]
+        if any(row["reasonCode"] == "InvalidSandboxSimulationSpecified" for row in calls):
+            continue  # the server asks in a way that leaves nothing pending like this
+        tried += 1
+        said = _said(play, buyer, order)
+        early = said.get("fulfilled") or said.get("state") == "paid"
+        play.expect(not early, f"while the charge is pending, the server says {said}")
+        play.advance("PT1M")
+        taken = play.money() > before
+        said = play.soon(partial(_final, play, buyer, order), 2) or _said(play, buyer, order)
+        right = said.get("state") != ("declined" if taken else "paid") and (taken or not said.get("fulfilled"))
+        play.expect(right, f"the charge is {play.charges()[-1]['statusDetails']['state']}; the server says {said}")
+    if not tried:
+        raise NotTried("the server's charges cannot be pending.")
+
+
+@check("charge.same-order-twice")
+def same_order_twice(play: Play) -> None:
+    buyer, order = play.wallet(), play.order()
+    for _ in range(2):
+        buyer.act("charge", **order)
+        play.reached(lambda: _is_paid(play, buyer, order), 2)
+    play.expect(play.money(), "no money is taken")
+    _once(play, order)
+    before, order = play.money(), play.order()
+    buyer.acts("charge", 2, **order)
+    play.reached(lambda: play.money() > before, 2)
+    _once(play, order, before)
+
+
+def _said(play: Play, buyer: Buyer, order: Order) -> dict[str, Any]:
+    """Return what the server says of an order; nothing where the plan has no action for that."""
+    orders = buyer.state().get("orders") if play.plan.actions.state else None
+    said = orders.get(order["order"]) if isinstance(orders, dict) else None
+    return said if isinstance(said, dict) else {}
+
+
+def _final(play: Play, buyer: Buyer, order: Order) -> dict[str, Any]:
+    said = _said(play, buyer, order)
+    return {} if said.get("state") in (None, "pending") else said
+
+
+def _is_paid(play: Play, buyer: Buyer, order: Order) -> bool:
+    said = play.plan.actions.state is None or _said(play, buyer, order).get("state") == "paid"
+    return said and play.money() == Decimal(order["amount"])
+
+
+def _require_charge(play: Play) -> None:
+    if not play.reached(lambda: play.exchanges("createCharge")):
+        raise NotTried("the server has sent no Create Charge: see charge.paid.")
+
+
+def _once(play: Play, order: Order, before: Decimal = Decimal(0)) -> None:
+    amount, seen = Decimal(order["amount"]), "the buyer pays more than once for one order"
+    play.never(lambda: play.money() - before > amount, seen)
+
+
+def _judge(play: Play, buyer: Buyer, order: Order, *, must_charge: bool = False) -> None:
+    """Ask for a charge, and require that the server says *paid* exactly if the money is there."""
+    answer = buyer.act("charge", **order)
+    if must_charge:
+        _require_charge(play)
+    play.expect(answer.status and answer.status < 500, f"the action answers {answer.status or 'nothing'}")
+    play.soon(lambda: _final(play, buyer, order), 1 if play.plan.actions.state else 0)
+    said, seen = _said(play, buyer, order), _situation(play, buyer, order, answer)
+    play.expect(not said or (said.get("state") == "paid") == (play.money() > 0), seen)
+    play.expect(play.money() > 0 or not said.get("fulfilled"), seen)
+
+
+def _situation(play: Play, buyer: Buyer, order: Order, answer: Answer) -> str:
+    said = _said(play, buyer, order)
+    told = f"; the server says {said or 'nothing of the order'}" if play.plan.actions.state else ""
+    charges = ", ".join(row["statusDetails"]["state"] for row in play.charges()) or "none"
+    return (
+        f"{play.money()} of {order['amount']} {order['currency']} is held or taken (charges: {charges}){told}; "
+        f"the action answers {answer.status or 'nothing'}."
+    )

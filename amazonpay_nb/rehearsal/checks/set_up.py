@@ -1,0 +1,138 @@
+"""Set-ups: a wallet is saved exactly if the buyer who comes back has agreed, whatever happens on the way."""
+
+from uuid import uuid4
+
+import httpx
+
+from amazonpay_nb.loopback import http_client
+from amazonpay_nb.rehearsal.browser import Buyer, Visit
+from amazonpay_nb.rehearsal.outcome import NotTried
+from amazonpay_nb.rehearsal.play import Play, check
+from amazonpay_nb.shop.buyer import approve
+from amazonpay_nb.spec.flows import RETURN_PARAMETER
+
+
+@check("set-up.completes")
+def completes(play: Play) -> None:
+    buyer, visit = _set_up(play)
+    done = play.reached(lambda: _state(play) == "Completed" and _saved(play, buyer))
+    play.expect(done, f"the buyer gets {visit}; {_situation(play, buyer)}")
+
+
+@check("set-up.cancel")
+def cancel(play: Play) -> None:
+    buyer = _at_amazon(play)
+    _nothing_happens(play, buyer, buyer.cancel())
+
+
+@check("set-up.declined")
+def declined(play: Play) -> None:
+    buyer = _at_amazon(play)
+    _nothing_happens(play, buyer, buyer.decline())
+
+
+@check("set-up.reload")
+def reload(play: Play) -> None:
+    buyer, _ = _set_up(play)
+    _require_saved(play, buyer)
+    visit = buyer.open(buyer.returned)
+    play.expect(visit.status and visit.status < 400, f"the buyer who reloads gets {visit}")
+    play.never(lambda: not _saved(play, buyer), f"after it, {_situation(play, buyer)}")
+
+
+@check("set-up.unknown-session")
+def unknown_session(play: Play) -> None:
+    buyer = _agreed(play)
+    made_up = httpx.URL(buyer.returned).copy_set_param(RETURN_PARAMETER, str(uuid4()))
+    _nothing_happens(play, buyer, buyer.open(str(made_up)))
+
+
+@check("set-up.foreign-session")
+def foreign_session(play: Play) -> None:
+    if not (play.plan.actions.state or play.plan.actions.charge):
+        raise NotTried("the plan has neither an action state nor charge, which show whose a wallet is.")
+    first, second = _agreed(play), play.buyer()
+    second.open(second.path_of(play.page))
+    for buyer in (second, first, second):
+        buyer.open(first.returned)
+        if buyer is second:
+            _require_strange(play, second)
+
+
+@check("set-up.late")
+def late(play: Play) -> None:
+    buyer = _agreed(play)
+    play.advance("PT24H")
+    _nothing_happens(play, buyer, buyer.open(buyer.returned))
+
+
+@check("set-up.lost-answer")
+def lost_answer(play: Play) -> None:
+    _with_fault(play, "drop-after-commit")
+
+
+@check("set-up.server-error")
+def server_error(play: Play) -> None:
+    _with_fault(play, "status")
+
+
+def _with_fault(play: Play, fault: str) -> None:
+    buyer = _at_amazon(play)
+    play.fault("completeCheckoutSession", fault)
+    visit = buyer.approve()
+    if not play.reached(lambda: _saved(play, buyer), 1):
+        visit = buyer.reload()
+    play.expect(play.reached(lambda: _saved(play, buyer)), f"the buyer gets {visit}; {_situation(play, buyer)}")
+
+
+def _at_amazon(play: Play) -> Buyer:
+    buyer = play.wallet() if play.page == "update" else play.buyer()
+    buyer.press(play.page)
+    return buyer
+
+
+def _set_up(play: Play) -> tuple[Buyer, Visit]:
+    buyer = _at_amazon(play)
+    return buyer, buyer.approve()
+
+
+def _agreed(play: Play) -> Buyer:
+    """Return a buyer who has agreed at Amazon's, and whose way back was lost."""
+    buyer = _at_amazon(play)
+    session = f"{play.emulator.url}/checkout?{RETURN_PARAMETER}={play.sessions()[-1]['checkoutSessionId']}"
+    with http_client(verify=play.emulator.verify) as http:
+        buyer.returned = approve(session, http=http)
+    return buyer
+
+
+def _state(play: Play) -> str:
+    return str(play.sessions()[-1]["statusDetails"]["state"])
+
+
+def _saved(play: Play, buyer: Buyer) -> bool:
+    return play.chargeable() and play.saved(buyer) is not False
+
+
+def _situation(play: Play, buyer: Buyer) -> str:
+    permissions = ", ".join(one["statusDetails"]["state"] for one in play.permissions()) or "none"
+    said = "" if play.saved(buyer) is None else f"; the server says {buyer.state().get('wallet')!r}"
+    return f"the session is {_state(play)}, Charge Permissions: {permissions}{said}."
+
+
+def _require_saved(play: Play, buyer: Buyer) -> None:
+    if not play.reached(lambda: _saved(play, buyer)):
+        raise NotTried("no set-up ends well: see set-up.completes.")
+
+
+def _nothing_happens(play: Play, buyer: Buyer, visit: Visit) -> None:
+    play.expect(visit.status and visit.status < 500, f"the buyer gets {visit}")
+    if play.page != "update":  # the wallet of before stays
+        play.never(lambda: play.permissions() or play.saved(buyer), f"{_situation(play, buyer)}")
+
+
+def _require_strange(play: Play, second: Buyer) -> None:
+    play.never(lambda: play.saved(second), "the server gives the second buyer the wallet of the first")
+    if play.plan.actions.charge:
+        answer = second.act("charge", **play.order())
+        seen = f"the second buyer's order is paid from the wallet of the first (the action answers {answer.status})"
+        play.never(play.money, seen)

@@ -1,0 +1,163 @@
+"""A plan, ``PLAN.toml``: where a merchant's server is, how to start it, and what a rehearsal may ask it for."""
+
+import re
+import tomllib
+from dataclasses import field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.data import DataError, as_kind, data_row
+
+# What the rehearsal knows and a plan's start command and environment may name, in braces.
+FACTS = (
+    "url", "scriptUrl", "proxyUrl", "caFile", "region", "merchantId", "storeId", "publicKeyId", "privateKeyFile",
+)  # fmt: skip
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_TABLE = re.compile(r"\s*\[\s*([\w.\"-]+)\s*\]")
+_KEY = re.compile(r"\s*([\w.\"-]+)\s*=")
+
+
+@data_row
+class Server:
+    """The server: see ``docs/own-server.md`` for each key."""
+
+    url: str
+    start: tuple[str, ...] = ()
+    directory: str = "."
+    ready: str = "/"
+    wiring: Literal["proxy", "settings"] = "proxy"
+    region: Literal["na", "eu", "jp"] = "na"
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@data_row
+class Pages:
+    """Paths of the pages with a button, the button itself, and what places an order on a review page (CSS)."""
+
+    set_up: str = ""
+    end_of_checkout: str = ""
+    express: str = ""
+    sign_in: str = ""
+    update: str = ""
+    button: str = ".amazon-pay-button"
+    order: str = "form button, form input[type=submit]"
+
+
+# Those that a buyer can set a wallet up on, or change it; the first is the one that other checks start from.
+BUTTON_PAGES = ("set_up", "end_of_checkout", "express", "sign_in", "update")
+
+
+@data_row
+class Action:
+    """A request to the server, with a buyer's cookies; texts may name ``{order}``, ``{amount}`` and ``{currency}``."""
+
+    path: str
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    json: dict[str, Any] | None = None
+    form: dict[str, str] | None = None
+
+
+@data_row
+class Actions:
+    """What the server is asked to do where no buyer is present."""
+
+    charge: Action | None = None
+    refund: Action | None = None
+    state: Action | None = None
+
+
+@data_row
+class Notifications:
+    """Where the server takes instant notifications."""
+
+    path: str
+
+
+@data_row
+class Plan:
+    """What a plan says; what it leaves out is not tried."""
+
+    server: Server
+    pages: Pages = field(default_factory=Pages)
+    actions: Actions = field(default_factory=Actions)
+    notifications: Notifications | None = None
+
+
+class PlanFile:
+    """A plan with its file, whose lines the errors name.
+
+    Raises:
+        ConfigurationError: It cannot be read, or says something that cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._text = path, ""
+        try:
+            self._text = path.read_text("utf-8")
+            self.plan = as_kind(path.name, tomllib.loads(self._text), Plan)
+        except DataError as error:
+            raise self.error(str(error).partition(": ")[2], *error.place) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path}: {error}.", advice="A plan is a TOML file in UTF-8.") from None
+        self.folder = (path.parent / self.plan.server.directory).resolve()
+        self._check()
+
+    def error(self, problem: str, *keys: str, advice: str = "") -> ConfigurationError:
+        """Return an error that names the line of a key, or of the table that it belongs to."""
+        return ConfigurationError(f"{self.path}, line {_line(self._text, keys)}: {problem}", advice=advice)
+
+    def fill(self, text: str, facts: dict[str, str], *keys: str) -> str:
+        """Return a text with the values of its placeholders."""
+
+        def value(match: re.Match[str]) -> str:
+            if match[1] not in FACTS:
+                known = ", ".join(f"{{{name}}}" for name in FACTS)
+                raise self.error(f"{match[0]} is not known; there are {known}.", *keys)
+            return facts.get(match[1], "")
+
+        return _PLACEHOLDER.sub(value, text)
+
+    def uses(self, fact: str) -> bool:
+        """Tell whether the server is started with a fact."""
+        server = self.plan.server
+        return any(f"{{{fact}}}" in text for text in (*server.start, *server.environment.values()))
+
+    def _check(self) -> None:
+        server, actions = self.plan.server, self.plan.actions
+        try:
+            parts = urlsplit(server.url)
+            usable = parts.scheme in ("http", "https") and parts.hostname in LOOPBACK_HOSTS and parts.port
+        except ValueError:
+            usable = None
+        if not usable or parts.path not in ("", "/"):
+            problem = f"{server.url!r} is not the address of a server on this machine."
+            raise self.error(problem, "server", "url", advice="Write for example http://127.0.0.1:8801, with a port.")
+        if not self.folder.is_dir():
+            raise self.error(f"there is no folder {self.folder}.", "server", "directory")
+        paths = {("server", "ready"): server.ready}
+        paths |= {("pages", name): getattr(self.plan.pages, name) or "/" for name in BUTTON_PAGES}
+        for name in ("charge", "refund", "state"):
+            paths["actions", name] = action.path if (action := getattr(actions, name)) else "/"
+        paths["notifications", "path"] = self.plan.notifications.path if self.plan.notifications else "/"
+        for keys, path in paths.items():
+            if not path.startswith("/"):
+                raise self.error(f"{path!r} is not a path of the server; it begins with a slash.", *keys)
+        for number, text in [*enumerate(server.start), *server.environment.items()]:
+            where = ("start",) if isinstance(number, int) else ("environment", number)
+            self.fill(text, {}, "server", *where)
+
+
+def _line(text: str, keys: tuple[str, ...]) -> int:
+    """Return the number of the line that has the most of *keys*, from the outside in."""
+    best, table = (0, 1), list[str]()
+    for number, line in enumerate(text.splitlines(), 1):
+        header, key = _TABLE.match(line), _KEY.match(line)
+        if header:
+            table = header[1].replace('"', "").split(".")
+        place = table if header else [*table, *key[1].replace('"', "").split(".")] if key else []
+        if place and tuple(place) == keys[: len(place)]:
+            best = max(best, (len(place), number))
+    return best[1]

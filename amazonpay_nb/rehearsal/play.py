@@ -1,0 +1,245 @@
+"""What a check may do and see: buyers, the server's actions, Amazon's mishaps, and the emulator's books."""
+
+import json
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.redaction import redact
+from amazonpay_nb.rehearsal.browser import Answer, Buyer
+from amazonpay_nb.rehearsal.outcome import Failed, NotTried
+from amazonpay_nb.rehearsal.plan import Plan
+from amazonpay_nb.rehearsal.wiring import MerchantServer
+from amazonpay_nb.spec.data import as_kind, data_row
+from amazonpay_nb.spec.money import format_amount
+from amazonpay_nb.spec.regions import region as region_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+T = TypeVar("T")
+# How long something that must not happen is waited for, and between two looks.
+CALM_SECONDS, _GLANCE_SECONDS = 0.4, 0.05
+# States of a charge in which the buyer's money is held or taken.
+_WITH_MONEY = ("AuthorizationInitiated", "Authorized", "CaptureInitiated", "Captured")
+
+
+@data_row
+class Row:
+    """A check of ``checks.toml``, which describes the fields."""
+
+    id: str
+    title: str
+    severity: Literal["money", "security", "buyer", "advice"]
+    expected: str
+    why: str
+    advice: str
+    guide: str
+    chapter: str
+
+
+_DATA = Path(__file__).with_name("checks.toml")
+ROWS = {row.id: row for row in as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["checks"], tuple[Row, ...])}
+FUNCTIONS: dict[str, "Callable[[Play], None]"] = {}
+
+
+def check(name: str) -> "Callable[[Callable[[Play], None]], Callable[[Play], None]]":
+    """Make a function the judgement of a row: it returns where the server is right, or raises."""
+    if name not in ROWS:
+        raise KeyError(name)
+
+    def register(function: "Callable[[Play], None]") -> "Callable[[Play], None]":
+        FUNCTIONS[name] = function
+        return function
+
+    return register
+
+
+@dataclass
+class Stage:
+    """What all checks of a rehearsal share."""
+
+    plan: Plan
+    emulator: Emulator
+    server: MerchantServer
+    browser: "Browser | str"  # or why there is none
+    exchanges: list[dict[str, Any]] = field(default_factory=list)
+    orders: Any = field(default_factory=lambda: count(1))
+    taken: int = 0  # how much of the emulator's journal is in the exchanges
+
+    def note(self, by: str, **facts: Any) -> dict[str, Any]:
+        """Keep an exchange, behind what the emulator has answered until now, and return it."""
+        journal = self.emulator.control.get("journal")["exchanges"]
+        new = [{"by": "server", **row} for row in journal[self.taken :]]
+        self.taken = len(journal)
+        row = {"by": by, **redact(facts)}
+        for one in [*new, *([row] if facts else [])]:
+            one["number"] = len(self.exchanges) + 1
+            self.exchanges.append(one)
+        return row
+
+    def clean(self) -> None:
+        """Empty the world, and what is set for it."""
+        self.note("")
+        self.emulator.reset()
+        self.taken = 0
+
+
+class Play:
+    """One check under way.
+
+    Attributes:
+        page: The plan's page that it is about, for the checks of a set-up.
+    """
+
+    def __init__(self, stage: Stage, page: str) -> None:
+        self.plan, self.emulator, self.page = stage.plan, stage.emulator, page
+        self._stage, self._first = stage, len(stage.exchanges)
+        self._buyers: list[Buyer] = []
+        region = region_of(stage.plan.server.region)
+        self.currency = region.ledger_currencies[0]
+
+    def close(self) -> None:
+        """Send the buyers away and leave the world clean."""
+        for buyer in self._buyers:
+            buyer.close()
+        self._stage.clean()
+
+    # --- Buyers ---
+
+    def buyer(self) -> Buyer:
+        """Return a buyer with a fresh browser."""
+        stage = self._stage
+        if isinstance(stage.browser, str):
+            raise NotTried(stage.browser)
+        buyer = Buyer(stage.browser, self.plan, stage.server.http, self._is_amazon, stage.note)
+        buyer.reviews = self.page == "express"
+        self._buyers.append(buyer)
+        return buyer
+
+    def _is_amazon(self, url: str) -> bool:
+        host = urlsplit(url).netloc
+        region = region_of(self.emulator.region)
+        proxied = self.plan.server.wiring == "proxy"
+        names = (region.hosted_host, region.checkout_script_host, region.api_host)
+        return host == urlsplit(self.emulator.url).netloc or (proxied and host in names)
+
+    def wallet(self, page: str = "set_up") -> Buyer:
+        """Return a buyer who has saved a wallet."""
+        buyer = self.buyer()
+        buyer.press(page)
+        buyer.approve()
+        if not self.reached(lambda: self.chargeable() and self.saved(buyer) is not False):
+            raise NotTried("no set-up ends well: see set-up.completes.")
+        return buyer
+
+    def saved(self, buyer: Buyer) -> bool | None:
+        """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""
+        return None if self.plan.actions.state is None else buyer.state().get("wallet") == "saved"
+
+    def order(self, amount: str = "") -> dict[str, str]:
+        """Return an order that was not there before: values for an action."""
+        number, usual = next(self._stage.orders), format_amount(Decimal(24), self.currency)
+        return {"order": f"rehearsal-{number}", "amount": amount or usual, "currency": self.currency}
+
+    # --- Judging ---
+
+    def expect(self, condition: object, seen: str) -> None:
+        """Fail with what was *seen*, unless a condition holds."""
+        if not condition:
+            raise Failed(seen)
+
+    def soon(self, look: Callable[[], T], seconds: float = 5) -> T:
+        """Look until there is something, or the time is over: a server may work in the background."""
+        end = time.monotonic() + seconds
+        while not (value := look()) and time.monotonic() < end:
+            time.sleep(_GLANCE_SECONDS)
+        return value
+
+    def reached(self, look: Callable[[], object], seconds: float = 5) -> bool:
+        """Tell whether something is so soon."""
+        return bool(self.soon(look, seconds))
+
+    def never(self, look: Callable[[], object], seen: str) -> None:
+        """Fail where something is so, or soon becomes so."""
+        self.expect(not self.soon(look, CALM_SECONDS), seen)
+
+    # --- The emulator's books ---
+
+    def exchanges(self, operation: str | None = None) -> list[dict[str, Any]]:
+        """Return what was exchanged in this check; with *operation*, the server's calls of it."""
+        self._stage.note("")
+        rows = self._stage.exchanges[self._first :]
+        return [row for row in rows if operation is None or row.get("operation") == operation]
+
+    def _objects(self, kind: str, **fields: str | None) -> list[dict[str, Any]]:
+        rows = self.emulator.control.get(f"objects/{kind}")["objects"]
+        return [row for row in rows if all(value in (None, row[name]) for name, value in fields.items())]
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return the Checkout Sessions of this check."""
+        return self._objects("checkoutSessions")
+
+    def permissions(self) -> list[dict[str, Any]]:
+        """Return the Charge Permissions of this check."""
+        return self._objects("chargePermissions")
+
+    def charges(self, permission: str | None = None) -> list[dict[str, Any]]:
+        """Return the charges of this check, or of a permission."""
+        return self._objects("charges", chargePermissionId=permission)
+
+    def refunds(self, charge: str | None = None) -> list[dict[str, Any]]:
+        """Return the refunds of this check, or of a charge."""
+        return self._objects("refunds", chargeId=charge)
+
+    def chargeable(self) -> bool:
+        """Tell whether there is one permission, and it is Chargeable."""
+        return [one["statusDetails"]["state"] for one in self.permissions()] == ["Chargeable"]
+
+    def money(self, permission: str | None = None) -> Decimal:
+        """Return what is held or taken of the buyers' money."""
+        rows = [row for row in self.charges(permission) if row["statusDetails"]["state"] in _WITH_MONEY]
+        return sum((Decimal(row["chargeAmount"]["amount"]) for row in rows), Decimal(0))
+
+    # --- Amazon's mishaps, and time ---
+
+    def fault(self, operation: str, fault: str, **options: Any) -> None:
+        """Let the next call of an operation meet a transport fault."""
+        self.emulator.inject_fault(operation, fault, **options)
+
+    def outcome(self, operation: str, code: str, times: int = 1) -> None:
+        """Let the next call of an operation end as a simulation code says."""
+        self.emulator.queue_outcome(operation, code, times)
+
+    def cause(self, permission: str, state: str, reason: str) -> None:
+        """Do to a permission what only Amazon or the buyer can do."""
+        self.emulator.control.post(f"permissions/{permission}", state=state, reasonCode=reason)
+
+    def advance(self, duration: str) -> None:
+        """Let time pass."""
+        self.emulator.clock.advance(duration)
+
+    def post(self, content: str | dict[str, Any], headers: dict[str, str]) -> Answer:
+        """Post something to where the server takes notifications."""
+        place = self.plan.notifications
+        if place is None:
+            raise NotTried("the plan has no [notifications].")
+        body = content if isinstance(content, str) else json.dumps(content)
+        row = self._stage.note("amazon", method="POST", path=place.path, status=None, message=content)
+        began = time.monotonic()
+        try:
+            response = self._stage.server.http.post(self._stage.server.url + place.path, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            row["problem"] = type(error).__name__
+            return Answer(None, None, time.monotonic() - began, row["number"])
+        row["status"] = response.status_code
+        return Answer(response.status_code, None, time.monotonic() - began, row["number"])

@@ -1,0 +1,183 @@
+"""Plays the checks of a plan one after another, each in a clean world, and collects how they ended."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.redaction import redact
+from amazonpay_nb.rehearsal import checks as _checks  # noqa: F401 (they register themselves)
+from amazonpay_nb.rehearsal.browser import chromium
+from amazonpay_nb.rehearsal.outcome import Failed, NotTried
+from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
+from amazonpay_nb.rehearsal.play import FUNCTIONS, ROWS, Play, Row, Stage
+from amazonpay_nb.rehearsal.wiring import ANSWER_SECONDS, MerchantServer, facts_of, wired
+
+
+@dataclass(frozen=True)
+class Part:
+    """A check as it is played: its row, its function, and the page that it is about."""
+
+    row: Row
+    play: Callable[[Play], None]
+    page: str = "set_up"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a check ended.
+
+    Attributes:
+        status: ``passed``, ``failed`` or ``not-tried``.
+        seen: What was wrong, or why it was not tried; "" where it passed.
+        evidence: Numbers of its exchanges.
+    """
+
+    row: Row
+    status: str
+    seen: str
+    evidence: list[int]
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its entry in ``rehearsal.json``."""
+        own = {"status": self.status, "seen": self.seen, "evidence": self.evidence, "seconds": self.seconds}
+        return asdict(self.row) | own
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """How all checks of a plan ended."""
+
+    plan: str
+    results: tuple[Result, ...]
+    exchanges: list[dict[str, Any]]
+    seconds: float
+    output: str  # the end of what the server printed
+
+    def count(self, status: str) -> int:
+        """Return how many checks ended so."""
+        return sum(result.status == status for result in self.results)
+
+    @property
+    def wrong(self) -> list[Result]:
+        """The checks that failed, advice left out."""
+        return [one for one in self.results if one.status == "failed" and one.row.severity != "advice"]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of ``rehearsal.json``."""
+        counts = {"passed": self.count("passed"), "failed": self.count("failed"), "notTried": self.count("not-tried")}
+        return counts | {"checks": [one.as_json() for one in self.results], "exchanges": self.exchanges}
+
+
+def parts_of(plan: Plan, only: Sequence[str] = ()) -> list[Part]:
+    """Return the checks that a plan leads to, in the order of the table; *only* some, by their ids.
+
+    Raises:
+        ConfigurationError: There is no such check.
+    """
+    parts = [Part(ROWS[name], FUNCTIONS[name]) for name in ROWS if name in FUNCTIONS]
+    for page in BUTTON_PAGES[1:]:
+        if getattr(plan.pages, page):
+            group = page.replace("_", "-")
+            parts += [
+                Part(replace(part.row, id=part.row.id.replace("set-up", group)), part.play, page)
+                for part in parts
+                if part.row.id.startswith("set-up.")
+            ]
+    names = [part.row.id for part in parts]
+    for name in only:
+        if name not in names:
+            near = get_close_matches(name, names, n=1)
+            advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}."
+            raise ConfigurationError(f"{name!r} is no check of this plan.", advice=advice)
+    return [part for part in parts if not only or part.row.id in only]
+
+
+def rehearse(
+    path: Path, *, only: Sequence[str] = (), headed: bool = False, browser: str | None = None,
+    say: Callable[[Result, int], None] = lambda result, of: None,
+) -> Rehearsal:  # fmt: skip
+    """Play a plan.
+
+    Args:
+        only: Ids of checks; all that the plan leads to when left out.
+        browser: The Chromium to use.
+        say: Is told each result, and how many there will be.
+    Raises:
+        ConfigurationError: The plan or the server cannot be used; nothing is left running.
+    """
+    file, started = PlanFile(path), time.monotonic()
+    parts, results = parts_of(file.plan, only), list[Result]()
+    with wired(file) as (emulator, server):
+        proxy = facts_of(emulator)["proxyUrl"]
+        _look_at_pages(file, server)
+        with chromium(browser, headed=headed, proxy=proxy) as opened:
+            stage = Stage(file.plan, emulator, server, opened)
+            _look_for_buttons(file, stage)
+            for part in parts:
+                results.append(_play(stage, part))
+                server.check(f"during {part.row.id}")
+                say(results[-1], len(parts))
+        output = server.output()
+    seconds = round(time.monotonic() - started, 3)
+    return Rehearsal(path.name, tuple(results), redact(stage.exchanges), seconds, output)
+
+
+def _play(stage: Stage, part: Part) -> Result:
+    began, first = time.monotonic(), len(stage.exchanges)
+    play = Play(stage, part.page)
+    status, seen = "passed", ""
+    try:
+        part.play(play)
+    except Failed as failed:
+        status, seen = "failed", failed.seen
+    except NotTried as reason:
+        status, seen = "not-tried", str(reason)
+    finally:
+        play.close()
+    evidence = [one["number"] for one in stage.exchanges[first:]]
+    return Result(part.row, status, redact(seen), evidence, round(time.monotonic() - began, 3))
+
+
+def _pages(plan: Plan) -> Iterator[tuple[str, str]]:
+    yield from ((name, path) for name in BUTTON_PAGES if (path := getattr(plan.pages, name)))
+
+
+def _look_at_pages(file: PlanFile, server: MerchantServer) -> None:
+    """Open each page of the plan, without a browser."""
+    for name, path in _pages(file.plan):
+        problem = ""
+        try:
+            answer = server.get(path)
+            if answer.status_code == httpx.codes.NOT_FOUND or answer.is_server_error:
+                problem = f"{path} answers {answer.status_code}."
+        except httpx.TooManyRedirects:
+            problem = f"{path} redirects forever."
+        except httpx.TimeoutException:
+            problem = f"{path} does not answer within {ANSWER_SECONDS:g} s."
+        except httpx.HTTPError as error:
+            server.check(f"while {path} was opened")
+            problem = f"{path} cannot be opened ({type(error).__name__})."
+        if problem:
+            raise file.error(problem, "pages", name, advice=server.last_lines())
+
+
+def _look_for_buttons(file: PlanFile, stage: Stage) -> None:
+    """Make sure that a visitor sees a button; one who has no wallet may not change it."""
+    for name, _ in _pages(file.plan):
+        if isinstance(stage.browser, str) or name == "update":
+            continue
+        play = Play(stage, name)
+        try:
+            play.buyer().button(name)
+        except NotTried as reason:
+            advice = 'Where the button is the page\'s own, name it in [pages]: button = "#id"'
+            raise file.error(str(reason), "pages", name, advice=advice) from None
+        finally:
+            play.close()

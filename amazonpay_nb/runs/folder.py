@@ -1,0 +1,50 @@
+"""The folder that a run leaves behind: held while it is written to, each file whole, each page harmless."""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from amazonpay_nb.errors import ConfigurationError
+
+# A page runs nothing and loads nothing, whatever it holds.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
+)
+
+
+@contextmanager
+def report_folder(out: Path, names: Iterable[str]) -> Iterator[None]:
+    """Hold a folder for one run, without the verdict of the run before: an interrupted run has none.
+
+    Args:
+        names: The files of a verdict.
+    Raises:
+        ConfigurationError: Another run is writing into it, or it cannot be written to.
+    """
+    advice = "Choose another folder with --out."
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = os.open(out, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for name in names:
+                (out / name).unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(folder)
+    except BlockingIOError:
+        raise ConfigurationError(f"Another run is writing into {out}.", advice=advice) from None
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename or out}: {error.strerror}.", advice=advice) from None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write *path* so that a reader finds the old text or the new one, never a part."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
