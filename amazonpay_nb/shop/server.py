@@ -30,11 +30,11 @@ from amazonpay_nb.texts import Texts, languages, templates
 _HERE = Path(__file__).parent
 _PAGES = templates(_HERE / "pages")
 _PAGES.filters["embed"] = embed
-# Scripts of the page and what they load; Amazon's pages beside the shop's own in the page with both sides.
+# Scripts of the page and what they load.
 _POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'unsafe-inline'{amazon}; "
     "connect-src 'self'{amazon}; img-src data:{amazon}; font-src data:{amazon}; "
-    "frame-src 'self' 127.0.0.1:* localhost:*{amazon}; base-uri 'none'"
+    "frame-src 'self'{amazon}; base-uri 'none'"
 )
 # Values of ``checkoutLanguage``.
 LANGUAGES = languages(_HERE / "texts")
@@ -89,10 +89,6 @@ class Shop:
         done = (attempt.arrival.result() for attempt in self._attempts.values() if attempt.arrival.done())
         return tuple(arrival for arrival in done if arrival.checkout_session_id)
 
-    def both_sides_url(self, attempt: Attempt) -> str:
-        """Return the page that shows an attempt from both sides: the shop's page, and what the shop's server does."""
-        return f"{self.url}/both/{attempt.token}"
-
     def close(self) -> None:
         """Stop answering."""
         self._server.stop()
@@ -105,7 +101,6 @@ class Shop:
             route("GET", "/account", self._own_page("account.html")),
             route("GET", "/server", self._own_page("server.html")),
             route("GET", "/server/news", self._own_page("server-news.html")),
-            route("GET", "/both/{token}", self._both_sides),
             route("GET", "/pay/{token}", self._pay),
             route("GET", "/cart/{token}", self._basket),
             route("GET", "/order/{token}", self._review),
@@ -131,9 +126,6 @@ class Shop:
             return self._page(template, methods=methods, payments=rows, happenings=happenings(journal))
 
         return answer
-
-    async def _both_sides(self, request: Request) -> Response:
-        return self._page("both.html", attempt=self._attempt(request))
 
     def _attempt(self, request: Request) -> Attempt:
         attempt = self._attempts.get(request.path_params["token"])

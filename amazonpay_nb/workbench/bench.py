@@ -10,7 +10,6 @@ import sys
 import time
 import weakref
 from contextlib import ExitStack
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -183,10 +182,6 @@ class Workbench:
             self._resources.callback(self._client.close)
         return self._client
 
-    def now(self) -> datetime:
-        """Return the time by which the client signs: of this machine, also where the emulator has its own."""
-        return self.client.clock()
-
     def wait(self, seconds: int) -> None:
         """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
         if self.emulator is None:
@@ -288,7 +283,7 @@ class Workbench:
         """Return a page that leads the buyer of an attempt to Amazon; see `HostedPage`."""
         return HostedPage(
             attempt, url, start=start, button=button, buyer=self.buyer, emulator=self.emulator,
-            journal=self.journal, clock=self.now, wait_seconds=self.wait_seconds,
+            journal=self.journal, clock=lambda: self.client.clock(), wait_seconds=self.wait_seconds,
         )  # fmt: skip
 
     async def play_set_up(self, **script: Any) -> Arrival:

@@ -84,7 +84,7 @@ def test_every_page_of_amazon_is_sound(wb: Workbench, page: Page) -> None:
 
 
 def test_every_page_of_the_shop_is_sound(wb: Workbench, page: Page) -> None:
-    """The same for the shop, its confirmations and accounts, and both sides side by side."""
+    """The same for the shop, its confirmations and accounts."""
     seen, wrong = sound(page, shop_pages(wb, page), template_of_the_shop)
     assert not wrong, "\n".join(wrong)
     assert seen == templates(storefront)

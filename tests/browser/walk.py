@@ -185,14 +185,6 @@ def shop_pages(wb: Workbench, page: Page) -> Iterator[None]:
     for path in ("account", "server"):
         page.goto(f"{wb.shop.url}/{path}")
         yield  # a lot has happened
-    attempt = wb.shop.new_attempt()
-    wb.show_button(attempt, sign_button(_set_up(wb, attempt), wb.keys))
-    page.goto(wb.shop.both_sides_url(attempt))
-    page.frame_locator("iframe").first.get_by_role("button").wait_for()
-    yield  # both sides
-    page.frame_locator("iframe").first.get_by_role("button").click()
-    page.frame_locator("iframe").first.locator("button.main").wait_for()
-    yield  # both sides, the buyer at Amazon
 
 
 def _first_pages(wb: Workbench, page: Page) -> Iterator[None]:

@@ -145,7 +145,7 @@ class TestFork:
     def test_nothing_of_a_plan_stays(self, wb: Workbench) -> None:
         """Neither objects nor time nor exchanges, even where the plan fails."""
         story = told(wb, "Ride hailing")
-        before, entries = wb.now(), len(wb.journal)
+        before, entries = wb.client.clock(), len(wb.journal)
         wallet = story.permission_id
         branches = fork(
             wb,

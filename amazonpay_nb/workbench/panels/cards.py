@@ -1,19 +1,124 @@
-"""A card for each kind of object: where it is in its life, what is missing, and what a merchant can do with it."""
+"""Cards and the calls about their objects: where each is in its life, what is missing, and what a merchant can do now.
 
-from collections.abc import Iterator
+Which calls there are comes from `spec.operations`, what is possible now from `spec.states`, and what an object is like
+from the newest answer about it in the journal.  So whatever a cell has done, a panel knows as well.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from amazonpay_nb.client.possible import deadlines
+from pydantic.alias_generators import to_snake
+
+from amazonpay_nb.client.guide import charge
+from amazonpay_nb.client.known import COMPLETIONS
+from amazonpay_nb.client.possible import calls_about, deadlines, obstacle
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NEW
-from amazonpay_nb.spec.operations import KINDS, Kind
+from amazonpay_nb.spec.operations import KINDS, Kind, Operation
+from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import state_map
-from amazonpay_nb.workbench.panels.calls import CallPanel
-from amazonpay_nb.workbench.panels.panel import Panels
-from amazonpay_nb.workbench.panels.view import Chosen, View
+from amazonpay_nb.workbench.panels.panel import BenchPanel, Panels
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, Value, View
 from amazonpay_nb.workbench.show.blocks import Table
+
+SESSION, PERMISSION, CHARGE, REFUND, *_ = KINDS.values()
+_CODE = "simulation_code"
+_ACCEPTED = {"state": "Resolved", "reasonCode": "MerchantAcceptedDispute"}
+_REQUESTS: dict[str, dict[str, str]] = ROWS["requests"]
+_OPTIONS = {
+    "charge_initiator": tuple(Option(row.code, f"{row.code}: {row.use_it_when}") for row in INITIATORS),
+    "channel": tuple(Option(row.code, f"{row.code}: {row.the_buyer_orders}") for row in CHANNELS),
+}
+_FIELDS = {name: Field(name, **row, options=_OPTIONS.get(name, ())) for name, row in ROWS["calls"].items()}
+
+
+def parameter(kind: Kind) -> str:
+    """Return the name of the field that says which object of a kind is meant, for example ``charge_id``."""
+    return to_snake(kind.id_field)
+
+
+class CallPanel(BenchPanel):
+    """A panel with calls about objects.  Each call takes an id, or "" for the newest object of its kind."""
+
+    def current(self, kind: Kind, chosen: Chosen) -> tuple[str, Resource | None]:
+        """Return the id of the object that is chosen, else of the newest, and what is known of it; "" for no object."""
+        ids, wanted = self._ids(kind), str(chosen.get(parameter(kind), ""))
+        object_id = wanted if wanted in ids else ids[-1] if ids else ""
+        answer = self._wb.journal.known.newest(kind.title, object_id)
+        return object_id, kind.model.model_validate(answer) if answer else None
+
+    def _ids(self, kind: Kind) -> tuple[str, ...]:
+        ids = self._wb.journal.known.ids(kind.title)
+        if kind is SESSION:  # the address at which the buyer came back names it before any answer does
+            ids += tuple(row.checkout_session_id for row in self._wb.shop.arrivals if row.checkout_session_id)
+        return tuple(dict.fromkeys(ids))
+
+    def actions(self, kind: Kind, object_id: str, thing: Resource | None) -> Iterator[Action]:
+        """Yield the calls about an object; what its state does not allow has the reason."""
+        for row in calls_about(kind):
+            reason = obstacle(kind, object_id, thing, row)
+            fields = (parameter(kind), *_REQUESTS.get(row.name, {}).values())
+            does = reason or f"{row.method} {row.path}"
+            yield Action(to_snake(row.name), row.title, partial(self._call, kind, row), not reason, does, fields)
+
+    def fields(self, names: Iterable[str], kinds: Iterable[Kind]) -> tuple[Field, ...]:
+        """Return fields by their names, each once.
+
+        Args:
+            kinds: The objects whose calls can be simulated to fail.
+        """
+        operations = [row for kind in kinds for row in calls_about(kind)]
+        known = _FIELDS | {field.name: field for field in self._own_fields(operations)}
+        return tuple(known[name] for name in dict.fromkeys(names))
+
+    def _own_fields(self, operations: list[Operation]) -> Iterator[Field]:
+        wb = self._wb
+        help_ = "What is charged, captured or refunded, in major units."
+        yield Field("amount", wb.amount["amount"], f"Amount ({wb.currency})", help_)
+        codes = (_code(code, operations) for code in dict.fromkeys(row.code for row in SIMULATIONS.values()))
+        help_ = "What happens to the next call; nothing unless you choose something."
+        yield Field(_CODE, help=help_, options=(Option("", "none"), *filter(None, codes)))
+        for kind in KINDS.values():
+            ids, answers = self._ids(kind), wb.journal.known.of(kind.title)
+            states = {name: answer["statusDetails"]["state"] for name, answer in answers.items()}
+            options = (Option(name, f"{name} {states.get(name, '')}".strip()) for name in ids)
+            newest = Option("", "the newest" if ids else "none yet")
+            help_ = "Which one; its state is that of the last answer."
+            yield Field(parameter(kind), "", kind.title, help_, (newest, *options))
+
+    def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
+        client = self._wb.client
+        object_id, _ = self.current(kind, values)
+        request = self._request(operation, object_id, values)
+        if operation.name == "createCharge":  # the guide's way: Get Charge Permission first
+            return charge(client, object_id, request.pop("charge_amount"), **request)
+        send = getattr(client, to_snake(operation.name))
+        return send(object_id, **request) if "{id}" in operation.path else send(charge_id=object_id, **request)
+
+    def _request(self, operation: Operation, object_id: str, values: dict[str, Value]) -> dict[str, Any]:
+        amount = str(values.get("amount", ""))
+        filled: dict[str, Any] = values | {
+            "amount": self._wb.price(amount) if amount else self._wb.amount,
+            "evidence": [{"evidenceType": "Other", "evidenceText": values.get("evidence")}],
+            "accepted": _ACCEPTED | {"reasonDescription": values.get("accepted")},
+            "merchant_reference_id": {"merchantReferenceId": values.get("merchant_reference_id")},
+            "can_handle_pending_authorization": values.get("can_handle_pending_authorization") or None,
+        }
+        request = {field: filled[name] for field, name in _REQUESTS.get(operation.name, {}).items()}
+        if operation.name in COMPLETIONS:  # a purchase repeats its amounts exactly, a set-up has none
+            session = self._wb.journal.known.newest(SESSION.title, object_id) or {}
+            details = session.get("paymentDetails") or {}
+            request |= {to_snake(name): details.get(name) for name in ("chargeAmount", "totalOrderAmount")}
+        return request
+
+
+def _code(code: str, operations: list[Operation]) -> Option | None:
+    titles = [row.title for row in operations if (row.name, code) in SIMULATIONS]
+    return Option(code, f"{code} ({', '.join(titles)})") if titles else None
 
 
 class Card(CallPanel):

@@ -14,9 +14,8 @@ from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import Bar, bars
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.panels.calls import CHARGE, PERMISSION, REFUND, CallPanel, parameter
-from amazonpay_nb.workbench.panels.static import report_on_button
-from amazonpay_nb.workbench.panels.view import Action, Chosen, View
+from amazonpay_nb.workbench.panels.cards import CHARGE, PERMISSION, REFUND, CallPanel, parameter
+from amazonpay_nb.workbench.panels.view import Action, Chosen, View, report_on_button
 from amazonpay_nb.workbench.show.blocks import Foreign, Table
 
 _UPDATE = "Update the payment method"

@@ -13,8 +13,7 @@ from typing import Any
 import ipywidgets as w
 import traitlets
 
-from amazonpay_nb.workbench.panels.static import render
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Value, View, choose
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Value, View, choose, render
 
 # JupyterLab takes arrows and letters for itself (d d deletes the cell) unless the element with the focus has this
 # attribute.  ipywidgets can give an element a class but no attribute, and a script in an HTML widget never runs; the

@@ -11,13 +11,12 @@ from urllib.parse import urlencode
 import httpx
 
 from amazonpay_nb.shop import Arrival
-from amazonpay_nb.spec.flows import FLOWS, PAGES, Flow, flow_of
+from amazonpay_nb.spec.flows import PAGES, Flow, flow_of
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.static import button_config_of, report_on_button
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, View
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, View, button_config_of, report_on_button
 from amazonpay_nb.workbench.show.blocks import Table, facts
 
 # How often the panel looks where the buyer is; between two looks it waits for the way back.
@@ -110,8 +109,6 @@ class PagePanel(BenchPanel):
 
     @property
     def _flow(self) -> Flow:
-        if self._at:
-            return FLOWS[self._at["flow"]]
         config = button_config_of(self.page)
         signed = config.get("createCheckoutSessionConfig") or config["signInConfig"]
         return flow_of(json.loads(signed["payloadJSON"]), config["productType"])

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from amazonpay_nb.client.journal import Journal, own_exchanges, watch
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.bench import Workbench
-from amazonpay_nb.workbench.panels.static import render, report_on, static
-from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act
+from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act, render, report_on, static
 from amazonpay_nb.workbench.show.blocks import Table
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What every panel shows: a title, a body, fields and actions, as data, without Jupyter.
+"""What every panel shows: a title, a body, fields and actions, as data, and its form where nobody can click.
 
 A view *looks*: it is made of what is already known, and sends nothing.  An action *does*: its function takes the fields
 that it names as arguments.  So a click and a call with parameters end in the same function with the same arguments, and
@@ -6,16 +6,21 @@ leave the same journal.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from amazonpay_nb.client import report as reasons
+from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import check_names
+from amazonpay_nb.workbench.show import Shown, show
+from amazonpay_nb.workbench.show.blocks import Block, Name, Prose, Table, facts
 
 # What no run changes, by panel.
 ROWS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("panels.toml").read_text("utf-8"))
+NOTHING_SENT = "Nothing was sent to Amazon Pay."
 Value = str | bool
 Chosen = Mapping[str, Value]
 
@@ -152,3 +157,68 @@ def act(view: View, name: str, /, **values: Value) -> Any:
         raise ConfigurationError(f"“{action.label}” is not possible now.", advice=action.reason)
     arguments = {field: fields[field].read(values.get(field, fields[field].default)) for field in action.fields}
     return action.do(**arguments)
+
+
+def render(body: Iterable[Any]) -> Shown:
+    """Return the body of a view, or a part of it, as HTML and as text."""
+    return Shown([block for thing in body for block in _blocks(thing)])
+
+
+def _blocks(thing: Any) -> Sequence[Block]:
+    if isinstance(thing, Block):
+        return [thing]
+    return (thing if isinstance(thing, Shown) else show(thing)).blocks
+
+
+def static(view: View, report: Iterable[Any] = ()) -> Shown:
+    """Return a whole view.
+
+    Args:
+        report: What the last action did at Amazon.
+    """
+    blocks: list[Block] = [Prose("Where you play the buyer, this is a form with buttons.", view.title)]
+    blocks += render(view.body).blocks
+    if view.fields:
+        head = ("parameter", "type", "default", "choices", "what it is")
+        blocks.append(Table("What you can choose", head, tuple(_parameter(field) for field in view.fields)))
+    if view.actions:
+        rows = tuple((row.label, "yes" if row.enabled else "no", row.reason) for row in view.actions)
+        blocks.append(Table("What you can do", ("action", "possible now", "because"), rows))
+    return Shown([*blocks, *render(report).blocks])
+
+
+def _parameter(field: Field) -> tuple[str, ...]:
+    lines = [", ".join(option.value for option in field.possible if option.value)]
+    for why in dict.fromkeys(option.reason for option in field.options if option.reason):
+        lines.append(f"not {', '.join(option.value for option in field.options if option.reason == why)}: {why}")
+    choices = "\n".join(lines).strip()
+    return Name(field.name), type(field.default).__name__, str(field.default), choices, field.reason or field.help
+
+
+def report_on(exchanges: Sequence[Exchange], states: dict[str, str]) -> Iterator[Any]:
+    """Yield for each request of an action what was sent, what came back, and why.
+
+    Args:
+        states: The state of each object before; see `client.known.Known.states`.
+    """
+    if not exchanges:
+        yield NOTHING_SENT
+    for exchange, why in reasons.reports(exchanges, states):
+        yield _table(f": {exchange.method} {exchange.path} → {exchange.answer}", why)
+
+
+def button_config_of(page: HostedPage | None) -> Mapping[str, Any]:
+    """Return what the button on a page of the shop was made of."""
+    button = page.attempt.button if page else None
+    assert button is not None  # noqa: S101 (every page that a panel opens has a button)
+    return button[1]
+
+
+def report_on_button(page: HostedPage) -> Table:
+    """Return the same for what the buyer's browser posts when the button is pressed: the payload that you signed."""
+    why = reasons.report_on_button(button_config_of(page))
+    return _table(" by the buyer's browser: POST /checkout/initiate, with the payload that you signed", why)
+
+
+def _table(what: str, why: reasons.Report) -> Table:
+    return facts(f"Sent{what}", [(name.replace("_", " "), text) for name, text in why._asdict().items()])

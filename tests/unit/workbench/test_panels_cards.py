@@ -28,8 +28,7 @@ from amazonpay_nb.workbench.panels import panels
 from amazonpay_nb.workbench.panels.cards import Card, cards
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.panel import Panel, Panels
-from amazonpay_nb.workbench.panels.static import static
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose, static
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 EVERY_KIND = tuple(KINDS.values())

@@ -29,7 +29,7 @@ from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
-from amazonpay_nb.workbench.panels.static import static
+from amazonpay_nb.workbench.panels.view import static
 from amazonpay_nb.workbench.show.views import annotated
 
 LIVE_ID = "LIVE-AFVX7ULWSGBZ5535PCUQOY7B"

@@ -13,7 +13,7 @@ from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
-from amazonpay_nb.workbench.panels.static import NOTHING_SENT, report_on
+from amazonpay_nb.workbench.panels.view import NOTHING_SENT, report_on
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 

@@ -30,8 +30,7 @@ from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.errors import ErrorPanel, explain
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.static import render, static
-from amazonpay_nb.workbench.panels.view import choose
+from amazonpay_nb.workbench.panels.view import choose, render, static
 from amazonpay_nb.workbench.panels.wire import FORMS, LAST, LOOKS, DiagramPanel, WirePanel
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
