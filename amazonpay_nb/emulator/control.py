@@ -2,9 +2,10 @@
 
 import hmac
 from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC
 from typing import Any
 
-from pydantic import ValidationError, validate_call
+from pydantic import AwareDatetime, ValidationError, validate_call
 from pydantic.alias_generators import to_camel, to_snake
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from amazonpay_nb.emulator.api.bodies import parsed_json
-from amazonpay_nb.emulator.clock import parse_duration, zulu
+from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR, parse_duration, zulu
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
@@ -172,8 +173,13 @@ class ControlInterface:
         return await self._read_clock()
 
     @_call("POST", "reset")
-    async def _reset(self) -> Answer:
+    async def _reset(self, now: AwareDatetime | None = None) -> Answer:
+        clock = self._world.clock
+        if now and (clock.mode != "virtual" or not FIRST_YEAR <= now.year <= LAST_YEAR):
+            raise HTTPException(409, f"Only virtual time can be set, in the years {FIRST_YEAR} to {LAST_YEAR}.")
         self._world.reset()
+        if now:  # in an empty world, time may also go back
+            clock.set(now.astimezone(UTC))
         return await self._read_clock()
 
     @_call("POST", "keys")

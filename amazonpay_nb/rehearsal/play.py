@@ -5,6 +5,7 @@ import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -88,9 +89,9 @@ class Stage:
         return row
 
     def clean(self) -> None:
-        """Empty the world, and what is set for it."""
+        """Empty the world, and what is set for it; its time is again that of a server that checks it."""
         self.note("")
-        self.emulator.reset()
+        self.emulator.control.post("reset", now=datetime.now(UTC).isoformat())
         self.taken = 0
 
 

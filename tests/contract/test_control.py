@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator.server import ControlError
 from amazonpay_nb.emulator.store import MAX_SNAPSHOTS
 from amazonpay_nb.signing.keys import generate
 from tests.emulated import Shop, refusal, usd
@@ -240,6 +241,17 @@ class TestWorlds:
         assert again != wallet
         assert na.charge(again, key="before-reset")
         assert na.emulator.clock.now() == now
+
+    def test_a_reset_may_set_virtual_time(self) -> None:
+        """Also back: nothing is left that has happened later.  Wall time is as it is."""
+        start = datetime(2027, 2, 28, tzinfo=UTC)
+        with Emulator("na", start=start) as emulator:
+            emulator.clock.advance("PT24H")
+            assert emulator.control.post("reset", now="2027-02-28T01:00:00+01:00")["now"] == "2027-02-28T00:00:00Z"
+            with pytest.raises(ControlError, match="1970"):
+                emulator.control.post("reset", now="1969-12-31T00:00:00Z")
+        with Emulator("na") as emulator, pytest.raises(ControlError, match="virtual"):
+            emulator.control.post("reset", now="2027-02-28T00:00:00Z")
 
 
 class TestMishaps:
