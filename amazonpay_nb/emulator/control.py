@@ -39,14 +39,14 @@ _TITLES = {kind.path: title for title, kind in KINDS.items()}
 _BEGINNINGS = {row.trigger for machine in MACHINES.values() for row in machine.rows if row.source == NEW}
 
 
-_CALLS: dict[tuple[str, str], tuple[Call, dict[str, str]]] = {}  # by method and path
+CALLS: dict[tuple[str, str], tuple[Call, dict[str, str]]] = {}  # by method and path
 
 
 def _call(method: str, path: str, **fixed: str) -> Callable[[Call], Call]:
     """Answer a call by the decorated function, with *fixed* values for some of its parameters."""
 
     def register(function: Call) -> Call:
-        _CALLS[method, path] = validate_call(function), fixed
+        CALLS[method, path] = validate_call(function), fixed
         return function
 
     return register
@@ -66,7 +66,7 @@ class ControlInterface:
         """Return a route for each call."""
         return [
             route(method, f"{CONTROL_PATH}/{path}", self._endpoint(call, fixed))
-            for (method, path), (call, fixed) in _CALLS.items()
+            for (method, path), (call, fixed) in CALLS.items()
         ]
 
     def _endpoint(self, call: Call, fixed: dict[str, str]) -> Callable[[Request], Awaitable[Response]]:
@@ -93,10 +93,12 @@ class ControlInterface:
 
     @_call("GET", "clock")
     async def _read_clock(self) -> Answer:
+        """Tell the time."""
         return {"now": zulu(self._world.clock.now()), "mode": self._world.clock.mode}
 
     @_call("POST", "clock")
     async def _move_clock(self, advance: str) -> Answer:
+        """Advance virtual time; `fired` lists what fell due, in order."""
         if self._world.clock.mode != "virtual":
             raise HTTPException(409, "The clock is real; start the emulator with --seed or --clock to advance it.")
         fired = await self._deliveries.advance(parse_duration(advance))
@@ -104,11 +106,13 @@ class ControlInterface:
 
     @_call("POST", "outcomes")
     async def _queue_outcome(self, operation: str, simulation_code: str, times: Times = 1) -> Answer:
+        """Let the next calls of an operation end as a simulation code says."""
         self._world.queue_outcome(operation, simulation_code, times)
         return {"outcomes": {name: [row.code for row in rows] for name, rows in self._world.outcomes.items() if rows}}
 
     @_call("POST", "faults")
     async def _inject_fault(self, **fields: Any) -> Answer:
+        """Let the next calls of an operation meet a transport fault."""
         fault, faults = Fault(**fields), self._world.faults
         _check_name(fault.operation, OPERATIONS, "operation")
         faults.append(fault)
@@ -120,7 +124,7 @@ class ControlInterface:
     async def _cause(
         self, title: str, object_id: str, state: str, reason_code: str | None = None, resolution: str | None = None
     ) -> Answer:
-        """Take the row that leads to a state and that no merchant can take."""
+        """Do what only Amazon, the bank or the buyer can cause."""
         record, machine = self._find(title, object_id), MACHINES[title]
         row = machine.leading_to(record.state, state, reason_code, resolution)
         if row is None or row.trigger in _BEGINNINGS:
@@ -135,21 +139,24 @@ class ControlInterface:
 
     @_call("GET", "journal")
     async def _journal(self) -> Answer:
+        """Show the last exchanges of the API, without signatures and personal data."""
         return {"exchanges": list(self._world.journal)}
 
     @_call("GET", "objects/{kind}")
     async def _objects(self, kind: str) -> Answer:
+        """Show all objects of a kind."""
         _check_name(kind, _TITLES, "kind", 404)
         return {"objects": [record.document for record in self._world.store.every(_TITLES[kind])]}
 
     @_call("GET", "objects/{kind}/{object_id}")
     async def _object(self, kind: str, object_id: str) -> Answer:
+        """Show an object as it is stored."""
         _check_name(kind, _TITLES, "kind", 404)
         return self._find(_TITLES[kind], object_id).document
 
     @_call("GET", "visits")
     async def _stays(self, returning: str) -> Answer:
-        # A shop that gives each attempt return addresses of its own finds its stays by a text in them.
+        """Show the buyers' stays whose return address has a text in it, as a shop's attempts have."""
         kinds, store = (CHECKOUT_SESSION, SIGN_IN), self._world.store
         notes = [record.notes for kind in kinds for record in store.every(kind, returning)]
         return {"visits": [{"flow": one.flow, "visit": one.stay, "page": one.page} for one in notes]}
@@ -162,10 +169,12 @@ class ControlInterface:
 
     @_call("POST", "snapshot")
     async def _snapshot(self) -> Answer:
+        """Keep a copy of the world."""
         return {"id": self._world.store.snapshot()}
 
     @_call("POST", "restore")
     async def _restore(self, id: str) -> Answer:  # noqa: A002 (the field's name)
+        """Put a copy of the world back."""
         try:
             self._world.restore(id)
         except KeyError:
@@ -174,6 +183,7 @@ class ControlInterface:
 
     @_call("POST", "reset")
     async def _reset(self, now: AwareDatetime | None = None) -> Answer:
+        """Delete all objects; merchants and keys stay, and so does the clock, unless it is set."""
         clock = self._world.clock
         if now and (clock.mode != "virtual" or not FIRST_YEAR <= now.year <= LAST_YEAR):
             raise HTTPException(409, f"Only virtual time can be set, in the years {FIRST_YEAR} to {LAST_YEAR}.")
@@ -184,6 +194,7 @@ class ControlInterface:
 
     @_call("POST", "keys")
     async def _register_key(self, public_key: str, merchant_id: str | None = None) -> Answer:
+        """Register a public key."""
         merchant = self._account(merchant_id)
         key_id, neutral = self._world.register_key(merchant, public_key)
         return {
@@ -203,10 +214,12 @@ class ControlInterface:
 
     @_call("GET", "notifications")
     async def _notifications(self) -> Answer:
+        """Show what was announced, once all that is due has been delivered."""
         return {"notifications": [_row(document) for document in await self._deliveries.announced()]}
 
     @_call("POST", "notifications/endpoint")
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:
+        """Send notifications to an address of this machine, or to nobody with null."""
         merchant = self._account(merchant_id)
         self._world.set_endpoint(merchant, checked_endpoint(url))
         self._deliveries.listen(url or "")
@@ -214,6 +227,7 @@ class ControlInterface:
 
     @_call("POST", "notifications/drill")
     async def _drill(self, kind: str) -> Answer:
+        """Disturb the next notifications: one drill for each call."""
         _check_name(kind, DRILLS, "drill")
         self._world.outbox.drills.append(kind)
         return {"drills": list(self._world.outbox.drills)}
@@ -223,6 +237,7 @@ class ControlInterface:
     async def _dispute(
         self, charge_id: str, filing_reason: FilingReason = "ProductNotReceived", amount: str | None = None
     ) -> Answer:
+        """Let the buyer dispute a charge."""
         charge = self._find("Charge", charge_id)
         try:
             with self._world.store.transaction():
@@ -232,6 +247,7 @@ class ControlInterface:
 
     @_call("POST", "notifications/{object_id}/redeliver")
     async def _redeliver(self, object_id: str) -> Answer:
+        """Deliver a notification again, now."""
         document = await self._deliveries.redeliver(object_id)
         if document is None:
             raise HTTPException(404, f"There is no notification {object_id}.")

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic.alias_generators import to_camel
@@ -25,7 +26,7 @@ from amazonpay_nb.emulator.store_file import REAL_TIME
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import LoopbackServer, http_client, open_port, url_of
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
@@ -51,16 +52,46 @@ class Credentials:
         return {to_camel(field.name): str(getattr(self, field.name)) for field in fields(self)}
 
 
+def read_ready_file(path: Path) -> dict[str, Any]:
+    """Return what a ready file says; requests are signed, and tokens sent, to this machine alone.
+
+    Raises:
+        ValueError: It describes no emulator on this machine.
+    """
+    try:
+        ready = json.loads(path.read_text("utf-8"))
+        hosts = {host_of(urlsplit(ready[name]).netloc) for name in ("url", "controlUrl")}
+        names = ("region", "privateKeyFile", "publicKeyId", "merchantId", "storeId", "controlToken")
+        texts = all(isinstance(ready[name], str) for name in names)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        hosts, texts = set[str](), False
+    if not (texts and hosts <= {*LOOPBACK_HOSTS}):
+        raise ValueError(f"{path} describes no emulator on this machine.")
+    return dict(ready)
+
+
 class ControlError(Exception):
     """The control interface refused; the message says why."""
 
 
 class Control:
-    """The control interface, from Python; see design §4.2 for its calls."""
+    """The control interface, from Python; docs/control.md describes its calls."""
 
     def __init__(self, url: str, token: str, verify: ssl.SSLContext) -> None:
         self.url, self.token = url, token
         self._http = http_client(headers={"Authorization": f"Bearer {token}"}, verify=verify, timeout=60)
+
+    @classmethod
+    def of(cls, ready_file: Path) -> Self:
+        """Return that of a running emulator.
+
+        Raises:
+            ValueError: The file describes no emulator on this machine.
+        """
+        ready = read_ready_file(ready_file)
+        authority = ready.get("caFile")
+        verify = ssl.create_default_context(cafile=authority) if authority else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
+        return cls(ready["controlUrl"], ready["controlToken"], verify)
 
     def get(self, path: str) -> Any:
         """Read something."""
@@ -156,7 +187,8 @@ class Emulator:
         if proxy:
             entrance = open_port(0, host)
             doors.append((entrance, partial(ProxyConnection, Proxy(row, certificate))))
-        self.proxy_url = url_of("http", host, entrance.getsockname()[1]) if proxy else None
+            self._world.proxy_url = url_of("http", host, entrance.getsockname()[1])
+        self.proxy_url = self._world.proxy_url or None
         self._server = LoopbackServer(
             build_app(self._world, token, drop=lambda client: self._server.drop(client)),
             host=host,

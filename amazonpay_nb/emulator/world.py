@@ -55,7 +55,8 @@ class World:
             start = VIRTUAL_START
         self.clock = Clock(store, None if real_time else start)
         self.ids = Ids(store, region, seed)
-        self.url = self.certificate_url = ""  # of the emulator, and of what serves the certificate of notifications
+        # Of the emulator, of the server that has the certificate of notifications, and of the proxy.
+        self.url = self.certificate_url = self.proxy_url = ""
         self.outcomes: dict[str, deque[Simulation]] = defaultdict(deque)
         self.faults: list[Fault] = []
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL_LENGTH)

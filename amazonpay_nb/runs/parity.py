@@ -19,7 +19,7 @@ import httpx
 from amazonpay_nb import signing
 from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.server import ClockControl, Control
+from amazonpay_nb.emulator.server import ClockControl, Control, read_ready_file
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, TransportError
 from amazonpay_nb.loopback import http_client, without_port
 from amazonpay_nb.redaction import redact
@@ -28,7 +28,7 @@ from amazonpay_nb.runs.recordings import Recording, read
 from amazonpay_nb.shop import Shop, buyer as script
 from amazonpay_nb.signing.keys import MerchantKeys, key_environment, load, write_file
 from amazonpay_nb.signing.steps import canonical_query
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.data import read as read_table
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable
@@ -92,19 +92,12 @@ def _of_account(url: str, region: str) -> Target:
     return Target(url.rstrip("/"), region, load(key, key_id), merchant, store)
 
 
-def _ready(path: Path) -> dict[str, str]:
-    """Return what a ready file says, if that is an emulator on this machine: requests are signed for no other."""
+def _ready(path: Path) -> dict[str, Any]:
     try:
-        ready = json.loads(path.read_text("utf-8"))
-        hosts = {host_of(urlsplit(ready[name]).netloc) for name in ("url", "controlUrl")}
-        names = ("region", "privateKeyFile", "publicKeyId", "merchantId", "storeId", "controlToken")
-        texts = all(isinstance(ready[name], str) for name in names)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        hosts, texts = set[str](), False
-    if not (texts and hosts <= {*LOOPBACK_HOSTS}):
+        return read_ready_file(path)
+    except ValueError as error:
         advice = "Give the file that `amazonpay-nb emulator --ready-file` has written."
-        raise ConfigurationError(f"{path} describes no emulator on this machine.", advice=advice)
-    return dict(ready)
+        raise ConfigurationError(str(error), advice=advice) from None
 
 
 @contextmanager

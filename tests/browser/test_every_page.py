@@ -69,7 +69,8 @@ def sound(page: Page, walk: Iterator[None], template: Callable[[Page], str]) -> 
 
 def template_of_amazon(page: Page) -> str:
     expect(page.get_by_text("not Amazon")).to_be_visible()
-    return urlsplit(page.url).path.rpartition("/")[2] if page.locator("form").count() else "problem"
+    path = urlsplit(page.url).path
+    return "index" if path == "/" else path.rpartition("/")[2] if page.locator("form").count() else "problem"
 
 
 def template_of_the_shop(page: Page) -> str:

@@ -91,6 +91,9 @@ def hosted_pages(wb: Workbench, page: Page) -> Iterator[None]:
     yield from _pages_of_an_order(wb, page)
     yield from _pages_of_a_sign_in(wb, page)
     yield from _pages_that_go_nowhere(wb, page)
+    assert wb.emulator
+    page.goto(wb.emulator.url)
+    yield  # for developers: what is running
 
 
 def _pages_of_a_set_up(wb: Workbench, page: Page) -> Iterator[None]:

@@ -10,21 +10,27 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from amazonpay_nb.emulator.clock import zulu
+from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.pages import entry
 from amazonpay_nb.emulator.pages.walk import Stay
+from amazonpay_nb.emulator.proxy import hosts_of
 from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import personas
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import amazon_host, is_proxied, relative_address, route
+from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
 from amazonpay_nb.texts import Texts, languages, templates
@@ -39,6 +45,8 @@ _HEADERS = {
 }
 # Values of ``checkoutLanguage``: one file of `texts/` for each.
 LANGUAGES = languages(_HERE / "texts")
+# How many exchanges the first page lists.
+_SHOWN = 20
 # More than any page or button sends.
 _MAX_FIELDS = 100
 
@@ -98,6 +106,7 @@ class Pages:
     def routes(self) -> list[Route]:
         """Return a route for the script and for each address of the pages."""
         return [
+            route("GET", "/", self._index),
             route("GET", "/checkout.js", self._script),
             route("POST", "/checkout/initiate", self._initiate),
             route("POST", "/initiate", self._start_in_app),
@@ -114,6 +123,17 @@ class Pages:
             raise refusal
         t = self._texts(getattr(request.state, "language", None))
         return self._render("problem", refusal.status, t, error=_explained(refusal, "problem", t))
+
+    async def _index(self, request: Request) -> Response:
+        """Say what is running, to its developer."""
+        if amazon_host(request.scope):
+            raise HTTPException(404)
+        world = self.world
+        return self._render(
+            "index", 200, texts("en_US"), world=world, now=zulu(world.clock.now()), version=version("amazonpay-nb"),
+            control=world.url + CONTROL_PATH, certificate=CERTIFICATE_PATH.lstrip("/"), hosts=hosts_of(world.region),
+            exchanges=list(world.journal)[: -_SHOWN - 1 : -1],
+        )  # fmt: skip
 
     async def _script(self, request: Request) -> Response:
         script = (_HERE / "checkout.js").read_text("utf-8")

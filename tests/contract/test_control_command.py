@@ -1,0 +1,155 @@
+"""`amazonpay-nb control`: the control interface from a shell, by the emulator's ready file."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from amazonpay_nb.cli import main
+from amazonpay_nb.commands.control import control
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.spec.notifications import DRILLS
+from tests.emulated import Shop, charge_in
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["http", "https"])
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with Emulator("na", seed=7, https=request.param) as emulator, Shop(emulator) as shop:
+        emulator.write_ready_file(ready(tmp_path_factory.getbasetemp() / "ready.json"))
+        yield shop
+
+
+def ready(path: Path | None = None) -> Path:
+    """Where the ready file of the module is."""
+    ready.path = path or ready.path  # type: ignore[attr-defined]
+    return ready.path  # type: ignore[attr-defined, no-any-return]
+
+
+def run(*arguments: str, file: Path | None = None) -> Result:
+    return CliRunner().invoke(main, ["control", *arguments, "--ready-file", str(file or ready())])
+
+
+def done(*arguments: str) -> Any:
+    """Run a command that succeeds, and return what it prints."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_clock_is_read_and_moved(shop: Shop) -> None:
+    """Without a duration it only tells the time."""
+    before = done("clock")["now"]
+    assert done("clock", "PT1H")["fired"] == []
+    assert before < done("clock")["now"] == shop.emulator.control.get("clock")["now"]
+
+
+def test_what_is_queued_happens(shop: Shop) -> None:
+    """An outcome, and faults with their settings."""
+    wallet = shop.wallet()
+    assert done("outcome", "createCharge", "SoftDeclined", "--times", "2")["outcomes"] == {
+        "createCharge": ["SoftDeclined"] * 2
+    }
+    assert [shop.try_charge(wallet).status_code for _ in range(3)] == [422, 422, 201]
+    done("fault", "getCharge", "status", "--status", "502", "--times", "1")
+    assert shop.call("getCharge", "S01-0-0-C0").status_code == 502
+    assert done("fault", "getCharge", "delay", "--seconds", "0")["faults"][0]["fault"] == "delay"
+    assert shop.call("getCharge", "S01-0-0-C0").status_code == 404
+
+
+def test_amazons_part_is_played(shop: Shop) -> None:
+    """For a permission, a charge and a dispute, each with what its row needs."""
+    wallet = shop.wallet()
+    made = done("cause", "permissions", wallet, "NonChargeable", "--reason-code", "PaymentMethodExpired")
+    assert made["statusDetails"]["state"] == "NonChargeable"
+    charge = charge_in(shop, "AuthorizationInitiated")
+    assert done("cause", "charges", charge, "Authorized")["chargeId"] == charge
+    dispute = shop.emulator.control.post("disputes", chargeId=charge_in(shop, "Captured"))["disputeId"]
+    words = ["Resolved", "--reason-code", "AutoResolved", "--resolution", "MerchantWon"]
+    assert done("cause", "disputes", dispute, *words)["statusDetails"]["resolution"] == "MerchantWon"
+
+
+def test_notifications_are_sent_and_listed(shop: Shop) -> None:
+    """To an address, and to nobody again; a drill waits for the next one."""
+    url = "http://127.0.0.1:9/news"
+    assert done("notify", url)["url"] == url
+    shop.wallet()
+    assert done("notify")["notifications"]
+    assert done("drill", "lost")["drills"] == ["lost"]
+    assert done("notify", "")["url"] is None
+
+
+def test_the_world_is_shown_and_forked(shop: Shop) -> None:
+    """Objects, exchanges, copies."""
+    done("reset")
+    wallet = shop.wallet()
+    copy = done("snapshot")["id"]
+    assert [row["chargePermissionId"] for row in done("objects", "chargePermissions")["objects"]] == [wallet]
+    assert done("objects", "chargePermissions", wallet)["chargePermissionId"] == wallet
+    assert done("journal")["exchanges"][-1]["operation"] == "completeCheckoutSession"
+    done("reset")
+    assert done("objects", "chargePermissions")["objects"] == []
+    done("restore", copy)
+    assert done("objects", "chargePermissions", wallet)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["clock", "tomorrow"], "tomorrow"), (["outcome", "createCharge", "Nonsense"], "Nonsense"),
+        (["fault", "createCharge", "explode"], "fault"), (["fault", "fly", "reset"], "createCharge"),
+        (["fault", "getCharge", "delay", "--times", "many"], "times"),
+        (["cause", "permissions", "P01-0", "Closed"], "P01-0"), (["notify", "https://shop.example"], "127.0.0.1"),
+        (["drill", "fire"], next(iter(DRILLS))), (["objects", "wallets"], "chargePermissions"),
+        (["objects", "charges", "S01-0"], "S01-0"), (["restore", "9"], "snapshot"),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_a_sentence(shop: Shop, arguments: list[str], words: str) -> None:
+    """On the error stream, with exit code 2."""
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"url": "https://pay-api.amazon.com", "controlUrl": "https://evil.test"}']
+)
+def test_a_file_that_is_no_ready_file(tmp_path: Path, content: str) -> None:
+    """Its token goes nowhere."""
+    file = tmp_path / "ready.json"
+    file.write_text(content)
+    result = run("clock", file=file)
+    assert (result.exit_code, "no emulator on this machine" in result.stderr) == (2, True)
+    missing = run("clock", file=tmp_path / "missing.json")
+    assert (missing.exit_code, "missing.json" in missing.stderr) == (2, True)
+
+
+def test_an_emulator_that_is_gone(tmp_path: Path) -> None:
+    """The sentence says so."""
+    file = tmp_path / "ready.json"
+    with Emulator("na", seed=7) as emulator:
+        emulator.write_ready_file(file)
+    result = run("clock", file=file)
+    assert (result.exit_code, "does not answer" in result.stderr) == (2, True)
+
+
+def test_another_server_is_at_its_port(tmp_path: Path) -> None:
+    """What it answers is no JSON."""
+    file = tmp_path / "ready.json"
+    with Emulator("na", seed=7) as emulator, socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        emulator.write_ready_file(file)
+        text = json.loads(file.read_text())
+        file.write_text(json.dumps(text | {"controlUrl": f"{emulator.url}/checkout.js?"}))
+        result = run("clock", file=file)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+def test_the_commands_are_the_documented_ones() -> None:
+    """In the order of the help."""
+    names = "clock outcome fault cause notify drill objects journal snapshot restore reset"
+    assert sorted(control.commands) == sorted(names.split())
