@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import ssl
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -41,9 +41,10 @@ class Deliveries:
         self._fire_due = fire_due
         # Only one task at a time moves virtual time.
         self._lock = asyncio.Lock()
-        # Merchant → ids of what is to be delivered, and marks of those who wait for what comes before.
-        self._lanes: dict[str, deque[str | asyncio.Future[None]]] = defaultdict(deque)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        # One lock for each merchant, which is fair: deliveries get it in the order in which they were queued.
+        self._lanes: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._ticks: asyncio.Task[None] | None = None
         # Endpoint → deliveries in a row that timed out, and when the last one did.
         self._timeouts: dict[str, tuple[int, datetime]] = {}
         self._problem = ""
@@ -53,16 +54,17 @@ class Deliveries:
         """Deliver from now on, beginning with what a stopped process left."""
         self.world.outbox.wake = self._wake
         if self.world.clock.mode == "real":
-            self._tasks[""] = asyncio.create_task(self._tick())
+            self._ticks = asyncio.create_task(self._tick())
         if any(merchant.endpoint for merchant in self.world.merchants.values()):
             self._begin()
 
     async def stop(self) -> None:
         """Give up what is under way."""
         self.world.outbox.wake = lambda: None
-        for task in self._tasks.values():
+        tasks = [task for task in (self._ticks, *self._deliveries) if task]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._http:
             await self._http.aclose()
 
@@ -105,32 +107,22 @@ class Deliveries:
             world.clock.reload()
             raise
         while world.outbox.ready:
-            self._queue(*world.outbox.ready.popleft())
+            delivery = asyncio.create_task(self._in_turn(*world.outbox.ready.popleft()))
+            self._deliveries.add(delivery)
+            delivery.add_done_callback(self._deliveries.discard)
         return fired
 
-    def _queue(self, merchant_id: str, entry: "str | asyncio.Future[None]") -> None:
-        self._lanes[merchant_id].append(entry)
-        task = self._tasks.get(merchant_id)
-        if task is None or task.done():
-            self._tasks[merchant_id] = asyncio.create_task(self._work(self._lanes[merchant_id]))
-
-    async def _work(self, lane: "deque[str | asyncio.Future[None]]") -> None:
-        while lane:
-            entry = lane.popleft()
-            if isinstance(entry, str):
-                try:
-                    await self._deliver(entry)
-                except Exception:  # noqa: BLE001 (its next attempt is planned)
-                    _LOG.exception("A notification could not be delivered; it is tried again.")
-            elif not entry.done():
-                entry.set_result(None)
+    async def _in_turn(self, merchant_id: str, notification_id: str) -> None:
+        async with self._lanes[merchant_id]:
+            try:
+                await self._deliver(notification_id)
+            except Exception:  # noqa: BLE001 (its next attempt is planned)
+                _LOG.exception("A notification could not be delivered; it is tried again.")
 
     async def _delivered(self) -> None:
         """Wait until all that is queued now has been answered, or has timed out."""
-        marks = {merchant_id: asyncio.Future[None]() for merchant_id in self._lanes}
-        for merchant_id, mark in marks.items():
-            self._queue(merchant_id, mark)
-        await asyncio.gather(*marks.values())
+        if self._deliveries:
+            await asyncio.wait(self._deliveries)
 
     async def settle(self) -> None:
         """Deliver what is due now."""
