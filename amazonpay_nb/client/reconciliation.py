@@ -41,13 +41,11 @@ def read_settlement(place: str) -> "pandas.DataFrame":
     """
     import pandas  # slow to import
 
-    file = StringIO(_downloaded(place)) if "://" in place else place
+    file: str | StringIO = place
+    if "://" in place:
+        with http_client(timeout=30) as http:
+            file = StringIO(http.get(place).raise_for_status().text)
     return pandas.read_csv(file, skiprows=_HEAD, dtype=_TEXTS, converters=dict.fromkeys(_AMOUNTS, Decimal))
-
-
-def _downloaded(url: str) -> str:
-    with http_client(timeout=30) as http:
-        return http.get(url).raise_for_status().text
 
 
 def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = None) -> "pandas.DataFrame":

@@ -15,6 +15,9 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 class Ids:
     """Makes ids in the forms that Amazon's have.
 
+    An id is the next one of the sequence; where the method is told what the id is *of*, for example a buyer at one
+    merchant, it depends on that and on the seed alone.
+
     Args:
         store: Keeps the seed and the position of the sequence across restarts.
         seed: None draws one, unless the store has one already.
@@ -34,35 +37,37 @@ class Ids:
         """Take the position of the sequence over from the store, after a snapshot was put back."""
         self._drawn: int = self._store.setting("drawn") or 0
 
-    def _draw(self) -> bytes:
+    def _digest(self, *of: str) -> bytes:
+        if of:
+            return sha256("|".join((str(self._seed), *of)).encode()).digest()
         self._drawn += 1
         self._store.set("drawn", self._drawn)
         return sha256(f"{self._seed}:{self._drawn}".encode()).digest()
 
-    def new_uuid(self) -> str:
+    def uuid(self, *of: str) -> str:
         """Return a version 4 UUID."""
-        return str(UUID(bytes=self._draw()[:16], version=4))
+        return str(UUID(bytes=self._digest(*of)[:16], version=4))
 
-    def new_hex(self) -> str:
+    def hex_digits(self) -> str:
         """Return 32 hexadecimal digits."""
-        return self._draw().hex()[:32]
+        return self._digest().hex()[:32]
 
-    def new_digits(self, count: int) -> str:
+    def digits(self, count: int, *of: str) -> str:
         """Return *count* decimal digits."""
-        return str(int.from_bytes(self._draw()[:8]) % 10**count).zfill(count)
+        return str(int.from_bytes(self._digest(*of)[:8]) % 10**count).zfill(count)
 
-    def new_letters(self, count: int) -> str:
-        """Return *count* capitals and digits."""
-        return "".join(_ALPHABET[byte % 32] for byte in self._draw()[:count])
+    def letters(self, count: int, *of: str) -> str:
+        """Return *count* capitals and digits, 32 at most."""
+        return "".join(_ALPHABET[byte % 32] for byte in self._digest(*of)[:count])
 
     def new_order_id(self, letter: str) -> str:
         """Return for example ``S01-1234567-7654321``; the middle digits are the region's."""
-        digits = self.new_digits(14)
+        digits = self.digits(14)
         return f"{letter}{self._region.id_digits}-{digits[:7]}-{digits[7:]}"
 
     def new_item_id(self, kind: str, order_id: str) -> str:
         """Return the id of a new charge, refund or dispute of an order; six digits may be taken already."""
-        item_id = f"{order_id}-{_LETTERS[kind]}{self.new_digits(6)}"
+        item_id = f"{order_id}-{_LETTERS[kind]}{self.digits(6)}"
         return self.new_item_id(kind, order_id) if self._store.get(kind, item_id) else item_id
 
     def new_request_id(self) -> str:
@@ -70,18 +75,3 @@ class Ids:
         self._answers += 1
         digest = sha256(f"{self._seed}:{self._starts}:{self._answers}".encode()).hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
-
-    def stable_id(self, *parts: str) -> str:
-        """Return letters that depend on *parts* and the seed alone, for example a buyer's id at one merchant."""
-        return "".join(_ALPHABET[byte % 32] for byte in self._digest(parts)[:28])
-
-    def stable_digits(self, count: int, *parts: str) -> str:
-        """Return decimal digits that depend on *parts* and the seed alone."""
-        return str(int.from_bytes(self._digest(parts)[:8]) % 10**count).zfill(count)
-
-    def stable_uuid(self, *parts: str) -> str:
-        """Return a version 4 UUID that depends on *parts* and the seed alone."""
-        return str(UUID(bytes=self._digest(parts)[:16], version=4))
-
-    def _digest(self, parts: tuple[str, ...]) -> bytes:
-        return sha256("|".join((str(self._seed), *parts)).encode()).digest()

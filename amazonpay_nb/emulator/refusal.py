@@ -4,6 +4,8 @@ from typing import Any
 
 from amazonpay_nb.spec.reasons import REASONS
 
+Body = dict[str, Any]  # of a request or an answer
+
 
 class Refusal(Exception):
     """An answer with an error body; raised anywhere, rendered in one place.
@@ -28,6 +30,6 @@ class Refusal(Exception):
         self.text, self.field, self.values = text, field, values
 
     @property
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Body:
         """The documented error body."""
         return {"reasonCode": self.reason_code, "message": self.message}

@@ -67,8 +67,8 @@ class World:
         self.merchants = {row["merchant_id"]: Merchant(**row) for row in store.setting("merchants") or []}
         if not self.merchants:
             for name in (shop_name, "Another Shop"):
-                account_id = f"A{self.ids.new_letters(13)}"
-                store_id = f"amzn1.application-oa2-client.{self.ids.new_hex()}"
+                account_id = f"A{self.ids.letters(13)}"
+                store_id = f"amzn1.application-oa2-client.{self.ids.hex_digits()}"
                 self.merchants[account_id] = Merchant(account_id, store_id, name, {})
             self._save_merchants()
 
@@ -94,9 +94,9 @@ class World:
             key = None
         if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
             raise ValueError(f"an RSA key of {MIN_KEY_BITS} bits or more is needed")
-        neutral = self.ids.new_letters(24)
+        neutral = self.ids.letters(24)
         while self.merchant_of_key(neutral):  # a snapshot that was put back repeats the sequence
-            neutral = self.ids.new_letters(24)
+            neutral = self.ids.letters(24)
         merchant.keys[f"SANDBOX-{neutral}"] = merchant.keys[neutral] = public_pem
         self._save_merchants()
         return f"SANDBOX-{neutral}", neutral

@@ -13,14 +13,13 @@ from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import MAX_AGE, RequestParts, SignatureMismatch, parse_date
-from amazonpay_nb.signing.steps import SIGNED_HEADERS, read_authorization
+from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY, SIGNED_HEADERS, read_authorization
 from amazonpay_nb.signing.verify import MAX_AHEAD, parse_authorization, verify_authorized
 from amazonpay_nb.spec.operations import Idempotency, Operation
 from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATION_HEADER, simulation
 
-IDEMPOTENCY_HEADER = "x-amz-pay-idempotency-key"
 _DELEGATION_HEADER = "x-amz-pay-authtoken"
-_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_KEY_FORM = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 def authenticate(world: World, operation: Operation, request: ApiRequest) -> Merchant:
@@ -31,8 +30,10 @@ def authenticate(world: World, operation: Operation, request: ApiRequest) -> Mer
     """
     headers = request.headers
     _check_present(headers, operation)
-    if "x-amz-pay-region" in headers:
-        _check_region(world, headers["x-amz-pay-region"])
+    region = headers.get("x-amz-pay-region", world.region.code)
+    if region.strip().lower() not in (world.region.code, *world.region.aliases):
+        problem = f"The value {region} provided for x-amz-pay-region is not this host's region, {world.region.code}."
+        raise Refusal("InvalidHeaderValue", problem)
     _check_date(world, headers["x-amz-pay-date"])
     try:
         authorization = parse_authorization(headers["authorization"])
@@ -71,7 +72,7 @@ def _refuse_as_asked(world: World, operation: str, code: str) -> None:
 def _check_present(headers: Mapping[str, str], operation: Operation) -> None:
     required = ["authorization", "x-amz-pay-date"]
     if operation.idempotency == Idempotency.REQUIRED:
-        required.append(IDEMPOTENCY_HEADER)
+        required.append(IDEMPOTENCY_KEY)
     if authorization := read_authorization(headers.get("authorization", "")):  # what is signed has to arrive
         signed = authorization.signed_headers.lower().split(";")
         required += [name for name in SIGNED_HEADERS if name in signed]
@@ -80,15 +81,9 @@ def _check_present(headers: Mapping[str, str], operation: Operation) -> None:
             raise Refusal("MissingHeader", f"The header {name} is missing.")
         if not headers[name].strip():
             raise Refusal("MissingHeaderValue", f"The header {name} has no value.")
-    key = headers.get(IDEMPOTENCY_HEADER, "").strip()
-    if key and operation.method == "POST" and not _IDEMPOTENCY_KEY.fullmatch(key):
-        problem = f"The value provided for {IDEMPOTENCY_HEADER} must have at most 32 of the characters A-Z a-z 0-9 - _."
-        raise Refusal("InvalidHeaderValue", problem)
-
-
-def _check_region(world: World, value: str) -> None:
-    if value.strip().lower() not in (world.region.code, *world.region.aliases):
-        problem = f"The value {value} provided for x-amz-pay-region is not this host's region, {world.region.code}."
+    key = headers.get(IDEMPOTENCY_KEY, "").strip()
+    if key and operation.method == "POST" and not _KEY_FORM.fullmatch(key):
+        problem = f"The value provided for {IDEMPOTENCY_KEY} must have at most 32 of the characters A-Z a-z 0-9 - _."
         raise Refusal("InvalidHeaderValue", problem)
 
 

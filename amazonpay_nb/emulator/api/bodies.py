@@ -6,11 +6,9 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
-from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.spec.reports import QUERIES
 from amazonpay_nb.spec.requests import BODIES
-
-Body = dict[str, Any]
 
 
 def read_once(pairs: list[tuple[str, Any]], code: str = "InvalidRequestFormat") -> Body:

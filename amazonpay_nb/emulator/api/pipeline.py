@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from amazonpay_nb.emulator.api.authentication import IDEMPOTENCY_HEADER, authenticate
+from amazonpay_nb.emulator.api.authentication import authenticate
 from amazonpay_nb.emulator.api.bodies import checked_body, checked_query, read_once
 from amazonpay_nb.emulator.api.request import ApiRequest, reply
 from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
-from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import disputes, payments, reports, sessions
 from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.operations import THROTTLES, Operation
-from amazonpay_nb.spec.simulations import SIMULATION_HEADER, Simulation
+from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
-Body = dict[str, Any]
 # What the journal repeats of a key and of a path, which a stranger can make as long as a request may be.
 _LONGEST_KEY, _LONGEST_PATH = 64, 200
 
@@ -85,7 +85,7 @@ def _once(
     world: World, operation: Operation, merchant: Merchant, object_id: str, request: ApiRequest
 ) -> tuple[int, str, Body]:
     """Do the work, or replay the answer that the same idempotency key had before."""
-    key = request.headers.get(IDEMPOTENCY_HEADER, "") if operation.method == "POST" else ""
+    key = request.headers.get(IDEMPOTENCY_KEY, "") if operation.method == "POST" else ""
     with world.store.transaction():
         if key and (kept := world.store.answer(merchant.merchant_id, key)):
             first, status, text = kept
@@ -110,25 +110,19 @@ def _work(
         if query := checked_query(operation.name, request.query):
             body = read_once([*body.items(), *query.items()])
         outcome = world.outcome_of(operation.name, request.headers.get(SIMULATION_HEADER))
-        record = _handle(world, operation, merchant, object_id, body, outcome)
+        handler = HANDLERS[operation.name]
+        if handler.change and not handler.kind:
+            record = handler.change(world, merchant, body)
+        else:
+            record = world.find(handler.kind, body.get(handler.field, object_id), merchant.merchant_id)
+            if handler.change:
+                record = handler.change(world, record, body, outcome or world.take_outcome(operation.name))
     except Refusal as refusal:
         if not refusal.keep:
             world.store.undo()
         return refusal.status, refusal.body
     status = operation.pending if operation.pending and record.notes.pending else operation.success
     return status, record.document
-
-
-def _handle(
-    world: World, operation: Operation, merchant: Merchant, object_id: str, body: Body, outcome: Simulation | None
-) -> AnyRecord:
-    handler = HANDLERS[operation.name]
-    if handler.change and not handler.kind:
-        return handler.change(world, merchant, body)
-    record = world.find(handler.kind, body[handler.field] if handler.field else object_id, merchant.merchant_id)
-    if not handler.change:
-        return record
-    return handler.change(world, record, body, outcome or world.take_outcome(operation.name))
 
 
 # What an idempotency key belongs to.
@@ -176,7 +170,7 @@ def journalize(world: World, operation: Operation, request: ApiRequest, status: 
             "method": request.method,
             "path": operation.path if operation.secret_id else request.path[:_LONGEST_PATH],
             "status": status,
-            "idempotencyKey": request.headers.get(IDEMPOTENCY_HEADER, "")[:_LONGEST_KEY] or None,
+            "idempotencyKey": request.headers.get(IDEMPOTENCY_KEY, "")[:_LONGEST_KEY] or None,
             "bodyBytes": len(request.body),
             "reasonCode": document.get("reasonCode"),
             "state": (document.get("statusDetails") or {}).get("state"),

@@ -46,13 +46,13 @@ def announce(world: World, record: AnyRecord, notification_type: str) -> None:
     number = (world.store.setting("notified") or 0) + 1
     world.store.set("notified", number)
     document: dict[str, Any] = {
-        "notificationId": world.ids.stable_uuid("notification", str(number)),
+        "notificationId": world.ids.uuid("notification", str(number)),
         "notificationType": notification_type,
         "objectType": OBJECT_TYPES[record.kind],
         "objectId": record.id,
         "chargePermissionId": _permission_of(world, record),
         "merchantId": record.merchant_id,
-        "messageId": world.ids.stable_uuid("message", str(number)),
+        "messageId": world.ids.uuid("message", str(number)),
         "timestamp": zulu(world.clock.now(), "milliseconds"),
         "deliveries": [],
     }

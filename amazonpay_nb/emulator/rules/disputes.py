@@ -4,9 +4,8 @@ from datetime import timedelta
 
 from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.records import Charge, Dispute, DisputeNotes, File, Merchant, NoNotes, Record
-from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, limits
-from amazonpay_nb.emulator.rules.payments import Body
 from amazonpay_nb.emulator.rules.transitions import move, require
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.answers import FilingReason
@@ -58,7 +57,7 @@ def update(world: World, dispute: Dispute, body: Body, outcome: Simulation | Non
 
 def upload_file(world: World, merchant: Merchant, body: Body) -> File:
     """Give a file an id, and an address to put its content at."""
-    now, file_id = world.clock.now(), f"file_{world.ids.new_hex()}"
+    now, file_id = world.clock.now(), f"file_{world.ids.hex_digits()}"
     document = {
         "id": file_id, "type": body["type"], "purpose": body["purpose"], "size": None, "uploadTimestamp": stamp(now),
         "url": world.url + CONTENT_PATH.format(file_id=file_id),

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.emulator.clock import stamp
+from amazonpay_nb.emulator.refusal import Body
 from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.states import timer
-
-Document = dict[str, Any]
 
 _SHAPES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _OBJECTS, _GROUPS, _CONSTRAINTS = _SHAPES["objects"], _SHAPES["groups"], _SHAPES["constraints"]
 SETTLEMENT: dict[str, list[str]] = _SHAPES["settlement"]
 
 
-def _new(kind: str, now: datetime, values: Document) -> Document:
+def _new(kind: str, now: datetime, values: Body) -> Body:
     """Return the document of a new object, to which `move` adds its state."""
     values = values | {"statusDetails": None, "creationTimestamp": stamp(now), "releaseEnvironment": "Sandbox"}
     shape = _OBJECTS[kind]
@@ -25,11 +24,11 @@ def _new(kind: str, now: datetime, values: Document) -> Document:
     return {name: groups.get(name, values.get(name)) for name in shape["fields"] if name not in later}
 
 
-def _group(name: str, values: Document | None) -> Document:
+def _group(name: str, values: Body | None) -> Body:
     return dict.fromkeys(_GROUPS[name]) | (values or {})
 
 
-def merged(document: Any, change: Document) -> Document:
+def merged(document: Any, change: Body) -> Body:
     """Return *document* with *change* merged into it, deeply; an explicit null clears a field, or all of a group."""
     result = dict(document or {})
     for name, value in change.items():
@@ -41,7 +40,7 @@ def merged(document: Any, change: Document) -> Document:
     return result
 
 
-def constraints(session: Document, *, without: set[str]) -> list[dict[str, str]]:
+def constraints(session: Body, *, without: set[str]) -> list[dict[str, str]]:
     """Return what is still missing before the buyer can be sent on, *without* what this session does not need."""
     return [
         {"constraintId": name, "description": row["description"]}
@@ -50,7 +49,7 @@ def constraints(session: Document, *, without: set[str]) -> list[dict[str, str]]
     ]
 
 
-def checkout_session(session_id: str, body: Document, product_type: str | None, now: datetime) -> Document:
+def checkout_session(session_id: str, body: Body, product_type: str | None, now: datetime) -> Body:
     """Return an Open session."""
     recurring = body.get("recurringMetadata")
     values = body | {
@@ -67,7 +66,7 @@ def checkout_session(session_id: str, body: Document, product_type: str | None, 
     return _new("CheckoutSession", now, values)
 
 
-def completed(session: Document, **shown: Any) -> Document:
+def completed(session: Body, **shown: Any) -> Body:
     """Return the null-heavy document of a Completed session, with *shown* on top."""
     shape = _OBJECTS["CheckoutSession"]
     values = {name: session[name] for name in shape["kept"]} | shown
@@ -75,8 +74,8 @@ def completed(session: Document, **shown: Any) -> Document:
 
 
 def charge_permission(
-    permission_id: str, session: Document, permission_type: str, now: datetime, expires: datetime | None
-) -> Document:
+    permission_id: str, session: Body, permission_type: str, now: datetime, expires: datetime | None
+) -> Body:
     """Return the permission that a session leads to."""
     one_time = permission_type == "OneTime"
     details = session["paymentDetails"]
@@ -95,7 +94,7 @@ def _descriptor(text: str | None) -> str | None:
     return f"AMZ*{text}" if text else None
 
 
-def charge(charge_id: str, body: Document, now: datetime) -> Document:
+def charge(charge_id: str, body: Body, now: datetime) -> Body:
     """Return a charge."""
     values = body | {
         "chargeId": charge_id,
@@ -105,7 +104,7 @@ def charge(charge_id: str, body: Document, now: datetime) -> Document:
     return _new("Charge", now, values)
 
 
-def dispute(dispute_id: str, charge_id: str, filing_reason: str, amount: Document, now: datetime) -> Document:
+def dispute(dispute_id: str, charge_id: str, filing_reason: str, amount: Body, now: datetime) -> Body:
     """Return a chargeback of a charge."""
     values = {
         "disputeId": dispute_id, "chargeId": charge_id, "disputeType": "Chargeback", "disputeAmount": amount,
@@ -114,7 +113,7 @@ def dispute(dispute_id: str, charge_id: str, filing_reason: str, amount: Documen
     return _new("Dispute", now, values)
 
 
-def refund(refund_id: str, body: Document, now: datetime) -> Document:
+def refund(refund_id: str, body: Body, now: datetime) -> Body:
     """Return a refund."""
     values = body | {"refundId": refund_id, "softDescriptor": _descriptor(body.get("softDescriptor"))}
     return _new("Refund", now, values)

@@ -2,18 +2,15 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 
 from amazonpay_nb.emulator.records import Charge, ChargeNotes, Merchant, NoNotes, Permission, Record, Refund, Tracker
-from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, limits
 from amazonpay_nb.emulator.rules.limits import Price
 from amazonpay_nb.emulator.rules.transitions import move, require, settle
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, Simulation, simulation
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
-
-Body = dict[str, Any]
 
 SYNCHRONOUS_CAPTURE = timedelta(days=7)
 

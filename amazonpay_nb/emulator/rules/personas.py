@@ -74,7 +74,7 @@ def profile(world: World, merchant_id: str, email: str, scopes: Collection[str])
     home = addresses(world.region.code, email)[0]
     everything = home | {"email": email, "shippingAddress": home, "billingAddress": home}
     shared = {field: everything[field] if scope in scopes else None for field, scope in _UNLOCKS.items()}
-    buyer_id = f"amzn1.account.{world.ids.stable_id(merchant_id, email)}"  # the same in each stay and flow
+    buyer_id = f"amzn1.account.{world.ids.letters(28, merchant_id, email)}"  # the same in each stay and flow
     return {"buyerId": buyer_id, **shared, "primeMembershipTypes": None}
 
 
@@ -84,7 +84,7 @@ def end_sign_in(world: World, sign_in: Session, trigger: str) -> str:
     if trigger != "Agree":
         return ""
     document = profile(world, sign_in.merchant_id, sign_in.notes.buyer, sign_in.notes.scopes)
-    buyer = Record("Buyer", f"Atza|{world.ids.new_letters(32)}", sign_in.merchant_id, document, NoNotes())
+    buyer = Record("Buyer", f"Atza|{world.ids.letters(32)}", sign_in.merchant_id, document, NoNotes())
     schedule(world, buyer, DELETE, TOKEN_LIFETIME)
     world.store.put(buyer)
     return buyer.id

@@ -8,14 +8,13 @@ from urllib.parse import urlencode
 
 from amazonpay_nb.emulator.clock import parse_duration, stamp
 from amazonpay_nb.emulator.records import AnyRecord, DocumentNotes, Merchant, NoNotes, Record
-from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import calendar
 from amazonpay_nb.emulator.rules.settlement import disbursements, settlement_file
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.reports import SANDBOX_SETTLEMENT
 from amazonpay_nb.spec.simulations import Simulation
 
-Body = dict[str, Any]
 _TAKES = timedelta(seconds=30)  # how long a report is in progress  [inferred]
 _ADDRESS_LASTS, _KEPT, _LONGEST = timedelta(seconds=30), timedelta(days=90), timedelta(days=30)
 _ONE_TYPE = f"the Sandbox makes {SANDBOX_SETTLEMENT} only"
@@ -23,7 +22,7 @@ _PROCESS, _REPEAT = "Process the report", "Make the scheduled report"
 CONTENT_PATH = "/v1/report-documents/{document_id}"
 
 
-def _answer(document: dict[str, Any]) -> AnyRecord:
+def _answer(document: Body) -> AnyRecord:
     return Record("Report", "", "", document, NoNotes())
 
 
@@ -47,7 +46,7 @@ def create(world: World, merchant: Merchant, body: Body) -> AnyRecord:
 
 
 def _begin(world: World, merchant_id: str, start: datetime, end: datetime) -> str:
-    now, report_id = world.clock.now(), f"A{world.ids.new_letters(20)}"
+    now, report_id = world.clock.now(), f"A{world.ids.letters(20)}"
     document = {
         "reportId": report_id, "reportType": SANDBOX_SETTLEMENT, "startTime": stamp(start), "endTime": stamp(end),
         "createdTime": stamp(now), "processingStatus": "IN_PROGRESS", "processingStartTime": stamp(now),
@@ -67,7 +66,7 @@ def _process(world: World, report: AnyRecord) -> None:
     document["processingEndTime"] = stamp(world.clock.now())
     kept = [report]
     if content:
-        document_id = f"amzn1.tortuga.3.{world.ids.new_uuid()}.{world.ids.new_letters(14)}"
+        document_id = f"amzn1.tortuga.3.{world.ids.uuid()}.{world.ids.letters(14)}"
         document["reportDocumentId"] = document_id
         shown = {"reportDocumentId": document_id, "url": None, "compressionAlgorithm": "N/A"}
         kept.append(Record("Report Document", document_id, report.merchant_id, shown, DocumentNotes(content)))
@@ -79,14 +78,14 @@ def _process(world: World, report: AnyRecord) -> None:
 def get_document(world: World, record: AnyRecord, body: Body, outcome: Simulation | None) -> AnyRecord:
     """Return an address for a report's content, which says by itself until when it holds."""
     until = stamp(world.clock.now() + _ADDRESS_LASTS)
-    query = urlencode({"expires": until, "signature": world.ids.stable_id(record.id, until)})
+    query = urlencode({"expires": until, "signature": world.ids.letters(28, record.id, until)})
     return _answer(record.document | {"url": f"{world.url}{CONTENT_PATH.format(document_id=record.id)}?{query}"})
 
 
 def content_at(world: World, document_id: str, query: Mapping[str, str]) -> str:
     """Return the content of a report, or "" where the address does not hold, or no longer."""
     until, record = query.get("expires", ""), world.store.get("Report Document", document_id)
-    signed = compare_digest(query.get("signature", "").encode(), world.ids.stable_id(document_id, until).encode())
+    signed = compare_digest(query.get("signature", "").encode(), world.ids.letters(28, document_id, until).encode())
     return str(record.notes.content) if record and signed and stamp(world.clock.now()) <= until else ""
 
 
@@ -123,7 +122,7 @@ def create_schedule(world: World, merchant: Merchant, body: Body) -> AnyRecord:
     for schedule in _mine(world, "Report Schedule", merchant, (body["reportType"],)):
         _check("reportType", replaces, "it has a schedule, which deleteExistingSchedule would replace")
         world.store.delete(schedule)
-    document = {"reportScheduleId": world.ids.new_digits(11)} | body
+    document = {"reportScheduleId": world.ids.digits(11)} | body
     schedule = Record("Report Schedule", document["reportScheduleId"], merchant.merchant_id, document, NoNotes())
     _plan(world, schedule, due)
     return _answer({"reportScheduleId": schedule.id})

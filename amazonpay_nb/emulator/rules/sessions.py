@@ -2,11 +2,10 @@
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from amazonpay_nb.emulator.clock import months_later
 from amazonpay_nb.emulator.records import Charge, Merchant, Permission, PermissionNotes, Record, Session, SessionNotes
-from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, personas
 from amazonpay_nb.emulator.rules.calendar import DELETE, open_calendar, schedule
 from amazonpay_nb.emulator.rules.limits import opening_limits, value_of
@@ -17,8 +16,6 @@ from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_o
 from amazonpay_nb.spec.money import CHARGE_CEILINGS
 from amazonpay_nb.spec.simulations import Simulation
 from amazonpay_nb.spec.states import MACHINES, timer
-
-Body = dict[str, Any]
 
 _NOT_OPEN = (
     "You tried to call an operation on a Checkout Session that is in a state where that operation is not allowed."
@@ -60,7 +57,7 @@ def new_session(
         # A session made by an API call has no product type until the buyer has signed in.
         repeats=_REPEATED_ADDRESS.get(product_type or "", ""),
     )
-    session = Record(flow.opens, world.ids.new_uuid(), merchant.merchant_id, {}, notes)
+    session = Record(flow.opens, world.ids.uuid(), merchant.merchant_id, {}, notes)
     top_level = {name: body[name] for name in _TOP_LEVEL if name in body}
     session.document = documents.checkout_session(session.id, {**body, **flow.implies}, product_type, now) | top_level
     _check_addresses(session.document)

@@ -50,7 +50,7 @@ def _transaction(world: World, at: datetime, sign: int, record: AnyRecord, first
     charge = record if record.kind == "Charge" else world.find("Charge", record.parent, record.merchant_id)
     price = record.document[field]
     settled = first + _HELD + _PERIOD * max(0, ceil((at - first - _HELD) / _PERIOD))
-    settlement = world.ids.stable_digits(11, record.merchant_id, price["currencyCode"], settled.isoformat())
+    settlement = world.ids.digits(11, record.merchant_id, price["currencyCode"], settled.isoformat())
     amount = sign * Decimal(price["amount"])
     return Transaction(at, name, record.id, charge, amount, price["currencyCode"], settled, settlement)
 
@@ -89,7 +89,7 @@ def disbursements(world: World, merchant_id: str) -> Iterator[dict[str, str]]:
             yield {
                 "sellerId": merchant_id,
                 "settlementId": settlement,
-                "amazonDisbursementReferenceId": world.ids.stable_id(settlement)[:15],
+                "amazonDisbursementReferenceId": world.ids.letters(15, settlement),
                 "amount": format_amount(balances.pop(currency), currency),
                 "currencyCode": currency,
                 "transactionTime": zulu(settled, "milliseconds"),
