@@ -15,7 +15,7 @@ from amazonpay_nb.commands.options import OUT
 @click.option("--only", multiple=True, metavar="ID", help="Play this check alone; may be repeated.")
 @OUT
 @click.option("--headed", is_flag=True, help="Show the browser.")
-@click.option("--browser", metavar="PATH", type=click.Path(exists=True, dir_okay=False), help="The Chromium to use.")
+@click.option("--browser", metavar="PATH", help="The Chromium to use, or none: play only what needs no buyer.")
 def rehearse(plan: Path, out: Path, **options: Any) -> None:
     """Rehearse the server that PLAN describes, from Amazon's side: docs/own-server.md.
 

@@ -76,6 +76,9 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
     Raises:
         ConfigurationError: *path* is no browser.
     """
+    if path == "none":
+        yield 'It needs a buyer, and browser is "none".'
+        return
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:

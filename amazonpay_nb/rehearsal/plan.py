@@ -2,18 +2,22 @@
 
 import re
 import tomllib
-from dataclasses import field
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import open_port
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.data import DataError, as_kind, data_row
 
 # What the rehearsal knows and a plan's start command and environment may name, in braces.
 FACTS = (
     "url", "scriptUrl", "proxyUrl", "caFile", "region", "merchantId", "storeId", "publicKeyId", "privateKeyFile",
+    "serverUrl",
 )  # fmt: skip
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _TABLE = re.compile(r"\s*\[\s*([\w.\"-]+)\s*\]")
@@ -86,17 +90,26 @@ class Plan:
     notifications: Notifications | None = None
 
 
+def example(name: str) -> Path:
+    """Return the plan of one of the examples, which are beside the package in a checkout, and in it from a wheel."""
+    package = Path(__file__).parents[1]
+    places = (folder / "examples" / name / "rehearsal.toml" for folder in (package.parent, package))
+    return next(path for path in places if path.exists())
+
+
 class PlanFile:
     """A plan with its file, whose lines the errors name.
 
+    Args:
+        text: What to read in the place of the file.
     Raises:
         ConfigurationError: It cannot be read, or says something that cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str = "") -> None:
         self.path, self._text = path, ""
         try:
-            self._text = path.read_text("utf-8")
+            self._text = text or path.read_text("utf-8")
             self.plan = as_kind(path.name, tomllib.loads(self._text), Plan)
         except DataError as error:
             raise self.error(str(error).partition(": ")[2], *error.place) from None
@@ -120,6 +133,16 @@ class PlanFile:
 
         return _PLACEHOLDER.sub(value, text)
 
+    def change(self, region: str = "", environment: Mapping[str, str] | None = None) -> None:
+        """Take another region, further variables, and a free port in the place of port 0."""
+        server, url = self.plan.server, self.plan.server.url.rstrip("/")
+        if urlsplit(url).port == 0:
+            with closing(open_port()) as listener:
+                url = f"{url.removesuffix(':0')}:{listener.getsockname()[1]}"
+        changes: dict[str, Any] = {"url": url, "region": region or server.region}
+        changes["environment"] = server.environment | dict(environment or {})
+        self.plan = replace(self.plan, server=replace(server, **changes))
+
     def uses(self, fact: str) -> bool:
         """Tell whether the server is started with a fact."""
         server = self.plan.server
@@ -129,7 +152,8 @@ class PlanFile:
         server, actions = self.plan.server, self.plan.actions
         try:
             parts = urlsplit(server.url)
-            usable = parts.scheme in ("http", "https") and parts.hostname in LOOPBACK_HOSTS and parts.port
+            usable: object = parts.scheme in ("http", "https") and parts.hostname in LOOPBACK_HOSTS
+            usable = usable and (parts.port or (parts.port == 0 and server.start))
         except ValueError:
             usable = None
         if not usable or parts.path not in ("", "/"):

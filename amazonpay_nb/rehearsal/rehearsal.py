@@ -1,7 +1,7 @@
 """Plays the checks of a plan one after another, each in a clean world, and collects how they ended."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -100,24 +100,27 @@ def parts_of(plan: Plan, only: Sequence[str] = ()) -> list[Part]:
 
 
 def rehearse(
-    path: Path, *, only: Sequence[str] = (), headed: bool = False, browser: str | None = None,
-    say: Callable[[Result, int], None] = lambda result, of: None,
+    path: Path, *, only: Sequence[str] = (), headed: bool = False, browser: str | None = None, region: str = "",
+    environment: Mapping[str, str] | None = None, say: Callable[[Result, int], None] = lambda result, of: None,
 ) -> Rehearsal:  # fmt: skip
     """Play a plan.
 
     Args:
         only: Ids of checks; all that the plan leads to when left out.
-        browser: The Chromium to use.
+        browser: The Chromium to use; "none" plays only what needs no buyer, and None or "auto" looks for one.
+        region: In the place of the plan's.
+        environment: Variables for the server, on top of the plan's.
         say: Is told each result, and how many there will be.
     Raises:
         ConfigurationError: The plan or the server cannot be used; nothing is left running.
     """
     file, started = PlanFile(path), time.monotonic()
+    file.change(region, environment)
     parts, results = parts_of(file.plan, only), list[Result]()
     with wired(file) as (emulator, server):
         proxy = facts_of(emulator)["proxyUrl"]
         _look_at_pages(file, server)
-        with chromium(browser, headed=headed, proxy=proxy) as opened:
+        with chromium(None if browser == "auto" else browser, headed=headed, proxy=proxy) as opened:
             stage = Stage(file.plan, emulator, server, opened)
             _look_for_buttons(file, stage)
             for part in parts:

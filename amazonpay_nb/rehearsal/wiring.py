@@ -43,7 +43,7 @@ def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
     with Emulator(plan.server.region, start=datetime.now(UTC), **options) as emulator:
         if plan.notifications:
             emulator.control.post("notifications/endpoint", url=plan.server.url.rstrip("/") + plan.notifications.path)
-        with MerchantServer(file, facts_of(emulator)) as server:
+        with MerchantServer(file, facts_of(emulator) | {"serverUrl": plan.server.url}) as server:
             yield emulator, server
 
 
