@@ -21,7 +21,6 @@ _CODES = [row.code for row in SIMULATIONS.values() if row.operation == "createCh
 # The simulation codes that decline Create Charge; those that leave the permission as it was come first.
 DECLINES = tuple(sorted(_CODES, key=_interrupts))
 
-
 # The outcome of a charge.  answer: HTTP status, and the reason code of a refusal or the state of the charge; requests:
 # how often it was sent, with the same key after a server error; another_charge: whether the same charge may be tried
 # again.

@@ -29,7 +29,6 @@ FAULTS: dict[str, tuple[dict[str, Any], bool]] = {
     "drop-after-commit": ({"fault": "drop-after-commit", "times": ATTEMPTS}, True),
 }
 
-
 # A request with a fault, and its repetition.  key: same, new, or none where the call takes none; moved: what both
 # together changed in Amazon's books; done: how often the work was done, as far as the books tell (a reading call moves
 # nothing); as_expected: whether that is what the idempotency rules say.

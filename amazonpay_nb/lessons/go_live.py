@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
-
 # One property in each environment, and its evidence.
 Change = namedtuple("Change", "what emulator sandbox live how_we_know")
 # How the id of a key begins in each environment; a neutral one begins with nothing.

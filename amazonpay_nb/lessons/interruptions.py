@@ -10,7 +10,6 @@ from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 # The card that a buyer takes on the Update page.
 _ANOTHER = "4444"
 
-
 # An event that the merchant did not cause.  meanwhile: the answer to a charge (or a capture) that is sent all the same;
 # permission: the same one or a new one; afterwards: the answer to a charge then, under a new idempotency key.
 Interruption = namedtuple(

@@ -22,7 +22,6 @@ _GOES_ON = {
 }
 _WAIT = "Wait for the notification, then get the object. "
 
-
 # The result of a simulation.  call: the operation; for a card, when the buyer chose it; objects: their states right
 # after the answer and, behind an arrow, 30 seconds later where they have moved on; notification: what was announced, in
 # its order; a Checkout Session never is.

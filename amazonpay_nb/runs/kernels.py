@@ -29,7 +29,6 @@ _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't res
 # What a person's shell says to Python and Jupyter, and what would change a notebook's results or keep it from starting.
 _PERSONAL = ("JPY_SESSION_NAME", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "JUPYTER_PREFER_ENV_PATH")
 
-
 # What the kernel of a notebook gets besides the environment of all; each notebook is executed in a thread of its own.
 _NOTEBOOK = threading.local()
 # A connection that is tried is noted, and fails; Python imports a module of this name when it starts.

@@ -14,7 +14,6 @@ _SAVED_WALLET = "PaymentMethodOnFile"
 # Kind of payment -> the field that says how much.
 _AMOUNTS = {"Charge": "chargeAmount", "Refund": "refundAmount"}
 
-
 # How an attempt ended, for the buyer; the key is ``saved``, ``paid``, ``paid-and-saved``, ``pending`` or ``refused``,
 # and the price what was ordered, or None.
 Outcome = namedtuple("Outcome", "key price", defaults=[None])

@@ -33,7 +33,6 @@ _TOPIC = "AMAZON_PAY_TOPIC_ARN"
 # By method: why nothing is done on the Sandbox, and what to do there instead.
 _ELSEWHERE = tomllib.loads(Path(__file__).with_name("director.toml").read_text("utf-8"))
 
-
 # A notification as the emulator sent it, with the time and the answer of each attempt.
 Announced = namedtuple("Announced", "object_type object_id notification_type deliveries")
 # A charge of a session that no shop has completed.

@@ -86,27 +86,17 @@ def comparison(frame: FrameType) -> str:
     source = "".join(linecache.getlines(frame.f_code.co_filename))
     tree = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     for node in ast.walk(tree):
-        test = _test(node)
-        if isinstance(test, ast.Compare) and len(test.ops) == 1 and _is_at(node, frame.f_lineno):
-            if any(isinstance(part, ast.Await) for part in ast.walk(test)):
-                return ""
-            # Evaluated once more: a cell asserts what it has, and asks nobody for it.
-            actual, expected = (_value(side, frame) for side in (test.left, test.comparators[0]))
-            return f"expected: {_OPERATORS[type(test.ops[0])]}{expected}\nactual: {actual}"
+        match node:
+            case (
+                ast.Assert(test=ast.Compare() as test)
+                | ast.Call(func=ast.Attribute(attr="claim"), args=[_, _, ast.Compare() as test, *_])
+            ) if len(test.ops) == 1 and node.lineno <= frame.f_lineno <= (node.end_lineno or 0):
+                if any(isinstance(part, ast.Await) for part in ast.walk(test)):
+                    return ""
+                # Evaluated once more: a cell asserts what it has, and asks nobody for it.
+                actual, expected = (_value(side, frame) for side in (test.left, test.comparators[0]))
+                return f"expected: {_OPERATORS[type(test.ops[0])]}{expected}\nactual: {actual}"
     return ""
-
-
-def _test(node: ast.AST) -> ast.expr | None:
-    match node:
-        case ast.Assert(test=test):
-            return test
-        case ast.Call(func=ast.Attribute(attr="claim"), args=[_, _, test, *_]):
-            return test
-    return None
-
-
-def _is_at(node: Any, line: int) -> bool:
-    return bool(node.lineno <= line <= node.end_lineno)
 
 
 def _value(side: ast.expr, frame: FrameType) -> str:

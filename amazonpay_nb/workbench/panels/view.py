@@ -161,13 +161,8 @@ def act(view: View, name: str, /, **values: Value) -> Any:
 
 def render(body: Iterable[Any]) -> Shown:
     """Return the body of a view, or a part of it, as HTML and as text."""
-    return Shown([block for thing in body for block in _blocks(thing)])
-
-
-def _blocks(thing: Any) -> Sequence[Block]:
-    if isinstance(thing, Block):
-        return [thing]
-    return (thing if isinstance(thing, Shown) else show(thing)).blocks
+    things = (thing if isinstance(thing, Block | Shown) else show(thing) for thing in body)
+    return Shown([block for thing in things for block in (thing.blocks if isinstance(thing, Shown) else [thing])])
 
 
 def static(view: View, report: Iterable[Any] = ()) -> Shown:
