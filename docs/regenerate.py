@@ -50,6 +50,7 @@ from amazonpay_nb.spec.reasons import (
 from amazonpay_nb.spec.regions import REGIONS, Region
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATION_HEADER, SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE, MACHINES, TIMERS
+from docs.control import control_openapi, sections
 from docs.openapi import openapi
 
 ROOT = Path(__file__).parents[1]
@@ -373,6 +374,27 @@ def faults_page() -> str:
     )
 
 
+def control_page() -> str:
+    """Return the calls of the control interface, each with an example that was played just now."""
+    return page(
+        "The control interface",
+        "What only Amazon, the bank, the buyer, the network or time can do, you do here, apart from the emulated API "
+        "and with the token of the ready file.\n"
+        "`amazonpay-nb control` makes most of these calls from a shell, `emulator.control` from Python, and "
+        "[control.json](control.json) describes them to other tools.",
+        "```console\n"
+        "amazonpay-nb emulator --seed 7 --ready-file ready.json &\n"
+        "CONTROL=$(jq -r .controlUrl ready.json) TOKEN=$(jq -r .controlToken ready.json)\n"
+        "amazonpay-nb control clock PT1H --ready-file ready.json\n"
+        "```",
+        'A refusal has a status of 400 to 409 and a body `{"error": sentence}`; without the token, from a page or '
+        "under a name that is not this machine's it is 401 or 403.\n"
+        "A list in an answer shows its last item here, a stored object its ids and its state.",
+        *sections(),
+        note="<!-- Written by `make docs` from amazonpay_nb/emulator/control.py; change that. -->",
+    )
+
+
 def attacks_page() -> str:
     """Return every attack that is refused, by the promise of SECURITY.md that it would break."""
     # Not imported: as a script this file does not see the tests.
@@ -505,6 +527,8 @@ def generated() -> dict[Path, str]:
     return {
         ROOT / "docs/images/set-up-outside.svg": set_up_picture(),
         ROOT / "docs/openapi.json": contract(),
+        ROOT / "docs/control.json": json.dumps(control_openapi(), indent=2, ensure_ascii=False) + "\n",
+        ROOT / "docs/control.md": control_page(),
         ROOT / "docs/parity.md": parity_page(),
         ROOT / "docs/states.md": states_page(),
         ROOT / "docs/operations.md": operations_page(),
