@@ -1,11 +1,13 @@
 """Plays the checks of a plan one after another, each in a clean world, and collects how they ended."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,6 +19,7 @@ from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
 from amazonpay_nb.rehearsal.play import FUNCTIONS, ROWS, Play, Row, Stage
 from amazonpay_nb.rehearsal.wiring import ANSWER_SECONDS, MerchantServer, facts_of, wired
+from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, Table, facts, mark
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,32 @@ class Rehearsal:
     seconds: float
     output: str  # the end of what the server printed
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        rows, untried = list[tuple[str, ...]](), dict[str, list[str]]()
+        for one in self.results:
+            if one.status == "not-tried":
+                untried.setdefault(one.seen, []).append(one.row.id)
+            else:
+                verdict = f"{mark(one.status == 'passed')} {one.status}"
+                rows.append((verdict, Name(one.row.id), one.row.title, one.row.severity))
+        table = Table("Rehearsal", ("verdict", "check", "what is asked", "at stake"), tuple(rows))
+        rest = (Prose(f"{why} {', '.join(ids)}.", f"Not tried: {len(ids)}") for why, ids in untried.items())
+        return Shown([table, *rest])._repr_mimebundle_()
+
+    def explain(self, name: str) -> Shown:
+        """Return a view of how one check ended, line by line as in the report."""
+        (one,) = (one for one in self.results if one.row.id == name)
+        row, exchanges = one.row, [self.exchanges[number - 1] for number in one.evidence]
+        card = facts(f"{mark(one.status == 'passed')} {row.title}", [
+            ("check", Name(row.id)), ("at stake", row.severity), ("expected", row.expected), ("seen", one.seen),
+            ("why it matters", row.why), ("what to do", row.advice), ("guide", row.guide), ("chapter", row.chapter),
+        ])  # fmt: skip
+        requests = []
+        for each in exchanges:
+            request = each.get("operation") or f"{each['method']} {urlsplit(each['path']).path}"
+            requests.append((str(each["number"]), each["by"], request, str(each["status"] or "none")))
+        return Shown([card, Table("What was exchanged", ("number", "by", "request", "answer"), tuple(requests))])
+
     def count(self, status: str) -> int:
         """Return how many checks ended so."""
         return sum(result.status == status for result in self.results)
@@ -97,6 +126,31 @@ def parts_of(plan: Plan, only: Sequence[str] = ()) -> list[Part]:
             advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}."
             raise ConfigurationError(f"{name!r} is no check of this plan.", advice=advice)
     return [part for part in parts if not only or part.row.id in only]
+
+
+class Prospect(NamedTuple):
+    """Whether a plan lets a group of checks be tried."""
+
+    group: str
+    checks: int
+    tried: str
+
+
+# What a plan must have for the checks of a group; those of a page need that page.
+_NEEDS = {
+    "button": ["set_up"], "charge": ["set_up", "charge"], "refund": ["set_up", "charge", "refund"],
+    "notification": ["notifications"], "request": ["set_up", "charge"],
+}  # fmt: skip
+
+
+def prospects(plan: Plan) -> list[Prospect]:
+    """Return what a plan lets be tried, before anything is started."""
+    there = asdict(plan.pages) | asdict(plan.actions) | {"notifications": plan.notifications}
+    rows = []
+    for group, number in Counter(part.row.id.partition(".")[0] for part in parts_of(plan)).items():
+        lacks = [name for name in _NEEDS.get(group, [group.replace("-", "_")]) if not there[name]]
+        rows.append(Prospect(group, number, f"no, the plan lacks {', '.join(lacks)}" if lacks else "yes"))
+    return rows
 
 
 def rehearse(

@@ -77,6 +77,7 @@ PARAMETERS = {
     name: Parameter(name, row["default"], tuple(row.get("allowed", ())), _CHECKS.get(name), row.get("advice", ""))
     for name, row in _FILE["parameters"].items()
 }
+_OWN = {name: Parameter(name, row["default"], tuple(row["allowed"])) for name, row in _FILE["own"].items()}
 ENVIRONMENTS = PARAMETERS["environment"].allowed
 
 
@@ -103,9 +104,10 @@ def check_values(values: Mapping[str, object]) -> None:
     Raises:
         ConfigurationError: The first value that is not allowed, with the allowed ones.
     """
-    texts = {name: str(value) for name, value in values.items() if name in PARAMETERS}
+    rows = PARAMETERS | _OWN
+    texts = {name: str(value) for name, value in values.items() if name in rows}
     for name, value in texts.items():
-        row = PARAMETERS[name]
+        row = rows[name]
         if row.allowed and value not in row.allowed:
             allowed = ", ".join(row.allowed)
             raise ConfigurationError(f"{name}={value!r} does not exist.", advice=f"Choose one of {allowed}.")

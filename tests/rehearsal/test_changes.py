@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.rehearsal.plan import PlanFile, example
-from amazonpay_nb.rehearsal.rehearsal import rehearse
+from amazonpay_nb.rehearsal import PlanFile, example, prospects, rehearse
+from amazonpay_nb.rehearsal.play import FUNCTIONS, ROWS
+from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
 
 PLAN = """
 [server]
@@ -46,3 +47,27 @@ def test_without_a_browser_what_needs_a_buyer_is_not_tried() -> None:
     rehearsal = rehearse(example("shop_python"), browser="none", region="eu", only=["set-up.completes"])
     (result,) = rehearsal.results
     assert (result.status, result.seen) == ("not-tried", 'It needs a buyer, and browser is "none".')
+
+
+def test_a_plan_says_before_it_is_played_what_is_tried() -> None:
+    """A group of checks is named with what the plan lacks for it."""
+    full = prospects(PlanFile(example("shop_python")).plan)
+    assert {row.tried for row in full} == {"yes"}
+    text = PLAN + '[pages]\nset_up = "/wallet"\nexpress = "/cart"\n'
+    rows = {row.group: row.tried for row in prospects(PlanFile(Path("plan.toml"), text).plan)}
+    assert (rows["set-up"], rows["express"], rows["charge"]) == ("yes", "yes", "no, the plan lacks charge")
+    assert sum(row.checks for row in full) == len(FUNCTIONS)
+
+
+def test_a_notebook_shows_what_was_judged_and_one_judgement_line_by_line() -> None:
+    """What was not tried is listed by its reason; neither form names a port or an id."""
+    row = ROWS["set-up.reload"]
+    rows = [{"number": 1, "by": "buyer", "method": "GET", "path": "/wallet/return?id=4711", "status": 403}]
+    results = Result(row, "failed", "403", [1], 0.1), Result(ROWS["charge.paid"], "not-tried", "No buyer.", [], 0.1)
+    rehearsal = Rehearsal("plan.toml", results, rows, 1.0, "")
+    overview, card = rehearsal._repr_mimebundle_(), rehearsal.explain("set-up.reload")
+    assert "✗ failed  set-up.reload  The return address can be opened again  buyer" in overview["text/plain"]
+    assert overview["text/plain"].endswith("Not tried: 1\nNo buyer. charge.paid.")
+    assert {"expected", "seen", "why it matters", "what to do"} <= {line[0] for line in card.blocks[0].rows}
+    assert "1       buyer  GET /wallet/return  403" in card.text
+    assert "4711" not in card.html

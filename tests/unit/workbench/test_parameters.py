@@ -27,6 +27,7 @@ def test_every_default_is_allowed() -> None:
         ({"language": "de_DE"}, "en_US"),
         ({"wait_seconds": "0"}, "3600 seconds"),
         ({"wait_seconds": "soon"}, "wait_seconds"),
+        ({"browser": "lynx"}, "none, auto"),
         ({"merchant_name": "half a character: \ud83d"}, "utf-8"),
     ],
 )
