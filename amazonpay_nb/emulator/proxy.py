@@ -33,7 +33,7 @@ _HOP_BY_HOP = {
     "connection", "host", "keep-alive", "proxy-authenticate", "proxy-authorization",
     "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 }  # fmt: skip
-_LONGEST_NAME = 100  # of a stranger's host that a refusal repeats
+_LONGEST_NAME, _MOST_NAMES = 100, 10  # of strangers' hosts that a refusal repeats and that are kept
 
 
 def hosts_of(region: Region) -> tuple[str, ...]:
@@ -47,10 +47,12 @@ class Proxy:
     Args:
         region: The emulator's.
         certificate: File with a private key and the certificate chain for `hosts_of` the region.
+    Attributes:
+        refused: Other hosts that were asked for, the first of them.
     """
 
     def __init__(self, region: Region, certificate: str) -> None:
-        self._region, self.hosts = region, hosts_of(region)
+        self._region, self.hosts, self.refused = region, hosts_of(region), set[str]()
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.load_cert_chain(certificate)
 
@@ -61,6 +63,8 @@ class Proxy:
         if host in self.hosts:
             encrypted = scheme == "https" and port == _PORTS["https"]
             return "" if encrypted else f"{host} takes https on port 443 alone; nothing goes there in plain text."
+        if len(self.refused) < _MOST_NAMES:
+            self.refused.add(host[:_LONGEST_NAME])
         code = self._region.code
         for row in REGIONS.values():
             if host in hosts_of(row):

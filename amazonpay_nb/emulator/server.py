@@ -183,10 +183,12 @@ class Emulator:
         if notify:
             self._world.set_endpoint(self._world.merchants[self.merchant_id], notify)
         certificate = self._certificate(hosts_of(row) if proxy else ()) if https or proxy else ""
-        doors = []
+        doors, self.refused_hosts = [], set[str]()
         if proxy:
             entrance = open_port(0, host)
-            doors.append((entrance, partial(ProxyConnection, Proxy(row, certificate))))
+            guide = Proxy(row, certificate)
+            self.refused_hosts = guide.refused
+            doors.append((entrance, partial(ProxyConnection, guide)))
             self._world.proxy_url = url_of("http", host, entrance.getsockname()[1])
         self.proxy_url = self._world.proxy_url or None
         self._server = LoopbackServer(

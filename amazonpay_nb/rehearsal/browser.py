@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -88,8 +88,8 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(
-                executable_path=program, args=_FLAGS, headless=not headed, handle_sigint=False, handle_sigterm=False,
-                handle_sighup=False, proxy={"server": proxy} if proxy else None,
+                executable_path=program, args=[*_FLAGS, *_through(proxy)], headless=not headed,
+                handle_sigint=False, handle_sigterm=False, handle_sighup=False,
             )  # fmt: skip
         except Error as error:
             if path:
@@ -98,8 +98,18 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
             return
         try:
             yield browser
+        except Error as error:
+            raise ConfigurationError(f"The browser has ended: {str(error).partition(chr(10))[0]}") from error
         finally:
-            browser.close()
+            with suppress(Error):
+                browser.close()
+
+
+def _through(proxy: str) -> list[str]:
+    # Other hosts of a page do not ask the proxy, whose refusals are then the server's alone.
+    choice = f"/amazon/.test(host) ? 'PROXY {urlsplit(proxy).netloc}' : 'DIRECT'"
+    script = quote(f"function FindProxyForURL(url, host) {{ return {choice} }}")
+    return [f"--proxy-pac-url=data:application/x-ns-proxy-autoconfig,{script}"] if proxy else []
 
 
 class Buyer:
@@ -128,6 +138,7 @@ class Buyer:
         self.complaints: list[str] = []
         self._received: list[Response] = []
         self._document: Response | None = None
+        self._reviews = False  # whether the buyer comes back to a review page
         self._asked, self.returned = plan.server.url, ""
         self.context: BrowserContext = browser.new_context(ignore_https_errors=True, service_workers="block")
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
@@ -140,7 +151,8 @@ class Buyer:
 
     def close(self) -> None:
         """Close the browser's context."""
-        self.context.close()
+        with suppress(self._error):  # the browser may be gone
+            self.context.close()
 
     def _is_server(self, url: str) -> bool:
         parts = urlsplit(url)
@@ -156,8 +168,8 @@ class Buyer:
 
     def _ask(self, request: "Request") -> None:
         if request.is_navigation_request() and request.frame == self.page.main_frame and self._is_server(request.url):
-            self._asked = request.url
-            if self._amazon(self.page.url):
+            before, self._asked = request.redirected_from, request.url
+            if self._amazon(before.url if before else self.page.url):
                 self.returned = request.url
 
     def _receive(self, response: "Response") -> None:
@@ -226,7 +238,7 @@ class Buyer:
 
     def press(self, page: str) -> Visit:
         """Go from a page of the plan to Amazon's first page."""
-        visit = self.click(page)
+        visit, self._reviews = self.click(page), page == "express"
         if visit.status != httpx.codes.OK or not self._amazon(visit.url):
             raise NotTried(f"the button does not lead to Amazon's pages ({visit}): see button.signature.")
         return visit
@@ -235,13 +247,11 @@ class Buyer:
         """Agree to everything on Amazon's pages, and come back to the server; an order under review is placed."""
         visit = self._walk({"payment-method": {"card": card}, "challenge": {"action": "pass"}})
         order = self.page.locator(self._plan.pages.order).first
-        if visit.status == httpx.codes.OK and self.reviews and order.count():
+        if visit.status == httpx.codes.OK and self._reviews and order.count():
             visit = self._go(lambda: order.dispatch_event("click"))
             if self._amazon(visit.url):
                 return self._walk({"challenge": {"action": "pass"}})
         return visit
-
-    reviews = False  # whether the page that the buyer comes back to is a review page
 
     def cancel(self) -> Visit:
         """Cancel on Amazon's first page."""

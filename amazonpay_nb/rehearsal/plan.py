@@ -20,8 +20,7 @@ FACTS = (
     "serverUrl",
 )  # fmt: skip
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_TABLE = re.compile(r"\s*\[\s*([\w.\"-]+)\s*\]")
-_KEY = re.compile(r"\s*([\w.\"-]+)\s*=")
+_TABLE, _KEY = re.compile(r"\s*\[([^\]]+)\]"), re.compile(r"\s*([\w.\"-]+)\s*=")
 
 
 @data_row
@@ -39,7 +38,7 @@ class Server:
 
 @data_row
 class Pages:
-    """Paths of the pages with a button, the button itself, and what places an order on a review page (CSS)."""
+    """Paths of the pages with a button; the button itself, and what places an order under review (CSS selectors)."""
 
     set_up: str = ""
     end_of_checkout: str = ""
@@ -50,7 +49,6 @@ class Pages:
     order: str = "form button, form input[type=submit]"
 
 
-# Those that a buyer can set a wallet up on, or change it; the first is the one that other checks start from.
 BUTTON_PAGES = ("set_up", "end_of_checkout", "express", "sign_in", "update")
 
 
@@ -107,12 +105,12 @@ class PlanFile:
     """
 
     def __init__(self, path: Path, text: str = "") -> None:
-        self.path, self._text = path, ""
+        self.path = path
         try:
             self._text = text or path.read_text("utf-8")
             self.plan = as_kind(path.name, tomllib.loads(self._text), Plan)
         except DataError as error:
-            raise self.error(str(error).partition(": ")[2], *error.place) from None
+            raise self.error(f"{str(error).partition(': ')[2]}.", *error.place) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: {error}.", advice="A plan is a TOML file in UTF-8.") from None
         self.folder = (path.parent / self.plan.server.directory).resolve()
@@ -122,16 +120,9 @@ class PlanFile:
         """Return an error that names the line of a key, or of the table that it belongs to."""
         return ConfigurationError(f"{self.path}, line {_line(self._text, keys)}: {problem}", advice=advice)
 
-    def fill(self, text: str, facts: dict[str, str], *keys: str) -> str:
+    def fill(self, text: str, facts: dict[str, str]) -> str:
         """Return a text with the values of its placeholders."""
-
-        def value(match: re.Match[str]) -> str:
-            if match[1] not in FACTS:
-                known = ", ".join(f"{{{name}}}" for name in FACTS)
-                raise self.error(f"{match[0]} is not known; there are {known}.", *keys)
-            return facts.get(match[1], "")
-
-        return _PLACEHOLDER.sub(value, text)
+        return _PLACEHOLDER.sub(lambda match: facts[match[1]], text)
 
     def change(self, region: str = "", environment: Mapping[str, str] | None = None) -> None:
         """Take another region, further variables, and a free port in the place of port 0."""
@@ -149,7 +140,7 @@ class PlanFile:
         return any(f"{{{fact}}}" in text for text in (*server.start, *server.environment.values()))
 
     def _check(self) -> None:
-        server, actions = self.plan.server, self.plan.actions
+        plan, server = self.plan, self.plan.server
         try:
             parts = urlsplit(server.url)
             usable: object = parts.scheme in ("http", "https") and parts.hostname in LOOPBACK_HOSTS
@@ -157,21 +148,24 @@ class PlanFile:
         except ValueError:
             usable = None
         if not usable or parts.path not in ("", "/"):
-            problem = f"{server.url!r} is not the address of a server on this machine."
-            raise self.error(problem, "server", "url", advice="Write for example http://127.0.0.1:8801, with a port.")
+            advice = "Write for example http://127.0.0.1:8801, with a port."
+            raise self.error(f"{server.url!r} is no server of this machine.", "server", "url", advice=advice)
         if not self.folder.is_dir():
             raise self.error(f"there is no folder {self.folder}.", "server", "directory")
         paths = {("server", "ready"): server.ready}
-        paths |= {("pages", name): getattr(self.plan.pages, name) or "/" for name in BUTTON_PAGES}
-        for name in ("charge", "refund", "state"):
-            paths["actions", name] = action.path if (action := getattr(actions, name)) else "/"
-        paths["notifications", "path"] = self.plan.notifications.path if self.plan.notifications else "/"
+        paths |= {("pages", name): getattr(plan.pages, name) for name in BUTTON_PAGES}
+        actions = {name: getattr(plan.actions, name) for name in ("charge", "refund", "state")}
+        paths |= {("actions", name): action.path for name, action in actions.items() if action}
+        paths["notifications", "path"] = plan.notifications.path if plan.notifications else ""
         for keys, path in paths.items():
-            if not path.startswith("/"):
+            if path and not path.startswith("/"):
                 raise self.error(f"{path!r} is not a path of the server; it begins with a slash.", *keys)
-        for number, text in [*enumerate(server.start), *server.environment.items()]:
-            where = ("start",) if isinstance(number, int) else ("environment", number)
-            self.fill(text, {}, "server", *where)
+        texts = {("environment", name): text for name, text in server.environment.items()}
+        for where, text in (texts | {("start",): " ".join(server.start)}).items():
+            for name in _PLACEHOLDER.findall(text):
+                if name not in FACTS:
+                    known = ", ".join(f"{{{fact}}}" for fact in FACTS)
+                    raise self.error(f"{{{name}}} is not known; there are {known}.", "server", *where)
 
 
 def _line(text: str, keys: tuple[str, ...]) -> int:
@@ -181,7 +175,7 @@ def _line(text: str, keys: tuple[str, ...]) -> int:
         header, key = _TABLE.match(line), _KEY.match(line)
         if header:
             table = header[1].replace('"', "").split(".")
-        place = table if header else [*table, *key[1].replace('"', "").split(".")] if key else []
+        place = [*table, *key[1].replace('"', "").split(".")] if key else table if header else []
         if place and tuple(place) == keys[: len(place)]:
             best = max(best, (len(place), number))
     return best[1]

@@ -18,7 +18,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.rehearsal.browser import Answer, Buyer
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
-from amazonpay_nb.rehearsal.plan import Plan
+from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
 from amazonpay_nb.rehearsal.wiring import MerchantServer
 from amazonpay_nb.spec.data import as_kind, data_row
 from amazonpay_nb.spec.money import format_amount
@@ -123,7 +123,6 @@ class Play:
         if isinstance(stage.browser, str):
             raise NotTried(stage.browser)
         buyer = Buyer(stage.browser, self.plan, stage.server.http, self._is_amazon, stage.note)
-        buyer.reviews = self.page == "express"
         self._buyers.append(buyer)
         return buyer
 
@@ -134,10 +133,10 @@ class Play:
         names = (region.hosted_host, region.checkout_script_host, region.api_host)
         return host == urlsplit(self.emulator.url).netloc or (proxied and host in names)
 
-    def wallet(self, page: str = "set_up") -> Buyer:
-        """Return a buyer who has saved a wallet."""
-        buyer = self.buyer()
-        buyer.press(page)
+    def wallet(self, page: str = "") -> Buyer:
+        """Return a buyer who has saved a wallet, on the plan's first page for that where *page* is left out."""
+        buyer, pages = self.buyer(), [name for name in BUTTON_PAGES if getattr(self.plan.pages, name)]
+        buyer.press(page or next(iter(pages), "set_up"))
         buyer.approve()
         if not self.reached(lambda: self.chargeable() and self.saved(buyer) is not False):
             raise NotTried("no set-up ends well: see set-up.completes.")

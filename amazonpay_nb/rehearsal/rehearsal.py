@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.rehearsal import checks as _checks  # noqa: F401 (they register themselves)
@@ -18,8 +19,10 @@ from amazonpay_nb.rehearsal.browser import chromium
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
 from amazonpay_nb.rehearsal.play import FUNCTIONS, ROWS, Play, Row, Stage
-from amazonpay_nb.rehearsal.wiring import ANSWER_SECONDS, MerchantServer, facts_of, wired
+from amazonpay_nb.rehearsal.wiring import MerchantServer, wired
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, Table, facts, mark
+
+_LAST_MOMENT = 0.3  # between the connection that breaks and the end of the process that broke it; seconds
 
 
 @dataclass(frozen=True)
@@ -172,18 +175,27 @@ def rehearse(
     file.change(region, environment)
     parts, results = parts_of(file.plan, only), list[Result]()
     with wired(file) as (emulator, server):
-        proxy = facts_of(emulator)["proxyUrl"]
         _look_at_pages(file, server)
-        with chromium(None if browser == "auto" else browser, headed=headed, proxy=proxy) as opened:
+        _look_for_strangers(file, emulator)
+        with chromium(None if browser == "auto" else browser, headed=headed, proxy=emulator.proxy_url or "") as opened:
             stage = Stage(file.plan, emulator, server, opened)
             _look_for_buttons(file, stage)
+            stage.exchanges.clear()
             for part in parts:
                 results.append(_play(stage, part))
-                server.check(f"during {part.row.id}")
+                server.check(f"during {part.row.id}", seconds=_LAST_MOMENT if results[-1].status == "failed" else 0)
+                _look_for_strangers(file, emulator)
                 say(results[-1], len(parts))
         output = server.output()
     seconds = round(time.monotonic() - started, 3)
     return Rehearsal(path.name, tuple(results), redact(stage.exchanges), seconds, output)
+
+
+def _look_for_strangers(file: PlanFile, emulator: Emulator) -> None:
+    if hosts := ", ".join(sorted(emulator.refused_hosts)):
+        advice = f'Let it go past the proxy: NO_PROXY = "localhost,127.0.0.1,{hosts}" in [server.environment].'
+        problem = f"the server asked for {hosts}, and the proxy leads to Amazon Pay in region {emulator.region} alone."
+        raise file.error(problem, "server", "wiring", advice=advice)
 
 
 def _play(stage: Stage, part: Part) -> Result:
@@ -217,9 +229,9 @@ def _look_at_pages(file: PlanFile, server: MerchantServer) -> None:
         except httpx.TooManyRedirects:
             problem = f"{path} redirects forever."
         except httpx.TimeoutException:
-            problem = f"{path} does not answer within {ANSWER_SECONDS:g} s."
+            problem = f"{path} does not answer within {server.http.timeout.read:g} s."
         except httpx.HTTPError as error:
-            server.check(f"while {path} was opened")
+            server.check(f"while {path} was opened", seconds=_LAST_MOMENT)
             problem = f"{path} cannot be opened ({type(error).__name__})."
         if problem:
             raise file.error(problem, "pages", name, advice=server.last_lines())

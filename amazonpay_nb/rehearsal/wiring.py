@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -26,8 +25,9 @@ READY_SECONDS, ANSWER_SECONDS, END_SECONDS = 30.0, 15.0, 3.0
 _GLANCE_SECONDS, _MOST_REDIRECTS = 0.05, 20
 _LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is read, and what an error repeats
 # What points the HTTP libraries of most languages to a proxy and to its authority.
-_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
-_AUTHORITY_VARIABLES = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_PROXY = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+_AUTHORITY = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_DIRECT = {"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1", "NODE_USE_ENV_PROXY": "1"}
 
 
 @contextmanager
@@ -38,38 +38,18 @@ def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
         ConfigurationError: The server cannot be used.
     """
     plan, proxy = file.plan, file.plan.server.wiring == "proxy"
+    news = plan.server.url.rstrip("/") + plan.notifications.path if plan.notifications else ""
+    tls, now = not proxy and file.uses("caFile"), datetime.now(UTC)
     # Time is virtual, to be advanced, and begins now: a server compares it with its own.
-    options: dict[str, Any] = {"proxy": True} if proxy else {"https": file.uses("caFile")}
-    with Emulator(plan.server.region, start=datetime.now(UTC), **options) as emulator:
-        if plan.notifications:
-            emulator.control.post("notifications/endpoint", url=plan.server.url.rstrip("/") + plan.notifications.path)
-        with MerchantServer(file, facts_of(emulator) | {"serverUrl": plan.server.url}) as server:
+    with Emulator(plan.server.region, start=now, https=tls, proxy=proxy, notify=news) as emulator:
+        script = f"https://{region_of(emulator.region).checkout_script_host}" if proxy else emulator.url
+        facts = emulator.merchant.facts() | {
+            "url": emulator.url, "scriptUrl": f"{script}/checkout.js", "proxyUrl": emulator.proxy_url or "",
+            "caFile": str(emulator.proxy_ca_file or emulator.ca_file or ""), "region": emulator.region,
+            "serverUrl": plan.server.url,
+        }  # fmt: skip
+        with MerchantServer(file, facts) as server:
             yield emulator, server
-
-
-def facts_of(emulator: Emulator) -> dict[str, str]:
-    """Return what a plan may name in braces."""
-    proxy_url = str(getattr(emulator, "proxy_url", None) or "")
-    script = f"https://{region_of(emulator.region).checkout_script_host}" if proxy_url else emulator.url
-    authority = getattr(emulator, "proxy_ca_file", None) or emulator.ca_file
-    return {
-        "url": emulator.url, "scriptUrl": f"{script}/checkout.js", "proxyUrl": proxy_url,
-        "caFile": str(authority or ""), "region": emulator.region, **emulator.merchant.facts(),
-    }  # fmt: skip
-
-
-def _environment(file: PlanFile, facts: dict[str, str]) -> dict[str, str]:
-    environment = dict(os.environ)
-    if "VIRTUAL_ENV" not in environment:  # ``python`` is then the one that runs this
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    if facts["proxyUrl"]:
-        environment |= dict.fromkeys(_PROXY_VARIABLES, facts["proxyUrl"])
-        environment |= dict.fromkeys(_AUTHORITY_VARIABLES, facts["caFile"])
-        environment |= {"NODE_USE_ENV_PROXY": "1", "NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1"}
-    return environment | {
-        name: file.fill(text, facts, "server", "environment", name)
-        for name, text in file.plan.server.environment.items()
-    }
 
 
 class MerchantServer:
@@ -80,15 +60,15 @@ class MerchantServer:
     """
 
     def __init__(self, file: PlanFile, facts: dict[str, str]) -> None:
-        self._file, self._facts = file, facts
-        self.url = file.plan.server.url.rstrip("/")
+        self._file, self._facts, self._plan = file, facts, file.plan.server
+        self.url = self._plan.url.rstrip("/")
         self._process: subprocess.Popen[bytes] | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the server)
         self.http = http_client(verify=False, timeout=ANSWER_SECONDS)
 
     def __enter__(self) -> "MerchantServer":
         try:
-            if self._file.plan.server.start:
+            if self._plan.start:
                 self._start()
             self._wait()
         except BaseException:
@@ -106,15 +86,23 @@ class MerchantServer:
                     process.wait(END_SECONDS)
         self._output.close()
 
+    def _environment(self) -> dict[str, str]:
+        environment, proxy = dict(os.environ), self._facts["proxyUrl"]
+        if "VIRTUAL_ENV" not in environment:  # ``python`` is then the one that runs this
+            environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+        if proxy:
+            environment |= _DIRECT | dict.fromkeys(_PROXY, proxy) | dict.fromkeys(_AUTHORITY, self._facts["caFile"])
+        return environment | {name: self._file.fill(text, self._facts) for name, text in self._plan.environment.items()}
+
     def _start(self) -> None:
         if self._listens():
             problem = f"something answers at {self.url} already."
             raise self._file.error(problem, "server", "url", advice="Stop it, or leave out start to rehearse it.")
-        command = [self._file.fill(text, self._facts, "server", "start") for text in self._file.plan.server.start]
+        command = [self._file.fill(text, self._facts) for text in self._plan.start]
         try:
-            # In a group of its own: Ctrl-C is ours to answer, and what it starts ends with it.
+            # In a session of its own: Ctrl-C is ours to answer, and what it starts ends with it.
             self._process = subprocess.Popen(  # noqa: S603 (the plan's own command)
-                command, cwd=self._file.folder, env=_environment(self._file, self._facts), stdin=subprocess.DEVNULL,
+                command, cwd=self._file.folder, env=self._environment(), stdin=subprocess.DEVNULL,
                 stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
@@ -122,11 +110,39 @@ class MerchantServer:
 
     def _listens(self) -> bool:
         parts = urlsplit(self.url)
-        try:
+        with suppress(OSError):
             socket.create_connection((parts.hostname, parts.port or 0), timeout=1).close()
-        except OSError:
-            return False
-        return True
+            return True
+        return False
+
+    def _wait(self) -> None:
+        end, seen = time.monotonic() + READY_SECONDS, "there is no answer"
+        while time.monotonic() < end:
+            self.check("before it was ready")
+            try:
+                status = self.http.get(self.url + self._plan.ready).status_code
+                if status < httpx.codes.INTERNAL_SERVER_ERROR:
+                    return
+                seen = f"the answer is {status}"
+            except httpx.TransportError as error:
+                seen = f"there is no answer ({type(error).__name__})"
+            time.sleep(_GLANCE_SECONDS)
+        problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self.url}{self._plan.ready}."
+        raise self._file.error(problem, "server", "ready", advice=self.last_lines())
+
+    def check(self, moment: str, *, seconds: float = 0) -> None:
+        """Make sure that it is still there, and stays for some *seconds*.
+
+        Raises:
+            ConfigurationError: It has ended, or never began.
+        """
+        if self._process:
+            with suppress(subprocess.TimeoutExpired):
+                problem = f"the server ended with code {self._process.wait(seconds)} {moment}."
+                raise self._file.error(problem, "server", "start", advice=self.last_lines())
+        if not self._process and not self._listens():
+            advice = "Start the server first, or write start = […] so that the rehearsal does."
+            raise self._file.error(f"nothing answers at {self.url} {moment}.", "server", "url", advice=advice)
 
     def get(self, path: str) -> httpx.Response:
         """Open a page, and follow its redirects as long as they stay on this server.
@@ -137,40 +153,10 @@ class MerchantServer:
         answer = self.http.get(self.url + path)
         for _ in range(_MOST_REDIRECTS):
             following = answer.next_request
-            if following is None or f"{following.url.scheme}://{following.url.netloc.decode()}" != self.url:
+            if following is None or not str(following.url).startswith(f"{self.url}/"):
                 return answer
             answer = self.http.send(following)
-        raise httpx.TooManyRedirects(f"{path} redirects forever")
-
-    def _wait(self) -> None:
-        end, path, seen = time.monotonic() + READY_SECONDS, self._file.plan.server.ready, "there is no answer"
-        while time.monotonic() < end:
-            self.check()
-            try:
-                status = self.http.get(self.url + path).status_code
-                if status < httpx.codes.INTERNAL_SERVER_ERROR:
-                    return
-                seen = f"the answer is {status}"
-            except httpx.TransportError as error:
-                if not self._process:
-                    advice = "Start the server first, or write start = […] so that the rehearsal does."
-                    raise self._file.error(f"nothing answers at {self.url}.", "server", "url", advice=advice) from None
-                seen = f"there is no answer ({type(error).__name__})"
-            time.sleep(_GLANCE_SECONDS)
-        problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self.url}{path}."
-        raise self._file.error(problem, "server", "ready", advice=self.last_lines())
-
-    def check(self, moment: str = "before it was ready") -> None:
-        """Make sure that it is still there.
-
-        Raises:
-            ConfigurationError: It has ended.
-        """
-        if self._process and (code := self._process.poll()) is not None:
-            problem = f"the server ended with code {code} {moment}."
-            raise self._file.error(problem, "server", "start", advice=self.last_lines())
-        if not self._process and moment != "before it was ready" and not self._listens():
-            raise self._file.error(f"the server is gone {moment}.", "server", "url")
+        raise httpx.TooManyRedirects(path)
 
     def output(self) -> str:
         """Return the end of what it has printed, without secrets."""

@@ -1,0 +1,132 @@
+"""A shop that is right and unusual: it answers a return by a redirect, and does the rest in the background.
+
+It offers every flow.  With a word as its last argument it does one thing wrong.
+"""
+
+import secrets
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from amazonpay_nb.client import AmazonPayClient, button
+from amazonpay_nb.errors import AmazonPayError, ApiError, ConflictError
+from amazonpay_nb.signing.keys import MerchantKeys
+from amazonpay_nb.spec.regions import region
+
+URL, AMAZON, SCRIPT, MERCHANT, STORE, KEY_ID, KEY_FILE, MISTAKE = sys.argv[1:9]
+KEYS, REGION = MerchantKeys.from_file(KEY_FILE, KEY_ID), region("na")
+CLIENT = AmazonPayClient(KEYS, region="na", base_url=AMAZON)
+PRICE = {"amount": "24.00", "currencyCode": "USD"}
+PAGE = """<!doctype html><title>Shop</title><div id=b></div><script src="{script}"></script>
+<script>amazon.Pay.renderButton("#b", {config})</script>"""
+
+wallets: dict[str, str] = {}  # visitor → permission
+orders: dict[str, dict[str, dict[str, object]]] = {}  # visitor → order → state
+turn = threading.Lock()
+
+
+def visitor_of(request: Request) -> str:
+    return request.cookies.get("visitor") or secrets.token_hex(16)
+
+
+def offer(request: Request) -> Response:
+    flow, visitor = request.url.path.strip("/"), visitor_of(request)
+    back = f"{URL}/{'review' if flow == 'express' else 'back'}?of={visitor[:8]}&flow={flow}"
+    payload = {
+        "wallet": lambda: button.set_up_payload(STORE, result_url=back),
+        "express": lambda: button.express_payload(STORE, review_url=back),
+        "buy": lambda: button.end_of_checkout_payload(STORE, result_url=back, charge_amount=PRICE),
+        "sign-in": lambda: button.sign_in_and_set_up_payload(STORE, sign_in_url=back),
+        "update": lambda: button.update_payload(STORE, wallets[visitor], result_url=back),
+    }
+    if flow == "update" and visitor not in wallets:
+        return Response("There is no wallet yet.", 403)
+    product = {"sign-in": "SignInAndSetup", "express": "PayAndShip"}.get(flow, "PayOnly")
+    signed = button.sign_button(payload[flow](), KEYS)
+    config = button.button_config(signed, merchant_id=MERCHANT, region=REGION, product_type=product)
+    answer = HTMLResponse(PAGE.format(script=SCRIPT, config=button.embed(config)))
+    answer.set_cookie("visitor", visitor, samesite="lax", httponly=True)
+    return answer
+
+
+def review(request: Request) -> Response:
+    session = request.query_params["amazonCheckoutSessionId"]
+    if request.method == "GET":
+        return HTMLResponse(f'<form method=post action="{request.url}"><button>Order</button></form>')
+    back = f"{URL}/back?of={request.query_params['of']}&flow=express"
+    updated = CLIENT.update_checkout_session(
+        session, web_checkout_details={"checkoutResultReturnUrl": back},
+        payment_details={"paymentIntent": "Authorize", "chargeAmount": PRICE},
+    )  # fmt: skip
+    return RedirectResponse((updated.web_checkout_details or {})["amazonPayRedirectUrl"], 303)
+
+
+def come_back(request: Request) -> Response:
+    visitor, query = request.cookies.get("visitor", ""), request.query_params
+    own = visitor[:8] == query.get("of") or MISTAKE == "anybody"
+    if own and "amazonCheckoutSessionId" in query:
+        price = PRICE if query["flow"] in ("buy", "express") else None
+        threading.Thread(target=complete, args=(visitor, query["amazonCheckoutSessionId"], price)).start()
+    if MISTAKE == "once" and visitor in wallets:
+        return Response("Forbidden", 403)
+    return RedirectResponse("/thanks", 303)
+
+
+def complete(visitor: str, session_id: str, price: dict[str, str] | None) -> None:
+    try:
+        session = CLIENT.complete_checkout_session(session_id, charge_amount=price)
+    except ConflictError:
+        session = CLIENT.get_checkout_session(session_id)
+    except AmazonPayError as error:
+        print(error, flush=True)
+        return
+    if session.charge_permission_id:
+        wallets[visitor] = session.charge_permission_id
+
+
+def charge(request: Request) -> Response:
+    visitor, query = visitor_of(request), request.query_params
+    with turn:
+        mine = orders.setdefault(visitor, {})
+        fresh = mine.setdefault(query["order"], {"state": "pending"})["state"] == "pending"
+    if fresh and visitor in wallets:
+        threading.Thread(target=pay, args=(visitor, query["order"], query["amount"])).start()
+    return JSONResponse({}, 202)
+
+
+def pay(visitor: str, order: str, amount: str) -> None:
+    with turn:
+        if orders[visitor][order]["state"] != "pending":
+            return
+        try:
+            CLIENT.get_charge_permission(wallets[visitor])
+            made = CLIENT.create_charge(
+                charge_permission_id=wallets[visitor], charge_amount={"amount": amount, "currencyCode": "USD"},
+                capture_now=MISTAKE != "holds", idempotency_key=order.replace("-", "") + visitor[:12],
+                merchant_metadata={"merchantReferenceId": order},
+            )  # fmt: skip
+            state = "paid" if made.state in ("Captured", "Authorized") else "pending"
+        except ApiError as error:
+            state = "paid" if MISTAKE == "believes" else "declined" if error.status_code < 500 else "pending"
+        orders[visitor][order]["state"] = state
+
+
+def state(request: Request) -> Response:
+    visitor = visitor_of(request)
+    return JSONResponse({"wallet": "saved" if visitor in wallets else "none", "orders": orders.get(visitor, {})})
+
+
+routes = [Route(f"/{name}", offer) for name in ("wallet", "express", "buy", "sign-in", "update")]
+routes += [Route("/review", review, methods=["GET", "POST"]), Route("/back", come_back), Route("/state", state)]
+routes += [Route("/charge", charge, methods=["PUT"]), Route("/thanks", lambda request: HTMLResponse("Thank you."))]
+
+if __name__ == "__main__":
+    print(Path(KEY_FILE).read_text(), flush=True)  # nobody does that on purpose
+    uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=urlsplit(URL).port or 0, log_level="warning")

@@ -1,0 +1,92 @@
+"""The command: exit codes, what it prints, and that nothing is left behind when it is interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.rehearsal.plans import answers, free_port, processes_with, write_plan
+from tests.rehearsal.test_unusable import BAD_SERVER
+from tests.rehearsal.test_verdicts import FACTS, ODD_SERVER, SMALL_PLAN
+
+COMMAND = [sys.executable, "-m", "amazonpay_nb", "rehearse"]
+
+
+def plan_of(folder: Path, port: int, mistake: str = "") -> Path:
+    command = [sys.executable, ODD_SERVER, f"http://127.0.0.1:{port}", *FACTS, mistake]
+    return write_plan(folder, port, command, more=SMALL_PLAN)
+
+
+def run(plan: Path, *options: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    command = [*COMMAND, str(plan), "--out", str(plan.parent / "out"), *options]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | variables, timeout=120, check=False
+    )  # fmt: skip
+
+
+def test_an_unusable_plan_ends_with_2(tmp_path: Path) -> None:
+    """The message is all that is printed, and no verdict is left."""
+    port = free_port()
+    done = run(write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), "ends at once"]))
+    assert done.returncode == 2
+    assert "line 3: the server ended with code 3 before it was ready." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [*(tmp_path / "out").iterdir()]
+
+
+def test_without_a_browser_the_rest_is_played(tmp_path: Path) -> None:
+    """What needs one is not tried, and says how to get one; nothing failed."""
+    done = run(plan_of(tmp_path, free_port()), PATH="/nowhere", CHROMIUM="", PLAYWRIGHT_BROWSERS_PATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads((tmp_path / "out" / "rehearsal.json").read_text("utf-8"))
+    assert verdict["failed"] == 0
+    paid = next(one for one in verdict["checks"] if one["id"] == "charge.paid")
+    assert paid["status"] == "not-tried"
+    assert "apt-get install chromium" in paid["seen"]
+
+
+def test_a_browser_that_is_none(tmp_path: Path) -> None:
+    """The path that was given is named."""
+    done = run(plan_of(tmp_path, free_port()), "--browser", "/bin/true")
+    assert done.returncode == 2
+    assert "/bin/true is no browser that can be started." in done.stderr
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium_path")
+def test_a_failure_ends_with_1(tmp_path: Path) -> None:
+    """Elsewhere than on a terminal there is a line for each check, and at the end what to do."""
+    done = run(plan_of(tmp_path, free_port(), "believes"), "--only", "charge.hard-decline", "--only", "charge.paid")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("passed    charge.paid (")
+    assert "✗ charge.hard-decline [money]: 0 of 24.00 USD is held or taken" in done.stdout
+    assert "1 passed, 1 failed, 0 not tried in " in done.stdout
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium_path")
+@pytest.mark.parametrize(
+    ("number", "code", "group"),
+    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, True), (signal.SIGTERM, 143, False)],
+)
+def test_an_interruption_leaves_nothing(tmp_path: Path, number: int, code: int, group: bool) -> None:
+    """A terminal sends Ctrl-C to all of its processes; a supervisor may send it to one."""
+    port, mark = free_port(), uuid.uuid4().hex
+    command = [*COMMAND, str(plan_of(tmp_path, port)), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+        env=os.environ | {"MARK": mark},
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stdout.readline().startswith("passed    set-up.completes")
+        assert len(processes_with(mark)) > 3  # the command, the server, Playwright and Chromium
+        (os.killpg if group else os.kill)(process.pid, number)
+        assert process.wait(30) == code
+    assert not answers(port)
+    assert processes_with(mark) == []
+    assert not [*(tmp_path / "out").iterdir()]

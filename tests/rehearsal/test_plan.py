@@ -1,0 +1,77 @@
+"""Plans: what is wrong with one is said with its line, before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.rehearsal.plan import PlanFile
+from amazonpay_nb.rehearsal.rehearsal import parts_of
+
+GOOD = """
+[server]
+url = "http://127.0.0.1:8801"
+start = ["python", "shop.py"]
+wiring = "settings"
+
+[server.environment]
+KEY = "{privateKeyFile}"
+
+[pages]
+set_up = "/wallet"
+
+[actions]
+charge = { path = "/charge", json = { order = "{order}" } }
+"""
+
+
+def read(folder: Path, text: str) -> PlanFile:
+    (folder / "plan.toml").write_text(text)
+    return PlanFile(folder / "plan.toml")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "says"),
+    [
+        ('wiring = "settings"', 'wirng = "settings"', 5, "unknown key 'wirng'; did you mean 'wiring'?"),
+        ('wiring = "settings"', 'wiring = "magic"', 5, "'proxy' or 'settings'"),
+        ('url = "http://127.0.0.1:8801"', "", 2, "the key 'url' is missing"),
+        ("127.0.0.1:8801", "shop.example:8801", 3, "no server of this machine"),
+        ("127.0.0.1:8801", "127.0.0.1", 3, "no server of this machine"),
+        ("127.0.0.1:8801", "127.0.0.1:one", 3, "no server of this machine"),
+        ("{privateKeyFile}", "{privateKey}", 8, "{privateKey} is not known; there are {url}"),
+        ('"/wallet"', '"wallet"', 11, "begins with a slash"),
+        ('path = "/charge"', 'paht = "/charge"', 14, "unknown key 'paht'; did you mean 'path'?"),
+        ('wiring = "settings"', 'wiring = "settings"\ndirectory = "nowhere"', 6, "there is no folder"),
+    ],
+)
+def test_what_is_wrong_has_its_line(tmp_path: Path, before: str, after: str, line: int, says: str) -> None:
+    """An author finds the line, and what is allowed there."""
+    assert before in GOOD
+    with pytest.raises(ConfigurationError) as error:
+        read(tmp_path, GOOD.replace(before, after))
+    assert f"plan.toml, line {line}: " in str(error.value)
+    assert says in str(error.value)
+
+
+def test_what_is_no_toml_has_its_line(tmp_path: Path) -> None:
+    """The reader of TOML says where it stopped."""
+    with pytest.raises(ConfigurationError, match="line 2, column"):
+        read(tmp_path, "[server]\nurl = http")
+
+
+def test_a_check_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    """A misspelled id would play nothing, and pass."""
+    plan = read(tmp_path, GOOD).plan
+    with pytest.raises(ConfigurationError, match=r"Did you mean charge\.paid\?"):
+        parts_of(plan, ["charge.payed"])
+    assert [part.row.id for part in parts_of(plan, ["charge.paid"])] == ["charge.paid"]
+
+
+def test_optional_pages_have_the_checks_of_a_set_up(tmp_path: Path) -> None:
+    """Each flow ends in a saved wallet."""
+    plan = read(tmp_path, GOOD.replace('set_up = "/wallet"', 'set_up = "/wallet"\nend_of_checkout = "/buy"')).plan
+    ids = [part.row.id for part in parts_of(plan)]
+    rests = [name.partition(".")[2] for name in ids if name.startswith("set-up.")]
+    assert [name.partition(".")[2] for name in ids if name.startswith("end-of-checkout.")] == rests
+    assert not any(name.startswith("express.") for name in ids)

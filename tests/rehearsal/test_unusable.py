@@ -1,0 +1,113 @@
+"""A server that cannot be used: one message with the plan's line, and nothing is left running."""
+
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.rehearsal import browser, wiring
+from amazonpay_nb.rehearsal.rehearsal import rehearse
+from tests.rehearsal.plans import answers, free_port, processes_with, write_plan
+
+BAD_SERVER = str(Path(__file__).with_name("bad_server.py"))
+PAGES = '[pages]\nset_up = "/wallet"'
+
+
+@pytest.fixture(autouse=True)
+def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "READY_SECONDS", 4.0)
+    monkeypatch.setattr(wiring, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(browser, "PAGE_SECONDS", 2.0)
+
+
+def refusal(plan: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is said of a plan that cannot be played; nothing is left of it."""
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv("MARK", mark)
+    with pytest.raises(ConfigurationError) as error:
+        rehearse(plan)
+    assert not answers(port)
+    assert processes_with(mark) == []
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("mode", "line", "says"),
+    [
+        ("ends at once", 3, "the server ended with code 3 before it was ready."),
+        ("is never ready", 1, "after 4 s the answer is 503 at http://127.0.0.1:"),
+        ("has no page", 6, "/wallet answers 404."),
+        ("redirects", 6, "/wallet redirects forever."),
+        ("slow", 6, "/wallet does not answer within 1 s."),
+        ("dies", 3, "the server ended with code 7 while /wallet was opened."),
+    ],
+)
+def test_a_server_that_is_none(
+    mode: str, line: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """The author reads what the server did, where the plan says so, and what it printed last."""
+    port = free_port()
+    plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), mode], more=PAGES)
+    message = refusal(plan, port, monkeypatch)
+    assert f"plan.toml, line {line}: " in message
+    assert says in message
+    if mode == "dies":
+        assert "out of memory" in message
+    if mode == "ends at once":
+        assert "the database is missing" in message
+        assert "hunter2" not in message
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium_path")
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        ("shows no button", "/wallet shows no button."),
+        ("loads Amazon's script", "It asked for static-na.payments-amazon.com, out of reach here."),
+    ],
+)
+def test_a_page_without_a_button(mode: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be pressed; what the page asked for in vain may explain it."""
+    port = free_port()
+    plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), mode], more=PAGES)
+    message = refusal(plan, port, monkeypatch)
+    assert "plan.toml, line 6: " in message
+    assert says in message
+
+
+def test_a_server_that_asks_for_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy leads to Amazon alone; the message says how to let another host pass."""
+    port = free_port()
+    plan = write_plan(
+        tmp_path, port, [sys.executable, BAD_SERVER, str(port), "asks elsewhere"], wiring="proxy", more=PAGES
+    )
+    message = refusal(plan, port, monkeypatch)
+    assert "plan.toml, line 4: the server asked for prices.example" in message
+    assert 'NO_PROXY = "localhost,127.0.0.1,prices.example"' in message
+
+
+def test_a_command_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is not installed is named."""
+    port = free_port()
+    message = refusal(write_plan(tmp_path, port, ["no-such-program"]), port, monkeypatch)
+    assert "line 3: 'no-such-program' cannot be started" in message
+
+
+def test_a_server_that_should_run_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a command, the server has to be there."""
+    port = free_port()
+    message = refusal(write_plan(tmp_path, port, []), port, monkeypatch)
+    assert f"line 2: nothing answers at http://127.0.0.1:{port}" in message
+
+
+def test_another_server_at_the_address(tmp_path: Path) -> None:
+    """A verdict about another server would be worse than none."""
+    from amazonpay_nb.loopback import open_port
+
+    with open_port() as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ConfigurationError, match="something answers at"):
+            rehearse(write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), ""]))

@@ -1,0 +1,105 @@
+"""Verdicts: an unusual server that is right passes, and one mistake fails the check that is about it."""
+
+import json
+import sys
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse
+from amazonpay_nb.rehearsal.report import write_report
+from tests.rehearsal.plans import free_port, write_plan
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium_path")]
+ODD_SERVER = str(Path(__file__).with_name("odd_server.py"))
+SMALL_PLAN = """
+ready = "/state"
+[actions]
+charge = { method = "PUT", path = "/charge?order={order}&amount={amount}" }
+state = { method = "GET", path = "/state" }
+[pages]
+set_up = "/wallet"
+"""
+WHOLE_PLAN = f"""{SMALL_PLAN}
+end_of_checkout = "/buy"
+express = "/express"
+sign_in = "/sign-in"
+update = "/update"
+"""
+FACTS = ["{url}", "{scriptUrl}", "{merchantId}", "{storeId}", "{publicKeyId}", "{privateKeyFile}"]
+# The flows, and what a background job can get wrong; an example server plays the whole plan elsewhere.
+CHECKS = (
+    "set-up.completes", "set-up.reload", "set-up.foreign-session", "set-up.server-error", "end-of-checkout.completes",
+    "express.completes", "sign-in.completes", "update.completes", "update.cancel", "charge.paid",
+    "charge.same-order-twice", "charge.hard-decline", "charge.lost-answer",
+)  # fmt: skip
+
+
+def play(folder: Path, mistake: str, only: tuple[str, ...], plan: str = SMALL_PLAN) -> Rehearsal:
+    port = free_port()
+    command = [sys.executable, ODD_SERVER, f"http://127.0.0.1:{port}", *FACTS, mistake]
+    return rehearse(write_plan(folder, port, command, more=plan), only=only)
+
+
+@pytest.fixture(scope="module")
+def unusual(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Rehearsal:
+    return play(tmp_path_factory.mktemp("unusual"), "", CHECKS, WHOLE_PLAN)
+
+
+def test_an_unusual_server_passes(unusual: Rehearsal) -> None:
+    """What is saved and paid counts, not when and by what answer."""
+    assert {one.row.id: one.seen for one in unusual.results if one.status != "passed"} == {}
+    assert len(unusual.results) == len(CHECKS)
+
+
+def test_exchanges_are_numbered_through(unusual: Rehearsal) -> None:
+    """The evidence of a check is its own."""
+    assert [one["number"] for one in unusual.exchanges] == [*range(1, len(unusual.exchanges) + 1)]
+    numbers = [number for one in unusual.results for number in one.evidence]
+    assert numbers == sorted(set(numbers))
+    paid = next(one for one in unusual.results if one.row.id == "charge.paid")
+    shown = [unusual.exchanges[number - 1] for number in paid.evidence]
+    calls = [row["operation"] for row in shown if row["by"] == "server"]
+    assert calls == ["completeCheckoutSession", "getChargePermission", "createCharge"]
+    assert ("rehearsal", "/charge?order=") in {(row["by"], row["path"][:14]) for row in shown}
+
+
+def test_nothing_secret_is_written(unusual: Rehearsal, tmp_path: Path) -> None:
+    """The server prints its private key; the report does not."""
+    write_report(unusual, tmp_path, finished=datetime.now(UTC))
+    assert "BEGIN" not in unusual.output
+    for file in tmp_path.iterdir():
+        assert "PRIVATE KEY" not in file.read_text("utf-8"), file.name
+
+
+def test_the_files_agree(unusual: Rehearsal, tmp_path: Path) -> None:
+    """A program, a person and CI read the same verdict."""
+    write_report(unusual, tmp_path, finished=datetime.now(UTC))
+    verdict = json.loads((tmp_path / "rehearsal.json").read_text("utf-8"))
+    assert (verdict["passed"], verdict["failed"], verdict["notTried"]) == (len(CHECKS), 0, 0)
+    wanted = {"id", "title", "status", "severity", "expected", "seen", "evidence", "advice", "guide", "chapter"}
+    assert all(wanted <= {*one} for one in verdict["checks"])
+    suite = ET.parse(tmp_path / "junit.xml").getroot()  # noqa: S314 (our own file)
+    assert [case.get("name") for case in suite.iter("testcase")] == [one["id"] for one in verdict["checks"]]
+    page = (tmp_path / "rehearsal.html").read_text("utf-8")
+    assert f"All {len(CHECKS)} checks passed" in page
+
+
+@pytest.mark.parametrize(
+    ("mistake", "check", "others", "says"),
+    [
+        ("once", "set-up.reload", ("set-up.completes", "charge.paid"), "the buyer who reloads gets 403 at /back"),
+        ("anybody", "set-up.foreign-session", ("set-up.reload",), "the server gives the second buyer the wallet"),
+        ("believes", "charge.hard-decline", ("charge.paid",), "0 of 24.00 USD is held or taken"),
+    ],
+)
+def test_a_mistake_fails_its_check(
+    mistake: str, check: str, others: tuple[str, ...], says: str, tmp_path: Path
+) -> None:  # fmt: skip
+    """And no other one; what was seen says what happened."""
+    results = {one.row.id: one for one in play(tmp_path, mistake, (check, *others)).results}
+    assert {name for name, one in results.items() if one.status != "passed"} == {check}
+    assert results[check].status == "failed"
+    assert says in results[check].seen
