@@ -122,7 +122,7 @@ class PlanFile:
 
     def fill(self, text: str, facts: dict[str, str]) -> str:
         """Return a text with the values of its placeholders."""
-        return _PLACEHOLDER.sub(lambda match: facts[match[1]], text)
+        return _PLACEHOLDER.sub(lambda match: facts.get(match[1], match[0]), text)
 
     def change(self, region: str = "", environment: Mapping[str, str] | None = None) -> None:
         """Take another region, further variables, and a free port in the place of port 0."""
