@@ -126,7 +126,6 @@ class Record(Generic[N]):
     due: str = ""  # when `trigger` is to happen to it (ISO 8601), "" for never
     planned: int = 0  # orders what is due together
     trigger: str = ""
-    text: str = field(default="", repr=False, compare=False)  # the document as JSON, once known; see `Store.written`
 
     @property
     def state(self) -> str:

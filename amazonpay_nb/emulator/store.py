@@ -122,7 +122,6 @@ class Store:
     def put(self, record: AnyRecord) -> None:
         """Write *record*, new or changed."""
         self._changed[record.kind, record.id] = record
-        record.text = ""
         if not self._db.in_transaction:
             self._flush()
 
@@ -165,18 +164,11 @@ class Store:
         return None
 
     def plan(self, record: AnyRecord, trigger: str, due: str) -> None:
-        """Let *trigger* happen to *record* when it is *due*, instead of the earlier plan; put it afterward."""
+        """Write *record*, to which *trigger* is to happen when it is *due*, instead of what was planned earlier."""
         self._planned += 1
         record.due, record.planned, record.trigger = due, self._planned, trigger
         heapq.heappush(self._agenda, (due, self._planned, record.kind, record.id))
-
-    def written(self, document: dict[str, Any]) -> str:
-        """Return a document as JSON; where a changed object's is asked for, that text is what will be stored."""
-        text = to_json(document)
-        for record in self._changed.values():
-            if record.document is document:
-                record.text = text
-        return text
+        self.put(record)
 
     def _select(self, where: str, *values: str) -> Iterator[AnyRecord]:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM objects WHERE {where}", values)  # noqa: S608 (constants)
@@ -186,9 +178,9 @@ class Store:
 
     def _flush(self) -> None:
         for record in self._changed.values():
-            document, notes = record.text or to_json(record.document), to_json(vars(record.notes))
             names = record.kind, record.id, record.merchant_id, record.parent
-            self._db.execute(_PUT, (*names, document, notes, record.due, record.planned, record.trigger))
+            texts = to_json(record.document), to_json(vars(record.notes))
+            self._db.execute(_PUT, (*names, *texts, record.due, record.planned, record.trigger))
         for name, value in self._settings.items():
             self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(value)))
         self._known.update(self._settings)

@@ -95,7 +95,7 @@ def _once(
                 "DuplicateIdempotencyKey", f"The idempotency key {key} was used for a different request before."
             )
         status, document = _work(world, operation, merchant, object_id, request)
-        text = world.store.written(document)
+        text = to_json(document)
         # A refusal is an answer too; a failure of the server is not.
         if key and status < 500:
             world.store.remember(merchant.merchant_id, key, _idempotent(request), status, text)

@@ -95,7 +95,6 @@ def _schedule(world: World, notification: Notification) -> None:
 def plan(world: World, notification: Notification, due: datetime) -> None:
     """Let the next attempt happen when it is due."""
     world.store.plan(notification, DELIVER, due.isoformat())
-    world.store.put(notification)
 
 
 def dispatch(world: World, notification: Notification) -> None:

@@ -19,7 +19,7 @@ _TRIGGERS = {(row.machine, row.state): row.trigger for row in TIMERS}
 
 
 def schedule(world: World, record: AnyRecord, trigger: str, after: timedelta) -> None:
-    """Let *trigger* happen to *record* when *after* has passed; put it afterwards."""
+    """Let *trigger* happen to *record* when *after* has passed, and write it."""
     world.store.plan(record, trigger, (world.clock.now() + after).isoformat())
 
 

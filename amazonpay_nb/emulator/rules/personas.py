@@ -86,5 +86,4 @@ def end_sign_in(world: World, sign_in: Session, trigger: str) -> str:
     document = profile(world, sign_in.merchant_id, sign_in.notes.buyer, sign_in.notes.scopes)
     buyer = Record("Buyer", f"Atza|{world.ids.letters(32)}", sign_in.merchant_id, document, NoNotes())
     schedule(world, buyer, DELETE, TOKEN_LIFETIME)
-    world.store.put(buyer)
     return buyer.id

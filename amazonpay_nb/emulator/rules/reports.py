@@ -53,7 +53,6 @@ def _begin(world: World, merchant_id: str, start: datetime, end: datetime) -> st
     }  # fmt: skip
     report = Record("Report", report_id, merchant_id, document, NoNotes())
     calendar.schedule(world, report, _PROCESS, _TAKES)
-    world.store.put(report)
     return report_id
 
 
@@ -72,7 +71,6 @@ def _process(world: World, report: AnyRecord) -> None:
         kept.append(Record("Report Document", document_id, report.merchant_id, shown, DocumentNotes(content)))
     for record in kept:
         calendar.schedule(world, record, calendar.DELETE, _KEPT)
-        world.store.put(record)
 
 
 def get_document(world: World, record: AnyRecord, body: Body, outcome: Simulation | None) -> AnyRecord:
@@ -131,7 +129,6 @@ def create_schedule(world: World, merchant: Merchant, body: Body) -> AnyRecord:
 def _plan(world: World, schedule: AnyRecord, due: datetime) -> None:
     schedule.document["nextReportCreationTime"] = stamp(due)
     world.store.plan(schedule, _REPEAT, due.isoformat())
-    world.store.put(schedule)
 
 
 def _repeat(world: World, schedule: AnyRecord) -> None:

@@ -74,7 +74,6 @@ def settle(world: World, record: AnyRecord, trigger: str, outcome: Simulation | 
     """Let Amazon answer at once, unless the outcome keeps the object in its present state for a while."""
     if outcome is not None and outcome.state == record.state and outcome.later_state:
         calendar.schedule_end(world, record, outcome)
-        world.store.put(record)
     else:
         move(world, record, trigger)
 
