@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -61,7 +62,7 @@ class Api:
 
     async def _reply(self, scope: Scope, receive: Receive) -> Response | None:
         try:
-            body = await _body(receive)
+            body = await Request(scope, receive).body()
         except HTTPException as error:
             return refused(self._world, Refusal("InvalidRequest", error.detail))
         request = ApiRequest.read(scope, body)
@@ -90,12 +91,3 @@ class Api:
             await asyncio.sleep(fault.seconds)
         reply = answer(self._world, operation, object_id, request)
         return None if fault.fault == "drop-after-commit" else reply
-
-
-async def _body(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()  # a client that goes away leaves a body that no signature fits
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
