@@ -70,8 +70,7 @@ def sequence_diagram(journal: Journal) -> SequenceDiagram:
     """Return a run as a sequence diagram of its participants."""
     messages = [message for entry in journal for message in _messages(entry)]
     present = dict.fromkeys(name for m in messages for name in (m.source, m.target))
-    order = [name for name in PARTICIPANTS if name in present]
-    return SequenceDiagram((*order, *(name for name in present if name not in PARTICIPANTS)), tuple(messages))
+    return SequenceDiagram(tuple(sorted(present, key=[*PARTICIPANTS, *present].index)), tuple(messages))
 
 
 def _messages(entry: Exchange | Step) -> Iterator[Message]:

@@ -83,21 +83,18 @@ class Form:
         self._body.children = parts
 
     def _show_fields(self, fields: Sequence[Field]) -> None:
-        values = choose(fields, self.chosen)
+        values, old = choose(fields, self.chosen), self._fields
+        self._fields = {field.name: old.get(field.name) or _FieldRow(field, self._input_changed) for field in fields}
         for field in fields:
-            if field.name not in self._fields:
-                self._fields[field.name] = _FieldRow(field, self._input_changed)
             self._fields[field.name].show(field, values[field.name])
-        for name in set(self._fields) - {field.name for field in fields}:
-            del self._fields[name]
-        self._choices.children = [self._fields[field.name].box for field in fields]
+        self._choices.children = [row.box for row in self._fields.values()]
 
     def _show_actions(self, actions: Sequence[Action]) -> None:
+        old = self._actions
+        self._actions = {action.name: old.get(action.name) or _ActionRow(action, self._press) for action in actions}
         for action in actions:
-            if action.name not in self._actions:
-                self._actions[action.name] = _ActionRow(action, self._press)
             self._actions[action.name].show(action, self._busy)
-        self._buttons.children = [self._actions[action.name].box for action in actions]
+        self._buttons.children = [row.box for row in self._actions.values()]
 
     def _input_changed(self, _: object) -> None:
         # Another value may change what is possible; the values that rendering itself sets do not.
@@ -176,7 +173,6 @@ class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         self._many = field.many
         self._buttons: dict[str, Any] = {}
         self._row, self._why = w.HBox().add_class("amazonpay-row"), _html("amazonpay-hint")
-        self._following = False
         label = w.HTML(f'<span class="amazonpay-label">{escape(field.caption)}</span>')
         super().__init__([label, self._row, self._why])
         self.observe(lambda _: self._follow(), ["value", "options", "disabled"])
@@ -186,16 +182,11 @@ class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         if list(self._buttons) != [option.value for option in options]:
             self._buttons = {option.value: self._button(option) for option in options}
             self._row.children = list(self._buttons.values())
-        chosen = self.value.split(",") if self._many else [self.value]
-        self._following = True
-        try:
-            for option in options:
-                button = self._buttons[option.value]
-                button.value = option.value in chosen
-                button.disabled = self.disabled or bool(option.reason)
-                button.tooltip = option.reason
-        finally:
-            self._following = False
+        for option in options:
+            button = self._buttons[option.value]
+            button.value = self._is_chosen(option.value)
+            button.disabled = self.disabled or bool(option.reason)
+            button.tooltip = option.reason
         reasons = dict.fromkeys(option.reason for option in options if option.reason)
         lines = (f"{', '.join(row.caption for row in options if row.reason == why)}: {why}" for why in reasons)
         self._why.value = "" if self.disabled else "<br>".join(map(escape, lines))
@@ -205,9 +196,12 @@ class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
         button.observe(lambda change: self._pressed(option.value, change["new"]), "value")
         return button.add_class(f"amazonpay-option-{option.value or 'none'}")
 
+    def _is_chosen(self, value: str) -> bool:
+        return value in self.value.split(",") if self._many else value == self.value
+
     def _pressed(self, value: str, down: bool) -> None:
-        if self._following:
-            return
+        if down == self._is_chosen(value):
+            return  # the button follows the value
         if self._many:
             self.value = ",".join(name for name, button in self._buttons.items() if button.value)
         elif down:
