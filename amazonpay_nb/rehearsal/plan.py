@@ -17,7 +17,7 @@ from amazonpay_nb.spec.data import DataError, as_kind, data_row
 # What the rehearsal knows and a plan's start command and environment may name, in braces.
 FACTS = (
     "url", "scriptUrl", "proxyUrl", "caFile", "region", "merchantId", "storeId", "publicKeyId", "privateKeyFile",
-    "serverUrl",
+    "serverUrl", "topicArn",
 )  # fmt: skip
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _TABLE, _KEY = re.compile(r"\s*\[([^\]]+)\]"), re.compile(r"\s*([\w.\"-]+)\s*=")

@@ -220,6 +220,10 @@ class Play:
         """Let the next call of an operation end as a simulation code says."""
         self.emulator.queue_outcome(operation, code, times)
 
+    def drill(self, kind: str) -> None:
+        """Disturb the next notification."""
+        self.emulator.control.post("notifications/drill", kind=kind)
+
     def cause(self, permission: str, state: str, reason: str) -> None:
         """Do to a permission what only Amazon or the buyer can do."""
         self.emulator.control.post(f"permissions/{permission}", state=state, reasonCode=reason)

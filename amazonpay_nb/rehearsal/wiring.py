@@ -46,7 +46,7 @@ def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
         facts = emulator.merchant.facts() | {
             "url": emulator.url, "scriptUrl": f"{script}/checkout.js", "proxyUrl": emulator.proxy_url or "",
             "caFile": str(emulator.proxy_ca_file or emulator.ca_file or ""), "region": emulator.region,
-            "serverUrl": plan.server.url,
+            "serverUrl": plan.server.url, "topicArn": emulator.topic_arn,
         }  # fmt: skip
         with MerchantServer(file, facts) as server:
             yield emulator, server

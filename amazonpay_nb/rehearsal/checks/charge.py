@@ -78,9 +78,12 @@ def throttled(play: Play) -> None:
 def _with_fault(play: Play, fault: str, **options: Any) -> None:
     buyer, order = play.wallet(), play.order()
     play.fault("createCharge", fault, **options)
+    play.drill("late")  # the buyer asks again before the news of the first request arrives
     answer = buyer.act("charge", **order)
     if not play.reached(lambda: _is_paid(play, buyer, order), 1):
         answer = buyer.act("charge", **order)
+    if not play.reached(lambda: _is_paid(play, buyer, order), 1):
+        play.advance("PT10M")
     play.expect(play.reached(lambda: _is_paid(play, buyer, order)), _situation(play, buyer, order, answer))
     _once(play, order)
 

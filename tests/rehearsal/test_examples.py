@@ -1,0 +1,52 @@
+"""The shops to copy: short, and right in every check, with both wirings."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from amazonpay_nb.rehearsal.plan import PlanFile
+from amazonpay_nb.rehearsal.rehearsal import parts_of, rehearse
+from tests.browser.chromium import executable
+from tests.npm import installed, unavailable
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SHOPS = {"shop_python": "shop.py", "shop_node": "shop.js"}
+# What the plan of each says where its other wiring is meant.
+OTHER = {
+    "shop_python": [('wiring = "settings"', 'wiring = "proxy"'), (r"AMAZON_PAY_(URL|SCRIPT) = .*\n", "")],
+    "shop_node": [('wiring = "proxy"', 'wiring = "settings"'), (r"# (AMAZON_PAY_URL|AMAZON_PAY_SCRIPT|NODE_)", r"\1")],
+}
+# What is played with the other wiring: a way to each operation, to the script, and of a notification.
+EACH_WAY = ["button.script-host", "set-up.completes", "charge.pending", "refund.done", "notification.genuine"]
+
+
+@pytest.fixture(autouse=True)
+def needs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser, and Node with the SDK where the shop is written in it."""
+    if executable() is None:
+        unavailable("The example shops", "install chromium")
+    if "shop_node" in request.node.callspec.params.values():
+        monkeypatch.setenv("NODE_PATH", str(installed(EXAMPLES / "shop_node", "The shop in Node")))
+
+
+@pytest.mark.parametrize("shop", SHOPS)
+def test_a_shop_to_copy_is_right(shop: str) -> None:
+    """All that a plan can have tried is tried, and passes; the shop fits on a few screens."""
+    assert len((EXAMPLES / shop / SHOPS[shop]).read_text("utf-8").splitlines()) < 200
+    rehearsal = rehearse(EXAMPLES / shop / "rehearsal.toml")
+    assert [(one.row.id, one.status, one.seen) for one in rehearsal.results if one.status != "passed"] == []
+
+
+@pytest.mark.parametrize("shop", SHOPS)
+def test_the_other_wiring_does_as_well(shop: str, tmp_path: Path) -> None:
+    """Amazon's own addresses behind a proxy, or the emulator's by settings: the code is the same."""
+    text = (EXAMPLES / shop / "rehearsal.toml").read_text("utf-8")
+    for pattern, replacement in [("\n\\[server.environment", f'directory = "{EXAMPLES / shop}"\\g<0>'), *OTHER[shop]]:
+        text, changes = re.subn(pattern, replacement, text)
+        assert changes, pattern
+    plan = tmp_path / "rehearsal.toml"
+    plan.write_text(text, "utf-8")
+    played = {part.row.id for part in parts_of(PlanFile(plan).plan)}
+    rehearsal = rehearse(plan, only=[name for name in EACH_WAY if name in played])
+    assert {one.row.id: one.seen for one in rehearsal.results if one.status != "passed"} == {}
