@@ -1,12 +1,15 @@
 """Plays the checks of a plan one after another, each in a clean world, and collects how they ended."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
+from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,6 +25,7 @@ from amazonpay_nb.rehearsal.play import FUNCTIONS, ROWS, Play, Row, Stage
 from amazonpay_nb.rehearsal.wiring import MerchantServer, wired
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, Table, facts, mark
 
+P = ParamSpec("P")
 _LAST_MOMENT = 0.3  # between the connection that breaks and the end of the process that broke it; seconds
 
 
@@ -156,6 +160,22 @@ def prospects(plan: Plan) -> list[Prospect]:
     return rows
 
 
+def _without_a_loop(play: Callable[P, Rehearsal]) -> Callable[P, Rehearsal]:
+    """Play in a thread where this one has an event loop, as in a notebook: Playwright refuses to run beside one."""
+
+    @wraps(play)
+    def played(*args: P.args, **options: P.kwargs) -> Rehearsal:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return play(*args, **options)
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(play, *args, **options).result()
+
+    return played
+
+
+@_without_a_loop
 def rehearse(
     path: Path, *, only: Sequence[str] = (), headed: bool = False, browser: str | None = None, region: str = "",
     environment: Mapping[str, str] | None = None, say: Callable[[Result, int], None] = lambda result, of: None,
@@ -211,7 +231,7 @@ def _play(stage: Stage, part: Part) -> Result:
     finally:
         play.close()
     evidence = [one["number"] for one in stage.exchanges[first:]]
-    return Result(part.row, status, redact(seen[:1].upper() + seen[1:]), evidence, round(time.monotonic() - began, 3))
+    return Result(part.row, status, redact(seen), evidence, round(time.monotonic() - began, 3))
 
 
 def _pages(plan: Plan) -> Iterator[tuple[str, str]]:

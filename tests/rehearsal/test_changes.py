@@ -1,5 +1,6 @@
 """What a caller may change of a plan: its region, its server's variables, its port."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_port_0_is_a_free_one() -> None:
 
 def test_without_a_start_port_0_is_nowhere() -> None:
     """Nobody can know where a server is that runs already."""
-    with pytest.raises(ConfigurationError, match=r"line 3: 'http://127.0.0.1:0' is not the address of a server"):
+    with pytest.raises(ConfigurationError, match=r"line 3: 'http://127.0.0.1:0' is no server of this machine"):
         PlanFile(Path("plan.toml"), PLAN.replace("start", "# start"))
 
 
@@ -71,3 +72,13 @@ def test_a_notebook_shows_what_was_judged_and_one_judgement_line_by_line() -> No
     assert {"expected", "seen", "why it matters", "what to do"} <= {line[0] for line in card.blocks[0].rows}
     assert "1       buyer  GET /wallet/return  403" in card.text
     assert "4711" not in card.html
+
+
+@pytest.mark.browser
+def test_it_plays_in_a_notebook_too() -> None:
+    """A kernel has an event loop in the thread of its cells, beside which Playwright refuses to run."""
+
+    async def cell() -> Rehearsal:
+        return rehearse(example("shop_python"), only=["set-up.cancel"])
+
+    assert [result.status for result in asyncio.run(cell()).results] == ["passed"]
