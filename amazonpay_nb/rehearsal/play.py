@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -50,16 +51,18 @@ class Row:
 
 _DATA = Path(__file__).with_name("checks.toml")
 ROWS = {row.id: row for row in as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["checks"], tuple[Row, ...])}
-FUNCTIONS: dict[str, "Callable[[Play], None]"] = {}
+Judgement = Callable[..., None]
+FUNCTIONS: dict[str, Judgement] = {}
 
 
-def check(name: str) -> "Callable[[Callable[[Play], None]], Callable[[Play], None]]":
-    """Make a function the judgement of a row: it returns where the server is right, or raises."""
-    if name not in ROWS:
-        raise KeyError(name)
+def check(name: str, **fixed: Any) -> Callable[[Judgement], Judgement]:
+    """Make a function of a play, with *fixed* values for its other parameters, the judgement of a row.
 
-    def register(function: "Callable[[Play], None]") -> "Callable[[Play], None]":
-        FUNCTIONS[name] = function
+    It returns where the server is right, and else raises.
+    """
+
+    def register(function: Judgement) -> Judgement:
+        FUNCTIONS[ROWS[name].id] = partial(function, **fixed)
         return function
 
     return register

@@ -31,17 +31,9 @@ def reads_permission_first(play: Play) -> None:
     play.expect("getChargePermission" in first, f"Create Charge comes after {', '.join(first) or 'nothing'}")
 
 
-@check("charge.soft-decline")
-def soft_decline(play: Play) -> None:
-    play_outcome(play, "SoftDeclined")
-
-
-@check("charge.hard-decline")
-def hard_decline(play: Play) -> None:
-    play_outcome(play, "HardDeclined")
-
-
-def play_outcome(play: Play, code: str) -> None:
+@check("charge.soft-decline", code="SoftDeclined")
+@check("charge.hard-decline", code="HardDeclined")
+def decline(play: Play, code: str) -> None:
     buyer = play.wallet()
     play.outcome("createCharge", code)
     _judge(play, buyer, play.order(), must_charge=True)
@@ -60,24 +52,12 @@ def month_limit(play: Play) -> None:
     _judge(play, play.wallet(), play.order(format_amount(limit + 1, play.currency)))
 
 
-@check("charge.lost-answer")
-def lost_answer(play: Play) -> None:
-    _with_fault(play, "drop-after-commit")
-
-
-@check("charge.server-error")
-def server_error(play: Play) -> None:
-    _with_fault(play, "status", status=503)
-
-
-@check("charge.throttled")
-def throttled(play: Play) -> None:
-    _with_fault(play, "status", status=429)
-
-
-def _with_fault(play: Play, fault: str, **options: Any) -> None:
+@check("charge.lost-answer", fault="drop-after-commit")
+@check("charge.server-error", fault="status", status=503)
+@check("charge.throttled", fault="status", status=429)
+def fault(play: Play, **options: Any) -> None:
     buyer, order = play.wallet(), play.order()
-    play.fault("createCharge", fault, **options)
+    play.fault("createCharge", **options)
     play.drill("late")  # the buyer asks again before the news of the first request arrives
     answer = buyer.act("charge", **order)
     if not play.reached(lambda: _is_paid(play, buyer, order), 1):

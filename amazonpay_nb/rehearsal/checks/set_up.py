@@ -1,5 +1,6 @@
 """Set-ups: a wallet is saved exactly if the buyer who comes back has agreed, whatever happens on the way."""
 
+from collections.abc import Callable
 from uuid import uuid4
 
 import httpx
@@ -14,27 +15,24 @@ from amazonpay_nb.spec.flows import RETURN_PARAMETER
 
 @check("set-up.completes")
 def completes(play: Play) -> None:
-    buyer, visit = _set_up(play)
-    done = play.reached(lambda: _state(play) == "Completed" and _saved(play, buyer))
-    play.expect(done, f"the buyer gets {visit}; {_situation(play, buyer)}")
-
-
-@check("set-up.cancel")
-def cancel(play: Play) -> None:
     buyer = _at_amazon(play)
-    _nothing_happens(play, buyer, buyer.cancel())
+    visit = buyer.approve()
+    play.expect(play.reached(lambda: _saved(play, buyer)), f"the buyer gets {visit}; {_situation(play, buyer)}")
 
 
-@check("set-up.declined")
-def declined(play: Play) -> None:
+@check("set-up.cancel", leave=Buyer.cancel)
+@check("set-up.declined", leave=Buyer.decline)
+def left(play: Play, leave: Callable[[Buyer], Visit]) -> None:
     buyer = _at_amazon(play)
-    _nothing_happens(play, buyer, buyer.decline())
+    _nothing_happens(play, buyer, leave(buyer))
 
 
 @check("set-up.reload")
 def reload(play: Play) -> None:
-    buyer, _ = _set_up(play)
-    _require_saved(play, buyer)
+    buyer = _at_amazon(play)
+    buyer.approve()
+    if not play.reached(lambda: _saved(play, buyer)):
+        raise NotTried("no set-up ends well: see set-up.completes.")
     visit = buyer.open(buyer.returned)
     play.expect(visit.status and visit.status < 400, f"the buyer who reloads gets {visit}")
     play.never(lambda: not _saved(play, buyer), f"after it, {_situation(play, buyer)}")
@@ -66,17 +64,9 @@ def late(play: Play) -> None:
     _nothing_happens(play, buyer, buyer.open(buyer.returned))
 
 
-@check("set-up.lost-answer")
-def lost_answer(play: Play) -> None:
-    _with_fault(play, "drop-after-commit")
-
-
-@check("set-up.server-error")
-def server_error(play: Play) -> None:
-    _with_fault(play, "status")
-
-
-def _with_fault(play: Play, fault: str) -> None:
+@check("set-up.lost-answer", fault="drop-after-commit")
+@check("set-up.server-error", fault="status")
+def repeated(play: Play, fault: str) -> None:
     buyer = _at_amazon(play)
     play.fault("completeCheckoutSession", fault)
     visit = buyer.approve()
@@ -91,37 +81,28 @@ def _at_amazon(play: Play) -> Buyer:
     return buyer
 
 
-def _set_up(play: Play) -> tuple[Buyer, Visit]:
-    buyer = _at_amazon(play)
-    return buyer, buyer.approve()
-
-
 def _agreed(play: Play) -> Buyer:
     """Return a buyer who has agreed at Amazon's, and whose way back was lost."""
     buyer = _at_amazon(play)
-    session = f"{play.emulator.url}/checkout?{RETURN_PARAMETER}={play.sessions()[-1]['checkoutSessionId']}"
+    (session,) = (one for one in play.sessions() if one["statusDetails"]["state"] == "Open")
+    address = f"{play.emulator.url}/checkout?{RETURN_PARAMETER}={session['checkoutSessionId']}"
     with http_client(verify=play.emulator.verify) as http:
-        buyer.returned = approve(session, http=http)
+        buyer.returned = approve(address, http=http)
     return buyer
 
 
-def _state(play: Play) -> str:
-    return str(play.sessions()[-1]["statusDetails"]["state"])
-
-
 def _saved(play: Play, buyer: Buyer) -> bool:
-    return play.chargeable() and play.saved(buyer) is not False
+    done = all(one["statusDetails"]["state"] == "Completed" for one in play.sessions())
+    return done and play.chargeable() and play.saved(buyer) is not False
 
 
 def _situation(play: Play, buyer: Buyer) -> str:
-    permissions = ", ".join(one["statusDetails"]["state"] for one in play.permissions()) or "none"
-    said = "" if play.saved(buyer) is None else f"; the server says {buyer.state().get('wallet')!r}"
-    return f"the session is {_state(play)}, Charge Permissions: {permissions}{said}."
-
-
-def _require_saved(play: Play, buyer: Buyer) -> None:
-    if not play.reached(lambda: _saved(play, buyer)):
-        raise NotTried("no set-up ends well: see set-up.completes.")
+    books = {"Checkout Sessions": play.sessions(), "Charge Permissions": play.permissions()}
+    states = {name: [one["statusDetails"]["state"] for one in rows] for name, rows in books.items()}
+    seen = ", ".join(f"{name}: {', '.join(rows) or 'none'}" for name, rows in states.items())
+    return (
+        seen if play.saved(buyer) is None else f"{seen}; the server says that the wallet is {buyer.state()['wallet']}"
+    )
 
 
 def _nothing_happens(play: Play, buyer: Buyer, visit: Visit) -> None:
