@@ -25,6 +25,7 @@ from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from amazonpay_nb.rehearsal.play import ROWS
 from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
 from amazonpay_nb.runs.probes import probes
@@ -55,6 +56,7 @@ from docs.openapi import openapi
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by `make docs` from the tables in amazonpay_nb/spec; change those. -->"
+WITH_MARKS = [ROOT / name for name in ("README.md", "docs/recording.md", "docs/own-server.md")]
 MARKED = re.compile(r"(?<=-->\n)(?:(?!<!-- ).)*?(?=<!-- end (?P<name>\w+) -->)", re.DOTALL)
 
 EVIDENCE = {
@@ -467,9 +469,10 @@ def regions_page() -> str:
 
 
 def with_generated(text: str) -> str:
-    """Return a text with a charge's states, the last whole benchmark, or what probes cost, each between its marks."""
+    """Return a text with what belongs between its marks: states, the last benchmark, the cost of probes, checks."""
     measured = (ROOT / "bench/results.md").read_text("utf-8")
     parts = {"states": diagram(CHARGE), "bench": "\n".join(re.findall(r"(?m)^\|.*", measured)), "probes": costs()}
+    parts["checks"] = checks()
     return MARKED.sub(lambda found: f"{parts[found['name']]}\n", text)
 
 
@@ -485,6 +488,14 @@ def costs() -> str:
             ("Visits to Amazon's pages, by you", *(str(sum(bool(step.visit) for step in side)) for side in steps)),
         ],
     )
+
+
+def checks() -> str:
+    """Return the checks of a rehearsal."""
+    rows = [
+        (code(row.id), row.expected, row.severity, f"{row.why} {link('Guide', row.guide)}") for row in ROWS.values()
+    ]
+    return table("Check | A right server | At stake | Why", rows)
 
 
 def set_up_picture() -> str:
@@ -535,7 +546,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs/regions.md": regions_page(),
         ROOT / "docs/faults.md": faults_page(),
         ROOT / "docs/attacks.md": attacks_page(),
-        **{path: with_generated(path.read_text("utf-8")) for path in (ROOT / "README.md", ROOT / "docs/recording.md")},
+        **{path: with_generated(path.read_text("utf-8")) for path in WITH_MARKS},
     }
 
 
