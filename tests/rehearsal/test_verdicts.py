@@ -90,8 +90,8 @@ def test_the_files_agree(unusual: Rehearsal, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mistake", "check", "others", "says"),
     [
-        ("once", "set-up.reload", ("set-up.completes", "charge.paid"), "the buyer who reloads gets 403 at /back"),
-        ("anybody", "set-up.foreign-session", ("set-up.reload",), "the server gives the second buyer the wallet"),
+        ("once", "set-up.reload", ("set-up.completes", "charge.paid"), "The buyer who reloads gets 403 at /back"),
+        ("anybody", "set-up.foreign-session", ("set-up.reload",), "The server gives the second buyer the wallet"),
         ("believes", "charge.hard-decline", ("charge.paid",), "0 of 24.00 USD is held or taken"),
     ],
 )

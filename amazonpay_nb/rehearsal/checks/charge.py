@@ -24,10 +24,8 @@ def paid(play: Play) -> None:
 def reads_permission_first(play: Play) -> None:
     buyer = play.wallet()
     answer = buyer.act("charge", **play.order())
-    _require_charge(play)
-    new = [row for row in play.exchanges() if row["number"] > answer.number]
-    calls = [row["operation"] for row in new if row.get("operation")]
-    first = calls[: calls.index("createCharge")]
+    charge = _calls(play, answer)[0]["number"]
+    first = [row["operation"] for row in play.exchanges() if answer.number < row["number"] < charge]
     play.expect("getChargePermission" in first, f"Create Charge comes after {', '.join(first) or 'nothing'}")
 
 
@@ -75,19 +73,18 @@ def pending(play: Play) -> None:
         order, before = play.order(), play.money()
         play.outcome("createCharge", code)
         answer = buyer.act("charge", **order)
-        _require_charge(play)
-        calls = [row for row in play.exchanges("createCharge") if row["number"] > answer.number]
+        calls = _calls(play, answer)
         if any(row["reasonCode"] == "InvalidSandboxSimulationSpecified" for row in calls):
             continue  # the server asks in a way that leaves nothing pending like this
         tried += 1
         said = _said(play, buyer, order)
         early = said.get("fulfilled") or said.get("state") == "paid"
-        play.expect(not early, f"while the charge is pending, the server says {said}")
+        play.expect(not early, f"while the charge is pending, {_words(said)}")
         play.advance("PT1M")
         taken = play.money() > before
         said = play.soon(partial(_final, play, buyer, order), 2) or _said(play, buyer, order)
         right = said.get("state") != ("declined" if taken else "paid") and (taken or not said.get("fulfilled"))
-        play.expect(right, f"the charge is {play.charges()[-1]['statusDetails']['state']}; the server says {said}")
+        play.expect(right, f"the money of the pending charge {'came' if taken else 'did not come'}; {_words(said)}")
     if not tried:
         raise NotTried("the server's charges cannot be pending.")
 
@@ -123,9 +120,12 @@ def _is_paid(play: Play, buyer: Buyer, order: Order) -> bool:
     return said and play.money() == Decimal(order["amount"])
 
 
-def _require_charge(play: Play) -> None:
-    if not play.reached(lambda: play.exchanges("createCharge")):
-        raise NotTried("the server has sent no Create Charge: see charge.paid.")
+def _calls(play: Play, answer: Answer) -> list[dict[str, Any]]:
+    """Return the calls of Create Charge that an action has led to."""
+    look = lambda: [row for row in play.exchanges("createCharge") if row["number"] > answer.number]  # noqa: E731
+    if calls := play.soon(look):
+        return calls
+    raise NotTried("the server has sent no Create Charge: see charge.paid.")
 
 
 def _once(play: Play, order: Order, before: Decimal = Decimal(0)) -> None:
@@ -137,7 +137,7 @@ def _judge(play: Play, buyer: Buyer, order: Order, *, must_charge: bool = False)
     """Ask for a charge, and require that the server says *paid* exactly if the money is there."""
     answer = buyer.act("charge", **order)
     if must_charge:
-        _require_charge(play)
+        _calls(play, answer)
     play.expect(answer.status and answer.status < 500, f"the action answers {answer.status or 'nothing'}")
     play.soon(lambda: _final(play, buyer, order), 1 if play.plan.actions.state else 0)
     said, seen = _said(play, buyer, order), _situation(play, buyer, order, answer)
@@ -146,10 +146,16 @@ def _judge(play: Play, buyer: Buyer, order: Order, *, must_charge: bool = False)
 
 
 def _situation(play: Play, buyer: Buyer, order: Order, answer: Answer) -> str:
-    said = _said(play, buyer, order)
-    told = f"; the server says {said or 'nothing of the order'}" if play.plan.actions.state else ""
+    told = f"; {_words(_said(play, buyer, order))}" if play.plan.actions.state else ""
     charges = ", ".join(row["statusDetails"]["state"] for row in play.charges()) or "none"
     return (
         f"{play.money()} of {order['amount']} {order['currency']} is held or taken (charges: {charges}){told}; "
         f"the action answers {answer.status or 'nothing'}."
+    )
+
+
+def _words(said: dict[str, Any]) -> str:
+    done = f", fulfilled {said['fulfilled']} times" if said.get("fulfilled") else ""
+    return (
+        f"the server says that the order is {said['state']}{done}" if "state" in said else "the server knows no order"
     )
