@@ -231,7 +231,7 @@ def _play(stage: Stage, part: Part) -> Result:
     finally:
         play.close()
     evidence = [one["number"] for one in stage.exchanges[first:]]
-    return Result(part.row, status, redact(seen), evidence, round(time.monotonic() - began, 3))
+    return Result(part.row, status, redact(seen[:1].upper() + seen[1:]), evidence, round(time.monotonic() - began, 3))
 
 
 def _pages(plan: Plan) -> Iterator[tuple[str, str]]:
