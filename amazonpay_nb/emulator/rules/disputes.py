@@ -30,7 +30,11 @@ def file_chargeback(world: World, charge: Charge, filing_reason: FilingReason, a
     if disputed + sum(taken_back(row.document) for row in earlier) > limits.value_of(captured):
         raise ValueError(f"{disputed} {captured['currencyCode']} is more than was captured, or than is left of it")
     dispute_id, price = world.ids.new_item_id("Dispute", charge.id.rsplit("-", 1)[0]), limits.price(disputed, captured)
-    document = documents.dispute(dispute_id, charge.id, filing_reason, price, world.clock.now())
+    values = {
+        "chargeId": charge.id, "disputeType": "Chargeback", "disputeAmount": price, "filingReason": filing_reason,
+        "merchantEvidences": [], "resolutionAuthority": "AmazonPay",
+    }  # fmt: skip
+    document = documents.new("Dispute", dispute_id, world.clock.now(), values)
     dispute = Record("Dispute", dispute_id, charge.merchant_id, document, DisputeNotes(), charge.id)
     move(world, dispute, "File a chargeback")
     return dispute

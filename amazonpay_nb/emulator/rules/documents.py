@@ -8,16 +8,23 @@ from typing import Any
 from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.refusal import Body
 from amazonpay_nb.spec.flows import lookup
-from amazonpay_nb.spec.states import timer
+from amazonpay_nb.spec.operations import KINDS
+from amazonpay_nb.spec.states import TIMERS
 
 _SHAPES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 _OBJECTS, _GROUPS, _CONSTRAINTS = _SHAPES["objects"], _SHAPES["groups"], _SHAPES["constraints"]
 SETTLEMENT: dict[str, list[str]] = _SHAPES["settlement"]
+_LIFETIMES = {row.machine: row.after for row in TIMERS if row.trigger == "Expire"}
 
 
-def _new(kind: str, now: datetime, values: Body) -> Body:
-    """Return the document of a new object, to which `move` adds its state."""
+def new(kind: str, object_id: str, now: datetime, values: Body) -> Body:
+    """Return the document of a new object of one of the `KINDS`, to which `move` adds its state."""
     values = values | {"statusDetails": None, "creationTimestamp": stamp(now), "releaseEnvironment": "Sandbox"}
+    values[KINDS[kind].id_field] = object_id
+    if kind in _LIFETIMES:
+        values["expirationTimestamp"] = stamp(now + _LIFETIMES[kind])
+    descriptor = values.get("softDescriptor")
+    values["softDescriptor"] = f"AMZ*{descriptor}" if descriptor else None
     shape = _OBJECTS[kind]
     groups = {name: _group(name, values.get(name)) for name in shape["groups"]}
     later = shape.get("finalized", ())
@@ -53,7 +60,6 @@ def checkout_session(session_id: str, body: Body, product_type: str | None, now:
     """Return an Open session."""
     recurring = body.get("recurringMetadata")
     values = body | {
-        "checkoutSessionId": session_id,
         "productType": product_type,
         "paymentDetails": {"canHandlePendingAuthorization": False} | (body.get("paymentDetails") or {}),
         "chargePermissionType": body.get("chargePermissionType") or "OneTime",
@@ -61,14 +67,13 @@ def checkout_session(session_id: str, body: Body, product_type: str | None, now:
         "paymentPreferences": [None],
         "chargePermissionId": None,  # a body may name the one that is updated
         "constraints": [],
-        "expirationTimestamp": stamp(now + timer("Checkout Session", "Open", "Expire")),
     }
-    return _new("CheckoutSession", now, values)
+    return new("Checkout Session", session_id, now, values)
 
 
 def completed(session: Body, **shown: Any) -> Body:
     """Return the null-heavy document of a Completed session, with *shown* on top."""
-    shape = _OBJECTS["CheckoutSession"]
+    shape = _OBJECTS["Checkout Session"]
     values = {name: session[name] for name in shape["kept"]} | shown
     return {name: values.get(name) for name in shape["fields"] if name in session or name in values}
 
@@ -81,39 +86,9 @@ def charge_permission(
     details = session["paymentDetails"]
     limit = (details["totalOrderAmount"] or details["chargeAmount"]) if one_time else None
     values = session | {
-        "chargePermissionId": permission_id,
         "expirationTimestamp": stamp(expires) if expires else None,
         "limits": {"amountLimit": limit, "amountBalance": limit},
         "chargePermissionType": permission_type,
         "paymentMethodOnFileMetadata": None if one_time else session["paymentMethodOnFileMetadata"],
     }
-    return _new("ChargePermission", now, values)
-
-
-def _descriptor(text: str | None) -> str | None:
-    return f"AMZ*{text}" if text else None
-
-
-def charge(charge_id: str, body: Body, now: datetime) -> Body:
-    """Return a charge."""
-    values = body | {
-        "chargeId": charge_id,
-        "softDescriptor": _descriptor(body.get("softDescriptor")),
-        "expirationTimestamp": stamp(now + timer("Charge", "Authorized", "Expire")),
-    }
-    return _new("Charge", now, values)
-
-
-def dispute(dispute_id: str, charge_id: str, filing_reason: str, amount: Body, now: datetime) -> Body:
-    """Return a chargeback of a charge."""
-    values = {
-        "disputeId": dispute_id, "chargeId": charge_id, "disputeType": "Chargeback", "disputeAmount": amount,
-        "filingReason": filing_reason, "merchantEvidences": [], "resolutionAuthority": "AmazonPay",
-    }  # fmt: skip
-    return _new("Dispute", now, values)
-
-
-def refund(refund_id: str, body: Body, now: datetime) -> Body:
-    """Return a refund."""
-    values = body | {"refundId": refund_id, "softDescriptor": _descriptor(body.get("softDescriptor"))}
-    return _new("Refund", now, values)
+    return new("Charge Permission", permission_id, now, values)

@@ -89,7 +89,7 @@ def _new_charge(world: World, permission: Permission, body: Body) -> Charge:
     kind = permission.document["chargePermissionType"]
     charge_id = world.ids.new_item_id("Charge", permission.id if kind == "OneTime" else world.ids.new_order_id("S"))
     notes = ChargeNotes(kind, limits.month_of(now), ledger=permission.notes.ledger)
-    document = documents.charge(charge_id, body, now)
+    document = documents.new("Charge", charge_id, now, body)
     return Record("Charge", charge_id, permission.merchant_id, document, notes, permission.id)
 
 
@@ -177,7 +177,7 @@ def create_refund(world: World, charge: Charge, body: Body, outcome: Simulation 
     if outcome and outcome.reason_code:
         raise Refusal(outcome.reason_code, f"The refund of Charge {charge.id} was not accepted.", status=outcome.status)
     refund_id = world.ids.new_item_id("Refund", charge.id.rsplit("-", 1)[0])
-    document = documents.refund(refund_id, body, world.clock.now())
+    document = documents.new("Refund", refund_id, world.clock.now(), body)
     refund = Record("Refund", refund_id, charge.merchant_id, document, NoNotes(), charge.id)
     move(world, refund, "Create Refund", later=outcome)
     return refund

@@ -14,7 +14,7 @@ NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 PRICE = {"amount": "14.00", "currencyCode": "USD"}
 NEW_DOCUMENTS = {
     ("Checkout Session", "Open"): documents.checkout_session("S", {"storeId": "amzn1.x"}, None, NOW),
-    ("Charge", "Authorized"): documents.charge("C", {"chargeAmount": PRICE, "chargePermissionId": "P"}, NOW),
+    ("Charge", "Authorized"): documents.new("Charge", "C", NOW, {"chargeAmount": PRICE, "chargePermissionId": "P"}),
 }
 
 
