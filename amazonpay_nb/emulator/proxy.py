@@ -26,6 +26,7 @@ from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS
 from amazonpay_nb.spec.regions import REGIONS, Region
 
 _PORTS = {"http": 80, "https": 443}
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 # For a server of this machine to accept a connection, and to answer; seconds.
 _TIMEOUT = httpx.Timeout(60, connect=5)
 # Of one connection, and not of what travels on it.
@@ -86,8 +87,6 @@ class ProxyConnection(Connection):
         if not self._prepares:
             super()._read()
 
-    # --- Tunnels ------------------------------------------------------------------------------------------------------
-
     def _connect(self, rest: bytes) -> None:
         """Prepare a tunnel."""
         _, host, port = _place(b"https://" + self.url)
@@ -105,7 +104,7 @@ class ProxyConnection(Connection):
 
     async def _end_here(self, host: str, port: int) -> None:
         """Shake hands in the place of one of Amazon's hosts, and go on."""
-        self._establish()
+        self.transport.write(_ESTABLISHED)
         try:
             transport = await self.loop.start_tls(
                 self.transport, self, self._proxy.context, server_side=True,
@@ -129,14 +128,12 @@ class ProxyConnection(Connection):
         except OSError:
             self._refuse(502, "ServiceUnavailable", f"Nothing answers at {host}, port {port}.")
             return
-        self._establish()
+        if self.parser is None:  # the client has gone
+            far.close()
+            return
+        self.transport.write(_ESTABLISHED)
         self.transport.set_protocol(_Pipe(far, ends, self.connection_lost))
         self.transport.resume_reading()
-
-    def _establish(self) -> None:
-        self.transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-
-    # --- Requests -----------------------------------------------------------------------------------------------------
 
     def on_headers_complete(self) -> None:
         """Hand a request on to where its target says, or refuse it."""
@@ -146,7 +143,7 @@ class ProxyConnection(Connection):
 
     def _find_target(self) -> None:
         scheme, host, port = _place(self.url) if b"://" in self.url else ("https", self._host, _PORTS["https"])
-        names = [value.decode("latin-1") for name, value in self.headers if name == b"host"]
+        names = [host_of(value.decode("latin-1")) for name, value in self.headers if name == b"host"]
         refusal = 0, ""
         if not host:
             refusal = 400, "This is a proxy; send it CONNECT, or a request with a whole address."
@@ -154,7 +151,7 @@ class ProxyConnection(Connection):
             refusal = 403, problem
         elif self._host not in ("", host):
             refusal = 421, f"This tunnel leads to {self._host}, and the request asks for {host}."
-        elif host in self._proxy.hosts and [host_of(name) for name in names] != [host]:
+        elif host in self._proxy.hosts and names != [host]:
             refusal = 421, f"The Host header has to be {host}, once, as in the address."
         elif host not in self._proxy.hosts and scheme != "http":
             refusal = 400, f"Reach https://{host} by CONNECT."
@@ -205,8 +202,6 @@ def _place(url: bytes) -> tuple[str, str, int]:
 
 async def forward(scope: Scope, receive: Receive, send: Send) -> None:
     """Pass a request on to a server of this machine, as ASGI prescribes, and its answer back."""
-    if scope["type"] != "http":
-        return
     request, url = Request(scope, limit_body(receive)), scope["state"]["address"]
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # of no use: it is reached by http
     async with httpx.AsyncClient(timeout=_TIMEOUT, verify=tls, trust_env=False) as http:

@@ -83,11 +83,7 @@ class Control:
 
     @classmethod
     def of(cls, ready_file: Path) -> Self:
-        """Return that of a running emulator.
-
-        Raises:
-            ValueError: The file describes no emulator on this machine.
-        """
+        """Return that of a running emulator, or raise what `read_ready_file` raises."""
         ready = read_ready_file(ready_file)
         authority = ready.get("caFile")
         verify = ssl.create_default_context(cafile=authority) if authority else ssl.SSLContext(PROTOCOL_TLS_CLIENT)

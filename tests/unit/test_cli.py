@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sqlite3
+import ssl
 import stat
 import subprocess
 import sys
@@ -70,11 +71,28 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         yield answer
 
 
+def test_a_proxy_with_an_endpoint_for_notifications(tmp_path: Path) -> None:
+    """Both from the start, and the ready file says where the proxy is and whom to trust."""
+    url = "http://127.0.0.1:9/news"
+    with emulator(tmp_path, "--proxy", "--notify", url, "--region", "jp") as ready:
+        with httpx.Client(
+            proxy=ready["proxyUrl"], verify=ssl.create_default_context(cafile=ready["proxyCaFile"]), trust_env=False
+        ) as http:
+            assert http.get("https://pay-api.amazon.jp/v2/charges/x").json()["reasonCode"] == "MissingHeader"
+        new_session(ready)
+        assert ready["caFile"] is None
+        done = run("control", "notify", "--ready-file", tmp_path / "ready.json")
+        assert json.loads(done.stdout) == {"notifications": []}
+    for wrong in ("https://127.0.0.1:9/", "http://shop.example/", "nowhere"):
+        done = run("emulator", "--notify", wrong)
+        assert (done.returncode, wrong in done.stderr) == (2, True)
+
+
 def test_the_ready_file_holds_what_a_program_needs(ready: dict[str, Any]) -> None:
     """The keys are those of the contract, and both ids work with the one key pair."""
     assert set(ready) - {"process"} == {
         "url", "caFile", "region", "merchantId", "storeId", "publicKeyId", "neutralPublicKeyId", "privateKeyFile",
-        "controlUrl", "controlToken", "otherMerchant",
+        "controlUrl", "controlToken", "otherMerchant", "proxyUrl", "proxyCaFile",
     }  # fmt: skip
     assert set(ready["otherMerchant"]) == {"merchantId", "storeId", "publicKeyId", "privateKeyFile"}
     assert stat.S_IMODE(Path(ready["privateKeyFile"]).stat().st_mode) == 0o600
