@@ -113,7 +113,7 @@ def grade(url: str | None, region: str, ready_file: Path | None, https: bool) ->
     Exit code: 0 all good, 1 something is wrong, 2 the address cannot be graded.
     """
     from amazonpay_nb.emulator import Emulator
-    from amazonpay_nb.lessons import grading
+    from amazonpay_nb.rehearsal import grading
     from amazonpay_nb.workbench.show import show
 
     if https and not (url and ready_file):

@@ -10,14 +10,14 @@ from decimal import Decimal
 from functools import partial
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
-
-import httpx
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.rehearsal.browser import Answer, Buyer
+from amazonpay_nb.rehearsal.notifications import Message, Subject, deliver, subjects
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
 from amazonpay_nb.rehearsal.wiring import MerchantServer
@@ -79,6 +79,8 @@ class Stage:
     exchanges: list[dict[str, Any]] = field(default_factory=list)
     orders: Any = field(default_factory=lambda: count(1))
     taken: int = 0  # how much of the emulator's journal is in the exchanges
+    check: str = ""  # the one that is played
+    turn: Lock = field(default_factory=Lock)
 
     def note(self, by: str, **facts: Any) -> dict[str, Any]:
         """Keep an exchange, behind what the emulator has answered until now, and return it."""
@@ -87,7 +89,7 @@ class Stage:
         self.taken = len(journal)
         row = {"by": by, **redact(facts)}
         for one in [*new, *([row] if facts else [])]:
-            one["number"] = len(self.exchanges) + 1
+            one |= {"number": len(self.exchanges) + 1, "check": self.check}
             self.exchanges.append(one)
         return row
 
@@ -125,11 +127,12 @@ class Play:
         stage = self._stage
         if isinstance(stage.browser, str):
             raise NotTried(stage.browser)
-        buyer = Buyer(stage.browser, self.plan, stage.server.http, self._is_amazon, stage.note)
+        buyer = Buyer(stage.browser, self.plan, stage.server.http, self.is_amazon, stage.note)
         self._buyers.append(buyer)
         return buyer
 
-    def _is_amazon(self, url: str) -> bool:
+    def is_amazon(self, url: str) -> bool:
+        """Tell whether an address is one of Amazon's."""
         host = urlsplit(url).netloc
         region = region_of(self.emulator.region)
         proxied = self.plan.server.wiring == "proxy"
@@ -148,6 +151,12 @@ class Play:
     def saved(self, buyer: Buyer) -> bool | None:
         """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""
         return None if self.plan.actions.state is None else buyer.state().get("wallet") == "saved"
+
+    def said(self, buyer: Buyer, order: dict[str, str]) -> dict[str, Any]:
+        """Return what the server says of an order; nothing where the plan has no action for that."""
+        orders = buyer.state().get("orders") if self.plan.actions.state else None
+        said = orders.get(order["order"]) if isinstance(orders, dict) else None
+        return said if isinstance(said, dict) else {}
 
     def order(self, amount: str = "") -> dict[str, str]:
         """Return an order that was not there before: values for an action."""
@@ -184,6 +193,11 @@ class Play:
         rows = self._stage.exchanges[self._first :]
         return [row for row in rows if operation is None or row.get("operation") == operation]
 
+    def whole(self) -> list[dict[str, Any]]:
+        """Return what was exchanged in the whole rehearsal."""
+        self._stage.note("")
+        return self._stage.exchanges
+
     def _objects(self, kind: str, **fields: str | None) -> list[dict[str, Any]]:
         rows = self.emulator.control.get(f"objects/{kind}")["objects"]
         return [row for row in rows if all(value in (None, row[name]) for name, value in fields.items())]
@@ -208,6 +222,14 @@ class Play:
         """Tell whether there is one permission, and it is Chargeable."""
         return [one["statusDetails"]["state"] for one in self.permissions()] == ["Chargeable"]
 
+    def strangers(self) -> list[Subject]:
+        """Make objects of the merchant's that the server knows nothing of."""
+        first = len(self.whole())
+        made = subjects(self.emulator)
+        for row in self.whole()[first:]:
+            row["by"] = "rehearsal"
+        return made
+
     def money(self, permission: str | None = None) -> Decimal:
         """Return what is held or taken of the buyers' money."""
         rows = [row for row in self.charges(permission) if row["statusDetails"]["state"] in _WITH_MONEY]
@@ -217,6 +239,7 @@ class Play:
 
     def fault(self, operation: str, fault: str, **options: Any) -> None:
         """Let the next call of an operation meet a transport fault."""
+        self._stage.note("amazon", method="next", path=operation, status=None, problem=fault)
         self.emulator.inject_fault(operation, fault, **options)
 
     def outcome(self, operation: str, code: str, times: int = 1) -> None:
@@ -235,18 +258,14 @@ class Play:
         """Let time pass."""
         self.emulator.clock.advance(duration)
 
-    def post(self, content: str | dict[str, Any], headers: dict[str, str]) -> Answer:
+    def post(self, message: Message) -> Answer:
         """Post something to where the server takes notifications."""
-        place = self.plan.notifications
+        place, stage = self.plan.notifications, self._stage
         if place is None:
             raise NotTried("the plan has no [notifications].")
-        body = content if isinstance(content, str) else json.dumps(content)
-        row = self._stage.note("amazon", method="POST", path=place.path, status=None, message=content)
-        began = time.monotonic()
-        try:
-            response = self._stage.server.http.post(self._stage.server.url + place.path, content=body, headers=headers)
-        except httpx.HTTPError as error:
-            row["problem"] = type(error).__name__
-            return Answer(None, None, time.monotonic() - began, row["number"])
-        row["status"] = response.status_code
-        return Answer(response.status_code, None, time.monotonic() - began, row["number"])
+        shown = json.loads(message.content) if message.content[:1] == "{" else message.content
+        with stage.turn:
+            row = stage.note("amazon", method="POST", path=place.path, status=None, message=shown)
+        answer = deliver(stage.server.http, stage.server.url + place.path, message)
+        row["status"] = answer.status
+        return answer._replace(number=row["number"])

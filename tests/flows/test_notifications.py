@@ -29,7 +29,8 @@ from amazonpay_nb.client.notifications import NotificationReader, NotificationRe
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
 from amazonpay_nb.lessons.account import MerchantAccount
-from amazonpay_nb.lessons.grading import CHECKS, grade, grade_own, passes
+from amazonpay_nb.rehearsal.grading import grade, grade_own, passes
+from amazonpay_nb.rehearsal.notifications import SENDINGS
 from amazonpay_nb.shop import server
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox, Notice
 from amazonpay_nb.signing.envelope import DIGESTS
@@ -224,22 +225,22 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("address", "code", "wrong"), [(Careful, 0, 0), (Handler, 1, 6), (Failing, 1, 6)], indirect=["address"]
+    ("address", "code", "wrong"), [(Careful, 0, 0), (Handler, 1, 7), (Failing, 1, 7)], indirect=["address"]
 )
 def test_a_handler_is_graded(address: str, code: int, wrong: int) -> None:
     """One that verifies passes; one that believes everything fails, and so does one that asks for repetitions."""
     result = CliRunner().invoke(main, ["grade", address])
     assert (result.exit_code, result.output.count("✗ wrong")) == (code, wrong), result.output
-    assert all(check.sent in result.output for check in CHECKS)
+    assert all(check.sent in result.output for check in SENDINGS)
 
 
 def test_the_checks_are_those_of_the_tables() -> None:
     """Each signature version, the last retry, and something older than that."""
-    assert {check.version for check in CHECKS} == set(DIGESTS)
-    ages = sorted(timedelta(hours=check.age_hours) for check in CHECKS if check.age_hours)
+    assert {check.version for check in SENDINGS} == set(DIGESTS)
+    ages = sorted(timedelta(hours=check.age_hours) for check in SENDINGS if check.age_hours)
     assert ages[0] == sum(RETRIES, timedelta())
     assert ages[-1] > MAX_AGE
-    assert {name for check in CHECKS for name in check.announces.values()} == {OBJECT_TYPES["Dispute"]}
+    assert {name for check in SENDINGS for name in check.announces.values()} == {OBJECT_TYPES["Dispute"]}
 
 
 @pytest.mark.parametrize("address", [Careful], indirect=True)

@@ -171,6 +171,7 @@ def journalize(world: World, operation: Operation, request: ApiRequest, status: 
             "path": operation.path if operation.secret_id else request.path[:_LONGEST_PATH],
             "status": status,
             "idempotencyKey": request.headers.get(IDEMPOTENCY_KEY, "")[:_LONGEST_KEY] or None,
+            "algorithm": request.headers.get("authorization", "").partition(" ")[0][:_LONGEST_KEY] or None,
             "bodyBytes": len(request.body),
             "reasonCode": document.get("reasonCode"),
             "state": (document.get("statusDetails") or {}).get("state"),

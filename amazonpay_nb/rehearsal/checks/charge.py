@@ -77,12 +77,12 @@ def pending(play: Play) -> None:
         if any(row["reasonCode"] == "InvalidSandboxSimulationSpecified" for row in calls):
             continue  # the server asks in a way that leaves nothing pending like this
         tried += 1
-        said = _said(play, buyer, order)
+        said = play.said(buyer, order)
         early = said.get("fulfilled") or said.get("state") == "paid"
         play.expect(not early, f"while the charge is pending, {_words(said)}")
         play.advance("PT1M")
         taken = play.money() > before
-        said = play.soon(partial(_final, play, buyer, order), 2) or _said(play, buyer, order)
+        said = play.soon(partial(_final, play, buyer, order), 2) or play.said(buyer, order)
         right = said.get("state") != ("declined" if taken else "paid") and (taken or not said.get("fulfilled"))
         play.expect(right, f"the money of the pending charge {'came' if taken else 'did not come'}; {_words(said)}")
     if not tried:
@@ -103,20 +103,13 @@ def same_order_twice(play: Play) -> None:
     _once(play, order, before)
 
 
-def _said(play: Play, buyer: Buyer, order: Order) -> dict[str, Any]:
-    """Return what the server says of an order; nothing where the plan has no action for that."""
-    orders = buyer.state().get("orders") if play.plan.actions.state else None
-    said = orders.get(order["order"]) if isinstance(orders, dict) else None
-    return said if isinstance(said, dict) else {}
-
-
 def _final(play: Play, buyer: Buyer, order: Order) -> dict[str, Any]:
-    said = _said(play, buyer, order)
+    said = play.said(buyer, order)
     return {} if said.get("state") in (None, "pending") else said
 
 
 def _is_paid(play: Play, buyer: Buyer, order: Order) -> bool:
-    said = play.plan.actions.state is None or _said(play, buyer, order).get("state") == "paid"
+    said = play.plan.actions.state is None or play.said(buyer, order).get("state") == "paid"
     return said and play.money() == Decimal(order["amount"])
 
 
@@ -140,13 +133,13 @@ def _judge(play: Play, buyer: Buyer, order: Order, *, must_charge: bool = False)
         _calls(play, answer)
     play.expect(answer.status and answer.status < 500, f"the action answers {answer.status or 'nothing'}")
     play.soon(lambda: _final(play, buyer, order), 1 if play.plan.actions.state else 0)
-    said, seen = _said(play, buyer, order), _situation(play, buyer, order, answer)
+    said, seen = play.said(buyer, order), _situation(play, buyer, order, answer)
     play.expect(not said or (said.get("state") == "paid") == (play.money() > 0), seen)
     play.expect(play.money() > 0 or not said.get("fulfilled"), seen)
 
 
 def _situation(play: Play, buyer: Buyer, order: Order, answer: Answer) -> str:
-    told = f"; {_words(_said(play, buyer, order))}" if play.plan.actions.state else ""
+    told = f"; {_words(play.said(buyer, order))}" if play.plan.actions.state else ""
     charges = ", ".join(row["statusDetails"]["state"] for row in play.charges()) or "none"
     return (
         f"{play.money()} of {order['amount']} {order['currency']} is held or taken (charges: {charges}){told}; "

@@ -1,0 +1,145 @@
+"""Notifications: whoever can sign as Amazon is believed, nobody else; and what they say is looked up, once."""
+
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from urllib.parse import urlsplit
+
+from amazonpay_nb.rehearsal.browser import Answer, Buyer
+from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, send
+from amazonpay_nb.rehearsal.outcome import Failed, NotTried
+from amazonpay_nb.rehearsal.play import Play, check
+from amazonpay_nb.spec.addresses import host_of
+
+FAST_SECONDS, LATE_SECONDS = 3.0, 15.0
+_MADE_UP = Subject("CHARGE", "S01-0000000-0000000-C000000", "S01-0000000-0000000")
+Order = dict[str, str]
+
+
+@check("notification.genuine")
+def genuine(play: Play) -> None:
+    _send_all(play, "genuine", play.strangers())
+
+
+@check("notification.forged")
+def forged(play: Play) -> None:
+    try:
+        buyer, order, about = _pending(play)
+    except NotTried:  # then the answers alone are seen
+        _send_all(play, "forged", play.strangers())
+        return
+    before = play.said(buyer, order)
+    _send_all(play, "forged", [about])
+    play.never(lambda: play.said(buyer, order) != before, "after it, the server says something else of the order")
+
+
+@check("notification.foreign-certificate")
+def foreign_certificate(play: Play) -> None:
+    _send_all(play, "foreign-certificate", play.strangers())
+
+
+@check("notification.duplicate")
+def duplicate(play: Play) -> None:
+    _require_state(play)
+    buyer, order, about = _pending(play)
+    play.advance("PT1M")
+    _send_all(play, "duplicate", [about])
+    play.reached(partial(_is_right, play, buyer, order))
+    if "fulfilled" not in play.said(buyer, order):
+        raise NotTried("the action state does not say how often an order was fulfilled.")
+    seen = "the order is fulfilled more than once"
+    play.never(lambda: play.said(buyer, order)["fulfilled"] > 1, seen)
+
+
+@check("notification.out-of-order")
+def out_of_order(play: Play) -> None:
+    _require_state(play)
+    buyer, order, about = _pending(play)
+    play.advance("PT1M")
+    _send_all(play, "out-of-order", [about])
+    right = partial(_is_right, play, buyer, order)
+    play.expect(play.reached(right), f"{_books(play)}; the server says {play.said(buyer, order)}")
+    if play.plan.actions.refund and play.money():
+        buyer.act("refund", **order)
+        play.advance("PT1M")
+        if play.reached(lambda: play.said(buyer, order).get("state") == "refunded"):
+            _send_all(play, "out-of-order", [about])
+            seen = "the order is refunded, and after an old notification about its charge no longer"
+            play.never(lambda: play.said(buyer, order).get("state") != "refunded", seen)
+
+
+@check("notification.unknown-object")
+def unknown_object(play: Play) -> None:
+    for about in (_MADE_UP, play.strangers()[1]):
+        [answer] = _send(play, SENDINGS[0], about)
+        play.expect(answer.status and answer.status < 500, f"the answer is {answer.status or 'missing'}")
+
+
+@check("notification.fast-answer")
+def fast_answer(play: Play) -> None:
+    about = play.strangers()
+    answers = _send(play, replace(SENDINGS[0], count=len(about), at_once=True), *about)
+    slowest = max(answers, key=lambda answer: answer.seconds)
+    seen = f"the slowest of {len(answers)} answers takes {slowest.seconds:.1f} s"
+    play.expect(slowest.seconds <= LATE_SECONDS and slowest.status, seen)
+    if slowest.seconds > FAST_SECONDS:
+        raise Failed(seen, evidence=[slowest.number], advice=True)
+
+
+@check("notification.gets-object")
+def gets_object(play: Play) -> None:
+    _, _, about = _pending(play)
+    [answer] = _send(play, SENDINGS[0], about)
+
+    def is_got() -> bool:
+        rows = [row for row in play.exchanges("getCharge") if row["number"] > answer.number]
+        return any(row["path"].endswith(about.object_id) for row in rows)
+
+    play.expect(play.reached(is_got), f"no Get Charge of {about.object_id} follows; the answer is {answer.status}")
+
+
+def _send(play: Play, sending: Sending, *about: Subject) -> list[Answer]:
+    with closing(Stranger(play.emulator)) as stranger:
+        answers = send(sending, about, play.emulator, stranger, play.post)
+        elsewhere = play.emulator.refused_hosts & {host_of(urlsplit(sending.fields.get("SigningCertURL", "")).netloc)}
+        play.emulator.refused_hosts.difference_update(elsewhere)
+        status = answers[-1].status or "nothing"
+        seen = f"the server fetches a stranger's certificate, and answers {status}"
+        play.expect(not (stranger.visits or elsewhere), seen)
+    return answers
+
+
+def _send_all(play: Play, name: str, about: list[Subject]) -> None:
+    """Send what the table has for a check, and require the right answers."""
+    for sending in SENDINGS:
+        if sending.check == name and sending.required:
+            wrong = [one for one in _send(play, sending, *about) if not sending.is_right(one.status)]
+            if wrong:
+                raise Failed(f"{sending.sent} is answered by {wrong[0].status or 'nothing'}")
+
+
+def _pending(play: Play) -> tuple[Buyer, Order, Subject]:
+    """Return a buyer with an order whose charge is pending, and this charge."""
+    buyer = play.wallet()
+    for state in ("CaptureInitiated", "AuthorizationInitiated"):
+        order = play.order()
+        play.outcome("createCharge", state)
+        buyer.act("charge", **order)
+        if play.reached(play.charges, 2):
+            charge = play.charges()[-1]
+            if charge["statusDetails"]["state"] == state:
+                return buyer, order, Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
+    raise NotTried("the server's charges cannot be pending.")
+
+
+def _require_state(play: Play) -> None:
+    if play.plan.actions.state is None:
+        raise NotTried("the plan has no action state, which shows what comes of a notification.")
+
+
+def _is_right(play: Play, buyer: Buyer, order: Order) -> bool:
+    return play.said(buyer, order).get("state") == ("paid" if play.money() else "declined")
+
+
+def _books(play: Play) -> str:
+    return f"the charge is {play.charges()[-1]['statusDetails']['state']}"

@@ -1,0 +1,128 @@
+"""Grade a handler of instant notifications: send it good ones, bad ones and disorder, and look at what it does.
+
+    amazonpay-nb grade http://127.0.0.1:8000/notifications
+
+The handler only has to answer.  It must accept certificates from the host ``127.0.0.1``, at any port and at a path of
+SNS's form, and refuse whatever is not a genuine notification.  If it can sign requests to the emulator that sends the
+notifications, it is also graded on whether it gets the objects, and does nothing twice.
+"""
+
+import socket
+import time
+from collections import namedtuple
+from contextlib import closing
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.lessons.account import MerchantAccount
+from amazonpay_nb.loopback import http_client
+from amazonpay_nb.rehearsal.browser import Answer
+from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, deliver, send, subjects
+from amazonpay_nb.shop import Shop
+from amazonpay_nb.shop.inbox import INBOX_PATH
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS
+from amazonpay_nb.workbench.director import Director
+
+GOOD, WRONG, ADVICE, UNSEEN = "✓ good", "✗ wrong", "– advice", "– not seen"
+TAKEN, ONCE, REFUSED = "2xx: it is genuine", "2xx, and it counts once", "4xx: it is not genuine"
+_ALL, _LOOKS = "all of these", "a GET of the object"
+# How long a handler may take to get an object, and what it does after that is waited for.
+_LOOK_SECONDS, _CALM_SECONDS = 3.0, 0.2
+
+
+# The answer to one sending; its verdict is `ADVICE` if the answer is not as expected but need not be.
+Grade = namedtuple("Grade", "sent expected answered verdict")
+
+
+def passes(grades: list[Grade]) -> bool:
+    """Tell whether a handler does everything that it must."""
+    return all(row.verdict != WRONG for row in grades)
+
+
+def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade]:
+    """Send everything to a handler and return its grades.
+
+    Args:
+        url: Its address, on loopback.
+        emulator: The notifications come from it; its time is real, since handlers look at the clock.
+        observed: Whether the handler can get objects from this emulator, so that its effects are graded.
+    Raises:
+        ConfigurationError: The address is not on loopback, or has no answer.
+    """
+    _check_address(url)
+    *three, dispute = subjects(emulator)
+    grades, watched = list[Grade](), emulator if observed else None
+    with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http, closing(Stranger(emulator)) as stranger:
+        for number, sending in enumerate(SENDINGS):
+            first = number % len(three)
+            about = [dispute] if sending.announces else three[first:] + three[:first]
+            answers = send(sending, about, emulator, stranger, partial(deliver, http, url))
+            grades.append(_grade(sending, answers, stranger, watched, about[0]))
+    count = _count_gets(emulator, three) if observed else 0
+    seen, verdict = f"{count} of {len(three)} objects", GOOD if count == len(three) else WRONG
+    return [*grades, Grade(_ALL, _LOOKS, seen if observed else "", verdict if observed else UNSEEN)]
+
+
+def _check_address(url: str) -> None:
+    advice = "Write for example http://127.0.0.1:8000/notifications, and start the handler first."
+    try:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or host_of(parts.netloc) not in LOOPBACK_HOSTS:
+            raise ValueError("it is not http, or not on loopback")
+        socket.create_connection((parts.hostname, parts.port or 80), timeout=DELIVERY_TIMEOUT_SECONDS).close()
+    except ValueError:
+        raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice) from None
+    except OSError:
+        raise ConfigurationError(f"There is no answer at {url}.", advice=advice) from None
+
+
+def _grade(
+    sending: Sending, answers: list[Answer], stranger: Stranger, watched: Emulator | None, about: Subject
+) -> Grade:  # fmt: skip
+    good, verdict = all(sending.is_right(answer.status) for answer in answers), GOOD
+    seen = list(dict.fromkeys(str(answer.status or "none in time") for answer in answers))
+    expected = TAKEN if sending.genuine else REFUSED
+    if stranger.visits:
+        good, stranger.visits = False, 0
+        seen.append("its certificate is fetched")
+    if sending.check == "duplicate":
+        expected = ONCE
+        if not watched or not _count_gets(watched, [about]):
+            verdict = UNSEEN
+            seen.append("effect not seen")
+        elif not _changes_once(watched):
+            good = False
+            seen.append("something is done twice")
+    return Grade(sending.sent, expected, ", ".join(seen), verdict if good else WRONG if sending.required else ADVICE)
+
+
+def _count_gets(emulator: Emulator, about: list[Subject]) -> int:
+    end, count = time.monotonic() + _LOOK_SECONDS, 0
+    while count < len(about) and time.monotonic() < end:
+        time.sleep(0.05)
+        paths = [row["path"] for row in _requests(emulator) if (row["method"], row["status"]) == ("GET", 200)]
+        count = sum(any(path.endswith(one.object_id) for path in paths) for one in about)
+    return count
+
+
+def _changes_once(emulator: Emulator) -> bool:
+    time.sleep(_CALM_SECONDS)
+    keys = {(row["path"], row["idempotencyKey"]) for row in _requests(emulator) if row["method"] != "GET"}
+    return len(keys) == len({path for path, _ in keys})  # again, with the same key, changes nothing
+
+
+def _requests(emulator: Emulator) -> list[dict[str, Any]]:
+    exchanges: list[dict[str, Any]] = emulator.control.get("journal")["exchanges"]
+    return exchanges
+
+
+def grade_own(region_code: str) -> list[Grade]:
+    """Grade the shop's own inbox, with a separate emulator."""
+    # The shop goes first: a notification that comes late finds the client that it is looked up with.
+    with Emulator(region_code) as emulator, closing(MerchantAccount(emulator)) as account, closing(Shop()) as shop:
+        Director(emulator, account.client.journal).listen(shop, account.client, at_once=True)
+        return grade(f"{shop.url}{INBOX_PATH}", emulator, observed=True)

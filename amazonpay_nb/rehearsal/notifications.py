@@ -1,0 +1,147 @@
+"""The notifications that a server is sent, genuine, forged and in disorder: the rows of ``notifications.toml``."""
+
+import json
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, NamedTuple
+from uuid import uuid4
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.lessons.account import MerchantAccount
+from amazonpay_nb.loopback import LoopbackServer
+from amazonpay_nb.rehearsal.browser import Answer
+from amazonpay_nb.signing.envelope import CERTIFICATE_PATH, EnvelopeSigner, delivery_headers, unsigned_envelope
+from amazonpay_nb.spec.data import as_kind, data_row
+
+
+@data_row
+class Sending:
+    """A notification, or several; ``notifications.toml`` describes the fields."""
+
+    sent: str
+    check: Literal["genuine", "duplicate", "out-of-order", "forged", "foreign-certificate"] = "genuine"
+    required: bool = True
+    count: int = 1
+    rounds: int = 1
+    at_once: bool = False
+    version: str = "1"
+    age_hours: int = 0
+    announces: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    altered: dict[str, str] = field(default_factory=dict)
+    strange: bool = False
+    body: str = ""
+
+    @property
+    def genuine(self) -> bool:
+        """Whether it has to be accepted."""
+        return self.check not in ("forged", "foreign-certificate")
+
+    def is_right(self, status: int | None) -> bool:
+        """Tell whether an answer is the right one."""
+        return status is not None and status // 100 == (2 if self.genuine else 4)
+
+
+_DATA = Path(__file__).with_suffix(".toml")
+SENDINGS = as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["sendings"], tuple[Sending, ...])
+
+
+class Subject(NamedTuple):
+    """An object that notifications are about."""
+
+    object_type: str
+    object_id: str
+    permission: str
+
+
+class Message(NamedTuple):
+    """What is posted."""
+
+    content: str
+    headers: dict[str, str]
+
+
+class Stranger:
+    """Someone who signs with a certificate of their own, and serves it on this machine, where Amazon's never is.
+
+    Attributes:
+        url: The certificate's address: by https where the emulator has an authority.
+        visits: How often it was fetched.
+    """
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._signer, self.visits = EnvelopeSigner(), 0
+        issued = emulator.folder / "server.pem"
+        site = Starlette(routes=[Route(CERTIFICATE_PATH, self._certificate)])
+        server = LoopbackServer(site, certificate=str(issued) if issued.exists() else None).start()
+        self.sign, self.close = self._signer.sign, server.stop
+        # Another name than the emulator's, whose certificates may come from any port.
+        self.url = server.url.replace("127.0.0.1", "localhost") + CERTIFICATE_PATH
+
+    def _certificate(self, _: Request) -> Response:
+        self.visits += 1
+        return Response(self._signer.certificate)
+
+
+def subjects(emulator: Emulator) -> list[Subject]:
+    """Make a permission, a charge, a refund and a dispute, and return them."""
+    with closing(MerchantAccount(emulator)) as account:
+        wallet = account.wallet()
+        charge = str(account.request("createCharge", wallet, capture_now=True)().charge_id)
+        refund = str(account.request("createRefund", charge)().refund_id)
+        dispute = str(emulator.control.post("disputes", chargeId=charge)["disputeId"])
+    objects = {"CHARGE_PERMISSION": wallet, "CHARGE": charge, "REFUND": refund, "CHARGEBACK": dispute}
+    return [Subject(object_type, object_id, wallet) for object_type, object_id in objects.items()]
+
+
+def send(
+    sending: Sending, about: Sequence[Subject], emulator: Emulator, stranger: Stranger,
+    post: Callable[[Message], Answer],
+) -> list[Answer]:  # fmt: skip
+    """Send what a row says, about some objects in turn, and return the answers.
+
+    The newest goes first: nobody may rely on the order.
+    """
+    numbers = range(sending.count)
+    messages = [_message(sending, about[number % len(about)], number, emulator, stranger) for number in numbers]
+    messages *= sending.rounds
+    with ThreadPoolExecutor(len(messages) if sending.at_once else 1) as pool:
+        return [*pool.map(post, messages)]
+
+
+def _message(sending: Sending, about: Subject, number: int, emulator: Emulator, stranger: Stranger) -> Message:
+    moment = datetime.now(UTC) - timedelta(hours=sending.age_hours, seconds=number)
+    document = {
+        "notificationId": str(uuid4()), "notificationType": "STATE_CHANGE", "objectType": about.object_type,
+        "objectId": about.object_id, "chargePermissionId": about.permission, "merchantId": emulator.merchant_id,
+        "messageId": str(uuid4()),
+        "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }  # fmt: skip
+    fields = {name: text.replace("{stranger}", stranger.url) for name, text in sending.fields.items()}
+    document |= sending.announces
+    unsigned = unsigned_envelope(emulator.certificate_url, emulator.topic_arn, document, version=sending.version)
+    sign = stranger.sign if sending.strange else emulator.sign_notification
+    envelope = sign(unsigned | fields) | sending.altered
+    return Message(sending.body or json.dumps(envelope), delivery_headers(envelope))
+
+
+def deliver(http: httpx.Client, url: str, message: Message) -> Answer:
+    """Post a message and return the answer."""
+    began = time.monotonic()
+    try:
+        status = http.post(url, content=message.content, headers=message.headers).status_code
+    except httpx.HTTPError:
+        return Answer(None, None, time.monotonic() - began)
+    return Answer(status, None, time.monotonic() - began)

@@ -1,0 +1,138 @@
+"""The checks of button, refunds, notifications and requests: the example shop passes, one mistake fails its check."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amazonpay_nb.rehearsal import PlanFile, example, rehearse
+from amazonpay_nb.rehearsal.checks import notification
+from amazonpay_nb.rehearsal.notifications import SENDINGS
+from amazonpay_nb.rehearsal.play import ROWS
+from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
+
+EXAMPLE = example("shop_python")
+GROUPS = ("button", "refund", "notification", "request")
+WITHOUT_BUYER = ("genuine", "forged", "foreign-certificate", "unknown-object", "fast-answer")
+needs_chromium = pytest.mark.usefixtures("chromium_path")
+
+
+def group(name: str) -> list[str]:
+    return [each for each in ROWS if each.partition(".")[0] == name]
+
+
+def plan(folder: Path, *, mistake: str = "", proxy: bool = False, drop: str = "") -> Path:
+    """The example's plan, with a mistake, in the other wiring, or without one of its lines."""
+    text = EXAMPLE.read_text("utf-8").replace("[server]", f"[server]\ndirectory = {json.dumps(str(EXAMPLE.parent))}")
+    if mistake:
+        command = [sys.executable, str(Path(__file__).with_name("wrong_shop.py"))]
+        text = text.replace('["python", "shop.py"]', json.dumps(command))
+        text = text.replace("[server.environment]", f'[server.environment]\nMISTAKE = "{mistake}"')
+    lines = text.replace('wiring = "settings"', f'wiring = "{"proxy" if proxy else "settings"}"').splitlines()
+    unwanted = [name for name in ("AMAZON_PAY_URL", "AMAZON_PAY_SCRIPT") if proxy] + [drop or "no line"]
+    path = folder / "plan.toml"
+    path.write_text("\n".join(line for line in lines if not line.startswith(tuple(unwanted))), "utf-8")
+    return path
+
+
+def seen(rehearsal: Rehearsal, status: str = "failed") -> dict[str, str]:
+    return {one.row.id: one.seen for one in rehearsal.results if one.status == status}
+
+
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize("proxy", [False, True], ids=["settings", "proxy"])
+def test_the_example_passes(proxy: bool, tmp_path: Path) -> None:
+    """In both wirings, with every check that is new here."""
+    names = [name for each in GROUPS for name in group(each)]
+    rehearsal = rehearse(plan(tmp_path, proxy=proxy), only=names)
+    assert {one.row.id: one.seen for one in rehearsal.results if one.status != "passed"} == {}
+    assert [one.row.id for one in rehearsal.results] == names
+
+
+@pytest.mark.parametrize("proxy", [False, True], ids=["settings", "proxy"])
+def test_whom_a_server_believes_needs_no_buyer(proxy: bool, tmp_path: Path) -> None:
+    """The messages are in the evidence, without their signatures."""
+    names = [f"notification.{name}" for name in WITHOUT_BUYER]
+    rehearsal = rehearse(plan(tmp_path, proxy=proxy), browser="none", only=names)
+    assert {one.row.id: one.status for one in rehearsal.results} == dict.fromkeys(names, "passed")
+    messages: list[Any] = [row["message"] for row in rehearsal.exchanges if "message" in row]
+    assert "hello" in messages
+    envelopes = [message for message in messages if message != "hello"]
+    assert len(envelopes) > len([row for row in SENDINGS if row.required])
+    assert {len(message["Signature"]) < 20 for message in envelopes} == {True}
+    assert {row["by"] for row in rehearsal.exchanges if row.get("operation") == "createCharge"} == {"rehearsal"}
+
+
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize(
+    ("mistake", "check", "others", "says"),
+    [
+        ("one-version", "notification.genuine", (), "a notification, signature version 2 is answered by 400"),
+        ("old-state-back", "notification.out-of-order", ("refund.done",), "after an old notification"),
+        ("never-looks", "notification.gets-object", ("notification.forged",), "no Get Charge"),
+        ("one-key", "request.idempotency-key", ("charge.same-order-twice",), "createCharge comes with the key of"),
+        ("new-key", "request.idempotency-key", ("charge.lost-answer",), "with another key after its answer was lost"),
+        ("key-as-one-line", "button.no-secret", ("button.signature",), "the private key is in what the browser got"),
+    ],
+)  # fmt: skip
+def test_a_mistake_fails_its_check(
+    mistake: str, check: str, others: tuple[str, ...], says: str, tmp_path: Path
+) -> None:  # fmt: skip
+    """What was seen says what happened, and the evidence shows it."""
+    rehearsal = rehearse(plan(tmp_path, mistake=mistake), only=(check, *others))
+    failed: dict[str, Result] = {one.row.id: one for one in rehearsal.results if one.status == "failed"}
+    assert check in failed, seen(rehearsal, "not-tried")
+    assert says in failed[check].seen
+    assert failed[check].evidence or check.startswith("button")
+    if mistake == "new-key":  # which costs money as well
+        assert set(failed) == {check, "charge.lost-answer"}
+    elif mistake != "one-key":
+        assert set(failed) == {check}
+
+
+def test_a_slow_answer_is_advice_and_a_late_one_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits are small here: an answer takes longer than no time at all."""
+    monkeypatch.setattr(notification, "FAST_SECONDS", 0)
+    path, name = plan(tmp_path), "notification.fast-answer"
+    slow = rehearse(path, browser="none", only=[name])
+    assert (slow.results[0].row.severity, slow.wrong) == ("advice", [])
+    monkeypatch.setattr(notification, "LATE_SECONDS", 0)
+    late = rehearse(path, browser="none", only=[name])
+    assert [one.row for one in late.wrong] == [ROWS[name]]
+
+
+@pytest.mark.parametrize(
+    ("drop", "check", "why"),
+    [
+        ("refund", "refund.done", "the plan has no action refund."),
+        ("state", "refund.declined", "the plan has no action state"),
+        ("state", "notification.duplicate", "the plan has no action state"),
+        ("[notifications]\npath", "notification.genuine", "the plan has no [notifications]."),
+        ("", "request.algorithm", "the server has signed nothing"),
+        ("", "request.idempotency-key", "the server has sent no request"),
+        ("set_up", "button.signature", "the plan has no page with a button"),
+    ],
+)
+def test_what_cannot_be_seen_is_not_tried(drop: str, check: str, why: str, tmp_path: Path) -> None:
+    """Whatever the reason is."""
+    path = plan(tmp_path, drop=drop)
+    if "notifications" in drop:
+        path.write_text(path.read_text("utf-8").partition("[notifications]")[0], "utf-8")
+    rehearsal = rehearse(path, browser="none", only=[check])
+    assert why in seen(rehearsal, "not-tried")[check]
+
+
+def test_the_rows_about_requests_come_last() -> None:
+    """Also behind those of a plan's other pages."""
+    from amazonpay_nb.rehearsal.rehearsal import parts_of
+
+    file = PlanFile(EXAMPLE)
+    pages = replace(file.plan.pages, express="/express")
+    names = [part.row.id for part in parts_of(replace(file.plan, pages=pages))]
+    assert names[-2:] == group("request")
+    assert "express.completes" in names
