@@ -57,27 +57,22 @@ class Clock:
 
     def __init__(self, store: Store, start: datetime | None) -> None:
         self._store = store
-        self._virtual: datetime | None = None
         if store.setting(START) is None:  # a new store, or one of before this was kept
             store.set(START, start.astimezone(UTC).isoformat() if start else store.setting("clock") or REAL_TIME)
-        if (kept := store.setting(START)) != REAL_TIME:
-            self.set(datetime.fromisoformat(store.setting("clock") or kept))
+        if self.mode == "virtual":
+            self.set(self.now())
 
     @property
     def mode(self) -> str:
         """``virtual`` or ``real``."""
-        return "virtual" if self._virtual else "real"
+        return "real" if self._store.setting(START) == REAL_TIME else "virtual"
 
     def now(self) -> datetime:
         """Return the world's time, aware, in UTC."""
-        return self._virtual or datetime.now(UTC)
+        if self.mode == "real":
+            return datetime.now(UTC)
+        return datetime.fromisoformat(self._store.setting("clock") or self._store.setting(START))
 
     def set(self, moment: datetime) -> None:
         """Move virtual time to *moment*."""
-        self._virtual = moment
         self._store.set("clock", moment.isoformat())
-
-    def reload(self) -> None:
-        """Take the time over from the store, after a snapshot was put back."""
-        if self._virtual and (kept := self._store.setting("clock")):
-            self._virtual = datetime.fromisoformat(kept)

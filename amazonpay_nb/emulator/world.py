@@ -171,7 +171,6 @@ class World:
         self.store.restore(snapshot)
         self._save_merchants()
         self.ids.reload()
-        self.clock.reload()
         self._forget()
 
     def _forget(self) -> None:

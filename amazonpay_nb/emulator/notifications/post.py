@@ -104,7 +104,6 @@ class Deliveries:
                 fired = self._fire_due(world, until)
         except BaseException:  # nothing has happened
             world.outbox.ready.clear()
-            world.clock.reload()
             raise
         while world.outbox.ready:
             delivery = asyncio.create_task(self._in_turn(*world.outbox.ready.popleft()))

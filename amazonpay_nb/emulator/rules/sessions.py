@@ -8,7 +8,7 @@ from amazonpay_nb.emulator.records import Charge, Merchant, Permission, Permissi
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, personas
 from amazonpay_nb.emulator.rules.calendar import DELETE, open_calendar, schedule
-from amazonpay_nb.emulator.rules.limits import opening_limits, value_of
+from amazonpay_nb.emulator.rules.limits import check_currency, opening_limits, value_of
 from amazonpay_nb.emulator.rules.payments import capture, create_charge, hold_charge
 from amazonpay_nb.emulator.rules.transitions import move, require
 from amazonpay_nb.emulator.world import World
@@ -236,10 +236,8 @@ def _check_amounts(session: Session, body: Body) -> None:
         expected, repeated = details[name], body.get(name)
         if expected and not repeated:
             raise Refusal("MissingParameterValue", f"{name} is missing: repeat the {name} of the session.")
-        if repeated and expected and repeated["currencyCode"] != expected["currencyCode"]:
-            raise Refusal(
-                "CurrencyMismatch", f"{name} is in {repeated['currencyCode']}, not in {expected['currencyCode']}."
-            )
+        if repeated and expected:
+            check_currency(expected, repeated["currencyCode"], name)
         if repeated and (not expected or value_of(repeated) != value_of(expected)):
             was = expected["amount"] if expected else "not set"
             raise Refusal("AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}.")
