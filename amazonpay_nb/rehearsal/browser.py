@@ -1,6 +1,7 @@
 """Buyers: each has a context of its own in one real Chromium, driven by Playwright, which is imported here alone."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +27,10 @@ HOW_TO_GET = (
     "--browser."
 )
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1",  # nothing leaves here
-)  # fmt: skip
+# Nothing leaves this machine.
+_ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1"
 PAGE_SECONDS = 10.0
+_ERROR = re.compile(r"net::ERR_(\w+)")
 _MOST_PAGES = 40  # more than any flow has
 # Fills in the form of one of Amazon's pages and presses its button.
 _PRESS = """({card, action}) => {
@@ -88,7 +87,7 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(
-                executable_path=program, args=[*_FLAGS, *_through(proxy)], headless=not headed,
+                executable_path=program, args=[_ALONE, *_through(proxy)], headless=not headed,
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
             )  # fmt: skip
         except Error as error:
@@ -188,9 +187,11 @@ class Buyer:
             with self.page.expect_navigation(wait_until="domcontentloaded"):
                 act()
         except self._error as error:
-            text = str(error).partition("\n")[0].removeprefix("Page.goto: ")
-            problem = f"no answer within {PAGE_SECONDS:g} s" if "Timeout" in text else text
-            return Visit(None, self.page.url, problem)
+            code = "".join(_ERROR.findall(str(error))[:1])
+            if code == "HTTP_RESPONSE_CODE_FAILURE" and self._document:  # a refusal without a body
+                return Visit(self._document.status, self._document.url)
+            problem = {"TOO_MANY_REDIRECTS": "no end of redirects", "": f"no answer within {PAGE_SECONDS:g} s"}
+            return Visit(None, self._asked, problem.get(code, f"no answer (ERR_{code})"))
         finally:
             self._read_bodies()
         return Visit(self._document.status if self._document else None, self.page.url)
@@ -213,14 +214,15 @@ class Buyer:
         """Open a page of the plan and return its button."""
         visit = self.open(self.path_of(page))
         if visit.status is None or visit.status >= httpx.codes.BAD_REQUEST:
-            raise NotTried(f"the page with the button cannot be opened: {visit}.")
+            raise NotTried(f"the button cannot be seen: {visit}.")
         button = self.page.locator(self._plan.pages.button).first
         try:
             button.wait_for(state="visible")
         except self._error:
             hosts = f" It asked for {', '.join(sorted(self.blocked))}, out of reach here." if self.blocked else ""
             console = f" Its console says: {self.complaints[-1]}" if self.complaints else ""
-            raise NotTried(f"{self.path_of(page)} shows no button.{hosts}{console}") from None
+            missing = f"{self.path_of(page)} shows no button {self._plan.pages.button!r}."
+            raise NotTried(f"{missing}{hosts}{console}") from None
         self._read_bodies()
         return button
 
@@ -308,10 +310,9 @@ class Buyer:
             row["problem"] = type(error).__name__
             return Answer(None, None, monotonic() - began, row["number"])
         row["status"] = response.status_code
-        try:
+        body = None
+        with suppress(ValueError):
             body = response.json()
-        except ValueError:
-            body = None
         return Answer(response.status_code, body, monotonic() - began, row["number"])
 
     def state(self) -> dict[str, Any]:

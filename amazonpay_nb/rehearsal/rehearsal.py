@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec
 from urllib.parse import urlsplit
 
-import httpx
-
-from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.rehearsal import checks as _checks  # noqa: F401 (they register themselves)
@@ -22,7 +19,7 @@ from amazonpay_nb.rehearsal.browser import chromium
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
 from amazonpay_nb.rehearsal.play import FUNCTIONS, ROWS, Play, Row, Stage
-from amazonpay_nb.rehearsal.wiring import MerchantServer, wired
+from amazonpay_nb.rehearsal.wiring import wired
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, Table, facts, mark
 
 P = ParamSpec("P")
@@ -197,27 +194,26 @@ def rehearse(
     file.change(region, environment)
     parts, results = parts_of(file.plan, only), list[Result]()
     with wired(file) as (emulator, server):
-        _look_at_pages(file, server)
-        _look_for_strangers(file, emulator)
         with chromium(None if browser == "auto" else browser, headed=headed, proxy=emulator.proxy_url or "") as opened:
             stage = Stage(file.plan, emulator, server, opened)
             _look_for_buttons(file, stage)
-            stage.exchanges.clear()
             for part in parts:
                 results.append(_play(stage, part))
-                server.check(f"during {part.row.id}", seconds=_LAST_MOMENT if results[-1].status == "failed" else 0)
-                _look_for_strangers(file, emulator)
+                patience = _LAST_MOMENT if results[-1].status == "failed" else 0
+                _look_at_server(file, stage, f"during {part.row.id}", seconds=patience)
                 say(results[-1], len(parts))
         output = server.output()
     seconds = round(time.monotonic() - started, 3)
     return Rehearsal(path.name, tuple(results), redact(stage.exchanges), seconds, output)
 
 
-def _look_for_strangers(file: PlanFile, emulator: Emulator) -> None:
-    if hosts := ", ".join(sorted(emulator.refused_hosts)):
+def _look_at_server(file: PlanFile, stage: Stage, moment: str, *, seconds: float = 0) -> None:
+    """Make sure that the server is still there, and asks for nobody but Amazon."""
+    stage.server.check(moment, seconds=seconds)
+    if hosts := ", ".join(sorted(stage.emulator.refused_hosts)):
         advice = f'Let it go past the proxy: NO_PROXY = "localhost,127.0.0.1,{hosts}" in [server.environment].'
-        problem = f"the server asked for {hosts}, and the proxy leads to Amazon Pay in region {emulator.region} alone."
-        raise file.error(problem, "server", "wiring", advice=advice)
+        problem = f"the server asked for {hosts} {moment}, and the proxy leads to Amazon Pay's hosts in region "
+        raise file.error(f"{problem}{stage.emulator.region} alone.", "server", "wiring", advice=advice)
 
 
 def _play(stage: Stage, part: Part) -> Result:
@@ -238,39 +234,16 @@ def _play(stage: Stage, part: Part) -> Result:
     return Result(row, status, seen, evidence, round(time.monotonic() - began, 3))
 
 
-def _pages(plan: Plan) -> Iterator[tuple[str, str]]:
-    yield from ((name, path) for name in BUTTON_PAGES if (path := getattr(plan.pages, name)))
-
-
-def _look_at_pages(file: PlanFile, server: MerchantServer) -> None:
-    """Open each page of the plan, without a browser."""
-    for name, path in _pages(file.plan):
-        problem = ""
-        try:
-            answer = server.get(path)
-            if answer.status_code == httpx.codes.NOT_FOUND or answer.is_server_error:
-                problem = f"{path} answers {answer.status_code}."
-        except httpx.TooManyRedirects:
-            problem = f"{path} redirects forever."
-        except httpx.TimeoutException:
-            problem = f"{path} does not answer within {server.http.timeout.read:g} s."
-        except httpx.HTTPError as error:
-            server.check(f"while {path} was opened", seconds=_LAST_MOMENT)
-            problem = f"{path} cannot be opened ({type(error).__name__})."
-        if problem:
-            raise file.error(problem, "pages", name, advice=server.last_lines())
-
-
 def _look_for_buttons(file: PlanFile, stage: Stage) -> None:
     """Make sure that a visitor sees a button; one who has no wallet may not change it."""
-    for name, _ in _pages(file.plan):
-        if isinstance(stage.browser, str) or name == "update":
-            continue
+    for name in BUTTON_PAGES[:-1] if not isinstance(stage.browser, str) else ():
         play = Play(stage, name)
         try:
-            play.buyer().button(name)
+            if getattr(file.plan.pages, name):
+                play.buyer().button(name)
         except NotTried as reason:
-            advice = 'Where the button is the page\'s own, name it in [pages]: button = "#id"'
-            raise file.error(str(reason), "pages", name, advice=advice) from None
+            _look_at_server(file, stage, f"while {name} was opened", seconds=_LAST_MOMENT)
+            raise file.error(str(reason), "pages", name, advice=stage.server.last_lines()) from None
         finally:
             play.close()
+    stage.exchanges.clear()

@@ -22,7 +22,7 @@ from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.spec.regions import region as region_of
 
 READY_SECONDS, ANSWER_SECONDS, END_SECONDS = 30.0, 15.0, 3.0
-_GLANCE_SECONDS, _MOST_REDIRECTS = 0.05, 20
+_GLANCE_SECONDS = 0.05
 _LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is read, and what an error repeats
 # What points the HTTP libraries of most languages to a proxy and to its authority.
 _PROXY = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
@@ -143,20 +143,6 @@ class MerchantServer:
         if not self._process and not self._listens():
             advice = "Start the server first, or write start = […] so that the rehearsal does."
             raise self._file.error(f"nothing answers at {self.url} {moment}.", "server", "url", advice=advice)
-
-    def get(self, path: str) -> httpx.Response:
-        """Open a page, and follow its redirects as long as they stay on this server.
-
-        Raises:
-            httpx.HTTPError: It has no answer, or no end.
-        """
-        answer = self.http.get(self.url + path)
-        for _ in range(_MOST_REDIRECTS):
-            following = answer.next_request
-            if following is None or not str(following.url).startswith(f"{self.url}/"):
-                return answer
-            answer = self.http.send(following)
-        raise httpx.TooManyRedirects(path)
 
     def output(self) -> str:
         """Return the end of what it has printed, without secrets."""
