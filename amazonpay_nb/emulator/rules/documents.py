@@ -76,19 +76,3 @@ def completed(session: Body, **shown: Any) -> Body:
     shape = _OBJECTS["Checkout Session"]
     values = {name: session[name] for name in shape["kept"]} | shown
     return {name: values.get(name) for name in shape["fields"] if name in session or name in values}
-
-
-def charge_permission(
-    permission_id: str, session: Body, permission_type: str, now: datetime, expires: datetime | None
-) -> Body:
-    """Return the permission that a session leads to."""
-    one_time = permission_type == "OneTime"
-    details = session["paymentDetails"]
-    limit = (details["totalOrderAmount"] or details["chargeAmount"]) if one_time else None
-    values = session | {
-        "expirationTimestamp": stamp(expires) if expires else None,
-        "limits": {"amountLimit": limit, "amountBalance": limit},
-        "chargePermissionType": permission_type,
-        "paymentMethodOnFileMetadata": None if one_time else session["paymentMethodOnFileMetadata"],
-    }
-    return new("Charge Permission", permission_id, now, values)

@@ -49,13 +49,15 @@ def check_currency(amount: Price, expected: str, what: str) -> None:
         raise Refusal("CurrencyMismatch", f"{what} is in {expected}, not in {amount['currencyCode']}.")
 
 
-def opening_limits(world: World, permission: dict[str, Any], *, overcharge: bool) -> dict[str, Any]:
+def opening_limits(world: World, permission_type: str, details: dict[str, Any], currency: str) -> dict[str, Any]:
     """Return what a new permission shows as its limits: its order's, more where that was allowed, or a month's."""
-    limit, currency = permission["limits"]["amountLimit"], permission["presentmentCurrency"]
-    if permission["chargePermissionType"] == "Recurring":
+    limit: Price | None = None
+    if permission_type == "Recurring":
         limit = price(money.RECURRING_MONTHLY_LIMITS[world.region.code, currency], like={"currencyCode": currency})
-    elif limit and overcharge:
-        limit = price(money.overcharge_limit(value_of(limit), currency), like=limit)
+    elif permission_type == "OneTime":
+        limit = details["totalOrderAmount"] or details["chargeAmount"]
+        if limit and details["allowOvercharge"]:
+            limit = price(money.overcharge_limit(value_of(limit), currency), like=limit)
     return {"amountLimit": limit, "amountBalance": limit}
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from amazonpay_nb.emulator.clock import months_later
+from amazonpay_nb.emulator.clock import months_later, stamp
 from amazonpay_nb.emulator.records import Charge, Merchant, Permission, PermissionNotes, Record, Session, SessionNotes
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, personas
@@ -289,20 +289,20 @@ def _new_permission(world: World, session: Session, permission_id: str = "") -> 
     permission_id = permission_id or world.ids.new_order_id("S" if permission_type == "OneTime" else "C")
     details, now = document["paymentDetails"], world.clock.now()
     expires = _expiry(permission_type, now, extended=bool(details["extendExpiration"]))
-    permission = Record(
-        "Charge Permission", permission_id, session.merchant_id,
-        documents.charge_permission(permission_id, document, permission_type, now, expires),
-        PermissionNotes(notes.card),
-    )  # fmt: skip
     ledgers = world.region.ledger_currencies
     wanted = details["presentmentCurrency"] or (details["chargeAmount"] or {}).get("currencyCode")
     # A session made by an API call does not name the currency of the merchant's account.
-    permission.notes.ledger = notes.currency or (wanted if wanted in ledgers else ledgers[0])
-    permission.document["presentmentCurrency"] = wanted or permission.notes.ledger
-    permission.document["limits"] = opening_limits(
-        world, permission.document, overcharge=bool(details["allowOvercharge"])
-    )
-    return permission
+    ledger = notes.currency or (wanted if wanted in ledgers else ledgers[0])
+    values = document | {
+        "chargePermissionType": permission_type,
+        "presentmentCurrency": wanted or ledger,
+        "limits": opening_limits(world, permission_type, details, wanted or ledger),
+        "expirationTimestamp": stamp(expires) if expires else None,
+    }
+    if permission_type == "OneTime":
+        values["paymentMethodOnFileMetadata"] = None
+    shown = documents.new("Charge Permission", permission_id, now, values)
+    return Record("Charge Permission", permission_id, session.merchant_id, shown, PermissionNotes(notes.card, ledger))
 
 
 def _expiry(permission_type: str, now: datetime, *, extended: bool) -> datetime | None:
