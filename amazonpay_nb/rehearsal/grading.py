@@ -31,7 +31,7 @@ GOOD, WRONG, ADVICE, UNSEEN = "✓ good", "✗ wrong", "– advice", "– not se
 TAKEN, ONCE, REFUSED = "2xx: it is genuine", "2xx, and it counts once", "4xx: it is not genuine"
 _ALL, _LOOKS = "all of these", "a GET of the object"
 # How long a handler may take to get an object, and what it does after that is waited for.
-_LOOK_SECONDS, _CALM_SECONDS = 3.0, 0.2
+_LOOK_SECONDS, _CALM_SECONDS, _GLANCE_SECONDS = 3.0, 0.2, 0.05
 
 
 # The answer to one sending; its verdict is `ADVICE` if the answer is not as expected but need not be.
@@ -55,16 +55,17 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     """
     _check_address(url)
     *three, dispute = subjects(emulator)
-    grades, watched = list[Grade](), emulator if observed else None
+    watched, grades = emulator if observed else None, list[Grade]()
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http, closing(Stranger(emulator)) as stranger:
         for number, sending in enumerate(SENDINGS):
-            first = number % len(three)
-            about = [dispute] if sending.announces else three[first:] + three[:first]
+            about = [dispute] if sending.announces else (three * 2)[number % len(three) :]
             answers = send(sending, about, emulator, stranger, partial(deliver, http, url))
             grades.append(_grade(sending, answers, stranger, watched, about[0]))
-    count = _count_gets(emulator, three) if observed else 0
-    seen, verdict = f"{count} of {len(three)} objects", GOOD if count == len(three) else WRONG
-    return [*grades, Grade(_ALL, _LOOKS, seen if observed else "", verdict if observed else UNSEEN)]
+    if watched is None:
+        return [*grades, Grade(_ALL, _LOOKS, "", UNSEEN)]
+    count = _count_gets(watched, three)
+    verdict = GOOD if count == len(three) else WRONG
+    return [*grades, Grade(_ALL, _LOOKS, f"{count} of {len(three)} objects", verdict)]
 
 
 def _check_address(url: str) -> None:
@@ -83,27 +84,23 @@ def _check_address(url: str) -> None:
 def _grade(
     sending: Sending, answers: list[Answer], stranger: Stranger, watched: Emulator | None, about: Subject
 ) -> Grade:  # fmt: skip
-    good, verdict = all(sending.is_right(answer.status) for answer in answers), GOOD
-    seen = list(dict.fromkeys(str(answer.status or "none in time") for answer in answers))
-    expected = TAKEN if sending.genuine else REFUSED
-    if stranger.visits:
-        good, stranger.visits = False, 0
-        seen.append("its certificate is fetched")
-    if sending.check == "duplicate":
-        expected = ONCE
-        if not watched or not _count_gets(watched, [about]):
-            verdict = UNSEEN
-            seen.append("effect not seen")
-        elif not _changes_once(watched):
-            good = False
-            seen.append("something is done twice")
-    return Grade(sending.sent, expected, ", ".join(seen), verdict if good else WRONG if sending.required else ADVICE)
+    seen, verdict = list(dict.fromkeys(str(answer.status or "none in time") for answer in answers)), GOOD
+    if stranger.visits or not all(sending.is_right(answer.status) for answer in answers):
+        verdict = WRONG if sending.required else ADVICE
+        seen += ["its certificate is fetched"] if stranger.visits else []
+        stranger.visits = 0
+    elif sending.check == "duplicate" and not (watched and _count_gets(watched, [about])):
+        seen, verdict = [*seen, "effect not seen"], UNSEEN
+    elif sending.check == "duplicate" and watched and not _changes_once(watched):
+        seen, verdict = [*seen, "something is done twice"], WRONG
+    expected = ONCE if sending.check == "duplicate" else TAKEN if sending.genuine else REFUSED
+    return Grade(sending.sent, expected, ", ".join(seen), verdict)
 
 
 def _count_gets(emulator: Emulator, about: list[Subject]) -> int:
     end, count = time.monotonic() + _LOOK_SECONDS, 0
     while count < len(about) and time.monotonic() < end:
-        time.sleep(0.05)
+        time.sleep(_GLANCE_SECONDS)
         paths = [row["path"] for row in _requests(emulator) if (row["method"], row["status"]) == ("GET", 200)]
         count = sum(any(path.endswith(one.object_id) for path in paths) for one in about)
     return count

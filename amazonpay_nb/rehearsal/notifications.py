@@ -3,13 +3,14 @@
 import json
 import time
 import tomllib
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 from uuid import uuid4
 
 import httpx
@@ -58,19 +59,9 @@ _DATA = Path(__file__).with_suffix(".toml")
 SENDINGS = as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["sendings"], tuple[Sending, ...])
 
 
-class Subject(NamedTuple):
-    """An object that notifications are about."""
-
-    object_type: str
-    object_id: str
-    permission: str
-
-
-class Message(NamedTuple):
-    """What is posted."""
-
-    content: str
-    headers: dict[str, str]
+# An object that notifications are about, and the permission that it belongs to; and what is posted.
+Subject = namedtuple("Subject", "object_type object_id permission")
+Message = namedtuple("Message", "content headers")
 
 
 class Stranger:
@@ -114,9 +105,8 @@ def send(
 
     The newest goes first: nobody may rely on the order.
     """
-    numbers = range(sending.count)
-    messages = [_message(sending, about[number % len(about)], number, emulator, stranger) for number in numbers]
-    messages *= sending.rounds
+    each = (about[number % len(about)] for number in range(sending.count))
+    messages = [_message(sending, one, number, emulator, stranger) for number, one in enumerate(each)] * sending.rounds
     with ThreadPoolExecutor(len(messages) if sending.at_once else 1) as pool:
         return [*pool.map(post, messages)]
 

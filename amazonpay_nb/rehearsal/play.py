@@ -68,6 +68,14 @@ def check(name: str, **fixed: Any) -> Callable[[Judgement], Judgement]:
     return register
 
 
+def words(said: dict[str, Any]) -> str:
+    """Return what a server says of an order, as a clause."""
+    done = f", fulfilled {said['fulfilled']} times" if said.get("fulfilled") else ""
+    return (
+        f"the server says that the order is {said['state']}{done}" if "state" in said else "the server knows no order"
+    )
+
+
 @dataclass
 class Stage:
     """What all checks of a rehearsal share."""

@@ -72,12 +72,12 @@ def test_whom_a_server_believes_needs_no_buyer(proxy: bool, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("mistake", "check", "others", "says"),
     [
-        ("one-version", "notification.genuine", (), "a notification, signature version 2 is answered by 400"),
+        ("one-version", "notification.genuine", (), "A notification, signature version 2 is answered by 400"),
         ("old-state-back", "notification.out-of-order", ("refund.done",), "after an old notification"),
-        ("never-looks", "notification.gets-object", ("notification.forged",), "no Get Charge"),
-        ("one-key", "request.idempotency-key", ("charge.same-order-twice",), "createCharge comes with the key of"),
+        ("never-looks", "notification.gets-object", ("notification.forged",), "No Get Charge"),
+        ("one-key", "request.idempotency-key", ("charge.same-order-twice",), "Create Charge comes with the key of"),
         ("new-key", "request.idempotency-key", ("charge.lost-answer",), "with another key after its answer was lost"),
-        ("key-as-one-line", "button.no-secret", ("button.signature",), "the private key is in what the browser got"),
+        ("key-as-one-line", "button.no-secret", ("button.signature",), "The private key is in what the browser got"),
     ],
 )  # fmt: skip
 def test_a_mistake_fails_its_check(
@@ -109,13 +109,13 @@ def test_a_slow_answer_is_advice_and_a_late_one_is_none(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("drop", "check", "why"),
     [
-        ("refund", "refund.done", "the plan has no action refund."),
-        ("state", "refund.declined", "the plan has no action state"),
-        ("state", "notification.duplicate", "the plan has no action state"),
-        ("[notifications]\npath", "notification.genuine", "the plan has no [notifications]."),
-        ("", "request.algorithm", "the server has signed nothing"),
-        ("", "request.idempotency-key", "the server has sent no request"),
-        ("set_up", "button.signature", "the plan has no page with a button"),
+        ("refund", "refund.done", "The plan has no action refund."),
+        ("state", "refund.declined", "The plan has no action state"),
+        ("state", "notification.duplicate", "The plan has no action state"),
+        ("[notifications]\npath", "notification.genuine", "The plan has no [notifications]."),
+        ("", "request.algorithm", "The server has signed nothing"),
+        ("", "request.idempotency-key", "The server has sent no request"),
+        ("set_up", "button.signature", "The plan has no page with a button"),
     ],
 )
 def test_what_cannot_be_seen_is_not_tried(drop: str, check: str, why: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from amazonpay_nb.spec.regions import region as region_of
 
 _PART = 100  # characters of a key: enough to be no accident
 _RESOURCES = "performance.getEntriesByType('resource').map(entry => entry.name)"
-_ALERT = "document.querySelector('[role=alert]')?.innerText ?? ''"
+_ALERT = "document.querySelector('[role=alert] [lang]')?.innerText ?? ''"
 
 
 @check("button.signature")

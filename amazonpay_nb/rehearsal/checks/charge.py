@@ -6,7 +6,7 @@ from typing import Any
 
 from amazonpay_nb.rehearsal.browser import Answer, Buyer
 from amazonpay_nb.rehearsal.outcome import NotTried
-from amazonpay_nb.rehearsal.play import Play, check
+from amazonpay_nb.rehearsal.play import Play, check, words
 from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.spec.regions import CURRENCIES
 
@@ -79,12 +79,12 @@ def pending(play: Play) -> None:
         tried += 1
         said = play.said(buyer, order)
         early = said.get("fulfilled") or said.get("state") == "paid"
-        play.expect(not early, f"while the charge is pending, {_words(said)}")
+        play.expect(not early, f"while the charge is pending, {words(said)}")
         play.advance("PT1M")
         taken = play.money() > before
         said = play.soon(partial(_final, play, buyer, order), 2) or play.said(buyer, order)
         right = said.get("state") != ("declined" if taken else "paid") and (taken or not said.get("fulfilled"))
-        play.expect(right, f"the money of the pending charge {'came' if taken else 'did not come'}; {_words(said)}")
+        play.expect(right, f"the money of the pending charge {'came' if taken else 'did not come'}; {words(said)}")
     if not tried:
         raise NotTried("the server's charges cannot be pending.")
 
@@ -139,16 +139,9 @@ def _judge(play: Play, buyer: Buyer, order: Order, *, must_charge: bool = False)
 
 
 def _situation(play: Play, buyer: Buyer, order: Order, answer: Answer) -> str:
-    told = f"; {_words(play.said(buyer, order))}" if play.plan.actions.state else ""
+    told = f"; {words(play.said(buyer, order))}" if play.plan.actions.state else ""
     charges = ", ".join(row["statusDetails"]["state"] for row in play.charges()) or "none"
     return (
         f"{play.money()} of {order['amount']} {order['currency']} is held or taken (charges: {charges}){told}; "
         f"the action answers {answer.status or 'nothing'}."
-    )
-
-
-def _words(said: dict[str, Any]) -> str:
-    done = f", fulfilled {said['fulfilled']} times" if said.get("fulfilled") else ""
-    return (
-        f"the server says that the order is {said['state']}{done}" if "state" in said else "the server knows no order"
     )

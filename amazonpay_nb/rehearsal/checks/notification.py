@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from amazonpay_nb.rehearsal.browser import Answer, Buyer
 from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, send
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
-from amazonpay_nb.rehearsal.play import Play, check
+from amazonpay_nb.rehearsal.play import Play, check, words
 from amazonpay_nb.spec.addresses import host_of
 
 FAST_SECONDS, LATE_SECONDS = 3.0, 15.0
@@ -16,9 +16,10 @@ _MADE_UP = Subject("CHARGE", "S01-0000000-0000000-C000000", "S01-0000000-0000000
 Order = dict[str, str]
 
 
-@check("notification.genuine")
-def genuine(play: Play) -> None:
-    _send_all(play, "genuine", play.strangers())
+@check("notification.genuine", sends="genuine")
+@check("notification.foreign-certificate", sends="foreign-certificate")
+def answered(play: Play, sends: str) -> None:
+    _send_all(play, sends, play.strangers())
 
 
 @check("notification.forged")
@@ -28,14 +29,9 @@ def forged(play: Play) -> None:
     except NotTried:  # then the answers alone are seen
         _send_all(play, "forged", play.strangers())
         return
-    before = play.said(buyer, order)
+    before = words(play.said(buyer, order))
     _send_all(play, "forged", [about])
-    play.never(lambda: play.said(buyer, order) != before, "after it, the server says something else of the order")
-
-
-@check("notification.foreign-certificate")
-def foreign_certificate(play: Play) -> None:
-    _send_all(play, "foreign-certificate", play.strangers())
+    play.never(lambda: words(play.said(buyer, order)) != before, f"before it {before}, and not so after it")
 
 
 @check("notification.duplicate")
@@ -47,8 +43,7 @@ def duplicate(play: Play) -> None:
     play.reached(partial(_is_right, play, buyer, order))
     if "fulfilled" not in play.said(buyer, order):
         raise NotTried("the action state does not say how often an order was fulfilled.")
-    seen = "the order is fulfilled more than once"
-    play.never(lambda: play.said(buyer, order)["fulfilled"] > 1, seen)
+    play.never(lambda: play.said(buyer, order)["fulfilled"] > 1, "the order is fulfilled more than once")
 
 
 @check("notification.out-of-order")
@@ -57,8 +52,8 @@ def out_of_order(play: Play) -> None:
     buyer, order, about = _pending(play)
     play.advance("PT1M")
     _send_all(play, "out-of-order", [about])
-    right = partial(_is_right, play, buyer, order)
-    play.expect(play.reached(right), f"{_books(play)}; the server says {play.said(buyer, order)}")
+    seen = f"{play.money()} {order['currency']} is held or taken for the order"
+    play.expect(play.reached(partial(_is_right, play, buyer, order)), f"{seen}; {words(play.said(buyer, order))}")
     if play.plan.actions.refund and play.money():
         buyer.act("refund", **order)
         play.advance("PT1M")
@@ -139,7 +134,3 @@ def _require_state(play: Play) -> None:
 
 def _is_right(play: Play, buyer: Buyer, order: Order) -> bool:
     return play.said(buyer, order).get("state") == ("paid" if play.money() else "declined")
-
-
-def _books(play: Play) -> str:
-    return f"the charge is {play.charges()[-1]['statusDetails']['state']}"

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from amazonpay_nb.rehearsal.browser import Answer, Buyer
 from amazonpay_nb.rehearsal.outcome import NotTried
-from amazonpay_nb.rehearsal.play import Play, check
+from amazonpay_nb.rehearsal.play import Play, check, words
 from amazonpay_nb.spec.money import format_amount
 
 _PART = Decimal(10)  # of an order of 24: Amazon itself refuses to refund all of it twice
@@ -21,7 +21,7 @@ def done(play: Play) -> None:
     play.expect(total == Decimal(order["amount"]) and answer.status and answer.status < 400, seen)
     if play.plan.actions.state and play.plan.notifications:  # by which the server learns of the end
         known = play.reached(lambda: play.said(buyer, order).get("state") == "refunded")
-        play.expect(known, f"the refund is Refunded; the server says {play.said(buyer, order) or 'nothing'}")
+        play.expect(known, f"the refund is Refunded; {words(play.said(buyer, order))}")
 
 
 @check("refund.lost-answer")
@@ -45,7 +45,7 @@ def declined(play: Play) -> None:
     play.outcome("createRefund", "AmazonRejected")
     _refund(play, buyer, order)
     play.advance("PT1M")
-    seen = "the refund is Declined; the server says refunded"
+    seen = "the refund is Declined; the server says that the order is refunded"
     play.never(lambda: play.said(buyer, order).get("state") == "refunded", seen)
 
 

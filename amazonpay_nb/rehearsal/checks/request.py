@@ -41,7 +41,8 @@ def idempotency_key(play: Play) -> None:
 
 def _refuse(problem: str, rows: list[Row]) -> None:
     if rows:
-        raise Failed(f"{rows[0]['operation']} {problem} ({len(rows)} times)", evidence=[row["number"] for row in rows])
+        title = OPERATIONS[rows[0]["operation"]].title
+        raise Failed(f"{title} {problem}", evidence=[row["number"] for row in rows])
 
 
 def _requests(play: Play) -> list[Row]:
