@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -64,6 +65,10 @@ Subject = namedtuple("Subject", "object_type object_id permission")
 Message = namedtuple("Message", "content headers")
 
 
+# One for all strangers: a key takes a quarter of a second to make.
+_strange_signer = cache(EnvelopeSigner)
+
+
 class Stranger:
     """Someone who signs with a certificate of their own, and serves it on this machine, where Amazon's never is.
 
@@ -73,7 +78,7 @@ class Stranger:
     """
 
     def __init__(self, emulator: Emulator) -> None:
-        self._signer, self.visits = EnvelopeSigner(), 0
+        self._signer, self.visits = _strange_signer(), 0
         issued = emulator.folder / "server.pem"
         site = Starlette(routes=[Route(CERTIFICATE_PATH, self._certificate)])
         server = LoopbackServer(site, certificate=str(issued) if issued.exists() else None).start()

@@ -110,7 +110,8 @@ class PlanFile:
             self._text = text or path.read_text("utf-8")
             self.plan = as_kind(path.name, tomllib.loads(self._text), Plan)
         except DataError as error:
-            raise self.error(f"{str(error).partition(': ')[2]}.", *error.place) from None
+            problem = str(error).partition(": ")[2]
+            raise self.error(problem if problem.endswith("?") else f"{problem}.", *error.place) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: {error}.", advice="A plan is a TOML file in UTF-8.") from None
         self.folder = (path.parent / self.plan.server.directory).resolve()

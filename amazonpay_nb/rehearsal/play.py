@@ -231,9 +231,12 @@ class Play:
         return [one["statusDetails"]["state"] for one in self.permissions()] == ["Chargeable"]
 
     def strangers(self) -> list[Subject]:
-        """Make objects of the merchant's that the server knows nothing of."""
-        first = len(self.whole())
+        """Make objects of the merchant's that the server knows nothing of, and hears nothing of until a check tells."""
+        first, place = len(self.whole()), self.plan.notifications
+        self.emulator.control.post("notifications/endpoint", url=None)
         made = subjects(self.emulator)
+        url = self._stage.server.url + place.path if place else None
+        self.emulator.control.post("notifications/endpoint", url=url)
         for row in self.whole()[first:]:
             row["by"] = "rehearsal"
         return made

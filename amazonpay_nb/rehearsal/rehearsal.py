@@ -142,20 +142,22 @@ class Prospect(NamedTuple):
     tried: str
 
 
-# What a plan must have for the checks of a group; those of a page need that page.
+# What a plan must have for all checks of a group; those of a page need that page.
 _NEEDS = {
-    "button": ["set_up"], "charge": ["set_up", "charge"], "refund": ["set_up", "charge", "refund"],
-    "notification": ["notifications"], "request": ["set_up", "charge"],
+    "button": ["pages"], "charge": ["pages", "charge"], "refund": ["pages", "charge", "refund"],
+    "notification": ["notifications", "pages", "charge"], "request": ["pages", "charge"],
 }  # fmt: skip
 
 
 def prospects(plan: Plan) -> list[Prospect]:
     """Return what a plan lets be tried, before anything is started."""
     there = asdict(plan.pages) | asdict(plan.actions) | {"notifications": plan.notifications}
+    there["pages"] = any(there[name] for name in BUTTON_PAGES)
     rows = []
     for group, number in Counter(part.row.id.partition(".")[0] for part in parts_of(plan)).items():
         lacks = [name for name in _NEEDS.get(group, [group.replace("-", "_")]) if not there[name]]
-        rows.append(Prospect(group, number, f"no, the plan lacks {', '.join(lacks)}" if lacks else "yes"))
+        word = "in part" if group == "notification" and "notifications" not in lacks else "no"
+        rows.append(Prospect(group, number, f"{word}: the plan lacks {', '.join(lacks)}" if lacks else "yes"))
     return rows
 
 

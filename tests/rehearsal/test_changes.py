@@ -56,7 +56,7 @@ def test_a_plan_says_before_it_is_played_what_is_tried() -> None:
     assert {row.tried for row in full} == {"yes"}
     text = PLAN + '[pages]\nset_up = "/wallet"\nexpress = "/cart"\n'
     rows = {row.group: row.tried for row in prospects(PlanFile(Path("plan.toml"), text).plan)}
-    assert (rows["set-up"], rows["express"], rows["charge"]) == ("yes", "yes", "no, the plan lacks charge")
+    assert (rows["set-up"], rows["express"], rows["charge"]) == ("yes", "yes", "no: the plan lacks charge")
     assert sum(row.checks for row in full) == len(FUNCTIONS)
 
 

@@ -110,7 +110,8 @@ def _send_all(play: Play, name: str, about: list[Subject]) -> None:
         if sending.check == name and sending.required:
             wrong = [one for one in _send(play, sending, *about) if not sending.is_right(one.status)]
             if wrong:
-                raise Failed(f"{sending.sent} is answered by {wrong[0].status or 'nothing'}")
+                seen = f"{sending.sent} is answered by {wrong[0].status or 'nothing'}"
+                raise Failed(seen, evidence=[wrong[0].number])
 
 
 def _pending(play: Play) -> tuple[Buyer, Order, Subject]:
