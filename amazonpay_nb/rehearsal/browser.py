@@ -138,6 +138,7 @@ class Buyer:
         self._received: list[Response] = []
         self._document: Response | None = None
         self._reviews = False  # whether the buyer comes back to a review page
+        self._fresh: dict[str, str] = {}  # cookies that came with an answer
         self._asked, self.returned = plan.server.url, ""
         self.context: BrowserContext = browser.new_context(ignore_https_errors=True, service_workers="block")
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
@@ -300,7 +301,10 @@ class Buyer:
         # What is asked again and again is in no evidence but in what was seen.
         rows = [{"number": 0} if name == "state" else self._note("rehearsal", **facts) for _ in range(times)]
         with ThreadPoolExecutor(times) as pool:
-            return [*pool.map(lambda row: self._send(request, row), rows)]
+            answers = [*pool.map(lambda row: self._send(request, row), rows)]
+        fresh, self._fresh = self._fresh, {}
+        self.context.add_cookies([{"name": name, "value": value, "url": url} for name, value in fresh.items()])
+        return answers
 
     def _send(self, request: httpx.Request, row: dict[str, Any]) -> Answer:
         began = monotonic()
@@ -309,8 +313,8 @@ class Buyer:
         except httpx.HTTPError as error:
             row["problem"] = type(error).__name__
             return Answer(None, None, monotonic() - began, row["number"])
-        row["status"] = response.status_code
-        body = None
+        row["status"], body = response.status_code, None
+        self._fresh.update(response.cookies)
         with suppress(ValueError):
             body = response.json()
         return Answer(response.status_code, body, monotonic() - began, row["number"])

@@ -130,6 +130,12 @@ class Play:
 
     # --- Buyers ---
 
+    def needs(self, *actions: str) -> None:
+        """Leave a check untried where the plan has not these actions: what nobody tells is never good."""
+        for name in actions:
+            if getattr(self.plan.actions, name) is None:
+                raise NotTried(f"the plan has no action {name}.")
+
     def buyer(self) -> Buyer:
         """Return a buyer with a fresh browser."""
         stage = self._stage

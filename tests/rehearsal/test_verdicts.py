@@ -103,3 +103,12 @@ def test_a_mistake_fails_its_check(
     assert {name for name, one in results.items() if one.status != "passed"} == {check}
     assert results[check].status == "failed"
     assert says in results[check].seen
+
+
+def test_what_nobody_tells_is_not_tried(tmp_path: Path) -> None:
+    """Without the action state, money is seen and what counts as paid is not."""
+    plan = "\n".join(line for line in SMALL_PLAN.splitlines() if not line.startswith("state"))
+    results = {one.row.id: one for one in play(tmp_path, "", ("charge.paid", "charge.hard-decline"), plan).results}
+    assert results["charge.paid"].status == "passed"
+    assert results["charge.hard-decline"].status == "not-tried"
+    assert results["charge.hard-decline"].seen == "The plan has no action state."

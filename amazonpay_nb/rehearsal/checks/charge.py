@@ -15,14 +15,14 @@ Order = dict[str, str]
 
 @check("charge.paid")
 def paid(play: Play) -> None:
-    buyer, order = play.wallet(), play.order()
+    buyer, order = _wallet(play), play.order()
     answer = buyer.act("charge", **order)
     play.expect(play.reached(lambda: _is_paid(play, buyer, order)), _situation(play, buyer, order, answer))
 
 
 @check("charge.reads-permission-first")
 def reads_permission_first(play: Play) -> None:
-    buyer = play.wallet()
+    buyer = _wallet(play)
     answer = buyer.act("charge", **play.order())
     charge = _calls(play, answer)[0]["number"]
     first = [row["operation"] for row in play.exchanges() if answer.number < row["number"] < charge]
@@ -32,14 +32,14 @@ def reads_permission_first(play: Play) -> None:
 @check("charge.soft-decline", code="SoftDeclined")
 @check("charge.hard-decline", code="HardDeclined")
 def decline(play: Play, code: str) -> None:
-    buyer = play.wallet()
+    buyer = _wallet(play, "state")
     play.outcome("createCharge", code)
     _judge(play, buyer, play.order(), must_charge=True)
 
 
 @check("charge.closed-permission")
 def closed_permission(play: Play) -> None:
-    buyer = play.wallet()
+    buyer = _wallet(play, "state")
     play.cause(play.permissions()[0]["chargePermissionId"], "Closed", "BuyerClosed")
     _judge(play, buyer, play.order())
 
@@ -47,14 +47,14 @@ def closed_permission(play: Play) -> None:
 @check("charge.month-limit")
 def month_limit(play: Play) -> None:
     limit = CURRENCIES[play.currency].monthly_limit
-    _judge(play, play.wallet(), play.order(format_amount(limit + 1, play.currency)))
+    _judge(play, _wallet(play, "state"), play.order(format_amount(limit + 1, play.currency)))
 
 
 @check("charge.lost-answer", fault="drop-after-commit")
 @check("charge.server-error", fault="status", status=503)
 @check("charge.throttled", fault="status", status=429)
 def fault(play: Play, **options: Any) -> None:
-    buyer, order = play.wallet(), play.order()
+    buyer, order = _wallet(play), play.order()
     play.fault("createCharge", **options)
     play.drill("late")  # the buyer asks again before the news of the first request arrives
     answer = buyer.act("charge", **order)
@@ -68,7 +68,7 @@ def fault(play: Play, **options: Any) -> None:
 
 @check("charge.pending")
 def pending(play: Play) -> None:
-    buyer, tried = play.wallet(), 0
+    buyer, tried = _wallet(play, "state"), 0
     for code in ("AuthorizationInitiated", "CaptureInitiated", "PendingHardDeclined"):
         order, before = play.order(), play.money()
         play.outcome("createCharge", code)
@@ -91,7 +91,7 @@ def pending(play: Play) -> None:
 
 @check("charge.same-order-twice")
 def same_order_twice(play: Play) -> None:
-    buyer, order = play.wallet(), play.order()
+    buyer, order = _wallet(play), play.order()
     for _ in range(2):
         buyer.act("charge", **order)
         play.reached(lambda: _is_paid(play, buyer, order), 2)
@@ -101,6 +101,11 @@ def same_order_twice(play: Play) -> None:
     buyer.acts("charge", 2, **order)
     play.reached(lambda: play.money() > before, 2)
     _once(play, order, before)
+
+
+def _wallet(play: Play, *needs: str) -> Buyer:
+    play.needs("charge", *needs)
+    return play.wallet()
 
 
 def _final(play: Play, buyer: Buyer, order: Order) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def forged(play: Play) -> None:
 
 @check("notification.duplicate")
 def duplicate(play: Play) -> None:
-    _require_state(play)
+    play.needs("charge", "state")
     buyer, order, about = _pending(play)
     play.advance("PT1M")
     _send_all(play, "duplicate", [about])
@@ -48,7 +48,7 @@ def duplicate(play: Play) -> None:
 
 @check("notification.out-of-order")
 def out_of_order(play: Play) -> None:
-    _require_state(play)
+    play.needs("charge", "state")
     buyer, order, about = _pending(play)
     play.advance("PT1M")
     _send_all(play, "out-of-order", [about])
@@ -116,6 +116,7 @@ def _send_all(play: Play, name: str, about: list[Subject]) -> None:
 
 def _pending(play: Play) -> tuple[Buyer, Order, Subject]:
     """Return a buyer with an order whose charge is pending, and this charge."""
+    play.needs("charge")
     buyer = play.wallet()
     for state in ("CaptureInitiated", "AuthorizationInitiated"):
         order = play.order()
@@ -126,11 +127,6 @@ def _pending(play: Play) -> tuple[Buyer, Order, Subject]:
             if charge["statusDetails"]["state"] == state:
                 return buyer, order, Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
     raise NotTried("the server's charges cannot be pending.")
-
-
-def _require_state(play: Play) -> None:
-    if play.plan.actions.state is None:
-        raise NotTried("the plan has no action state, which shows what comes of a notification.")
 
 
 def _is_right(play: Play, buyer: Buyer, order: Order) -> bool:

@@ -39,8 +39,7 @@ def lost_answer(play: Play) -> None:
 
 @check("refund.declined")
 def declined(play: Play) -> None:
-    if play.plan.actions.state is None:
-        raise NotTried("the plan has no action state, which shows what counts as refunded.")
+    play.needs("state")
     buyer, order = _paid(play)
     play.outcome("createRefund", "AmazonRejected")
     _refund(play, buyer, order)
@@ -51,8 +50,7 @@ def declined(play: Play) -> None:
 
 def _paid(play: Play) -> tuple[Buyer, dict[str, str]]:
     """Return a buyer with an order that is paid."""
-    if play.plan.actions.refund is None:
-        raise NotTried("the plan has no action refund.")
+    play.needs("charge", "refund")
     buyer, order = play.wallet(), play.order()
     buyer.act("charge", **order)
     if not play.reached(lambda: [row["statusDetails"]["state"] for row in play.charges()] == ["Captured"]):
