@@ -59,8 +59,9 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http, closing(Stranger(emulator)) as stranger:
         for number, sending in enumerate(SENDINGS):
             about = [dispute] if sending.announces else (three * 2)[number % len(three) :]
+            begun = len(_requests(emulator))
             answers = send(sending, about, emulator, stranger, partial(deliver, http, url))
-            grades.append(_grade(sending, answers, stranger, watched, about[0]))
+            grades.append(_grade(sending, answers, stranger, watched, about[0], begun))
     if watched is None:
         return [*grades, Grade(_ALL, _LOOKS, "", UNSEEN)]
     count = _count_gets(watched, three)
@@ -82,7 +83,7 @@ def _check_address(url: str) -> None:
 
 
 def _grade(
-    sending: Sending, answers: list[Answer], stranger: Stranger, watched: Emulator | None, about: Subject
+    sending: Sending, answers: list[Answer], stranger: Stranger, watched: Emulator | None, about: Subject, begun: int
 ) -> Grade:  # fmt: skip
     seen, verdict = list(dict.fromkeys(str(answer.status or "none in time") for answer in answers)), GOOD
     if stranger.visits or not all(sending.is_right(answer.status) for answer in answers):
@@ -91,7 +92,7 @@ def _grade(
         stranger.visits = 0
     elif sending.check == "duplicate" and not (watched and _count_gets(watched, [about])):
         seen, verdict = [*seen, "effect not seen"], UNSEEN
-    elif sending.check == "duplicate" and watched and not _changes_once(watched):
+    elif sending.check == "duplicate" and watched and not _changes_once(watched, begun):
         seen, verdict = [*seen, "something is done twice"], WRONG
     expected = ONCE if sending.check == "duplicate" else TAKEN if sending.genuine else REFUSED
     return Grade(sending.sent, expected, ", ".join(seen), verdict)
@@ -106,9 +107,9 @@ def _count_gets(emulator: Emulator, about: list[Subject]) -> int:
     return count
 
 
-def _changes_once(emulator: Emulator) -> bool:
+def _changes_once(emulator: Emulator, begun: int) -> bool:
     time.sleep(_CALM_SECONDS)
-    keys = {(row["path"], row["idempotencyKey"]) for row in _requests(emulator) if row["method"] != "GET"}
+    keys = {(row["path"], row["idempotencyKey"]) for row in _requests(emulator)[begun:] if row["method"] != "GET"}
     return len(keys) == len({path for path, _ in keys})  # again, with the same key, changes nothing
 
 

@@ -25,7 +25,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from amazonpay_nb.cli import main
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.client.notifications import NotificationReader, NotificationRefused
+from amazonpay_nb.client.notifications import Notification, NotificationReader, NotificationRefused
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
 from amazonpay_nb.lessons.account import MerchantAccount
@@ -190,12 +190,15 @@ class Handler(BaseHTTPRequestHandler):
         status = 200
         try:
             if self.reader:
-                self.reader.read(body)
+                self.hear(self.reader.read(body))
         except NotificationRefused:
             status = self.wrong
         self.send_response(status)
         self.send_header("content-length", "0")
         self.end_headers()
+
+    def hear(self, notification: Notification) -> None:
+        """Do nothing."""
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -250,6 +253,54 @@ def test_a_handler_that_can_look_has_to(address: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["grade", address, "--ready-file", str(ready)])
     assert (result.exit_code, "0 of 3 objects" in result.output) == (1, True)
     assert "privateKeyFile" in json.loads(ready.read_text())
+
+
+class Active(Careful):
+    """Gets each object, and takes a fee on each notification about a refund; once, or each time."""
+
+    ready: Path
+    once = True
+
+    def hear(self, notification: Notification) -> None:
+        kind, object_id = notification.object_type, notification.object_id
+        ready = json.loads(self.ready.read_text())
+        keys = load(ready["privateKeyFile"], ready["publicKeyId"])
+        with AmazonPayClient(keys, region="na", environment="emulator", base_url=ready["url"]) as client:
+            if kind == "CHARGE_PERMISSION":
+                client.get_charge_permission(object_id)
+            if kind == "CHARGE":
+                client.get_charge(object_id)
+            if kind == "REFUND":
+                charge = client.get_charge(client.get_refund(object_id).charge_id)
+                key = notification.notification_id.replace("-", "") if self.once else None
+                client.create_charge(
+                    charge_permission_id=charge.charge_permission_id, charge_amount=usd("0.01"), idempotency_key=key
+                )  # fmt: skip
+
+
+@pytest.mark.parametrize("address", [Active], indirect=True)
+@pytest.mark.parametrize("once", [True, False])
+def test_what_is_done_twice_is_seen(address: str, once: bool, tmp_path: Path) -> None:
+    """Not in the answers, but in what the handler asks Amazon for."""
+    Active.ready, Active.once = tmp_path / "ready.json", once
+    result = CliRunner().invoke(main, ["grade", address, "--ready-file", str(Active.ready)])
+    assert (result.exit_code, "200, something is done twice" in result.output) == (int(not once), not once), (
+        result.output
+    )
+
+
+class Trusting(Careful):
+    """Takes any certificate of this machine."""
+
+    reader = NotificationReader(certificate_hosts=("127.0.0.1", "localhost"))
+
+
+@pytest.mark.parametrize("address", [Trusting], indirect=True)
+def test_who_fetches_a_certificate_of_a_stranger_is_seen(address: str) -> None:
+    """Which is enough for whoever wants to sign in Amazon's name."""
+    result = CliRunner().invoke(main, ["grade", address])
+    assert (result.exit_code, "200, its certificate is fetched" in result.output) == (1, True), result.output
+    assert result.output.count("✗ wrong") == 1
 
 
 class Real(Handler):
