@@ -133,13 +133,6 @@ class PermissionNotRead(Shop):
             super().look_at_wallet(permission)
 
 
-class WrongAmount(Shop):
-    """The API takes cents."""
-
-    def create_charge(self, row: Any) -> Any:
-        return super().create_charge({**dict(row), "amount": str(round(float(row["amount"]) / 100, 2))})
-
-
 class SoftDeclineIsPaid(Shop):
     """A soft decline goes away by itself: the order is as good as paid."""
 
@@ -248,11 +241,12 @@ class RefundIsCertain(Shop):
 
 
 class Listening(Shop):
-    """What the mistakes with notifications need: a reader that can be replaced."""
+    """What the mistakes with notifications need: a reader that can be replaced, and what was heard of before."""
 
     def __init__(self) -> None:
         super().__init__()
         self.genuine, self.reader = self.reader, SimpleNamespace(read=self.read)
+        self.heard: list[str] = []
 
     def read(self, body: bytes) -> Any:
         return self.genuine.read(body)
@@ -280,9 +274,9 @@ class DuplicateShips(Listening):
 
     def hear(self, notification: Any) -> None:
         super().hear(notification)
-        once, self.known = getattr(self, "known", set()), getattr(self, "known", set()) | {notification.notification_id}
-        if notification.notification_id in once:
+        if notification.notification_id in self.heard:
             self.sql("UPDATE orders SET fulfilled = fulfilled + 1 WHERE charge = ?", notification.object_id)
+        self.heard.append(notification.notification_id)
 
 
 class WorkFirst(Listening):
@@ -291,8 +285,32 @@ class WorkFirst(Listening):
     def read(self, body: bytes) -> Any:
         notification = super().read(body)
         self.hear(notification)
-        time.sleep(4)  # the label of the parcel is printed
+        if not self.sql("SELECT 1 FROM orders WHERE charge = ? OR permission = ?", *[notification.object_id] * 2):
+            time.sleep(4)  # it is looked for in the archive
         return notification
+
+
+class FirstNewsCounts(Listening):
+    """An object is looked at once, for good."""
+
+    def hear(self, notification: Any) -> None:
+        if notification.object_id not in self.heard:
+            super().hear(notification)
+        elif notification.object_type == "CHARGE":
+            self.amazon.get_charge(notification.object_id)
+        self.heard.append(notification.object_id)
+
+
+class NewsIsBelieved(Listening):
+    """The first notification of a charge says that it has begun, the second that it is done."""
+
+    def hear(self, notification: Any) -> None:
+        self.heard.append(notification.object_id)
+        if notification.object_type != "CHARGE":
+            super().hear(notification)
+        elif self.heard.count(notification.object_id) == 2:
+            done = "UPDATE orders SET state = 'paid', fulfilled = 1 WHERE charge = ? AND state = 'pending'"
+            self.sql(done, notification.object_id)
 
 
 class UnknownObjectBreaks(Listening):
