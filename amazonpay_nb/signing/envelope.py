@@ -8,7 +8,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
 from cryptography.hazmat.primitives import hashes
@@ -90,10 +90,7 @@ class EnvelopeSigner:
             key_type=trustme.KeyType.RSA,
         )  # fmt: skip
         self.certificate = issued.cert_chain_pems[0].bytes()
-        key = load_pem_private_key(issued.private_key_pem.bytes(), None)
-        if not isinstance(key, RSAPrivateKey):
-            raise TypeError("the notification service signs with RSA")
-        self._key = key
+        self._key = cast(RSAPrivateKey, load_pem_private_key(issued.private_key_pem.bytes(), None))
 
     def sign(self, envelope: Envelope) -> Envelope:
         """Return *envelope* with the signature that its version asks for."""
