@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import open_port
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.data import DataError, as_kind, data_row
 
 # What the rehearsal knows and a plan's start command and environment may name, in braces.
@@ -19,32 +20,56 @@ FACTS = (
     "url", "scriptUrl", "proxyUrl", "caFile", "region", "merchantId", "storeId", "publicKeyId", "privateKeyFile",
     "serverUrl", "topicArn",
 )  # fmt: skip
+_ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)/?")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _TABLE, _KEY = re.compile(r"\s*\[([^\]]+)\]"), re.compile(r"\s*([\w.\"-]+)\s*=")
+
+
+def _address(text: str) -> str:
+    found = _ADDRESS.fullmatch(text)
+    if not found or int(found[1]) >= 2**16:
+        raise ValueError(f"{text!r} is no server of this machine; write for example http://127.0.0.1:8801, with a port")
+    return text
+
+
+def _place(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError(f"{text!r} is no path of the server; it begins with a slash")
+    return text
+
+
+def _facts(text: str) -> str:
+    if unknown := {*_PLACEHOLDER.findall(text)} - {*FACTS}:
+        raise ValueError(f"{{{min(unknown)}}} is not known; there are {', '.join(f'{{{fact}}}' for fact in FACTS)}")
+    return text
+
+
+Place = Annotated[str, AfterValidator(_place)]
+Filled = Annotated[str, AfterValidator(_facts)]
 
 
 @data_row
 class Server:
     """The server: see ``docs/own-server.md`` for each key."""
 
-    url: str
-    start: tuple[str, ...] = ()
+    url: Annotated[str, AfterValidator(_address)]
+    start: tuple[Filled, ...] = ()
     directory: str = "."
-    ready: str = "/"
+    ready: Place = "/"
     wiring: Literal["proxy", "settings"] = "proxy"
     region: Literal["na", "eu", "jp"] = "na"
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, Filled] = field(default_factory=dict)
 
 
 @data_row
 class Pages:
     """Paths of the pages with a button; the button itself, and what places an order under review (CSS selectors)."""
 
-    set_up: str = ""
-    end_of_checkout: str = ""
-    express: str = ""
-    sign_in: str = ""
-    update: str = ""
+    set_up: Place = ""
+    end_of_checkout: Place = ""
+    express: Place = ""
+    sign_in: Place = ""
+    update: Place = ""
     button: str = ".amazon-pay-button"
     order: str = "form button, form input[type=submit]"
 
@@ -56,7 +81,7 @@ BUTTON_PAGES = ("set_up", "end_of_checkout", "express", "sign_in", "update")
 class Action:
     """A request to the server, with a buyer's cookies; texts may name ``{order}``, ``{amount}`` and ``{currency}``."""
 
-    path: str
+    path: Place
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     json: dict[str, Any] | None = None
     form: dict[str, str] | None = None
@@ -75,7 +100,7 @@ class Actions:
 class Notifications:
     """Where the server takes instant notifications."""
 
-    path: str
+    path: Place
 
 
 @data_row
@@ -115,7 +140,8 @@ class PlanFile:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: {error}.", advice="A plan is a TOML file in UTF-8.") from None
         self.folder = (path.parent / self.plan.server.directory).resolve()
-        self._check()
+        if not self.folder.is_dir():
+            raise self.error(f"there is no folder {self.folder}.", "server", "directory")
 
     def error(self, problem: str, *keys: str, advice: str = "") -> ConfigurationError:
         """Return an error that names the line of a key, or of the table that it belongs to."""
@@ -139,34 +165,6 @@ class PlanFile:
         """Tell whether the server is started with a fact."""
         server = self.plan.server
         return any(f"{{{fact}}}" in text for text in (*server.start, *server.environment.values()))
-
-    def _check(self) -> None:
-        plan, server = self.plan, self.plan.server
-        try:
-            parts = urlsplit(server.url)
-            usable: object = parts.scheme in ("http", "https") and parts.hostname in LOOPBACK_HOSTS
-            usable = usable and (parts.port or (parts.port == 0 and server.start))
-        except ValueError:
-            usable = None
-        if not usable or parts.path not in ("", "/"):
-            advice = "Write for example http://127.0.0.1:8801, with a port."
-            raise self.error(f"{server.url!r} is no server of this machine.", "server", "url", advice=advice)
-        if not self.folder.is_dir():
-            raise self.error(f"there is no folder {self.folder}.", "server", "directory")
-        paths = {("server", "ready"): server.ready}
-        paths |= {("pages", name): getattr(plan.pages, name) for name in BUTTON_PAGES}
-        actions = {name: getattr(plan.actions, name) for name in ("charge", "refund", "state")}
-        paths |= {("actions", name): action.path for name, action in actions.items() if action}
-        paths["notifications", "path"] = plan.notifications.path if plan.notifications else ""
-        for keys, path in paths.items():
-            if path and not path.startswith("/"):
-                raise self.error(f"{path!r} is not a path of the server; it begins with a slash.", *keys)
-        texts = {("environment", name): text for name, text in server.environment.items()}
-        for where, text in (texts | {("start",): " ".join(server.start)}).items():
-            for name in _PLACEHOLDER.findall(text):
-                if name not in FACTS:
-                    known = ", ".join(f"{{{fact}}}" for fact in FACTS)
-                    raise self.error(f"{{{name}}} is not known; there are {known}.", "server", *where)
 
 
 def _line(text: str, keys: tuple[str, ...]) -> int:

@@ -88,7 +88,7 @@ def _complaint(problem: str, text: str, key: str, kind: Any) -> str:
     if problem == "missing":
         return f"the key {key!r} is missing"
     if problem != _UNKNOWN:
-        return f"{key}: {text}"
+        return f"{key}: {text.removeprefix('Value error, ')}"
     near = get_close_matches(key, _names(kind), n=1)
     return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
