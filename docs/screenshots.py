@@ -8,6 +8,7 @@ no picture shows what no longer is.
 
 import hashlib
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from playwright.sync_api import Browser, Page, ViewportSize
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client.button import express_payload, set_up_payload, sign_button
+from amazonpay_nb.rehearsal import example
 from amazonpay_nb.shop import Cart, buyer
 from tests.browser.chromium import chromium
 from tests.browser.jupyterlab import OpenNotebook, jupyterlab
@@ -34,6 +36,7 @@ COMMAND = ".venv/bin/python -m docs.screenshots"
 NOTEBOOK = "01_set_up_outside_the_purchase_flow.ipynb"
 PAGE: ViewportSize = {"width": 720, "height": 400}
 LAB: ViewportSize = {"width": 1200, "height": 780}
+REPORT: ViewportSize = {"width": 1000, "height": 700}
 SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")
 PANELS = """\
 from amazonpay_nb import workbench
@@ -256,6 +259,18 @@ def take_leaving(browser: Browser) -> None:
             page.close()
 
 
+def take_rehearsal(browser: Browser) -> None:
+    """Take the top of the report that finds a mistake in a server."""
+    with tempfile.TemporaryDirectory() as folder:
+        run("rehearse", example("shop_python_first_try"), "--out", folder, env=os.environ | {"MISTAKE": "return-once"})
+        for scheme in SCHEMES:
+            page = browser.new_page(viewport=REPORT, color_scheme=scheme)
+            page.goto((Path(folder) / "rehearsal.html").as_uri())
+            page.evaluate("document.querySelector('time').textContent = '2026-01-15 12:00 UTC'")
+            page.screenshot(path=IMAGES / named("rehearsal", scheme), animations="disabled")
+            page.close()
+
+
 def named(name: str, scheme: ColorScheme) -> str:
     """Return the name of the file of a picture in a color scheme."""
     return f"{name}.png" if scheme == "light" else f"{name}-{scheme}.png"
@@ -305,6 +320,10 @@ PICTURES = (
     Picture(("leave-behind.png", "leave-behind-dark.png"), take_leaving, (
         "amazonpay_nb/runs/templates/notebook.html.j2", "amazonpay_nb/workbench/diagrams.py",
         *(f"notebooks/{NOTEBOOK}#{heading}" for heading in ("Set up outside", "The words", "The whole story")),
+    )),
+    Picture(("rehearsal.png", "rehearsal-dark.png"), take_rehearsal, (
+        "amazonpay_nb/rehearsal/templates/rehearsal.html", "amazonpay_nb/rehearsal/checks.toml",
+        "examples/shop_python_first_try/first_try.py",
     )),
 )  # fmt: skip
 

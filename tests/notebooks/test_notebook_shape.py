@@ -87,7 +87,7 @@ def output_texts(cell: Notebook) -> list[str]:
 
 def test_there_are_notebooks() -> None:
     """The loops below would pass in an empty folder."""
-    assert len(notebooks()) >= 11
+    assert len(notebooks()) >= 12
 
 
 def test_it_opens_with_its_title_and_its_promise() -> None:

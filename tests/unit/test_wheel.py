@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_notebook_runs_from_the_wheel_in_an_empty_folder(tmp_path: Path) -> None:
-    """Its notebooks and their pictures come with it, and nothing is written beside them."""
+    """Its notebooks, their pictures and the servers they rehearse come with it; nothing is written beside them."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True,
         capture_output=True,
@@ -21,8 +21,9 @@ def test_a_notebook_runs_from_the_wheel_in_an_empty_folder(tmp_path: Path) -> No
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     before = sorted(path for path in site.rglob("*"))
+    command = [sys.executable, "-m", "amazonpay_nb", "run", "01", "12", "--out", "out"]
     done = subprocess.run(
-        [sys.executable, "-m", "amazonpay_nb", "run", "01", "--out", "out"], cwd=empty, capture_output=True, text=True,
+        command, cwd=empty, capture_output=True, text=True,
         env=os.environ | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
