@@ -23,7 +23,7 @@ from amazonpay_nb.rehearsal.browser import Answer
 from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, deliver, send, subjects
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.spec.addresses import is_endpoint
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS
 from amazonpay_nb.workbench.director import Director
 
@@ -71,13 +71,11 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
 
 def _check_address(url: str) -> None:
     advice = "Write for example http://127.0.0.1:8000/notifications, and start the handler first."
+    if not is_endpoint(url):
+        raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
+    parts = urlsplit(url)
     try:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or host_of(parts.netloc) not in LOOPBACK_HOSTS:
-            raise ValueError("it is not http, or not on loopback")
         socket.create_connection((parts.hostname, parts.port or 80), timeout=DELIVERY_TIMEOUT_SECONDS).close()
-    except ValueError:
-        raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice) from None
     except OSError:
         raise ConfigurationError(f"There is no answer at {url}.", advice=advice) from None
 

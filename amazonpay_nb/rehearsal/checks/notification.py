@@ -105,13 +105,14 @@ def _send(play: Play, sending: Sending, *about: Subject) -> list[Answer]:
 
 
 def _send_all(play: Play, name: str, about: list[Subject]) -> None:
-    """Send what the table has for a check, and require the right answers."""
-    for sending in SENDINGS:
-        if sending.check == name and sending.required:
-            wrong = [one for one in _send(play, sending, *about) if not sending.is_right(one.status)]
-            if wrong:
-                seen = f"{sending.sent} is answered by {wrong[0].status or 'nothing'}"
-                raise Failed(seen, evidence=[wrong[0].number])
+    """Send what the table has for a check, and require the right answers; what may be genuine is at least advice."""
+    rows = [row for row in SENDINGS if row.check == name and (row.required or row.genuine)]
+    for sending in sorted(rows, key=lambda row: not row.required):
+        those = about[-1:] if sending.announces else about
+        wrong = [one for one in _send(play, sending, *those) if not sending.is_right(one.status)]
+        if wrong:
+            seen = f"{sending.sent} is answered by {wrong[0].status or 'nothing'}"
+            raise Failed(seen, advice=not sending.required)
 
 
 def _pending(play: Play) -> tuple[Buyer, Order, Subject]:
