@@ -60,9 +60,9 @@ _DATA = Path(__file__).with_suffix(".toml")
 SENDINGS = as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["sendings"], tuple[Sending, ...])
 
 
-# An object that notifications are about, and the permission that it belongs to; and what is posted.
+# An object that notifications are about, and the permission that it belongs to; and what is posted, and why.
 Subject = namedtuple("Subject", "object_type object_id permission")
-Message = namedtuple("Message", "content headers")
+Message = namedtuple("Message", "content headers sent")
 
 
 # One for all strangers: a key takes a quarter of a second to make.
@@ -129,7 +129,7 @@ def _message(sending: Sending, about: Subject, number: int, emulator: Emulator, 
     unsigned = unsigned_envelope(emulator.certificate_url, emulator.topic_arn, document, version=sending.version)
     sign = stranger.sign if sending.strange else emulator.sign_notification
     envelope = sign(unsigned | fields) | sending.altered
-    return Message(sending.body or json.dumps(envelope), delivery_headers(envelope))
+    return Message(sending.body or json.dumps(envelope), delivery_headers(envelope), sending.sent)
 
 
 def deliver(http: httpx.Client, url: str, message: Message) -> Answer:

@@ -280,9 +280,10 @@ class Play:
         place, stage = self.plan.notifications, self._stage
         if place is None:
             raise NotTried("the plan has no [notifications].")
+        facts = {"method": "POST", "path": place.path, "status": None, "sent": message.sent}
         shown = json.loads(message.content) if message.content[:1] == "{" else message.content
         with stage.turn:
-            row = stage.note("amazon", method="POST", path=place.path, status=None, message=shown)
+            row = stage.note("amazon", **facts, message=shown)
         answer = deliver(stage.server.http, stage.server.url + place.path, message)
         row["status"] = answer.status
         return answer._replace(number=row["number"])

@@ -1,5 +1,6 @@
 """Notifications: whoever can sign as Amazon is believed, nobody else; and what they say is looked up, once."""
 
+import re
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -111,8 +112,9 @@ def _send_all(play: Play, name: str, about: list[Subject]) -> None:
         those = about[-1:] if sending.announces else about
         wrong = [one for one in _send(play, sending, *those) if not sending.is_right(one.status)]
         if wrong:
-            seen = f"{sending.sent} is answered by {wrong[0].status or 'nothing'}"
-            raise Failed(seen, advice=not sending.required)
+            what = re.sub("^one ", "a notification ", sending.sent)
+            seen = f"{what} is answered by {wrong[0].status or 'nothing'}"
+            raise Failed(seen, evidence=[one.number for one in wrong], advice=not sending.required)
 
 
 def _pending(play: Play) -> tuple[Buyer, Order, Subject]:
