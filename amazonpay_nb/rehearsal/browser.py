@@ -30,6 +30,7 @@ _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 # Nothing leaves this machine.
 _ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1"
 PAGE_SECONDS = 10.0
+_SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
 _MOST_PAGES = 40  # more than any flow has
 # Fills in the form of one of Amazon's pages and presses its button.
@@ -88,11 +89,13 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
         try:
             browser = playwright.chromium.launch(
                 executable_path=program, args=[_ALONE, *_through(proxy)], headless=not headed,
+                slow_mo=_SLOW if headed else 0,
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
             )  # fmt: skip
         except Error as error:
-            if path:
-                raise ConfigurationError(f"{path} is no browser that can be started.", advice=HOW_TO_GET) from error
+            if path or headed:
+                problem = f"{path or 'Chromium'} is no browser that can be started{' with a window' if headed else ''}."
+                raise ConfigurationError(problem, advice=HOW_TO_GET) from error
             yield f"There is no Chromium. {HOW_TO_GET}"
             return
         try:
