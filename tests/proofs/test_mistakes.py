@@ -42,7 +42,7 @@ CHECKS = {
     "duplicate-ships": "notification.duplicate",
     "unknown-object-breaks": "notification.unknown-object",
     "work-first": "notification.fast-answer",
-    "first-news-counts": "notification.out-of-order",
+    "answer-is-enough": "notification.out-of-order",
     "news-is-believed": "notification.gets-object",
     "old-algorithm": "request.algorithm",
 }
