@@ -323,7 +323,6 @@ PICTURES = (
     )),
     Picture(("rehearsal.png", "rehearsal-dark.png"), take_rehearsal, (
         "amazonpay_nb/rehearsal/templates/rehearsal.html", "amazonpay_nb/rehearsal/checks.toml",
-        "examples/shop_python_first_try/first_try.py",
     )),
 )  # fmt: skip
 

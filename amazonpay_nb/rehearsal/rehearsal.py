@@ -75,8 +75,10 @@ class Rehearsal:
             else:
                 verdict = f"{mark(one.status == 'passed')} {one.status}"
                 rows.append((verdict, Name(one.row.id), one.row.title, one.row.severity))
-        table = Table("Rehearsal", ("verdict", "check", "what is asked", "at stake"), tuple(rows))
-        rest = (Prose(f"{why} {', '.join(ids)}.", f"Not tried: {len(ids)}") for why, ids in untried.items())
+        caption = f"Rehearsal: {self.count('passed')} passed, {self.count('failed')} failed"
+        table = Table(caption, ("verdict", "check", "what is asked", "at stake"), tuple(rows))
+        everything = _counts([one.row.id for one in self.results])
+        rest = (Prose(f"{why} {_short(ids, everything)}.", f"Not tried: {len(ids)}") for why, ids in untried.items())
         return Shown([table, *rest])._repr_mimebundle_()
 
     def explain(self, name: str) -> Shown:
@@ -107,6 +109,17 @@ class Rehearsal:
         """Return the content of ``rehearsal.json``."""
         counts = {"passed": self.count("passed"), "failed": self.count("failed"), "notTried": self.count("not-tried")}
         return counts | {"checks": [one.as_json() for one in self.results], "exchanges": self.exchanges}
+
+
+def _counts(ids: Sequence[str]) -> Counter[str]:
+    return Counter(name.partition(".")[0] for name in ids)
+
+
+def _short(ids: Sequence[str], everything: Counter[str]) -> str:
+    """Return the names of checks; a whole group by its own."""
+    whole = {group: number for group, number in _counts(ids).items() if number == everything[group] > 1}
+    groups = ((name.partition(".")[0], name) for name in ids)
+    return ", ".join(dict.fromkeys(f"{group} ({whole[group]})" if group in whole else name for group, name in groups))
 
 
 def parts_of(plan: Plan, only: Sequence[str] = ()) -> list[Part]:
@@ -154,7 +167,7 @@ def prospects(plan: Plan) -> list[Prospect]:
     there = asdict(plan.pages) | asdict(plan.actions) | {"notifications": plan.notifications}
     there["pages"] = any(there[name] for name in BUTTON_PAGES)
     rows = []
-    for group, number in Counter(part.row.id.partition(".")[0] for part in parts_of(plan)).items():
+    for group, number in _counts([part.row.id for part in parts_of(plan)]).items():
         lacks = [name for name in _NEEDS.get(group, [group.replace("-", "_")]) if not there[name]]
         word = "in part" if group == "notification" and "notifications" not in lacks else "no"
         rows.append(Prospect(group, number, f"{word}: the plan lacks {', '.join(lacks)}" if lacks else "yes"))

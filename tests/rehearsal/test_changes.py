@@ -30,8 +30,8 @@ def test_port_0_is_a_free_one() -> None:
 
 def test_without_a_start_port_0_is_nowhere() -> None:
     """Nobody can know where a server is that runs already."""
-    with pytest.raises(ConfigurationError, match=r"line 3: 'http://127.0.0.1:0' is no server of this machine"):
-        PlanFile(Path("plan.toml"), PLAN.replace("start", "# start"))
+    with pytest.raises(ConfigurationError, match=r"line 3: the server runs already, so the plan has to name its port"):
+        PlanFile(Path("plan.toml"), PLAN.replace("start", "# start")).change()
 
 
 def test_region_and_variables_are_those_of_the_caller() -> None:
