@@ -88,7 +88,7 @@ class Stranger:
 
     def _certificate(self, _: Request) -> Response:
         self.visits += 1
-        return Response(self._signer.certificate)
+        return Response(self._signer.certificate, headers={"connection": "close"})  # no visitor outlives this
 
 
 def subjects(emulator: Emulator) -> list[Subject]:

@@ -24,9 +24,9 @@ def group(name: str) -> list[str]:
     return [each for each in ROWS if each.partition(".")[0] == name]
 
 
-def plan(folder: Path, *, mistake: str = "", proxy: bool = False, drop: str = "") -> Path:
+def plan(folder: Path, *, file: Path = EXAMPLE, mistake: str = "", proxy: bool = False, drop: str = "") -> Path:
     """The example's plan, with a mistake, in the other wiring, or without one of its lines."""
-    text = EXAMPLE.read_text("utf-8").replace("[server]", f"[server]\ndirectory = {json.dumps(str(EXAMPLE.parent))}")
+    text = file.read_text("utf-8").replace("[server]", f"[server]\ndirectory = {json.dumps(str(file.parent))}")
     if mistake:
         command = [sys.executable, str(Path(__file__).with_name("wrong_shop.py"))]
         text = text.replace('["python", "shop.py"]', json.dumps(command))
@@ -65,6 +65,14 @@ def test_whom_a_server_believes_needs_no_buyer(proxy: bool, tmp_path: Path) -> N
     assert len(envelopes) > len([row for row in SENDINGS if row.required])
     assert {len(message["Signature"]) < 20 for message in envelopes} == {True}
     assert {row["by"] for row in rehearsal.exchanges if row.get("operation") == "createCharge"} == {"rehearsal"}
+
+
+@pytest.mark.parametrize("proxy", [False, True], ids=["settings", "proxy"])
+def test_who_fetches_any_certificate_is_seen(proxy: bool, tmp_path: Path) -> None:
+    """Also where the proxy refuses it: that is the server's mistake, and not the plan's."""
+    path, name = plan(tmp_path, file=example("shop_python_first_try"), proxy=proxy), "notification.foreign-certificate"
+    rehearsal = rehearse(path, browser="none", only=[name], environment={"MISTAKE": "any-certificate"})
+    assert seen(rehearsal)[name].startswith("The server fetches a stranger's certificate, and answers ")
 
 
 @pytest.mark.browser
