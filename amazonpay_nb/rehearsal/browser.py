@@ -66,6 +66,18 @@ class Answer(NamedTuple):
     number: int = 0
 
 
+def ask(http: httpx.Client, request: httpx.Request) -> tuple[Answer, httpx.Cookies]:
+    """Send a request; return its answer, and the cookies that came with it."""
+    began, body = monotonic(), None
+    try:
+        response = http.send(request)
+    except httpx.HTTPError:
+        return Answer(None, None, monotonic() - began), httpx.Cookies()
+    with suppress(ValueError):
+        body = response.json()
+    return Answer(response.status_code, body, monotonic() - began), response.cookies
+
+
 @contextmanager
 def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser | str"]:
     """Run a browser; give the reason instead where there is none.
@@ -141,7 +153,6 @@ class Buyer:
         self._received: list[Response] = []
         self._document: Response | None = None
         self._reviews = False  # whether the buyer comes back to a review page
-        self._fresh: dict[str, str] = {}  # cookies that came with an answer
         self._asked, self.returned = plan.server.url, ""
         self.context: BrowserContext = browser.new_context(ignore_https_errors=True, service_workers="block")
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
@@ -302,25 +313,14 @@ class Buyer:
         )  # fmt: skip
         facts = {"method": action.method, "path": _path_of(url), "status": None, **values}
         # What is asked again and again is in no evidence but in what was seen.
-        rows = [{"number": 0} if name == "state" else self._note("rehearsal", **facts) for _ in range(times)]
+        unnoted: dict[str, Any] = {"number": 0}
+        rows = [unnoted if name == "state" else self._note("rehearsal", **facts) for _ in range(times)]
         with ThreadPoolExecutor(times) as pool:
-            answers = [*pool.map(lambda row: self._send(request, row), rows)]
-        fresh, self._fresh = self._fresh, {}
-        self.context.add_cookies([{"name": name, "value": value, "url": url} for name, value in fresh.items()])
-        return answers
-
-    def _send(self, request: httpx.Request, row: dict[str, Any]) -> Answer:
-        began = monotonic()
-        try:
-            response = self._http.send(request)
-        except httpx.HTTPError as error:
-            row["problem"] = type(error).__name__
-            return Answer(None, None, monotonic() - began, row["number"])
-        row["status"], body = response.status_code, None
-        self._fresh.update(response.cookies)
-        with suppress(ValueError):
-            body = response.json()
-        return Answer(response.status_code, body, monotonic() - began, row["number"])
+            done = [*pool.map(lambda _: ask(self._http, request), rows)]
+        for row, (answer, fresh) in zip(rows, done, strict=True):
+            row["status"] = answer.status
+            self.context.add_cookies([{"name": name, "value": text, "url": url} for name, text in fresh.items()])
+        return [answer._replace(number=row["number"]) for row, (answer, _) in zip(rows, done, strict=True)]
 
     def state(self) -> dict[str, Any]:
         """Return what the server says of this buyer."""

@@ -1,7 +1,6 @@
 """The notifications that a server is sent, genuine, forged and in disorder: the rows of ``notifications.toml``."""
 
 import json
-import time
 import tomllib
 from collections import namedtuple
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from starlette.routing import Route
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import LoopbackServer
-from amazonpay_nb.rehearsal.browser import Answer
+from amazonpay_nb.rehearsal.browser import Answer, ask
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH, EnvelopeSigner, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.data import as_kind, data_row
 
@@ -134,9 +133,4 @@ def _message(sending: Sending, about: Subject, number: int, emulator: Emulator, 
 
 def deliver(http: httpx.Client, url: str, message: Message) -> Answer:
     """Post a message and return the answer."""
-    began = time.monotonic()
-    try:
-        status = http.post(url, content=message.content, headers=message.headers).status_code
-    except httpx.HTTPError:
-        return Answer(None, None, time.monotonic() - began)
-    return Answer(status, None, time.monotonic() - began)
+    return ask(http, http.build_request("POST", url, content=message.content, headers=message.headers))[0]
