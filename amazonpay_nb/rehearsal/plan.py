@@ -154,9 +154,7 @@ class PlanFile:
     def change(self, region: str = "", environment: Mapping[str, str] | None = None) -> None:
         """Take another region, further variables, and a free port in the place of port 0."""
         server, url = self.plan.server, self.plan.server.url.rstrip("/")
-        if urlsplit(url).port == 0:
-            if not server.start:
-                raise self.error("the server runs already, so the plan has to name its port.", "server", "url")
+        if urlsplit(url).port == 0 and server.start:
             with closing(open_port()) as listener:
                 url = f"{url.removesuffix(':0')}:{listener.getsockname()[1]}"
         changes: dict[str, Any] = {"url": url, "region": region or server.region}

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, ParamSpec
 from urllib.parse import urlsplit
 
 from amazonpay_nb.errors import ConfigurationError
@@ -20,7 +20,7 @@ from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
 from amazonpay_nb.rehearsal.play import FUNCTIONS, ROWS, Play, Row, Stage
 from amazonpay_nb.rehearsal.wiring import wired
-from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, Table, facts, mark
+from amazonpay_nb.workbench.show.blocks import Name, Shown, Table, facts, mark
 
 P = ParamSpec("P")
 _LAST_MOMENT = 0.3  # between the connection that breaks and the end of the process that broke it; seconds
@@ -68,33 +68,30 @@ class Rehearsal:
     output: str  # the end of what the server printed
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        rows, untried = list[tuple[str, ...]](), dict[str, list[str]]()
-        for one in self.results:
-            if one.status == "not-tried":
-                untried.setdefault(one.seen, []).append(one.row.id)
-            else:
-                verdict = f"{mark(one.status == 'passed')} {one.status}"
-                rows.append((verdict, Name(one.row.id), one.row.title, one.row.severity))
+        tried = [one for one in self.results if one.status != "not-tried"]
+        untried = Counter((one.seen, one.row.id.partition(".")[0]) for one in self.results if one not in tried)
+        signs = [f"{mark(one.status == 'passed')} {one.status}" for one in tried]
+        rows = [
+            (sign, Name(one.row.id), one.row.title, one.row.severity) for sign, one in zip(signs, tried, strict=True)
+        ]
         caption = f"Rehearsal: {self.count('passed')} passed, {self.count('failed')} failed"
-        table = Table(caption, ("verdict", "check", "what is asked", "at stake"), tuple(rows))
-        everything = _counts([one.row.id for one in self.results])
-        rest = (Prose(f"{why} {_short(ids, everything)}.", f"Not tried: {len(ids)}") for why, ids in untried.items())
-        return Shown([table, *rest])._repr_mimebundle_()
+        verdicts = Table(caption, ("verdict", "check", "what is asked", "at stake"), tuple(rows))
+        reasons = tuple((why, group, str(number)) for (why, group), number in untried.items())
+        rest = [Table("Not tried", ("why", "group", "checks"), reasons, grouped=True)] if reasons else []
+        return Shown([verdicts, *rest])._repr_mimebundle_()
 
     def explain(self, name: str) -> Shown:
-        """Return a view of how one check ended, line by line as in the report."""
+        """Return a view of how one check ended, by the names of ``rehearsal.json``."""
         (one,) = (one for one in self.results if one.row.id == name)
-        row, exchanges = one.row, [self.exchanges[number - 1] for number in one.evidence]
-        card = facts(f"{mark(one.status == 'passed')} {row.title}", [
-            ("check", Name(row.id)), ("at stake", row.severity), ("expected", row.expected), ("seen", one.seen),
-            ("why it matters", row.why), ("what to do", row.advice), ("guide", row.guide), ("chapter", row.chapter),
-        ])  # fmt: skip
-        requests = []
-        for each in exchanges:
-            request = each.get("operation") or f"{each['method']} {urlsplit(each['path']).path}"
-            answer = str(each["status"] or each.get("problem") or "none")
-            requests.append((str(each["number"]), each["by"], request, answer))
-        return Shown([card, Table("What was exchanged", ("number", "by", "request", "answer"), tuple(requests))])
+        values, requests = one.as_json(), []
+        for row in (self.exchanges[number - 1] for number in one.evidence):
+            request = row.get("operation") or f"{row['method']} {urlsplit(row['path']).path}"
+            requests.append(
+                (str(row["number"]), row["by"], request, str(row["status"] or row.get("problem") or "none"))
+            )
+        names = ("id", "severity", "expected", "seen", "why", "advice", "guide", "chapter")
+        card = facts(f"{mark(one.status == 'passed')} {one.row.title}", [(name, values[name]) for name in names])
+        return Shown([card, Table("Evidence", ("number", "by", "request", "answer"), tuple(requests))])
 
     def count(self, status: str) -> int:
         """Return how many checks ended so."""
@@ -109,17 +106,6 @@ class Rehearsal:
         """Return the content of ``rehearsal.json``."""
         counts = {"passed": self.count("passed"), "failed": self.count("failed"), "notTried": self.count("not-tried")}
         return counts | {"checks": [one.as_json() for one in self.results], "exchanges": self.exchanges}
-
-
-def _counts(ids: Sequence[str]) -> Counter[str]:
-    return Counter(name.partition(".")[0] for name in ids)
-
-
-def _short(ids: Sequence[str], everything: Counter[str]) -> str:
-    """Return the names of checks; a whole group by its own."""
-    whole = {group: number for group, number in _counts(ids).items() if number == everything[group] > 1}
-    groups = ((name.partition(".")[0], name) for name in ids)
-    return ", ".join(dict.fromkeys(f"{group} ({whole[group]})" if group in whole else name for group, name in groups))
 
 
 def parts_of(plan: Plan, only: Sequence[str] = ()) -> list[Part]:
@@ -147,31 +133,21 @@ def parts_of(plan: Plan, only: Sequence[str] = ()) -> list[Part]:
     return [part for part in parts if not only or part.row.id in only]
 
 
-class Prospect(NamedTuple):
-    """Whether a plan lets a group of checks be tried."""
-
-    group: str
-    checks: int
-    tried: str
-
-
 # What a plan must have for all checks of a group; those of a page need that page.
 _NEEDS = {
-    "button": ["pages"], "charge": ["pages", "charge"], "refund": ["pages", "charge", "refund"],
-    "notification": ["notifications", "pages", "charge"], "request": ["pages", "charge"],
+    "button": "pages", "charge": "pages charge", "refund": "pages charge refund", "request": "pages charge",
+    "notification": "notifications pages charge",
 }  # fmt: skip
 
 
-def prospects(plan: Plan) -> list[Prospect]:
-    """Return what a plan lets be tried, before anything is started."""
-    there = asdict(plan.pages) | asdict(plan.actions) | {"notifications": plan.notifications}
+def prospects(plan: Plan) -> Shown:
+    """Return a view of what a plan lacks for each group of checks, before anything is started."""
+    there, rows = asdict(plan.pages) | asdict(plan.actions) | {"notifications": plan.notifications}, []
     there["pages"] = any(there[name] for name in BUTTON_PAGES)
-    rows = []
-    for group, number in _counts([part.row.id for part in parts_of(plan)]).items():
-        lacks = [name for name in _NEEDS.get(group, [group.replace("-", "_")]) if not there[name]]
-        word = "in part" if group == "notification" and "notifications" not in lacks else "no"
-        rows.append(Prospect(group, number, f"{word}: the plan lacks {', '.join(lacks)}" if lacks else "yes"))
-    return rows
+    for group, number in Counter(part.row.id.partition(".")[0] for part in parts_of(plan)).items():
+        lacks = [name for name in _NEEDS.get(group, group.replace("-", "_")).split() if not there[name]]
+        rows.append((group, str(number), ", ".join(lacks) or "nothing"))
+    return Shown([Table("What this plan lets be tried", ("group", "checks", "the plan lacks"), tuple(rows))])
 
 
 def _without_a_loop(play: Callable[P, Rehearsal]) -> Callable[P, Rehearsal]:
