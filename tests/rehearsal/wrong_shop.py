@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "shop_python"))
 import shop as right
 from shop import Shop
 
-from amazonpay_nb.client import new_idempotency_key, sending
 from amazonpay_nb.client.notifications import Finding, NotificationRefused
 
 
@@ -51,17 +50,6 @@ class OneKey(Shop):
 
     def create_charge(self, row: Any) -> Any:
         return super().create_charge({**dict(row), "key": "the-key"})
-
-
-class NewKey(Shop):
-    """Makes a key for each request, and leaves it to the buyer to ask again."""
-
-    def __init__(self) -> None:
-        sending.ATTEMPTS = 1
-        super().__init__()
-
-    def create_charge(self, row: Any) -> Any:
-        return super().create_charge({**dict(row), "key": new_idempotency_key()})
 
 
 class KeyAsOneLine(Shop):

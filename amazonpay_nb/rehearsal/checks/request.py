@@ -32,11 +32,6 @@ def idempotency_key(play: Play) -> None:
     _refuse("has no idempotency key", [row for row in rows if not row["idempotencyKey"]])
     again = [row for row in rows if row["reasonCode"] == "DuplicateIdempotencyKey"]
     _refuse("comes with the key of another request", again)
-    for fault in play.whole():
-        if fault.get("problem") == "drop-after-commit":
-            tries = [row for row in rows if row["check"] == fault["check"] and row["operation"] == fault["path"]]
-            other = [row for row in tries if row["idempotencyKey"] != tries[0]["idempotencyKey"]]
-            _refuse("is repeated with another key after its answer was lost", other)
 
 
 def _refuse(problem: str, rows: list[Row]) -> None:
