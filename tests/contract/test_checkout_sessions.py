@@ -303,7 +303,7 @@ class TestCompleting:
 
     @pytest.mark.parametrize("operation", ["completeCheckoutSession", "finalizeCheckoutSession"])
     def test_a_set_up_leaves_a_permission_and_no_charge(self, na: Shop, operation: str) -> None:
-        """Nearly every field of a Completed session is null."""
+        """Nearly every field of a Completed session is null; Finalize shows a cart, too, as in Amazon's sample."""
         session_id = na.visited()
         response = na.call(operation, session_id)
         session = response.json()
@@ -312,6 +312,7 @@ class TestCompleting:
             kept |= {"buyer", "paymentPreferences", "billingAddress"}
         assert response.status_code == 200
         assert {name for name, value in session.items() if value is not None} == kept
+        assert ("cartDetails" in session) == (operation == "finalizeCheckoutSession")
         assert session["statusDetails"]["state"] == "Completed"
         assert session["chargePermissionType"] == "PaymentMethodOnFile"
         assert session["chargePermissionId"].startswith("C01-")
