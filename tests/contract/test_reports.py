@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -69,7 +70,9 @@ class TestReports:
         begun = get(shop, f"/v2/reports/{report_id}")
         assert begun["processingStatus"] == "IN_PROGRESS"
         assert "reportDocumentId" not in begun
-        shop.emulator.clock.advance("PT1M")
+        shop.emulator.clock.advance("PT29S")
+        assert get(shop, f"/v2/reports/{report_id}") == begun
+        shop.emulator.clock.advance("PT1S")
         ended = get(shop, f"/v2/reports/{report_id}")
         assert (ended["processingStatus"], ended["processingEndTime"] > ended["createdTime"]) == ("COMPLETED", True)
         assert ended["reportDocumentId"].startswith("amzn1.tortuga.3.")
@@ -84,13 +87,14 @@ class TestReports:
     @pytest.mark.parametrize(
         "fields",
         [{"reportType": LIVE_ONE}, {"reportType": "_GET_A_LIFE_"}, {"startTime": "20260117T000000Z"},
-         {"endTime": "20260301T000000Z"}, {"startTime": "2026-01-15T00-00-00Z"},
+         {"endTime": "20260214T000001Z"}, {"startTime": "2026-01-15T00-00-00Z"},
          {"endTime": "0001-01-01T00:00:00+14:00"}],
         ids=str,
     )  # fmt: skip
     def test_the_sandbox_makes_one_type_for_a_month_at_most(self, shop: Shop, fields: Json) -> None:
         """Everything else is a wrong value; the guide's own first example is no time in ISO 8601."""
         assert refusal(shop.call("createReport", **(DAY | fields))) == (400, "InvalidParameterValue")
+        assert shop.done("createReport", **(DAY | {"endTime": "20260214T000000Z"}))["reportId"]
 
     def test_an_address_holds_for_30_seconds(self, shop: Shop) -> None:
         """It needs no signature, and cannot be stretched; the document gives another one."""
@@ -98,7 +102,9 @@ class TestReports:
         document = report(shop)["reportDocumentId"]
         first = address(shop, document)
         assert httpx.get(first, trust_env=False).headers["content-type"].startswith("text/csv")
-        shop.emulator.clock.advance("PT31S")
+        shop.emulator.clock.advance("PT30S")
+        assert httpx.get(first, trust_env=False).status_code == 200
+        shop.emulator.clock.advance("PT1S")
         later = first.replace("?expires=2026", "?expires=2027")
         assert [httpx.get(url, trust_env=False).status_code for url in (first, later)] == [403, 403]
         assert httpx.get(address(shop, document), trust_env=False).status_code == 200
@@ -126,7 +132,10 @@ class TestReports:
         assert len(get(shop, "/v2/reports?nextToken=none")["reports"]) == len(get(shop, "/v2/reports")["reports"]) == 6
         assert get(shop, f"/v2/reports?reportTypes={LIVE_ONE}") == {"reports": []}
         assert get(shop, "/v2/reports?reportTypes=&createdUntil=2026-01-15T00:00:00Z") == {"reports": []}
-        shop.emulator.clock.advance("P91D")
+        assert "nextToken" not in get(shop, "/v2/reports?pageSize=6")
+        shop.emulator.clock.advance("P89D")
+        assert len(get(shop, "/v2/reports")["reports"]) == 6
+        shop.emulator.clock.advance("P1D")
         assert get(shop, "/v2/reports?createdSince=20260101T000000Z") == {"reports": []}
         assert refusal(shop.send("GET", f"/v2/reports/{ids[0]}")) == (404, "ResourceNotFound")
 
@@ -138,6 +147,7 @@ class TestSchedules:
         """Of the time since the last one, until it is canceled."""
         charge_in(shop, "Captured")
         schedule = shop.done("createReportSchedule", **DAILY)["reportScheduleId"]
+        assert re.fullmatch(r"\d{11}", schedule)
         shop.emulator.clock.advance("P2D")
         made = get(shop, "/v2/reports")["reports"]
         assert [(row["startTime"], row["processingStatus"]) for row in made] == [
@@ -193,8 +203,10 @@ class TestSchedules:
         ids=str,
     )  # fmt: skip
     def test_a_schedule_begins_later_and_is_for_the_one_type(self, shop: Shop, fields: Json) -> None:
-        """Everything else is a wrong value."""
+        """Everything else is a wrong value; now is not too early."""
         assert refusal(shop.call("createReportSchedule", **(DAILY | fields))) == (400, "InvalidParameterValue")
+        now = DAILY | {"nextReportCreationTime": "20260115T120000Z"}
+        assert shop.done("createReportSchedule", **now)["reportScheduleId"]
 
 
 class TestSettlement:

@@ -15,9 +15,9 @@ _LIMITS_OF_TYPE = {"PaymentMethodOnFile": money.MONTHLY_LIMITS, "Recurring": mon
 Price = dict[str, str]
 
 
-def value_of(price: Price | None) -> Decimal:
-    """Return the amount of a price, or zero without a price."""
-    return Decimal(price["amount"]) if price else Decimal(0)
+def value_of(price: Price) -> Decimal:
+    """Return the amount of a price."""
+    return Decimal(price["amount"])
 
 
 def price(amount: Decimal, like: Price) -> Price:
@@ -36,7 +36,7 @@ def converted(amount: Price, ledger: str) -> dict[str, str]:
 
 def month_of(moment: datetime) -> str:
     """Return the calendar month of a time, ``yyyy-mm``, in UTC."""  # whose months are meant: inferred
-    return moment.isoformat()[:7]
+    return f"{moment:%Y-%m}"
 
 
 def check_currency(amount: Price, expected: str, what: str) -> None:
