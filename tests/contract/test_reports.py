@@ -139,6 +139,13 @@ class TestReports:
         assert get(shop, "/v2/reports?createdSince=20260101T000000Z") == {"reports": []}
         assert refusal(shop.send("GET", f"/v2/reports/{ids[0]}")) == (404, "ResourceNotFound")
 
+    def test_a_page_has_ten_unless_another_size_is_asked_for(self, shop: Shop) -> None:
+        """Of eleven, one is on the next."""
+        made = [shop.done("createReport", **DAY)["reportId"] for _ in range(11)]
+        page = get(shop, "/v2/reports")
+        assert [row["reportId"] for row in page["reports"]] == made[:0:-1]
+        assert page["nextToken"]
+
 
 class TestSchedules:
     """Reports that come by themselves."""
