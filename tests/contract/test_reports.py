@@ -262,6 +262,20 @@ class TestSettlement:
         within = get(shop, "/v2/disbursements?startTime=20260130T000000Z&endTime=20260301T000000Z&pageSize=1")
         assert within["disbursements"] == paid[1:]
 
+    def test_a_payout_is_due_to_the_second(self, shop: Shop) -> None:
+        """However small it is, and under ids of Amazon's lengths; where all was refunded, there is none."""
+        refunded(shop, shop.charge(shop.wallet(), "9.00", captureNow=True)["chargeId"], "9.00")
+        shop.emulator.clock.advance("P15D")
+        assert get(shop, "/v2/disbursements") == {"disbursements": []}
+        shop.charge(shop.wallet(), "1.00", captureNow=True)
+        shop.emulator.clock.advance("PT23H58M59S")
+        assert get(shop, "/v2/disbursements") == {"disbursements": []}
+        shop.emulator.clock.advance("PT1S")
+        (paid,) = get(shop, "/v2/disbursements")["disbursements"]
+        assert paid["amount"] == "1.00"
+        assert re.fullmatch(r"\d{11}", paid["settlementId"])
+        assert len(paid["amazonDisbursementReferenceId"]) == 15
+
     def test_what_was_paid_stays_as_it_was_paid(self, shop: Shop) -> None:
         """A bank that loses a dispute gives the money back then, and not as if it had never taken it."""
         charge = shop.charge(shop.wallet(), "100.00", captureNow=True)["chargeId"]
