@@ -134,7 +134,7 @@ class Record(Generic[N]):
         return details["state"] if details else NEW
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether it is a charge that belongs to a session, and not to its permission yet: no shop knows of it."""
         return self.kind == "Charge" and self.parent != self.document["chargePermissionId"]
 

@@ -112,7 +112,7 @@ class World:
             Refusal: 404 ``ResourceNotFound``.
         """
         record = self.store.get(kind, object_id)
-        if record is None or record.merchant_id != merchant_id or record.held:
+        if record is None or record.merchant_id != merchant_id or record.is_held:
             name = kind if kind == "Buyer" else f"{kind} {object_id}"  # the id of a Buyer is a token
             raise Refusal("ResourceNotFound", f"There is no {name} for this merchant account.")
         return record

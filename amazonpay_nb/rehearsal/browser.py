@@ -15,7 +15,7 @@ import httpx
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
-from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Action, Plan
+from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Action, Plan, state_problem
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES
 
@@ -325,9 +325,11 @@ class Buyer:
     def state(self) -> dict[str, Any]:
         """Return what the server says of this buyer."""
         answer = self.act("state")
-        if answer.status != httpx.codes.OK or not isinstance(answer.json, dict):
-            raise Failed(f"the state cannot be read: the answer is {answer.status or 'missing'}, and should be JSON.")
-        return answer.json
+        if answer.status != httpx.codes.OK:
+            raise Failed(f"the state cannot be read: the answer is {answer.status or 'missing'}.")
+        if problem := state_problem(answer.json):
+            raise Failed(f"the state is not in the form of docs/own-server.md: {problem}")
+        return dict(answer.json)
 
 
 def _path_of(url: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import open_port
@@ -118,6 +118,26 @@ def example(name: str) -> Path:
     package = Path(__file__).parents[1]
     places = (folder / "examples" / name / "rehearsal.toml" for folder in (package.parent, package))
     return next(path for path in places if path.exists())
+
+
+class _Order(BaseModel, strict=True):
+    state: Literal["pending", "paid", "declined", "refunded"]
+    fulfilled: int = 0
+
+
+class _State(BaseModel, strict=True):
+    wallet: Literal["none", "saved", "repair"]
+    orders: dict[str, _Order] = {}
+
+
+def state_problem(answer: object) -> str:
+    """Return why the JSON of the action ``state`` is not in its form, or ""; what else it holds does not matter."""
+    try:
+        _State.model_validate(answer)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}"
+    return ""
 
 
 class PlanFile:

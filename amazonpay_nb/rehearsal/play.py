@@ -22,7 +22,7 @@ from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
 from amazonpay_nb.rehearsal.wiring import MerchantServer
 from amazonpay_nb.spec.data import as_kind, data_row
-from amazonpay_nb.spec.money import format_amount
+from amazonpay_nb.spec.money import counted_in_month, format_amount
 from amazonpay_nb.spec.regions import region as region_of
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # How long something that must not happen is waited for, and between two looks.
 CALM_SECONDS, _GLANCE_SECONDS = 0.4, 0.05
-# States of a charge in which the buyer's money is held or taken.
-_WITH_MONEY = ("AuthorizationInitiated", "Authorized", "CaptureInitiated", "Captured")
 
 
 @data_row
@@ -68,12 +66,12 @@ def check(name: str, **fixed: Any) -> Callable[[Judgement], Judgement]:
     return register
 
 
-def words(said: dict[str, Any]) -> str:
+def words(statement: dict[str, Any]) -> str:
     """Return what a server says of an order, as a clause."""
-    done = f", fulfilled {said['fulfilled']} times" if said.get("fulfilled") else ""
-    return (
-        f"the server says that the order is {said['state']}{done}" if "state" in said else "the server knows no order"
-    )
+    if "state" not in statement:
+        return "the server knows no order"
+    times = f", fulfilled {statement['fulfilled']} times" if statement.get("fulfilled") else ""
+    return f"the server says that the order is {statement['state']}{times}"
 
 
 @dataclass
@@ -153,24 +151,23 @@ class Play:
         names = (region.hosted_host, region.checkout_script_host, region.api_host)
         return host == urlsplit(self.emulator.url).netloc or (proxied and host in names)
 
-    def wallet(self, page: str = "") -> Buyer:
-        """Return a buyer who has saved a wallet, on the plan's first page for that where *page* is left out."""
+    def wallet(self) -> Buyer:
+        """Return a buyer who has saved a wallet, on the plan's first page for that."""
         buyer, pages = self.buyer(), [name for name in BUTTON_PAGES if getattr(self.plan.pages, name)]
-        buyer.press(page or next(iter(pages), "set_up"))
+        buyer.press(next(iter(pages), "set_up"))
         buyer.approve()
-        if not self.reached(lambda: self.chargeable() and self.saved(buyer) is not False):
+        if not self.reached(lambda: self.chargeable() and self.has_wallet(buyer) is not False):
             raise NotTried("no set-up ends well: see set-up.completes.")
         return buyer
 
-    def saved(self, buyer: Buyer) -> bool | None:
+    def has_wallet(self, buyer: Buyer) -> bool | None:
         """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""
         return None if self.plan.actions.state is None else buyer.state().get("wallet") == "saved"
 
-    def said(self, buyer: Buyer, order: dict[str, str]) -> dict[str, Any]:
+    def statement(self, buyer: Buyer, order: dict[str, str]) -> dict[str, Any]:
         """Return what the server says of an order; nothing where the plan has no action for that."""
-        orders = buyer.state().get("orders") if self.plan.actions.state else None
-        said = orders.get(order["order"]) if isinstance(orders, dict) else None
-        return said if isinstance(said, dict) else {}
+        orders = buyer.state().get("orders", {}) if self.plan.actions.state else {}
+        return dict(orders.get(order["order"], {}))
 
     def order(self, amount: str = "") -> dict[str, str]:
         """Return an order that was not there before: values for an action."""
@@ -212,9 +209,9 @@ class Play:
         self._stage.note("")
         return self._stage.exchanges
 
-    def _objects(self, kind: str, **fields: str | None) -> list[dict[str, Any]]:
-        rows = self.emulator.control.get(f"objects/{kind}")["objects"]
-        return [row for row in rows if all(value in (None, row[name]) for name, value in fields.items())]
+    def _objects(self, kind: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.emulator.control.get(f"objects/{kind}")["objects"]
+        return rows
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return the Checkout Sessions of this check."""
@@ -224,13 +221,13 @@ class Play:
         """Return the Charge Permissions of this check."""
         return self._objects("chargePermissions")
 
-    def charges(self, permission: str | None = None) -> list[dict[str, Any]]:
-        """Return the charges of this check, or of a permission."""
-        return self._objects("charges", chargePermissionId=permission)
+    def charges(self) -> list[dict[str, Any]]:
+        """Return the charges of this check."""
+        return self._objects("charges")
 
-    def refunds(self, charge: str | None = None) -> list[dict[str, Any]]:
-        """Return the refunds of this check, or of a charge."""
-        return self._objects("refunds", chargeId=charge)
+    def refunds(self) -> list[dict[str, Any]]:
+        """Return the refunds of this check."""
+        return self._objects("refunds")
 
     def chargeable(self) -> bool:
         """Tell whether there is one permission, and it is Chargeable."""
@@ -247,10 +244,9 @@ class Play:
             row["by"] = "rehearsal"
         return made
 
-    def money(self, permission: str | None = None) -> Decimal:
-        """Return what is held or taken of the buyers' money."""
-        rows = [row for row in self.charges(permission) if row["statusDetails"]["state"] in _WITH_MONEY]
-        return sum((Decimal(row["chargeAmount"]["amount"]) for row in rows), Decimal(0))
+    def money(self) -> Decimal:
+        """Return what is held or taken of the buyers' money, which is what uses up their months."""
+        return sum(map(counted_in_month, self.charges()), Decimal(0))
 
     # --- Amazon's mishaps, and time ---
 
@@ -259,9 +255,9 @@ class Play:
         self._stage.note("amazon", method="next", path=operation, status=None, problem=fault)
         self.emulator.inject_fault(operation, fault, **options)
 
-    def outcome(self, operation: str, code: str, times: int = 1) -> None:
+    def outcome(self, operation: str, code: str) -> None:
         """Let the next call of an operation end as a simulation code says."""
-        self.emulator.queue_outcome(operation, code, times)
+        self.emulator.queue_outcome(operation, code)
 
     def drill(self, kind: str) -> None:
         """Disturb the next notification."""

@@ -114,7 +114,7 @@ def parts_of(plan: Plan, only: Sequence[str] = ()) -> list[Part]:
     Raises:
         ConfigurationError: There is no such check.
     """
-    parts = [Part(ROWS[name], FUNCTIONS[name]) for name in ROWS if name in FUNCTIONS]
+    parts = [Part(ROWS[name], FUNCTIONS[name]) for name in ROWS]
     for page in BUTTON_PAGES[1:]:
         if getattr(plan.pages, page):
             group = page.replace("_", "-")
@@ -154,7 +154,7 @@ def _without_a_loop(play: Callable[P, Rehearsal]) -> Callable[P, Rehearsal]:
     """Play in a thread where this one has an event loop, as in a notebook: Playwright refuses to run beside one."""
 
     @wraps(play)
-    def played(*args: P.args, **options: P.kwargs) -> Rehearsal:
+    def in_a_thread(*args: P.args, **options: P.kwargs) -> Rehearsal:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -162,7 +162,7 @@ def _without_a_loop(play: Callable[P, Rehearsal]) -> Callable[P, Rehearsal]:
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(play, *args, **options).result()
 
-    return played
+    return in_a_thread
 
 
 @_without_a_loop

@@ -101,6 +101,22 @@ def test_a_mistake_fails_its_check(
         assert set(failed) == {check}
 
 
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize(
+    ("mistake", "check", "place"),
+    [
+        ("number-as-text", "notification.duplicate", "orders.rehearsal-1.fulfilled"),
+        ("no-wallet", "set-up.completes", "wallet"),
+    ],
+)
+def test_a_state_in_another_form_is_a_finding(mistake: str, check: str, place: str, tmp_path: Path) -> None:
+    """It names the field, and does not end the rehearsal."""
+    rehearsal = rehearse(plan(tmp_path, mistake=mistake), only=[check, "request.algorithm"])
+    assert seen(rehearsal)[check].startswith(f"The state is not in the form of docs/own-server.md: {place}: ")
+    assert rehearsal.count("passed") == 1
+
+
 def test_a_slow_answer_is_advice_and_a_late_one_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are small here: an answer takes longer than no time at all."""
     monkeypatch.setattr(notification, "FAST_SECONDS", 0)

@@ -52,6 +52,23 @@ class OneKey(Shop):
         return super().create_charge({**dict(row), "key": "the-key"})
 
 
+class NumberAsText(Shop):
+    """Says as a text how often an order was fulfilled."""
+
+    def state(self, visitor: str) -> Any:
+        state = super().state(visitor)
+        for order in state["orders"].values():
+            order["fulfilled"] = str(order["fulfilled"])
+        return state
+
+
+class NoWallet(Shop):
+    """Says nothing of the wallet."""
+
+    def state(self, visitor: str) -> Any:
+        return {"orders": super().state(visitor)["orders"]}
+
+
 class KeyAsOneLine(Shop):
     """Sends the private key along, as JSON."""
 

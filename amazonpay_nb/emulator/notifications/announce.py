@@ -27,7 +27,7 @@ def topic_of(world: World, merchant_id: str) -> str:
 
 def note(world: World, record: AnyRecord, row: Transition) -> None:
     """Announce a transition, where its merchant listens and the table has a row for it."""
-    if record.held or not world.merchants[record.merchant_id].endpoint:
+    if record.is_held or not world.merchants[record.merchant_id].endpoint:
         return
     moved = row.source != row.target or row.reason is not None
     for announcement in ANNOUNCEMENTS:

@@ -159,7 +159,7 @@ def create_tracker(world: World, merchant: Merchant, body: Body) -> Tracker:
     rows = [row for row in world.store.every("Charge", order) if row.id.startswith(order)]
     if permission_id := body.get("chargePermissionId"):
         rows = [row for row in [world.store.get("Charge Permission", permission_id)] if row]
-    parent = next((row for row in rows if row.merchant_id == merchant.merchant_id and not row.held), None)
+    parent = next((row for row in rows if row.merchant_id == merchant.merchant_id and not row.is_held), None)
     if parent is None:
         raise Refusal("InvalidParameterValue", "Neither chargePermissionId nor amazonOrderReferenceId names an order.")
     for parcel in body["deliveryDetails"]:

@@ -62,7 +62,7 @@ def move(
     world.store.put(record)
     if record.kind == "Charge":
         _book(world, record, change)
-        flags = (*flags, HELD if record.held else record.notes.permission_type)
+        flags = (*flags, HELD if record.is_held else record.notes.permission_type)
     for follow_up in row.then:
         if follow_up.when in ("", *flags):
             for related in _related(world, record, follow_up.machine):
@@ -123,7 +123,7 @@ def _book(world: World, charge: Charge, change: Decimal) -> None:
         world.store.spend(charge.document["chargePermissionId"], charge.notes.month, int(change * 100))
     permission_type = charge.notes.permission_type
     # A Saved Wallet shows no balance, although its month has a limit; the permission of a held charge is yet to come.
-    if permission_type == "PaymentMethodOnFile" or charge.held:
+    if permission_type == "PaymentMethodOnFile" or charge.is_held:
         return
     permission = world.find("Charge Permission", charge.parent, charge.merchant_id)
     if permission_type == "Recurring":

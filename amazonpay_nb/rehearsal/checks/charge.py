@@ -81,9 +81,11 @@ def pending(play: Play) -> None:
         play.never(partial(_is_taken_for_paid, play, buyer, order), seen)
         play.advance("PT1M")
         taken = play.money() > before
-        said = play.soon(partial(_final, play, buyer, order), 2) or play.said(buyer, order)
-        right = said.get("state") != ("declined" if taken else "paid") and (taken or not said.get("fulfilled"))
-        play.expect(right, f"the money of the pending charge {'came' if taken else 'did not come'}; {words(said)}")
+        statement = play.soon(partial(_final, play, buyer, order), 2) or play.statement(buyer, order)
+        right = statement.get("state") != ("declined" if taken else "paid") and (
+            taken or not statement.get("fulfilled")
+        )
+        play.expect(right, f"the money of the pending charge {'came' if taken else 'did not come'}; {words(statement)}")
     if not tried:
         raise NotTried("the server's charges cannot be pending.")
 
@@ -108,23 +110,26 @@ def _wallet(play: Play, *needs: str) -> Buyer:
 
 
 def _final(play: Play, buyer: Buyer, order: Order) -> dict[str, Any]:
-    said = play.said(buyer, order)
-    return {} if said.get("state") in (None, "pending") else said
+    statement = play.statement(buyer, order)
+    return {} if statement.get("state") in (None, "pending") else statement
 
 
 def _is_taken_for_paid(play: Play, buyer: Buyer, order: Order) -> bool:
-    said = play.said(buyer, order)
-    return bool(said.get("fulfilled")) or said.get("state") == "paid"
+    statement = play.statement(buyer, order)
+    return bool(statement.get("fulfilled")) or statement.get("state") == "paid"
 
 
 def _is_paid(play: Play, buyer: Buyer, order: Order) -> bool:
-    said = play.plan.actions.state is None or play.said(buyer, order).get("state") == "paid"
-    return said and play.money() == Decimal(order["amount"])
+    agrees = play.plan.actions.state is None or play.statement(buyer, order).get("state") == "paid"
+    return agrees and play.money() == Decimal(order["amount"])
 
 
 def _calls(play: Play, answer: Answer) -> list[dict[str, Any]]:
     """Return the calls of Create Charge that an action has led to."""
-    look = lambda: [row for row in play.exchanges("createCharge") if row["number"] > answer.number]  # noqa: E731
+
+    def look() -> list[dict[str, Any]]:
+        return [row for row in play.exchanges("createCharge") if row["number"] > answer.number]
+
     if calls := play.soon(look):
         return calls
     raise NotTried("the server has sent no Create Charge: see charge.paid.")
@@ -142,15 +147,15 @@ def _judge(play: Play, buyer: Buyer, order: Order, *, must_charge: bool = False)
         _calls(play, answer)
     play.expect(answer.status and answer.status < 500, f"the action answers {answer.status or 'nothing'}")
     play.soon(lambda: _final(play, buyer, order), 1 if play.plan.actions.state else 0)
-    said, seen = play.said(buyer, order), _situation(play, buyer, order, answer)
-    play.expect(not said or (said.get("state") == "paid") == (play.money() > 0), seen)
-    play.expect(play.money() > 0 or not said.get("fulfilled"), seen)
+    statement, seen = play.statement(buyer, order), _situation(play, buyer, order, answer)
+    play.expect(not statement or (statement.get("state") == "paid") == (play.money() > 0), seen)
+    play.expect(play.money() > 0 or not statement.get("fulfilled"), seen)
 
 
 def _situation(play: Play, buyer: Buyer, order: Order, answer: Answer) -> str:
-    told = f"; {words(play.said(buyer, order))}" if play.plan.actions.state else ""
+    clause = f"; {words(play.statement(buyer, order))}" if play.plan.actions.state else ""
     charges = ", ".join(row["statusDetails"]["state"] for row in play.charges()) or "none"
     return (
-        f"{play.money()} of {order['amount']} {order['currency']} is held or taken (charges: {charges}){told}; "
+        f"{play.money()} of {order['amount']} {order['currency']} is held or taken (charges: {charges}){clause}; "
         f"the action answers {answer.status or 'nothing'}."
     )

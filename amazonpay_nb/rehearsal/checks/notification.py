@@ -19,7 +19,7 @@ Order = dict[str, str]
 
 @check("notification.genuine", sends="genuine")
 @check("notification.foreign-certificate", sends="foreign-certificate")
-def answered(play: Play, sends: str) -> None:
+def answers(play: Play, sends: str) -> None:
     _send_all(play, sends, play.strangers())
 
 
@@ -30,38 +30,34 @@ def forged(play: Play) -> None:
     except NotTried:  # then the answers alone are seen
         _send_all(play, "forged", play.strangers())
         return
-    before = words(play.said(buyer, order))
+    before = words(play.statement(buyer, order))
     _send_all(play, "forged", [about])
-    play.never(lambda: words(play.said(buyer, order)) != before, f"before it {before}, and not so after it")
+    play.never(lambda: words(play.statement(buyer, order)) != before, f"before it {before}, and not so after it")
 
 
 @check("notification.duplicate")
 def duplicate(play: Play) -> None:
-    play.needs("charge", "state")
-    buyer, order, about = _pending(play)
-    play.advance("PT1M")
+    buyer, order, about = _after_decision(play)
     _send_all(play, "duplicate", [about])
     play.reached(partial(_is_right, play, buyer, order))
-    if "fulfilled" not in play.said(buyer, order):
+    if "fulfilled" not in play.statement(buyer, order):
         raise NotTried("the action state does not say how often an order was fulfilled.")
-    play.never(lambda: play.said(buyer, order)["fulfilled"] > 1, "the order is fulfilled more than once")
+    play.never(lambda: play.statement(buyer, order)["fulfilled"] > 1, "the order is fulfilled more than once")
 
 
 @check("notification.out-of-order")
 def out_of_order(play: Play) -> None:
-    play.needs("charge", "state")
-    buyer, order, about = _pending(play)
-    play.advance("PT1M")
+    buyer, order, about = _after_decision(play)
     _send_all(play, "out-of-order", [about])
     seen = f"{play.money()} {order['currency']} is held or taken for the order"
-    play.expect(play.reached(partial(_is_right, play, buyer, order)), f"{seen}; {words(play.said(buyer, order))}")
+    play.expect(play.reached(partial(_is_right, play, buyer, order)), f"{seen}; {words(play.statement(buyer, order))}")
     if play.plan.actions.refund and play.money():
         buyer.act("refund", **order)
         play.advance("PT1M")
-        if play.reached(lambda: play.said(buyer, order).get("state") == "refunded"):
+        if play.reached(lambda: play.statement(buyer, order).get("state") == "refunded"):
             _send_all(play, "out-of-order", [about])
             seen = "the order is refunded, and after an old notification about its charge no longer"
-            play.never(lambda: play.said(buyer, order).get("state") != "refunded", seen)
+            play.never(lambda: play.statement(buyer, order).get("state") != "refunded", seen)
 
 
 @check("notification.unknown-object")
@@ -133,5 +129,13 @@ def _pending(play: Play) -> tuple[Buyer, Order, Subject]:
     raise NotTried("the server's charges cannot be pending.")
 
 
+def _after_decision(play: Play) -> tuple[Buyer, Order, Subject]:
+    """Return a buyer with an order on whose charge Amazon has decided, as the server is yet to hear, and the charge."""
+    play.needs("charge", "state")
+    pending = _pending(play)
+    play.advance("PT1M")
+    return pending
+
+
 def _is_right(play: Play, buyer: Buyer, order: Order) -> bool:
-    return play.said(buyer, order).get("state") == ("paid" if play.money() else "declined")
+    return play.statement(buyer, order).get("state") == ("paid" if play.money() else "declined")

@@ -20,8 +20,8 @@ def done(play: Play) -> None:
     seen = f"{total} of {order['amount']} {order['currency']} is refunded; the action answers {answer.status}"
     play.expect(total == Decimal(order["amount"]) and answer.status and answer.status < 400, seen)
     if play.plan.actions.state and play.plan.notifications:  # by which the server learns of the end
-        known = play.reached(lambda: play.said(buyer, order).get("state") == "refunded")
-        play.expect(known, f"the refund is Refunded; {words(play.said(buyer, order))}")
+        known = play.reached(lambda: play.statement(buyer, order).get("state") == "refunded")
+        play.expect(known, f"the refund is Refunded; {words(play.statement(buyer, order))}")
 
 
 @check("refund.lost-answer")
@@ -45,7 +45,7 @@ def declined(play: Play) -> None:
     _refund(play, buyer, order)
     play.advance("PT1M")
     seen = "the refund is Declined; the server says that the order is refunded"
-    play.never(lambda: play.said(buyer, order).get("state") == "refunded", seen)
+    play.never(lambda: play.statement(buyer, order).get("state") == "refunded", seen)
 
 
 def _paid(play: Play) -> tuple[Buyer, dict[str, str]]:
@@ -56,7 +56,7 @@ def _paid(play: Play) -> tuple[Buyer, dict[str, str]]:
     if not play.reached(lambda: [row["statusDetails"]["state"] for row in play.charges()] == ["Captured"]):
         raise NotTried("no charge is captured: see charge.paid.")
     if play.plan.actions.state:
-        play.reached(lambda: play.said(buyer, order).get("state") == "paid")
+        play.reached(lambda: play.statement(buyer, order).get("state") == "paid")
     return buyer, order
 
 

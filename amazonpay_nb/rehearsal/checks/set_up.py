@@ -93,26 +93,26 @@ def _agreed(play: Play) -> Buyer:
 
 def _saved(play: Play, buyer: Buyer) -> bool:
     done = all(one["statusDetails"]["state"] == "Completed" for one in play.sessions())
-    return done and play.chargeable() and play.saved(buyer) is not False
+    return done and play.chargeable() and play.has_wallet(buyer) is not False
 
 
 def _situation(play: Play, buyer: Buyer) -> str:
     books = {"Checkout Sessions": play.sessions(), "Charge Permissions": play.permissions()}
     states = {name: [one["statusDetails"]["state"] for one in rows] for name, rows in books.items()}
     seen = ", ".join(f"{name}: {', '.join(rows) or 'none'}" for name, rows in states.items())
-    return (
-        seen if play.saved(buyer) is None else f"{seen}; the server says that the wallet is {buyer.state()['wallet']}"
-    )
+    if play.plan.actions.state is None:
+        return seen
+    return f"{seen}; the server says that the wallet is {buyer.state()['wallet']}"
 
 
 def _nothing_happens(play: Play, buyer: Buyer, visit: Visit) -> None:
     play.expect(visit.status and visit.status < 500, f"the buyer gets {visit}")
     if play.page != "update":  # the wallet of before stays
-        play.never(lambda: play.permissions() or play.saved(buyer), f"{_situation(play, buyer)}")
+        play.never(lambda: play.permissions() or play.has_wallet(buyer), f"{_situation(play, buyer)}")
 
 
 def _require_strange(play: Play, second: Buyer) -> None:
-    play.never(lambda: play.saved(second), "the server gives the second buyer the wallet of the first")
+    play.never(lambda: play.has_wallet(second), "the server gives the second buyer the wallet of the first")
     if play.plan.actions.charge:
         answer = second.act("charge", **play.order())
         seen = f"the second buyer's order is paid from the wallet of the first (the action answers {answer.status})"
