@@ -21,7 +21,8 @@ from tests.mutants.faults import ROOT, Fault
 # Which tests run a line of a module, the quickest first.
 Lines = dict[str, dict[int, list[str]]]
 QUIET = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no", "-W", "ignore"]
-SECONDS, SECONDS_TO_WATCH = 150, 900
+# A test takes two seconds at most; a fault that lets one wait for ever costs this many.
+SECONDS_OF_A_TEST, SECONDS_TO_COLLECT, SECONDS_TO_WATCH = 25, 60, 900
 SURVIVED, KILLED = 0, 1
 # What a process that begins as a copy of this one has imported already, and what of it stays, by the fault's room: the
 # rooms below, in which there is no fault.
@@ -71,10 +72,15 @@ def _plant(fault: Fault) -> None:
 
 
 class _Noticer:
-    """A plugin of pytest that writes down which test has failed."""
+    """A plugin of pytest that writes down which test has failed, and ends the process where one takes too long."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Iterator[None]:
+        signal.alarm(SECONDS_OF_A_TEST)
+        return (yield)  # type: ignore[return-value]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
@@ -93,7 +99,7 @@ def run(fault: Fault, stages: Sequence[Sequence[str]], folder: Path) -> int:
         passed = (pytest.main([*QUIET, *tests], plugins=[noticer]) == 0 for tests in stages if tests)
         return SURVIVED if all(passed) else KILLED
 
-    return _fork(work, SECONDS)
+    return _fork(work, SECONDS_TO_COLLECT)
 
 
 _TOOL, _LINE = sys.monitoring.COVERAGE_ID, sys.monitoring.events.LINE
