@@ -1,5 +1,6 @@
 """Properties are checked without a stopwatch: that a busy machine is slow says nothing about the code."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,9 @@ from tests.sns import Sns, certificate
 # What is set already stays: where CI is set, Hypothesis takes the same examples each time.
 settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and the programs that they start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _shop(region: str) -> Iterator[Shop]:
