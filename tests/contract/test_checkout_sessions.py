@@ -277,6 +277,13 @@ class TestUpdating:
             answer = na.done("updateCheckoutSession", session_id, chargePermissionType=sent)
             assert answer["chargePermissionType"] == expected
 
+    def test_a_payload_may_say_how_often(self, na: Shop) -> None:
+        """What it does not say about it is null; what is not recurring has null for all of it."""
+        often = {"frequency": {"unit": "Month", "value": "1"}}
+        session_id = na.session(purchase() | {"chargePermissionType": "Recurring", "recurringMetadata": often})
+        assert na.done("getCheckoutSession", session_id)["recurringMetadata"] == often | {"amount": None}
+        assert na.done("getCheckoutSession", na.session(purchase()))["recurringMetadata"] is None
+
     def test_a_recurring_session_wants_to_know_how_often(self, na: Shop) -> None:
         """Until a frequency is set, and again when it is taken back; what is not set is null."""
         session_id = na.session(purchase() | {"chargePermissionType": "Recurring"})
