@@ -1,7 +1,7 @@
 """One attempt of a buyer to use Amazon Pay, as the shop sees it: where it starts, and each return."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -103,6 +103,7 @@ class Attempt:
         ordered_url: Where the buyer who has ordered on the review page goes.
         start: What makes the first page go to Amazon: ``button``, ``load`` or ``click``.
         cart: What is ordered; with the shipping option that the buyer chose last.
+        on_return: Called with the kind of a return before a server of the reader's works on it.
     """
 
     def __init__(self, shop_url: str, token: str, public_url: str = "") -> None:
@@ -117,6 +118,7 @@ class Attempt:
         self.review: Review | None = None
         self.script_url = ""
         self.arrival: Future[Arrival] = Future()
+        self.on_return: Callable[[str], None] = lambda kind: None
 
     def offer(self, script_url: str, config: dict[str, Any], *, start: str = "button", cart: Cart | None = None) -> str:
         """Put the button on the first page and return the page's address.

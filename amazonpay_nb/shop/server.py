@@ -76,10 +76,11 @@ class Shop:
         self._server = LoopbackServer(Guard(self._app())).start()
         self.url = self._server.url
 
-    def new_attempt(self) -> Attempt:
-        """Start an attempt with its own return addresses."""
-        public = browser_address(self.url) if self._public else ""
-        attempt = Attempt(self.url, self._new_token(), public if "//" in public else "")
+    def new_attempt(self, server_url: str = "") -> Attempt:
+        """Start an attempt with its own return addresses, at the shop or at another server on this machine."""
+        returns_to = server_url or self.url
+        public = browser_address(returns_to) if self._public else ""
+        attempt = Attempt(self.url, self._new_token(), public if "//" in public else returns_to)
         self._attempts[attempt.token] = attempt
         return attempt
 

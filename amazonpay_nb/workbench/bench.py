@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from starlette.types import ASGIApp
+
 from amazonpay_nb.client.button import SignedPayload, button_config, button_text, place, set_up_payload, sign_button
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.guide import repair_payload
@@ -33,6 +35,7 @@ from amazonpay_nb.workbench.claims import Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
+from amazonpay_nb.workbench.own_server import OwnServer
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable, check_injected, check_values
 
 
@@ -77,6 +80,9 @@ class Workbench:
         self._resources = ExitStack()
         self.close = weakref.finalize(self, self._resources.close)
         kernel.replace(self.close)
+        if buyer == "you":
+            kernel.people.append(None)
+            self._resources.callback(kernel.people.pop)
         self.environment, self.region, self.buyer = environment, region_of(region), buyer
         self.currency = currency or self.region.ledger_currencies[0]
         self.language = language or self.region.default_language
@@ -285,6 +291,12 @@ class Workbench:
             attempt, url, start=start, button=button, buyer=self.buyer, emulator=self.emulator,
             journal=self.journal, clock=lambda: self.client.clock(), wait_seconds=self.wait_seconds,
         )  # fmt: skip
+
+    def serve(self, app: ASGIApp) -> OwnServer:
+        """Run an application of your own, for example of Starlette, beside the shop, until the workbench closes."""
+        server = OwnServer(app, self.shop)
+        self._resources.callback(server.close)
+        return server
 
     async def play_set_up(self, **script: Any) -> Arrival:
         """Set up a wallet from the button to the buyer's return, as notebook 01 does step by step; see `returned`."""

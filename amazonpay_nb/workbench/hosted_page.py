@@ -48,6 +48,7 @@ class HostedPage:
         self.arrival = attempt.begin_stay()
         self.shown = False
         self._settling, self._settled = threading.Lock(), False
+        attempt.on_return = self._note
 
     def __repr__(self) -> str:
         start = STARTS[self._start]
@@ -93,15 +94,18 @@ class HostedPage:
     def settle(self) -> Arrival:
         """Return the arrival that has happened; the first caller records the stay in the journal."""
         arrival = self.arrival.result()
+        self._note(arrival.kind)
+        return arrival
+
+    def _note(self, kind: str) -> None:
         with self._settling:
             events = STARTS[self._start]["events"]
-            steps = [] if self._settled else list(events.get(arrival.kind, events["any"]))
-            if steps and arrival.kind != "ordered":
-                steps.append((AMAZON_PAY_PAGES, SHOP_SERVER, f"back at the {arrival.kind} address"))
+            steps = [] if self._settled else list(events.get(kind, events["any"]))
+            if steps and kind != "ordered":
+                steps.append((AMAZON_PAY_PAGES, SHOP_SERVER, f"back at the {kind} address"))
             for source, target, text in steps:
                 self._journal.step(source, target, text.format(button=self._button), self._clock())
             self._settled = True
-        return arrival
 
     def _play(self, *, ending: str = "approve", change: str = "", shipping: str = "", **options: Any) -> None:
         assert self._emulator is not None  # noqa: S101 (a workbench refuses a script anywhere else)

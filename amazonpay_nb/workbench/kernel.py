@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
 
 # How an operator reads before the value that was expected; `==` needs no word.
@@ -20,6 +21,8 @@ _OPERATORS: dict[type[ast.cmpop], str] = {
 }  # fmt: skip
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200  # characters
+# One entry for each open workbench in which a person plays the buyer: nobody compares what such a kernel shows.
+people: list[None] = []
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
 
@@ -51,6 +54,11 @@ def replace(close: Callable[[], object]) -> None:
             each()
         earlier = []
     _opened[cell] = run, [*earlier, close]
+
+
+def repeatable(text: str) -> str:
+    """Return a text without the ports, which differ from run to run, unless a person reads it."""
+    return text if people else without_port(text)
 
 
 def display(thing: Any) -> None:

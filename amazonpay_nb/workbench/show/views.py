@@ -10,7 +10,6 @@ from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused
-from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop.buyer import Reading
 from amazonpay_nb.signing import Algorithm
@@ -22,6 +21,7 @@ from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import FIELD_NOTES
+from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose, Shown, Table, facts, mark
 
 _PEOPLE = ("buyer", "shippingAddress", "billingAddress")
@@ -127,7 +127,7 @@ def _readable(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, str):
-        return without_port(_TIMESTAMP.sub(r"\1-\2-\3 \4:\5:\6 UTC", value))
+        return kernel.repeatable(_TIMESTAMP.sub(r"\1-\2-\3 \4:\5:\6 UTC", value))
     return json.dumps(value)  # true and false, as they travel
 
 
@@ -199,7 +199,9 @@ def _table(things: Sequence[Any]) -> Table:
 
 def _without_fingerprint(text: str, reveal: bool) -> str:
     # A new key pair has a new fingerprint, and an output that prints it would never repeat.
-    return text if reveal else _FINGERPRINT.sub(lambda match: f"{match[1]}({len(match[2])} characters)", text)
+    if reveal or kernel.people:
+        return text
+    return _FINGERPRINT.sub(lambda match: f"{match[1]}({len(match[2])} characters)", text)
 
 
 @_view.register
@@ -305,7 +307,7 @@ def _note(path: str) -> tuple[str, str]:
 def _pretty(value: Any) -> str:
     # A value that is not JSON is replaced by its type: its representation may hold secrets that redaction does not see.
     text = json.dumps(redact(value), ensure_ascii=False, indent=2, default=lambda other: f"({type(other).__name__})")
-    return without_port(text)
+    return kernel.repeatable(text)
 
 
 @_view.register

@@ -1,0 +1,107 @@
+"""A reader's own server: a real buyer arrives at its route, and the cell that waits goes on when the route is done."""
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from amazonpay_nb import show, workbench
+from amazonpay_nb.client.button import set_up_payload, sign_button
+from amazonpay_nb.client.guide import complete_set_up
+from amazonpay_nb.shop import Arrival, Attempt
+from amazonpay_nb.workbench import Workbench
+
+HERE = Starlette(routes=[Route("/", lambda request: PlainTextResponse("here"))])
+
+
+@pytest.fixture
+def wb() -> Iterator[Workbench]:
+    with workbench.open(buyer="script") as bench:
+        bench.set_up_keys()
+        yield bench
+
+
+def come_back(wb: Workbench, attempt: Attempt, **script: str) -> Arrival:
+    """Let the scripted buyer go from the button to the return address of an attempt."""
+    payload = set_up_payload(wb.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
+    return asyncio.run(wb.show_button(attempt, sign_button(payload, wb.keys)).returned(**script))
+
+
+def test_the_buyer_returns_to_the_route_which_completes(wb: Workbench) -> None:
+    """The wallet is there when the wait is over, and the journal has the buyer's way before the server's calls."""
+    wallets: dict[str, str | None] = {}
+
+    def route(request: Request) -> PlainTextResponse:
+        session = complete_set_up(wb.client, request.query_params["amazonCheckoutSessionId"])
+        wallets[request.path_params["token"]] = session.charge_permission_id
+        return PlainTextResponse("saved")
+
+    attempt = wb.serve(Starlette(routes=[Route("/result/{token}", route)])).new_attempt()
+    arrival = come_back(wb, attempt)
+    (wallet,) = wallets.values()
+    assert wb.client.get_charge_permission(str(wallet)).state == "Chargeable"
+    assert list(wallets) == [attempt.token]
+    assert arrival.kind == "result"
+    lines = [line.partition(": ")[2] for line in wb.diagram().text().splitlines()]
+    assert lines.index("back at the result address") < next(n for n, line in enumerate(lines) if "complete" in line)
+
+
+def test_a_reload_reaches_the_route_and_is_no_second_arrival(wb: Workbench) -> None:
+    """The route is called each time; the attempt keeps its first arrival, whatever address is opened."""
+    visits: list[str] = []
+
+    def route(request: Request) -> PlainTextResponse:
+        visits.append(request.url.path)
+        return PlainTextResponse("welcome back")
+
+    server = wb.serve(Starlette(routes=[Route("/{kind}/{token}", route)]))
+    attempt = server.new_attempt()
+    assert httpx.get(f"{server.url}/other/{attempt.token}").text == "welcome back"
+    assert not attempt.arrival.done()
+    arrival = come_back(wb, attempt, ending="cancel")
+    assert httpx.get(f"{attempt.result_url}?amazonCheckoutSessionId=another").status_code == 200
+    assert attempt.arrival.result() == arrival == Arrival("cancel", "")
+    assert len(visits) == 3
+    assert wb.diagram().text().count("back at the") == 1
+
+
+def test_a_route_that_fails_does_not_keep_the_cell_waiting(wb: Workbench, caplog: pytest.LogCaptureFixture) -> None:
+    """The buyer sees an error page of the server's, the reader the reason, and the arrival counts."""
+
+    def route(request: Request) -> PlainTextResponse:
+        raise LookupError("no such customer")
+
+    attempt = wb.serve(Starlette(routes=[Route("/result/{token}", route)])).new_attempt()
+    assert come_back(wb, attempt).kind == "result"
+    assert "no such customer" in caplog.text
+
+
+def test_it_answers_as_long_as_the_workbench_and_to_this_machine_only() -> None:
+    """Its port is in no output that is compared."""
+    with workbench.open(buyer="script") as bench:
+        server = bench.serve(HERE)
+        assert httpx.get(server.url).text == "here"
+        assert httpx.get(server.url, headers={"host": "shop.example"}).status_code == 403
+        assert repr(server) == "Your server: http://127.0.0.1:PORT"
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(server.url)
+
+
+def test_a_person_sees_ports_and_fingerprints() -> None:
+    """What nobody compares need not repeat; when the person's workbench closes, outputs repeat again."""
+    with workbench.open(buyer="you") as bench:
+        keys = bench.set_up_keys()
+        url = bench.shop.new_attempt().result_url
+        seen = show({"address": url}).text + show(keys).text + show(bench.check_keys()).text
+        assert url in seen
+        assert seen.count(keys.fingerprint) == 2
+        assert repr(bench.serve(HERE)).startswith("Your server: http://127.0.0.1:")
+        assert "PORT" not in seen
+    again = show({"address": url}).text + show(keys).text
+    assert "127.0.0.1:PORT" in again
+    assert keys.fingerprint not in again
