@@ -6,10 +6,8 @@ Everything else is a projection: `known` is the newest answer about each object,
 
 import json
 import threading
-import time
-import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -34,7 +32,6 @@ SHOP_SERVER = "Shop server"
 AMAZON_PAY_PAGES = "Amazon Pay pages"
 AMAZON_PAY_API = "Amazon Pay API"
 PARTICIPANTS = (BUYER, SHOP_PAGE, SHOP_SERVER, AMAZON_PAY_PAGES, AMAZON_PAY_API)
-PAUSE = 0.3  # seconds between two looks at a journal: a burst of requests is drawn once
 
 # Where the exchanges of this thread, or of this task, are collected.
 _LISTENER: ContextVar[list[Exchange] | None] = ContextVar("listener", default=None)
@@ -159,22 +156,3 @@ def _exported(entry: Exchange | Step) -> dict[str, Any]:
     names = {to_camel(name): value for name, value in vars(entry).items()}
     at = entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return {"kind": type(entry).__name__.lower()} | names | {"at": at}
-
-
-def watch(journal: Journal, changed: "weakref.WeakMethod[Callable[[], None]]") -> None:
-    """Call a method after each change of a journal, until its object is gone."""
-
-    def mark() -> tuple[int, int]:  # a journal that is limited stays as long as it is, and has another last entry
-        return len(journal), id(next(reversed(journal), None))
-
-    # A thread of its own, because a request that waits holds up the kernel's; it ends with the object.
-    def run() -> None:
-        latest = mark()
-        while (call := changed()) is not None:
-            if (now := mark()) != latest:
-                latest = now
-                call()
-            del call
-            time.sleep(PAUSE)
-
-    threading.Thread(target=run, name="a panel follows the run", daemon=True).start()

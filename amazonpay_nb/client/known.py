@@ -75,8 +75,8 @@ class Known:
         return tuple(object_id for name, object_id in self._documents.copy() if name == kind)
 
     def states(self) -> dict[str, str]:
-        """Return the state of each object by its id, as far as answers have shown it."""
-        return {object_id: _detail(document, "state") for _, object_id, document in self}
+        """Return the state of each object by its id; "" where answers have named it, and not shown its state."""
+        return {object_id: _detail(row or {}, "state") for (_, object_id), row in self._documents.copy().items()}
 
     def learn(self, exchange: Exchange) -> list[News]:
         """Take an exchange in and return what it has changed: nothing where it is a refusal or a replay."""

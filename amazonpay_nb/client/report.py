@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.spec.machine import AMAZON, NEW, Machine, Transition
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.reasons import REASONS
@@ -14,6 +15,7 @@ from amazonpay_nb.spec.states import CHECKOUT_SESSION, HELD, MACHINES
 
 # Refusals by which Amazon says that it did not accept a signature, or did not get as far as the signature.
 _REFUSED = ("InvalidRequestSignature", "InvalidAuthentication", "UnauthorizedAccess")
+_UPDATE = "Update the payment method"
 _NOT_LOOKED_AT = ("MissingHeader", "MissingHeaderValue", "InvalidHeaderValue")
 # The reasons for which Amazon refuses a payment whose request it has accepted.
 _DECLINES = {row.reason for machine in MACHINES.values() for row in machine.rows if row.target == "Declined"}
@@ -98,6 +100,10 @@ def _rules(exchange: Exchange, states: dict[str, str]) -> Iterator[str]:
             continue  # that is the doing of another object's row
         object_id = (exchange.request or {}).get(kind.id_field) or exchange.object_id
         state = states.get(object_id, "") if kind.title == operation.acts_on else NEW
+        about = str((exchange.response or {}).get(kind.id_field))
+        if rows and kind is not exchange.kind and operation.name in COMPLETIONS and about in states:
+            # The session was that of the Update page, so the object is no new one.
+            rows, state = [row for row in machine.rows if row.trigger == _UPDATE], states[about]
         if refused and rows and state not in ("", NEW, *(row.source for row in rows)):
             yield f"✗ {machine.name} is {state}, and no row leads from there by “{operation.title}”."
             return

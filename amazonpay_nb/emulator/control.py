@@ -159,7 +159,8 @@ class ControlInterface:
         """Show the buyers' stays whose return address has a text in it, as a shop's attempts have."""
         kinds, store = (CHECKOUT_SESSION, SIGN_IN), self._world.store
         notes = [record.notes for kind in kinds for record in store.every(kind, returning)]
-        return {"visits": [{"flow": one.flow, "visit": one.stay, "page": one.page} for one in notes]}
+        rows = ({"flow": n.flow, "visit": n.stay, "page": n.page, "passed": n.passed} for n in notes)
+        return {"visits": list(rows)}
 
     def _find(self, title: str, object_id: str) -> AnyRecord:
         record = self._world.store.get(title, object_id)

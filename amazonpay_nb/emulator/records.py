@@ -47,6 +47,7 @@ class SessionNotes:
     language: str = ""  # the one that the button asks for
     stay: int = 0  # number of the buyer's stay at Amazon's pages
     page: str = "sign-in"  # the one that the buyer has got to
+    passed: list[str] = field(default_factory=list)  # those of this stay that the buyer has left behind
     buyer: str = ""  # email address of the persona, "" before the sign-in
     card: str = _NO_CARD  # last digits of the payment method
     notice: str = ""  # why the buyer is back at the choice of a payment method, "" where nothing went wrong

@@ -15,19 +15,19 @@ _GOODS = ("PayOnly", "PayAndShip")
 
 
 def interview(answers: Mapping[str, Any]) -> Iterator[tuple[Question, str]]:
-    """Yield the questions that the answers so far lead to, with their answers; the first one where there is none."""
+    """Yield the questions that the answers so far lead to, with their answers; "" where there is none yet."""
     so_far: dict[str, str] = {}
     for row in QUESTIONS:
         if row.asked_when.items() <= so_far.items():
             answer = answers.get(row.name)
-            so_far[row.name] = str(answer) if answer in row.answers else next(iter(row.answers))
+            so_far[row.name] = str(answer) if answer in row.answers else ""
             yield row, so_far[row.name]
 
 
-def route(answers: Mapping[str, Any]) -> Flow:
-    """Return the flow that the answers lead to; what is not answered counts as the first answer."""
+def route(answers: Mapping[str, Any]) -> Flow | None:
+    """Return the flow that the answers lead to; None while they lead to several."""
     answered = {row.name: answer for row, answer in interview(answers)}
-    return next(row for row in FLOWS.values() if row.answers.items() <= answered.items())
+    return next((row for row in FLOWS.values() if row.answers.items() <= answered.items()), None)
 
 
 def payload_of(
@@ -65,7 +65,7 @@ def payload_of(
     return payload | ({"signInScopes" if flow.signs_in else "scopes": list(scopes)} if scopes else {})
 
 
-def product_types(flow: Flow, answers: Mapping[str, Any]) -> tuple[str, ...]:
+def product_types(flow: Flow, answers: Mapping[str, Any] = {}) -> tuple[str, ...]:
     """Return the product types of a flow, the usual one first.
 
     Args:

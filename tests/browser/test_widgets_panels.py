@@ -36,6 +36,10 @@ from amazonpay_nb.workbench.panels.button import ButtonPanel
 _ = wb.set_up_keys()
 ButtonPanel(wb)
 """
+CHOOSE = """\
+from amazonpay_nb.workbench.panels import chooser
+chooser()
+"""
 PAGE = """\
 from amazonpay_nb.workbench.panels.page import PagePanel
 _ = wb.set_up_keys()
@@ -135,8 +139,34 @@ def test_a_key_is_uploaded(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -
         assert not notebook.errors
 
 
+def test_a_few_questions_open_the_chapter(lab: Lab) -> None:
+    """Nothing is answered beforehand; the link opens the notebook beside this one, in the same JupyterLab."""
+    with lab.new(CHOOSE) as notebook:
+        person = shown(notebook, CHOOSE)
+        expect(person.panel.locator("button.mod-active")).to_have_count(0)
+        expect(person.panel.get_by_role("link")).to_have_count(0)
+        person.option("purpose", "buy").click()
+        person.option("final", "no").click()
+        person.option("ships", "yes").click()
+        reads(person.panel, "The buyer chooses at Amazon", "PayAndShip")
+        person.option("purpose", "save").click()
+        person.option("signed_in", "no").click()
+        reads(person.panel, "One consent signs the visitor in")
+        notebook.ask("await app.serviceManager.contents.copy('notebooks/' + given[0], 'notebooks/' + given[1]);", [
+            notebook.ask("return panel.context.localPath.split('/').pop();"), "04_sign_in_and_set_up.ipynb",
+        ])  # fmt: skip
+        person.panel.get_by_role("link", name="Sign in and set up").click()
+        opened = notebook.page.locator(".lm-DockPanel-tabBar .lm-mod-current", has_text="04_sign_in_and_set_up.ipynb")
+        expect(opened).to_be_visible()
+        notebook.ask(
+            "const [tab] = app.shell.widgets('main')"
+            ".filter((one) => one.context?.path.endsWith('04_sign_in_and_set_up.ipynb')); tab.dispose();"
+        )
+        assert not notebook.errors
+
+
 def test_a_button_is_chosen_and_shown(lab: Lab) -> None:
-    """Every choice changes payload or picture; a few questions lead to the flow of whoever does not know it."""
+    """Every choice changes payload or picture."""
     with lab.new(OPEN, BUTTON) as notebook:
         person = shown(notebook, OPEN, BUTTON)
         reads(person.panel, "Set up outside of the purchase flow", "AMZN-PAY-RSASSA-PSS-V2", "chargePermissionType")
@@ -162,13 +192,6 @@ def test_a_button_is_chosen_and_shown(lab: Lab) -> None:
         )
         expect(frame.locator("body")).to_contain_text("9.50")
 
-        person.option("flow", "none").click()
-        person.option("purpose", "buy").click()
-        person.option("ships", "yes").click()
-        reads(person.panel, "02_set_up_with_express_checkout", "The buyer chooses at Amazon", "PayAndShip")
-        person.option("purpose", "save").click()
-        person.option("signed_in", "no").click()
-        reads(person.panel, "04_sign_in_and_set_up", "One consent signs the visitor in")
         assert not notebook.errors
 
 

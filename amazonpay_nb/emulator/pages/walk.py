@@ -82,7 +82,8 @@ class Stay:
         return page
 
     def _go_to(self, stay: int, page: str) -> None:
-        self.notes.stay, self.notes.page = stay, page
+        passed = [*self.notes.passed, self.notes.page] if stay == self.notes.stay else []
+        self.notes.stay, self.notes.page, self.notes.passed = stay, page, passed
         self.world.store.put(self.session)
 
     def may_open(self, name: str) -> bool:

@@ -1,7 +1,6 @@
 """The button panel: which choices fit together, the payload that they make, what is signed, and the button itself.
 
-Everything that differs from flow to flow is read off the rows in `spec.flows`.  A person who does not know which flow
-to choose answers a few questions instead; the answers are rows as well.
+Everything that differs from flow to flow is read off the rows in `spec.flows`.
 """
 
 import json
@@ -13,7 +12,7 @@ from amazonpay_nb.client import button as buttons
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop import Cart
-from amazonpay_nb.shop.payloads import interview, no_amount, payload_of, product_types, route
+from amazonpay_nb.shop.payloads import no_amount, payload_of, product_types
 from amazonpay_nb.signing import string_to_sign
 from amazonpay_nb.spec.flows import FLOWS, Flow
 from amazonpay_nb.spec.money import parse_amount
@@ -51,9 +50,8 @@ class ButtonPanel(BenchPanel):
         fields = self.fields(chosen)
         values = {name: str(value) for name, value in choose(fields, chosen).items()}
         flow = self.flow(values)
-        why = "" if values["flow"] else route(values).why
         head = ("flow", "why", "product type", "visits to Amazon", "notebook")
-        row = (flow.title, why, values["product_type"], str(len(flow.stays)), flow.notebook)
+        row = (flow.title, flow.why, values["product_type"], str(len(flow.stays)), flow.notebook)
         body: list[Any] = [Table("The flow", head, (row,))]
         problem = self._problem(flow, values)
         if not problem:
@@ -63,28 +61,23 @@ class ButtonPanel(BenchPanel):
         return View("Button", body, fields, (action,), self.page)
 
     def flow(self, values: Chosen) -> Flow:
-        """Return the flow that is chosen, or that the answers lead to."""
-        return FLOWS.get(str(values.get("flow"))) or route(values)
+        """Return the flow that is chosen."""
+        return FLOWS[str(values["flow"])]
 
     def fields(self, chosen: Chosen) -> tuple[Field, ...]:
         """Return the choices there are, the impossible ones with the reason."""
         flows = tuple(Option(row.name, row.title, self._not_offered(row)) for row in FLOWS.values())
-        pick = Field("flow", "setup", options=(*flows, Option("", "Help me choose")), spread=True)
-        questions = [] if choose([pick], chosen)["flow"] else [row for row, _ in interview(chosen)]
-        choices = ((row, tuple(Option(value, text) for value, text in row.answers.items())) for row in questions)
-        asked = [Field(row.name, options[0].value, row.text, "", options, spread=True) for row, options in choices]
-        flow = self.flow(choose([pick, *asked], chosen))
-        return (pick, *asked, *self._fields_of(flow, chosen))
+        pick = Field("flow", "setup", options=flows, spread=True)
+        return (pick, *self._fields_of(self.flow(choose([pick], chosen))))
 
     def _not_offered(self, flow: Flow) -> str:
         region = self._wb.region
         closed = flow.name == "update" and not region.update_page
         return f"The Update page is not offered in {region.name}." if closed else ""
 
-    def _fields_of(self, flow: Flow, chosen: Chosen) -> Iterator[Field]:
+    def _fields_of(self, flow: Flow) -> Iterator[Field]:
         wb, updates = self._wb, flow.name == "update"
-        answers = {row.name: answer for row, answer in interview(chosen)} if chosen.get("flow") == "" else {}
-        yield _choice("product_type", product_types(flow, answers), flow=flow.title)
+        yield _choice("product_type", product_types(flow), flow=flow.title)
         yield _choice("placement", flow.placements, flow=flow.title)
         why = "The Update page is opened by a button of the shop's own." if updates else ""
         yield Field("color", "Gold", options=tuple(map(Option, COLORS)), spread=True, reason=why)

@@ -25,8 +25,6 @@ class ErrorPanel(Panel):
         ConfigurationError: There is no such code or call.
     """
 
-    follows = True
-
     def __init__(
         self, error: BaseException | Refused | None = None, *, live: bool = False, reason_code: str = "SoftDeclined",
         operation: str = "",

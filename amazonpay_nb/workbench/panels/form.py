@@ -5,7 +5,7 @@ An unchanged value is not sent again: a page in its frame continues, and a scree
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ _CSS = Path(__file__).with_name("form.css").read_text()
 _STYLE = f"""<style onload="this.closest('.amazonpay-panel').addEventListener('{_QUIET}'))">{_CSS}</style>"""
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
+_IN_VIEW = "<style onload=\"this.parentElement.scrollIntoView({block:'nearest'})\"></style>"
 _TOO_LARGE = 64 * 1024  # bytes; no key is as large
 
 
@@ -39,7 +40,7 @@ class Form:
 
     view: View
 
-    def __init__(self, look: Callable[[Chosen], View], press: Callable[[str], object], *, fields_first: bool) -> None:
+    def __init__(self, look: Callable[[Chosen], View], press: Callable[[str], object]) -> None:
         self._look, self._press = look, press
         self._fields: dict[str, _FieldRow] = {}
         self._actions: dict[str, _ActionRow] = {}
@@ -47,10 +48,11 @@ class Form:
         self._busy = self._rendering = False
         self._head, self._page = _html(_JUPYTER), _html(_JUPYTER)
         self._answer = _html(_JUPYTER, tabbable=True).add_class("amazonpay-said")
-        self._body, self._choices, self._buttons = w.VBox(), w.VBox(), w.VBox()
-        middle = [self._choices, self._body] if fields_first else [self._body, self._choices]
-        panel = w.VBox([self._head, *middle, self._buttons, self._answer])
-        self.box = w.VBox([panel.add_class("amazonpay-panel"), self._page])
+        # JupyterLab resolves the relative links of an output, and those of no other widget.
+        self._body, self._choices, self._buttons, self._links = w.VBox(), w.VBox(), w.VBox(), w.Output()
+        # What is pressed stays where it is, whatever comes below.
+        parts = (self._head, self._choices, self._buttons, self._answer, self._page, self._body, self._links)
+        self.box = w.VBox(parts).add_class("amazonpay-panel")
         self.render()
 
     @property
@@ -68,9 +70,10 @@ class Form:
                 self._show_body(list(self.view.body))
                 self._show_fields(self.view.fields)
                 self._show_actions(self.view.actions)
+                self._links.outputs = _linked(self.view.links)
                 if self.view.page is not None:
                     self.view.page.shown = True
-                self._page.value = self.view.page.html if self.view.page else ""
+                self._page.value = f"{_IN_VIEW}{self.view.page.html}" if self.view.page else ""
             finally:
                 self._rendering = False
 
@@ -247,6 +250,13 @@ def _labels(field: Field) -> tuple[tuple[str, str], ...]:
 def _html(name: str, *, tabbable: bool | None = None) -> Any:
     # What is tabbable can be scrolled by keyboard, as a wide table has to be.
     return w.HTML(tabbable=tabbable).add_class(name)
+
+
+def _linked(links: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    items = "".join(
+        f'<p>Open the chapter: <a href="{escape(file)}">{escape(text)}</a></p>' for file, text in links.items()
+    )
+    return ({"output_type": "display_data", "data": {"text/html": items}, "metadata": {}},) if items else ()
 
 
 def _wrapping(html: str) -> str:

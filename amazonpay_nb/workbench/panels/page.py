@@ -21,7 +21,7 @@ from amazonpay_nb.workbench.show.blocks import Table, facts
 
 # How often the panel looks where the buyer is; between two looks it waits for the way back.
 GLANCE_SECONDS = 0.5
-_AHEAD, _HERE, _BEHIND = "ahead", "● here", "behind"
+_AHEAD, _HERE, _BEHIND, _NOT_SHOWN = "ahead", "● here", "behind", "not shown"
 
 
 class PagePanel(BenchPanel):
@@ -35,9 +35,10 @@ class PagePanel(BenchPanel):
         late: Whether nobody came back in time; the page is open all the same.
     """
 
+    reports = False  # a press of the button is no request of the client: the view reports on it
+
     def __init__(self, wb: Workbench, offer: Callable[[], HostedPage] | None = None) -> None:
         super().__init__(wb)
-        self.journal = None  # a press of the button is no request of the client: the view reports on it
         self._offer = offer or ButtonPanel(wb).offer
         self.page: HostedPage | None = None
         self.late = False
@@ -87,14 +88,14 @@ class PagePanel(BenchPanel):
     def steps(self) -> Iterator[tuple[str, str, str]]:
         """Yield the pages of the stay in order, with the place of the buyer as far as it is known."""
         pages = list(self._flow.stays[self._at.get("visit", 0)])
-        at = self._at.get("page")
-        # A page that the flow's own list does not name is a way back to a choice.
-        place = len(pages) if self.arrival else pages.index(at) if at in pages else -1
-        yield ("the page with the button", "the shop", _BEHIND if place >= 0 else _HERE)
-        for number, name in enumerate(pages):
-            passed = _BEHIND if number < place else _AHEAD
-            yield (PAGES[name], "Amazon", _HERE if number == place else passed)
-        yield ("the return address", "the shop", _HERE if self.arrival else _AHEAD)
+        at, passed, back = self._at.get("page"), self._at.get("passed", ()), self.arrival is not None
+        yield ("the page with the button", "the shop", _BEHIND if at or back else _HERE)
+        for name in pages:
+            here, behind = name == at and not back, name == at or name in passed
+            # Amazon itself shows a page only where it applies, and does not say which it has shown.
+            ahead = _AHEAD if not back else _NOT_SHOWN if self._at else "not known"
+            yield (PAGES[name], "Amazon", _HERE if here else _BEHIND if behind else ahead)
+        yield ("the return address", "the shop", _HERE if back else _AHEAD)
 
     def facts(self, arrival: Arrival) -> Iterator[tuple[str, str]]:
         """Yield what the address of an arrival says, and what to do about it."""
@@ -131,6 +132,7 @@ class PagePanel(BenchPanel):
             self.act("start")
         page: Any = self.page
         arrival: Arrival = await page.returned(**script)
+        self._at = self._look(page)
         self.refresh()
         return arrival
 
@@ -151,6 +153,7 @@ class PagePanel(BenchPanel):
             with suppress(TimeoutError):
                 page.arrival.result(max(0, min(GLANCE_SECONDS, left)))
                 page.settle()
+                self._at = self._look(page)
                 changed()
                 return
             try:

@@ -13,6 +13,7 @@ in its place, and the fields keep what was typed.
 import asyncio
 import inspect
 import threading
+import time
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from amazonpay_nb.client.journal import Journal, own_exchanges, watch
+from amazonpay_nb.client.journal import Journal, own_exchanges
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act, render, report_on, static
@@ -29,21 +30,24 @@ from amazonpay_nb.workbench.show.blocks import Table
 if TYPE_CHECKING:
     from amazonpay_nb.workbench.panels.form import Form
 
+PAUSE = 0.3  # seconds between two looks at a run: a burst of requests is drawn once
+_ON_PAGE = "Waiting for the buyer, on the page below. The other buttons work meanwhile."
+
 
 class Panel(ABC):
     """What a person sees and can do; each panel has a `view` of its own, and a method for each action in it.
 
     Args:
         live: Whether a person sits there and can click.
-        journal: The record of the requests; each action then reports what it sent, and why that was accepted.
+        journal: The record of the requests, which the panel follows, whoever sends them.
     Attributes:
-        follows: Whether the panel only shows: its fields come first, and it changes during the run.
+        reports: Whether each action says what it sent, and why that was accepted.
         listeners: Called after every action, for what else has to look again.
         outcome: What the last click led to, or the error that it ended with.
         report: What the last action sent.
     """
 
-    follows: ClassVar[bool] = False
+    reports: ClassVar[bool] = True
 
     def __init__(self, *, live: bool, journal: Journal | None = None) -> None:
         self.live, self.journal = live, journal
@@ -51,6 +55,7 @@ class Panel(ABC):
         self.listeners: list[Callable[[], None]] = []
         self.outcome: Any = None
         self._form: Form | None = None
+        self._followed = False
 
     @abstractmethod
     def view(self, chosen: Chosen) -> View:
@@ -75,12 +80,13 @@ class Panel(ABC):
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
-        states = self.journal.known.states() if self.journal is not None else {}
+        journal = self.journal if self.reports else None
+        states = journal.known.states() if journal is not None else {}
         with own_exchanges() as exchanges:
             try:
                 yield
             finally:
-                self.report = tuple(report_on(exchanges, states)) if self.journal is not None else ()
+                self.report = tuple(report_on(exchanges, states)) if journal is not None else ()
 
     def refresh(self) -> None:
         """Look again at what is known by now; sends nothing."""
@@ -98,10 +104,13 @@ class Panel(ABC):
         if self._form is None:
             from amazonpay_nb.workbench.panels.form import Form
 
-            self._form = Form(self.view, self.press, fields_first=self.follows)
-            if self.follows and self.journal is not None:
-                watch(self.journal, weakref.WeakMethod(self.refresh))
+            self._form = Form(self.view, self.press)
         return self._form
+
+    def mark(self) -> object:
+        """Return what is another thing whenever there is something new to see."""
+        # A journal that is limited stays as long as it is, and has another last entry.
+        return None if self.journal is None else (len(self.journal), id(next(reversed(self.journal), None)))
 
     @property
     def widget(self) -> Any:
@@ -113,8 +122,15 @@ class Panel(ABC):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         still = static(self.view(self.chosen), self.report)._repr_mimebundle_()
+        if not self.live:
+            return still
+        if not self._followed:
+            self._followed = True
+            # A thread of its own, because a request that waits holds up the kernel's; it ends with the panel.
+            threading.Thread(target=_follow_run, args=(weakref.ref(self),), name="panel: follow", daemon=True).start()
         # A saved notebook keeps the static form, for where there is no kernel behind the widget any more.
-        return still | self.widget._repr_mimebundle_() | still if self.live else still
+        live: dict[str, Any] = self.widget._repr_mimebundle_()
+        return still | live | still
 
     def press(self, name: str) -> threading.Thread:
         """Start an action with what the form says, as a click does; returns the thread that it runs in."""
@@ -126,18 +142,19 @@ class Panel(ABC):
         form = self.form
         if not form.begin():
             return  # one at a time: a second click of an impatient person does nothing
-        answer = _answer("Something unexpected went wrong; the kernel's log has the details.", "alert")
+        answer = _answer("Something unexpected went wrong; the kernel's log has the details.", failed=True)
         try:
             with self._reporting():
-                self.outcome = act(form.view, name, **form.chosen)
-                if inspect.iscoroutine(self.outcome):
+                outcome = act(form.view, name, **form.chosen)
+                if inspect.iscoroutine(outcome):
                     # What the action has prepared is on view while it waits; a thread may have its own event loop.
-                    self.refresh()
-                    self.outcome = asyncio.run(self.outcome)
-            answer = _answer("Done." if self.outcome is None else self.outcome, "status")
+                    form.end(_answer(_ON_PAGE))
+                    outcome = asyncio.run(outcome)
+            self.outcome = outcome
+            answer = _answer(outcome)
         except AmazonPayError as error:
             self.outcome = error
-            answer = _answer(error, "alert")
+            answer = _answer(error, failed=True)
         finally:
             form.end(answer + render(self.report).html)
         self._tell_others()
@@ -181,6 +198,10 @@ class Panels(Panel):
         """Say what can be done now."""
         return "\n".join(f"{name}: {panel.possible()}" for name, panel in self.panels.items())
 
+    def mark(self) -> object:
+        """Return the marks of all."""
+        return [panel.mark() for panel in self.panels.values()]
+
     def refresh(self) -> None:
         """Have the one that is on view look again; any other does when its tab is opened."""
         if self._tabs is not None:
@@ -214,6 +235,20 @@ class Panels(Panel):
         self._tell_others()
 
 
-def _answer(outcome: Any, role: str) -> str:
-    # A role makes a screen reader say what has appeared.
-    return f'<div role="{role}">{render([outcome]).html}</div>'
+def _answer(outcome: Any, *, failed: bool = False) -> str:
+    failed = failed or (isinstance(outcome, list) and not all(getattr(row, "ok", True) for row in outcome))
+    # A text only tells something; a role makes a screen reader say what has appeared.
+    good = not failed and not isinstance(outcome, str)
+    look = f'role="{"alert" if failed else "status"}"{" class=amazonpay-good" if good else ""}'
+    return f"<div {look}>{render(['Done.' if outcome is None else outcome]).html}</div>"
+
+
+def _follow_run(panel: "weakref.ref[Panel]") -> None:
+    latest = shown.mark() if (shown := panel()) else None
+    del shown
+    while (shown := panel()) is not None:
+        if (now := shown.mark()) != latest:
+            latest = now
+            shown.refresh()
+        del shown
+        time.sleep(PAUSE)

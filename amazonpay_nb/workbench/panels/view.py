@@ -127,6 +127,7 @@ class View(NamedTuple):
     Attributes:
         body: Blocks, or what `show` takes or returns, from top to bottom; read once, by whoever shows it.
         page: A page of the shop to play the buyer on, or None.
+        links: File beside this notebook -> what a link to it says.
     """
 
     title: str
@@ -134,6 +135,7 @@ class View(NamedTuple):
     fields: Sequence[Field] = ()
     actions: Sequence[Action] = ()
     page: HostedPage | None = None
+    links: Mapping[str, str] = {}
 
 
 def choose(fields: Sequence[Field], chosen: Chosen) -> dict[str, Value]:

@@ -45,8 +45,6 @@ class WirePanel(BenchPanel):
         ConfigurationError: A choice does not exist.
     """
 
-    follows = True
-
     def __init__(self, wb: Workbench, **choices: str) -> None:
         super().__init__(wb)
         self._defaults = {"exchange": LAST, "show": "signing", "slip": "host"} | choices
@@ -155,8 +153,6 @@ class DiagramPanel(BenchPanel):
     Raises:
         ConfigurationError: There is no such form.
     """
-
-    follows = True
 
     def __init__(self, wb: Workbench, form: str = "picture") -> None:
         super().__init__(wb)

@@ -19,6 +19,7 @@ from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.client.journal import Exchange, Journal
 from amazonpay_nb.errors import ConfigurationError, DeclinedError
 from amazonpay_nb.shop import buyer
+from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.spec.machine import NEW, Machine, NotAllowed
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 from amazonpay_nb.spec.states import MACHINES
@@ -177,6 +178,42 @@ def test_the_tab_on_view_follows_and_another_does_when_it_is_opened() -> None:
     assert "2 taken" in shown(second, "amazonpay-body")
     tabs.widget.selected_index = 1
     assert "3 taken" in shown(second, "amazonpay-body")
+
+
+class Shelf(Panel):
+    """A panel without buttons, which shows how long the journal is."""
+
+    def view(self, chosen: Chosen) -> View:
+        return View("Shelf", (f"{len(self.journal or ())} entries",))
+
+
+@pytest.mark.parametrize("tabs", [False, True], ids=["alone", "under a tab"])
+def test_a_panel_on_view_follows_what_cells_send(wb: Workbench, tabs: bool) -> None:
+    """Nobody clicks; a request of a cell is enough."""
+    shelf = Shelf(live=True, journal=wb.journal)
+    shown_as = Panels("Shelves", {"first": shelf}, live=True) if tabs else shelf
+    shown_as._repr_mimebundle_()
+    seen = threading.Event()
+    part_of(shelf, "amazonpay-body").observe(lambda change: seen.set() if "1 entries" in change["new"] else None)
+    wb.journal.record(described(KINDS["Charge"], "C-1", "Authorized"))
+    assert seen.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "look"),
+    [
+        (None, 'role="status" class=amazonpay-good'),
+        ([Finding(True, "It fits.")], 'role="status" class=amazonpay-good'),
+        ([Finding(True, "It fits."), Finding(False, "It is old.")], 'role="alert"'),
+        ("An hour later.", 'role="status"'),
+    ],
+)
+def test_only_a_good_answer_has_the_green_bar(outcome: Any, look: str) -> None:
+    """What is wrong is an alert, and a text that only tells something is neither."""
+    panel = Till(live=True)
+    panel.take = lambda **_: outcome  # type: ignore[method-assign]
+    panel.press("take").join()
+    assert f"<div {look}>" in shown(panel, "amazonpay-said")
 
 
 def part_of(panel: Panel, name: str) -> Any:

@@ -23,7 +23,7 @@ from amazonpay_nb.shop.buyer import approve, arrive
 from amazonpay_nb.shop.payloads import route
 from amazonpay_nb.signing import explain_payload, keys as key_files
 from amazonpay_nb.signing.keys import MerchantKeys
-from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, flow_of, lookup
+from amazonpay_nb.spec.flows import FLOWS, PAGES, QUESTIONS, flow_of, lookup
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.button import ButtonPanel
@@ -264,13 +264,10 @@ def test_every_way_through_the_questions_ends_in_exactly_one_flow() -> None:
     assert reached == set(FLOWS)
 
 
-def test_only_the_questions_that_matter_are_asked(wb: Workbench) -> None:
-    """What follows from an answer is asked after it, and the choices follow the answers."""
+def test_goods_are_shipped_or_not(wb: Workbench) -> None:
+    """The product type decides whether the payload has an address."""
     model = ButtonPanel(wb)
-    asked = {"flow": "", "purpose": "buy", "final": "yes", "ships": "yes"}
-    names = [field.name for field in model.fields(asked)]
-    assert names[:4] == ["flow", "purpose", "final", "ships"]
-    page = model.act("offer", **asked)
+    page = model.act("offer", flow="end-of-checkout", product_type="PayAndShip")
     payload = json.loads(page.attempt.button[1]["createCheckoutSessionConfig"]["payloadJSON"])
     assert flow_of(payload, "PayAndShip").name == "end-of-checkout"
     assert set(payload["addressDetails"]) >= set(wb.region.required_address_fields)
@@ -357,6 +354,14 @@ def test_the_emulator_tells_which_page_the_buyer_is_on(bare: Workbench, model: P
     model.follow(lambda: None)
     assert steps(model)["Sign in with your Amazon account"] == "● here"
     assert steps(model)["Choose how to pay"] == "ahead"
+
+
+def test_a_page_that_was_not_shown_is_not_behind(bare: Workbench, model: PagePanel) -> None:
+    """A wallet without a purchase asks for no address, and North America for no challenge."""
+    asyncio.run(model.returned())
+    shown = steps(model)
+    assert [shown[PAGES[name]] for name in ("sign-in", "payment-method", "consent")] == ["behind"] * 3
+    assert {shown[page] for page in shown if page in (PAGES["shipping-address"], PAGES["challenge"])} == {"not shown"}
 
 
 def test_a_late_buyer_is_told_and_waited_for_again(bare: Workbench, model: PagePanel) -> None:

@@ -57,6 +57,17 @@ def test_a_decline_is_a_request_that_was_accepted_and_a_payment_that_was_not(wb:
     ]
 
 
+def test_an_update_repairs_the_wallet_that_was_there(wb: Workbench) -> None:
+    """Completing the session of the Update page makes no new wallet, whatever was known of its state."""
+    panel = Desk(wb)
+    with pytest.raises(DeclinedError):
+        panel.act("create_charge", simulation_code="HardDeclined")
+    panel.act("get_charge_permission")
+    asyncio.run(panel.act("repair"))
+    rule = dict(panel.report[-1].rows)["state rule"].split("\n")  # type: ignore[union-attr]
+    assert rule[-1] == "✓ Charge Permission NonChargeable → Chargeable: “Update the payment method” (buyer)"
+
+
 def test_every_call_of_a_run_names_its_row(wb: Workbench) -> None:
     """Completion, capture, refund and closing; reading has no row."""
     desk = Desk(wb)

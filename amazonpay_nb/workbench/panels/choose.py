@@ -1,0 +1,70 @@
+"""The chooser: a few questions, then the flow that a merchant needs, and the chapter that plays it."""
+
+import os
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+from amazonpay_nb.shop.payloads import interview, product_types, route
+from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow
+from amazonpay_nb.workbench.panels.panel import Panel
+from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View
+from amazonpay_nb.workbench.show.blocks import Foreign, facts
+
+
+class Chooser(Panel):
+    """Which flow do I need?  Where nobody can click, every way through the questions, with its chapter."""
+
+    def view(self, chosen: Chosen) -> View:
+        """Return the questions that the answers lead to, and the flow once they are answered."""
+        if not self.live:
+            return View("Which flow do I need?", (every_way(),))
+        asked, flow = list(interview(chosen)), route(chosen)
+        fields = tuple(Field(row.name, "", row.text, options=_options(row.answers), spread=True) for row, _ in asked)
+        answers = {row.name: answer for row, answer in asked}
+        if "" in answers.values() or flow is None:
+            return View("Which flow do I need?", (), fields)
+        visits = f"{len(flow.stays)}, {' and '.join(f'{len(pages)} pages at most' for pages in flow.stays)}"
+        rows = [("flow", flow.title), ("why", flow.why), ("visits to Amazon", visits)]
+        body = facts("The flow", [*rows, ("product type", product_types(flow, answers)[0])])
+        return View("Which flow do I need?", (body,), fields, links={file(flow): flow.title})
+
+    def possible(self) -> str:
+        """Say what can be done now."""
+        return "answer the questions"
+
+
+def chooser() -> Chooser:
+    """Return the chooser alone, for a notebook without a workbench: live in a JupyterLab session."""
+    return Chooser(live="JPY_SESSION_NAME" in os.environ)
+
+
+def file(flow: Flow) -> str:
+    """Return the name of the notebook that plays a flow."""
+    return f"{flow.notebook}.ipynb"
+
+
+def every_way() -> Foreign:
+    """Return each flow after the answers that lead to it, with a link to its chapter."""
+    rows = [(" ".join(_answers(flow)), flow) for flow in sorted(FLOWS.values(), key=_place)]
+    lines = [f"{answers}\n  → {flow.title}. {flow.why} Notebook: {flow.notebook}" for answers, flow in rows]
+    items = (
+        f'<li>{escape(answers)}<br>→ <a href="{file(flow)}">{escape(flow.title)}</a>. {escape(flow.why)}</li>'
+        for answers, flow in rows
+    )
+    return Foreign("", "\n".join(lines), f"<ul>{''.join(items)}</ul>")
+
+
+def _answers(flow: Flow) -> Iterator[str]:
+    for row in QUESTIONS:
+        if answer := flow.answers.get(row.name):
+            words = row.answers[answer]
+            yield f"{row.text} {words[0].upper()}{words[1:]}."
+
+
+def _place(flow: Flow) -> list[int]:
+    return [list(row.answers).index(flow.answers[row.name]) for row in QUESTIONS if row.name in flow.answers]
+
+
+def _options(answers: Any) -> tuple[Option, ...]:
+    return tuple(Option(value, text) for value, text in answers.items())
