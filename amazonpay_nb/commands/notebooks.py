@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from amazonpay_nb.commands.options import OUT, PARAMETER, PORT
+from amazonpay_nb.errors import ConfigurationError
 
 
 @click.command()
@@ -34,15 +35,23 @@ def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offli
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--to", default="~/amazonpay-workbook", show_default=True, help="The folder for your copies.")
+@click.option("--fresh", is_flag=True, help="Start over; what you have changed is kept in earlier/.")
+@click.option("--allow-root", is_flag=True, help="Start as root, too, as in a container.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def lab(options: tuple[str, ...]) -> None:
-    """Open JupyterLab on the workbook; OPTIONS go to JupyterLab."""
-    from amazonpay_nb.runs.notebook import notebook_folder
+def lab(to: str, fresh: bool, allow_root: bool, options: tuple[str, ...]) -> None:
+    """Open JupyterLab on copies of the workbook that are your own; OPTIONS go to JupyterLab.
 
-    folder = notebook_folder()
-    start = str(folder / "00_start_here.ipynb")
-    arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.parent}", *options, start]
-    os.execv(sys.executable, arguments)  # noqa: S606 (replaces this process on purpose)
+    A copy that you have changed is never overwritten: a newer edition is put beside it.
+    """
+    from amazonpay_nb.runs.lab import bring_up_to_date, edition, start
+
+    if os.geteuid() == 0 and not allow_root:
+        raise ConfigurationError("JupyterLab does not start as root.", advice="In a container, add --allow-root.")
+    folder = Path(to).expanduser().absolute()
+    bring_up_to_date(folder, edition(), fresh=fresh, say=click.echo)
+    click.echo(f"Your copies of the workbook are in {folder}.")
+    start(folder, [*options, *(["--allow-root"] if allow_root else [])])
 
 
 @click.command()

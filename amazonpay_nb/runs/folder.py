@@ -40,11 +40,11 @@ def report_folder(out: Path, names: Iterable[str]) -> Iterator[None]:
         raise ConfigurationError(f"{error.filename or out}: {error.strerror}.", advice=advice) from None
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write *path* so that a reader finds the old text or the new one, never a part."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write *path* so that a reader finds the old content or the new one, never a part."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

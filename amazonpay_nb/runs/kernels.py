@@ -27,7 +27,9 @@ _LONGEST_ADDRESS = 80  # bytes of a socket's path, of which systems allow about 
 # What jupyter_client says of a kernel that ended before it answered, and of one that does not answer.
 _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
 # What a person's shell says to Python and Jupyter, and what would change a notebook's results or keep it from starting.
-_PERSONAL = ("JPY_SESSION_NAME", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "JUPYTER_PREFER_ENV_PATH")
+_PERSONAL = (
+    "AMAZONPAY_NB_PROGRESS", "JPY_SESSION_NAME", "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS",
+)  # fmt: skip
 
 # What the kernel of a notebook gets besides the environment of all; each notebook is executed in a thread of its own.
 _NOTEBOOK = threading.local()

@@ -4,6 +4,7 @@ The private key is read and written, and never shown: neither here nor in what a
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View
 from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import Table
 
-# Where a new pair is written when no name is given; the same as for `amazonpay-nb keys new`.
-DEFAULT_FILE = "amazon-pay-private-key.pem"
+# Where a new pair is written when no name is given: in a folder that git ignores, and that only its owner opens.
+DEFAULT_FILE = "keys/amazon-pay-private-key.pem"
 _UPLOAD = "Upload the public key in Integration Central, and load the pair with the id that you get."
 _FIELDS = tuple(Field(name, **row | {"help": row["help"].format(DEFAULT_FILE)}) for name, row in ROWS["keys"].items())
 
@@ -70,6 +71,10 @@ class KeyPanel(BenchPanel):
         Raises:
             ConfigurationError: The file is there already, or cannot be written; nothing was made.
         """
+        if not private_key_file:
+            with suppress(OSError):  # of which the key says more
+                Path(DEFAULT_FILE).parent.mkdir(mode=0o700, exist_ok=True)
+                Path(DEFAULT_FILE).with_name(".gitignore").write_text("*\n")
         made = key_files.generate()
         path = key_files.save(made, private_key_file or DEFAULT_FILE, passphrase=passphrase or None)
         try:

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,11 +165,22 @@ def test_no_form_of_the_key_panel_shows_the_private_key(bare: Workbench) -> None
     """Not the text, not the HTML, and in a script not even a fingerprint."""
     panel = KeyPanel(bare)
     panel.act("create")
-    lines = Path("amazon-pay-private-key.pem").read_text().splitlines()[1:-1]
+    lines = Path("keys/amazon-pay-private-key.pem").read_text().splitlines()[1:-1]
     shown = static(panel.view({}))
     assert "mode 0600" in shown.text
     assert not any(line in shown.text or line in shown.html for line in lines)
     assert bare.keys.fingerprint not in shown.text
+
+
+def test_a_new_key_without_a_name_lands_where_git_does_not_look(bare: Workbench) -> None:
+    """In a folder of its owner's, which ignores itself; a second one is refused, as with a name."""
+    subprocess.run(["git", "init", "--quiet", "."], check=True)
+    KeyPanel(bare).act("create")
+    assert [path.stat().st_mode & 0o777 for path in (Path("keys"), bare.private_key_file or Path())] == [0o700, 0o600]
+    status = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True)
+    assert not status.stdout
+    with pytest.raises(ConfigurationError, match=r"keys/amazon-pay-private-key\.pem is there already"):
+        KeyPanel(bare).act("create")
 
 
 # ---- button ------------------------------------------------------------------------------------------------------

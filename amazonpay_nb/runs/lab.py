@@ -1,0 +1,134 @@
+"""A reader's own copies of the workbook: trusted by their JupyterLab, and never overwritten once they are changed."""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nbformat
+from ipykernel.ipkernel import IPythonKernel
+from nbformat.sign import NotebookNotary
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.folder import write_whole
+from amazonpay_nb.runs.notebook import notebook_folder
+
+# In the reader's folder: digests of what was copied, the signatures of trusted notebooks, and JupyterLab's own notes.
+_OURS, _PROGRESS, _NEWER = ".lab", "progress.json", ".newer"
+_SETTINGS = Path(__file__).parent / "jupyter"  # for JupyterLab's process alone
+_LINK = re.compile(r"\]\(([^)#\s]+)")
+# JupyterLab writes the same when it connects a kernel, and would else take the notebook for changed.
+_KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+
+
+def start(folder: Path, options: Sequence[str]) -> None:
+    """Become a JupyterLab on a reader's folder; their other workspaces, trust and history stay as they are."""
+    ours = folder / _OURS
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={folder}",
+        f"--NotebookNotary.data_dir={ours}",
+    ]
+    command += [f"--LabApp.workspaces_dir={ours}/workspaces", *options, f"{folder}/notebooks/00_start_here.ipynb"]
+    settings = os.pathsep.join(filter(None, [str(_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")]))
+    places = {"AMAZONPAY_NB_PROGRESS": f"{folder / _PROGRESS}", "IPYTHONDIR": f"{ours}/ipython"}
+    os.execve(sys.executable, command, os.environ | places | {"JUPYTER_CONFIG_PATH": settings})  # noqa: S606
+
+
+def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say: Callable[[str], object]) -> None:
+    """Copy the files of an edition, by their path, unless the reader has changed them.
+
+    A copy is changed when the source of a cell or the text of a page is.  A newer edition of it is put beside it, once.
+    Outputs of a copy that is replaced, and with *fresh* the changed copies, too, are moved to ``earlier/DATE/TIME``.
+
+    Args:
+        say: Is called with a sentence for each file that is moved, or put beside another.
+    Raises:
+        ConfigurationError: The folder holds something else.
+        OSError: It cannot be written to.
+    """
+    ours = folder / _OURS
+    if folder.is_dir() and not ours.is_dir() and any(folder.iterdir()):
+        raise ConfigurationError(f"{folder} has other files in it.", advice="Choose another folder with --to.")
+    (ours / "ipython").mkdir(parents=True, exist_ok=True)  # IPython warns where there is none
+    with (ours / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _Copies(folder, say).update(files, fresh=fresh)
+
+
+def edition() -> dict[str, bytes]:
+    """Return what there is to copy, by path: all notebooks, and what they link to, directly or through pages."""
+    root = notebook_folder().parent.resolve()
+    paths = sorted((root / "notebooks").glob("*.ipynb"))
+    for path in paths:  # grows meanwhile
+        links = _LINK.findall(path.read_text("utf-8")) if path.suffix in (".ipynb", ".md") else ()
+        for to in dict.fromkeys((path.parent / link).resolve() for link in links):
+            if to.is_file() and to not in paths and to.parent != root and root / "amazonpay_nb" not in to.parents:
+                paths.append(to)
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths}
+
+
+def _sources(data: bytes) -> tuple[str, bool]:
+    # A digest of what a reader changes on purpose, and whether there are outputs besides.
+    run = False
+    try:
+        cells = json.loads(data)["cells"]
+        run = any(cell.get("outputs") for cell in cells)
+        data = json.dumps([(cell["cell_type"], "".join(cell["source"])) for cell in cells]).encode()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass  # a page, a picture, or no notebook any more
+    return hashlib.sha256(data).hexdigest(), run
+
+
+class _Copies:
+    def __init__(self, folder: Path, say: Callable[[str], object]) -> None:
+        self.folder, self.say, self.list = folder, say, folder / _OURS / "edition.json"
+        # By path: of what was copied, or offered beside the reader's own.
+        self.digests: dict[str, str] = json.loads(self.list.read_text("utf-8")) if self.list.is_file() else {}
+        self.notary = NotebookNotary(data_dir=str(folder / _OURS))
+
+    def update(self, files: dict[str, bytes], *, fresh: bool) -> None:
+        for name in [*self.digests, _PROGRESS] if fresh else ():
+            self.take_away(name)
+        for name, data in files.items():
+            new, old, path = _sources(data)[0], self.digests.get(name), self.folder / name
+            mine = _sources(path.read_bytes())[0] if path.is_file() else None
+            if mine in (None, old) and mine != new:
+                self.put(name, data)
+            elif new not in (mine, old):
+                newer = str(Path(name).with_suffix(_NEWER + path.suffix))
+                self.put(newer, data)
+                self.say(f"{name} is yours; the newer edition is beside it: {newer}.")
+            self.digests[name] = new
+        self.notary.store.close()
+        write_whole(self.list, json.dumps(self.digests, indent=1))
+
+    def take_away(self, name: str) -> None:
+        path, to = self.folder / name, self.folder / "earlier" / time.strftime("%Y-%m-%d/%H.%M.%S") / name
+        known = self.digests.pop(name, None)
+        if path.is_file() and _sources(path.read_bytes()) != (known, False):
+            to.parent.mkdir(parents=True, exist_ok=True)
+            self.say(f"{name} as you had it is now {path.rename(to)}.")
+        path.unlink(missing_ok=True)
+
+    def put(self, name: str, data: bytes) -> None:
+        self.take_away(name)
+        path, self.digests[name] = self.folder / name, _sources(data)[0]
+        if path.suffix == ".ipynb":
+            document = nbformat.reads(data.decode(), as_version=4)
+            document.metadata = nbformat.from_dict(
+                {"kernelspec": _KERNEL, "language_info": IPythonKernel.language_info}
+            )
+            for cell in document.cells:
+                cell.update({"outputs": [], "execution_count": None} if cell.cell_type == "code" else {})
+            self.notary.sign(document)
+            data = nbformat.writes(document).encode()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)

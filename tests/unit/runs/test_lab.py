@@ -1,0 +1,268 @@
+"""A reader's own copies: trusted, never overwritten once they are changed, and nothing else is written."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.sign import NotebookNotary
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.lab import bring_up_to_date, edition
+from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
+from tests.processes import read_only
+
+NAME, NEWER = "notebooks/01_one.ipynb", "notebooks/01_one.newer.ipynb"
+TO_THIS_FOLDER = re.compile(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)")
+
+
+def version(*sources: str, page: str = "One page.") -> dict[str, bytes]:
+    """An edition of one notebook, which was run, and of one page."""
+    outputs = [new_output("stream", text="as committed\n")]
+    cells = [new_code_cell(source, execution_count=1, outputs=outputs) for source in sources]
+    notebook = nbformat.writes(new_notebook(cells=[new_markdown_cell("# One"), *cells]))
+    return {NAME: notebook.encode(), "docs/page.md": page.encode()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def update(folder: Path) -> Callable[..., list[str]]:
+    """Bring the folder up to date, and return what was said."""
+
+    def update(files: dict[str, bytes], *, fresh: bool = False) -> list[str]:
+        said: list[str] = []
+        bring_up_to_date(folder, files, fresh=fresh, say=said.append)
+        return said
+
+    return update
+
+
+def sources(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def change(path: Path, source: str | None = None, output: str = "") -> None:
+    """What a reader does: types into the first code cell, or runs it, and saves."""
+    document = nbformat.read(path, as_version=4)
+    cell = next(cell for cell in document.cells if cell.cell_type == "code")
+    cell.source = cell.source if source is None else source
+    cell.outputs = [new_output("stream", text=output)] if output else []
+    nbformat.write(document, path)
+
+
+def test_a_copy_has_no_outputs_and_is_trusted(folder: Path, update: Callable[..., list[str]]) -> None:
+    """By a JupyterLab that knows this folder's signatures; what appears in it stays trusted."""
+    assert not update(version("a = 1"))
+    copy = nbformat.read(folder / NAME, as_version=4)
+    assert [(cell.outputs, cell.execution_count) for cell in copy.cells[1:]] == [([], None)]
+    notary = NotebookNotary(data_dir=str(folder / ".lab"))
+    assert notary.check_signature(copy)
+    notary.store.close()
+    assert (folder / "docs/page.md").read_text() == "One page."
+
+
+def test_a_copy_that_is_only_read_follows_a_newer_edition(folder: Path, update: Callable[..., list[str]]) -> None:
+    """Without a word, and nothing is kept of it."""
+    update(version("a = 1"))
+    change(folder / NAME, "a = 1")
+    assert not update(version("a = 2", page="Another."))
+    assert sources(folder / NAME) == ["a = 2"]
+    assert (folder / "docs/page.md").read_text() == "Another."
+    assert not (folder / "earlier").exists()
+
+
+def test_outputs_stay_until_there_is_a_newer_edition_and_are_kept_then(
+    folder: Path, update: Callable[..., list[str]]
+) -> None:
+    """To run a notebook changes none of its sources, but what came of it may matter to somebody."""
+    update(version("a = 1"))
+    change(folder / NAME, output="mine")
+    assert not update(version("a = 1"))
+    assert "mine" in (folder / NAME).read_text()
+    (said,) = update(version("a = 2"))
+    (kept,) = (folder / "earlier").rglob("*.ipynb")
+    assert said == f"{NAME} as you had it is now {kept}."
+    assert "mine" in kept.read_text()
+    assert sources(folder / NAME) == ["a = 2"]
+
+
+def test_a_newer_edition_is_put_beside_a_changed_copy_once(folder: Path, update: Callable[..., list[str]]) -> None:
+    """Whoever deletes it is not asked again, until there is another one."""
+    update(version("a = 1", 'buyer = "auto"'))
+    change(folder / NAME, "a = 17")
+    assert not update(version("a = 1", 'buyer = "auto"'))
+    assert update(version("a = 2")) == [f"{NAME} is yours; the newer edition is beside it: {NEWER}."]
+    assert (sources(folder / NAME)[0], sources(folder / NEWER)) == ("a = 17", ["a = 2"])
+    assert not update(version("a = 2"))
+    (folder / NEWER).unlink()
+    assert not update(version("a = 2"))
+    assert not (folder / NEWER).exists()
+    update(version("a = 3"))
+    assert sources(folder / NEWER) == ["a = 3"]
+
+
+def test_there_is_one_newer_edition_of_a_chapter_and_a_changed_one_is_kept(
+    folder: Path, update: Callable[..., list[str]]
+) -> None:
+    """A reader may have gone on in it."""
+    update(version("a = 1"))
+    change(folder / NAME, "a = 17")
+    update(version("a = 2"))
+    change(folder / NEWER, "a = 18")
+    said = update(version("a = 3"))
+    (kept,) = (folder / "earlier").rglob("*.ipynb")
+    assert said[0] == f"{NEWER} as you had it is now {kept}."
+    assert [sources(path) for path in (folder / NAME, folder / NEWER, kept)] == [["a = 17"], ["a = 3"], ["a = 18"]]
+
+
+def test_who_takes_the_newer_edition_over_has_no_changes_any_more(
+    folder: Path, update: Callable[..., list[str]]
+) -> None:
+    """The next one comes without a word."""
+    update(version("a = 1"))
+    change(folder / NAME, "a = 17")
+    update(version("a = 2"))
+    (folder / NEWER).replace(folder / NAME)
+    assert not update(version("a = 3"))
+    assert sources(folder / NAME) == ["a = 3"]
+
+
+def test_a_fresh_start_loses_nothing(folder: Path, update: Callable[..., list[str]]) -> None:
+    """Changed copies, outputs, the newer edition that was changed, and what was solved; the reader's own files stay."""
+    update(version("a = 1"))
+    change(folder / NAME, "a = 17")
+    update(version("a = 2"))
+    change(folder / NEWER, "a = 18")
+    own = folder / "notebooks/own.ipynb"
+    own.write_text("{}")
+    (folder / "progress.json").write_text("{}")
+    said = update(version("a = 2"), fresh=True)
+    assert len(said) == 3
+    moved = sorted(path.name for path in (folder / "earlier").rglob("*.*") if path.is_file())
+    assert moved == [Path(NAME).name, Path(NEWER).name, "progress.json"]
+    assert sources(folder / NAME) == ["a = 2"]
+    assert not (folder / NEWER).exists()
+    assert not (folder / "progress.json").exists()
+    assert own.read_text() == "{}"
+    assert not update(version("a = 2"), fresh=True)
+
+
+def test_a_copy_that_is_gone_or_broken(folder: Path, update: Callable[..., list[str]]) -> None:
+    """The one comes back; the other is the reader's, whatever it is."""
+    update(version("a = 1"))
+    (folder / NAME).unlink()
+    assert not update(version("a = 1"))
+    (folder / NAME).write_text('{"cells": [1')
+    assert update(version("a = 2")) == [f"{NAME} is yours; the newer edition is beside it: {NEWER}."]
+    assert (folder / NAME).read_text() == '{"cells": [1'
+
+
+def test_a_folder_with_other_things_in_it_is_refused(folder: Path, update: Callable[..., list[str]]) -> None:
+    """Nothing is added to it."""
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("")
+    with pytest.raises(ConfigurationError, match="has other files in it"):
+        update(version("a = 1"))
+    assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_two_at_once_are_harmless(folder: Path) -> None:
+    """Each of them finds a whole folder in the end, and nothing was moved."""
+    with ThreadPoolExecutor(4) as pool:
+        said: list[str] = []
+        runs = [pool.submit(bring_up_to_date, folder, version("a = 1"), fresh=False, say=said.append) for _ in range(8)]
+        [run.result() for run in runs]
+    assert not said
+    assert sources(folder / NAME) == ["a = 1"]
+
+
+def test_no_link_of_the_copies_is_dead() -> None:
+    """Neither in the notebooks nor in the pages that they lead to."""
+    files = edition()
+    assert {str(path.relative_to(notebook_folder().parent)) for path in find_notebooks([])} < files.keys()
+    dead = []
+    for name, data in files.items():
+        text = ""
+        if name.endswith(".ipynb"):
+            cells = nbformat.reads(data.decode(), as_version=4).cells
+            text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        elif name.endswith(".md"):
+            text = data.decode()
+        links = TO_THIS_FOLDER.findall(text)
+        dead += [(name, link) for link in links if os.path.normpath(Path(name).parent / link) not in files]
+    assert not dead
+
+
+# ---- the command -------------------------------------------------------------------------------------------------
+
+
+def lab(folder: Path, *options: str, root: bool = True, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command; the JupyterLab at its end only prints its version."""
+    allowed = ["--allow-root"] if root else []
+    command = [sys.executable, "-m", "amazonpay_nb", "lab", "--to", str(folder), *allowed, *options, "--version"]
+    return subprocess.run(more.pop("wrap", lambda it: it)(command), capture_output=True, text=True, check=False, **more)
+
+
+def test_the_command_writes_into_that_folder_alone(tmp_path: Path) -> None:
+    """Not into the home of its reader, and not into the repository; twice says the same."""
+    home, folder = tmp_path / "home", tmp_path / "work book"
+    home.mkdir()
+    places = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    tracked = {path: path.read_bytes() for path in find_notebooks([])}
+    for _ in range(2):
+        done = lab(folder, env=places, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"Your copies of the workbook are in {folder}.\n4.")
+    assert not list(home.iterdir())
+    assert tracked == {path: path.read_bytes() for path in find_notebooks([])}
+    assert edition().keys() <= {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    assert {path.name for path in folder.iterdir()} == {".lab", *(name.split("/")[0] for name in edition())}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is warned")
+def test_root_needs_one_option(tmp_path: Path) -> None:
+    """JupyterLab refuses root; the sentence names the option, and nothing is written."""
+    done = lab(tmp_path / "folder", root=False)
+    assert done.returncode == 2
+    assert "--allow-root" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "folder").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    """A sentence and exit code 2, no traceback."""
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o500)
+    done = lab(folder, wrap=lambda command: read_only(folder, *command))
+    assert done.returncode == 2
+    assert str(folder) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    """As for every command."""
+    (tmp_path / "file").write_text("")
+    done = lab(tmp_path / "file" / "folder")
+    assert done.returncode == 2
+    assert "Not a directory" in done.stderr
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    """A file that may not grow any more stands for it: everybody may set that limit."""
+    limit = "import resource, signal, sys, os; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); os.execv(sys.argv[1], sys.argv[1:])"
+    done = lab(tmp_path / "folder", wrap=lambda command: [sys.executable, "-c", limit, *command])
+    assert done.returncode == 2
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
