@@ -1,0 +1,151 @@
+"""Check a reader's answer to an exercise of a chapter, or what the emulator saw of the reader's code.
+
+    check("05-second-item", answer)      # a question
+    books = Books(wb.emulator)           # code: the emulator's books as they stand now,
+    ...                                  # the reader's lines,
+    check("05-two-parcels", books)       # and what has come into the books since
+
+``exercises.toml`` has a table for each exercise, ``chapters.toml`` one for each chapter.
+"""
+
+import html
+import os
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.lessons.account import MerchantAccount
+from amazonpay_nb.spec.operations import KINDS
+from amazonpay_nb.texts import templates
+from amazonpay_nb.workbench.show.blocks import Foreign, Prose, Shown, Table, mark
+
+Row = Mapping[str, Any]
+# Names the file that remembers what is solved, an exercise in each line; without it nothing is written.
+PROGRESS = "AMAZONPAY_NB_PROGRESS"
+_BOOKS = {"journal": "exchanges", "notifications": "notifications"}  # of the control interface, with the answer's field
+_BOOKS |= {f"objects/{kind.path}": "objects" for kind in KINDS.values()}
+_VERDICTS = {None: "○ Not tried yet.", False: "✗ Not yet.", True: "✓ Right."}
+_HERE = Path(__file__).parent
+EXERCISES, CHAPTERS = (tomllib.loads((_HERE / f"{name}.toml").read_text("utf-8")) for name in ("exercises", "chapters"))
+_PAGES = templates(_HERE / "templates", html=False)
+_PAGES.filters["prose"] = lambda text: re.sub("`(.+?)`", r"<code>\1</code>", html.escape(text, quote=False))
+
+
+class Books:
+    """What comes into an emulator's books from now on: exchanges, notifications, and objects that are new or changed.
+
+    Args:
+        emulator: None on the Sandbox, where nobody can read the books.
+    Attributes:
+        wallet: The Charge Permission id of a new Saved Wallet, for the reader's code alone; "" without an emulator.
+    """
+
+    def __init__(self, emulator: Emulator | None) -> None:
+        self.emulator, self.wallet = emulator, ""
+        if emulator:
+            with closing(MerchantAccount(emulator)) as account:
+                self.wallet = account.wallet()
+        self._before = self._all()
+
+    def _all(self) -> dict[str, list[Row]]:
+        control = self.emulator.control if self.emulator else None
+        return {path.rpartition("/")[2]: control.get(path)[field] if control else [] for path, field in _BOOKS.items()}
+
+    def new(self) -> dict[str, list[Row]]:
+        """Return what is new in each book, for example in ``charges``."""
+        books = self._all()
+        for name, rows in self._before.items():
+            for row in rows:
+                with suppress(ValueError):  # changed since, or too old for the journal
+                    books[name].remove(row)
+        return {name: rows for name, rows in books.items() if rows}
+
+
+def check(name: str, given: Any, *, hints: int = 0) -> Shown:
+    """Judge an answer, or the books after the reader's code, and remember a solved exercise.
+
+    A page has the hints folded up, and so the answer: in JupyterLab not before the reader has tried.
+
+    Args:
+        given: None, like books with nothing new, means that nobody has tried yet.
+        hints: How many the text form has, for those who see no page; one more than there are for the answer.
+    """
+    exercise = EXERCISES[name]
+    ok, words = _verdict(exercise, given)
+    if ok and os.environ.get(PROGRESS) and name not in solved():
+        with suppress(OSError), Path(os.environ[PROGRESS]).open("a") as file:  # to which two kernels may append at once
+            file.write(f"\n{name}\n")
+    tips = [] if ok else list(exercise["hints"])
+    hidden = ok or (ok is None and "JPY_SESSION_NAME" in os.environ)
+    answer = "" if hidden else exercise["answer"]
+    page = _PAGES.get_template("exercise.html.j2").render(verdict=_VERDICTS[ok], words=words, hints=tips, answer=answer)
+    lines = [f"{_VERDICTS[ok]} {words}", *[*tips, answer][:hints], "check(…, hints=1) has a hint." if tips else ""]
+    return Shown([Foreign("", Shown([Prose(line) for line in lines if line]).text, page)])
+
+
+def _verdict(exercise: Row, given: Any) -> tuple[bool | None, str]:
+    books: Mapping[str, list[Row]] = {"": [{"answer": given}]}
+    if isinstance(given, Books):
+        books = given.new()
+    if given is None or not books:
+        here = given is None or given.emulator
+        return None, "Fill in the cell, and run it." if here else "It needs the emulator, which shows its books."
+    if slip := next((rule for rule in exercise.get("wrong", ()) if _holds(rule, books)), None):
+        return False, slip["say"]
+    if lack := next((rule for rule in exercise["right"] if not _holds(rule, books)), None):
+        return False, lack.get("say", exercise["again"])
+    return True, exercise["answer"]
+
+
+def _holds(rule: Row, books: Mapping[str, list[Row]]) -> bool:
+    pattern = {name: value for name, value in rule.items() if name not in {"in", "count", "same", "say"}}
+    hits = [row for row in books.get(rule.get("in", ""), ()) if _fits(row, pattern)]
+    groups = Counter(row[rule["same"]] if "same" in rule else "" for row in hits)
+    number = max(groups.values(), default=0)
+    return _fits(number, rule["count"]) if "count" in rule else number > 0
+
+
+def _fits(thing: Any, pattern: Any) -> bool:
+    match thing, pattern:
+        case _, list():
+            return any(_fits(thing, one) for one in pattern)
+        case list(), dict():
+            return any(_fits(item, pattern) for item in thing)
+        case dict(), dict():
+            return all(_fits(thing.get(name), value) for name, value in pattern.items())
+    return _plain(thing) == _plain(pattern)
+
+
+def _plain(value: Any) -> str | Decimal:
+    text = str(value).strip(" .\"'").casefold()
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def solved() -> set[str]:
+    """Return the solved exercises; a missing or broken file remembers none."""
+    with suppress(OSError):
+        return EXERCISES.keys() & Path(os.environ.get(PROGRESS, "")).read_text(errors="replace").split()
+    return set()
+
+
+def progress() -> Shown:
+    """Return how many exercises of each chapter are solved, with links; where nothing is remembered, a sentence."""
+    if not os.environ.get(PROGRESS):
+        return Shown([Prose("Start with amazonpay-nb lab, and this cell counts the exercises that you have solved.")])
+    names, rows = solved(), []
+    for file, chapter in CHAPTERS.items():
+        all_of = {name for name in EXERCISES if name[:2] == file[:2]}
+        done = len(all_of & names)
+        words = f"{done} of {len(all_of)} solved", mark(True) * (0 < len(all_of) == done)
+        rows.append((file, f"{file[:2]} {chapter['title']}", *words))
+    text = Shown([Table("", (), tuple(row[1:] for row in rows))]).text
+    return Shown([Foreign("", text, _PAGES.get_template("progress.html.j2").render(rows=rows))])
