@@ -30,8 +30,9 @@ MEDIAN_LINES, LONG_LINES, MOST_LINES = 4, 10, 15
 LEAST_MARKDOWN = 0.45
 MOST_CODE_CELLS_IN_A_ROW = 2
 LONGEST_FUNCTION = 5
+LONGEST_ROUTE = 15  # of the server that the reader would write, in cells with a tag of their own
 
-TAGS = {"parameters", "hide-input", "skip-execution", "nbval-skip"}
+TAGS = {"parameters", "hide-input", "skip-execution", "nbval-skip", "your-server"}
 # papermill drops or misreads every other annotation.
 PARAMETER_TYPES = {"str", "int", "float", "bool", "list", "dict"}
 
@@ -192,12 +193,13 @@ def test_its_cells_hold_no_machinery() -> None:
     """What needs a class, a long function or a pause belongs in the package."""
     problems = []
     for where, cell in all_code_cells():
+        longest = LONGEST_ROUTE if "your-server" in tags(cell) else LONGEST_FUNCTION
         for node in ast.walk(parse(cell)):
             match node:
                 case ast.ClassDef():
                     problems.append(f"{where}: a class")
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
-                    if (node.end_lineno or node.lineno) - node.lineno >= LONGEST_FUNCTION:
+                    if (node.end_lineno or node.lineno) - node.lineno >= longest:
                         problems.append(f"{where}: a long function")
                 case ast.Attribute(attr="sleep") | ast.Name(id="sleep"):
                     problems.append(f"{where}: a pause")
@@ -403,3 +405,43 @@ def test_a_claim_leads_to_its_rows() -> None:
     assert targets == ["permission.chargeable-after-setup", "setup.complete-empty"]
     assert claim["text/plain"] == "✓ A Saved Wallet is set up."
     assert [row.id for row in behaviors() if f'<a id="{row.id}"></a>' not in page] == []
+
+
+# --- The glossary -----------------------------------------------------------------------------------------------------
+
+GLOSSARY = (FOLDER.parent / "docs" / "glossary.md").read_text("utf-8")
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that forges and books make of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_word_of_a_chapter_leads_to_the_glossary() -> None:
+    """The first column of a table of words links each word to its heading, and every such link leads to one."""
+    anchors = {anchor(heading) for heading in re.findall(r"^## (.+)$", GLOSSARY, re.MULTILINE)}
+    cells = [(name, cell.source) for name, book in notebooks().items() for cell in book.cells]
+    words = [
+        (name, row)
+        for name, text in cells
+        if "| Word |" in text
+        for row in re.findall(r"^\| (\S*\*\*.*?) \|", text, re.M)
+    ]
+    link = r"\[\*\*[^]]+\*\*\]\(\.\./docs/glossary\.md#[^)]+\)"
+    assert len(words) > 40
+    assert [word for word in words if not re.fullmatch(f"{link}(, {link})*", word[1])] == []
+    targets = [(name, to) for name, text in cells for to in re.findall(r"glossary\.md#([^)]+)\)", text)]
+    assert [target for target in targets if target[1] not in anchors] == []
+
+
+def test_the_glossary_can_be_looked_things_up_in() -> None:
+    """It is in alphabetical order, its first lines lead to each word, and a word leads to a page about it."""
+    index, *entries = re.split(r"^## ", GLOSSARY, flags=re.MULTILINE)
+    words = [entry.partition("\n")[0] for entry in entries]
+    assert words == sorted(words, key=str.lower)
+    assert re.findall(r"\[([^]]+)\]\(#([^)]+)\)", index) == [(word, anchor(word)) for word in words]
+    assert [
+        entry for entry in entries if not re.search(r"\]\((https://developer\.amazon\.com/|[\w-]+\.md\))", entry)
+    ] == []
+    linked = re.findall(r"\]\((?!https:|#)([^)#]+)", GLOSSARY)
+    assert [path for path in linked if not (FOLDER.parent / "docs" / path).is_file()] == []
