@@ -25,12 +25,12 @@ from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.texts import templates
 from amazonpay_nb.workbench.show.blocks import Foreign, Prose, Shown, Table, mark
 
-Row = Mapping[str, Any]
+Ledgers = Mapping[str, list[dict[str, Any]]]  # rows by the name of their book
 # Names the file that remembers what is solved, an exercise in each line; without it nothing is written.
 PROGRESS = "AMAZONPAY_NB_PROGRESS"
 _BOOKS = {"journal": "exchanges", "notifications": "notifications"}  # of the control interface, with the answer's field
 _BOOKS |= {f"objects/{kind.path}": "objects" for kind in KINDS.values()}
-_VERDICTS = {None: "○ Not tried yet.", False: "✗ Not yet.", True: "✓ Right."}
+_SIGNS = {None: "○ Not tried yet.", False: "✗ Not yet.", True: "✓ Right."}
 _HERE = Path(__file__).parent
 EXERCISES, CHAPTERS = (tomllib.loads((_HERE / f"{name}.toml").read_text("utf-8")) for name in ("exercises", "chapters"))
 _PAGES = templates(_HERE / "templates", html=False)
@@ -53,61 +53,58 @@ class Books:
                 self.wallet = account.wallet()
         self._before = self._all()
 
-    def _all(self) -> dict[str, list[Row]]:
-        control = self.emulator.control if self.emulator else None
-        return {path.rpartition("/")[2]: control.get(path)[field] if control else [] for path, field in _BOOKS.items()}
+    def _all(self) -> Ledgers:
+        read = self.emulator.control.get if self.emulator else lambda path: {_BOOKS[path]: []}
+        return {path.rpartition("/")[2]: read(path)[field] for path, field in _BOOKS.items()}
 
-    def new(self) -> dict[str, list[Row]]:
+    def new(self) -> Ledgers:
         """Return what is new in each book, for example in ``charges``."""
         books = self._all()
         for name, rows in self._before.items():
             for row in rows:
                 with suppress(ValueError):  # changed since, or too old for the journal
                     books[name].remove(row)
-        return {name: rows for name, rows in books.items() if rows}
+        return books
 
 
 def check(name: str, given: Any, *, hints: int = 0) -> Shown:
     """Judge an answer, or the books after the reader's code, and remember a solved exercise.
 
-    A page has the hints folded up, and so the answer: in JupyterLab not before the reader has tried.
-
     Args:
         given: None, like books with nothing new, means that nobody has tried yet.
-        hints: How many the text form has, for those who see no page; one more than there are for the answer.
+        hints: How many the text form has; with more than there are, also the answer.  A page has both folded up, in
+            JupyterLab the answer not before the reader has tried.
     """
     exercise = EXERCISES[name]
     ok, words = _verdict(exercise, given)
-    if ok and os.environ.get(PROGRESS) and name not in solved():
-        with suppress(OSError), Path(os.environ[PROGRESS]).open("a") as file:  # to which two kernels may append at once
+    if ok and name not in solved():
+        # Two kernels may append at once, and a broken last line stays one of its own.
+        with suppress(KeyError, OSError), Path(os.environ[PROGRESS]).open("a") as file:
             file.write(f"\n{name}\n")
-    tips = [] if ok else list(exercise["hints"])
-    hidden = ok or (ok is None and "JPY_SESSION_NAME" in os.environ)
-    answer = "" if hidden else exercise["answer"]
-    page = _PAGES.get_template("exercise.html.j2").render(verdict=_VERDICTS[ok], words=words, hints=tips, answer=answer)
-    lines = [f"{_VERDICTS[ok]} {words}", *[*tips, answer][:hints], "check(…, hints=1) has a hint." if tips else ""]
+    tips = [] if ok else exercise["hints"]
+    answer = "" if ok or (ok is None and "JPY_SESSION_NAME" in os.environ) else exercise["answer"]
+    page = _PAGES.get_template("exercise.html.j2").render(sign=_SIGNS[ok], words=words, hints=tips, answer=answer)
+    lines = [f"{_SIGNS[ok]} {words}", *[*tips, answer][:hints], "check(…, hints=1) has a hint." if tips else ""]
     return Shown([Foreign("", Shown([Prose(line) for line in lines if line]).text, page)])
 
 
-def _verdict(exercise: Row, given: Any) -> tuple[bool | None, str]:
-    books: Mapping[str, list[Row]] = {"": [{"answer": given}]}
-    if isinstance(given, Books):
-        books = given.new()
-    if given is None or not books:
-        here = given is None or given.emulator
-        return None, "Fill in the cell, and run it." if here else "It needs the emulator, which shows its books."
-    if slip := next((rule for rule in exercise.get("wrong", ()) if _holds(rule, books)), None):
-        return False, slip["say"]
-    if lack := next((rule for rule in exercise["right"] if not _holds(rule, books)), None):
-        return False, lack.get("say", exercise["again"])
+def _verdict(exercise: Mapping[str, Any], given: Any) -> tuple[bool | None, str]:
+    books = given.new() if isinstance(given, Books) else {"": [{"answer": given}]}
+    if isinstance(given, Books) and not given.emulator:
+        return None, "It needs the emulator, which shows its books."
+    if given is None or not any(books.values()):
+        return None, "Fill in the cell, and run it."
+    rules = [(rule, False) for rule in exercise.get("wrong", ())] + [(rule, True) for rule in exercise["right"]]
+    for rule, expected in rules:
+        if _holds(rule, books) is not expected:
+            return False, rule.get("say", exercise["again"])
     return True, exercise["answer"]
 
 
-def _holds(rule: Row, books: Mapping[str, list[Row]]) -> bool:
+def _holds(rule: Mapping[str, Any], books: Ledgers) -> bool:
     pattern = {name: value for name, value in rule.items() if name not in {"in", "count", "same", "say"}}
-    hits = [row for row in books.get(rule.get("in", ""), ()) if _fits(row, pattern)]
-    groups = Counter(row[rule["same"]] if "same" in rule else "" for row in hits)
-    number = max(groups.values(), default=0)
+    hits = [row for row in books[rule.get("in", "")] if _fits(row, pattern)]
+    number = max(Counter(row.get(rule.get("same", "")) for row in hits).values(), default=0)
     return _fits(number, rule["count"]) if "count" in rule else number > 0
 
 
@@ -124,28 +121,27 @@ def _fits(thing: Any, pattern: Any) -> bool:
 
 def _plain(value: Any) -> str | Decimal:
     text = str(value).strip(" .\"'").casefold()
-    try:
+    with suppress(InvalidOperation):
         return Decimal(text)
-    except InvalidOperation:
-        return text
+    return text
 
 
 def solved() -> set[str]:
     """Return the solved exercises; a missing or broken file remembers none."""
-    with suppress(OSError):
-        return EXERCISES.keys() & Path(os.environ.get(PROGRESS, "")).read_text(errors="replace").split()
+    with suppress(KeyError, OSError):
+        return EXERCISES.keys() & Path(os.environ[PROGRESS]).read_text(errors="replace").split()
     return set()
 
 
 def progress() -> Shown:
     """Return how many exercises of each chapter are solved, with links; where nothing is remembered, a sentence."""
-    if not os.environ.get(PROGRESS):
+    if PROGRESS not in os.environ:
         return Shown([Prose("Start with amazonpay-nb lab, and this cell counts the exercises that you have solved.")])
-    names, rows = solved(), []
+    rows = []
     for file, chapter in CHAPTERS.items():
-        all_of = {name for name in EXERCISES if name[:2] == file[:2]}
-        done = len(all_of & names)
-        words = f"{done} of {len(all_of)} solved", mark(True) * (0 < len(all_of) == done)
-        rows.append((file, f"{file[:2]} {chapter['title']}", *words))
+        names = {name for name in EXERCISES if name[:2] == file[:2]}
+        left = names - solved()
+        words = f"{len(names - left)} of {len(names)} solved {mark(True) * (not left and bool(names))}"
+        rows.append((file, f"{file[:2]} {chapter['title']}", words.strip()))
     text = Shown([Table("", (), tuple(row[1:] for row in rows))]).text
     return Shown([Foreign("", text, _PAGES.get_template("progress.html.j2").render(rows=rows))])
