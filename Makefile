@@ -20,7 +20,7 @@ export IPYTHONDIR := $(CURDIR)/.cache/ipython
 $(shell mkdir -p "$(IPYTHONDIR)")
 
 .DEFAULT_GOAL := help
-.PHONY: help run lab test unit test-notebooks check format coverage mutants proofs bench notebooks docs lock audit clean distclean
+.PHONY: help run lab test unit test-notebooks check format coverage mutants proofs bench notebooks docs book lock audit clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -47,6 +47,7 @@ check: $(READY) ## the gate: everything that must pass before a change lands
 	.venv/bin/lint-imports --no-cache --no-logo
 	$(PY) docs/regenerate.py docs --check
 	$(PY) docs/regenerate.py notebooks --check
+	@$(MAKE) --no-print-directory book
 	@$(MAKE) --no-print-directory test
 
 format: $(READY) ## let ruff format the code and fix what it safely can
@@ -83,6 +84,16 @@ docs: $(READY) ## write the generated pages
 
 # Without --upgrade, what is locked stays as it is.
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+# One folder holds what the book shows, so that its first page is at the top; a file that did not change keeps its time.
+BOOK := .cache/book
+book: $(READY) ## build the book, a site of the workbook, in out/book
+	@rm -rf $(BOOK)/source/docs $(BOOK)/source/notebooks out/book && mkdir -p $(BOOK)/source out
+	@tar -cf - --exclude=node_modules --exclude=__pycache__ --exclude=.ipynb_checkpoints notebooks docs examples \
+	    README.md SECURITY.md CHANGELOG.md | tar -xf - -C $(BOOK)/source
+	@cp -pR $(BOOK)/source/docs/book/. $(BOOK)/source && rm -r $(BOOK)/source/docs/book
+	@$(PY) -m sphinx -q -W --keep-going -c docs -d $(BOOK)/doctrees $(ARGS) $(BOOK)/source $(BOOK)/html
+	@cp -R $(BOOK)/html out/book
 
 lock: $(READY) ## resolve the dependencies; ARGS=--upgrade picks the newest versions
 	$(LOCK) --all-extras --group build pyproject.toml $(ARGS) --output-file requirements.lock

@@ -1,19 +1,21 @@
 """All errors, as one tree that is split by their origin.
 
-* AmazonPayError
-  + LocalError                we could not send
-    - ConfigurationError      a key, parameter, address or port is wrong
-    - SigningError            the request cannot be signed or verified
-    - BuyerPageError          the hosted page was not answered, or not as expected
-  + TransportError            no answer came back, or none that can be read
-  + ApiError                  Amazon answered with a refusal
-    - InvalidRequestError     400, 405, 426
-    - UnauthorizedError       401, 403
-    - NotFoundError           404
-    - ConflictError           409 and 422: the object's state does not allow it
-    - DeclinedError           422: the payment was declined
-    - ThrottledError          429
-    - ServerError             5xx, 408 and 425
+    * AmazonPayError
+      + LocalError                we could not send
+        - ConfigurationError      a key, parameter, address or port is wrong
+        - SigningError            the request cannot be signed or verified
+        - BuyerPageError          the hosted page was not answered, or not as expected
+      + TransportError            no answer came back, or none that can be read
+      + ApiError                  Amazon answered with a refusal
+        - InvalidRequestError     400, 405, 426
+        - UnauthorizedError       401, 403
+        - NotFoundError           404
+        - ConflictError           409 and 422: the object's state does not allow it
+        - DeclinedError           422: the payment was declined
+        - ThrottledError          429
+        - ServerError             5xx, 408 and 425
+
+Each says what to do next; that of an `ApiError` comes from the table of Amazon's reason codes.
 """
 
 from collections.abc import Iterator

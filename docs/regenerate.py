@@ -50,7 +50,8 @@ from amazonpay_nb.spec.reasons import (
 )
 from amazonpay_nb.spec.regions import REGIONS, Region
 from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATION_HEADER, SIMULATIONS
-from amazonpay_nb.spec.states import CHARGE, MACHINES, TIMERS
+from amazonpay_nb.spec.states import MACHINES, TIMERS
+from amazonpay_nb.workbench.show.blocks import render
 from docs.control import control_openapi, sections
 from docs.openapi import openapi
 
@@ -58,6 +59,7 @@ ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by `make docs` from the tables in amazonpay_nb/spec; change those. -->"
 WITH_MARKS = [ROOT / name for name in ("README.md", "docs/recording.md", "docs/own-server.md")]
 MARKED = re.compile(r"(?<=-->\n)(?:(?!<!-- ).)*?(?=<!-- end (?P<name>\w+) -->)", re.DOTALL)
+INK = "<style>svg{color:#1f2328}@media (prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
 
 EVIDENCE = {
     Evidence.DOCUMENTED: "Stated on a page of Amazon's own guide.",
@@ -172,17 +174,21 @@ def page(title: str, *parts: str, note: str = NOTE) -> str:
     return "\n\n".join(filter(None, (f"# {title}", note, *parts))) + "\n"
 
 
-def diagram(machine: Machine) -> str:
-    """Return the machine as a Mermaid ``stateDiagram-v2``; parallel rows share an arrow."""
-    arrows: dict[tuple[str, str], list[str]] = {}
-    for row in machine.rows:
-        ends = tuple("[*]" if state == NEW else state for state in (row.source, row.target))
-        arrows.setdefault(ends, []).append(f"{row.trigger} ({row.actor})")
-    lines = []
-    for (source, target), (label, *more) in arrows.items():
-        lines.append(f"    {source} --> {target}: {label}{f' and {len(more)} more' if more else ''}")
-    lines += [f"    {state} --> [*]" for state in machine.states if machine.is_final(state)]
-    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+def picture_of(machine: Machine) -> str:
+    """Return the name of the picture of a machine, in docs/images."""
+    return f"states-{machine.name.lower().replace(' ', '-')}.svg"
+
+
+def drawn(machine: Machine) -> str:
+    """Return a machine as an SVG in the reader's colors; beside each state is what leads there from another."""
+    notes, ways = {NEW: ""}, dict.fromkeys((row.source, row.target) for row in machine.rows if row.source != row.target)
+    for state in machine.states:
+        into = (f"{row.trigger} ({row.actor})" for row in machine.rows if row.target == state != row.source)
+        first, *more = dict.fromkeys(into)
+        notes[state] = first + (f", and {len(more)} more" if more else "")
+    title, text = f"The states of a {machine.name}", "; ".join(map(": ".join, notes.items()))
+    svg = render("states.svg.j2", title=title, text=text, here=None, notes=notes, ways=list(ways))
+    return svg.replace("<title>", f"{INK}<title>", 1).replace(' opacity="0.6"', "") + "\n"
 
 
 def parity_page() -> str:
@@ -233,7 +239,7 @@ def claims(topic: str, seen: Mapping[str, str]) -> str:
         "Id | Claim | Evidence | Source | Read on | Test, or the reason for having none | Recorded",
         [
             (
-                f'<a id="{row.id}"></a>{code(row.id)}',
+                code(row.id),
                 row.sentence,
                 f"{row.evidence} ({row.raised_by})" if row.raised_by else row.evidence,
                 link(row.source, row.url),
@@ -259,7 +265,7 @@ def states_page() -> str:
 def states_of(machine: Machine) -> Iterator[str]:
     """Give one machine's picture, transitions, timers and reasons."""
     yield f"## {machine.name}"
-    yield diagram(machine)
+    yield f"![The states of a {machine.name}, and what leads to each](images/{picture_of(machine)})"
     yield table(
         "State | What happens | By | Next state | Reason code | And then",
         [
@@ -469,9 +475,9 @@ def regions_page() -> str:
 
 
 def with_generated(text: str) -> str:
-    """Return a text with what belongs between its marks: states, the last benchmark, the cost of probes, checks."""
+    """Return a text with what belongs between its marks: the last benchmark, the cost of probes, checks."""
     measured = (ROOT / "bench/results.md").read_text("utf-8")
-    parts = {"states": diagram(CHARGE), "bench": "\n".join(re.findall(r"(?m)^\|.*", measured)), "probes": costs()}
+    parts = {"bench": "\n".join(re.findall(r"(?m)^\|.*", measured)), "probes": costs()}
     parts["checks"] = checks()
     return MARKED.sub(lambda found: f"{parts[found['name']]}\n", text)
 
@@ -537,6 +543,7 @@ def generated() -> dict[Path, str]:
     """Return every generated text by its place."""
     return {
         ROOT / "docs/images/set-up-outside.svg": set_up_picture(),
+        **{ROOT / "docs/images" / picture_of(machine): drawn(machine) for machine in MACHINES.values()},
         ROOT / "docs/openapi.json": contract(),
         ROOT / "docs/control.json": json.dumps(control_openapi(), indent=2, ensure_ascii=False) + "\n",
         ROOT / "docs/control.md": control_page(),

@@ -101,7 +101,7 @@ def _print_findings(findings: list[Any]) -> None:
 
 
 @click.command()
-@click.option("--base-url", metavar="URL", help="Ask Amazon's Sandbox here, as the account of AMAZON_PAY_….")
+@click.option("--base-url", metavar="URL", help="Ask Amazon's Sandbox here, as the account in the environment.")
 @click.option("--ready-file", type=FILE, help="Ask the running emulator that this file describes.")
 @REGION
 @click.option("--currency", help="What the account is kept in: GBP, where it is not the region's usual one.")

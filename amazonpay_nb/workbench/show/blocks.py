@@ -27,11 +27,10 @@ class Name(str):
 
 
 class Prose(NamedTuple):
-    """A paragraph; its text form has lines of at most `TEXT_WIDTH` columns, and no links."""
+    """A paragraph; its text form has lines of at most `TEXT_WIDTH` columns."""
 
     words: str
     caption: str = ""
-    links: tuple[tuple[str, str], ...] = ()
 
 
 class Code(NamedTuple):
