@@ -9,7 +9,7 @@ Complete Checkout Session names a charge and describes it no further.  Its amoun
 state follows from the HTTP status; only Get Charge tells whether it is captured at once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -42,12 +42,15 @@ class Known:
 
     Args:
         limit: How many objects and idempotency keys to remember; all when None.
+    Attributes:
+        keys: Idempotency key -> the statuses of its requests, None standing for no answer.
     """
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._documents: dict[tuple[str, str], Document | None] = {}
         self._answered: dict[tuple[str, str], None] = {}
+        self.keys: dict[str, list[int | None]] = {}
 
     def __iter__(self) -> Iterator[tuple[str, str, Document]]:
         """Yield kind, id and newest answer of each object, in order of first appearance."""
@@ -81,6 +84,8 @@ class Known:
     def learn(self, exchange: Exchange) -> list[News]:
         """Take an exchange in and return what it has changed: nothing where it is a refusal or a replay."""
         answer, key = exchange.response, (exchange.operation, exchange.idempotency_key)
+        if exchange.idempotency_key:
+            self.keys.setdefault(exchange.idempotency_key, []).append(exchange.status)
         if exchange.failed or not isinstance(answer, Mapping) or key in self._answered:
             return []
         if exchange.idempotency_key:
@@ -89,7 +94,8 @@ class Known:
             if object_id := answer.get(kind.id_field):
                 self._documents.setdefault((kind.title, str(object_id)), None)
         news = [news for kind, document in _documents(exchange, answer) if (news := self._take(kind, document))]
-        for memory in (self._documents, self._answered):
+        memories: tuple[dict[Any, Any], ...] = (self._documents, self._answered, self.keys)
+        for memory in memories:
             while self._limit is not None and len(memory) > self._limit:
                 memory.pop(next(iter(memory)))
         return news
@@ -101,6 +107,20 @@ class Known:
             return None  # not what Amazon documents, or a replay
         self._documents[key] = document
         return News(*key, before, document)
+
+
+def staleness(exchanges: Sequence[Exchange], kind: Kind, object_id: str) -> tuple[int, list[Exchange]]:
+    """Return the place of the newest answer about an object, and what was refused, lost or repaired after it."""
+    latest, later, keys = 0, list[Exchange](), set[str]()
+    for place, exchange in enumerate(exchanges):
+        named = object_id in (exchange.object_id, *(exchange.request or {}).values())
+        shown = not exchange.failed and (exchange.response or {}).get(kind.id_field) == object_id
+        if shown and exchange.kind is kind and exchange.idempotency_key not in keys:
+            latest, later = place, []
+        elif (exchange.failed and named) or (shown and exchange.operation in COMPLETIONS):
+            later.append(exchange)
+        keys |= {exchange.idempotency_key} - {""}
+    return latest, later
 
 
 def _documents(exchange: Exchange, answer: Mapping[str, Any]) -> Iterator[tuple[Kind, Document]]:

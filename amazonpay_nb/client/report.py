@@ -29,15 +29,18 @@ class Report(NamedTuple):
     state_rule: str
 
 
-def reports(exchanges: Sequence[Exchange], states: dict[str, str]) -> Iterator[tuple[Exchange, Report]]:
+def reports(
+    exchanges: Sequence[Exchange], states: dict[str, str], keys: Mapping[str, list[int | None]] = {}
+) -> Iterator[tuple[Exchange, Report]]:
     """Yield each request with its report.
 
     Args:
         states: The state of each object before; see `Known.states`.
+        keys: What became of each idempotency key before; see `Known.keys`.
     """
     for number, exchange in enumerate(exchanges):
         rules = "\n".join(_rules(exchange, states))
-        yield exchange, Report(verdict_on(exchange), _key(exchange, exchanges[:number]), rules)
+        yield exchange, Report(verdict_on(exchange), _key(exchange, keys, exchanges[:number]), rules)
         if exchange.kind and exchange.response and not exchange.failed:
             states = states | {str(exchange.response.get(exchange.kind.id_field)): exchange.outcome}
 
@@ -74,14 +77,15 @@ def _fits(public_key_id: str, what: str) -> str:
     return f"✓ It fits the public key of {public_key_id}, so the {what} is yours, and no one has changed it."
 
 
-def _key(exchange: Exchange, before: Sequence[Exchange]) -> str:
+def _key(exchange: Exchange, keys: Mapping[str, list[int | None]], before: Sequence[Exchange]) -> str:
     key, operation = exchange.idempotency_key, OPERATIONS[exchange.operation]
     if not key:
         without = operation.idempotency == Idempotency.WITHOUT_EFFECT
         return f"None: {'it has no effect on' if without else 'the request has none for'} {operation.title}."
-    statuses = [other.status for other in before if other.idempotency_key == key]
+    statuses = [*keys.get(key, ()), *(other.status for other in before if other.idempotency_key == key)]
     if not statuses:
         again = "; Amazon keeps the refusal under it, so a new attempt needs another" if exchange.failed else ""
+        again = again if exchange.status else "; no answer came, so send it again under the same key"
         return f"✓ {key} is new, so Amazon does the work{again}."
     if any(status is not None and status < 500 for status in statuses):
         return f"↻ {key} was sent before: Amazon replays its first answer, and does not repeat the work."

@@ -25,6 +25,7 @@ GLANCE_SECONDS = 0.02
 WAIT_SECONDS = 30.0
 # Notifications that wait to be worked on; anyone can send some that are refused.
 _MOST_WAITING = 1000
+_MOST_KEPT = 100  # envelopes that can be looked at
 # The shop's verdicts on a notification.
 NEWS, NO_NEWS, SEEN = "new", "nothing new", "seen before"
 _OUT_OF_REACH = (
@@ -58,7 +59,7 @@ class Inbox:
         reachable: Whether the sender can reach an address on this machine.
     Attributes:
         objects: The objects as last read, by id.
-        last: The envelope that came last.
+        received: The latest envelopes, the last one at the end.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Inbox:
     ) -> None:
         self.reader, self.at_once, self.reachable = reader, at_once, reachable
         self.objects: dict[str, Resource] = {}
-        self.last: dict[str, Any] = {}
+        self.received: deque[dict[str, Any]] = deque(maxlen=_MOST_KEPT)
         self._calls: dict[str, Callable[[str], Resource]] = {
             "CHARGE_PERMISSION": client.get_charge_permission,
             "CHARGE": client.get_charge,
@@ -79,6 +80,16 @@ class Inbox:
 
     def __repr__(self) -> str:
         return f"Inbox: {len(self._queue)} waiting, {len(self._done)} done."
+
+    @property
+    def waiting(self) -> int:
+        """How many wait to be worked on."""
+        return len(self._queue)
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The envelope that came last; nothing before the first."""
+        return self.received[-1] if self.received else {}
 
     def close(self) -> None:
         """Close the connections by which certificates are fetched."""
@@ -93,7 +104,7 @@ class Inbox:
         except NotificationRefused as refusal:
             self._queue.append(Notice("", "", "", f"refused: {refusal.finding}"))
             return refusal.status
-        self.last = json.loads(body)
+        self.received.append(json.loads(body))
         self._queue.append(notification)
         return 200
 

@@ -45,10 +45,13 @@ class Director:
     Args:
         emulator: None on the Sandbox and on live.
         journal: The record of the run, which `fork` rewinds as well.
+    Attributes:
+        passed: How many exchanges there were, and what `advance` said then.
     """
 
     def __init__(self, emulator: Emulator | None, journal: Journal) -> None:
         self._emulator, self._journal = emulator, journal
+        self.passed: list[tuple[int, str]] = []
 
     def advance(self, *, days: int = 0, hours: int = 0, seconds: int = 0) -> str:
         """Move the clock by days, hours or seconds and say what fell due."""
@@ -59,7 +62,9 @@ class Director:
         fired = self._emulator.clock.advance(f"P{days}DT{hours}H{seconds}S")
         # Deliveries, and a session that is deleted some time after its end, change nothing for a merchant.
         moves = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
-        return "\n".join([f"{interval} later.", *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moves)])
+        said = "\n".join([f"{interval} later.", *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moves)])
+        self.passed.append((len(self._journal.exchanges), said))
+        return said
 
     def cause(self, object_id: str, state: str, reason: str | None = None, resolution: str | None = None) -> str:
         """Put a Charge Permission or a Dispute in a state, as only Amazon or the buyer can.

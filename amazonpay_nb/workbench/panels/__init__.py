@@ -7,9 +7,11 @@ from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.cards import cards
 from amazonpay_nb.workbench.panels.choose import Chooser, chooser
+from amazonpay_nb.workbench.panels.clock import ClockPanel
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.errors import ErrorPanel
 from amazonpay_nb.workbench.panels.keys import KeyPanel
+from amazonpay_nb.workbench.panels.notifications import NotificationPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.panel import Panels
 from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel
@@ -28,6 +30,8 @@ def panels(wb: Workbench) -> Panels:
         "Cards": cards(wb),
         "Payment desk": Desk(wb),
         "Errors": ErrorPanel(live=live),
+        "Notifications": NotificationPanel(wb),
+        "Clock": ClockPanel(wb),
         "Wire": WirePanel(wb),
         "Diagram": DiagramPanel(wb),
     }

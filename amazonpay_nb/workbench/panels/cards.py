@@ -4,14 +4,15 @@ Which calls there are comes from `spec.operations`, what is possible now from `s
 from the newest answer about it in the journal.  So whatever a cell has done, a panel knows as well.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from pydantic.alias_generators import to_snake
 
+from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import charge
-from amazonpay_nb.client.known import COMPLETIONS
+from amazonpay_nb.client.known import COMPLETIONS, staleness
 from amazonpay_nb.client.possible import calls_about, deadlines, obstacle
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NEW
@@ -32,6 +33,7 @@ _REQUESTS: dict[str, dict[str, str]] = ROWS["requests"]
 _OPTIONS = {
     "charge_initiator": tuple(Option(row.code, f"{row.code}: {row.use_it_when}") for row in INITIATORS),
     "channel": tuple(Option(row.code, f"{row.code}: {row.the_buyer_orders}") for row in CHANNELS),
+    "time": tuple(map(Option, ROWS["times"])),
 }
 _FIELDS = {name: Field(name, **row, options=_OPTIONS.get(name, ())) for name, row in ROWS["calls"].items()}
 
@@ -50,6 +52,16 @@ class CallPanel(BenchPanel):
         object_id = wanted if wanted in ids else ids[-1] if ids else ""
         answer = self._wb.journal.known.newest(kind.title, object_id)
         return object_id, kind.model.model_validate(answer) if answer else None
+
+    def as_of(self, exchanges: Sequence[Exchange], kind: Kind, object_id: str) -> str:
+        """Say which answer a state comes from, and what has come since that may have changed it."""
+        answer, later = staleness(exchanges, kind, object_id)
+        passed = [text.partition(".")[0] for at, text in self._wb.director.passed if at > answer]
+        news = [*dict.fromkeys(row.outcome if row.status else "a lost answer" for row in later), *passed]
+        # What nobody clicks is committed, and its time differs from run to run.
+        when = f"at {exchanges[answer].at:%H:%M} UTC" if self.live else f"to request {answer + 1}"
+        since = f"; after that came {', '.join(news)}: ask again" if news else ""
+        return f"As of the answer {when}{since}."
 
     def _ids(self, kind: Kind) -> tuple[str, ...]:
         ids = self._wb.journal.known.ids(kind.title)
@@ -107,6 +119,7 @@ class CallPanel(BenchPanel):
             "accepted": _ACCEPTED | {"reasonDescription": values.get("accepted")},
             "merchant_reference_id": {"merchantReferenceId": values.get("merchant_reference_id")},
             "can_handle_pending_authorization": values.get("can_handle_pending_authorization") or None,
+            "idempotency_key": values.get("idempotency_key") or None,
         }
         request = {field: filled[name] for field, name in _REQUESTS.get(operation.name, {}).items()}
         if operation.name in COMPLETIONS:  # a purchase repeats its amounts exactly, a set-up has none
@@ -137,6 +150,7 @@ class Card(CallPanel):
 
     def _body(self, object_id: str, thing: Resource | None) -> Iterator[Any]:
         if thing:
+            yield self.as_of(self._wb.journal.exchanges, self.kind, object_id)
             yield state_map(self.machine, thing.state)
             yield thing
             yield from deadlines(self.machine, thing.state)

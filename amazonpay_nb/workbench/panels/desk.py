@@ -1,24 +1,29 @@
 """The payment desk: charge, capture, cancel, refund, close, and what became of the money."""
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import complete_set_up, months
 from amazonpay_nb.client.ledger import ledger, totals
+from amazonpay_nb.client.sending import ATTEMPTS
+from amazonpay_nb.errors import TransportError
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NotAllowed
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount
-from amazonpay_nb.spec.simulations import PENDING_SECONDS
+from amazonpay_nb.spec.operations import Kind, Operation
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import Bar, bars
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.cards import CHARGE, PERMISSION, REFUND, CallPanel, parameter
-from amazonpay_nb.workbench.panels.view import Action, Chosen, View, report_on_button
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Value, View, report_on_button
 from amazonpay_nb.workbench.show.blocks import Foreign, Table
 
 _UPDATE = "Update the payment method"
+_LOSE = "lose_the_answer"
 _KINDS = (PERMISSION, CHARGE, REFUND)
 ANOTHER_CARD = "4444"  # which a script takes on the Update page
 
@@ -34,6 +39,7 @@ class Desk(CallPanel):
     def __init__(self, wb: Workbench) -> None:
         super().__init__(wb)
         self.page: HostedPage | None = None
+        self._unanswered: Callable[[], Any] | None = None
         self.repaired_on: HostedPage | None = None
 
     def view(self, chosen: Chosen) -> View:
@@ -42,16 +48,49 @@ class Desk(CallPanel):
         wallet = current[PERMISSION.title]
         calls = [action for kind in _KINDS for action in self.actions(kind, *current[kind.title])]
         calls = [action for action in calls if action.name != "update_charge_permission"]  # moves no money
-        first = (*map(parameter, _KINDS), "amount")
-        fields = self.fields((*first, *(name for action in calls for name in action.fields)), _KINDS)
-        does = "For what Amazon decides a little later."
-        wait = Action("wait", f"Let {PENDING_SECONDS} seconds pass", self.wait, True, does)
-        return View("Payment desk", self._body(*wallet), fields, (*calls, self._repairing(*wallet), wait), self.page)
+        names = [name for action in calls for name in action.fields if name != _LOSE]
+        fields = self.fields((*map(parameter, _KINDS), "amount", *names, "time"), _KINDS)
+        does = "For what Amazon decides a little later, and for what expires."
+        wait = Action("wait", "Let time pass", self.wait, True, does, ("time",))
+        others = (self._again(), self._repairing(*wallet), wait)
+        return View("Payment desk", self._body(*wallet), (*fields, self._loss()), (*calls, *others), self.page)
 
-    def wait(self) -> str:
-        """Let the time pass that Amazon takes for a pending answer."""
-        self._wb.wait(PENDING_SECONDS)
-        return f"{PENDING_SECONDS} seconds later: get the charge or the refund to see what Amazon has decided."
+    def wait(self, time: str) -> str:
+        """Let the time pass that Amazon takes for a pending answer, or for what expires."""
+        return f"{self._wb.director.advance(**ROWS['times'][time])} Get an object to see what has become of it."
+
+    def actions(self, kind: Kind, object_id: str, thing: Resource | None) -> Iterator[Action]:
+        """Yield the calls about an object; the answer to one that moves money can be lost."""
+        for action in super().actions(kind, object_id, thing):
+            fields = (*action.fields, _LOSE) if "idempotency_key" in action.fields else action.fields
+            yield action._replace(fields=fields)
+
+    def _loss(self) -> Field:
+        skipped = "" if self._wb.emulator else self._wb.director.inject_fault("", "")
+        does = "Amazon does the work, and its answer never arrives."
+        return Field(_LOSE, False, "Lose the answer", does, reason=skipped)
+
+    def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
+        lost = values.pop(_LOSE, False)
+        if lost:
+            self._wb.director.inject_fault(operation.name, "drop-after-commit", times=ATTEMPTS)
+        try:
+            return super()._call(kind, operation, **values)
+        except TransportError:
+            key = self._wb.journal.exchanges[-1].idempotency_key
+            self._unanswered = partial(super()._call, kind, operation, **{**values, "idempotency_key": key})
+            raise
+
+    def again(self) -> Any:
+        """Send the request that had no answer again, under its key."""
+        assert self._unanswered  # noqa: S101 (the action is not possible without one)
+        answer = self._unanswered()
+        self._unanswered = None
+        return answer
+
+    def _again(self) -> Action:
+        does = "Under its key, so that it cannot happen twice." if self._unanswered else "Every request has its answer."
+        return Action("again", "Send the same again", self.again, self._unanswered is not None, does)
 
     def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
         """Send the buyer to change the payment method; see `Workbench.show_repair`."""
@@ -60,16 +99,20 @@ class Desk(CallPanel):
         return self._complete(self.page)
 
     async def _complete(self, page: HostedPage) -> CheckoutSession:
-        if self._wb.buyer == "you":
-            await page.attempt.returned(self._wb.wait_seconds, page.arrival)
-            arrival = page.settle()
-        else:
-            arrival = await page.returned(card=ANOTHER_CARD)
-        self.page, self.repaired_on = None, page
+        try:
+            if self._wb.buyer == "you":
+                await page.attempt.returned(self._wb.wait_seconds, page.arrival)
+                arrival = page.settle()
+            else:
+                arrival = await page.returned(card=ANOTHER_CARD)
+        finally:
+            self.page = None
+        self.repaired_on = page
         return complete_set_up(self._wb.client, arrival.checkout_session_id)
 
     def _repairing(self, wallet: str, thing: Resource | None) -> Action:
         reason = "" if wallet else f"There is no {CHARGE_PERMISSION.name} yet."
+        reason = "The page is open already." if self.page else reason
         if thing:
             try:
                 CHARGE_PERMISSION.step(thing.state, _UPDATE)
@@ -86,11 +129,11 @@ class Desk(CallPanel):
         if not wallet:
             yield "There is no Charge Permission yet: complete a Checkout Session first."
             return
-        yield (
-            f"Saved Wallet {wallet} is {thing.state}." if thing else f"Saved Wallet {wallet}: get it to see its state."
-        )
-        yield self._limit(wallet)
         exchanges = self._wb.journal.exchanges
+        state = f"is {thing.state}. {self.as_of(exchanges, PERMISSION, wallet)}" if thing else "exists: get it first."
+        yield f"Saved Wallet {wallet} {state}"
+        yield from _repeated(exchanges)
+        yield self._limit(wallet)
         for currency, sums in totals(exchanges).items():
             words = {name: f"{format_amount(amount, currency)} {currency}" for name, amount in sums.items()}
             full = max(sums.values())
@@ -108,3 +151,12 @@ class Desk(CallPanel):
         limit = MONTHLY_LIMITS[wb.region.code, wb.currency]
         whole = f"nothing of {format_amount(limit, wb.currency)} {wb.currency}"
         return bars("Monthly limit of this wallet", used or [Bar("used", Decimal(0), limit, whole)])
+
+
+def _repeated(exchanges: Sequence[Exchange]) -> Iterator[str]:
+    keyed = [(row, row.kind) for row in exchanges if row.idempotency_key and row.kind]
+    same = [(row, kind) for row, kind in keyed if row.idempotency_key == keyed[-1][0].idempotency_key]
+    ids = {str(row.response[kind.id_field]) for row, kind in same if row.response and not row.failed}
+    if len(same) > 1 and ids:
+        what = f"{same[0][0].idempotency_key}, and {len(ids)} {same[0][1].title}: {', '.join(ids)}"
+        yield f"{len(same)} requests under the key {what}."

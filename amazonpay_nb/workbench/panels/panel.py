@@ -82,11 +82,12 @@ class Panel(ABC):
     def _reporting(self) -> Iterator[None]:
         journal = self.journal if self.reports else None
         states = journal.known.states() if journal is not None else {}
+        keys = {key: [*statuses] for key, statuses in journal.known.keys.items()} if journal is not None else {}
         with own_exchanges() as exchanges:
             try:
                 yield
             finally:
-                self.report = tuple(report_on(exchanges, states)) if journal is not None else ()
+                self.report = tuple(report_on(exchanges, states, keys)) if journal is not None else ()
 
     def refresh(self) -> None:
         """Look again at what is known by now; sends nothing."""

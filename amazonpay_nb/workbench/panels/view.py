@@ -192,15 +192,18 @@ def _parameter(field: Field) -> tuple[str, ...]:
     return Name(field.name), type(field.default).__name__, str(field.default), choices, field.reason or field.help
 
 
-def report_on(exchanges: Sequence[Exchange], states: dict[str, str]) -> Iterator[Any]:
+def report_on(
+    exchanges: Sequence[Exchange], states: dict[str, str], keys: Mapping[str, list[int | None]] = {}
+) -> Iterator[Any]:
     """Yield for each request of an action what was sent, what came back, and why.
 
     Args:
         states: The state of each object before; see `client.known.Known.states`.
+        keys: What became of each idempotency key before.
     """
     if not exchanges:
         yield NOTHING_SENT
-    for exchange, why in reasons.reports(exchanges, states):
+    for exchange, why in reasons.reports(exchanges, states, keys):
         yield _table(f": {exchange.method} {exchange.path} → {exchange.answer}", why)
 
 

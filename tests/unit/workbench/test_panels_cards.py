@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel, to_snake
 from amazonpay_nb import workbench
 from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.client.journal import Exchange, Journal
-from amazonpay_nb.errors import ConfigurationError, DeclinedError
+from amazonpay_nb.errors import ConfigurationError, DeclinedError, TransportError
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.spec.machine import NEW, Machine, NotAllowed
@@ -356,6 +356,57 @@ def test_the_desk_takes_money_and_gives_it_back(desk: Desk, wb: Workbench) -> No
     for words in ("8.00 of 15000.00 USD", "captured", "8.00 USD", "5.00 USD"):
         assert words in shown
     assert wb.journal.totals()["USD"]["balance"] == Decimal("5.00")
+
+
+def test_a_lost_answer_is_asked_for_again_and_there_is_one_charge(desk: Desk, wb: Workbench) -> None:
+    """Amazon has done the work; the desk offers the same request under its key, and counts what it made."""
+    assert not action_of(desk, "again").enabled
+    with pytest.raises(TransportError):
+        desk.act("create_charge", amount="9.00", lose_the_answer=True)
+    assert action_of(desk, "again").enabled
+    key = wb.journal.exchanges[-1].idempotency_key
+    charge = desk.act("again")
+    rows = dict(desk.report[-1].rows)  # type: ignore[union-attr]
+    assert f"{key} was sent before without an answer" in rows["idempotency key"]
+    assert f"{key}, and 1 Charge: {charge.charge_id}" in " ".join(static(desk.view({})).text.split())
+    assert wb.emulator
+    assert [row["chargeId"] for row in wb.emulator.control.get("objects/charges")["objects"]] == [charge.charge_id]
+    assert not action_of(desk, "again").enabled
+
+
+def test_a_key_of_ones_own_repeats_nothing(desk: Desk, wb: Workbench) -> None:
+    """The same key is the same charge; an empty field is a new key."""
+    first, again = (desk.act("create_charge", amount="9.00", idempotency_key="mine") for _ in range(2))
+    assert again.charge_id == first.charge_id
+    assert "mine was sent before: Amazon replays" in dict(desk.report[-1].rows)["idempotency key"]  # type: ignore[union-attr]
+    assert desk.act("create_charge", amount="9.00").charge_id != first.charge_id
+    assert wb.journal.exchanges[-1].idempotency_key != "mine"
+
+
+def test_the_desk_lets_days_pass(desk: Desk) -> None:
+    """A hold ends after 30 of them."""
+    held = desk.act("create_charge", capture_now=False)
+    assert f"Charge {held.charge_id}: Expire" in desk.act("wait", time="31 days")
+    assert desk.act("get_charge").state == "Canceled"
+
+
+def test_a_state_says_which_answer_it_comes_from(desk: Desk, wb: Workbench) -> None:
+    """A refusal or time that came later is a reason to ask again; the answer to that settles it."""
+    assert "after that" not in static(desk.view({})).text
+    with pytest.raises(DeclinedError):
+        desk.act("create_charge", simulation_code="HardDeclined")
+    desk.act("wait", time="8 days")
+    known = len(wb.journal.exchanges) - 1  # Get Charge Permission, before the refusal
+    words = " ".join(static(desk.view({})).text.split())
+    assert f"As of the answer to request {known}; after that came HardDeclined, 8 days later: ask again." in words
+    desk.act("get_charge_permission")
+    assert f"is NonChargeable. As of the answer to request {known + 2}." in static(desk.view({})).text
+    asyncio.run(desk.act("repair"))
+    assert "after that came Completed: ask again." in " ".join(static(desk.view({})).text.split())
+
+
+def action_of(panel: Panel, name: str) -> Action:
+    return next(action for action in panel.view({}).actions if action.name == name)
 
 
 def test_a_held_charge_is_canceled_and_a_wallet_closed(desk: Desk) -> None:
