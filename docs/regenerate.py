@@ -239,7 +239,7 @@ def claims(topic: str, seen: Mapping[str, str]) -> str:
         "Id | Claim | Evidence | Source | Read on | Test, or the reason for having none | Recorded",
         [
             (
-                code(row.id),
+                f'<a id="{row.id}"></a>{code(row.id)}',
                 row.sentence,
                 f"{row.evidence} ({row.raised_by})" if row.raised_by else row.evidence,
                 link(row.source, row.url),

@@ -4,13 +4,16 @@ Both travel in the output of a cell under a media type of their own, so a runner
 notebook without reading prose.
 """
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
 
+_ROWS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text("utf-8"))
 RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
 
 
@@ -28,12 +31,19 @@ class Claim:
     text: str
     ok: bool | None
 
+    @property
+    def shows(self) -> list[str]:
+        """The ids of the behaviors of Amazon Pay that a claim of the workbook demonstrates."""
+        rows = _ROWS.get(self.id, [])
+        return list(rows if isinstance(rows, list) else rows.get(self.text, []))
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         text = str(redact(self.text))
         if self.ok is None:
             return Shown([Prose(f"Not tried here, because it needs the emulator: {text}")])._repr_mimebundle_()
         verdict = "" if self.ok else "not so: "
-        shown = Shown([Prose(f"{mark(self.ok)} {verdict}{text}")])
+        links = tuple((f"why: {row}", f"../docs/parity.md#{row}") for row in self.shows)
+        shown = Shown([Prose(f"{mark(self.ok)} {verdict}{text}", links=links)])
         return shown._repr_mimebundle_() | {RECORD_MIME: {"claims": [{"id": self.id, "text": text, "ok": self.ok}]}}
 
 

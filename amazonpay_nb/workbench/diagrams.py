@@ -19,6 +19,7 @@ from amazonpay_nb.spec.machine import NEW, Machine
 from amazonpay_nb.workbench.show.blocks import Foreign, columns, render
 
 _MOST_LINES = 3
+_UUID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Mermaid reads these as markup, comment or end of statement; #name; and #number; are its escapes.
 _MERMAID = str.maketrans({"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", '"': "#quot;", "&": "#amp;", "%": "#37;"})
@@ -83,7 +84,7 @@ def _messages(entry: Exchange | Step) -> Iterator[Message]:
 
 
 def _one_line(text: str) -> str:
-    return _NOT_XML.sub("", " ".join(text.split()))
+    return _UUID.sub(r"\1…", _NOT_XML.sub("", " ".join(text.split())))
 
 
 def _mermaid(text: str) -> Markup:

@@ -27,10 +27,11 @@ class Name(str):
 
 
 class Prose(NamedTuple):
-    """A paragraph; its text form has lines of at most `TEXT_WIDTH` columns."""
+    """A paragraph; its text form has lines of at most `TEXT_WIDTH` columns, and no links."""
 
     words: str
     caption: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
 
 class Code(NamedTuple):

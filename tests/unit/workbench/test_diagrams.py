@@ -105,14 +105,23 @@ def test_a_failure_has_a_cross_and_a_reply_is_dashed() -> None:
 def test_long_labels_are_wrapped_and_at_last_cut() -> None:
     """A path breaks at a slash; what does not fit in three lines ends in an ellipsis and is whole in the tooltip."""
     names = tuple("ABCDE")
-    path = "POST /v2/checkoutSessions/bd504926-f659-4ad7-a1a9-9a747aaf5275/complete"
+    path = "POST /v2/chargePermissions/S01-5105180-3221187-that-is-really-long/close"
     wide = SequenceDiagram(names, (Message("C", "E", path),))
-    assert drawn(wide)[10:12] == ["/bd504926-f659-4ad7-a1a9-9a747aaf5275/complete", "POST /v2/checkoutSessions"]
+    assert drawn(wide)[10:12] == ["/S01-5105180-3221187-that-is-really-long/close", "POST /v2/chargePermissions"]
     narrow = SequenceDiagram(names, (Message("A", "B", path * 3),))
     *lines, _badge = drawn(narrow)[10:]
     assert len(lines) == 3
     assert lines[0].endswith("…")
     assert parsed(narrow).findtext(f"{SVG}g/{SVG}title") == path * 3
+
+
+def test_the_id_of_a_session_is_cut_in_every_form() -> None:
+    """Its first eight digits tell sessions apart, and leave room for what is done with it."""
+    path = "POST /v2/checkoutSessions/bd504926-f659-4ad7-a1a9-9a747aaf5275/complete"
+    diagram = SequenceDiagram(("C", "E"), (Message("C", "E", path),))
+    for form in (diagram.text(), diagram.mermaid(), diagram.svg()):
+        assert "POST /v2/checkoutSessions/bd504926…/complete" in form
+        assert "f659-4ad7" not in form
 
 
 def test_wide_characters_take_two_columns() -> None:
