@@ -150,6 +150,12 @@ class TestCreating:
             answer = shop.call("createCheckoutSession", **body)
             assert answer.status_code == 201 if currency in currencies else refusal(answer) == (400, "CurrencyMismatch")
 
+    def test_a_session_has_one_currency(self, eu: Shop) -> None:
+        """Two are refused, although a buyer in Europe could pay in either."""
+        body = purchase("14.00", "EUR", totalOrderAmount=usd("14.00", "GBP"))
+        answer = eu.call("createCheckoutSession", **body, storeId=eu.account.store_id)
+        assert refusal(answer) == (400, "CurrencyMismatch")
+
     def test_an_address_is_not_longer_than_512_characters(self, na: Shop) -> None:
         """The length that integrations take for granted."""
         for length, status in ((512, 201), (513, 400)):
