@@ -19,7 +19,7 @@ from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.notebook import notebook_folder
 
 # In the reader's folder: digests of what was copied, the signatures of trusted notebooks, and JupyterLab's own notes.
-_OURS, _PROGRESS, _NEWER = ".lab", "progress.json", ".newer"
+_OURS, _PROGRESS, _NEWER = ".lab", "solved.txt", ".newer"
 _SETTINGS = Path(__file__).parent / "jupyter"  # for JupyterLab's process alone
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 # JupyterLab writes the same when it connects a kernel, and would else take the notebook for changed.

@@ -21,7 +21,7 @@ from playwright.sync_api import Locator, Page, ViewportSize
 
 from tests.browser.chromium import in_view, press, watch
 
-__all__ = ["HUB", "SOMEBODY", "VIEWPORT", "Lab", "OpenNotebook", "jupyterlab"]
+__all__ = ["HUB", "SOMEBODY", "VIEWPORT", "Lab", "OpenNotebook", "jupyterlab", "working_copies"]
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60  # more than any step takes on a busy machine; nothing waits for it to pass
@@ -33,6 +33,7 @@ _QUIET = {"fetchNews": "false", "checkForUpdates": False}  # no dialog about new
 # JupyterLab writes a Markdown cell's HTML into the page before it resolves relative addresses, so now and then the
 # browser asks for an address that nobody meant; the resolved one begins with /files/ and is not forgiven.
 _UNAVOIDABLE = re.compile(r"404 .*\(http://127\.0\.0\.1:\d+/docs/images/")
+_ROOT = ["--allow-root"] if os.geteuid() == 0 else []
 
 _UNTIL = f"""
 const until = async (value) => {{
@@ -45,36 +46,43 @@ const until = async (value) => {{
   }}
 }};
 """
+_RESTORED = f"{_UNTIL} await (await until(() => window.jupyterapp)).restored;"
 
 
 class Lab:
-    """JupyterLab in a page of the browser, which opens one notebook after the other."""
+    """JupyterLab in a page of the browser, which opens one notebook after the other.
 
-    def __init__(self, page: Page, url: str, token: str, root: Path) -> None:
-        self._page, self._root = page, root
+    Attributes:
+        root: The folder that it shows.
+        said: The lines of its terminal so far.
+    """
+
+    def __init__(self, page: Page, address: str, root: Path, said: list[str]) -> None:
+        self._page, self.root, self.said = page, root, said
         self._complaints = watch(page)
         page.set_default_timeout(SECONDS * 1000)
-        page.goto(f"{url}/lab?token={token}")
-        page.evaluate(f"async () => {{ {_UNTIL} await (await until(() => window.jupyterapp)).restored; }}")
+        page.goto(address)
+        page.evaluate(f"async () => {{ {_RESTORED} }}")
 
     @contextlib.contextmanager
     def open(self, name: str, **parameters: str) -> "Iterator[OpenNotebook]":
         """Open a fresh copy of a notebook, with some of its parameters set to other values; close it in the end."""
-        with self._opened(_copied(self._root, name, parameters)) as notebook:
+        with self.existing(_copied(self.root, name, parameters).name) as notebook:
             yield notebook
 
     @contextlib.contextmanager
     def new(self, *sources: str) -> "Iterator[OpenNotebook]":
         """Open a notebook that has these code cells; close it in the end."""
-        path = self._root / "notebooks" / f"{secrets.token_hex(4)}.ipynb"
+        path = self.root / "notebooks" / f"{secrets.token_hex(4)}.ipynb"
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks which
         made = new_notebook(cells=[new_code_cell(source) for source in sources], metadata=kernel)
         path.write_text(nbformat.writes(made))
-        with self._opened(path) as notebook:
+        with self.existing(path.name) as notebook:
             yield notebook
 
     @contextlib.contextmanager
-    def _opened(self, path: Path) -> "Iterator[OpenNotebook]":
+    def existing(self, name: str) -> "Iterator[OpenNotebook]":
+        """Open a notebook as it is; close it in the end."""
         self._complaints.clear()
         notebook = OpenNotebook(self._page, self._complaints)
         notebook.ask(
@@ -82,7 +90,7 @@ class Lab:
             "await panel.context.ready; await panel.sessionContext.ready;"
             "const kernel = await until(() => panel.sessionContext.session?.kernel); await kernel.info;"
             "await until(() => kernel.connectionStatus === 'connected' && kernel.status === 'idle');",
-            f"notebooks/{path.name}",
+            f"notebooks/{name}",
         )
         try:
             yield notebook
@@ -128,6 +136,11 @@ class OpenNotebook:
         self._go_to(source)
         self.ask("window.running = app.commands.execute('notebook:run-all-below');")
 
+    def run_above(self, source: str) -> None:
+        """Start all cells above the one that begins with *source*."""
+        self._go_to(source)
+        self.ask("window.running = app.commands.execute('notebook:run-all-above');")
+
     def run_cell(self, source: str) -> None:
         """Start the one cell that begins with *source*."""
         self._go_to(source)
@@ -144,6 +157,29 @@ class OpenNotebook:
     def restart(self) -> None:
         """Restart the kernel and wait until it is ready."""
         self.ask("await panel.sessionContext.restartKernel(); await panel.sessionContext.session.kernel.info;")
+
+    def save(self) -> None:
+        """Save it, as JupyterLab itself does from time to time."""
+        self.ask("await app.commands.execute('docmanager:save');")
+
+    def reload(self) -> None:
+        """Reload the whole page, and wait until the notebook is there again; its kernel may be at work."""
+        self.page.reload()
+        self.page.evaluate(f"async () => {{ {_RESTORED} }}")
+        self.ask(
+            "await until(() => app.shell.currentWidget?.context); panel = app.shell.currentWidget;"
+            "await panel.context.ready; await until(() => panel.sessionContext.session?.kernel);"
+        )
+
+    def replace(self, old: str, new: str) -> None:
+        """Type *new* over *old*, which stands in one cell."""
+        found = self.ask(
+            "const [old, now] = given;"
+            "const cells = [...panel.content.model.cells].filter((cell) => cell.sharedModel.source.includes(old));"
+            "cells.map(({ sharedModel }) => sharedModel.setSource(sharedModel.source.replace(old, now)));"
+            "return cells.length;", [old, new],
+        )  # fmt: skip
+        assert found == 1, f"{old!r} is in {found} cells"
 
     def _go_to(self, source: str) -> None:
         found = self.ask(
@@ -205,6 +241,21 @@ class OpenNotebook:
 
 
 @contextlib.contextmanager
+def working_copies(page: Page, folder: Path) -> Iterator[Lab]:
+    """Run what a newcomer runs, `amazonpay-nb lab`, and show in *page* what it would open in their browser."""
+    home, root = folder / "home", folder / "workbook"
+    home.mkdir()
+    command = [
+        *(sys.executable, "-m", "amazonpay_nb", "lab", "--to", str(root), "--no-browser", "--ServerApp.port=0"),
+        *("--LabApp.expose_app_in_browser=True", *_ROOT),
+    ]
+    ours = ("JUPYTER", "IPYTHON")  # of whoever runs the tests
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    with _running(command, environment | {"HOME": str(home)}) as (url, token, said):
+        yield Lab(page, f"{url}/lab/tree/notebooks/00_start_here.ipynb?token={token}", root, said)
+
+
+@contextlib.contextmanager
 def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[Lab]:
     """Run a server that reads and writes nothing outside of *folder*, and show it in *page*.
 
@@ -228,34 +279,47 @@ def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[La
         f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True",  # window.jupyterapp
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        *(["--allow-root"] if os.geteuid() == 0 else []),
+        *_ROOT,
         *([f"--ServerApp.base_url={SOMEBODY}", "--ServerApp.allow_remote_access=True"] if on_hub else []),
     ]  # fmt: skip
     hub = {"JUPYTERHUB_SERVICE_PREFIX": SOMEBODY} if on_hub else {}
     environment = os.environ | {name: str(path) for name, path in folders.items()} | hub
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        address: Future[str] = Future()
+    path = SOMEBODY.rstrip("/") if on_hub else ""
+    with _running(command, environment, path, token) as (url, _, said):
+        yield Lab(page, f"{url.replace('127.0.0.1', HUB) if on_hub else url}/lab?token={token}", root, said)
+
+
+@contextlib.contextmanager
+def _running(
+    command: list[str], environment: dict[str, str], path: str = "", token: str = ""
+) -> Iterator[tuple[str, str, list[str]]]:
+    # Gives the server's address, its token, and the lines of its terminal so far.
+    said: list[str] = []
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
+        assert server.stdout is not None
+        address: Future[tuple[str, str]] = Future()
         # It reads to the end: a server whose pipe is full stops.
-        listener = threading.Thread(target=_listen, args=(server.stderr, address))
+        listener = threading.Thread(target=_listen, args=(server.stdout, address, said))
         listener.start()
         try:
-            url = address.result(SECONDS) + (SOMEBODY.rstrip("/") if on_hub else "")
+            url, its_token = address.result(SECONDS)
+            url, token = url + path, token or its_token
             # The server tells its address just before it listens; httpx tries again until it does.
             with httpx.Client(transport=httpx.HTTPTransport(retries=6)) as http:
                 http.get(f"{url}/api/status", params={"token": token}).raise_for_status()
-            yield Lab(page, url.replace("127.0.0.1", HUB) if on_hub else url, token, root)
+            yield url, token, said
         finally:
             server.terminate()
             listener.join()
 
 
-def _listen(said: Iterable[str], address: "Future[str]") -> None:
-    lines = []
-    for line in said:
-        lines.append(line)
-        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+def _listen(lines: Iterable[str], address: "Future[tuple[str, str]]", said: list[str]) -> None:
+    for line in lines:
+        said.append(line)
+        found = re.search(r"(http://127\.0\.0\.1:\d+)\S*token=(\S+)", line)
         if found and not address.done():
-            address.set_result(found.group())
+            address.set_result((found[1], found[2]))
     if not address.done():
-        address.set_exception(RuntimeError("JupyterLab did not start:\n" + "".join(lines[-30:])))
+        address.set_exception(RuntimeError("JupyterLab did not start:\n" + "".join(said[-30:])))

@@ -146,14 +146,14 @@ def test_a_fresh_start_loses_nothing(folder: Path, update: Callable[..., list[st
     change(folder / NEWER, "a = 18")
     own = folder / "notebooks/own.ipynb"
     own.write_text("{}")
-    (folder / "progress.json").write_text("{}")
+    (folder / "solved.txt").write_text("{}")
     said = update(version("a = 2"), fresh=True)
     assert len(said) == 3
     moved = sorted(path.name for path in (folder / "earlier").rglob("*.*") if path.is_file())
-    assert moved == [Path(NAME).name, Path(NEWER).name, "progress.json"]
+    assert moved == [Path(NAME).name, Path(NEWER).name, "solved.txt"]
     assert sources(folder / NAME) == ["a = 2"]
     assert not (folder / NEWER).exists()
-    assert not (folder / "progress.json").exists()
+    assert not (folder / "solved.txt").exists()
     assert own.read_text() == "{}"
     assert not update(version("a = 2"), fresh=True)
 

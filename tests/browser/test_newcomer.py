@@ -1,0 +1,117 @@
+"""A newcomer's first hour: the command, notebooks 00 and 01 on copies of their own, and what people do wrong."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.sign import NotebookNotary
+from playwright.sync_api import Browser, expect
+
+from tests.browser.jupyterlab import VIEWPORT, Lab, working_copies
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+FIRST, SECOND = "00_start_here.ipynb", "01_set_up_outside_the_purchase_flow.ipynb"
+WAIT = "arrival = await page.returned()"
+TO_CARD = ("Amazon Pay emulated", "Sign in")
+TO_CONSENT = (*TO_CARD, "Continue", "Agree and continue")
+CANCEL = ("Amazon Pay emulated", "Cancel and return to Emulated Shop")
+CHARGE = 'payment = wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.price("5"){})'
+REFUND = 'wb.client.create_refund(charge_id=payment.charge_id, refund_amount=wb.price("2"))'
+
+
+def status() -> str:
+    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """What the command opens; the repository is afterwards as it was before."""
+    before = status()
+    with working_copies(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("newcomer")) as running:
+        yield running
+    assert status() == before
+    assert not [line for line in running.said if "Warning" in line or "WARNING" in line or line.startswith("[W ")]
+
+
+def assert_trusted(lab: Lab, name: str) -> None:
+    """A copy as it was saved, with its outputs, is trusted when it is opened again."""
+    saved = nbformat.read(lab.root / "notebooks" / name, as_version=4)
+    assert any(cell.get("outputs") for cell in saved.cells)
+    notary = NotebookNotary(data_dir=str(lab.root / ".lab"))
+    assert notary.check_signature(saved)
+    notary.store.close()
+
+
+def test_the_first_screen_is_quiet(lab: Lab) -> None:
+    """No pop-up, no sign of changes in a notebook that nobody has touched, and it is trusted."""
+    with lab.existing(FIRST) as notebook:
+        assert notebook.ask("return [panel.context.path, panel.context.model.dirty];") == [f"notebooks/{FIRST}", False]
+        assert notebook.ask("return [...panel.content.model.cells].every((it) => it.type !== 'code' || it.trusted);")
+        assert not any(cell["outputs"] for cell in notebook.code_cells())
+        expect(notebook.page.locator(".Toastify__toast")).to_have_count(0)
+        expect(notebook.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_chapter_00_with_a_reload_and_its_exercises(lab: Lab) -> None:
+    """The page is reloaded while a cell waits: the frame is still there, and the cell goes on where it was."""
+    with lab.existing(FIRST) as notebook:
+        notebook.run_above(WAIT)
+        notebook.finish()
+        notebook.run_cell(WAIT)
+        notebook.press(TO_CARD[0])
+        notebook.save()
+        notebook.reload()
+        notebook.press(*TO_CONSENT)
+        notebook.frames.content_frame.get_by_role("heading", name="Welcome back").wait_for()
+        notebook.run_from(WAIT)
+        notebook.finish()
+        assert not notebook.refusals()
+        assert notebook.value("refund.state") == "'Refunded'"
+
+        old = "answer = None  # the name of a field, in quotes"
+        for new, verdict in (('answer = "chargeId"', "✗ Not yet."), ('answer = "chargePermissionId"', "✓ Right.")):
+            notebook.replace(old, new)
+            notebook.run_cell("from amazonpay_nb.lessons.exercises import Books")
+            notebook.wait_for_output(verdict)
+            old = new
+        old = "# Write your lines here."
+        for new, verdict in (
+            (CHARGE.format(""), "is only authorized"),
+            (CHARGE.format(", capture_now=True"), "send back 2"),
+        ):
+            notebook.replace(old, new)
+            notebook.run_cell("books = Books(wb.emulator)")
+            notebook.wait_for_output(verdict)
+            old = new
+        notebook.replace(old, f"{old}\n{REFUND}")
+        notebook.run_cell("books = Books(wb.emulator)")
+        notebook.finish()
+        notebook.run_cell("from amazonpay_nb.lessons.exercises import progress")
+        notebook.wait_for_output("2 of 3 solved")
+        notebook.save()
+    assert (lab.root / "solved.txt").read_text().split() == ["00-what-to-keep", "00-refund-a-part"]
+    assert_trusted(lab, FIRST)
+
+
+def test_chapter_01_with_a_restart_a_cancellation_and_a_wrong_card(lab: Lab) -> None:
+    """The kernel is restarted while the buyer is at Amazon; from the top, everything works."""
+    with lab.existing(SECOND) as notebook:
+        notebook.run_all()
+        notebook.press(*TO_CARD)
+        notebook.restart()
+        notebook.run_all()
+        notebook.press(*TO_CONSENT)
+        notebook.press(*CANCEL)
+        notebook.press(*TO_CARD)
+        notebook.choose_card("3434")
+        notebook.press(*TO_CONSENT[2:])
+        notebook.press(*TO_CONSENT)
+        notebook.finish()
+        assert not notebook.refusals()
+        assert notebook.value("wb.buyer, refund.state") == "('you', 'Refunded')"
+        notebook.save()
+    assert_trusted(lab, SECOND)
