@@ -9,6 +9,7 @@
 """
 
 import html
+import json
 import os
 import re
 import tomllib
@@ -23,7 +24,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.texts import templates
-from amazonpay_nb.workbench.show.blocks import Foreign, Prose, Shown, Table, mark
+from amazonpay_nb.workbench.show.blocks import Foreign, Prose, Shown, mark
 
 Ledgers = Mapping[str, list[dict[str, Any]]]  # rows by the name of their book
 # Names the file that remembers what is solved, an exercise in each line; without it nothing is written.
@@ -53,18 +54,14 @@ class Books:
                 self.wallet = account.wallet()
         self._before = self._all()
 
-    def _all(self) -> Ledgers:
+    def _all(self) -> dict[str, Counter[str]]:
         read = self.emulator.control.get if self.emulator else lambda path: {_BOOKS[path]: []}
-        return {path.rpartition("/")[2]: read(path)[field] for path, field in _BOOKS.items()}
+        return {path.rpartition("/")[2]: Counter(map(json.dumps, read(path)[name])) for path, name in _BOOKS.items()}
 
     def new(self) -> Ledgers:
         """Return what is new in each book, for example in ``charges``."""
-        books = self._all()
-        for name, rows in self._before.items():
-            for row in rows:
-                with suppress(ValueError):  # changed since, or too old for the journal
-                    books[name].remove(row)
-        return books
+        more = ((name, rows - self._before[name]) for name, rows in self._all().items())
+        return {name: [json.loads(row) for row in rows.elements()] for name, rows in more}
 
 
 def check(name: str, given: Any, *, hints: int = 0) -> Shown:
@@ -143,5 +140,5 @@ def progress() -> Shown:
         left = names - solved()
         words = f"{len(names - left)} of {len(names)} solved {mark(True) * (not left and bool(names))}"
         rows.append((file, f"{file[:2]} {chapter['title']}", words.strip()))
-    text = Shown([Table("", (), tuple(row[1:] for row in rows))]).text
+    text = "\n".join(f"{title}: {words}" for _, title, words in rows)
     return Shown([Foreign("", text, _PAGES.get_template("progress.html.j2").render(rows=rows))])
