@@ -17,7 +17,7 @@ from amazonpay_nb.emulator.api.bodies import parsed_json
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR, parse_duration, zulu
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
-from amazonpay_nb.emulator.records import AnyRecord, Merchant
+from amazonpay_nb.emulator.records import AnyRecord, Merchant, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.disputes import file_chargeback
 from amazonpay_nb.emulator.rules.transitions import move
@@ -50,6 +50,15 @@ def _call(method: str, path: str, **fixed: str) -> Callable[[Call], Call]:
         return function
 
     return register
+
+
+def _seen(session: Session) -> Answer:
+    notes, details = session.notes, session.document.get("statusDetails") or {}
+    return {
+        "id": session.id, "flow": notes.flow, "visit": notes.stay, "page": notes.page, "passed": notes.passed,
+        "notice": notes.notice, "card": notes.card, "saves": notes.consents, "state": session.state,
+        "reasonCode": details.get("reasonCode"),
+    }  # fmt: skip
 
 
 class ControlInterface:
@@ -158,9 +167,7 @@ class ControlInterface:
     async def _stays(self, returning: str) -> Answer:
         """Show the buyers' stays whose return address has a text in it, as a shop's attempts have."""
         kinds, store = (CHECKOUT_SESSION, SIGN_IN), self._world.store
-        notes = [record.notes for kind in kinds for record in store.every(kind, returning)]
-        rows = ({"flow": n.flow, "visit": n.stay, "page": n.page, "passed": n.passed} for n in notes)
-        return {"visits": list(rows)}
+        return {"visits": [_seen(record) for kind in kinds for record in store.every(kind, returning)]}
 
     def _find(self, title: str, object_id: str) -> AnyRecord:
         record = self._world.store.get(title, object_id)

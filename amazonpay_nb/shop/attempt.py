@@ -1,7 +1,7 @@
 """One attempt of a buyer to use Amazon Pay, as the shop sees it: where it starts, and each return."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -147,12 +147,16 @@ class Attempt:
         if not self.arrival.done():
             self.arrival.set_result(arrival)
 
-    async def returned(self, timeout: float, arrival: Future[Arrival] | None = None) -> Arrival:
+    async def returned(
+        self, timeout: float, arrival: Future[Arrival] | None = None,
+        glance: Callable[[float], Awaitable[None]] | None = None,
+    ) -> Arrival:  # fmt: skip
         """Wait until the buyer is back.
 
         Args:
             timeout: Seconds.
             arrival: Which one to wait for; the latest when left out.
+            glance: Called now and then, with the seconds that are left.
         Raises:
             BuyerPageError: Nobody came back in time, or the wait was interrupted; the page stays open.
         """
@@ -161,6 +165,8 @@ class Attempt:
         end = loop.time() + timeout
         try:
             while not awaited.done() and loop.time() < end:
+                if glance:
+                    await glance(end - loop.time())
                 await asyncio.sleep(GLANCE_SECONDS)
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise BuyerPageError(

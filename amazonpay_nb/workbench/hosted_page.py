@@ -4,22 +4,25 @@ import asyncio
 import os
 import threading
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import amazonpay_nb.shop.buyer as scripted_buyer
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.loopback import browser_address, http_client
 from amazonpay_nb.shop import Arrival, Attempt
-from amazonpay_nb.workbench.kernel import display
-from amazonpay_nb.workbench.show import show
+from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.show.blocks import render
+from amazonpay_nb.workbench.tracker import Tracker, amiss, tracked, wish
 
 _BUYER_SECONDS = 30  # how long the script waits for a page
 _ENDINGS = {name: getattr(scripted_buyer, name) for name in ("approve", "cancel", "decline")}
+_ENDINGS["any"] = scripted_buyer.approve
 STARTS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("starts.toml").read_text("utf-8"))
 
 
@@ -47,49 +50,107 @@ class HostedPage:
         self._person = STARTS[start]["person"]
         self.arrival = attempt.begin_stay()
         self.shown = False
+        self._run: str | None = None  # whose output has it
         self._settling, self._settled = threading.Lock(), False
         attempt.on_return = self._note
+        self._before = self.look() if buyer == "you" else {}
 
     def __repr__(self) -> str:
         start = STARTS[self._start]
         if self._buyer == "script":
             return f"{start['page'].format(button=self._button)}; a script will {start['script']}."
-        return f"{self._person.capitalize()} on {self.url}"
+        return f"Open {self.url} and {self._person}."
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        self.shown = True
+    def _ipython_display_(self) -> None:
         if self._buyer == "script":
-            return {"text/plain": repr(self)}
-        return {"text/plain": repr(self), "text/html": self.html}
+            raise NotImplementedError  # an ordinary result, by its repr
+        self._run, self.shown = kernel.run(), True
+        kernel.display_at(f"tracker-{self._run}", self._intended)
+        if self._emulator:
+            kernel.display_at(f"page-{self._run}", {"text/plain": "", "text/html": self._frame})
+
+    @property
+    def _intended(self) -> dict[str, str]:
+        return tracked(f"Play the buyer: {self._person}.", browser_address(self.url))
+
+    @property
+    def _frame(self) -> str:
+        return render("hosted_page.html.j2", url=browser_address(self.url)) if self._emulator else ""
 
     @property
     def html(self) -> str:
         """The page in a frame, and a link to it."""
-        url, framed = browser_address(self.url), self._emulator is not None
-        return render("hosted_page.html.j2", url=url, person=self._person, framed=framed)
+        return self._intended["text/html"] + self._frame
+
+    def look(self, checkout_session_id: str = "") -> dict[str, Any]:
+        """Ask the emulator about the buyer's latest stay, as ``GET visits`` of the control interface answers.
+
+        Args:
+            checkout_session_id: The stay to ask about; the latest if it is not known.
+        Returns:
+            Nothing where there is no stay yet, and on the Sandbox, which does not say where a buyer is.
+        """
+        if self._emulator is None:
+            return {}
+        query = urlencode({"returning": self.attempt.token})
+        visits: list[dict[str, Any]] = self._emulator.control.get(f"visits?{query}")["visits"]
+        visits.sort(key=lambda visit: visit["id"] == checkout_session_id)
+        return visits[-1] if visits else {}
 
     async def returned(self, timeout: float | None = None, **script: Any) -> Arrival:
         """Wait until the buyer is back at the shop.
 
+        You are told what the cell wants, and have another try if you have done something else.
+
         Args:
-            timeout: Seconds; `wait_seconds` of the run when left out.
-            script: For the scripted buyer: what `buyer.approve` takes, or ``ending="cancel"`` or ``"decline"``; on the
-                review page ``change="changePayment"`` or ``"changeAddress"``, else ``shipping="express"``.
+            timeout: Seconds, for each try; `wait_seconds` of the run when left out.
+            script: What the buyer does: what `buyer.approve` takes, or ``ending="cancel"`` or ``"decline"``; on the
+                review page ``change="changePayment"`` or ``"changeAddress"``, else ``shipping="express"``.  For a cell
+                that takes whatever you do, ``ending="any"``; a script approves then.
         Raises:
-            BuyerPageError: Nobody came back in time, or the wait was interrupted.
+            BuyerPageError: Nobody came back in time, the wait was interrupted, or the buyer did something else and the
+                Checkout Session does not allow another try.
         """
-        if self.arrival.done():  # the buyer is back already: the cell ran again, or a panel has waited
-            return self.settle()
         # Voila shows a cell's output when the cell has ended, so nobody could play on a page that this cell shows.
         unseen = not self.shown and self._emulator is not None and "VOILA_REQUEST_URL" in os.environ
         if self._buyer == "script" or unseen:
-            await asyncio.to_thread(self._play, **script)
-        else:
-            if not self.shown:  # you cannot play on a page that you have not seen
-                display(self)
-            display(show(f"Waiting for you to {self._person} and to come back from Amazon's pages …"))
-        await self.attempt.returned(timeout or self._wait_seconds, self.arrival)
-        return self.settle()
+            if not self.arrival.done():  # else the cell ran again, or a panel has waited
+                await asyncio.to_thread(self._play, **script)
+            return self.settle()
+        wanted, why = wish(self._start, script), ""
+        while True:
+            if not self.arrival.done():
+                await self._watch(timeout or self._wait_seconds, wanted, why)
+            arrival = self.settle()
+            visit = self.look(arrival.checkout_session_id)
+            why = amiss(wanted, arrival, visit)
+            if not why:
+                return arrival
+            if not STARTS[self._start]["again"] or (self._start == "review" and visit.get("state") != "Open"):
+                message = f"{why} This cell wants you to {wanted['goal']}."
+                raise BuyerPageError(message, advice="Run again from the cell that shows the button.")
+            with self._settling:
+                self.arrival, self._settled, self._before = self.attempt.begin_stay(), False, visit
+
+    async def _watch(self, timeout: float, wanted: Mapping[str, Any], why: str) -> None:
+        """Wait for the arrival; a page that is not on the screen, or was left, is shown in the running cell."""
+        here = bool(why) or not self.shown
+        if here:
+            self._ipython_display_()
+        places = dict.fromkeys(f"tracker-{run}" for run in (self._run, kernel.run()) if run is not None)
+        look = self._present if self._emulator else None
+        title = STARTS[self._start]["page"].format(button=self._button)
+        tracker = Tracker(places, wanted, url=browser_address(self.url), title=title, look=look, why=why)
+        try:
+            await self.attempt.returned(timeout, self.arrival, tracker.glance)
+        finally:
+            tracker.show(tracked("The buyer is back at the shop." if self.arrival.done() else "The wait has ended."))
+            self.shown = not here  # the output of this cell goes when the cell runs again
+
+    def _present(self) -> dict[str, Any]:
+        """Return where the buyer is at Amazon; nothing where the latest stay is one from before."""
+        visit = self.look()
+        return {} if visit == self._before else visit
 
     def settle(self) -> Arrival:
         """Return the arrival that has happened; the first caller records the stay in the journal."""

@@ -25,6 +25,7 @@ _SHORT.maxstring = _SHORT.maxother = 200  # characters
 people: list[None] = []
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
+_places: set[str] = set()  # where something is shown that can be replaced
 
 
 def shell() -> Any:
@@ -66,6 +67,26 @@ def display(thing: Any) -> None:
     import IPython.display
 
     IPython.display.display(thing)  # type: ignore[no-untyped-call]
+
+
+def display_at(place: str, bundle: dict[str, str]) -> None:
+    """Show something at a *place*, instead of what was shown there before: a cell's `run` and a word.
+
+    Args:
+        bundle: Media type → content.
+    """
+    import IPython.display
+
+    IPython.display.display(bundle, raw=True, display_id=place, update=place in _places)  # type: ignore[no-untyped-call]
+    _places.add(place)
+
+
+def run() -> str:
+    """Return the id of the running cell's run; "" outside of a kernel."""
+    try:
+        return str(shell().get_parent()["header"]["msg_id"])
+    except (AttributeError, KeyError):
+        return ""
 
 
 def explain_assertions() -> None:

@@ -5,6 +5,7 @@ pages work behind a proxy; every form carries a token that only the page knows. 
 button asked for; what is meant for developers stays in English.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -33,13 +34,16 @@ from amazonpay_nb.loopback import amazon_host, is_proxied, relative_address, rou
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
-from amazonpay_nb.texts import Texts, languages, templates
+from amazonpay_nb.texts import FRAMED, Texts, languages, templates
 
 _HERE = Path(__file__).parent
 _PAGES = templates(_HERE)
+_SCRIPT = base64.b64encode(hashlib.sha256(FRAMED.encode()).digest()).decode()
 _HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'",
+    "content-security-policy": (
+        f"default-src 'none'; script-src 'sha256-{_SCRIPT}'; style-src 'unsafe-inline'; base-uri 'none'"
+    ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlencode
 
 import httpx
 
@@ -157,16 +156,9 @@ class PagePanel(BenchPanel):
                 changed()
                 return
             try:
-                at = self._look(page)
+                at = page.look()
             except (httpx.HTTPError, RuntimeError):
                 return  # the workbench was closed
             if page is self.page and (at != self._at or left <= 0):
                 self._at, self.late = at, left <= 0
                 changed()
-
-    def _look(self, page: HostedPage) -> dict[str, Any]:
-        if self._wb.emulator is None:
-            return {}  # Amazon itself does not say where the buyer is
-        query = urlencode({"returning": page.attempt.token})
-        visits: list[dict[str, Any]] = self._wb.emulator.control.get(f"visits?{query}")["visits"]
-        return visits[-1] if visits else {}

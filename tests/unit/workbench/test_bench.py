@@ -269,11 +269,12 @@ def test_the_page_is_a_frame_for_you_and_a_line_for_a_script(wb: Workbench) -> N
     signed = sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys)
     page = wb.show_button(attempt, signed)
 
-    assert page._repr_mimebundle_() == {"text/plain": repr(page)}
+    with pytest.raises(NotImplementedError):  # so IPython shows its repr
+        page._ipython_display_()
     assert wb.shop.url not in repr(page)
     wb.buyer = "you"
     page = wb.show_button(attempt, signed)
-    assert f'src="{page.url}"' in page._repr_mimebundle_()["text/html"]
+    assert f'src="{page.url}"' in page.html
 
 
 def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,8 +287,8 @@ def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.Capt
     for _ in range(2):
         with pytest.raises(BuyerPageError):
             asyncio.run(page.returned(timeout=0.05))
-        page._repr_mimebundle_()
-    assert capsys.readouterr().out.count(f"Press the button on {page.url}") == 1
+        page._ipython_display_()
+    assert capsys.readouterr().out.count("<iframe") == 1 + 2
 
 
 def test_nobody_answers_the_page(wb: Workbench) -> None:

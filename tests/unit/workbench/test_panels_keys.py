@@ -459,7 +459,7 @@ def test_amazons_own_pages_are_a_link() -> None:
     for environment, frames in (("emulator", 1), ("sandbox", 0)):
         wb = workbench.open(environment=environment, buyer="you")
         page = wb.hosted_page(wb.shop.new_attempt(), "https://payments.amazon.com/checkout")
-        html = page._repr_mimebundle_()["text/html"]
+        html = page.html
         assert html.count("<iframe") == frames
         assert '<a href="https://payments.amazon.com/checkout" target="_blank"' in html
         wb.close()
