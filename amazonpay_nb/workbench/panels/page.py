@@ -131,7 +131,7 @@ class PagePanel(BenchPanel):
             self.act("start")
         page: Any = self.page
         arrival: Arrival = await page.returned(**script)
-        self._at = self._look(page)
+        self._at = page.look()
         self.refresh()
         return arrival
 
@@ -152,7 +152,7 @@ class PagePanel(BenchPanel):
             with suppress(TimeoutError):
                 page.arrival.result(max(0, min(GLANCE_SECONDS, left)))
                 page.settle()
-                self._at = self._look(page)
+                self._at = page.look()
                 changed()
                 return
             try:
