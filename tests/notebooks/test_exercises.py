@@ -80,6 +80,7 @@ def test_the_model_solution_is_right(wb: Workbench, name: str) -> None:
     assert "<details>" not in shown.html
 
 
+@pytest.mark.parametrize("wb", ["na"], indirect=True)
 def test_every_mistake_gets_its_message(wb: Workbench) -> None:
     """Each message of the table is said to somebody, and nobody is told the answer."""
     said = set()
@@ -101,6 +102,7 @@ def messages(row: dict[str, Any]) -> Iterator[str]:
         yield row["again"]
 
 
+@pytest.mark.parametrize("wb", ["na"], indirect=True)
 @pytest.mark.parametrize("name", EXERCISES)
 def test_an_exercise_that_nobody_tried_is_neither_right_nor_wrong(wb: Workbench, name: str) -> None:
     """The same words each time, with hints and answer folded up, one hint inside of the other."""
@@ -132,6 +134,7 @@ def test_on_the_sandbox_nobody_can_read_the_books() -> None:
     assert "It needs the emulator" in check("05-two-parcels", books).text
 
 
+@pytest.mark.parametrize("wb", ["na"], indirect=True)
 def test_what_was_there_before_does_not_count(wb: Workbench) -> None:
     """A reader who runs the cell again begins anew."""
     name, right = "05-two-parcels", solutions()[0]["05-two-parcels"]
