@@ -18,6 +18,7 @@ class Exchange:
     Attributes:
         status: None when no answer came.
         headers: The request's, by names in lower case.
+        answer_headers: The answer's, likewise.
     """
 
     at: datetime
@@ -31,6 +32,7 @@ class Exchange:
     request_id: str = ""
     attempt: int = 1
     headers: dict[str, str] = field(default_factory=dict)
+    answer_headers: dict[str, str] = field(default_factory=dict)
     error: str = ""
 
     @property

@@ -2,8 +2,8 @@
 
     har.write(wb.journal, "run.har")
 
-It contains the same as the journal: signatures, tokens and buyer data are masked, and of an answer's headers only the
-request id is known.  Steps outside the API are not exchanges, so they are left out.
+It contains the same as the journal: signatures, tokens and buyer data are masked.  Steps outside the API are not
+exchanges, so they are left out.
 """
 
 import json
@@ -28,7 +28,6 @@ def write(journal: Journal, path: str | Path) -> Path:
 
 
 def _entry(exchange: Exchange) -> dict[str, Any]:
-    answer_headers = {"content-type": _JSON, "x-amz-pay-request-id": exchange.request_id} if exchange.response else {}
     body = {"postData": _text(exchange.request)} if exchange.request is not None else {}
     return {
         "startedDateTime": exchange.at.astimezone(UTC).isoformat(),
@@ -39,7 +38,7 @@ def _entry(exchange: Exchange) -> dict[str, Any]:
         "request": _message(exchange.headers) | body | {
             "method": exchange.method, "url": exchange.url, "queryString": [],
         },
-        "response": _message(answer_headers) | {
+        "response": _message(exchange.answer_headers) | {
             "status": exchange.status or 0, "statusText": exchange.error, "redirectURL": "",
             "content": _text(exchange.response) | {"size": _UNKNOWN},
         },

@@ -65,7 +65,8 @@ class Journal:
 
     def record(self, exchange: Exchange) -> Exchange:
         """Append an exchange and return it as it was kept: redacted."""
-        safe = {name: redact(getattr(exchange, name)) for name in ("path", "request", "response", "headers", "error")}
+        names = ("path", "request", "response", "headers", "answer_headers", "error")
+        safe = {name: redact(getattr(exchange, name)) for name in names}
         kept = replace(exchange, **safe)
         with self._lock:
             self._append(kept)

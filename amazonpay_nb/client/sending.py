@@ -78,7 +78,7 @@ class Sender(NamedTuple):
                 at=self.auth.clock(), operation=name, method=request.method, path=_target(request.url),
                 status=response.status_code if response else None, idempotency_key=_key(request), request=body,
                 response=answer, request_id=_request_id(response) if response else "", attempt=number,
-                headers=dict(request.headers), error=lost,
+                headers=dict(request.headers), answer_headers=dict(response.headers) if response else {}, error=lost,
             )  # fmt: skip
             try:
                 self.journal.record(exchange)

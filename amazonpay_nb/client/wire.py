@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from http.client import responses
 from typing import NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
@@ -43,10 +44,25 @@ def request_of(exchange: Exchange) -> RequestParts:
     """
     headers = [(name, value) for name, value in exchange.headers.items() if name != "authorization"]
     body = b""
-    if exchange.request is not None:  # as the client writes it
-        body = json.dumps(exchange.request, separators=(",", ":"), ensure_ascii=False).encode()
+    if exchange.request is not None:
+        body = _compact(exchange.request).encode()
     path, _, query = exchange.path.partition("?")
     return RequestParts(exchange.method, path, canonical_query(query), headers, _signed(exchange).signed_headers, body)
+
+
+def as_it_travels(exchange: Exchange) -> tuple[str, str]:
+    """Return a request and its answer as they travel, as far as the journal knows them; "" where no answer came."""
+    status = f"HTTP/1.1 {exchange.status} {responses.get(exchange.status or 0, '')}"
+    answer = _message(status, exchange.answer_headers, exchange.response) if exchange.status else ""
+    return _message(f"{exchange.method} {exchange.path} HTTP/1.1", exchange.headers, exchange.request), answer
+
+
+def _message(start: str, headers: Mapping[str, str], body: object) -> str:
+    return "\n".join([start, *map(": ".join, headers.items()), "", *([] if body is None else [_compact(body)])])
+
+
+def _compact(body: object) -> str:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)  # as the client writes it
 
 
 def signing_steps(exchange: Exchange) -> SigningSteps:

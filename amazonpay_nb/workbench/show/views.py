@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.wire import as_it_travels
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop.buyer import Reading
@@ -30,7 +31,7 @@ _CAPITALS = re.compile(r"(?<=[a-z])([A-Z])")
 _FINGERPRINT = re.compile(r"(SHA256:)([A-Za-z0-9+/]{43})")
 
 
-def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False) -> Shown:
+def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False, raw: bool = False) -> Shown:
     """Return a view of *thing*, with secrets and buyer data masked.
 
     Args:
@@ -40,10 +41,11 @@ def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False) -
         here: For a machine: the state to mark.
         reveal: For a key pair and findings: print the fingerprint, and for a key pair the public key too.  A private
             key is never printed.
+        raw: For an exchange: request and answer as they travel.
     Raises:
-        TypeError: This kind of thing has no *here* or *reveal*.
+        TypeError: This kind of thing has no *here*, *reveal* or *raw*.
     """
-    options = {name: value for name, value in (("here", here), ("reveal", reveal)) if value}
+    options = {name: value for name, value in (("here", here), ("reveal", reveal), ("raw", raw)) if value}
     blocks = list(_view(thing, **options))
     if title and blocks:
         blocks[0] = blocks[0]._replace(caption=title)
@@ -245,7 +247,11 @@ def _refused(thing: Refused) -> Iterable[Block]:
 
 
 @_view.register
-def _exchange(thing: Exchange) -> Iterator[Block]:
+def _exchange(thing: Exchange, *, raw: bool = False) -> Iterator[Block]:
+    if raw:
+        sides = zip(("The request, as it travels", "The answer"), as_it_travels(thing), strict=True)
+        yield from (Code(caption, kernel.repeatable(text)) for caption, text in sides if text)
+        return
     # The time is left out, because everything else repeats from run to run.
     rows = [
         ("operation", thing.operation),
