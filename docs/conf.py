@@ -10,6 +10,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx
 extensions += ["sphinx_click", "sphinx_copybutton"]
 exclude_patterns = ["README.md", "examples"]
 html_theme, html_static_path, html_css_files = "furo", ["book/_static"], ["book.css"]
+html_js_files = ["book.js"]
 html_show_copyright = html_copy_source = False
 nb_execution_mode = "off"
 # Views keep a second form for programs; the book shows the first one.
@@ -18,7 +19,7 @@ suppress_warnings = ["mystnb.unknown_mime_type"]
 myst_heading_anchors = 4
 default_role = "py:obj"  # docstrings have names in single backticks
 autodoc_default_options, autodoc_member_order = {"members": True}, "bysource"
-autodoc_typehints_format, autodoc_preserve_defaults, maximum_signature_line_length = "short", True, 88
+autodoc_typehints_format, autodoc_preserve_defaults = "short", True
 
 DOCUMENT = re.compile(r'(href="(?!\w+:)[^"#]+)\.(?:md|ipynb)(?=[#"])')
 

@@ -1,0 +1,10 @@
+// What the theme leaves out for those who read with a keyboard or a screen reader.
+document.addEventListener("DOMContentLoaded", () => {
+  const all = (selector, change) => document.querySelectorAll(selector).forEach(change);
+  all(".caption[role=heading]", (caption) => caption.setAttribute("aria-level", "2"));
+  all(".sidebar-drawer", (part) => part.setAttribute("aria-label", "The book"));
+  all(".toc-drawer", (part) => part.setAttribute("aria-label", "This page"));
+  all("th:empty", (corner) => corner.replaceWith(document.createElement("td")));
+  // Whatever scrolls sideways can be reached.
+  all('article pre, .table-wrapper, .cell_output > .output, p:has(> img[src*="states-"])', (part) => part.setAttribute("tabindex", "0"));
+});
