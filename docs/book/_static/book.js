@@ -4,7 +4,10 @@ document.addEventListener("DOMContentLoaded", () => {
   all(".caption[role=heading]", (caption) => caption.setAttribute("aria-level", "2"));
   all(".sidebar-drawer", (part) => part.setAttribute("aria-label", "The book"));
   all(".toc-drawer", (part) => part.setAttribute("aria-label", "This page"));
-  all("th:empty", (corner) => corner.replaceWith(document.createElement("td")));
+  all("th", (cell) => cell.textContent.trim() || cell.replaceWith(document.createElement("td")));
+  if (!document.querySelector("h1")) { // the page of the search
+    document.querySelector("article").insertAdjacentHTML("afterbegin", "<h1 class='visually-hidden'>Search</h1>");
+  }
   // Whatever scrolls sideways can be reached.
   all('article pre, .table-wrapper, .cell_output > .output, p:has(> img[src*="states-"])', (part) => part.setAttribute("tabindex", "0"));
 });
