@@ -42,7 +42,7 @@ class Claim:
         if self.ok is None:
             return Shown([Prose(f"Not tried here, because it needs the emulator: {text}")])._repr_mimebundle_()
         verdict = "" if self.ok else "not so: "
-        links = tuple((f"why: {row}", f"../docs/parity.md#{row}") for row in self.shows)
+        links = tuple((f"{'' if n else 'why: '}{row}", f"../docs/parity.md#{row}") for n, row in enumerate(self.shows))
         shown = Shown([Prose(f"{mark(self.ok)} {verdict}{text}", links=links)])
         return shown._repr_mimebundle_() | {RECORD_MIME: {"claims": [{"id": self.id, "text": text, "ok": self.ok}]}}
 
