@@ -22,7 +22,11 @@ _OPERATORS: dict[type[ast.cmpop], str] = {
 }  # fmt: skip
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200  # characters
-_DATE_HEADER = re.compile(r"^((?:x-amz-pay-)?date: ).*", re.MULTILINE)
+# What differs from run to run, apart from ports, and its form: the dates of headers, the fingerprints of new keys.
+_CHANGING = (
+    (re.compile(r"^((?:x-amz-pay-)?date: ).*", re.MULTILINE), r"\1(the time of the call)"),
+    (re.compile(r"(SHA256:)[A-Za-z0-9+/]{43}"), r"\1(43 characters)"),
+)
 # One entry for each open workbench in which a person plays the buyer: nobody compares what such a kernel shows.
 people: list[None] = []
 # Cell -> its latest run, and what closes the things that it opened.
@@ -60,8 +64,10 @@ def replace(close: Callable[[], object]) -> None:
 
 
 def repeatable(text: str) -> str:
-    """Return a text without ports and the dates of headers, which differ from run to run, unless a person reads it."""
-    return text if people else without_port(_DATE_HEADER.sub(r"\1(the time of the call)", text))
+    """Return a text as every run would show it, unless a person reads it."""
+    for pattern, form in () if people else _CHANGING:
+        text = pattern.sub(form, text)
+    return text if people else without_port(text)
 
 
 def display(thing: Any) -> None:

@@ -30,10 +30,8 @@ class KeyPanel(BenchPanel):
         """Return what is known of the pair, and what can be done with it."""
         body: list[Any] = [self.parts]
         if self._wb.key_pair:
-            # A script's output is committed, and has to repeat: it names no new key.
-            reveal = self._wb.buyer == "you"
             findings = self._wb.check_keys(self._wb.key_pair)
-            body += [show(self._wb.key_pair, reveal=reveal), show(findings, reveal=reveal)]
+            body += [show(self._wb.key_pair), show(findings)]
         return View("Merchant keys", body, _FIELDS, tuple(self._actions(chosen)))
 
     @property

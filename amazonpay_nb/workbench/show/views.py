@@ -28,10 +28,9 @@ from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Name, Prose
 _PEOPLE = ("buyer", "shippingAddress", "billingAddress")
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 _CAPITALS = re.compile(r"(?<=[a-z])([A-Z])")
-_FINGERPRINT = re.compile(r"(SHA256:)([A-Za-z0-9+/]{43})")
 
 
-def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False, raw: bool = False) -> Shown:
+def show(thing: Any, *, title: str = "", here: str = "", raw: bool = False) -> Shown:
     """Return a view of *thing*, with secrets and buyer data masked.
 
     Args:
@@ -39,13 +38,11 @@ def show(thing: Any, *, title: str = "", here: str = "", reveal: bool = False, r
             flow, a table, a text, or a list of these or of the rows of any table.
         title: Replaces the caption.
         here: For a machine: the state to mark.
-        reveal: For a key pair and findings: print the fingerprint, and for a key pair the public key too.  A private
-            key is never printed.
         raw: For an exchange: request and answer as they travel.
     Raises:
-        TypeError: This kind of thing has no *here*, *reveal* or *raw*.
+        TypeError: This kind of thing has no *here* or *raw*.
     """
-    options = {name: value for name, value in (("here", here), ("reveal", reveal), ("raw", raw)) if value}
+    options = {name: value for name, value in (("here", here), ("raw", raw)) if value}
     blocks = list(_view(thing, **options))
     if title and blocks:
         blocks[0] = blocks[0]._replace(caption=title)
@@ -167,7 +164,7 @@ def _possible(machine: Machine, state: str) -> str:
 
 @_view.register(list)
 @_view.register(tuple)
-def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
+def _list(thing: Sequence[Any]) -> Iterator[Block]:
     if all(isinstance(item, _SCALARS) for item in thing):
         yield Code("", _pretty(thing))
         return
@@ -176,7 +173,7 @@ def _list(thing: Sequence[Any], *, reveal: bool = False) -> Iterator[Block]:
             yield from _transitions("Transitions", same)
         elif kind is Finding:
             verdict = {True: f"{mark(True)} good", False: f"{mark(False)} wrong"}
-            rows = ((verdict[row.ok], _without_fingerprint(redact(row.text), reveal)) for row in same)
+            rows = ((verdict[row.ok], kernel.repeatable(redact(row.text))) for row in same)
             yield Table("Check", (), tuple(rows))
         elif hasattr(kind, "_fields") or (is_dataclass(kind) and _view.dispatch(kind) is _view.dispatch(object)):
             yield _table(same)
@@ -199,25 +196,18 @@ def _table(things: Sequence[Any]) -> Table:
     return Table(caption, tuple(name.replace("_", " ") for name in names), rows, grouped=repeated)
 
 
-def _without_fingerprint(text: str, reveal: bool) -> str:
-    # A new key pair has a new fingerprint, and an output that prints it would never repeat.
-    if reveal or kernel.people:
-        return text
-    return _FINGERPRINT.sub(lambda match: f"{match[1]}({len(match[2])} characters)", text)
-
-
 @_view.register
-def _keys(thing: MerchantKeys, *, reveal: bool = False) -> Iterator[Block]:
+def _keys(thing: MerchantKeys) -> Iterator[Block]:
     salt = Algorithm(thing.algorithm).salt_length
     rows = [
         (Name("publicKeyId"), thing.public_key_id or "none yet: Amazon issues it when you upload the public key"),
         ("environment", thing.environment or "neutral: the path says /sandbox/ or /live/"),
         ("algorithm", f"{thing.algorithm}: RSASSA-PSS with SHA-256 and a salt of {salt} bytes"),
         ("private key", f"RSA, {thing.private_key.key_size} bits, never shown"),
-        ("fingerprint of the public key", _without_fingerprint(thing.fingerprint, reveal)),
+        ("fingerprint of the public key", kernel.repeatable(thing.fingerprint)),
     ]
     yield facts("Merchant keys", rows)
-    if reveal:
+    if kernel.people:
         yield Code("Public key", thing.public_pem.strip())
 
 

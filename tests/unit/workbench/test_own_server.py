@@ -78,6 +78,7 @@ def test_a_route_that_fails_does_not_keep_the_cell_waiting(wb: Workbench, caplog
 
     attempt = wb.serve(Starlette(routes=[Route("/result/{token}", route)])).new_attempt()
     assert come_back(wb, attempt).kind == "result"
+    wb.close()  # waits until the server has written its log
     assert "no such customer" in caplog.text
 
 

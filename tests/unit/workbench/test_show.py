@@ -11,6 +11,7 @@ import pandas
 import pytest
 from pydantic import BaseModel
 
+from amazonpay_nb import workbench
 from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.errors import (
     AmazonPayError,
@@ -375,8 +376,8 @@ def test_a_state_that_does_not_exist_is_refused() -> None:
 @pytest.mark.parametrize("thing", [THINGS["charge"], THINGS["table"], "line"], ids=["charge", "table", "line"])
 def test_a_choice_that_means_nothing_is_refused(thing: Any) -> None:
     """Nobody should believe to have revealed or marked something."""
-    with pytest.raises(TypeError, match="reveal"):
-        show(thing, reveal=True)
+    with pytest.raises(TypeError, match="raw"):
+        show(thing, raw=True)
 
 
 # --- Keys -------------------------------------------------------------------------------------------------------------
@@ -389,13 +390,14 @@ def test_two_key_pairs_look_alike() -> None:
     assert forms(show(keys.check(other))) == forms(show(keys.check(KEYS)))
 
 
-def test_only_the_public_half_can_be_revealed() -> None:
-    """Asked for, the fingerprint and the public key are shown; the private key never is."""
-    told = forms(show(KEYS, reveal=True))
-    assert KEYS.fingerprint in told
-    assert "BEGIN PUBLIC KEY" in told
-    assert "PRIVATE" not in told
-    assert KEYS.fingerprint in show(keys.check(KEYS), reveal=True).text
+def test_only_the_public_half_is_shown_to_a_person() -> None:
+    """Who plays the buyer sees the fingerprint and the public key, nobody the private key."""
+    with workbench.open(buyer="you"):
+        told = forms(show(KEYS))
+        assert KEYS.fingerprint in told
+        assert "BEGIN PUBLIC KEY" in told
+        assert "PRIVATE" not in told
+        assert KEYS.fingerprint in show(keys.check(KEYS)).text
 
 
 def test_a_finding_has_a_sign_and_a_word() -> None:
