@@ -93,7 +93,7 @@ class AmazonPayClient:
         if base_url is None and environment == "emulator":
             raise ConfigurationError("The emulator's address is missing.", advice="Give base_url=emulator.url.")
         self.journal = Journal(limit=RECENT) if journal is None else journal
-        self.clock, self._auth, self._new_key, self._sleep = auth.clock, auth, new_idempotency_key, sleep
+        self.clock, self._auth, self.new_key, self._sleep = auth.clock, auth, new_idempotency_key, sleep
         self._http = httpx.Client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
             transport=transport, headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
@@ -105,6 +105,11 @@ class AmazonPayClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def sender(self) -> Sender:
+        """What sends its requests."""
+        return Sender(self._http, self._auth, self.journal, self._sleep)
 
     def close(self) -> None:
         """Close the connections."""
@@ -322,7 +327,7 @@ class AmazonPayClient:
                 raise ConfigurationError(f"{name} is empty.", advice=advice)
         headers = {SIMULATION_HEADER: code} if code else {}
         if operation.idempotency != Idempotency.WITHOUT_EFFECT:
-            headers[IDEMPOTENCY_KEY] = key or self._new_key()
+            headers[IDEMPOTENCY_KEY] = key or self.new_key()
         values = {to_camel(field): value for field, value in fields.items() if value is not None}
         body: Body | None = to_jsonable_python(values, by_alias=True) if operation.body else None
         query = {} if operation.body else {k: v if isinstance(v, str | int) else ",".join(v) for k, v in values.items()}
@@ -334,8 +339,7 @@ class AmazonPayClient:
             request = self._http.build_request(operation.method, path, content=text, headers=headers)
         except UnicodeEncodeError:
             raise ConfigurationError("A text cannot be sent.", advice="Send Unicode, and ASCII in headers.") from None
-        sender = Sender(self._http, self._auth, self.journal, self._sleep)
-        return sender.send(operation.name, kind, request, body)
+        return self.sender.send(operation.name, kind, request, body)
 
 
 # The arguments that identify the object of a call; an empty one would address no object.

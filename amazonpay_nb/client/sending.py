@@ -3,6 +3,7 @@
 An attempt that may have been lost is repeated with the *same* idempotency key, so that it cannot charge twice.
 """
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +21,7 @@ from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, Dec
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.signing.refused import probable_step
+from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
 # After a 5xx it is unknown whether the work was done; the same key makes a retry safe. A decline is final.
@@ -61,6 +63,20 @@ class Sender(NamedTuple):
             if retrying.statistics["attempt_number"] > 1 and not error.idempotency_key:
                 error.advice = f"An earlier attempt may have done the work: look at the object first. {error.advice}"
             raise
+
+    def repeat(self, exchange: Exchange, body: Body | None, key: str = "") -> BaseModel:
+        """Send the request of an exchange once more, with this body, signed anew; under its own key when left out.
+
+        Raises:
+            TransportError: No answer came, or none that can be read.
+            ApiError: Amazon refused.
+        """
+        names = (IDEMPOTENCY_KEY, SIMULATION_HEADER)
+        headers = {name: exchange.headers[name] for name in names if exchange.headers.get(name)}
+        text = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        headers |= {IDEMPOTENCY_KEY: key} if key else {}
+        request = self.http.build_request(exchange.method, exchange.path, content=text, headers=headers)
+        return self.send(exchange.operation, exchange.kind.model if exchange.kind else BaseModel, request, body)
 
     def _attempt(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None, number: int) -> Answer:
         what = redact(f"{request.method} {request.url.path} in attempt {number}")

@@ -1,30 +1,41 @@
-"""Write the call of an exchange for cURL and for Amazon's official SDKs.
+"""Write the call of an exchange for cURL, for this package's client and for Amazon's official SDKs.
 
     print(snippet("php", wb.journal.exchanges[-1]))
 
 Each language is a template beside this file, with the body as JSON, the way it travels.  The SDKs have one method a
 call, of the same name, which takes the object's id, the body and further headers, as far as the call has them.  What
-the journal has masked stays masked: a signature is shown by its length, since it could not be used again anyway.
+the journal has masked stays masked, and no signature is shown: for cURL a file takes it, which only its owner can read.
 """
 
 import json
+import pprint
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
+import httpx
+from pydantic.alias_generators import to_snake
+
+from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.wire import request_of
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import IDEMPOTENCY_KEY
-from amazonpay_nb.signing.keys import key_environment
+from amazonpay_nb.signing.keys import key_environment, write_file
+from amazonpay_nb.signing.verify import MAX_AGE
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 from amazonpay_nb.texts import templates
 
-__all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "Language", "snippet"]
+__all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "Language", "button_page", "sign_for_curl", "snippet"]
 
 # Where the snippets read the merchant's private key.
 PRIVATE_KEY_FILE = "private.pem"
+HEADERS_FILE = "amazon-pay-headers.txt"
 
 
 class Language(NamedTuple):
@@ -35,7 +46,8 @@ class Language(NamedTuple):
 
 
 LANGUAGES = {
-    "curl": Language("cURL", Evidence.DOCUMENTED),
+    "curl": Language("cURL", Evidence.RECORDED),
+    "python": Language("Python", Evidence.RECORDED),
     "node": Language("Amazon's SDK for Node", Evidence.RECORDED),
     "php": Language("Amazon's SDK for PHP", Evidence.SDK),
     "java": Language("Amazon's SDK for Java", Evidence.SDK),
@@ -43,12 +55,13 @@ LANGUAGES = {
 }
 
 
-def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:
+def snippet(language: str, exchange: Exchange, *, service: str = "", key_file: str = PRIVATE_KEY_FILE) -> str:
     """Return the call of an exchange as a program.
 
     Args:
         language: One of `LANGUAGES`.
         service: ``host:port`` to send it to in the place of Amazon's host; Amazon's SDK for Node only, over HTTPS.
+        key_file: Where the program reads the merchant's private key.
     Raises:
         ConfigurationError: There is no such language, or the exchange is not a signed call of `spec.operations`.
     """
@@ -58,8 +71,11 @@ def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:
     operation, signed, headers = OPERATIONS.get(exchange.operation), exchange.authorization, exchange.headers
     if operation is None or signed is None:
         raise ConfigurationError("This exchange is not a signed call.", advice="Choose one that the client made.")
+    to = urlsplit(exchange.url)
     return _TEMPLATES.get_template(f"{language}.jinja").render(
-        exchange=exchange, signed=signed, service=service, region=headers.get("x-amz-pay-region", "na"),
+        exchange=exchange, signed=signed, service=service, private_key_file=key_file,
+        region=headers.get("x-amz-pay-region", "na"),
+        base_url=f"{to.scheme}://{to.netloc}" if to.hostname in LOOPBACK_HOSTS else "",
         body=exchange.request if operation.body else None,
         # What the caller adds to the headers that an SDK makes by itself.
         headers={name: headers[name] for name in (IDEMPOTENCY_KEY, SIMULATION_HEADER) if headers.get(name)},
@@ -68,13 +84,45 @@ def snippet(language: str, exchange: Exchange, *, service: str = "") -> str:
     )  # fmt: skip
 
 
+def sign_for_curl(exchange: Exchange, auth: AmazonPayAuth, folder: Path = Path()) -> Path:
+    """Sign the request of an exchange anew and write its headers, for its owner alone (mode 0600).
+
+    Returns:
+        The file that the snippet for cURL names; its signature holds for 15 minutes.
+    Raises:
+        ConfigurationError: The file cannot be written, or the exchange was not signed.
+    """
+    parts = request_of(exchange)
+    kept = {name: value for name, value in parts.headers if name.startswith("x-amz-pay-")}
+    request = next(auth.auth_flow(httpx.Request(parts.method, exchange.url, headers=kept, content=parts.body)))
+    lines = [f"{name}: {value}\n" for name, value in request.headers.items() if name not in ("host", "content-length")]
+    return write_file(folder / HEADERS_FILE, "".join(lines).encode("ascii"), mode=0o600, overwrite=True)
+
+
+def button_page(script_url: str, config: Mapping[str, Any], start: str = "button") -> str:
+    """Return the HTML that shows a button, as one pastes it into a page.
+
+    Args:
+        config: What checkout.js gets; see `client.button.button_config`.
+        start: ``button`` where Amazon's script draws it, or ``click`` for one of the shop's own.
+    """
+    return _TEMPLATES.get_template("button.jinja").render(script_url=script_url, config=config, start=start)
+
+
 _TEMPLATES = templates(Path(__file__).parent, html=False)
-_TEMPLATES.globals["private_key_file"] = PRIVATE_KEY_FILE
+_TEMPLATES.globals |= {
+    "headers_file": HEADERS_FILE,
+    "minutes": int(MAX_AGE.total_seconds() // 60),
+    "key_header": IDEMPOTENCY_KEY,
+    "code_header": SIMULATION_HEADER,
+}
 _TEMPLATES.filters |= {
     "compact": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
     "indented": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
+    "python": lambda value: pprint.pformat(value, width=88, sort_dicts=False),
     "quoted": json.dumps,
     "shell": shlex.quote,
+    "snake": to_snake,
     "single_quoted": lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'",
     "without": lambda body, names: {name: value for name, value in body.items() if name not in names},
 }

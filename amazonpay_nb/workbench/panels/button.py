@@ -6,14 +6,17 @@ Everything that differs from flow to flow is read off the rows in `spec.flows`.
 import json
 from collections.abc import Iterator, Mapping
 from html import escape
+from pathlib import Path
 from typing import Any, get_args
 
 from amazonpay_nb.client import button as buttons
+from amazonpay_nb.client.snippets import button_page
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop import Cart
 from amazonpay_nb.shop.payloads import no_amount, payload_of, product_types
 from amazonpay_nb.signing import string_to_sign
+from amazonpay_nb.signing.keys import write_file
 from amazonpay_nb.spec.flows import FLOWS, Flow
 from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.regions import REGIONS
@@ -23,12 +26,13 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.show import show
-from amazonpay_nb.workbench.show.blocks import Foreign, Table
+from amazonpay_nb.workbench.show.blocks import Code, Foreign, Table
 from amazonpay_nb.workbench.show.views import annotated
 
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
 COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
 _WALLET = "chargePermissionId"
+PAGE_FILE = "amazon-pay-button.html"
 _ARTICLE = "Coffee beans, 1 kg"
 
 
@@ -57,8 +61,19 @@ class ButtonPanel(BenchPanel):
         if not problem:
             body += self._pictures(self.payload(values), values)
         does = problem or "Signs the payload and puts the button on the shop's page."
-        action = Action("offer", "Sign and show the button", self._sign_and_show, not problem, does, tuple(values))
-        return View("Button", body, fields, (action,), self.page)
+        if self.page and (shown := self.page.attempt.button):
+            html = button_page(shown[0], redact(shown[1]), self.page.attempt.start)
+            body.append(Code("Ready to paste into a page, once it has its signature", self._plain(html)))
+        offer = Action("offer", "Sign and show the button", self._sign_and_show, not problem, does, tuple(values))
+        does = f"Writes {PAGE_FILE} with the signature (mode 0600)." if self.page else "Sign and show a button first."
+        save = Action("save", "Save the button's HTML", self.save, self.page is not None, does)
+        return View("Button", body, fields, (offer, save), self.page)
+
+    def save(self) -> str:
+        """Write the HTML of the button that was shown last, with its signature, for its owner alone (mode 0600)."""
+        script_url, config = self.page.attempt.button if self.page and self.page.attempt.button else ("", {})
+        html = button_page(script_url, config, self.page.attempt.start if self.page else "")
+        return f"{write_file(Path(PAGE_FILE), html.encode(), mode=0o600, overwrite=True)} is written."
 
     def flow(self, values: Chosen) -> Flow:
         """Return the flow that is chosen."""
@@ -109,7 +124,7 @@ class ButtonPanel(BenchPanel):
         return ""
 
     def _pictures(self, payload: buttons.Payload, values: Mapping[str, str]) -> Iterator[Any]:
-        rows = tuple((field, _plain(value), note) for field, value, note in annotated(redact(payload)))
+        rows = tuple((field, self._plain(value), note) for field, value, note in annotated(redact(payload)))
         yield Table("The payload, field by field", ("field", "value", "says"), rows)
         signed = buttons.sign_button(payload, self._wb.keys)
         text = string_to_sign(signed.payload_json, algorithm=signed.algorithm)
@@ -118,6 +133,11 @@ class ButtonPanel(BenchPanel):
         yield show(text, title="The string to sign")
         yield show(repr(signed), title="What checkout.js gets")
         yield _picture(buttons.button_text(values["product_type"]), values)
+
+    def _plain(self, value: Any) -> str:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        # Ports differ from run to run; what is signed holds the real one, and so does what a person sees.
+        return text if self.live else without_port(text)
 
     def payload(self, values: Mapping[str, str]) -> buttons.Payload:
         """Return the payload that the choices make, with the return addresses of the visit at hand."""
@@ -171,8 +191,3 @@ def _picture(text: str, values: Mapping[str, str]) -> Foreign:
     shape = "display:inline-block;padding:.7em 3em;border:1px solid #0006;border-radius:8px;font-weight:600"
     html = f'<p><span style="{shape};background:{back};color:{ink}">{escape(text)}</span></p><p>{escape(look)}</p>'
     return Foreign("", f"[ {text} ]  {look}", html)
-
-
-def _plain(value: Any) -> str:
-    # Ports differ from run to run; what is signed holds the real one.
-    return without_port(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -1,16 +1,10 @@
 """The error panel: the cause, whether to send again and with which key, a sentence for the buyer, the next call."""
 
-from collections.abc import Iterator
-from typing import Any
-
-from amazonpay_nb.client.possible import in_python, next_calls
-from amazonpay_nb.errors import AmazonPayError, ApiError, Refused, api_error
-from amazonpay_nb.redaction import redact
+from amazonpay_nb.errors import Refused, api_error
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, Option, View, choose
-from amazonpay_nb.workbench.show.blocks import Table, facts
+from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose, explain
 
 
 class ErrorPanel(Panel):
@@ -48,20 +42,3 @@ class ErrorPanel(Panel):
         reason = REASONS[values["reason_code"]]
         error = api_error(reason.status_codes[0], reason.code, "(Amazon's own words)", operation=values["operation"])
         return View("What a refusal means", tuple(explain(error)), self._fields)
-
-
-def explain(error: BaseException) -> Iterator[Any]:
-    """Yield what to show of an error: the headline, the explanation, and the calls that come next."""
-    if not isinstance(error, AmazonPayError):
-        happened = ("what happened", str(redact(str(error))))
-        yield facts(type(error).__name__, [happened, *ROWS["elsewhere"].items()])
-        return
-    advice = error.idempotency_advice
-    yield f"{'✓' if advice.startswith('Yes') else '✗'} Send it again? {advice}"
-    yield error
-    if isinstance(error, ApiError) and error.finding:
-        yield f"The step of signing that probably went wrong: {error.finding}."
-    if calls := next_calls(error):
-        head = ("call", "request", "with the client")
-        lines = tuple((row.title, f"{row.method} {row.path}", in_python(row)) for row in calls)
-        yield Table("Calls that the next step names", head, lines)

@@ -18,11 +18,19 @@ from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Va
 # JupyterLab takes arrows and letters for itself (d d deletes the cell) unless the element with the focus has this
 # attribute.  ipywidgets can give an element a class but no attribute, and a script in an HTML widget never runs; the
 # load event of a style sheet is what does.
-_QUIET = "focusin',e=>e.target.setAttribute('data-lm-suppress-shortcuts','"
+_QUIET = "focusin',e=>e.target.setAttribute('data-lm-suppress-shortcuts','')"
+# The clipboard of a page without HTTPS is the selection's.
+_COPY = (
+    "click',e=>{const b=e.target.closest('.amazonpay-copy');if(!b)return;const t=b.nextElementSibling;"
+    "getSelection().selectAllChildren(t);const old=()=>document.execCommand('copy');"
+    "navigator.clipboard?navigator.clipboard.writeText(t.textContent).catch(old):old();b.textContent='Copied'}"
+)
 _CSS = Path(__file__).with_name("form.css").read_text()
-_STYLE = f"""<style onload="this.closest('.amazonpay-panel').addEventListener('{_QUIET}'))">{_CSS}</style>"""
+_LISTEN = "this.closest('.amazonpay-panel').addEventListener('"
+_STYLE = f"""<style onload="{_LISTEN}{_QUIET});{_LISTEN}{_COPY})">{_CSS}</style>"""
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
+_BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
 _IN_VIEW = "<style onload=\"this.parentElement.scrollIntoView({block:'nearest'})\"></style>"
 _TOO_LARGE = 64 * 1024  # bytes; no key is as large
 
@@ -135,7 +143,7 @@ class _FieldRow:
         if field.secret:
             self.input.add_class("amazonpay-secret")
         self.input.observe(changed, "value")
-        upload = [_upload(field, self.input)] if field.lines > 1 else []
+        upload = [_upload(field, self.input)] if field.lines > 1 and field.secret else []
         self.box = w.HBox([self.input, *upload, self._help]).add_class("amazonpay-row")
 
     def show(self, field: Field, value: Value) -> None:
@@ -261,4 +269,4 @@ def _linked(links: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
 
 def _wrapping(html: str) -> str:
     # Headings of rows stay on one line by their style, which gives way in a narrow window; these spaces would not.
-    return html.replace("&nbsp;", " ")
+    return html.replace("&nbsp;", " ").replace("<pre", f"{_BUTTON}<pre")

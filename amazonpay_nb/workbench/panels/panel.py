@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from amazonpay_nb.client.journal import Journal, own_exchanges
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.bench import Workbench
-from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act, render, report_on, static
+from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act, explain, render, report_on, static
 from amazonpay_nb.workbench.show.blocks import Table
 
 if TYPE_CHECKING:
@@ -241,7 +241,8 @@ def _answer(outcome: Any, *, failed: bool = False) -> str:
     # A text only tells something; a role makes a screen reader say what has appeared.
     good = not failed and not isinstance(outcome, str)
     look = f'role="{"alert" if failed else "status"}"{" class=amazonpay-good" if good else ""}'
-    return f"<div {look}>{render(['Done.' if outcome is None else outcome]).html}</div>"
+    said = explain(outcome) if isinstance(outcome, AmazonPayError) else ["Done." if outcome is None else outcome]
+    return f"<div {look}>{render(said).html}</div>"
 
 
 def _follow_run(panel: "weakref.ref[Panel]") -> None:

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from amazonpay_nb.client import report as reasons
 from amazonpay_nb.client.exchange import Exchange
-from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.client.possible import in_python, next_calls
+from amazonpay_nb.errors import AmazonPayError, ApiError, ConfigurationError
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import Shown, show
@@ -205,6 +207,23 @@ def report_on(
         yield NOTHING_SENT
     for exchange, why in reasons.reports(exchanges, states, keys):
         yield _table(f": {exchange.method} {exchange.path} → {exchange.answer}", why)
+
+
+def explain(error: BaseException) -> Iterator[Any]:
+    """Yield what to show of an error: the headline, the explanation, and the calls that come next."""
+    if not isinstance(error, AmazonPayError):
+        happened = ("what happened", str(redact(str(error))))
+        yield facts(type(error).__name__, [happened, *ROWS["elsewhere"].items()])
+        return
+    advice = error.idempotency_advice
+    yield f"{'✓' if advice.startswith('Yes') else '✗'} Send it again? {advice}"
+    yield error
+    if isinstance(error, ApiError) and error.finding:
+        yield f"The step of signing that probably went wrong: {error.finding}."
+    if calls := next_calls(error):
+        head = ("call", "request", "with the client")
+        lines = tuple((row.title, f"{row.method} {row.path}", in_python(row)) for row in calls)
+        yield Table("Calls that the next step names", head, lines)
 
 
 def button_config_of(page: HostedPage | None) -> Mapping[str, Any]:

@@ -1,15 +1,17 @@
 """What a journal holds: the wire inspector looks at its requests one by one, the diagram draws the whole run."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.report import verdict_on
 from amazonpay_nb.client.slips import SLIPS, Diagnosis, diagnose
-from amazonpay_nb.client.snippets import LANGUAGES, snippet
+from amazonpay_nb.client.snippets import LANGUAGES, PRIVATE_KEY_FILE, sign_for_curl, snippet
 from amazonpay_nb.client.wire import SigningSteps, request_of, signing_steps
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import without_port
@@ -17,7 +19,7 @@ from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import sequence_diagram
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Prose, Table, facts
@@ -30,6 +32,7 @@ _PATTERNS = (
     (re.compile(rf"\b(?!{_EMPTY_HASH})[0-9a-f]{{64}}\b"), "(64 hexadecimal digits)"),
 )
 LAST = "last"
+_NEW_KEY = Field("under_a_new_key", False, help="Otherwise under the same one, if it has one.")
 # What can be looked at in an exchange.
 LOOKS: dict[str, str] = ROWS["looks"] | {name: language.title for name, language in LANGUAGES.items()}
 # How the run can be drawn.
@@ -69,7 +72,33 @@ class WirePanel(BenchPanel):
             Table("Every exchange of this run", ("number", "operation", "request", "answer"), rows),
             *self._look(exchange, values["show"], values["slip"]),
         ]
-        return View("Wire inspector", body, options if values["show"] == "doctor" else options[:2])
+        what, fields = values["show"], list(options[:2])
+        fields += [options[2]] if what == "doctor" else []
+        actions = list[Action]()
+        if what == "again" and exchange.authorization:
+            number = exchanges.index(exchange) + 1
+            text = "" if exchange.request is None else json.dumps(exchange.request, ensure_ascii=False, indent=2)
+            help_ = "JSON; what is masked here is sent masked."
+            fields += [Field(f"body_{number}", text, f"Body of {number}", help_, lines=10), _NEW_KEY]
+            names = (f"body_{number}", _NEW_KEY.name)
+            does = f"{exchange.method} {exchange.path}, signed anew."
+            actions.append(Action("send", "Send it again", partial(self._send, exchange), True, does, names))
+        if what == "curl" and exchange.authorization:
+            does = "Writes the file with the headers: mode 0600, good for 15 minutes."
+            actions.append(Action("sign", "Sign it for cURL", partial(self._sign, exchange), True, does))
+        return View("Wire inspector", body, fields, actions)
+
+    def _sign(self, exchange: Exchange) -> str:
+        path = sign_for_curl(exchange, self._wb.client.sender.auth)
+        return f"{path} is written; run the command in {path.resolve().parent if self.live else 'its folder'}."
+
+    def _send(self, exchange: Exchange, under_a_new_key: bool, **bodies: str) -> Any:
+        client, (text,) = self._wb.client, bodies.values()
+        try:
+            body = json.loads(text) if text.strip() else None
+        except ValueError as error:
+            raise ConfigurationError(f"The body is no JSON: {error}.", advice="Correct it: nothing was sent.") from None
+        return client.sender.repeat(exchange, body, client.new_key() if under_a_new_key else "")
 
     def _fields(self, exchanges: tuple[Exchange, ...]) -> tuple[Field, ...]:
         numbered = enumerate(exchanges, start=1)
@@ -87,6 +116,8 @@ class WirePanel(BenchPanel):
         if what == "exchange":
             headers = {name: self._repeatable(value) for name, value in exchange.headers.items()}
             yield from show(replace(exchange, headers=headers)).blocks
+        elif what == "again":
+            yield Prose("Change the body, and send the request again: under its own key it repeats nothing.")
         elif not exchange.authorization:
             yield Prose("This exchange carries no signature, so there is nothing more to see.")
         elif what == "signing":
@@ -100,9 +131,9 @@ class WirePanel(BenchPanel):
             else:
                 yield from _diagnosis(diagnosis, self._repeatable)
         else:
-            yield Code(LANGUAGES[what].title, self._repeatable(snippet(what, exchange).rstrip("\n")))
-            if note := ROWS["languages"].get(LANGUAGES[what].evidence):
-                yield Prose(note)
+            file = str(self._wb.private_key_file or PRIVATE_KEY_FILE) if self.live else PRIVATE_KEY_FILE
+            yield Code(LANGUAGES[what].title, self._repeatable(snippet(what, exchange, key_file=file).rstrip("\n")))
+            yield from map(Prose, ROWS["languages"][what])
 
     def _repeatable(self, text: str) -> str:
         # What nobody clicks is committed, so it repeats from run to run: it shows the form of what differs.

@@ -1,10 +1,11 @@
-"""One call in five languages: what is there to be said is said, in each language's own spelling."""
+"""One call in six languages: what is there to be said is said, in each language's own spelling."""
 
 import json
 import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +16,25 @@ import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.client.journal import Exchange
-from amazonpay_nb.client.snippets import LANGUAGES, PRIVATE_KEY_FILE, snippet
+from amazonpay_nb.client.snippets import (
+    HEADERS_FILE,
+    LANGUAGES,
+    PRIVATE_KEY_FILE,
+    button_page,
+    sign_for_curl,
+    snippet,
+)
+from amazonpay_nb.client.wire import request_of
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, ConflictError
 from amazonpay_nb.shop.buyer import approve
+from amazonpay_nb.signing import canonical_request, string_to_sign
 from amazonpay_nb.spec.operations import OPERATIONS
 from tests.interop.test_node_sdk import sdk  # noqa: F401 (a fixture)
 
 RESULT = "https://shop.example/result"
 ODD = 'Café « Zoë » it\'s 50% \\ "quoted" $HOME'
-SDKS = [name for name in LANGUAGES if name != "curl"]
+SDKS = [name for name in LANGUAGES if name not in ("curl", "python")]
 
 
 @pytest.fixture(scope="module")
@@ -73,24 +83,95 @@ def written_in(language: str, exchange: Exchange) -> str:
 # ---- cURL ------------------------------------------------------------------------------------------------------------
 
 
-def test_curl_says_method_address_signed_headers_and_body(exchanges: dict[str, Exchange], emulator: Emulator) -> None:
-    """A shell reads it back as what was sent; the signature is its length."""
+def test_curl_says_method_address_and_body_and_takes_the_headers_from_a_file(
+    exchanges: dict[str, Exchange], emulator: Emulator
+) -> None:
+    """A shell reads it back as what was sent; no signature stands in it."""
     exchange = exchanges["updateChargePermission"]
-    comment, _, command = written_in("curl", exchange).partition("\n")
-    words = shlex.split(command)
-    given = dict(zip(words[1::2], words[2::2], strict=False))
-    assert comment.startswith("# The signature is shown by its length")
+    program = written_in("curl", exchange)
+    words = [word for word in shlex.split(program, comments=True) if word.strip()]
     assert words[:4] == ["curl", "--request", "PATCH", f"http{emulator.url[5:]}{exchange.path}"]
+    assert words[4:7] == ["--header", f"@{HEADERS_FILE}", "--data-binary"]
     assert json.loads(words[-1]) == {"merchantMetadata": {"noteToBuyer": ODD}}
-    sent = [word for word in words if word.startswith(("accept:", "content-type:", "x-amz-pay-", "authorization:"))]
-    assert [word.partition(":")[0] for word in sent][-1] == "authorization"
-    assert sent[-1].endswith("Signature=(344 characters)")
-    assert given["--data-binary"] == words[-1]
+    assert "ignature=" not in program
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="NOT TESTED: there is no curl")
+@pytest.mark.parametrize("operation", ["createCharge", "getCharge", "updateChargePermission"])
+def test_curl_runs_with_the_file_of_headers(
+    emulator: Emulator, exchanges: dict[str, Exchange], tmp_path: Path, operation: str
+) -> None:
+    """Signed anew under the same key, it is the same call; the file is its owner's alone."""
+    exchange = exchanges[operation]
+    path = sign_for_curl(exchange, AmazonPayAuth(emulator.merchant.keys), tmp_path)
+    assert (path.name, path.stat().st_mode & 0o777) == (HEADERS_FILE, 0o600)
+    # A journal does not keep the scheme, and this emulator's is HTTPS.
+    program = written_in("curl", exchange).replace("http://", "https://").replace("curl ", "curl --silent ")
+    done = subprocess.run(
+        ["sh", "-c", f"{program.strip()} --cacert {emulator.ca_file} --noproxy 127.0.0.1"],
+        cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    answer, before = json.loads(done.stdout), exchange.response
+    assert before
+    name = "chargeId" if operation[-6:] == "Charge" else "chargePermissionId"
+    assert answer[name] == before[name]
 
 
 def test_curl_sends_no_body_where_there_is_none(exchanges: dict[str, Exchange]) -> None:
     """A GET is only its address and headers."""
     assert "--data-binary" not in written_in("curl", exchanges["getCharge"])
+
+
+# ---- Python ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["createCharge", "getRefund", "updateChargePermission", "createCheckoutSession"])
+def test_the_snippets_for_python_are_the_same_calls(operation: str, tmp_path: Path) -> None:
+    """Run as they are, against an emulator without HTTPS; each answers what the client was answered."""
+    with Emulator("na", seed=7) as plain:
+        keys = plain.merchant.keys
+        with AmazonPayClient(keys, environment="emulator", base_url=plain.url) as client:
+            session = client.create_checkout_session(
+                store_id=plain.merchant.store_id, charge_permission_type="PaymentMethodOnFile",
+                web_checkout_details={"checkoutResultReturnUrl": RESULT}, payment_details={"paymentIntent": "Confirm"},
+                payment_method_on_file_metadata={"setupOnly": True}, merchant_metadata={"customInformation": ODD},
+            ).checkout_session_id  # fmt: skip
+            approve(f"{plain.url}/checkout?amazonCheckoutSessionId={session}")
+            wallet = client.complete_checkout_session(session).charge_permission_id or ""
+            client.update_charge_permission(wallet, merchant_metadata={"noteToBuyer": ODD})
+            money = prices("14.00")
+            charge = client.create_charge(charge_permission_id=wallet, charge_amount=money, capture_now=True).charge_id
+            client.get_refund(client.create_refund(charge_id=charge, refund_amount=prices("4.00")).refund_id)
+        exchange = next(e for e in client.journal.exchanges if e.operation == operation)
+        program = snippet("python", exchange, key_file=str(plain.merchant.private_key_file))
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert exchange.response
+    assert exchange.kind
+    assert str(exchange.response[exchange.kind.id_field]) in done.stdout
+
+
+def test_python_says_where_amazon_is(exchanges: dict[str, Exchange]) -> None:
+    """An address of this machine is an emulator's; any other host is Amazon's."""
+    exchange = exchanges["getCharge"]
+    headers = {**exchange.headers, "host": "pay-api.amazon.eu", "x-amz-pay-region": "eu"}
+    amazon = written_in("python", replace(exchange, headers=headers))
+    assert '"region": "eu", "environment": "sandbox"}' in amazon
+    assert "base_url" not in amazon
+    live = written_in("python", replace(exchange, headers=headers, path=f"/live{exchange.path}"))
+    assert '"environment": "live", "allow_live": True}' in live
+
+
+# ---- the button ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("start", "call"), [("button", "renderButton"), ("click", "initCheckout")])
+def test_the_html_of_a_button_is_ready_for_a_page(start: str, call: str) -> None:
+    """Amazon's script, the call, and the configuration; no value ends the script."""
+    config = {"merchantId": "A1", "createCheckoutSessionConfig": {"payloadJSON": '{"a":"</script>"}', "signature": "x"}}
+    html = button_page("https://static-na.payments-amazon.com/checkout.js", config, start)
+    assert f"amazon.Pay.{call}(" in html
+    assert html.count("</script>") == 2
+    assert '<script src="https://static-na.payments-amazon.com/checkout.js">' in html
 
 
 # ---- the SDKs --------------------------------------------------------------------------------------------------------
@@ -222,3 +303,45 @@ def test_the_snippets_for_node_are_the_same_calls(
         assert (status, done.stderr) == (str(exchange.status), "")
         assert exchange.response
         assert json.loads(data)[identifier] == exchange.response[identifier]
+
+
+# Prints what the SDK hashes and signs.
+LISTEN = """
+const crypto = require('crypto');
+for (const [name, mark] of [['createHash', 'hash'], ['createSign', 'sign']]) {
+  const make = crypto[name];
+  crypto[name] = (...given) => {
+    const made = make(...given), update = made.update.bind(made);
+    made.update = (text) => {
+      process.stderr.write(JSON.stringify([mark, String(text)]) + '\\n');
+      return update(text);
+    };
+    return made;
+  };
+}
+"""
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("operation", ["createCharge", "getCharge", "updateChargePermission"])
+def test_the_string_that_the_node_sdk_signs_equals_ours(
+    request: pytest.FixtureRequest, emulator: Emulator, exchanges: dict[str, Exchange], tmp_path: Path, operation: str
+) -> None:
+    """Read out of Amazon's SDK while it signs: from the same request, ours is the same, byte by byte."""
+    modules = request.getfixturevalue("sdk").parents[1]
+    shutil.copy(emulator.merchant.private_key_file, tmp_path / PRIVATE_KEY_FILE)
+    environment = {**os.environ, "NODE_PATH": str(modules), "NODE_NO_WARNINGS": "1", "NO_PROXY": "127.0.0.1"}
+    exchange = exchanges[operation]
+    program = LISTEN + snippet("node", exchange, service=emulator.url.removeprefix("https://"))
+    done = subprocess.run(
+        ["node", "-e", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    texts = [json.loads(line) for line in done.stderr.splitlines()]
+    (signed,) = [text for mark, text in texts if mark == "sign"]
+    (canonical,) = [text for mark, text in texts if mark == "hash" and text.startswith(f"{exchange.method}\n")]
+    method, path, query, *lines, _, names, _ = canonical.split("\n")
+    headers = [(name, value) for name, _, value in (line.partition(":") for line in lines)]
+    ours = canonical_request(method, path, query, headers, names, request_of(exchange).body)
+    algorithm = signed.partition("\n")[0]
+    assert (ours, string_to_sign(ours, algorithm=algorithm)) == (canonical, signed)
+    assert (path, algorithm) == (exchange.path, exchange.authorization.algorithm if exchange.authorization else "")

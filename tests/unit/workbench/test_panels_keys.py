@@ -227,7 +227,7 @@ def test_the_update_page_needs_a_wallet(wb: Workbench) -> None:
             ButtonPanel(wb).act("offer", flow="update", charge_permission_id=WALLET)
         return
     model = ButtonPanel(wb)
-    (offer,) = model.view({"flow": "update"}).actions
+    offer, _ = model.view({"flow": "update"}).actions
     assert not offer.enabled
     assert "charge_permission_id" in offer.reason
     page = model.act("offer", flow="update", charge_permission_id=WALLET)
@@ -259,7 +259,7 @@ def test_what_does_not_fit_together_is_refused_with_the_reason(name: str, chosen
 def test_an_amount_that_the_currency_has_not_is_refused(wb: Workbench) -> None:
     """Three decimals fit no currency; the payload is not shown, and says why."""
     chosen = {"flow": "express", "amount": "1.234"}
-    (offer,) = ButtonPanel(wb).view(chosen).actions
+    offer, _ = ButtonPanel(wb).view(chosen).actions
     assert not offer.enabled
     assert "decimals" in offer.reason
 
@@ -301,9 +301,24 @@ def test_what_is_shown_explains_every_field_and_repeats(bare: Workbench) -> None
 
 def test_without_keys_the_button_says_where_to_get_them(bare: Workbench) -> None:
     """A view sends nothing and fails at nothing."""
-    (offer,) = ButtonPanel(bare).view({}).actions
+    offer, _ = ButtonPanel(bare).view({}).actions
     assert not offer.enabled
     assert "set_up_keys" in offer.reason
+
+
+def test_the_html_of_the_button_is_saved_and_shown_without_its_signature(bare: Workbench) -> None:
+    """The file, for its owner alone, is what one pastes into a page; the screen has the signature's length."""
+    bare.set_up_keys()
+    panel = ButtonPanel(bare)
+    assert not panel.view({}).actions[1].enabled
+    config = panel.act("offer").attempt.button[1]
+    panel.act("save")
+    saved = Path("amazon-pay-button.html")
+    assert saved.stat().st_mode & 0o777 == 0o600
+    signature = config["createCheckoutSessionConfig"]["signature"]
+    assert signature in saved.read_text()
+    assert "amazon.Pay.renderButton(" in repr(panel)
+    assert signature not in repr(panel)
 
 
 # ---- hosted page -------------------------------------------------------------------------------------------------

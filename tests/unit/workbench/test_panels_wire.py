@@ -2,10 +2,12 @@
 
 import asyncio
 import copy
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from amazonpay_nb import workbench
 from amazonpay_nb.client.journal import SHOP_PAGE, SHOP_SERVER, Exchange, Journal
 from amazonpay_nb.client.possible import next_calls
 from amazonpay_nb.client.slips import SLIPS, diagnose
+from amazonpay_nb.client.snippets import HEADERS_FILE, LANGUAGES
 from amazonpay_nb.client.wire import request_of
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import (
@@ -28,9 +31,9 @@ from amazonpay_nb.errors import (
 from amazonpay_nb.signing import Algorithm, canonical_request, format_date, string_to_sign
 from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.panels.errors import ErrorPanel, explain
+from amazonpay_nb.workbench.panels.errors import ErrorPanel
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.view import choose, render, static
+from amazonpay_nb.workbench.panels.view import choose, explain, render, static
 from amazonpay_nb.workbench.panels.wire import FORMS, LAST, LOOKS, DiagramPanel, WirePanel
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -178,6 +181,49 @@ def test_the_doctor_asks_for_keys_where_there_are_none(wb: Workbench) -> None:
     keyless = reading(wb, wb.journal)
     keyless.key_pair = None
     assert "There are no keys yet." in text_of(WirePanel(keyless), show="doctor")
+
+
+def test_a_request_is_changed_and_sent_again() -> None:
+    """Under its own key it repeats nothing; under a new one the changed body counts, and a wrong one is explained."""
+    wb = played()
+    try:
+        panel = WirePanel(reading(wb), exchange="2", show="again")
+        charge = wb.journal.exchanges[1].response or {}
+        assert panel.act("send").charge_id == charge["chargeId"]
+        body = json.dumps(wb.journal.exchanges[1].request).replace("14.00", "3.50")
+        fresh = panel.act("send", exchange="2", show="again", body_2=body, under_a_new_key=True)
+        assert (fresh.charge_id != charge["chargeId"], str(fresh.charge_amount)) == (True, "3.50 USD")
+        panel.live = True
+        for text, error, words in (
+            (body.replace("3.50", "-1"), ApiError, "Correct the field that the message names"),
+            ("{", ConfigurationError, "Correct it: nothing was sent."),
+        ):
+            sent = len(wb.journal.exchanges)
+            with pytest.raises(error, match=re.escape(words)):
+                panel.act("send", exchange="2", show="again", body_2=text, under_a_new_key=True)
+            assert len(wb.journal.exchanges) - sent == (error is ApiError)
+    finally:
+        wb.close()
+
+
+def test_the_headers_for_curl_are_written_and_not_shown(
+    wb: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The panel says where; the signature is in the file alone."""
+    monkeypatch.chdir(tmp_path)
+    panel = WirePanel(wb, exchange="2", show="curl")
+    assert HEADERS_FILE in panel.act("sign")
+    signature = (tmp_path / HEADERS_FILE).read_text().partition("Signature=")[2].strip()
+    assert len(signature) == 344
+    assert signature not in repr(panel)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_says_how_well_it_is_known(wb: Workbench, language: str) -> None:
+    """A tick stands where a test compares the signed string, and “not run here” where none could."""
+    shown = " ".join(text_of(WirePanel(reading(wb)), exchange="2", show=language).split())
+    assert ("✓" in shown.replace("● ", "")) == (language in ("node", "php"))
+    assert ("not run here" in shown) == (language in ("php", "java", "dotnet"))
 
 
 # ---- the signature doctor --------------------------------------------------------------------------------------------
