@@ -50,6 +50,10 @@ CARDS = """\
 from amazonpay_nb.workbench.panels.cards import cards
 cards(wb)
 """
+PANELS = """\
+from amazonpay_nb.workbench.panels import panels
+panels(wb)
+"""
 DESK = """\
 from amazonpay_nb.workbench.panels.desk import Desk
 Desk(wb)
@@ -243,6 +247,69 @@ def test_a_card_says_what_is_not_possible_and_why(lab: Lab) -> None:
         reads(person.panel, 'Charge Permission is Closed: "Create Charge" is not possible')
         person.opens("Refund")
         reads(person.panel, "There is no Refund yet.")
+        assert not notebook.errors
+
+
+def test_a_cell_is_followed_by_a_panel_of_its_own(lab: Lab) -> None:
+    """Nobody touches the desk; it has the wallet that a cell has got, and the charge."""
+    charge = "wallet = wb.client.get_charge_permission(session.charge_permission_id)"
+    with lab.new(WALLET, DESK, charge) as notebook:
+        person = shown(notebook, WALLET, DESK)
+        expect(person.button("create_charge")).to_be_disabled()
+        notebook.run_cell(charge)
+        expect(person.button("create_charge")).to_be_enabled()
+        reads(person.panel, "is Chargeable. As of the answer at ")
+        assert not notebook.errors
+
+
+def test_a_lost_answer_a_refusal_and_an_update(lab: Lab) -> None:
+    """One charge for two clicks; a state that says it is old; the frame of the Update page comes into view."""
+    with lab.new(WALLET, DESK) as notebook:
+        person = shown(notebook, WALLET, DESK)
+        person.clicks("get_charge_permission")
+        expect(person.button("again")).to_be_disabled()
+        person.field("lose_the_answer").check()
+        person.clicks("create_charge")
+        reads(person.said.get_by_role("alert"), "No answer to POST")
+        person.clicks("again")
+        reads(person.panel, ", and 1 Charge: ")
+        person.field("lose_the_answer").uncheck()
+        person.chooses("simulation_code", "HardDeclined")
+        person.clicks("create_charge")
+        reads(person.panel, "after that came HardDeclined: ask again.")
+        person.clicks("get_charge_permission")
+        reads(person.panel, "is NonChargeable. As of the answer at ")
+        person.button("repair").click()
+        frame = notebook.page.locator("iframe.amazonpay-page")
+        expect(frame).to_be_in_viewport(ratio=0.5)
+        reads(person.said, "Waiting for the buyer, on the page below.")
+        expect(person.button("get_charge_permission")).to_be_enabled()
+        notebook.press("Update your payment method", "Sign in")
+        person.takes_another_card()
+        notebook.press("Continue", "Agree and continue")
+        reads(person.said, "Charge Permission NonChargeable → Chargeable: “Update the payment method” (buyer)")
+        assert not notebook.errors
+
+
+def test_time_and_notifications_by_clicks(lab: Lab) -> None:
+    """A hold expires after days; the shop hears of it, and reads the message."""
+    hold = "_ = wb.client.create_charge(charge_permission_id=session.charge_permission_id, charge_amount=wb.amount)"
+    with lab.new(WALLET, hold, PANELS) as notebook:
+        shown(notebook, WALLET, hold, PANELS)
+        person = Person(notebook)
+        person.opens("Notifications")
+        person.clicks("listen")
+        person.opens("Clock")
+        reads(person.panel, "it is Canceled 30 days after it became Authorized")
+        person.types("days", "31")
+        person.clicks("advance")
+        reads(person.said, "31 days later.", ": Expire")
+        person.opens("Notifications")
+        person.clicks("work")
+        reads(person.panel, "Canceled", "What arrived, as JSON", "NotificationId")
+        person.clicks("redeliver")
+        reads(person.said, "is sent again.")
+        expect(person.button("work")).to_be_enabled()
         assert not notebook.errors
 
 

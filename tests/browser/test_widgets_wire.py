@@ -85,6 +85,37 @@ def first_path(notebook: OpenNotebook) -> str:
     return notebook.value("wb.journal.exchanges[0].path").strip("'")
 
 
+def test_code_is_copied_and_a_request_is_changed_and_sent_again(lab: Lab) -> None:
+    """One click puts the code into the clipboard; what is refused is explained in its place."""
+    with lab.new(OPEN, CHARGE, "WirePanel(wb)") as notebook:
+        notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        notebook.run_all()
+        notebook.finish()
+        panel = panel_of(notebook)
+        chosen(panel, "show").select_option(label="Python")
+        expect(panel).to_contain_text("client.create_charge(")
+        panel.get_by_role("button", name="Copy").click()
+        expect(panel.locator(".amazonpay-copy")).to_have_text("Copied")
+        copied = notebook.page.evaluate("navigator.clipboard.readText()")
+        assert copied.strip() == panel.locator("pre").inner_text().strip()
+        assert f'base_url": "{notebook.value("wb.emulator.url").strip(chr(39))}' in copied
+
+        chosen(panel, "show").select_option(label="Edit and send again")
+        body = panel.locator("textarea")
+        text = body.input_value()
+        body.fill(text.replace("14.00", "-14.00"))
+        panel.get_by_label("Under a new key").check()
+        panel.locator("button.amazonpay-action-send").click()
+        expect(panel.get_by_role("alert")).to_contain_text("is not greater than zero")
+        expect(panel).to_contain_text("400 InvalidParameterValue")
+        chosen(panel, "exchange").select_option(index=2)
+        expect(body).to_have_value(text)
+        body.fill(text.replace("14.00", "2.00"))
+        panel.locator("button.amazonpay-action-send").click()
+        expect(panel.locator(".amazonpay-good")).to_contain_text("2.00")
+        assert notebook.errors == []
+
+
 def test_the_wire_inspector_is_used_by_the_keyboard_alone(lab: Lab) -> None:
     """The focus stays where it is while the body below changes, and JupyterLab keeps its hands off the keys."""
     with lab.new(OPEN, "WirePanel(wb)") as notebook:

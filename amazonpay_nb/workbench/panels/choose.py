@@ -24,7 +24,7 @@ class Chooser(Panel):
         answers = {row.name: answer for row, answer in asked}
         if "" in answers.values() or flow is None:
             return View("Which flow do I need?", (), fields)
-        visits = f"{len(flow.stays)}, {' and '.join(f'{len(pages)} pages at most' for pages in flow.stays)}"
+        visits = f"{len(flow.stays)}, with at most {' and '.join(str(len(pages)) for pages in flow.stays)} pages"
         rows = [("flow", flow.title), ("why", flow.why), ("visits to Amazon", visits)]
         body = facts("The flow", [*rows, ("product type", product_types(flow, answers)[0])])
         return View("Which flow do I need?", (body,), fields, links={file(flow): flow.title})

@@ -30,7 +30,10 @@ class ClockPanel(BenchPanel):
             body = [wb.director.advance(days=1)]
         elif wb.close.alive and wb.emulator:
             body = [f"At Amazon Pay it is {wb.emulator.clock.now():%A, %d %B %Y, %H:%M:%S} UTC.", *self._due()]
-            body += [f"{text}" for _, text in reversed(wb.director.passed)]
+            rows = tuple(
+                (time, rest or "nothing") for time, _, rest in (t.partition("\n") for _, t in wb.director.passed)
+            )
+            body += [Table("What has passed, the latest first", ("time", "what fell due"), rows[::-1])] if rows else []
         does = "Moves the emulator's clock; what falls due on the way happens in its order."
         enabled = bool(wb.close.alive and wb.emulator)
         action = Action("advance", "Let the time pass", self.advance, enabled, does, ("days", "hours"))
