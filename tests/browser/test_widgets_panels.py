@@ -286,7 +286,7 @@ def test_a_lost_answer_a_refusal_and_an_update(lab: Lab) -> None:
         expect(person.button("get_charge_permission")).to_be_enabled()
         notebook.press("Update your payment method", "Sign in")
         person.takes_another_card()
-        notebook.press("Continue", "Agree and continue")
+        notebook.press("Continue")
         reads(person.said, "Charge Permission NonChargeable → Chargeable: “Update the payment method” (buyer)")
         assert not notebook.errors
 
