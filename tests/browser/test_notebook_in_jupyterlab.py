@@ -39,7 +39,8 @@ def assert_all_is_well(notebook: OpenNotebook) -> None:
 
 
 def play_what_does_not_go_well(notebook: OpenNotebook, *challenge: str) -> None:
-    """Cancel, be declined, and agree although the shop will be too late."""
+    """Agree at the reader's own server; then cancel, be declined, and agree although the shop will be too late."""
+    notebook.press(*TO_CONSENT, *challenge)
     notebook.press(*CANCEL)
     notebook.press(*TO_CARD)
     notebook.choose_card("3434")
