@@ -175,7 +175,8 @@ class HostedPage:
             if change:
                 address = scripted_buyer.find_change(address, change, http=browser)
             elif self._start in ("review", "checkout"):
-                address = scripted_buyer.place_order(self.attempt.order_url, shipping, http=browser)
+                page = address if self._start == "review" else self.attempt.order_url
+                address = scripted_buyer.place_order(page, shipping, http=browser)
             if not address.startswith(self.attempt.ordered_url):
                 address = _ENDINGS[ending](address, http=browser, **options)
             scripted_buyer.arrive(address, http=browser)

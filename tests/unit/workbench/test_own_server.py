@@ -7,11 +7,11 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 
 from amazonpay_nb import show, workbench
-from amazonpay_nb.client.button import set_up_payload, sign_button
+from amazonpay_nb.client.button import express_payload, set_up_payload, sign_button
 from amazonpay_nb.client.guide import complete_set_up
 from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.workbench import Workbench
@@ -106,3 +106,30 @@ def test_a_person_sees_ports_and_fingerprints() -> None:
     again = show({"address": url}).text + show(keys).text
     assert "127.0.0.1:PORT" in again
     assert keys.fingerprint not in again
+
+
+def test_the_buyer_orders_on_a_page_of_the_readers_own(wb: Workbench) -> None:
+    """From the review page of the reader's server to the route that it redirects to."""
+
+    def order(request: Request) -> HTMLResponse | RedirectResponse:
+        if request.method == "GET":
+            return HTMLResponse("<form method='post'><button>Order</button></form>")
+        address = {"checkoutResultReturnUrl": attempt.result_url}
+        details = {"paymentIntent": "Authorize", "chargeAmount": wb.amount}
+        session = wb.client.update_checkout_session(
+            first.checkout_session_id, web_checkout_details=address, payment_details=details
+        )
+        return RedirectResponse((session.web_checkout_details or {})["amazonPayRedirectUrl"], 303)
+
+    def result(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("back")
+
+    routes = [Route("/order", order, methods=["GET", "POST"]), Route("/{kind}/{token}", result)]
+    server = wb.serve(Starlette(routes=routes))
+    attempt = server.new_attempt()
+    payload = express_payload(wb.store_id, review_url=attempt.review_url)
+    page = wb.show_button(attempt, sign_button(payload, wb.keys), product_type="PayOnly")
+    first = asyncio.run(page.returned())
+    second = asyncio.run(wb.hosted_page(attempt, f"{server.url}/order", start="review").returned())
+    assert (first.kind, second) == ("review", Arrival("result", first.checkout_session_id))
+    assert wb.client.complete_checkout_session(first.checkout_session_id, charge_amount=wb.amount).charge_id
