@@ -6,11 +6,11 @@ from typing import Any
 from sphinx.application import Sphinx
 
 project = html_title = "Amazon Pay Saved Wallet, the workbook"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
-extensions += ["sphinx_click", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx_click", "sphinx_copybutton"]
+extensions += ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 exclude_patterns = ["README.md", "examples"]
-html_theme, html_static_path, html_css_files = "furo", ["book/_static"], ["book.css"]
-html_js_files = ["book.js"]
+html_theme, html_static_path = "furo", ["book/_static"]
+html_css_files, html_js_files = ["book.css"], ["book.js"]
 html_show_copyright = html_copy_source = False
 nb_execution_mode = "off"
 # Views keep a second form for programs; the book shows the first one.

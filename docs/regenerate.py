@@ -59,6 +59,7 @@ ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Written by `make docs` from the tables in amazonpay_nb/spec; change those. -->"
 WITH_MARKS = [ROOT / name for name in ("README.md", "docs/recording.md", "docs/own-server.md")]
 MARKED = re.compile(r"(?<=-->\n)(?:(?!<!-- ).)*?(?=<!-- end (?P<name>\w+) -->)", re.DOTALL)
+STATE_MAPS = {name: f"states-{name.lower().replace(' ', '-')}.svg" for name in MACHINES}
 INK = "<style>svg{color:#1f2328}@media (prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
 
 EVIDENCE = {
@@ -174,12 +175,7 @@ def page(title: str, *parts: str, note: str = NOTE) -> str:
     return "\n\n".join(filter(None, (f"# {title}", note, *parts))) + "\n"
 
 
-def picture_of(machine: Machine) -> str:
-    """Return the name of the picture of a machine, in docs/images."""
-    return f"states-{machine.name.lower().replace(' ', '-')}.svg"
-
-
-def drawn(machine: Machine) -> str:
+def state_map(machine: Machine) -> str:
     """Return a machine as an SVG in the reader's colors; beside each state is what leads there from another."""
     notes, ways = {NEW: ""}, dict.fromkeys((row.source, row.target) for row in machine.rows if row.source != row.target)
     for state in machine.states:
@@ -265,7 +261,7 @@ def states_page() -> str:
 def states_of(machine: Machine) -> Iterator[str]:
     """Give one machine's picture, transitions, timers and reasons."""
     yield f"## {machine.name}"
-    yield f"![The states of a {machine.name}, and what leads to each](images/{picture_of(machine)})"
+    yield f"![The states of a {machine.name}, and what leads to each](images/{STATE_MAPS[machine.name]})"
     yield table(
         "State | What happens | By | Next state | Reason code | And then",
         [
@@ -543,7 +539,7 @@ def generated() -> dict[Path, str]:
     """Return every generated text by its place."""
     return {
         ROOT / "docs/images/set-up-outside.svg": set_up_picture(),
-        **{ROOT / "docs/images" / picture_of(machine): drawn(machine) for machine in MACHINES.values()},
+        **{ROOT / "docs/images" / STATE_MAPS[name]: state_map(machine) for name, machine in MACHINES.items()},
         ROOT / "docs/openapi.json": contract(),
         ROOT / "docs/control.json": json.dumps(control_openapi(), indent=2, ensure_ascii=False) + "\n",
         ROOT / "docs/control.md": control_page(),

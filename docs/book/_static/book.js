@@ -5,6 +5,7 @@ document.addEventListener("DOMContentLoaded", () => {
   all(".sidebar-drawer", (part) => part.setAttribute("aria-label", "The book"));
   all(".toc-drawer", (part) => part.setAttribute("aria-label", "This page"));
   all("th", (cell) => cell.textContent.trim() || cell.replaceWith(document.createElement("td")));
+  all("td code", (code) => code.classList.toggle("long", code.textContent.length > 44));
   if (!document.querySelector("h1")) { // the page of the search
     document.querySelector("article").insertAdjacentHTML("afterbegin", "<h1 class='visually-hidden'>Search</h1>");
   }
