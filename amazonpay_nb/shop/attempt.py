@@ -16,7 +16,7 @@ ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
 # Amazon's pages use two more spellings of the parameter, which differ in capitals.
 _SESSION_PARAMETERS = (RETURN_PARAMETER.lower(), "checkoutsessionid")
 # Seconds between two looks of a wait: a kernel notices its stop button only when the event loop turns.
-GLANCE_SECONDS = 0.1
+GLANCE_SECONDS = 0.25
 _STREET = (("addressLine1",), ("addressLine2",), ("addressLine3",))
 # The lines of an address in countries that write the postal code before the town.
 _TOWN_LAST = (("name",), *_STREET, ("postalCode", "city", "stateOrRegion"), ("countryCode",))

@@ -18,7 +18,7 @@ from amazonpay_nb.loopback import browser_address, http_client
 from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.show.blocks import render
-from amazonpay_nb.workbench.tracker import Tracker, amiss, tracked, wish
+from amazonpay_nb.workbench.tracker import amiss, guide, wish
 
 _BUYER_SECONDS = 30  # how long the script waits for a page
 _ENDINGS = {name: getattr(scripted_buyer, name) for name in ("approve", "cancel", "decline")}
@@ -50,7 +50,8 @@ class HostedPage:
         self._person = STARTS[start]["person"]
         self.arrival = attempt.begin_stay()
         self.shown = False
-        self._run: str | None = None  # whose output has it
+        self._run = ""  # whose output has it
+        self._tracked: dict[str, str] = {}
         self._settling, self._settled = threading.Lock(), False
         attempt.on_return = self._note
         self._before = self.look() if buyer == "you" else {}
@@ -65,13 +66,21 @@ class HostedPage:
         if self._buyer == "script":
             raise NotImplementedError  # an ordinary result, by its repr
         self._run, self.shown = kernel.run(), True
-        kernel.display_at(f"tracker-{self._run}", self._intended)
-        if self._emulator:
-            kernel.display_at(f"page-{self._run}", {"text/plain": "", "text/html": self._frame})
+        self._track(self._run)
+        kernel.display_at(f"page-{self._run}", {"text/plain": "", "text/html": self._frame})
 
-    @property
-    def _intended(self) -> dict[str, str]:
-        return tracked(f"Play the buyer: {self._person}.", browser_address(self.url))
+    def _track(self, *runs: str, **words: str) -> None:
+        """Show something above the page and beside the cell that waits, if it is new."""
+        html = self._tracker(**words)
+        for run in runs:
+            if self._tracked.get(run) != html:
+                self._tracked[run] = html
+                plain = f"{words.get('todo', self)} {words.get('state', '')}".rstrip()
+                kernel.display_at(f"tracker-{run}", {"text/plain": plain, "text/html": html})
+
+    def _tracker(self, **words: str) -> str:
+        usual = {"todo": f"Play the buyer: {self._person}.", "why": "", "state": "", "url": browser_address(self.url)}
+        return render("tracker.html.j2", **usual | words)
 
     @property
     def _frame(self) -> str:
@@ -80,15 +89,12 @@ class HostedPage:
     @property
     def html(self) -> str:
         """The page in a frame, and a link to it."""
-        return self._intended["text/html"] + self._frame
+        return self._tracker() + self._frame
 
     def look(self, checkout_session_id: str = "") -> dict[str, Any]:
-        """Ask the emulator about the buyer's latest stay, as ``GET visits`` of the control interface answers.
+        """Return what ``GET visits`` of the control interface says about a stay: this one, else the latest.
 
-        Args:
-            checkout_session_id: The stay to ask about; the latest if it is not known.
-        Returns:
-            Nothing where there is no stay yet, and on the Sandbox, which does not say where a buyer is.
+        It is nothing where there is no stay yet, and on the Sandbox, which does not say where a buyer is.
         """
         if self._emulator is None:
             return {}
@@ -137,20 +143,21 @@ class HostedPage:
         here = bool(why) or not self.shown
         if here:
             self._ipython_display_()
-        places = dict.fromkeys(f"tracker-{run}" for run in (self._run, kernel.run()) if run is not None)
-        look = self._present if self._emulator else None
+        runs = {kernel.run(), self._run or kernel.run()}
         title = STARTS[self._start]["page"].format(button=self._button)
-        tracker = Tracker(places, wanted, url=browser_address(self.url), title=title, look=look, why=why)
-        try:
-            await self.attempt.returned(timeout, self.arrival, tracker.glance)
-        finally:
-            tracker.show(tracked("The buyer is back at the shop." if self.arrival.done() else "The wait has ended."))
-            self.shown = not here  # the output of this cell goes when the cell runs again
 
-    def _present(self) -> dict[str, Any]:
-        """Return where the buyer is at Amazon; nothing where the latest stay is one from before."""
-        visit = self.look()
-        return {} if visit == self._before else visit
+        async def glance(left: float) -> None:
+            visit = await asyncio.to_thread(self.look)
+            # A stay from before is not where the buyer is now.
+            at = None if self._emulator is None else {} if visit == self._before else visit
+            self._track(*runs, **guide(wanted, at, title, left), why=why, goal=wanted["goal"])
+
+        try:
+            await self.attempt.returned(timeout, self.arrival, glance)
+        finally:
+            end = "The buyer is back at the shop." if self.arrival.done() else "The wait has ended."
+            self._track(*runs, todo=end, url="")
+            self.shown = not here  # the output of this cell goes when the cell runs again
 
     def settle(self) -> Arrival:
         """Return the arrival that has happened; the first caller records the stay in the journal."""

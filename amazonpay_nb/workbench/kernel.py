@@ -78,11 +78,7 @@ def display(thing: Any) -> None:
 
 
 def display_at(place: str, bundle: dict[str, str]) -> None:
-    """Show something at a *place*, instead of what was shown there before: a cell's `run` and a word.
-
-    Args:
-        bundle: Media type → content.
-    """
+    """Show something, by media type, at a *place*: instead of what was shown there before."""
     import IPython.display
 
     IPython.display.display(bundle, raw=True, display_id=place, update=place in _places)  # type: ignore[no-untyped-call]
@@ -91,10 +87,7 @@ def display_at(place: str, bundle: dict[str, str]) -> None:
 
 def run() -> str:
     """Return the id of the running cell's run; "" outside of a kernel."""
-    try:
-        return str(shell().get_parent()["header"]["msg_id"])
-    except (AttributeError, KeyError):
-        return ""
+    return str(shell().get_parent()["header"]["msg_id"]) if hasattr(shell(), "get_parent") else ""
 
 
 def explain_assertions() -> None:

@@ -30,7 +30,7 @@ def test_there_is_a_sentence_for_each_wish_on_each_page(said: dict[str, Any], st
     wish = tracker.wish(start, said)
     for page in (start, "unknown", *PAGES):
         for notice in ("", "declined"):
-            assert tracker._sentence("todo", {**wish, "page": page, "notice": notice})
+            assert tracker.sentence("todo", {**wish, "page": page, "notice": notice})
 
 
 @pytest.mark.parametrize(

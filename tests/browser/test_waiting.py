@@ -1,0 +1,160 @@
+"""A cell waits for the person who plays the buyer: what it says, what it does about something else, and where."""
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.jupyterlab import Lab, OpenNotebook, jupyterlab
+
+pytestmark = pytest.mark.browser
+
+OPEN = """\
+from amazonpay_nb import workbench
+wb = workbench.open(buyer="you", wait_seconds={seconds})
+keys = wb.set_up_keys()"""
+SHOW = """\
+from amazonpay_nb.client.button import set_up_payload, sign_button
+attempt = wb.shop.new_attempt()
+urls = {"result_url": attempt.result_url, "cancel_url": attempt.cancel_url}
+page = wb.show_button(attempt, sign_button(set_up_payload(wb.store_id, **urls), keys))
+page"""
+WAIT = "arrival = await page.returned()"
+BUTTON, CANCEL = "Amazon Pay emulated", "Cancel and return to Emulated Shop"
+AGREE = ("Sign in", "Continue", "Agree and continue")
+BACK = "The buyer is back at the shop."
+RELOADED = "After a reload of JupyterLab nothing here changes any more"
+RESTARTED = "If the page cannot be reached, the kernel was restarted: run the notebook again, from the parameters."
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab in a window of the usual height."""
+    page = browser.new_page(viewport={"width": 1300, "height": 800})
+    with jupyterlab(page, tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+def notebook_of(lab: Lab, *cells: str, seconds: int = 300) -> AbstractContextManager[OpenNotebook]:
+    return lab.new(OPEN.format(seconds=seconds), *cells)
+
+
+def tracker(notebook: OpenNotebook) -> Locator:
+    return notebook.page.locator(".amazonpay-tracker").last
+
+
+def test_who_agrees_where_the_cell_wants_a_cancel_has_another_try(lab: Lab) -> None:
+    """The tracker says page by page what to do; nothing is completed, and one frame follows the other in its place."""
+    with notebook_of(lab, 'arrival = await wb.play_set_up(ending="cancel")') as notebook:
+        notebook.run_all()
+        expect(tracker(notebook)).to_contain_text("press the button, then cancel on Amazon's first page. You are here")
+        notebook.press(BUTTON)
+        expect(tracker(notebook)).to_contain_text("cancel: press the last button on the page. You are here: Sign in")
+        notebook.press(*AGREE)
+        expect(tracker(notebook)).to_contain_text(
+            "You went through to the end and did not cancel. This cell wants you to"
+        )
+        expect(notebook.page.locator("iframe.amazonpay-page")).to_have_count(1)
+        notebook.press(BUTTON, CANCEL)
+        notebook.finish()
+        expect(tracker(notebook)).to_have_text(BACK)
+        assert notebook.value("arrival.kind, len(wb.journal.exchanges)") == "('cancel', 0)"
+        assert not notebook.refusals()
+        assert not notebook.errors
+
+
+def test_who_chooses_another_card_has_another_try(lab: Lab) -> None:
+    """The emulator has seen which; a cancel is not what the cell wants either."""
+    with notebook_of(lab, 'arrival = await wb.play_set_up(card="3434")') as notebook:
+        notebook.run_all()
+        notebook.press(BUTTON, *AGREE)
+        expect(tracker(notebook)).to_contain_text("You chose the Visa that ends in 1111.")
+        notebook.press(BUTTON, CANCEL)
+        expect(tracker(notebook)).to_contain_text("You canceled before a payment method was refused.")
+        notebook.press(BUTTON, "Sign in")
+        expect(tracker(notebook)).to_contain_text("choose the Visa that ends in 3434. You are here: Choose how to pay")
+        notebook.choose_card("3434")
+        notebook.press(*AGREE[1:])
+        notebook.finish()
+        assert notebook.value("wb.client.get_checkout_session(arrival.checkout_session_id).reason_code") == "'Declined'"
+        assert not notebook.refusals()
+
+
+def test_run_all_leads_to_the_page_that_waits(lab: Lab) -> None:
+    """Far from the last cell; the frame fits its page, each page begins at its top, and the focus comes back."""
+    with notebook_of(lab, SHOW, WAIT, *(f"{number}\n" * 9 for number in range(20))) as notebook:
+        notebook.run_all()
+        expect(notebook.frames).to_be_in_viewport(ratio=0.98)
+        notebook.press(BUTTON, "Sign in", "Continue")
+        expect(tracker(notebook)).to_contain_text("agree and continue")
+        expect(notebook.frames).to_be_in_viewport(ratio=0.98)
+        assert notebook.frames.content_frame.locator("html").evaluate("root => root.scrollTop") == 0
+        inside = notebook.frames.content_frame.locator("html").evaluate("root => root.scrollHeight")
+        limit = float(notebook.frames.evaluate("frame => getComputedStyle(frame).maxHeight").removesuffix("px"))
+        box = notebook.frames.bounding_box()
+        assert box is not None
+        assert box["height"] == pytest.approx(min(inside, limit) + 2, abs=2)  # the border
+        notebook.press("Agree and continue")
+        notebook.finish()
+        focused = notebook.page.locator(":focus")
+        expect(focused).to_have_class(re.compile("jp-(Notebook|Cell)"))
+
+
+def test_after_a_reload_the_buyer_finishes_in_the_tab(lab: Lab) -> None:
+    """What was saved says so; the kernel has gone on waiting, and the same cell takes the arrival."""
+    with notebook_of(lab, SHOW, WAIT) as notebook:
+        notebook.run_all()
+        expect(tracker(notebook)).to_contain_text("Waiting for you")
+        notebook.ask("await panel.context.save();")
+        notebook.page.reload()
+        notebook.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.content?.model?.cells.length === 3")
+        expect(tracker(notebook)).to_contain_text(RELOADED)
+        with notebook.page.context.expect_page() as opened:
+            tracker(notebook).get_by_role("link", name="Open the page in a tab").click()
+        for name in (BUTTON, *AGREE):
+            opened.value.get_by_role("button", name=name, exact=True).click()
+        opened.value.get_by_role("heading", name="Welcome back").wait_for()
+        opened.value.close()
+        notebook.run_cell(WAIT)
+        notebook.finish()
+        assert notebook.value("arrival.kind") == "'result'"
+
+
+def test_beside_a_dead_page_stands_what_to_do(lab: Lab) -> None:
+    """A restarted kernel takes shop and emulator with it, so their pages cannot say it."""
+    with notebook_of(lab, SHOW, WAIT) as notebook:
+        notebook.run_all()
+        expect(tracker(notebook)).to_contain_text("Waiting for you")
+        notebook.restart()
+        expect(tracker(notebook)).to_contain_text(RESTARTED)
+
+
+def test_an_interrupted_wait_says_so_and_goes_on_in_the_same_cell(lab: Lab) -> None:
+    """Also where the waiting cell shows the page itself: it shows the page again."""
+    with notebook_of(lab, SHOW.rpartition("\n")[0], WAIT) as notebook:
+        notebook.run_all()
+        expect(tracker(notebook)).to_contain_text("Waiting for you")
+        notebook.interrupt()
+        notebook.finish()
+        expect(tracker(notebook)).to_have_text("The wait has ended.")
+        (refusal,) = notebook.refusals()
+        assert "run this cell again to go on waiting" in refusal
+        notebook.run_cell(WAIT)
+        notebook.press(BUTTON, *AGREE)
+        notebook.finish()
+        expect(tracker(notebook)).to_have_text(BACK)
+        assert not notebook.refusals()
+
+
+def test_a_wait_ends_in_time_also_after_another_try(lab: Lab) -> None:
+    """Each try has the time of the run."""
+    with notebook_of(lab, SHOW, WAIT, seconds=8) as notebook:
+        notebook.run_all()
+        notebook.press(BUTTON, CANCEL)
+        expect(tracker(notebook)).to_contain_text("You canceled, so nothing was agreed.")
+        notebook.finish()
+        (refusal,) = notebook.refusals()
+        assert "did not come back from Amazon's pages within 8 seconds" in refusal
+        assert "Waiting for you" not in str(notebook.code_cells())
