@@ -21,6 +21,7 @@ from amazonpay_nb.runs.notebook import notebook_folder
 # In the reader's folder: digests of what was copied, the signatures of trusted notebooks, and JupyterLab's own notes.
 _OURS, _PROGRESS, _NEWER = ".lab", "solved.txt", ".newer"
 _SETTINGS = Path(__file__).parent / "jupyter"  # for JupyterLab's process alone
+_FIRST = "/lab/tree/notebooks/00_start_here.ipynb"
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 # JupyterLab writes the same when it connects a kernel, and would else take the notebook for changed.
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -36,7 +37,7 @@ def start(folder: Path, options: Sequence[str]) -> None:
         f"--ServerApp.root_dir={folder}",
         f"--NotebookNotary.data_dir={ours}",
     ]
-    command += [f"--LabApp.workspaces_dir={ours}/workspaces", *options, f"{folder}/notebooks/00_start_here.ipynb"]
+    command += [f"--LabApp.workspaces_dir={ours}/workspaces", f"--LabApp.default_url={_FIRST}", *options]
     settings = os.pathsep.join(filter(None, [str(_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")]))
     places = {"AMAZONPAY_NB_PROGRESS": f"{folder / _PROGRESS}", "IPYTHONDIR": f"{ours}/ipython"}
     os.execve(sys.executable, command, os.environ | places | {"JUPYTER_CONFIG_PATH": settings})  # noqa: S606

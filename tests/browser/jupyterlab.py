@@ -251,8 +251,8 @@ def working_copies(page: Page, folder: Path) -> Iterator[Lab]:
     ]
     ours = ("JUPYTER", "IPYTHON")  # of whoever runs the tests
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    with _running(command, environment | {"HOME": str(home)}) as (url, token, said):
-        yield Lab(page, f"{url}/lab/tree/notebooks/00_start_here.ipynb?token={token}", root, said)
+    with _running(command, environment | {"HOME": str(home)}) as (address, said):
+        yield Lab(page, address, root, said)
 
 
 @contextlib.contextmanager
@@ -284,42 +284,38 @@ def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[La
     ]  # fmt: skip
     hub = {"JUPYTERHUB_SERVICE_PREFIX": SOMEBODY} if on_hub else {}
     environment = os.environ | {name: str(path) for name, path in folders.items()} | hub
-    path = SOMEBODY.rstrip("/") if on_hub else ""
-    with _running(command, environment, path, token) as (url, _, said):
-        yield Lab(page, f"{url.replace('127.0.0.1', HUB) if on_hub else url}/lab?token={token}", root, said)
+    with _running(command, environment) as (address, said):
+        address = address.replace("...", token)  # a token of ours is not shown
+        yield Lab(page, address.replace("127.0.0.1", HUB) if on_hub else address, root, said)
 
 
 @contextlib.contextmanager
-def _running(
-    command: list[str], environment: dict[str, str], path: str = "", token: str = ""
-) -> Iterator[tuple[str, str, list[str]]]:
-    # Gives the server's address, its token, and the lines of its terminal so far.
+def _running(command: list[str], environment: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
+    # Gives the address that the server tells, and the lines of its terminal so far.
     said: list[str] = []
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as server:
         assert server.stdout is not None
-        address: Future[tuple[str, str]] = Future()
+        address: Future[str] = Future()
         # It reads to the end: a server whose pipe is full stops.
         listener = threading.Thread(target=_listen, args=(server.stdout, address, said))
         listener.start()
         try:
-            url, its_token = address.result(SECONDS)
-            url, token = url + path, token or its_token
             # The server tells its address just before it listens; httpx tries again until it does.
             with httpx.Client(transport=httpx.HTTPTransport(retries=6)) as http:
-                http.get(f"{url}/api/status", params={"token": token}).raise_for_status()
-            yield url, token, said
+                http.get(address.result(SECONDS))
+            yield address.result(), said
         finally:
             server.terminate()
             listener.join()
 
 
-def _listen(lines: Iterable[str], address: "Future[tuple[str, str]]", said: list[str]) -> None:
+def _listen(lines: Iterable[str], address: "Future[str]", said: list[str]) -> None:
     for line in lines:
         said.append(line)
-        found = re.search(r"(http://127\.0\.0\.1:\d+)\S*token=(\S+)", line)
+        found = re.search(r"http://127\.0\.0\.1:\d+/\S*\?token=\S+", line)
         if found and not address.done():
-            address.set_result((found[1], found[2]))
+            address.set_result(found[0])
     if not address.done():
         address.set_exception(RuntimeError("JupyterLab did not start:\n" + "".join(said[-30:])))
