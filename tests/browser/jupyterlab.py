@@ -63,6 +63,10 @@ class Lab:
         page.set_default_timeout(SECONDS * 1000)
         page.goto(address)
         page.evaluate(f"async () => {{ {_RESTORED} }}")
+        if "/tree/" in address:  # it opens a notebook by itself, which is in front once it is there
+            page.evaluate(
+                f"async () => {{ {_UNTIL} await until(() => window.jupyterapp.shell.currentWidget?.context); }}"
+            )
 
     @contextlib.contextmanager
     def open(self, name: str, **parameters: str) -> "Iterator[OpenNotebook]":
@@ -148,7 +152,13 @@ class OpenNotebook:
 
     def finish(self) -> None:
         """Wait until what was started has ended, well or badly."""
-        self.ask("await window.running; await until(() => panel.sessionContext.session.kernel.status === 'idle');")
+        self.ask(
+            "const rest = () => [...panel.content.widgets].filter((it) => it.promptNode?.innerText.includes('*'));"
+            "const late = (given) => given(new Error('still waiting: ' + rest().map((it) => it.node.innerText)));"
+            "const end = new Promise((_, reject) => setTimeout(() => late(reject), given));"
+            "await Promise.race([window.running, end]);"
+            "await until(() => panel.sessionContext.session.kernel.status === 'idle');", 3000 * SECONDS,
+        )  # fmt: skip
 
     def interrupt(self) -> None:
         """Press the stop button's command."""
