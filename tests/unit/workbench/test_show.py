@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any, NamedTuple, get_args
@@ -34,7 +34,7 @@ from amazonpay_nb.spec.states import CHARGE, MACHINES, REFUND
 from amazonpay_nb.spec.words import FIELD_NOTES
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim, Result
 from amazonpay_nb.workbench.show import Shown, show
-from amazonpay_nb.workbench.show.blocks import TEXT_WIDTH
+from amazonpay_nb.workbench.show.blocks import TEXT_WIDTH, Code
 
 PERSON = {
     "name": "Ada Lovelace",
@@ -447,6 +447,26 @@ def test_a_lost_answer_is_repeated_with_the_same_key() -> None:
 
 
 # --- What travels -----------------------------------------------------------------------------------------------------
+
+
+def test_an_exchange_can_be_seen_as_it_travels() -> None:
+    """Line, headers, an empty line, body, and the same of the answer; the dates repeat unless a person looks."""
+    sent = exchange(
+        method="POST", path="/v2/charges", headers={"x-amz-pay-date": "20260115T120000Z", "accept": "application/json"},
+        request={"captureNow": True}, status=201, answer_headers={"date": "Thu, 15 Jan 2026 12:00:00 GMT"},
+        response={"chargeId": "S01"},
+    )  # fmt: skip
+    request, answer = (block.code for block in show(sent, raw=True).blocks if isinstance(block, Code))
+    date = "x-amz-pay-date: (the time of the call)"
+    assert request.splitlines() == [
+        "POST /v2/charges HTTP/1.1", date, "accept: application/json", "", '{"captureNow":true}',
+    ]  # fmt: skip
+    assert answer.splitlines() == ["HTTP/1.1 201 Created", "date: (the time of the call)", "", '{"chargeId":"S01"}']
+    lost = replace(sent, status=None, response=None, answer_headers={})
+    with workbench.open(buyer="you"):
+        assert [block.code.splitlines()[1] for block in show(lost, raw=True).blocks if isinstance(block, Code)] == [
+            "x-amz-pay-date: 20260115T120000Z"
+        ]
 
 
 def test_an_exchange_shows_what_was_signed_and_both_bodies() -> None:
