@@ -305,7 +305,8 @@ PICTURES = (
     )),
     Picture(("review-page.png",), take_review, (*_SHOP, "amazonpay_nb/shop/pages/review.html")),
     Picture(("jupyterlab.png", "jupyterlab-dark.png"), take_lab, (
-        *_PAY, "amazonpay_nb/workbench/hosted_page.py", _BUYER_GOES,
+        *_PAY, "amazonpay_nb/workbench/templates/hosted_page.html.j2",
+        "amazonpay_nb/workbench/templates/tracker.html.j2", _BUYER_GOES,
     )),
     Picture(("panels.png", "panels-dark.png"), take_panels, (
         "amazonpay_nb/workbench/panels/form.py", "amazonpay_nb/workbench/panels/panel.py",
@@ -315,7 +316,7 @@ PICTURES = (
     Picture(("presenter.png", "presenter-dark.png"), take_presenter, (
         *_PAY, "amazonpay_nb/runs/templates/voila/templates/presenter/index.html.j2",
         "amazonpay_nb/shop/pages/arrived-news.html", "amazonpay_nb/shop/pages/server.html",
-        "amazonpay_nb/shop/pages/server-news.html", "amazonpay_nb/workbench/hosted_page.py", _BUYER_GOES,
+        "amazonpay_nb/shop/pages/server-news.html", "amazonpay_nb/workbench/templates/tracker.html.j2", _BUYER_GOES,
     )),
     Picture(("leave-behind.png", "leave-behind-dark.png"), take_leaving, (
         "amazonpay_nb/runs/templates/notebook.html.j2", "amazonpay_nb/workbench/diagrams.py",

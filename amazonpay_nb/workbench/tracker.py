@@ -45,11 +45,7 @@ def wish(start: str, script: Facts) -> dict[str, Any]:
 
 
 def amiss(wish: Facts, arrival: Arrival, visit: Facts) -> str:
-    """Return what the buyer did instead of what a cell wants; "" where all is well.
-
-    Args:
-        visit: What the emulator has seen of the stay; nothing on the Sandbox, where only the arrival is known.
-    """
+    """Return what the buyer did instead of what a cell wants, as far as a *visit* is known; "" where all is well."""
     chosen, effect = _card(visit.get("card", ""))
     facts = {
         **wish, "kind": arrival.kind, "state": visit.get("state", ""), "reason": visit.get("reasonCode") or "",
@@ -60,13 +56,7 @@ def amiss(wish: Facts, arrival: Arrival, visit: Facts) -> str:
 
 
 def guide(wish: Facts, visit: Facts | None, first_page: str, seconds: float) -> dict[str, str]:
-    """Return what to do now, and how things stand.
-
-    Args:
-        visit: Where at Amazon the buyer is: nothing before the buyer is there, None where nobody knows.
-        first_page: What the page is called with which the stay begins.
-        seconds: What is left of the wait.
-    """
+    """Return what to do now, and how things stand; a *visit* is empty before it begins, and None if nobody knows it."""
     at = visit or {}
     page = "unknown" if visit is None else at.get("page", wish["start"])
     todo = sentence("todo", {**wish, "page": page, "notice": at.get("notice", "")})
