@@ -19,9 +19,8 @@ from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.notebook import notebook_folder
 
 # In the reader's folder: digests of what was copied, the signatures of trusted notebooks, and JupyterLab's own notes.
-_OURS, _PROGRESS, _NEWER = ".lab", "solved.txt", ".newer"
-_SETTINGS = Path(__file__).parent / "jupyter"  # for JupyterLab's process alone
-_FIRST = "/lab/tree/notebooks/00_start_here.ipynb"
+_OURS, _IPYTHON, _PROGRESS, _NEWER = ".lab", ".lab/ipython", "solved.txt", ".newer"
+_CONFIG = "JUPYTER_CONFIG_PATH"
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 # JupyterLab writes the same when it connects a kernel, and would else take the notebook for changed.
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -29,18 +28,11 @@ _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language"
 
 def start(folder: Path, options: Sequence[str]) -> None:
     """Become a JupyterLab on a reader's folder; their other workspaces, trust and history stay as they are."""
-    ours = folder / _OURS
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        f"--ServerApp.root_dir={folder}",
-        f"--NotebookNotary.data_dir={ours}",
-    ]
-    command += [f"--LabApp.workspaces_dir={ours}/workspaces", f"--LabApp.default_url={_FIRST}", *options]
-    settings = os.pathsep.join(filter(None, [str(_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")]))
-    places = {"AMAZONPAY_NB_PROGRESS": f"{folder / _PROGRESS}", "IPYTHONDIR": f"{ours}/ipython"}
-    os.execve(sys.executable, command, os.environ | places | {"JUPYTER_CONFIG_PATH": settings})  # noqa: S606
+    os.chdir(folder)  # its root, and that of the relative paths in its settings
+    settings = os.pathsep.join(filter(None, [str(Path(__file__).parent / "jupyter"), os.environ.get(_CONFIG)]))
+    places = {_CONFIG: settings, "AMAZONPAY_NB_PROGRESS": f"{folder / _PROGRESS}", "IPYTHONDIR": f"{folder / _IPYTHON}"}
+    command = [sys.executable, "-m", "jupyterlab", *options]
+    os.execve(sys.executable, command, os.environ | places)  # noqa: S606 (replaces this process on purpose)
 
 
 def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say: Callable[[str], object]) -> None:
@@ -58,7 +50,7 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
     ours = folder / _OURS
     if folder.is_dir() and not ours.is_dir() and any(folder.iterdir()):
         raise ConfigurationError(f"{folder} has other files in it.", advice="Choose another folder with --to.")
-    (ours / "ipython").mkdir(parents=True, exist_ok=True)  # IPython warns where there is none
+    (folder / _IPYTHON).mkdir(parents=True, exist_ok=True)  # IPython warns where there is none
     with (ours / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _Copies(folder, say).update(files, fresh=fresh)
@@ -124,9 +116,7 @@ class _Copies:
         path, self.digests[name] = self.folder / name, _sources(data)[0]
         if path.suffix == ".ipynb":
             document = nbformat.reads(data.decode(), as_version=4)
-            document.metadata = nbformat.from_dict(
-                {"kernelspec": _KERNEL, "language_info": IPythonKernel.language_info}
-            )
+            document.metadata.update(kernelspec=_KERNEL, language_info=IPythonKernel.language_info)
             for cell in document.cells:
                 cell.update({"outputs": [], "execution_count": None} if cell.cell_type == "code" else {})
             self.notary.sign(document)

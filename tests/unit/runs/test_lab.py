@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from amazonpay_nb.runs.lab import bring_up_to_date, edition
 from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
 from tests.processes import read_only
 
+ROOT = Path(__file__).parents[3]
 NAME, NEWER = "notebooks/01_one.ipynb", "notebooks/01_one.newer.ipynb"
 TO_THIS_FOLDER = re.compile(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)")
 
@@ -202,6 +204,13 @@ def test_no_link_of_the_copies_is_dead() -> None:
         links = TO_THIS_FOLDER.findall(text)
         dead += [(name, link) for link in links if os.path.normpath(Path(name).parent / link) not in files]
     assert not dead
+
+
+def test_the_wheel_has_every_file_that_is_copied() -> None:
+    """Whoever adds a link to a page adds a line to pyproject.toml."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    included = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert not [name for name in edition() if not {name, *map(str, Path(name).parents)} & included.keys()]
 
 
 # ---- the command -------------------------------------------------------------------------------------------------
