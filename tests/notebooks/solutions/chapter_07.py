@@ -9,7 +9,7 @@ from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.workbench import Workbench
 
 
-def out_of_order(wb: Workbench, wallet: str, *, fails: bool = True, hours: int = 1) -> None:
+def down_for_an_hour(wb: Workbench, wallet: str, *, fails: bool = True, hours: int = 1) -> None:
     inbox = wb.director.listen(wb.shop, wb.client)
     wb.shop.inbox = None if fails else inbox
     charge(wb.client, wallet, wb.price("5"))
@@ -43,15 +43,15 @@ def authorize_only(wb: Workbench, wallet: str) -> None:
     charge(wb.client, wallet, wb.price("5"))
 
 
-RIGHT = {"07-sent-again": "New", "07-out-of-order": out_of_order, "07-refund-announced": refund_announced}
+RIGHT = {"07-sent-again": "New", "07-down-for-an-hour": down_for_an_hour, "07-refund-announced": refund_announced}
 WRONG = [
     ("07-sent-again", "seen before", "Has it taken this one?"),
     ("07-sent-again", "Nothing new", "Was one about this charge taken?"),
     ("07-sent-again", "lost", "one of the three words"),
-    ("07-out-of-order", answer_404, "That is final"),
-    ("07-out-of-order", no_charge, "Something is to be announced"),
-    ("07-out-of-order", lambda wb, wallet: out_of_order(wb, wallet, fails=False), "How does step 6 take"),
-    ("07-out-of-order", lambda wb, wallet: out_of_order(wb, wallet, hours=0), "nobody has taken"),
+    ("07-down-for-an-hour", answer_404, "That is final"),
+    ("07-down-for-an-hour", no_charge, "Something is to be announced"),
+    ("07-down-for-an-hour", lambda wb, wallet: down_for_an_hour(wb, wallet, fails=False), "How does step 6 take"),
+    ("07-down-for-an-hour", lambda wb, wallet: down_for_an_hour(wb, wallet, hours=0), "nobody has taken"),
     ("07-refund-announced", authorize_only, "Capture it"),
     ("07-refund-announced", lambda wb, wallet: refund_announced(wb, wallet, back="4"), "Refund the whole charge"),
     ("07-refund-announced", lambda wb, wallet: refund_announced(wb, wallet, opens=False, waits=False), "inbox open?"),
