@@ -171,6 +171,7 @@ def test_the_main_path_needs_no_mouse(lab: Lab) -> None:
     with panels(lab, "na") as (notebook, person):
         keyboard = Keyboard(person)
         person.tab("Keys").focus()  # as somebody comes to it from the cell above
+        keyboard.opens("Keys")
         keyboard.writes("private_key_file", "typed.pem")
         keyboard.does("create")
         keyboard.opens("Button")
