@@ -50,7 +50,8 @@ _ = desk.act("create_charge")
 # What the run's keys, ports and the time of day make different is left out.
 TOLD = r"""
 import json, re
-told = [{name: value for name, value in row.items() if name not in ("headers", "at")} for row in wb.journal.export()]
+others = ("headers", "answerHeaders", "at")
+told = [{name: value for name, value in row.items() if name not in others} for row in wb.journal.export()]
 told = re.sub(r"127\.0\.0\.1:[0-9]+", "127.0.0.1:PORT", json.dumps(told))
 """
 CHALLENGE = "Confirm: it is me"

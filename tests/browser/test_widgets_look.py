@@ -33,7 +33,8 @@ PANELS = "from amazonpay_nb.workbench.panels import panels\npanels(wb)"
 # Tab -> an action, so that there is an answer to look at as well.
 TABS = {
     "Choose": "", "Keys": "ask_amazon", "Button": "offer", "Page": "start", "Cards": "get_checkout_session",
-    "Payment desk": "get_charge_permission", "Errors": "", "Notifications": "listen", "Clock": "advance", "Wire": "", "Diagram": "",
+    "Payment desk": "get_charge_permission", "Errors": "", "Notifications": "listen", "Clock": "advance",
+    "Wire": "", "Diagram": "",
 }  # fmt: skip
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 NARROW = 470  # leaves some 370 for an output
