@@ -20,6 +20,7 @@ from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_val
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
 # A link that leads away from the page.
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!#)[^)\s]+\)")
+_HTML_LINK = re.compile(r'<a [^>]*?href="(?!#)[^>]*>(.*?)</a>', re.DOTALL)
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _OPEN = "workbench.open("
@@ -200,6 +201,9 @@ def without_links(document: Any) -> Any:
     for cell in document.cells:
         if cell.cell_type == "markdown":
             cell.source = _LINK.sub(r"\1", _WAY_LINE.sub("", cell.source)).rstrip()
+    for output in outputs_of(document):
+        if shown := output.get("data", {}).get("text/html"):
+            output.data["text/html"] = _HTML_LINK.sub(r"\1", "".join(shown))
     return document
 
 
