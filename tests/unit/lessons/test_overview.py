@@ -7,17 +7,39 @@ from amazonpay_nb.lessons.simulations import Effect
 
 
 def test_simulations_are_sorted_by_the_next_step() -> None:
-    """In the order in which steps first appear; those that differ in objects alone are one."""
+    """In the order in which steps first appear; those that differ in objects alone are one; a long one has lines."""
     rows = [
-        Effect("set-up", "3064", "422 CheckoutSessionCanceled", "Canceled (BuyerCanceled)", "", "Wait: start again."),
+        Effect(
+            "set-up",
+            "3064",
+            "422 CheckoutSessionCanceled",
+            "Canceled (BuyerCanceled)",
+            "",
+            "Wait as long as it takes, and not one day more: start again.",
+        ),
         Effect("set-up", "1111", "200 Completed", "Completed", "", "Ship."),
-        Effect("set-up", "3434", "422 CheckoutSessionCanceled", "Canceled (Declined)", "", "Wait: start again."),
+        Effect(
+            "set-up",
+            "3434",
+            "422 CheckoutSessionCanceled",
+            "Canceled (Declined)",
+            "",
+            "Wait as long as it takes, and not one day more: start again.",
+        ),
         Effect("set-up", "0000", "not tried here"),
-        Effect("purchase", "3434", "422 CheckoutSessionCanceled", "Canceled (Declined)", "", "Wait: start again."),
+        Effect(
+            "purchase",
+            "3434",
+            "422 CheckoutSessionCanceled",
+            "Canceled (Declined)",
+            "",
+            "Wait as long as it takes, and not one day more: start again.",
+        ),
     ]
+    wait = "Wait as long as it takes,\nand not one day more"
     assert by_next_step(rows) == [
-        ("Wait", "start again", "set-up", "3064, 3434", "422"),
-        ("Wait", "start again", "purchase", "3434", "422"),
+        (wait, "start again", "set-up", "3064, 3434", "422"),
+        (wait, "start again", "purchase", "3434", "422"),
         ("Ship", "", "set-up", "1111", "200"),
         ("", "", "set-up", "0000", "not tried here"),
     ]
