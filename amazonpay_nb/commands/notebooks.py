@@ -35,14 +35,17 @@ def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offli
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--to", default="~/amazonpay-workbook", show_default=True, help="The folder for your copies.")
+@click.option(
+    "--to", metavar="DIR", default="~/amazonpay-workbook", show_default=True, help="The folder for your copies."
+)
 @click.option("--fresh", is_flag=True, help="Start over; what you have changed is kept in earlier/.")
 @click.option("--allow-root", is_flag=True, help="Start as root, too, as in a container.")
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.argument("options", metavar="[JUPYTERLAB OPTIONS]...", nargs=-1, type=click.UNPROCESSED)
 def lab(to: str, fresh: bool, allow_root: bool, options: tuple[str, ...]) -> None:
-    """Open JupyterLab on copies of the workbook that are your own; OPTIONS go to JupyterLab.
+    """Open JupyterLab on copies of the workbook that are your own.
 
-    A copy that you have changed is never overwritten: a newer edition is put beside it.
+    A copy that you have changed is never overwritten: a newer edition is put beside it.  Exit code: 2 the folder has
+    other files in it, or cannot be written to.
     """
     from amazonpay_nb.runs.lab import bring_up_to_date, edition, start
 
