@@ -29,7 +29,8 @@ def by_next_step(effects: Iterable[Effect]) -> list[Advice]:
     for row in effects:
         first, then, *_ = [*_FIRST_PART.split(row.next_step.removesuffix("."), maxsplit=1), ""]
         status = row.answer[:3] if row.answer[:3].isdigit() else row.answer
-        rows.append(Advice(textwrap.fill(first, _HEADING), then, row.call, row.simulated, status))
+        heading = textwrap.fill(first, _HEADING, break_long_words=False)
+        rows.append(Advice(heading, then, row.call, row.simulated, status))
     return _short(rows, Advice, "simulated")
 
 
