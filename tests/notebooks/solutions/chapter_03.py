@@ -34,9 +34,7 @@ async def close_it_all(wb: Workbench, wallet: str) -> None:
     wb.client.close_charge_permission(permission, closure_reason="No order, no wallet.", cancel_pending_charges=True)
 
 
-async def server_is_back(
-    wb: Workbench, wallet: str, *, intent: str = "AuthorizeWithCapture", hours: int = 23
-) -> None:  # fmt: skip
+async def server_is_back(wb: Workbench, wallet: str, *, intent: str = "AuthorizeWithCapture", hours: int = 23) -> None:
     await sell(wb, "7", intent, hours=hours)
 
 

@@ -7,12 +7,11 @@ from amazonpay_nb.workbench import Workbench
 
 async def newer_wallet(
     wb: Workbench, wallet: str, *, completes: bool = True, closes: tuple[str, ...] = ("older",)
-) -> None:  # fmt: skip
+) -> None:
     attempt = wb.shop.new_attempt()
     payload = sign_in_and_set_up_payload(wb.store_id, sign_in_url=attempt.signed_in_url)
-    arrival = await wb.show_button(
-        attempt, sign_button(payload, wb.keys), product_type="SignInAndSetup"
-    ).returned()  # fmt: skip
+    page = wb.show_button(attempt, sign_button(payload, wb.keys), product_type="SignInAndSetup")
+    arrival = await page.returned()
     ids = {"older": wallet}
     if completes:
         ids["newer"] = str(complete_set_up(wb.client, arrival.checkout_session_id).charge_permission_id)
