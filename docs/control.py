@@ -143,21 +143,8 @@ def properties(call: Call) -> Iterator[tuple[str, Json, bool]]:
         yield name if call.in_path(name) else to_camel(name), kept, name in schema.get("required", ())
 
 
-def sections() -> Iterator[str]:
-    """Give the parts of the page, a section for each call."""
-    for call in calls():
-        yield f"## {call.name}"
-        yield call.sentence
-        if fields := list(properties(call)):
-            rows = [
-                f"| `{name}` | {_kind(schema)} | {_default(schema, required)} |" for name, schema, required in fields
-            ]
-            yield "\n".join(("| Field | Value | When left out |", "| --- | --- | --- |", *rows))
-        yield f"```console\n{_command(call)}\n```"
-        yield f"```json\n{json.dumps(_short(call.answer), indent=2, ensure_ascii=False)}\n```"
-
-
-def _kind(schema: Json) -> str:
+def kind(schema: Json) -> str:
+    """Return what a field may hold."""
     kinds = schema.get("anyOf", [schema])
     words = [
         ", ".join(f"`{value}`" for value in kind["enum"]) if "enum" in kind else kind["type"] for kind in kinds
@@ -170,13 +157,8 @@ def _kind(schema: Json) -> str:
     return ", ".join([" or ".join(words), *bounds])
 
 
-def _default(schema: Json, required: bool) -> str:
-    if required:
-        return "required"
-    return "–" if schema.get("default") is None else f"`{schema['default']}`"
-
-
-def _command(call: Call) -> str:
+def command(call: Call) -> str:
+    """Return a call's example for a shell."""
     body = {name: value for name, value in call.example.items() if not call.in_path(name)}
     place = call.path.format(**call.example)
     if call.method == "GET" and body:
@@ -186,13 +168,13 @@ def _command(call: Call) -> str:
     return f'curl -H "Authorization: Bearer $TOKEN"{verb} "$CONTROL/{place}"{data}'
 
 
-def _short(answer: Json) -> Json:
+def short(answer: Json) -> Json:
     """Return what an example shows of a stored object: its ids and its state."""
     if "statusDetails" in answer:
         ids = {name: value for name, value in answer.items() if name.endswith("Id") and value}
         return ids | {"statusDetails": answer["statusDetails"], "…": "…"}
     return {
-        name: [_short(item) if isinstance(item, dict) else item for item in value] if isinstance(value, list) else value
+        name: [short(item) if isinstance(item, dict) else item for item in value] if isinstance(value, list) else value
         for name, value in answer.items()
     }
 
