@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, create_model
@@ -16,36 +17,10 @@ from amazonpay_nb.lessons import MerchantAccount
 
 Json = dict[str, Any]
 
-# In the form that a client has of it; the answer is that of a key which was made for the example.
-_KEY = "-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----"
-# Call → the fields of its example, in the order in which the examples are played; {…} stands for something that exists.
-_EXAMPLES: dict[str, Json] = {
-    "GET clock": {},
-    "POST clock": {"advance": "PT1H"},
-    "POST notifications/endpoint": {"url": "http://127.0.0.1:9/news"},
-    "POST notifications/drill": {"kind": "duplicate"},
-    "POST outcomes": {"operation": "createCharge", "simulationCode": "SoftDeclined", "times": 1},
-    "POST faults": {"operation": "createCharge", "fault": "drop-after-commit", "times": 1},
-    "POST permissions/{object_id}": {
-        "object_id": "{permission}", "state": "NonChargeable", "reasonCode": "PaymentMethodExpired",
-    },
-    "POST charges/{object_id}": {"object_id": "{charge}", "state": "Canceled", "reasonCode": "ExpiredUnused"},
-    "POST disputes": {"chargeId": "{paid}", "filingReason": "ProductNotReceived", "amount": "14.00"},
-    "POST notifications/chargeback": {"chargeId": "{paid too}"},
-    "POST disputes/{object_id}": {
-        "object_id": "{dispute}", "state": "Resolved", "reasonCode": "AutoResolved", "resolution": "MerchantWon",
-    },
-    "GET journal": {},
-    "GET objects/{kind}": {"kind": "chargePermissions"},
-    "GET objects/{kind}/{object_id}": {"kind": "charges", "object_id": "{charge}"},
-    "GET visits": {"returning": "https://shop.example/"},
-    "GET notifications": {},
-    "POST notifications/{object_id}/redeliver": {"object_id": "{notification}"},
-    "POST keys": {"publicKey": _KEY},
-    "POST snapshot": {},
-    "POST restore": {"id": "{snapshot}"},
-    "POST reset": {},
-}  # fmt: skip
+TEMPLATES = Path(__file__).parent / "templates"
+# Call → the fields of its example, in the order in which the examples are played; {…} stands for something that exists,
+# and the public key, which is in the form that a client has of it, for one that was made for the example.
+_EXAMPLES: dict[str, Json] = json.loads((TEMPLATES / "examples.json").read_text("utf-8"))
 
 
 @dataclass(frozen=True)
@@ -216,28 +191,5 @@ def control_openapi() -> Json:
             )
             operation["requestBody"] = {"required": bool(required), "content": {"application/json": media}}
         paths.setdefault(f"/{call.path}", {})[call.method.lower()] = operation
-    error = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "The control interface of the Amazon Pay emulator",
-            "version": "1",
-            "description": "What only Amazon, the bank, the buyer, the network or time can do. It is not Amazon's.",
-        },
-        "servers": [
-            {"url": "{controlUrl}", "variables": {"controlUrl": {"default": "http://127.0.0.1:8000/_control"}}}
-        ],
-        "security": [{"token": []}],
-        "paths": paths,
-        "components": {
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "controlToken of the ready file."}
-            },
-            "responses": {
-                "Refused": {
-                    "description": "Refused, with a sentence.",
-                    "content": {"application/json": {"schema": error}},
-                }
-            },
-        },
-    }
+    document: Json = json.loads((TEMPLATES / "control.json").read_text("utf-8"))
+    return document | {"paths": paths}

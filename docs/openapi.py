@@ -1,23 +1,15 @@
 """The emulated API as an OpenAPI document, made from the tables: for other people's tools, and to test against."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from amazonpay_nb.spec.answers import (
-    Buyer,
-    DeliveryTracker,
-    Disbursements,
-    File,
-    Report,
-    ReportDocument,
-    Reports,
-    ReportSchedule,
-    ReportSchedules,
-)
+from amazonpay_nb.spec import answers
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.reasons import REASONS, reasons_of
 from amazonpay_nb.spec.reports import QUERIES
@@ -26,12 +18,14 @@ from amazonpay_nb.spec.simulations import SIMULATION_HEADER, SIMULATIONS
 
 Json = dict[str, Any]
 
+_DOCUMENT = Path(__file__).parent / "templates/openapi.json"
 _REF = "#/components/schemas/{model}"
 # An operation, or the first part of its path → what is answered.
 _ANSWERS: dict[str, type[BaseModel]] = {kind.path: kind.model for kind in KINDS.values()} | {
-    "buyers": Buyer, "files": File, "deliveryTrackers": DeliveryTracker, "disbursements": Disbursements,
-    "reports": Report, "getReports": Reports, "report-documents": ReportDocument,
-    "report-schedules": ReportSchedule, "getReportSchedules": ReportSchedules,
+    "buyers": answers.Buyer, "files": answers.File, "deliveryTrackers": answers.DeliveryTracker,
+    "disbursements": answers.Disbursements, "reports": answers.Report, "getReports": answers.Reports,
+    "report-documents": answers.ReportDocument, "report-schedules": answers.ReportSchedule,
+    "getReportSchedules": answers.ReportSchedules,
 }  # fmt: skip
 _DATE = r"^(\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$"
 # The signature itself is a security scheme.
@@ -39,10 +33,6 @@ _HEADERS = (
     ("x-amz-pay-date", "Time of signing, UTC.", {"type": "string", "pattern": _DATE}),
     ("x-amz-pay-host", "Amazon's host.", {"type": "string", "minLength": 1}),
     ("x-amz-pay-region", "The merchant account's region.", {"type": "string", "minLength": 1}),
-)
-_SIGNATURE = (
-    "AMZN-PAY-RSASSA-PSS-V2 PublicKeyId=…, SignedHeaders=…, Signature=… over the canonical request; see the package "
-    "amazonpay_nb.signing."
 )
 
 
@@ -56,22 +46,11 @@ def openapi(examples: Mapping[str, tuple[Any, Any]] | None = None) -> Json:
     for operation in OPERATIONS.values():
         body, answer = (examples or {}).get(operation.name, (None, None))
         paths[operation.path][operation.method.lower()] = _operation(operation, body, answer)
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Amazon Pay API for a Saved Wallet, as the emulator answers it",
-            "version": "2",
-            "description": "Written from this project's tables. It is not Amazon's document.",
-        },
-        "security": [{"signature": []}],
-        "paths": dict(paths),
-        "components": {
-            "securitySchemes": {
-                "signature": {"type": "apiKey", "in": "header", "name": "authorization", "description": _SIGNATURE}
-            },
-            "schemas": _schemas(),
-        },
-    }
+    document: Json = json.loads(_DOCUMENT.read_text("utf-8"))
+    models = [(model, "validation") for model in (*BODIES.values(), *_ANSWERS.values())]
+    _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
+    document["components"]["schemas"] = _untitled(schemas["$defs"]) | document["components"]["schemas"]
+    return document | {"paths": dict(paths)}
 
 
 def _operation(operation: Operation, body: Any, answer: Any) -> Json:
@@ -137,19 +116,6 @@ def _responses(operation: Operation, answer: Any) -> Json:
 def _content(model: str, example: Any) -> Json:
     media: Json = {"schema": {"$ref": _REF.format(model=model)}}
     return {"application/json": media if example is None else media | {"example": example}}
-
-
-def _schemas() -> Json:
-    asked = [(model, "validation") for model in (*BODIES.values(), *_ANSWERS.values())]
-    _, document = models_json_schema(asked, ref_template=_REF)  # type: ignore[arg-type]
-    refusal = {
-        "type": "object",
-        "description": "Why a request was refused.",
-        "required": ["reasonCode", "message"],
-        "properties": {"reasonCode": {"type": "string"}, "message": {"type": "string"}},
-    }
-    schemas: Json = _untitled(document["$defs"] | {"Refusal": refusal})
-    return schemas
 
 
 def _untitled(schema: Any) -> Any:

@@ -251,7 +251,7 @@ class Workbench:
         show = self.show_update if self.region.update_page else self.show_button
         return show(attempt, sign_button(payload, self.keys))
 
-    def show_review(self, attempt: Attempt, session: CheckoutSession, cart: Cart | None = None) -> HostedPage:
+    def show_review(self, attempt: Attempt, session: CheckoutSession) -> HostedPage:
         """Show the shop's review page: address, payment method, shipping and total, and the button that orders.
 
         A buyer who changes address or payment method at Amazon comes back to the review address.  A buyer who orders
@@ -259,9 +259,8 @@ class Workbench:
 
         Args:
             session: As just answered by Get Checkout Session.
-            cart: The order; the cart of the attempt when left out.
         """
-        attempt.ask(self.script_url, Review.of(session), cart)
+        attempt.ask(self.script_url, Review.of(session))
         return self.hosted_page(attempt, attempt.order_url, start="review")
 
     def show_checkout(self, attempt: Attempt, wallet: ChargePermission, cart: Cart) -> HostedPage:

@@ -45,9 +45,9 @@ class HostedPage:
         journal: Journal, clock: Callable[[], datetime], wait_seconds: float,
     ) -> None:  # fmt: skip
         self.attempt, self.url = attempt, url
-        self._start, self._button, self._buyer = start, button, buyer
+        self._start, self._row, self._button, self._buyer = start, STARTS[start], button, buyer
         self._emulator, self._journal, self._clock, self._wait_seconds = emulator, journal, clock, wait_seconds
-        self._person = STARTS[start]["person"]
+        self._title = self._row["page"].format(button=button)
         self.arrival = attempt.begin_stay()
         self.shown = False
         self._run = ""  # whose output has it
@@ -57,10 +57,9 @@ class HostedPage:
         self._before = self.look() if buyer == "you" else {}
 
     def __repr__(self) -> str:
-        start = STARTS[self._start]
         if self._buyer == "script":
-            return f"{start['page'].format(button=self._button)}; a script will {start['script']}."
-        return f"Open {self.url} and {self._person}."
+            return f"{self._title}; a script will {self._row['script']}."
+        return f"Open {self.url} and {self._row['person']}."
 
     def _ipython_display_(self) -> None:
         if self._buyer == "script":
@@ -79,7 +78,12 @@ class HostedPage:
                 kernel.display_at(f"tracker-{run}", {"text/plain": plain, "text/html": html})
 
     def _tracker(self, **words: str) -> str:
-        usual = {"todo": f"Play the buyer: {self._person}.", "why": "", "state": "", "url": browser_address(self.url)}
+        usual = {
+            "todo": f"Play the buyer: {self._row['person']}.",
+            "why": "",
+            "state": "",
+            "url": browser_address(self.url),
+        }
         return render("tracker.html.j2", **usual | words)
 
     @property
@@ -132,7 +136,7 @@ class HostedPage:
             why = amiss(wanted, arrival, visit)
             if not why:
                 return arrival
-            if not STARTS[self._start]["again"] or (self._start == "review" and visit.get("state") != "Open"):
+            if not self._row["again"] or (self._start == "review" and visit.get("state") != "Open"):
                 message = f"{why} This cell wants you to {wanted['goal']}."
                 raise BuyerPageError(message, advice="Run again from the cell that shows the button.")
             with self._settling:
@@ -144,13 +148,12 @@ class HostedPage:
         if here:
             self._ipython_display_()
         runs = {kernel.run(), self._run or kernel.run()}
-        title = STARTS[self._start]["page"].format(button=self._button)
 
         async def glance(left: float) -> None:
             visit = await asyncio.to_thread(self.look)
             # A stay from before is not where the buyer is now.
             at = None if self._emulator is None else {} if visit == self._before else visit
-            self._track(*runs, **guide(wanted, at, title, left), why=why, goal=wanted["goal"])
+            self._track(*runs, **guide(wanted, at, self._title, left), why=why, goal=wanted["goal"])
 
         try:
             await self.attempt.returned(timeout, self.arrival, glance)
@@ -167,7 +170,7 @@ class HostedPage:
 
     def _note(self, kind: str) -> None:
         with self._settling:
-            events = STARTS[self._start]["events"]
+            events = self._row["events"]
             steps = [] if self._settled else list(events.get(kind, events["any"]))
             if steps and kind != "ordered":
                 steps.append((AMAZON_PAY_PAGES, SHOP_SERVER, f"back at the {kind} address"))

@@ -22,8 +22,9 @@ _OPERATORS: dict[type[ast.cmpop], str] = {
 }  # fmt: skip
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200  # characters
+Patterns = tuple[tuple[re.Pattern[str], str], ...]  # each with the form that takes its place
 # What differs from run to run, apart from ports, and its form: the dates of headers, the fingerprints of new keys.
-_CHANGING = (
+_CHANGING: Patterns = (
     (re.compile(r"^((?:x-amz-pay-)?date: ).*", re.MULTILINE), r"\1(the time of the call)"),
     (re.compile(r"(SHA256:)[A-Za-z0-9+/]{43}"), r"\1(43 characters)"),
 )
@@ -63,9 +64,9 @@ def replace(close: Callable[[], object]) -> None:
     _opened[cell] = run, [*earlier, close]
 
 
-def repeatable(text: str) -> str:
-    """Return a text as every run would show it, unless a person reads it."""
-    for pattern, form in () if people else _CHANGING:
+def repeatable(text: str, patterns: Patterns = _CHANGING) -> str:
+    """Return a text as every run would show it, without ports and with forms for patterns, unless a person reads it."""
+    for pattern, form in () if people else patterns:
         text = pattern.sub(form, text)
     return text if people else without_port(text)
 

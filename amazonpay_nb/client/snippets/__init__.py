@@ -12,7 +12,7 @@ import pprint
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,31 +27,24 @@ from amazonpay_nb.signing.keys import key_environment, write_file
 from amazonpay_nb.signing.verify import MAX_AGE
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 from amazonpay_nb.texts import templates
 
-__all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "Language", "button_page", "sign_for_curl", "snippet"]
+__all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "button_page", "sign_for_curl", "snippet"]
 
 # Where the snippets read the merchant's private key.
 PRIVATE_KEY_FILE = "private.pem"
 HEADERS_FILE = "amazon-pay-headers.txt"
 
 
-class Language(NamedTuple):
-    """The title of a way to write a call, and how well it is known: only a recorded one runs in a test."""
-
-    title: str
-    evidence: Evidence
-
-
+# The ways to write a call, and their titles.
 LANGUAGES = {
-    "curl": Language("cURL", Evidence.RECORDED),
-    "python": Language("Python", Evidence.RECORDED),
-    "node": Language("Amazon's SDK for Node", Evidence.RECORDED),
-    "php": Language("Amazon's SDK for PHP", Evidence.SDK),
-    "java": Language("Amazon's SDK for Java", Evidence.SDK),
-    "dotnet": Language("Amazon's SDK for .NET", Evidence.SDK),
+    "curl": "cURL",
+    "python": "Python",
+    "node": "Amazon's SDK for Node",
+    "php": "Amazon's SDK for PHP",
+    "java": "Amazon's SDK for Java",
+    "dotnet": "Amazon's SDK for .NET",
 }
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from html import escape
-from typing import Any
+from itertools import starmap
 
 from amazonpay_nb.shop.payloads import interview, product_types, route
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow
@@ -20,7 +20,10 @@ class Chooser(Panel):
         if not self.live:
             return View("Which flow do I need?", (every_way(),))
         asked, flow = list(interview(chosen)), route(chosen)
-        fields = tuple(Field(row.name, "", row.text, options=_options(row.answers), spread=True) for row, _ in asked)
+        fields = tuple(
+            Field(row.name, "", row.text, options=tuple(starmap(Option, row.answers.items())), spread=True)
+            for row, _ in asked
+        )
         answers = {row.name: answer for row, answer in asked}
         if "" in answers.values() or flow is None:
             return View("Which flow do I need?", (), fields)
@@ -64,7 +67,3 @@ def _answers(flow: Flow) -> Iterator[str]:
 
 def _place(flow: Flow) -> list[int]:
     return [list(row.answers).index(flow.answers[row.name]) for row in QUESTIONS if row.name in flow.answers]
-
-
-def _options(answers: Any) -> tuple[Option, ...]:
-    return tuple(Option(value, text) for value, text in answers.items())

@@ -14,6 +14,7 @@ from amazonpay_nb.workbench.show.blocks import Table
 
 _NO_INBOX = "The shop does not listen yet, so nothing arrives."
 _NONE_YET = "Nothing was announced yet."
+_DRILLS = tuple(Option(name, f"{name}: {row.happens}") for name, row in DRILLS.items())
 
 
 class NotificationPanel(BenchPanel):
@@ -43,9 +44,10 @@ class NotificationPanel(BenchPanel):
             return View("Notifications", (announced,))
         ids = dict.fromkeys(row.object_id for row in reversed(announced))
         received = self.inbox.received if self.inbox else ()
+        numbered = (Option(str(n), f"{n}. {row.get('MessageId', '')}") for n, row in enumerate(received, start=1))
         fields = (
-            Field("message", "", help="Whose body to read.", options=tuple(_messages(received))),
-            Field("kind", "duplicate", "Drill", "What to do to the next ones.", options=tuple(_drills())),
+            Field("message", "", help="Whose body to read.", options=(Option("", "the latest"), *numbered)),
+            Field("kind", "duplicate", "Drill", "What to do to the next ones.", options=_DRILLS),
             Field("object_id", "", "About", "Which to send again.", (Option("", "the newest"), *map(Option, ids))),
         )
         head = ("what happened", "object", "about", "deliveries")
@@ -82,14 +84,3 @@ class NotificationPanel(BenchPanel):
         assert self.inbox  # noqa: S101 (the action is not possible without one)
         self.notices += self.inbox.work()
         return repr(self.inbox)
-
-
-def _messages(received: Any) -> Iterator[Option]:
-    yield Option("", "the latest")
-    for number, envelope in enumerate(received, start=1):
-        yield Option(str(number), f"{number}. {envelope.get('MessageId', '')}")
-
-
-def _drills() -> Iterator[Option]:
-    for name, row in DRILLS.items():
-        yield Option(name, f"{name}: {row.happens}")

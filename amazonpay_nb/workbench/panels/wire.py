@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
+from itertools import starmap
 from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
@@ -14,10 +15,10 @@ from amazonpay_nb.client.slips import SLIPS, Diagnosis, diagnose
 from amazonpay_nb.client.snippets import LANGUAGES, PRIVATE_KEY_FILE, sign_for_curl, snippet
 from amazonpay_nb.client.wire import SigningSteps, request_of, signing_steps
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import without_port
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import sequence_diagram
+from amazonpay_nb.workbench.kernel import Patterns, repeatable
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.parameters import check_names
@@ -27,14 +28,14 @@ from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Prose, Tabl
 _NOTHING = "Nothing has been sent yet: run a cell that calls Amazon Pay, and look again."
 # What differs in every run, and its form, which does not: outputs that are committed show the form.
 _EMPTY_HASH = sha256(b"").hexdigest()
-_PATTERNS = (
+_PATTERNS: Patterns = (
     (re.compile(r"\b\d{8}T\d{6}Z\b"), "YYYYMMDDThhmmssZ"),
     (re.compile(rf"\b(?!{_EMPTY_HASH})[0-9a-f]{{64}}\b"), "(64 hexadecimal digits)"),
 )
 LAST = "last"
 _NEW_KEY = Field("under_a_new_key", False, help="Otherwise under the same one, if it has one.")
 # What can be looked at in an exchange.
-LOOKS: dict[str, str] = ROWS["looks"] | {name: language.title for name, language in LANGUAGES.items()}
+LOOKS: dict[str, str] = ROWS["looks"] | LANGUAGES
 # How the run can be drawn.
 FORMS: dict[str, str] = ROWS["forms"]
 
@@ -103,12 +104,11 @@ class WirePanel(BenchPanel):
     def _fields(self, exchanges: tuple[Exchange, ...]) -> tuple[Field, ...]:
         numbered = enumerate(exchanges, start=1)
         numbers = [Option(str(number), f"{number}. {e.method} {e.path} → {e.answer}") for number, e in numbered]
-        looks = tuple(Option(name, label) for name, label in LOOKS.items())
         slips = tuple(Option(name, slip.label) for name, slip in SLIPS.items())
         at_first, latest = self._defaults, Option(LAST, "The latest")
         return (
             Field("exchange", at_first["exchange"], help="Which request.", options=(latest, *numbers)),
-            Field("show", at_first["show"], help="The view to show.", options=looks),
+            Field("show", at_first["show"], help="The view to show.", options=tuple(starmap(Option, LOOKS.items()))),
             Field("slip", at_first["slip"], "Change one thing", help="The mistake to make.", options=slips),
         )
 
@@ -132,16 +132,12 @@ class WirePanel(BenchPanel):
                 yield from _diagnosis(diagnosis, self._repeatable)
         else:
             file = str(self._wb.private_key_file or PRIVATE_KEY_FILE) if self.live else PRIVATE_KEY_FILE
-            yield Code(LANGUAGES[what].title, self._repeatable(snippet(what, exchange, key_file=file).rstrip("\n")))
+            yield Code(LANGUAGES[what], self._repeatable(snippet(what, exchange, key_file=file).rstrip("\n")))
             yield from map(Prose, ROWS["languages"][what])
 
     def _repeatable(self, text: str) -> str:
         # What nobody clicks is committed, so it repeats from run to run: it shows the form of what differs.
-        if not self.live:
-            text = without_port(text)
-            for pattern, form in _PATTERNS:
-                text = pattern.sub(form, text)
-        return text
+        return text if self.live else repeatable(text, _PATTERNS)
 
 
 def _steps(steps: SigningSteps, form: Callable[[str], str]) -> Iterator[Block]:
@@ -187,8 +183,7 @@ class DiagramPanel(BenchPanel):
 
     def __init__(self, wb: Workbench, form: str = "picture") -> None:
         super().__init__(wb)
-        options = tuple(Option(name, label) for name, label in FORMS.items())
-        self._field = Field("form", form, "Show as", "How to draw the run.", options)
+        self._field = Field("form", form, "Show as", "How to draw the run.", tuple(starmap(Option, FORMS.items())))
         self._field.read(form)
 
     def view(self, chosen: Chosen) -> View:
