@@ -11,7 +11,9 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -165,8 +167,7 @@ def take_wallet(browser: Browser) -> None:
 
 def take_lab(browser: Browser) -> None:
     """Take the notebook in JupyterLab while it waits for the buyer."""
-    for scheme in SCHEMES:
-        page = browser.new_page(viewport=LAB, color_scheme=scheme)
+    for scheme, page in pages(browser, LAB):
         with (
             tempfile.TemporaryDirectory() as folder,
             jupyterlab(page, Path(folder)) as lab,
@@ -179,13 +180,11 @@ def take_lab(browser: Browser) -> None:
             take(page, named("jupyterlab", scheme))
             notebook.interrupt()
             notebook.finish()
-        page.close()
 
 
 def take_panels(browser: Browser) -> None:
     """Take the panels in JupyterLab: a captured charge with the map of its states, and what can be done with it."""
-    for scheme in SCHEMES:
-        page = browser.new_page(viewport=LAB, color_scheme=scheme)
+    for scheme, page in pages(browser, LAB):
         with (
             tempfile.TemporaryDirectory() as folder,
             jupyterlab(page, Path(folder)) as lab,
@@ -201,7 +200,6 @@ def take_panels(browser: Browser) -> None:
             panels.evaluate("(element) => element.scrollIntoView({ block: 'start' })")
             # Without the name of the notebook, which is another each time.
             page.locator(".jp-WindowedPanel-outer:visible").screenshot(path=IMAGES / named("panels", scheme))
-        page.close()
 
 
 def tidy(notebook: OpenNotebook, scheme: ColorScheme) -> None:
@@ -234,8 +232,7 @@ def take_presenter(browser: Browser) -> None:
         tempfile.TemporaryDirectory() as folder,
         presenting(Path(folder) / "log", "01", merchant_name="Corner Shop", merchant_color="#0b5c6b") as url,
     ):
-        for scheme in SCHEMES:
-            page = browser.new_page(viewport=LAB, color_scheme=scheme)
+        for scheme, page in pages(browser, LAB):
             shown = Presentation(page, url)
             shown.goes_to("Step 3")
             shown.clicks("Merchant's side")
@@ -244,31 +241,33 @@ def take_presenter(browser: Browser) -> None:
             shown.step.frame_locator("iframe.merchant").get_by_text("201 RefundInitiated").first.wait_for()
             shown.shop.locator("[data-settled]").wait_for()
             take(page, named("presenter", scheme))
-            page.close()
 
 
 def take_leaving(browser: Browser) -> None:
     """Take the top of the page that stays behind."""
     with tempfile.TemporaryDirectory() as folder:
         said = run("export", "01", "-p", "merchant_name", "Corner Shop", "--out", folder).stdout
-        for scheme in SCHEMES:
-            page = browser.new_page(viewport=LAB, color_scheme=scheme)
+        for scheme, page in pages(browser, LAB):
             page.goto(Path(said.splitlines()[-1]).as_uri())
             page.evaluate("document.querySelector('time').textContent = '2026-01-15'")  # else it differs each day
             page.screenshot(path=IMAGES / named("leave-behind", scheme), animations="disabled")
-            page.close()
 
 
 def take_rehearsal(browser: Browser) -> None:
     """Take the top of the report that finds a mistake in a server."""
     with tempfile.TemporaryDirectory() as folder:
         run("rehearse", example("shop_python_first_try"), "--out", folder, env=os.environ | {"MISTAKE": "return-once"})
-        for scheme in SCHEMES:
-            page = browser.new_page(viewport=REPORT, color_scheme=scheme)
+        for scheme, page in pages(browser, REPORT):
             page.goto((Path(folder) / "rehearsal.html").as_uri())
             page.evaluate("document.querySelector('time').textContent = '2026-01-15 12:00 UTC'")
             page.screenshot(path=IMAGES / named("rehearsal", scheme), animations="disabled")
-            page.close()
+
+
+def pages(browser: Browser, viewport: ViewportSize) -> Iterator[tuple[ColorScheme, Page]]:
+    """Yield a page in each color scheme, and close it afterward."""
+    for scheme in SCHEMES:
+        with closing(browser.new_page(viewport=viewport, color_scheme=scheme)) as page:
+            yield scheme, page
 
 
 def named(name: str, scheme: ColorScheme) -> str:
@@ -283,50 +282,15 @@ def take(page: Page, name: str) -> None:
     print(f"{name}: {path.stat().st_size / 1024:.0f} KB")
 
 
-_SHOP = tuple(
-    f"amazonpay_nb/{name}"
-    for name in (
-        "shop/pages/base.html",
-        "shop/colors.py",
-        "shop/texts/en_US.toml",
-        "emulator/pages/checkout.js",
-    )
-)
-_HOSTED = ("amazonpay_nb/emulator/pages/base.html", "amazonpay_nb/emulator/pages/form.html")
-_PAY = (*_SHOP, "amazonpay_nb/shop/pages/pay.html")
-_BUYER_GOES = f"notebooks/{NOTEBOOK}#Step 3"
-PICTURES = (
-    Picture(("shop-page.png", "consent-page.png"), take_pages, (
-        *_PAY, *_HOSTED, "amazonpay_nb/emulator/pages/consent.html", "amazonpay_nb/emulator/pages/texts/en_US.toml",
-    )),
-    Picture(("account-page.png", "cart-page.png", "checkout-page.png"), take_wallet, (
-        *_SHOP,
-        *(f"amazonpay_nb/shop/pages/{name}.html" for name in ("account", "methods", "basket", "cart", "review")),
-    )),
-    Picture(("review-page.png",), take_review, (*_SHOP, "amazonpay_nb/shop/pages/review.html")),
-    Picture(("jupyterlab.png", "jupyterlab-dark.png"), take_lab, (
-        *_PAY, "amazonpay_nb/workbench/templates/hosted_page.html.j2",
-        "amazonpay_nb/workbench/templates/tracker.html.j2", _BUYER_GOES,
-    )),
-    Picture(("panels.png", "panels-dark.png"), take_panels, (
-        "amazonpay_nb/workbench/panels/form.py", "amazonpay_nb/workbench/panels/panel.py",
-        "amazonpay_nb/workbench/panels/form.css",
-        "amazonpay_nb/workbench/panels/cards.py", "amazonpay_nb/workbench/diagrams.py",
-    )),
-    Picture(("presenter.png", "presenter-dark.png"), take_presenter, (
-        *_PAY, "amazonpay_nb/runs/templates/voila/templates/presenter/index.html.j2",
-        "amazonpay_nb/shop/pages/arrived-news.html", "amazonpay_nb/shop/pages/server.html",
-        "amazonpay_nb/shop/pages/server-news.html", "amazonpay_nb/workbench/templates/tracker.html.j2", _BUYER_GOES,
-    )),
-    Picture(("leave-behind.png", "leave-behind-dark.png"), take_leaving, (
-        "amazonpay_nb/runs/templates/notebook.html.j2", "amazonpay_nb/workbench/diagrams.py",
-        *(f"notebooks/{NOTEBOOK}#{heading}" for heading in ("Set up outside", "The words", "The whole story")),
-    )),
-    Picture(("rehearsal.png", "rehearsal-dark.png"), take_rehearsal, (
-        "amazonpay_nb/rehearsal/templates/rehearsal.html", "amazonpay_nb/rehearsal/checks.toml",
-    )),
-)  # fmt: skip
+def _pictures() -> Iterator[Picture]:
+    rows = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    groups: dict[str, list[str]] = rows.pop("groups")
+    for name, row in rows.items():
+        sources = [source for entry in row["sources"] for source in groups.get(entry, [entry])]
+        yield Picture(tuple(row["names"]), globals()[f"take_{name}"], tuple(sources))
 
+
+PICTURES = tuple(_pictures())
 
 if __name__ == "__main__":
     main()
