@@ -3,13 +3,11 @@
 The request is really signed with the merchant's key, and really verified as Amazon and the emulator verify it.
 """
 
-import tomllib
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import zip_longest
-from pathlib import Path
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -20,6 +18,7 @@ from amazonpay_nb.signing.keys import MerchantKeys, generate
 from amazonpay_nb.signing.mistakes import RequestParts, in_request
 from amazonpay_nb.signing.steps import HASH, PSS, SIGNED_HEADERS, Algorithm, authorization_header
 from amazonpay_nb.signing.verify import MAX_AGE, SignatureMismatch, explain_request, parse_date
+from amazonpay_nb.spec.data import read
 
 
 class Slip(NamedTuple):
@@ -32,7 +31,7 @@ class Slip(NamedTuple):
     mistake: str = ""
 
 
-SLIPS = {name: Slip(**row) for name, row in tomllib.loads(Path(__file__).with_name("slips.toml").read_text()).items()}
+SLIPS = {name: Slip(**row) for name, row in read("slips.toml", beside=__file__).items()}
 
 
 class Diagnosis(NamedTuple):

@@ -1,12 +1,10 @@
 """Play on an account of an emulator: an object that is ready for each operation, and a request to send."""
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from pydantic.alias_generators import to_snake
@@ -24,6 +22,7 @@ from amazonpay_nb.loopback import LoopbackServer, http_client
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Resource
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
@@ -38,7 +37,7 @@ SUCCESS = "1111"
 _ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([CRB])\d{6})?")
 _READERS = {None: "get_charge_permission", "C": "get_charge", "R": "get_refund", "B": "get_dispute"}
 _RESULT = "https://shop.example/result"
-_FIELDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_FIELDS: dict[str, dict[str, Any]] = read("account.toml", beside=__file__)
 
 Price = Mapping[str, str]
 

@@ -12,7 +12,6 @@ import html
 import json
 import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -22,6 +21,7 @@ from typing import Any
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import MerchantAccount
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.texts import templates
 from amazonpay_nb.workbench.show.blocks import Foreign, Prose, Shown, mark
@@ -32,9 +32,8 @@ PROGRESS = "AMAZONPAY_NB_PROGRESS"
 _BOOKS = {"journal": "exchanges", "notifications": "notifications"}  # of the control interface, with the answer's field
 _BOOKS |= {f"objects/{kind.path}": "objects" for kind in KINDS.values()}
 _SIGNS = {None: "○ Not tried yet.", False: "✗ Not yet.", True: "✓ Right."}
-_HERE = Path(__file__).parent
-EXERCISES, CHAPTERS = (tomllib.loads((_HERE / f"{name}.toml").read_text("utf-8")) for name in ("exercises", "chapters"))
-_PAGES = templates(_HERE / "templates", html=False)
+EXERCISES, CHAPTERS = (read(f"{name}.toml", beside=__file__) for name in ("exercises", "chapters"))
+_PAGES = templates(Path(__file__).parent / "templates", html=False)
 _PAGES.filters["prose"] = lambda text: re.sub("`(.+?)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 

@@ -6,7 +6,6 @@ program can see are for you.
 """
 
 import json
-import tomllib
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.errors import ConfigurationError, NotFoundError
 from amazonpay_nb.signing.keys import MerchantKeys, with_id
-from amazonpay_nb.spec.data import as_kind, data_row
+from amazonpay_nb.spec.data import as_kind, data_row, read
 from amazonpay_nb.spec.operations import THROTTLES
 from amazonpay_nb.spec.parity import Behavior, Evidence, behavior, behaviors, topics
 from amazonpay_nb.workbench.bench import Workbench
@@ -30,7 +29,7 @@ from amazonpay_nb.workbench.show.blocks import mark
 if TYPE_CHECKING:
     import pandas
 
-_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_DATA = read("go_live.toml", beside=__file__)
 
 # One property in each environment, and its evidence.
 Change = namedtuple("Change", "what emulator sandbox live how_we_know")

@@ -6,7 +6,6 @@ notebook into a page that works offline.
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -22,13 +21,14 @@ from traitlets.config import Config
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import POLICY, write_whole
 from amazonpay_nb.runs.notebook import outputs_of, with_pictures_from
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.workbench.claims import Claim
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 # What an output may bring into a page.
-_ALLOWED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_ALLOWED = read("report.toml", beside=__file__)
 _TAGS, _STYLES = nh3.ALLOWED_TAGS.union(_ALLOWED["tags"]), {*_ALLOWED["styles"]}
 _ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {"*": {*_ALLOWED["attributes"]}}
 _SOURCE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]")

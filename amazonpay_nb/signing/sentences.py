@@ -1,10 +1,10 @@
 """The sentences of `sentences.toml`: what is wrong with a signature or a key file, and what to do about it."""
 
-import tomllib
-from pathlib import Path
 from typing import Any
 
-_SENTENCES = tomllib.loads(Path(__file__).with_name("sentences.toml").read_text("utf-8"))
+from amazonpay_nb.spec.data import read
+
+_SENTENCES = read("sentences.toml", beside=__file__)
 OTHER_FILES: list[dict[str, str]] = _SENTENCES["other-files"]
 ARRIVED: dict[str, str] = _SENTENCES["arrived"]
 

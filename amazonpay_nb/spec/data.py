@@ -1,4 +1,4 @@
-"""Reads the data files of this room, and says clearly what is wrong with one."""
+"""Reads data files, and says clearly what is wrong with one."""
 
 import tomllib
 from dataclasses import dataclass, field, is_dataclass
@@ -36,16 +36,17 @@ def load(name: str, kind: type[T], **keys: str) -> T:
     return as_kind(name, named(read(name), **keys), kind)
 
 
-def read(name: str) -> dict[str, Any]:
+def read(name: str, *, beside: str = __file__) -> dict[str, Any]:
     """Return the content of a data file.
 
     Args:
-        name: Relative to this room, for example ``regions.toml``.
+        name: For example ``regions.toml``.
+        beside: The file of the module beside which it is; one of this room when left out.
     Raises:
         DataError: It is not TOML; two tables of one name are not either.
     """
     try:
-        return tomllib.loads((FOLDER / name).read_text("utf-8"))
+        return tomllib.loads((Path(beside).parent / name).read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{name}: {error}") from None
 

@@ -4,16 +4,15 @@ Both travel in the output of a cell under a media type of their own, so a runner
 notebook without reading prose.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.redaction import redact
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
 
-_ROWS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text("utf-8"))
+_ROWS: dict[str, Any] = read("claims.toml", beside=__file__)
 RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
 
 

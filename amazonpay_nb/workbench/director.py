@@ -7,11 +7,9 @@ All of it requires the emulator.  On the Sandbox each method does nothing, says 
 """
 
 import os
-import tomllib
 from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +22,7 @@ from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.shop.server import Shop
 from amazonpay_nb.spec.answers import Money
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.parameters import VARIABLES
@@ -31,7 +30,7 @@ from amazonpay_nb.workbench.parameters import VARIABLES
 # Of a real account: the topic of its notifications.
 _TOPIC = "AMAZON_PAY_TOPIC_ARN"
 # By method: why nothing is done on the Sandbox, and what to do there instead.
-_ELSEWHERE = tomllib.loads(Path(__file__).with_name("director.toml").read_text("utf-8"))
+_ELSEWHERE = read("director.toml", beside=__file__)
 
 # A notification as the emulator sent it, with the time and the answer of each attempt.
 Announced = namedtuple("Announced", "object_type object_id notification_type deliveries")

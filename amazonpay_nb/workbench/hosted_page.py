@@ -3,10 +3,8 @@
 import asyncio
 import os
 import threading
-import tomllib
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +14,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.loopback import browser_address, http_client
 from amazonpay_nb.shop import Arrival, Attempt
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.show.blocks import render
 from amazonpay_nb.workbench.tracker import amiss, guide, wish
@@ -23,7 +22,7 @@ from amazonpay_nb.workbench.tracker import amiss, guide, wish
 _BUYER_SECONDS = 30  # how long the script waits for a page
 _ENDINGS = {name: getattr(scripted_buyer, name) for name in ("approve", "cancel", "decline")}
 _ENDINGS["any"] = scripted_buyer.approve
-STARTS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("starts.toml").read_text("utf-8"))
+STARTS: dict[str, dict[str, Any]] = read("starts.toml", beside=__file__)
 
 
 class HostedPage:

@@ -3,18 +3,17 @@
 import ast
 import difflib
 import os
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import NamedTuple
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.shop.colors import check_color
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, MONTHLY_LIMITS, format_amount, parse_amount
 from amazonpay_nb.spec.regions import REGIONS, Region, region as region_of
 
-_FILE = tomllib.loads(Path(__file__).with_name("parameters.toml").read_text("utf-8"))
+_FILE = read("parameters.toml", beside=__file__)
 # Name -> the environment variable that says this of a real account.
 VARIABLES: dict[str, str] = _FILE["variables"]
 _FILE["parameters"]["region"]["allowed"] = list(REGIONS)

@@ -4,17 +4,16 @@ Sentences, and the facts that choose them, are in ``waits.toml``.
 """
 
 import math
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.shop import Arrival
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.flows import PAGES
 from amazonpay_nb.spec.simulations import CARDS
 
 Facts = Mapping[str, Any]
-_ROWS: dict[str, list[dict[str, Any]]] = tomllib.loads(Path(__file__).with_name("waits.toml").read_text("utf-8"))
+_ROWS: dict[str, list[dict[str, Any]]] = read("waits.toml", beside=__file__)
 # What `HostedPage.returned` can be told, and what it means to be told nothing.
 _NOTHING = dict.fromkeys(("ending", "card", "then", "address", "change", "shipping"), "")
 _USUAL = {**_NOTHING, "consent": True, "mfa": "pass"}

@@ -1,17 +1,16 @@
 """New documents in the shape that Amazon's answers have: field order and explicit nulls included."""
 
-import tomllib
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.refusal import Body
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.states import TIMERS
 
-_SHAPES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_SHAPES = read("documents.toml", beside=__file__)
 _OBJECTS, _GROUPS, _CONSTRAINTS = _SHAPES["objects"], _SHAPES["groups"], _SHAPES["constraints"]
 SETTLEMENT: dict[str, list[str]] = _SHAPES["settlement"]
 _LIFETIMES = {row.machine: row.after for row in TIMERS if row.trigger == "Expire"}

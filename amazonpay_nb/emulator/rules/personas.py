@@ -1,14 +1,13 @@
 """The test buyers of each region, what a merchant may know of them, and plain Amazon Sign-in."""
 
-import tomllib
 from collections.abc import Collection
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.emulator.records import NoNotes, Record, Session
 from amazonpay_nb.emulator.rules.calendar import DELETE, schedule
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.requests import ADDRESS_FIELDS
 
 Details = dict[str, Any]
@@ -37,7 +36,7 @@ def _address_book(persona: Details) -> list[Details]:
 # Region → email of a test buyer → addresses; home comes first.
 PERSONAS = {
     region: {row["email"]: _address_book(row) for row in rows}
-    for region, rows in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
+    for region, rows in read("personas.toml", beside=__file__).items()
 }
 
 

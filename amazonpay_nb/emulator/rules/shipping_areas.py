@@ -5,11 +5,11 @@ inferred; each is one function here.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from amazonpay_nb.spec.data import read
 
 Details = Mapping[str, Any]
 
@@ -22,7 +22,7 @@ class Reason:
     rule: str  # what the merchant asked for, for developers
 
 
-_SPECIAL: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_SPECIAL: dict[str, dict[str, Any]] = read("shipping_areas.toml", beside=__file__)
 _LINES = ("addressLine1", "addressLine2", "addressLine3")
 
 

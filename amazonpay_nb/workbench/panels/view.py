@@ -5,9 +5,7 @@ that it names as arguments.  So a click and a call with parameters end in the sa
 leave the same journal.
 """
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from amazonpay_nb.client import report as reasons
@@ -15,13 +13,14 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.possible import in_python, next_calls
 from amazonpay_nb.errors import AmazonPayError, ApiError, ConfigurationError
 from amazonpay_nb.redaction import redact
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import Block, Name, Prose, Table, facts
 
 # What no run changes, by panel.
-ROWS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("panels.toml").read_text("utf-8"))
+ROWS: dict[str, Any] = read("panels.toml", beside=__file__)
 NOTHING_SENT = "Nothing was sent to Amazon Pay."
 Value = str | bool
 Chosen = Mapping[str, Value]
