@@ -7,16 +7,17 @@ this machine are reached as they are, and nothing else is.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httptools
 import httpx
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from amazonpay_nb import connection
 from amazonpay_nb.connection import Connection, Flow
@@ -31,8 +32,8 @@ _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _TIMEOUT = httpx.Timeout(60, connect=5)
 # Of one connection, and not of what travels on it.
 _HOP_BY_HOP = {
-    "connection", "host", "keep-alive", "proxy-authenticate", "proxy-authorization",
-    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    b"connection", b"host", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
+    b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
 }  # fmt: skip
 _LONGEST_NAME, _MOST_NAMES = 100, 10  # of strangers' hosts that a refusal repeats and that are kept
 
@@ -89,7 +90,7 @@ class ProxyConnection(Connection):
 
     def _connect(self, rest: bytes) -> None:
         """Prepare a tunnel."""
-        _, host, port = _place(b"https://" + self.url)
+        _, host, port = _place(b"https://" + self.url) if not {*b"/?"} & {*self.url} else ("", "", 0)
         if problem := self._proxy.problem("https", host, port):
             self._refuse(403, "InvalidRequest", problem)
         elif self._host or rest or self._rest or (self.cycle and not self.cycle.response_complete):
@@ -124,7 +125,8 @@ class ProxyConnection(Connection):
         """Join the client with a server of this machine."""
         ends: list[None] = []
         try:
-            far, _ = await self.loop.create_connection(lambda: _Pipe(self.transport, ends), host, port)
+            async with asyncio.timeout(_TIMEOUT.connect):
+                far, _ = await self.loop.create_connection(lambda: _Pipe(self.transport, ends), host, port)
         except OSError:
             self._refuse(502, "ServiceUnavailable", f"Nothing answers at {host}, port {port}.")
             return
@@ -142,7 +144,8 @@ class ProxyConnection(Connection):
         super().on_headers_complete()
 
     def _find_target(self) -> None:
-        scheme, host, port = _place(self.url) if b"://" in self.url else ("https", self._host, _PORTS["https"])
+        whole = not self.url.startswith(b"/")
+        scheme, host, port = _place(self.url) if whole else ("https", self._host, _PORTS["https"])
         names = [host_of(value.decode("latin-1")) for name, value in self.headers if name == b"host"]
         refusal = 0, ""
         if not host:
@@ -195,7 +198,7 @@ def _place(url: bytes) -> tuple[str, str, int]:
     """Return scheme, host and port of an address; the host is "" where it is none, or has two readings."""
     try:
         parts = urlsplit(url.decode("ascii"))
-        return parts.scheme, host_of(parts.netloc), parts.port or _PORTS[parts.scheme]
+        return parts.scheme, host_of(parts.netloc), _PORTS[parts.scheme] if parts.port is None else parts.port
     except (ValueError, KeyError):
         return "", "", 0
 
@@ -208,19 +211,24 @@ async def forward(scope: Scope, receive: Receive, send: Send) -> None:
         reply: Response
         try:
             body = await request.body()
-            asked = httpx.Request(request.method, url, headers=_end_to_end(request.headers), content=body)
+            asked = httpx.Request(request.method, url, headers=_end_to_end(request.headers.raw), content=body)
             answer = await http.send(asked, stream=True)
+            if answer.status_code not in STATUS_LINE:
+                raise httpx.RemoteProtocolError(f"{answer.status_code} is no status")
             reply = StreamingResponse(answer.aiter_raw(), answer.status_code)
-            headers = _end_to_end(Headers(raw=answer.headers.raw))
-            reply.raw_headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in headers if n != "date"]
+            # What is sent in chunks, or not at all, has another length than it says.
+            sized = "transfer-encoding" not in answer.headers and answer.status_code != httpx.codes.NOT_MODIFIED
+            reply.raw_headers = _end_to_end(answer.headers.raw, b"date", *(() if sized else (b"content-length",)))
         except HTTPException as error:
             reply = PlainTextResponse(error.detail, error.status_code)
         except httpx.HTTPError as error:
             reply = PlainTextResponse(f"Nothing answers at {url} ({type(error).__name__}).", 502)
         except ClientDisconnect:
             return
-        await reply(scope, receive, send)
+        with suppress(httpx.HTTPError):  # it breaks off, and so does the client's answer
+            await reply(scope, receive, send)
 
 
-def _end_to_end(headers: Headers) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in headers.items() if name not in _HOP_BY_HOP]
+def _end_to_end(headers: Iterable[tuple[bytes, bytes]], *without: bytes) -> list[tuple[bytes, bytes]]:
+    rows = ((name.lower(), value) for name, value in headers)
+    return [(name, value) for name, value in rows if name not in _HOP_BY_HOP and name not in without]

@@ -1,19 +1,21 @@
 """Buyers: each has a context of its own in one real Chromium, driven by Playwright, which is imported here alone."""
 
+import asyncio
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.rehearsal.answer import Answer, Visit, ask, filled, path_of_url
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Action, Plan, state_problem
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
@@ -33,6 +35,9 @@ PAGE_SECONDS = 10.0
 _SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
 _MOST_PAGES = 40  # more than any flow has
+_MOST_BODIES = 200  # of one page, to be read
+_LONGEST_COMPLAINT = 500
+T = TypeVar("T")
 # Fills in the form of one of Amazon's pages and presses its button.
 _PRESS = """({card, action}) => {
   const form = document.querySelector("main form");
@@ -44,38 +49,6 @@ _PRESS = """({card, action}) => {
   setTimeout(() => button.click());
   return "";
 }"""
-
-
-class Visit(NamedTuple):
-    """What a browser got: the status of the document that it ended on, None where there is none, and why."""
-
-    status: int | None
-    url: str
-    problem: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.status or self.problem} at {urlsplit(self.url).path or self.url}"
-
-
-class Answer(NamedTuple):
-    """The answer to a request: its status, None where there is none; its JSON; how long it took; its exchange."""
-
-    status: int | None
-    json: Any = None
-    seconds: float = 0.0
-    number: int = 0
-
-
-def ask(http: httpx.Client, request: httpx.Request) -> tuple[Answer, httpx.Cookies]:
-    """Send a request; return its answer, and the cookies that came with it."""
-    began, body = monotonic(), None
-    try:
-        response = http.send(request)
-    except httpx.HTTPError:
-        return Answer(None, None, monotonic() - began), httpx.Cookies()
-    with suppress(ValueError):
-        body = response.json()
-    return Answer(response.status_code, body, monotonic() - began), response.cookies
 
 
 @contextmanager
@@ -136,7 +109,7 @@ class Buyer:
     Attributes:
         bodies: What the browser has received from the server, as text.
         blocked: Hosts that its pages asked for, and that are neither the server's nor Amazon's.
-        complaints: What its pages said in the console as errors.
+        complaint: What its pages said last in the console as an error.
         returned: Where Amazon has sent the buyer, "" before that.
     """
 
@@ -149,19 +122,19 @@ class Buyer:
         self._error, self._plan, self._http, self._amazon, self._note = Error, plan, http, amazon, note
         self.bodies: list[str] = []
         self.blocked: set[str] = set()
-        self.complaints: list[str] = []
+        self.complaint = ""
         self._received: list[Response] = []
         self._document: Response | None = None
         self._reviews = False  # whether the buyer comes back to a review page
         self._asked, self.returned = plan.server.url, ""
         self.context: BrowserContext = browser.new_context(ignore_https_errors=True, service_workers="block")
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
-        self.page = self.context.new_page()
+        self.page = self._bounded(self.context.new_page())
         self.page.on("request", self._ask)
         self.page.on("requestfailed", self._miss)
         self.page.on("response", self._receive)
         self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
 
     def close(self) -> None:
         """Close the browser's context."""
@@ -178,7 +151,25 @@ class Buyer:
 
     def _hear(self, message: "ConsoleMessage") -> None:
         if message.type == "error":
-            self.complaints.append(message.text)
+            self._complain(message.text)
+
+    def _complain(self, text: str) -> None:
+        self.complaint = text[:_LONGEST_COMPLAINT]
+
+    def _bounded(self, thing: T) -> T:
+        """Set a limit where Playwright has none: a page that computes without an end would be waited for as long."""
+        anything: Any = thing
+        synchronously = anything._sync
+
+        async def in_time(answer: Awaitable[Any]) -> Any:
+            try:
+                async with asyncio.timeout(PAGE_SECONDS + 1):  # where it has one, that comes first
+                    return await answer
+            except TimeoutError:
+                raise self._error("The page does not answer.") from None
+
+        anything._sync = lambda answer: synchronously(in_time(answer))
+        return thing
 
     def _ask(self, request: "Request") -> None:
         if request.is_navigation_request() and request.frame == self.page.main_frame and self._is_server(request.url):
@@ -187,13 +178,13 @@ class Buyer:
                 self.returned = request.url
 
     def _receive(self, response: "Response") -> None:
-        if self._is_server(response.url):
+        if self._is_server(response.url) and len(self._received) < _MOST_BODIES:
             self._received.append(response)
         request: Request = response.request
         if request.is_navigation_request() and response.frame == self.page.main_frame:
             self._document = response
             if self._is_server(response.url) or response.status >= httpx.codes.BAD_REQUEST:
-                self._note("buyer", method=request.method, path=_path_of(response.url), status=response.status)
+                self._note("buyer", method=request.method, path=path_of_url(response.url), status=response.status)
 
     def _go(self, act: Callable[[], object]) -> Visit:
         """Do what leads to another document, and return the visit of it."""
@@ -212,9 +203,12 @@ class Buyer:
         return Visit(self._document.status if self._document else None, self.page.url)
 
     def _read_bodies(self) -> None:
-        while self._received:
-            with suppress(self._error, UnicodeDecodeError):  # a redirect has none, and a picture is no text
-                self.bodies.append(self._received.pop(0).text())
+        # Those of now: a page may ask without an end, and be answered without one.
+        received, self._received, end = self._received, [], monotonic() + PAGE_SECONDS
+        for response in received:
+            if monotonic() < end:
+                with suppress(self._error, UnicodeDecodeError):  # a redirect has none, and a picture is no text
+                    self.bodies.append(self._bounded(response).text())
 
     def open(self, path: str) -> Visit:
         """Open a page of the server."""
@@ -230,12 +224,12 @@ class Buyer:
         visit = self.open(self.path_of(page))
         if visit.status is None or visit.status >= httpx.codes.BAD_REQUEST:
             raise NotTried(f"the button cannot be seen: {visit}.")
-        button = self.page.locator(self._plan.pages.button).first
+        button = self._bounded(self.page.locator(self._plan.pages.button).first)
         try:
             button.wait_for(state="visible")
         except self._error:
             hosts = f" It asked for {', '.join(sorted(self.blocked))}, out of reach here." if self.blocked else ""
-            console = f" Its console says: {self.complaints[-1]}" if self.complaints else ""
+            console = f" Its console says: {self.complaint}" if self.complaint else ""
             missing = f"{self.path_of(page)} shows no button {self._plan.pages.button!r}."
             raise NotTried(f"{missing}{hosts}{console}") from None
         self._read_bodies()
@@ -245,6 +239,13 @@ class Buyer:
         """Open a page of the plan and press its button, wherever that leads."""
         button = self.button(page)
         return self._go(lambda: button.dispatch_event("click"))
+
+    def evaluate(self, script: str) -> Any:
+        """Return what a script says of the page."""
+        try:
+            return self.page.evaluate(script)
+        except self._error:
+            raise NotTried(f"the page at {path_of_url(self._asked)} does not answer.") from None
 
     def path_of(self, page: str) -> str:
         """Return the path of a page of the plan."""
@@ -263,8 +264,8 @@ class Buyer:
     def approve(self, *, card: str = "1111") -> Visit:
         """Agree to everything on Amazon's pages, and come back to the server; an order under review is placed."""
         visit = self._walk({"payment-method": {"card": card}, "challenge": {"action": "pass"}})
-        order = self.page.locator(self._plan.pages.order).first
-        if visit.status == httpx.codes.OK and self._reviews and order.count():
+        order = self._bounded(self.page.locator(self._plan.pages.order).first)
+        if visit.status == httpx.codes.OK and self._reviews and self._shows(order):
             visit = self._go(lambda: order.dispatch_event("click"))
             if self._amazon(visit.url):
                 return self._walk({"challenge": {"action": "pass"}})
@@ -277,6 +278,11 @@ class Buyer:
     def decline(self) -> Visit:
         """Pay by a card that is declined, and come back."""
         return self.approve(card="3434")
+
+    def _shows(self, thing: "Locator") -> bool:
+        with suppress(self._error):
+            return thing.count() > 0
+        return False
 
     def _walk(self, choices: dict[str, dict[str, str]]) -> Visit:
         visit = Visit(None, self.page.url, "Amazon's pages never end")
@@ -305,13 +311,13 @@ class Buyer:
         action: Action | None = getattr(self._plan.actions, name)
         if action is None:
             raise NotTried(f"the plan has no action {name}.")
-        url = self._plan.server.url.rstrip("/") + _filled(action.path, values)
+        url = self._plan.server.url.rstrip("/") + filled(action.path, values)
         cookies = "; ".join(f"{one['name']}={one['value']}" for one in self.context.cookies(url))
         request = self._http.build_request(
-            action.method, url, json=_filled(action.json, values), data=_filled(action.form, values),
+            action.method, url, json=filled(action.json, values), data=filled(action.form, values),
             headers={"cookie": cookies} if cookies else {},
         )  # fmt: skip
-        facts = {"method": action.method, "path": _path_of(url), "status": None, **values}
+        facts = {"method": action.method, "path": path_of_url(url), "status": None, **values}
         # What is asked again and again is in no evidence but in what was seen.
         unnoted: dict[str, Any] = {"number": 0}
         rows = [unnoted if name == "state" else self._note("rehearsal", **facts) for _ in range(times)]
@@ -319,7 +325,9 @@ class Buyer:
             done = [*pool.map(lambda _: ask(self._http, request), rows)]
         for row, (answer, fresh) in zip(rows, done, strict=True):
             row["status"] = answer.status
-            self.context.add_cookies([{"name": name, "value": text, "url": url} for name, text in fresh.items()])
+            for one in fresh:
+                with suppress(self._error):  # a browser would not keep it either
+                    self.context.add_cookies([{"name": one.name, "value": one.value or "", "url": url}])
         return [answer._replace(number=row["number"]) for row, (answer, _) in zip(rows, done, strict=True)]
 
     def state(self) -> dict[str, Any]:
@@ -330,18 +338,3 @@ class Buyer:
         if problem := state_problem(answer.json):
             raise Failed(f"the state is not in the form of docs/own-server.md: {problem}")
         return dict(answer.json)
-
-
-def _path_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
-
-
-def _filled(value: Any, values: dict[str, str]) -> Any:
-    if isinstance(value, str):
-        for name, text in values.items():
-            value = value.replace(f"{{{name}}}", text)
-        return value
-    if isinstance(value, dict):
-        return {key: _filled(item, values) for key, item in value.items()}
-    return [_filled(item, values) for item in value] if isinstance(value, list) else value

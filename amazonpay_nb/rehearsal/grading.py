@@ -19,7 +19,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.rehearsal.browser import Answer
+from amazonpay_nb.rehearsal.answer import Answer
 from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, deliver, send, subjects
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import LoopbackServer
-from amazonpay_nb.rehearsal.browser import Answer, ask
+from amazonpay_nb.rehearsal.answer import Answer, ask
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH, EnvelopeSigner, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.data import as_kind, data_row
 

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.rehearsal.browser import Answer, Buyer
+from amazonpay_nb.rehearsal.answer import Answer
+from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import Message, Subject, deliver, subjects
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan

@@ -120,7 +120,8 @@ class MerchantServer:
         while time.monotonic() < end:
             self.check("before it was ready")
             try:
-                status = self.http.get(self.url + self._plan.ready).status_code
+                with self.http.stream("GET", self.url + self._plan.ready) as answer:  # whose body may have no end
+                    status = answer.status_code
                 if status < httpx.codes.INTERNAL_SERVER_ERROR:
                     return
                 seen = f"the answer is {status}"

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPResponse
@@ -206,6 +207,69 @@ def test_nobody_may_be_there(shop: Shop) -> None:
             assert (answer.status_code, str(port) in answer.text) == (502, True)
 
 
+@contextmanager
+def saying(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that gives one answer, as it is, and keeps the requests; its port."""
+    requests: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def say() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    with client:
+                        requests.append(client.recv(65536))
+                        client.sendall(answer)
+
+        threading.Thread(target=say, daemon=True).start()
+        yield int(listener.getsockname()[1]), requests
+
+
+def test_headers_are_handed_on_as_bytes(shop: Shop) -> None:
+    """Also those that are no ASCII, and those that a server writes in capitals stay the proxy's own."""
+    answer = (
+        b"HTTP/1.1 200 OK\r\nX-Name: \xc3\xa9\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\n"
+        b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+    )
+    with saying(answer) as (port, requests), connect(shop.emulator) as client:
+        head = f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncookie: a=".encode()
+        client.sendall(head + b"\xc3\xa9\r\n\r\n")
+        reply = read(client)
+    assert b"a=\xc3\xa9" in requests[0]
+    assert reply.startswith(b"HTTP/1.1 200 OK")
+    assert b"x-name: \xc3\xa9" in reply
+    assert not any(name in reply for name in (b"keep-alive", b"proxy-authenticate", b"content-length"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", 304),
+        (b"HTTP/1.1 999 Odd\r\ncontent-length: 1\r\n\r\na", 502),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 300\r\n\r\nabc", 200),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 200),
+        (b"SSH-2.0-x\r\n", 502),
+    ],
+)
+def test_what_a_server_gets_wrong_is_no_error_of_the_proxy(
+    shop: Shop, answer: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer that breaks off does so for the client; nobody fills the log with tracebacks."""
+    with saying(answer) as (port, _), connect(shop.emulator) as client:
+        client.sendall(f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        reply = read(client)
+    assert int(reply[9:12]) == status
+    assert not reply.endswith(b"0\r\n\r\n")
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_a_query_may_hold_an_address(shop: Shop) -> None:
+    """In a tunnel, only what does not begin with a slash is a whole address."""
+    with behind(shop.emulator) as http:
+        for path in ("/checkout.js?back=https://shop.example/", "/checkout.js?back=http://127.0.0.1:1/"):
+            assert http.get(f"https://{SCRIPT}{path}").status_code == 200
+
+
 @pytest.mark.parametrize("region", HOSTS)
 def test_a_notification_passes_the_ordinary_check(region: str) -> None:
     """The certificate's address is SNS's own, so a reader that knows nothing of the emulator takes it."""
@@ -270,6 +334,12 @@ def test_the_host_of_a_request_is_that_of_its_tunnel(shop: Shop) -> None:
         assert (status, API in message, PAGES in message) == (421, True, True)
     status, message = raw(shop.emulator, f"GET https://{API}/v2/charges/x HTTP/1.1\r\nhost: evil.test\r\n\r\n")
     assert (status, API in message) == (421, True)
+
+
+@pytest.mark.parametrize("place", ["{}:443/x", "{}:443?x", "a@{}:443", "{}:", "https://{}:443"])
+def test_a_tunnel_leads_to_a_host_and_a_port(shop: Shop, place: str) -> None:
+    """And to nothing in it."""
+    assert raw(shop.emulator, f"CONNECT {place.format(API)} HTTP/1.1\r\nhost: {API}\r\n\r\n")[0] == 403
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 MODE = sys.argv[2]
+NOTHING = "<p>Nothing to press."
+PAGES = {
+    "streams": f"{NOTHING}<script>new EventSource('/news')</script>",
+    "asks on": NOTHING + "<script>const ask = () => fetch('/').then(ask); for (let i = 0; i < 20; i++) ask()</script>",
+    "computes": NOTHING
+    + "<script>addEventListener('DOMContentLoaded', () => setTimeout(() => { for (;;); }))</script>",
+    "computes at a click": '<button class=amazon-pay-button onclick="for (;;);">Buy</button>',
+    "loads Amazon's script": '<script src="https://static-na.payments-amazon.com/checkout.js"></script>',
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -29,10 +38,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, "")
         elif MODE == "is never ready":
             self.answer(503, "")
-        elif MODE == "loads Amazon's script":
-            self.answer(200, '<script src="https://static-na.payments-amazon.com/checkout.js"></script>')
+        elif self.path == "/news" or MODE == "never ends its answer":
+            self.answer_without_end()
         else:
-            self.answer(200, "<p>Nothing to press.")
+            self.answer(200, PAGES.get(MODE, NOTHING) if wallet else NOTHING)
 
     def answer(self, status: int, text: str, **headers: str) -> None:
         self.send_response(status)
@@ -41,6 +50,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
+
+    def answer_without_end(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        while True:  # until the client has gone
+            self.wfile.write(b"data: news\n\n" * 10_000)
+            time.sleep(0.02)
 
     def log_message(self, *_: object) -> None:
         pass

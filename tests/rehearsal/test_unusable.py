@@ -63,6 +63,9 @@ def test_a_server_that_is_none(
         ("slow", 6, "the button cannot be seen: no answer within 2 s at /wallet."),
         ("dies", 3, "the server ended with code 7 while set_up was opened."),
         ("shows no button", 6, "/wallet shows no button '.amazon-pay-button'."),
+        ("streams", 6, "/wallet shows no button"),
+        ("asks on", 6, "/wallet shows no button"),
+        ("computes", 6, "/wallet shows no button"),
         ("loads Amazon's script", 6, "It asked for static-na.payments-amazon.com, out of reach here."),
     ],
 )
@@ -80,6 +83,25 @@ def test_a_page_without_a_button(
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("chromium_path")
+def test_an_answer_without_an_end_is_an_answer(tmp_path: Path) -> None:
+    """Its status is there, and nobody waits for the rest."""
+    port = free_port()
+    plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), "never ends its answer"])
+    assert rehearse(plan, browser="none").count("failed") == 0
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium_path")
+def test_a_page_that_computes_without_an_end_is_not_tried(tmp_path: Path) -> None:
+    """The other checks are played."""
+    port = free_port()
+    plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), "computes at a click"], more=PAGES)
+    played = rehearse(plan, only=["button.signature", "button.no-secret"])
+    assert [one.seen for one in played.results if one.row.id == "button.signature"] == [
+        "The page at /wallet does not answer."
+    ]
+
+
 def test_a_server_that_asks_for_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy leads to Amazon alone; the message says how to let another host pass."""
     port = free_port()

@@ -23,7 +23,7 @@ def signature(play: Play) -> None:
     for page in _pages(play):
         buyer = play.buyer()
         visit = buyer.click(page)
-        complaint = " ".join(str(buyer.page.evaluate(_ALERT)).split())
+        complaint = " ".join(str(buyer.evaluate(_ALERT)).split())
         at_amazon = visit.status == 200 and play.is_amazon(visit.url)
         play.expect(at_amazon, f"the button of {buyer.path_of(page)} leads to {visit}. {complaint}".strip())
 
@@ -48,7 +48,7 @@ def script_host(play: Play) -> None:
     for page in _pages(play):
         buyer = play.buyer()
         buyer.button(page)
-        scripts = [url for url in buyer.page.evaluate(_RESOURCES) if urlsplit(url).path.endswith("/checkout.js")]
+        scripts = [url for url in buyer.evaluate(_RESOURCES) if urlsplit(url).path.endswith("/checkout.js")]
         seen = ", ".join(scripts) or "another address"
         play.expect(any(url.startswith(right) for url in scripts), f"checkout.js comes from {seen}, not from {right}")
 

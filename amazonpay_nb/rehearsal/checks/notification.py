@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from amazonpay_nb.rehearsal.browser import Answer, Buyer
+from amazonpay_nb.rehearsal.answer import Answer
+from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, send
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.play import Play, check, words

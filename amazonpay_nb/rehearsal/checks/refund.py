@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from amazonpay_nb.rehearsal.browser import Answer, Buyer
+from amazonpay_nb.rehearsal.answer import Answer
+from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.outcome import NotTried
 from amazonpay_nb.rehearsal.play import Play, check, words
 from amazonpay_nb.spec.money import format_amount

@@ -6,7 +6,8 @@ from uuid import uuid4
 import httpx
 
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.rehearsal.browser import Buyer, Visit
+from amazonpay_nb.rehearsal.answer import Visit
+from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.outcome import NotTried
 from amazonpay_nb.rehearsal.play import Play, check
 from amazonpay_nb.shop.buyer import approve

@@ -1,0 +1,51 @@
+"""What a server may answer to a request of the rehearsal: nothing of it is waited for without a limit."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from amazonpay_nb.loopback import http_client
+from amazonpay_nb.rehearsal.answer import ask
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
+
+
+def endless(piece: bytes, pause: float) -> Iterator[bytes]:
+    yield HEAD + b"\r\n"
+    while True:
+        yield piece
+        time.sleep(pause)
+
+
+ANSWERS = {
+    "huge": (lambda: endless(b"[" * 65536, 0), None),
+    "slow": (lambda: endless(b" ", 0.1), None),
+    "deep": (lambda: [HEAD + b"\r\n" + b"[" * 200_000], 200),
+    "no text": (lambda: [HEAD + b"\r\n\xff\xfe\xfd"], 200),
+    "cookies": (lambda: [HEAD + b"set-cookie: a=1\r\nset-cookie: a=2; Path=/x\r\n\r\n{}"], 200),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_an_answer_has_an_end(kind: str) -> None:
+    """In size, in time and in depth; two cookies of one name are two cookies."""
+    pieces, status = ANSWERS[kind]
+    with socket.create_server(("127.0.0.1", 0)) as listener, http_client(timeout=1) as http:
+
+        def answer() -> None:
+            client, _ = listener.accept()
+            client.recv(65536)
+            with client, suppress(OSError):
+                for piece in pieces():
+                    client.sendall(piece)
+
+        threading.Thread(target=answer, daemon=True).start()
+        reply, cookies = ask(http, http.build_request("GET", f"http://127.0.0.1:{listener.getsockname()[1]}/"))
+    assert (reply.status, reply.json) == (status, json.loads("{}") if kind == "cookies" else None)
+    assert reply.seconds < 3
+    assert [one.value for one in cookies] == (["1", "2"] if kind == "cookies" else [])
