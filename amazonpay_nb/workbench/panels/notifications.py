@@ -10,7 +10,6 @@ from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose
 from amazonpay_nb.workbench.show import show
-from amazonpay_nb.workbench.show.blocks import Table
 
 _NO_INBOX = "The shop does not listen yet, so nothing arrives."
 _NONE_YET = "Nothing was announced yet."
@@ -50,13 +49,10 @@ class NotificationPanel(BenchPanel):
             Field("kind", "duplicate", "Drill", "What to do to the next ones.", options=_DRILLS),
             Field("object_id", "", "About", "Which to send again.", (Option("", "the newest"), *map(Option, ids))),
         )
-        head = ("what happened", "object", "about", "deliveries")
-        rows = tuple((row.notification_type, row.object_type, row.object_id, row.deliveries) for row in announced)
-        body: list[Any] = [Table("Announced by Amazon", head, rows) if rows else _NONE_YET]
+        body: list[Any] = [show(announced, title="Announced by Amazon") if announced else _NONE_YET]
         body += [self.inbox or _NO_INBOX]
         if self.notices:
-            notices = tuple((row.verdict, row.object_type, row.object_id, row.state_now) for row in self.notices)
-            body.append(Table("What the shop made of them", ("verdict", "object", "id", "state now"), notices))
+            body.append(show(self.notices, title="What the shop made of them"))
         if received:
             number = str(choose(fields, chosen)["message"])
             body.append(show(redact(received[int(number) - 1 if number else -1]), title="What arrived, as JSON"))
