@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from html import escape
 from itertools import starmap
 
 from amazonpay_nb.shop.payloads import interview, product_types, route
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View
-from amazonpay_nb.workbench.show.blocks import Foreign, facts
+from amazonpay_nb.workbench.show.blocks import Foreign, facts, render
 
 
 class Chooser(Panel):
@@ -30,7 +29,7 @@ class Chooser(Panel):
         visits = f"{len(flow.stays)}, with at most {' and '.join(str(len(pages)) for pages in flow.stays)} pages"
         rows = [("flow", flow.title), ("why", flow.why), ("visits to Amazon", visits)]
         body = facts("The flow", [*rows, ("product type", product_types(flow, answers)[0])])
-        return View("Which flow do I need?", (body,), fields, links={file(flow): flow.title})
+        return View("Which flow do I need?", (body,), fields, links={f"{flow.notebook}.ipynb": flow.title})
 
     def possible(self) -> str:
         """Say what can be done now."""
@@ -42,20 +41,11 @@ def chooser() -> Chooser:
     return Chooser(live="JPY_SESSION_NAME" in os.environ)
 
 
-def file(flow: Flow) -> str:
-    """Return the name of the notebook that plays a flow."""
-    return f"{flow.notebook}.ipynb"
-
-
 def every_way() -> Foreign:
     """Return each flow after the answers that lead to it, with a link to its chapter."""
     rows = [(" ".join(_answers(flow)), flow) for flow in sorted(FLOWS.values(), key=_place)]
     lines = [f"{answers}\n  → {flow.title}. {flow.why} Notebook: {flow.notebook}" for answers, flow in rows]
-    items = (
-        f'<li>{escape(answers)}<br>→ <a href="{file(flow)}">{escape(flow.title)}</a>. {escape(flow.why)}</li>'
-        for answers, flow in rows
-    )
-    return Foreign("", "\n".join(lines), f"<ul>{''.join(items)}</ul>")
+    return Foreign("", "\n".join(lines), render("ways.html.j2", rows=rows))
 
 
 def _answers(flow: Flow) -> Iterator[str]:
