@@ -44,7 +44,9 @@ _MASKS: dict[str, Callable[[Any], str]] = {
     "evidencetext": _length,  # says who has received what, and where
     "authorization": _authorization,
 }
-_SECRET_KEY = re.compile(r"(?:token|signature|cookie|api-?key)s?$|secret|password|passphrase|credential|privatekey")
+_SECRET_KEY = re.compile(
+    r"(?:token|signature|cookie2?|apikey|proxyauthorization|[cx]srf)s?$|secret|password|passphrase|credential|privatekey"
+)
 
 # What may be shown whatever it looks like: a public key, and the bytes of a picture or a font in a page.
 _PUBLIC = re.compile(

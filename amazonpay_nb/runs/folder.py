@@ -43,8 +43,10 @@ def report_folder(out: Path, names: Iterable[str]) -> Iterator[None]:
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write *path* so that a reader finds the old content or the new one, never a part."""
     unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)  # it may be a link
     try:
-        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+        with unfinished.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -48,9 +49,15 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
         OSError: It cannot be written to.
     """
     ours = folder / _OURS
-    if folder.is_dir() and not ours.is_dir() and any(folder.iterdir()):
+    others = folder.is_dir() and any(path.name != _OURS for path in folder.iterdir())
+    if others and not ours.is_dir():  # which is there before all others, where two begin at once
         raise ConfigurationError(f"{folder} has other files in it.", advice="Choose another folder with --to.")
-    (folder / _IPYTHON).mkdir(parents=True, exist_ok=True)  # IPython warns where there is none
+    folder.mkdir(parents=True, exist_ok=True)
+    ours.mkdir(mode=0o700, exist_ok=True)
+    if (found := ours.lstat()).st_uid != os.geteuid() or found.st_mode & stat.S_IWOTH or ours.is_symlink():
+        # JupyterLab trusts what it says, and IPython runs what it has.
+        raise ConfigurationError(f"Somebody else may have prepared {ours}.", advice="Choose another folder with --to.")
+    (folder / _IPYTHON).mkdir(exist_ok=True)  # IPython warns where there is none
     with (ours / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _Copies(folder, say).update(files, fresh=fresh)
@@ -83,15 +90,28 @@ def _sources(data: bytes) -> tuple[str, bool]:
 class _Copies:
     def __init__(self, folder: Path, say: Callable[[str], object]) -> None:
         self.folder, self.say, self.list = folder, say, folder / _OURS / "edition.json"
-        # By path: of what was copied, or offered beside the reader's own.
-        self.digests: dict[str, str] = json.loads(self.list.read_text("utf-8")) if self.list.is_file() else {}
+        try:  # by path: of what was copied, or offered beside the reader's own
+            text = self.list.read_text("utf-8") if self.list.exists() else "{}"
+            rows = json.loads(text).items()
+            self.digests: dict[str, str] = {name: f"{digest}" for name, digest in rows if self.place(name)}
+        except (ValueError, AttributeError):
+            advice = "Delete it; all that is in the folder is then taken for changed."
+            raise ConfigurationError(f"{self.list} is damaged.", advice=advice) from None
         self.notary = NotebookNotary(data_dir=str(folder / _OURS))
+
+    def place(self, name: str) -> Path:
+        """Return the path of a copy, which neither its name nor a link leads out of the folder."""
+        path = self.folder / name
+        if self.folder.resolve() not in (path.parent.resolve() / path.name).parents or path.name in ("", ".."):
+            advice = "Put a folder in the place of the link, or choose another one with --to."
+            raise ConfigurationError(f"{name!r} leads out of {self.folder}.", advice=advice)
+        return path
 
     def update(self, files: dict[str, bytes], *, fresh: bool) -> None:
         for name in [*self.digests, _PROGRESS] if fresh else ():
             self.take_away(name)
         for name, data in files.items():
-            new, old, path = _sources(data)[0], self.digests.get(name), self.folder / name
+            new, old, path = _sources(data)[0], self.digests.get(name), self.place(name)
             mine = _sources(path.read_bytes())[0] if path.is_file() else None
             if mine in (None, old) and mine != new:
                 self.put(name, data)
@@ -104,7 +124,7 @@ class _Copies:
         write_whole(self.list, json.dumps(self.digests, indent=1))
 
     def take_away(self, name: str) -> None:
-        path, to = self.folder / name, self.folder / "earlier" / time.strftime("%Y-%m-%d/%H.%M.%S") / name
+        path, to = self.place(name), self.folder / "earlier" / time.strftime("%Y-%m-%d/%H.%M.%S") / name
         known = self.digests.pop(name, None)
         if path.is_file() and _sources(path.read_bytes()) != (known, False):
             to.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +133,7 @@ class _Copies:
 
     def put(self, name: str, data: bytes) -> None:
         self.take_away(name)
-        path, self.digests[name] = self.folder / name, _sources(data)[0]
+        path, self.digests[name] = self.place(name), _sources(data)[0]
         if path.suffix == ".ipynb":
             document = nbformat.reads(data.decode(), as_version=4)
             document.metadata.update(kernelspec=_KERNEL, language_info=IPythonKernel.language_info)

@@ -83,7 +83,10 @@ BUYER_FIELDS = (
     "name", "email", "phoneNumber", "addressLine1", "addressLine2", "addressLine3", "city", "county", "district",
     "districtOrCounty", "stateOrRegion", "postalCode",
 )  # fmt: skip
-SECRET_FIELDS = ("signature", "x-amz-pay-authtoken", "buyerToken", "controlToken", "client_secret", "private_key")
+SECRET_FIELDS = (
+    "signature", "x-amz-pay-authtoken", "buyerToken", "controlToken", "client_secret", "private_key",
+    "set-cookie2", "proxy-authorization", "x-csrf", "XSRF-Token", "x-api-key",
+)  # fmt: skip
 json_data = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | secret_texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*BUYER_FIELDS, "note"]), inner),

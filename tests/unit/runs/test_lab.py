@@ -1,7 +1,11 @@
 """A reader's own copies: trusted, never overwritten once they are changed, and nothing else is written."""
 
+import hashlib
+import json
 import os
 import re
+import shutil
+import stat
 import subprocess
 import sys
 import tomllib
@@ -177,6 +181,64 @@ def test_a_folder_with_other_things_in_it_is_refused(folder: Path, update: Calla
     with pytest.raises(ConfigurationError, match="has other files in it"):
         update(version("a = 1"))
     assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("name", ["../victim", "notebooks/../../victim", "/etc/victim", "link/victim", "..", ""])
+def test_a_list_of_somebody_else_reaches_nothing_outside(
+    folder: Path, update: Callable[..., list[str]], name: str
+) -> None:  # fmt: skip
+    """A folder may come from anybody, with a list of copies that are none."""
+    update(version("1"))
+    victim, listed = folder.with_name("victim"), folder / ".lab" / "edition.json"
+    victim.write_text("precious")
+    (folder / "link").symlink_to(folder.parent)
+    for digest in ("0", hashlib.sha256(b"precious").hexdigest()):
+        listed.write_text(json.dumps({name: digest}))
+        with pytest.raises(ConfigurationError, match="leads out of"):
+            update(version("1"), fresh=True)
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\udcff"])
+def test_a_list_that_is_none_is_named(folder: Path, update: Callable[..., list[str]], text: str) -> None:
+    """And how to go on."""
+    update(version("1"))
+    (folder / ".lab" / "edition.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ConfigurationError, match=r"edition\.json is damaged"):
+        update(version("1"))
+
+
+def test_no_copy_is_written_through_a_link(folder: Path, update: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Neither of a file that is not finished, nor of a folder."""
+    update(version("1"))
+    victim, outside = tmp_path / "victim", tmp_path / "outside"
+    victim.write_text("precious")
+    outside.mkdir()
+    (folder / NAME).unlink()
+    (folder / "notebooks" / ".01_one.ipynb.unfinished").symlink_to(victim)
+    update(version("1"))
+    assert (victim.read_text(), (folder / NAME).is_symlink()) == ("precious", False)
+    shutil.rmtree(folder / "notebooks")
+    (folder / "notebooks").symlink_to(outside)
+    with pytest.raises(ConfigurationError, match="leads out of"):
+        update(version("1"))
+    assert not [*outside.iterdir()]
+
+
+@pytest.mark.parametrize("how", ["open to others", "a link"])
+def test_what_somebody_else_may_have_prepared_is_refused(
+    folder: Path, update: Callable[..., list[str]], how: str, tmp_path: Path
+) -> None:
+    """Its programs would run in each kernel, and its notebooks be trusted."""
+    update(version("1"))
+    ours = folder / ".lab"
+    assert stat.S_IMODE(ours.stat().st_mode) == 0o700
+    if how == "a link":
+        ours.symlink_to(ours.rename(tmp_path / "theirs"))
+    else:
+        ours.chmod(0o777)
+    with pytest.raises(ConfigurationError, match="Somebody else may have prepared"):
+        update(version("1"))
 
 
 def test_two_at_once_are_harmless(folder: Path) -> None:
