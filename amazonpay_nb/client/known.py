@@ -44,6 +44,7 @@ class Known:
         limit: How many objects and idempotency keys to remember; all when None.
     Attributes:
         keys: Idempotency key -> the statuses of its requests, None standing for no answer.
+        learned: How many exchanges it has taken in.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -51,6 +52,7 @@ class Known:
         self._documents: dict[tuple[str, str], Document | None] = {}
         self._answered: dict[tuple[str, str], None] = {}
         self.keys: dict[str, list[int | None]] = {}
+        self.learned = 0
 
     def __iter__(self) -> Iterator[tuple[str, str, Document]]:
         """Yield kind, id and newest answer of each object, in order of first appearance."""
@@ -84,6 +86,7 @@ class Known:
     def learn(self, exchange: Exchange) -> list[News]:
         """Take an exchange in and return what it has changed: nothing where it is a refusal or a replay."""
         answer, key = exchange.response, (exchange.operation, exchange.idempotency_key)
+        self.learned += 1
         if exchange.idempotency_key:
             self.keys.setdefault(exchange.idempotency_key, []).append(exchange.status)
         if exchange.failed or not isinstance(answer, Mapping) or key in self._answered:

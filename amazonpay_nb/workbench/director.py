@@ -62,7 +62,7 @@ class Director:
         # Deliveries, and a session that is deleted some time after its end, change nothing for a merchant.
         moves = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
         said = "\n".join([f"{interval} later.", *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moves)])
-        self.passed.append((len(self._journal.exchanges), said))
+        self.passed.append((self._journal.known.learned, said))
         return said
 
     def cause(self, object_id: str, state: str, reason: str | None = None, resolution: str | None = None) -> str:

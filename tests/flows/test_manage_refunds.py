@@ -248,7 +248,7 @@ def test_the_eleventh_refund_is_refused(wb: Workbench, wallet: str) -> None:
 def test_the_same_key_refunds_once(wb: Workbench, wallet: str) -> None:
     """The repetition answers with the first refund; another amount under that key is refused."""
     payment = captured(wb, wallet, "14")
-    key = wb.client._new_key()
+    key = wb.client.new_key()
     first = give_back(wb, payment, 5, idempotency_key=key)
     again = give_back(wb, payment, 5, idempotency_key=key)
     with pytest.raises(InvalidRequestError) as caught:
@@ -270,7 +270,7 @@ def test_ledger_and_charges_say_the_same(wb: Workbench, wallet: str) -> None:
     held = charge(wb.client, wallet, wb.price("40"), capture_now=False)
     wb.client.cancel_charge(held.charge_id, cancellation_reason="Called off")
     give_back(wb, whole, 40)
-    key = wb.client._new_key()
+    key = wb.client.new_key()
     give_back(wb, part, 7, idempotency_key=key)
     give_back(wb, turned_down, 40, simulation_code="AmazonRejected")
     wb.wait(PENDING_SECONDS)

@@ -123,7 +123,7 @@ def test_a_session_can_be_completed_once(wb: Workbench) -> None:
 def test_a_repeated_complete_with_its_key_gets_the_first_answer(wb: Workbench) -> None:
     """So a lost answer is no lost wallet."""
     session_id = come_back(offer(wb)).checkout_session_id
-    key = wb.client._new_key()
+    key = wb.client.new_key()
     first, again = (wb.client.complete_checkout_session(session_id, idempotency_key=key) for _ in range(2))
 
     assert first == again

@@ -545,7 +545,7 @@ def by_parameters(folder: Path) -> list[Any]:
 
 def entries_of(wb: Workbench) -> list[Any]:
     """Return the journal without what the run's keys, ports and the time of day make different; close the workbench."""
-    own = {"headers", "at"}
+    own = {"headers", "answerHeaders", "at"}
     entries = [{name: value for name, value in row.items() if name not in own} for row in wb.journal.export()]
     wb.close()
     return [PORT.sub("127.0.0.1:PORT", repr(entry)) for entry in entries]
