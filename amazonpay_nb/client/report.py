@@ -87,6 +87,8 @@ def _key(exchange: Exchange, keys: Mapping[str, list[int | None]], before: Seque
         again = "; Amazon keeps the refusal under it, so a new attempt needs another" if exchange.failed else ""
         again = again if exchange.status else "; no answer came, so send it again under the same key"
         return f"✓ {key} is new, so Amazon does the work{again}."
+    if exchange.outcome == "DuplicateIdempotencyKey":
+        return f"✗ {key} was sent before with another request: Amazon refuses this one, and the first one stands."
     if any(status is not None and status < 500 for status in statuses):
         return f"↻ {key} was sent before: Amazon replays its first answer, and does not repeat the work."
     return f"✓ {key} was sent before without an answer: Amazon does the work if it has not done it yet."

@@ -192,7 +192,7 @@ class Workbench:
         """Let seconds pass at Amazon: at once on the emulator, really anywhere else."""
         if self.emulator is None:
             time.sleep(seconds)
-        self.director.advance(seconds=seconds)
+        self.director.advance(days=seconds // 86400, seconds=seconds % 86400)
 
     def price(self, amount: str | float) -> dict[str, str]:
         """Return an amount in the merchant's currency, in the API's form.

@@ -25,7 +25,16 @@ WAIT = "arrival = await page.returned()"
 BUTTON, CANCEL = "Amazon Pay emulated", "Cancel and return to Emulated Shop"
 AGREE = ("Sign in", "Continue", "Agree and continue")
 BACK = "The buyer is back at the shop."
-RELOADED = "After a reload of JupyterLab nothing here changes any more"
+RELOADED = "After a reload of JupyterLab this line stays as it is"
+SERVE = """\
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from amazonpay_nb.client.button import set_up_payload, sign_button
+server = wb.serve(Starlette(routes=[Route("/result/{token}", lambda request: PlainTextResponse("Saved."))]))
+visit = server.new_attempt()
+payload = set_up_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
+arrival = await wb.show_button(visit, sign_button(payload, keys)).returned()"""
 RESTARTED = "If the page cannot be reached, the kernel was restarted: run the notebook again, from the parameters."
 
 
@@ -72,7 +81,7 @@ def test_who_chooses_another_card_has_another_try(lab: Lab) -> None:
         notebook.press(BUTTON, *AGREE)
         expect(tracker(notebook)).to_contain_text("You chose the Visa that ends in 1111.")
         notebook.press(BUTTON, CANCEL)
-        expect(tracker(notebook)).to_contain_text("You canceled before a payment method was refused.")
+        expect(tracker(notebook)).to_contain_text("You canceled before a payment method was declined.")
         notebook.press(BUTTON, "Sign in")
         expect(tracker(notebook)).to_contain_text("choose the Visa that ends in 3434. You are here: Choose how to pay")
         notebook.choose_card("3434")
@@ -120,6 +129,16 @@ def test_after_a_reload_the_buyer_finishes_in_the_tab(lab: Lab) -> None:
         notebook.run_cell(WAIT)
         notebook.finish()
         assert notebook.value("arrival.kind") == "'result'"
+
+
+def test_the_line_of_a_readers_own_server_is_no_empty_page(lab: Lab) -> None:
+    """It cannot say how high it is, so the frame becomes low."""
+    with notebook_of(lab, SERVE) as notebook:
+        notebook.run_all()
+        notebook.press(BUTTON, *AGREE)
+        notebook.finish()
+        expect(notebook.frames.content_frame.get_by_text("Saved.")).to_be_visible()
+        expect(notebook.frames).to_have_css("height", "160px")  # 10rem
 
 
 def test_beside_a_dead_page_stands_what_to_do(lab: Lab) -> None:

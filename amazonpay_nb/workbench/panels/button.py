@@ -175,7 +175,7 @@ class ButtonPanel(BenchPanel):
 
 
 # By invitation; a merchant without it is refused.
-_SCOPE_REASONS = {"primeStatus": "Amazon approves it for single merchants."}
+_SCOPE_REASONS = {"primeStatus": "Amazon has to approve it for each merchant."}
 
 
 def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...] = (), **words: str) -> Field:

@@ -117,7 +117,7 @@ class WirePanel(BenchPanel):
             headers = {name: self._repeatable(value) for name, value in exchange.headers.items()}
             yield from show(replace(exchange, headers=headers)).blocks
         elif what == "again":
-            yield Prose("Change the body, and send the request again: under its own key it repeats nothing.")
+            yield Prose("Change the body, and send it under a new key: under the old one, Amazon refuses another body.")
         elif not exchange.authorization:
             yield Prose("This exchange carries no signature, so there is nothing more to see.")
         elif what == "signing":

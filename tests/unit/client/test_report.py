@@ -56,6 +56,16 @@ def test_a_key_that_is_sent_again_is_a_replay(wb: Workbench) -> None:
     assert report_of(wb).idempotency_key.startswith("↻ twice was sent before: Amazon replays its first answer")
 
 
+def test_a_key_that_is_sent_with_another_body_is_no_replay(wb: Workbench) -> None:
+    """Amazon refuses it, and the panel does not call that the first answer."""
+    (wallet_id,) = {e.response["chargePermissionId"] for e in wb.journal.exchanges if e.response}
+    fields = {"charge_permission_id": wallet_id, "idempotency_key": "changed"}
+    wb.client.create_charge(charge_amount=wb.amount, **fields)
+    with pytest.raises(AmazonPayError, match="DuplicateIdempotencyKey"):
+        wb.client.create_charge(charge_amount=wb.price("1"), **fields)
+    assert report_of(wb).idempotency_key.startswith("✗ changed was sent before with another request: Amazon refuses")
+
+
 def test_what_had_no_answer_is_not_called_accepted(wb: Workbench) -> None:
     """Nobody knows; the next attempt has the same key and is no replay for sure."""
     assert wb.emulator

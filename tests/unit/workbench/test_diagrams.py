@@ -107,12 +107,20 @@ def test_long_labels_are_wrapped_and_at_last_cut() -> None:
     names = tuple("ABCDE")
     path = "POST /v2/chargePermissions/S01-5105180-3221187-that-is-really-long/close"
     wide = SequenceDiagram(names, (Message("C", "E", path),))
-    assert drawn(wide)[10:12] == ["/S01-5105180-3221187-that-is-really-long/close", "POST /v2/chargePermissions"]
+    lines = ["/close", "/S01-5105180-3221187-that-is-really-long", "POST /v2/chargePermissions"]  # from bottom to top
+    assert drawn(wide)[10:13] == lines
     narrow = SequenceDiagram(names, (Message("A", "B", path * 3),))
     *lines, _badge = drawn(narrow)[10:]
     assert len(lines) == 3
     assert lines[0].endswith("…")
     assert parsed(narrow).findtext(f"{SVG}g/{SVG}title") == path * 3
+
+
+@pytest.mark.parametrize("count", range(2, 6))
+def test_a_picture_fits_beside_the_file_browser(count: int) -> None:
+    """JupyterLab does not scale it; a window of 1300 pixels leaves 868 for an output."""
+    names = tuple("ABCDE"[:count])
+    assert int(parsed(SequenceDiagram(names, (Message("A", "B", "hello"),))).attrib["width"]) <= 868
 
 
 def test_the_id_of_a_session_is_cut_in_every_form() -> None:

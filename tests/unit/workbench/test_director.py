@@ -73,6 +73,12 @@ def test_time_passes_in_the_unit_of_your_choice(wb: Workbench, interval: dict[st
     assert (wb.emulator.clock.now() - before).total_seconds() == seconds
 
 
+def test_a_wait_of_a_day_is_called_a_day(wb: Workbench) -> None:
+    """The clock's panel shows it to readers, who do not count in seconds."""
+    wb.wait(24 * 60 * 60)
+    assert wb.director.passed[-1][1].splitlines()[0] == "1 day later."
+
+
 def test_an_outcome_is_queued_and_a_fault_is_survived(wb: Workbench) -> None:
     """The next call is declined, and the one after that is answered at its second attempt."""
     fields = {"charge_permission_id": wallet(wb), "charge_amount": wb.amount}

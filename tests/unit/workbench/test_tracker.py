@@ -83,7 +83,7 @@ def test_what_the_cell_wants_is_not_amiss(said: dict[str, Any], kind: str, visit
     [
         ({}, "cancel", CANCELED, "You canceled"),
         ({}, "cancel", {}, "You canceled"),
-        ({}, "result", DECLINED, "your payment method was refused"),
+        ({}, "result", DECLINED, "your payment method was declined"),
         ({"ending": "cancel"}, "result", APPROVED, "did not cancel"),
         ({"ending": "cancel"}, "result", {}, "did not cancel"),
         ({"card": "3434"}, "result", APPROVED, "You chose the Visa that ends in 1111"),
