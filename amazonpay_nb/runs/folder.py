@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from amazonpay_nb.errors import ConfigurationError
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
 )
+
+_UNWRITABLE = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @contextmanager
@@ -41,12 +44,16 @@ def report_folder(out: Path, names: Iterable[str]) -> Iterator[None]:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write *path* so that a reader finds the old content or the new one, never a part."""
+    """Write *path* so that a reader finds the old content or the new one, never a part.
+
+    Args:
+        content: Characters that no UTF-8 or no XML can hold, which programs print and servers answer, are replaced.
+    """
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)  # it may be a link
     try:
         with unfinished.open("xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(_UNWRITABLE.sub("\ufffd", content).encode() if isinstance(content, str) else content)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

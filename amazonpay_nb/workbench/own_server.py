@@ -32,7 +32,7 @@ class OwnServer:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind, _, token = scope.get("path", "").strip("/").partition("/")
-        attempt = self._attempts.get(token) if kind in ARRIVALS else None
+        attempt = self._attempts.get(token) if kind in ARRIVALS and scope.get("method") != "HEAD" else None
         if attempt:
             attempt.on_return(kind)
         try:

@@ -4,13 +4,19 @@ import json
 import socket
 import threading
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.rehearsal.answer import ask
+from amazonpay_nb.rehearsal.play import ROWS
+from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
+from amazonpay_nb.rehearsal.report import write_report
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
 
@@ -49,3 +55,19 @@ def test_an_answer_has_an_end(kind: str) -> None:
     assert (reply.status, reply.json) == (status, json.loads("{}") if kind == "cookies" else None)
     assert reply.seconds < 3
     assert [one.value for one in cookies] == (["1", "2"] if kind == "cookies" else [])
+
+
+@pytest.mark.parametrize(
+    "answer", ["<script>alert(1)</script>", "'\"><img src=x onerror=alert(1)>", "]]>", "\x1b[31m\0", "\ud800", "\uffff"]
+)
+def test_whatever_a_server_answers_the_files_can_be_read(answer: str, tmp_path: Path) -> None:
+    """As text: a page has no element, and a program no character, that the server chose."""
+    row = next(iter(ROWS.values()))
+    said = {"by": "server", "number": 1, "check": row.id, "method": "GET", "path": answer, "status": None}
+    said |= {"operation": answer, "order": answer, "problem": answer, "message": {answer: answer}}
+    results = (Result(row, "failed", answer, [1], 1.0), Result(row, "not-tried", answer, [], 1.0))
+    write_report(Rehearsal(answer, results, [said], 1.0, answer), tmp_path, finished=datetime.now(UTC))
+    page = (tmp_path / "rehearsal.html").read_text("utf-8")
+    assert not any(element in page for element in ("<script", "<img"))
+    assert len([*ET.parse(tmp_path / "junit.xml").getroot().iter("failure")]) == 1  # noqa: S314 (our own file)
+    assert json.loads((tmp_path / "rehearsal.json").read_text("utf-8"))["failed"] == 1
