@@ -183,12 +183,13 @@ class Director:
         """
         if self._emulator is None:
             raise _not_here("fork")
-        length, snapshot = len(self._journal), self._emulator.snapshot()
+        length, passed, snapshot = len(self._journal), len(self.passed), self._emulator.snapshot()
         try:
             yield
         finally:
             self._emulator.restore(snapshot)
             self._journal.rewind(length)
+            del self.passed[passed:]
 
 
 def _skipped(method: str, **words: str) -> str:

@@ -94,10 +94,11 @@ class Form:
         self._body.children = parts
 
     def _show_fields(self, fields: Sequence[Field]) -> None:
-        values, old = choose(fields, self.chosen), self._fields
+        said, old = self.chosen, self._fields
+        values = choose(fields, said)
         self._fields = {field.name: old.get(field.name) or _FieldRow(field, self._input_changed) for field in fields}
         for field in fields:
-            self._fields[field.name].show(field, values[field.name])
+            self._fields[field.name].show(field, values[field.name], said.get(field.name))
         self._choices.children = [row.box for row in self._fields.values()]
 
     def _show_actions(self, actions: Sequence[Action]) -> None:
@@ -146,11 +147,12 @@ class _FieldRow:
         upload = [_upload(field, self.input)] if field.lines > 1 and field.secret else []
         self.box = w.HBox([self.input, *upload, self._help]).add_class("amazonpay-row")
 
-    def show(self, field: Field, value: Value) -> None:
+    def show(self, field: Field, value: Value, said: Value | None) -> None:
         options = field.options if field.spread else _labels(field)
         if options and tuple(self.input.options) != options:
-            self.input.options = options
-        self.input.value = value
+            self.input.options, said = options, None  # which forgets the value
+        if value != said:  # else what is typed at this moment would be lost
+            self.input.value = value
         self.input.disabled = bool(field.reason)
         self._help.value = escape(field.reason or field.help)
 

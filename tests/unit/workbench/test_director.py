@@ -126,4 +126,5 @@ def test_a_fork_leaves_nothing_behind(wb: Workbench) -> None:
         spoil()
     assert list(wb.journal) == entries
     assert wb.emulator.clock.now() == now
+    assert wb.director.passed == []
     assert wb.client.get_charge_permission(permission_id).state == "Chargeable"
