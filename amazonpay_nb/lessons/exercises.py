@@ -118,7 +118,8 @@ def _fits(thing: Any, pattern: Any) -> bool:
 def _plain(value: Any) -> str | Decimal:
     text = str(value).strip(" .\"'").casefold()
     with suppress(InvalidOperation):
-        return Decimal(text)
+        if (number := Decimal(text)).is_finite():  # what is no number equals nothing, or cannot be compared
+            return number
     return text
 
 

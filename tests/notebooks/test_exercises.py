@@ -143,6 +143,12 @@ def test_what_was_there_before_does_not_count(wb: Workbench) -> None:
     assert check(name, Books(wb.emulator)).text.startswith(NEUTRAL)
 
 
+@pytest.mark.parametrize("answer", ["sNaN", "nan", "Infinity", "1e999999999"])
+def test_an_odd_number_is_a_wrong_answer(answer: str) -> None:
+    """It cannot be compared, and says no more than any other text."""
+    assert words(check("05-second-item", answer).text).startswith("✗ Not yet.")
+
+
 def test_html_in_a_text_stays_text() -> None:
     """And code is set as code."""
     html = check("00-refund-a-part", Books(None)).html

@@ -26,7 +26,8 @@ _COPY = (
     "navigator.clipboard?navigator.clipboard.writeText(t.textContent).catch(old):old();b.textContent='Copied'}"
 )
 _CSS = Path(__file__).with_name("form.css").read_text()
-_LISTEN = "this.closest('.amazonpay-panel').addEventListener('"
+# One that was replaced before it had loaded is in no panel any more.
+_LISTEN = "this.closest('.amazonpay-panel')?.addEventListener('"
 _STYLE = f"""<style onload="{_LISTEN}{_QUIET});{_LISTEN}{_COPY})">{_CSS}</style>"""
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
