@@ -128,7 +128,7 @@ class _Copies:
         known = self.digests.pop(name, None)
         if path.is_file() and _sources(path.read_bytes()) != (known, False):
             to.parent.mkdir(parents=True, exist_ok=True)
-            self.say(f"{name} as you had it is now {path.rename(to)}.")
+            self.say(f"Your earlier {name} is now {path.rename(to)}.")
         path.unlink(missing_ok=True)
 
     def put(self, name: str, data: bytes) -> None:

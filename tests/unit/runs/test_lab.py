@@ -98,7 +98,7 @@ def test_outputs_stay_until_there_is_a_newer_edition_and_are_kept_then(
     assert "mine" in (folder / NAME).read_text()
     (said,) = update(version("a = 2"))
     (kept,) = (folder / "earlier").rglob("*.ipynb")
-    assert said == f"{NAME} as you had it is now {kept}."
+    assert said == f"Your earlier {NAME} is now {kept}."
     assert "mine" in kept.read_text()
     assert sources(folder / NAME) == ["a = 2"]
 
@@ -128,7 +128,7 @@ def test_there_is_one_newer_edition_of_a_chapter_and_a_changed_one_is_kept(
     change(folder / NEWER, "a = 18")
     said = update(version("a = 3"))
     (kept,) = (folder / "earlier").rglob("*.ipynb")
-    assert said[0] == f"{NEWER} as you had it is now {kept}."
+    assert said[0] == f"Your earlier {NEWER} is now {kept}."
     assert [sources(path) for path in (folder / NAME, folder / NEWER, kept)] == [["a = 17"], ["a = 3"], ["a = 18"]]
 
 
