@@ -20,6 +20,15 @@ def executable() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+# Ends when a frame has had the same place for ten pictures of the screen.
+_STILL = """async (frame) => {
+  for (let still = 0, before = ''; still < 10;) {
+    await new Promise(requestAnimationFrame);
+    const { top, left, height, width } = frame.getBoundingClientRect(), now = [top, left, height, width].join();
+    still = now === before ? still + 1 : 0;
+    before = now;
+  }
+}"""
 ATTEMPTS, MILLISECONDS = 12, 5000  # a minute in all; nothing waits for it to pass
 
 
@@ -61,10 +70,13 @@ def in_view(frame: Locator, act: Callable[..., None]) -> None:
     """Do something in *frame*, wherever JupyterLab scrolls to meanwhile.
 
     A frame that is off the screen is not drawn, and nothing in it ever stands still enough to be clicked. Another
-    cell's output may push it there at any time, so each attempt brings it back.
+    cell's output may push it there at any time, so each attempt brings it back. Playwright looks whether a button
+    stands still in its frame, and not whether the frame does, which grows with its page: a mouse that goes down on a
+    button and up beside it has clicked nothing.
     """
     for attempt in range(1, ATTEMPTS + 1):
         frame.scroll_into_view_if_needed()
+        frame.evaluate(_STILL)
         try:
             act(timeout=MILLISECONDS)
         except NotInTime:
