@@ -25,7 +25,7 @@ arrival = await wb.show_button(visit, sign_button(payload, keys)).returned()
 session = wb.client.get_checkout_session(arrival.checkout_session_id)
 """
 REVIEW = """\
-changed = await wb.show_review(visit, session).returned()
+changed = await wb.show_review(visit, session).returned(change="changePayment")
 ordered = await wb.show_review(visit, session).returned()
 """
 PAY = """\
