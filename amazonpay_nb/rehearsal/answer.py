@@ -1,4 +1,4 @@
-"""What comes back from a server that is rehearsed, within limits, since the server may be anybody's."""
+"""A request to a server that is rehearsed, and what comes back, within limits, since the server may be anybody's."""
 
 import json
 from contextlib import closing, suppress

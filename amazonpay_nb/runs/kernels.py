@@ -17,6 +17,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt
 from traitlets import default
 
 from amazonpay_nb.temporary import TemporaryFolder
+from amazonpay_nb.workbench.kernel import PROGRESS, SESSION
 
 # A cell that takes longer is stuck, because no person is there to help.
 CELL_TIMEOUT_SECONDS = 600
@@ -28,7 +29,7 @@ _LONGEST_ADDRESS = 80  # bytes of a socket's path, of which systems allow about 
 _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
 # What a person's shell says to Python and Jupyter, and what would change a notebook's results or keep it from starting.
 _PERSONAL = (
-    "AMAZONPAY_NB_PROGRESS", "JPY_SESSION_NAME", "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS",
+    PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS",
 )  # fmt: skip
 
 # What the kernel of a notebook gets besides the environment of all; each notebook is executed in a thread of its own.

@@ -18,6 +18,7 @@ from nbformat.sign import NotebookNotary
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.notebook import notebook_folder
+from amazonpay_nb.workbench.kernel import PROGRESS
 
 # In the reader's folder: digests of what was copied, the signatures of trusted notebooks, and JupyterLab's own notes.
 _OURS, _IPYTHON, _PROGRESS, _NEWER = ".lab", ".lab/ipython", "solved.txt", ".newer"
@@ -31,7 +32,7 @@ def start(folder: Path, options: Sequence[str]) -> None:
     """Become a JupyterLab on a reader's folder; their other workspaces, trust and history stay as they are."""
     os.chdir(folder)  # its root, and that of the relative paths in its settings
     settings = os.pathsep.join(filter(None, [str(Path(__file__).parent / "jupyter"), os.environ.get(_CONFIG)]))
-    places = {_CONFIG: settings, "AMAZONPAY_NB_PROGRESS": f"{folder / _PROGRESS}", "IPYTHONDIR": f"{folder / _IPYTHON}"}
+    places = {_CONFIG: settings, PROGRESS: f"{folder / _PROGRESS}", "IPYTHONDIR": f"{folder / _IPYTHON}"}
     command = [sys.executable, "-m", "jupyterlab", *options]
     os.execve(sys.executable, command, os.environ | places)  # noqa: S606 (replaces this process on purpose)
 

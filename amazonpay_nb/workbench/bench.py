@@ -71,8 +71,7 @@ class Workbench:
         kernel.explain_assertions()
         check_values(locals())
         if buyer == "auto":
-            # Jupyter Server sets this for its sessions; papermill, nbval and nbconvert start kernels without it.
-            buyer = "you" if os.environ.get("JPY_SESSION_NAME") else "script"
+            buyer = "you" if kernel.person() else "script"
         if environment == "live" and not allow_live:
             raise ConfigurationError("Live moves real money.", advice="Pass allow_live=True as well, if you want that.")
         if environment != "emulator" and buyer == "script":

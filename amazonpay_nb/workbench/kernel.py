@@ -6,6 +6,7 @@ Outside of a kernel there are no cells.
 import ast
 import builtins
 import linecache
+import os
 import re
 import reprlib
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from typing import Any
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
 
+# Jupyter Server sets the first for its sessions; papermill, nbval and nbconvert start kernels without it.  The other
+# names the file that remembers which exercises are solved, one in each line, and ``amazonpay-nb lab`` sets it.
+SESSION, PROGRESS = "JPY_SESSION_NAME", "AMAZONPAY_NB_PROGRESS"
 # How an operator reads before the value that was expected; `==` needs no word.
 _OPERATORS: dict[type[ast.cmpop], str] = {
     ast.Eq: "", ast.NotEq: "not ", ast.Lt: "less than ", ast.LtE: "at most ", ast.Gt: "more than ",
@@ -33,6 +37,11 @@ people: list[None] = []
 # Cell -> its latest run, and what closes the things that it opened.
 _opened: dict[str, tuple[str, list[Callable[[], object]]]] = {}
 _places: set[str] = set()  # where something is shown that can be replaced
+
+
+def person() -> bool:
+    """Return whether somebody sits before this kernel, in a session of JupyterLab."""
+    return bool(os.environ.get(SESSION))
 
 
 def shell() -> Any:

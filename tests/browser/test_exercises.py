@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from amazonpay_nb.lessons.exercises import EXERCISES, PROGRESS
+from amazonpay_nb.lessons.exercises import EXERCISES
+from amazonpay_nb.workbench.kernel import PROGRESS
 from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
 
 pytestmark = pytest.mark.browser

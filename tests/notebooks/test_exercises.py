@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from amazonpay_nb import workbench
-from amazonpay_nb.lessons.exercises import CHAPTERS, EXERCISES, PROGRESS, Books, check, progress, solved
+from amazonpay_nb.lessons.exercises import CHAPTERS, EXERCISES, Books, check, progress, solved
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
+from amazonpay_nb.workbench.kernel import PROGRESS
 from amazonpay_nb.workbench.show import Shown
 
 ROOT = Path(__file__).parents[2]

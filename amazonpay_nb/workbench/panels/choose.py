@@ -1,11 +1,11 @@
 """The chooser: a few questions, then the flow that a merchant needs, and the chapter that plays it."""
 
-import os
 from collections.abc import Iterator
 from itertools import starmap
 
 from amazonpay_nb.shop.payloads import interview, product_types, route
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow
+from amazonpay_nb.workbench.kernel import person
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View
 from amazonpay_nb.workbench.show.blocks import Foreign, facts, render
@@ -38,7 +38,7 @@ class Chooser(Panel):
 
 def chooser() -> Chooser:
     """Return the chooser alone, for a notebook without a workbench: live in a JupyterLab session."""
-    return Chooser(live="JPY_SESSION_NAME" in os.environ)
+    return Chooser(live=person())
 
 
 def every_way() -> Foreign:
