@@ -110,6 +110,9 @@ def test_a_buyer_who_cancels_comes_back_with_nothing_saved(wb: Workbench, page: 
     expect(page.get_by_role("heading", name="Canceled")).to_be_visible()
     assert visit.arrival.result(timeout=0).kind == "cancel"
     assert wb.client.get_checkout_session(session_id).state == "Canceled"
+    page.get_by_role("link", name="Try again").click()
+    expect(page.get_by_role("button", name="Amazon Pay emulated")).to_be_visible()
+    assert page.url == visit.page_url
 
 
 def test_a_changed_payload_is_refused_on_amazons_page(wb: Workbench, page: Page) -> None:

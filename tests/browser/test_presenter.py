@@ -60,6 +60,17 @@ def test_a_demonstration_goes_from_the_button_to_the_refund_and_starts_again(sho
     expect(shown.step).not_to_contain_text("✓ Amazon has sent")
 
 
+def test_a_demonstration_goes_on_after_the_buyer_has_canceled(shown: Presentation) -> None:
+    """The shop offers another try, since the presenter's cell cannot show a page while it waits."""
+    shown.goes_to("Step 3")
+    shown.shop.get_by_role("button", name=BUTTON).click()
+    shown.shop.locator("button[value=cancel]").click()
+    shown.shop.get_by_role("link", name="Noch einmal versuchen").click()
+    shown.plays_the_buyer()
+    shown.goes_to("Step 7")
+    shown.sees("✓ Amazon has sent the money back.")
+
+
 def test_steps_are_turned_by_click_and_by_key(shown: Presentation) -> None:
     """Forwards and backwards; there is nothing before the first step and nothing after the last."""
     at = shown.place.inner_text
