@@ -4,7 +4,9 @@ On a remote hub the browser's loopback is another one: jupyter-server-proxy hand
 ``…/proxy/PORT`` of one host, and says so in a header of each request.
 """
 
+import errno
 import os
+import random
 import re
 import socket
 import threading
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
 _BACKLOG = 128  # connections that wait to be accepted
+_OWN_PORTS = range(20_000, 32_768)
+_TRIES = 50
 # Where the server of this kernel is reached from outside, as JupyterHub says it: the whole address, and its path.
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
 _PROXIED = re.compile(r"/proxy/\d+/?$")
@@ -59,6 +63,21 @@ def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
         raise
     listener.listen(_BACKLOG)
     return listener
+
+
+def port_for_another() -> int:
+    """Return a free port for a server that somebody else starts a little later.
+
+    It lies below those that a system gives to connections and listeners by itself (from 32768 on Linux), so nothing
+    takes it in between, and nobody who knocks there is answered by his own connection.
+
+    Raises:
+        OSError: Every one that was tried is in use.
+    """
+    for port in random.sample(_OWN_PORTS, _TRIES):
+        with suppress(OSError), open_port(port):
+            return port
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> httpx.Client:

@@ -3,7 +3,6 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import open_port
+from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.spec.data import DataError, as_kind, data_row
 
 # What the rehearsal knows and a plan's start command and environment may name, in braces.
@@ -175,8 +174,7 @@ class PlanFile:
         """Take another region, further variables, and a free port in the place of port 0."""
         server, url = self.plan.server, self.plan.server.url.rstrip("/")
         if urlsplit(url).port == 0 and server.start:
-            with closing(open_port()) as listener:
-                url = f"{url.removesuffix(':0')}:{listener.getsockname()[1]}"
+            url = f"{url.removesuffix(':0')}:{port_for_another()}"
         changes: dict[str, Any] = {"url": url, "region": region or server.region}
         changes["environment"] = server.environment | dict(environment or {})
         self.plan = replace(self.plan, server=replace(server, **changes))

@@ -5,13 +5,6 @@ import os
 import socket
 from pathlib import Path
 
-from amazonpay_nb.loopback import open_port
-
-
-def free_port() -> int:
-    with open_port() as listener:
-        return int(listener.getsockname()[1])
-
 
 def answers(port: int) -> bool:
     with socket.socket() as one:

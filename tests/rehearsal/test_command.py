@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rehearsal.plans import answers, free_port, processes_with, write_plan
+from amazonpay_nb.loopback import port_for_another
+from tests.rehearsal.plans import answers, processes_with, write_plan
 from tests.rehearsal.test_unusable import BAD_SERVER
 from tests.rehearsal.test_verdicts import FACTS, ODD_SERVER, SMALL_PLAN
 
@@ -31,7 +32,7 @@ def run(plan: Path, *options: str, **variables: str) -> "subprocess.CompletedPro
 
 def test_an_unusable_plan_ends_with_2(tmp_path: Path) -> None:
     """The message is all that is printed, and no verdict is left."""
-    port = free_port()
+    port = port_for_another()
     done = run(write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), "ends at once"]))
     assert done.returncode == 2
     assert "line 3: the server ended with code 3 before it was ready." in done.stderr
@@ -41,7 +42,9 @@ def test_an_unusable_plan_ends_with_2(tmp_path: Path) -> None:
 
 def test_without_a_browser_the_rest_is_played(tmp_path: Path) -> None:
     """What needs one is not tried, and says how to get one; nothing failed."""
-    done = run(plan_of(tmp_path, free_port()), PATH="/nowhere", CHROMIUM="", PLAYWRIGHT_BROWSERS_PATH=str(tmp_path))
+    done = run(
+        plan_of(tmp_path, port_for_another()), PATH="/nowhere", CHROMIUM="", PLAYWRIGHT_BROWSERS_PATH=str(tmp_path)
+    )
     assert done.returncode == 0, done.stderr
     verdict = json.loads((tmp_path / "out" / "rehearsal.json").read_text("utf-8"))
     assert verdict["failed"] == 0
@@ -52,7 +55,7 @@ def test_without_a_browser_the_rest_is_played(tmp_path: Path) -> None:
 
 def test_a_browser_that_is_none(tmp_path: Path) -> None:
     """The path that was given is named."""
-    done = run(plan_of(tmp_path, free_port()), "--browser", "/bin/true")
+    done = run(plan_of(tmp_path, port_for_another()), "--browser", "/bin/true")
     assert done.returncode == 2
     assert "/bin/true is no browser that can be started." in done.stderr
 
@@ -61,7 +64,9 @@ def test_a_browser_that_is_none(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("chromium_path")
 def test_a_failure_ends_with_1(tmp_path: Path) -> None:
     """Elsewhere than on a terminal there is a line for each check, and at the end what to do."""
-    done = run(plan_of(tmp_path, free_port(), "believes"), "--only", "charge.hard-decline", "--only", "charge.paid")
+    done = run(
+        plan_of(tmp_path, port_for_another(), "believes"), "--only", "charge.hard-decline", "--only", "charge.paid"
+    )
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("passed    charge.paid (")
     assert "✗ charge.hard-decline [money]: 0 of 24.00 USD is held or taken" in done.stdout
@@ -73,7 +78,7 @@ def test_a_failure_ends_with_1(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code", "group"), [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)])
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: int, code: int, group: bool) -> None:
     """A terminal sends Ctrl-C to all of its processes; a supervisor may send it to one."""
-    port, mark = free_port(), uuid.uuid4().hex
+    port, mark = port_for_another(), uuid.uuid4().hex
     command = [*COMMAND, str(plan_of(tmp_path, port)), "--out", str(tmp_path / "out")]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,

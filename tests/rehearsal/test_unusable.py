@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal import browser, wiring
 from amazonpay_nb.rehearsal.rehearsal import rehearse
-from tests.rehearsal.plans import answers, free_port, processes_with, write_plan
+from tests.rehearsal.plans import answers, processes_with, write_plan
 
 BAD_SERVER = str(Path(__file__).with_name("bad_server.py"))
 PAGES = '[pages]\nset_up = "/wallet"'
@@ -43,7 +44,7 @@ def test_a_server_that_is_none(
     mode: str, line: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """The author reads what the server did, where the plan says so, and what it printed last."""
-    port = free_port()
+    port = port_for_another()
     plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), mode], more=PAGES)
     message = refusal(plan, port, monkeypatch)
     assert f"plan.toml, line {line}: " in message
@@ -73,7 +74,7 @@ def test_a_page_without_a_button(
     mode: str, line: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing can be pressed; what the page asked for in vain may explain it."""
-    port = free_port()
+    port = port_for_another()
     plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), mode], more=PAGES)
     message = refusal(plan, port, monkeypatch)
     assert f"plan.toml, line {line}: " in message
@@ -85,7 +86,7 @@ def test_a_page_without_a_button(
 @pytest.mark.usefixtures("chromium_path")
 def test_an_answer_without_an_end_is_an_answer(tmp_path: Path) -> None:
     """Its status is there, and nobody waits for the rest."""
-    port = free_port()
+    port = port_for_another()
     plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), "never ends its answer"])
     assert rehearse(plan, browser="none").count("failed") == 0
 
@@ -94,7 +95,7 @@ def test_an_answer_without_an_end_is_an_answer(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("chromium_path")
 def test_a_page_that_computes_without_an_end_is_not_tried(tmp_path: Path) -> None:
     """The other checks are played."""
-    port = free_port()
+    port = port_for_another()
     plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), "computes at a click"], more=PAGES)
     played = rehearse(plan, only=["button.signature", "button.no-secret"])
     assert [one.seen for one in played.results if one.row.id == "button.signature"] == [
@@ -104,7 +105,7 @@ def test_a_page_that_computes_without_an_end_is_not_tried(tmp_path: Path) -> Non
 
 def test_a_server_that_asks_for_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy leads to Amazon alone; the message says how to let another host pass."""
-    port = free_port()
+    port = port_for_another()
     plan = write_plan(
         tmp_path, port, [sys.executable, BAD_SERVER, str(port), "asks elsewhere"], wiring="proxy", more=PAGES
     )
@@ -115,14 +116,14 @@ def test_a_server_that_asks_for_a_stranger(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_command_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that is not installed is named."""
-    port = free_port()
+    port = port_for_another()
     message = refusal(write_plan(tmp_path, port, ["no-such-program"]), port, monkeypatch)
     assert "line 3: 'no-such-program' cannot be started" in message
 
 
 def test_a_server_that_should_run_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a command, the server has to be there."""
-    port = free_port()
+    port = port_for_another()
     message = refusal(write_plan(tmp_path, port, []), port, monkeypatch)
     assert f"line 2: nothing answers at http://127.0.0.1:{port}" in message
 

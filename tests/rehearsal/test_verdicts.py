@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse
 from amazonpay_nb.rehearsal.report import write_report
-from tests.rehearsal.plans import free_port, write_plan
+from tests.rehearsal.plans import write_plan
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium_path")]
 ODD_SERVER = str(Path(__file__).with_name("odd_server.py"))
@@ -38,7 +39,7 @@ CHECKS = (
 
 
 def play(folder: Path, mistake: str, only: tuple[str, ...], plan: str = SMALL_PLAN) -> Rehearsal:
-    port = free_port()
+    port = port_for_another()
     command = [sys.executable, ODD_SERVER, f"http://127.0.0.1:{port}", *FACTS, mistake]
     return rehearse(write_plan(folder, port, command, more=plan), only=only)
 

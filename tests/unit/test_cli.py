@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.loopback import open_port
+from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.signing.keys import generate, load, save
 from tests.emulated import SET_UP
 
@@ -142,8 +142,7 @@ def test_the_buyers_last_line_is_the_merchants_address(
 
 def test_a_shop_that_does_not_listen_still_gets_its_buyers_address(ready: dict[str, Any]) -> None:
     """The buyer's part is done, and the address is what the shop's engineer asked for."""
-    with closing(open_port()) as port:
-        nobody = f"http://localhost:{port.getsockname()[1]}/result"
+    nobody = f"http://localhost:{port_for_another()}/result"
     session_id = new_session(ready, webCheckoutDetails={"checkoutResultReturnUrl": nobody})
     done = run("buyer", "approve", f"{ready['url']}/checkout?amazonCheckoutSessionId={session_id}")
 

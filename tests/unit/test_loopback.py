@@ -14,7 +14,7 @@ import pytest
 import trustme
 from starlette.types import Receive, Scope, Send
 
-from amazonpay_nb.loopback import LoopbackServer, open_port, relative_address
+from amazonpay_nb.loopback import LoopbackServer, open_port, port_for_another, relative_address
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,6 +109,16 @@ def test_a_server_that_was_never_started_frees_its_port_too() -> None:
     server = LoopbackServer(hello)
     server.stop()
     open_port(server.port).close()
+
+
+def test_a_port_for_another_stays_free() -> None:
+    """The system gives it to no listener and no connection by itself; a knock there is not answered by the knocker."""
+    first_of_the_system = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = {port_for_another() for _ in range(20)}
+    assert len(ports) > 10, "rehearsals at the same time take different ones"
+    assert all(1024 < port < first_of_the_system for port in ports)
+    for port in ports:
+        open_port(port).close()
 
 
 def test_stopping_twice_is_stopping_once() -> None:

@@ -9,7 +9,6 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ import amazonpay_nb
 from amazonpay_nb.cli import main
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import http_client, open_port
+from amazonpay_nb.loopback import http_client, port_for_another
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.parity import _running, record, target
@@ -359,9 +358,8 @@ def test_a_place_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, 
     account = {"PRIVATE_KEY_FILE": str(tmp_path / "key.pem"), "PUBLIC_KEY_ID": "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B"}
     for name, value in (account | {"MERCHANT_ID": "M", "STORE_ID": "S"}).items():
         monkeypatch.setenv(f"AMAZON_PAY_{name}", value)
-    with closing(open_port()) as listener:
-        port = listener.getsockname()[1]
-    result = CliRunner().invoke(main, ["parity", "--base-url", f"http://127.0.0.1:{port}", "--only", "dates"])
+    nobody = f"http://127.0.0.1:{port_for_another()}"
+    result = CliRunner().invoke(main, ["parity", "--base-url", nobody, "--only", "dates"])
     assert result.exit_code == 2
     assert "There is no answer to GET /v2/charges/S01-0000000-0000000-C000000 (ConnectError)" in result.output
     assert "with --out it goes on from here" in result.output
