@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from amazonpay_nb.commands import checks, control, emulator, notebooks, rehearse
+from amazonpay_nb.commands import checks, control, emulator, notebooks, rehearse, stage
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.redaction import redact
 
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 for _command in (
-    *(notebooks.run, notebooks.lab, notebooks.demo, notebooks.export),
+    *(notebooks.run, notebooks.lab, notebooks.demo, stage.export),
     *(emulator.emulator, control.control, emulator.buyer, emulator.grade, rehearse.rehearse),
     *(checks.keys, checks.store, checks.doctor, checks.parity),
 ):

@@ -23,11 +23,11 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.notifications import NotificationReader
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import AmazonPayError
-from amazonpay_nb.runs.export import export
 from amazonpay_nb.runs.kernels import execute, kernel_environment
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import Inbox
 from amazonpay_nb.signing.keys import generate, load
+from amazonpay_nb.stage.export import export
 from amazonpay_nb.workbench.show import show
 from tests.sns import TOPIC, URL
 from tests.unit.runs.test_runner import KERNEL
