@@ -21,11 +21,11 @@ from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.errors import ServerError
 from amazonpay_nb.loopback import LoopbackServer
-from amazonpay_nb.runs import export
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.report import Run, Summary, write_report
 from amazonpay_nb.signing.keys import generate, with_id
 from amazonpay_nb.spec.regions import region
+from amazonpay_nb.stage import export
 from amazonpay_nb.workbench.claims import Claim
 from tests.emulated import SET_UP
 from tests.unit.test_cli import COMMAND
