@@ -6,6 +6,7 @@ state counts for is `spec.money.COUNTING`, and no replay of an earlier answer mo
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,12 +21,26 @@ COLUMNS = tuple(column for column in Counts if column)
 
 
 class Movement(NamedTuple):
-    """The money of a charge or refund that one exchange moved: the signed amount for each of `COLUMNS`."""
+    """The money of a charge or refund that one exchange moved: the signed amount for each of `COLUMNS`.
+
+    Attributes:
+        at: By Amazon's clock, as the object says; by ours where it does not.
+    """
 
     operation: str
     object_id: str
     currency: str
     change: dict[str, Decimal]
+    at: datetime
+
+
+class Point(NamedTuple):
+    """What is held, captured and refunded from a moment on, in major units of one currency."""
+
+    at: datetime
+    held: Decimal
+    captured: Decimal
+    refunded: Decimal
 
 
 def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
@@ -38,7 +53,24 @@ def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
                 zero = Decimal(price["amount"]) * 0  # with the decimals of the currency
                 change = {str(c): zero + counted(kind, after, c) - counted(kind, before, c) for c in COLUMNS}
                 if any(change.values()):
-                    yield Movement(exchange.operation, object_id, price["currencyCode"], change)
+                    at = _time(after) or exchange.at
+                    yield Movement(exchange.operation, object_id, price["currencyCode"], change, at)
+
+
+def _time(document: dict[str, Any]) -> datetime | None:
+    text = document["statusDetails"].get("lastUpdatedTimestamp") or document.get("creationTimestamp")
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if text else None
+
+
+def course(exchanges: Iterable[Exchange]) -> dict[str, list[Point]]:
+    """Return for each currency the sums after each movement, in order."""
+    points: dict[str, list[Point]] = {}
+    for movement in movements(exchanges):
+        line = points.setdefault(movement.currency, [])
+        _, *before = line[-1] if line else Point(movement.at, Decimal(0), Decimal(0), Decimal(0))
+        held, captured, refunded = map(Decimal.__add__, before, movement.change.values())
+        line.append(Point(movement.at, held, captured, refunded))
+    return points
 
 
 def ledger(exchanges: Iterable[Exchange]) -> "pandas.DataFrame":
@@ -50,7 +82,7 @@ def ledger(exchanges: Iterable[Exchange]) -> "pandas.DataFrame":
     """
     balances: dict[str, Decimal] = {}
     rows = []
-    for operation, object_id, currency, change in movements(exchanges):
+    for operation, object_id, currency, change, _ in movements(exchanges):
         balances[currency] = balances.get(currency, Decimal(0)) + change["captured"] - change["refunded"]
         amounts = (f"{amount:f}" for amount in (*change.values(), balances[currency]))
         rows.append((operation, object_id, currency, *amounts))

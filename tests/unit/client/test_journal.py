@@ -19,6 +19,7 @@ from amazonpay_nb.client.journal import (
     Exchange,
     Journal,
 )
+from amazonpay_nb.client.ledger import course
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.machine import NEW, Machine
 from amazonpay_nb.spec.states import CHARGE, REFUND
@@ -375,6 +376,19 @@ def test_the_columns_of_the_ledger_add_up_to_the_totals(run: list[Exchange]) -> 
     ledger = kept.ledger()
     assert {column: sum(map(Decimal, ledger[column])) for column in COLUMNS} == {c: total[c] for c in COLUMNS}
     assert Decimal(ledger["balance"].iloc[-1] if len(ledger) else 0) == total["balance"]
+
+
+def test_the_course_of_the_money_has_amazons_times() -> None:
+    """Each movement gives the sums from then on; where an object has no time, ours is taken."""
+    held, back = charge("createCharge", "Authorized"), refund("createRefund", "RefundInitiated")
+    captured = charge("captureCharge", "Captured", captured="14.00")
+    assert captured.response
+    captured.response["statusDetails"]["lastUpdatedTimestamp"] = "20260203T040506Z"
+    later = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+    none, all_, five = ZERO, Decimal("14.00"), Decimal("5.00")
+    assert course([held, captured, back]) == {
+        "USD": [(NOON, all_, none, none), (later, none, all_, none), (NOON, none, all_, five)]
+    }
 
 
 # The diagram

@@ -1,0 +1,102 @@
+"""Money as pictures: what was held, captured and refunded step by step, and how much of the month's limit is used.
+
+Both are functions from plain data to SVG and text, with every word as an argument, so that a page in any language can
+call them.  One movement is one step to the right: a minute and a month are as wide as each other, and the times stand
+below.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+from amazonpay_nb import shop
+from amazonpay_nb.client.ledger import Point
+from amazonpay_nb.spec.money import format_amount
+from amazonpay_nb.texts import Texts
+from amazonpay_nb.workbench.show.blocks import Foreign, columns, render
+
+# English words of `money_chart` and `limit_gauge`; a page in another language passes its own.
+WORDS = {
+    "title": "The money, step by step", "held": "held", "captured": "captured", "refunded": "refunded",
+    "nothing": "No money has moved yet.",
+    "limit": "Monthly limit of this wallet", "used": "{used} of {limit}", "left": "{left} left",
+}  # fmt: skip
+_SERIES = ("held", "captured", "refunded")
+
+
+def money(amount: Decimal, currency: str, language: str = "en_US") -> str:
+    """Return an amount as people of a language write it: ``$15,000.00``, ``15.000,00 €``, ``¥2,000,000``.
+
+    Args:
+        language: One of the seven that pages have, as in ``checkoutLanguage``.
+    """
+    texts = Texts(Path(shop.__path__[0]) / "texts", language)
+    return texts.money({"amount": format_amount(amount, currency), "currencyCode": currency})
+
+
+def money_chart(points: Sequence[Point], words: Mapping[str, str], currency: str, language: str) -> Foreign:
+    """Draw what is held, captured and refunded, as three rows of steps on one scale.
+
+    Args:
+        points: What holds from each moment on, the oldest first; see `client.ledger.course`.
+        words: ``title``, ``held``, ``captured``, ``refunded`` and ``nothing``, as in `WORDS`.
+    """
+    if not points:
+        return Foreign("", f"{words['title']}\n  {words['nothing']}", f"<p>{words['nothing']}</p>")
+    most = max(amount for point in points for amount in point[1:]) or Decimal(1)
+    rows = [
+        (
+            words[name],
+            money(getattr(points[-1], name), currency, language),
+            [float(getattr(p, name) / most) for p in points],
+        )
+        for name in _SERIES
+    ]
+    text = "\n".join([words["title"], *_lines(points, words, currency, language)])
+    return Foreign("", text, render("money.svg.j2", title=words["title"], text=text, rows=rows, times=_times(points)))
+
+
+def _lines(points: Sequence[Point], words: Mapping[str, str], currency: str, language: str) -> list[str]:
+    table = [
+        [
+            f"{point.at:%Y-%m-%d %H:%M}",
+            *(f"{words[name]} {money(getattr(point, name), currency, language)}" for name in _SERIES),
+        ]
+        for point in points
+    ]
+    widths = [max(map(columns, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(
+            ["", *(cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True))]
+        ).rstrip()
+        for row in table
+    ]
+
+
+def _times(points: Sequence[Point]) -> list[tuple[int, str]]:
+    """Return the steps at which a time begins, with its text: the date where it is another day's."""
+    begins = [0, *(place for place, (a, b) in enumerate(pairwise(points), 1) if a.at != b.at)]
+    return [(place, _time(points[place].at, points[place - 1].at if place else None)) for place in begins]
+
+
+def _time(at: datetime, before: datetime | None) -> str:
+    return f"{at:%H:%M}" if before and before.date() == at.date() else f"{at:%Y-%m-%d}"
+
+
+def limit_gauge(used: Decimal, limit: Decimal, words: Mapping[str, str], currency: str, language: str) -> Foreign:
+    """Draw how much of a month's limit is captured or held; the smallest amount can be seen.
+
+    Args:
+        words: ``limit``, ``used`` with ``{used}`` and ``{limit}``, and ``left`` with ``{left}``, as in `WORDS`.
+    """
+    amounts = {"used": used, "limit": limit, "left": max(limit - used, Decimal(0))}
+    sums = {name: money(amount, currency, language) for name, amount in amounts.items()}
+    says, left = words["used"].format(**sums), words["left"].format(**sums)
+    share = float(min(used / limit, Decimal(1))) if limit else 1.0
+    filled = max(round(20 * share), int(used > 0))
+    text = f"{words['limit']}\n  {'█' * filled:░<20}  {says} · {left}"
+    return Foreign(
+        "", text, render("gauge.svg.j2", title=words["limit"], text=text, says=says, left_over=left, share=share)
+    )
