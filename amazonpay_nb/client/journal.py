@@ -14,9 +14,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 
 from amazonpay_nb.client import ledger
 from amazonpay_nb.client.exchange import Exchange, Step
@@ -52,7 +52,7 @@ class Journal:
     """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads.
 
     Args:
-        file: Takes each entry as it comes, as a line of JSON; see `export`.
+        file: Takes each entry as it comes, as a line of JSON; see `export`.  What is rewound, it counts.
     Attributes:
         known: The newest answer about each object; it follows the journal.
     """
@@ -84,9 +84,24 @@ class Journal:
 
     def _append(self, entry: Exchange | Step) -> None:
         self._entries.append(entry)
+        self._write(_exported(entry))
+
+    def _write(self, line: dict[str, Any]) -> None:
         if self._file:
             with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(_exported(entry), ensure_ascii=False) + "\n")
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Return what a journal has written to a file; whatever forks have taken back is not in it."""
+        journal = cls()
+        for line in map(json.loads, file.read_text("utf-8").splitlines()):
+            if line["kind"] == "rewind":
+                journal.rewind(len(journal) - line["entries"])
+            else:
+                journal._append(_imported(line))
+        journal.known = journal._knowledge()
+        return journal
 
     def clear(self) -> None:
         """Forget everything."""
@@ -95,6 +110,8 @@ class Journal:
     def rewind(self, length: int) -> None:
         """Forget the entries after the first *length*."""
         with self._lock:
+            if len(self._entries) > length:
+                self._write({"kind": "rewind", "entries": len(self._entries) - length})
             while len(self._entries) > length:
                 self._entries.pop()
             self.known = self._knowledge()
@@ -157,3 +174,9 @@ def _exported(entry: Exchange | Step) -> dict[str, Any]:
     names = {to_camel(name): value for name, value in vars(entry).items()}
     at = entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return {"kind": type(entry).__name__.lower()} | names | {"at": at}
+
+
+def _imported(line: dict[str, Any]) -> Exchange | Step:
+    values = {to_snake(name): value for name, value in line.items() if name != "kind"}
+    kind = Exchange if line["kind"] == "exchange" else Step
+    return kind(**values | {"at": datetime.fromisoformat(line["at"])})

@@ -4,6 +4,7 @@ import json
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -431,3 +432,17 @@ def test_only_those_who_took_part_are_drawn() -> None:
     assert sequence_diagram(kept).participants == (SHOP_SERVER, AMAZON_PAY_API)
     kept.step("Bank", BUYER, "challenge", NOON)
     assert sequence_diagram(kept).participants == (BUYER, SHOP_SERVER, AMAZON_PAY_API, "Bank")
+
+
+def test_a_file_gives_the_journal_back(tmp_path: Path) -> None:
+    """Exchanges and steps, and nothing of what a fork has taken back."""
+    written = Journal(file=tmp_path / "run.jsonl")
+    written.record(charge("createCharge", "Authorized", headers={"host": "pay-api.amazon.com"}))
+    written.step(BUYER, SHOP_PAGE, "comes back", NOON)
+    written.record(charge("captureCharge", "Captured", captured="14.00"))
+    written.rewind(2)
+    written.record(refund("createRefund", "RefundInitiated"))
+
+    read = Journal.read(tmp_path / "run.jsonl")
+    assert list(read) == list(written)
+    assert read.totals() == written.totals()
