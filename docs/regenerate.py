@@ -32,11 +32,10 @@ from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
 from amazonpay_nb.runs.probes import probes
 from amazonpay_nb.spec import money, operations, parity, reasons, regions, simulations, states
-from amazonpay_nb.spec.machine import NEW, FollowUp, Machine
+from amazonpay_nb.spec.machine import FollowUp, Machine
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.texts import templates
-from amazonpay_nb.workbench.diagrams import Message, SequenceDiagram
-from amazonpay_nb.workbench.show.blocks import render
+from amazonpay_nb.workbench.diagrams import Message, SequenceDiagram, state_map
 from docs import control
 from docs.openapi import openapi
 
@@ -180,16 +179,9 @@ def page(name: str, **things: Any) -> str:
     return PAGES.get_template(f"{name}.md.j2").render(things)
 
 
-def state_map(machine: Machine) -> str:
-    """Return a machine as an SVG in the reader's colors; beside each state is what leads there from another."""
-    notes, ways = {NEW: ""}, dict.fromkeys((row.source, row.target) for row in machine.rows if row.source != row.target)
-    for state in machine.states:
-        into = (f"{row.trigger} ({row.actor})" for row in machine.rows if row.target == state != row.source)
-        first, *more = dict.fromkeys(into)
-        notes[state] = first + (f", and {len(more)} more" if more else "")
-    title, text = f"The states of a {machine.name}", "; ".join(map(": ".join, notes.items()))
-    svg = render("states.svg.j2", title=title, text=text, here=None, notes=notes, ways=list(ways))
-    return svg.replace("<title>", f"{INK}<title>", 1).replace(' opacity="0.6"', "") + "\n"
+def state_picture(machine: Machine) -> str:
+    """Return the map of a machine as an SVG in the reader's colors."""
+    return state_map(machine).as_html.replace("<title>", f"{INK}<title>", 1) + "\n"
 
 
 def recorded(folder: Path) -> dict[str, str]:
@@ -263,7 +255,7 @@ def generated() -> dict[Path, str]:
     attacks = runpy.run_path(str(ROOT / "tests/attacks/table.py"))["ATTACKS"]
     return {
         ROOT / "docs/images/set-up-outside.svg": set_up_picture(),
-        **{ROOT / "docs/images" / STATE_MAPS[name]: state_map(machine) for name, machine in MACHINES.items()},
+        **{ROOT / "docs/images" / STATE_MAPS[name]: state_picture(machine) for name, machine in MACHINES.items()},
         ROOT / "docs/openapi.json": contract(),
         ROOT / "docs/control.json": json.dumps(control.control_openapi(), indent=2, ensure_ascii=False) + "\n",
         **{ROOT / f"docs/{name}.md": page(name) for name in ("control", "states", "operations", "regions")},

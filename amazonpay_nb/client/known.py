@@ -43,6 +43,7 @@ class Known:
     Args:
         limit: How many objects and idempotency keys to remember; all when None.
     Attributes:
+        walks: (kind, object id) -> the states that answers have shown, in order.
         keys: Idempotency key -> the statuses of its requests, None standing for no answer.
         learned: How many exchanges it has taken in.
     """
@@ -51,6 +52,7 @@ class Known:
         self._limit = limit
         self._documents: dict[tuple[str, str], Document | None] = {}
         self._answered: dict[tuple[str, str], None] = {}
+        self.walks: dict[tuple[str, str], list[str]] = {}
         self.keys: dict[str, list[int | None]] = {}
         self.learned = 0
 
@@ -97,7 +99,7 @@ class Known:
             if object_id := answer.get(kind.id_field):
                 self._documents.setdefault((kind.title, str(object_id)), None)
         news = [news for kind, document in _documents(exchange, answer) if (news := self._take(kind, document))]
-        memories: tuple[dict[Any, Any], ...] = (self._documents, self._answered, self.keys)
+        memories: tuple[dict[Any, Any], ...] = (self._documents, self._answered, self.walks, self.keys)
         for memory in memories:
             while self._limit is not None and len(memory) > self._limit:
                 memory.pop(next(iter(memory)))
@@ -109,6 +111,8 @@ class Known:
         if not _detail(document, "state") or (before and _is_older(kind, document, before)):
             return None  # not what Amazon documents, or a replay
         self._documents[key] = document
+        walk, state = self.walks.setdefault(key, []), _detail(document, "state")
+        walk += [state] if [state] != walk[-1:] else []
         return News(*key, before, document)
 
 

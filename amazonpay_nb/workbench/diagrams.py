@@ -4,11 +4,13 @@ The SVG needs no network and no script, and holds no ``id``, so several pictures
 colors say: a failure has a cross.  The text says the same for terminals and screen readers.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, chain, pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -113,28 +115,66 @@ def _fitting(text: str, limit: int) -> int:
     return max(1, sum(width <= limit for width in accumulate(map(columns, text))))
 
 
-_NOTE = 62  # characters that fit beside a box
+MAPS = Path(__file__).with_name("maps.json")  # written by docs/maps.py, whenever a state or a way is new
+BOX, LABEL_LINE = (180, 40), 15  # pixels: a state, and a line of a label
+_LAYOUT: dict[str, Any] = json.loads(MAPS.read_text("utf-8")) if MAPS.exists() else {}
+_LABEL = 24  # columns of a line of a label
+_NOTE = 62  # columns of a line of the text form, after the state
 
 
-def state_map(machine: Machine, here: str) -> Foreign:
-    """Draw the states of a machine from top to bottom, with "you are here" and the ways out of there.
+def state_map(machine: Machine, here: str = "", walked: Sequence[str] = ()) -> Foreign:
+    """Draw the states of a machine and the ways between them, each with what takes an object there.
 
     Args:
-        here: The state that the object is in; `NEW` for one that does not exist yet.
+        here: The state that the object is in, `NEW` for one that does not exist yet, "" for no object.
+        walked: The states that answers have shown of it, in order; in between it took the shortest way.
     """
+    steps = list(chain.from_iterable(_way(machine, *pair) for pair in pairwise([NEW, *walked] if walked else [])))
+    passed = {source for source, _ in steps} - {here}
     notes = {state: _ways(machine, here, state) for state in (NEW, *machine.states)} | {here: "← you are here"}
+    notes.pop("", None)
     width = max(map(len, notes))
-    lines = [f"{'●' if state == here else ' '} {state:{width}}  {note}" for state, note in notes.items()]
-    text = "\n".join(["", *map(str.rstrip, lines)])
-    title = f"{machine.name}: you are at {here}"
-    ways = list(dict.fromkeys((row.source, row.target) for row in machine.rows if row.source != row.target))
-    return Foreign("", text, render("states.svg.j2", title=title, text=text, here=here, notes=notes, ways=ways))
+    signs = {here: "●", **dict.fromkeys(passed, "✓")}
+    text = "\n".join(
+        ["", *(f"{signs.get(state, ' ')} {state:{width}}  {note}".rstrip() for state, note in notes.items())]
+    )
+    title = f"{machine.name}: you are at {here}" if here else f"The states of a {machine.name}"
+    layout = _LAYOUT[machine.name]
+    picture = render(
+        "states.svg.j2", title=title, text=text, here=here, passed=passed, steps=steps, box=BOX, line=LABEL_LINE,
+        labels=ways(machine), size=layout["size"], states=layout["states"], picture_ways=layout["ways"],
+    )  # fmt: skip
+    return Foreign("", text, picture)
+
+
+def ways(machine: Machine) -> dict[tuple[str, str], list[str]]:
+    """Return what leads from each state to each other one, as the lines of a label: what happens, and who does it."""
+    pairs = dict.fromkeys((row.source, row.target) for row in machine.rows if row.source != row.target)
+    return {pair: _label(*_triggers(machine, *pair)) for pair in pairs}
+
+
+def _label(first: str, *more: str) -> list[str]:
+    return [*_wrap(first, _LABEL), *([f"and {len(more)} more"] if more else [])]
+
+
+def _triggers(machine: Machine, source: str, target: str) -> list[str]:
+    return [f"{row.trigger} ({row.actor})" for row in machine.rows if (row.source, row.target) == (source, target)]
+
+
+def _way(machine: Machine, source: str, target: str) -> list[tuple[str, str]]:
+    """Return the shortest way from one state to another as steps; nothing where there is none."""
+    ends: dict[str, list[tuple[str, str]]] = {source: []}
+    for state in (queue := [source]):
+        for row in machine.rows:
+            if row.source == state and row.target not in ends:
+                ends[row.target] = [*ends[state], (state, row.target)]
+                queue.append(row.target)
+    return ends.get(target, [])
 
 
 def _ways(machine: Machine, here: str, state: str) -> str:
     """Say which triggers lead from one state to another."""
-    rows = [row for row in machine.rows if (row.source, row.target) == (here, state)]
-    ways = [f"{row.trigger} ({row.actor})" for row in rows]
+    ways = _triggers(machine, here, state)
     text = ", ".join(ways)
     return text if len(text) <= _NOTE else f"{ways[0]}, and {len(ways) - 1} more"
 

@@ -151,7 +151,8 @@ class Card(CallPanel):
     def _body(self, object_id: str, thing: Resource | None) -> Iterator[Any]:
         if thing:
             yield self.as_of(self._wb.journal.exchanges, self.kind, object_id)
-            yield state_map(self.machine, thing.state)
+            walked = self._wb.journal.known.walks[self.kind.title, object_id]
+            yield state_map(self.machine, thing.state, walked)
             yield thing
             yield from deadlines(self.machine, thing.state)
             if isinstance(thing, CheckoutSession) and not self.machine.is_final(thing.state):
@@ -159,7 +160,7 @@ class Card(CallPanel):
                 head = ("constraint id", "description")
                 yield Table("Constraints", head, rows) if rows else "No constraint is left."
         elif object_id:
-            yield state_map(self.machine, "")
+            yield state_map(self.machine)
             yield f"This {self.kind.title} exists, but no answer has shown its state yet: get it."
         else:
             yield state_map(self.machine, NEW)
