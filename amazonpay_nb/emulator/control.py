@@ -181,10 +181,10 @@ class ControlInterface:
         return {"id": self._world.store.snapshot()}
 
     @_call("POST", "restore")
-    async def _restore(self, id: str) -> Answer:  # noqa: A002 (the field's name)
-        """Put a copy of the world back."""
+    async def _restore(self, id: str, keep: bool = True) -> Answer:  # noqa: A002 (the field's name)
+        """Put a copy of the world back; it stays for another time unless `keep` is false."""
         try:
-            self._world.restore(id)
+            self._world.restore(id, keep=keep)
         except KeyError:
             raise HTTPException(404, f"There is no snapshot {id!r}.") from None
         return await self._read_clock()

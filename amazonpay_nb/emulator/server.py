@@ -330,9 +330,9 @@ class Emulator:
         copy: str = self.control.post("snapshot")["id"]
         return copy
 
-    def restore(self, snapshot: str) -> None:
-        """Put a copy back."""
-        self.control.post("restore", id=snapshot)
+    def restore(self, snapshot: str, *, keep: bool = True) -> None:
+        """Put a copy back, and forget it unless it is to be kept."""
+        self.control.post("restore", id=snapshot, keep=keep)
 
     def reset(self) -> None:
         """Delete all objects; merchants, keys and clock stay."""

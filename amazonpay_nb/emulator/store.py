@@ -248,12 +248,14 @@ class Store:
             self._snapshots.pop(next(iter(self._snapshots))).close()
         return name
 
-    def restore(self, name: str) -> None:
-        """Put a copy back.
+    def restore(self, name: str, *, keep: bool = True) -> None:
+        """Put a copy back, and forget it unless it is to be kept.
 
         Raises:
             KeyError: There is no such snapshot, or no longer.
         """
         self._forget()
         self._snapshots[name].backup(self._db)
+        if not keep:
+            self._snapshots.pop(name).close()
         self._reload()

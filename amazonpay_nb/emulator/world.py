@@ -162,13 +162,13 @@ class World:
         self.journal.clear()
         self._forget()
 
-    def restore(self, snapshot: str) -> None:
-        """Put a snapshot back; accounts and keys stay as they are now.
+    def restore(self, snapshot: str, *, keep: bool = True) -> None:
+        """Put a snapshot back, and forget it unless it is to be kept; accounts and keys stay as they are now.
 
         Raises:
             KeyError: There is no such snapshot.
         """
-        self.store.restore(snapshot)
+        self.store.restore(snapshot, keep=keep)
         self._save_merchants()
         self.ids.reload()
         self._forget()

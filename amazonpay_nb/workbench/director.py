@@ -187,7 +187,7 @@ class Director:
         try:
             yield
         finally:
-            self._emulator.restore(snapshot)
+            self._emulator.restore(snapshot, keep=False)
             self._journal.rewind(length)
             del self.passed[passed:]
 

@@ -1,0 +1,88 @@
+"""The merchant's face on the stage: name, color, logo, what it sells at which price, region and language."""
+
+import base64
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.spec.money import format_amount, parse_amount
+from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.stage.story import Story
+from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_values
+
+# What ``-p`` and the brand bar take; those that a run of a notebook takes as well mean the same there.
+NAMES = ("merchant_name", "merchant_color", "logo", "product", "picture", "amount", "region", "currency", "language")
+MOST_BYTES = 128 * 1024  # of a logo or a picture: each page that shows it carries it
+_PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")
+
+
+@dataclass(frozen=True)
+class Brand:
+    """What the presenter has chosen.
+
+    Attributes:
+        product: What is sold; "" for the story's own, in the language of the screen.
+        picture: A character, or the address of a picture (``data:``), as the logo is; "" for none.
+        amount: The price that the story multiplies, in major units of the currency.
+        chosen: The values that were given, as they were given.
+    """
+
+    merchant_name: str
+    merchant_color: str
+    logo: str
+    product: str
+    picture: str
+    amount: str
+    region: str
+    currency: str
+    language: str
+    chosen: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, story: Story, chosen: Mapping[str, str]) -> Self:
+        """Return a story's own face, changed by what is *chosen*; empty values are not.
+
+        Raises:
+            ConfigurationError: A name or value is not usable; the message says which, and what is.
+        """
+        check_names(chosen, NAMES)
+        given = {name: text.strip() for name, text in chosen.items() if text.strip()}
+        check_values({name: given.get(name, PARAMETERS[name].default) for name in ("region",)})
+        region = region_of(given.get("region", PARAMETERS["region"].default))
+        currency = given.get("currency") or region.ledger_currencies[0]
+        own = {"merchant_name": story.merchant, "merchant_color": story.color, "picture": story.picture}
+        own |= {"amount": story.price.get(currency, ""), "language": region.default_language}
+        values = dict.fromkeys(NAMES, "") | own | given | {"region": region.code, "currency": currency}
+        check_values(values)
+        values["amount"] = format_amount(parse_amount(values["amount"], currency), currency)
+        values |= {name: _address(name, values[name]) for name in ("logo", "picture")}
+        return cls(**values, chosen=given)
+
+    def with_choices(self, story: Story, **more: str) -> Self:
+        """Return the same face with other choices; what the new region does not have goes back to its own."""
+        given = {**self.chosen, **more}
+        if given.get("region", self.region) != self.region:
+            languages = region_of(given["region"]).languages
+            own = ("currency", "amount", *(() if given.get("language") in languages else ("language",)))
+            given = {name: text for name, text in given.items() if name not in own or name in more}
+        return replace(type(self).of(story, given), chosen=given)
+
+
+def _address(name: str, text: str) -> str:
+    """Return a picture file as an address that needs no file; a character stays as it is."""
+    if not text or text.startswith("data:image/") or len(text) <= 4:  # an emoji may take several code points
+        return text
+    path, kind = Path(text).expanduser(), mimetypes.guess_type(text)[0]
+    advice = f"Give a {', '.join(each.partition('/')[2].partition('+')[0] for each in _PICTURES)} file."
+    if kind not in _PICTURES:
+        raise ConfigurationError(f"{name}={text!r} is no picture file.", advice=advice)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{name}={text!r} cannot be read: {error.strerror}.", advice=advice) from None
+    if len(content) > MOST_BYTES:
+        raise ConfigurationError(f"{name}={text!r} is larger than {MOST_BYTES // 1024} KB.", advice="Give a smaller one.")
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,396 @@
+"""A performance of a story: beats that are played one at a time, each from a moment to which the stage can go back.
+
+The presenter's commands come from any thread; one thread at a time plays.  Nothing runs ahead: a beat in which the
+buyer has to come waits for the buyer, as long as it takes.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
+from dataclasses import dataclass, field
+from time import sleep
+from typing import Any, NamedTuple
+
+import httpx
+
+from amazonpay_nb.client.guide import NotChargeable
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.errors import AmazonPayError, BuyerPageError
+from amazonpay_nb.loopback import http_client
+from amazonpay_nb.shop import Arrival, buyer
+from amazonpay_nb.stage.brand import Brand
+from amazonpay_nb.stage.steps import VISITS, Server
+from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
+from amazonpay_nb.texts import Texts
+from amazonpay_nb.workbench.bench import Workbench
+from amazonpay_nb.workbench.hosted_page import HostedPage
+
+CANCEL = "cancel"  # the kind of an arrival
+READY, PLAYING, WAITING, DONE, OTHERWISE = "ready", "playing", "waiting", "done", "otherwise"
+PACE_SECONDS = 0.9  # how long each page of the buyer stands while a script plays it
+_ENDINGS: dict[str, Callable[..., str]] = {"approve": buyer.approve, "cancel": buyer.cancel, "decline": buyer.decline}
+_LOG = logging.getLogger(__name__)
+
+
+class PhonePage(NamedTuple):
+    """What is on the buyer's phone; a new *key* asks for it to be loaded, even at the same address."""
+
+    key: str
+    url: str
+
+
+class Note(NamedTuple):
+    """Words between two entries of the journal: how many entries there were before."""
+
+    after: int
+    text: str
+
+
+class Branch(NamedTuple):
+    """One way to go on, which was played and undone, with what was sent; *way* as for an `Act`."""
+
+    name: str
+    journal: Journal
+    notes: list[Note]
+    way: str
+
+
+@dataclass
+class Act:
+    """A beat that was played, or is being played.
+
+    Attributes:
+        begins, ends: Which entries of the journal are its own.
+        way: How it went otherwise: a key of the words ``otherwise``; "" where it went as told.
+        pages: The buyer's pages that a script has seen, as title and HTML.
+        what_ifs: By name, the branches that were tried.
+    """
+
+    beat: Beat
+    begins: int
+    ends: int = 0
+    way: str = ""
+    notes: list[Note] = field(default_factory=list)
+    pages: list[tuple[str, str]] = field(default_factory=list)
+    what_ifs: dict[str, list[Branch]] = field(default_factory=dict)
+
+
+class Moment(NamedTuple):
+    """The world before a beat."""
+
+    region: str
+    snapshot: str
+    length: int
+    server: dict[str, Any]
+
+
+class _Left(Exception):
+    """The presenter has gone elsewhere while the buyer was awaited."""
+
+
+class _Otherwise(Exception):
+    """The buyer came back without doing what the beat is about."""
+
+
+class Performance:
+    """One story on one stage.
+
+    Args:
+        chosen: The merchant's face, see `brand.NAMES`.
+        pace: Seconds that each page stands while a script plays the buyer.
+    Attributes:
+        at: The number of the beat on the screen, from 0.
+        state: ``ready``, ``playing``, ``waiting`` for the buyer, ``done``, or ``otherwise``.
+        acts: The beats that were played, up to the one on the screen.
+        phone: What is on the buyer's phone; without an address, what the stage shows there.
+    Raises:
+        ConfigurationError: A choice is not usable.
+    """
+
+    def __init__(self, story: Story, chosen: Mapping[str, str] = {}, *, pace: float = PACE_SECONDS) -> None:
+        self.story, self.brand, self._pace = story, Brand.of(story, chosen), pace
+        self._listeners: list[Callable[[], None]] = []
+        self._command = threading.RLock()
+        self._player: threading.Thread | None = None
+        self._hurry, self._shown = False, 0
+        self._benches: dict[str, Workbench] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self.texts = Texts(TEXTS, self.brand.language)
+        self.acts: list[Act] = []
+        self._moments: list[Moment] = []
+        self.at, self.state = 0, READY
+        self._leave: Future[None] = Future()
+        self._page: HostedPage | None = None
+        self._step, self._way = Step(do="say"), ""
+        self._show("")
+        self._open(self.brand.region)
+
+    def _open(self, region: str) -> None:
+        brand = self.brand.with_choices(self.story, region=region)
+        if region not in self._benches:
+            bench = Workbench(
+                region=region, buyer="script", amount=brand.amount, currency=brand.currency, language=brand.language,
+                merchant_name=brand.merchant_name, merchant_color=brand.merchant_color,
+            )  # fmt: skip
+            bench.set_up_keys()
+            self._benches[region] = bench
+        self.wb = self._benches[region]
+        self.server = Server(self.wb, self.story, brand.product or self.words("product"), self._visit)
+
+    def close(self) -> None:
+        """Stop playing, and close the shop and the emulator."""
+        with self._command:
+            self._stop()
+            for bench in self._benches.values():
+                bench.close()
+            self._benches.clear()
+
+    def words(self, key: str, **values: Any) -> str:
+        """Return words of the story."""
+        return self.texts(f"{self.story.name}.{key}", **values)
+
+    @property
+    def act(self) -> Act | None:
+        """The beat on the screen, once it has begun."""
+        return self.acts[self.at] if self.at < len(self.acts) else None
+
+    @property
+    def journal(self) -> Journal:
+        """Everything that has been sent so far."""
+        return self.wb.journal
+
+    # What the screen hears.
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call *listener*, from any thread, after each change; return what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _changed(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
+
+    # What the presenter commands.
+
+    def next(self) -> None:
+        """Play the beat on the screen, or the one after it; where the buyer is awaited, a script comes."""
+        with self._command:
+            if self.state == WAITING:
+                self.play_buyer()
+            elif self.state in (READY, OTHERWISE):
+                self._play(self.at)
+            elif self.state == DONE and self.at + 1 < len(self.story.beats):
+                self._play(self.at + 1)
+
+    def back(self) -> None:
+        """Undo the beat on the screen; the one before it is shown as it ended."""
+        with self._command:
+            self._stop()
+            if self._moments:
+                self._return_to(self.at)
+                self.at, self.state = max(self.at - 1, 0), DONE if self.acts else READY
+            self._changed()
+
+    def go(self, number: int) -> None:
+        """Play a beat from its own moment; a script plays what comes before and was not played yet.
+
+        Raises:
+            IndexError: The story has no such beat.
+        """
+        if not 0 <= number < len(self.story.beats):
+            raise IndexError(f"the beats are 1 to {len(self.story.beats)}")
+        with self._command:
+            self._play(number)
+
+    def dress(self, **choices: str) -> None:
+        """Change the merchant's face; the story is played anew, as far as it had come.
+
+        Raises:
+            ConfigurationError: A choice is not usable; nothing has changed.
+        """
+        brand = self.brand.with_choices(self.story, **choices)
+        with self._command:
+            self._stop()
+            begun, at = bool(self.acts), self.at
+            for bench in self._benches.values():
+                bench.close()
+            self._benches.clear()
+            self.brand = brand
+            self._begin()
+            if begun:
+                self._play(at)
+            self._changed()
+
+    def play_buyer(self, ending: str = "approve") -> None:
+        """Let a script go through the buyer's pages, to one of three endings: approve, cancel or decline."""
+        with self._command:
+            if self.state == WAITING and self._page is not None:
+                self.state = PLAYING
+                threading.Thread(target=self._script, args=(self._page, self._step, ending), daemon=True).start()
+            self._changed()
+
+    def happen(self, way: str) -> None:
+        """Let something else happen while the buyer is awaited: ``close``, ``reload``, ``hour``."""
+        with self._command:
+            if self.state != WAITING or self.act is None:
+                return
+            self.act.way = way
+            if way == "hour":
+                self.server.take(Step(do="wait", wait="PT1H"))
+            self._show(self.phone.url if way != "close" else "about:blank")
+
+    def try_what_if(self, name: str) -> None:
+        """Play each branch from this moment, and undo it."""
+        with self._command:
+            act = self.act
+            what_if = next((row for row in act.beat.what_ifs if row.name == name), None) if act else None
+            if act and what_if and self.state == DONE:
+                act.what_ifs[name] = [self._branch(row, what_if.branches[row]) for row in what_if.branches]
+                self._changed()
+
+    def finish(self) -> None:
+        """Wait until nothing plays, or the buyer is awaited."""
+        while (player := self._player) and player.is_alive() and self.state != WAITING:
+            player.join(0.01)
+
+    # How it is played.
+
+    def _stop(self) -> None:
+        player, self._player = self._player, None
+        if player and player.is_alive():
+            self._leave.set_result(None)
+            player.join()
+        self._leave = Future()
+
+    def _return_to(self, number: int) -> None:
+        """Go back to the moment before a beat."""
+        moment = self._moments[number]
+        del self._moments[number:], self.acts[number:]
+        self._open(moment.region)
+        assert self.wb.emulator is not None  # noqa: S101 (a stage is always on the emulator)
+        self.wb.emulator.restore(moment.snapshot, keep=False)
+        self.wb.journal.rewind(moment.length)
+        self.server.resume(moment.server)
+        self._show("")
+
+    def _play(self, number: int) -> None:
+        self._stop()
+        if number < len(self._moments):
+            self._return_to(number)
+        self.at, self.state = len(self._moments), PLAYING
+        self._player = threading.Thread(target=self._run, args=(number,), name="stage", daemon=True)
+        self._player.start()
+
+    def _run(self, last: int) -> None:
+        try:
+            for number in range(len(self._moments), last + 1):
+                self.at, self._hurry = number, number < last
+                self._beat(self.story.beats[number])
+                if self.state != DONE:
+                    break
+        except _Left:
+            pass
+        finally:
+            self._hurry = False
+
+    def _beat(self, beat: Beat) -> None:
+        assert self.wb.emulator is not None  # noqa: S101 (a stage is always on the emulator)
+        length = len(self.journal)
+        moment = Moment(self.wb.region.code, self.wb.emulator.snapshot(), length, self.server.state())
+        self._moments.append(moment)
+        act = Act(beat, length)
+        self.acts.append(act)
+        self.state = PLAYING
+        self._show("")
+        try:
+            for step in beat.steps:
+                self._take(step, act.notes)
+                act.ends = len(self.journal)
+                self._changed()
+            self.state = DONE
+        except _Otherwise as way:
+            self.state, act.way = OTHERWISE, str(way)
+        except _Left:
+            raise
+        except Exception:  # noqa: BLE001 (a merchant is watching: no traceback, ever)
+            _LOG.exception("the beat %r ended early", beat.name)
+            self.state, act.way = OTHERWISE, "trouble"
+        act.ends = len(self.journal)
+        self._changed()
+
+    def _take(self, step: Step, notes: list[Note]) -> None:
+        if step.region:
+            self._open(step.region)
+        if step.says:
+            notes.append(Note(len(self.journal), self.words(step.says)))
+        try:
+            self.server.take(step)
+        except NotChargeable as error:  # the server looked first, so nothing was sent
+            notes.append(Note(len(self.journal), self.texts("ui.not-sent", reason=error.permission.state)))
+        except AmazonPayError:  # a refusal is an answer, and in the journal
+            if step.do in VISITS:
+                raise _Otherwise("refused") from None
+
+    def _visit(self, page: HostedPage, step: Step) -> Arrival:
+        self._page, self._step, self._way, self.state = page, step, "", WAITING
+        self._show(page.url)
+        if self._hurry:
+            self.play_buyer()
+        wait([page.arrival, self._leave], return_when=FIRST_COMPLETED)
+        if self._leave.done():
+            raise _Left
+        self._page, self.state = None, PLAYING
+        arrival = page.settle()
+        if arrival.kind == CANCEL:
+            raise _Otherwise(self._way or CANCEL)
+        return arrival
+
+    def _show(self, url: str) -> None:
+        self._shown += 1
+        self.phone = PhonePage(str(self._shown), url)
+        self._changed()
+
+    def _script(self, page: HostedPage, step: Step, ending: str) -> None:
+        self._way = "" if ending == "approve" else ending
+        seen: list[tuple[str, str]] = self.act.pages if self.act else []
+
+        def look(response: httpx.Response) -> None:
+            response.read()
+            if response.is_success and "html" in response.headers.get("content-type", ""):
+                seen.append((str(response.url), response.text))
+                if not self._hurry and self._pace:
+                    self._show(str(response.url))
+                    sleep(self._pace)
+
+        options = {"card": step.card, "then": step.then, "consent": step.consent, "mfa": step.mfa}
+        try:
+            with closing(http_client(timeout=30, event_hooks={"response": [look]})) as http:
+                address = page.url
+                if address == page.attempt.order_url:
+                    address, options = buyer.place_order(address, http=http), {}
+                if not address.startswith(page.attempt.ordered_url):
+                    address = _ENDINGS[ending](address, http=http, **(options if ending == "approve" else {}))
+                if not page.arrival.done():
+                    buyer.arrive(address, http=http)
+        except BuyerPageError as error:  # the pages do not offer what the step says
+            _LOG.error("%s", error)
+            page.arrival.set_exception(_Otherwise("trouble"))
+
+    def _branch(self, name: str, steps: tuple[Step, ...]) -> Branch:
+        before, start, shown, way, notes = self.server.state(), len(self.journal), self.phone, "", list[Note]()
+        self._hurry = True
+        try:
+            with self.wb.director.fork():
+                try:
+                    for step in steps:
+                        self._take(step, notes)
+                except _Otherwise as error:
+                    way = str(error)
+                return Branch(name, self.journal.since(start), notes, way)
+        finally:
+            self.server.resume(before)
+            self._hurry, self.phone, self.state = False, shown, DONE

@@ -1,0 +1,106 @@
+"""The stories of the stage, as ``stories.toml`` tells them; their words are in ``texts/``."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.spec.data import as_kind, data_row, read
+from amazonpay_nb.spec.words import payments_of
+from amazonpay_nb.texts import languages
+
+TEXTS = Path(__file__).with_name("texts")
+LANGUAGES = languages(TEXTS)
+FIRST = "ride"
+
+
+@data_row
+class Step:
+    """What the shop's server does next; which fields a step reads stands at its function in `steps`.
+
+    Attributes:
+        name, of: Under which name the object is kept for later steps, and which one this step is about.
+        times: Of the story's price.
+        again: The payment whose key and answer this one repeats.
+        says: Key of words that are shown instead of a call.
+    """
+
+    do: str
+    name: str = ""
+    of: str = ""
+    times: str = "1"
+    payment: str = ""
+    code: str = ""
+    again: str = ""
+    flow: str = ""
+    consent: bool = True
+    touchless: bool = False
+    capture: bool = False
+    mfa: str = "pass"
+    card: str = "1111"
+    then: str = ""
+    state: str = ""
+    reason: str = ""
+    operation: str = ""
+    fault: str = ""
+    wait: str = ""
+    region: str = ""
+    says: str = ""
+
+
+@data_row
+class WhatIf:
+    """Ways to go on, of which each is played from the same moment and undone."""
+
+    name: str
+    branches: Mapping[str, tuple[Step, ...]]
+
+
+@data_row
+class Beat:
+    """What one press of *Next* plays."""
+
+    name: str
+    steps: tuple[Step, ...]
+    what_ifs: tuple[WhatIf, ...] = ()
+
+
+@data_row
+class Story:
+    """A merchant, and what happens to it from beat to beat; ``stories.toml`` describes the fields."""
+
+    name: str
+    use_case: str = ""
+    flow: str = ""
+    merchant: str
+    color: str
+    picture: str
+    price: Mapping[str, str]
+    orders: int
+    beats: tuple[Beat, ...]
+
+    @property
+    def sets_up_by(self) -> str:
+        """The flow that saves the wallet."""
+        return self.flow or next(iter(payments_of(self.use_case).values())).set_up
+
+
+@cache
+def stories() -> Mapping[str, Story]:
+    """Return every story by its name."""
+    table: dict[str, Any] = {name: row | {"name": name} for name, row in read("stories.toml", beside=__file__).items()}
+    for row in table.values():
+        row["beats"] = [{"what_ifs": beat.pop("if", []), **beat} for beat in row["beats"]]
+    return as_kind("stories.toml", table, dict[str, Story])
+
+
+def story(name: str) -> Story:
+    """Return a story.
+
+    Raises:
+        ConfigurationError: There is none of this name.
+    """
+    if name not in stories():
+        raise ConfigurationError(f"There is no story {name!r}.", advice=f"Choose one of {', '.join(stories())}.")
+    return stories()[name]
