@@ -1,4 +1,4 @@
-"""Commands that run and show notebooks."""
+"""Commands that run notebooks and open them."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from amazonpay_nb.commands.options import OUT, PARAMETER, PORT
+from amazonpay_nb.commands.options import OUT, PARAMETER
 from amazonpay_nb.errors import ConfigurationError
 
 
@@ -55,18 +55,3 @@ def lab(to: str, fresh: bool, allow_root: bool, options: tuple[str, ...]) -> Non
     bring_up_to_date(folder, edition(), fresh=fresh, say=click.echo)
     click.echo(f"Your copies of the workbook are in {folder}.")
     start(folder, [*options, *(["--allow-root"] if allow_root else [])])
-
-
-@click.command()
-@click.argument("notebook", default="01")
-@PARAMETER
-@PORT
-@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
-def demo(notebook: str, parameters: dict[str, str], port: int, browser: bool) -> None:
-    """Present NOTEBOOK (01 when left out) without code, one step at a time, until it is interrupted.
-
-    The shop is yours:  -p merchant_name "Corner Shop" -p merchant_color "#0b5c6b" -p region eu -p language de_DE
-    """
-    from amazonpay_nb.runs.demo import present
-
-    present(notebook, parameters, port=port, browser=browser, say=click.echo)

@@ -1,11 +1,40 @@
-"""Commands for what stays behind after a demonstration."""
+"""Commands for a demonstration, and for what stays behind."""
 
+import json
 import sys
+import threading
+import webbrowser
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from amazonpay_nb.commands.options import OUT, PARAMETER
+from amazonpay_nb.commands.options import FILE, OUT, PARAMETER, PORT
+
+
+@click.command()
+@click.argument("story", default="ride")
+@PARAMETER
+@PORT
+@click.option("--browser/--no-browser", default=True, help="Open the screen in a browser.")
+@click.option("--ready-file", type=FILE, help="Write the screen's address here.")
+def demo(story: str, parameters: dict[str, str], port: int, browser: bool, ready_file: Path | None) -> None:
+    """Show STORY (ride when left out) to a merchant, on one screen, until it is interrupted.
+
+    STORY: set-up, express, end-of-checkout, sign-in, food, ride, car, app, phone, regions.  The shop is theirs:
+    -p merchant_name "Corner Shop" -p merchant_color "#0b5c6b" -p region eu -p language de_DE -p logo logo.svg
+    -p product "Coffee beans" -p amount 12.50 -p picture beans.png
+    """
+    from amazonpay_nb.signing.keys import write_file
+    from amazonpay_nb.stage.server import Stage
+
+    with closing(Stage(story, parameters, port=port)) as stage:
+        if ready_file:
+            write_file(ready_file, json.dumps({"url": stage.url}).encode(), mode=0o600, overwrite=True)
+        click.echo(f"The stage: {stage.url} (stop with Ctrl-C)")
+        if browser:
+            webbrowser.open(stage.url)
+        threading.Event().wait()
 
 
 @click.command()

@@ -64,6 +64,7 @@ class Brand:
     def with_choices(self, story: Story, **more: str) -> Self:
         """Return the same face with other choices; what the new region does not have goes back to its own."""
         given = {**self.chosen, **more}
+        check_values({"region": given.get("region", self.region)})
         if given.get("region", self.region) != self.region:
             languages = region_of(given["region"]).languages
             own = ("currency", "amount", *(() if given.get("language") in languages else ("language",)))
@@ -84,5 +85,7 @@ def _address(name: str, text: str) -> str:
     except OSError as error:
         raise ConfigurationError(f"{name}={text!r} cannot be read: {error.strerror}.", advice=advice) from None
     if len(content) > MOST_BYTES:
-        raise ConfigurationError(f"{name}={text!r} is larger than {MOST_BYTES // 1024} KB.", advice="Give a smaller one.")
+        raise ConfigurationError(
+            f"{name}={text!r} is larger than {MOST_BYTES // 1024} KB.", advice="Give a smaller one."
+        )
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -8,19 +8,16 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import closing
-from dataclasses import dataclass, field
-from time import sleep
-from typing import Any, NamedTuple
-
-import httpx
+from typing import Any
 
 from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import AmazonPayError, BuyerPageError
-from amazonpay_nb.loopback import http_client
-from amazonpay_nb.shop import Arrival, buyer
+from amazonpay_nb.shop import Arrival
+from amazonpay_nb.stage.acts import Act, Branch, Moment, Note, PhonePage
 from amazonpay_nb.stage.brand import Brand
+from amazonpay_nb.stage.phone import PACE_SECONDS, play
 from amazonpay_nb.stage.steps import VISITS, Server
 from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
 from amazonpay_nb.texts import Texts
@@ -29,61 +26,7 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 
 CANCEL = "cancel"  # the kind of an arrival
 READY, PLAYING, WAITING, DONE, OTHERWISE = "ready", "playing", "waiting", "done", "otherwise"
-PACE_SECONDS = 0.9  # how long each page of the buyer stands while a script plays it
-_ENDINGS: dict[str, Callable[..., str]] = {"approve": buyer.approve, "cancel": buyer.cancel, "decline": buyer.decline}
 _LOG = logging.getLogger(__name__)
-
-
-class PhonePage(NamedTuple):
-    """What is on the buyer's phone; a new *key* asks for it to be loaded, even at the same address."""
-
-    key: str
-    url: str
-
-
-class Note(NamedTuple):
-    """Words between two entries of the journal: how many entries there were before."""
-
-    after: int
-    text: str
-
-
-class Branch(NamedTuple):
-    """One way to go on, which was played and undone, with what was sent; *way* as for an `Act`."""
-
-    name: str
-    journal: Journal
-    notes: list[Note]
-    way: str
-
-
-@dataclass
-class Act:
-    """A beat that was played, or is being played.
-
-    Attributes:
-        begins, ends: Which entries of the journal are its own.
-        way: How it went otherwise: a key of the words ``otherwise``; "" where it went as told.
-        pages: The buyer's pages that a script has seen, as title and HTML.
-        what_ifs: By name, the branches that were tried.
-    """
-
-    beat: Beat
-    begins: int
-    ends: int = 0
-    way: str = ""
-    notes: list[Note] = field(default_factory=list)
-    pages: list[tuple[str, str]] = field(default_factory=list)
-    what_ifs: dict[str, list[Branch]] = field(default_factory=dict)
-
-
-class Moment(NamedTuple):
-    """The world before a beat."""
-
-    region: str
-    snapshot: str
-    length: int
-    server: dict[str, Any]
 
 
 class _Left(Exception):
@@ -228,20 +171,25 @@ class Performance:
     def play_buyer(self, ending: str = "approve") -> None:
         """Let a script go through the buyer's pages, to one of three endings: approve, cancel or decline."""
         with self._command:
-            if self.state == WAITING and self._page is not None:
-                self.state = PLAYING
-                threading.Thread(target=self._script, args=(self._page, self._step, ending), daemon=True).start()
-            self._changed()
+            if self.state == WAITING:
+                self._send_script(ending)
 
     def happen(self, way: str) -> None:
-        """Let something else happen while the buyer is awaited: ``close``, ``reload``, ``hour``."""
+        """Let something happen on the way while the buyer is awaited.
+
+        Args:
+            way: ``close`` the page, ``reload`` it, ``hour`` for one that passes, or ``again``: it is opened again.
+        """
         with self._command:
-            if self.state != WAITING or self.act is None:
-                return
-            self.act.way = way
-            if way == "hour":
-                self.server.take(Step(do="wait", wait="PT1H"))
-            self._show(self.phone.url if way != "close" else "about:blank")
+            if self.state == WAITING and self.act and self._page:
+                self.act.way = "" if way == "again" else way
+                if way == "hour":
+                    self.server.take(Step(do="wait", wait="PT1H"))
+                elif way == "close":
+                    self._show("")
+                else:
+                    self._show(self._page.url if way == "again" else self.phone.url)
+                self._changed()
 
     def try_what_if(self, name: str) -> None:
         """Play each branch from this moment, and undo it."""
@@ -270,10 +218,14 @@ class Performance:
         """Go back to the moment before a beat."""
         moment = self._moments[number]
         del self._moments[number:], self.acts[number:]
+        for region in [*self._benches]:
+            if region in moment.worlds:
+                snapshot, length = moment.worlds[region]
+                _emulator(self._benches[region]).restore(snapshot, keep=False)
+                self._benches[region].journal.rewind(length)
+            else:
+                self._benches.pop(region).close()
         self._open(moment.region)
-        assert self.wb.emulator is not None  # noqa: S101 (a stage is always on the emulator)
-        self.wb.emulator.restore(moment.snapshot, keep=False)
-        self.wb.journal.rewind(moment.length)
         self.server.resume(moment.server)
         self._show("")
 
@@ -298,11 +250,11 @@ class Performance:
             self._hurry = False
 
     def _beat(self, beat: Beat) -> None:
-        assert self.wb.emulator is not None  # noqa: S101 (a stage is always on the emulator)
-        length = len(self.journal)
-        moment = Moment(self.wb.region.code, self.wb.emulator.snapshot(), length, self.server.state())
-        self._moments.append(moment)
-        act = Act(beat, length)
+        worlds = {name: (_emulator(bench).snapshot(), len(bench.journal)) for name, bench in self._benches.items()}
+        self._moments.append(Moment(self.wb.region.code, worlds, self.server.state()))
+        if beat.region:
+            self._open(beat.region)
+        act = Act(beat, self.journal, len(self.journal))
         self.acts.append(act)
         self.state = PLAYING
         self._show("")
@@ -323,8 +275,6 @@ class Performance:
         self._changed()
 
     def _take(self, step: Step, notes: list[Note]) -> None:
-        if step.region:
-            self._open(step.region)
         if step.says:
             notes.append(Note(len(self.journal), self.words(step.says)))
         try:
@@ -339,8 +289,9 @@ class Performance:
         self._page, self._step, self._way, self.state = page, step, "", WAITING
         self._show(page.url)
         if self._hurry:
-            self.play_buyer()
-        wait([page.arrival, self._leave], return_when=FIRST_COMPLETED)
+            self._send_script("approve")
+        ends: list[Future[Any]] = [page.arrival, self._leave]
+        wait(ends, return_when=FIRST_COMPLETED)
         if self._leave.done():
             raise _Left
         self._page, self.state = None, PLAYING
@@ -354,28 +305,16 @@ class Performance:
         self.phone = PhonePage(str(self._shown), url)
         self._changed()
 
+    def _send_script(self, ending: str) -> None:
+        self.state, self._way = PLAYING, "" if ending == "approve" else ending
+        threading.Thread(target=self._script, args=(self._page, self._step, ending), daemon=True).start()
+        self._changed()
+
     def _script(self, page: HostedPage, step: Step, ending: str) -> None:
-        self._way = "" if ending == "approve" else ending
-        seen: list[tuple[str, str]] = self.act.pages if self.act else []
-
-        def look(response: httpx.Response) -> None:
-            response.read()
-            if response.is_success and "html" in response.headers.get("content-type", ""):
-                seen.append((str(response.url), response.text))
-                if not self._hurry and self._pace:
-                    self._show(str(response.url))
-                    sleep(self._pace)
-
-        options = {"card": step.card, "then": step.then, "consent": step.consent, "mfa": step.mfa}
+        pages = self.act.pages if self.act else []
+        show, seconds = (None, 0.0) if self._hurry else (self._show, self._pace)
         try:
-            with closing(http_client(timeout=30, event_hooks={"response": [look]})) as http:
-                address = page.url
-                if address == page.attempt.order_url:
-                    address, options = buyer.place_order(address, http=http), {}
-                if not address.startswith(page.attempt.ordered_url):
-                    address = _ENDINGS[ending](address, http=http, **(options if ending == "approve" else {}))
-                if not page.arrival.done():
-                    buyer.arrive(address, http=http)
+            play(page, step, ending, pages=pages, show=show, seconds=seconds)
         except BuyerPageError as error:  # the pages do not offer what the step says
             _LOG.error("%s", error)
             page.arrival.set_exception(_Otherwise("trouble"))
@@ -394,3 +333,8 @@ class Performance:
         finally:
             self.server.resume(before)
             self._hurry, self.phone, self.state = False, shown, DONE
+
+
+def _emulator(bench: Workbench) -> Emulator:
+    assert bench.emulator is not None  # noqa: S101 (a stage is always on the emulator)
+    return bench.emulator

@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from amazonpay_nb.errors import AmazonPayError
-from amazonpay_nb.loopback import Guard, LoopbackServer, route
+from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, route
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import behaviors, topics
 from amazonpay_nb.spec.regions import REGIONS
@@ -31,8 +31,9 @@ _TEMPLATES = templates(_PAGES)
 PARTS = ("top", "server", "what-if", "money", "notes")
 _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; "
-    f"frame-src 'self' {_LOOPBACK}; base-uri 'none'; form-action 'none'; frame-ancestors 'self' {_LOOPBACK}"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    f"img-src 'self' data:; frame-src 'self' {_LOOPBACK}; base-uri 'none'; form-action 'none'; "
+    f"frame-ancestors 'self' {_LOOPBACK}"
 )
 _KEEP_ALIVE_SECONDS = 15
 
@@ -57,6 +58,13 @@ class Stage:
         self._server = LoopbackServer(Guard(self._app()), port=port)
         self._server.start()
         self.url = f"{self._server.url}/{name}/1"
+
+    def __repr__(self) -> str:
+        return f"The stage: {self.url}"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        url = browser_address(self.url)
+        return {"text/plain": repr(self), "text/html": _TEMPLATES.get_template("frame.html").render(url=url)}
 
     def close(self) -> None:
         """Close the screen, the shop and the emulator."""
@@ -96,7 +104,11 @@ class Stage:
 
     async def _scenes(self) -> AsyncIterator[str]:
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
-        end = self.performance.listen(lambda: loop.call_soon_threadsafe(changed.set))
+
+        def hear() -> None:
+            loop.call_soon_threadsafe(changed.set)
+
+        end = self.performance.listen(hear)
         try:
             while True:
                 changed.clear()
@@ -150,12 +162,11 @@ class Stage:
         act = performance.act
         if act and performance.state != "done" and act.ends == act.begins:
             act.ends = len(performance.journal)
+        tried = act.what_ifs if act else {}
         return {
             "p": performance, "t": performance.texts, "w": performance.words, "act": act, "view": view,
             "lines": view.act_lines(performance, act) if act else [],
-            "branches": {
-                name: [view.branch(performance, row) for row in rows] for name, rows in (act.what_ifs if act else {}).items()
-            },
+            "branches": {name: [view.branch(performance, row) for row in rows] for name, rows in tried.items()},
             "money": view.money(performance, performance.journal), "month": view.month(performance),
             "colors": palette(performance.brand.merchant_color), "brand": performance.brand,
             "regions": REGIONS, "stories": stories(), "Markup": Markup,

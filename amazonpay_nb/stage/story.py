@@ -45,7 +45,6 @@ class Step:
     operation: str = ""
     fault: str = ""
     wait: str = ""
-    region: str = ""
     says: str = ""
 
 
@@ -59,9 +58,10 @@ class WhatIf:
 
 @data_row
 class Beat:
-    """What one press of *Next* plays."""
+    """What one press of *Next* plays; with a *region*, the story goes on there."""
 
     name: str
+    region: str = ""
     steps: tuple[Step, ...]
     what_ifs: tuple[WhatIf, ...] = ()
 

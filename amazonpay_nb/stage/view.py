@@ -11,7 +11,8 @@ from amazonpay_nb.client.snippets import LANGUAGES as PROGRAMS, snippet
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import Counts, format_amount
 from amazonpay_nb.spec.parity import Behavior, behavior
-from amazonpay_nb.stage.performance import Act, Branch, Note, Performance
+from amazonpay_nb.stage.acts import Act, Branch, Note
+from amazonpay_nb.stage.performance import Performance
 
 _CALLS = read("calls.toml", beside=__file__)
 _TONES: dict[str, str] = {outcome: tone for tone, outcomes in _CALLS["tones"].items() for outcome in outcomes}
@@ -39,7 +40,9 @@ class Line(NamedTuple):
         return snippet("python", self.exchange) if self.exchange else ""
 
 
-def lines(performance: Performance, journal: Sequence[Exchange | Step], notes: Sequence[Note], start: int) -> list[Line]:
+def lines(
+    performance: Performance, journal: Sequence[Exchange | Step], notes: Sequence[Note], start: int
+) -> list[Line]:
     """Return what happened at the server, in order.
 
     Args:
@@ -59,9 +62,15 @@ def _call(performance: Performance, exchange: Exchange) -> Line:
     texts, outcome = performance.texts, exchange.outcome if exchange.status else _NOBODY
     names = (f"{exchange.operation}.{outcome}", exchange.operation)
     claim = next((_CALLS["parity"][name] for name in names if name in _CALLS["parity"]), "")
-    prices = [value for value in (exchange.request or {}).values() if isinstance(value, dict) and "currencyCode" in value]
+    prices = [
+        value for value in (exchange.request or {}).values() if isinstance(value, dict) and "currencyCode" in value
+    ]
     amount = texts.money(prices[0]) if prices else ""
-    short = exchange.path.replace(exchange.object_id, f"…{exchange.object_id[-6:]}") if exchange.object_id else exchange.path
+    short = (
+        exchange.path.replace(exchange.object_id, f"…{exchange.object_id[-6:]}")
+        if exchange.object_id
+        else exchange.path
+    )
     return Line(
         texts(f"ask.{exchange.operation}", amount=amount),
         texts(f"answer.{outcome}"),
@@ -74,7 +83,7 @@ def _call(performance: Performance, exchange: Exchange) -> Line:
 
 def act_lines(performance: Performance, act: Act) -> list[Line]:
     """Return what happened in a beat."""
-    return lines(performance, list(performance.journal)[act.begins : act.ends], act.notes, act.begins)
+    return lines(performance, list(act.journal)[act.begins : act.ends], act.notes, act.begins)
 
 
 def money(performance: Performance, journal: Journal) -> dict[str, str]:

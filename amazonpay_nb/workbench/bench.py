@@ -37,6 +37,7 @@ from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.own_server import OwnServer
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable, check_injected, check_values
+from amazonpay_nb.workbench.screen import open_stage
 
 
 class Workbench:
@@ -78,6 +79,7 @@ class Workbench:
             raise ConfigurationError(NO_SCRIPT, advice='Choose buyer="you" with this environment.')
         self._resources = ExitStack()
         self.close = weakref.finalize(self, self._resources.close)
+        self.to_close = self._resources.callback
         kernel.replace(self.close)
         if buyer == "you":
             kernel.people.append(None)
@@ -105,6 +107,8 @@ class Workbench:
             new_token=partial(_hexadecimal, self._random, 12 if self.emulator else 32), public=self.emulator is None,
         )  # fmt: skip
         self._resources.callback(self.shop.close)
+
+    stage = open_stage
 
     def __enter__(self) -> Self:
         return self
@@ -181,8 +185,7 @@ class Workbench:
                 base_url=self.emulator.url if self.emulator else None, allow_live=self._allow_live,
                 journal=self.journal, new_idempotency_key=partial(_hexadecimal, self._random, 32),
                 verify=self.emulator.verify if self.emulator else True,
-                # The emulator's clock does not run, so pausing between two attempts is pointless.
-                sleep=(lambda seconds: None) if self.emulator else time.sleep,
+                sleep=(lambda seconds: None) if self.emulator else time.sleep,  # the emulator's clock does not run
             )  # fmt: skip
             self._resources.callback(self._client.close)
         return self._client

@@ -1,0 +1,50 @@
+"""The buyer's part of a beat, played by a script, which can let each page stand on the phone for a moment."""
+
+from collections.abc import Callable
+from contextlib import closing
+from time import sleep
+
+import httpx
+
+from amazonpay_nb.loopback import http_client
+from amazonpay_nb.shop import buyer
+from amazonpay_nb.stage.story import Step
+from amazonpay_nb.workbench.hosted_page import HostedPage
+
+PACE_SECONDS = 0.9  # how long a page stands
+_WAIT_SECONDS = 30  # for a page
+_ENDINGS: dict[str, Callable[..., str]] = {"approve": buyer.approve, "cancel": buyer.cancel, "decline": buyer.decline}
+
+
+def play(
+    page: HostedPage, step: Step, ending: str, *,
+    pages: list[tuple[str, str]], show: Callable[[str], None] | None, seconds: float,
+) -> None:  # fmt: skip
+    """Go through the buyer's pages, to the return to the shop.
+
+    Args:
+        step: What the buyer chooses.
+        ending: ``approve``, ``cancel`` or ``decline``.
+        pages: Takes the address and the HTML of each page.
+        show: Puts a page on the phone, where it stands for some *seconds*; None for a buyer in a hurry.
+    Raises:
+        BuyerPageError: A page does not offer what the step says.
+    """
+
+    def look(response: httpx.Response) -> None:
+        response.read()
+        if response.is_success and "html" in response.headers.get("content-type", ""):
+            pages.append((str(response.url), response.text))
+            if show:
+                show(str(response.url))
+                sleep(seconds)
+
+    choices = {"card": step.card, "then": step.then, "consent": step.consent, "mfa": step.mfa}
+    options = choices if ending == "approve" else {}
+    with closing(http_client(timeout=_WAIT_SECONDS, event_hooks={"response": [look]})) as http:
+        address = page.url
+        if address == page.attempt.order_url:  # the review page of the shop, from which an order goes to Amazon
+            address, options = buyer.place_order(address, http=http), {}
+        if not address.startswith(page.attempt.ordered_url):
+            address = _ENDINGS[ending](address, http=http, **options)
+        buyer.arrive(address, http=http)
