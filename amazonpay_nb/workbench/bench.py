@@ -305,9 +305,9 @@ class Workbench:
         payload = set_up_payload(self.store_id, result_url=attempt.result_url, cancel_url=attempt.cancel_url)
         return await self.show_button(attempt, sign_button(payload, self.keys)).returned(**script)
 
-    def diagram(self) -> SequenceDiagram:
-        """Return the whole run as a sequence diagram."""
-        return sequence_diagram(self.journal)
+    def diagram(self, *, seen: int = 0) -> SequenceDiagram:
+        """Return the whole run as a sequence diagram; its first *seen* entries are paler, as known already."""
+        return sequence_diagram(self.journal, seen=seen)
 
     def claim(self, name: str, text: str, ok: bool, *, needs_emulator: bool = False) -> Claim:
         """Claim something; the run fails if it is not so.

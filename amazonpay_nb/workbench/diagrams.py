@@ -22,6 +22,7 @@ from amazonpay_nb.workbench.show.blocks import Foreign, columns, render
 
 _MOST_LINES = 3
 _UUID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_AMAZON_ID = re.compile(r"\b([A-Z]\d{2})-\d{7}(?:-\d{7})?-([A-Z]\d{6}|\d{7})\b")
 _NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Mermaid reads these as markup, comment or end of statement; #name; and #number; are its escapes.
 _MERMAID = str.maketrans({"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", '"': "#quot;", "&": "#amp;", "%": "#37;"})
@@ -40,10 +41,15 @@ class Message:
 
 @dataclass(frozen=True, repr=False)
 class SequenceDiagram:
-    """Messages from top to bottom, between participants from left to right."""
+    """Messages from top to bottom, between participants from left to right.
+
+    Attributes:
+        old: How many messages an earlier picture has shown: those are paler.
+    """
 
     participants: Sequence[str]
     messages: Sequence[Message]
+    old: int = 0
 
     def __repr__(self) -> str:
         return self.text()
@@ -61,19 +67,24 @@ class SequenceDiagram:
 
     def svg(self) -> str:
         """Return a self-contained SVG document; the same messages always give the same text."""
-        return self._filled("svg", text=self.text(), one_line=_one_line, wrap=_wrap)
+        return self._filled("svg", text=self.text(), one_line=_one_line, wrap=_wrap, columns=columns)
 
     def _filled(self, form: str, **more: Any) -> str:
         numbers = accumulate(int(not message.reply) for message in self.messages)
         messages = list(zip(numbers, self.messages, strict=True))
-        return render(f"sequence.{form}.j2", names=list(self.participants), messages=messages, **more)
+        return render(f"sequence.{form}.j2", names=list(self.participants), messages=messages, old=self.old, **more)
 
 
-def sequence_diagram(journal: Journal) -> SequenceDiagram:
-    """Return a run as a sequence diagram of its participants."""
-    messages = [message for entry in journal for message in _messages(entry)]
+def sequence_diagram(journal: Journal, *, seen: int = 0) -> SequenceDiagram:
+    """Return a run as a sequence diagram of its participants.
+
+    Args:
+        seen: How many entries of the journal an earlier picture has shown; what is new since then stands out.
+    """
+    entries = [[*_messages(entry)] for entry in journal]
+    messages, old = [*chain.from_iterable(entries)], sum(map(len, entries[:seen]))
     present = dict.fromkeys(name for m in messages for name in (m.source, m.target))
-    return SequenceDiagram(tuple(sorted(present, key=[*PARTICIPANTS, *present].index)), tuple(messages))
+    return SequenceDiagram(tuple(sorted(present, key=[*PARTICIPANTS, *present].index)), tuple(messages), old)
 
 
 def _messages(entry: Exchange | Step) -> Iterator[Message]:
@@ -86,7 +97,8 @@ def _messages(entry: Exchange | Step) -> Iterator[Message]:
 
 
 def _one_line(text: str) -> str:
-    return _UUID.sub(r"\1…", _NOT_XML.sub("", " ".join(text.split())))
+    """Return a text that XML may hold, with as much of each id as tells it from others."""
+    return _AMAZON_ID.sub(r"\1-…-\2", _UUID.sub(r"\1…", _NOT_XML.sub("", " ".join(text.split()))))
 
 
 def _mermaid(text: str) -> Markup:

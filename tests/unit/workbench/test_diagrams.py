@@ -1,11 +1,16 @@
 import re
 import xml.etree.ElementTree as ET
-from itertools import pairwise
+from dataclasses import replace
+from itertools import combinations, pairwise, permutations
 
 import pytest
 from hypothesis import given, strategies as st
 
-from amazonpay_nb.workbench.diagrams import Message, SequenceDiagram
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.journal import PARTICIPANTS, Journal
+from amazonpay_nb.workbench.diagrams import Message, SequenceDiagram, sequence_diagram
+from amazonpay_nb.workbench.show.blocks import columns
+from tests.unit.workbench.test_show_money import NOON
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '</text><script>alert("1")</script> & #35; %% ;\nend'
@@ -73,7 +78,7 @@ def test_every_picture_is_well_formed_and_repeats(diagram: SequenceDiagram) -> N
     svg = diagram.svg()
     assert svg == SequenceDiagram(diagram.participants, diagram.messages).svg()
     elements = {element.tag.removeprefix(SVG) for element in parsed(diagram).iter()}
-    assert elements <= {"svg", "title", "desc", "rect", "line", "g", "path", "circle", "text"}
+    assert elements <= {"svg", "title", "desc", "rect", "line", "g", "path", "circle", "text", "style"}
     assert len(diagram.text().splitlines()) == max(1, len(diagram.messages))
     assert len(diagram.mermaid().splitlines()) == 4 + len(diagram.messages)
 
@@ -105,9 +110,9 @@ def test_a_failure_has_a_cross_and_a_reply_is_dashed() -> None:
 def test_long_labels_are_wrapped_and_at_last_cut() -> None:
     """A path breaks at a slash; what does not fit in three lines ends in an ellipsis and is whole in the tooltip."""
     names = tuple("ABCDE")
-    path = "POST /v2/chargePermissions/S01-5105180-3221187-that-is-really-long/close"
+    path = "POST /v2/chargePermissions/S01-321187-that-really-is-very-long/close"
     wide = SequenceDiagram(names, (Message("C", "E", path),))
-    lines = ["/close", "/S01-5105180-3221187-that-is-really-long", "POST /v2/chargePermissions"]  # from bottom to top
+    lines = ["/close", "/S01-321187-that-really-is-very-long", "POST /v2/chargePermissions"]  # from bottom to top
     assert drawn(wide)[10:13] == lines
     narrow = SequenceDiagram(names, (Message("A", "B", path * 3),))
     *lines, _badge = drawn(narrow)[10:]
@@ -130,6 +135,82 @@ def test_the_id_of_a_session_is_cut_in_every_form() -> None:
     for form in (diagram.text(), diagram.mermaid(), diagram.svg()):
         assert "POST /v2/checkoutSessions/bd504926…/complete" in form
         assert "f659-4ad7" not in form
+
+
+@pytest.mark.parametrize(
+    ("path", "drawn_path"),
+    [
+        ("/v2/charges/S01-5105180-3221187-C056351/capture", "/v2/charges/S01-…-C056351/capture"),
+        ("/v2/refunds/P02-5105180-3221187-R022311", "/v2/refunds/P02-…-R022311"),
+        ("/v2/chargePermissions/C02-5105180-3221187/close", "/v2/chargePermissions/C02-…-3221187/close"),
+        ("/v2/reports/MFR-5105180", "/v2/reports/MFR-5105180"),
+    ],
+)
+def test_the_ids_of_amazon_are_cut_in_every_form(path: str, drawn_path: str) -> None:
+    """The region's letter and the last part tell objects of a run apart."""
+    diagram = SequenceDiagram(("C", "E"), (Message("C", "E", path),))
+    for form in (diagram.text(), diagram.mermaid(), diagram.svg()):
+        assert drawn_path in form
+
+
+def boxes(diagram: SequenceDiagram) -> list[tuple[float, float, float, float]]:
+    """Return where the labels are: left, right, top, bottom; a column is taken as 7.4 px."""
+    places = []
+    for text in parsed(diagram).iterfind(f"{SVG}g/{SVG}text[@fill]"):
+        if text.get("font-size") is None:
+            x, y, wide = float(text.get("x", 0)), float(text.get("y", 0)), columns(text.text or "") * 7.4
+            left = x - wide / 2 if text.get("text-anchor") == "middle" else x
+            places.append((left, left + wide, y - 12, y + 3))
+    return places
+
+
+def test_no_label_touches_a_number_a_line_or_another_label() -> None:
+    """In a long story of long paths between every two participants; where a line would cross, it stops."""
+    ids = ("S01-5105180-3221187-C056351/capture", "bd504926-f659-4ad7-a1a9-9a747aaf5275/complete", "注" * 30)
+    story = [
+        Message(source, target, f"POST /v2/{word}/{ids[i % 3]}", reply, failed=reply)
+        for i, (source, target) in enumerate(permutations(PARTICIPANTS, 2))
+        for word in ("charges", "checkoutSessions")
+        for reply in (False, True)
+    ]
+    diagram = SequenceDiagram(PARTICIPANTS, story)
+    root, labels = parsed(diagram), boxes(diagram)
+    assert len(labels) > len(story)
+    for one, other in combinations(labels, 2):
+        assert one[1] <= other[0] or other[1] <= one[0] or one[3] <= other[2] or other[3] <= one[2]
+    for circle in root.iter(f"{SVG}circle"):
+        x, y, r = (float(circle.get(name, 0)) for name in ("cx", "cy", "r"))
+        assert all(b <= x - r or x + r <= a or d <= y - r or y + r <= c for a, b, c, d in labels)
+    covers = [[float(rect.get(n, 0)) for n in ("x", "y", "width", "height")] for rect in root.iter(f"{SVG}rect")]
+    for line in root.iter(f"{SVG}line"):
+        x = float(line.get("x1", 0))
+        for left, right, top, bottom in labels:
+            covered = any(
+                a <= left and right <= a + w and b <= top + 1 and bottom - 1 <= b + h for a, b, w, h in covers[1:]
+            )
+            assert covered or x <= left or right <= x
+
+
+def test_a_diagram_that_has_grown_shows_what_is_new() -> None:
+    """What an earlier picture has shown is paler, and the text draws a line between."""
+    grown = replace(RUN, old=2)
+    assert [group.get("opacity") for group in parsed(grown).findall(f"{SVG}g")] == ["0.6", "0.6", None, None, None]
+    assert grown.text().splitlines()[2] == "── new ──"
+    journal = Journal()
+    journal.step("Buyer", "Shop page", "press", NOON)
+    journal.record(Exchange(NOON, "getCharge", "GET", "/v2/charges/C", 200))
+    journal.step("Buyer", "Shop page", "press again", NOON)
+    assert sequence_diagram(journal, seen=2).old == 3
+    assert sequence_diagram(journal).old == 0
+
+
+def test_colors_are_the_pages_or_the_readers() -> None:
+    """Those of JupyterLab's theme where there is one, else of the color scheme; a forge without styles shows light."""
+    style = parsed(RUN).findtext(f"{SVG}style") or ""
+    assert "var(--jp-layout-color0,#fff)" in style
+    assert "@media (prefers-color-scheme:dark)" in style
+    assert all(selector == ".sequence-diagram" for selector in re.findall(r"(?:^|[{}])([^{}@]+){", style))
+    assert 'fill="var(--diagram-paper,#fff)"' in RUN.svg()
 
 
 def test_wide_characters_take_two_columns() -> None:
