@@ -19,7 +19,7 @@ from amazonpay_nb.stage.acts import Act, Branch, Moment, Note, PhonePage
 from amazonpay_nb.stage.brand import Brand
 from amazonpay_nb.stage.phone import PACE_SECONDS, play
 from amazonpay_nb.stage.steps import VISITS, Server
-from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
+from amazonpay_nb.stage.story import LANGUAGES, TEXTS, Beat, Step, Story
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
@@ -62,7 +62,7 @@ class Performance:
         self._begin()
 
     def _begin(self) -> None:
-        self.texts = Texts(TEXTS, self.brand.language)
+        self.texts = Texts(TEXTS, self.brand.language if self.brand.language in LANGUAGES else LANGUAGES[0])
         self.acts: list[Act] = []
         self._moments: list[Moment] = []
         self.at, self.state = 0, READY
@@ -283,7 +283,7 @@ class Performance:
             notes.append(Note(len(self.journal), self.texts("ui.not-sent", reason=error.permission.state)))
         except AmazonPayError:  # a refusal is an answer, and in the journal
             if step.do in VISITS:
-                raise _Otherwise("refused") from None
+                raise _Otherwise(self._way or "refused") from None
 
     def _visit(self, page: HostedPage, step: Step) -> Arrival:
         self._page, self._step, self._way, self.state = page, step, "", WAITING

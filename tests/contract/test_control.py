@@ -227,6 +227,14 @@ class TestWorlds:
         assert len(set(names)) == len(names)
         assert [ask(jp, "POST", "restore", {"id": name}).status_code for name in names[:2]] == [404, 200]
 
+    def test_a_snapshot_that_is_used_up_makes_no_room_for_itself(self, jp: Shop) -> None:
+        """Put back for good, it is gone; so any number of forks leave an older snapshot where it is."""
+        oldest = jp.emulator.snapshot()
+        for _ in range(MAX_SNAPSHOTS + 1):
+            fork = jp.emulator.snapshot()
+            jp.emulator.restore(fork, keep=False)
+        assert [ask(jp, "POST", "restore", {"id": name}).status_code for name in (fork, oldest)] == [404, 200]
+
     def test_a_reset_keeps_merchants_keys_and_clock(self, na: Shop) -> None:
         """And nothing else: no object, outcome, fault, answer or exchange."""
         wallet = na.wallet()
