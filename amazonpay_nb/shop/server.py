@@ -59,6 +59,7 @@ class Shop:
         url: The shop's own page, with the saved payment methods and the payments.
         inbox: Takes in notifications, or None while the shop does not listen.
         customer: Who is signed in at the shop, as its pages say; "" for a visitor.
+        logo: A picture's address (``data:``) for the head of its pages; "" for the first letter of the name.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Shop:
         self._new_token, self._public = new_token, public
         self._attempts: dict[str, Attempt] = {}
         self.inbox: Inbox | None = None
-        self.customer = ""
+        self.customer = self.logo = ""
         self._server = LoopbackServer(Guard(self._app())).start()
         self.url = self._server.url
 
@@ -204,5 +205,11 @@ class Shop:
             "cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff",
             "content-security-policy": policy,
         }  # fmt: skip
-        shop = {"name": self.name, "customer": self.customer, "t": self._texts, "colors": self._colors}
+        shop = {
+            "name": self.name,
+            "logo": self.logo,
+            "customer": self.customer,
+            "t": self._texts,
+            "colors": self._colors,
+        }
         return HTMLResponse(_PAGES.get_template(template).render(values | shop, nonce=nonce), status, headers)

@@ -3,7 +3,7 @@
 import base64
 import mimetypes
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +16,7 @@ from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_val
 # What ``-p`` and the brand bar take; those that a run of a notebook takes as well mean the same there.
 NAMES = ("merchant_name", "merchant_color", "logo", "product", "picture", "amount", "region", "currency", "language")
 MOST_BYTES = 128 * 1024  # of a logo or a picture: each page that shows it carries it
+_CHARACTER = 8  # an emoji may take several code points
 _PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")
 
 
@@ -42,14 +43,17 @@ class Brand:
     chosen: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, story: Story, chosen: Mapping[str, str]) -> Self:
+    def of(cls, story: Story, chosen: Mapping[str, str], *, files: bool = True) -> Self:
         """Return a story's own face, changed by what is *chosen*; empty values are not.
 
+        Args:
+            files: Whether a logo or a picture may be the path of a file, as on the command line.
         Raises:
             ConfigurationError: A name or value is not usable; the message says which, and what is.
         """
         check_names(chosen, NAMES)
         given = {name: text.strip() for name, text in chosen.items() if text.strip()}
+        given |= {name: _address(name, given[name], files) for name in ("logo", "picture") if name in given}
         check_values({name: given.get(name, PARAMETERS[name].default) for name in ("region",)})
         region = region_of(given.get("region", PARAMETERS["region"].default))
         currency = given.get("currency") or region.ledger_currencies[0]
@@ -58,7 +62,6 @@ class Brand:
         values = dict.fromkeys(NAMES, "") | own | given | {"region": region.code, "currency": currency}
         check_values(values)
         values["amount"] = format_amount(parse_amount(values["amount"], currency), currency)
-        values |= {name: _address(name, values[name]) for name in ("logo", "picture")}
         return cls(**values, chosen=given)
 
     def with_choices(self, story: Story, **more: str) -> Self:
@@ -69,23 +72,24 @@ class Brand:
             languages = region_of(given["region"]).languages
             own = ("currency", "amount", *(() if given.get("language") in languages else ("language",)))
             given = {name: text for name, text in given.items() if name not in own or name in more}
-        return replace(type(self).of(story, given), chosen=given)
+        return type(self).of(story, given, files=False)
 
 
-def _address(name: str, text: str) -> str:
+def _address(name: str, text: str, files: bool) -> str:
     """Return a picture file as an address that needs no file; a character stays as it is."""
-    if not text or text.startswith("data:image/") or len(text) <= 4:  # an emoji may take several code points
+    kinds = ", ".join(each.partition("/")[2].partition("+")[0] for each in _PICTURES)
+    advice = f"Give a {kinds} file of at most {MOST_BYTES // 1024} KB."
+    if len(text) <= _CHARACTER:
+        return text
+    if text.startswith(tuple(f"data:{kind};base64," for kind in _PICTURES)):
+        if len(text) > MOST_BYTES * 4 / 3 + 40:  # base64 writes three bytes as four characters
+            raise ConfigurationError(f"{name} is too large.", advice=advice)
         return text
     path, kind = Path(text).expanduser(), mimetypes.guess_type(text)[0]
-    advice = f"Give a {', '.join(each.partition('/')[2].partition('+')[0] for each in _PICTURES)} file."
-    if kind not in _PICTURES:
-        raise ConfigurationError(f"{name}={text!r} is no picture file.", advice=advice)
+    if kind not in _PICTURES or not files:
+        raise ConfigurationError(f"{name}={text[:80]!r} is no picture file.", advice=advice)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{name}={text!r} cannot be read: {error.strerror}.", advice=advice) from None
-    if len(content) > MOST_BYTES:
-        raise ConfigurationError(
-            f"{name}={text!r} is larger than {MOST_BYTES // 1024} KB.", advice="Give a smaller one."
-        )
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return _address(name, f"data:{kind};base64,{base64.b64encode(content).decode()}", files)

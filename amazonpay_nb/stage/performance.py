@@ -80,6 +80,7 @@ class Performance:
                 merchant_name=brand.merchant_name, merchant_color=brand.merchant_color,
             )  # fmt: skip
             bench.set_up_keys()
+            bench.shop.logo = brand.logo
             self._benches[region] = bench
         self.wb = self._benches[region]
         self.server = Server(self.wb, self.story, brand.product or self.words("product"), self._visit)
@@ -100,6 +101,12 @@ class Performance:
     def act(self) -> Act | None:
         """The beat on the screen, once it has begun."""
         return self.acts[self.at] if self.at < len(self.acts) else None
+
+    @property
+    def visit(self) -> dict[str, Any]:
+        """Where the buyer who is awaited is now, as ``GET visits`` of the control interface says it; else nothing."""
+        page = self._page
+        return page.look() if page else {}
 
     @property
     def journal(self) -> Journal:

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.data import as_kind
 from amazonpay_nb.stage.performance import Performance
@@ -83,6 +85,16 @@ class TestBeats:
         buyer.arrive(buyer.approve(stage.phone.url))
         stage.finish()
         assert (stage.at, stage.state, operations(stage)) == (0, "done", ["completeCheckoutSession"])
+
+    def test_it_knows_where_the_buyer_is(self, stage: Performance) -> None:
+        """From the first of Amazon's pages on, until the buyer is back."""
+        play(stage, "next")
+        assert stage.visit == {}
+        with http_client() as http:
+            assert buyer.cancel(stage.phone.url, http=http)
+        assert (stage.visit["state"], stage.visit["reasonCode"]) == ("Canceled", "BuyerCanceled")
+        play(stage, "back")
+        assert stage.visit == {}
 
     def test_a_script_plays_the_buyer_where_nobody_does(self, stage: Performance) -> None:
         """Next goes on in any case, one beat at a time; what the script saw is kept."""
@@ -300,6 +312,22 @@ class TestBrand:
         stage.dress(region="jp")
         stage.finish()
         assert (stage.wb.currency, stage.wb.shop.name, captured(stage)) == ("JPY", "Schnelle Fahrt", Decimal(2700))
+
+    def test_a_logo_is_on_the_shops_pages(self, tmp_path: Path) -> None:
+        """As it is, without a file that the page would have to find."""
+        (tmp_path / "logo.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>")
+        with closing(Performance(told(SAVE), {"logo": str(tmp_path / "logo.svg")}, pace=0)) as stage:
+            stage.dress(merchant_name="Corner Shop")
+            play(stage, "next")
+            with http_client() as http:
+                assert '<img class="logo" src="data:image/svg+xml;base64,' in http.get(stage.phone.url).text
+
+    def test_the_screen_reads_no_files(self, stage: Performance, tmp_path: Path) -> None:
+        """The command line may name one; a page sends a picture itself, of limited size."""
+        (tmp_path / "logo.png").write_bytes(b"private")
+        for logo in (str(tmp_path / "logo.png"), "data:image/png;base64," + "A" * 200_000, "data:text/html;base64,AA"):
+            with pytest.raises(ConfigurationError, match="logo"):
+                stage.dress(logo=logo)
 
     @pytest.mark.parametrize(
         ("choice", "hint"),
