@@ -79,7 +79,7 @@ def _address(name: str, text: str, files: bool) -> str:
     """Return a picture file as an address that needs no file; a character stays as it is."""
     kinds = ", ".join(each.partition("/")[2].partition("+")[0] for each in _PICTURES)
     advice = f"Give a {kinds} file of at most {MOST_BYTES // 1024} KB."
-    if len(text) <= _CHARACTER:
+    if name == "picture" and len(text) <= _CHARACTER and not text.isascii():
         return text
     if text.startswith(tuple(f"data:{kind};base64," for kind in _PICTURES)):
         if len(text) > MOST_BYTES * 4 / 3 + 40:  # base64 writes three bytes as four characters
