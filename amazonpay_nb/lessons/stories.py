@@ -26,7 +26,8 @@ from amazonpay_nb.spec.words import payments_of
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.show import show
+from amazonpay_nb.workbench.show import Shown, show
+from amazonpay_nb.workbench.show.money import money_of
 
 if TYPE_CHECKING:
     import pandas
@@ -107,6 +108,10 @@ class Story:
     def ledger(self) -> "pandas.DataFrame":
         """Return the money that has moved since the story began."""
         return self._wb.journal.since(self._begins_at).ledger()
+
+    def money(self) -> Shown:
+        """Draw what was held, captured and refunded since the story began."""
+        return money_of(self._wb.journal.since(self._begins_at).exchanges)
 
     def diagram(self) -> SequenceDiagram:
         """Return the story so far as a sequence diagram."""

@@ -1,4 +1,4 @@
-"""Three pictures, each as SVG and as text: a sequence diagram, the map of an object's states, and amounts as bars.
+"""Two pictures, each as SVG and as text: a sequence diagram, and the map of an object's states.
 
 The SVG needs no network and no script, and holds no ``id``, so several pictures fit on one page.  Shapes repeat what
 colors say: a failure has a cross.  The text says the same for terminals and screen readers.
@@ -8,10 +8,9 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from markupsafe import Markup
 
@@ -189,25 +188,3 @@ def _ways(machine: Machine, here: str, state: str) -> str:
     ways = _triggers(machine, here, state)
     text = ", ".join(ways)
     return text if len(text) <= _NOTE else f"{ways[0]}, and {len(ways) - 1} more"
-
-
-class Bar(NamedTuple):
-    """One amount: what it is called, how long the bar is, and the amount in words."""
-
-    label: str
-    amount: Decimal
-    full: Decimal
-    words: str
-
-    @property
-    def share(self) -> float:
-        """How much of the whole it is, from 0 to 1."""
-        return float(min(max(self.amount / self.full, Decimal(0)), Decimal(1))) if self.full else 0.0
-
-
-def bars(title: str, rows: Sequence[Bar]) -> Foreign:
-    """Draw amounts as bars, under a title."""
-    width = max(len(bar.label) for bar in rows)
-    lines = (f"  {bar.label:{width}}  {'█' * round(20 * bar.share):░<20}  {bar.words}" for bar in rows)
-    text = "\n".join([title, *lines])
-    return Foreign("", text, render("bars.html.j2", title=title, text=text, bars=rows))

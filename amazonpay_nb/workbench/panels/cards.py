@@ -5,6 +5,7 @@ from the newest answer about it in the journal.  So whatever a cell has done, a 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -14,8 +15,9 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import charge
 from amazonpay_nb.client.known import COMPLETIONS, staleness
 from amazonpay_nb.client.possible import calls_about, deadlines, obstacle
-from amazonpay_nb.spec.answers import CheckoutSession, Resource
+from amazonpay_nb.spec.answers import Charge, CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NEW
+from amazonpay_nb.spec.money import Counts, counted
 from amazonpay_nb.spec.operations import KINDS, Kind, Operation
 from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import MACHINES
@@ -25,6 +27,7 @@ from amazonpay_nb.workbench.diagrams import state_map
 from amazonpay_nb.workbench.panels.panel import BenchPanel, Panels
 from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, Value, View
 from amazonpay_nb.workbench.show.blocks import Table
+from amazonpay_nb.workbench.show.money import money
 
 SESSION, PERMISSION, CHARGE, REFUND, *_ = KINDS.values()
 _CODE = "simulation_code"
@@ -44,12 +47,18 @@ def parameter(kind: Kind) -> str:
 
 
 class CallPanel(BenchPanel):
-    """A panel with calls about objects.  Each call takes an id, or "" for the newest object of its kind."""
+    """A panel with calls about objects.
+
+    Each call takes an id, or "" for the newest object of its kind, of those that did not just run out of time.
+    """
 
     def current(self, kind: Kind, chosen: Chosen) -> tuple[str, Resource | None]:
         """Return the id of the object that is chosen, else of the newest, and what is known of it; "" for no object."""
         ids, wanted = self._ids(kind), str(chosen.get(parameter(kind), ""))
-        object_id = wanted if wanted in ids else ids[-1] if ids else ""
+        known = self._wb.journal.known.of(kind.title)
+        ran_out = {name for name, answer in known.items() if answer["statusDetails"].get("reasonCode") == "Expired"}
+        newest = next((name for name in reversed(ids) if name not in ran_out), ids[-1] if ids else "")
+        object_id = wanted if wanted in ids else newest
         answer = self._wb.journal.known.newest(kind.title, object_id)
         return object_id, kind.model.model_validate(answer) if answer else None
 
@@ -97,7 +106,7 @@ class CallPanel(BenchPanel):
         for kind in KINDS.values():
             ids, answers = self._ids(kind), wb.journal.known.of(kind.title)
             states = {name: answer["statusDetails"]["state"] for name, answer in answers.items()}
-            options = (Option(name, f"{name} {states.get(name, '')}".strip()) for name in ids)
+            options = (Option(name, f"{name} {states.get(name, '')}".strip()) for name in reversed(ids))
             newest = Option("", "the newest" if ids else "none yet")
             help_ = "Which one; its state is that of the last answer."
             yield Field(parameter(kind), "", kind.title, help_, (newest, *options))
@@ -153,6 +162,7 @@ class Card(CallPanel):
             yield self.as_of(self._wb.journal.exchanges, self.kind, object_id)
             walked = self._wb.journal.known.walks[self.kind.title, object_id]
             yield state_map(self.machine, thing.state, walked)
+            yield from self._returned(thing)
             yield thing
             yield from deadlines(self.machine, thing.state)
             if isinstance(thing, CheckoutSession) and not self.machine.is_final(thing.state):
@@ -165,6 +175,17 @@ class Card(CallPanel):
         else:
             yield state_map(self.machine, NEW)
             yield f"There is no {self.kind.title} yet."
+
+    def _returned(self, thing: Resource) -> Iterator[str]:
+        """Say what was refunded of a charge, where its newest answer is older than the refunds."""
+        if not isinstance(thing, Charge):
+            return
+        refunds = self._wb.journal.known.of(REFUND.title, chargeId=thing.charge_id)
+        total = sum((counted(REFUND.title, row, Counts.REFUNDED) for row in refunds.values()), Decimal(0))
+        shown = Decimal(thing.refunded_amount.amount if thing.refunded_amount else 0)
+        if total > shown:
+            price = money(total, thing.charge_amount.currency_code)
+            yield f"Refunded by now: {price}. The answer below is older, and says refundedAmount {shown}: get it again."
 
 
 def cards(wb: Workbench) -> Panels:

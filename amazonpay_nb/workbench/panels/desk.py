@@ -1,26 +1,26 @@
 """The payment desk: charge, capture, cancel, refund, close, and what became of the money."""
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import complete_set_up, months
-from amazonpay_nb.client.ledger import ledger, totals
+from amazonpay_nb.client.ledger import ledger
 from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.errors import TransportError
 from amazonpay_nb.spec.answers import CheckoutSession, Resource
 from amazonpay_nb.spec.machine import NotAllowed
-from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount
+from amazonpay_nb.spec.money import MONTHLY_LIMITS
 from amazonpay_nb.spec.operations import Kind, Operation
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.workbench.bench import Workbench
-from amazonpay_nb.workbench.diagrams import Bar, bars
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.cards import CHARGE, PERMISSION, REFUND, CallPanel, parameter
 from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Value, View, report_on_button
-from amazonpay_nb.workbench.show.blocks import Foreign, Table
+from amazonpay_nb.workbench.show.blocks import Foreign, Shown, Table
+from amazonpay_nb.workbench.show.money import WORDS, limit_gauge, limits_of, money_of
 
 _UPDATE = "Update the payment method"
 _LOSE = "lose_the_answer"
@@ -134,23 +134,24 @@ class Desk(CallPanel):
         yield f"Saved Wallet {wallet} {state}"
         yield from _repeated(exchanges)
         yield self._limit(wallet)
-        for currency, sums in totals(exchanges).items():
-            words = {name: f"{format_amount(amount, currency)} {currency}" for name, amount in sums.items()}
-            full = max(sums.values())
-            yield bars("Where the money is", [Bar(name, amount, full, words[name]) for name, amount in sums.items()])
+        yield money_of(exchanges)
         lines = ledger(exchanges)
-        rows = tuple(lines.itertuples(index=False, name=None))
+        rows = tuple(tuple(map(_grouped, row)) for row in lines.itertuples(index=False, name=None))
         yield Table("Ledger", tuple(lines.columns), rows, grouped=True) if rows else "No money has moved yet."
 
-    def _limit(self, wallet: str) -> Foreign:
+    def _limit(self, wallet: str) -> Shown | Foreign:
         wb = self._wb
-        used = [
-            Bar(row.month, Decimal(row.used), Decimal(row.limit), f"{row.used} of {row.limit} {row.currency}")
-            for row in months(wb.journal, wallet, wb.region)
-        ]
         limit = MONTHLY_LIMITS[wb.region.code, wb.currency]
-        whole = f"nothing of {format_amount(limit, wb.currency)} {wb.currency}"
-        return bars("Monthly limit of this wallet", used or [Bar("used", Decimal(0), limit, whole)])
+        used = months(wb.journal, wallet, wb.region)
+        return limits_of(used) if used else limit_gauge(Decimal(0), limit, WORDS, wb.currency, "en_US")
+
+
+def _grouped(cell: str) -> str:
+    """Return an amount with separators of thousands, and any other cell as it is."""
+    try:
+        return f"{Decimal(cell):,}"
+    except InvalidOperation:
+        return cell
 
 
 def _repeated(exchanges: Sequence[Exchange]) -> Iterator[str]:

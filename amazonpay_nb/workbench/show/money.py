@@ -5,17 +5,19 @@ call them.  One movement is one step to the right: a minute and a month are as w
 below.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 from amazonpay_nb import shop
-from amazonpay_nb.client.ledger import Point
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.guide import Month
+from amazonpay_nb.client.ledger import Point, course
 from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.texts import Texts
-from amazonpay_nb.workbench.show.blocks import Foreign, columns, render
+from amazonpay_nb.workbench.show.blocks import Foreign, Shown, columns, render
 
 # English words of `money_chart` and `limit_gauge`; a page in another language passes its own.
 WORDS = {
@@ -100,3 +102,17 @@ def limit_gauge(used: Decimal, limit: Decimal, words: Mapping[str, str], currenc
     return Foreign(
         "", text, render("gauge.svg.j2", title=words["limit"], text=text, says=says, left_over=left, share=share)
     )
+
+
+def money_of(exchanges: Iterable[Exchange]) -> Shown:
+    """Return a chart of the money that moved in a run, for each currency; nothing where none has moved."""
+    return Shown([money_chart(points, WORDS, currency, "en_US") for currency, points in course(exchanges).items()])
+
+
+def limits_of(months: Iterable[Month]) -> Shown:
+    """Return a gauge for each month in which a wallet was charged; see `client.guide.months`."""
+    gauges = []
+    for row in months:
+        words = WORDS | {"limit": f"{WORDS['limit']}, {row.month}"}
+        gauges.append(limit_gauge(Decimal(row.used), Decimal(row.limit), words, row.currency, "en_US"))
+    return Shown(gauges)

@@ -24,7 +24,7 @@ from amazonpay_nb.spec.machine import NEW, Machine, NotAllowed
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.diagrams import Bar, bars, state_map
+from amazonpay_nb.workbench.diagrams import state_map
 from amazonpay_nb.workbench.panels import panels
 from amazonpay_nb.workbench.panels.cards import Card, cards
 from amazonpay_nb.workbench.panels.desk import Desk
@@ -305,6 +305,40 @@ def test_a_card_shows_the_chosen_object_else_the_newest(wb: Workbench) -> None:
     assert "capture_charge" not in {a.name for a in Card(wb, charge).view({"charge_id": "C-1"}).actions if a.enabled}
 
 
+def test_a_session_that_nobody_finished_is_not_the_first_that_is_seen(wb: Workbench) -> None:
+    """The newest of the others is; where there is none, the newest after all; in the list, the newest stands first."""
+    session = KINDS["Checkout Session"]
+
+    def expired(number: str) -> Exchange:
+        exchange = described(session, number, "Canceled")
+        assert exchange.response
+        exchange.response["statusDetails"]["reasonCode"] = "Expired"
+        return exchange
+
+    wb.journal.record(expired("S-0"))
+    assert Card(wb, session).view({}).title == "Checkout Session S-0"
+    wb.journal.record(described(session, "S-1", "Completed"))
+    wb.journal.record(expired("S-2"))
+    view = Card(wb, session).view({})
+    assert view.title == "Checkout Session S-1"
+    field = next(field for field in view.fields if field.name == "checkout_session_id")
+    assert [option.value for option in field.options] == ["", "S-2", "S-1", "S-0"]
+
+
+def test_a_charge_says_what_was_refunded_after_its_newest_answer(desk: Desk, wb: Workbench) -> None:
+    """Until it is asked for again; then the answer says so itself."""
+    desk.act("create_charge", amount="1200.00")
+    desk.act("create_refund", amount="1100.00")
+    card = Card(wb, KINDS["Charge"])
+    assert "Refunded by now: $1,100.00." in static(card.view({})).text
+    desk.act("wait")
+    desk.act("get_charge")
+    shown = static(card.view({})).text
+    assert "Refunded by now" not in shown
+    assert "1100.00" in shown
+    assert "1,100.00" in static(desk.view({})).text
+
+
 def test_a_view_sends_nothing(desk: Desk, wb: Workbench) -> None:
     """To look is free: only actions send requests."""
     before = len(wb.journal)
@@ -331,17 +365,6 @@ def test_the_map_shows_every_state_and_every_way_out_of_here(machine: Machine) -
         assert html.count('stroke-width="2"') == len(reached)
 
 
-def test_bars_say_the_same_in_both_forms() -> None:
-    """Half is half, and what is above the whole fills the bar."""
-    limit = bars(
-        "Limit", [Bar("a", Decimal(5), Decimal(10), "5 of 10"), Bar("b", Decimal(12), Decimal(10), "12 of 10")]
-    )
-    assert limit.as_text == f"Limit\n  a  {'█' * 10}{'░' * 10}  5 of 10\n  b  {'█' * 20}  12 of 10"
-    assert 'width="55"' in limit.as_html
-    assert 'width="110" fill="#3b82f6"' in limit.as_html
-    assert Bar("none", Decimal(0), Decimal(0), "").share == 0
-
-
 # --- The desk ---------------------------------------------------------------------------------------------------------
 
 
@@ -353,7 +376,7 @@ def test_the_desk_takes_money_and_gives_it_back(desk: Desk, wb: Workbench) -> No
     desk.act("wait")
     assert desk.act("get_refund").state == "Refunded"
     shown = static(desk.view({})).text
-    for words in ("8.00 of 15000.00 USD", "captured", "8.00 USD", "5.00 USD"):
+    for words in ("$8.00 of $15,000.00", "captured $8.00", "refunded $3.00", "Monthly limit of this wallet, 2026-01"):
         assert words in shown
     assert wb.journal.totals()["USD"]["balance"] == Decimal("5.00")
 
