@@ -209,7 +209,10 @@ class Performance:
 
     def finish(self) -> None:
         """Wait until nothing plays, or the buyer is awaited."""
-        while (player := self._player) and player.is_alive() and self.state != WAITING:
+        while (player := self._player) and player.is_alive():
+            page = self._page
+            if self.state == WAITING and page and not page.arrival.done():
+                return
             player.join(0.01)
 
     # How it is played.
