@@ -24,7 +24,7 @@ class Movement(NamedTuple):
     """The money of a charge or refund that one exchange moved: the signed amount for each of `COLUMNS`.
 
     Attributes:
-        at: By Amazon's clock, as the object says; by ours where it does not.
+        at: By Amazon's clock, as the object or the answer says; by ours where neither does.
     """
 
     operation: str
@@ -53,12 +53,12 @@ def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
                 zero = Decimal(price["amount"]) * 0  # with the decimals of the currency
                 change = {str(c): zero + counted(kind, after, c) - counted(kind, before, c) for c in COLUMNS}
                 if any(change.values()):
-                    at = _time(after) or exchange.at
+                    at = _time(after) or _time(exchange.response or {}) or exchange.at
                     yield Movement(exchange.operation, object_id, price["currencyCode"], change, at)
 
 
 def _time(document: dict[str, Any]) -> datetime | None:
-    text = document["statusDetails"].get("lastUpdatedTimestamp") or document.get("creationTimestamp")
+    text = document.get("statusDetails", {}).get("lastUpdatedTimestamp") or document.get("creationTimestamp")
     return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if text else None
 
 

@@ -40,8 +40,11 @@ def demo(story: str, parameters: dict[str, str], port: int, browser: bool, ready
 @click.command()
 @click.argument("notebook", default="01")
 @PARAMETER
+@click.option(
+    "--edition", default="full", show_default=True, type=click.Choice(["full", "short"]), help="Short is two sheets."
+)
 @OUT
-def export(notebook: str, parameters: dict[str, str], out: Path) -> None:
+def export(notebook: str, parameters: dict[str, str], edition: str, out: Path) -> None:
     """Write one page to leave behind: a finished run of NOTEBOOK (01 when left out), without network and kernel.
 
     A notebook that was executed before is exported as it is; one of the workbook is run first.  The last line is the
@@ -49,7 +52,7 @@ def export(notebook: str, parameters: dict[str, str], out: Path) -> None:
     """
     from amazonpay_nb.stage.export import export as write_page
 
-    path, error = write_page(notebook, parameters, out)
+    path, error = write_page(notebook, parameters, out, edition=edition)
     if error:
         click.echo(error, err=True)
     click.echo(path)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,15 @@ _HTML_LINK = re.compile(r'<a [^>]*?href="(?!#)[^>]*>(.*?)</a>', re.DOTALL)
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _OPEN = "workbench.open("
 _HEADING = re.compile(r"#{1,3} ")
+# Sections for who runs the notebook, and sentences: each has a line of its own.
+_WORKSHOP = re.compile(r"## (?:Exercises|By clicks)$", re.MULTILINE)
+_ASIDE = re.compile(
+    r"^(?![|#>`-])(?:Otherwise, |\*\*Time:|.*\b(?:[Pp]redict|cells?|kernel|read on|play the buyer)\b).*(?:\n|$)",
+    re.MULTILINE,
+)
+_FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+# A picture of a page, of the shop or of Amazon, with the sentence that announces it.
+_PAGE_PICTURE = re.compile(r"(?:^[^\n]*:\n\n)?!\[[^\]]*\]\([^)\s]*-page\.png\)\n*", re.MULTILINE)
 
 
 def notebook_folder() -> Path:
@@ -207,6 +217,27 @@ def without_links(document: Any) -> Any:
     return document
 
 
+def for_readers(document: Any, *, pictures: bool) -> Any:
+    """Return a finished notebook for people who do not run it: without exercises, and what to predict or to change.
+
+    Args:
+        pictures: Keep the pictures of pages; they show the workbook's own shop, in North America.
+    """
+    document, inside = steps(document), False
+    cells, document.cells = document.cells, []
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            if re.match(r"##? ", cell.source):
+                inside = bool(_WORKSHOP.match(cell.source))
+            text = cell.source if pictures else _PAGE_PICTURE.sub("", cell.source)
+            cell.source = "".join(
+                part if at % 2 else _ASIDE.sub("", part) for at, part in enumerate(_FENCED.split(text))
+            )
+        if not inside and cell.source.strip():
+            document.cells.append(cell)
+    return document
+
+
 def with_pictures_from(document: Any, folder: Path, root: Path) -> Any:
     """Return a notebook of *folder* whose addresses of pictures are relative to *root*."""
     copy = deepcopy(document)
@@ -224,6 +255,21 @@ def with_settings(source: str, settings: Mapping[str, str]) -> str:
             call.keywords += [ast.keyword(name, ast.Constant(value)) for name, value in settings.items()]
             source = source.replace(before, ast.unparse(call))
     return source
+
+
+def settings_of(document: Any) -> dict[str, Any]:
+    """Return what a notebook gives its first workbench, by name, as far as it is written down: parameters, settings."""
+    values: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    for cell in document.cells:
+        with suppress(SyntaxError, ValueError):
+            if cell.cell_type == "code" and (_is_tagged(cell, "parameters") or _is_tagged(cell, "injected-parameters")):
+                values |= {name: ast.literal_eval(value) for name, _, value in _parameters(cell.source)}
+            elif cell.cell_type == "code" and _OPEN in cell.source and not settings:
+                calls = (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call))
+                words = (word for call in calls if ast.unparse(call.func) == "workbench.open" for word in call.keywords)
+                settings = {str(word.arg): word.value.value for word in words if isinstance(word.value, ast.Constant)}
+    return values | settings
 
 
 def with_values(source: str, values: Mapping[str, Any]) -> str:
@@ -245,7 +291,7 @@ def steps(document: Any) -> Any:
     for cell in document.cells:
         parts = filter(str.strip, _parts(cell.source)) if cell.cell_type == "markdown" else [cell.source]
         for number, source in enumerate(parts):
-            cells.append(nbformat.from_dict({**cell, "id": f"{cell.id}-{number}", "source": source.strip()}))
+            cells.append(nbformat.from_dict({**cell, "id": f"{cell.get('id', '')}-{number}", "source": source.strip()}))
     document.cells = cells
     return document
 

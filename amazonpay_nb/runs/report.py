@@ -140,15 +140,15 @@ def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
 REPORTS = ("report.html", "junit.xml", "summary.json")
 
 
-def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mapping[str, str] | None = None) -> str:
+def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mapping[str, Any] | None = None) -> str:
     """Return an executed notebook as one HTML page that loads nothing from anywhere; pictures are part of it.
 
     Args:
         document: An nbformat node, version 4.
         name: The title where the notebook has no heading.
         folder: Where the notebook is; addresses of pictures are relative to it.
-        left_behind: For a page that goes to others: what it says about its ``environment``, and when it was ``made``;
-            its code is folded away.
+        left_behind: For a page that goes to others: its ``environment``, ``merchant_name``, ``colors``, and when it was
+            ``made``; its code is folded away.
     """
     config = Config()
     # A widget or a diagram needs a script from the network; its static twin, which is always there, does not.
@@ -170,6 +170,7 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
             del output.data["text/html"]
     lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
     title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), name)
+    title += f" · {left_behind['merchant_name']}" if left_behind else ""
     metadata = {"name": title, "path": str(folder.parent)}
     page, _ = exporter.from_notebook_node(
         document, {"metadata": metadata, "left_behind": left_behind, "policy": POLICY}

@@ -1,70 +1,136 @@
-"""Write the page to leave behind after a demonstration: one file, without network, kernel, scripts or secrets."""
+"""Write the page to leave behind after a demonstration: one file, without network, kernel, scripts or secrets.
+
+The full edition is the finished notebook, for those who will build it; the short one is two sheets of paper, for those
+who decide.
+"""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.client.ledger import course
 from amazonpay_nb.runs.failure import Failure, failure_of
-from amazonpay_nb.runs.folder import write_whole
+from amazonpay_nb.runs.folder import POLICY, write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.notebook import (
     Notebook,
     for_others,
+    for_readers,
     notebook_folder,
     notebook_with,
+    outputs_of,
+    settings_of,
     with_values,
     without_links,
     without_secrets,
 )
 from amazonpay_nb.runs.report import notebook_page
 from amazonpay_nb.runs.runner import run_one
+from amazonpay_nb.shop.colors import palette
+from amazonpay_nb.spec.parity import Evidence, behavior
+from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
 from amazonpay_nb.temporary import TemporaryFolder
+from amazonpay_nb.texts import templates
+from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
+from amazonpay_nb.workbench.parameters import PARAMETERS
+from amazonpay_nb.workbench.show.money import WORDS, money_chart
+
+EDITIONS = ("full", "short")
+_PAGES = templates(Path(__file__).parent / "pages")
+_PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)]}
+_PAGES.filters |= {
+    "evidence_of": lambda name: str(behavior(name).evidence),
+    "hourly": lambda per_second: f"{per_second * 3600:,.0f}",
+    "page": lambda url: url.rpartition("/")[2].removesuffix(".html"),
+}
+# How a claim in an executed notebook leads to the rows of the registry.
+_ROW = re.compile(r'<a href="[^"]*parity\.md#([\w.-]+)">[^<]*</a>')
 
 
-def export(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | None]:
-    """Write one page of a finished run into *out*; return its path, and what stopped the run, or None.
+@dataclass(frozen=True)
+class Finished:
+    """A notebook after its run, ready for readers.
+
+    Attributes:
+        journal: Empty where the run has left none.
+        settings: What its first workbench was opened with, defaults included.
+    """
+
+    path: Path
+    document: Any
+    journal: Journal
+    failure: Failure | None
+    settings: Mapping[str, str]
+
+    @property
+    def brand(self) -> dict[str, Any]:
+        """What every page says at its head: whose it is, in which colors, where and when it ran."""
+        names = ("environment", "region", "merchant_name")
+        colors = palette(self.settings["merchant_color"])
+        return {name: self.settings[name] for name in names} | {
+            "colors": colors,
+            "made": f"{datetime.now(UTC):%Y-%m-%d}",
+        }
+
+    @property
+    def title(self) -> str:
+        """Its first heading, or else its name."""
+        return next((heading for heading, _ in self.sections), "") or self.path.stem
+
+    @property
+    def sections(self) -> list[tuple[str, list[Any]]]:
+        """Its headings, each with the cells below it."""
+        found: list[tuple[str, list[Any]]] = []
+        for cell in self.document.cells:
+            heading = re.match(r"#+ (.*)", cell.source) if cell.cell_type == "markdown" else None
+            if heading or not found:
+                found.append((heading[1] if heading else "", []))
+            found[-1][1].append(cell)
+        return found
+
+
+def finish(name: str, texts: Mapping[str, str]) -> Finished:
+    """Run a notebook, or take one that has run before as it is.
 
     Args:
-        name: A path, a name, or the number of a notebook.  One of the workbook is run first; one from elsewhere
-            and has run before is taken as it is.
+        name: A path, a name, or the number of a notebook; one of the workbook is always run.
         texts: Values by name, see `for_others`.
     Raises:
-        ConfigurationError: A name or value is not usable; nothing was written.
+        ConfigurationError: A name or value is not usable.
     """
     notebook = notebook_with(name, texts)
-    path = notebook.path
-    document = without_secrets(notebook.document)
-    failure = failure_of(document)
-    if texts or not _finished(notebook):
-        document, failure = _run(notebook, texts)
-    document = without_links(document)
+    file = notebook.path.with_suffix(".journal.jsonl")
+    if texts or not _has_run(notebook):
+        with TemporaryFolder() as folder, kernel_environment():
+            run = run_one(replace(notebook, document=for_others(notebook, texts)), {}, folder.path)
+            document = nbformat.read(folder.path / notebook.path.name, as_version=4)
+            failure, journal = run.failure, _journal(folder.path / file.name)
+    else:
+        document, journal = without_secrets(notebook.document), _journal(file)
+        failure = failure_of(document)
     _fill_in(document)
-    # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
-    home = notebook_folder().resolve()
-    folder = home if (home / path.name).exists() else path.resolve().parent
-    page = notebook_page(document, path.stem, folder, left_behind=_note(document))
-    target = out / f"{path.stem}.html"
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(target, page)
-    return target, failure.text if failure else None
+    chosen = {key: str(value) for key, value in settings_of(document).items()}
+    settings = {key: parameter.default for key, parameter in PARAMETERS.items()} | chosen
+    usual = all(settings[key] == PARAMETERS[key].default for key in ("merchant_name", "region", "language"))
+    return Finished(notebook.path, for_readers(document, pictures=usual), journal, failure, settings)
 
 
-def _run(notebook: Notebook, texts: Mapping[str, str]) -> tuple[Any, Failure | None]:
-    with TemporaryFolder() as folder, kernel_environment():
-        run = run_one(replace(notebook, document=for_others(notebook, texts)), {}, folder.path)
-        return nbformat.read(folder.path / notebook.path.name, as_version=4), run.failure
-
-
-def _finished(notebook: Notebook) -> bool:
+def _has_run(notebook: Notebook) -> bool:
     if notebook.path.resolve().parent == notebook_folder().resolve():
         return False  # its outputs are those of the repository
     cells = [cell for cell in notebook.document.cells if cell.cell_type == "code" and cell.source.strip()]
     return bool(cells) and all(cell.execution_count for cell in cells)
+
+
+def _journal(file: Path) -> Journal:
+    return Journal.read(file) if file.exists() else Journal()
 
 
 def _fill_in(document: Any) -> None:
@@ -78,8 +144,61 @@ def _fill_in(document: Any) -> None:
             cell.source = with_values(cell.source, values)
 
 
-def _note(document: Any) -> dict[str, str]:
-    sources = "\n".join(cell.source for cell in document.cells if cell.cell_type == "code")
-    chosen = re.findall(r'^environment\b[^=\n]*= *["\'](\w+)["\']', sources, re.MULTILINE)
-    environment = chosen[-1] if chosen else "emulator"
-    return {"environment": environment, "made": datetime.now(UTC).strftime("%Y-%m-%d")}
+def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "full") -> tuple[Path, str | None]:
+    """Write one page of a finished run into *out*; return its path, and what stopped the run, or None.
+
+    Args:
+        name: See `finish`, as for *texts*.
+        edition: One of `EDITIONS`.
+    Raises:
+        ConfigurationError: A name or value is not usable; nothing was written.
+    """
+    run = finish(name, texts)
+    stem, page = (f"{run.path.stem}-short", _short(run)) if edition == "short" else (run.path.stem, _full(run))
+    target = out / f"{stem}.html"
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(target, page)
+    return target, run.failure.text if run.failure else None
+
+
+def _full(run: Finished) -> str:
+    for output in outputs_of(run.document):
+        if shown := output.get("data", {}).get("text/html"):
+            output.data["text/html"] = _ROW.sub(_evidence, "".join(shown))
+    # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
+    home = notebook_folder().resolve()
+    folder = home if (home / run.path.name).exists() else run.path.resolve().parent
+    return notebook_page(without_links(run.document), run.path.stem, folder, left_behind=run.brand)
+
+
+def _evidence(found: re.Match[str]) -> str:
+    try:
+        return f"{behavior(found[1]).evidence}: {found[1]}"
+    except KeyError:
+        return found[1]  # of another version
+
+
+def _short(run: Finished) -> str:
+    claims = [(heading, rows) for heading, cells in run.sections if (rows := _claims(cells))]
+    shown = [row for _, rows in claims for claim in rows for row in map(behavior, claim.shows)]
+    exchanges = run.journal.exchanges
+    calls = calls_per_order(exchanges, orders := orders_of(exchanges))
+    return _PAGES.get_template("export-short.html.j2").render(
+        run.brand, title=run.title, lead=_lead(run.document), failure=run.failure, claims=claims,
+        counts=Counter(str(row.evidence) for row in dict.fromkeys(shown)),
+        sources=sorted({row.url for row in shown if row.evidence == Evidence.DOCUMENTED}),
+        charts=[money_chart(line, WORDS, each, "en_US") for each, line in course(exchanges).items()],
+        calls=calls, orders=orders, narrowest=narrowest(calls),
+    )  # fmt: skip
+
+
+def _claims(cells: list[Any]) -> list[Claim]:
+    records = (
+        output.data.get(RECORD_MIME, {}) for cell in cells for output in cell.get("outputs", ()) if "data" in output
+    )
+    return [Claim(**row) for record in records for row in record.get("claims", ())]
+
+
+def _lead(document: Any) -> str:
+    quotes = (re.match(r"> (.*)", line) for cell in document.cells for line in cell.source.splitlines()[:4])
+    return next((quote[1] for quote in quotes if quote), "")

@@ -1,5 +1,6 @@
 """What stays behind after a demonstration or a run: pages that open from a disk, years later, for anybody."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,14 @@ pytestmark = pytest.mark.browser
 
 NOTEBOOK = "01_set_up_outside_the_purchase_flow"
 SHOP = "Kiosk für Öl & <b>Käse</b>"
+BRAND = (
+    *("-p", "region", "eu", "-p", "amount", "9.99"),
+    *("-p", "merchant_name", SHOP, "-p", "merchant_color", "#f7c948"),
+)
+# What is wider than its place, on paper: there is nothing to scroll there.
+CUT = """() => [...document.querySelectorAll('body *')].filter((each) =>
+  each.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !each.closest('svg')
+).map((each) => each.outerHTML.slice(0, 200))"""
 UNFOLD = "() => document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 
 
@@ -30,10 +39,13 @@ def command(*arguments: object) -> str:
 def leaving(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page that `amazonpay-nb export` has made of a run in Europe, for a shop with a name of its own."""
     out = tmp_path_factory.mktemp("leaving")
-    said = command(
-        "export", "01", "-p", "region", "eu", "-p", "amount", "9.99", "-p", "merchant_name", SHOP, "--out", out
-    )
-    return Path(said.splitlines()[-1])
+    return Path(command("export", "01", *BRAND, "--out", out))
+
+
+@pytest.fixture(scope="module")
+def sheets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The short edition of the same."""
+    return Path(command("export", "01", "--edition", "short", *BRAND, "--out", tmp_path_factory.mktemp("sheets")))
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +86,54 @@ def test_the_page_to_leave_behind_is_a_page_and_nothing_else(page: Page, leaving
     assert [path.name for path in leaving.parent.iterdir()] == [leaving.name]
 
 
+def test_the_page_to_leave_behind_is_the_merchants(page: Page, leaving: Path) -> None:
+    """Its name in title and head, its color; no picture of another shop, and nothing that only a reader can do."""
+    page.goto(leaving.as_uri())
+    assert page.title() == f"Set up outside of the purchase flow · {SHOP}"
+    expect(page.locator("header .brand")).to_have_text(SHOP)
+    expect(page.locator("header .brand")).to_have_css("background-color", "rgb(247, 201, 72)")
+    assert page.locator("img[src^='data:image/png']").count() == 0
+    expect(page.get_by_role("img", name="The buyer presses the button and agrees on Amazon's pages")).to_be_attached()
+    for words in ("Exercises", "By clicks", "the next cell", "Predict", "This is a picture of it"):
+        expect(page.get_by_text(words)).to_have_count(0)
+    expect(page.get_by_text("documented: setup.shown-as-saved")).to_be_attached()
+
+
+def test_the_page_of_the_workbooks_own_shop_keeps_its_pictures(page: Page, tmp_path: Path) -> None:
+    """They show this very shop."""
+    page.goto(Path(command("export", "01", "--out", tmp_path)).as_uri())
+    expect(page.get_by_role("img", name="The shop's page with the Amazon Pay button")).to_be_attached()
+
+
+def test_the_short_edition_is_two_sheets(page: Page, sheets: Path) -> None:
+    """What was shown, the money and the calls; it is as sound as the full one, and two pages of A4 hold it."""
+    page.goto(sheets.as_uri())
+    expect(page.get_by_text("Emulated: this is not Amazon.")).to_be_in_viewport()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Set up outside of the purchase flow")
+    for heading in ("What was shown", "The money", "Calls per order", "How we know"):
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_attached()
+    expect(page.get_by_text("✓ Amazon has sent the money back.")).to_be_attached()
+    expect(page.get_by_role("row", name="Create Refund 1")).to_be_attached()
+    expect(page.locator("svg").get_by_text("€9.99").first).to_be_attached()
+    assert page.locator("script, iframe, a[href]").count() == 0
+    assert not (wrong := flaws(page)), "\n".join(wrong)
+    assert sheets_of_paper(page) <= 2
+
+
+def test_a_printed_page_shows_all_and_no_handles(page: Page, leaving: Path) -> None:
+    """On A4 nothing is folded away behind a bar, nothing scrolls, and nothing is cut."""
+    page.goto(leaving.as_uri())
+    assert sheets_of_paper(page) < 16
+    page.set_viewport_size({"width": 695, "height": 1017})
+    page.emulate_media(media="print")
+    expect(page.get_by_text("Code", exact=True).first).to_be_hidden()
+    assert page.evaluate(CUT) == []
+
+
+def sheets_of_paper(page: Page) -> int:
+    return len(re.findall(rb"/Type /Page\b(?!s)", page.pdf(prefer_css_page_size=True)))
+
+
 @pytest.mark.parametrize("chapter", ["02", "05", "08"])
 def test_a_page_of_another_chapter_is_sound(page: Page, tmp_path: Path, chapter: str) -> None:
     """Those with wide tables, tables of pandas, and refusals."""
@@ -109,7 +169,7 @@ def test_a_finished_run_is_left_behind_with_its_values(page: Page, report: Path,
     page.evaluate(UNFOLD)
     expect(page.get_by_text('amount: str = "900"')).to_be_visible()
     expect(page.get_by_text("# Parameters")).to_have_count(0)
-    expect(page.get_by_text("notebook 06 explains why.")).to_be_visible()
+    expect(page.get_by_text("Notebook 05 explains both.")).to_be_visible()
     assert page.locator("a[href]:not([href^='#'])").count() == 0
 
 
