@@ -57,7 +57,7 @@ class Performance:
         self._listeners: list[Callable[[], None]] = []
         self._command = threading.RLock()
         self._player: threading.Thread | None = None
-        self._hurry, self._shown = False, 0
+        self._hurry, self._aside, self._shown = False, False, 0
         self._benches: dict[str, Workbench] = {}
         self._begin()
 
@@ -121,7 +121,7 @@ class Performance:
         return lambda: self._listeners.remove(listener)
 
     def _changed(self) -> None:
-        for listener in tuple(self._listeners):
+        for listener in () if self._aside else tuple(self._listeners):
             listener()
 
     # What the presenter commands.
@@ -321,7 +321,7 @@ class Performance:
         self._changed()
 
     def _script(self, page: HostedPage, step: Step, ending: str) -> None:
-        pages = self.act.pages if self.act else []
+        pages = self.act.pages if self.act and not self._aside else []
         show, seconds = (None, 0.0) if self._hurry else (self._show, self._pace)
         try:
             play(page, step, ending, pages=pages, show=show, seconds=seconds)
@@ -331,7 +331,7 @@ class Performance:
 
     def _branch(self, name: str, steps: tuple[Step, ...]) -> Branch:
         before, start, shown, way, notes = self.server.state(), len(self.journal), self.phone, "", list[Note]()
-        self._hurry = True
+        self._hurry = self._aside = True  # nobody sees it
         try:
             with self.wb.director.fork():
                 try:
@@ -342,7 +342,7 @@ class Performance:
                 return Branch(name, self.journal.since(start), notes, way)
         finally:
             self.server.resume(before)
-            self._hurry, self.phone, self.state = False, shown, DONE
+            self._hurry, self._aside, self.phone, self.state = False, False, shown, DONE
 
 
 def _emulator(bench: Workbench) -> Emulator:

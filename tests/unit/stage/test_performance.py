@@ -297,6 +297,20 @@ class TestWhatIf:
         play(stage, "next")
         assert stage.server.objects["refund"] == refunded
 
+    def test_nobody_sees_it(self) -> None:
+        """A branch in which the buyer comes leaves the phone, the pages and the screen alone."""
+        again = {"name": "again", "branches": {"pass": [{"do": "set-up"}], "fail": [{"do": "set-up", "mfa": "fail"}]}}
+        with closing(Performance(told(SAVE | {"what_ifs": [again]}), {"region": "eu"}, pace=0)) as stage:
+            play(stage, "next", "next")
+            assert stage.act is not None
+            phone, pages, heard = stage.phone, list(stage.act.pages), list[str]()
+            stop = stage.listen(lambda: heard.append(stage.state))
+            stage.try_what_if("again")
+            stop()
+            assert (stage.phone, stage.act.pages, heard) == (phone, pages, ["done"])
+            ways = {branch.name: branch.way for branch in stage.act.what_ifs["again"]}
+            assert ways == {"pass": "", "fail": "refused"}
+
 
 class TestBrand:
     """The merchant's face, changed while the stage is open."""
