@@ -18,7 +18,7 @@ BENCHMARKS = (
     ("c", "imports", "measure_imports"),
     ("de", "charges", "measure_charges"),
     ("f", "browser", "measure_widgets"),
-    ("g", "browser", "measure_presenter"),
+    ("g", "browser", "measure_stage"),
     ("h", "plugin", "measure_plugin"),
 )
 

@@ -1,24 +1,24 @@
-"""What a person waits for: a widget's first paint in JupyterLab, and the presenter's first usable page."""
+"""What a person waits for: a widget's first paint in JupyterLab, and the stage's first beat."""
 
 import socket
+import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
-import nbformat
 from playwright.sync_api import Browser
 
 from amazonpay_nb.loopback import open_port
-from bench.measure import Result, Unavailable, alternate, compare, say
+from bench.measure import Result, Target, Unavailable, alternate, compare, say
 from bench.others import process, script, wait_until
 from tests.browser.chromium import chromium, executable
 from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
 
-__all__ = ["measure_presenter", "measure_widgets"]
+__all__ = ["measure_stage", "measure_widgets"]
 
-NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "01_set_up_outside_the_purchase_flow.ipynb"
+STAGE_TARGET = Target("≤", 3, " s")
 EMPTY = "import ipywidgets\nipywidgets.HTML('empty')"
 # A workbench in which every object has been made, so that no panel is empty; a script plays, and the panels are live.
 OPEN = """
@@ -100,17 +100,17 @@ def _one_widget(lab: Lab, name: str, source: str, rounds: int) -> Result:
         return compare(f"(f) first paint: {name}", alternate(rounds, *sides), "{:.0f} ms", "empty ipywidget")
 
 
-# --- The presenter ----------------------------------------------------------------------------------------------------
+# --- The stage --------------------------------------------------------------------------------------------------------
 
 
-def usable_after(browser: Browser, command: Callable[[int], list[str]], text: str) -> float:
-    """Return the seconds from the start of a server until a page of it shows *text*."""
+def usable_after(browser: Browser, text: str, *command: str) -> float:
+    """Return the seconds from the start of a server, which is told its port last, until a page of it shows *text*."""
     with open_port() as listener:
         port = listener.getsockname()[1]
     with browser.new_page() as page:
         start = time.perf_counter()
-        with process(*command(port)) as server:
-            wait_until(lambda: _listens(port), server, "the presenter")
+        with process(*command, str(port)) as server:
+            wait_until(lambda: _listens(port), server, command[0])
             page.goto(f"http://127.0.0.1:{port}/")
             page.get_by_text(text).first.wait_for()
             return time.perf_counter() - start
@@ -124,26 +124,20 @@ def _listens(port: int) -> bool:
     return True
 
 
-def measure_presenter(*, quick: bool) -> list[Result]:
-    """(g) `amazonpay-nb demo` until its first page can be used, beside voila with an empty notebook."""
+def measure_stage(*, quick: bool) -> list[Result]:
+    """(g) `amazonpay-nb demo` until its first beat can be played, beside an empty page of Python's own server."""
     _need_chromium()
     rounds = 1 if quick else 5
-    say(f"(g) {rounds} starts of the presenter, beside as many of voila")
+    say(f"(g) {rounds} starts of the stage, beside as many of an empty page")
     with TemporaryDirectory() as folder, chromium() as browser:
-        empty = Path(folder) / "empty.ipynb"
-        cell = nbformat.v4.new_code_cell("print('an empty notebook')")
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), empty)
-
-        def demo(port: int) -> list[str]:
-            return [script("amazonpay-nb"), "demo", str(NOTEBOOK), "--port", str(port), "--no-browser"]
-
-        def voila(port: int) -> list[str]:
-            return [script("voila"), str(empty), f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1"]
-
-        sides = (
-            partial(usable_after, browser, demo, "1 of "),
-            partial(usable_after, browser, voila, "an empty notebook"),
+        Path(folder, "index.html").write_text("an empty page", "utf-8")
+        demo = [script("amazonpay-nb"), "demo", "--no-browser", "--port"]
+        empty = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", folder]
+        ours, other = alternate(
+            rounds,
+            partial(usable_after, browser, "No real account", *demo),
+            partial(usable_after, browser, "an empty page", *empty),
         )
-        times = alternate(rounds, *sides)
-    return [compare("(g) presenter, from start to first usable page", times, "{:.1f} s", "voila, empty notebook")]
+    start, compared = median(ours), f"an empty page of `http.server`: {median(other):.1f} s"
+    what = "(g) the stage, from the command to its first beat"
+    return [Result(what, f"{start:.1f} s", compared, start, STAGE_TARGET)]

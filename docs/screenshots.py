@@ -26,7 +26,6 @@ from amazonpay_nb.rehearsal import example
 from amazonpay_nb.shop import Cart, buyer
 from tests.browser.chromium import chromium
 from tests.browser.jupyterlab import OpenNotebook, jupyterlab
-from tests.browser.presenter import BUTTON, Presentation, presenting
 from tests.unit.test_cli import run
 
 ColorScheme = Literal["light", "dark"]
@@ -35,6 +34,7 @@ ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 RECORD = IMAGES / "sources.json"
 COMMAND = ".venv/bin/python -m docs.screenshots"
+BUTTON = "Amazon Pay"
 NOTEBOOK = "01_set_up_outside_the_purchase_flow.ipynb"
 PAGE: ViewportSize = {"width": 720, "height": 400}
 LAB: ViewportSize = {"width": 1200, "height": 780}
@@ -224,23 +224,6 @@ def show_button_cell(notebook: OpenNotebook) -> None:
 
 
 # --- For others -------------------------------------------------------------------------------------------------------
-
-
-def take_presenter(browser: Browser) -> None:
-    """Take the presentation when the buyer is back, with the merchant's side beside the shop's page."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        presenting(Path(folder) / "log", "01", merchant_name="Corner Shop", merchant_color="#0b5c6b") as url,
-    ):
-        for scheme, page in pages(browser, LAB):
-            shown = Presentation(page, url)
-            shown.goes_to("Step 3")
-            shown.clicks("Merchant's side")
-            shown.shop.get_by_role("button", name=BUTTON).click()
-            shown.agrees("sign-in", "payment-method", "consent")
-            shown.step.frame_locator("iframe.merchant").get_by_text("201 RefundInitiated").first.wait_for()
-            shown.shop.locator("[data-settled]").wait_for()
-            take(page, named("presenter", scheme))
 
 
 def take_leaving(browser: Browser) -> None:

@@ -1,1 +1,1 @@
-"""Notebooks run without a person, and shown to one: runner, report, presenter and the page to leave behind."""
+"""Notebooks run without a person: runner, kernels, report; a reader's own copies; what the Sandbox is asked."""

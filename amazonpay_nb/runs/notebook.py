@@ -223,7 +223,7 @@ def for_readers(document: Any, *, pictures: bool) -> Any:
     Args:
         pictures: Keep the pictures of pages; they show the workbook's own shop, in North America.
     """
-    document, inside = steps(document), False
+    document, inside = sections(document), False
     cells, document.cells = document.cells, []
     for cell in cells:
         if cell.cell_type == "markdown":
@@ -285,8 +285,8 @@ def with_values(source: str, values: Mapping[str, Any]) -> str:
     return text.decode()
 
 
-def steps(document: Any) -> Any:
-    """Return the notebook with a cell for each heading: a step of the presentation begins there."""
+def sections(document: Any) -> Any:
+    """Return the notebook with a cell for each heading."""
     cells = []
     for cell in document.cells:
         parts = filter(str.strip, _parts(cell.source)) if cell.cell_type == "markdown" else [cell.source]

@@ -5,8 +5,7 @@ A real shop keeps a database.  Here the journal takes its place, so a page can s
 
 from collections import namedtuple
 
-from amazonpay_nb.client.exchange import Exchange
-from amazonpay_nb.client.journal import SHOP_SERVER, Journal
+from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 
@@ -21,8 +20,6 @@ Outcome = namedtuple("Outcome", "key price", defaults=[None])
 SavedMethod = namedtuple("SavedMethod", "number state name")
 # A charge or a refund; the kind says which.
 Payment = namedtuple("Payment", "number kind state price")
-# What the shop's server did, and what came of it.
-Happening = namedtuple("Happening", "what answer failed", defaults=["", False])
 
 
 def outcome(journal: Journal, session_id: str) -> Outcome | None:
@@ -68,14 +65,3 @@ def payments(journal: Journal) -> list[Payment]:
         if price:
             rows.append(Payment(number, kind.lower(), body["statusDetails"]["state"], price))
     return rows
-
-
-def happenings(journal: Journal) -> list[Happening]:
-    """Return what the shop's server did, in order."""
-    return [
-        Happening(f"{entry.method} {entry.path}", entry.answer, entry.failed)
-        if isinstance(entry, Exchange)
-        else Happening(entry.text)
-        for entry in journal
-        if isinstance(entry, Exchange) or SHOP_SERVER in (entry.source, entry.target)
-    ]

@@ -6,7 +6,7 @@ to its attempt, so an address without a token, or with a token of an earlier run
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -21,7 +21,7 @@ from amazonpay_nb.client.button import embed
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, relative_address, route
 from amazonpay_nb.shop.attempt import ARRIVALS, Arrival, Attempt
-from amazonpay_nb.shop.bookkeeping import happenings, outcome, payments, saved_methods
+from amazonpay_nb.shop.bookkeeping import outcome, payments, saved_methods
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
@@ -100,9 +100,7 @@ class Shop:
     def _app(self) -> Starlette:
         routes = [
             route("GET", "/", self._home),
-            route("GET", "/account", self._own_page("account.html")),
-            route("GET", "/server", self._own_page("server.html")),
-            route("GET", "/server/news", self._own_page("server-news.html")),
+            route("GET", "/account", self._account),
             route("GET", "/pay/{token}", self._pay),
             route("GET", "/cart/{token}", self._basket),
             route("GET", "/order/{token}", self._review),
@@ -121,13 +119,8 @@ class Shop:
     async def _home(self, request: Request) -> Response:
         return RedirectResponse("account", 303)
 
-    def _own_page(self, template: str) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            journal = self.journal
-            methods, rows = saved_methods(journal), payments(journal)
-            return self._page(template, methods=methods, payments=rows, happenings=happenings(journal))
-
-        return answer
+    async def _account(self, request: Request) -> Response:
+        return self._page("account.html", methods=saved_methods(self.journal), payments=payments(self.journal))
 
     def _attempt(self, request: Request) -> Attempt:
         attempt = self._attempts.get(request.path_params["token"])

@@ -1,7 +1,6 @@
 """One stay of the buyer at Amazon, as a notebook waits for it: from a page of the shop to an arrival at the shop."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -120,9 +119,7 @@ class HostedPage:
             BuyerPageError: Nobody came back in time, the wait was interrupted, or the buyer did something else and the
                 Checkout Session does not allow another try.
         """
-        # Voila shows a cell's output when the cell has ended, so nobody could play on a page that this cell shows.
-        unseen = not self.shown and self._emulator is not None and "VOILA_REQUEST_URL" in os.environ
-        if self._buyer == "script" or unseen:
+        if self._buyer == "script":
             if not self.arrival.done():  # else the cell ran again, or a panel has waited
                 await asyncio.to_thread(self._play, **script)
             return self.settle()

@@ -1,12 +1,11 @@
 """Who is answered: names of this machine only, no other site's page, no address off loopback."""
 
 import os
-import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -18,6 +17,7 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import HUB_VARIABLES, LoopbackServer, answers_to, open_port
 from amazonpay_nb.shop import server
 from amazonpay_nb.spec.regions import region
+from amazonpay_nb.stage.server import Stage
 from tests.emulated import SET_UP, Shop
 
 # On a hub a proxy brings the visitors, under the hub's name.
@@ -69,7 +69,7 @@ def test_no_page_of_another_site_posts_here(na: Shop, storefront: server.Shop, h
     assert httpx.post(f"{storefront.url}/notifications", headers={"origin": storefront.url}).status_code == 503
 
 
-@pytest.mark.parametrize("path", ["account", "server", "server/news", "pay/x", "notifications"])
+@pytest.mark.parametrize("path", ["account", "pay/x", "notifications"])
 def test_the_shop_answers_to_names_of_this_machine(storefront: server.Shop, path: str) -> None:
     """Its pages name payments and Charge Permissions, of a real account too."""
     assert statuses(f"{storefront.url}/{path}", FOREIGN) == {403}
@@ -91,21 +91,16 @@ def test_behind_a_hub_visitors_come_under_its_name() -> None:
     assert not answers_to("hub.example", {})
 
 
-def test_the_presenter_answers_to_names_of_this_machine() -> None:
-    """Each visit starts a kernel."""
-    pytest.importorskip("voila")
-    command = [sys.executable, "-c", "from amazonpay_nb.cli import main; main()", "demo", "01", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            assert process.stdout
-            url = re.search(r"http://\S+", process.stdout.readline())
-            assert url
-            until_it_listens = httpx.HTTPTransport(retries=8)
-            with httpx.Client(transport=until_it_listens, timeout=60) as own, own.stream("GET", url[0]) as page:
-                assert page.status_code == 200
-            assert httpx.get(url[0], headers={"host": "evil.test"}).status_code == 403
-        finally:
-            process.terminate()
+def test_the_stage_answers_to_names_of_this_machine() -> None:
+    """It shows the merchant's money, and plays what it is told to."""
+    with closing(Stage("ride", pace=0)) as stage:
+        at = stage.performance.at, stage.performance.state
+        for path in ("ride/1", "events", "phone", "speaker", "parity", "static/stage.js"):
+            assert statuses(urljoin(stage.url, f"/{path}"), FOREIGN) == {403}
+        assert 403 not in statuses(stage.url, OURS)
+        for headers in ELSEWHERE:
+            assert httpx.post(urljoin(stage.url, "/do"), json={"do": "next"}, headers=headers).status_code == 403
+        assert (stage.performance.at, stage.performance.state) == at
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "", "192.168.1.1", "example.com", "::"])  # noqa: S104 (to be refused)

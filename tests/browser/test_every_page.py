@@ -26,7 +26,6 @@ SHOP = {
     "cart": "basket",
     "order": "review",
     "account": "account",
-    "server": "server",
     "both": "both",
 } | dict.fromkeys(ARRIVALS, "arrived")
 

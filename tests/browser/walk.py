@@ -178,16 +178,15 @@ def _pages_that_go_nowhere(wb: Workbench, page: Page) -> Iterator[None]:
 
 def shop_pages(wb: Workbench, page: Page) -> Iterator[None]:
     """Show one of the shop's pages after the other."""
-    for path in ("account", "server", LOST):
+    for path in ("account", LOST):
         page.goto(f"{wb.shop.url}/{path}")
         yield  # nothing has happened yet
     yield from _first_pages(wb, page)
     yield from _arrivals(wb, page)
     yield from _ways_to_the_review(wb, page)
     yield from _checkout_with_a_wallet(wb, page)
-    for path in ("account", "server"):
-        page.goto(f"{wb.shop.url}/{path}")
-        yield  # a lot has happened
+    page.goto(f"{wb.shop.url}/account")
+    yield  # a lot has happened
 
 
 def _first_pages(wb: Workbench, page: Page) -> Iterator[None]:

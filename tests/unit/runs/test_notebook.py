@@ -1,4 +1,4 @@
-"""A notebook that is made ready to be shown to others, and what stands beside the buyer's page."""
+"""A notebook is filled in with values, and made ready to be shown to others."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ import pytest
 
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.notebook import Notebook, find_notebooks, for_others, steps, with_settings, with_values
+from amazonpay_nb.runs.notebook import Notebook, find_notebooks, for_others, sections, with_settings, with_values
 
 SOURCE = """\
 region: str = "na"  # na, eu oder jp – „Länder“
@@ -33,9 +33,9 @@ def test_values_take_the_place_of_the_defaults_and_nothing_else_changes() -> Non
 
 
 @pytest.mark.parametrize("path", find_notebooks([]), ids=lambda path: path.stem)
-def test_each_step_begins_with_its_heading_and_leads_to_no_other_notebook(path: Path) -> None:
+def test_each_section_begins_with_its_heading_and_leads_to_no_other_page(path: Path) -> None:
     """A chapter stands alone in front of others; its cells keep ids of their own."""
-    shown = steps(for_others(Notebook.read(path), {"merchant_name": "Corner Shop"})).cells
+    shown = sections(for_others(Notebook.read(path), {"merchant_name": "Corner Shop"})).cells
     assert len({cell.id for cell in shown}) == len(shown)
     prose = [cell.source for cell in shown if cell.cell_type == "markdown"]
     assert not [text for text in prose if ".ipynb" in text or re.search(r"\]\((?!#|[^)]*\.(svg|png)\))", text)]
@@ -56,16 +56,8 @@ def test_a_setting_is_checked_with_the_region_that_a_workbench_is_opened_in() ->
     cell = with_settings('wb = workbench.open("emulator", region)  # opens\nwb', {"currency": "GBP"})
     assert cell == "wb = workbench.open('emulator', region, currency='GBP')  # opens\nwb"
     names = {"workbench": workbench, "region": "eu"}
-    exec(cell, names)  # noqa: S102 (the presenter's cell)
+    exec(cell, names)  # noqa: S102 (as a kernel does)
     assert names["wb"].amount == {"amount": "14.00", "currencyCode": "GBP"}  # type: ignore[attr-defined]
     names["wb"].close()  # type: ignore[attr-defined]
     with pytest.raises(ConfigurationError, match="'GBP' is not a ledger currency of this region"):
         exec(cell, {"workbench": workbench, "region": "na"})  # noqa: S102
-
-
-async def play() -> tuple[workbench.Workbench, str]:
-    wb = workbench.open(buyer="script")
-    wb.set_up_keys()
-    arrival = await wb.play_set_up()
-    wb.client.complete_checkout_session(arrival.checkout_session_id)
-    return wb, arrival.checkout_session_id
