@@ -52,7 +52,7 @@ class SimulatedCard:
     @property
     def prerequisite(self) -> str:
         """What the session must hold, or ""."""
-        return "paymentIntent Authorize and canHandlePendingAuthorization true" if self.requires_pending else ""
+        return "paymentIntent: Authorize, canHandlePendingAuthorization: true" if self.requires_pending else ""
 
     @property
     def marked(self) -> bool:

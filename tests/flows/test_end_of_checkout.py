@@ -218,7 +218,7 @@ def test_a_pending_authorization_is_decided_later(
 
 def test_who_cannot_wait_is_not_offered_a_pending_payment(wb: Workbench) -> None:
     """The page asks for another payment method."""
-    with pytest.raises(BuyerPageError, match="paymentIntent Authorize and canHandlePendingAuthorization true"):
+    with pytest.raises(BuyerPageError, match="paymentIntent: Authorize, canHandlePendingAuthorization: true"):
         come_back(offer(wb), card="0701")
 
 

@@ -282,7 +282,7 @@ def test_the_diagram_tells_each_stay_as_it_was(na: Workbench) -> None:
 
     told = [step.text for step in na.journal if isinstance(step, Step)]
     assert told == [
-        "press the Amazon Pay button", "POST /checkout/initiate", "sign in, choose, decide",
+        "press “Amazon Pay”", "POST /checkout/initiate", "sign in, choose, decide",
         "back at the review address",
         "change the address or the payment method", "GET /checkout/initiate_auth", "choose another",
         "back at the review address",

@@ -316,7 +316,7 @@ def test_a_visitor_signs_in_with_and_without_a_button(wb: Workbench, show: str) 
 
     assert arrival.kind == "signed-in"
     assert wb.client.complete_checkout_session(arrival.checkout_session_id).buyer is not None
-    pressed = "press the Sign in with Amazon button" in wb.diagram().text()
+    pressed = "press “Sign in with Amazon”" in wb.diagram().text()
     assert pressed == (show == "show_button")
     assert ("open the shop's page" in wb.diagram().text()) == (not pressed)
 
