@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, TimeoutError as NotInTime, sync_playwright
 
-__all__ = ["STILL", "chromium", "executable", "in_view", "press", "watch"]
+__all__ = ["chromium", "executable", "in_view", "press", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -21,7 +21,7 @@ def executable() -> str | None:
 
 
 # Ends when a frame has had the same place for ten pictures of the screen.
-STILL = """async (frame) => {
+_STILL = """async (frame) => {
   for (let still = 0, before = ''; still < 10;) {
     await new Promise(requestAnimationFrame);
     const { top, left, height, width } = frame.getBoundingClientRect(), now = [top, left, height, width].join();
@@ -76,7 +76,7 @@ def in_view(frame: Locator, act: Callable[..., None]) -> None:
     """
     for attempt in range(1, ATTEMPTS + 1):
         frame.scroll_into_view_if_needed()
-        frame.evaluate(STILL)
+        frame.evaluate(_STILL)
         try:
             act(timeout=MILLISECONDS)
         except NotInTime:

@@ -1,6 +1,7 @@
 """A person's clicks take each flow from the shop's page to its end: once well, and once not."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from amazonpay_nb.client.button import (
     update_payload,
 )
 from amazonpay_nb.client.guide import charge, complete_set_up
-from amazonpay_nb.shop import Attempt
+from amazonpay_nb.shop import Attempt, buyer
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.workbench import Workbench
 from tests.browser.chromium import watch
@@ -108,6 +109,37 @@ def test_a_buyer_who_cancels_the_set_up_has_saved_nothing(wb: Workbench, page: P
     attempt = set_up_page(wb, page)
     press(page, "Amazon Pay", "Sign in", "Cancel and return")
     assert back(attempt, "cancel") == ""
+
+
+def test_a_buyer_who_has_canceled_tries_again(wb: Workbench, page: Page) -> None:
+    """The shop's page leads back to the button, and to a wallet after all."""
+    attempt = set_up_page(wb, page)
+    press(page, "Amazon Pay", "Sign in", "Cancel and return")
+    attempt.begin_stay()
+    page.get_by_role("link", name="Try again").click()
+    press(page, "Amazon Pay", "Sign in", "Continue", AGREE)
+    wallet(wb, complete_set_up(wb.client, back(attempt, "result")))
+
+
+def test_the_shop_has_the_name_color_currency_and_language_of_the_run(page: Page) -> None:
+    """They make it the merchant's; Amazon's pages know the name and speak the language as well."""
+    name = "Kiosk <Ö>"
+    with closing(
+        workbench.open(
+            region="eu", currency="GBP", language="de_DE", merchant_name=name, merchant_color="#aa3366", buyer="you"
+        )
+    ) as wb:
+        wb.set_up_keys()
+        attempt = set_up_page(wb, page)
+        expect(page.locator("header")).to_contain_text(name)
+        expect(page.locator("html")).to_have_attribute("lang", "de-DE")
+        expect(page.locator(".sign")).to_have_css("background-color", "rgb(170, 51, 102)")
+        press(page, "Amazon Pay")
+        expect(page.get_by_text(f"Amazon Pay bei {name}")).to_be_visible()
+        buyer.arrive(buyer.approve(attempt.page_url))
+        wallet(wb, complete_set_up(wb.client, back(attempt, "result")))
+        page.goto(f"{wb.shop.url}/account")
+        expect(page.get_by_text("14,00\u00a0£").first).to_be_visible()
 
 
 def test_a_wallet_that_was_declined_is_updated(wb: Workbench, page: Page) -> None:
