@@ -46,6 +46,10 @@ class Texts:
         self.language, self.tag = language, language.replace("_", "-")
         self._tables: dict[str, dict[str, str]] = tomllib.loads((folder / f"{language}.toml").read_text("utf-8"))
 
+    def __contains__(self, key: str) -> bool:
+        table, _, name = key.partition(".")
+        return name in self._tables.get(table, {})
+
     def __call__(self, key: str, **values: Any) -> str:
         """Return the text called ``table.name`` with its placeholders filled in."""
         table, _, name = key.partition(".")

@@ -94,8 +94,10 @@ class Performance:
             self._benches.clear()
 
     def words(self, key: str, **values: Any) -> str:
-        """Return words of the story."""
-        return self.texts(f"{self.story.name}.{key}", **values)
+        """Return words of the story: those for the region, where there are such."""
+        name = f"{self.story.name}.{key}"
+        here = f"{name}-{self.wb.region.code}"
+        return self.texts(here if here in self.texts else name, **values)
 
     @property
     def act(self) -> Act | None:

@@ -6,11 +6,11 @@ from typing import Any
 
 from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.client.guide import charge, complete_set_up
-from amazonpay_nb.shop import Arrival, Cart
+from amazonpay_nb.shop import Arrival, Attempt, Cart
 from amazonpay_nb.shop.payloads import payload_of
-from amazonpay_nb.spec.answers import Charge, Refund
+from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
 from amazonpay_nb.spec.flows import FLOWS
-from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount
+from amazonpay_nb.spec.money import CURRENCY_DECIMALS, MONTHLY_LIMITS, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.spec.words import payments_of
 from amazonpay_nb.stage.story import Step, Story
@@ -31,6 +31,7 @@ class Server:
         objects: The charges and refunds so far, by the names that the steps give them.
         keys: The idempotency key of each of them.
         permission_id: The Saved Wallet.
+        review: The order that the buyer reviews in the shop, between two visits, and its Checkout Session.
     """
 
     def __init__(self, wb: Workbench, story: Story, product: str, visit: Visit) -> None:
@@ -38,15 +39,17 @@ class Server:
         self.objects: dict[str, Charge | Refund] = {}
         self.keys: dict[str, str] = {}
         self.permission_id = ""
+        self.review: tuple[Attempt, str] | None = None
 
     def state(self) -> dict[str, Any]:
         """Return what `resume` takes."""
-        return {"objects": dict(self.objects), "keys": dict(self.keys), "permission_id": self.permission_id}
+        same = {"permission_id": self.permission_id, "review": self.review}
+        return {"objects": dict(self.objects), "keys": dict(self.keys), **same}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go back to an earlier state."""
         self.objects, self.keys = dict(state["objects"]), dict(state["keys"])
-        self.permission_id = state["permission_id"]
+        self.permission_id, self.review = state["permission_id"], state["review"]
 
     def take(self, step: Step) -> None:
         """Take a step.
@@ -57,7 +60,9 @@ class Server:
         STEPS[step.do](self, step)
 
     def price(self, step: Step) -> dict[str, str]:
-        """Return the story's price, times what the step says."""
+        """Return the story's price, times what the step says, or the month's limit."""
+        if step.limit:
+            return self.wb.price(str(MONTHLY_LIMITS[self.wb.region.code, self.wb.currency]))
         exact = Decimal(step.times) * Decimal(self.wb.amount["amount"])
         smallest = Decimal(1).scaleb(-CURRENCY_DECIMALS[self.wb.currency])
         return self.wb.price(format_amount(max(exact.quantize(smallest), smallest), self.wb.currency))
@@ -72,20 +77,27 @@ class Server:
         page = offer(attempt, sign_button(payload, wb.keys), product_type=product_type, cart=cart)
         session_id = self._visit(page, step).checkout_session_id
         if "webCheckoutDetails.checkoutReviewReturnUrl" in flow.required:
-            session = wb.client.get_checkout_session(session_id)
-            session = wb.client.update_checkout_session(
-                session_id,
-                web_checkout_details={"checkoutResultReturnUrl": attempt.result_url},
-                payment_details={"paymentIntent": "Authorize", "chargeAmount": total},
-            )
-            session_id = self._visit(wb.show_review(attempt, session), step).checkout_session_id
-        if flow.complete_with_amount:
-            done = wb.client.complete_checkout_session(session_id, charge_amount=total)
+            self.review = attempt, wb.client.get_checkout_session(session_id).checkout_session_id
+        elif flow.complete_with_amount:
+            self._keep_order(step, wb.client.complete_checkout_session(session_id, charge_amount=total))
         else:
-            done = complete_set_up(wb.client, session_id)
+            self.permission_id = complete_set_up(wb.client, session_id).charge_permission_id or ""
+
+    def _order(self, step: Step) -> None:
+        if self.review is None:
+            raise ValueError("there is no order to review")
+        wb, total, (attempt, session_id) = self.wb, self.price(step), self.review
+        session = wb.client.update_checkout_session(
+            session_id,
+            web_checkout_details={"checkoutResultReturnUrl": attempt.result_url},
+            payment_details={"paymentIntent": "Authorize", "chargeAmount": total},
+        )
+        self._visit(wb.show_review(attempt, session), step)
+        self._keep_order(step, wb.client.complete_checkout_session(session_id, charge_amount=total))
+
+    def _keep_order(self, step: Step, done: CheckoutSession) -> None:
         self.permission_id = done.charge_permission_id or ""
-        if done.charge_id:
-            self._keep(step, wb.client.get_charge(done.charge_id))
+        self._keep(step, self.wb.client.get_charge(str(done.charge_id)))
 
     def _repair(self, step: Step) -> None:
         session_id = self._visit(self.wb.show_repair(self.permission_id), step).checkout_session_id
@@ -93,9 +105,10 @@ class Server:
         self.permission_id = done.charge_permission_id or self.permission_id
 
     def _pay(self, step: Step) -> None:
-        payment, before = payments_of(self._story.use_case)[step.payment], len(self.wb.journal)
-        key, code = self.keys.get(step.again), step.code or None
-        fields = payment.fields | {"capture_now": True if step.capture else payment.capture_now}
+        key, code, before = self.keys.get(step.again), step.code or None, len(self.wb.journal)
+        fields: dict[str, Any] = {"charge_initiator": step.initiator, "channel": "Web", "capture_now": step.capture}
+        if step.payment:
+            fields = payments_of(self._story.use_case)[step.payment].fields
         try:
             self._keep(
                 step,
@@ -141,7 +154,14 @@ class Server:
             self.wb.emulator.clock.advance(step.wait)
 
     def _fault(self, step: Step) -> None:
-        self.wb.director.inject_fault(step.operation, step.fault)
+        self.wb.director.inject_fault(step.operation, step.fault, times=int(step.times))
+
+    def _hear(self, step: Step) -> None:
+        """Get each charge that Amazon has announced and the shop has not seen."""
+        seen = self.wb.journal.known.of("Charge")
+        rows = self.wb.emulator.control.get("objects/charges")["objects"] if self.wb.emulator else []
+        for number in [row["chargeId"] for row in rows if row["chargeId"] not in seen]:
+            self.wb.client.get_charge(number)
 
     def _say(self, step: Step) -> None:
         """Show the step's words, and do nothing."""
@@ -153,6 +173,7 @@ class Server:
 
 STEPS: dict[str, Callable[[Server, Step], None]] = {
     "set-up": Server._set_up,
+    "order": Server._order,
     "repair": Server._repair,
     "pay": Server._pay,
     "capture": Server._capture,
@@ -163,6 +184,7 @@ STEPS: dict[str, Callable[[Server, Step], None]] = {
     "cause": Server._cause,
     "wait": Server._wait,
     "fault": Server._fault,
+    "hear": Server._hear,
     "say": Server._say,
 }
-VISITS = ("set-up", "repair")  # the steps for which the buyer has to come
+VISITS = ("set-up", "order", "repair")  # the steps for which the buyer has to come

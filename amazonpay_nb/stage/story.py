@@ -21,7 +21,9 @@ class Step:
 
     Attributes:
         name, of: Under which name the object is kept for later steps, and which one this step is about.
-        times: Of the story's price.
+        times: Of the story's price; of a fault, how many answers it takes.
+        limit: The price is the month's limit of a wallet instead.
+        initiator: Who starts a payment that the use case does not name; such a payment is in the web shop.
         again: The payment whose key and answer this one repeats.
         says: Key of words that are shown instead of a call.
     """
@@ -30,7 +32,9 @@ class Step:
     name: str = ""
     of: str = ""
     times: str = "1"
+    limit: bool = False
     payment: str = ""
+    initiator: str = "CITU"
     code: str = ""
     again: str = ""
     flow: str = ""
@@ -58,10 +62,15 @@ class WhatIf:
 
 @data_row
 class Beat:
-    """What one press of *Next* plays; with a *region*, the story goes on there."""
+    """What one press of *Next* plays; with a *region*, the story goes on there.
+
+    Attributes:
+        table: The stage shows how the regions differ; see `regions`.
+    """
 
     name: str
     region: str = ""
+    table: bool = False
     steps: tuple[Step, ...]
     what_ifs: tuple[WhatIf, ...] = ()
 
