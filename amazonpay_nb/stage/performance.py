@@ -94,10 +94,8 @@ class Performance:
             self._benches.clear()
 
     def words(self, key: str, **values: Any) -> str:
-        """Return words of the story: those for the region, where there are such."""
-        name = f"{self.story.name}.{key}"
-        here = f"{name}-{self.wb.region.code}"
-        return self.texts(here if here in self.texts else name, **values)
+        """Return words of the story, for the region in which it is told."""
+        return self.story.words(self.texts, key, self.wb.region.code, **values)
 
     @property
     def act(self) -> Act | None:

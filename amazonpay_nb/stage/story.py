@@ -8,7 +8,7 @@ from typing import Any
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.spec.data import as_kind, data_row, read
 from amazonpay_nb.spec.words import payments_of
-from amazonpay_nb.texts import languages
+from amazonpay_nb.texts import Texts, languages
 
 TEXTS = Path(__file__).with_name("texts")
 LANGUAGES = languages(TEXTS)
@@ -93,6 +93,11 @@ class Story:
     def sets_up_by(self) -> str:
         """The flow that saves the wallet."""
         return self.flow or next(iter(payments_of(self.use_case).values())).set_up
+
+    def words(self, texts: Texts, key: str, region: str, **values: Any) -> str:
+        """Return words of the story: those for a region, where there are such."""
+        name, here = f"{self.name}.{key}", f"{self.name}.{key}-{region}"
+        return texts(here if here in texts else name, **values)
 
 
 @cache

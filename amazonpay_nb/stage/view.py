@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange, Step
 from amazonpay_nb.client.guide import months
-from amazonpay_nb.client.journal import SHOP_SERVER, Journal
+from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
 from amazonpay_nb.client.snippets import LANGUAGES as PROGRAMS, snippet
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import Counts, format_amount
@@ -52,7 +52,7 @@ def lines(
     for number, entry in enumerate(journal, start):
         if isinstance(entry, Exchange):
             rows.append((number, _call(performance, entry)))
-        elif entry.target == SHOP_SERVER:
+        elif (entry.source, entry.target) == (AMAZON_PAY_PAGES, SHOP_SERVER):
             rows.append((number, Line(texts("ui.back"))))
     rows += [(note.after - 0.5, Line(note.text)) for note in notes]
     return [line for _, line in sorted(rows, key=lambda row: row[0])]
