@@ -174,6 +174,12 @@ def to_type(name: str, kind: str, text: str) -> Any:
     return value
 
 
+def title_of(document: Any) -> str:
+    """Return the first heading of the first level, "" where there is none."""
+    lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
+    return next((line.removeprefix("# ") for line in lines if line.startswith("# ")), "")
+
+
 def outputs_of(document: Any) -> list[Any]:
     """Return all outputs of a notebook, in order."""
     return [output for cell in document.cells for output in cell.get("outputs", ())]

@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import POLICY, write_whole
-from amazonpay_nb.runs.notebook import outputs_of, with_pictures_from
+from amazonpay_nb.runs.notebook import outputs_of, title_of, with_pictures_from
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.workbench.claims import Claim
@@ -50,6 +50,8 @@ class Run:
         failure: Where and why it stopped, or None.
         claims: In their order; *ok* is None for those that were not tried, or not reached.
         result: What the notebook recorded about itself.
+        title: Its first heading; the notebook's name where it has none.
+        environment: ``emulator``, ``sandbox`` or ``live``, as far as it is written down; else "".
     """
 
     notebook: str
@@ -58,6 +60,8 @@ class Run:
     failure: Failure | None
     claims: tuple[Claim, ...]
     result: dict[str, Any]
+    title: str = ""
+    environment: str = ""
 
     @property
     def status(self) -> str:
@@ -82,7 +86,8 @@ class Run:
     def as_json(self) -> dict[str, Any]:
         """Return its entry in ``summary.json``."""
         claims, untried = [asdict(claim) for claim in self.tried], [claim.id for claim in self.untried]
-        return asdict(self) | {"status": self.status, "error": self.error, "claims": claims, "untried": untried}
+        entry = {name: value for name, value in asdict(self).items() if name not in ("title", "environment")}
+        return entry | {"status": self.status, "error": self.error, "claims": claims, "untried": untried}
 
     @property
     def objects(self) -> list[tuple[str, str, str]]:
@@ -168,8 +173,7 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
         if shown and _EMPTY.fullmatch(_clean(shown)):
             # Its static twin, which every output has, takes its place.
             del output.data["text/html"]
-    lines = (line for cell in document.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
-    title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), name)
+    title = title_of(document) or name
     title += f" · {left_behind['merchant_name']}" if left_behind else ""
     metadata = {"name": title, "path": str(folder.parent)}
     page, _ = exporter.from_notebook_node(

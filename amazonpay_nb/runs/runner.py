@@ -18,7 +18,7 @@ from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, result_of
 from amazonpay_nb.runs.folder import report_folder, write_whole
 from amazonpay_nb.runs.kernels import execute, kernel_environment
-from amazonpay_nb.runs.notebook import Notebook, without_secrets
+from amazonpay_nb.runs.notebook import Notebook, settings_of, title_of, without_secrets
 from amazonpay_nb.runs.report import REPORTS, Run, Summary, notebook_page, write_report
 from amazonpay_nb.temporary import TemporaryFolder
 
@@ -121,4 +121,5 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         connections.unlink()
     write_whole(written.with_suffix(".html"), notebook_page(document, name, home))
     seconds = round(time.monotonic() - started, 3)
-    return Run(name, redact(dict(texts) | values), seconds, failure, claims, result_of(document))
+    about = {"title": title_of(document), "environment": str(settings_of(document).get("environment", ""))}
+    return Run(name, redact(dict(texts) | values), seconds, failure, claims, result_of(document), **about)

@@ -27,6 +27,7 @@ from amazonpay_nb.runs.notebook import (
     notebook_with,
     outputs_of,
     settings_of,
+    title_of,
     with_values,
     without_links,
     without_secrets,
@@ -78,11 +79,6 @@ class Finished:
             "colors": colors,
             "made": f"{datetime.now(UTC):%Y-%m-%d}",
         }
-
-    @property
-    def title(self) -> str:
-        """Its first heading, or else its name."""
-        return next((heading for heading, _ in self.sections), "") or self.path.stem
 
     @property
     def sections(self) -> list[tuple[str, list[Any]]]:
@@ -184,7 +180,8 @@ def _short(run: Finished) -> str:
     exchanges = run.journal.exchanges
     calls = calls_per_order(exchanges, orders := orders_of(exchanges))
     return _PAGES.get_template("export-short.html.j2").render(
-        run.brand, title=run.title, lead=_lead(run.document), failure=run.failure, claims=claims,
+        run.brand, title=title_of(run.document) or run.path.stem, lead=_lead(run.document), failure=run.failure,
+        claims=claims,
         counts=Counter(str(row.evidence) for row in dict.fromkeys(shown)),
         sources=sorted({row.url for row in shown if row.evidence == Evidence.DOCUMENTED}),
         charts=[money_chart(line, WORDS, each, "en_US") for each, line in course(exchanges).items()],

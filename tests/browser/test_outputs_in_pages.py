@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from playwright.sync_api import Browser
 
 from amazonpay_nb.runs.report import Summary, notebook_page, write_report
+from amazonpay_nb.shop.colors import palette
 
 pytestmark = pytest.mark.browser
 
@@ -62,12 +64,14 @@ WANTS |= {
 }  # fmt: skip
 
 
-LEFT_BEHIND = {"environment": "emulator", "made": "2026-01-15"}
+LEFT_BEHIND = {
+    "environment": "emulator", "made": "2026-01-15", "merchant_name": "<b>Shop</b>", "colors": palette("#0b5c6b"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("left_behind", [None, LEFT_BEHIND], ids=["run", "export"])
 def test_a_page_does_nothing_that_an_output_wants(
-    browser: Browser, left_behind: dict[str, str] | None, tmp_path: Path
+    browser: Browser, left_behind: dict[str, Any] | None, tmp_path: Path
 ) -> None:
     """Nothing runs, nothing is asked for and nothing leaves, neither by itself nor where it is pressed."""
     done = []

@@ -109,7 +109,7 @@ def test_the_short_edition_is_two_sheets(page: Page, sheets: Path) -> None:
     """What was shown, the money and the calls; it is as sound as the full one, and two pages of A4 hold it."""
     page.goto(sheets.as_uri())
     expect(page.get_by_text("Emulated: this is not Amazon.")).to_be_in_viewport()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Set up outside of the purchase flow")
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
     for heading in ("What was shown", "The money", "Calls per order", "How we know"):
         expect(page.get_by_role("heading", name=heading, exact=True)).to_be_attached()
     expect(page.get_by_text("✓ Amazon has sent the money back.")).to_be_attached()
@@ -179,3 +179,13 @@ def test_the_pages_of_a_run_are_sound(page: Page, report: Path, name: str) -> No
     page.goto((report / name).as_uri())
     page.evaluate(UNFOLD)
     assert not (wrong := flaws(page)), "\n".join(wrong)
+
+
+def test_the_report_of_a_run_says_where_it_ran_and_what(page: Page, report: Path) -> None:
+    """For a merchant: emulated, and the chapter's title; the names of files stand beside it, for CI."""
+    page.goto((report / "report.html").as_uri())
+    expect(page.get_by_text("Emulated: this is not Amazon.")).to_be_in_viewport()
+    title = "Set up outside of the purchase flow"
+    expect(page.get_by_role("link", name=title)).to_have_attribute("href", f"{NOTEBOOK}.html")
+    expect(page.get_by_role("heading", level=3)).to_have_text(title)
+    expect(page.get_by_role("link", name=f"{NOTEBOOK}.ipynb")).to_be_visible()
