@@ -109,7 +109,7 @@ def test_the_short_edition_is_two_sheets(page: Page, sheets: Path) -> None:
     """What was shown, the money and the calls; it is as sound as the full one, and two pages of A4 hold it."""
     page.goto(sheets.as_uri())
     expect(page.get_by_text("Emulated: this is not Amazon.")).to_be_in_viewport()
-    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Set up outside of the purchase flow")
     for heading in ("What was shown", "The money", "Calls per order", "How we know"):
         expect(page.get_by_role("heading", name=heading, exact=True)).to_be_attached()
     expect(page.get_by_text("✓ Amazon has sent the money back.")).to_be_attached()
