@@ -25,6 +25,17 @@ BRAND = (
 CUT = """() => [...document.querySelectorAll('body *')].filter((each) =>
   each.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !each.closest('svg')
 ).map((each) => each.outerHTML.slice(0, 200))"""
+# Words of tables, between spaces, hyphens and slashes, that go on in a second line.
+TORN = """() => [...document.querySelectorAll('td, th')].flatMap((cell) => {
+  const torn = [], texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode())
+    for (const word of text.data.matchAll(/[^\\s/-]+/g)) {
+      const range = document.createRange();
+      range.setStart(text, word.index), range.setEnd(text, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((each) => Math.round(each.top))).size > 1) torn.push(word[0]);
+    }
+  return torn;
+})"""
 UNFOLD = "() => document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 
 
@@ -189,3 +200,13 @@ def test_the_report_of_a_run_says_where_it_ran_and_what(page: Page, report: Path
     expect(page.get_by_role("link", name=title)).to_have_attribute("href", f"{NOTEBOOK}.html")
     expect(page.get_by_role("heading", level=3)).to_have_text(title)
     expect(page.get_by_role("link", name=f"{NOTEBOOK}.ipynb")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [800, 1030, 1280, 1920])
+@pytest.mark.parametrize("name", ["report.html", f"{NOTEBOOK}.html"])
+def test_tables_keep_whole_words(page: Page, report: Path, name: str, width: int) -> None:
+    """Where there is room, no name or id goes on in the middle of a line."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto((report / name).as_uri())
+    page.evaluate(UNFOLD)
+    assert page.evaluate(TORN) == []
