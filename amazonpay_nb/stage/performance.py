@@ -17,7 +17,7 @@ from amazonpay_nb.errors import AmazonPayError, BuyerPageError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.stage.acts import Act, Branch, Moment, Note, PhonePage
 from amazonpay_nb.stage.brand import Brand
-from amazonpay_nb.stage.phone import PACE_SECONDS, play
+from amazonpay_nb.stage.phone import PACE_SECONDS, address_after, play
 from amazonpay_nb.stage.steps import VISITS, Server
 from amazonpay_nb.stage.story import LANGUAGES, TEXTS, Beat, Step, Story
 from amazonpay_nb.texts import Texts
@@ -48,6 +48,7 @@ class Performance:
         state: ``ready``, ``playing``, ``waiting`` for the buyer, ``done``, or ``otherwise``.
         acts: The beats that were played, up to the one on the screen.
         phone: What is on the buyer's phone; without an address, what the stage shows there.
+        page: Which of Amazon's pages the buyer was on at the last `look`, as `spec.flows.PAGES` names it; "" for none.
     Raises:
         ConfigurationError: A choice is not usable.
     """
@@ -68,6 +69,7 @@ class Performance:
         self.at, self.state = 0, READY
         self._leave: Future[None] = Future()
         self._page: HostedPage | None = None
+        self.page = ""
         self._step, self._way = Step(do="say"), ""
         self._show("")
         self._open(self.brand.region)
@@ -165,18 +167,18 @@ class Performance:
         brand = self.brand.with_choices(self.story, **choices)
         with self._command:
             self._stop()
-            begun, at = bool(self.acts), self.at
+            begun, at, ended = bool(self.acts), self.at, self.state == DONE
             for bench in self._benches.values():
                 bench.close()
             self._benches.clear()
             self.brand = brand
             self._begin()
             if begun:
-                self._play(at)
+                self._play(at, hurry=ended)
             self._changed()
 
     def play_buyer(self, ending: str = "approve") -> None:
-        """Let a script go through the buyer's pages, to one of three endings: approve, cancel or decline."""
+        """Let a script go through the buyer's pages, to one of `phone.ENDINGS`."""
         with self._command:
             if self.state == WAITING:
                 self._send_script(ending)
@@ -185,18 +187,22 @@ class Performance:
         """Let something happen on the way while the buyer is awaited.
 
         Args:
-            way: ``close`` the page, ``reload`` it, ``hour`` for one that passes, or ``again``: it is opened again.
+            way: One of `phone.WAYS`.
         """
         with self._command:
             if self.state == WAITING and self.act and self._page:
                 self.act.way = "" if way == "again" else way
                 if way == "hour":
                     self.server.take(Step(do="wait", wait="PT1H"))
-                elif way == "close":
-                    self._show("")
-                else:
-                    self._show(self._page.url if way == "again" else self.phone.url)
+                elif way != "tab":
+                    self._show(address_after(way, self._page, _emulator(self.wb).url))
                 self._changed()
+
+    def look(self) -> None:
+        """See which page the buyer is on."""
+        if page := self._page:
+            self.page = page.look().get("page", "")
+            self._changed()
 
     def try_what_if(self, name: str) -> None:
         """Play each branch from this moment, and undo it."""
@@ -239,18 +245,18 @@ class Performance:
         self.server.resume(moment.server)
         self._show("")
 
-    def _play(self, number: int) -> None:
+    def _play(self, number: int, *, hurry: bool = False) -> None:
         self._stop()
         if number < len(self._moments):
             self._return_to(number)
         self.at, self.state = len(self._moments), PLAYING
-        self._player = threading.Thread(target=self._run, args=(number,), name="stage", daemon=True)
+        self._player = threading.Thread(target=self._run, args=(number, hurry), name="stage", daemon=True)
         self._player.start()
 
-    def _run(self, last: int) -> None:
+    def _run(self, last: int, hurry: bool) -> None:
         try:
             for number in range(len(self._moments), last + 1):
-                self.at, self._hurry = number, number < last
+                self.at, self._hurry = number, hurry or number < last
                 self._beat(self.story.beats[number])
                 if self.state != DONE:
                     break

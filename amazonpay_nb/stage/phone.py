@@ -3,17 +3,34 @@
 from collections.abc import Callable
 from contextlib import closing
 from time import sleep
+from urllib.parse import urlencode
 
 import httpx
 
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import buyer
+from amazonpay_nb.spec.flows import PAGES, RETURN_PARAMETER
 from amazonpay_nb.stage.story import Step
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
 PACE_SECONDS = 0.9  # how long a page stands
 _WAIT_SECONDS = 30  # for a page
-_ENDINGS: dict[str, Callable[..., str]] = {"approve": buyer.approve, "cancel": buyer.cancel, "decline": buyer.decline}
+ENDINGS: dict[str, Callable[..., str]] = {"approve": buyer.approve, "cancel": buyer.cancel, "decline": buyer.decline}
+
+# The buyer closes the page, reloads it, waits an hour, opens a second tab, or opens the page again.
+WAYS = ("close", "reload", "hour", "tab", "again")
+
+
+def address_after(way: str, page: HostedPage, amazon: str) -> str:
+    """Return what is on the phone after one of three `WAYS`: a page, or nothing once it is closed.
+
+    Args:
+        amazon: Where Amazon's pages are.
+    """
+    stay = page.look() if way == "reload" else {}
+    if stay.get("page") in PAGES:
+        return f"{amazon}/checkout/{stay['page']}?{urlencode({RETURN_PARAMETER: stay['id']})}"
+    return "" if way == "close" else page.url
 
 
 def play(
@@ -46,5 +63,5 @@ def play(
         if address == page.attempt.order_url:  # the review page of the shop, from which an order goes to Amazon
             address, options = buyer.place_order(address, http=http), {}
         if not address.startswith(page.attempt.ordered_url):
-            address = _ENDINGS[ending](address, http=http, **options)
+            address = ENDINGS[ending](address, http=http, **options)
         buyer.arrive(address, http=http)

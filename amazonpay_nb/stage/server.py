@@ -5,37 +5,55 @@ The screen hears of each change by server-sent events, and says what the present
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from amazonpay_nb.errors import AmazonPayError
-from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, route
+from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, relative_address, route
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import behaviors, topics
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage import view
 from amazonpay_nb.stage.performance import Performance
+from amazonpay_nb.stage.phone import ENDINGS, WAYS
 from amazonpay_nb.stage.story import stories, story
 from amazonpay_nb.texts import templates
 
 _PAGES = Path(__file__).with_name("pages")
 _TEMPLATES = templates(_PAGES)
-PARTS = ("top", "server", "what-if", "money", "notes")
+PARTS = ("top", "server", "what-if", "money", "foot", "notes", "brand", "help")
+MOST_WINDOWS = 32
 _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
     f"img-src 'self' data:; frame-src 'self' {_LOOPBACK}; base-uri 'none'; form-action 'none'; "
     f"frame-ancestors 'self' {_LOOPBACK}"
 )
-_KEEP_ALIVE_SECONDS = 15
+_HEADERS = {
+    "cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff",
+    "content-security-policy": _POLICY,
+}  # fmt: skip
+
+
+def _one_of(names: Iterable[str], name: str) -> str:
+    if name not in names:
+        raise ValueError(name)
+    return name
 
 
 class Stage:
@@ -45,7 +63,8 @@ class Stage:
         name: One of `story.stories`.
         chosen: The merchant's face, see `brand.NAMES`.
         port: 0 takes a free one.
-        pace: As for `Performance`.
+        keep_alive: After how many seconds without news a window hears that the stage is still there.
+        options: As for `Performance`.
     Attributes:
         url: Where the screen is.
     Raises:
@@ -53,8 +72,13 @@ class Stage:
         OSError: The port is in use.
     """
 
-    def __init__(self, name: str, chosen: Mapping[str, str] = {}, *, port: int = 0, **options: Any) -> None:
-        self.performance = Performance(story(name), chosen, **options)
+    def __init__(
+        self, name: str, chosen: Mapping[str, str] = {}, *, port: int = 0, keep_alive: float = 15, **options: Any
+    ) -> None:
+        self._options, self._keep_alive = options, keep_alive
+        self._windows: set[Callable[[], None]] = set()
+        self._open = True
+        self._tell(name, chosen)
         self._server = LoopbackServer(Guard(self._app()), port=port)
         self._server.start()
         self.url = f"{self._server.url}/{name}/1"
@@ -67,9 +91,26 @@ class Stage:
         return {"text/plain": repr(self), "text/html": _TEMPLATES.get_template("frame.html").render(url=url)}
 
     def close(self) -> None:
-        """Close the screen, the shop and the emulator."""
+        """Close the screen, the shop and the emulator; windows that are open say so."""
+        self._open = False
+        self._wake()
         self._server.stop()
         self.performance.close()
+
+    def _tell(self, name: str, chosen: Mapping[str, str]) -> None:
+        self.performance = Performance(story(name), chosen, **self._options)
+        self.performance.listen(self._wake)
+
+    def _tell_another(self, name: str) -> None:
+        before = self.performance
+        self._tell(name, before.brand.chosen)
+        before.close()
+        self._wake()
+
+    def _wake(self) -> None:
+        for wake in tuple(self._windows):
+            with suppress(RuntimeError):  # its server has ended
+                wake()
 
     def _app(self) -> Starlette:
         routes = [
@@ -88,37 +129,43 @@ class Stage:
         return RedirectResponse(f"{self.performance.story.name}/{self.performance.at + 1}", 303)
 
     async def _screen(self, request: Request) -> Response:
-        return self._page("stage.html")
+        if request.path_params["story"] not in stories():
+            return RedirectResponse(f"../{self.performance.story.name}/{self.performance.at + 1}", 303)
+        return self._page("stage.html", root="../")
 
     async def _speaker(self, request: Request) -> Response:
-        return self._page("speaker.html")
+        return self._page("speaker.html", root="./")
 
     async def _phone(self, request: Request) -> Response:
-        return self._page("phone.html")
+        return self._page("phone.html", root="./", phone=view.phone(self.performance))
 
     async def _parity(self, request: Request) -> Response:
-        return self._page("parity.html", topics=topics(), behaviors=behaviors())
+        return self._page("parity.html", root="./", topics=topics(), behaviors=behaviors)
 
     async def _events(self, request: Request) -> Response:
-        return StreamingResponse(self._scenes(), media_type="text/event-stream", headers={"cache-control": "no-store"})
+        if len(self._windows) >= MOST_WINDOWS:
+            return PlainTextResponse(f"{MOST_WINDOWS} windows look at the stage; close one, and reload.", 503)
+        return StreamingResponse(self._scenes(request), media_type="text/event-stream", headers=_HEADERS)
 
-    async def _scenes(self) -> AsyncIterator[str]:
+    async def _scenes(self, request: Request) -> AsyncIterator[str]:
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
-        def hear() -> None:
+        def wake() -> None:
             loop.call_soon_threadsafe(changed.set)
 
-        end = self.performance.listen(hear)
+        self._windows.add(wake)
         try:
-            while True:
+            while self._open:
                 changed.clear()
-                yield f"data: {json.dumps(self.scene())}\n\n"
-                try:
-                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
-                except TimeoutError:
-                    yield ": still here\n\n"
+                yield f"data: {json.dumps(self.scene(request))}\n\n"
+                while self._open and not changed.is_set():
+                    try:
+                        await asyncio.wait_for(changed.wait(), self._keep_alive)
+                    except TimeoutError:
+                        yield ": still here\n\n"
+            yield "event: end\ndata:\n\n"
         finally:
-            end()
+            self._windows.discard(wake)
 
     async def _do(self, request: Request) -> Response:
         """Do what the presenter wants: ``{"do": "next"}``; see `_commands`."""
@@ -126,8 +173,8 @@ class Stage:
             wish = await request.json()
             command = self._commands()[wish.pop("do")]
             await asyncio.to_thread(command, **wish)
-        except (KeyError, TypeError, ValueError, IndexError):
-            return JSONResponse({"problem": "The stage knows no such command."}, 400)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            return JSONResponse({"problem": self.performance.texts("ui.unknown")}, 400)
         except AmazonPayError as error:
             return JSONResponse({"problem": str(error)}, 400)
         return Response(status_code=204)
@@ -138,44 +185,47 @@ class Stage:
             "next": performance.next,
             "back": performance.back,
             "go": lambda beat: performance.go(int(beat) - 1),
-            "buyer": lambda ending: performance.play_buyer(ending),
-            "happen": lambda way: performance.happen(way),
+            "buyer": lambda ending: performance.play_buyer(_one_of(ENDINGS, ending)),
+            "happen": lambda way: performance.happen(_one_of(WAYS, way)),
+            "look": performance.look,
             "what-if": lambda name: performance.try_what_if(name),
             "dress": lambda **choices: performance.dress(**choices),
+            "story": self._tell_another,
         }
 
-    def scene(self) -> dict[str, Any]:
-        """Return what is on the screen: the parts of the page, and what its script needs to know."""
+    def scene(self, request: Request) -> dict[str, Any]:
+        """Return what is on the screen: the parts of the page, and what its script needs to know.
+
+        Addresses are relative to the stage's own, or absolute.
+        """
         performance, values = self.performance, self._values()
-        phone = performance.phone
+        phone, texts = performance.phone, performance.texts
+        url = relative_address(request.url.path, request.headers, phone.url) or f"phone?{phone.key}"
         return {
             "at": performance.at + 1,
+            "begun": bool(performance.acts),
             "state": performance.state,
-            "address": f"/{performance.story.name}/{performance.at + 1}",
-            "phone": {"key": phone.key, "url": phone.url or f"/phone?{phone.key}"},
-            "lang": performance.texts.tag,
+            "address": f"{performance.story.name}/{performance.at + 1}",
+            "phone": {"key": phone.key, "url": url, "title": texts("ui.phone")},
+            "lang": texts.tag,
+            "title": f"{performance.words('title')} · {performance.brand.merchant_name}",
             "parts": {part: _TEMPLATES.get_template(f"{part}.html").render(values) for part in PARTS},
         }
 
     def _values(self) -> dict[str, Any]:
         performance = self.performance
-        act = performance.act
-        if act and performance.state != "done" and act.ends == act.begins:
-            act.ends = len(performance.journal)
+        act, brand = performance.act, performance.brand
         tried = act.what_ifs if act else {}
         return {
             "p": performance, "t": performance.texts, "w": performance.words, "act": act, "view": view,
+            "beat": performance.story.beats[performance.at], "beats": performance.story.beats,
             "lines": view.act_lines(performance, act) if act else [],
             "branches": {name: [view.branch(performance, row) for row in rows] for name, rows in tried.items()},
-            "money": view.money(performance, performance.journal), "month": view.month(performance),
-            "colors": palette(performance.brand.merchant_color), "brand": performance.brand,
-            "regions": REGIONS, "stories": stories(), "Markup": Markup,
+            "colors": palette(brand.merchant_color), "brand": brand,
+            "names": {code: performance.texts(f"region.{code}") for code in REGIONS},
+            "languages": {code: performance.texts(f"language.{code}") for code in REGIONS[brand.region].languages},
+            "stories": {name: performance.texts(f"{name}.title") for name in stories()},
         }  # fmt: skip
 
     def _page(self, template: str, **values: Any) -> Response:
-        html = _TEMPLATES.get_template(template).render(self._values() | values)
-        headers = {
-            "cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff",
-            "content-security-policy": _POLICY,
-        }  # fmt: skip
-        return HTMLResponse(html, headers=headers)
+        return HTMLResponse(_TEMPLATES.get_template(template).render(self._values() | values), headers=_HEADERS)

@@ -1,22 +1,37 @@
 """What the screen shows of a performance: plain values for the templates in ``pages/``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
+from markupsafe import Markup
+
+from amazonpay_nb import emulator, shop
 from amazonpay_nb.client.exchange import Exchange, Step
 from amazonpay_nb.client.guide import months
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
-from amazonpay_nb.client.snippets import LANGUAGES as PROGRAMS, snippet
+from amazonpay_nb.client.ledger import course
+from amazonpay_nb.client.snippets import snippet
+from amazonpay_nb.shop import bookkeeping
 from amazonpay_nb.spec.data import read
-from amazonpay_nb.spec.money import Counts, format_amount
+from amazonpay_nb.spec.flows import PAGES
+from amazonpay_nb.spec.money import MONTHLY_LIMITS, Counts, format_amount
 from amazonpay_nb.spec.parity import Behavior, behavior
 from amazonpay_nb.stage.acts import Act, Branch, Note
-from amazonpay_nb.stage.performance import Performance
+from amazonpay_nb.stage.performance import DONE, OTHERWISE, Performance
+from amazonpay_nb.stage.sizing import calls_per_order, narrowest
+from amazonpay_nb.texts import Texts
+from amazonpay_nb.workbench.show.money import limit_gauge, money_chart
 
 _CALLS = read("calls.toml", beside=__file__)
 _TONES: dict[str, str] = {outcome: tone for tone, outcomes in _CALLS["tones"].items() for outcome in outcomes}
 _NOBODY = "no-answer"  # the key of the words for a lost answer
+_DECLINES = 422  # the status of a payment that was declined
+_EARLIER = 3  # payments on the phone, besides the newest
+# The words of pages that the buyer sees anyway: these are not said twice.
+_SHOP, _AMAZON = (Path(package.__path__[0]) for package in (shop, emulator))
 
 
 class Line(NamedTuple):
@@ -62,10 +77,8 @@ def _call(performance: Performance, exchange: Exchange) -> Line:
     texts, outcome = performance.texts, exchange.outcome if exchange.status else _NOBODY
     names = (f"{exchange.operation}.{outcome}", exchange.operation)
     claim = next((_CALLS["parity"][name] for name in names if name in _CALLS["parity"]), "")
-    prices = [
-        value for value in (exchange.request or {}).values() if isinstance(value, dict) and "currencyCode" in value
-    ]
-    amount = texts.money(prices[0]) if prices else ""
+    price = _price_in(exchange)
+    amount = texts.money(price) if price else ""
     short = (
         exchange.path.replace(exchange.object_id, f"…{exchange.object_id[-6:]}")
         if exchange.object_id
@@ -73,7 +86,7 @@ def _call(performance: Performance, exchange: Exchange) -> Line:
     )
     return Line(
         texts(f"ask.{exchange.operation}", amount=amount),
-        texts(f"answer.{outcome}"),
+        word(texts, f"answer.{outcome}", outcome),
         "bad" if exchange.failed else _TONES.get(outcome, ""),
         f"{exchange.method} {short} → {exchange.answer}",
         behavior(claim) if claim else None,
@@ -81,9 +94,23 @@ def _call(performance: Performance, exchange: Exchange) -> Line:
     )
 
 
+def _price_in(exchange: Exchange) -> dict[str, str] | None:
+    values = (exchange.request or {}).values()
+    return next((value for value in values if isinstance(value, dict) and "currencyCode" in value), None)
+
+
+def word(texts: Callable[..., str], key: str, instead: str = "") -> str:
+    """Return words that not every story, or every outcome, has."""
+    try:
+        return texts(key)
+    except KeyError:
+        return instead
+
+
 def act_lines(performance: Performance, act: Act) -> list[Line]:
-    """Return what happened in a beat."""
-    return lines(performance, list(act.journal)[act.begins : act.ends], act.notes, act.begins)
+    """Return what happened in a beat, so far."""
+    end = act.ends if performance.state in (DONE, OTHERWISE) else len(act.journal)
+    return lines(performance, list(act.journal)[act.begins : end], act.notes, act.begins)
 
 
 def money(performance: Performance, journal: Journal) -> dict[str, str]:
@@ -101,21 +128,73 @@ def _price(amount: Decimal, currency: str) -> dict[str, str]:
     return {"amount": format_amount(amount, currency), "currencyCode": currency}
 
 
-def month(performance: Performance) -> tuple[Decimal, Decimal] | None:
-    """Return how much of the month's limit the wallet has used, and the limit."""
-    rows = months(performance.journal, performance.server.permission_id, performance.wb.region)
-    return (Decimal(rows[-1].used), Decimal(rows[-1].limit)) if rows else None
+def chart(performance: Performance) -> Markup:
+    """Draw what is held, captured and refunded, over the time of the story."""
+    texts, currency = performance.texts, performance.wb.currency
+    words = {name: texts(f"amounts.{name}") for name in ("title", "held", "captured", "refunded", "nothing")}
+    points = course(performance.journal.exchanges).get(currency, [])
+    return Markup(money_chart(points, words, currency, texts.language).as_html)  # noqa: S704 (drawn by us, and escaped)
+
+
+def gauge(performance: Performance) -> Markup:
+    """Draw how much of the month's limit the wallet has used."""
+    texts, wb = performance.texts, performance.wb
+    rows = months(performance.journal, performance.server.permission_id, wb.region)
+    used = Decimal(rows[-1].used) if rows else Decimal(0)
+    places = {name: f"{{{name}}}" for name in ("used", "limit", "left")}
+    words = {name: texts(f"amounts.{name}", **places) for name in places}
+    limit = MONTHLY_LIMITS[wb.region.code, wb.currency]
+    return Markup(limit_gauge(used, limit, words, wb.currency, texts.language).as_html)  # noqa: S704 (as above)
+
+
+def sizing(performance: Performance) -> dict[str, Any]:
+    """Return the calls per order, and the operation that is the narrowest."""
+    rows = calls_per_order(performance.journal.exchanges, performance.story.orders)
+    return {"rows": rows, "calls": sum(row.per_order for row in rows), "narrowest": narrowest(rows)}
+
+
+def place(performance: Performance) -> str:
+    """Return the title of Amazon's page that is on the phone, in the words of that page; "" for none."""
+    name = urlsplit(performance.phone.url).path.rpartition("/")[2]
+    name = name if name in PAGES else performance.page
+    return Texts(_AMAZON / "pages" / "texts", performance.texts.language)(f"{name}.title") if name else ""
+
+
+def phone(performance: Performance) -> dict[str, Any]:
+    """Return what the shop's app shows: the newest payment of the beat, the card, and earlier payments."""
+    texts = Texts(_SHOP / "texts", performance.texts.language)
+    newest, number = _newest(performance, texts)
+    earlier = [
+        (texts.money(row.price), texts(f"{row.kind}.{row.state}"))
+        for row in bookkeeping.payments(performance.journal)
+        if row.number != number
+    ]
+    methods = bookkeeping.saved_methods(performance.journal)
+    return {"newest": newest, "earlier": earlier[: -_EARLIER - 1 : -1], "card": methods[-1].name if methods else ""}
+
+
+def _newest(performance: Performance, texts: Texts) -> tuple[tuple[str, str, str] | None, str]:
+    """Return amount, state in the buyer's words and tone, and the number of the object."""
+    act = performance.act
+    entries = list(act.journal)[act.begins : act.ends] if act else []
+    for exchange in reversed([entry for entry in entries if isinstance(entry, Exchange)]):
+        kind, price = exchange.kind, _price_in(exchange)
+        if price and kind and kind.title in ("Charge", "Refund"):
+            number = str((exchange.response or {}).get(kind.id_field, ""))
+            document = performance.journal.known.newest(kind.title, number) or {}
+            state = document.get("statusDetails", {}).get("state", "")
+            state = "Declined" if exchange.status == _DECLINES else state
+            return (texts.money(price), word(texts, f"{kind.title.lower()}.{state}"), _TONES.get(state, "")), number
+    return None, ""
 
 
 def branch(performance: Performance, row: Branch) -> dict[str, Any]:
     """Return what a branch of a what-if has come to."""
-    start = len(performance.journal)
+    said = lines(performance, list(row.journal), row.notes, len(performance.journal))
     return {
         "name": row.name,
-        "lines": lines(performance, list(row.journal), row.notes, start),
+        "lines": said,
+        "outcome": next((line for line in reversed(said) if line.answer), said[-1] if said else None),
         "money": money(performance, row.journal),
         "way": row.way,
     }
-
-
-__all__ = ["PROGRAMS", "Line", "act_lines", "branch", "money", "month"]

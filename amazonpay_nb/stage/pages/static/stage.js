@@ -1,23 +1,223 @@
-/* The stage's screen: shows what the server says, and tells it what the presenter wants. */
-const last = {};
-function send(wish) {
-  return fetch("/do", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(wish) });
-}
-function show(scene) {
-  for (const [id, html] of Object.entries(scene.parts)) {
-    if (last[id] !== html) document.getElementById(id).innerHTML = last[id] = html;
+/* The stage's windows: show what the server says, and tell it what the presenter wants. */
+"use strict";
+const root = new URL(document.documentElement.dataset.root, location.href);
+const place = (id) => document.getElementById(id);
+const frame = place("phone");
+const opened = new Set();  // codes and panels that the presenter has opened
+const PANELS = ["notes", "brand", "help", "sizing"];
+let scene = null, parts = {}, lastInput = "", seen = { act: "", lines: 0 };
+
+async function send(wish) {
+  try {
+    const answer = await fetch(new URL("do", root), {
+      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(wish),
+    });
+    const problem = answer.ok ? "" : (await answer.json()).problem;
+    complain(problem, wish);
+    return !problem;
+  } catch {
+    return false;  // the stage is gone, and the window says so
   }
-  const frame = document.getElementById("phone");
-  if (frame.dataset.key !== scene.phone.key) { frame.dataset.key = scene.phone.key; frame.src = scene.phone.url; }
-  document.body.dataset.state = scene.state;
-  history.replaceState(null, "", scene.address);
 }
-new EventSource("/events").onmessage = (event) => show(JSON.parse(event.data));
+
+function complain(text, wish = {}) {
+  const field = wish.do === "dress" && place(`b-${Object.keys(wish)[1]}`);
+  const note = place("problem");
+  if (field) {
+    place("field-problem")?.remove();
+    field.removeAttribute("aria-invalid");
+    if (text) {
+      field.setAttribute("aria-invalid", "true");
+      field.setAttribute("aria-describedby", "field-problem");
+      field.insertAdjacentHTML("afterend", '<span id="field-problem" role="alert"></span>');
+      place("field-problem").textContent = text;
+    }
+  } else if (note) {
+    note.textContent = text;
+    note.hidden = !text;
+  }
+}
+
+/* What the server says. */
+
+function replace(id, html) {
+  const part = place(id);
+  if (!part || parts[id] === html) return;
+  parts[id] = html;
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  const typed = focused?.matches("input[type=text]") && [focused.value, focused.selectionStart, focused.selectionEnd];
+  part.innerHTML = html;
+  const again = focused && (place(focused.id) || part.querySelector("button:not(:disabled)"));
+  if (again && typed) { again.value = typed[0]; again.setSelectionRange(typed[1], typed[2]); }
+  if (again?.disabled) document.body.focus(); else again?.focus({ preventScroll: true });
+}
+
+function show(now) {
+  const first = !scene;
+  scene = now;
+  for (const [id, html] of Object.entries(now.parts)) replace(id, html);
+  document.documentElement.lang = now.lang;
+  document.body.dataset.state = now.state;
+  if (frame) {
+    document.title = now.title;
+    frame.title = now.phone.title;
+    if (frame.dataset.key !== now.phone.key) {
+      frame.dataset.key = now.phone.key;
+      frame.src = new URL(now.phone.url, root);
+    }
+    const asked = location.pathname.slice(root.pathname.length).split("/");
+    const [story, beat] = now.address.split("/");
+    if (first && !now.begun && asked[0] !== story) send({ do: "story", name: asked[0] }).then(() => start(asked[1]));
+    else if (first && !now.begun && asked[1] !== beat) start(asked[1]);
+    else history.replaceState(null, "", new URL(now.address, root));
+    announce();
+  }
+  for (const id of opened) toggle(id, true);
+  tick();
+}
+
+function start(beat) {
+  if (beat > 1) send({ do: "go", beat });
+}
+
+/* Lines that are new come in, and are read out. */
+function announce() {
+  const list = document.querySelector("#server .lines"), lines = list ? [...list.children] : [];
+  if (list && list.dataset.act !== seen.act) { seen = { act: list.dataset.act, lines: 0 }; shutCodes(); }
+  const fresh = lines.slice(seen.lines);
+  fresh.forEach((line) => line.classList.add("new"));
+  const means = document.querySelector("#what-if .means, #what-if .card");
+  const words = fresh.map((line) => (line.querySelector(".ask") || line).innerText).concat(means ? means.innerText : "");
+  if (fresh.length || means) place("news").textContent = words.join(". ").replace(/\s+/g, " ");
+  if (fresh.length) place("server").scrollTop = place("server").scrollHeight;
+  seen.lines = lines.length;
+}
+
+function shutCodes() {
+  for (const id of [...opened]) if (id.startsWith("code-")) opened.delete(id);
+}
+
+function toggle(id, open = !opened.has(id)) {
+  if (open) opened.add(id); else opened.delete(id);
+  const box = place(id);
+  if (!box) return;
+  box.hidden = !open;
+  if (id === "sizing") place("pictures").hidden = open;
+  for (const button of document.querySelectorAll(`[data-open="${id}"], [data-code="${id}"]`)) {
+    button.setAttribute("aria-expanded", open);
+  }
+}
+
+function panel(id) {
+  const open = !opened.has(id);
+  if (!place(id)) return;
+  for (const other of PANELS) if (other !== "sizing" && other !== id) toggle(other, false);
+  toggle(id, open);
+  const target = open ? place(id).querySelector("input, select, button") : place(`open-${id}`);
+  if (id !== "sizing") target?.focus();
+}
+
+/* What the presenter does. */
+
+const began = () => Number(localStorage.getItem("began"));
+function clock(reset) {
+  if (reset || !began()) localStorage.setItem("began", Date.now());
+  tick();
+}
+function tick() {
+  const seconds = began() ? Math.floor((Date.now() - began()) / 1000) : 0;
+  const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  for (const timer of document.querySelectorAll("[data-timer]")) timer.textContent = text;
+}
+
+const go = (wish) => { clock(); send({ do: wish }); };
+const beat = (number) => { clock(); send({ do: "go", beat: number }); };
+const KEYS = {
+  " ": () => go("next"), ArrowRight: () => go("next"), PageDown: () => go("next"),
+  ArrowLeft: () => go("back"), PageUp: () => go("back"),
+  Home: () => beat(1), End: () => beat(document.querySelectorAll(".beats li").length),
+  f: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
+  n: () => { if (frame && !open(new URL("speaker", root), "speaker", "width=900,height=700")) panel("notes"); },
+  w: () => document.querySelector("#what-if .try")?.click() || place("what-if")?.scrollIntoView(),
+  c: () => { const last = [...document.querySelectorAll("[data-code]")].pop(); if (last) toggle(last.dataset.code); },
+  s: () => panel("sizing"), b: () => panel("brand"), "?": () => panel("help"),
+  Escape: () => PANELS.filter((id) => id !== "sizing" && opened.has(id)).forEach(panel),
+};
+
+function keys(event) {
+  lastInput = event.key;
+  const at = event.target, name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const clicker = name === "PageDown" || name === "PageUp";
+  const types = at.matches?.("input, select, textarea");
+  const presses = at.matches?.("button, a, summary") && name === " ";
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if ((types && !clicker && name !== "Escape") || presses) return;
+  const act = /^[1-9]$/.test(name) ? () => beat(Number(name)) : KEYS[name];
+  if (!act || (Number(name) > document.querySelectorAll(".beats li").length)) return;
+  event.preventDefault();
+  if (!event.repeat) act();
+}
+addEventListener("keydown", keys);
+
 addEventListener("click", (event) => {
-  const button = event.target.closest("[data-do]");
-  if (button) send({ ...button.dataset });
+  const button = event.target.closest?.("button");
+  if (!button) return;
+  const { do: wish, key, open: id, code, ...rest } = button.dataset;
+  if (wish) {
+    if (wish === "next" || wish === "go") clock();
+    if (rest.way === "tab") open(frame.src, "_blank", "noopener");
+    send({ do: wish, ...rest });
+  } else if (key) KEYS[key.toLowerCase()]();
+  else if (id) panel(id);
+  else if (code) toggle(code);
+  else if ("reset" in button.dataset) clock(true);
 });
-addEventListener("keydown", (event) => {
-  const wish = { ArrowRight: "next", PageDown: "next", ArrowLeft: "back", PageUp: "back" }[event.key];
-  if (wish) { event.preventDefault(); send({ do: wish }); }
+
+/* The brand bar. */
+addEventListener("submit", (event) => event.preventDefault());
+addEventListener("change", async (event) => {
+  const field = event.target;
+  if (!field.matches("#brand input, #brand select")) return;
+  let { name, value } = field;
+  if (field.type === "file") {
+    if (!field.files[0]) return;
+    value = await new Promise((done) => {
+      const reader = new FileReader();
+      reader.onload = () => done(reader.result);
+      reader.readAsDataURL(field.files[0]);
+    });
+    name = field.dataset.name || name;
+  }
+  await send(name === "story" ? { do: "story", name: value } : { do: "dress", [name]: value });
 });
+
+/* The phone: a click in it leaves the keys with the stage, and a clicker works in it as well. */
+addEventListener("pointerdown", () => { lastInput = "pointer"; });
+addEventListener("focusin", (event) => { if (event.target !== frame) lastInput = ""; });
+addEventListener("blur", () => setTimeout(() => {
+  if (frame && document.activeElement === frame && lastInput !== "Tab") { frame.blur(); focus(); document.body.focus({ preventScroll: true }); }
+}));
+addEventListener("message", (event) => {
+  if (frame && event.source === frame.contentWindow && ["PageDown", "PageUp"].includes(event.data?.amazonPayKey)) {
+    KEYS[event.data.amazonPayKey]();
+  }
+});
+frame?.addEventListener("load", () => {
+  if (scene?.state === "waiting") send({ do: "look" });
+  try { frame.contentWindow.addEventListener("keydown", keys); } catch { /* a page of the shop or of Amazon */ }
+});
+if (frame) {
+  new ResizeObserver(([box]) => document.body.style.setProperty("--scale", box.contentRect.width / 350)).observe(frame.parentElement);
+}
+
+/* The wire: a browser connects again by itself. */
+const events = new EventSource(new URL("events", root));
+const gone = (is) => {
+  const note = document.querySelector("#foot .gone");
+  document.body.classList.toggle("is-gone", is);
+  if (note) note.textContent = is ? note.dataset.gone : "";
+};
+events.onmessage = (event) => { gone(false); show(JSON.parse(event.data)); };
+events.onerror = () => gone(true);
+events.addEventListener("end", () => { events.close(); gone(true); });
+setInterval(tick, 1000);
