@@ -59,3 +59,11 @@ class Moment(NamedTuple):
     region: str
     worlds: Mapping[str, tuple[str, int]]
     server: dict[str, Any]
+
+
+class Left(Exception):
+    """The presenter has gone elsewhere while the buyer was awaited."""
+
+
+class Otherwise(Exception):
+    """The buyer came back without doing what the beat is about."""

@@ -15,7 +15,7 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import AmazonPayError, BuyerPageError
 from amazonpay_nb.shop import Arrival
-from amazonpay_nb.stage.acts import Act, Branch, Moment, Note, PhonePage
+from amazonpay_nb.stage.acts import Act, Branch, Left, Moment, Note, Otherwise, PhonePage
 from amazonpay_nb.stage.brand import Brand
 from amazonpay_nb.stage.phone import PACE_SECONDS, address_after, play
 from amazonpay_nb.stage.steps import VISITS, Server
@@ -27,14 +27,6 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 CANCEL = "cancel"  # the kind of an arrival
 READY, PLAYING, WAITING, DONE, OTHERWISE = "ready", "playing", "waiting", "done", "otherwise"
 _LOG = logging.getLogger(__name__)
-
-
-class _Left(Exception):
-    """The presenter has gone elsewhere while the buyer was awaited."""
-
-
-class _Otherwise(Exception):
-    """The buyer came back without doing what the beat is about."""
 
 
 class Performance:
@@ -260,7 +252,7 @@ class Performance:
                 self._beat(self.story.beats[number])
                 if self.state != DONE:
                     break
-        except _Left:
+        except Left:
             pass
         finally:
             self._hurry = False
@@ -280,9 +272,9 @@ class Performance:
                 act.ends = len(self.journal)
                 self._changed()
             self.state = DONE
-        except _Otherwise as way:
+        except Otherwise as way:
             self.state, act.way = OTHERWISE, str(way)
-        except _Left:
+        except Left:
             raise
         except Exception:  # noqa: BLE001 (a merchant is watching: no traceback, ever)
             _LOG.exception("the beat %r ended early", beat.name)
@@ -299,7 +291,7 @@ class Performance:
             notes.append(Note(len(self.journal), self.texts("ui.not-sent", reason=error.permission.state)))
         except AmazonPayError:  # a refusal is an answer, and in the journal
             if step.do in VISITS:
-                raise _Otherwise(self._way or "refused") from None
+                raise Otherwise(self._way or "refused") from None
 
     def _visit(self, page: HostedPage, step: Step) -> Arrival:
         self._page, self._step, self._way, self.state = page, step, "", WAITING
@@ -309,11 +301,11 @@ class Performance:
         ends: list[Future[Any]] = [page.arrival, self._leave]
         wait(ends, return_when=FIRST_COMPLETED)
         if self._leave.done():
-            raise _Left
+            raise Left
         self._page, self.state = None, PLAYING
         arrival = page.settle()
         if arrival.kind == CANCEL:
-            raise _Otherwise(self._way or CANCEL)
+            raise Otherwise(self._way or CANCEL)
         return arrival
 
     def _show(self, url: str) -> None:
@@ -333,7 +325,7 @@ class Performance:
             play(page, step, ending, pages=pages, show=show, seconds=seconds)
         except BuyerPageError as error:  # the pages do not offer what the step says
             _LOG.error("%s", error)
-            page.arrival.set_exception(_Otherwise("trouble"))
+            page.arrival.set_exception(Otherwise("trouble"))
 
     def _branch(self, name: str, steps: tuple[Step, ...]) -> Branch:
         before, start, shown, way, notes = self.server.state(), len(self.journal), self.phone, "", list[Note]()
@@ -343,7 +335,7 @@ class Performance:
                 try:
                     for step in steps:
                         self._take(step, notes)
-                except _Otherwise as error:
+                except Otherwise as error:
                     way = str(error)
                 return Branch(name, self.journal.since(start), notes, way)
         finally:
