@@ -86,7 +86,6 @@ class Story:
     color: str
     picture: str
     price: Mapping[str, str]
-    orders: int
     beats: tuple[Beat, ...]
 
     @property

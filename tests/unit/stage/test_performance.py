@@ -43,7 +43,7 @@ def told(*beats: dict[str, Any]) -> Story:
     """The ride-hailing merchant with beats of our own."""
     ride = story("ride")
     row = {"name": "ride", "use_case": ride.use_case, "merchant": "Rapid Rides", "color": "#5b2a86", "picture": "🚕"}
-    prices = {"price": {"USD": "14.00", "EUR": "13.00", "GBP": "12.00", "JPY": "1800"}, "orders": 1}
+    prices = {"price": {"USD": "14.00", "EUR": "13.00", "GBP": "12.00", "JPY": "1800"}}
     return as_kind("here", row | prices | {"beats": beats}, Story)
 
 
