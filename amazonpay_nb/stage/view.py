@@ -21,7 +21,7 @@ from amazonpay_nb.spec.money import MONTHLY_LIMITS, Counts, format_amount
 from amazonpay_nb.spec.parity import Behavior, behavior
 from amazonpay_nb.stage.acts import Act, Branch, Note
 from amazonpay_nb.stage.performance import DONE, OTHERWISE, Performance
-from amazonpay_nb.stage.sizing import calls_per_order, narrowest
+from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.show.money import limit_gauge, money_chart
 
@@ -149,7 +149,8 @@ def gauge(performance: Performance) -> Markup:
 
 def sizing(performance: Performance) -> dict[str, Any]:
     """Return the calls per order, and the operation that is the narrowest."""
-    rows = calls_per_order(performance.journal.exchanges, performance.story.orders)
+    exchanges = performance.journal.exchanges
+    rows = calls_per_order(exchanges, orders_of(exchanges))
     return {"rows": rows, "calls": sum(row.per_order for row in rows), "narrowest": narrowest(rows)}
 
 

@@ -174,11 +174,12 @@ def test_a_buyer_who_cancels_or_is_declined_does_not_end_the_story(name: str) ->
             visits = 0
             while performance.state == "waiting":
                 visits += 1
-                for ending in ("cancel", "decline"):
+                # On the first visit of express checkout, no bank is asked.
+                chooses = name == "express" and visits == 1 and beat.name in ("choose", "without")
+                for ending in ("cancel",) if chooses else ("cancel", "decline"):
                     refuse(performance, ending, visits)
-                if performance.state == "waiting":
-                    performance.next()
-                    performance.finish()
+                performance.next()
+                performance.finish()
             assert performance.act is not None
             assert (performance.state, performance.act.beat) == ("done", beat)
         assert money(performance.journal) == MONEY[name]["jp" if name == "regions" else "eu"]
