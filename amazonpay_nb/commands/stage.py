@@ -57,3 +57,22 @@ def export(notebook: str, parameters: dict[str, str], edition: str, out: Path) -
         click.echo(error, err=True)
     click.echo(path)
     sys.exit(int(error is not None))
+
+
+@click.command()
+@click.argument("notebook", default="01")
+@PARAMETER
+@OUT
+def kit(notebook: str, parameters: dict[str, str], out: Path) -> None:
+    """Write one zip to take home from a finished run of NOTEBOOK (01 when left out), for a merchant's engineers.
+
+    HAR, Postman collection, snippets for Amazon's SDKs, a plan to rehearse, regions, drills, go-live checklist; no
+    secrets.  The last line is the zip's path.  Exit codes as for export.
+    """
+    from amazonpay_nb.stage.kit import kit as write_kit
+
+    path, error = write_kit(notebook, parameters, out)
+    if error:
+        click.echo(error, err=True)
+    click.echo(path)
+    sys.exit(int(error is not None))

@@ -7,6 +7,7 @@ who decide.
 import re
 from collections import Counter
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +82,11 @@ class Finished:
         }
 
     @property
+    def title(self) -> str:
+        """Its first heading, or else its name."""
+        return title_of(self.document) or self.path.stem
+
+    @property
     def sections(self) -> list[tuple[str, list[Any]]]:
         """Its headings, each with the cells below it."""
         found: list[tuple[str, list[Any]]] = []
@@ -150,21 +156,23 @@ def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "fu
         ConfigurationError: A name or value is not usable; nothing was written.
     """
     run = finish(name, texts)
-    stem, page = (f"{run.path.stem}-short", _short(run)) if edition == "short" else (run.path.stem, _full(run))
+    stem, page = (f"{run.path.stem}-short", short(run)) if edition == "short" else (run.path.stem, full(run))
     target = out / f"{stem}.html"
     out.mkdir(parents=True, exist_ok=True)
     write_whole(target, page)
     return target, run.failure.text if run.failure else None
 
 
-def _full(run: Finished) -> str:
-    for output in outputs_of(run.document):
+def full(run: Finished) -> str:
+    """Return the full edition: the notebook itself, its code folded away."""
+    document = deepcopy(run.document)
+    for output in outputs_of(document):
         if shown := output.get("data", {}).get("text/html"):
             output.data["text/html"] = _ROW.sub(_evidence, "".join(shown))
     # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
     home = notebook_folder().resolve()
     folder = home if (home / run.path.name).exists() else run.path.resolve().parent
-    return notebook_page(without_links(run.document), run.path.stem, folder, left_behind=run.brand)
+    return notebook_page(without_links(document), run.path.stem, folder, left_behind=run.brand)
 
 
 def _evidence(found: re.Match[str]) -> str:
@@ -174,13 +182,14 @@ def _evidence(found: re.Match[str]) -> str:
         return found[1]  # of another version
 
 
-def _short(run: Finished) -> str:
+def short(run: Finished) -> str:
+    """Return the short edition: two sheets of A4."""
     claims = [(heading, rows) for heading, cells in run.sections if (rows := _claims(cells))]
     shown = [row for _, rows in claims for claim in rows for row in map(behavior, claim.shows)]
     exchanges = run.journal.exchanges
     calls = calls_per_order(exchanges, orders := orders_of(exchanges))
     return _PAGES.get_template("export-short.html.j2").render(
-        run.brand, title=title_of(run.document) or run.path.stem, lead=_lead(run.document), failure=run.failure,
+        run.brand, title=run.title, lead=_lead(run.document), failure=run.failure,
         claims=claims,
         counts=Counter(str(row.evidence) for row in dict.fromkeys(shown)),
         sources=sorted({row.url for row in shown if row.evidence == Evidence.DOCUMENTED}),

@@ -1,0 +1,171 @@
+"""Write the kit to take home after a demonstration: one zip of a finished run, for the engineers of a merchant.
+
+Everything in it is made from the run's journal, in which secrets and buyers' data are masked, and from the tables.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from amazonpay_nb.client import har
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.client.snippets import LANGUAGES, snippet
+from amazonpay_nb.lessons.go_live import changes, checklist, only_live
+from amazonpay_nb.rehearsal.plan import example
+from amazonpay_nb.runs.failure import claims_of
+from amazonpay_nb.runs.folder import write_whole
+from amazonpay_nb.runs.notebook import notebook_folder
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS
+from amazonpay_nb.spec.regions import Region, region as region_of
+from amazonpay_nb.stage.export import Finished, finish, full, short
+from amazonpay_nb.temporary import TemporaryFolder
+from amazonpay_nb.texts import templates
+from amazonpay_nb.workbench.bench import Workbench
+
+COLLECTION = "amazon-pay.postman_collection.json"
+KEY_ID = "SANDBOX-YOUR-KEY-ID"  # where a reader puts their own
+_FOLDER = Path(__file__).with_name("pages")
+_PAGES = templates(_FOLDER, html=False)
+_PAGES.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", "<br>")
+_ENDINGS = {"curl": "sh", "python": "py", "node": "js", "php": "php", "java": "java", "dotnet": "cs"}
+_SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+# What Postman sends as it stands in the collection; sign.py prints the values of the last two.
+_HEADERS = {
+    "accept": "application/json", "content-type": "application/json", "x-amz-pay-host": "{{host}}",
+    "x-amz-pay-region": "{{region}}", "x-amz-pay-date": "{{date}}", "authorization": "{{authorization}}",
+}  # fmt: skip
+_DOCS = {"regions": "regions", "drills": "faults", "parity": "parity"}
+_LINK = re.compile(r"\[([^\]]+)\]\((?!https:)[^)]*\)")  # to a page that is not in the kit
+_DAY = (1980, 1, 1, 0, 0, 0)  # the first that a zip knows: the same content gives the same bytes
+
+
+def kit(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | None]:
+    """Write the zip of a finished run into *out*; return its path, and what stopped the run, or None.
+
+    Args:
+        name: See `export.finish`, as for *texts*.
+    Raises:
+        ConfigurationError: A name or value is not usable; nothing was written.
+    """
+    run = finish(name, texts)
+    target = out / f"{run.path.stem}-kit.zip"
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(target, zipped(files(run)))
+    return target, run.failure.text if run.failure else None
+
+
+def zipped(texts: Mapping[str, str]) -> bytes:
+    """Return a zip with these files; the same names and texts are the same bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in sorted(texts.items()):
+            entry = zipfile.ZipInfo(name, _DAY)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)
+    return content.getvalue()
+
+
+def files(run: Finished) -> dict[str, str]:
+    """Return every file of the kit by its name."""
+    region, docs = region_of(run.settings["region"]), notebook_folder().parent / "docs"
+    calls = list(_distinct(run.journal.exchanges))
+    plan = example("shop_python").read_text("utf-8").partition("\n")[2]
+    plan = plan.replace("[server]\n", f'[server]\nregion = "{region.code}"\n')
+    texts = {
+        "two-pages.html": short(run), "run.html": full(run),
+        "run.har": _har(run.journal), COLLECTION: _json(collection(run.journal, calls, region)),
+        "sign.py": (_FOLDER / "kit-sign.txt").read_text("utf-8"),
+        "rehearsal.toml": _page("rehearsal.toml", plan=plan),
+        "go-live.md": _go_live(run),
+        **{f"{new}.md": _LINK.sub(r"\1", (docs / f"{old}.md").read_text("utf-8")) for new, old in _DOCS.items()},
+    }  # fmt: skip
+    texts |= {
+        f"snippets/{call.operation}.{_ENDINGS[language]}": _program(language, call, region)
+        for call in calls
+        for language in LANGUAGES
+    }
+    return texts | {"README.md": _page("README.md", **run.brand, title=run.title, names=sorted(texts), key_id=KEY_ID)}
+
+
+def _page(name: str, **values: Any) -> str:
+    return _PAGES.get_template(f"kit-{name}.j2").render(values)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _distinct(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
+    """Give the first signed call of each operation, one that succeeded where there is one."""
+    signed = [exchange for exchange in exchanges if exchange.operation in OPERATIONS and exchange.authorization]
+    first: dict[str, Exchange] = {}
+    for exchange in sorted(signed, key=lambda each: each.failed):
+        first.setdefault(exchange.operation, exchange)
+    yield from sorted(first.values(), key=signed.index)
+
+
+def _har(journal: Journal) -> str:
+    with TemporaryFolder() as folder:
+        return har.write(journal, folder.path / "run.har").read_text("utf-8")
+
+
+def _program(language: str, exchange: Exchange, region: Region) -> str:
+    """Return a call as a program for Amazon's own host, with a place for the reader's key."""
+    host = {"host": region.api_host, "x-amz-pay-host": region.api_host}
+    text = snippet(language, replace(exchange, headers=exchange.headers | host))
+    return text.replace(exchange.authorization.public_key_id if exchange.authorization else "", KEY_ID)
+
+
+def collection(journal: Journal, calls: Iterable[Exchange], region: Region) -> dict[str, Any]:
+    """Return calls as a Postman collection, format 2.1, with variables in place of ids, dates and signatures."""
+    objects = {number: KINDS[kind].id_field for kind, number, _ in journal.known}
+    values = {"host": region.api_host, "region": region.code, "idempotencyKey": "", "date": "", "authorization": ""}
+    values |= {name: number for number, name in reversed(objects.items())}
+
+    def filled(text: str) -> str:
+        for number in sorted(objects, key=len, reverse=True):  # Amazon's id of a charge begins with its permission's
+            text = text.replace(number, f"{{{{{objects[number]}}}}}")
+        return text
+
+    return {
+        "info": {"name": "Amazon Pay: the calls of a run", "schema": _SCHEMA, "description": _page("postman.md")},
+        "variable": [{"key": name, "value": value, "type": "string"} for name, value in values.items()],
+        "item": [
+            {"name": OPERATIONS[call.operation].title, "request": _request(call, filled), "response": []}
+            for call in calls
+        ],
+    }
+
+
+def _request(call: Exchange, filled: Any) -> dict[str, Any]:
+    headers = _HEADERS | ({"x-amz-pay-idempotency-key": "{{idempotencyKey}}"} if call.idempotency_key else {})
+    path, _, query = filled(call.path).partition("?")
+    url = {"raw": f"https://{{{{host}}}}{filled(call.path)}", "protocol": "https", "host": ["{{host}}"]}
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    request = {
+        "method": call.method, "header": [{"key": name, "value": value} for name, value in headers.items()],
+        "url": url | {"path": path.strip("/").split("/"), "query": [{"key": a, "value": b} for a, _, b in pairs]},
+    }  # fmt: skip
+    if call.request is None or not OPERATIONS[call.operation].body:
+        return request
+    body = filled(json.dumps(call.request, ensure_ascii=False, separators=(",", ":")))
+    return request | {"body": {"mode": "raw", "raw": body, "options": {"raw": {"language": "json"}}}}
+
+
+def _go_live(run: Finished) -> str:
+    place = {name: run.settings[name] for name in ("environment", "region")}
+    claims = [{"id": claim.id, "text": claim.text, "ok": claim.ok} for claim in claims_of(run.document)]
+    status = {"status": "failed", "error": run.failure.message} if run.failure else {"status": "passed", "error": None}
+    summary = {"runs": [{"notebook": run.path.stem, "parameters": place, "claims": claims} | status]}
+    with TemporaryFolder() as folder, Workbench(region=place["region"], buyer="script") as wb:
+        wb.set_up_keys()
+        file = folder.path / "summary.json"
+        file.write_text(json.dumps(summary), "utf-8")
+        steps, rows = checklist(wb, (), str(file)), changes(wb)
+    return _page("go-live.md", steps=steps, changes=rows, only_live=only_live())

@@ -1,0 +1,196 @@
+"""The kit that a merchant's engineers take home: what is in it, that each piece works, and that no secret is in it."""
+
+import base64
+import io
+import json
+import re
+import secrets
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from nbformat.v4 import new_markdown_cell, new_notebook
+
+from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.rehearsal.plan import PlanFile
+from amazonpay_nb.signing import keys as key_files, verify_request
+from amazonpay_nb.spec.regions import region
+from amazonpay_nb.stage.export import Finished, finish
+from amazonpay_nb.stage.kit import collection, files, zipped
+from amazonpay_nb.workbench.parameters import PARAMETERS
+from tests.notebooks.test_notebook_shape import SECRETS
+
+KEYS = key_files.generate()
+PEM = KEYS.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+SIGNATURE = base64.b64encode(secrets.token_bytes(256)).decode()
+TOKEN = secrets.token_urlsafe(40)
+ADDRESS = {
+    "name": "Quentin Canary",
+    "addressLine1": "77 Canary Wharf Lane",
+    "city": "Canaryville",
+    "postalCode": "99801",
+}
+VARIABLE = re.compile(r"\{\{(\w+)\}\}")
+
+
+@pytest.fixture(scope="module")
+def run() -> Finished:
+    """A run of chapter 01 in Europe."""
+    return finish("01", {"region": "eu", "merchant_name": "Corner Shop"})
+
+
+@pytest.fixture(scope="module")
+def kit(run: Finished) -> dict[str, str]:
+    return files(run)
+
+
+def test_the_kit_has_what_an_engineer_asks_for(kit: dict[str, str]) -> None:
+    """And its README says what each file is."""
+    calls = {"completeCheckoutSession", "createCharge", "createRefund", "getCharge", "getChargePermission"}
+    calls |= {"getCheckoutSession", "getRefund"}
+    programs = {f"snippets/{call}.{ending}" for call in calls for ending in ("sh", "py", "js", "php", "java", "cs")}
+    others = {
+        "README.md", "amazon-pay.postman_collection.json", "drills.md", "go-live.md", "parity.md", "regions.md",
+        "rehearsal.toml", "run.har", "run.html", "sign.py", "two-pages.html",
+    }  # fmt: skip
+    assert set(kit) == programs | others
+    assert "Emulated: this is not Amazon." in kit["README.md"]
+    assert "a kit for the engineers of Corner Shop" in kit["README.md"]
+    assert [name for name in others - {"README.md"} if f"`{name}`" not in kit["README.md"]] == []
+    assert "✓ shown | Set up outside of the purchase flow | 01_set_up" in kit["go-live.md"]
+    assert "| host of the API | 127.0.0.1 | pay-api.amazon.eu | pay-api.amazon.eu |" in kit["go-live.md"]
+    assert "¥" not in kit["two-pages.html"]
+
+
+def test_a_page_of_the_kit_leads_nowhere_else(kit: dict[str, str]) -> None:
+    """A link in it is one to the open web."""
+    pages = [text for name, text in kit.items() if name.endswith(".md")]
+    assert [link for text in pages for link in re.findall(r"\]\((?!https://)[^)]*\)", text)] == []
+
+
+def test_a_program_is_for_amazons_host_and_the_readers_key(kit: dict[str, str]) -> None:
+    """No address of this machine, which is gone, and no key of the run."""
+    programs = {name: text for name, text in kit.items() if name.startswith("snippets/")}
+    assert [name for name, text in programs.items() if "127.0.0.1" in text] == []
+    named = {name for name, text in programs.items() if "SANDBOX-YOUR-KEY-ID" in text}
+    assert named == {name for name in programs if not name.endswith(".sh")}
+    assert "curl --request POST https://pay-api.amazon.eu/v2/charges" in programs["snippets/createCharge.sh"]
+
+
+def test_the_plan_can_be_read(kit: dict[str, str], tmp_path: Path) -> None:
+    """By the rehearsal itself."""
+    path = tmp_path / "rehearsal.toml"
+    path.write_text(kit["rehearsal.toml"], "utf-8")
+    assert (PlanFile(path).plan.server.region, PlanFile(path).plan.pages.set_up) == ("eu", "/wallet")
+
+
+def test_the_collection_is_one_of_postman(kit: dict[str, str]) -> None:
+    """What format 2.1 requires: info with name and schema, items with requests, whose url has its parts."""
+    made = json.loads(kit["amazon-pay.postman_collection.json"])
+    assert set(made) == {"info", "item", "variable"}
+    assert made["info"]["name"]
+    assert made["info"]["schema"] == "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+    for item in made["item"]:
+        request = item["request"]
+        assert set(item) == {"name", "request", "response"}
+        assert request["method"] in {"GET", "POST", "PATCH", "DELETE"}
+        assert all(set(row) == {"key", "value"} for row in request["header"])
+        assert request["url"]["raw"] == "https://{{host}}/" + "/".join(request["url"]["path"])
+        assert request.get("body", {"mode": "raw"})["mode"] == "raw"
+    names = [item["name"] for item in made["item"]]
+    assert names == [
+        "Get Checkout Session", "Complete Checkout Session", "Get Charge Permission", "Create Charge", "Create Refund",
+        "Get Refund", "Get Charge",
+    ]  # fmt: skip
+    known = {row["key"] for row in made["variable"]}
+    assert set(VARIABLE.findall(json.dumps(made["item"]))) <= known
+    bodies = {item["name"]: item["request"].get("body", {}).get("raw") for item in made["item"]}
+    assert json.loads(bodies["Create Charge"])["chargePermissionId"] == "{{chargePermissionId}}"
+    assert bodies["Get Charge"] is None
+
+
+def test_a_signature_for_the_collection_is_good(kit: dict[str, str], tmp_path: Path) -> None:
+    """Postman's request, with the two values that sign.py prints, is as Amazon wants it."""
+    for name in ("sign.py", "amazon-pay.postman_collection.json"):
+        (tmp_path / name).write_text(kit[name], "utf-8")
+    key_files.save(KEYS, tmp_path / "private.pem")
+    command = [sys.executable, "sign.py", "Create Charge", "private.pem", "SANDBOX-AB12", "idempotencyKey=one"]
+    printed = subprocess.check_output(command, cwd=tmp_path, text=True)
+    values = dict(line.split(": ", 1) for line in printed.splitlines()) | {"idempotencyKey": "one"}
+
+    made = json.loads(kit["amazon-pay.postman_collection.json"])
+    values = {row["key"]: row["value"] for row in made["variable"]} | values
+    (request,) = [item["request"] for item in made["item"] if item["name"] == "Create Charge"]
+    headers = [(row["key"], filled(row["value"], values)) for row in request["header"]]
+    path = urlsplit(filled(request["url"]["raw"], values)).path
+    body = filled(request["body"]["raw"], values).encode()
+    verify_request(request["method"], path, "", headers, body, KEYS.public_pem)
+    assert json.loads(body)["chargePermissionId"].startswith("C02-")
+
+
+def filled(text: str, values: dict[str, str]) -> str:
+    return VARIABLE.sub(lambda found: values[found[1]], text)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_kit_gives_nothing_away(kit: dict[str, str], secret: str) -> None:
+    """What must not stand in a committed notebook does not stand here either; a page carries pictures in base64."""
+    texts = {name: re.sub(r"base64,[\w+/=]+", "", text) for name, text in kit.items()}
+    assert {name: hits for name, text in texts.items() if (hits := SECRETS[secret].findall(text))} == {}
+
+
+def test_a_canary_is_in_no_file(tmp_path: Path) -> None:
+    """Key, signature, token and a buyer's data, which pass through a journal into every file that is made from it."""
+    journal = Journal(file=tmp_path / "run.jsonl")
+    for operation, path in (("createCheckoutSession", "/v2/checkoutSessions"), ("getBuyer", f"/v2/buyers/{TOKEN}")):
+        journal.record(leaky(operation, path))
+    settings = {name: parameter.default for name, parameter in PARAMETERS.items()}
+    document = new_notebook(cells=[new_markdown_cell("# A run")])
+    run = Finished(tmp_path / "leaky.ipynb", document, Journal.read(tmp_path / "run.jsonl"), None, settings)
+    everything = zipped(files(run))
+    with zipfile.ZipFile(io.BytesIO(everything)) as archive:
+        texts = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert "snippets/getBuyer.php" in texts
+    canaries = [PEM.splitlines()[1], SIGNATURE, TOKEN, "canary@buyer.test", *ADDRESS.values()]
+    assert [(name, canary) for name, text in texts.items() for canary in canaries if canary in text] == []
+
+
+def leaky(operation: str, path: str) -> Exchange:
+    authorization = (
+        f"AMZN-PAY-RSASSA-PSS-V2 PublicKeyId=SANDBOX-AB12, SignedHeaders=accept;x-amz-pay-region, Signature={SIGNATURE}"
+    )
+    buyer: dict[str, Any] = {"email": "canary@buyer.test", "addressDetails": ADDRESS, "note": PEM}
+    headers = {"host": "pay-api.amazon.com", "x-amz-pay-region": "na", "authorization": authorization}
+    moment = datetime(2026, 1, 15, tzinfo=UTC)
+    return Exchange(moment, operation, "POST", path, 201, request=buyer, response=buyer, headers=headers)
+
+
+def test_the_same_content_is_the_same_zip() -> None:
+    """Whatever the order in which the files were made, and whenever."""
+    one, other = zipped({"b": "two", "a": "ä"}), zipped({"a": "ä", "b": "two"})
+    assert one == other
+    with zipfile.ZipFile(io.BytesIO(one)) as archive:
+        assert archive.namelist() == ["a", "b"]
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_a_longer_id_is_not_taken_for_the_one_that_it_begins_with() -> None:
+    """Amazon's id of a charge begins with that of its permission."""
+    journal = Journal()
+    charge = {"chargeId": "S01-1-1-C1", "chargePermissionId": "S01-1-1", "statusDetails": {"state": "Captured"}}
+    call = Exchange(
+        datetime(2026, 1, 15, tzinfo=UTC), "getCharge", "GET", "/v2/charges/S01-1-1-C1", 200, response=charge
+    )
+    permission = {"chargePermissionId": "S01-1-1", "statusDetails": {"state": "Chargeable"}}
+    asked = Exchange(moment, "getChargePermission", "GET", "/v2/chargePermissions/S01-1-1", 200, response=permission)
+    made = collection(journal, [journal.record(asked), journal.record(call)], region("na"))
+    assert [item["request"]["url"]["raw"] for item in made["item"]] == [
+        "https://{{host}}/v2/chargePermissions/{{chargePermissionId}}", "https://{{host}}/v2/charges/{{chargeId}}",
+    ]  # fmt: skip
