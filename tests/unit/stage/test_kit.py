@@ -185,9 +185,8 @@ def test_a_longer_id_is_not_taken_for_the_one_that_it_begins_with() -> None:
     """Amazon's id of a charge begins with that of its permission."""
     journal = Journal()
     charge = {"chargeId": "S01-1-1-C1", "chargePermissionId": "S01-1-1", "statusDetails": {"state": "Captured"}}
-    call = Exchange(
-        datetime(2026, 1, 15, tzinfo=UTC), "getCharge", "GET", "/v2/charges/S01-1-1-C1", 200, response=charge
-    )
+    moment = datetime(2026, 1, 15, tzinfo=UTC)
+    call = Exchange(moment, "getCharge", "GET", "/v2/charges/S01-1-1-C1", 200, response=charge)
     permission = {"chargePermissionId": "S01-1-1", "statusDetails": {"state": "Chargeable"}}
     asked = Exchange(moment, "getChargePermission", "GET", "/v2/chargePermissions/S01-1-1", 200, response=permission)
     made = collection(journal, [journal.record(asked), journal.record(call)], region("na"))
