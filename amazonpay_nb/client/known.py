@@ -140,7 +140,7 @@ def _documents(exchange: Exchange, answer: Mapping[str, Any]) -> Iterator[tuple[
             "chargeId": answer["chargeId"],
             "chargePermissionId": answer.get("chargePermissionId"),
             "chargeAmount": price,
-            "creationTimestamp": exchange.at.strftime("%Y%m%dT%H%M%SZ"),
+            "creationTimestamp": _detail(dict(answer), "lastUpdatedTimestamp") or f"{exchange.at:%Y%m%dT%H%M%SZ}",
             "statusDetails": {"state": "AuthorizationInitiated" if exchange.status == 202 else "Authorized"},
         }
         yield KINDS["Charge"], charge

@@ -6,7 +6,7 @@ state counts for is `spec.money.COUNTING`, and no replay of an earlier answer mo
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,26 +21,17 @@ COLUMNS = tuple(column for column in Counts if column)
 
 
 class Movement(NamedTuple):
-    """The money of a charge or refund that one exchange moved: the signed amount for each of `COLUMNS`.
-
-    Attributes:
-        at: By Amazon's clock, as the object or the answer says; by ours where neither does.
-    """
+    """The money of a charge or refund that one exchange moved: the signed amount for each of `COLUMNS`."""
 
     operation: str
     object_id: str
     currency: str
     change: dict[str, Decimal]
-    at: datetime
+    at: datetime  # by Amazon's clock where the answer has its time
 
 
-class Point(NamedTuple):
-    """What is held, captured and refunded from a moment on, in major units of one currency."""
-
-    at: datetime
-    held: Decimal
-    captured: Decimal
-    refunded: Decimal
+# What is held, captured and refunded from a moment on, in major units of one currency.
+Point = tuple[datetime, Decimal, Decimal, Decimal]
 
 
 def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
@@ -53,23 +44,19 @@ def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
                 zero = Decimal(price["amount"]) * 0  # with the decimals of the currency
                 change = {str(c): zero + counted(kind, after, c) - counted(kind, before, c) for c in COLUMNS}
                 if any(change.values()):
-                    at = _time(after) or _time(exchange.response or {}) or exchange.at
+                    time = after["statusDetails"].get("lastUpdatedTimestamp") or after.get("creationTimestamp")
+                    at = datetime.fromisoformat(time) if time else exchange.at
                     yield Movement(exchange.operation, object_id, price["currencyCode"], change, at)
-
-
-def _time(document: dict[str, Any]) -> datetime | None:
-    text = document.get("statusDetails", {}).get("lastUpdatedTimestamp") or document.get("creationTimestamp")
-    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if text else None
 
 
 def course(exchanges: Iterable[Exchange]) -> dict[str, list[Point]]:
     """Return for each currency the sums after each movement, in order."""
     points: dict[str, list[Point]] = {}
-    for movement in movements(exchanges):
-        line = points.setdefault(movement.currency, [])
-        _, *before = line[-1] if line else Point(movement.at, Decimal(0), Decimal(0), Decimal(0))
-        held, captured, refunded = map(Decimal.__add__, before, movement.change.values())
-        line.append(Point(movement.at, held, captured, refunded))
+    for *_, currency, change, at in movements(exchanges):
+        line = points.setdefault(currency, [])
+        before = line[-1][1:] if line else (Decimal(0),) * len(COLUMNS)
+        held, captured, refunded = map(Decimal.__add__, before, change.values())
+        line.append((at, held, captured, refunded))
     return points
 
 
@@ -92,10 +79,8 @@ def ledger(exchanges: Iterable[Exchange]) -> "pandas.DataFrame":
 def totals(exchanges: Iterable[Exchange]) -> dict[str, dict[str, Decimal]]:
     """Return for each currency what is ``authorized`` (held, not captured), ``captured``, ``refunded`` and left."""
     sums: dict[str, dict[str, Decimal]] = {}
-    for movement in movements(exchanges):
-        total = sums.setdefault(movement.currency, dict.fromkeys((*COLUMNS, "balance"), Decimal(0)))
-        for column, amount in movement.change.items():
-            total[column] += amount
+    for currency, (*_, (_, *latest)) in course(exchanges).items():
+        total = sums[currency] = dict(zip(map(str, COLUMNS), latest, strict=True))
         total["balance"] = total["captured"] - total["refunded"]
     return sums
 

@@ -27,7 +27,6 @@ from amazonpay_nb.workbench.diagrams import state_map
 from amazonpay_nb.workbench.panels.panel import BenchPanel, Panels
 from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, Value, View
 from amazonpay_nb.workbench.show.blocks import Table
-from amazonpay_nb.workbench.show.money import money
 
 SESSION, PERMISSION, CHARGE, REFUND, *_ = KINDS.values()
 _CODE = "simulation_code"
@@ -47,10 +46,7 @@ def parameter(kind: Kind) -> str:
 
 
 class CallPanel(BenchPanel):
-    """A panel with calls about objects.
-
-    Each call takes an id, or "" for the newest object of its kind, of those that did not just run out of time.
-    """
+    """A panel with calls about objects.  Each takes an id, or "" for the newest object that did not run out of time."""
 
     def current(self, kind: Kind, chosen: Chosen) -> tuple[str, Resource | None]:
         """Return the id of the object that is chosen, else of the newest, and what is known of it; "" for no object."""
@@ -162,7 +158,7 @@ class Card(CallPanel):
             yield self.as_of(self._wb.journal.exchanges, self.kind, object_id)
             walked = self._wb.journal.known.walks[self.kind.title, object_id]
             yield state_map(self.machine, thing.state, walked)
-            yield from self._returned(thing)
+            yield from self._refunded(thing)
             yield thing
             yield from deadlines(self.machine, thing.state)
             if isinstance(thing, CheckoutSession) and not self.machine.is_final(thing.state):
@@ -176,16 +172,14 @@ class Card(CallPanel):
             yield state_map(self.machine, NEW)
             yield f"There is no {self.kind.title} yet."
 
-    def _returned(self, thing: Resource) -> Iterator[str]:
-        """Say what was refunded of a charge, where its newest answer is older than the refunds."""
-        if not isinstance(thing, Charge):
-            return
-        refunds = self._wb.journal.known.of(REFUND.title, chargeId=thing.charge_id)
-        total = sum((counted(REFUND.title, row, Counts.REFUNDED) for row in refunds.values()), Decimal(0))
-        shown = Decimal(thing.refunded_amount.amount if thing.refunded_amount else 0)
-        if total > shown:
-            price = money(total, thing.charge_amount.currency_code)
-            yield f"Refunded by now: {price}. The answer below is older, and says refundedAmount {shown}: get it again."
+    def _refunded(self, thing: Resource) -> Iterator[str]:
+        """Say what was refunded of a charge since its newest answer."""
+        if isinstance(thing, Charge) and thing.refunded_amount:
+            refunds = self._wb.journal.known.of(REFUND.title, chargeId=thing.charge_id).values()
+            total = sum(counted(REFUND.title, row, Counts.REFUNDED) for row in refunds)
+            if total > Decimal(thing.refunded_amount.amount):
+                price = f"{total:,} {thing.refunded_amount.currency_code}"
+                yield f"Refunded by now: {price}. refundedAmount below is of an older answer: get the charge again."
 
 
 def cards(wb: Workbench) -> Panels:

@@ -1,7 +1,7 @@
 """The payment desk: charge, capture, cancel, refund, close, and what became of the money."""
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -136,22 +136,14 @@ class Desk(CallPanel):
         yield self._limit(wallet)
         yield money_of(exchanges)
         lines = ledger(exchanges)
-        rows = tuple(tuple(map(_grouped, row)) for row in lines.itertuples(index=False, name=None))
-        yield Table("Ledger", tuple(lines.columns), rows, grouped=True) if rows else "No money has moved yet."
+        rows = [(*row[:3], *(f"{Decimal(amount):,}" for amount in row[3:])) for row in lines.itertuples(index=False)]
+        yield Table("Ledger", tuple(lines.columns), tuple(rows), grouped=True) if rows else "No money has moved yet."
 
     def _limit(self, wallet: str) -> Shown | Foreign:
         wb = self._wb
         limit = MONTHLY_LIMITS[wb.region.code, wb.currency]
         used = months(wb.journal, wallet, wb.region)
         return limits_of(used) if used else limit_gauge(Decimal(0), limit, WORDS, wb.currency, "en_US")
-
-
-def _grouped(cell: str) -> str:
-    """Return an amount with separators of thousands, and any other cell as it is."""
-    try:
-        return f"{Decimal(cell):,}"
-    except InvalidOperation:
-        return cell
 
 
 def _repeated(exchanges: Sequence[Exchange]) -> Iterator[str]:

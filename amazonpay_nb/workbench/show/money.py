@@ -6,9 +6,7 @@ below.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 
 from amazonpay_nb import shop
@@ -17,7 +15,7 @@ from amazonpay_nb.client.guide import Month
 from amazonpay_nb.client.ledger import Point, course
 from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.texts import Texts
-from amazonpay_nb.workbench.show.blocks import Foreign, Shown, columns, render
+from amazonpay_nb.workbench.show.blocks import Foreign, Shown, Table, render
 
 # English words of `money_chart` and `limit_gauge`; a page in another language passes its own.
 WORDS = {
@@ -25,15 +23,10 @@ WORDS = {
     "nothing": "No money has moved yet.",
     "limit": "Monthly limit of this wallet", "used": "{used} of {limit}", "left": "{left} left",
 }  # fmt: skip
-_SERIES = ("held", "captured", "refunded")
 
 
 def money(amount: Decimal, currency: str, language: str = "en_US") -> str:
-    """Return an amount as people of a language write it: ``$15,000.00``, ``15.000,00 €``, ``¥2,000,000``.
-
-    Args:
-        language: One of the seven that pages have, as in ``checkoutLanguage``.
-    """
+    """Return an amount as one of the languages of pages has it: ``$15,000.00``, ``15.000,00 €``, ``¥2,000,000``."""
     texts = Texts(Path(shop.__path__[0]) / "texts", language)
     return texts.money({"amount": format_amount(amount, currency), "currencyCode": currency})
 
@@ -47,44 +40,15 @@ def money_chart(points: Sequence[Point], words: Mapping[str, str], currency: str
     """
     if not points:
         return Foreign("", f"{words['title']}\n  {words['nothing']}", f"<p>{words['nothing']}</p>")
+    title, names = words["title"], (words["held"], words["captured"], words["refunded"])
+    rows = tuple(
+        (f"{at:%Y-%m-%d %H:%M}", *(money(amount, currency, language) for amount in amounts)) for at, *amounts in points
+    )
+    text = Shown([Table(title, ("", *names), rows)]).text
     most = max(amount for point in points for amount in point[1:]) or Decimal(1)
-    rows = [
-        (
-            words[name],
-            money(getattr(points[-1], name), currency, language),
-            [float(getattr(p, name) / most) for p in points],
-        )
-        for name in _SERIES
-    ]
-    text = "\n".join([words["title"], *_lines(points, words, currency, language)])
-    return Foreign("", text, render("money.svg.j2", title=words["title"], text=text, rows=rows, times=_times(points)))
-
-
-def _lines(points: Sequence[Point], words: Mapping[str, str], currency: str, language: str) -> list[str]:
-    table = [
-        [
-            f"{point.at:%Y-%m-%d %H:%M}",
-            *(f"{words[name]} {money(getattr(point, name), currency, language)}" for name in _SERIES),
-        ]
-        for point in points
-    ]
-    widths = [max(map(columns, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join(
-            ["", *(cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True))]
-        ).rstrip()
-        for row in table
-    ]
-
-
-def _times(points: Sequence[Point]) -> list[tuple[int, str]]:
-    """Return the steps at which a time begins, with its text: the date where it is another day's."""
-    begins = [0, *(place for place, (a, b) in enumerate(pairwise(points), 1) if a.at != b.at)]
-    return [(place, _time(points[place].at, points[place - 1].at if place else None)) for place in begins]
-
-
-def _time(at: datetime, before: datetime | None) -> str:
-    return f"{at:%H:%M}" if before and before.date() == at.date() else f"{at:%Y-%m-%d}"
+    lines = [[float(amount / most) for amount in line] for line in list(zip(*points, strict=True))[1:]]
+    series, times = zip(names, rows[-1][1:], lines, strict=True), [at for at, *_ in points]
+    return Foreign("", text, render("money.svg.j2", title=title, text=text, series=list(series), times=times))
 
 
 def limit_gauge(used: Decimal, limit: Decimal, words: Mapping[str, str], currency: str, language: str) -> Foreign:
@@ -99,9 +63,8 @@ def limit_gauge(used: Decimal, limit: Decimal, words: Mapping[str, str], currenc
     share = float(min(used / limit, Decimal(1))) if limit else 1.0
     filled = max(round(20 * share), int(used > 0))
     text = f"{words['limit']}\n  {'█' * filled:░<20}  {says} · {left}"
-    return Foreign(
-        "", text, render("gauge.svg.j2", title=words["limit"], text=text, says=says, left_over=left, share=share)
-    )
+    picture = render("gauge.svg.j2", title=words["limit"], text=text, says=says, left_over=left, share=share)
+    return Foreign("", text, picture)
 
 
 def money_of(exchanges: Iterable[Exchange]) -> Shown:
@@ -111,8 +74,5 @@ def money_of(exchanges: Iterable[Exchange]) -> Shown:
 
 def limits_of(months: Iterable[Month]) -> Shown:
     """Return a gauge for each month in which a wallet was charged; see `client.guide.months`."""
-    gauges = []
-    for row in months:
-        words = WORDS | {"limit": f"{WORDS['limit']}, {row.month}"}
-        gauges.append(limit_gauge(Decimal(row.used), Decimal(row.limit), words, row.currency, "en_US"))
-    return Shown(gauges)
+    words = {row: WORDS | {"limit": f"{WORDS['limit']}, {row.month}"} for row in months}
+    return Shown([limit_gauge(Decimal(r.used), Decimal(r.limit), words[r], r.currency, "en_US") for r in words])

@@ -392,6 +392,15 @@ def test_the_course_of_the_money_has_amazons_times() -> None:
     }
 
 
+def test_a_charge_that_a_completion_names_has_amazons_time_as_well() -> None:
+    """The answer is the session's, and our clock may be in another month."""
+    body = {"checkoutSessionId": "S-1", "chargeId": CHARGE_ID, "statusDetails": {"state": "Completed"}}
+    body["statusDetails"] |= {"lastUpdatedTimestamp": "20260203T040506Z"}  # type: ignore[operator]
+    kept = journal(exchange("completeCheckoutSession", body, request={"chargeAmount": price("14.00")}))
+    assert course(kept.exchanges)["USD"][0][0] == datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+    assert kept.known.of("Charge")[CHARGE_ID]["creationTimestamp"] == "20260203T040506Z"
+
+
 # The diagram
 
 

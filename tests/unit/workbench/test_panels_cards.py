@@ -330,7 +330,7 @@ def test_a_charge_says_what_was_refunded_after_its_newest_answer(desk: Desk, wb:
     desk.act("create_charge", amount="1200.00")
     desk.act("create_refund", amount="1100.00")
     card = Card(wb, KINDS["Charge"])
-    assert "Refunded by now: $1,100.00." in static(card.view({})).text
+    assert "Refunded by now: 1,100.00 USD." in static(card.view({})).text
     desk.act("wait")
     desk.act("get_charge")
     shown = static(card.view({})).text
@@ -376,7 +376,7 @@ def test_the_desk_takes_money_and_gives_it_back(desk: Desk, wb: Workbench) -> No
     desk.act("wait")
     assert desk.act("get_refund").state == "Refunded"
     shown = static(desk.view({})).text
-    for words in ("$8.00 of $15,000.00", "captured $8.00", "refunded $3.00", "Monthly limit of this wallet, 2026-01"):
+    for words in ("$8.00 of $15,000.00", "$0.00   $8.00     $3.00", "Monthly limit of this wallet, 2026-01"):
         assert words in shown
     assert wb.journal.totals()["USD"]["balance"] == Decimal("5.00")
 

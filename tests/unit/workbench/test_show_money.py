@@ -22,7 +22,7 @@ GERMAN = {
 
 def story(*amounts: tuple[str, str, str]) -> list[Point]:
     """Return a course of held, captured and refunded, with a minute between two steps."""
-    return [Point(NOON + timedelta(minutes=i), *map(Decimal, row)) for i, row in enumerate(amounts)]
+    return [(NOON + timedelta(minutes=i), *map(Decimal, row)) for i, row in enumerate(amounts)]
 
 
 RIDE = story(("14.00", "0", "0"), ("0", "14.00", "0"), ("0", "14.00", "4.00"))
@@ -57,9 +57,11 @@ def test_the_chart_says_each_step_in_words() -> None:
     """Times by Amazon's clock, then what holds from then on."""
     assert money_chart(RIDE, WORDS, "USD", "en_US").as_text.splitlines() == [
         "The money, step by step",
-        "  2026-01-15 12:00  held $14.00  captured $0.00   refunded $0.00",
-        "  2026-01-15 12:01  held $0.00   captured $14.00  refunded $0.00",
-        "  2026-01-15 12:02  held $0.00   captured $14.00  refunded $4.00",
+        "                    held    captured  refunded",
+        "  ────────────────  ──────  ────────  ────────",
+        "  2026-01-15 12:00  $14.00  $0.00     $0.00",
+        "  2026-01-15 12:01  $0.00   $14.00    $0.00",
+        "  2026-01-15 12:02  $0.00   $14.00    $4.00",
     ]
 
 
