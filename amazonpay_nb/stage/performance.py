@@ -239,8 +239,9 @@ class Performance:
 
     def _play(self, number: int, *, hurry: bool = False) -> None:
         self._stop()
-        if number < len(self._moments):
-            self._return_to(number)
+        first = number if self.state in (READY, DONE) else min(number, self.at)  # what broke off is played again
+        if first < len(self._moments):
+            self._return_to(first)
         self.at, self.state = len(self._moments), PLAYING
         self._player = threading.Thread(target=self._run, args=(number, hurry), name="stage", daemon=True)
         self._player.start()
@@ -288,7 +289,8 @@ class Performance:
         try:
             self.server.take(step)
         except NotChargeable as error:  # the server looked first, so nothing was sent
-            notes.append(Note(len(self.journal), self.texts("ui.not-sent", reason=error.permission.state)))
+            state = self.texts(f"answer.{error.permission.state}")
+            notes.append(Note(len(self.journal), self.texts("ui.not-sent", reason=state)))
         except AmazonPayError:  # a refusal is an answer, and in the journal
             if step.do in VISITS:
                 raise Otherwise(self._way or "refused") from None

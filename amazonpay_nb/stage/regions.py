@@ -36,7 +36,7 @@ def differences(texts: Texts) -> list[Difference]:
         "currencies": (lambda row: ", ".join(row.currencies), "region.presentment-currencies"),
         "challenge": (lambda row: whether(row.psd2), "region.psd2-challenge"),
         "page": (lambda row: whether(row.update_page), "region.jp-no-update-page"),
-        "languages": (lambda row: ", ".join(row.languages), "page.languages"),
+        "languages": (lambda row: ", ".join(texts(f"language.{code}") for code in row.languages), "page.languages"),
         "month": (most({code: limit for (_, code), limit in MONTHLY_LIMITS.items()}), "region.wallet-monthly-limit"),
         "charge": (most(CHARGE_CEILINGS), "amount.charge-ceiling"),
         "refund": (most(REFUND_EXTRAS), "refund.allowance"),

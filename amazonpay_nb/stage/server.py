@@ -31,6 +31,7 @@ from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage import view
 from amazonpay_nb.stage.performance import Performance
 from amazonpay_nb.stage.phone import ENDINGS, WAYS
+from amazonpay_nb.stage.regions import differences
 from amazonpay_nb.stage.story import stories, story
 from amazonpay_nb.texts import templates
 
@@ -222,6 +223,7 @@ class Stage:
             "lines": view.act_lines(performance, act) if act else [],
             "branches": {name: [view.branch(performance, row) for row in rows] for name, rows in tried.items()},
             "colors": palette(brand.merchant_color), "brand": brand,
+            "differences": differences,
             "names": {code: performance.texts(f"region.{code}") for code in REGIONS},
             "languages": {code: performance.texts(f"language.{code}") for code in REGIONS[brand.region].languages},
             "stories": {name: performance.texts(f"{name}.title") for name in stories()},

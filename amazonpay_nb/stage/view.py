@@ -150,8 +150,9 @@ def gauge(performance: Performance) -> Markup:
 def sizing(performance: Performance) -> dict[str, Any]:
     """Return the calls per order, and the operation that is the narrowest."""
     exchanges = performance.journal.exchanges
-    rows = calls_per_order(exchanges, orders_of(exchanges))
-    return {"rows": rows, "calls": sum(row.per_order for row in rows), "narrowest": narrowest(rows)}
+    orders = orders_of(exchanges)
+    rows = calls_per_order(exchanges, orders)
+    return {"orders": orders, "rows": rows, "calls": sum(row.per_order for row in rows), "narrowest": narrowest(rows)}
 
 
 def place(performance: Performance) -> str:

@@ -364,3 +364,20 @@ def test_only_the_last_beat_of_the_regions_shows_the_table() -> None:
     tables: list[Beat] = [beat for row in stories().values() for beat in row.beats if beat.table]
     assert tables == [story("regions").beats[-1]]
     assert all(any(step.do in VISITS for step in row.beats[0].steps) for row in stories().values())
+
+
+def test_nobody_jumps_past_a_beat_that_has_not_ended_well() -> None:
+    """It is played first, by a script: later beats need what it brings."""
+    with closing(Performance(story("ride"), pace=0)) as performance:
+        for begin in ("cancel", ""):
+            performance.next()
+            performance.finish()
+            performance.play_buyer(begin) if begin else None
+            performance.finish()
+            performance.go(4)
+            performance.finish()
+            assert (performance.at, performance.state) == (4, "done")
+            assert money(performance.journal) == "0.00 49.00 7.00"
+            performance.go(0)
+            performance.finish()
+            performance.back()
