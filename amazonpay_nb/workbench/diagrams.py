@@ -128,9 +128,8 @@ def _fitting(text: str, limit: int) -> int:
 
 MAPS = Path(__file__).with_name("maps.json")  # written by docs/maps.py, whenever a state or a way is new
 BOX, LABEL_LINE = (180, 40), 15  # pixels: a state, and a line of a label
-_LAYOUT: dict[str, Any] = json.loads(MAPS.read_text("utf-8")) if MAPS.exists() else {}
+_LAYOUT: dict[str, Any] = json.loads(MAPS.read_text("utf-8"))
 _LABEL = 24  # columns of a line of a label
-_NOTE = 62  # columns of a line of the text form, after the state
 
 
 def state_map(machine: Machine, here: str = "", walked: Sequence[str] = ()) -> Foreign:
@@ -142,34 +141,28 @@ def state_map(machine: Machine, here: str = "", walked: Sequence[str] = ()) -> F
     """
     steps = list(chain.from_iterable(_way(machine, *pair) for pair in pairwise([NEW, *walked] if walked else [])))
     passed = {source for source, _ in steps} - {here}
-    notes = {state: _ways(machine, here, state) for state in (NEW, *machine.states)} | {here: "← you are here"}
-    notes.pop("", None)
+    labels, notes = ways(machine), dict.fromkeys((NEW, *machine.states), "")
+    for (source, target), words in labels.items():
+        if source == here:
+            notes[target] = " ".join(words)
+        elif not here:  # the whole map, for those who listen to it
+            notes[source] += f"→ {target}: {' '.join(words)}. "
+    notes |= {here: "← you are here"} if here else {}
     width = max(map(len, notes))
     signs = {here: "●", **dict.fromkeys(passed, "✓")}
-    text = "\n".join(
-        ["", *(f"{signs.get(state, ' ')} {state:{width}}  {note}".rstrip() for state, note in notes.items())]
-    )
+    text = "".join(f"\n{signs.get(state, ' ')} {state:{width}}  {note}".rstrip() for state, note in notes.items())
     title = f"{machine.name}: you are at {here}" if here else f"The states of a {machine.name}"
-    layout = _LAYOUT[machine.name]
-    picture = render(
-        "states.svg.j2", title=title, text=text, here=here, passed=passed, steps=steps, box=BOX, line=LABEL_LINE,
-        labels=ways(machine), size=layout["size"], states=layout["states"], picture_ways=layout["ways"],
-    )  # fmt: skip
-    return Foreign("", text, picture)
+    values = {"title": title, "text": text, "here": here, "passed": passed, "steps": steps, "labels": labels}
+    return Foreign("", text, render("states.svg.j2", box=BOX, line=LABEL_LINE, **values, **_LAYOUT[machine.name]))
 
 
 def ways(machine: Machine) -> dict[tuple[str, str], list[str]]:
     """Return what leads from each state to each other one, as the lines of a label: what happens, and who does it."""
-    pairs = dict.fromkeys((row.source, row.target) for row in machine.rows if row.source != row.target)
-    return {pair: _label(*_triggers(machine, *pair)) for pair in pairs}
-
-
-def _label(first: str, *more: str) -> list[str]:
-    return [*_wrap(first, _LABEL), *([f"and {len(more)} more"] if more else [])]
-
-
-def _triggers(machine: Machine, source: str, target: str) -> list[str]:
-    return [f"{row.trigger} ({row.actor})" for row in machine.rows if (row.source, row.target) == (source, target)]
+    labels = {}
+    for pair in dict.fromkeys((row.source, row.target) for row in machine.rows if row.source != row.target):
+        first, *more = (f"{row.trigger} ({row.actor})" for row in machine.rows if (row.source, row.target) == pair)
+        labels[pair] = [*_wrap(first, _LABEL), *([f"and {len(more)} more"] if more else [])]
+    return labels
 
 
 def _way(machine: Machine, source: str, target: str) -> list[tuple[str, str]]:
@@ -181,10 +174,3 @@ def _way(machine: Machine, source: str, target: str) -> list[tuple[str, str]]:
                 ends[row.target] = [*ends[state], (state, row.target)]
                 queue.append(row.target)
     return ends.get(target, [])
-
-
-def _ways(machine: Machine, here: str, state: str) -> str:
-    """Say which triggers lead from one state to another."""
-    ways = _triggers(machine, here, state)
-    text = ", ".join(ways)
-    return text if len(text) <= _NOTE else f"{ways[0]}, and {len(ways) - 1} more"

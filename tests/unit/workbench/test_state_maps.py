@@ -126,6 +126,16 @@ def test_what_is_no_success_is_not_green(machine: Machine, state: str, color: st
     assert here.get("stroke") == color
 
 
+def test_the_whole_map_is_read_aloud() -> None:
+    """Without an object, each state says where it leads."""
+    assert state_map(REFUND).as_text.split("\n")[1:] == [
+        "  New              → RefundInitiated: Create Refund (merchant).",
+        "  RefundInitiated  → Refunded: Refund (Amazon). → Declined: Decline: AmazonRejected (Amazon) and 1 more.",
+        "  Refunded",
+        "  Declined",
+    ]
+
+
 def test_a_map_names_nothing_that_another_picture_may_hold() -> None:
     """Several are on one page: no id, no address, no style sheet."""
     assert not re.search(r"\bid=|href|url\(|<style|class=", state_map(CHARGE, "Captured").as_html)
