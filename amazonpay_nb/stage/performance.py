@@ -40,6 +40,7 @@ class Performance:
         state: ``ready``, ``playing``, ``waiting`` for the buyer, ``done``, or ``otherwise``.
         acts: The beats that were played, up to the one on the screen.
         phone: What is on the buyer's phone; without an address, what the stage shows there.
+        command: Held while a command changes the stage.
         page: Which of Amazon's pages the buyer was on at the last `look`, as `spec.flows.PAGES` names it; "" for none.
     Raises:
         ConfigurationError: A choice is not usable.
@@ -48,7 +49,7 @@ class Performance:
     def __init__(self, story: Story, chosen: Mapping[str, str] = {}, *, pace: float = PACE_SECONDS) -> None:
         self.story, self.brand, self._pace = story, Brand.of(story, chosen), pace
         self._listeners: list[Callable[[], None]] = []
-        self._command = threading.RLock()
+        self.command = threading.RLock()
         self._player: threading.Thread | None = None
         self._hurry, self._aside, self._shown = False, False, 0
         self._benches: dict[str, Workbench] = {}
@@ -81,7 +82,7 @@ class Performance:
 
     def close(self) -> None:
         """Stop playing, and close the shop and the emulator."""
-        with self._command:
+        with self.command:
             self._stop()
             for bench in self._benches.values():
                 bench.close()
@@ -122,7 +123,7 @@ class Performance:
 
     def next(self) -> None:
         """Play the beat on the screen, or the one after it; where the buyer is awaited, a script comes."""
-        with self._command:
+        with self.command:
             if self.state == WAITING:
                 self.play_buyer()
             elif self.state in (READY, OTHERWISE):
@@ -132,7 +133,7 @@ class Performance:
 
     def back(self) -> None:
         """Undo the beat on the screen; the one before it is shown as it ended."""
-        with self._command:
+        with self.command:
             self._stop()
             if self._moments:
                 self._return_to(self.at)
@@ -147,7 +148,7 @@ class Performance:
         """
         if not 0 <= number < len(self.story.beats):
             raise IndexError(f"the beats are 1 to {len(self.story.beats)}")
-        with self._command:
+        with self.command:
             self._play(number)
 
     def dress(self, **choices: str) -> None:
@@ -157,7 +158,7 @@ class Performance:
             ConfigurationError: A choice is not usable; nothing has changed.
         """
         brand = self.brand.with_choices(self.story, **choices)
-        with self._command:
+        with self.command:
             self._stop()
             begun, at, ended = bool(self.acts), self.at, self.state == DONE
             for bench in self._benches.values():
@@ -171,7 +172,7 @@ class Performance:
 
     def play_buyer(self, ending: str = "approve") -> None:
         """Let a script go through the buyer's pages, to one of `phone.ENDINGS`."""
-        with self._command:
+        with self.command:
             if self.state == WAITING:
                 self._send_script(ending)
 
@@ -181,7 +182,7 @@ class Performance:
         Args:
             way: One of `phone.WAYS`.
         """
-        with self._command:
+        with self.command:
             if self.state == WAITING and self.act and self._page:
                 self.act.way = "" if way == "again" else way
                 if way == "hour":
@@ -198,7 +199,7 @@ class Performance:
 
     def try_what_if(self, name: str) -> None:
         """Play each branch from this moment, and undo it."""
-        with self._command:
+        with self.command:
             act = self.act
             what_if = next((row for row in act.beat.what_ifs if row.name == name), None) if act else None
             if act and what_if and self.state == DONE:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,7 +30,7 @@ from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import behaviors, topics
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage import view
-from amazonpay_nb.stage.performance import Performance
+from amazonpay_nb.stage.performance import PLAYING, READY, Performance
 from amazonpay_nb.stage.phone import ENDINGS, WAYS
 from amazonpay_nb.stage.regions import differences
 from amazonpay_nb.stage.story import stories, story
@@ -132,16 +133,23 @@ class Stage:
     async def _screen(self, request: Request) -> Response:
         if request.path_params["story"] not in stories():
             return RedirectResponse(f"../{self.performance.story.name}/{self.performance.at + 1}", 303)
-        return self._page("stage.html", root="../")
+        return await self._page("stage.html", root="../")
 
     async def _speaker(self, request: Request) -> Response:
-        return self._page("speaker.html", root="./")
+        return await self._page("speaker.html")
 
     async def _phone(self, request: Request) -> Response:
-        return self._page("phone.html", root="./", phone=view.phone(self.performance))
+        return await self._page("phone.html")
 
     async def _parity(self, request: Request) -> Response:
-        return self._page("parity.html", root="./", topics=topics(), behaviors=behaviors)
+        return await self._page("parity.html", topics=topics(), behaviors=behaviors)
+
+    async def _page(self, template: str, *, root: str = "./", **values: Any) -> Response:
+        def render() -> str:
+            with self.performance.command:
+                return _render(template, self._values() | {"root": root} | values)
+
+        return HTMLResponse(await asyncio.to_thread(render), headers=_HEADERS)
 
     async def _events(self, request: Request) -> Response:
         if len(self._windows) >= MOST_WINDOWS:
@@ -158,7 +166,7 @@ class Stage:
         try:
             while self._open:
                 changed.clear()
-                yield f"data: {json.dumps(self.scene(request))}\n\n"
+                yield f"data: {json.dumps(await asyncio.to_thread(self._scene, request))}\n\n"
                 while self._open and not changed.is_set():
                     try:
                         await asyncio.wait_for(changed.wait(), self._keep_alive)
@@ -194,40 +202,47 @@ class Stage:
             "story": self._tell_another,
         }
 
-    def scene(self, request: Request) -> dict[str, Any]:
+    def _scene(self, request: Request) -> dict[str, Any]:
         """Return what is on the screen: the parts of the page, and what its script needs to know.
 
         Addresses are relative to the stage's own, or absolute.
         """
-        performance, values = self.performance, self._values()
-        phone, texts = performance.phone, performance.texts
-        url = relative_address(request.url.path, request.headers, phone.url) or f"phone?{phone.key}"
-        return {
-            "at": performance.at + 1,
-            "begun": bool(performance.acts),
-            "state": performance.state,
-            "address": f"{performance.story.name}/{performance.at + 1}",
-            "phone": {"key": phone.key, "url": url, "title": texts("ui.phone")},
-            "lang": texts.tag,
-            "title": f"{performance.words('title')} · {performance.brand.merchant_name}",
-            "parts": {part: _TEMPLATES.get_template(f"{part}.html").render(values) for part in PARTS},
-        }
+        performance = self.performance
+        with performance.command:
+            values = self._values()
+            phone, texts = performance.phone, performance.texts
+            app = "" if phone.url else _render("phone.html", values)
+            key = f"{phone.key}-{crc32(app.encode())}"
+            url = relative_address(request.url.path, request.headers, phone.url) or f"phone?{key}"
+            return {
+                "begun": bool(values["act"]),
+                "state": values["state"],
+                "address": f"{performance.story.name}/{values['at'] + 1}",
+                "phone": {"key": key, "url": url, "title": texts("ui.phone")},
+                "lang": texts.tag,
+                "title": f"{performance.words('title')} · {performance.brand.merchant_name}",
+                "parts": {part: _render(f"{part}.html", values) for part in PARTS},
+            }
 
     def _values(self) -> dict[str, Any]:
         performance = self.performance
-        act, brand = performance.act, performance.brand
+        texts, brand, state, at, act = (
+            performance.texts, performance.brand, performance.state, performance.at, performance.act,
+        )  # fmt: skip
         tried = act.what_ifs if act else {}
         return {
-            "p": performance, "t": performance.texts, "w": performance.words, "act": act, "view": view,
-            "beat": performance.story.beats[performance.at], "beats": performance.story.beats,
+            # A beat that has just been left, or not quite begun, has no act: it is taken for one that begins.
+            "state": state if act or state == READY else PLAYING,
+            "p": performance, "t": texts, "w": performance.words, "act": act, "view": view, "at": at, "root": "./",
+            "beat": performance.story.beats[at], "beats": performance.story.beats,
             "lines": view.act_lines(performance, act) if act else [],
             "branches": {name: [view.branch(performance, row) for row in rows] for name, rows in tried.items()},
-            "colors": palette(brand.merchant_color), "brand": brand,
-            "differences": differences,
-            "names": {code: performance.texts(f"region.{code}") for code in REGIONS},
-            "languages": {code: performance.texts(f"language.{code}") for code in REGIONS[brand.region].languages},
-            "stories": {name: performance.texts(f"{name}.title") for name in stories()},
+            "colors": palette(brand.merchant_color), "brand": brand, "differences": differences,
+            "names": {code: texts(f"region.{code}") for code in REGIONS},
+            "languages": {code: texts(f"language.{code}") for code in REGIONS[brand.region].languages},
+            "stories": {name: texts(f"{name}.title") for name in stories()},
         }  # fmt: skip
 
-    def _page(self, template: str, **values: Any) -> Response:
-        return HTMLResponse(_TEMPLATES.get_template(template).render(self._values() | values), headers=_HEADERS)
+
+def _render(template: str, values: dict[str, Any]) -> str:
+    return _TEMPLATES.get_template(template).render(values)

@@ -108,12 +108,18 @@ function toggle(id, open = !opened.has(id)) {
   }
 }
 
+function showCode(button) {
+  if (!button) return;
+  toggle(button.dataset.code);
+  if (opened.has(button.dataset.code)) button.closest("li").scrollIntoView({ block: "nearest" });
+}
+
 function panel(id) {
   const open = !opened.has(id);
   if (!place(id)) return;
   for (const other of PANELS) if (other !== "sizing" && other !== id) toggle(other, false);
   toggle(id, open);
-  const target = open ? place(id).querySelector("input, select, button") : place(`open-${id}`);
+  const target = open ? place(id).querySelector("input, select") || place(id).querySelector("button") : place(`open-${id}`);
   if (id !== "sizing") target?.focus();
 }
 
@@ -139,7 +145,7 @@ const KEYS = {
   f: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
   n: () => { if (frame && !open(new URL("speaker", root), "speaker", "width=900,height=700")) panel("notes"); },
   w: () => document.querySelector("#what-if .try")?.click() || place("what-if")?.scrollIntoView(),
-  c: () => { const last = [...document.querySelectorAll("[data-code]")].pop(); if (last) toggle(last.dataset.code); },
+  c: () => showCode([...document.querySelectorAll("[data-code]")].pop()),
   s: () => panel("sizing"), b: () => panel("brand"), "?": () => panel("help"),
   Escape: () => PANELS.filter((id) => id !== "sizing" && opened.has(id)).forEach(panel),
 };
@@ -169,7 +175,7 @@ addEventListener("click", (event) => {
     send({ do: wish, ...rest });
   } else if (key) KEYS[key.toLowerCase()]();
   else if (id) panel(id);
-  else if (code) toggle(code);
+  else if (code) showCode(button);
   else if ("reset" in button.dataset) clock(true);
 });
 
