@@ -12,7 +12,7 @@ from amazonpay_nb import emulator, shop
 from amazonpay_nb.client.exchange import Exchange, Step
 from amazonpay_nb.client.guide import months
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
-from amazonpay_nb.client.ledger import Point, course
+from amazonpay_nb.client.ledger import course
 from amazonpay_nb.client.snippets import snippet
 from amazonpay_nb.shop import bookkeeping
 from amazonpay_nb.spec.data import read
@@ -133,7 +133,7 @@ def chart(performance: Performance) -> Markup:
     texts, currency = performance.texts, performance.wb.currency
     words = {name: texts(f"amounts.{name}") for name in ("title", "held", "captured", "refunded")}
     at = performance.wb.emulator.clock.now() if performance.wb.emulator else performance.wb.client.clock()
-    nothing = Point(at, Decimal(0), Decimal(0), Decimal(0))
+    nothing = (at, Decimal(0), Decimal(0), Decimal(0))
     points = course(performance.journal.exchanges).get(currency, [nothing])
     return Markup(money_chart(points, words, currency, texts.language).as_html)  # noqa: S704 (drawn by us, and escaped)
 
