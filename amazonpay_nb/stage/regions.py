@@ -33,7 +33,7 @@ def differences(texts: Texts) -> list[Difference]:
 
     rows: dict[str, tuple[Callable[[Region], str], str]] = {
         "currency": (lambda row: ", ".join(row.ledger_currencies), "region.ledger-currency"),
-        "currencies": (lambda row: ", ".join(row.currencies), "region.presentment-currencies"),
+        "currencies": (lambda row: str(len(row.currencies)), "region.presentment-currencies"),
         "challenge": (lambda row: whether(row.psd2), "region.psd2-challenge"),
         "page": (lambda row: whether(row.update_page), "region.jp-no-update-page"),
         "languages": (lambda row: ", ".join(texts(f"language.{code}") for code in row.languages), "page.languages"),

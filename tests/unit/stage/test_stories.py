@@ -352,7 +352,7 @@ def test_the_regions_differ_as_amazons_pages_say() -> None:
     rows = {row.name: row for row in differences(Texts(TEXTS, "en_US"))}
     assert rows["One wallet, a calendar month"].values == ("$15,000.00", "€15,000.00", "¥2,000,000")
     assert rows["One charge, at most"].values == ("$150,000.00", "€150,000.00", "¥10,000,000")
-    assert rows["Refund beyond the charge, at most"].values == ("$75.00", "€75.00", "¥8,400")
+    assert rows["Refund above the charge: 15 %, up to"].values == ("$75.00", "€75.00", "¥8,400")
     assert rows["Challenge when saving a wallet"].values == ("no", "yes", "no")
     assert rows["Page for changing the card"].values == ("yes", "yes", "no")
     assert rows["Currency of the account"].values == ("USD", "EUR, GBP", "JPY")
