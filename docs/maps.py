@@ -8,6 +8,7 @@ Needs the ``dot`` of Graphviz, and only where a state or a way is new: pictures 
 import json
 import math
 import subprocess
+from itertools import combinations
 from typing import Any
 
 from amazonpay_nb.spec.machine import NEW, Machine
@@ -16,6 +17,7 @@ from amazonpay_nb.workbench.diagrams import BOX, LABEL_LINE, MAPS, ways
 from amazonpay_nb.workbench.show.blocks import columns
 
 CHARACTER = 7.3  # the advance of a wide 12 px system font
+HEADS_APART = 18  # pixels between two arrows that come to the same side of a box
 GRAPH = {"rankdir": "TB", "nodesep": 0.15, "ranksep": 0.3, "splines": "spline", "margin": 0}
 
 
@@ -52,6 +54,12 @@ def laid_out(machine: Machine) -> dict[str, Any]:
             "source": names[edge["tail"]], "target": names[edge["head"]], "curve": curve,
             "end": [*tip, round(math.degrees(math.atan2(tip[1] - y, tip[0] - x)))], "label": place(edge["lp"]),
         })  # fmt: skip
+    for one, other in combinations(sorted(drawn, key=lambda way: way["end"][0]), 2):
+        gap = other["end"][0] - one["end"][0]
+        if one["target"] == other["target"] and gap < HEADS_APART and one["end"][1] == other["end"][1]:
+            for way, shift in ((one, gap - HEADS_APART), (other, HEADS_APART - gap)):
+                for point in (*way["curve"][-2:], way["end"]):
+                    point[0] += round(shift / 2)
     states = {node["name"]: place(node["pos"]) for node in graph["objects"]}
     return {"size": [round(width), round(height)], "states": states, "ways": drawn}
 

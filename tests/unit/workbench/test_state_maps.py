@@ -75,6 +75,13 @@ def test_no_way_runs_through_its_words(machine: Machine) -> None:
             assert all(apart((x, x, y, y), place) for place in places), (way["source"], way["target"])
 
 
+@EVERY_MACHINE
+def test_every_arrow_has_a_head_of_its_own(machine: Machine) -> None:
+    """Two ways into one state do not end in one place."""
+    ends = [way["end"][:2] for way in json.loads(MAPS.read_text("utf-8"))[machine.name]["ways"]]
+    assert all(abs(a[0] - b[0]) + abs(a[1] - b[1]) >= 12 for a, b in combinations(ends, 2))
+
+
 def bezier(corners: list[list[float]]) -> list[tuple[float, float]]:
     """Return twenty points of a cubic curve."""
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
