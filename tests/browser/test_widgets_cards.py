@@ -104,7 +104,7 @@ def test_a_newcomer_goes_through_the_first_flow_by_clicks_alone(lab: Lab) -> Non
         saves_a_wallet(person, "first.pem")
         person.opens("Payment desk")
         person.clicks("create_charge")
-        expect(person.panel).to_contain_text("14.00 of 15000.00 USD")
+        expect(person.panel).to_contain_text("$14.00 of $15,000.00")
         reads(
             person.said, "/v2/charges → 201 Captured", SIGNATURE, "is new, so Amazon does the work",
             "✓ Charge Permission Chargeable → Chargeable: “Create Charge” (merchant)",

@@ -314,10 +314,10 @@ def test_time_and_notifications_by_clicks(lab: Lab) -> None:
 
 
 def test_the_desk_does_all_that_can_be_done_with_money(lab: Lab) -> None:
-    """Hold, capture a part, refund, be declined, cancel, close; bars, ledger and limit follow."""
+    """Hold, capture a part, refund, be declined, cancel, close; chart, ledger and limit follow."""
     with lab.new(WALLET, DESK) as notebook:
         person = shown(notebook, WALLET, DESK)
-        reads(person.panel, "No money has moved yet.", "nothing of 15000.00 USD")
+        reads(person.panel, "No money has moved yet.", "$0.00 of $15,000.00")
         person.clicks("get_charge_permission")
         person.types("amount", "20.00")
         person.chooses("charge_initiator", "CITU")
@@ -325,7 +325,7 @@ def test_the_desk_does_all_that_can_be_done_with_money(lab: Lab) -> None:
         person.field("capture_now").uncheck()
         person.clicks("create_charge")
         reads(person.said, "→ 201 Authorized")
-        reads(person.panel, "20.00 of 15000.00 USD", "Where the money is")
+        reads(person.panel, "$20.00 of $15,000.00", "The money, step by step")
         person.types("amount", "12.00")
         person.clicks("capture_charge")
         reads(person.said, "→ 200 Captured", "Charge Authorized → CaptureInitiated")
@@ -335,9 +335,9 @@ def test_the_desk_does_all_that_can_be_done_with_money(lab: Lab) -> None:
         person.clicks("wait")
         person.clicks("get_refund")
         reads(person.said, "Refunded")
-        bars = person.panel.locator("svg", has_text="Where the money is").locator("desc")
-        expect(bars).to_contain_text("12.00 USD")
-        expect(bars).to_contain_text("7.00 USD")
+        chart = person.panel.locator("svg", has_text="The money, step by step").locator("desc")
+        expect(chart).to_contain_text("$12.00")
+        expect(chart).to_contain_text("$5.00")
         reads(person.panel.locator("table", has_text="Ledger"), "createCharge", "captureCharge", "createRefund")
 
         person.chooses("simulation_code", "SoftDeclined")
