@@ -54,9 +54,14 @@ class Step:
 
 @data_row
 class WhatIf:
-    """Ways to go on, of which each is played from the same moment and undone."""
+    """Ways to go on, of which each is played from the same moment and undone.
+
+    Attributes:
+        worse: The branch that nobody wants, where its last answer does not show that.
+    """
 
     name: str
+    worse: str = ""
     branches: Mapping[str, tuple[Step, ...]]
 
 

@@ -238,6 +238,7 @@ class TestData:
         for beat in row.beats:
             made = check_steps(row, beat.steps, made)
             for what_if in beat.what_ifs:
+                assert what_if.worse in ("", *what_if.branches)
                 for branch in what_if.branches.values():
                     check_steps(row, branch, made)
 
