@@ -67,7 +67,7 @@ def _complete(account: MerchantAccount, when: str, session_id: str, last4: str, 
 
 
 # The requirements of a code, by operation and target state.
-_NEEDS = {
+NEEDS = {
     ("createCharge", "AuthorizationInitiated"): {"can_handle_pending_authorization": True},
     ("createCharge", "CaptureInitiated"): {"capture_now": True},
 }
@@ -82,7 +82,7 @@ def play_codes(account: MerchantAccount | None) -> list[Effect]:
 
 def _play_code(account: MerchantAccount, row: Simulation) -> Effect:
     object_id = READY[row.operation](account)
-    needs = _NEEDS.get((row.operation, row.state or ""), {})
+    needs = NEEDS.get((row.operation, row.state or ""), {})
     call = account.request(row.operation, object_id, simulation_code=row.code, **needs)
     # A declined capture may make its wallet NonChargeable.
     more = [account.client.get_charge(object_id).charge_permission_id] if row.operation == "captureCharge" else []

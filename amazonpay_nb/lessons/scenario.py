@@ -1,0 +1,341 @@
+"""Play any scenario, a flow with an outcome, act by act, and compare its end with the one that `spec` predicts.
+
+    scenario = Scenario(wb, "express", "soft-decline")
+    await scenario.set_up()
+    await scenario.pay()
+    scenario.settle()
+    scenario.end == scenario.expected
+
+An outcome is a card, a simulation code, the end of a dispute, or one of ``scenario.toml``.
+"""
+
+import re
+from collections import namedtuple
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic.alias_generators import to_snake
+
+from amazonpay_nb.client.button import sign_button
+from amazonpay_nb.client.guide import complete_set_up
+from amazonpay_nb.errors import ApiError, ConfigurationError
+from amazonpay_nb.lessons.account import fields_of, state_of
+from amazonpay_nb.lessons.simulations import NEEDS
+from amazonpay_nb.shop.payloads import payload_of, product_types
+from amazonpay_nb.spec.answers import Refund
+from amazonpay_nb.spec.data import read
+from amazonpay_nb.spec.flows import FLOWS as ALL_FLOWS
+from amazonpay_nb.spec.machine import CLOCK, MERCHANT, NEW, Transition
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.parity import Evidence
+from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, PENDING_SECONDS, SIMULATIONS, Simulation, simulation
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, CHECKOUT_SESSION, DISPUTE, REFUND, timer
+from amazonpay_nb.workbench.bench import Workbench
+
+_FILE = read("scenario.toml", beside=__file__)
+FLOWS = {name: ALL_FLOWS[row] for name, row in _FILE["flows"].items()}
+_USUAL = {"flow": "set-up", "region": "na", "outcome": "success", "environment": "emulator"}
+_COMPLETE, _CHARGE, _CAPTURE, _REFUND, _CLOSE = (
+    "completeCheckoutSession", "createCharge", "captureCharge", "createRefund", "closeChargePermission",
+)  # fmt: skip
+# What is different from a scenario in which everything goes well.  script: what the buyer does; row: what Amazon does;
+# sent: whether the merchant asks for that by its simulation code; dispute: the last row of one, instead of a refund;
+# repairs and needs: as in ``scenario.toml``.
+Outcome = namedtuple(
+    "Outcome", "happens script row sent dispute repairs needs", defaults=({}, None, False, None, False, ())
+)
+# How a scenario ends: the states and refusals of each object, in their order; "" where there is no such object.
+# arrival: the address that the buyer came back to; wallet: the type of the Charge Permission; order: the charge of a
+# flow with a purchase; charge: a later charge of the Saved Wallet.
+End = namedtuple("End", "arrival session wallet permission order charge refund dispute")
+# What was expected of an object, and what was seen of it.
+Row = namedtuple("Row", "object expected seen")
+
+
+class _Paths(dict[str, list[str]]):
+    """The states of each object so far."""
+
+    def add(self, name: str, *states: str) -> None:
+        for state in states:
+            if state != self.last(name):
+                self.setdefault(name, []).append(state)
+
+    def last(self, name: str) -> str:
+        return self.get(name, [""])[-1]
+
+    @property
+    def end(self) -> End:
+        return End(*(" → ".join(self.get(name, ())) for name in End._fields))
+
+
+def _asked(outcome: Outcome, operation: str) -> Simulation | None:
+    # The row whose code is sent with an operation.
+    row: Simulation | None = outcome.row
+    return row if row and outcome.sent and row.operation == operation else None
+
+
+def _kebab(words: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", words).lower()
+
+
+def _needs(**needed: bool) -> tuple[str, ...]:
+    return tuple(name for name in _FILE["needs"] if needed.get(name))
+
+
+def _outcomes() -> Iterator[tuple[str, Outcome]]:
+    codes = [*SIMULATIONS.values(), *filter(None, (simulation(_CHARGE, code) for code in ANYWHERE))]
+    like = {f"{row.operation} {row.code}": row for row in codes}
+    for name, entry in _FILE["outcomes"].items():
+        yield name, Outcome(row=like.get(entry.pop("like", "")), **entry)
+    for card in CARDS.values():
+        fails = card.trigger == "fails the challenge"
+        needs = _needs(purchase=card.requires_pending, challenge=fails, emulator=not card.marked)
+        end = like.get(_FILE["cards"].get(card.trigger))
+        yield f"card-{card.last4}", Outcome(happens=card.effect, script={"card": card.last4}, row=end, needs=needs)
+    for row in codes:
+        verb = to_snake(row.operation).removeprefix("create_").partition("_")[0]
+        name = ("" if row.operation == _CHARGE else f"{verb}-") + _kebab(row.code).replace("declined", "decline")
+        waits = row.operation == _COMPLETE and not row.reason_code
+        needs = _needs(purchase=waits, emulator=row.evidence == Evidence.EMULATOR_ONLY)
+        happens = f"The merchant sends {OPERATIONS[row.operation].title} with the simulation code {row.code}."
+        yield name, Outcome(happens=happens, row=row, sent=True, needs=needs)
+    for way in DISPUTE.rows:
+        if way.target == "Resolved":  # of two ways with one name, the one after an answer to the dispute
+            name = way.trigger.partition(": ")[2] or str(way.reason).removesuffix("Dispute")
+            happens = f"The buyer's bank wants the money back. {way.trigger}."
+            yield f"dispute-{_kebab(name)}", Outcome(happens=happens, dispute=way, needs=("emulator",))
+
+
+OUTCOMES = dict(_outcomes())
+
+
+def possible(flow: str, region: str, environment: str = "emulator") -> dict[str, str]:
+    """Return every outcome by name: "" where it is possible in this flow and region, else why it is not."""
+    row, buys = region_of(region), FLOWS[flow].complete_with_amount
+    here = environment == "emulator"
+    has = _needs(purchase=buys, challenge=row.psd2, update_page=row.update_page, emulator=here)
+    lacks = {name: [_FILE["needs"][need] for need in each.needs if need not in has] for name, each in OUTCOMES.items()}
+    return {name: "; ".join(reasons) for name, reasons in lacks.items()}
+
+
+def check_scenario(values: Mapping[str, Any]) -> None:
+    """Check that flow, region, outcome and environment go together; other values are ignored.
+
+    Raises:
+        ConfigurationError: They do not, and why; it names the values that do.
+    """
+    flow, region, outcome, environment = (str((_USUAL | dict(values))[name]) for name in _USUAL)
+    if flow not in FLOWS:
+        raise ConfigurationError(f"flow={flow!r} does not exist.", advice=f"Choose one of {', '.join(FLOWS)}.")
+    reasons = possible(flow, region, environment)
+    allowed = [name for name, reason in reasons.items() if not reason]
+    if outcome not in allowed:
+        close = "".join(f"Did you mean {name}? " for name in get_close_matches(outcome, allowed, n=1))
+        why = f"cannot be with flow={flow!r} and region={region!r}: {reasons.get(outcome)}"
+        problem = f"outcome={outcome!r} {why if outcome in reasons else 'does not exist'}."
+        raise ConfigurationError(problem, advice=f"{close}Choose one of {', '.join(allowed)}.")
+
+
+def expected(flow: str, region: str, outcome: str, environment: str = "emulator") -> End:
+    """Return the end of a scenario, computed from the tables of flows, states and simulations.
+
+    Raises:
+        ConfigurationError: As `check_scenario` does.
+    """
+    check_scenario({"flow": flow, "region": region, "outcome": outcome, "environment": environment})
+    scene, row, paths = OUTCOMES[outcome], OUTCOMES[outcome].row, _Paths()
+    back = "signed-in" if FLOWS[flow].signs_in else "result"
+    paths.add("arrival", scene.script.get("ending", back))
+    if paths.last("arrival") != back:
+        return paths.end
+    if row and row.operation == _COMPLETE and row.reason_code:
+        paths.add("session", *_moves(row), _state(row.state, row.later_reason))
+        return paths.end
+    paths.add("session", CHECKOUT_SESSION.step("Open", "Complete Checkout Session").target)
+    saved, wallet = scene.script.get("consent", True), CHARGE_PERMISSION.step(NEW, "Complete Checkout Session").target
+    paths.add("wallet", "PaymentMethodOnFile" if saved else "OneTime")
+    if saved:
+        paths.add("permission", wallet)
+    else:  # the order uses all of it
+        _follow(paths, wallet, "A charge uses the whole limit", "Close by Amazon")
+    if FLOWS[flow].complete_with_amount:
+        _charge(paths, "order", row if row and (not scene.sent or row.operation == _COMPLETE) else None)
+    if scene.repairs:
+        _follow(paths, wallet, "Payment method expires", "Update the payment method")
+    if paths.last("permission") == wallet:
+        _charge(paths, "charge", _asked(scene, _CHARGE), _asked(scene, _CAPTURE))
+    if paths.last("charge") == "Captured" and scene.dispute:
+        paths.add("dispute", *_dispute(scene.dispute))
+    elif paths.last("charge") == "Captured":
+        begun = REFUND.step(NEW, "Create Refund").target
+        paths.add("refund", *_moves(_asked(scene, _REFUND), begun, REFUND.step(begun, "Refund").target))
+    if closing := _asked(scene, _CLOSE):
+        paths.add("permission", _state(closing.state, closing.later_reason))
+    return paths.end
+
+
+def _state(state: str | None, reason: str | None) -> str:
+    return f"{state} ({reason})" if reason else str(state)
+
+
+def _moves(row: Simulation | None, *usual: str) -> tuple[str, ...]:
+    if row is None:
+        return usual
+    refused = (f"{row.status} {row.reason_code}",)
+    return refused if row.reason_code else (str(row.state), _state(row.later_state, row.later_reason))
+
+
+def _follow(paths: _Paths, state: str, *triggers: str) -> None:
+    for trigger in triggers:
+        row = CHARGE_PERMISSION.step(state, trigger)
+        paths.add("permission", _state(row.target, row.reason))
+        state = row.target
+
+
+def _charge(paths: _Paths, name: str, authorization: Simulation | None, capture: Simulation | None = None) -> None:
+    # Where no simulation makes Amazon wait, it decides at once, and nobody sees the state in between.
+    paths.add(name, *_moves(authorization, CHARGE.step("AuthorizationInitiated", "Authorize").target))
+    if paths.last(name) == "Authorized":
+        paths.add(name, *_moves(capture, CHARGE.step("CaptureInitiated", "Capture").target))
+    decline = f"Decline: {authorization and (authorization.reason_code or authorization.later_reason)}"
+    then = CHARGE.step("AuthorizationInitiated", decline).then if decline in CHARGE.triggers else ()
+    for each in then:
+        if each.machine == "Charge Permission" and not each.when:
+            _follow(paths, paths.last("permission"), each.trigger)
+
+
+def _dispute(end: Transition) -> Iterator[str]:
+    filed = DISPUTE.step(NEW, "File a chargeback")
+    yield _state(filed.target, filed.reason)
+    if end.source != filed.target:
+        yield DISPUTE.step(filed.target, "Contest Dispute").target
+    yield f"{_state(end.target, end.reason)}: {end.resolution}"
+
+
+class Scenario:
+    """One scenario; an act that cannot take place any more does nothing.
+
+    Args:
+        wb: An open workbench that has its keys; its amount is what each charge takes.
+    Attributes:
+        expected: How it ends, according to `spec`.
+        made: The objects as Amazon answered last, as `Workbench.record` takes them.
+    Raises:
+        ConfigurationError: There is no such scenario; nothing was sent.
+    """
+
+    def __init__(self, wb: Workbench, flow: str, outcome: str) -> None:
+        self.expected = expected(flow, wb.region.code, outcome, wb.environment)
+        self._wb, self._flow, self._outcome = wb, FLOWS[flow], OUTCOMES[outcome]
+        self._paths, self.made = _Paths(), dict[str, Any]()
+
+    @property
+    def end(self) -> End:
+        """What was seen so far."""
+        return self._paths.end
+
+    def compare(self) -> list[Row]:
+        """Return what was expected of each object, and what was seen of it."""
+        rows = map(Row, End._fields, self.expected, self.end)
+        return [row for row in rows if row.expected or row.seen]
+
+    async def set_up(self) -> None:
+        """Let the buyer go to Amazon and come back, complete the Checkout Session, and capture what was bought."""
+        wb, script, attempt = self._wb, self._outcome.script, self._wb.shop.new_attempt()
+        details = {"paymentIntent": "Authorize", "canHandlePendingAuthorization": True, "chargeAmount": wb.amount}
+        total = {"charge_amount": wb.amount} if self._flow.complete_with_amount else {}
+        payload = payload_of(self._flow, attempt, wb.store_id, region=wb.region.code, charge_amount=wb.amount)
+        if total and "paymentDetails" in payload:
+            payload["paymentDetails"] = details
+        product = product_types(self._flow)[0]
+        arrival = await wb.show_button(attempt, sign_button(payload, wb.keys), product_type=product).returned(**script)
+        if arrival.kind == "review":
+            web, update = {"checkoutResultReturnUrl": attempt.result_url}, wb.client.update_checkout_session
+            session = update(arrival.checkout_session_id, web_checkout_details=web, payment_details=details)
+            arrival = await wb.show_redirect(attempt, session).returned(**script)
+        self._paths.add("arrival", arrival.kind)
+        if session_id := arrival.checkout_session_id:  # the address for a cancellation gets none
+            done = self._send(_COMPLETE, "session", session_id, **total)
+            done = done or self._note("session", wb.client.get_checkout_session(session_id))
+            self._look(done.charge_permission_id)
+            if done.charge_id:
+                held = self._settled("order", wb.client.get_charge(done.charge_id))
+                if held.state == "Authorized":
+                    paid = wb.client.capture_charge(held.charge_id, capture_amount=wb.amount)
+                    self._settled("order", paid)
+                self._look()
+
+    async def pay(self) -> None:
+        """Charge the Saved Wallet, repaired where it has to be, and capture the charge."""
+        if self._outcome.repairs:
+            wallet = self.made["permission"].charge_permission_id
+            self._wb.director.cause(wallet, "NonChargeable", "PaymentMethodExpired")
+            self._look()
+            complete_set_up(self._wb.client, (await self._wb.show_repair(wallet).returned()).checkout_session_id)
+            self._look()
+        if self._paths.last("permission") == "Chargeable":
+            row = _asked(self._outcome, _CHARGE)
+            fields = fields_of(_CHARGE, self.made["permission"].charge_permission_id, self._wb.amount)
+            fields |= NEEDS.get((_CHARGE, str(row and row.state)), {})
+            charge = self._send(_CHARGE, "charge", charge_initiator="MITU", channel="Web", **fields)
+            if charge and charge.state == "Authorized":
+                self._send(_CAPTURE, "charge", charge.charge_id, capture_amount=self._wb.amount)
+            self._look()
+
+    def settle(self) -> None:
+        """Send the later charge back, or let the buyer's bank dispute it; close the wallet where Amazon does."""
+        if self._paths.last("charge") == "Captured":
+            charge_id = self.made["charge"].charge_id
+            if self._outcome.dispute:
+                self._dispute(charge_id, self._outcome.dispute)
+            else:
+                self._send(_REFUND, "refund", charge_id=charge_id, refund_amount=self._wb.amount)
+        if _asked(self._outcome, _CLOSE):
+            wallet = self.made["permission"].charge_permission_id
+            self._send(_CLOSE, "permission", wallet, closure_reason="The scenario is over.")
+
+    def _dispute(self, charge_id: str, end: Transition) -> None:
+        client, director = self._wb.client, self._wb.director
+        dispute_id = director.dispute(charge_id)
+        self._paths.add("dispute", state_of(client.get_dispute(dispute_id)))
+        if end.source == "UnderReview":
+            proof = fields_of("contestDispute", dispute_id, self._wb.amount)
+            self._paths.add("dispute", state_of(client.contest_dispute(dispute_id, **proof)))
+        if end.actor == MERCHANT:
+            client.update_dispute(dispute_id, **fields_of("updateDispute", dispute_id, self._wb.amount))
+        elif end.actor == CLOCK:
+            self._wb.wait(int(timer("Dispute", end.source, end.trigger).total_seconds()))
+        else:
+            director.cause(dispute_id, end.target, end.reason, end.resolution)
+        dispute = client.get_dispute(dispute_id)
+        self._paths.add("dispute", f"{state_of(dispute)}: {dispute.resolution}")
+
+    def _send(self, operation: str, name: str, *ids: str, **fields: Any) -> Any:
+        # The object, once Amazon has decided about it, or None where the call was refused.
+        row, call = _asked(self._outcome, operation), getattr(self._wb.client, to_snake(operation))
+        try:
+            return self._settled(name, call(*ids, simulation_code=row and row.code, **fields))
+        except ApiError as error:
+            self._paths.add(name, f"{error.status_code} {error.reason_code}")
+
+    def _settled(self, name: str, thing: Any) -> Any:
+        self._note(name, thing)
+        if thing.state.endswith("Initiated"):
+            self._wb.wait(PENDING_SECONDS)
+            client = self._wb.client
+            refunds = isinstance(thing, Refund)
+            thing = client.get_refund(thing.refund_id) if refunds else client.get_charge(thing.charge_id)
+        return self._note(name, thing)
+
+    def _note(self, name: str, thing: Any) -> Any:
+        self.made["charge" if name == "order" else name] = thing
+        self._paths.add(name, state_of(thing))
+        return thing
+
+    def _look(self, wallet: str | None = None) -> None:
+        if wallet or "permission" in self.made:
+            wallet = wallet or self.made["permission"].charge_permission_id
+            permission = self._note("permission", self._wb.client.get_charge_permission(wallet))
+            self._paths.add("wallet", permission.charge_permission_type)
