@@ -90,8 +90,7 @@ def _outcomes() -> Iterator[tuple[str, Outcome]]:
     for name, entry in _FILE["outcomes"].items():
         yield name, Outcome(row=like.get(entry.pop("like", "")), **entry)
     for card in CARDS.values():
-        fails = card.trigger == "fails the challenge"
-        needs = _needs(purchase=card.requires_pending, challenge=fails, emulator=not card.marked)
+        needs = _needs(purchase=card.requires_pending, emulator=not card.marked)
         end = like.get(_FILE["cards"].get(card.trigger))
         yield f"card-{card.last4}", Outcome(happens=card.effect, script={"card": card.last4}, row=end, needs=needs)
     for row in codes:
