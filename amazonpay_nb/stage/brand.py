@@ -15,6 +15,7 @@ from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_val
 
 # What ``-p`` and the brand bar take; those that a run of a notebook takes as well mean the same there.
 NAMES = ("merchant_name", "merchant_color", "logo", "product", "picture", "amount", "region", "currency", "language")
+LONGEST_PRODUCT = 60  # characters: it is read on a phone
 MOST_BYTES = 128 * 1024  # of a logo or a picture: each page that shows it carries it
 _CHARACTER = 8  # an emoji may take several code points
 _PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")
@@ -54,8 +55,11 @@ class Brand:
         check_names(chosen, NAMES)
         given = {name: text.strip() for name, text in chosen.items() if text.strip()}
         given |= {name: _address(name, given[name], files) for name in ("logo", "picture") if name in given}
-        check_values({name: given.get(name, PARAMETERS[name].default) for name in ("region",)})
-        region = region_of(given.get("region", PARAMETERS["region"].default))
+        code = given.get("region", PARAMETERS["region"].default)
+        check_values({"region": code})
+        if len(given.get("product", "")) > LONGEST_PRODUCT:
+            raise ConfigurationError("product is too long.", advice=f"Write at most {LONGEST_PRODUCT} characters.")
+        region = region_of(code)
         currency = given.get("currency") or region.ledger_currencies[0]
         own = {"merchant_name": story.merchant, "merchant_color": story.color, "picture": story.picture}
         own |= {"amount": story.price.get(currency, ""), "language": region.default_language}

@@ -182,7 +182,7 @@ class Stage:
             wish = await request.json()
             command = self._commands()[wish.pop("do")]
             await asyncio.to_thread(command, **wish)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
             return JSONResponse({"problem": self.performance.texts("ui.unknown")}, 400)
         except AmazonPayError as error:
             return JSONResponse({"problem": str(error)}, 400)

@@ -348,7 +348,7 @@ class TestBrand:
         [
             ({"region": "uk"}, "na, eu, jp"), ({"merchant_color": "red"}, "#7a4b2a"), ({"amount": "1.234"}, "14.00"),
             ({"currency": "EUR"}, "USD"), ({"nmae": "X"}, "merchant_name"), ({"logo": "missing.png"}, "file"),
-            ({"logo": "logo.exe"}, "png"),
+            ({"logo": "logo.exe"}, "png"), ({"product": "x" * 61}, "60"),
         ],
     )  # fmt: skip
     def test_an_unusable_choice_changes_nothing(self, stage: Performance, choice: dict[str, str], hint: str) -> None:
