@@ -285,8 +285,7 @@ class Performance:
         self._changed()
 
     def _take(self, step: Step, notes: list[Note]) -> None:
-        if step.says:
-            notes.append(Note(len(self.journal), self.words(step.says)))
+        notes += [Note(len(self.journal), self.words(step.says))] if step.says else []
         try:
             self.server.take(step)
         except NotChargeable as error:  # the server looked first, so nothing was sent
