@@ -469,6 +469,8 @@ class TestRegenerate:
         assert [row.id for row in behaviors() if f"`{row.id}` |" not in pages["parity.md"]] == []
         moves = re.findall(r"^\| .+ \| (?:merchant|buyer|Amazon|clock) \|", pages["states.md"], re.MULTILINE)
         assert len(moves) == sum(len(machine.rows) for machine in MACHINES.values())
-        assert all(state in regenerate.state_map(machine) for machine in MACHINES.values() for state in machine.states)
+        assert all(
+            state in regenerate.state_picture(machine) for machine in MACHINES.values() for state in machine.states
+        )
         assert [word for word in [*REASONS, *OPERATION_REASONS, *CARDS] if word not in pages["operations.md"]] == []
         assert [code for code in REGIONS if f"`{code}`" not in pages["regions.md"]] == []
