@@ -38,15 +38,16 @@ def demo(story: str, parameters: dict[str, str], port: int, browser: bool, ready
 
 
 @click.command()
-@click.argument("notebook", default="01")
+@click.argument("notebook", default="01", metavar="[STORY|NOTEBOOK]")
 @PARAMETER
 @click.option(
     "--edition", default="full", show_default=True, type=click.Choice(["full", "short"]), help="Short is two sheets."
 )
 @OUT
 def export(notebook: str, parameters: dict[str, str], edition: str, out: Path) -> None:
-    """Write one page to leave behind: a finished run of NOTEBOOK (01 when left out), without network and kernel.
+    """Write one page to leave behind: a story of the stage, or a finished run of a notebook (01 when left out).
 
+    STORY: see demo; with its names of the brand.  The page needs no network, runs nothing, and says what is emulated.
     A notebook that was executed before is exported as it is; one of the workbook is run first.  The last line is the
     page's path.  Exit code: 0 the run passed, 1 it failed, 2 the page cannot be made.
     """

@@ -37,14 +37,15 @@ from amazonpay_nb.runs.report import notebook_page
 from amazonpay_nb.runs.runner import run_one
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import Evidence, behavior
+from amazonpay_nb.stage.handout import handout
 from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
+from amazonpay_nb.stage.story import stories
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.texts import templates
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 from amazonpay_nb.workbench.parameters import PARAMETERS
 from amazonpay_nb.workbench.show.money import WORDS, money_chart
 
-EDITIONS = ("full", "short")
 _PAGES = templates(Path(__file__).parent / "pages")
 _PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)]}
 _PAGES.filters |= {
@@ -150,17 +151,21 @@ def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "fu
     """Write one page of a finished run into *out*; return its path, and what stopped the run, or None.
 
     Args:
-        name: See `finish`, as for *texts*.
-        edition: One of `EDITIONS`.
+        name: A story of the stage, or else a notebook: see `finish`, as for *texts*.
+        edition: ``full`` or ``short``.
     Raises:
         ConfigurationError: A name or value is not usable; nothing was written.
     """
-    run = finish(name, texts)
-    stem, page = (f"{run.path.stem}-short", short(run)) if edition == "short" else (run.path.stem, full(run))
-    target = out / f"{stem}.html"
+    if name in stories():
+        stem, (page, stopped) = name, handout(name, texts, edition)
+    else:
+        run = finish(name, texts)
+        stem, stopped = run.path.stem, run.failure.text if run.failure else None
+        page = short(run) if edition == "short" else full(run)
+    target = out / f"{stem}{'-short' if edition == 'short' else ''}.html"
     out.mkdir(parents=True, exist_ok=True)
     write_whole(target, page)
-    return target, run.failure.text if run.failure else None
+    return target, stopped
 
 
 def full(run: Finished) -> str:

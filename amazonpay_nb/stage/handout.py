@@ -1,0 +1,125 @@
+"""A story as a page to leave behind: a script plays it to its end, in the merchant's face; two editions."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from amazonpay_nb.runs.folder import POLICY
+from amazonpay_nb.shop.colors import palette
+from amazonpay_nb.spec.parity import Evidence
+from amazonpay_nb.spec.regions import REGIONS
+from amazonpay_nb.stage import view
+from amazonpay_nb.stage.acts import Act
+from amazonpay_nb.stage.performance import DONE, OTHERWISE, WAITING, Performance
+from amazonpay_nb.stage.regions import differences
+from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
+from amazonpay_nb.stage.story import story
+from amazonpay_nb.texts import Texts, languages, templates
+from amazonpay_nb.workbench.diagrams import sequence_diagram
+
+TEXTS = Path(__file__).with_name("texts") / "handout"
+_PAGES = templates(Path(__file__).with_name("pages"))
+_PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)], "regions": REGIONS}
+_MOST = 4  # of the buyer's pages on a sheet
+_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+# What a picture of a page does not need: it runs, sends, loads or hides something.
+_INSIDE = r"""(?:"[^"]*"|'[^']*'|[^>"'])*"""
+_ALIVE = re.compile(
+    rf"<script\b.*?</script>|<(?:link|meta|base)\b{_INSIDE}>|<input\b{_INSIDE}\btype=\"hidden\"{_INSIDE}>"
+    r"|\s(?:href|action|formaction|nonce|autofocus)(?:=\"[^\"]*\")?(?=[\s>])",
+    re.DOTALL | re.IGNORECASE,
+)
+_COLORS = "<style>* { print-color-adjust: exact; }</style>"
+_BUTTON = '<div id="AmazonPayButton">'  # a script draws the button in it, and none runs here
+_DRAWN = (
+    '<span style="display:inline-block;font:600 16px/45px Arial,sans-serif;min-width:200px;text-align:center;'
+    'border:1px solid #0006;border-radius:8px;background:#ffd814;color:#111">Amazon Pay</span>'
+)
+
+
+def handout(name: str, chosen: Mapping[str, str], edition: str) -> tuple[str, str | None]:
+    """Return the page, and why a beat did not end as told, or None.
+
+    Args:
+        name: One of `story.stories`.
+        chosen: The merchant's face, see `brand.NAMES`.
+        edition: ``short`` is two sheets of A4; ``full`` has each call, what-ifs, diagrams and sources.
+    Raises:
+        ConfigurationError: A name or choice is not usable.
+    """
+    with closing(Performance(story(name), chosen, pace=0)) as performance:
+        texts, scenes, pictures = performance.texts, list[dict[str, Any]](), dict[int, dict[str, Markup]]()
+        while performance.at + 1 < len(performance.story.beats) or not scenes:
+            scenes.append(_scene(performance))
+            act = performance.acts[-1]
+            # A journal for each region: what it shows at the end of its last beat stays.
+            pictures[id(act.journal)] = {"money": view.chart(performance), "limit": view.gauge(performance)}
+            if performance.state != DONE:
+                break
+        journals = {id(act.journal): act.journal for act in performance.acts}.values()
+        exchanges = [exchange for journal in journals for exchange in journal.exchanges]
+        claims = {line.claim.id: line.claim for scene in scenes for line in scene["lines"] if line.claim}
+        rows = calls_per_order(exchanges, orders := orders_of(exchanges))
+        language = texts.language if texts.language in languages(TEXTS) else "en_US"
+        page = _PAGES.get_template("export-story.html.j2").render(
+            brand=performance.brand, colors=palette(performance.brand.merchant_color), t=texts,
+            h=Texts(TEXTS, language), title=performance.words("title"), scenes=scenes, full=edition == "full",
+            phones=_most_telling(scenes), pictures=list(pictures.values()), calls=rows, orders=orders,
+            narrowest=narrowest(rows), claims=claims.values(), made=f"{datetime.now(UTC):%Y-%m-%d}",
+            counts=Counter(str(claim.evidence) for claim in claims.values()), differences=differences(texts),
+        )  # fmt: skip
+        ways = (texts(f"otherwise.{act.way}") for act in performance.acts if act.way)
+        return page, next(ways, None)
+
+
+def _scene(performance: Performance) -> dict[str, Any]:
+    """Play the next beat and its what-ifs; return what the page says about it."""
+    performance.next()
+    performance.finish()
+    while performance.state == WAITING:
+        performance.play_buyer()
+        performance.finish()
+    act, words = performance.acts[-1], performance.words
+    for what_if in act.beat.what_ifs:
+        performance.try_what_if(what_if.name)
+        performance.finish()
+    branches = {name: [view.branch(performance, row) for row in rows] for name, rows in act.what_ifs.items()}
+    ways = [(words(name), [_way(performance, name, branch) for branch in tried]) for name, tried in branches.items()]
+    return {
+        "title": words(act.beat.name), "means": view.word(words, f"{act.beat.name}-means"),
+        "buyer": view.word(words, f"{act.beat.name}-buyer"), "way": act.way if performance.state == OTHERWISE else "",
+        "lines": view.act_lines(performance, act), "ways": ways, "phones": list(map(_still, act.pages)),
+        "diagram": _diagram(act),
+    }  # fmt: skip
+
+
+def _way(performance: Performance, name: str, branch: dict[str, Any]) -> dict[str, Any]:
+    key = f"{name}-{branch['name']}"
+    means = view.word(performance.words, f"{key}-means")
+    return branch | {"title": performance.words(key), "means": means}
+
+
+def _diagram(act: Act) -> Markup:
+    part = act.journal.since(act.begins)
+    part.rewind(act.ends - act.begins)
+    return Markup(sequence_diagram(part).svg() if part.exchanges else "")  # noqa: S704 (drawn by us, and escaped)
+
+
+def _still(page: tuple[str, str]) -> tuple[str, str]:
+    """Return the title of one of the buyer's pages, and the page as a picture: nothing in it lives."""
+    title, html = _TITLE.search(page[1]), _ALIVE.sub("", page[1]).replace(_BUTTON, _BUTTON + _DRAWN)
+    # After the dot it says whose page it is, as the page itself does.
+    return unescape(title[1].partition(" · ")[0]) if title else "", _COLORS + html
+
+
+def _most_telling(scenes: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return pages of the first visit: where it begins in the shop, and how it ends."""
+    pages: list[tuple[str, str]] = next((scene["phones"] for scene in scenes if scene["phones"]), [])
+    return pages if len(pages) <= _MOST else [pages[0], *pages[1 - _MOST :]]
