@@ -75,7 +75,7 @@ def main() -> None:
 
 
 for _command in (
-    *(notebooks.run, notebooks.lab, stage.demo, stage.export, stage.kit),
+    *(notebooks.run, notebooks.sweep, notebooks.lab, stage.demo, stage.export, stage.kit),
     *(emulator.emulator, control.control, emulator.buyer, emulator.grade, rehearse.rehearse),
     *(checks.keys, checks.store, checks.doctor, checks.parity),
 ):

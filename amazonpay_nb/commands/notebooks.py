@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from amazonpay_nb.commands.options import OUT, PARAMETER
+from amazonpay_nb.commands.options import FILE, OUT, PARAMETER
 from amazonpay_nb.errors import ConfigurationError
 
 
@@ -24,14 +24,52 @@ def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offli
     """
     from amazonpay_nb.runs import runner
     from amazonpay_nb.runs.notebook import find_notebooks
-    from amazonpay_nb.workbench.parameters import check_unattended, check_values
 
-    check_values(parameters)
-    check_unattended(parameters)
     summary = runner.run(find_notebooks(notebooks), parameters, out=out, jobs=jobs, offline=offline)
     click.echo(summary.table())
     click.echo(f"Report: {out / 'report.html'}")
     sys.exit(int(summary.failed > 0))
+
+
+def _part(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    numbers = (int(part), int(parts)) if part.isdecimal() and parts.isdecimal() else (0, 0)
+    if not 1 <= numbers[0] <= numbers[1]:
+        raise click.BadParameter(f"{text!r} is no part of a whole, as 2/5 is.")
+    return numbers
+
+
+@click.command()
+@click.argument("matrix", type=FILE)
+@click.option("--jobs", type=click.IntRange(1, 64), help="Cases at the same time; as many as cores when left out.")
+@click.option("--scheduler", metavar="ADDRESS", help="Not there yet: a cluster that runs the cases.")
+@click.option("--shard", "part", metavar="I/N", default="1/1", callback=_part, help="Only one of N equal parts.")
+@click.option("--resume", is_flag=True, help="Skip the cases that have passed in --out.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
+@click.option("--list", "only_list", is_flag=True, help="Print the cases, and run none.")
+@OUT
+def sweep(
+    matrix: Path, jobs: int | None, scheduler: str | None, part: tuple[int, int], resume: bool, fail_fast: bool,
+    only_list: bool, out: Path,
+) -> None:  # fmt: skip
+    """Run notebooks with every combination of some parameters, and write one report.
+
+    MATRIX is a YAML file; docs/sweeps.md describes it.  Exit code: 0 all passed, 1 one failed, 2 the matrix cannot be
+    used, and nothing was run.
+    """
+    from amazonpay_nb.runs import sweep as sweeps
+
+    if scheduler:
+        problem = "--scheduler needs the extra 'cluster', which is not there yet."
+        raise ConfigurationError(problem, advice="Use --jobs here, or --shard on several machines.")
+    cases = sweeps.shard(sweeps.cases_of(matrix), *part)
+    if only_list:
+        click.echo("\n".join(map(str, cases)))
+        return
+    jobs = jobs or os.cpu_count() or 1
+    passed, failed = sweeps.sweep(cases, out=out, jobs=jobs, resume=resume, fail_fast=fail_fast, say=click.echo)
+    click.echo(f"{passed} passed, {failed} failed\nReport: {out / 'report.html'}")
+    sys.exit(int(failed > 0))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

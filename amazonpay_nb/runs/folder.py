@@ -43,17 +43,19 @@ def report_folder(out: Path, names: Iterable[str]) -> Iterator[None]:
         raise ConfigurationError(f"{error.filename or out}: {error.strerror}.", advice=advice) from None
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write *path* so that a reader finds the old content or the new one, never a part.
 
     Args:
-        content: Characters that no UTF-8 or no XML can hold, which programs print and servers answer, are replaced.
+        content: Whole, or in parts.  Characters that no UTF-8 or no XML can hold, which programs print and servers
+            answer, are replaced.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)  # it may be a link
     try:
         with unfinished.open("xb") as file:
-            file.write(_UNWRITABLE.sub("\ufffd", content).encode() if isinstance(content, str) else content)
+            for part in [content] if isinstance(content, str | bytes) else content:
+                file.write(_UNWRITABLE.sub("\ufffd", part).encode() if isinstance(part, str) else part)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

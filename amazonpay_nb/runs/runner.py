@@ -14,6 +14,7 @@ from jupyter_core.utils import ensure_event_loop
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.lessons.scenario import check_scenario
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, result_of
 from amazonpay_nb.runs.folder import report_folder, write_whole
@@ -21,6 +22,7 @@ from amazonpay_nb.runs.kernels import execute, kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, settings_of, title_of, without_secrets
 from amazonpay_nb.runs.report import REPORTS, Run, Summary, notebook_page, write_report
 from amazonpay_nb.temporary import TemporaryFolder
+from amazonpay_nb.workbench.parameters import check_unattended, check_values
 
 
 def run(
@@ -41,7 +43,7 @@ def run(
     _check_places(notebooks, out)
     documents = [Notebook.read(path) for path in notebooks]
     for notebook in documents:
-        notebook.values(parameters)
+        check_case(notebook, parameters)
     started = time.monotonic()
     # None shows the bar on a terminal only.
     bar = tqdm(total=len(notebooks), unit="notebook", disable=None if progress else True)
@@ -61,6 +63,19 @@ def run(
         summary = Summary(tuple(future.result() for future in futures), round(time.monotonic() - started, 3))
         write_report(summary, out, finished=datetime.now(UTC))
     return summary
+
+
+def check_case(notebook: Notebook, texts: Mapping[str, str]) -> None:
+    """Check that a run of a notebook, without a person, can have these values.
+
+    Raises:
+        ConfigurationError: It cannot; the message names the parameter and what is allowed.
+    """
+    notebook.values(texts)
+    check_values(texts)
+    check_unattended(texts)
+    if {"flow", "outcome"} <= notebook.parameters.keys():
+        check_scenario(texts)
 
 
 def _check_places(notebooks: Sequence[Path], out: Path) -> None:

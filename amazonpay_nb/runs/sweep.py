@@ -1,0 +1,247 @@
+"""Run a matrix of cases, each of them a notebook with parameters, and stream the results into one report.
+
+A line of ``cases.jsonl`` is written as each case ends; everything else is made from these lines, one at a time.
+"""
+
+import csv
+import hashlib
+import io
+import itertools
+import json
+import re
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing, suppress
+from dataclasses import field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from jinja2 import Environment, FileSystemLoader
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.folder import POLICY, report_folder, write_whole
+from amazonpay_nb.runs.kernels import kernel_environment
+from amazonpay_nb.runs.notebook import Notebook, find_notebooks
+from amazonpay_nb.runs.report import Run
+from amazonpay_nb.runs.runner import check_case, run_one
+from amazonpay_nb.spec.data import as_kind, data_row
+
+# What a flow notebook records about itself.
+_RESULT = (
+    "checkoutSessionId", "chargePermissionId", "chargePermissionType", "chargePermissionState", "chargeId",
+    "chargeState", "refundId", "refundState",
+)  # fmt: skip
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
+)
+_LINES, _REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summary.json")
+
+
+class Case(NamedTuple):
+    """One run of a sweep.
+
+    Attributes:
+        texts: Its parameters.
+        place: Where the matrix has it.
+        key: 16 hexadecimal digits that stand for the notebook's content and the parameters.
+        folder: For what it leaves behind, inside the sweep's own.
+    """
+
+    notebook: Notebook
+    texts: Mapping[str, str]
+    place: str
+    key: str
+    folder: str
+
+    def __str__(self) -> str:
+        return " ".join([self.notebook.path.stem, *(f"{name}={text}" for name, text in self.texts.items())])
+
+
+@data_row
+class _Matrix:
+    notebooks: tuple[str, ...] = ("11",)
+    matrix: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    include: tuple[dict[str, Any], ...] = ()
+    exclude: tuple[dict[str, Any], ...] = ()
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for number, row in enumerate(self.exclude, 1):
+            for name, value in row.items():
+                if value not in self.matrix.get(name, ()):
+                    allowed = self.matrix.get(name, self.matrix)
+                    advice = f"Choose one of {', '.join(map(_text, allowed))}."
+                    problem = f"exclude, row {number}: the matrix has no {name}={_text(value)}."
+                    raise ConfigurationError(problem, advice=advice)
+        for values in itertools.product(*self.matrix.values()) if self.matrix else ():
+            row = dict(zip(self.matrix, values, strict=True))
+            if not any(left_out.items() <= row.items() for left_out in self.exclude):
+                yield "matrix", row
+        yield from ((f"include, row {number}", row) for number, row in enumerate(self.include, 1))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def cases_of(path: Path) -> list[Case]:
+    """Return the cases of a matrix in its order, the last parameter varying fastest; docs/sweeps.md has its keys.
+
+    Raises:
+        ConfigurationError: The matrix, or a case of it, cannot be run; it names the place and what is allowed.
+    """
+    try:
+        matrix = as_kind(path.name, yaml.safe_load(path.read_text("utf-8")) or {}, _Matrix)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigurationError(str(error), advice="Correct the matrix.") from None
+    names = [str(path.parent / name) if (path.parent / name).is_file() else name for name in matrix.notebooks]
+    cases: dict[str, Case] = {}
+    for notebook in map(Notebook.read, find_notebooks(names)):
+        content = [(cell.cell_type, cell.source, cell.metadata.get("tags")) for cell in notebook.document.cells]
+        digest = hashlib.sha256(json.dumps([notebook.path.stem, content]).encode())
+        for place, row in matrix.rows():
+            texts = {name: _text(value) for name, value in row.items()}
+            one = digest.copy()
+            one.update(json.dumps(texts, sort_keys=True).encode())
+            key, name = one.hexdigest()[:16], re.sub(r"[^\w.-]+", "-", "-".join(texts.values()))[:80]
+            case = cases.setdefault(key, Case(notebook, texts, place, key, f"notebooks/{name}-{key[:8]}"))
+            try:
+                check_case(notebook, texts)
+            except ConfigurationError as error:
+                raise ConfigurationError(
+                    f"{path.name}, {place}, {case}: {error.message}", advice=error.advice
+                ) from None
+    if not cases:
+        raise ConfigurationError(f"{path.name} has no case.", advice="Give it a matrix, or rows to include.")
+    return list(cases.values())
+
+
+def shard(cases: Sequence[Case], part: int, parts: int) -> list[Case]:
+    """Return one of *parts* equal parts of the cases, counted from 1; a case is in the same part each time."""
+    return [case for case in cases if int(case.key, 16) % parts == part - 1]
+
+
+def sweep(
+    cases: Sequence[Case], *, out: Path, jobs: int = 1, resume: bool = False, fail_fast: bool = False,
+    say: Callable[[str], object],
+) -> tuple[int, int]:  # fmt: skip
+    """Run the cases and write everything about them into *out*; return how many passed, and how many failed.
+
+    Args:
+        resume: Skip what has passed there already.
+        fail_fast: Stop at the first failure.
+        say: Takes a line for each case where there is no terminal to show a bar.
+    Raises:
+        ConfigurationError: *out* cannot be used; nothing was started.
+    """
+    started, lines = time.monotonic(), out / _LINES
+    with report_folder(out, _REPORTS):
+        if not resume:
+            lines.unlink(missing_ok=True)
+        lines.touch()
+        ended = _ended(lines)
+        left = [case for case in cases if case.key not in ended or not ended[case.key].passed]
+        bar = tqdm(total=len(left), unit="case", disable=None)
+        with lines.open("a", encoding="utf-8") as file, bar, closing(_results(left, out, jobs)) as results:
+            file.write("\n")  # after a line that was cut off
+            for number, (case, run) in enumerate(results, 1):
+                row = {"key": case.key, "page": f"{case.folder}/{run.notebook}.html"} | run.as_json()
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                file.flush()
+                bar.update()
+                if bar.disable:
+                    ahead = (time.monotonic() - started) / number * (len(left) - number)
+                    say(f"[{number}/{len(left)}] {case} … {run.status} in {run.seconds:.1f} s, {ahead:.0f} s to go")
+                if run.failure and fail_fast:
+                    break
+        return _write(cases, out, time.monotonic() - started)
+
+
+def _results(cases: Sequence[Case], out: Path, jobs: int) -> Generator[tuple[Case, Run]]:
+    # No more cases are under way than there are jobs, so that an end is near wherever it comes.
+    waiting, running = iter(cases), dict[Future[Run], Case]()
+    with ThreadPoolExecutor(jobs) as pool, kernel_environment():
+        while True:
+            for case in itertools.islice(waiting, jobs - len(running)):
+                (out / case.folder).mkdir(parents=True, exist_ok=True)
+                running[pool.submit(run_one, case.notebook, case.texts, out / case.folder)] = case
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+
+class _End(NamedTuple):
+    offset: int
+    passed: bool
+
+
+def _ended(lines: Path) -> dict[str, _End]:
+    """Return where the last line of each case begins, by its key; a line that was cut off is none."""
+    ended, offset = {}, 0
+    with lines.open("rb") as file:
+        for line in file:
+            with suppress(ValueError, KeyError):
+                row = json.loads(line)
+                ended[row["key"]] = _End(offset, row["status"] == "passed")
+            offset += len(line)
+    return ended
+
+
+def _write(cases: Sequence[Case], out: Path, seconds: float) -> tuple[int, int]:
+    ended = _ended(out / _LINES)
+    cases = [case for case in cases if case.key in ended]
+    passed = sum(ended[case.key].passed for case in cases)
+    counts = {"passed": passed, "failed": len(cases) - passed, "seconds": round(seconds, 3)}
+
+    def rows() -> Iterator[dict[str, Any]]:
+        with (out / _LINES).open("rb") as file:
+            for case in cases:
+                file.seek(ended[case.key].offset)
+                yield json.loads(file.readline())
+
+    finished = datetime.now(UTC)
+    page = {"policy": POLICY, "finished": finished, "rows": rows, **counts, **_grid(cases, ended)}
+    for template, name in (("sweep.html", "report.html"), ("sweep.xml", "junit.xml")):
+        write_whole(out / name, _TEMPLATES.get_template(template).generate(page))
+    write_whole(out / "sweep.csv", _csv(cases, rows()))
+    runs = (
+        ("," if number else "") + f"\n    {json.dumps(row, ensure_ascii=False)}" for number, row in enumerate(rows())
+    )
+    head = json.dumps(counts | {"runs": []}, indent=2).removesuffix("]\n}")
+    write_whole(out / "summary.json", itertools.chain([head], runs, ["\n  ]\n}\n"]))
+    return passed, len(cases) - passed
+
+
+def _csv(cases: Sequence[Case], rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    names = list(dict.fromkeys(name for case in cases for name in case.texts))
+    heading = ["notebook", *names, "status", "seconds", "error", *_RESULT]
+    for values in itertools.chain([heading], (_cells(row, names) for row in rows)):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(values)
+        yield line.getvalue()
+
+
+def _cells(row: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+    parameters = [row["parameters"].get(name) for name in names]
+    return [row["notebook"], *parameters, row["status"], row["seconds"], row["error"], *map(row["result"].get, _RESULT)]
+
+
+def _grid(cases: Sequence[Case], ended: Mapping[str, _End]) -> dict[str, Any]:
+    """Return the rows and columns of a table of all cases: its columns are the parameter with the fewest values."""
+    values: dict[str, dict[str, None]] = {}
+    for case in cases:
+        for name, text in case.texts.items():
+            values.setdefault(name, {})[text] = None
+    axis = min(values, key=lambda name: len(values[name]) if len(values[name]) > 1 else len(cases), default="")
+    table: dict[str, dict[str, Any]] = {}
+    for case in cases:
+        label = str(case._replace(texts={name: text for name, text in case.texts.items() if name != axis}))
+        cell = ended[case.key].passed, f"{case.folder}/{case.notebook.path.stem}.html"
+        table.setdefault(label, {})[case.texts.get(axis, "")] = cell
+    columns = dict.fromkeys(case.texts.get(axis, "") for case in cases)
+    order = sorted(table.items(), key=lambda row: all(passed for passed, _ in row[1].values()))
+    return {"axis": axis, "columns": columns, "table": order}
