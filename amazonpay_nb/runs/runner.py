@@ -14,7 +14,6 @@ from jupyter_core.utils import ensure_event_loop
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.lessons.scenario import check_scenario
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, result_of
 from amazonpay_nb.runs.folder import report_folder, write_whole
@@ -75,6 +74,8 @@ def check_case(notebook: Notebook, texts: Mapping[str, str]) -> None:
     check_values(texts)
     check_unattended(texts)
     if {"flow", "outcome"} <= notebook.parameters.keys():
+        from amazonpay_nb.lessons.scenario import check_scenario
+
         check_scenario(texts)
 
 

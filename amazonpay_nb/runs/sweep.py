@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,16 +46,19 @@ class Case(NamedTuple):
 
     Attributes:
         texts: Its parameters.
-        place: Where the matrix has it.
         key: 16 hexadecimal digits that stand for the notebook's content and the parameters.
         folder: For what it leaves behind, inside the sweep's own.
     """
 
     notebook: Notebook
     texts: Mapping[str, str]
-    place: str
     key: str
     folder: str
+
+    @property
+    def page(self) -> str:
+        """The executed notebook as a page."""
+        return f"{self.folder}/{self.notebook.path.stem}.html"
 
     def __str__(self) -> str:
         return " ".join([self.notebook.path.stem, *(f"{name}={text}" for name, text in self.texts.items())])
@@ -107,7 +110,7 @@ def cases_of(path: Path) -> list[Case]:
             one = digest.copy()
             one.update(json.dumps(texts, sort_keys=True).encode())
             key, name = one.hexdigest()[:16], re.sub(r"[^\w.-]+", "-", "-".join(texts.values()))[:80]
-            case = cases.setdefault(key, Case(notebook, texts, place, key, f"notebooks/{name}-{key[:8]}"))
+            case = cases.setdefault(key, Case(notebook, texts, key, f"notebooks/{name}-{key[:8]}"))
             try:
                 check_case(notebook, texts)
             except ConfigurationError as error:
@@ -146,9 +149,8 @@ def sweep(
         left = [case for case in cases if case.key not in ended or not ended[case.key].passed]
         bar = tqdm(total=len(left), unit="case", disable=None)
         with lines.open("a", encoding="utf-8") as file, bar, closing(_results(left, out, jobs)) as results:
-            file.write("\n")  # after a line that was cut off
             for number, (case, run) in enumerate(results, 1):
-                row = {"key": case.key, "page": f"{case.folder}/{run.notebook}.html"} | run.as_json()
+                row = {"key": case.key, "page": case.page} | run.as_json()
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 file.flush()
                 bar.update()
@@ -180,13 +182,15 @@ class _End(NamedTuple):
 
 
 def _ended(lines: Path) -> dict[str, _End]:
-    """Return where the last line of each case begins, by its key; a line that was cut off is none."""
+    """Return where the last line of each case begins, by its key; a line that was cut off goes."""
     ended, offset = {}, 0
-    with lines.open("rb") as file:
+    with lines.open("r+b") as file:
         for line in file:
-            with suppress(ValueError, KeyError):
-                row = json.loads(line)
-                ended[row["key"]] = _End(offset, row["status"] == "passed")
+            if not line.endswith(b"\n"):
+                file.truncate(offset)
+                break
+            row = json.loads(line)
+            ended[row["key"]] = _End(offset, row["status"] == "passed")
             offset += len(line)
     return ended
 
@@ -196,6 +200,7 @@ def _write(cases: Sequence[Case], out: Path, seconds: float) -> tuple[int, int]:
     cases = [case for case in cases if case.key in ended]
     passed = sum(ended[case.key].passed for case in cases)
     counts = {"passed": passed, "failed": len(cases) - passed, "seconds": round(seconds, 3)}
+    names = list(dict.fromkeys(name for case in cases for name in case.texts))
 
     def rows() -> Iterator[dict[str, Any]]:
         with (out / _LINES).open("rb") as file:
@@ -203,45 +208,38 @@ def _write(cases: Sequence[Case], out: Path, seconds: float) -> tuple[int, int]:
                 file.seek(ended[case.key].offset)
                 yield json.loads(file.readline())
 
-    finished = datetime.now(UTC)
-    page = {"policy": POLICY, "finished": finished, "rows": rows, **counts, **_grid(cases, ended)}
+    page = {"policy": POLICY, "finished": datetime.now(UTC), "rows": rows, **counts, **_grid(cases, names, ended)}
     for template, name in (("sweep.html", "report.html"), ("sweep.xml", "junit.xml")):
         write_whole(out / name, _TEMPLATES.get_template(template).generate(page))
-    write_whole(out / "sweep.csv", _csv(cases, rows()))
-    runs = (
-        ("," if number else "") + f"\n    {json.dumps(row, ensure_ascii=False)}" for number, row in enumerate(rows())
+    write_whole(
+        out / "sweep.csv", map(_line, itertools.chain([_heading(names)], (_cells(names, row) for row in rows())))
     )
-    head = json.dumps(counts | {"runs": []}, indent=2).removesuffix("]\n}")
-    write_whole(out / "summary.json", itertools.chain([head], runs, ["\n  ]\n}\n"]))
+    runs = (f"{',' if number else ''}\n{json.dumps(row, ensure_ascii=False)}" for number, row in enumerate(rows()))
+    write_whole(out / "summary.json", itertools.chain([json.dumps(counts | {"runs": []})[:-2]], runs, ["]}\n"]))
     return passed, len(cases) - passed
 
 
-def _csv(cases: Sequence[Case], rows: Iterator[dict[str, Any]]) -> Iterator[str]:
-    names = list(dict.fromkeys(name for case in cases for name in case.texts))
-    heading = ["notebook", *names, "status", "seconds", "error", *_RESULT]
-    for values in itertools.chain([heading], (_cells(row, names) for row in rows)):
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(values)
-        yield line.getvalue()
+def _heading(names: Sequence[str]) -> list[str]:
+    return ["notebook", *names, "status", "seconds", "error", *_RESULT]
 
 
-def _cells(row: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
-    parameters = [row["parameters"].get(name) for name in names]
-    return [row["notebook"], *parameters, row["status"], row["seconds"], row["error"], *map(row["result"].get, _RESULT)]
+def _cells(names: Sequence[str], row: Mapping[str, Any]) -> list[Any]:
+    values = (row["parameters"].get(name) for name in names)
+    return [row["notebook"], *values, row["status"], row["seconds"], row["error"], *map(row["result"].get, _RESULT)]
 
 
-def _grid(cases: Sequence[Case], ended: Mapping[str, _End]) -> dict[str, Any]:
-    """Return the rows and columns of a table of all cases: its columns are the parameter with the fewest values."""
-    values: dict[str, dict[str, None]] = {}
-    for case in cases:
-        for name, text in case.texts.items():
-            values.setdefault(name, {})[text] = None
-    axis = min(values, key=lambda name: len(values[name]) if len(values[name]) > 1 else len(cases), default="")
+def _line(cells: Sequence[Any]) -> str:
+    csv.writer(line := io.StringIO(), lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+def _grid(cases: Sequence[Case], names: Sequence[str], ended: Mapping[str, _End]) -> dict[str, Any]:
+    """Return a table of all cases, failures first; its columns are the values of the parameter with the fewest."""
+    values = {name: dict.fromkeys(case.texts.get(name, "") for case in cases) for name in names}
+    axis = min((name for name in names if len(values[name]) > 1), key=lambda name: len(values[name]), default="")
     table: dict[str, dict[str, Any]] = {}
     for case in cases:
-        label = str(case._replace(texts={name: text for name, text in case.texts.items() if name != axis}))
-        cell = ended[case.key].passed, f"{case.folder}/{case.notebook.path.stem}.html"
-        table.setdefault(label, {})[case.texts.get(axis, "")] = cell
-    columns = dict.fromkeys(case.texts.get(axis, "") for case in cases)
+        rest = case._replace(texts={name: text for name, text in case.texts.items() if name != axis})
+        table.setdefault(str(rest), {})[case.texts.get(axis, "")] = ended[case.key].passed, case.page
     order = sorted(table.items(), key=lambda row: all(passed for passed, _ in row[1].values()))
-    return {"axis": axis, "columns": columns, "table": order}
+    return {"axis": axis, "columns": values.get(axis, {"": None}), "table": order}

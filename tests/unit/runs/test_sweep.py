@@ -1,0 +1,320 @@
+"""Sweeps: what a matrix means, what is refused, what is skipped, and what a sweep leaves behind."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner, Result
+
+from amazonpay_nb.cli import main
+from amazonpay_nb.runs import sweep
+from amazonpay_nb.runs.notebook import notebook_folder
+from tests.unit.runs.test_kernels import alive, until
+from tests.unit.runs.test_runner import write
+
+SIX = {"flow": ["set-up", "express"], "region": ["na", "eu", "jp"], "outcome": ["soft-decline"]}
+
+
+def matrix(folder: Path, **keys: Any) -> Path:
+    path = folder / "matrix.yaml"
+    path.write_text(json.dumps(keys), "utf-8")  # JSON is YAML
+    return path
+
+
+def texts(path: Path) -> list[dict[str, str]]:
+    return [dict(case.texts) for case in sweep.cases_of(path)]
+
+
+def command(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["sweep", *map(str, arguments)])
+
+
+class TestMatrix:
+    """Cases, in their order."""
+
+    def test_every_combination_is_a_case(self, tmp_path: Path) -> None:
+        """The last name varies fastest; a row of include that is there already is no second case."""
+        again = {"flow": "set-up", "region": "na", "outcome": "soft-decline"}
+        rows = texts(matrix(tmp_path, matrix=SIX, include=[again]))
+        places = [(flow, region) for flow in ("set-up", "express") for region in ("na", "eu", "jp")]
+        assert [(row["flow"], row["region"]) for row in rows] == places
+
+    def test_the_example_of_the_contract(self, tmp_path: Path) -> None:
+        """4 × 3 × 3, without three of them, and one more."""
+        path = matrix(
+            tmp_path,
+            notebooks=["11"],
+            matrix={
+                "flow": ["set-up", "express", "end-of-checkout", "sign-in"],
+                "region": ["na", "eu", "jp"],
+                "outcome": ["success", "soft-decline", "hard-decline"],
+            },
+            include=[{"flow": "set-up", "region": "eu", "outcome": "challenge-failed"}],
+            exclude=[{"flow": "sign-in", "region": "jp"}],
+        )
+        rows = texts(path)
+        assert len(rows) == 4 * 3 * 3 - 3 + 1
+        assert rows[-1]["outcome"] == "challenge-failed"
+        assert not [row for row in rows if (row["flow"], row["region"]) == ("sign-in", "jp")]
+
+    def test_values_become_the_texts_of_parameters(self, tmp_path: Path) -> None:
+        """Numbers and truth values as JSON writes them, in a notebook beside the matrix."""
+        write(tmp_path, "mine", "1")
+        rows = texts(matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2], "repeat": [True]}))
+        assert rows == [{"count": "1", "repeat": "true"}, {"count": "2", "repeat": "true"}]
+
+    def test_shards_share_nothing_and_leave_nothing_out(self, tmp_path: Path) -> None:
+        """However many there are, and whatever else the matrix has."""
+        outcomes = ["success", "soft-decline", "hard-decline", "card-3434", "card-3064"]
+        cases = sweep.cases_of(matrix(tmp_path, matrix=SIX | {"outcome": outcomes}))
+        for parts in (1, 2, 5, 7):
+            shards = [sweep.shard(cases, part, parts) for part in range(1, parts + 1)]
+            assert Counter(case.key for one in shards for case in one) == Counter(case.key for case in cases)
+            assert all(one == sorted(one, key=cases.index) for one in shards)
+        fewer = {case.key for case in sweep.shard(sweep.cases_of(matrix(tmp_path, matrix=SIX)), 2, 5)}
+        assert fewer <= {case.key for case in sweep.shard(cases, 2, 5)}
+
+    def test_a_case_is_known_by_content_and_parameters(self, tmp_path: Path) -> None:
+        """Outputs do not count, the order of names does not, and a changed cell does."""
+        path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1], "repeat": [True]})
+        write(tmp_path, "mine", "1")
+        (before,) = (case.key for case in sweep.cases_of(path))
+        matrix(tmp_path, notebooks=["mine.ipynb"], include=[{"repeat": True, "count": 1}])
+        assert [case.key for case in sweep.cases_of(path)] == [before]
+        write(tmp_path, "mine", "2")
+        assert [case.key for case in sweep.cases_of(path)] != [before]
+
+
+REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a misspelled key": ({"matrx": SIX}, ["matrix.yaml: unknown key 'matrx'; did you mean 'matrix'?"]),
+    "a value that is no list": ({"matrix": {"flow": "set-up"}}, ["matrix.yaml, matrix"]),
+    "no case": ({"matrix": {}}, ["matrix.yaml has no case."]),
+    "an unknown notebook": ({"notebooks": ["99"]}, ["'99' is no notebook", "00_start_here"]),
+    "an unknown parameter": (
+        {"matrix": {"flwo": ["set-up"]}},
+        ["matrix.yaml, matrix, 11_any_scenario flwo=set-up: ", "no parameter 'flwo'", "Did you mean flow?", "outcome"],
+    ),
+    "an unknown value": (
+        {"matrix": SIX, "include": [{"region": "na"}, {"region": "us"}]},
+        ["matrix.yaml, include, row 2, 11_any_scenario region=us: region='us' does not exist.", "na, eu, jp"],
+    ),
+    "an unknown outcome": (
+        {"matrix": SIX | {"outcome": ["success", "soft-declined"]}},
+        ["flow=set-up region=na outcome=soft-declined: outcome='soft-declined' does not exist.", "mean soft-decline?"],
+    ),
+    "an impossible outcome": (
+        {"matrix": SIX | {"outcome": ["update-page"]}},
+        [
+            "matrix, 11_any_scenario flow=set-up region=jp outcome=update-page: ",
+            "no Update page",
+            "Choose one of success,",
+        ],
+    ),
+    "an exclusion of nothing": (
+        {"matrix": SIX, "exclude": [{"region": "na"}, {"region": "us"}]},
+        ["exclude, row 2: the matrix has no region=us.", "Choose one of na, eu, jp."],
+    ),
+    "an exclusion of no parameter": (
+        {"matrix": SIX, "exclude": [{"regio": "na"}]},
+        ["exclude, row 1: the matrix has no regio=na.", "Choose one of flow, region, outcome."],
+    ),
+    "real money": ({"matrix": {"environment": ["live"]}}, ["environment='live' moves real money"]),
+}
+
+
+@pytest.mark.parametrize(("keys", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_matrix_is_refused_before_the_first_run(keys: dict[str, Any], words: list[str], tmp_path: Path) -> None:
+    """Exit code 2, with the place, the reason and what is allowed; nothing is written."""
+    done = command(matrix(tmp_path, **keys), "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert [part for part in words if part not in done.stderr] == [], done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
+    """As is one that is not there."""
+    (tmp_path / "matrix.yaml").write_text("matrix: [", "utf-8")
+    assert command(tmp_path / "matrix.yaml").exit_code == command(tmp_path / "none.yaml").exit_code == 2
+
+
+@pytest.mark.parametrize("part", ["0/5", "6/5", "2", "a/b", "-1/5", "1/0"])
+def test_a_part_is_one_of_a_whole(part: str, tmp_path: Path) -> None:
+    """Counted from one."""
+    assert command(matrix(tmp_path, matrix=SIX), "--shard", part, "--list").exit_code == 2
+
+
+def test_a_cluster_is_not_there_yet(tmp_path: Path) -> None:
+    """In one line, with what to do instead."""
+    done = command(matrix(tmp_path, matrix=SIX), "--scheduler", "tcp://127.0.0.1:8786")
+    assert done.exit_code == 2
+    assert "extra 'cluster'" in done.stderr
+
+
+def test_the_cases_can_be_listed(tmp_path: Path) -> None:
+    """Without running any; a run of one notebook refuses what a sweep refuses."""
+    done = command(matrix(tmp_path, matrix=SIX), "--list", "--out", tmp_path / "out")
+    assert done.stdout.splitlines()[4] == "11_any_scenario flow=express region=eu outcome=soft-decline"
+    assert (done.exit_code, len(done.stdout.splitlines()), (tmp_path / "out").exists()) == (0, 6, False)
+    run = CliRunner().invoke(main, ["run", "11", "-p", "outcome", "soft", "--out", str(tmp_path / "out")])
+    assert (run.exit_code, (tmp_path / "out").exists()) == (2, False)
+    assert "outcome='soft' does not exist" in run.stderr
+
+
+COUNTS = """from pathlib import Path
+with Path("runs.txt").open("a") as file:
+    file.write(f"{count} {repeat}\\n")
+assert not repeat or Path("repaired").exists(), "it is <broken>" """
+
+
+STAYS = """import os, time
+if count == 2:
+    open("pid", "w").write(str(os.getpid()))
+    time.sleep(99)"""
+
+
+def rows_of(out: Path) -> list[dict[str, str]]:
+    """Return the lines of ``sweep.csv`` without the seconds."""
+    rows = csv.DictReader((out / "sweep.csv").read_text("utf-8").splitlines())
+    return [{name: text for name, text in row.items() if name != "seconds"} for row in rows]
+
+
+class TestSweep:
+    """What is run, what is skipped, and what is written."""
+
+    def test_a_sweep_goes_on_where_it_stopped(self, tmp_path: Path) -> None:
+        """What failed, or was cut off, runs again; what passed does not."""
+        write(tmp_path, "mine", COUNTS)
+        path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2], "repeat": [False, True]})
+        out, count = tmp_path / "out", tmp_path / "runs.txt"
+        first = command(path, "--out", out, "--jobs", 2)
+        assert (first.exit_code, sorted(count.read_text().splitlines())) == (
+            1, ["1 False", "1 True", "2 False", "2 True"],
+        )  # fmt: skip
+        assert [row["status"] for row in rows_of(out)] == ["passed", "failed", "passed", "failed"]
+        assert "it is &lt;broken&gt;" in (out / "report.html").read_text("utf-8")
+        lines = (out / "cases.jsonl").read_text("utf-8").splitlines(keepends=True)
+        kept = [
+            line for line in lines if line.strip() and json.loads(line)["parameters"] != {"count": 2, "repeat": False}
+        ]
+        (out / "cases.jsonl").write_text("".join([*kept, lines[-1][:40]]), "utf-8")
+        (tmp_path / "repaired").touch()
+        count.unlink()
+        again = command(path, "--out", out, "--jobs", 2, "--resume")
+        assert again.exit_code == 0, again.output
+        assert sorted(count.read_text().splitlines()) == ["1 True", "2 False", "2 True"]
+        assert [row["status"] for row in rows_of(out)] == ["passed"] * 4
+        summary = json.loads((out / "summary.json").read_text("utf-8"))
+        assert [run["parameters"]["count"] for run in summary["runs"]] == [1, 1, 2, 2]
+
+    def test_the_first_failure_can_end_it(self, tmp_path: Path) -> None:
+        """What had ended is reported."""
+        write(tmp_path, "mine", COUNTS)
+        path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"repeat": [False, True], "count": [1, 2]})
+        done = command(path, "--out", tmp_path / "out", "--jobs", 1, "--fail-fast")
+        assert (done.exit_code, [row["status"] for row in rows_of(tmp_path / "out")]) == (
+            1, ["passed", "passed", "failed"],
+        )  # fmt: skip
+
+    def test_an_interruption_leaves_whole_lines_and_no_process(self, tmp_path: Path) -> None:
+        """And no verdict: Ctrl-C ends the kernel of the second case, and the first is not run again."""
+        write(tmp_path, "mine", STAYS)
+        path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]}), tmp_path / "out"
+        line = [sys.executable, "-m", "amazonpay_nb", "sweep", str(path), "--jobs", "1", "--out", str(out)]
+        with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            assert until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=30)
+        assert (process.returncode, b"Traceback" in output) == (130, False), output
+        assert until(lambda: not alive(int((tmp_path / "pid").read_text())))
+        rows = [json.loads(row) for row in (out / "cases.jsonl").read_text("utf-8").splitlines()]
+        assert [row["parameters"] for row in rows] == [{"count": 1}]
+        assert not (out / "summary.json").exists()
+
+    def test_the_report_needs_no_more_memory_than_a_few_lines(self, tmp_path: Path) -> None:
+        """It is written line by line, in the order of the matrix, whatever ended first."""
+        write(tmp_path, "mine", "1")
+        cases = sweep.cases_of(matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": list(range(1000))}))
+        with (tmp_path / "cases.jsonl").open("w") as file:
+            for case in reversed(cases):
+                row = {"key": case.key, "page": "a/b.html", "notebook": "mine", "parameters": dict(case.texts)}
+                row |= {"status": "passed", "seconds": 1, "error": None, "failure": None, "claims": []}
+                file.write(json.dumps(row | {"result": {"chargeId": "x" * 10_000}}) + "\n")
+        tracemalloc.start()
+        assert sweep._write(cases, tmp_path, 1.0) == (1000, 0)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (tmp_path / "summary.json").stat().st_size > 10_000_000 > 3 * peak
+        assert [row["count"] for row in rows_of(tmp_path)] == [str(number) for number in range(1000)]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """Six scenarios on two kernels at a time, with a copy of notebook 11 that is wrong about Japan."""
+    folder = tmp_path_factory.mktemp("sweep")
+    source = (notebook_folder() / "11_any_scenario.ipynb").read_text("utf-8")
+    wrong = source.replace(
+        "scenario.end == scenario.expected", "(scenario.end == scenario.expected) == (region != 'jp')"
+    )
+    assert wrong != source
+    (folder / "11_copy.ipynb").write_text(wrong, "utf-8")
+    path = matrix(folder, notebooks=["11_copy.ipynb"], matrix=SIX)
+    return folder, command(path, "--jobs", 2, "--out", folder / "out")
+
+
+class TestScenarios:
+    """Notebook 11, six times."""
+
+    def test_the_verdict_is_in_the_order_of_the_matrix(self, swept: tuple[Path, Result]) -> None:
+        """With the entries that a run has, and exit code 1."""
+        folder, done = swept
+        assert (done.exit_code, done.stdout.splitlines()[-2]) == (1, "4 passed, 2 failed")
+        summary = json.loads((folder / "out/summary.json").read_text("utf-8"))
+        assert (summary["passed"], summary["failed"]) == (4, 2)
+        assert [(run["parameters"]["flow"], run["parameters"]["region"], run["status"]) for run in summary["runs"]] == [
+            (flow, region, "failed" if region == "jp" else "passed")
+            for flow in ("set-up", "express")
+            for region in ("na", "eu", "jp")
+        ]
+        assert summary["runs"][0]["result"]["chargePermissionState"] == "Chargeable"
+        assert summary["runs"][2]["claims"] == [
+            {"id": "ends-as-predicted", "text": "The scenario ended as the tables predict.", "ok": False}
+        ]
+
+    def test_ci_sees_each_case_with_its_parameters(self, swept: tuple[Path, Result]) -> None:
+        """As properties, and the error of those that failed."""
+        suites = ET.parse(swept[0] / "out/junit.xml").getroot()  # noqa: S314 (our own)
+        assert (suites.get("tests"), suites.get("failures"), len(suites)) == ("6", "2", 6)
+        properties = [{each.get("name"): each.get("value") for each in suite.iter("property")} for suite in suites]
+        assert properties[5] == {"flow": "express", "region": "jp", "outcome": "soft-decline"}
+        failed = [suite.find("testcase/failure") is not None for suite in suites]
+        assert failed == [region == "jp" for _ in range(2) for region in ("na", "eu", "jp")]
+
+    def test_the_report_links_each_case_to_its_notebook(self, swept: tuple[Path, Result]) -> None:
+        """A row for each flow, a column for each region, and the failures above."""
+        out = swept[0] / "out"
+        page = (out / "report.html").read_text("utf-8")
+        table = ET.fromstring(page[page.index("<table>") : page.index("</table>") + 8])  # noqa: S314 (our own)
+        links = [link.get("href", "") for link in table.iter("a")]
+        assert len(links) == 6
+        assert [link for link in links if not (out / link).is_file()] == []
+        assert [cell.text for cell in table.findall("thead/tr/th")] == ["Case", "flow set-up", "flow express"]
+        verdicts = [[link.text for link in row.iter("a")] for row in table.findall("tbody/tr")]
+        assert verdicts == [["failed", "failed"], ["passed", "passed"], ["passed", "passed"]]
+        assert page.index('id="failures"') < page.index('id="cases"')
+
+    def test_the_parts_of_a_sweep_have_its_lines(self, swept: tuple[Path, Result]) -> None:
+        """Each in one part, the same but for the seconds."""
+        folder, _ = swept
+        parts = []
+        for part in ("1/2", "2/2"):
+            command(folder / "matrix.yaml", "--shard", part, "--jobs", 2, "--out", folder / part.replace("/", "of"))
+            parts += rows_of(folder / part.replace("/", "of"))
+        assert sorted(map(str, parts)) == sorted(map(str, rows_of(folder / "out")))
