@@ -1,4 +1,5 @@
-/* In a notebook's frame: tell the notebook how high this page is, which it cannot see, and whether the buyer is back. */
+/* In a frame: tell the page around it how high this page is, which it cannot see, whether the buyer is back, and when
+   somebody presses a clicker's keys. */
 (function () {
   if (parent === window) return;
   function tell() {
@@ -8,6 +9,9 @@
     style.minHeight = "";
     parent.postMessage({ amazonPayPage: height, back: "back" in root.dataset }, "*");
   }
+  addEventListener("keydown", (event) => {
+    if (["PageDown", "PageUp"].includes(event.key)) parent.postMessage({ amazonPayKey: event.key }, "*");
+  });
   addEventListener("message", (event) => event.source === parent && tell());
   addEventListener("load", () => new ResizeObserver(tell).observe(document.body));
 })();

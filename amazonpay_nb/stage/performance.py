@@ -62,8 +62,7 @@ class Performance:
         self.at, self.state = 0, READY
         self._leave: Future[None] = Future()
         self._page: HostedPage | None = None
-        self.page = ""
-        self._step, self._way = Step(do="say"), ""
+        self._step, self._way, self.page = Step(do="say"), "", ""
         self._show("")
         self._open(self.brand.region)
 
@@ -296,7 +295,7 @@ class Performance:
                 raise Otherwise(self._way or "refused") from None
 
     def _visit(self, page: HostedPage, step: Step) -> Arrival:
-        self._page, self._step, self._way, self.state = page, step, "", WAITING
+        self._page, self.page, self._step, self._way, self.state = page, "", step, "", WAITING
         self._show(page.url)
         if self._hurry:
             self._send_script("approve")
@@ -326,8 +325,9 @@ class Performance:
         try:
             play(page, step, ending, pages=pages, show=show, seconds=seconds)
         except BuyerPageError as error:  # the pages do not offer what the step says
-            _LOG.error("%s", error)
-            page.arrival.set_exception(Otherwise("trouble"))
+            if page is self._page:  # else the stage has gone elsewhere meanwhile
+                _LOG.error("%s", error)
+                page.arrival.set_exception(Otherwise("trouble"))
 
     def _branch(self, name: str, steps: tuple[Step, ...]) -> Branch:
         before, start, shown, way, notes = self.server.state(), len(self.journal), self.phone, "", list[Note]()

@@ -181,9 +181,15 @@ addEventListener("click", (event) => {
 
 /* The brand bar. */
 addEventListener("submit", (event) => event.preventDefault());
-addEventListener("change", async (event) => {
-  const field = event.target;
-  if (!field.matches("#brand input, #brand select")) return;
+let typing = 0, typed = {};
+addEventListener("input", ({ target }) => {  // a price is none before it is written to its end
+  if (!target.matches("#brand [type=text]:not([inputmode]), #brand [type=color]")) return;
+  clearTimeout(typing);
+  typed[target.name] = target.value;
+  typing = setTimeout(() => { send({ do: "dress", ...typed }); typed = {}; }, 300);
+});
+addEventListener("change", async ({ target: field }) => {
+  if (!field.matches("#brand select, #brand [inputmode], #brand [type=file]")) return;
   let { name, value } = field;
   if (field.type === "file") {
     if (!field.files[0]) return;

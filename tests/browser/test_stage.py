@@ -1,0 +1,365 @@
+"""A merchant looks at the stage: a story is presented from its first beat to its last, whatever happens on the way."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, FrameLocator, Page, expect
+
+from amazonpay_nb.stage.server import Stage
+from tests.browser.axe import flaws, flaws_within
+from tests.browser.chromium import watch
+from tests.unit.test_cli import COMMAND
+
+pytestmark = pytest.mark.browser
+
+SIZES = ((1920, 1080), (768, 1024), (390, 844))
+BUTTON = "Sign in with Amazon"
+READY_SECONDS = 3.0
+REACTION_MILLISECONDS = 100.0
+# Elements whose own text does not fit in their box.
+CUT = """() => [...document.querySelectorAll('h1, h2, h3, p, li, button, td, th')].filter((place) =>
+  place.checkVisibility() && !place.closest('.unseen') && place.scrollWidth > place.clientWidth + 1
+  && getComputedStyle(place).display !== 'inline').map((place) => place.outerHTML.slice(0, 90))"""
+# From the press of a key to the picture after the change that it makes.
+REACT = """(place) => new Promise((done) => {
+  const start = performance.now(), see = () => requestAnimationFrame(() => done(performance.now() - start));
+  new MutationObserver((_, watching) => { watching.disconnect(); see(); })
+    .observe(document.querySelector(place), { childList: true, subtree: true });
+  document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'PageDown', bubbles: true, cancelable: true }));
+})"""
+EMPTY = "<body><p></p><script>addEventListener('keydown', () => document.querySelector('p').append('.'))</script>"
+
+
+class Screen:
+    """What the people in front of the screen see, and the presenter's hand."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+        self.page.goto(url)
+        self.is_at(1)
+
+    @property
+    def phone(self) -> FrameLocator:
+        return self.page.frame_locator("#phone")
+
+    def is_at(self, beat: int, state: str = "") -> None:
+        expect(self.page.locator(".beats [aria-current=step]")).to_have_id(f"go-{beat}")
+        if state:
+            expect(self.page.locator("body")).to_have_attribute("data-state", state)
+
+    def presses(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def says(self, place: str, *texts: str) -> None:
+        for text in texts:
+            expect(self.page.locator(place)).to_contain_text(text)
+
+    def plays_the_buyer(self) -> None:
+        """Press the buttons of the pages on the phone, with the mouse."""
+        self.phone.get_by_role("button", name=BUTTON).click()
+        for name in ("sign-in", "payment-method", "consent"):
+            self.phone.locator(f"form[action='{name}'] button.main").click()
+
+
+@contextmanager
+def screen(browser: Browser, stage: Stage, **options: Any) -> Iterator[Screen]:
+    """Open a window that must complain of nothing."""
+    page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"} | options)
+    complaints = watch(page)
+    yield Screen(page, stage.url)
+    page.close()
+    # A browser says of each of Amazon's pages that it gives no focus to a page of another origin.
+    assert [text for text in complaints if not text.startswith("Blocked autofocusing")] == []
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with closing(Stage("ride", pace=0.05, keep_alive=0.05)) as stage:
+        yield stage
+
+
+def test_the_ride_is_presented_with_a_cancel_a_decline_a_what_if_and_a_long_pause(
+    browser: Browser, stage: Stage
+) -> None:
+    """Nothing runs ahead, and nothing breaks: each way back into the story is a press of Next."""
+    with screen(browser, stage) as shown:
+        shown.page.clock.install()
+        shown.presses("PageDown")
+        shown.is_at(1, "waiting")
+        shown.phone.get_by_role("button", name=BUTTON).click()
+        shown.says("#server", "Sign in with your Amazon account")
+        shown.phone.locator("button[value=cancel]").click()
+        shown.is_at(1, "otherwise")
+        shown.says("#what-if", "The buyer has canceled", "Amazon Pay has saved nothing")
+
+        shown.page.get_by_role("button", name="Try again").last.click()
+        shown.is_at(1, "waiting")
+        shown.page.get_by_role("button", name="The card is declined").click()
+        shown.is_at(1, "otherwise")
+        shown.says("#what-if", "The card was declined")
+
+        shown.presses("PageDown")
+        shown.is_at(1, "waiting")
+        with httpx.stream("GET", stage.url.replace("ride/1", "events")) as events:
+            for _ in zip(range(20), (line for line in events.iter_lines() if line == ": still here"), strict=False):
+                pass  # the stage waits for twenty of its heartbeats
+        shown.page.clock.fast_forward("10:00")
+        expect(shown.page.locator("#foot [data-timer]")).to_have_text(re.compile("10:.."))
+        shown.plays_the_buyer()
+        shown.is_at(1, "done")
+        shown.says("#server", "✓ Done")
+
+        for beat in (2, 3):
+            shown.presses("PageDown")
+            shown.is_at(beat, "done")
+        shown.says("#server", "✗ Soft decline")
+        shown.presses("w")
+        shown.says("#what-if", "Same key", "New key", "Captured $28.00", "Captured $0.00", "Both are undone.")
+        shown.says("#money", "$21.00 of $15,000.00")
+        for beat in (4, 5, 6, 7):
+            shown.presses("PageDown")
+            shown.is_at(beat, "waiting" if beat == 7 else "done")
+        shown.presses("PageDown")
+        shown.is_at(7, "done")
+        expect(shown.page.locator("#next")).to_be_disabled()
+
+
+def test_back_undoes_and_a_reload_stays(browser: Browser, stage: Stage) -> None:
+    """The address names the beat; a fresh stage plays up to the beat that an address names."""
+    address = stage.url.removesuffix("1")
+    page = browser.new_page(reduced_motion="reduce")
+    page.goto(f"{address}3")
+    expect(page.locator("#server")).to_contain_text("Soft decline")
+    expect(page).to_have_url(f"{address}3")
+    expect(page.locator("#money")).to_contain_text("$21.00 of")
+    page.reload()
+    expect(page.locator("#server")).to_contain_text("Soft decline")
+    page.keyboard.press("PageUp")
+    expect(page).to_have_url(f"{address}2")
+    page.keyboard.press("PageUp")
+    expect(page.locator("#money")).to_contain_text("$0.00 of")
+    page.reload()
+    expect(page).to_have_url(f"{address}1")
+    page.keyboard.press("4")
+    expect(page).to_have_url(f"{address}4")
+    expect(page.locator("#money")).to_contain_text("$49.00 of")
+    page.close()
+
+
+def test_the_buyer_may_go_otherwise_on_the_way(browser: Browser, stage: Stage) -> None:
+    """Each way is explained, and the page is opened again where it was."""
+    with screen(browser, stage) as shown:
+        shown.presses("PageDown")
+        shown.phone.get_by_role("button", name=BUTTON).click()
+        shown.says("#server", "Sign in with your Amazon account")
+        shown.page.get_by_role("button", name="The buyer reloads the page").click()
+        shown.says("#what-if", "The buyer has reloaded the page")
+        expect(shown.phone.locator("form[action='sign-in']")).to_be_visible()
+        shown.page.get_by_role("button", name="An hour passes").click()
+        shown.says("#what-if", "An hour has passed", "24 hours")
+        shown.page.get_by_role("button", name="The buyer closes the page").click()
+        shown.says("#what-if", "The buyer has closed the page")
+        expect(shown.phone.get_by_role("heading", name="The buyer has closed the page")).to_be_visible()
+        shown.page.get_by_role("button", name="Open the page again").click()
+        with shown.page.context.expect_page() as tab:
+            shown.page.get_by_role("button", name="The buyer opens a second tab").click()
+        expect(tab.value.get_by_role("button", name=BUTTON)).to_be_visible()
+        tab.value.close()
+        shown.plays_the_buyer()
+        shown.is_at(1, "done")
+
+
+def test_a_clicker_works_whatever_has_the_focus(browser: Browser, stage: Stage) -> None:
+    """A click on the phone leaves the keys with the stage; with the focus in the phone, or in a field, it works too."""
+    with screen(browser, stage) as shown:
+        shown.presses("PageDown")
+        shown.plays_the_buyer()
+        shown.is_at(1, "done")
+        shown.presses("PageDown")
+        shown.is_at(2, "done")
+        shown.presses("PageUp")
+        shown.is_at(1)
+        shown.presses("PageUp", "PageDown")
+        shown.phone.get_by_role("button", name=BUTTON).focus()
+        shown.presses("PageUp")
+        shown.is_at(1, "ready")
+        shown.presses("b")
+        name = shown.page.get_by_label("Name", exact=True)
+        name.focus()
+        shown.presses("n", "w", " ", "3", "Home", "PageDown")
+        shown.is_at(1, "waiting")
+        expect(name).to_be_focused()
+
+
+def test_the_speakers_window_follows_and_commands(browser: Browser, stage: Stage) -> None:
+    """It has the notes and what comes next, and its keys are those of the stage."""
+    with screen(browser, stage) as shown:
+        with shown.page.expect_popup() as opened:
+            shown.presses("n")
+        speaker = opened.value
+        expect(speaker.locator("#notes")).to_contain_text("A new rider signs in with Amazon")
+        shown.presses("2")
+        expect(speaker.locator("#notes")).to_contain_text("2 of 7")
+        speaker.keyboard.press("PageDown")
+        shown.is_at(3, "done")
+        expect(speaker.locator("#notes")).to_contain_text("Next: An hour later")
+        assert flaws(speaker) == []
+
+
+def test_the_brand_bar_changes_the_merchant_at_once(browser: Browser, stage: Stage, tmp_path: Path) -> None:
+    """Name, color, price, logo and story; what cannot be used is said beside the field, and changes nothing."""
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>')
+    with screen(browser, stage) as shown:
+        shown.presses("2")
+        shown.is_at(2, "done")
+        shown.page.get_by_role("button", name="Brand").click()
+        fields = shown.page.locator("#brand")
+        fields.get_by_label("Name", exact=True).fill("Zig Zag <&>")
+        fields.get_by_label("Color").fill("#ffcc00")
+        expect(shown.page.get_by_role("heading", level=1)).to_contain_text("Zig Zag <&>")
+        expect(shown.page.locator("#next")).to_have_css("background-color", "rgb(255, 204, 0)")
+        expect(shown.page.locator("#next")).to_have_css("color", "rgb(0, 0, 0)")
+        fields.get_by_label("Price").fill("20")
+        fields.get_by_label("Price").press("Enter")
+        expect(shown.page.locator("#money")).to_contain_text("$30.00 of")
+        expect(shown.phone.locator(".amount")).to_have_text("$30.00")
+        fields.get_by_label("Logo file").set_input_files(logo)
+        expect(shown.phone.locator("img.sign")).to_be_visible()
+        fields.get_by_label("Price").fill("a lot")
+        fields.get_by_label("Price").press("Enter")
+    # What is refused is a complaint of the browser as well.
+    page = browser.new_page()
+    page.goto(stage.url)
+    page.keyboard.press("b")
+    price = page.get_by_label("Price")
+    price.fill("a lot")
+    price.press("Enter")
+    expect(page.locator("#field-problem")).to_contain_text("amount='a lot' cannot be used")
+    expect(price).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Story").select_option("food")
+    expect(page).to_have_url(re.compile("/food/1$"))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Zig Zag <&>")
+    page.close()
+
+
+def test_every_beat_can_be_read_by_everybody_on_every_screen(browser: Browser) -> None:
+    """On a projector, a tablet and a telephone, in the light and in the dark; nothing is cut or scrolls sideways."""
+    wrong: list[str] = []
+
+    def look(shown: Screen, what: str) -> None:
+        for width, height in SIZES:
+            shown.page.set_viewport_size({"width": width, "height": height})
+            flaw = [f"cut: {place}" for place in shown.page.evaluate(CUT)]
+            flaw += ["scrolls"] * shown.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+            if (width, height) == SIZES[0]:
+                flaw += ["down"] * shown.page.evaluate("document.documentElement.scrollHeight > innerHeight")
+            for scheme in ("light", "dark"):
+                shown.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                flaw += flaws_within(shown.page, "html")
+            wrong.extend(f"{what}, {width} wide: {each}" for each in flaw)
+
+    with closing(Stage("ride", pace=0)) as stage, screen(browser, stage) as shown:
+        look(shown, "ready")
+        for beat, row in enumerate(stage.performance.story.beats, 1):
+            shown.presses("PageDown")
+            shown.is_at(beat)
+            stage.performance.finish()
+            if stage.performance.state == "waiting":
+                look(shown, f"{row.name} waiting")
+                shown.presses("PageDown")
+                stage.performance.finish()
+            shown.is_at(beat, "done")
+            for what_if in row.what_ifs:
+                stage.performance.try_what_if(what_if.name)
+                shown.says("#what-if", "Both are undone.")
+            look(shown, row.name)
+        for key in ("s", "c", "?", "b"):
+            shown.presses(key)
+            look(shown, key)
+            shown.presses("Escape")
+        app = browser.new_page(reduced_motion="reduce")
+        for path in ("phone", "parity"):
+            app.goto(stage.url.replace("ride/1", path))
+            wrong += flaws(app)
+        app.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_stage_is_ready_and_reacts_at_once(browser: Browser, tmp_path: Path) -> None:
+    """From the command to the first beat; then each beat beside an empty page that only writes a dot."""
+    page = browser.new_page()
+    page.goto("about:blank")
+    began = time.monotonic()
+    with demo(tmp_path) as url:
+        shown = Screen(page, url)
+        assert time.monotonic() - began < READY_SECONDS
+        shown.presses("2")
+        shown.is_at(2, "done")
+        took = [page.evaluate(REACT, "#server") for _ in range(4)]
+        page.set_content(EMPTY)
+        empty = [page.evaluate(REACT, "p") for _ in range(4)]
+    assert sorted(took)[1] <= sorted(empty)[1] + REACTION_MILLISECONDS
+    page.close()
+
+
+def test_a_window_says_when_the_stage_is_gone_and_goes_on_by_itself(browser: Browser) -> None:
+    """A stage that is started again at the same place is found."""
+    stage = Stage("ride", pace=0)
+    page = browser.new_page()
+    page.goto(stage.url)
+    expect(page.locator("#next")).to_be_enabled()
+    stage.close()
+    expect(page.locator("#foot .gone")).to_contain_text("The stage does not answer.")
+    page.close()
+
+
+def test_the_stage_needs_no_network(tmp_path: Path) -> None:
+    """In a name space with nothing but loopback, the whole first beat is played."""
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("NOT TESTED WITHOUT A NETWORK: unshare -rn is not allowed here")
+    program = tmp_path / "offline.py"
+    program.write_text(OFFLINE)
+    wrapped = ["unshare", "-rn", "sh", "-c", f"ip link set lo up 2>/dev/null; exec {sys.executable} {program}"]
+    done = subprocess.run(wrapped, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "Soft decline\n", done.stderr
+
+
+OFFLINE = """\
+from amazonpay_nb.stage.server import Stage
+from tests.browser.chromium import chromium
+with chromium() as browser:
+    stage, page = Stage("ride", pace=0), browser.new_page()
+    page.goto(stage.url.removesuffix("1") + "3")
+    page.get_by_text("Soft decline", exact=True).wait_for()
+    print("Soft decline")
+    stage.close()
+"""
+
+
+@contextmanager
+def demo(folder: Path) -> Iterator[str]:
+    """Run the command, and give the address of the stage."""
+    with subprocess.Popen(
+        [*COMMAND, "demo", "ride", "--no-browser"], stdout=subprocess.PIPE, text=True, cwd=folder
+    ) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found
+            yield found.group()
+        finally:
+            process.terminate()

@@ -1,0 +1,146 @@
+"""The stage's server, by the requests that its pages send: what they read, what they may ask, and when it ends."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import httpx
+import pytest
+
+from amazonpay_nb.stage import server
+from amazonpay_nb.stage.server import Stage
+
+QUICK = {"pace": 0, "keep_alive": 0.05}
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """A stage with the ride-hailing story, whose buyer is quick; each test says where it begins."""
+    with closing(Stage("ride", {"merchant_name": "Kiosk <Ö>"}, **QUICK)) as stage:
+        yield stage
+
+
+@pytest.fixture
+def http(stage: Stage) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stage.url.rpartition("/ride")[0], timeout=10) as http:
+        yield http
+
+
+def scene(http: httpx.Client) -> dict[str, Any]:
+    """Return what a window hears when it opens."""
+    with http.stream("GET", "/events") as events:
+        line = next(line for line in events.iter_lines() if line.startswith("data: "))
+    shown: dict[str, Any] = json.loads(line.removeprefix("data: "))
+    return shown
+
+
+def do(http: httpx.Client, stage: Stage, wish: str, **more: str) -> httpx.Response:
+    answer = http.post("/do", json={"do": wish, **more})
+    stage.performance.finish()
+    return answer
+
+
+def test_a_window_hears_of_each_change(stage: Stage, http: httpx.Client) -> None:
+    """First how things stand, then what changes, and in between that the stage is still there."""
+    do(http, stage, "go", beat="1")
+    with http.stream("GET", "/events") as events:
+        lines = events.iter_lines()
+        now = json.loads(next(lines).removeprefix("data: "))
+        assert (now["address"], now["state"]) == ("ride/1", "waiting")
+        assert ": still here" in {next(lines) for _ in range(3)}
+        http.post("/do", json={"do": "buyer", "ending": "cancel"})
+        states = (json.loads(line[6:])["state"] for line in lines if line.startswith("data: "))
+        assert "otherwise" in states
+    assert "The buyer has canceled" in scene(http)["parts"]["what-if"]
+
+
+def test_a_reload_stays_where_it_is_and_asks_for_nothing(stage: Stage, http: httpx.Client) -> None:
+    """Addresses name the beat; opening one plays nothing, and an unknown story leads to the one that is told."""
+    do(http, stage, "go", beat="2")
+    before = len(stage.performance.journal)
+    assert http.get("/ride/2").status_code == http.get("/ride/5").status_code == 200
+    assert len(stage.performance.journal) == before
+    for path in ("/", "/opera/3"):
+        assert str(http.get(path, follow_redirects=True).url).endswith("/ride/2")
+    assert scene(http)["address"] == "ride/2"
+
+
+def test_what_the_stage_does_not_know_is_refused_with_a_sentence(stage: Stage, http: httpx.Client) -> None:
+    """Neither names nor numbers nor bodies of another kind do anything."""
+    do(http, stage, "go", beat="1")
+    for wish in (
+        {}, {"do": "dance"}, {"do": "go", "beat": "99"}, {"do": "go", "beat": "x"}, {"do": "go"},
+        {"do": "buyer", "ending": "dance"}, {"do": "happen", "way": "dance"}, {"do": ["next"]}, ["next"], "next",
+    ):  # fmt: skip
+        answer = http.post("/do", json=wish)
+        assert (answer.status_code, answer.json()) == (400, {"problem": "The stage knows no such command."}), wish
+    assert http.post("/do", content=b"{").status_code == 400
+    assert scene(http)["state"] == "waiting"
+    answer = http.post("/do", json={"do": "dress", "merchant_color": "blue"})
+    assert answer.status_code == 400
+    assert answer.json()["problem"].startswith("merchant_color='blue' cannot be used")
+    answer = http.post("/do", json={"do": "story", "name": "opera"})
+    assert (answer.status_code, "opera" in answer.json()["problem"]) == (400, True)
+
+
+def test_pages_of_other_sites_may_neither_ask_nor_look(stage: Stage, http: httpx.Client) -> None:
+    """The stage answers to names of this machine, and no page from elsewhere posts here or frames it."""
+    assert http.post("/do", json={"do": "next"}, headers={"origin": "https://evil.test"}).status_code == 403
+    assert http.post("/do", json={"do": "next"}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    assert http.get("/events", headers={"host": "evil.test"}).status_code == 403
+    for path in ("/ride/1", "/speaker", "/phone", "/parity"):
+        headers = http.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self';" in policy
+        assert re.search(r"frame-ancestors 'self' http://127\.0\.0\.1:\* http://localhost:\*$", policy)
+        assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
+
+
+def test_the_merchants_words_are_no_markup(stage: Stage, http: httpx.Client) -> None:
+    """Names are shown as they are, on every part of the screen."""
+    parts = scene(http)["parts"]
+    assert set(parts) == set(server.PARTS)
+    pages = [*parts.values(), http.get("/phone").text, http.get("/ride/1").text]
+    assert any("Kiosk &lt;Ö&gt;" in page for page in pages)
+    assert not any("<Ö>" in page for page in pages)
+
+
+def test_only_so_many_windows_are_told(stage: Stage, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is refused with a sentence, and one that is closed makes room."""
+    monkeypatch.setattr(server, "MOST_WINDOWS", 2)
+    with ExitStack() as windows:
+        open_ones = [windows.enter_context(http.stream("GET", "/events")).iter_lines() for _ in range(2)]
+        assert all(next(lines).startswith("data: ") for lines in open_ones)
+        refused = http.get("/events")
+        assert (refused.status_code, refused.text) == (503, "2 windows look at the stage; close one, and reload.")
+    ends = time.monotonic() + 5
+    while stage._windows:
+        assert time.monotonic() < ends, "a window that is gone is still told"
+    assert scene(http)["state"]
+
+
+def test_another_story_takes_the_stage(http: httpx.Client, stage: Stage) -> None:
+    """The windows that are open show it, with the merchant's face."""
+    with http.stream("GET", "/events") as events:
+        lines = events.iter_lines()
+        next(lines)
+        assert http.post("/do", json={"do": "story", "name": "food"}).status_code == 204
+        addresses = (json.loads(line[6:])["address"] for line in lines if line.startswith("data: "))
+        assert "food/1" in addresses
+    assert "Kiosk" in scene(http)["title"]
+    http.post("/do", json={"do": "story", "name": "ride"})
+
+
+def test_a_stage_that_is_closed_says_so_to_its_windows_at_once() -> None:
+    """An open window holds nothing up."""
+    stage = Stage("ride", pace=0, keep_alive=60)
+    with httpx.Client(timeout=5) as http, http.stream("GET", f"{stage.url.rpartition('/ride')[0]}/events") as events:
+        lines = events.iter_lines()
+        next(lines)
+        began = time.monotonic()
+        stage.close()
+        assert time.monotonic() - began < 0.9  # uvicorn's own patience is a second
+        assert "event: end" in list(lines)
