@@ -11,7 +11,7 @@ from playwright.sync_api import Frame, Page
 
 from tests.npm import installed
 
-__all__ = ["LOOKS", "flaws", "flaws_within"]
+__all__ = ["LOOKS", "SCROLLS_SIDEWAYS", "flaws", "flaws_within"]
 
 LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((360, "light"), (1280, "dark"))
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")

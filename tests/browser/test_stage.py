@@ -7,15 +7,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from amazonpay_nb.stage.server import Stage
-from tests.browser.axe import flaws, flaws_within
+from tests.browser.axe import SCROLLS_SIDEWAYS, flaws, flaws_within
 from tests.browser.chromium import watch
 from tests.unit.test_cli import COMMAND
 
@@ -236,8 +237,6 @@ def test_the_brand_bar_changes_the_merchant_at_once(browser: Browser, stage: Sta
         expect(shown.phone.locator(".amount")).to_have_text("$30.00")
         fields.get_by_label("Logo file").set_input_files(logo)
         expect(shown.phone.locator("img.sign")).to_be_visible()
-        fields.get_by_label("Price").fill("a lot")
-        fields.get_by_label("Price").press("Enter")
     # What is refused is a complaint of the browser as well.
     page = browser.new_page()
     page.goto(stage.url)
@@ -247,7 +246,7 @@ def test_the_brand_bar_changes_the_merchant_at_once(browser: Browser, stage: Sta
     price.press("Enter")
     expect(page.locator("#field-problem")).to_contain_text("amount='a lot' cannot be used")
     expect(price).to_have_attribute("aria-invalid", "true")
-    page.get_by_label("Story").select_option("food")
+    page.get_by_label("Story", exact=True).select_option("food")
     expect(page).to_have_url(re.compile("/food/1$"))
     expect(page.get_by_role("heading", level=1)).to_contain_text("Zig Zag <&>")
     page.close()
@@ -257,19 +256,20 @@ def test_every_beat_can_be_read_by_everybody_on_every_screen(browser: Browser) -
     """On a projector, a tablet and a telephone, in the light and in the dark; nothing is cut or scrolls sideways."""
     wrong: list[str] = []
 
+    schemes: Iterator[Literal["light", "dark"]] = cycle(("light", "dark"))  # three sizes: each meets both
+
     def look(shown: Screen, what: str) -> None:
         for width, height in SIZES:
             shown.page.set_viewport_size({"width": width, "height": height})
+            shown.page.emulate_media(color_scheme=(scheme := next(schemes)))
             flaw = [f"cut: {place}" for place in shown.page.evaluate(CUT)]
-            flaw += ["scrolls"] * shown.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+            flaw += ["scrolls sideways"] * shown.page.evaluate(SCROLLS_SIDEWAYS)
             if (width, height) == SIZES[0]:
-                flaw += ["down"] * shown.page.evaluate("document.documentElement.scrollHeight > innerHeight")
-            for scheme in ("light", "dark"):
-                shown.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-                flaw += flaws_within(shown.page, "html")
-            wrong.extend(f"{what}, {width} wide: {each}" for each in flaw)
+                flaw += ["does not fit"] * shown.page.evaluate("document.documentElement.scrollHeight > innerHeight")
+            flaw += flaws_within(shown.page, "html")
+            wrong.extend(f"{what}, {width} wide, {scheme}: {each}" for each in flaw)
 
-    with closing(Stage("ride", pace=0)) as stage, screen(browser, stage) as shown:
+    with closing(Stage("ride", pace=0.05)) as stage, screen(browser, stage) as shown:
         look(shown, "ready")
         for beat, row in enumerate(stage.performance.story.beats, 1):
             shown.presses("PageDown")
@@ -306,15 +306,19 @@ def test_the_stage_is_ready_and_reacts_at_once(browser: Browser, tmp_path: Path)
         assert time.monotonic() - began < READY_SECONDS
         shown.presses("2")
         shown.is_at(2, "done")
-        took = [page.evaluate(REACT, "#server") for _ in range(4)]
+        took = []
+        for beat in (3, 4, 5, 6):
+            took.append(page.evaluate(REACT, "#server"))
+            shown.is_at(beat, "done")
+        page.goto("about:blank")
         page.set_content(EMPTY)
         empty = [page.evaluate(REACT, "p") for _ in range(4)]
     assert sorted(took)[1] <= sorted(empty)[1] + REACTION_MILLISECONDS
     page.close()
 
 
-def test_a_window_says_when_the_stage_is_gone_and_goes_on_by_itself(browser: Browser) -> None:
-    """A stage that is started again at the same place is found."""
+def test_a_window_says_when_the_stage_is_gone(browser: Browser) -> None:
+    """The scene that it shows stays on view."""
     stage = Stage("ride", pace=0)
     page = browser.new_page()
     page.goto(stage.url)
@@ -335,7 +339,7 @@ def test_the_stage_needs_no_network(tmp_path: Path) -> None:
     program.write_text(OFFLINE)
     wrapped = ["unshare", "-rn", "sh", "-c", f"ip link set lo up 2>/dev/null; exec {sys.executable} {program}"]
     done = subprocess.run(wrapped, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout == "Soft decline\n", done.stderr
+    assert done.stdout == "Soft decline\n", done.stderr[-500:]
 
 
 OFFLINE = """\
@@ -344,7 +348,7 @@ from tests.browser.chromium import chromium
 with chromium() as browser:
     stage, page = Stage("ride", pace=0), browser.new_page()
     page.goto(stage.url.removesuffix("1") + "3")
-    page.get_by_text("Soft decline", exact=True).wait_for()
+    page.locator(".answer", has_text="Soft decline").wait_for()
     print("Soft decline")
     stage.close()
 """

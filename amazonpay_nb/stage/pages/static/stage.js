@@ -88,7 +88,7 @@ function announce() {
   fresh.forEach((line) => line.classList.add("new"));
   const means = document.querySelector("#what-if .means, #what-if .card");
   const words = fresh.map((line) => (line.querySelector(".ask") || line).innerText).concat(means ? means.innerText : "");
-  if (fresh.length || means) place("news").textContent = words.join(". ").replace(/\s+/g, " ");
+  if (fresh.length || means) place("news").textContent = words.join(". ").replace(/[✓✗•\s]+/g, " ");
   if (fresh.length) place("server").scrollTop = place("server").scrollHeight;
   seen.lines = lines.length;
 }
