@@ -227,9 +227,10 @@ def show_button_cell(notebook: OpenNotebook) -> None:
 
 
 def take_leaving(browser: Browser) -> None:
-    """Take the top of the page that stays behind."""
+    """Take the top of the story that stays behind, in its short edition."""
     with tempfile.TemporaryDirectory() as folder:
-        said = run("export", "01", "-p", "merchant_name", "Corner Shop", "--out", folder).stdout
+        brand = ("-p", "merchant_name", "Corner Cabs", "-p", "merchant_color", "#0b5c6b")
+        said = run("export", "ride", "--edition", "short", *brand, "--out", folder).stdout
         for scheme, page in pages(browser, LAB):
             page.goto(Path(said.splitlines()[-1]).as_uri())
             page.evaluate("document.querySelector('time').textContent = '2026-01-15'")  # else it differs each day

@@ -21,12 +21,13 @@ from amazonpay_nb.stage.performance import DONE, OTHERWISE, WAITING, Performance
 from amazonpay_nb.stage.regions import differences
 from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
 from amazonpay_nb.stage.story import story
-from amazonpay_nb.texts import Texts, languages, templates
+from amazonpay_nb.texts import Texts, templates
 from amazonpay_nb.workbench.diagrams import sequence_diagram
 
 TEXTS = Path(__file__).with_name("texts") / "handout"
 _PAGES = templates(Path(__file__).with_name("pages"))
 _PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)], "regions": REGIONS}
+_PAGES.filters["hourly"] = lambda a_second: f"{a_second * 3600:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 _MOST = 4  # of the buyer's pages on a sheet
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 # What a picture of a page does not need: it runs, sends, loads or hides something.
@@ -67,10 +68,9 @@ def handout(name: str, chosen: Mapping[str, str], edition: str) -> tuple[str, st
         exchanges = [exchange for journal in journals for exchange in journal.exchanges]
         claims = {line.claim.id: line.claim for scene in scenes for line in scene["lines"] if line.claim}
         rows = calls_per_order(exchanges, orders := orders_of(exchanges))
-        language = texts.language if texts.language in languages(TEXTS) else "en_US"
         page = _PAGES.get_template("export-story.html.j2").render(
             brand=performance.brand, colors=palette(performance.brand.merchant_color), t=texts,
-            h=Texts(TEXTS, language), title=performance.words("title"), scenes=scenes, full=edition == "full",
+            h=Texts(TEXTS, texts.language), title=performance.words("title"), scenes=scenes, full=edition == "full",
             phones=_most_telling(scenes), pictures=list(pictures.values()), calls=rows, orders=orders,
             narrowest=narrowest(rows), claims=claims.values(), made=f"{datetime.now(UTC):%Y-%m-%d}",
             counts=Counter(str(claim.evidence) for claim in claims.values()), differences=differences(texts),

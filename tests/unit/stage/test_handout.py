@@ -53,7 +53,8 @@ def test_what_is_no_choice_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", languages(TEXTS))
 def test_the_languages_say_the_same(language: str) -> None:
-    """The same keys and placeholders in each file."""
+    """The same keys and placeholders in each file; and there is one for each language of the stage."""
+    assert languages(TEXTS) == languages(TEXTS.parent)
     english, other = (tomllib.loads((TEXTS / f"{name}.toml").read_text("utf-8")) for name in ("en_US", language))
     assert {table: list(rows) for table, rows in other.items()} == {
         table: list(rows) for table, rows in english.items()
