@@ -13,13 +13,10 @@ import pytest
 from amazonpay_nb.stage import server
 from amazonpay_nb.stage.server import Stage
 
-QUICK = {"pace": 0, "keep_alive": 0.05}
-
-
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """A stage with the ride-hailing story, whose buyer is quick; each test says where it begins."""
-    with closing(Stage("ride", {"merchant_name": "Kiosk <Ö>"}, **QUICK)) as stage:
+    with closing(Stage("ride", {"merchant_name": "Kiosk <Ö>"}, pace=0, keep_alive=0.05)) as stage:
         yield stage
 
 
