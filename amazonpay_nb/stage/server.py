@@ -40,6 +40,7 @@ _PAGES = Path(__file__).with_name("pages")
 _TEMPLATES = templates(_PAGES)
 PARTS = ("top", "server", "what-if", "money", "foot", "notes", "brand", "help")
 MOST_WINDOWS = 32
+_RETRY_MILLISECONDS = 500  # before a window that has lost the stage looks for it again
 _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
@@ -164,6 +165,7 @@ class Stage:
 
         self._windows.add(wake)
         try:
+            yield f"retry: {_RETRY_MILLISECONDS}\n\n"
             while self._open:
                 changed.clear()
                 yield f"data: {json.dumps(await asyncio.to_thread(self._scene, request))}\n\n"

@@ -195,10 +195,12 @@ def _newest(performance: Performance, texts: Texts) -> tuple[tuple[str, str, str
 def branch(performance: Performance, row: Branch) -> dict[str, Any]:
     """Return what a branch of a what-if has come to."""
     said = lines(performance, list(row.journal), row.notes, len(performance.journal))
+    sums, currency = money(performance, row.journal), performance.wb.currency
+    nothing = performance.texts.money(_price(Decimal(0), currency))
     return {
         "name": row.name,
         "lines": said,
         "outcome": next((line for line in reversed(said) if line.answer), said[-1] if said else None),
-        "money": money(performance, row.journal),
+        "money": {name: text for name, text in sums.items() if name == "captured" or text != nothing},
         "way": row.way,
     }

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -317,14 +318,16 @@ def test_the_stage_is_ready_and_reacts_at_once(browser: Browser, tmp_path: Path)
     page.close()
 
 
-def test_a_window_says_when_the_stage_is_gone(browser: Browser) -> None:
-    """The scene that it shows stays on view."""
-    stage = Stage("ride", pace=0)
+def test_a_window_says_when_the_stage_is_gone_and_goes_on_with_the_next(browser: Browser) -> None:
+    """A stage that is started again at the same place is found."""
     page = browser.new_page()
-    page.goto(stage.url)
-    expect(page.locator("#next")).to_be_enabled()
-    stage.close()
+    with closing(Stage("ride", pace=0)) as stage:
+        page.goto(stage.url)
+        expect(page.locator("#next")).to_be_enabled()
     expect(page.locator("#foot .gone")).to_contain_text("The stage does not answer.")
+    with closing(Stage("ride", {"merchant_name": "Phoenix"}, port=int(urlsplit(stage.url).port or 0))):
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Phoenix")
+        expect(page.locator("#foot .gone")).to_be_hidden()
     page.close()
 
 

@@ -13,6 +13,7 @@ import pytest
 from amazonpay_nb.stage import server
 from amazonpay_nb.stage.server import Stage
 
+
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """A stage with the ride-hailing story, whose buyer is quick; each test says where it begins."""
@@ -45,9 +46,9 @@ def test_a_window_hears_of_each_change(stage: Stage, http: httpx.Client) -> None
     do(http, stage, "go", beat="1")
     with http.stream("GET", "/events") as events:
         lines = events.iter_lines()
-        now = json.loads(next(lines).removeprefix("data: "))
+        now = json.loads(next(line for line in lines if line.startswith("data: ")).removeprefix("data: "))
         assert (now["address"], now["state"]) == ("ride/1", "waiting")
-        assert ": still here" in {next(lines) for _ in range(3)}
+        assert ": still here" in {next(lines) for _ in range(4)}
         http.post("/do", json={"do": "buyer", "ending": "cancel"})
         states = (json.loads(line[6:])["state"] for line in lines if line.startswith("data: "))
         assert "otherwise" in states
@@ -110,7 +111,7 @@ def test_only_so_many_windows_are_told(stage: Stage, http: httpx.Client, monkeyp
     monkeypatch.setattr(server, "MOST_WINDOWS", 2)
     with ExitStack() as windows:
         open_ones = [windows.enter_context(http.stream("GET", "/events")).iter_lines() for _ in range(2)]
-        assert all(next(lines).startswith("data: ") for lines in open_ones)
+        assert all(next(lines).startswith("retry: ") for lines in open_ones)
         refused = http.get("/events")
         assert (refused.status_code, refused.text) == (503, "2 windows look at the stage; close one, and reload.")
     ends = time.monotonic() + 5

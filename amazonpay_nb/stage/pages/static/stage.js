@@ -231,5 +231,5 @@ const gone = (is) => {
 };
 events.onmessage = (event) => { gone(false); show(JSON.parse(event.data)); };
 events.onerror = () => gone(true);
-events.addEventListener("end", () => { events.close(); gone(true); });
+events.addEventListener("end", () => gone(true));
 setInterval(tick, 1000);
