@@ -58,9 +58,13 @@ class Texts:
     def money(self, price: dict[str, str]) -> str:
         """Return an amount as people write it: ``€1,234.50`` in English, ``1.234,50 €`` in German."""
         form, code = self._tables["money"], price["currencyCode"]
-        # Grouped by commas first; then both signs change places at once.
-        signs = str.maketrans(",.", form["group"] + form["decimal"])
-        amount = f"{Decimal(price['amount']):,f}".translate(signs)
+        amount = self.number(Decimal(price["amount"]))
         symbol = _SYMBOLS.get(code, code)
         before = _NO_BREAK if symbol == code and form["pattern"].startswith("{symbol}{") else ""
         return form["pattern"].format(amount=amount, symbol=symbol + before)
+
+    def number(self, value: Decimal) -> str:
+        """Return a number as people write it, with the decimals that it has."""
+        form = self._tables["money"]
+        # Grouped by commas first; then both signs change places at once.
+        return f"{value:,f}".translate(str.maketrans(",.", form["group"] + form["decimal"]))

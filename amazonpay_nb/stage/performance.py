@@ -19,7 +19,7 @@ from amazonpay_nb.stage.acts import Act, Branch, Left, Moment, Note, Otherwise, 
 from amazonpay_nb.stage.brand import Brand
 from amazonpay_nb.stage.phone import PACE_SECONDS, address_after, play
 from amazonpay_nb.stage.steps import VISITS, Server
-from amazonpay_nb.stage.story import LANGUAGES, TEXTS, Beat, Step, Story
+from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
@@ -56,7 +56,7 @@ class Performance:
         self._begin()
 
     def _begin(self) -> None:
-        self.texts = Texts(TEXTS, self.brand.language if self.brand.language in LANGUAGES else LANGUAGES[0])
+        self.texts = Texts(TEXTS, self.brand.language)
         self.acts: list[Act] = []
         self._moments: list[Moment] = []
         self.at, self.state = 0, READY

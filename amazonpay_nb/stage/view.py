@@ -157,6 +157,11 @@ def sizing(performance: Performance) -> dict[str, Any]:
     return {"orders": orders, "rows": rows, "calls": sum(row.per_order for row in rows), "narrowest": narrowest(rows)}
 
 
+def tenths(texts: Texts, value: float) -> str:
+    """Return a number of calls as people write it, with one decimal."""
+    return texts.number(round(Decimal(value), 1))
+
+
 def place(performance: Performance) -> str:
     """Return the title of Amazon's page that is on the phone, in the words of that page; "" for none."""
     name = urlsplit(performance.phone.url).path.rpartition("/")[2]
