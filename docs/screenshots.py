@@ -24,6 +24,7 @@ from amazonpay_nb import workbench
 from amazonpay_nb.client.button import express_payload, set_up_payload, sign_button
 from amazonpay_nb.rehearsal import example
 from amazonpay_nb.shop import Cart, buyer
+from amazonpay_nb.stage.server import Stage
 from tests.browser.chromium import chromium
 from tests.browser.jupyterlab import OpenNotebook, jupyterlab
 from tests.unit.test_cli import run
@@ -38,6 +39,7 @@ BUTTON = "Amazon Pay"
 NOTEBOOK = "01_set_up_outside_the_purchase_flow.ipynb"
 PAGE: ViewportSize = {"width": 720, "height": 400}
 LAB: ViewportSize = {"width": 1200, "height": 780}
+STAGE: ViewportSize = {"width": 1440, "height": 900}
 REPORT: ViewportSize = {"width": 1000, "height": 700}
 SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")
 PANELS = """\
@@ -224,6 +226,19 @@ def show_button_cell(notebook: OpenNotebook) -> None:
 
 
 # --- For others -------------------------------------------------------------------------------------------------------
+
+
+def take_stage(browser: Browser) -> None:
+    """Take the stage when both ways of a what-if were played."""
+    with closing(Stage("ride", {"merchant_name": "Corner Cabs", "merchant_color": "#0b5c6b"}, pace=0)) as stage:
+        stage.performance.go(2)
+        stage.performance.finish()
+        stage.performance.try_what_if("key")
+        for scheme, page in pages(browser, STAGE):
+            page.goto(stage.url)
+            page.get_by_text("Both are undone.").wait_for()
+            page.frame_locator("#phone").locator(".amount").wait_for()
+            take(page, named("stage", scheme))
 
 
 def take_leaving(browser: Browser) -> None:
