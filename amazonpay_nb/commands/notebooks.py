@@ -62,12 +62,13 @@ def sweep(
     if scheduler:
         problem = "--scheduler needs the extra 'cluster', which is not there yet."
         raise ConfigurationError(problem, advice="Use --jobs here, or --shard on several machines.")
-    cases = sweeps.shard(sweeps.cases_of(matrix), *part)
+    cases = sweeps.cases_of(matrix)
     if only_list:
-        click.echo("\n".join(map(str, cases)))
+        click.echo("\n".join(map(str, sweeps.shard(cases, *part))))
         return
-    jobs = jobs or os.cpu_count() or 1
-    passed, failed = sweeps.sweep(cases, out=out, jobs=jobs, resume=resume, fail_fast=fail_fast, say=click.echo)
+    passed, failed = sweeps.sweep(
+        cases, out=out, part=part, jobs=jobs or os.cpu_count() or 1, resume=resume, fail_fast=fail_fast, say=click.echo
+    )
     click.echo(f"{passed} passed, {failed} failed\nReport: {out / 'report.html'}")
     sys.exit(int(failed > 0))
 

@@ -35,9 +35,7 @@ _RESULT = (
     "checkoutSessionId", "chargePermissionId", "chargePermissionType", "chargePermissionState", "chargeId",
     "chargeState", "refundId", "refundState",
 )  # fmt: skip
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
-)
+_PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True)
 _LINES, _REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summary.json")
 
 
@@ -47,18 +45,13 @@ class Case(NamedTuple):
     Attributes:
         texts: Its parameters.
         key: 16 hexadecimal digits that stand for the notebook's content and the parameters.
-        folder: For what it leaves behind, inside the sweep's own.
+        page: The executed notebook as a page, in a folder of its own inside the sweep's.
     """
 
     notebook: Notebook
     texts: Mapping[str, str]
     key: str
-    folder: str
-
-    @property
-    def page(self) -> str:
-        """The executed notebook as a page."""
-        return f"{self.folder}/{self.notebook.path.stem}.html"
+    page: str
 
     def __str__(self) -> str:
         return " ".join([self.notebook.path.stem, *(f"{name}={text}" for name, text in self.texts.items())])
@@ -110,13 +103,13 @@ def cases_of(path: Path) -> list[Case]:
             one = digest.copy()
             one.update(json.dumps(texts, sort_keys=True).encode())
             key, name = one.hexdigest()[:16], re.sub(r"[^\w.-]+", "-", "-".join(texts.values()))[:80]
-            case = cases.setdefault(key, Case(notebook, texts, key, f"notebooks/{name}-{key[:8]}"))
+            page = f"notebooks/{name}-{key[:8]}/{notebook.path.stem}.html"
+            case = cases.setdefault(key, Case(notebook, texts, key, page))
             try:
                 check_case(notebook, texts)
             except ConfigurationError as error:
-                raise ConfigurationError(
-                    f"{path.name}, {place}, {case}: {error.message}", advice=error.advice
-                ) from None
+                problem = f"{path.name}, {place}, {case}: {error.message}"
+                raise ConfigurationError(problem, advice=error.advice) from None
     if not cases:
         raise ConfigurationError(f"{path.name} has no case.", advice="Give it a matrix, or rows to include.")
     return list(cases.values())
@@ -128,12 +121,13 @@ def shard(cases: Sequence[Case], part: int, parts: int) -> list[Case]:
 
 
 def sweep(
-    cases: Sequence[Case], *, out: Path, jobs: int = 1, resume: bool = False, fail_fast: bool = False,
-    say: Callable[[str], object],
+    cases: Sequence[Case], *, out: Path, part: tuple[int, int] = (1, 1), jobs: int = 1, resume: bool = False,
+    fail_fast: bool = False, say: Callable[[str], object],
 ) -> tuple[int, int]:  # fmt: skip
     """Run the cases and write everything about them into *out*; return how many passed, and how many failed.
 
     Args:
+        part: Which of how many equal parts to run; see `shard`.
         resume: Skip what has passed there already.
         fail_fast: Stop at the first failure.
         say: Takes a line for each case where there is no terminal to show a bar.
@@ -146,7 +140,7 @@ def sweep(
             lines.unlink(missing_ok=True)
         lines.touch()
         ended = _ended(lines)
-        left = [case for case in cases if case.key not in ended or not ended[case.key].passed]
+        left = [case for case in shard(cases, *part) if not ended.get(case.key, (0, False))[1]]
         bar = tqdm(total=len(left), unit="case", disable=None)
         with lines.open("a", encoding="utf-8") as file, bar, closing(_results(left, out, jobs)) as results:
             for number, (case, run) in enumerate(results, 1):
@@ -159,7 +153,9 @@ def sweep(
                     say(f"[{number}/{len(left)}] {case} … {run.status} in {run.seconds:.1f} s, {ahead:.0f} s to go")
                 if run.failure and fail_fast:
                     break
-        return _write(cases, out, time.monotonic() - started)
+        # Each part has the same columns.
+        names = list(dict.fromkeys(name for case in cases for name in case.texts))
+        return _write(shard(cases, *part), names, out, time.monotonic() - started)
 
 
 def _results(cases: Sequence[Case], out: Path, jobs: int) -> Generator[tuple[Case, Run]]:
@@ -168,21 +164,17 @@ def _results(cases: Sequence[Case], out: Path, jobs: int) -> Generator[tuple[Cas
     with ThreadPoolExecutor(jobs) as pool, kernel_environment():
         while True:
             for case in itertools.islice(waiting, jobs - len(running)):
-                (out / case.folder).mkdir(parents=True, exist_ok=True)
-                running[pool.submit(run_one, case.notebook, case.texts, out / case.folder)] = case
+                folder = (out / case.page).parent
+                folder.mkdir(parents=True, exist_ok=True)
+                running[pool.submit(run_one, case.notebook, case.texts, folder)] = case
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()
 
 
-class _End(NamedTuple):
-    offset: int
-    passed: bool
-
-
-def _ended(lines: Path) -> dict[str, _End]:
-    """Return where the last line of each case begins, by its key; a line that was cut off goes."""
+def _ended(lines: Path) -> dict[str, tuple[int, bool]]:
+    """Return where the last line of each case begins, by its key, and whether it passed; half a line is cut off."""
     ended, offset = {}, 0
     with lines.open("r+b") as file:
         for line in file:
@@ -190,37 +182,31 @@ def _ended(lines: Path) -> dict[str, _End]:
                 file.truncate(offset)
                 break
             row = json.loads(line)
-            ended[row["key"]] = _End(offset, row["status"] == "passed")
+            ended[row["key"]] = offset, row["status"] == "passed"
             offset += len(line)
     return ended
 
 
-def _write(cases: Sequence[Case], out: Path, seconds: float) -> tuple[int, int]:
+def _write(cases: Sequence[Case], names: Sequence[str], out: Path, seconds: float) -> tuple[int, int]:
     ended = _ended(out / _LINES)
     cases = [case for case in cases if case.key in ended]
-    passed = sum(ended[case.key].passed for case in cases)
+    passed = sum(ended[case.key][1] for case in cases)
     counts = {"passed": passed, "failed": len(cases) - passed, "seconds": round(seconds, 3)}
-    names = list(dict.fromkeys(name for case in cases for name in case.texts))
 
     def rows() -> Iterator[dict[str, Any]]:
         with (out / _LINES).open("rb") as file:
             for case in cases:
-                file.seek(ended[case.key].offset)
+                file.seek(ended[case.key][0])
                 yield json.loads(file.readline())
 
     page = {"policy": POLICY, "finished": datetime.now(UTC), "rows": rows, **counts, **_grid(cases, names, ended)}
     for template, name in (("sweep.html", "report.html"), ("sweep.xml", "junit.xml")):
-        write_whole(out / name, _TEMPLATES.get_template(template).generate(page))
-    write_whole(
-        out / "sweep.csv", map(_line, itertools.chain([_heading(names)], (_cells(names, row) for row in rows())))
-    )
+        write_whole(out / name, _PAGES.get_template(template).generate(page))
+    heading = ["notebook", *names, "status", "seconds", "error", *_RESULT]
+    write_whole(out / "sweep.csv", map(_line, itertools.chain([heading], (_cells(names, row) for row in rows()))))
     runs = (f"{',' if number else ''}\n{json.dumps(row, ensure_ascii=False)}" for number, row in enumerate(rows()))
     write_whole(out / "summary.json", itertools.chain([json.dumps(counts | {"runs": []})[:-2]], runs, ["]}\n"]))
     return passed, len(cases) - passed
-
-
-def _heading(names: Sequence[str]) -> list[str]:
-    return ["notebook", *names, "status", "seconds", "error", *_RESULT]
 
 
 def _cells(names: Sequence[str], row: Mapping[str, Any]) -> list[Any]:
@@ -233,13 +219,13 @@ def _line(cells: Sequence[Any]) -> str:
     return line.getvalue()
 
 
-def _grid(cases: Sequence[Case], names: Sequence[str], ended: Mapping[str, _End]) -> dict[str, Any]:
+def _grid(cases: Sequence[Case], names: Sequence[str], ended: Mapping[str, Any]) -> dict[str, Any]:
     """Return a table of all cases, failures first; its columns are the values of the parameter with the fewest."""
     values = {name: dict.fromkeys(case.texts.get(name, "") for case in cases) for name in names}
     axis = min((name for name in names if len(values[name]) > 1), key=lambda name: len(values[name]), default="")
     table: dict[str, dict[str, Any]] = {}
     for case in cases:
         rest = case._replace(texts={name: text for name, text in case.texts.items() if name != axis})
-        table.setdefault(str(rest), {})[case.texts.get(axis, "")] = ended[case.key].passed, case.page
+        table.setdefault(str(rest), {})[case.texts.get(axis, "")] = ended[case.key][1], case.page
     order = sorted(table.items(), key=lambda row: all(passed for passed, _ in row[1].values()))
     return {"axis": axis, "columns": values.get(axis, {"": None}), "table": order}

@@ -245,10 +245,17 @@ class TestSweep:
         with (tmp_path / "cases.jsonl").open("w") as file:
             for case in reversed(cases):
                 row = {"key": case.key, "page": "a/b.html", "notebook": "mine", "parameters": dict(case.texts)}
-                row |= {"status": "passed", "seconds": 1, "error": None, "failure": None, "claims": []}
+                row |= {
+                    "status": "passed",
+                    "seconds": 1,
+                    "error": None,
+                    "failure": None,
+                    "claims": [],
+                    "environment": "emulator",
+                }
                 file.write(json.dumps(row | {"result": {"chargeId": "x" * 10_000}}) + "\n")
         tracemalloc.start()
-        assert sweep._write(cases, tmp_path, 1.0) == (1000, 0)
+        assert sweep._write(cases, ["count"], tmp_path, 1.0) == (1000, 0)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert (tmp_path / "summary.json").stat().st_size > 10_000_000 > 3 * peak
@@ -313,8 +320,10 @@ class TestScenarios:
     def test_the_parts_of_a_sweep_have_its_lines(self, swept: tuple[Path, Result]) -> None:
         """Each in one part, the same but for the seconds."""
         folder, _ = swept
-        parts = []
+        parts, headings = [], {(folder / "out/sweep.csv").read_text("utf-8").partition("\n")[0]}
         for part in ("1/2", "2/2"):
             command(folder / "matrix.yaml", "--shard", part, "--jobs", 2, "--out", folder / part.replace("/", "of"))
             parts += rows_of(folder / part.replace("/", "of"))
+            headings.add((folder / part.replace("/", "of") / "sweep.csv").read_text("utf-8").partition("\n")[0])
+        assert len(headings) == 1
         assert sorted(map(str, parts)) == sorted(map(str, rows_of(folder / "out")))
