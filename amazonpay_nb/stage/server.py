@@ -30,6 +30,7 @@ from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import behaviors, topics
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage import view
+from amazonpay_nb.stage.brand import MOST_BYTES
 from amazonpay_nb.stage.performance import PLAYING, READY, Performance
 from amazonpay_nb.stage.phone import ENDINGS, WAYS
 from amazonpay_nb.stage.regions import differences
@@ -239,7 +240,7 @@ class Stage:
             "beat": performance.story.beats[at], "beats": performance.story.beats,
             "lines": view.act_lines(performance, act) if act else [],
             "branches": {name: [view.branch(performance, row) for row in rows] for name, rows in tried.items()},
-            "colors": palette(brand.merchant_color), "brand": brand, "differences": differences,
+            "colors": palette(brand.merchant_color), "brand": brand, "most": MOST_BYTES, "differences": differences,
             "names": {code: texts(f"region.{code}") for code in REGIONS},
             "languages": {code: texts(f"language.{code}") for code in REGIONS[brand.region].languages},
             "stories": {name: texts(f"{name}.title") for name in stories()},

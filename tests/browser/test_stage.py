@@ -242,6 +242,10 @@ def test_the_brand_bar_changes_the_merchant_at_once(browser: Browser, stage: Sta
     page = browser.new_page()
     page.goto(stage.url)
     page.keyboard.press("b")
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(200_000))
+    page.get_by_label("Picture file").set_input_files(large)
+    expect(page.locator("#field-problem")).to_contain_text("larger than 128 KB")
     price = page.get_by_label("Price")
     price.fill("a lot")
     price.press("Enter")

@@ -27,9 +27,9 @@ def http(stage: Stage) -> Iterator[httpx.Client]:
         yield http
 
 
-def scene(http: httpx.Client) -> dict[str, Any]:
+def scene(http: httpx.Client, **headers: str) -> dict[str, Any]:
     """Return what a window hears when it opens."""
-    with http.stream("GET", "/events") as events:
+    with http.stream("GET", "/events", headers=headers) as events:
         line = next(line for line in events.iter_lines() if line.startswith("data: "))
     shown: dict[str, Any] = json.loads(line.removeprefix("data: "))
     return shown
@@ -104,6 +104,16 @@ def test_the_merchants_words_are_no_markup(stage: Stage, http: httpx.Client) -> 
     pages = [*parts.values(), http.get("/phone").text, http.get("/ride/1").text]
     assert any("Kiosk &lt;Ö&gt;" in page for page in pages)
     assert not any("<Ö>" in page for page in pages)
+
+
+def test_behind_a_proxy_every_address_is_relative(stage: Stage, http: httpx.Client) -> None:
+    """On a hub the browser's loopback is another one: the phone's page stands beside the stage's own port."""
+    do(http, stage, "go", beat="1")
+    shown = scene(http, **{"x-forwarded-prefix": "/user/somebody/proxy/1234"})
+    assert re.fullmatch(r"\.\./\d+/pay/\w+", shown["phone"]["url"])
+    assert shown["address"] == "ride/1"
+    page = http.get("/ride/1").text
+    assert re.findall(r'(?:href|src)="(?!data:|\.\./)([^"]+)"', page) == []
 
 
 def test_only_so_many_windows_are_told(stage: Stage, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ async function send(wish) {
     const answer = await fetch(new URL("do", root), {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(wish),
     });
-    const problem = answer.ok ? "" : (await answer.json()).problem;
+    const said = answer.ok ? "" : await answer.text();
+    const problem = said.startsWith("{") ? JSON.parse(said).problem : said;
     complain(problem, wish);
     return !problem;
   } catch {
@@ -55,6 +56,7 @@ function replace(id, html) {
 function show(now) {
   const first = !scene;
   scene = now;
+  if (first && !now.begun) began(0);
   for (const [id, html] of Object.entries(now.parts)) replace(id, html);
   document.documentElement.lang = now.lang;
   document.body.dataset.state = now.state;
@@ -125,9 +127,16 @@ function panel(id) {
 
 /* What the presenter does. */
 
-const began = () => Number(localStorage.getItem("began"));
+/* All windows of one stage have one timer; where a browser keeps nothing, this window has its own. */
+let own = 0;
+const began = (now) => {
+  try {
+    if (now !== undefined) localStorage.setItem("began", now);
+    return Number(localStorage.getItem("began"));
+  } catch { return (own = now ?? own); }
+};
 function clock(reset) {
-  if (reset || !began()) localStorage.setItem("began", Date.now());
+  if (reset || !began()) began(Date.now());
   tick();
 }
 function tick() {
@@ -193,6 +202,7 @@ addEventListener("change", async ({ target: field }) => {
   let { name, value } = field;
   if (field.type === "file") {
     if (!field.files[0]) return;
+    if (field.files[0].size > field.dataset.most) { complain(field.dataset.problem, { do: "dress", [field.id.slice(2)]: "" }); return; }
     value = await new Promise((done) => {
       const reader = new FileReader();
       reader.onload = () => done(reader.result);
