@@ -17,22 +17,10 @@ import nbformat
 
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.ledger import course
+from amazonpay_nb.runs import notebook as notebooks
 from amazonpay_nb.runs.failure import Failure, failure_of
 from amazonpay_nb.runs.folder import POLICY, write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
-from amazonpay_nb.runs.notebook import (
-    Notebook,
-    for_others,
-    for_readers,
-    notebook_folder,
-    notebook_with,
-    outputs_of,
-    settings_of,
-    title_of,
-    with_values,
-    without_links,
-    without_secrets,
-)
 from amazonpay_nb.runs.report import notebook_page
 from amazonpay_nb.runs.runner import run_one
 from amazonpay_nb.shop.colors import palette
@@ -75,28 +63,13 @@ class Finished:
     @property
     def brand(self) -> dict[str, Any]:
         """What every page says at its head: whose it is, in which colors, where and when it ran."""
-        names = ("environment", "region", "merchant_name")
-        colors = palette(self.settings["merchant_color"])
-        return {name: self.settings[name] for name in names} | {
-            "colors": colors,
-            "made": f"{datetime.now(UTC):%Y-%m-%d}",
-        }
+        own = {name: self.settings[name] for name in ("environment", "region", "merchant_name")}
+        return own | {"colors": palette(self.settings["merchant_color"]), "made": f"{datetime.now(UTC):%Y-%m-%d}"}
 
     @property
     def title(self) -> str:
         """Its first heading, or else its name."""
-        return title_of(self.document) or self.path.stem
-
-    @property
-    def sections(self) -> list[tuple[str, list[Any]]]:
-        """Its headings, each with the cells below it."""
-        found: list[tuple[str, list[Any]]] = []
-        for cell in self.document.cells:
-            heading = re.match(r"#+ (.*)", cell.source) if cell.cell_type == "markdown" else None
-            if heading or not found:
-                found.append((heading[1] if heading else "", []))
-            found[-1][1].append(cell)
-        return found
+        return notebooks.title_of(self.document) or self.path.stem
 
 
 def finish(name: str, texts: Mapping[str, str]) -> Finished:
@@ -108,25 +81,25 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
     Raises:
         ConfigurationError: A name or value is not usable.
     """
-    notebook = notebook_with(name, texts)
+    notebook = notebooks.notebook_with(name, texts)
     file = notebook.path.with_suffix(".journal.jsonl")
     if texts or not _has_run(notebook):
         with TemporaryFolder() as folder, kernel_environment():
-            run = run_one(replace(notebook, document=for_others(notebook, texts)), {}, folder.path)
+            run = run_one(replace(notebook, document=notebooks.for_others(notebook, texts)), {}, folder.path)
             document = nbformat.read(folder.path / notebook.path.name, as_version=4)
             failure, journal = run.failure, _journal(folder.path / file.name)
     else:
-        document, journal = without_secrets(notebook.document), _journal(file)
+        document, journal = notebooks.without_secrets(notebook.document), _journal(file)
         failure = failure_of(document)
     _fill_in(document)
-    chosen = {key: str(value) for key, value in settings_of(document).items()}
+    chosen = {key: str(value) for key, value in notebooks.settings_of(document).items()}
     settings = {key: parameter.default for key, parameter in PARAMETERS.items()} | chosen
     usual = all(settings[key] == PARAMETERS[key].default for key in ("merchant_name", "region", "language"))
-    return Finished(notebook.path, for_readers(document, pictures=usual), journal, failure, settings)
+    return Finished(notebook.path, notebooks.for_readers(document, pictures=usual), journal, failure, settings)
 
 
-def _has_run(notebook: Notebook) -> bool:
-    if notebook.path.resolve().parent == notebook_folder().resolve():
+def _has_run(notebook: notebooks.Notebook) -> bool:
+    if notebook.path.resolve().parent == notebooks.notebook_folder().resolve():
         return False  # its outputs are those of the repository
     cells = [cell for cell in notebook.document.cells if cell.cell_type == "code" and cell.source.strip()]
     return bool(cells) and all(cell.execution_count for cell in cells)
@@ -144,7 +117,7 @@ def _fill_in(document: Any) -> None:
             document.cells.remove(cell)
         elif "parameters" in tags:
             values = document.metadata.get("papermill", {}).get("parameters", {})
-            cell.source = with_values(cell.source, values)
+            cell.source = notebooks.with_values(cell.source, values)
 
 
 def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "full") -> tuple[Path, str | None]:
@@ -171,13 +144,13 @@ def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "fu
 def full(run: Finished) -> str:
     """Return the full edition: the notebook itself, its code folded away."""
     document = deepcopy(run.document)
-    for output in outputs_of(document):
+    for output in notebooks.outputs_of(document):
         if shown := output.get("data", {}).get("text/html"):
             output.data["text/html"] = _ROW.sub(_evidence, "".join(shown))
     # Its pictures' addresses are relative to this folder: a run of the workbook is written elsewhere.
-    home = notebook_folder().resolve()
+    home = notebooks.notebook_folder().resolve()
     folder = home if (home / run.path.name).exists() else run.path.resolve().parent
-    return notebook_page(without_links(document), run.path.stem, folder, left_behind=run.brand)
+    return notebook_page(notebooks.without_links(document), run.path.stem, folder, left_behind=run.brand)
 
 
 def _evidence(found: re.Match[str]) -> str:
@@ -189,13 +162,12 @@ def _evidence(found: re.Match[str]) -> str:
 
 def short(run: Finished) -> str:
     """Return the short edition: two sheets of A4."""
-    claims = [(heading, rows) for heading, cells in run.sections if (rows := _claims(cells))]
-    shown = [row for _, rows in claims for claim in rows for row in map(behavior, claim.shows)]
+    claims = _claims(run.document)
+    shown = [behavior(row) for claims_here in claims.values() for claim in claims_here for row in claim.shows]
     exchanges = run.journal.exchanges
     calls = calls_per_order(exchanges, orders := orders_of(exchanges))
     return _PAGES.get_template("export-short.html.j2").render(
-        run.brand, title=run.title, lead=_lead(run.document), failure=run.failure,
-        claims=claims,
+        run.brand, title=run.title, lead=_lead(run.document), failure=run.failure, claims=claims,
         counts=Counter(str(row.evidence) for row in dict.fromkeys(shown)),
         sources=sorted({row.url for row in shown if row.evidence == Evidence.DOCUMENTED}),
         charts=[money_chart(line, WORDS, each, "en_US") for each, line in course(exchanges).items()],
@@ -203,11 +175,16 @@ def short(run: Finished) -> str:
     )  # fmt: skip
 
 
-def _claims(cells: list[Any]) -> list[Claim]:
-    records = (
-        output.data.get(RECORD_MIME, {}) for cell in cells for output in cell.get("outputs", ()) if "data" in output
-    )
-    return [Claim(**row) for record in records for row in record.get("claims", ())]
+def _claims(document: Any) -> dict[str, list[Claim]]:
+    """Return the claims by the heading that they stand below."""
+    claims, heading = dict[str, list[Claim]](), ""
+    for cell in document.cells:
+        if cell.cell_type == "markdown" and (title := re.match(r"#+ (.*)", cell.source)):
+            heading = title[1]
+        for output in cell.get("outputs", ()):
+            for row in output.get("data", {}).get(RECORD_MIME, {}).get("claims", ()):
+                claims.setdefault(heading, []).append(Claim(**row))
+    return claims
 
 
 def _lead(document: Any) -> str:

@@ -79,7 +79,7 @@ def files(run: Finished) -> dict[str, str]:
     plan = plan.replace("[server]\n", f'[server]\nregion = "{region.code}"\n')
     texts = {
         "two-pages.html": short(run), "run.html": full(run),
-        "run.har": _har(run.journal), COLLECTION: _json(collection(run.journal, calls, region)),
+        "run.har": _har(run.journal), COLLECTION: json.dumps(collection(run.journal, calls, region), indent=2),
         "sign.py": (_FOLDER / "kit-sign.txt").read_text("utf-8"),
         "rehearsal.toml": _page("rehearsal.toml", plan=plan),
         "go-live.md": _go_live(run),
@@ -95,10 +95,6 @@ def files(run: Finished) -> dict[str, str]:
 
 def _page(name: str, **values: Any) -> str:
     return _PAGES.get_template(f"kit-{name}.j2").render(values)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def _distinct(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
@@ -127,35 +123,26 @@ def collection(journal: Journal, calls: Iterable[Exchange], region: Region) -> d
     objects = {number: KINDS[kind].id_field for kind, number, _ in journal.known}
     values = {"host": region.api_host, "region": region.code, "idempotencyKey": "", "date": "", "authorization": ""}
     values |= {name: number for number, name in reversed(objects.items())}
-
-    def filled(text: str) -> str:
-        for number in sorted(objects, key=len, reverse=True):  # Amazon's id of a charge begins with its permission's
-            text = text.replace(number, f"{{{{{objects[number]}}}}}")
-        return text
-
+    items = json.dumps([_item(call) for call in calls], ensure_ascii=False)
+    for number in sorted(objects, key=len, reverse=True):  # Amazon's id of a charge begins with its permission's
+        items = items.replace(number, f"{{{{{objects[number]}}}}}")
     return {
         "info": {"name": "Amazon Pay: the calls of a run", "schema": _SCHEMA, "description": _page("postman.md")},
         "variable": [{"key": name, "value": value, "type": "string"} for name, value in values.items()],
-        "item": [
-            {"name": OPERATIONS[call.operation].title, "request": _request(call, filled), "response": []}
-            for call in calls
-        ],
+        "item": json.loads(items),
     }
 
 
-def _request(call: Exchange, filled: Any) -> dict[str, Any]:
-    headers = _HEADERS | ({"x-amz-pay-idempotency-key": "{{idempotencyKey}}"} if call.idempotency_key else {})
-    path, _, query = filled(call.path).partition("?")
-    url = {"raw": f"https://{{{{host}}}}{filled(call.path)}", "protocol": "https", "host": ["{{host}}"]}
-    pairs = [pair.partition("=") for pair in query.split("&") if pair]
-    request = {
-        "method": call.method, "header": [{"key": name, "value": value} for name, value in headers.items()],
-        "url": url | {"path": path.strip("/").split("/"), "query": [{"key": a, "value": b} for a, _, b in pairs]},
-    }  # fmt: skip
-    if call.request is None or not OPERATIONS[call.operation].body:
-        return request
-    body = filled(json.dumps(call.request, ensure_ascii=False, separators=(",", ":")))
-    return request | {"body": {"mode": "raw", "raw": body, "options": {"raw": {"language": "json"}}}}
+def _item(call: Exchange) -> dict[str, Any]:
+    operation, headers = OPERATIONS[call.operation], dict(_HEADERS)
+    if call.idempotency_key:
+        headers["x-amz-pay-idempotency-key"] = "{{idempotencyKey}}"
+    header = [{"key": name, "value": value} for name, value in headers.items()]
+    request: dict[str, Any] = {"method": call.method, "header": header, "url": f"https://{{{{host}}}}{call.path}"}
+    if call.request is not None and operation.body:
+        body = json.dumps(call.request, ensure_ascii=False, separators=(",", ":"))
+        request["body"] = {"mode": "raw", "raw": body, "options": {"raw": {"language": "json"}}}
+    return {"name": operation.title, "request": request, "response": []}
 
 
 def _go_live(run: Finished) -> str:

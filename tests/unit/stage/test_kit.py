@@ -92,7 +92,7 @@ def test_the_plan_can_be_read(kit: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_the_collection_is_one_of_postman(kit: dict[str, str]) -> None:
-    """What format 2.1 requires: info with name and schema, items with requests, whose url has its parts."""
+    """What format 2.1 requires: info with name and schema, items with requests, with method, url, header and body."""
     made = json.loads(kit["amazon-pay.postman_collection.json"])
     assert set(made) == {"info", "item", "variable"}
     assert made["info"]["name"]
@@ -102,7 +102,7 @@ def test_the_collection_is_one_of_postman(kit: dict[str, str]) -> None:
         assert set(item) == {"name", "request", "response"}
         assert request["method"] in {"GET", "POST", "PATCH", "DELETE"}
         assert all(set(row) == {"key", "value"} for row in request["header"])
-        assert request["url"]["raw"] == "https://{{host}}/" + "/".join(request["url"]["path"])
+        assert request["url"].startswith("https://{{host}}/v2/")
         assert request.get("body", {"mode": "raw"})["mode"] == "raw"
     names = [item["name"] for item in made["item"]]
     assert names == [
@@ -129,7 +129,7 @@ def test_a_signature_for_the_collection_is_good(kit: dict[str, str], tmp_path: P
     values = {row["key"]: row["value"] for row in made["variable"]} | values
     (request,) = [item["request"] for item in made["item"] if item["name"] == "Create Charge"]
     headers = [(row["key"], filled(row["value"], values)) for row in request["header"]]
-    path = urlsplit(filled(request["url"]["raw"], values)).path
+    path = urlsplit(filled(request["url"], values)).path
     body = filled(request["body"]["raw"], values).encode()
     verify_request(request["method"], path, "", headers, body, KEYS.public_pem)
     assert json.loads(body)["chargePermissionId"].startswith("C02-")
@@ -190,6 +190,6 @@ def test_a_longer_id_is_not_taken_for_the_one_that_it_begins_with() -> None:
     permission = {"chargePermissionId": "S01-1-1", "statusDetails": {"state": "Chargeable"}}
     asked = Exchange(moment, "getChargePermission", "GET", "/v2/chargePermissions/S01-1-1", 200, response=permission)
     made = collection(journal, [journal.record(asked), journal.record(call)], region("na"))
-    assert [item["request"]["url"]["raw"] for item in made["item"]] == [
+    assert [item["request"]["url"] for item in made["item"]] == [
         "https://{{host}}/v2/chargePermissions/{{chargePermissionId}}", "https://{{host}}/v2/charges/{{chargeId}}",
     ]  # fmt: skip
