@@ -29,7 +29,7 @@ _HEADING = re.compile(r"#{1,3} ")
 # Sections for who runs the notebook, and sentences: each has a line of its own.
 _WORKSHOP = re.compile(r"## (?:Exercises|By clicks)$", re.MULTILINE)
 _ASIDE = re.compile(
-    r"^(?![|#>`-])(?:Otherwise, |\*\*Time:|.*\b(?:[Pp]redict|cells?|kernel|read on|play the buyer)\b).*(?:\n|$)",
+    r"^(?![|#>`!-])(?:Otherwise, |\*\*Time:|.*\b(?:[Pp]redict|cells?|kernel|read on|play the buyer)\b).*(?:\n|$)",
     re.MULTILINE,
 )
 _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
