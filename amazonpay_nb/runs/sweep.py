@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from jinja2 import Environment, FileSystemLoader
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.folder import POLICY, report_folder, write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks
@@ -54,7 +55,8 @@ class Case(NamedTuple):
     page: str
 
     def __str__(self) -> str:
-        return " ".join([self.notebook.path.stem, *(f"{name}={text}" for name, text in self.texts.items())])
+        values = redact(dict(self.texts)).items()
+        return " ".join([self.notebook.path.stem, *(f"{name}={text}" for name, text in values)])
 
 
 @data_row
@@ -80,7 +82,7 @@ class _Matrix:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return str(value) if isinstance(value, str | date) else json.dumps(value)
 
 
 def cases_of(path: Path) -> list[Case]:
@@ -90,9 +92,10 @@ def cases_of(path: Path) -> list[Case]:
         ConfigurationError: The matrix, or a case of it, cannot be run; it names the place and what is allowed.
     """
     try:
-        matrix = as_kind(path.name, yaml.safe_load(path.read_text("utf-8")) or {}, _Matrix)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigurationError(str(error), advice="Correct the matrix.") from None
+        table = yaml.safe_load(path.read_text("utf-8"))
+        matrix = as_kind(path.name, dict(table or {}), _Matrix)
+    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path.name} is no matrix: {error}.", advice="Correct the file.") from None
     names = [str(path.parent / name) if (path.parent / name).is_file() else name for name in matrix.notebooks]
     cases: dict[str, Case] = {}
     for notebook in map(Notebook.read, find_notebooks(names)):
@@ -102,7 +105,7 @@ def cases_of(path: Path) -> list[Case]:
             texts = {name: _text(value) for name, value in row.items()}
             one = digest.copy()
             one.update(json.dumps(texts, sort_keys=True).encode())
-            key, name = one.hexdigest()[:16], re.sub(r"[^\w.-]+", "-", "-".join(texts.values()))[:80]
+            key, name = one.hexdigest()[:16], re.sub(r"[^\w.-]+", "-", "-".join(redact(texts).values()))[:80]
             page = f"notebooks/{name}-{key[:8]}/{notebook.path.stem}.html"
             case = cases.setdefault(key, Case(notebook, texts, key, page))
             try:
@@ -223,9 +226,10 @@ def _grid(cases: Sequence[Case], names: Sequence[str], ended: Mapping[str, Any])
     """Return a table of all cases, failures first; its columns are the values of the parameter with the fewest."""
     values = {name: dict.fromkeys(case.texts.get(name, "") for case in cases) for name in names}
     axis = min((name for name in names if len(values[name]) > 1), key=lambda name: len(values[name]), default="")
-    table: dict[str, dict[str, Any]] = {}
+    table: dict[tuple[Any, ...], tuple[Case, dict[str, Any]]] = {}
     for case in cases:
         rest = case._replace(texts={name: text for name, text in case.texts.items() if name != axis})
-        table.setdefault(str(rest), {})[case.texts.get(axis, "")] = ended[case.key][1], case.page
-    order = sorted(table.items(), key=lambda row: all(passed for passed, _ in row[1].values()))
+        _, cells = table.setdefault((case.notebook.path, *rest.texts.items()), (rest, {}))
+        cells[case.texts.get(axis, "")] = ended[case.key][1], case.page
+    order = sorted(table.values(), key=lambda row: all(passed for passed, _ in row[1].values()))
     return {"axis": axis, "columns": values.get(axis, {"": None}), "table": order}

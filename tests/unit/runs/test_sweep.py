@@ -18,7 +18,7 @@ from amazonpay_nb.cli import main
 from amazonpay_nb.runs import sweep
 from amazonpay_nb.runs.notebook import notebook_folder
 from tests.unit.runs.test_kernels import alive, until
-from tests.unit.runs.test_runner import write
+from tests.unit.runs.test_runner import MADE, result, write
 
 SIX = {"flow": ["set-up", "express"], "region": ["na", "eu", "jp"], "outcome": ["soft-decline"]}
 
@@ -70,6 +70,18 @@ class TestMatrix:
         write(tmp_path, "mine", "1")
         rows = texts(matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2], "repeat": [True]}))
         assert rows == [{"count": "1", "repeat": "true"}, {"count": "2", "repeat": "true"}]
+
+    def test_a_name_that_is_a_secret_is_masked(self, tmp_path: Path) -> None:
+        """In the list of cases and in the names of folders, as in every report."""
+        write(tmp_path, "mine", "1", parameters='email: str = "a@b.example"  # of a buyer')
+        (case,) = sweep.cases_of(matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"email": ["jane@doe.org"]}))
+        assert "jane" not in f"{case} {case.page}"
+
+    def test_a_date_stays_what_was_written(self, tmp_path: Path) -> None:
+        """YAML makes dates of some texts."""
+        write(tmp_path, "mine", "1", parameters='day: str = ""  # when')
+        (tmp_path / "matrix.yaml").write_text("notebooks: [mine.ipynb]\nmatrix: {day: [2026-01-15]}", "utf-8")
+        assert texts(tmp_path / "matrix.yaml") == [{"day": "2026-01-15"}]
 
     def test_shards_share_nothing_and_leave_nothing_out(self, tmp_path: Path) -> None:
         """However many there are, and whatever else the matrix has."""
@@ -139,10 +151,14 @@ def test_a_matrix_is_refused_before_the_first_run(keys: dict[str, Any], words: l
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["matrix: [", "[11]", "11", "matrix: {on: [1]}", "notebooks: 11", "\0", None])
+def test_a_file_that_is_no_matrix_is_refused(text: str | None, tmp_path: Path) -> None:
     """As is one that is not there."""
-    (tmp_path / "matrix.yaml").write_text("matrix: [", "utf-8")
-    assert command(tmp_path / "matrix.yaml").exit_code == command(tmp_path / "none.yaml").exit_code == 2
+    path = tmp_path / "matrix.yaml"
+    if text is not None:
+        path.write_text(text, "utf-8")
+    done = command(path, "--list")
+    assert (done.exit_code, "matrix.yaml is no matrix: " in done.stderr) == (2, True), done.output
 
 
 @pytest.mark.parametrize("part", ["0/5", "6/5", "2", "a/b", "-1/5", "1/0"])
@@ -238,6 +254,21 @@ class TestSweep:
         assert [row["parameters"] for row in rows] == [{"count": 1}]
         assert not (out / "summary.json").exists()
 
+    def test_the_parts_of_a_sweep_have_its_lines(self, tmp_path: Path) -> None:
+        """Each in one part, the same but for the seconds, and under the same heading."""
+        write(tmp_path, "mine", result(MADE))
+        more = [{"count": 5, "amount": "20"}]
+        path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2, 3]}, include=more)
+        wholes = {}
+        for part in ("1/1", "1/2", "2/2"):
+            out = tmp_path / part.replace("/", "of")
+            command(path, "--shard", part, "--jobs", 2, "--out", out)
+            wholes[part] = rows_of(out)
+        assert 0 < len(wholes["1/2"]) < 4
+        assert sorted(map(str, wholes["1/2"] + wholes["2/2"])) == sorted(map(str, wholes["1/1"]))
+        assert [row["amount"] for row in wholes["1/1"]] == ["", "", "", "20"]
+        assert {row["chargeState"] for row in wholes["1/1"]} == {"Captured"}
+
     def test_the_report_needs_no_more_memory_than_a_few_lines(self, tmp_path: Path) -> None:
         """It is written line by line, in the order of the matrix, whatever ended first."""
         write(tmp_path, "mine", "1")
@@ -316,14 +347,3 @@ class TestScenarios:
         verdicts = [[link.text for link in row.iter("a")] for row in table.findall("tbody/tr")]
         assert verdicts == [["failed", "failed"], ["passed", "passed"], ["passed", "passed"]]
         assert page.index('id="failures"') < page.index('id="cases"')
-
-    def test_the_parts_of_a_sweep_have_its_lines(self, swept: tuple[Path, Result]) -> None:
-        """Each in one part, the same but for the seconds."""
-        folder, _ = swept
-        parts, headings = [], {(folder / "out/sweep.csv").read_text("utf-8").partition("\n")[0]}
-        for part in ("1/2", "2/2"):
-            command(folder / "matrix.yaml", "--shard", part, "--jobs", 2, "--out", folder / part.replace("/", "of"))
-            parts += rows_of(folder / part.replace("/", "of"))
-            headings.add((folder / part.replace("/", "of") / "sweep.csv").read_text("utf-8").partition("\n")[0])
-        assert len(headings) == 1
-        assert sorted(map(str, parts)) == sorted(map(str, rows_of(folder / "out")))
