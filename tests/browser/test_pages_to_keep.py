@@ -129,6 +129,8 @@ def test_the_short_edition_is_two_sheets(page: Page, sheets: Path) -> None:
     assert page.locator("script, iframe, a[href]").count() == 0
     assert not (wrong := flaws(page)), "\n".join(wrong)
     assert sheets_of_paper(page) <= 2
+    width = page.locator(".charts svg").first.evaluate("each => each.getBoundingClientRect().width")
+    assert 200 < width <= 26 * 16
 
 
 def test_a_printed_page_shows_all_and_no_handles(page: Page, leaving: Path) -> None:
