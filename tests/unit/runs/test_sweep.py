@@ -15,8 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from amazonpay_nb.cli import main
+from amazonpay_nb.lessons.scenario import FLOWS, possible
 from amazonpay_nb.runs import sweep
 from amazonpay_nb.runs.notebook import notebook_folder
+from amazonpay_nb.spec.regions import REGIONS
 from tests.unit.runs.test_kernels import alive, until
 from tests.unit.runs.test_runner import MADE, result, write
 
@@ -64,6 +66,18 @@ class TestMatrix:
         assert len(rows) == 4 * 3 * 3 - 3 + 1
         assert rows[-1]["outcome"] == "challenge-failed"
         assert not [row for row in rows if (row["flow"], row["region"]) == ("sign-in", "jp")]
+
+    def test_the_example_has_every_scenario(self) -> None:
+        """Each that is possible, and no other; write a new outcome into it."""
+        path = Path(__file__).parents[3] / "examples/sweeps/everything.yaml"
+        wanted = {
+            (flow, region, outcome)
+            for flow in FLOWS
+            for region in REGIONS
+            for outcome, reason in possible(flow, region).items()
+            if not reason
+        }
+        assert {(row["flow"], row["region"], row["outcome"]) for row in texts(path)} == wanted
 
     def test_values_become_the_texts_of_parameters(self, tmp_path: Path) -> None:
         """Numbers and truth values as JSON writes them, in a notebook beside the matrix."""
