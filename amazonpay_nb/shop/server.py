@@ -36,6 +36,8 @@ _POLICY = (
     "connect-src 'self'{amazon}; img-src data:{amazon}; font-src data:{amazon}; "
     "frame-src 'self'{amazon}; base-uri 'none'"
 )
+# A parameter of a return address that shows what was arrived at, and is no arrival: who looks on is not the buyer.
+SHOWN = "shown"
 # Values of ``checkoutLanguage``.
 LANGUAGES = languages(_HERE / "texts")
 
@@ -168,7 +170,9 @@ class Shop:
         return RedirectResponse(_seen(request, f"{attempt.ordered_url}{query}"), 303)
 
     async def _arrive(self, request: Request) -> Response:
-        self._attempt(request).arrive(Arrival.read(request.path_params["kind"], request.query_params))
+        attempt = self._attempt(request)
+        if SHOWN not in request.query_params:
+            attempt.arrive(Arrival.read(request.path_params["kind"], request.query_params))
         return self._arrival("arrived.html", request)
 
     async def _arrival_news(self, request: Request) -> Response:

@@ -9,6 +9,7 @@ import httpx
 
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import buyer
+from amazonpay_nb.shop.server import SHOWN
 from amazonpay_nb.spec.flows import PAGES, RETURN_PARAMETER
 from amazonpay_nb.stage.story import Step
 from amazonpay_nb.workbench.hosted_page import HostedPage
@@ -47,13 +48,14 @@ def play(
     Raises:
         BuyerPageError: A page does not offer what the step says.
     """
+    back = False
 
     def look(response: httpx.Response) -> None:
         response.read()
         if response.is_success and "html" in response.headers.get("content-type", ""):
             pages.append((str(response.url), response.text))
             if show:
-                show(str(response.url))
+                show(str(response.url.copy_add_param(SHOWN, "yes") if back else response.url))
                 sleep(seconds)
 
     choices = {"card": step.card, "then": step.then, "consent": step.consent, "mfa": step.mfa}
@@ -64,4 +66,5 @@ def play(
             address, options = buyer.place_order(address, http=http), {}
         if not address.startswith(page.attempt.ordered_url):
             address = ENDINGS[ending](address, http=http, **options)
+        back = True
         buyer.arrive(address, http=http)
