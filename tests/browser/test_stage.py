@@ -257,6 +257,23 @@ def test_the_brand_bar_changes_the_merchant_at_once(browser: Browser, stage: Sta
     page.close()
 
 
+def test_the_language_reaches_everything_on_the_screen(browser: Browser, stage: Stage) -> None:
+    """A region brings its languages and its currency; the pages on the phone and the stage around them change alike."""
+    with screen(browser, stage) as shown:
+        shown.presses("PageDown", "b")
+        shown.is_at(1, "waiting")
+        shown.page.locator("#b-region").select_option("eu")
+        expect(shown.page.locator("#b-language")).to_have_value("en_GB")
+        shown.page.locator("#b-language").select_option("de_DE")
+        expect(shown.page.locator("html")).to_have_attribute("lang", "de-DE")
+        shown.presses("Escape")
+        shown.is_at(1, "waiting")
+        expect(shown.page.locator("#next")).to_contain_text("Weiter")
+        shown.says("#money", "0,00\u00a0€")
+        shown.says("header", "Nachgebildetes Amazon Pay")
+        expect(shown.phone.locator("html")).to_have_attribute("lang", "de-DE")
+
+
 def test_every_beat_can_be_read_by_everybody_on_every_screen(browser: Browser) -> None:
     """On a projector, a tablet and a telephone, in the light and in the dark; nothing is cut or scrolls sideways."""
     wrong: list[str] = []
