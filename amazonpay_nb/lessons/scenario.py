@@ -41,17 +41,17 @@ _COMPLETE, _CHARGE, _CAPTURE, _REFUND, _CLOSE = (
     "completeCheckoutSession", "createCharge", "captureCharge", "createRefund", "closeChargePermission",
 )  # fmt: skip
 # What is different from a scenario in which everything goes well.  script: what the buyer does; row: what Amazon does;
-# sent: whether the merchant asks for that by its simulation code; dispute: the last row of one, instead of a refund;
+# by_code: whether the merchant asks for that by its simulation code; dispute: the last row of one, instead of a refund;
 # repairs and needs: as in ``scenario.toml``.
 Outcome = namedtuple(
-    "Outcome", "happens script row sent dispute repairs needs", defaults=({}, None, False, None, False, ())
+    "Outcome", "happens script row by_code dispute repairs needs", defaults=({}, None, False, None, False, ())
 )
 # How a scenario ends: the states and refusals of each object, in their order; "" where there is no such object.
 # arrival: the address that the buyer came back to; wallet: the type of the Charge Permission; order: the charge of a
 # flow with a purchase; charge: a later charge of the Saved Wallet.
 End = namedtuple("End", "arrival session wallet permission order charge refund dispute")
-# What was expected of an object, and what was seen of it.
-Row = namedtuple("Row", "object expected seen")
+# What was expected of an object, and what became of it.
+Row = namedtuple("Row", "object expected actual")
 
 
 class _Paths(dict[str, list[str]]):
@@ -70,10 +70,10 @@ class _Paths(dict[str, list[str]]):
         return End(*(" → ".join(self.get(name, ())) for name in End._fields))
 
 
-def _asked(outcome: Outcome, operation: str) -> Simulation | None:
+def _code_for(outcome: Outcome, operation: str) -> Simulation | None:
     # The row whose code is sent with an operation.
     row: Simulation | None = outcome.row
-    return row if row and outcome.sent and row.operation == operation else None
+    return row if row and outcome.by_code and row.operation == operation else None
 
 
 def _kebab(words: str) -> str:
@@ -99,7 +99,7 @@ def _outcomes() -> Iterator[tuple[str, Outcome]]:
         waits = row.operation == _COMPLETE and not row.reason_code
         needs = _needs(purchase=waits, emulator=row.evidence == Evidence.EMULATOR_ONLY)
         happens = f"The merchant sends {OPERATIONS[row.operation].title} with the simulation code {row.code}."
-        yield name, Outcome(happens=happens, row=row, sent=True, needs=needs)
+        yield name, Outcome(happens=happens, row=row, by_code=True, needs=needs)
     for way in DISPUTE.rows:
         if way.target == "Resolved":  # of two ways with one name, the one after an answer to the dispute
             name = way.trigger.partition(": ")[2] or str(way.reason).removesuffix("Dispute")
@@ -153,25 +153,28 @@ def expected(flow: str, region: str, outcome: str, environment: str = "emulator"
         paths.add("session", *_moves(row), _state(row.state, row.later_reason))
         return paths.end
     paths.add("session", CHECKOUT_SESSION.step("Open", "Complete Checkout Session").target)
-    saved, wallet = scene.script.get("consent", True), CHARGE_PERMISSION.step(NEW, "Complete Checkout Session").target
-    paths.add("wallet", "PaymentMethodOnFile" if saved else "OneTime")
-    if saved:
+    consents, wallet = (
+        scene.script.get("consent", True),
+        CHARGE_PERMISSION.step(NEW, "Complete Checkout Session").target,
+    )
+    paths.add("wallet", "PaymentMethodOnFile" if consents else "OneTime")
+    if consents:
         paths.add("permission", wallet)
     else:  # the order uses all of it
         _follow(paths, wallet, "A charge uses the whole limit", "Close by Amazon")
     if FLOWS[flow].complete_with_amount:
-        _charge(paths, "order", row if row and (not scene.sent or row.operation == _COMPLETE) else None)
+        _charge(paths, "order", row if row and (not scene.by_code or row.operation == _COMPLETE) else None)
     if scene.repairs:
         _follow(paths, wallet, "Payment method expires", "Update the payment method")
     if paths.last("permission") == wallet:
-        _charge(paths, "charge", _asked(scene, _CHARGE), _asked(scene, _CAPTURE))
+        _charge(paths, "charge", _code_for(scene, _CHARGE), _code_for(scene, _CAPTURE))
     if paths.last("charge") == "Captured" and scene.dispute:
         paths.add("dispute", *_dispute(scene.dispute))
     elif paths.last("charge") == "Captured":
-        begun = REFUND.step(NEW, "Create Refund").target
-        paths.add("refund", *_moves(_asked(scene, _REFUND), begun, REFUND.step(begun, "Refund").target))
-    if closing := _asked(scene, _CLOSE):
-        paths.add("permission", _state(closing.state, closing.later_reason))
+        first = REFUND.step(NEW, "Create Refund").target
+        paths.add("refund", *_moves(_code_for(scene, _REFUND), first, REFUND.step(first, "Refund").target))
+    if close := _code_for(scene, _CLOSE):
+        paths.add("permission", _state(close.state, close.later_reason))
     return paths.end
 
 
@@ -182,8 +185,8 @@ def _state(state: str | None, reason: str | None) -> str:
 def _moves(row: Simulation | None, *usual: str) -> tuple[str, ...]:
     if row is None:
         return usual
-    refused = (f"{row.status} {row.reason_code}",)
-    return refused if row.reason_code else (str(row.state), _state(row.later_state, row.later_reason))
+    refusal = (f"{row.status} {row.reason_code}",)
+    return refusal if row.reason_code else (str(row.state), _state(row.later_state, row.later_reason))
 
 
 def _follow(paths: _Paths, state: str, *triggers: str) -> None:
@@ -206,10 +209,10 @@ def _charge(paths: _Paths, name: str, authorization: Simulation | None, capture:
 
 
 def _dispute(end: Transition) -> Iterator[str]:
-    filed = DISPUTE.step(NEW, "File a chargeback")
-    yield _state(filed.target, filed.reason)
-    if end.source != filed.target:
-        yield DISPUTE.step(filed.target, "Contest Dispute").target
+    start = DISPUTE.step(NEW, "File a chargeback")
+    yield _state(start.target, start.reason)
+    if end.source != start.target:
+        yield DISPUTE.step(start.target, "Contest Dispute").target
     yield f"{_state(end.target, end.reason)}: {end.resolution}"
 
 
@@ -220,7 +223,7 @@ class Scenario:
         wb: An open workbench that has its keys; its amount is what each charge takes.
     Attributes:
         expected: How it ends, according to `spec`.
-        made: The objects as Amazon answered last, as `Workbench.record` takes them.
+        objects: Those of the scenario, as Amazon answered last, as `Workbench.record` takes them.
     Raises:
         ConfigurationError: There is no such scenario; nothing was sent.
     """
@@ -228,17 +231,17 @@ class Scenario:
     def __init__(self, wb: Workbench, flow: str, outcome: str) -> None:
         self.expected = expected(flow, wb.region.code, outcome, wb.environment)
         self._wb, self._flow, self._outcome = wb, FLOWS[flow], OUTCOMES[outcome]
-        self._paths, self.made = _Paths(), dict[str, Any]()
+        self._paths, self.objects = _Paths(), dict[str, Any]()
 
     @property
     def end(self) -> End:
-        """What was seen so far."""
+        """What has become of each object so far."""
         return self._paths.end
 
     def compare(self) -> list[Row]:
-        """Return what was expected of each object, and what was seen of it."""
+        """Return what was expected of each object, and what became of it."""
         rows = map(Row, End._fields, self.expected, self.end)
-        return [row for row in rows if row.expected or row.seen]
+        return [row for row in rows if row.expected or row.actual]
 
     async def set_up(self) -> None:
         """Let the buyer go to Amazon and come back, complete the Checkout Session, and capture what was bought."""
@@ -256,27 +259,27 @@ class Scenario:
             arrival = await wb.show_redirect(attempt, session).returned(**script)
         self._paths.add("arrival", arrival.kind)
         if session_id := arrival.checkout_session_id:  # the address for a cancellation gets none
-            done = self._send(_COMPLETE, "session", session_id, **total)
-            done = done or self._note("session", wb.client.get_checkout_session(session_id))
-            self._look(done.charge_permission_id)
-            if done.charge_id:
-                held = self._settled("order", wb.client.get_charge(done.charge_id))
-                if held.state == "Authorized":
-                    paid = wb.client.capture_charge(held.charge_id, capture_amount=wb.amount)
-                    self._settled("order", paid)
+            session = self._send(_COMPLETE, "session", session_id, **total)
+            session = session or self._note("session", wb.client.get_checkout_session(session_id))
+            self._look(session.charge_permission_id)
+            if session.charge_id:
+                hold = self._decision("order", wb.client.get_charge(session.charge_id))
+                if hold.state == "Authorized":
+                    capture = wb.client.capture_charge(hold.charge_id, capture_amount=wb.amount)
+                    self._decision("order", capture)
                 self._look()
 
     async def pay(self) -> None:
         """Charge the Saved Wallet, repaired where it has to be, and capture the charge."""
         if self._outcome.repairs:
-            wallet = self.made["permission"].charge_permission_id
+            wallet = self.objects["permission"].charge_permission_id
             self._wb.director.cause(wallet, "NonChargeable", "PaymentMethodExpired")
             self._look()
             complete_set_up(self._wb.client, (await self._wb.show_repair(wallet).returned()).checkout_session_id)
             self._look()
         if self._paths.last("permission") == "Chargeable":
-            row = _asked(self._outcome, _CHARGE)
-            fields = fields_of(_CHARGE, self.made["permission"].charge_permission_id, self._wb.amount)
+            row = _code_for(self._outcome, _CHARGE)
+            fields = fields_of(_CHARGE, self.objects["permission"].charge_permission_id, self._wb.amount)
             fields |= NEEDS.get((_CHARGE, str(row and row.state)), {})
             charge = self._send(_CHARGE, "charge", charge_initiator="MITU", channel="Web", **fields)
             if charge and charge.state == "Authorized":
@@ -286,13 +289,13 @@ class Scenario:
     def settle(self) -> None:
         """Send the later charge back, or let the buyer's bank dispute it; close the wallet where Amazon does."""
         if self._paths.last("charge") == "Captured":
-            charge_id = self.made["charge"].charge_id
+            charge_id = self.objects["charge"].charge_id
             if self._outcome.dispute:
                 self._dispute(charge_id, self._outcome.dispute)
             else:
                 self._send(_REFUND, "refund", charge_id=charge_id, refund_amount=self._wb.amount)
-        if _asked(self._outcome, _CLOSE):
-            wallet = self.made["permission"].charge_permission_id
+        if _code_for(self._outcome, _CLOSE):
+            wallet = self.objects["permission"].charge_permission_id
             self._send(_CLOSE, "permission", wallet, closure_reason="The scenario is over.")
 
     def _dispute(self, charge_id: str, end: Transition) -> None:
@@ -313,13 +316,13 @@ class Scenario:
 
     def _send(self, operation: str, name: str, *ids: str, **fields: Any) -> Any:
         # The object, once Amazon has decided about it, or None where the call was refused.
-        row, call = _asked(self._outcome, operation), getattr(self._wb.client, to_snake(operation))
+        row, call = _code_for(self._outcome, operation), getattr(self._wb.client, to_snake(operation))
         try:
-            return self._settled(name, call(*ids, simulation_code=row and row.code, **fields))
+            return self._decision(name, call(*ids, simulation_code=row and row.code, **fields))
         except ApiError as error:
             self._paths.add(name, f"{error.status_code} {error.reason_code}")
 
-    def _settled(self, name: str, thing: Any) -> Any:
+    def _decision(self, name: str, thing: Any) -> Any:
         self._note(name, thing)
         if thing.state.endswith("Initiated"):
             self._wb.wait(PENDING_SECONDS)
@@ -329,12 +332,12 @@ class Scenario:
         return self._note(name, thing)
 
     def _note(self, name: str, thing: Any) -> Any:
-        self.made["charge" if name == "order" else name] = thing
+        self.objects["charge" if name == "order" else name] = thing
         self._paths.add(name, state_of(thing))
         return thing
 
     def _look(self, wallet: str | None = None) -> None:
-        if wallet or "permission" in self.made:
-            wallet = wallet or self.made["permission"].charge_permission_id
+        if wallet or "permission" in self.objects:
+            wallet = wallet or self.objects["permission"].charge_permission_id
             permission = self._note("permission", self._wb.client.get_charge_permission(wallet))
             self._paths.add("wallet", permission.charge_permission_type)

@@ -76,7 +76,7 @@ class _Matrix:
                     raise ConfigurationError(problem, advice=advice)
         for values in itertools.product(*self.matrix.values()) if self.matrix else ():
             row = dict(zip(self.matrix, values, strict=True))
-            if not any(left_out.items() <= row.items() for left_out in self.exclude):
+            if not any(exclusion.items() <= row.items() for exclusion in self.exclude):
                 yield "matrix", row
         yield from ((f"include, row {number}", row) for number, row in enumerate(self.include, 1))
 
@@ -142,18 +142,18 @@ def sweep(
         if not resume:
             lines.unlink(missing_ok=True)
         lines.touch()
-        ended = _ended(lines)
-        left = [case for case in shard(cases, *part) if not ended.get(case.key, (0, False))[1]]
-        bar = tqdm(total=len(left), unit="case", disable=None)
-        with lines.open("a", encoding="utf-8") as file, bar, closing(_results(left, out, jobs)) as results:
+        ends = _ends(lines)
+        rest = [case for case in shard(cases, *part) if not ends.get(case.key, (0, False))[1]]
+        bar = tqdm(total=len(rest), unit="case", disable=None)
+        with lines.open("a", encoding="utf-8") as file, bar, closing(_results(rest, out, jobs)) as results:
             for number, (case, run) in enumerate(results, 1):
                 row = {"key": case.key, "page": case.page} | run.as_json()
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 file.flush()
                 bar.update()
                 if bar.disable:
-                    ahead = (time.monotonic() - started) / number * (len(left) - number)
-                    say(f"[{number}/{len(left)}] {case} … {run.status} in {run.seconds:.1f} s, {ahead:.0f} s to go")
+                    ahead = (time.monotonic() - started) / number * (len(rest) - number)
+                    say(f"[{number}/{len(rest)}] {case} … {run.status} in {run.seconds:.1f} s, {ahead:.0f} s to go")
                 if run.failure and fail_fast:
                     break
         # Each part has the same columns.
@@ -163,46 +163,46 @@ def sweep(
 
 def _results(cases: Sequence[Case], out: Path, jobs: int) -> Generator[tuple[Case, Run]]:
     # No more cases are under way than there are jobs, so that an end is near wherever it comes.
-    waiting, running = iter(cases), dict[Future[Run], Case]()
+    queue, futures = iter(cases), dict[Future[Run], Case]()
     with ThreadPoolExecutor(jobs) as pool, kernel_environment():
         while True:
-            for case in itertools.islice(waiting, jobs - len(running)):
+            for case in itertools.islice(queue, jobs - len(futures)):
                 folder = (out / case.page).parent
                 folder.mkdir(parents=True, exist_ok=True)
-                running[pool.submit(run_one, case.notebook, case.texts, folder)] = case
-            if not running:
+                futures[pool.submit(run_one, case.notebook, case.texts, folder)] = case
+            if not futures:
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+            for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                yield futures.pop(future), future.result()
 
 
-def _ended(lines: Path) -> dict[str, tuple[int, bool]]:
+def _ends(lines: Path) -> dict[str, tuple[int, bool]]:
     """Return where the last line of each case begins, by its key, and whether it passed; half a line is cut off."""
-    ended, offset = {}, 0
+    ends, offset = {}, 0
     with lines.open("r+b") as file:
         for line in file:
             if not line.endswith(b"\n"):
                 file.truncate(offset)
                 break
             row = json.loads(line)
-            ended[row["key"]] = offset, row["status"] == "passed"
+            ends[row["key"]] = offset, row["status"] == "passed"
             offset += len(line)
-    return ended
+    return ends
 
 
 def _write(cases: Sequence[Case], names: Sequence[str], out: Path, seconds: float) -> tuple[int, int]:
-    ended = _ended(out / _LINES)
-    cases = [case for case in cases if case.key in ended]
-    passed = sum(ended[case.key][1] for case in cases)
+    ends = _ends(out / _LINES)
+    cases = [case for case in cases if case.key in ends]
+    passed = sum(ends[case.key][1] for case in cases)
     counts = {"passed": passed, "failed": len(cases) - passed, "seconds": round(seconds, 3)}
 
     def rows() -> Iterator[dict[str, Any]]:
         with (out / _LINES).open("rb") as file:
             for case in cases:
-                file.seek(ended[case.key][0])
+                file.seek(ends[case.key][0])
                 yield json.loads(file.readline())
 
-    page = {"policy": POLICY, "finished": datetime.now(UTC), "rows": rows, **counts, **_grid(cases, names, ended)}
+    page = {"policy": POLICY, "finished": datetime.now(UTC), "rows": rows, **counts, **_grid(cases, names, ends)}
     for template, name in (("sweep.html", "report.html"), ("sweep.xml", "junit.xml")):
         write_whole(out / name, _PAGES.get_template(template).generate(page))
     heading = ["notebook", *names, "status", "seconds", "error", *_RESULT]
@@ -222,7 +222,7 @@ def _line(cells: Sequence[Any]) -> str:
     return line.getvalue()
 
 
-def _grid(cases: Sequence[Case], names: Sequence[str], ended: Mapping[str, Any]) -> dict[str, Any]:
+def _grid(cases: Sequence[Case], names: Sequence[str], ends: Mapping[str, Any]) -> dict[str, Any]:
     """Return a table of all cases, failures first; its columns are the values of the parameter with the fewest."""
     values = {name: dict.fromkeys(case.texts.get(name, "") for case in cases) for name in names}
     axis = min((name for name in names if len(values[name]) > 1), key=lambda name: len(values[name]), default="")
@@ -230,6 +230,6 @@ def _grid(cases: Sequence[Case], names: Sequence[str], ended: Mapping[str, Any])
     for case in cases:
         rest = case._replace(texts={name: text for name, text in case.texts.items() if name != axis})
         _, cells = table.setdefault((case.notebook.path, *rest.texts.items()), (rest, {}))
-        cells[case.texts.get(axis, "")] = ended[case.key][1], case.page
+        cells[case.texts.get(axis, "")] = ends[case.key][1], case.page
     order = sorted(table.values(), key=lambda row: all(passed for passed, _ in row[1].values()))
     return {"axis": axis, "columns": values.get(axis, {"": None}), "table": order}

@@ -161,7 +161,7 @@ def test_every_scenario_is_played(region: str) -> None:
         places = [(flow, name) for flow in FLOWS for name, reason in possible(flow, region).items() if not reason]
         ends = {place: asyncio.run(_play(Scenario(wb, *place))) for place in places}
     assert len(places) > 195
-    assert {place: rows for place, rows in ends.items() if any(row.expected != row.seen for row in rows)} == {}
+    assert {place: rows for place, rows in ends.items() if any(row.expected != row.actual for row in rows)} == {}
 
 
 async def _play(scenario: Scenario) -> list[tuple[str, str, str]]:
