@@ -192,8 +192,8 @@ class Performance:
 
     def look(self) -> None:
         """See which page the buyer is on."""
-        if page := self._page:
-            self.page = page.look().get("page", "")
+        with self.command:
+            self.page = self.visit.get("page", "")
             self._changed()
 
     def try_what_if(self, name: str) -> None:
