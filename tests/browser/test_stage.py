@@ -219,6 +219,8 @@ def test_the_speakers_window_follows_and_commands(browser: Browser, stage: Stage
         speaker.keyboard.press("PageDown")
         shown.is_at(3, "done")
         expect(speaker.locator("#notes")).to_contain_text("Next: An hour later")
+        speaker.keyboard.press("w")
+        shown.says("#what-if", "Both are undone.")
         assert flaws(speaker) == []
 
 

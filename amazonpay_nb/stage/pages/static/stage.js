@@ -151,9 +151,12 @@ const KEYS = {
   " ": () => go("next"), ArrowRight: () => go("next"), PageDown: () => go("next"),
   ArrowLeft: () => go("back"), PageUp: () => go("back"),
   Home: () => beat(1), End: () => beat(document.querySelectorAll(".beats li").length),
-  f: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
+  f: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen().catch(() => {})),
   n: () => { if (frame && !open(new URL("speaker", root), "speaker", "width=900,height=700")) panel("notes"); },
-  w: () => document.querySelector("#what-if .try")?.click() || place("what-if")?.scrollIntoView(),
+  w: () => {  // the first that was not tried yet, also from the speaker's window
+    const [, name] = scene.parts["what-if"].match(/data-do="what-if" data-name="([^"]+)"/) || [];
+    if (name) send({ do: "what-if", name }); else place("what-if")?.scrollIntoView();
+  },
   c: () => showCode([...document.querySelectorAll("[data-code]")].pop()),
   s: () => panel("sizing"), b: () => panel("brand"), "?": () => panel("help"),
   Escape: () => PANELS.filter((id) => id !== "sizing" && opened.has(id)).forEach(panel),
