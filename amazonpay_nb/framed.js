@@ -1,5 +1,5 @@
-/* In a frame: tell the page around it how high this page is, which it cannot see, whether the buyer is back, and when
-   somebody presses a clicker's keys. */
+/* In a frame: tell the page around it how high this page is, which it cannot see, whether the buyer is back or tries
+   again, and when somebody presses a clicker's keys. */
 (function () {
   if (parent === window) return;
   function tell() {
@@ -9,6 +9,9 @@
     style.minHeight = "";
     parent.postMessage({ amazonPayPage: height, back: "back" in root.dataset }, "*");
   }
+  addEventListener("click", (event) => {
+    if (event.target.closest("[data-again]")) parent.postMessage({ amazonPayAgain: true }, "*");
+  });
   addEventListener("keydown", (event) => {
     if (["PageDown", "PageUp"].includes(event.key)) parent.postMessage({ amazonPayKey: event.key }, "*");
   });

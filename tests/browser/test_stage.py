@@ -108,7 +108,8 @@ def test_the_ride_is_presented_with_a_cancel_a_decline_a_what_if_and_a_long_paus
         shown.is_at(1, "otherwise")
         shown.says("#what-if", "The buyer has canceled", "Amazon Pay has saved nothing")
 
-        shown.page.get_by_role("button", name="Try again").last.click()
+        shown.phone.get_by_role("heading", name="Canceled").wait_for()
+        shown.phone.get_by_role("link", name="Try again").click()
         shown.is_at(1, "waiting")
         shown.page.get_by_role("button", name="The card is declined").click()
         shown.is_at(1, "otherwise")

@@ -223,9 +223,9 @@ addEventListener("blur", () => setTimeout(() => {
   if (frame && document.activeElement === frame && lastInput !== "Tab") { frame.blur(); focus(); document.body.focus({ preventScroll: true }); }
 }));
 addEventListener("message", (event) => {
-  if (frame && event.source === frame.contentWindow && ["PageDown", "PageUp"].includes(event.data?.amazonPayKey)) {
-    KEYS[event.data.amazonPayKey]();
-  }
+  if (!frame || event.source !== frame.contentWindow) return;
+  if (["PageDown", "PageUp"].includes(event.data?.amazonPayKey)) KEYS[event.data.amazonPayKey]();
+  if (event.data?.amazonPayAgain && scene.state === "otherwise") go("next");
 });
 frame?.addEventListener("load", () => {
   if (scene?.state === "waiting") send({ do: "look" });
