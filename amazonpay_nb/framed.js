@@ -9,9 +9,9 @@
     style.minHeight = "";
     parent.postMessage({ amazonPayPage: height, back: "back" in root.dataset }, "*");
   }
-  addEventListener("click", (event) => {
+  window.onclick = (event) => {
     if (event.target.closest("[data-again]")) parent.postMessage({ amazonPayAgain: true }, "*");
-  });
+  };
   addEventListener("keydown", (event) => {
     if (["PageDown", "PageUp"].includes(event.key)) parent.postMessage({ amazonPayKey: event.key }, "*");
   });
