@@ -1,11 +1,11 @@
 """What a performance remembers: the beats that were played, and the moments to which it can go back."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.stage.story import Beat
+from amazonpay_nb.stage.worlds import Mark
 
 
 class PhonePage(NamedTuple):
@@ -54,15 +54,15 @@ class Act:
 
 
 class Moment(NamedTuple):
-    """The world before a beat; of each region that was open, a snapshot and how long its journal was."""
+    """The world before a beat."""
 
     region: str
-    worlds: Mapping[str, tuple[str, int]]
+    mark: Mark
     server: dict[str, Any]
 
 
 class Left(Exception):
-    """The presenter has gone elsewhere while the buyer was awaited."""
+    """The presenter has gone elsewhere while the buyer was awaited, or while a script played the buyer."""
 
 
 class Otherwise(Exception):

@@ -2,13 +2,14 @@
 
 import base64
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.spec.money import format_amount, parse_amount
+from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.stage.story import Story
 from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_values
@@ -17,8 +18,13 @@ from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_val
 NAMES = ("merchant_name", "merchant_color", "logo", "product", "picture", "amount", "region", "currency", "language")
 LONGEST_PRODUCT = 60  # characters: it is read on a phone
 MOST_BYTES = 128 * 1024  # of a logo or a picture: each page that shows it carries it
+_DECIMAL_COMMA = re.compile(r"^(\d+),(\d\d?)$")
 _CHARACTER = 8  # an emoji may take several code points
-_PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/svg+xml")
+# Kind of picture → how such a file begins.
+_PICTURES = {
+    "image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8", "image/webp": b"RIFF", "image/gif": b"GIF8",
+    "image/svg+xml": b"<",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,13 @@ class Brand:
         own = {"merchant_name": story.merchant, "merchant_color": story.color, "picture": story.picture}
         own |= {"amount": story.price.get(currency, ""), "language": region.default_language}
         values = dict.fromkeys(NAMES, "") | own | given | {"region": region.code, "currency": currency}
+        values["amount"] = _DECIMAL_COMMA.sub(r"\1.\2", values["amount"])
         check_values(values)
-        values["amount"] = format_amount(parse_amount(values["amount"], currency), currency)
+        amount, most = parse_amount(values["amount"], currency), MONTHLY_LIMITS[code, currency] / story.times
+        if amount > most:
+            problem = f"amount={values['amount']!r} is more than this story can charge to one wallet in a month."
+            raise ConfigurationError(problem, advice=f"Write at most {format_amount(most, currency)}.")
+        values["amount"] = format_amount(amount, currency)
         return cls(**values, chosen=given)
 
     def with_choices(self, story: Story, **more: str) -> Self:
@@ -85,9 +96,16 @@ def _address(name: str, text: str, files: bool) -> str:
     advice = f"Give a {kinds} file of at most {MOST_BYTES // 1024} KB."
     if name == "picture" and len(text) <= _CHARACTER and not text.isascii():
         return text
-    if text.startswith(tuple(f"data:{kind};base64," for kind in _PICTURES)):
-        if len(text) > MOST_BYTES * 4 / 3 + 40:  # base64 writes three bytes as four characters
+    if text.startswith("data:"):
+        form, _, coded = text.removeprefix("data:").partition(";base64,")
+        try:
+            content = base64.b64decode(coded, validate=True)
+        except ValueError:
+            content = b""
+        if len(content) > MOST_BYTES:
             raise ConfigurationError(f"{name} is too large.", advice=advice)
+        if form not in _PICTURES or not content.lstrip().startswith(_PICTURES[form]):
+            raise ConfigurationError(f"{name} is no picture.", advice=advice)
         return text
     path, kind = Path(text).expanduser(), mimetypes.guess_type(text)[0]
     if kind not in _PICTURES or not files:

@@ -12,7 +12,6 @@ from typing import Any
 
 from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import AmazonPayError, BuyerPageError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.stage.acts import Act, Branch, Left, Moment, Note, Otherwise, PhonePage
@@ -20,12 +19,13 @@ from amazonpay_nb.stage.brand import Brand
 from amazonpay_nb.stage.phone import PACE_SECONDS, address_after, play
 from amazonpay_nb.stage.steps import VISITS, Server
 from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
+from amazonpay_nb.stage.worlds import Worlds, emulator_of
 from amazonpay_nb.texts import Texts
-from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
 CANCEL = "cancel"  # the kind of an arrival
 READY, PLAYING, WAITING, DONE, OTHERWISE = "ready", "playing", "waiting", "done", "otherwise"
+_REASONS = {"Declined": "decline", "BuyerCanceled": CANCEL}  # why a Checkout Session has ended → a key of `otherwise`
 _LOG = logging.getLogger(__name__)
 
 
@@ -50,9 +50,10 @@ class Performance:
         self.story, self.brand, self._pace = story, Brand.of(story, chosen), pace
         self._listeners: list[Callable[[], None]] = []
         self.command = threading.RLock()
-        self._player: threading.Thread | None = None
+        self._player: threading.Thread | None = None  # plays the beats
+        self._buyer: threading.Thread | None = None  # plays the buyer
         self._hurry, self._aside, self._shown = False, False, 0
-        self._benches: dict[str, Workbench] = {}
+        self._worlds = Worlds()
         self._begin()
 
     def _begin(self) -> None:
@@ -63,29 +64,19 @@ class Performance:
         self._leave: Future[None] = Future()
         self._page: HostedPage | None = None
         self._step, self._way, self.page = Step(do="say"), "", ""
+        self._reason: str | None = None
         self._show("")
         self._open(self.brand.region)
 
     def _open(self, region: str) -> None:
-        brand = self.brand.with_choices(self.story, region=region)
-        if region not in self._benches:
-            bench = Workbench(
-                region=region, buyer="script", amount=brand.amount, currency=brand.currency, language=brand.language,
-                merchant_name=brand.merchant_name, merchant_color=brand.merchant_color,
-            )  # fmt: skip
-            bench.set_up_keys()
-            bench.shop.logo = brand.logo
-            self._benches[region] = bench
-        self.wb = self._benches[region]
-        self.server = Server(self.wb, self.story, brand.product or self.words("product"), self._visit)
+        self.wb = self._worlds.open(region, self.brand.with_choices(self.story, region=region))
+        self.server = Server(self.wb, self.story, self.brand.product or self.words("product"), self._visit)
 
     def close(self) -> None:
         """Stop playing, and close the shop and the emulator."""
         with self.command:
             self._stop()
-            for bench in self._benches.values():
-                bench.close()
-            self._benches.clear()
+            self._worlds.close()
 
     def words(self, key: str, **values: Any) -> str:
         """Return words of the story, for the region in which it is told."""
@@ -160,9 +151,7 @@ class Performance:
         with self.command:
             self._stop()
             begun, at, ended = bool(self.acts), self.at, self.state == DONE
-            for bench in self._benches.values():
-                bench.close()
-            self._benches.clear()
+            self._worlds.close()
             self.brand = brand
             self._begin()
             if begun:
@@ -187,7 +176,7 @@ class Performance:
                 if way == "hour":
                     self.server.take(Step(do="wait", wait="PT1H"))
                 elif way != "tab":
-                    self._show(address_after(way, self._page, _emulator(self.wb).url))
+                    self._show(address_after(way, self._page, emulator_of(self.wb).url))
                 self._changed()
 
     def look(self) -> None:
@@ -209,30 +198,24 @@ class Performance:
         """Wait until nothing plays, or the buyer is awaited."""
         while (player := self._player) and player.is_alive():
             page = self._page
-            if self.state == WAITING and page and not page.arrival.done():
+            if self.state in (WAITING, OTHERWISE) and page and not page.arrival.done():
                 return
             player.join(0.01)
 
     # How it is played.
 
     def _stop(self) -> None:
-        player, self._player = self._player, None
-        if player and player.is_alive():
-            self._leave.set_result(None)
-            player.join()
-        self._leave = Future()
+        self._leave.set_result(None)
+        for thread in (self._player, self._buyer):
+            if thread:
+                thread.join()
+        self._leave, self._player, self._buyer = Future(), None, None
 
     def _return_to(self, number: int) -> None:
         """Go back to the moment before a beat."""
         moment = self._moments[number]
         del self._moments[number:], self.acts[number:]
-        for region in [*self._benches]:
-            if region in moment.worlds:
-                snapshot, length = moment.worlds[region]
-                _emulator(self._benches[region]).restore(snapshot, keep=False)
-                self._benches[region].journal.rewind(length)
-            else:
-                self._benches.pop(region).close()
+        self._worlds.return_to(moment.mark)
         self._open(moment.region)
         self.server.resume(moment.server)
         self._show("")
@@ -259,8 +242,7 @@ class Performance:
             self._hurry = False
 
     def _beat(self, beat: Beat) -> None:
-        worlds = {name: (_emulator(bench).snapshot(), len(bench.journal)) for name, bench in self._benches.items()}
-        self._moments.append(Moment(self.wb.region.code, worlds, self.server.state()))
+        self._moments.append(Moment(self.wb.region.code, self._worlds.mark(), self.server.state()))
         if beat.region:
             self._open(beat.region)
         act = Act(beat, self.journal, len(self.journal))
@@ -292,21 +274,32 @@ class Performance:
             notes.append(Note(len(self.journal), self.texts("ui.not-sent", reason=state)))
         except AmazonPayError:  # a refusal is an answer, and in the journal
             if step.do in VISITS:
-                raise Otherwise(self._way or "refused") from None
+                raise Otherwise(self._way or _REASONS.get(self._reason or "", "refused")) from None
 
     def _visit(self, page: HostedPage, step: Step) -> Arrival:
         self._page, self.page, self._step, self._way, self.state = page, "", step, "", WAITING
         self._show(page.url)
         if self._hurry:
             self._send_script("approve")
-        ends: list[Future[Any]] = [page.arrival, self._leave]
-        wait(ends, return_when=FIRST_COMPLETED)
-        if self._leave.done():
-            raise Left
+        while True:
+            ends: list[Future[Any]] = [page.arrival, self._leave]
+            wait(ends, return_when=FIRST_COMPLETED)
+            if self._leave.done():
+                raise Left
+            arrival = page.settle()
+            stay = page.look(arrival.checkout_session_id)
+            self._reason = stay.get("reasonCode")
+            if arrival.kind != CANCEL:
+                break
+            if self._aside or self.act is None:
+                raise Otherwise(self._way or CANCEL)
+            # The shop's page leads back to its button: the buyer may still come.
+            page.await_another(stay)
+            self.state, self.act.way, self.act.ends = OTHERWISE, self._way or CANCEL, len(self.journal)
+            self._changed()
         self._page, self.state = None, PLAYING
-        arrival = page.settle()
-        if arrival.kind == CANCEL:
-            raise Otherwise(self._way or CANCEL)
+        if self.act and not self._aside:
+            self.act.way = ""
         return arrival
 
     def _show(self, url: str) -> None:
@@ -316,18 +309,28 @@ class Performance:
 
     def _send_script(self, ending: str) -> None:
         self.state, self._way = PLAYING, "" if ending == "approve" else ending
-        threading.Thread(target=self._script, args=(self._page, self._step, ending), daemon=True).start()
+        task = (self._page, self._step, ending, self._leave, self._hurry)
+        self._buyer = threading.Thread(target=self._script, args=task, daemon=True)
+        self._buyer.start()
         self._changed()
 
-    def _script(self, page: HostedPage, step: Step, ending: str) -> None:
+    def _script(self, page: HostedPage, step: Step, ending: str, left: Future[None], hurry: bool) -> None:
         pages = self.act.pages if self.act and not self._aside else []
-        show, seconds = (None, 0.0) if self._hurry else (self._show, self._pace)
+
+        def see(url: str) -> None:
+            if not (hurry or left.done()):
+                self._show(url)
+                wait([left], timeout=self._pace)
+            if left.done():
+                raise Left
+
         try:
-            play(page, step, ending, pages=pages, show=show, seconds=seconds)
+            play(page, step, ending, pages=pages, see=see)
+        except Left:
+            pass
         except BuyerPageError as error:  # the pages do not offer what the step says
-            if page is self._page:  # else the stage has gone elsewhere meanwhile
-                _LOG.error("%s", error)
-                page.arrival.set_exception(Otherwise("trouble"))
+            _LOG.error("%s", error)
+            page.arrival.set_exception(Otherwise("trouble"))
 
     def _branch(self, name: str, steps: tuple[Step, ...]) -> Branch:
         before, start, shown, way, notes = self.server.state(), len(self.journal), self.phone, "", list[Note]()
@@ -343,8 +346,3 @@ class Performance:
         finally:
             self.server.resume(before)
             self._hurry, self._aside, self.phone, self.state = False, False, shown, DONE
-
-
-def _emulator(bench: Workbench) -> Emulator:
-    assert bench.emulator is not None  # noqa: S101 (a stage is always on the emulator)
-    return bench.emulator

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from time import sleep
 from urllib.parse import urlencode
 
 import httpx
@@ -35,16 +34,15 @@ def address_after(way: str, page: HostedPage, amazon: str) -> str:
 
 
 def play(
-    page: HostedPage, step: Step, ending: str, *,
-    pages: list[tuple[str, str]], show: Callable[[str], None] | None, seconds: float,
-) -> None:  # fmt: skip
+    page: HostedPage, step: Step, ending: str, *, pages: list[tuple[str, str]], see: Callable[[str], None]
+) -> None:
     """Go through the buyer's pages, to the return to the shop.
 
     Args:
         step: What the buyer chooses.
         ending: ``approve``, ``cancel`` or ``decline``.
         pages: Takes the address and the HTML of each page.
-        show: Puts a page on the phone, where it stands for some *seconds*; None for a buyer in a hurry.
+        see: Is called with the address of each page, and may end the walk by an exception of its own.
     Raises:
         BuyerPageError: A page does not offer what the step says.
     """
@@ -54,9 +52,7 @@ def play(
         response.read()
         if response.is_success and "html" in response.headers.get("content-type", ""):
             pages.append((str(response.url), response.text))
-            if show:
-                show(str(response.url.copy_add_param(SHOWN, "yes") if back else response.url))
-                sleep(seconds)
+            see(str(response.url.copy_add_param(SHOWN, "yes") if back else response.url))
 
     choices = {"card": step.card, "then": step.then, "consent": step.consent, "mfa": step.mfa}
     options = choices if ending == "approve" else {}

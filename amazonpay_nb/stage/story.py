@@ -1,7 +1,9 @@
 """The stories of the stage, as ``stories.toml`` tells them; their words are in ``texts/``."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from amazonpay_nb.texts import Texts, languages
 
 TEXTS = Path(__file__).with_name("texts")
 LANGUAGES = languages(TEXTS)
-FIRST = "ride"
+_CHARGES = ("set-up", "order", "pay")  # steps that may charge
 
 
 @data_row
@@ -92,6 +94,12 @@ class Story:
     picture: str
     price: Mapping[str, str]
     beats: tuple[Beat, ...]
+
+    @property
+    def times(self) -> Decimal:
+        """How many times its price the story charges, at the most, what-ifs included."""
+        rows = [(*beat.steps, *chain(*(chain(*row.branches.values()) for row in beat.what_ifs))) for beat in self.beats]
+        return sum((Decimal(step.times) for step in chain(*rows) if step.do in _CHARGES), Decimal(1))
 
     @property
     def sets_up_by(self) -> str:

@@ -87,7 +87,7 @@ def _call(performance: Performance, exchange: Exchange) -> Line:
     return Line(
         texts(f"ask.{exchange.operation}", amount=amount),
         word(texts, f"answer.{outcome}", outcome),
-        "bad" if exchange.failed else _TONES.get(outcome, ""),
+        "bad" if exchange.failed else _TONES.get(names[0], _TONES.get(outcome, "")),
         f"{exchange.method} {short.removeprefix('/v2')} → {exchange.answer}",
         behavior(claim) if claim else None,
         exchange,

@@ -135,8 +135,12 @@ class HostedPage:
             if not self._row["again"] or (self._start == "review" and visit.get("state") != "Open"):
                 message = f"{why} This cell wants you to {wanted['goal']}."
                 raise BuyerPageError(message, advice="Run again from the cell that shows the button.")
-            with self._settling:
-                self.arrival, self._settled, self._before = self.attempt.begin_stay(), False, visit
+            self.await_another(visit)
+
+    def await_another(self, before: dict[str, Any]) -> None:
+        """Begin another stay of the same attempt; *before* is what `look` has said about the one that has ended."""
+        with self._settling:
+            self.arrival, self._settled, self._before = self.attempt.begin_stay(), False, before
 
     async def _watch(self, timeout: float, wanted: Mapping[str, Any], why: str) -> None:
         """Wait for the arrival; a page that is not on the screen, or was left, is shown in the running cell."""

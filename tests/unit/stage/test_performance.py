@@ -204,6 +204,43 @@ class TestOtherwise:
         assert stage.act is not None
         assert (stage.state, stage.act.way) == ("otherwise", "cancel")
 
+    def test_a_person_who_cancels_and_tries_again_on_the_phone(self, stage: Performance) -> None:
+        """The shop's page leads back to its button; the stage hears the second return, and the beat ends well."""
+        play(stage, "next")
+        page = stage.phone.url
+        for _ in range(2):
+            buyer.arrive(buyer.cancel(page))
+            stage.finish()
+            assert stage.state == "otherwise"
+        buyer.arrive(buyer.approve(page))
+        stage.finish()
+        assert stage.act is not None
+        assert (stage.state, stage.act.way, operations(stage)) == ("done", "", ["completeCheckoutSession"])
+
+    @pytest.mark.parametrize("choice", [{"card": "9995"}, {"card": "3434"}])
+    def test_a_person_whose_card_is_declined(self, stage: Performance, choice: dict[str, str]) -> None:
+        """It is called by its name, as if the stage had played it."""
+        play(stage, "next")
+        buyer.arrive(buyer.approve(stage.phone.url, **choice))
+        stage.finish()
+        assert stage.act is not None
+        assert (stage.state, stage.act.way) == ("otherwise", "decline")
+
+    def test_back_while_a_script_plays_the_buyer(self) -> None:
+        """The script ends at once: nothing of it is seen or heard afterwards."""
+        with closing(Performance(told(SAVE, RIDE), pace=60)) as stage:
+            seen = threading.Event()
+            play(stage, "next")
+            before = stage.phone
+            stage.listen(lambda: seen.set() if stage.phone != before else None)
+            stage.next()
+            assert seen.wait(10)
+            stage.back()
+            assert (stage.state, stage.phone.url) == ("ready", "")
+            emulator = stage.wb.emulator
+            assert emulator is not None
+            assert emulator.control.get("objects/checkoutSessions")["objects"] == []
+
     def test_a_page_that_is_closed_and_opened_again(self, stage: Performance) -> None:
         """The visit goes on where it was."""
         play(stage, "next")
@@ -309,7 +346,7 @@ class TestWhatIf:
             stop()
             assert (stage.phone, stage.act.pages, heard) == (phone, pages, ["done"])
             ways = {branch.name: branch.way for branch in stage.act.what_ifs["again"]}
-            assert ways == {"pass": "", "fail": "refused"}
+            assert ways == {"pass": "", "fail": "decline"}
 
 
 class TestBrand:
@@ -326,6 +363,11 @@ class TestBrand:
         stage.dress(region="jp")
         stage.finish()
         assert (stage.wb.currency, stage.wb.shop.name, captured(stage)) == ("JPY", "Schnelle Fahrt", Decimal(2700))
+
+    def test_a_price_is_written_as_people_write_it(self, stage: Performance) -> None:
+        """With a comma as well."""
+        stage.dress(region="eu", language="de_DE", amount="12,50")
+        assert stage.brand.amount == "12.50"
 
     def test_a_logo_is_on_the_shops_pages(self, tmp_path: Path) -> None:
         """As it is, without a file that the page would have to find."""
@@ -349,6 +391,7 @@ class TestBrand:
             ({"region": "uk"}, "na, eu, jp"), ({"merchant_color": "red"}, "#7a4b2a"), ({"amount": "1.234"}, "14.00"),
             ({"currency": "EUR"}, "USD"), ({"nmae": "X"}, "merchant_name"), ({"logo": "missing.png"}, "file"),
             ({"logo": "logo.exe"}, "png"), ({"product": "x" * 61}, "60"),
+            ({"logo": "data:image/png;base64,AAAA"}, "png"), ({"amount": "5000"}, "1428.57"),
         ],
     )  # fmt: skip
     def test_an_unusable_choice_changes_nothing(self, stage: Performance, choice: dict[str, str], hint: str) -> None:
