@@ -5,31 +5,35 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from decimal import Decimal
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+import httpx
 from markupsafe import Markup
 
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.runs.folder import POLICY
 from amazonpay_nb.shop.colors import palette
+from amazonpay_nb.shop.server import SHOWN
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage import view
-from amazonpay_nb.stage.acts import Act
+from amazonpay_nb.stage.acts import Act, Branch
 from amazonpay_nb.stage.performance import DONE, OTHERWISE, WAITING, Performance
 from amazonpay_nb.stage.regions import differences
 from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
-from amazonpay_nb.stage.story import story
+from amazonpay_nb.stage.story import WhatIf, story
 from amazonpay_nb.texts import Texts, templates
 from amazonpay_nb.workbench.diagrams import sequence_diagram
 
 TEXTS = Path(__file__).with_name("texts") / "handout"
 _PAGES = templates(Path(__file__).with_name("pages"))
 _PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)], "regions": REGIONS}
-_PAGES.filters["hourly"] = lambda a_second: f"{a_second * 3600:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 _MOST = 4  # of the buyer's pages on a sheet
-_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+# What the shop says about its order once its server has done its part, or else the title.
+_TITLES = (re.compile(r"<h1 data-settled>(.*?)</h1>"), re.compile(r"<title>(.*?)</title>", re.DOTALL))
 # What a picture of a page does not need: it runs, sends, loads or hides something.
 _INSIDE = r"""(?:"[^"]*"|'[^']*'|[^>"'])*"""
 _ALIVE = re.compile(
@@ -39,9 +43,10 @@ _ALIVE = re.compile(
 )
 _COLORS = "<style>* { print-color-adjust: exact; }</style>"
 _BUTTON = '<div id="AmazonPayButton">'  # a script draws the button in it, and none runs here
+_SIGNS_IN = re.compile(r'"productType": "SignIn')
 _DRAWN = (
     '<span style="display:inline-block;font:600 16px/45px Arial,sans-serif;min-width:200px;text-align:center;'
-    'border:1px solid #0006;border-radius:8px;background:#ffd814;color:#111">Amazon Pay</span>'
+    'border:1px solid #0006;border-radius:8px;background:#ffd814;color:#111">{}<small> emulated</small></span>'
 )
 
 
@@ -68,15 +73,21 @@ def handout(name: str, chosen: Mapping[str, str], edition: str) -> tuple[str, st
         exchanges = [exchange for journal in journals for exchange in journal.exchanges]
         claims = {line.claim.id: line.claim for scene in scenes for line in scene["lines"] if line.claim}
         rows = calls_per_order(exchanges, orders := orders_of(exchanges))
+        stopped = next((texts(f"otherwise.{act.way}") for act in performance.acts if act.way), None)
         page = _PAGES.get_template("export-story.html.j2").render(
             brand=performance.brand, colors=palette(performance.brand.merchant_color), t=texts,
             h=Texts(TEXTS, texts.language), title=performance.words("title"), scenes=scenes, full=edition == "full",
             phones=_most_telling(scenes), pictures=list(pictures.values()), calls=rows, orders=orders,
             narrowest=narrowest(rows), claims=claims.values(), made=f"{datetime.now(UTC):%Y-%m-%d}",
             counts=Counter(str(claim.evidence) for claim in claims.values()), differences=differences(texts),
+            number=number, stopped=stopped,
         )  # fmt: skip
-        ways = (texts(f"otherwise.{act.way}") for act in performance.acts if act.way)
-        return page, next(ways, None)
+        return page, stopped
+
+
+def number(texts: Texts, value: float) -> str:
+    """Return a number as people write it, with at most two decimals."""
+    return texts.number(Decimal(str(round(value, 2))))
 
 
 def _scene(performance: Performance) -> dict[str, Any]:
@@ -87,23 +98,33 @@ def _scene(performance: Performance) -> dict[str, Any]:
         performance.play_buyer()
         performance.finish()
     act, words = performance.acts[-1], performance.words
+    _see_the_end(act.pages)
     for what_if in act.beat.what_ifs:
         performance.try_what_if(what_if.name)
         performance.finish()
-    branches = {name: [view.branch(performance, row) for row in rows] for name, rows in act.what_ifs.items()}
-    ways = [(words(name), [_way(performance, name, branch) for branch in tried]) for name, tried in branches.items()]
+    tried = [row for row in act.beat.what_ifs if row.name in act.what_ifs]
+    ways = [(words(row.name), [_way(performance, row, each) for each in act.what_ifs[row.name]]) for row in tried]
+    way = act.way if performance.state == OTHERWISE else ""
     return {
-        "title": words(act.beat.name), "means": view.word(words, f"{act.beat.name}-means"),
-        "buyer": view.word(words, f"{act.beat.name}-buyer"), "way": act.way if performance.state == OTHERWISE else "",
+        "title": words(act.beat.name), "way": way,
+        "means": "" if way else view.word(words, f"{act.beat.name}-means"),
         "lines": view.act_lines(performance, act), "ways": ways, "phones": list(map(_still, act.pages)),
         "diagram": _diagram(act),
     }  # fmt: skip
 
 
-def _way(performance: Performance, name: str, branch: dict[str, Any]) -> dict[str, Any]:
-    key = f"{name}-{branch['name']}"
-    means = view.word(performance.words, f"{key}-means")
-    return branch | {"title": performance.words(key), "means": means}
+def _see_the_end(pages: list[tuple[str, str]]) -> None:
+    """Ask the shop again for the page that the buyer came back to: its server knows more by now."""
+    if pages:
+        url = str(httpx.URL(pages[-1][0]).copy_set_param(SHOWN, "yes"))
+        with closing(http_client()) as http:
+            pages[-1] = (url, http.get(url).text)
+
+
+def _way(performance: Performance, what_if: WhatIf, row: Branch) -> dict[str, Any]:
+    key = f"{what_if.name}-{row.name}"
+    says = {"title": performance.words(key), "means": view.word(performance.words, f"{key}-means")}
+    return view.branch(performance, row) | says | {"worse": what_if.worse}
 
 
 def _diagram(act: Act) -> Markup:
@@ -114,7 +135,9 @@ def _diagram(act: Act) -> Markup:
 
 def _still(page: tuple[str, str]) -> tuple[str, str]:
     """Return the title of one of the buyer's pages, and the page as a picture: nothing in it lives."""
-    title, html = _TITLE.search(page[1]), _ALIVE.sub("", page[1]).replace(_BUTTON, _BUTTON + _DRAWN)
+    title = next((found for pattern in _TITLES if (found := pattern.search(page[1]))), None)
+    drawn = _DRAWN.format("Sign in with Amazon" if _SIGNS_IN.search(page[1]) else "Amazon Pay")
+    html = _ALIVE.sub("", page[1]).replace(_BUTTON, _BUTTON + drawn)
     # After the dot it says whose page it is, as the page itself does.
     return unescape(title[1].partition(" · ")[0]) if title else "", _COLORS + html
 

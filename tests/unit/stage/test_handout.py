@@ -1,5 +1,6 @@
 """A story as a page to leave behind: what of the played story is on it, and what is not."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -30,11 +31,51 @@ def test_a_picture_of_a_page_has_what_a_script_would_draw_and_no_script(food: st
     """The button; the frames hold text, escaped, without scripts, tokens and ways out."""
     frames = [part.partition('"')[0] for part in food.split('srcdoc="')[1:]]
     assert len(frames) == 4
-    assert "Amazon Pay&lt;/span&gt;" in frames[0]
+    assert "Amazon Pay&lt;small&gt; emulated&lt;" in frames[0]
+    assert "Amazon Pay is saved" in frames[-1]
     assert [
         word for word in ("&lt;script", "&lt;link", "hidden&#34;", "href=", "action=") if word in "".join(frames)
     ] == []
     assert all("Noodle House" in frame for frame in frames)
+
+
+def test_a_way_that_nobody_wants_is_a_bad_one_as_on_the_stage(food: str) -> None:
+    """Though its last answer is a good one."""
+    signs = dict(re.findall(r"<p><b>([^<]*)</b> <span [^>]*>(.)</span>", food))
+    assert (signs["Take, then refund"], signs["Let it go"]) == ("✗", "•")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "numbers"),
+    [({}, ["7,200", "1,800"]), ({"region": "eu", "language": "de_DE"}, ["7.200", "1.800"])],
+)
+def test_numbers_are_written_as_the_language_does(chosen: dict[str, str], numbers: list[str]) -> None:
+    """Thousands and decimals."""
+    page, _ = handout("ride", chosen, "short")
+    (said,) = re.findall(r"<strong>([^<]*Get Charge Permission[^<]*)</strong>", page)
+    assert re.findall(r"\d[\d.,]*\d", said) == numbers
+    assert ('<td class="number">0,67</td>' if chosen else '<td class="number">0.67</td>') in page
+
+
+def test_a_story_that_stopped_says_so_first_and_means_nothing() -> None:
+    """Nothing is left to be refunded when every price was over the limit."""
+    page, stopped = handout("ride", {"amount": "100000"}, "short")
+    assert stopped == "This beat ended early"
+    head, _, beats = page.partition("<h2>")
+    assert "The story stopped early, at “A refund for the detour”: This beat ended early." in head
+    assert "A refund is on its way first" not in beats
+
+
+def test_a_sheet_says_where_each_rule_can_be_read(food: str) -> None:
+    """The whole address, as text: paper has no links."""
+    assert "https://developer.amazon.com/docs/" in food.rpartition("<h2>")[2]
+    assert "<a " not in food
+
+
+def test_a_button_reads_as_amazons_script_writes_it() -> None:
+    """By the type of product."""
+    page, _ = handout("sign-in", {}, "short")
+    assert "Sign in with Amazon&lt;small&gt; emulated&lt;" in page
 
 
 def test_a_story_has_a_file_for_each_edition(tmp_path: Path) -> None:
@@ -62,3 +103,6 @@ def test_the_languages_say_the_same(language: str) -> None:
     for key, text in english["handout"].items():
         names = {part.partition("}")[0] for part in text.split("{")[1:]}
         assert {part.partition("}")[0] for part in other["handout"][key].split("{")[1:]} == names, key
+    words = tomllib.loads((TEXTS.parent / f"{language}.toml").read_text("utf-8"))["evidence"]
+    meanings = other["handout"]["meanings"]
+    assert [word for name, word in words.items() if name != "emulator-only" and word not in meanings] == []
