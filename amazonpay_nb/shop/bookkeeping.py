@@ -13,8 +13,8 @@ _SAVED_WALLET = "PaymentMethodOnFile"
 # Kind of payment -> the field that says how much.
 _AMOUNTS = {"Charge": "chargeAmount", "Refund": "refundAmount"}
 
-# How an attempt ended, for the buyer; the key is ``saved``, ``paid``, ``paid-and-saved``, ``pending`` or ``refused``,
-# and the price what was ordered, or None.
+# How an attempt ended, for the buyer; the key is ``saved``, ``changed``, ``paid``, ``paid-and-saved``, ``pending`` or
+# ``refused``, and the price what was ordered, or None.
 Outcome = namedtuple("Outcome", "key price", defaults=[None])
 # A Saved Wallet: the id of its Charge Permission, and its payment method as Amazon describes it, "" before it was read.
 SavedMethod = namedtuple("SavedMethod", "number state name")
@@ -36,6 +36,9 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
         return Outcome("pending")
     price = (last.request or {}).get("chargeAmount") if body.get("chargeId") else None
     saved = body.get("chargePermissionType") == _SAVED_WALLET
+    others = (e.response or {} for e in journal.exchanges if e.operation in COMPLETIONS and e not in tries)
+    if saved and body.get("chargePermissionId") in [other.get("chargePermissionId") for other in others]:
+        return Outcome("changed")  # on the Update page a wallet keeps its id
     words = ["paid"] * bool(price) + ["saved"] * saved
     return Outcome("-and-".join(words) or "paid", price)
 

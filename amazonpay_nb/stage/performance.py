@@ -16,7 +16,7 @@ from amazonpay_nb.errors import AmazonPayError, BuyerPageError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.stage.acts import Act, Branch, Left, Moment, Note, Otherwise, PhonePage
 from amazonpay_nb.stage.brand import Brand
-from amazonpay_nb.stage.phone import PACE_SECONDS, address_after, play
+from amazonpay_nb.stage.phone import PACE_SECONDS, address_after, play, return_address
 from amazonpay_nb.stage.steps import VISITS, Server
 from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
 from amazonpay_nb.stage.worlds import Worlds, emulator_of
@@ -88,6 +88,11 @@ class Performance:
         return self.acts[self.at] if self.at < len(self.acts) else None
 
     @property
+    def begins_at(self) -> str:
+        """The shop's page from which the buyer who is awaited goes to Amazon; "" where nobody is."""
+        return self._page.url if self._page else ""
+
+    @property
     def visit(self) -> dict[str, Any]:
         """Where the buyer who is awaited is now, as ``GET visits`` of the control interface says it; else nothing."""
         page = self._page
@@ -98,8 +103,6 @@ class Performance:
         """Everything that has been sent so far."""
         return self.wb.journal
 
-    # What the screen hears.
-
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call *listener*, from any thread, after each change; return what ends that."""
         self._listeners.append(listener)
@@ -108,8 +111,6 @@ class Performance:
     def _changed(self) -> None:
         for listener in () if self._aside else tuple(self._listeners):
             listener()
-
-    # What the presenter commands.
 
     def next(self) -> None:
         """Play the beat on the screen, or the one after it; where the buyer is awaited, a script comes."""
@@ -173,6 +174,7 @@ class Performance:
         with self.command:
             if self.state == WAITING and self.act and self._page:
                 self.act.way = "" if way == "again" else way
+                self.page = "" if way in ("again", "close") else self.page
                 if way == "hour":
                     self.server.take(Step(do="wait", wait="PT1H"))
                 elif way != "tab":
@@ -201,8 +203,6 @@ class Performance:
             if self.state in (WAITING, OTHERWISE) and page and not page.arrival.done():
                 return
             player.join(0.01)
-
-    # How it is played.
 
     def _stop(self) -> None:
         self._leave.set_result(None)
@@ -299,6 +299,8 @@ class Performance:
             self._changed()
         self._page, self.state = None, PLAYING
         if self.act and not self._aside:
+            if self.act.way == "tab":  # the phone is still where that tab left it
+                self._show(return_address(page, arrival, self.wb.shop.url))
             self.act.way = ""
         return arrival
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import httpx
 
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.shop import buyer
+from amazonpay_nb.shop import Arrival, buyer
 from amazonpay_nb.shop.server import SHOWN
 from amazonpay_nb.spec.flows import PAGES, RETURN_PARAMETER
 from amazonpay_nb.stage.story import Step
@@ -31,6 +31,12 @@ def address_after(way: str, page: HostedPage, amazon: str) -> str:
     if stay.get("page") in PAGES:
         return f"{amazon}/checkout/{stay['page']}?{urlencode({RETURN_PARAMETER: stay['id']})}"
     return "" if way == "close" else page.url
+
+
+def return_address(page: HostedPage, arrival: Arrival, shop_url: str) -> str:
+    """Return the shop's page at which a buyer has arrived; showing it is not another arrival."""
+    query = urlencode({RETURN_PARAMETER: arrival.checkout_session_id, SHOWN: "yes"})
+    return f"{shop_url}/{arrival.kind}/{page.attempt.token}?{query}"
 
 
 def play(

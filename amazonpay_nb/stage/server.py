@@ -187,8 +187,10 @@ class Stage:
             await asyncio.to_thread(command, **wish)
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
             return JSONResponse({"problem": self.performance.texts("ui.unknown")}, 400)
-        except AmazonPayError as error:
-            return JSONResponse({"problem": str(error)}, 400)
+        except AmazonPayError as error:  # which speaks English
+            texts = self.performance.texts
+            own = str(error) if texts.language.startswith("en") else texts("brand.unusable")
+            return JSONResponse({"problem": own}, 400)
         return Response(status_code=204)
 
     def _commands(self) -> dict[str, Callable[..., None]]:
@@ -222,6 +224,7 @@ class Stage:
                 "state": values["state"],
                 "address": f"{performance.story.name}/{values['at'] + 1}",
                 "phone": {"key": key, "url": url, "title": texts("ui.phone")},
+                "visit": relative_address(request.url.path, request.headers, performance.begins_at),
                 "lang": texts.tag,
                 "title": f"{performance.words('title')} · {performance.brand.merchant_name}",
                 "parts": {part: _render(f"{part}.html", values) for part in PARTS},

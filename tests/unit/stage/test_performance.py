@@ -253,6 +253,36 @@ class TestOtherwise:
         play(stage, "next")
         assert stage.state == "done"
 
+    def test_a_second_tab_comes_back_first(self, stage: Performance) -> None:
+        """The beat ends, and the phone shows where that tab has left the shop; looking at it is no other return."""
+        play(stage, "next")
+        assert stage.begins_at == stage.phone.url
+        stage.happen("tab")
+        buyer.arrive(buyer.approve(stage.begins_at))
+        stage.finish()
+        assert (stage.state, stage.begins_at) == ("done", "")
+        assert "/signed-in/" in stage.phone.url
+        with http_client() as http:
+            assert "Amazon Pay is saved" in http.get(stage.phone.url).text
+
+    def test_a_wallet_whose_card_is_changed(self) -> None:
+        """The shop does not say that it was saved for the first time."""
+        repair = {
+            "name": "repair",
+            "steps": [
+                {"do": "cause", "state": "NonChargeable", "reason": "PaymentMethodExpired"},
+                {"do": "repair", "card": "4444"},
+            ],
+        }
+        with closing(Performance(told(SAVE, repair), pace=0)) as stage:
+            play(stage, "next", "next", "next")
+            page = stage.begins_at
+            stage.happen("tab")
+            buyer.arrive(buyer.approve(page, card="4444"))
+            stage.finish()
+            with http_client() as http:
+                assert "Your payment method is changed" in http.get(stage.phone.url).text
+
     def test_a_reload(self, stage: Performance) -> None:
         """The phone is asked to load the same page anew."""
         play(stage, "next")

@@ -106,6 +106,31 @@ def test_the_merchants_words_are_no_markup(stage: Stage, http: httpx.Client) -> 
     assert not any("<Ö>" in page for page in pages)
 
 
+def test_the_screen_says_what_is_so(stage: Stage, http: httpx.Client) -> None:
+    """No calls per order before an order, and no page to press on after the buyer has closed it."""
+    do(http, stage, "go", beat="1")
+    parts = scene(http)["parts"]
+    assert "calls per order so far" not in parts["money"]
+    assert "It is the buyer" in parts["server"]
+    do(http, stage, "happen", way="close")
+    parts = scene(http)["parts"]
+    assert "It is the buyer" not in parts["server"]
+    assert "The buyer has closed the page" in parts["what-if"]
+    do(http, stage, "go", beat="2")
+    assert "calls per order so far" in scene(http)["parts"]["money"]
+
+
+def test_a_choice_that_cannot_be_used_is_refused_in_the_language_of_the_screen() -> None:
+    """In English with what can be chosen, and in other languages with a sentence of theirs."""
+    with closing(Stage("ride", {"region": "eu"}, pace=0)) as stage:
+        place = stage.url.replace("ride/1", "do")
+        english = httpx.post(place, json={"do": "dress", "amount": "abc"}).json()["problem"]
+        httpx.post(place, json={"do": "dress", "language": "de_DE"})
+        german = httpx.post(place, json={"do": "dress", "amount": "abc"}).json()["problem"]
+    assert "14.00" in english
+    assert german == "Dieser Wert ist nicht möglich."
+
+
 def test_behind_a_proxy_every_address_is_relative(stage: Stage, http: httpx.Client) -> None:
     """On a hub the browser's loopback is another one: the phone's page stands beside the stage's own port."""
     do(http, stage, "go", beat="1")

@@ -183,7 +183,7 @@ addEventListener("click", (event) => {
   const { do: wish, key, open: id, code, ...rest } = button.dataset;
   if (wish) {
     if (wish === "next" || wish === "go") clock();
-    if (rest.way === "tab") open(frame.src, "_blank", "noopener");
+    if (rest.way === "tab") window.open(new URL(scene.visit, root), "_blank", "noopener");
     send({ do: wish, ...rest });
   } else if (key) KEYS[key.toLowerCase()]();
   else if (id) panel(id);
