@@ -17,6 +17,7 @@ import nbformat
 
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.ledger import course
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import notebook as notebooks
 from amazonpay_nb.runs.failure import Failure, failure_of
 from amazonpay_nb.runs.folder import POLICY, write_whole
@@ -25,20 +26,20 @@ from amazonpay_nb.runs.report import notebook_page
 from amazonpay_nb.runs.runner import run_one
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import Evidence, behavior
-from amazonpay_nb.stage.handout import handout
+from amazonpay_nb.stage.handout import handout, number
 from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
-from amazonpay_nb.stage.story import stories
+from amazonpay_nb.stage.story import TEXTS, stories
 from amazonpay_nb.temporary import TemporaryFolder
-from amazonpay_nb.texts import templates
+from amazonpay_nb.texts import Texts, templates
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 from amazonpay_nb.workbench.parameters import PARAMETERS
 from amazonpay_nb.workbench.show.money import WORDS, money_chart
 
 _PAGES = templates(Path(__file__).parent / "pages")
-_PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)]}
+ENGLISH = Texts(TEXTS, "en_US")
+_PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)], "number": number, "t": ENGLISH}
 _PAGES.filters |= {
     "evidence_of": lambda name: str(behavior(name).evidence),
-    "hourly": lambda per_second: f"{per_second * 3600:,.0f}",
     "page": lambda url: url.rpartition("/")[2].removesuffix(".html"),
 }
 # How a claim in an executed notebook leads to the rows of the registry.
@@ -132,6 +133,11 @@ def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "fu
     if name in stories():
         stem, (page, stopped) = name, handout(name, texts, edition)
     else:
+        try:
+            notebooks.find_notebooks([name])
+        except ConfigurationError as error:
+            advice = f"Choose one of {', '.join(stories())}; or else a notebook. {error.advice}"
+            raise ConfigurationError(f"{name!r} is no story of the stage: {error.message}", advice=advice) from None
         run = finish(name, texts)
         stem, stopped = run.path.stem, run.failure.text if run.failure else None
         page = short(run) if edition == "short" else full(run)
@@ -155,7 +161,7 @@ def full(run: Finished) -> str:
 
 def _evidence(found: re.Match[str]) -> str:
     try:
-        return f"{behavior(found[1]).evidence}: {found[1]}"
+        return f"{ENGLISH(f'evidence.{behavior(found[1]).evidence}')}: {found[1]}"
     except KeyError:
         return found[1]  # of another version
 

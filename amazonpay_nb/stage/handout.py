@@ -61,28 +61,33 @@ def handout(name: str, chosen: Mapping[str, str], edition: str) -> tuple[str, st
         ConfigurationError: A name or choice is not usable.
     """
     with closing(Performance(story(name), chosen, pace=0)) as performance:
-        texts, scenes, pictures = performance.texts, list[dict[str, Any]](), dict[int, dict[str, Markup]]()
-        while performance.at + 1 < len(performance.story.beats) or not scenes:
-            scenes.append(_scene(performance))
-            act = performance.acts[-1]
-            # A journal for each region: what it shows at the end of its last beat stays.
-            pictures[id(act.journal)] = {"money": view.chart(performance), "limit": view.gauge(performance)}
-            if performance.state != DONE:
-                break
-        journals = {id(act.journal): act.journal for act in performance.acts}.values()
-        exchanges = [exchange for journal in journals for exchange in journal.exchanges]
-        claims = {line.claim.id: line.claim for scene in scenes for line in scene["lines"] if line.claim}
-        rows = calls_per_order(exchanges, orders := orders_of(exchanges))
-        stopped = next((texts(f"otherwise.{act.way}") for act in performance.acts if act.way), None)
-        page = _PAGES.get_template("export-story.html.j2").render(
-            brand=performance.brand, colors=palette(performance.brand.merchant_color), t=texts,
-            h=Texts(TEXTS, texts.language), title=performance.words("title"), scenes=scenes, full=edition == "full",
-            phones=_most_telling(scenes), pictures=list(pictures.values()), calls=rows, orders=orders,
-            narrowest=narrowest(rows), claims=claims.values(), made=f"{datetime.now(UTC):%Y-%m-%d}",
-            counts=Counter(str(claim.evidence) for claim in claims.values()), differences=differences(texts),
-            number=number, stopped=stopped,
-        )  # fmt: skip
-        return page, stopped
+        return play(performance, edition)
+
+
+def play(performance: Performance, edition: str) -> tuple[str, str | None]:
+    """Play a performance to its end; return what `handout` does."""
+    texts, scenes, pictures = performance.texts, list[dict[str, Any]](), dict[int, dict[str, Markup]]()
+    while performance.at + 1 < len(performance.story.beats) or not scenes:
+        scenes.append(_scene(performance))
+        act = performance.acts[-1]
+        # A journal for each region: what it shows at the end of its last beat stays.
+        pictures[id(act.journal)] = {"money": view.chart(performance), "limit": view.gauge(performance)}
+        if performance.state != DONE:
+            break
+    journals = {id(act.journal): act.journal for act in performance.acts}.values()
+    exchanges = [exchange for journal in journals for exchange in journal.exchanges]
+    claims = {line.claim.id: line.claim for scene in scenes for line in scene["lines"] if line.claim}
+    rows = calls_per_order(exchanges, orders := orders_of(exchanges))
+    stopped = next((texts(f"otherwise.{act.way}") for act in performance.acts if act.way), None)
+    page = _PAGES.get_template("export-story.html.j2").render(
+        brand=performance.brand, colors=palette(performance.brand.merchant_color), t=texts,
+        h=Texts(TEXTS, texts.language), title=performance.words("title"), scenes=scenes, full=edition == "full",
+        phones=_most_telling(scenes), pictures=list(pictures.values()), calls=rows, orders=orders,
+        narrowest=narrowest(rows), claims=claims.values(), made=f"{datetime.now(UTC):%Y-%m-%d}",
+        counts=Counter(str(claim.evidence) for claim in claims.values()), differences=differences(texts),
+        number=number, stopped=stopped,
+    )  # fmt: skip
+    return page, stopped
 
 
 def number(texts: Texts, value: float) -> str:

@@ -16,14 +16,17 @@ from amazonpay_nb.client import har
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.snippets import LANGUAGES, snippet
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.go_live import changes, checklist, only_live
 from amazonpay_nb.rehearsal.plan import example
 from amazonpay_nb.runs.failure import claims_of
 from amazonpay_nb.runs.folder import write_whole
-from amazonpay_nb.runs.notebook import notebook_folder
+from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.regions import Region, region as region_of
-from amazonpay_nb.stage.export import Finished, finish, full, short
+from amazonpay_nb.stage.export import ENGLISH, Finished, finish, full, short
+from amazonpay_nb.stage.story import stories
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.texts import templates
 from amazonpay_nb.workbench.bench import Workbench
@@ -42,6 +45,8 @@ _HEADERS = {
 }  # fmt: skip
 _DOCS = {"regions": "regions", "drills": "faults", "parity": "parity"}
 _LINK = re.compile(r"\[([^\]]+)\]\((?!https:)[^)]*\)")  # to a page that is not in the kit
+_OURS = re.compile(r"; (?:the others say why no test does|the rows are in tests/[\w/.]+)(?=\.)")
+_WORDS = {str(evidence): ENGLISH(f"evidence.{evidence}") for evidence in Evidence}
 _DAY = (1980, 1, 1, 0, 0, 0)  # the first that a zip knows: the same content gives the same bytes
 
 
@@ -53,6 +58,9 @@ def kit(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | Non
     Raises:
         ConfigurationError: A name or value is not usable; nothing was written.
     """
+    if name in stories():
+        advice = f"Choose one of {', '.join(path.stem for path in find_notebooks([]))}."
+        raise ConfigurationError(f"{name!r} is a story, and a kit is made of the run of a notebook.", advice=advice)
     run = finish(name, texts)
     target = out / f"{run.path.stem}-kit.zip"
     out.mkdir(parents=True, exist_ok=True)
@@ -83,7 +91,7 @@ def files(run: Finished) -> dict[str, str]:
         "sign.py": (_FOLDER / "kit-sign.txt").read_text("utf-8"),
         "rehearsal.toml": _page("rehearsal.toml", plan=plan),
         "go-live.md": _go_live(run),
-        **{f"{new}.md": _LINK.sub(r"\1", (docs / f"{old}.md").read_text("utf-8")) for new, old in _DOCS.items()},
+        **{f"{new}.md": _for_others((docs / f"{old}.md").read_text("utf-8")) for new, old in _DOCS.items()},
     }  # fmt: skip
     texts |= {
         f"snippets/{call.operation}.{_ENDINGS[language]}": _program(language, call, region)
@@ -95,6 +103,17 @@ def files(run: Finished) -> dict[str, str]:
 
 def _page(name: str, **values: Any) -> str:
     return _PAGES.get_template(f"kit-{name}.j2").render(values)
+
+
+def _for_others(text: str) -> str:
+    """Return a page of docs/ without links and columns of tests, which are not in the kit, in the words of a sheet."""
+    lines, head = list[str](), list[str]()
+    for line in _OURS.sub("", text).splitlines():
+        cells = line.removesuffix(" |").split(" | ") if line.startswith("| ") else []
+        head = cells and (head or cells)
+        row = [_WORDS.get(cell, cell) for title, cell in zip(head, cells, strict=True) if not title.startswith("Test")]
+        lines.append(f"{' | '.join(row)} |" if row else line)
+    return _LINK.sub(r"\1", "\n".join([*lines, ""]))
 
 
 def _distinct(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:

@@ -2,13 +2,17 @@
 
 import re
 import tomllib
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.stage.export import export
-from amazonpay_nb.stage.handout import TEXTS, handout
+from amazonpay_nb.stage.handout import TEXTS, handout, play
+from amazonpay_nb.stage.performance import Performance
+from amazonpay_nb.stage.story import story
 from amazonpay_nb.texts import languages
 
 
@@ -58,12 +62,20 @@ def test_numbers_are_written_as_the_language_does(chosen: dict[str, str], number
 
 
 def test_a_story_that_stopped_says_so_first_and_means_nothing() -> None:
-    """Nothing is left to be refunded when every price was over the limit."""
-    page, stopped = handout("ride", {"amount": "100000"}, "short")
-    assert stopped == "This beat ended early"
-    head, _, beats = page.partition("<h2>")
-    assert "The story stopped early, at “A refund for the detour”: This beat ended early." in head
-    assert "A refund is on its way first" not in beats
+    """Here the buyer fails the challenge in the first beat, where the story has another end."""
+    told = story("set-up")
+    (beat,) = [each for each in told.beats if each.name == "save"]
+    (challenge,) = [each for each in beat.what_ifs if each.name == "challenge"]
+    cut = replace(told, beats=(replace(beat, steps=challenge.branches["fail"]), *told.beats[1:]))
+    with closing(Performance(cut, {"region": "eu", "language": "en_GB"}, pace=0)) as performance:
+        page, stopped = play(performance, "short")
+    assert stopped == "The card was declined, and the buyer gave up"
+    head, _, rest = page.partition("<h2>")
+    assert (
+        "The story stopped early, at “A wallet without a purchase”: The card was declined, and the buyer gave up."
+        in head
+    )
+    assert "No amount, no charge: the wallet is saved for later." not in rest
 
 
 def test_a_sheet_says_where_each_rule_can_be_read(food: str) -> None:

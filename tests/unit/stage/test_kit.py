@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.signing import keys as key_files, verify_request
 from amazonpay_nb.spec.regions import region
-from amazonpay_nb.stage.export import Finished, finish
-from amazonpay_nb.stage.kit import collection, files, zipped
+from amazonpay_nb.stage.export import Finished, export, finish
+from amazonpay_nb.stage.kit import collection, files, kit as write_kit, zipped
 from amazonpay_nb.workbench.parameters import PARAMETERS
 from tests.notebooks.test_notebook_shape import SECRETS
 
@@ -133,6 +135,46 @@ def test_a_signature_for_the_collection_is_good(kit: dict[str, str], tmp_path: P
     body = filled(request["body"]["raw"], values).encode()
     verify_request(request["method"], path, "", headers, body, KEYS.public_pem)
     assert json.loads(body)["chargePermissionId"].startswith("C02-")
+
+
+def test_sign_says_what_it_takes(kit: dict[str, str], tmp_path: Path) -> None:
+    """Without a traceback, whether a name or everything is wrong."""
+    for name in ("sign.py", "amazon-pay.postman_collection.json"):
+        (tmp_path / name).write_text(kit[name], "utf-8")
+    for arguments in (["No Such", "private.pem", "SANDBOX-AB12"], []):
+        done = subprocess.run([sys.executable, "sign.py", *arguments], cwd=tmp_path, text=True, capture_output=True)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+        assert "Create Charge" in done.stderr
+
+
+def test_a_kit_knows_nothing_of_our_tests_and_says_what_it_needs(kit: dict[str, str]) -> None:
+    """Tables keep their shape; evidence has the words of the stage; a step that was not shown says where to see it."""
+    pages = {name: text for name, text in kit.items() if name.endswith(".md")}
+    assert [name for name, text in pages.items() if "`tests/" in text] == []
+    assert (
+        "| Id | Claim | Evidence | Source | Read on | Recorded |\n| --- | --- | --- | --- | --- | --- |"
+        in kit["parity.md"]
+    )
+    rows = [row.split(" | ") for row in kit["parity.md"].splitlines() if row.startswith("| <a id")]
+    assert {len(row) for row in rows} == {6}
+    words = {"documented", "in Amazon's SDK", "seen", "inferred", "emulator only"}
+    assert {row[2].partition(" (")[0] for row in rows} == words
+    assert "not in this run: see the workbook, chapter 09" in kit["go-live.md"]
+    assert "pip install FILE" in kit["README.md"]
+
+
+@pytest.mark.parametrize(("write", "name", "names"), [
+    (write_kit, "nosuch", ["05_manage_payments"]), (write_kit, "ride", ["story", "05_manage_payments"]),
+    (export, "nosuch", ["ride", "sign-in", "05_manage_payments"]),
+])  # fmt: skip
+def test_a_name_that_does_not_exist_is_answered_with_those_that_do(
+    tmp_path: Path, write: Callable[..., object], name: str, names: list[str]
+) -> None:
+    """Nothing is written."""
+    with pytest.raises(ConfigurationError) as error:
+        write(name, {}, tmp_path / "out")
+    assert [each for each in names if each not in f"{error.value}"] == []
+    assert not (tmp_path / "out").exists()
 
 
 def filled(text: str, values: dict[str, str]) -> str:
