@@ -25,7 +25,7 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 
 CANCEL = "cancel"  # the kind of an arrival
 READY, PLAYING, WAITING, DONE, OTHERWISE = "ready", "playing", "waiting", "done", "otherwise"
-_REASONS = {"Declined": "decline", "BuyerCanceled": CANCEL}  # why a Checkout Session has ended → a key of `otherwise`
+_REASONS = {"declined": "decline", "Declined": "decline", "BuyerCanceled": CANCEL}  # notice or reason → `Act.way`
 _LOG = logging.getLogger(__name__)
 
 
@@ -288,7 +288,7 @@ class Performance:
                 raise Left
             arrival = page.settle()
             stay = page.look(arrival.checkout_session_id)
-            self._reason = stay.get("reasonCode")
+            self._reason = stay.get("notice") or stay.get("reasonCode")
             if arrival.kind != CANCEL:
                 break
             if self._aside or self.act is None:

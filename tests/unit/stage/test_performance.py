@@ -376,7 +376,7 @@ class TestWhatIf:
             stop()
             assert (stage.phone, stage.act.pages, heard) == (phone, pages, ["done"])
             ways = {branch.name: branch.way for branch in stage.act.what_ifs["again"]}
-            assert ways == {"pass": "", "fail": "decline"}
+            assert ways == {"pass": "", "fail": "refused"}
 
 
 class TestBrand:
