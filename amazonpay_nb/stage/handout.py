@@ -45,8 +45,9 @@ _COLORS = "<style>* { print-color-adjust: exact; }</style>"
 _BUTTON = '<div id="AmazonPayButton">'  # a script draws the button in it, and none runs here
 _SIGNS_IN = re.compile(r'"productType": "SignIn')
 _DRAWN = (
-    '<span style="display:inline-block;font:600 16px/45px Arial,sans-serif;min-width:200px;text-align:center;'
-    'border:1px solid #0006;border-radius:8px;background:#ffd814;color:#111">{}<small> emulated</small></span>'
+    '<span style="display:inline-block;font:600 16px/45px Arial,sans-serif;min-width:200px;padding:0 16px;'
+    'text-align:center;border:1px solid #0006;border-radius:8px;background:#ffd814;color:#111">'
+    "{}<small> emulated</small></span>"
 )
 
 

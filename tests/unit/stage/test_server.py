@@ -110,14 +110,14 @@ def test_the_screen_says_what_is_so(stage: Stage, http: httpx.Client) -> None:
     """No calls per order before an order, and no page to press on after the buyer has closed it."""
     do(http, stage, "go", beat="1")
     parts = scene(http)["parts"]
-    assert "calls per order so far" not in parts["money"]
+    assert "Calls per order so far" not in parts["money"]
     assert "It is the buyer" in parts["server"]
     do(http, stage, "happen", way="close")
     parts = scene(http)["parts"]
     assert "It is the buyer" not in parts["server"]
     assert "The buyer has closed the page" in parts["what-if"]
     do(http, stage, "go", beat="2")
-    assert "calls per order so far" in scene(http)["parts"]["money"]
+    assert "Calls per order so far" in scene(http)["parts"]["money"]
 
 
 def test_a_choice_that_cannot_be_used_is_refused_in_the_language_of_the_screen() -> None:
