@@ -136,8 +136,8 @@ def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "fu
         try:
             notebooks.find_notebooks([name])
         except ConfigurationError as error:
-            advice = f"Choose one of {', '.join(stories())}; or else a notebook. {error.advice}"
-            raise ConfigurationError(f"{name!r} is no story of the stage: {error.message}", advice=advice) from None
+            advice = f"{error.advice} Or a story: {', '.join(stories())}."
+            raise ConfigurationError(f"{error.message}, and no story", advice=advice) from None
         run = finish(name, texts)
         stem, stopped = run.path.stem, run.failure.text if run.failure else None
         page = short(run) if edition == "short" else full(run)

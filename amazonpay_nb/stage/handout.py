@@ -43,7 +43,6 @@ _ALIVE = re.compile(
 )
 _COLORS = "<style>* { print-color-adjust: exact; }</style>"
 _BUTTON = '<div id="AmazonPayButton">'  # a script draws the button in it, and none runs here
-_SIGNS_IN = re.compile(r'"productType": "SignIn')
 _DRAWN = (
     '<span style="display:inline-block;font:600 16px/45px Arial,sans-serif;min-width:200px;padding:0 16px;'
     'text-align:center;border:1px solid #0006;border-radius:8px;background:#ffd814;color:#111">'
@@ -121,10 +120,10 @@ def _scene(performance: Performance) -> dict[str, Any]:
 
 def _see_the_end(pages: list[tuple[str, str]]) -> None:
     """Ask the shop again for the page that the buyer came back to: its server knows more by now."""
-    if pages:
-        url = str(httpx.URL(pages[-1][0]).copy_set_param(SHOWN, "yes"))
-        with closing(http_client()) as http:
-            pages[-1] = (url, http.get(url).text)
+    with closing(http_client()) as http:
+        pages[-1:] = [
+            (url, http.get(url, params=httpx.URL(url).params.set(SHOWN, "yes")).text) for url, _ in pages[-1:]
+        ]
 
 
 def _way(performance: Performance, what_if: WhatIf, row: Branch) -> dict[str, Any]:
@@ -142,7 +141,7 @@ def _diagram(act: Act) -> Markup:
 def _still(page: tuple[str, str]) -> tuple[str, str]:
     """Return the title of one of the buyer's pages, and the page as a picture: nothing in it lives."""
     title = next((found for pattern in _TITLES if (found := pattern.search(page[1]))), None)
-    drawn = _DRAWN.format("Sign in with Amazon" if _SIGNS_IN.search(page[1]) else "Amazon Pay")
+    drawn = _DRAWN.format("Sign in with Amazon" if '"productType": "SignIn' in page[1] else "Amazon Pay")
     html = _ALIVE.sub("", page[1]).replace(_BUTTON, _BUTTON + drawn)
     # After the dot it says whose page it is, as the page itself does.
     return unescape(title[1].partition(" · ")[0]) if title else "", _COLORS + html

@@ -16,17 +16,15 @@ from amazonpay_nb.client import har
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.snippets import LANGUAGES, snippet
-from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.go_live import changes, checklist, only_live
 from amazonpay_nb.rehearsal.plan import example
 from amazonpay_nb.runs.failure import claims_of
 from amazonpay_nb.runs.folder import write_whole
-from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
+from amazonpay_nb.runs.notebook import notebook_folder
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.regions import Region, region as region_of
 from amazonpay_nb.stage.export import ENGLISH, Finished, finish, full, short
-from amazonpay_nb.stage.story import stories
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.texts import templates
 from amazonpay_nb.workbench.bench import Workbench
@@ -58,9 +56,6 @@ def kit(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | Non
     Raises:
         ConfigurationError: A name or value is not usable; nothing was written.
     """
-    if name in stories():
-        advice = f"Choose one of {', '.join(path.stem for path in find_notebooks([]))}."
-        raise ConfigurationError(f"{name!r} is a story, and a kit is made of the run of a notebook.", advice=advice)
     run = finish(name, texts)
     target = out / f"{run.path.stem}-kit.zip"
     out.mkdir(parents=True, exist_ok=True)

@@ -164,7 +164,7 @@ def test_a_kit_knows_nothing_of_our_tests_and_says_what_it_needs(kit: dict[str, 
 
 
 @pytest.mark.parametrize(("write", "name", "names"), [
-    (write_kit, "nosuch", ["05_manage_payments"]), (write_kit, "ride", ["story", "05_manage_payments"]),
+    (write_kit, "nosuch", ["05_manage_payments"]), (write_kit, "ride", ["01_set_up", "05_manage_payments"]),
     (export, "nosuch", ["ride", "sign-in", "05_manage_payments"]),
 ])  # fmt: skip
 def test_a_name_that_does_not_exist_is_answered_with_those_that_do(
