@@ -39,7 +39,7 @@ from amazonpay_nb.texts import templates
 
 _PAGES = Path(__file__).with_name("pages")
 _TEMPLATES = templates(_PAGES)
-PARTS = ("top", "server", "what-if", "money", "foot", "notes", "brand", "help")
+PARTS = ("top", "server", "what-if", "money", "foot", "notes", "brand", "diagram", "help")
 MOST_WINDOWS = 32
 _RETRY_MILLISECONDS = 500  # before a window that has lost the stage looks for it again
 _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
@@ -123,6 +123,7 @@ class Stage:
             route("GET", "/phone", self._phone),
             route("GET", "/speaker", self._speaker),
             route("GET", "/parity", self._parity),
+            route("GET", "/diagram", self._diagram),
             route("POST", "/do", self._do),
             Mount("/static", StaticFiles(directory=_PAGES / "static")),
             route("GET", "/{story}/{beat:int}", self._screen),
@@ -145,6 +146,13 @@ class Stage:
 
     async def _parity(self, request: Request) -> Response:
         return await self._page("parity.html", topics=topics(), behaviors=behaviors)
+
+    async def _diagram(self, request: Request) -> Response:
+        def draw() -> str:
+            with self.performance.command:
+                return view.diagram(self.performance).svg()
+
+        return Response(await asyncio.to_thread(draw), media_type="image/svg+xml", headers=_HEADERS)
 
     async def _page(self, template: str, *, root: str = "./", **values: Any) -> Response:
         def render() -> str:

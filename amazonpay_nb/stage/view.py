@@ -23,6 +23,7 @@ from amazonpay_nb.stage.acts import Act, Branch, Note
 from amazonpay_nb.stage.performance import DONE, OTHERWISE, Performance
 from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
 from amazonpay_nb.texts import Texts
+from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.show.money import limit_gauge, money_chart
 
 _CALLS = read("calls.toml", beside=__file__)
@@ -147,6 +148,12 @@ def gauge(performance: Performance) -> Markup:
     words = {name: texts(f"amounts.{name}", **places) for name in places}
     limit = MONTHLY_LIMITS[wb.region.code, wb.currency]
     return Markup(limit_gauge(used, limit, words, wb.currency, texts.language).as_html)  # noqa: S704 (as above)
+
+
+def diagram(performance: Performance) -> SequenceDiagram:
+    """Return the story so far as a sequence diagram, in which what came with this beat stands out."""
+    act = performance.act
+    return sequence_diagram(act.journal, seen=act.begins) if act else sequence_diagram(performance.journal)
 
 
 def sizing(performance: Performance) -> dict[str, Any]:

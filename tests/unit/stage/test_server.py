@@ -120,6 +120,19 @@ def test_the_screen_says_what_is_so(stage: Stage, http: httpx.Client) -> None:
     assert "Calls per order so far" in scene(http)["parts"]["money"]
 
 
+def test_a_diagram_grows_with_the_story(stage: Stage, http: httpx.Client) -> None:
+    """It says what it shows for those who listen, and what came with this beat stands out."""
+    do(http, stage, "go", beat="2")
+    two = http.get("/diagram")
+    assert (two.status_code, two.headers["content-type"]) == (200, "image/svg+xml")
+    assert "default-src 'none'" in two.headers["content-security-policy"]
+    do(http, stage, "go", beat="3")
+    three = http.get("/diagram").text
+    assert ("422 SoftDeclined" in two.text, "422 SoftDeclined" in three) == (False, True)
+    assert len(three) > len(two.text)
+    assert "422 SoftDeclined" in scene(http)["parts"]["diagram"]
+
+
 def test_a_choice_that_cannot_be_used_is_refused_in_the_language_of_the_screen() -> None:
     """In English with what can be chosen, and in other languages with a sentence of theirs."""
     with closing(Stage("ride", {"region": "eu"}, pace=0)) as stage:

@@ -4,7 +4,7 @@ const root = new URL(document.documentElement.dataset.root, location.href);
 const place = (id) => document.getElementById(id);
 const frame = place("phone");
 const opened = new Set();  // codes and panels that the presenter has opened
-const PANELS = ["notes", "brand", "help", "sizing"];
+const PANELS = ["notes", "brand", "diagram", "help", "sizing"];
 let scene = null, parts = {}, lastInput = "", seen = { act: "", lines: 0 };
 
 async function send(wish) {
@@ -158,7 +158,7 @@ const KEYS = {
     if (name) send({ do: "what-if", name }); else place("what-if")?.scrollIntoView();
   },
   c: () => showCode([...document.querySelectorAll("[data-code]")].pop()),
-  s: () => panel("sizing"), b: () => panel("brand"), "?": () => panel("help"),
+  s: () => panel("sizing"), d: () => panel("diagram"), b: () => panel("brand"), "?": () => panel("help"),
   Escape: () => PANELS.filter((id) => id !== "sizing" && opened.has(id)).forEach(panel),
 };
 
@@ -234,6 +234,9 @@ frame?.addEventListener("load", () => {
 if (frame) {
   new ResizeObserver(([box]) => document.body.style.setProperty("--scale", box.contentRect.width / 350)).observe(frame.parentElement);
 }
+
+/* What is new is at the foot of the diagram; an image's load does not bubble. */
+place("diagram")?.addEventListener("load", (event) => { event.currentTarget.scrollTop = event.currentTarget.scrollHeight; }, true);
 
 /* The wire: a browser connects again by itself. */
 const events = new EventSource(new URL("events", root));
