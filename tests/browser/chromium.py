@@ -5,7 +5,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, TimeoutError as NotInTime, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    TimeoutError as NotInTime,
+    sync_playwright,
+)
 
 __all__ = ["chromium", "executable", "in_view", "press", "watch"]
 
@@ -30,6 +38,7 @@ _STILL = """async (frame) => {
   }
 }"""
 ATTEMPTS, MILLISECONDS = 12, 5000  # a minute in all; nothing waits for it to pass
+PRESSES = 3
 
 
 @contextlib.contextmanager
@@ -60,10 +69,23 @@ def watch(page: Page) -> list[str]:
 
 
 def press(frame: Locator, name: str) -> None:
-    """Press a button of the page in *frame*."""
+    """Press a button of the page in *frame*, which leads to another page.
+
+    Another cell's output may move the button from under the mouse while it is down; who sees that nothing has happened
+    presses it again.
+    """
     button = frame.content_frame.get_by_role("button", name=name, exact=True)
     button.wait_for(state="attached")  # the frame before may still be the one that is found
-    in_view(frame, button.click)
+    for _ in range(PRESSES):
+        this = button.element_handle()
+        in_view(frame, button.click)
+        try:
+            this.wait_for_element_state("hidden", timeout=MILLISECONDS)
+        except NotInTime:
+            continue
+        except Error:  # its page is gone
+            pass
+        return
 
 
 def in_view(frame: Locator, act: Callable[..., None]) -> None:
