@@ -80,7 +80,7 @@ def press(frame: Locator, name: str) -> None:
         this = button.element_handle()
         in_view(frame, button.click)
         try:
-            this.wait_for_element_state("hidden", timeout=MILLISECONDS)
+            this.wait_for_element_state("hidden", timeout=2 * MILLISECONDS)
         except NotInTime:
             continue
         except Error:  # its page is gone
