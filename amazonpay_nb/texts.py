@@ -7,6 +7,7 @@ compares them.
 
 import tomllib
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ def languages(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in folder.glob("*.toml")))
 
 
+@cache
+def _tables(file: Path) -> dict[str, dict[str, str]]:
+    return tomllib.loads(file.read_text("utf-8"))  # read once: a page asks for many texts
+
+
 class Texts:
     """The texts of one language.
 
@@ -44,7 +50,7 @@ class Texts:
 
     def __init__(self, folder: Path, language: str) -> None:
         self.language, self.tag = language, language.replace("_", "-")
-        self._tables: dict[str, dict[str, str]] = tomllib.loads((folder / f"{language}.toml").read_text("utf-8"))
+        self._tables = _tables(folder / f"{language}.toml")
 
     def __contains__(self, key: str) -> bool:
         table, _, name = key.partition(".")

@@ -103,10 +103,9 @@ class Performance:
         """Everything that has been sent so far."""
         return self.wb.journal
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call *listener*, from any thread, after each change; return what ends that."""
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call *listener*, from any thread, after each change."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
 
     def _changed(self) -> None:
         for listener in () if self._aside else tuple(self._listeners):
@@ -209,7 +208,7 @@ class Performance:
         for thread in (self._player, self._buyer):
             if thread:
                 thread.join()
-        self._leave, self._player, self._buyer = Future(), None, None
+        self._leave, self._player, self._buyer, self._page = Future(), None, None, None
 
     def _return_to(self, number: int) -> None:
         """Go back to the moment before a beat."""
@@ -317,7 +316,7 @@ class Performance:
         self._changed()
 
     def _script(self, page: HostedPage, step: Step, ending: str, left: Future[None], hurry: bool) -> None:
-        pages = self.act.pages if self.act and not self._aside else []
+        pages, arrival = self.act.pages if self.act and not self._aside else [], page.arrival
 
         def see(url: str) -> None:
             if not (hurry or left.done()):
@@ -332,7 +331,8 @@ class Performance:
             pass
         except BuyerPageError as error:  # the pages do not offer what the step says
             _LOG.error("%s", error)
-            page.arrival.set_exception(Otherwise("trouble"))
+            if not arrival.done():  # else a person was faster on the phone
+                arrival.set_exception(Otherwise("trouble"))
 
     def _branch(self, name: str, steps: tuple[Step, ...]) -> Branch:
         before, start, shown, way, notes = self.server.state(), len(self.journal), self.phone, "", list[Note]()
@@ -347,4 +347,4 @@ class Performance:
                 return Branch(name, self.journal.since(start), notes, way)
         finally:
             self.server.resume(before)
-            self._hurry, self._aside, self.phone, self.state = False, False, shown, DONE
+            self._hurry, self._aside, self._page, self.phone, self.state = False, False, None, shown, DONE

@@ -10,10 +10,9 @@ from typing import Any
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.spec.data import as_kind, data_row, read
 from amazonpay_nb.spec.words import payments_of
-from amazonpay_nb.texts import Texts, languages
+from amazonpay_nb.texts import Texts
 
 TEXTS = Path(__file__).with_name("texts")
-LANGUAGES = languages(TEXTS)
 _CHARGES = ("set-up", "order", "pay")  # steps that may charge
 
 

@@ -19,6 +19,7 @@ from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.flows import PAGES
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, Counts, format_amount
 from amazonpay_nb.spec.parity import Behavior, behavior
+from amazonpay_nb.spec.reasons import recovery_for
 from amazonpay_nb.stage.acts import Act, Branch, Note
 from amazonpay_nb.stage.performance import DONE, OTHERWISE, Performance
 from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
@@ -29,7 +30,7 @@ from amazonpay_nb.workbench.show.money import limit_gauge, money_chart
 _CALLS = read("calls.toml", beside=__file__)
 _TONES: dict[str, str] = {outcome: tone for tone, outcomes in _CALLS["tones"].items() for outcome in outcomes}
 _NOBODY = "no-answer"  # the key of the words for a lost answer
-_DECLINES = 422  # the status of a payment that was declined
+_DECLINED = "Declined"  # a decline leaves no charge behind; the buyer reads this word
 _EARLIER = 3  # payments on the phone, besides the newest
 # The words of pages that the buyer sees anyway: these are not said twice.
 _SHOP, _AMAZON = (Path(package.__path__[0]) for package in (shop, emulator))
@@ -195,11 +196,12 @@ def _newest(performance: Performance, texts: Texts) -> tuple[tuple[str, str, str
     entries = list(act.journal)[act.begins : act.ends] if act else []
     for exchange in reversed([entry for entry in entries if isinstance(entry, Exchange)]):
         kind, price = exchange.kind, _price_in(exchange)
-        if price and kind and kind.title in ("Charge", "Refund"):
+        declined = exchange.failed and recovery_for(exchange.outcome, exchange.status or 0).is_decline
+        refused = exchange.status is not None and exchange.failed and not declined  # a buyer hears nothing of that
+        if price and kind and kind.title in ("Charge", "Refund") and not refused:
             number = str((exchange.response or {}).get(kind.id_field, ""))
             document = performance.journal.known.newest(kind.title, number) or {}
-            state = document.get("statusDetails", {}).get("state", "")
-            state = "Declined" if exchange.status == _DECLINES else state
+            state = _DECLINED if declined else document.get("statusDetails", {}).get("state", "")
             return (texts.money(price), word(texts, f"{kind.title.lower()}.{state}"), _TONES.get(state, "")), number
     return None, ""
 

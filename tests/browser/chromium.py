@@ -15,7 +15,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-__all__ = ["chromium", "executable", "in_view", "press", "watch"]
+__all__ = ["chromium", "executable", "in_view", "offline", "press", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -66,6 +66,23 @@ def watch(page: Page) -> list[str]:
     page.on("console", heard)
     page.on("pageerror", lambda error: errors.append(str(error)))
     return errors
+
+
+@contextlib.contextmanager
+def offline(browser: Browser, *inside: str) -> Iterator[Page]:
+    """A page without a network, which asks for nothing and complains of nothing.
+
+    Args:
+        inside: How an address begins that is part of the page, besides those of files and data.
+    """
+    context = browser.new_context(offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    complaints, asked = watch(page), list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    context.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:", *inside))] == []
+    assert complaints == []
 
 
 def press(frame: Locator, name: str) -> None:

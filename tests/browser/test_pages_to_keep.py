@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import flaws
-from tests.browser.chromium import watch
+from tests.browser.chromium import offline
 from tests.notebooks.test_notebook_shape import SECRETS
 from tests.unit.test_cli import run
 
@@ -69,15 +69,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page without a network, which asks for nothing and complains of nothing."""
-    context = browser.new_context(offline=True, reduced_motion="reduce")
-    page = context.new_page()
-    complaints, asked = watch(page), []
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
-    context.close()
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert complaints == []
+    with offline(browser) as page:
+        yield page
 
 
 def test_the_page_to_leave_behind_is_sound(page: Page, leaving: Path) -> None:

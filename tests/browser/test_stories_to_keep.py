@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from amazonpay_nb.stage.story import stories
 from tests.browser.axe import flaws
-from tests.browser.chromium import watch
+from tests.browser.chromium import offline
 from tests.browser.test_pages_to_keep import CUT, command, sheets_of_paper
 from tests.notebooks.test_notebook_shape import SECRETS
 
@@ -28,15 +28,8 @@ def ride(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page without a network, which asks for nothing and complains of nothing."""
-    context = browser.new_context(offline=True, reduced_motion="reduce")
-    page = context.new_page()
-    complaints, asked = watch(page), []
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
-    context.close()
-    assert [url for url in asked if not url.startswith(("file:", "data:", "about:"))] == []
-    assert complaints == []
+    with offline(browser, "about:srcdoc") as page:  # the pictures of pages
+        yield page
 
 
 def test_a_story_to_keep_is_the_merchants(page: Page, ride: Path) -> None:

@@ -13,6 +13,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.data import as_kind
+from amazonpay_nb.stage import view
 from amazonpay_nb.stage.performance import Performance
 from amazonpay_nb.stage.story import Story, story
 
@@ -317,6 +318,28 @@ class TestOtherwise:
             assert stage.act is not None
             assert (stage.state, stage.act.way) == ("otherwise", "trouble")
 
+    def test_a_person_who_is_faster_than_the_script(self) -> None:
+        """The script finds the visit over, and says so in the log alone; what the person did counts."""
+        failures: list[Any] = []
+        threading.excepthook, before = failures.append, threading.excepthook
+        try:
+            with closing(Performance(told(SAVE, RIDE), pace=60)) as stage:
+                seen = threading.Event()
+                play(stage, "next")
+                address, first = stage.phone.url, stage.phone
+                stage.listen(lambda: seen.set() if stage.phone != first else None)
+                stage.next()
+                assert seen.wait(10)  # the script has the first page, and looks at it for a minute
+                buyer.arrive(buyer.approve(address))
+                stage.finish()
+                assert (stage.at, stage.state) == (0, "done")
+                stage.go(1)
+                stage.finish()
+                assert captured(stage) == Decimal("21.00")
+        finally:
+            threading.excepthook = before
+        assert failures == []
+
     def test_a_defect_of_ours(self, caplog: pytest.LogCaptureFixture) -> None:
         """A merchant is watching: the beat ends, the log has the reason, and the presenter can go on."""
         defect = {"name": "refund", "steps": [{"do": "refund", "of": "nothing"}]}
@@ -333,6 +356,19 @@ class TestOtherwise:
         play(stage, "next")
         stage.close()
         assert not [thread for thread in threading.enumerate() if thread.name == "stage"]
+
+
+class TestPhone:
+    """What the shop's app shows where the buyer sees no page."""
+
+    def test_a_decline_is_called_so_and_no_other_refusal(self) -> None:
+        """Nobody has declined a card where the merchant takes money that is no longer held."""
+        for name, beat, newest in (("ride", 2, ("$28.00", "declined", "bad")), ("end-of-checkout", 1, None)):
+            with closing(Performance(story(name), pace=0)) as stage:
+                stage.go(beat)
+                stage.finish()
+                assert stage.state == "done"
+                assert view.phone(stage)["newest"] == newest
 
 
 class TestWhatIf:
@@ -371,10 +407,9 @@ class TestWhatIf:
             play(stage, "next", "next")
             assert stage.act is not None
             phone, pages, heard = stage.phone, list(stage.act.pages), list[str]()
-            stop = stage.listen(lambda: heard.append(stage.state))
+            stage.listen(lambda: heard.append(stage.state))
             stage.try_what_if("again")
-            stop()
-            assert (stage.phone, stage.act.pages, heard) == (phone, pages, ["done"])
+            assert (stage.phone, stage.act.pages, heard, stage.begins_at) == (phone, pages, ["done"], "")
             ways = {branch.name: branch.way for branch in stage.act.what_ifs["again"]}
             assert ways == {"pass": "", "fail": "refused"}
 

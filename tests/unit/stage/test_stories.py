@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.commands.stage import demo
 from amazonpay_nb.shop.colors import contrast
 from amazonpay_nb.spec.data import DataError, as_kind, read
 from amazonpay_nb.spec.operations import OPERATIONS
@@ -213,6 +214,24 @@ class TestData:
             assert contrast(row.color, "#ffffff") >= 4.5
             assert set(row.price) == {"USD", "EUR", "GBP", "JPY"}
             assert len(row.picture) == 1
+
+    def test_the_command_names_each_story(self) -> None:
+        """In its help, where a presenter looks first."""
+        assert demo.help is not None
+        names = re.split(r",\s+", demo.help.partition("STORY: ")[2].partition(".")[0])
+        assert names == [
+            "set-up",
+            "express",
+            "end-of-checkout",
+            "sign-in",
+            "food",
+            "ride",
+            "car",
+            "app",
+            "phone",
+            "regions",
+        ]
+        assert set(names) == set(stories())
 
     def test_all_what_ifs_of_the_wish_are_asked(self) -> None:
         """Keys, declines, the challenge, the limit, a lost answer and an agreement that the buyer has ended."""
