@@ -39,7 +39,7 @@ class Act:
         journal: That of the region in which it was played.
         begins, ends: Which entries of the journal are its own.
         way: How it went otherwise: a key of the words ``otherwise``; "" where it went as told.
-        pages: The buyer's pages that a script has seen, as title and HTML.
+        pages: The buyer's pages that a script has seen, as address and HTML.
         what_ifs: By name, the branches that were tried.
     """
 
