@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.measure import Result, Unavailable, skipped, table
 
-EVERYTHING = "a,b,c,d,e,f,g,h"
+EVERYTHING = "a,b,c,d,e,f,g,h,i"
 RESULTS = Path(__file__).parent / "results.md"
 # Letters, module and function: a module is imported when its turn comes, so that one can run without the others.
 BENCHMARKS = (
@@ -20,6 +20,7 @@ BENCHMARKS = (
     ("f", "browser", "measure_widgets"),
     ("g", "browser", "measure_stage"),
     ("h", "plugin", "measure_plugin"),
+    ("i", "environment", "measure_environment"),
 )
 
 

@@ -1,8 +1,9 @@
-"""How many signed charges a second the emulator takes, from the first to the twenty-thousandth."""
+"""How many signed charges a second the emulator takes, from the first to the hundred-thousandth."""
 
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import httpx
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.signing import keys
-from bench.measure import Result, Target, Unavailable, alternate, compare, per_second, say, skipped
+from bench.measure import Result, Target, Unavailable, alternate, compare, per_second, say, seconds, skipped
 from bench.others import localstripe, prism, process, script, wait_until
 
 __all__ = ["measure_charges"]
@@ -22,9 +23,11 @@ __all__ = ["measure_charges"]
 PRICE = {"amount": "0.01", "currencyCode": "USD"}
 CARD = {"number": "4242424242424242", "exp_month": "12", "exp_year": "2030", "cvc": "123"}
 BATCHES = 10
+CLIENTS = (1, 8, 64)
 AGED = Target("≥", 0.9)
 BESIDE_PRISM = Target("≥", 1.0)
 MEMORY = Target("≤", 150, " MiB")
+PACE = "{:.0f}/s"
 
 
 class Running(NamedTuple):
@@ -35,9 +38,26 @@ class Running(NamedTuple):
     pid: int
 
 
-def rate(charge: Callable[[], object], count: int) -> float:
-    """Return charges a second over *count*: the median of ten batches, so that one hiccup does not decide."""
-    return median(per_second(charge, count // BATCHES) for _ in range(BATCHES))
+def rate(charge: Callable[[], object], count: int, clients: int = 1) -> float:
+    """Return charges a second over *count*: the median of ten batches, so that one hiccup does not decide.
+
+    Args:
+        clients: How many threads charge at the same time, each on a connection of its own.
+    """
+    if clients == 1:
+        return median(per_second(charge, count // BATCHES) for _ in range(BATCHES))
+    return count / seconds(lambda: fill(charge, count, clients))
+
+
+def fill(charge: Callable[[], object], count: int, clients: int) -> None:
+    with ThreadPoolExecutor(clients) as pool:
+        for done in [pool.submit(repeat, charge, count // clients) for _ in range(clients)]:
+            done.result()
+
+
+def repeat(charge: Callable[[], object], count: int) -> None:
+    for _ in range(count):
+        charge()
 
 
 def charge_with(client: AmazonPayClient, charge_permission_id: str) -> Callable[[], object]:
@@ -60,11 +80,12 @@ def save_wallet(client: AmazonPayClient, url: str, store_id: str) -> str:
 
 
 @contextmanager
-def emulator(folder: Path) -> Iterator[Running]:
-    """Run the emulator on a file store in *folder*, with one saved wallet in it."""
+def emulator(folder: Path, *, in_memory: bool = False) -> Iterator[Running]:
+    """Run the emulator, on a file store in *folder* or in memory, with one saved wallet in it."""
     folder.mkdir()
     ready = folder / "ready.json"
-    with process(script("amazonpay-nb"), "emulator", "--store", folder / "store.db", "--ready-file", ready) as server:
+    store = () if in_memory else ("--store", folder / "store.db")
+    with process(script("amazonpay-nb"), "emulator", *store, "--ready-file", ready) as server:
         wait_until(lambda: ready.exists() and ready.read_bytes().endswith((b"}", b"}\n")), server, "the emulator")
         facts = json.loads(ready.read_bytes())
         merchant = keys.load(Path(facts["privateKeyFile"]), facts["publicKeyId"])
@@ -74,7 +95,7 @@ def emulator(folder: Path) -> Iterator[Running]:
 
 
 @contextmanager
-def prism_side(merchant: keys.MerchantKeys) -> Iterator[Callable[[int], float]]:
+def prism_side(merchant: keys.MerchantKeys) -> Iterator[Callable[..., float]]:
     """Prism answers the same signed requests, from an example and without looking at the signature."""
     with prism() as url:
         charge = charge_with(AmazonPayClient(AmazonPayAuth(merchant), base_url=url), "B01-0000000-0000000")
@@ -82,7 +103,7 @@ def prism_side(merchant: keys.MerchantKeys) -> Iterator[Callable[[int], float]]:
 
 
 @contextmanager
-def localstripe_side() -> Iterator[Callable[[int], float]]:
+def localstripe_side() -> Iterator[Callable[..., float]]:
     """Create uncaptured charges in localstripe on a saved card; it has nothing to verify."""
     with localstripe() as url, httpx.Client(base_url=url, headers={"Authorization": "Bearer sk_test_12345"}) as client:
 
@@ -111,29 +132,35 @@ def peak_memory(pid: int) -> float:
 
 def beside_others(ours: Running, rounds: int, block: int, others: int) -> list[Result]:
     """(d) Rounds of *block* charges on the emulator, in turns with some hundred on each of the others."""
-    starts: dict[str, Callable[[], AbstractContextManager[Callable[[int], float]]]]
+    starts: dict[str, Callable[[], AbstractContextManager[Callable[..., float]]]]
     starts = {"Prism": partial(prism_side, ours.keys), "localstripe": localstripe_side}
-    sides: dict[str, Callable[[], float]] = {"ours": partial(rate, ours.charge, block)}
-    absent: list[Result] = []
+    results: list[Result] = []
     with ExitStack() as stack:
+        sides: dict[str, Callable[..., float]] = {"ours": partial(rate, ours.charge)}
         for name, start in starts.items():
             try:
-                sides[name] = partial(stack.enter_context(start()), others)
+                sides[name] = stack.enter_context(start())
             except Unavailable as reason:
-                absent.append(skipped(f"(d) signed charges a second beside {name}", reason))
+                results.append(skipped(f"(d) signed charges a second beside {name}", reason))
         say(f"(d) {rounds} rounds of {block} charges, beside {', '.join(list(sides)[1:]) or 'nothing'}")
-        for side in sides.values():
-            side()  # not counted: Node's compiler and Python's caches get their warm-up
-        rates = dict(zip(sides, alternate(rounds, *sides.values()), strict=True))
-    mine = rates.pop("ours")
-    targets = {"Prism": BESIDE_PRISM}
-    return [
-        *(
-            compare(f"(d) signed charges a second beside {name}", [mine, theirs], "{:.0f}/s", name, targets.get(name))
-            for name, theirs in rates.items()
-        ),
-        *absent,
-    ]
+        counts = {"ours": block}
+        for name, side in sides.items():
+            side(counts.get(name, others))  # not counted: Node's compiler and Python's caches get their warm-up
+        turns = [partial(side, counts.get(name, others)) for name, side in sides.items()]
+        rates = dict(zip(sides, alternate(rounds, *turns), strict=True))
+        mine = rates.pop("ours")
+        for name, theirs in rates.items():
+            target = BESIDE_PRISM if name == "Prism" else None
+            results.append(compare(f"(d) signed charges a second beside {name}", [mine, theirs], PACE, name, target))
+        if "Prism" in sides:
+            results += [with_clients(sides, clients, rounds // 3 or 1, block) for clients in CLIENTS[1:]]
+    return results
+
+
+def with_clients(sides: dict[str, Callable[..., float]], clients: int, rounds: int, block: int) -> Result:
+    """(d) The same from many connections at a time, beside Prism."""
+    rates = alternate(rounds, *(partial(sides[name], block, clients=clients) for name in ("ours", "Prism")))
+    return compare(f"(d) the same from {clients} clients at a time", rates, PACE, "Prism", BESIDE_PRISM)
 
 
 def last_beside_first(aged: Running, fresh: Running, total: int, block: int) -> Result:
@@ -141,19 +168,31 @@ def last_beside_first(aged: Running, fresh: Running, total: int, block: int) -> 
     batch = block // BATCHES
     rates = alternate(BATCHES, *(partial(per_second, side.charge, batch) for side in (aged, fresh)))
     what = f"(d) last {block:,} of {total:,} charges over the first {block:,}"
-    return compare(what, rates, "{:.0f}/s", "new emulator", AGED)
+    return compare(what, rates, PACE, "new emulator", AGED)
+
+
+def memory_after(total: int, where: str, running: Running) -> Result:
+    what = f"(e) peak memory of the emulator after {total:,} charges, {where}"
+    try:
+        used = peak_memory(running.pid)
+    except Unavailable as reason:
+        return skipped(what, reason)
+    return Result(what, f"{used:.0f} MiB", "", used, MEMORY if where == "in a file" else None)
 
 
 def measure_charges(*, quick: bool) -> list[Result]:
     """(d) Signed charges a second, and (e) what they cost in memory."""
-    total, block, others = (1_000, 250, 100) if quick else (20_000, 1_000, 300)
-    with TemporaryDirectory() as name, emulator(Path(name) / "aged") as aged:
-        results = beside_others(aged, total // block - 2, block, others)
-        with emulator(Path(name) / "new") as fresh:
-            results.append(last_beside_first(aged, fresh, total, block))
-        what = f"(e) peak memory of the emulator after {total:,} charges"
-        try:
-            used = peak_memory(aged.pid)
-        except Unavailable as reason:
-            return [*results, skipped(what, reason)]
-        return [*results, Result(what, f"{used:.0f} MiB", "", used, MEMORY)]
+    total, block, others, rounds = (2_000, 256, 100, 2) if quick else (100_000, 1_024, 300, 12)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        with emulator(folder / "aged") as aged:
+            results = beside_others(aged, rounds, block, others)
+            say(f"(d) {total:,} charges, then the last {total // 10:,} beside the first of a new emulator")
+            fill(aged.charge, total * 9 // 10, 8)
+            with emulator(folder / "new") as fresh:
+                results.append(last_beside_first(aged, fresh, total, total // 10))
+            results.append(memory_after(total, "in a file", aged))
+        with emulator(folder / "memory", in_memory=True) as forgetful:
+            fill(forgetful.charge, total, 8)
+            results.append(memory_after(total, "in memory", forgetful))
+    return results
