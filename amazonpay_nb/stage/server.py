@@ -24,6 +24,7 @@ from starlette.responses import (
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from amazonpay_nb.client.snippets import LANGUAGES
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, relative_address, route
 from amazonpay_nb.shop.colors import palette
@@ -81,7 +82,7 @@ class Stage:
     ) -> None:
         self._options, self._keep_alive = options, keep_alive
         self._windows: set[Callable[[], None]] = set()
-        self._open = True
+        self._open, self._program = True, "python"
         self._tell(name, chosen)
         self._server = LoopbackServer(Guard(self._app()), port=port)
         self._server.start()
@@ -109,6 +110,10 @@ class Stage:
         before = self.performance
         self._tell(name, before.brand.chosen)
         before.close()
+        self._wake()
+
+    def _write(self, name: str) -> None:
+        self._program = _one_of(LANGUAGES, name)
         self._wake()
 
     def _wake(self) -> None:
@@ -213,6 +218,7 @@ class Stage:
             "what-if": lambda name: performance.try_what_if(name),
             "dress": lambda **choices: performance.dress(**choices),
             "story": self._tell_another,
+            "program": self._write,
         }
 
     def _scene(self, request: Request) -> dict[str, Any]:
@@ -255,6 +261,7 @@ class Stage:
             "names": {code: texts(f"region.{code}") for code in REGIONS},
             "languages": {code: texts(f"language.{code}") for code in REGIONS[brand.region].languages},
             "stories": {name: texts(f"{name}.title") for name in stories()},
+            "program": self._program, "programs": {name: title.split()[-1] for name, title in LANGUAGES.items()},
         }  # fmt: skip
 
 

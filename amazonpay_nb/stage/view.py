@@ -51,10 +51,9 @@ class Line(NamedTuple):
     claim: Behavior | None = None
     exchange: Exchange | None = None
 
-    @property
-    def program(self) -> str:
-        """The call as a program."""
-        return snippet("python", self.exchange) if self.exchange else ""
+    def program(self, language: str) -> str:
+        """Return the call in one of `client.snippets.LANGUAGES`."""
+        return snippet(language, self.exchange) if self.exchange else ""
 
 
 def lines(

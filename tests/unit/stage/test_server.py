@@ -71,7 +71,8 @@ def test_what_the_stage_does_not_know_is_refused_with_a_sentence(stage: Stage, h
     do(http, stage, "go", beat="1")
     for wish in (
         {}, {"do": "dance"}, {"do": "go", "beat": "99"}, {"do": "go", "beat": "x"}, {"do": "go"},
-        {"do": "buyer", "ending": "dance"}, {"do": "happen", "way": "dance"}, {"do": ["next"]}, ["next"], "next",
+        {"do": "buyer", "ending": "dance"}, {"do": "happen", "way": "dance"},
+        {"do": "program", "name": "cobol"}, {"do": ["next"]}, ["next"], "next",
     ):  # fmt: skip
         answer = http.post("/do", json=wish)
         assert (answer.status_code, answer.json()) == (400, {"problem": "The stage knows no such command."}), wish
@@ -82,6 +83,17 @@ def test_what_the_stage_does_not_know_is_refused_with_a_sentence(stage: Stage, h
     assert answer.json()["problem"].startswith("merchant_color='blue' cannot be used")
     answer = http.post("/do", json={"do": "story", "name": "opera"})
     assert (answer.status_code, "opera" in answer.json()["problem"]) == (400, True)
+
+
+def test_the_code_of_a_call_is_in_the_language_of_the_merchants_engineers(stage: Stage, http: httpx.Client) -> None:
+    """It changes on the screen as it is, and nothing is played again."""
+    do(http, stage, "go", beat="2")
+    before = len(stage.performance.journal)
+    assert "client.create_charge(" in scene(http)["parts"]["server"]
+    http.post("/do", json={"do": "program", "name": "php"}).raise_for_status()
+    assert "$client-&gt;createCharge(" in scene(http)["parts"]["server"]
+    assert '<option value="php" selected>PHP</option>' in scene(http)["parts"]["brand"]
+    assert len(stage.performance.journal) == before
 
 
 def test_pages_of_other_sites_may_neither_ask_nor_look(stage: Stage, http: httpx.Client) -> None:

@@ -213,7 +213,7 @@ addEventListener("change", async ({ target: field }) => {
     });
     name = field.dataset.name || name;
   }
-  await send(name === "story" ? { do: "story", name: value } : { do: "dress", [name]: value });
+  await send(["story", "program"].includes(name) ? { do: name, name: value } : { do: "dress", [name]: value });
 });
 
 /* The phone: a click in it leaves the keys with the stage, and a clicker works in it as well. */
