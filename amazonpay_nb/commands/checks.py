@@ -1,14 +1,12 @@
 """Commands that say what is right and wrong: with a merchant's keys, a store's file, this machine, and our claims."""
 
-import json
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import FILE, REGION
+from amazonpay_nb.commands.options import FILE, REGION, Verdict, completion, verdict
 from amazonpay_nb.redaction import redact
 
 _KEY = click.argument("key", envvar="AMAZON_PAY_PRIVATE_KEY_FILE")
@@ -21,7 +19,8 @@ def keys() -> None:
 
 @keys.command("new")
 @click.argument("path", default="amazon-pay-private-key.pem", type=FILE)
-def new_keys(path: Path) -> None:
+@verdict
+def new_keys(path: Path) -> Verdict:
     """Make a key pair: PATH for the private key (mode 0600), PATH.pub for the public one."""
     from amazonpay_nb.signing import keys as key_files
 
@@ -32,6 +31,7 @@ def new_keys(path: Path) -> None:
     click.echo(redact(f"Private key: {path} (mode 0600). Keep it to yourself; no one else needs it."))
     click.echo(redact(f"Public key:  {public}. Upload this one in Seller Central and note the id that you get."))
     click.echo(f"Fingerprint: {made.fingerprint}")
+    return {"path": str(path), "publicPath": str(public), "fingerprint": made.fingerprint}, True
 
 
 # A key begins with dashes as well.
@@ -41,7 +41,8 @@ _A_KEY = {"ignore_unknown_options": True}
 @keys.command("show", context_settings=_A_KEY)
 @_KEY
 @click.option("--id", "key_id", default="", help="Its public key id.")
-def show_keys(key: str, key_id: str) -> None:
+@verdict
+def show_keys(key: str, key_id: str) -> Verdict:
     """Show the public half and the fingerprint of a key pair.
 
     KEY is the path of the private key or its PEM; when left out, what AMAZON_PAY_PRIVATE_KEY_FILE holds.
@@ -51,6 +52,7 @@ def show_keys(key: str, key_id: str) -> None:
     loaded = key_files.load(key, key_id)
     click.echo(loaded.public_pem.strip())
     click.echo(f"Fingerprint: {loaded.fingerprint}")
+    return {"publicKey": loaded.public_pem, "fingerprint": loaded.fingerprint}, True
 
 
 @keys.command("check", context_settings=_A_KEY)
@@ -58,14 +60,15 @@ def show_keys(key: str, key_id: str) -> None:
 @click.option("--id", "key_id", default="", help="Its public key id.")
 @REGION
 @click.option("--environment", default="sandbox", show_default=True)
-def check_keys(key: str, key_id: str, region: str, environment: str) -> None:
+@verdict
+def check_keys(key: str, key_id: str, region: str, environment: str) -> Verdict:
     """Say what is right and wrong with a private key.
 
     KEY is its path or its PEM; when left out, what AMAZON_PAY_PRIVATE_KEY_FILE holds.
     """
     from amazonpay_nb.signing import keys as key_files
 
-    _print_findings(key_files.check(key, key_id, region=region, environment=environment))
+    return _print_findings(key_files.check(key, key_id, region=region, environment=environment))
 
 
 @click.group()
@@ -75,7 +78,8 @@ def store() -> None:
 
 @store.command("check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def check_store(file: Path) -> None:
+@verdict
+def check_store(file: Path) -> Verdict:
     """Say what is right and wrong with FILE, without writing to it: owner, version, tables, settings, every record.
 
     Exit code: 0 all is right, 1 something is wrong, 2 there is no such file, or an emulator is using it.
@@ -83,21 +87,23 @@ def check_store(file: Path) -> None:
     from amazonpay_nb.emulator.store_file import check_unused, findings
 
     check_unused(file)
-    _print_findings([*findings(file, whole=True)])
+    return _print_findings([*findings(file, whole=True)])
 
 
 @click.command()
-def doctor() -> None:
+@verdict
+def doctor() -> Verdict:
     """Check this machine: Python, packages, kernel, loopback, and the variables for a real account."""
     from amazonpay_nb.runs.doctor import examine
 
-    _print_findings(examine())
+    return _print_findings(examine())
 
 
-def _print_findings(findings: list[Any]) -> None:
-    for ok, text in findings:
-        click.echo(redact(f"{'✓' if ok else '✗'} {text}"))
-    sys.exit(0 if all(ok for ok, _ in findings) else 1)
+def _print_findings(findings: list[Any]) -> Verdict:
+    rows = [{"ok": ok, "text": redact(text)} for ok, text in findings]
+    for row in rows:
+        click.echo(f"{'✓' if row['ok'] else '✗'} {row['text']}")
+    return rows, all(row["ok"] for row in rows)
 
 
 @click.command()
@@ -106,13 +112,14 @@ def _print_findings(findings: list[Any]) -> None:
 @REGION
 @click.option("--currency", help="What the account is kept in: GBP, where it is not the region's usual one.")
 @click.option("--buyer", type=click.Choice(["you", "script", "none"]), help="Who plays; a script only on an emulator.")
-@click.option("--only", multiple=True, metavar="ID", help="Ask this probe alone; may be repeated.")
+@click.option(
+    "--only", multiple=True, metavar="ID", help="Ask this probe alone; may be repeated.",
+    shell_complete=completion("amazonpay_nb.runs.probes:probes"),
+)  # fmt: skip
 @click.option("--out", type=FILE, help="Write what was seen; a file that holds a part of it is continued.")
 @click.option("--compare", type=FILE, help="Hold this recording against what is seen now.")
-@click.option("--json", "as_json", is_flag=True, help="Print the comparison for a program.")
-def parity(
-    base_url: str | None, ready_file: Path | None, region: str, compare: Path | None, as_json: bool, **options: Any
-) -> None:
+@verdict
+def parity(base_url: str | None, ready_file: Path | None, region: str, compare: Path | None, **options: Any) -> Verdict:
     """Hold what we claim about Amazon Pay against what it answers: docs/recording.md.
 
     Without an address, an emulator is started and asked.  No probe spends money: live is refused.
@@ -128,5 +135,5 @@ def parity(
     with target(base_url, ready_file, region) as place:
         here = record(place, say=partial(click.echo, err=True), **options)
     comparison = recordings.compare(here, there) if there else recordings.claimed(here)
-    click.echo(json.dumps(comparison, indent=1, ensure_ascii=False) if as_json else recordings.text(comparison))
-    sys.exit(int(bool(comparison["different"])))
+    click.echo(recordings.text(comparison))
+    return comparison, not comparison["different"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import FILE, PORT, READY_FILE, REGION
+from amazonpay_nb.commands.options import FILE, PORT, READY_FILE, REGION, Verdict, verdict
 
 
 def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> datetime | str | None:
@@ -73,7 +73,8 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
 @click.option("--no-consent", is_flag=True, help="Buy without saving the wallet.")
 @click.option("--mfa", default="pass", show_default=True, type=click.Choice(["pass", "fail"]))
 @click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="Authority of an HTTPS emulator.")
-def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: str, ca_file: str | None) -> None:
+@verdict
+def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: str, ca_file: str | None) -> Verdict:
     """Play the buyer on hosted pages; the last line printed is the merchant's address."""
     import httpx
 
@@ -86,7 +87,7 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
     verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
     with http_client(timeout=30, verify=verify, local=local) as http:
         choices = {"card": card, "then": then, "consent": not no_consent, "mfa": mfa} if action == "approve" else {}
-        address = getattr(script, action)(url, http=http, **choices)
+        address, reached = getattr(script, action)(url, http=http, **choices), False
         try:
             reached = script.arrive(address, http=http)
             note = "The shop's address was opened." if reached else "The shop is not on this machine; not opened:"
@@ -94,6 +95,7 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
             note = f"The buyer is done, but nothing answers at the shop's address ({type(error).__name__}):"
     click.echo(note)
     click.echo(address)
+    return {"address": address, "opened": reached}, True
 
 
 @click.command()
@@ -101,7 +103,8 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
 @REGION
 @READY_FILE
 @click.option("--https", is_flag=True, help="Serve the certificate by HTTPS; the authority is FILE's caFile.")
-def grade(url: str | None, region: str, ready_file: Path | None, https: bool) -> None:
+@verdict
+def grade(url: str | None, region: str, ready_file: Path | None, https: bool) -> Verdict:
     """Grade the handler of instant notifications at URL, on this machine; without URL, grade our own.
 
     With --ready-file, FILE says how the handler can get the objects of its notifications, and whether it does so is
@@ -126,4 +129,4 @@ def grade(url: str | None, region: str, ready_file: Path | None, https: bool) ->
                 server.write_ready_file(ready_file)
             grades = grading.grade(url, server, observed=ready_file is not None)
     click.echo(show(grades, title="How the handler did").text)
-    sys.exit(0 if grading.passes(grades) else 1)
+    return [row._asdict() | {"verdict": row.verdict[2:]} for row in grades], grading.passes(grades)

@@ -1,22 +1,23 @@
 """Commands that run notebooks and open them."""
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
-from amazonpay_nb.commands.options import FILE, OUT, PARAMETER
+from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, Verdict, completion, verdict
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.redaction import redact
 
 
 @click.command()
-@click.argument("notebooks", nargs=-1)
+@click.argument("notebooks", nargs=-1, shell_complete=completion(NOTEBOOKS, files=True))
 @PARAMETER
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at the same time.")
 @click.option("--offline", is_flag=True, help="Fail a notebook that tries to connect to another machine.")
 @OUT
-def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offline: bool, out: Path) -> None:
+@verdict
+def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offline: bool, out: Path) -> Verdict:
     """Execute notebooks without a person and write a report.
 
     NOTEBOOKS are paths, names or numbers (01); all of them when left out.  Exit code: 0 all passed, 1 one failed,
@@ -28,7 +29,7 @@ def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offli
     summary = runner.run(find_notebooks(notebooks), parameters, out=out, jobs=jobs, offline=offline)
     click.echo(summary.table())
     click.echo(f"Report: {out / 'report.html'}")
-    sys.exit(int(summary.failed > 0))
+    return out / "summary.json", not summary.failed
 
 
 def _part(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
@@ -48,10 +49,11 @@ def _part(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option("--list", "only_list", is_flag=True, help="Print the cases, and run none.")
 @OUT
+@verdict
 def sweep(
     matrix: Path, jobs: int | None, scheduler: str | None, part: tuple[int, int], resume: bool, fail_fast: bool,
     only_list: bool, out: Path,
-) -> None:  # fmt: skip
+) -> Verdict:  # fmt: skip
     """Run notebooks with every combination of some parameters, and write one report.
 
     MATRIX is a YAML file; docs/sweeps.md describes it.  Exit code: 0 all passed, 1 one failed, 2 the matrix cannot be
@@ -64,13 +66,14 @@ def sweep(
         raise ConfigurationError(problem, advice="Use --jobs here, or --shard on several machines.")
     cases = sweeps.cases_of(matrix)
     if only_list:
-        click.echo("\n".join(map(str, sweeps.shard(cases, *part))))
-        return
+        listed = sweeps.shard(cases, *part)
+        click.echo("\n".join(map(str, listed)))
+        return [{"notebook": case.notebook.path.stem, "parameters": redact(dict(case.texts))} for case in listed], True
     passed, failed = sweeps.sweep(
         cases, out=out, part=part, jobs=jobs or os.cpu_count() or 1, resume=resume, fail_fast=fail_fast, say=click.echo
     )
     click.echo(f"{passed} passed, {failed} failed\nReport: {out / 'report.html'}")
-    sys.exit(int(failed > 0))
+    return out / "summary.json", not failed
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

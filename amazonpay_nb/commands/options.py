@@ -1,9 +1,21 @@
 """Options that several commands have."""
 
+import json
+import pkgutil
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+NOTEBOOKS, STORIES = "amazonpay_nb.runs.notebook:notebook_names", "amazonpay_nb.stage.story:stories"
+# The result of a command for a program, or the file that holds it; and whether all is right.
+Verdict = tuple[Any, bool]
 FILE = click.Path(dir_okay=False, path_type=Path)
 OUT = click.option(
     "--out", default="out", show_default=True, type=click.Path(file_okay=False, path_type=Path), help="Where to write."
@@ -24,3 +36,40 @@ def _texts(parameters: tuple[tuple[str, str], ...]) -> dict[str, str]:
             raise click.UsageError(f"The parameter {name} is given twice: {texts[name]!r} and {text!r}.")
         texts[name] = text
     return texts
+
+
+def verdict(command: Callable[..., Verdict]) -> Callable[..., None]:
+    """Let a command end with exit code 0 or 1; with ``--json``, only the result is on standard output."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print the result alone, as JSON: docs/ci.md.")
+    @wraps(command)
+    def ending(*, as_json: bool, **options: Any) -> None:
+        with redirect_stdout(sys.stderr if as_json else sys.stdout):
+            document, right = command(**options)
+        if as_json and isinstance(document, Path):
+            with document.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+        elif as_json:
+            click.echo(json.dumps(document, indent=2))
+        sys.exit(int(not right))
+
+    return ending
+
+
+def completion(*places: str, files: bool = False) -> Callable[..., list[CompletionItem]]:
+    """Return what completes an argument in a shell.
+
+    Args:
+        places: ``module:name`` of a container of names, or of a function that returns one; looked up when asked for.
+        files: Whether a file will do as well.
+    """
+
+    def complete(context: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:
+        items = [CompletionItem(start, type="file")] if files else []
+        for place in places:
+            with suppress(ImportError):  # of a package that an extra brings
+                names: Any = pkgutil.resolve_name(place)
+                items += [CompletionItem(name) for name in (names() if callable(names) else names)]
+        return [item for item in items if item.value.startswith(start)]
+
+    return complete

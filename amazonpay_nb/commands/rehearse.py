@@ -1,22 +1,25 @@
 """The command that rehearses a merchant's own server."""
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import OUT
+from amazonpay_nb.commands.options import OUT, Verdict, completion, verdict
 
 
 @click.command()
 @click.argument("plan", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--only", multiple=True, metavar="ID", help="Play this check alone; may be repeated.")
+@click.option(
+    "--only", multiple=True, metavar="ID", help="Play this check alone; may be repeated.",
+    shell_complete=completion("amazonpay_nb.rehearsal.play:ROWS"),
+)  # fmt: skip
 @OUT
 @click.option("--headed", is_flag=True, help="Show the browser.")
 @click.option("--browser", metavar="PATH", help="The Chromium to use, or none: play only what needs no buyer.")
-def rehearse(plan: Path, out: Path, **options: Any) -> None:
+@verdict
+def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
     """Rehearse the server that PLAN describes, from Amazon's side: docs/own-server.md.
 
     Buyers are real browsers, Amazon is an emulator that also fails on purpose, and its books are the truth.  Nothing
@@ -44,4 +47,4 @@ def rehearse(plan: Path, out: Path, **options: Any) -> None:
         write_report(rehearsal, out, finished=datetime.now(UTC))
     click.echo(table(rehearsal))
     click.echo(f"Report: {out / 'rehearsal.html'}")
-    sys.exit(int(bool(rehearsal.wrong)))
+    return out / "rehearsal.json", not rehearsal.wrong

@@ -1,7 +1,6 @@
 """Commands for a demonstration, and for what stays behind."""
 
 import json
-import sys
 import threading
 import webbrowser
 from contextlib import closing
@@ -9,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from amazonpay_nb.commands.options import FILE, OUT, PARAMETER, PORT
+from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, PORT, STORIES, Verdict, completion, verdict
 
 
 @click.command()
-@click.argument("story", default="ride")
+@click.argument("story", default="ride", shell_complete=completion(STORIES))
 @PARAMETER
 @PORT
 @click.option("--browser/--no-browser", default=True, help="Open the screen in a browser.")
@@ -38,13 +37,16 @@ def demo(story: str, parameters: dict[str, str], port: int, browser: bool, ready
 
 
 @click.command()
-@click.argument("notebook", default="01", metavar="[STORY|NOTEBOOK]")
+@click.argument(
+    "notebook", default="01", metavar="[STORY|NOTEBOOK]", shell_complete=completion(STORIES, NOTEBOOKS, files=True)
+)
 @PARAMETER
 @click.option(
     "--edition", default="full", show_default=True, type=click.Choice(["full", "short"]), help="Short is two sheets."
 )
 @OUT
-def export(notebook: str, parameters: dict[str, str], edition: str, out: Path) -> None:
+@verdict
+def export(notebook: str, parameters: dict[str, str], edition: str, out: Path) -> Verdict:
     """Write one page to leave behind: a story of the stage, or a finished run of a notebook (01 when left out).
 
     STORY: see demo; with its names of the brand.  The page needs no network, runs nothing, and says what is emulated.
@@ -54,17 +56,15 @@ def export(notebook: str, parameters: dict[str, str], edition: str, out: Path) -
     from amazonpay_nb.stage.export import export as write_page
 
     path, error = write_page(notebook, parameters, out, edition=edition)
-    if error:
-        click.echo(error, err=True)
-    click.echo(path)
-    sys.exit(int(error is not None))
+    return _written(path, error)
 
 
 @click.command()
-@click.argument("notebook", default="01")
+@click.argument("notebook", default="01", shell_complete=completion(NOTEBOOKS, files=True))
 @PARAMETER
 @OUT
-def kit(notebook: str, parameters: dict[str, str], out: Path) -> None:
+@verdict
+def kit(notebook: str, parameters: dict[str, str], out: Path) -> Verdict:
     """Write one zip to take home from a finished run of NOTEBOOK (01 when left out), for a merchant's engineers.
 
     HAR, Postman collection, snippets for Amazon's SDKs, a plan to rehearse, regions, drills, go-live checklist; no
@@ -73,7 +73,11 @@ def kit(notebook: str, parameters: dict[str, str], out: Path) -> None:
     from amazonpay_nb.stage.kit import kit as write_kit
 
     path, error = write_kit(notebook, parameters, out)
+    return _written(path, error)
+
+
+def _written(path: Path, error: str | None) -> Verdict:
     if error:
         click.echo(error, err=True)
     click.echo(path)
-    sys.exit(int(error is not None))
+    return {"path": str(path), "error": error}, error is None

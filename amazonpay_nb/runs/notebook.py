@@ -44,6 +44,11 @@ def notebook_folder() -> Path:
     return beside if beside.is_dir() else package / "notebooks"
 
 
+def notebook_names() -> list[str]:
+    """Return the names of the workbook's notebooks."""
+    return [path.stem for path in find_notebooks([])]
+
+
 def find_notebooks(names: Sequence[str]) -> list[Path]:
     """Return the notebooks called *names*: a path, a name, or the number or another beginning of a name.
 
