@@ -6,13 +6,18 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import click
 
 from amazonpay_nb.commands import checks, control, emulator, notebooks, rehearse, stage
 from amazonpay_nb.errors import AmazonPayError
+from amazonpay_nb.extras import check
 from amazonpay_nb.redaction import redact
+
+# An optional format checker of jsonschema's, which compiles 35 grammars at import: a second of every run for nothing.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 class _Commands(click.Group):
@@ -74,9 +79,21 @@ def main() -> None:
     """Learn, demonstrate and test an Amazon Pay Saved Wallet integration."""
 
 
+def _with(extra: str, command: click.Command) -> click.Command:
+    play: Any = command.callback
+
+    @wraps(play)
+    def checked(**options: Any) -> Any:
+        check(extra, str(command.name))
+        return play(**options)
+
+    command.callback = checked
+    return command
+
+
 for _command in (
-    *(notebooks.run, notebooks.sweep, notebooks.lab, stage.demo, stage.export, stage.kit),
-    *(emulator.emulator, control.control, emulator.buyer, emulator.grade, rehearse.rehearse),
+    *(_with("workbook", one) for one in (notebooks.run, notebooks.sweep, notebooks.lab, stage.export, stage.kit)),
+    *(stage.demo, emulator.emulator, control.control, emulator.buyer, emulator.grade, rehearse.rehearse),
     *(checks.keys, checks.store, checks.doctor, checks.parity),
 ):
     main.add_command(_command)

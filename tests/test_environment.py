@@ -1,6 +1,8 @@
 """Three files name the dependencies; they agree, and each entry says why it is there."""
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -18,9 +20,19 @@ ENVIRONMENT = yaml.safe_load(ENVIRONMENT_TEXT)
 LOCK_TEXT = (ROOT / "requirements.lock").read_text("utf-8")
 
 # conda-forge's name, where it differs from the one on PyPI: its "playwright" is the Node program.
-CONDA_NAMES = {"playwright": "playwright-python"}
+CONDA_NAMES = {
+    "playwright": "playwright-python", "jupyter-client": "jupyter_client", "jupyter-core": "jupyter_core",
+}  # fmt: skip
 # Conda needs these two said; pip is how it installs this repository.
 ONLY_IN_CONDA = {"python", "pip"}
+
+# What is imported under another name than it is installed by.
+IMPORTED_AS = {"ipython": "IPython", "pyyaml": "yaml", "pyzmq": "zmq"}
+# pytest loads the plugin, so it is there; these rooms are for notebooks, and `explained` says what a table needs.
+MAY_NEED = {
+    "testing": {"pytest"}, "runs": {"workbook"}, "stage": {"workbook"}, "workbench": {"workbook"},
+    "lessons": {"workbook"}, "client": {"pandas"}, "rehearsal": {"rehearse"},
+}  # fmt: skip
 
 DECLARED = [
     Requirement(line)
@@ -58,9 +70,34 @@ def test_conda_uses_one_channel_and_installs_this_repository() -> None:
 
 def test_every_entry_for_conda_says_why_it_is_there() -> None:
     """A dependency that nobody can explain should go."""
-    entries = [line for line in ENVIRONMENT_TEXT.splitlines() if re.match(r"\s+- [a-z0-9-]+[><=. ]", line)]
+    entries = [line for line in ENVIRONMENT_TEXT.splitlines() if re.match(r"\s+- [a-z0-9_-]+[><=. ]", line)]
     assert len(entries) == len(ENVIRONMENT["dependencies"])
     assert [line for line in entries if not re.search(r"  # \w", line)] == []
+
+
+def modules_of(lines: list[str]) -> set[str]:
+    names = [Requirement(line).name for line in lines]
+    return {IMPORTED_AS.get(name, name).replace("-", "_") for name in names}
+
+
+def imports_of(path: Path) -> set[str]:
+    nodes = [*ast.walk(ast.parse(path.read_text("utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"amazonpay_nb"}
+
+
+def test_what_the_package_imports_is_declared_for_the_room_that_imports_it() -> None:
+    """A module that only comes along with another package may go with its next version, or be in an extra."""
+    extras = {name: modules_of(lines) for name, lines in PROJECT["optional-dependencies"].items()}
+    base, used = modules_of(PROJECT["dependencies"]), set()
+    for path in (ROOT / "amazonpay_nb").rglob("*.py"):
+        room = path.relative_to(ROOT / "amazonpay_nb").parts[0].removesuffix(".py")
+        allowed = base.union(*(extras.get(name, {name}) for name in MAY_NEED.get(room, ())))
+        assert imports_of(path) <= allowed, path
+        used |= imports_of(path)
+    # JupyterLab is a program, and nbval a plugin.
+    assert (base | extras["workbook"]) - used == {"jupyterlab", "nbval"}
 
 
 @pytest.mark.parametrize("requirement", DECLARED, ids=lambda requirement: requirement.name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.known import Known
+from amazonpay_nb.extras import explained
 from amazonpay_nb.spec.money import Counts, counted
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def totals(exchanges: Iterable[Exchange]) -> dict[str, dict[str, Decimal]]:
 
 def table(rows: list[tuple[Any, ...]], columns: tuple[str, ...]) -> "pandas.DataFrame":
     """Return rows as a table that counts from one."""
-    import pandas  # slow to import, so only views of tables import it
+    with explained("workbook"):
+        import pandas  # slow to import, so only views of tables import it
 
     return pandas.DataFrame(rows, columns=list(columns), index=range(1, len(rows) + 1))

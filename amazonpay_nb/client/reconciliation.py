@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.ledger import table
+from amazonpay_nb.extras import explained
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.money import Counts, counted, format_amount, taken_back
@@ -39,7 +40,8 @@ def read_settlement(place: str) -> "pandas.DataFrame":
     Raises:
         httpx.HTTPError: It is no address of a file, or no longer.
     """
-    import pandas  # slow to import
+    with explained("workbook"):
+        import pandas  # slow to import
 
     file: str | StringIO = place
     if "://" in place:

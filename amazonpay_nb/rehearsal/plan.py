@@ -113,9 +113,9 @@ class Plan:
 
 
 def example(name: str) -> Path:
-    """Return the plan of one of the examples, which are beside the package in a checkout, and in it from a wheel."""
+    """Return the plan of one of the examples, which are in the package from a wheel, and beside it in a checkout."""
     package = Path(__file__).parents[1]
-    places = (folder / "examples" / name / "rehearsal.toml" for folder in (package.parent, package))
+    places = (folder / "examples" / name / "rehearsal.toml" for folder in (package, package.parent))
     return next(path for path in places if path.exists())
 
 

@@ -1,18 +1,17 @@
 """Look at this machine, and say what would prevent the workbook from running."""
 
-import importlib.metadata
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.extras import EXTRAS, how_to_get, packages
 from amazonpay_nb.signing import keys
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.parameters import VARIABLES
-
-_PACKAGES = ("jupyterlab", "ipywidgets", "ipykernel", "httpx", "cryptography", "pandas", "papermill")
-_OLDEST_KERNEL = (7, 4)
 
 
 def examine() -> list[Finding]:
@@ -22,20 +21,22 @@ def examine() -> list[Finding]:
     now = datetime.now(UTC)
     clock = f"The clock says {now:%Y-%m-%d %H:%M} UTC; Amazon refuses dates in the future."
     browser = next(filter(shutil.which, ("chromium", "google-chrome", "chrome")), "")
-    # Only the browser tests need one on the path; a person's browser is wherever it is.
-    tests = f"{browser} is there for the browser tests." if browser else "No Chromium: browser tests are skipped."
-    packages = map(_package, _PACKAGES)
-    return [python, *packages, _loopback(), Finding(now.year >= 2026, clock), Finding(True, tests), *_account()]
+    # A person's browser is wherever it is; these are the ones that play a buyer.
+    buyers = browser or "Without a Chromium on the PATH, Playwright's own, if there is one,"
+    played = Finding(True, f"{buyers} plays the buyers of a rehearsal.")
+    extras = map(_extra, EXTRAS)
+    return [python, *extras, _loopback(), *_places(), Finding(now.year >= 2026, clock), played, *_account()]
 
 
-def _package(name: str) -> Finding:
-    try:
-        version = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return Finding(False, f"{name} is missing: run make, or pip install -e .")
-    old = name == "ipykernel" and tuple(map(int, version.split(".")[:2])) < _OLDEST_KERNEL
-    why = "; 7.4 is needed, so that widgets answer while a cell waits" if old else ""
-    return Finding(not old, f"{name} {version}{why}")
+def _extra(name: str) -> Finding:
+    rows = [*packages(name)]
+    wrong = [f"{row.name}{row.specifier}" for row, version in rows if not version or version not in row.specifier]
+    if not wrong:
+        return Finding(True, f"The extra {name} is there: {EXTRAS[name]}.")
+    # Who has most of it wants it; a lean installation is no mistake.
+    lean = len(wrong) > len(rows) / 2
+    which = "" if lean else f", only {', '.join(wrong)} is missing"
+    return Finding(lean, f"The extra {name} is not there{which} ({EXTRAS[name]}): {how_to_get(name)}")
 
 
 def _loopback() -> Finding:
@@ -43,8 +44,15 @@ def _loopback() -> Finding:
         with Emulator() as emulator:
             emulator.clock.now()
     except OSError as error:
-        return Finding(False, f"The emulator cannot listen on 127.0.0.1 ({error}): allow local connections.")
+        advice = "allow connections on 127.0.0.1, and files in TMPDIR."
+        return Finding(False, f"The emulator does not start ({error}): {advice}")
     return Finding(True, "The emulator starts and answers on 127.0.0.1.")
+
+
+def _places() -> Iterator[Finding]:
+    for place, advice in ((Path.home(), "lab --to DIR"), (Path.cwd(), "--out DIR")):
+        if not os.access(place, os.W_OK):
+            yield Finding(True, f"{place} cannot be written to: add {advice}.")
 
 
 def _account() -> list[Finding]:

@@ -38,10 +38,10 @@ _PAGE_PICTURE = re.compile(r"(?:^[^\n]*:\n\n)?!\[[^\]]*\]\([^)\s]*-page\.png\)\n
 
 
 def notebook_folder() -> Path:
-    """Return the folder that holds the workbook's notebooks: beside the package in a checkout, in it from a wheel."""
+    """Return the folder that holds the workbook's notebooks: in the package from a wheel, beside it in a checkout."""
     package = Path(__file__).parents[1]
-    beside = package.parent / "notebooks"
-    return beside if beside.is_dir() else package / "notebooks"
+    inside = package / "notebooks"
+    return inside if inside.is_dir() else package.parent / "notebooks"
 
 
 def notebook_names() -> list[str]:

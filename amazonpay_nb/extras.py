@@ -1,0 +1,63 @@
+"""The package's extras: what each is for, what of it is here, and the line that brings it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from amazonpay_nb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+# What works with each.
+EXTRAS = {
+    "workbook": "lab, run, sweep, export, kit, and tables in Python",
+    "rehearse": "buyers with a real browser in a rehearsal",
+    "hub": "the buyer's pages on a remote Jupyter hub",
+}
+
+
+def packages(extra: str) -> Iterator[tuple["Requirement", str]]:
+    """Give what an extra asks for, each with the version that is here, "" where there is none."""
+    from importlib import metadata
+
+    from packaging.requirements import Requirement  # slow to import, and only a look at this machine needs it
+
+    rows: list[str] = []
+    with suppress(metadata.PackageNotFoundError):  # not installed, only on the path: nothing is known
+        rows = metadata.requires("amazonpay-nb") or []
+    for row in map(Requirement, rows):
+        if row.marker and not row.marker.evaluate({"extra": ""}) and row.marker.evaluate({"extra": extra}):
+            version = ""
+            with suppress(metadata.PackageNotFoundError):
+                version = metadata.version(row.name)
+            yield row, version
+
+
+def how_to_get(extra: str, command: str = "") -> str:
+    """Return one line for a shell; where a *command* is to run, also the one that runs it from anywhere."""
+    uvx = f", or: uvx --from 'amazonpay-nb[{extra}]' amazonpay-nb {command}" if command else ""
+    return f"pip install 'amazonpay-nb[{extra}]'{uvx}"
+
+
+def check(extra: str, command: str) -> None:
+    """Do nothing if a command can run.
+
+    Raises:
+        ConfigurationError: Something of its extra is missing, or too old.
+    """
+    if not all(version and version in row.specifier for row, version in packages(extra)):
+        raise ConfigurationError(f"{command} needs the extra {extra!r}.", advice=how_to_get(extra, command))
+
+
+@contextmanager
+def explained(extra: str) -> Iterator[None]:
+    """Say which extra a module belongs to that cannot be imported.
+
+    Raises:
+        ConfigurationError: The module is not there.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"{error.name} is not installed.", advice=how_to_get(extra)) from None
