@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 EXTRAS = {
     "workbook": "lab, run, sweep, export, kit, and tables in Python",
     "rehearse": "buyers with a real browser in a rehearsal",
+    "cluster": "sweep --scheduler, together with workbook",
     "hub": "the buyer's pages on a remote Jupyter hub",
 }
 

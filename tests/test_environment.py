@@ -30,7 +30,7 @@ ONLY_IN_CONDA = {"python", "pip"}
 IMPORTED_AS = {"ipython": "IPython", "pyyaml": "yaml", "pyzmq": "zmq"}
 # pytest loads the plugin, so it is there; these rooms are for notebooks, and `explained` says what a table needs.
 MAY_NEED = {
-    "testing": {"pytest"}, "runs": {"workbook"}, "stage": {"workbook"}, "workbench": {"workbook"},
+    "testing": {"pytest"}, "runs": {"workbook", "cluster"}, "stage": {"workbook"}, "workbench": {"workbook"},
     "lessons": {"workbook"}, "client": {"pandas"}, "rehearsal": {"rehearse"},
 }  # fmt: skip
 

@@ -1,13 +1,21 @@
 """Commands that run notebooks and open them."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, Verdict, completion, verdict
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.extras import explained
 from amazonpay_nb.redaction import redact
+
+if TYPE_CHECKING:
+    from amazonpay_nb.runs.sweep import Engine
 
 
 @click.command()
@@ -43,7 +51,7 @@ def _part(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @click.command()
 @click.argument("matrix", type=FILE)
 @click.option("--jobs", type=click.IntRange(1, 64), help="Cases at the same time; as many as cores when left out.")
-@click.option("--scheduler", metavar="ADDRESS", help="Not there yet: a cluster that runs the cases.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster that runs the cases, as tcp://HOST:PORT.")
 @click.option("--shard", "part", metavar="I/N", default="1/1", callback=_part, help="Only one of N equal parts.")
 @click.option("--resume", is_flag=True, help="Skip the cases that have passed in --out.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
@@ -51,29 +59,36 @@ def _part(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @OUT
 @verdict
 def sweep(
-    matrix: Path, jobs: int | None, scheduler: str | None, part: tuple[int, int], resume: bool, fail_fast: bool,
-    only_list: bool, out: Path,
+    matrix: Path, jobs: int | None, scheduler: str | None, part: tuple[int, int], only_list: bool, out: Path,
+    **options: bool,
 ) -> Verdict:  # fmt: skip
     """Run notebooks with every combination of some parameters, and write one report.
 
-    MATRIX is a YAML file; docs/sweeps.md describes it.  Exit code: 0 all passed, 1 one failed, 2 the matrix cannot be
-    used, and nothing was run.
+    MATRIX is a YAML file; docs/sweeps.md describes it.  Exit code: 0 all passed, 1 one failed, 2 the matrix or the
+    cluster cannot be used.
     """
     from amazonpay_nb.runs import sweep as sweeps
 
-    if scheduler:
-        problem = "--scheduler needs the extra 'cluster', which is not there yet."
-        raise ConfigurationError(problem, advice="Use --jobs here, or --shard on several machines.")
+    if jobs and scheduler:
+        raise click.UsageError("--jobs is for this machine: a cluster has its own number of threads.")
     cases = sweeps.cases_of(matrix)
     if only_list:
         listed = sweeps.shard(cases, *part)
         click.echo("\n".join(map(str, listed)))
         return [{"notebook": case.notebook.path.stem, "parameters": redact(dict(case.texts))} for case in listed], True
-    passed, failed = sweeps.sweep(
-        cases, out=out, part=part, jobs=jobs or os.cpu_count() or 1, resume=resume, fail_fast=fail_fast, say=click.echo
-    )
+    with _engine(scheduler) if scheduler else nullcontext(partial(sweeps.here, jobs or os.cpu_count() or 1)) as engine:
+        passed, failed = sweeps.sweep(cases, out=out, engine=engine, part=part, say=click.echo, **options)
     click.echo(f"{passed} passed, {failed} failed\nReport: {out / 'report.html'}")
     return out / "summary.json", not failed
+
+
+@contextmanager
+def _engine(scheduler: str) -> Iterator["Engine"]:
+    with explained("cluster"):
+        from amazonpay_nb.runs.cluster import connect, on_cluster
+
+    with connect(scheduler) as client:
+        yield partial(on_cluster, client)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

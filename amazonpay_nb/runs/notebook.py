@@ -130,6 +130,14 @@ class Notebook:
                 cell.source = with_settings(cell.source, settings)
         return document
 
+    def unexecuted(self, texts: Mapping[str, str]) -> Any:
+        """Return the document as `opened_with`, without what its cells gave when it was written."""
+        document = self.opened_with(texts)
+        for cell in document.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        return document
+
 
 def notebook_with(name: str, texts: Mapping[str, str]) -> Notebook:
     """Return the notebook called *name*, once it is clear that it can be shown with these values; see `for_others`.

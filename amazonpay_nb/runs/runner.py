@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -112,7 +113,7 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         try:
             # Jupyter makes an event loop for this thread and leaves it open.
             with closing(ensure_event_loop()):
-                execute(notebook.opened_with(texts), home, executed, values, files)
+                execute(notebook.unexecuted(texts), home, executed, values, files)
         except papermill.PapermillExecutionError:
             pass  # a cell failed, and holds its error
         except (RuntimeError, OSError, zmq.Again) as error:  # the kernel died or is stuck, or a cell took too long
@@ -123,19 +124,34 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
             problem = f"{hidden.path.parent} cannot keep {written.stem}: {stopped.message if stopped else 'no room'}"
             advice = "Make room there, or set TMPDIR to another folder."
             raise ConfigurationError(problem, advice=advice) from None
+    failure = failure_of(document) or stopped
+    if connections.exists():
+        hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8").splitlines()))
+        failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
+        connections.unlink()
+    return keep(notebook, texts, document, folder, failure, started)
+
+
+def keep(
+    notebook: Notebook, texts: Mapping[str, str], document: Any, folder: Path, failure: Failure | None, started: float
+) -> Run:
+    """Write a notebook that has ended, and its page, into *folder*, and return its run.
+
+    Args:
+        document: What it has become, without secrets.
+        failure: What stopped it; a claim that does not hold is one, too.
+        started: By ``time.monotonic()``.
+    Raises:
+        OSError: There is no room in *folder*.
+    """
+    name, written, claims = notebook.path.stem, folder / notebook.path.name, claims_of(document)
     write_whole(written, nbformat.writes(document) + "\n")
-    name, claims = notebook.path.stem, claims_of(document)
+    write_whole(written.with_suffix(".html"), notebook_page(document, name, notebook.path.resolve().parent))
     broken = (
         Failure(f"claim {claim.id} does not hold: {claim.text}", claim=claim.id)
         for claim in claims
         if claim.ok is False
     )
-    failure = failure_of(document) or stopped or next(broken, None)
-    if connections.exists():
-        hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8").splitlines()))
-        failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
-        connections.unlink()
-    write_whole(written.with_suffix(".html"), notebook_page(document, name, home))
-    seconds = round(time.monotonic() - started, 3)
+    parameters, seconds = redact(dict(texts) | notebook.values(texts)), round(time.monotonic() - started, 3)
     about = {"title": title_of(document), "environment": str(settings_of(document).get("environment", ""))}
-    return Run(name, redact(dict(texts) | values), seconds, failure, claims, result_of(document), **about)
+    return Run(name, parameters, seconds, failure or next(broken, None), claims, result_of(document), **about)

@@ -54,9 +54,19 @@ class Case(NamedTuple):
     key: str
     page: str
 
+    def folder(self, out: Path) -> Path:
+        """Return the folder of its page, which is there then."""
+        folder = (out / self.page).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def __str__(self) -> str:
         values = redact(dict(self.texts)).items()
         return " ".join([self.notebook.path.stem, *(f"{name}={text}" for name, text in values)])
+
+
+Results = Generator[tuple[Case, Run]]
+Engine = Callable[[Sequence[Case], Path], Results]
 
 
 @data_row
@@ -124,12 +134,13 @@ def shard(cases: Sequence[Case], part: int, parts: int) -> list[Case]:
 
 
 def sweep(
-    cases: Sequence[Case], *, out: Path, part: tuple[int, int] = (1, 1), jobs: int = 1, resume: bool = False,
+    cases: Sequence[Case], *, out: Path, engine: Engine, part: tuple[int, int] = (1, 1), resume: bool = False,
     fail_fast: bool = False, say: Callable[[str], object],
 ) -> tuple[int, int]:  # fmt: skip
     """Run the cases and write everything about them into *out*; return how many passed, and how many failed.
 
     Args:
+        engine: Runs cases, and yields each as it ends; its executed notebook is in the folder then.
         part: Which of how many equal parts to run; see `shard`.
         resume: Skip what has passed there already.
         fail_fast: Stop at the first failure.
@@ -145,7 +156,7 @@ def sweep(
         ends = _ends(lines)
         rest = [case for case in shard(cases, *part) if not ends.get(case.key, (0, False))[1]]
         bar = tqdm(total=len(rest), unit="case", disable=None)
-        with lines.open("a", encoding="utf-8") as file, bar, closing(_results(rest, out, jobs)) as results:
+        with lines.open("a", encoding="utf-8") as file, bar, closing(engine(rest, out)) as results:
             for number, (case, run) in enumerate(results, 1):
                 row = {"key": case.key, "page": case.page} | run.as_json()
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -161,15 +172,14 @@ def sweep(
         return _write(shard(cases, *part), names, out, time.monotonic() - started)
 
 
-def _results(cases: Sequence[Case], out: Path, jobs: int) -> Generator[tuple[Case, Run]]:
+def here(jobs: int, cases: Sequence[Case], out: Path) -> Results:
+    """Run cases on this machine, *jobs* at a time; an engine of `sweep`, once *jobs* is given."""
     # No more cases are under way than there are jobs, so that an end is near wherever it comes.
     queue, futures = iter(cases), dict[Future[Run], Case]()
     with ThreadPoolExecutor(jobs) as pool, kernel_environment():
         while True:
             for case in itertools.islice(queue, jobs - len(futures)):
-                folder = (out / case.page).parent
-                folder.mkdir(parents=True, exist_ok=True)
-                futures[pool.submit(run_one, case.notebook, case.texts, folder)] = case
+                futures[pool.submit(run_one, case.notebook, case.texts, case.folder(out))] = case
             if not futures:
                 return
             for future in wait(futures, return_when=FIRST_COMPLETED).done:

@@ -1,0 +1,151 @@
+"""Sweeps on a Dask cluster: a scheduler and workers in processes and folders of their own, some of which die."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.unit.runs.test_kernels import until
+from tests.unit.runs.test_runner import write
+from tests.unit.runs.test_sweep import command, matrix, rows_of
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+COMMAND = [sys.executable, "-m", "amazonpay_nb", "sweep"]
+# Like all that is below them, a worker's kernels have its process number in their environment.
+DASK = ["/bin/sh", "-c", 'export WORKER=$$; exec "$@"', "sh", sys.executable, "-m", "dask"]
+Process = subprocess.Popen[str]
+DEADLY = """import os, signal
+if count == 2:
+    os.kill(int(os.environ["WORKER"]), signal.SIGKILL)"""
+STAYS = """import time
+time.sleep(60 * (count - 1))"""
+
+
+class Cluster:
+    """A scheduler on this machine, and what starts workers that share nothing with it."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        file = folder / "scheduler.json"
+        self.scheduler = self._start("scheduler", "scheduler", "--port", "0", "--scheduler-file", file)
+        assert until(lambda: file.exists() and file.read_text())
+        self.address = json.loads(file.read_text())["address"]
+
+    def _start(self, name: str, *arguments: object, **variables: str) -> Process:
+        home = self._folder / name
+        (home / "tmp").mkdir(parents=True)
+        line = [*DASK, *map(str, arguments), "--host", "127.0.0.1", "--no-dashboard"]
+        env = os.environ | {"TMPDIR": str(home / "tmp")} | variables
+        with (home / "log").open("w") as log:
+            process = subprocess.Popen(line, cwd=home, env=env, stdout=log, stderr=log, text=True)
+        self._stack.callback(process.wait)
+        self._stack.callback(process.kill)
+        return process
+
+    def worker(self, name: str, threads: int = 1, **variables: str) -> Process:
+        """Start a worker; it is there when this returns."""
+        process = self._start(name, "worker", self.address, "--no-nanny", "--nthreads", threads, **variables)
+        assert until(lambda: "Registered to" in (self._folder / name / "log").read_text())
+        return process
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with ExitStack() as stack:
+        yield Cluster(tmp_path / "cluster", stack)
+
+
+def sweep(path: Path, out: Path, *options: object) -> Process:
+    line = [*COMMAND, str(path), "--out", str(out), *map(str, options)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def ends(process: Process) -> tuple[int, str]:
+    """Return the exit code and what was printed."""
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+def has_line(out: Path) -> Callable[[], bool]:
+    return lambda: (out / "cases.jsonl").exists() and "\n" in (out / "cases.jsonl").read_text("utf-8")
+
+
+def test_a_cluster_that_loses_a_worker_gives_what_this_machine_gives(cluster: Cluster, tmp_path: Path) -> None:
+    """Line for line but for the seconds: worlds are seeded, so even the ids are equal."""
+    cluster.worker("one")
+    two = cluster.worker("two", threads=2)
+    path = matrix(tmp_path, matrix={"flow": ["set-up", "express"], "region": ["na", "jp"], "outcome": ["soft-decline"]})
+    away, here = tmp_path / "away", tmp_path / "here"
+    with sweep(path, away, "--scheduler", cluster.address) as process:
+        assert until(has_line(away))
+        two.kill()
+        assert ends(process)[0] == 0
+    with sweep(path, here) as process:
+        assert ends(process)[0] == 0
+    assert len(rows_of(here)) == 4
+    assert rows_of(away) == rows_of(here)
+    made = [sorted(str(file.relative_to(out)) for file in out.rglob("*.*")) for out in (away, here)]
+    assert made[0] == made[1]
+
+
+def test_a_case_that_kills_its_workers_is_given_up_after_two(cluster: Cluster, tmp_path: Path) -> None:
+    """It has failed, with a page of the notebook; the others are played, and the third worker lives."""
+    workers = [cluster.worker(name) for name in ("one", "two", "three")]
+    write(tmp_path, "mine", DEADLY)
+    path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2, 3]}), tmp_path / "out"
+    with sweep(path, out, "--scheduler", cluster.address) as process:
+        code, output = ends(process)
+    assert (code, [row["status"] for row in rows_of(out)]) == (1, ["passed", "failed", "passed"]), output
+    assert sorted(worker.poll() or 0 for worker in workers) == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    assert rows_of(out)[1]["error"] == "Two workers died while they had this case; their logs say why."
+    (row,) = (run for run in json.loads((out / "summary.json").read_text())["runs"] if run["failure"])
+    assert "SIGKILL" in (out / row["page"]).read_text("utf-8")
+
+
+def test_a_cluster_that_cannot_be_used_is_named(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2 and one sentence: nobody there, no worker, another version; what there was before stays."""
+    from amazonpay_nb.runs import cluster as clusters
+
+    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 1)
+    write(tmp_path, "mine", "1")
+    path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]}), tmp_path / "out"
+    out.mkdir()
+    (out / "summary.json").write_text("before")
+
+    def refusal(address: str, *options: object) -> str:
+        done = command(path, "--out", out, "--scheduler", address, *options)
+        assert (done.exit_code, "Traceback" in done.output) == (2, False), done.output
+        return done.output
+
+    assert "No scheduler answers at tcp://127.0.0.1:1" in refusal("tcp://127.0.0.1:1")
+    assert "--jobs is for this machine" in refusal("tcp://127.0.0.1:1", "--jobs", "2")
+    assert f"The scheduler at {cluster.address} has no worker." in refusal(cluster.address)
+    other = tmp_path / "amazonpay_nb-99.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: amazonpay-nb\nVersion: 99\n")
+    cluster.worker("other", PYTHONPATH=str(tmp_path))
+    assert "has amazonpay-nb 99, and this is " in refusal(cluster.address)
+    assert (out / "summary.json").read_text() == "before"
+
+
+def test_a_scheduler_that_dies_costs_no_case_that_has_ended(cluster: Cluster, tmp_path: Path) -> None:
+    """One sentence, exit code 2, and lines from which another sweep goes on."""
+    write(tmp_path, "mine", STAYS)
+    path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]}), tmp_path / "out"
+    cluster.worker("one", threads=2)
+    with sweep(path, out, "--scheduler", cluster.address) as process:
+        assert until(has_line(out))
+        cluster.scheduler.kill()
+        code, output = ends(process)
+    assert (code, "Traceback" in output) == (2, False), output
+    assert f"The scheduler at {cluster.address} is gone" in output
+    assert "--resume" in output
+    assert len((out / "cases.jsonl").read_text("utf-8").splitlines()) == 1
