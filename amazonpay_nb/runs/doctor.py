@@ -21,11 +21,18 @@ def examine() -> list[Finding]:
     now = datetime.now(UTC)
     clock = f"The clock says {now:%Y-%m-%d %H:%M} UTC; Amazon refuses dates in the future."
     browser = next(filter(shutil.which, ("chromium", "google-chrome", "chrome")), "")
-    # A person's browser is wherever it is; these are the ones that play a buyer.
-    buyers = browser or "Without a Chromium on the PATH, Playwright's own, if there is one,"
-    played = Finding(True, f"{buyers} plays the buyers of a rehearsal.")
+    # A person's browser is wherever it is; this one plays a buyer.
+    played = f"{browser} can play the buyers of a rehearsal." if browser else "No Chromium is on the PATH."
     extras = map(_extra, EXTRAS)
-    return [python, *extras, _loopback(), *_places(), Finding(now.year >= 2026, clock), played, *_account()]
+    return [
+        python,
+        *extras,
+        _loopback(),
+        *_places(),
+        Finding(now.year >= 2026, clock),
+        Finding(True, played),
+        *_account(),
+    ]
 
 
 def _extra(name: str) -> Finding:
@@ -35,8 +42,8 @@ def _extra(name: str) -> Finding:
         return Finding(True, f"The extra {name} is there: {EXTRAS[name]}.")
     # Who has most of it wants it; a lean installation is no mistake.
     lean = len(wrong) > len(rows) / 2
-    which = "" if lean else f", only {', '.join(wrong)} is missing"
-    return Finding(lean, f"The extra {name} is not there{which} ({EXTRAS[name]}): {how_to_get(name)}")
+    state = "is not there" if lean else f"lacks {', '.join(wrong)}"
+    return Finding(lean, f"The extra {name} {state} ({EXTRAS[name]}): {how_to_get(name)}")
 
 
 def _loopback() -> Finding:

@@ -1,38 +1,248 @@
-"""Whoever installs the wheel has the entire workbook."""
+"""Whoever installs the wheel has the product, in an empty folder: lean, or with the extra that brings notebooks."""
 
+import email
+import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
 
 from amazonpay_nb.runs.lab import edition
+from tests.processes import read_only
 
 ROOT = Path(__file__).parents[2]
+UV = shutil.which("uv") or Path(sys.prefix, "bin", "uv")
+MOST_PACKAGES, MOST_BYTES = 27, 40_000_000
+SESSION = """
+import json
+from pathlib import Path
+from amazonpay_nb import AmazonPayClient, MerchantKeys
+ready = json.loads(Path("ready.json").read_text())
+keys = MerchantKeys.from_file(ready["privateKeyFile"], ready["publicKeyId"])
+with AmazonPayClient(keys, region="na", environment="emulator", base_url=ready["url"]) as client:
+    details = {"checkoutReviewReturnUrl": "https://shop.example/review"}
+    session = client.create_checkout_session(web_checkout_details=details, store_id=ready["storeId"])
+    print(ready["url"] + "/checkout?amazonCheckoutSessionId=" + session.checkout_session_id)
+"""
 
 
-def test_a_notebook_runs_from_the_wheel_in_an_empty_folder(tmp_path: Path) -> None:
-    """Its notebooks, what they link to and the servers they rehearse come with it; nothing is written beside them."""
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True,
-        capture_output=True,
-    )  # fmt: skip
-    (wheel,) = tmp_path.glob("*.whl")
-    site, empty = tmp_path / "site", tmp_path / "empty"
-    empty.mkdir()
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def lean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of nothing but the wheel and what it asks for, in the locked versions; from a cache, if it can."""
+    place = tmp_path_factory.mktemp("lean")
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, place, "--clear"], check=True)
+    install = [UV, "pip", "install", "--quiet", "--python", place, "--constraints", ROOT / "requirements.lock", wheel]
+    if subprocess.run([*install, "--offline"], cwd=place, capture_output=True, check=False).returncode:
+        subprocess.run(install, cwd=place, check=True)
+    return place
+
+
+@pytest.fixture(scope="module")
+def whole(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel before this environment, which has all extras; some other package has left notebooks beside it."""
+    site = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    before = sorted(path for path in site.rglob("*"))
-    environment = os.environ | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
-    script = "from amazonpay_nb.runs.lab import edition; print(*sorted(edition()), sep='\\n')"
-    listed = subprocess.run(
-        [sys.executable, "-c", script], cwd=empty, capture_output=True, text=True, env=environment, check=True
-    )
-    assert listed.stdout.splitlines() == sorted(edition())
-    command = [sys.executable, "-m", "amazonpay_nb", "run", "01", "12", "--out", "out"]
-    done = subprocess.run(
-        command, cwd=empty, capture_output=True, text=True, env=environment, check=False
-    )  # fmt: skip
+    (site / "notebooks").mkdir()
+    (site / "notebooks/00_stray.ipynb").write_text("{}")
+    return site
+
+
+class Place:
+    """An empty folder, and an empty home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home = folder / "empty", folder / "home"
+        self.folder.mkdir()
+        self.home.mkdir()
+        self.environment = {"HOME": str(self.home), "PATH": os.environ["PATH"]}
+
+    def run(self, *command: object) -> subprocess.CompletedProcess[str]:
+        options: dict[str, Any] = {"cwd": self.folder, "env": self.environment, "timeout": 100}
+        return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, **options)
+
+    @contextmanager
+    def running(self, *command: object) -> Iterator[None]:
+        process = subprocess.Popen([*map(str, command)], cwd=self.folder, env=self.environment, stdout=-3, stderr=-3)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+    def wait_for(self, pattern: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        while not (files := [*self.folder.glob(pattern)]):
+            assert time.monotonic() < deadline, f"{pattern} is not written"
+            time.sleep(0.05)
+        return dict(json.loads(files[0].read_text()))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_a_package_index_can_show_what_it_is(wheel: Path) -> None:
+    """Of the README, it has neither the pages nor the pictures."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    text = metadata.get_payload()
+    assert isinstance(text, str)
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert text.startswith("# Amazon Pay Saved Wallet")
+    assert "## How fast" in text
+    assert "[Integration overview](https://" in text
+    assert not re.findall(r"\]\((?!https:).*|<(?:picture|source|img)\b.*|!\[.*", text)
+    assert all(metadata[name] for name in ("Author", "Keywords", "License-Expression", "Project-URL", "Summary"))
+
+
+# ---- without an extra --------------------------------------------------------------------------------------------
+
+
+def test_a_lean_installation_is_small(lean: Path) -> None:
+    """Who wants an emulator in their tests does not install JupyterLab."""
+    packages = [path.name for path in lean.rglob("*.dist-info")]
+    assert len(packages) <= MOST_PACKAGES, packages
+    assert sum(path.lstat().st_size for path in (lean / "lib").rglob("*")) <= MOST_BYTES
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["keys", "new"], ["grade"], ["parity", "--only", "regions"], ["run", "--help"],
+        ["rehearse", "shop_python/rehearsal.toml", "--browser", "none", "--only", "notification.forged"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_lean_command_works(lean: Path, place: Place, arguments: list[str]) -> None:
+    """In an empty folder, and nothing is written to a home."""
+    shutil.copytree(*lean.glob("lib/*/site-packages/amazonpay_nb/examples/shop_python"), place.folder / "shop_python")
+    done = place.run(lean / "bin/amazonpay-nb", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (empty / "out/01_set_up_outside_the_purchase_flow.html").read_text("utf-8").count("data:image/") >= 2
-    assert sorted(path for path in site.rglob("*")) == before
+    assert not [*place.home.iterdir()]
+
+
+@pytest.mark.parametrize("command", ["run", "sweep", "lab", "export", "kit"])
+def test_a_command_without_its_extra_says_what_brings_it(lean: Path, place: Place, command: str) -> None:
+    """In one line to copy, before anything else is done."""
+    done = place.run(lean / "bin/amazonpay-nb", command, *(["matrix.yaml"] if command == "sweep" else []))
+    assert (done.returncode, done.stdout) == (2, "")
+    install, run = "pip install 'amazonpay-nb[workbook]'", "uvx --from 'amazonpay-nb[workbook]' amazonpay-nb"
+    assert done.stderr.splitlines()[1:] == [f"{install}, or: {run} {command}"]
+    assert not [*place.folder.iterdir()]
+
+
+def test_the_doctor_says_which_extras_are_there(lean: Path, place: Place) -> None:
+    """A lean installation is no mistake."""
+    done = place.run(lean / "bin/amazonpay-nb", "doctor")
+    assert done.returncode == 0, done.stdout
+    assert "✓ The extra workbook is not there (lab, run, sweep, " in done.stdout
+    assert "): pip install 'amazonpay-nb[rehearse]'\n" in done.stdout
+
+
+def test_a_lean_emulator_serves_a_client_a_buyer_and_who_controls_it(lean: Path, place: Place) -> None:
+    """From the first request to the merchant's address, and its store is sound."""
+    program = lean / "bin/amazonpay-nb"
+    with place.running(program, "emulator", "--ready-file", "ready.json", "--store", "world.db"):
+        place.wait_for("ready.json")
+        session = place.run(lean / "bin/python", "-c", SESSION)
+        assert session.returncode == 0, session.stderr
+        bought = place.run(program, "buyer", "approve", session.stdout.strip())
+        assert bought.stdout.splitlines()[-1].startswith("https://shop.example/review?"), bought
+        answer = place.run(program, "control", "clock", "--ready-file", "ready.json").stdout
+        assert json.loads(answer)["mode"] == "real"
+    assert place.run(program, "store", "check", "world.db").returncode == 0
+
+
+def test_a_lean_stage_opens(lean: Path, place: Place) -> None:
+    with place.running(lean / "bin/amazonpay-nb", "demo", "--no-browser", "--ready-file", "stage.json"):
+        assert httpx.get(place.wait_for("stage.json")["url"], trust_env=False).status_code == 200
+
+
+def test_a_table_without_its_extra_says_what_brings_it(lean: Path, place: Place) -> None:
+    script = "from amazonpay_nb.client.journal import Journal\nJournal().ledger()"
+    done = place.run(lean / "bin/python", "-c", script)
+    assert done.stderr.endswith("pandas is not installed.\npip install 'amazonpay-nb[workbook]'\n")
+
+
+# ---- with the extra of notebooks ---------------------------------------------------------------------------------
+
+
+def test_notebooks_run_from_the_wheel(whole: Path, place: Place) -> None:
+    """They, what they link to and the servers they rehearse come with it; nothing is written beside them."""
+    before = {path for path in whole.rglob("*") if "__pycache__" not in path.parts}
+    place.environment |= {"PYTHONPATH": str(whole), "PYTHONDONTWRITEBYTECODE": "1"}
+    script = "from amazonpay_nb.runs.lab import edition; print(*sorted(edition()), sep='\\n')"
+    assert place.run(sys.executable, "-c", script).stdout.splitlines() == sorted(edition())
+    done = place.run(sys.executable, "-m", "amazonpay_nb", "run", "01", "12", "--out", "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = place.folder / "out/01_set_up_outside_the_purchase_flow.html"
+    assert page.read_text("utf-8").count("data:image/") >= 2
+    assert {path for path in whole.rglob("*") if "__pycache__" not in path.parts} == before
+    assert not [*place.home.iterdir()]
+
+
+def test_an_extra_with_a_package_that_is_too_old_is_not_used(whole: Path, place: Place) -> None:
+    """Widgets of an older kernel would not answer while a cell waits; doctor and command say so before that."""
+    old = place.folder / "ipykernel-6.30.1.dist-info"
+    old.mkdir()
+    (old / "METADATA").write_text("Metadata-Version: 2.1\nName: ipykernel\nVersion: 6.30.1\n")
+    place.environment["PYTHONPATH"] = f"{place.folder}:{whole}"
+    doctor, run = (place.run(sys.executable, "-m", "amazonpay_nb", name) for name in ("doctor", "run"))
+    assert "✗ The extra workbook lacks ipykernel<8,>=7.4 (lab, run, " in doctor.stdout
+    assert (doctor.returncode, run.returncode) == (1, 2)
+    assert "run needs the extra 'workbook'" in run.stderr
+
+
+def test_a_page_is_exported_from_the_wheel(whole: Path, place: Place) -> None:
+    place.environment["PYTHONPATH"] = str(whole)
+    done = place.run(sys.executable, "-m", "amazonpay_nb", "export", "food", "--edition", "short")
+    assert done.returncode == 0, done.stderr
+    assert (place.folder / done.stdout.splitlines()[-1]).stat().st_size > 10_000
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_with_what_to_do(whole: Path, place: Place) -> None:
+    """By the run that would write there, and by the doctor, who needs no place."""
+    place.environment["PYTHONPATH"] = str(whole)
+    place.folder.chmod(0o500)
+    module = [sys.executable, "-m", "amazonpay_nb"]
+    run = place.run(*read_only(place.folder, *module, "run", "00"))
+    assert (run.returncode, run.stderr) == (
+        2, "ConfigurationError: out: Read-only file system.\nChoose another folder with --out.\n",
+    )  # fmt: skip
+    doctor = place.run(*read_only(place.folder, *module, "doctor"))
+    assert f"{place.folder} cannot be written to: add --out DIR." in doctor.stdout
+    assert doctor.returncode == 0
+
+
+def test_the_lab_opens_from_the_wheel(whole: Path, place: Place) -> None:
+    """JupyterLab answers, with the first chapter in it."""
+    place.environment |= {"PYTHONPATH": str(whole), "JUPYTER_RUNTIME_DIR": str(place.folder / "runtime")}
+    command = [sys.executable, "-m", "amazonpay_nb", "lab", "--to", place.folder / "lab", "--allow-root"]
+    with place.running(*command, "--no-browser", "--ServerApp.port=0"):
+        server = place.wait_for("runtime/jpserver-*.json")
+        headers = {"Authorization": f"token {server['token']}"}
+        url = f"http://127.0.0.1:{server['port']}/api/contents/notebooks/00_start_here.ipynb"
+        assert httpx.get(url, headers=headers, trust_env=False, timeout=30).json()["type"] == "notebook"

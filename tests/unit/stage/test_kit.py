@@ -160,7 +160,7 @@ def test_a_kit_knows_nothing_of_our_tests_and_says_what_it_needs(kit: dict[str, 
     words = {"documented", "in Amazon's SDK", "seen", "inferred", "emulator only"}
     assert {row[2].partition(" (")[0] for row in rows} == words
     assert "not in this run: see the workbook, chapter 09" in kit["go-live.md"]
-    assert "pip install FILE" in kit["README.md"]
+    assert "pip install 'FILE[rehearse]'" in kit["README.md"]
 
 
 @pytest.mark.parametrize(("write", "name", "names"), [
