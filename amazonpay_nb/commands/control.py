@@ -5,10 +5,13 @@ import tomllib
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import httpx
 from pydantic.alias_generators import to_camel
+
+from amazonpay_nb.commands.options import FILE
 
 
 class _Refused(click.ClickException):
@@ -16,20 +19,27 @@ class _Refused(click.ClickException):
 
 
 def _call(reads: str, changes: str, ready_file: Path, **values: str | None) -> None:
-    from amazonpay_nb.emulator.server import Control, ControlError
-
     fields = {name: value for name, value in values.items() if value is not None}
     changing = bool(changes and (fields or not reads))
     path = changes if changing else reads
     place = path.format_map({name: value or "" for name, value in values.items()}).rstrip("/")
     body = {to_camel(name): value for name, value in fields.items() if f"{{{name}}}" not in path}
+    _print(_answer(ready_file, place, body if changing else None))
+
+
+def _answer(ready_file: Path, path: str, body: dict[str, str] | None = None) -> Any:
+    from amazonpay_nb.emulator.server import Control, ControlError
+
     try:
         with closing(Control.of(ready_file)) as control:
-            answer = control.post(place, **body) if changing else control.get(place)
+            return control.get(path) if body is None else control.post(path, **body)
     except (ControlError, ValueError) as error:
         raise _Refused(str(error)) from None
     except httpx.HTTPError as error:
         raise _Refused(f"The emulator of {ready_file} does not answer ({type(error).__name__}).") from None
+
+
+def _print(answer: Any) -> None:
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
@@ -46,12 +56,36 @@ def control() -> None:
     """Act as Amazon, the bank, the network or time, on a running emulator; the answer is JSON."""
 
 
+_INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _ready_file() -> click.Option:
+    written = "What `amazonpay-nb emulator --ready-file` has written."
+    return click.Option(["--ready-file"], required=True, type=_INPUT, help=written)
+
+
+@control.group()
+def world() -> None:
+    """Write the world into a file, or put that of a file in its place: docs/worlds.md."""
+
+
+@world.command(params=[click.Argument(["file"], type=FILE), _ready_file()])
+def save(file: Path, ready_file: Path) -> None:
+    """Write accounts, permissions and all that was charged on them into FILE."""
+    from amazonpay_nb.emulator.portrait import to_yaml
+
+    file.write_text(to_yaml(_answer(ready_file, "world")), "utf-8")
+    click.echo(file)
+
+
+@world.command(params=[click.Argument(["file"], type=_INPUT), _ready_file()])
+def load(file: Path, ready_file: Path) -> None:
+    """Put the world of FILE in the place of the present one."""
+    _print(_answer(ready_file, "world", {"world": file.read_text("utf-8"), "name": str(file)}))
+
+
 # The file describes its fields.
 for _name, _row in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items():
-    _file = click.Option(
-        ["--ready-file"], required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="What `amazonpay-nb emulator --ready-file` has written.",
-    )  # fmt: skip
-    _parameters = [*map(_parameter, _row.get("parameters", ())), _file]
+    _parameters = [*map(_parameter, _row.get("parameters", ())), _ready_file()]
     _callback = partial(_call, _row.get("reads", ""), _row.get("changes", ""))
     control.add_command(click.Command(_name, params=_parameters, callback=_callback, help=_row["help"]))

@@ -34,6 +34,9 @@ def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> d
 @click.option("--throttle", is_flag=True, help="Apply the documented quotas.")
 @click.option("--proxy", is_flag=True, help="Be a proxy for Amazon Pay's hosts, too, for code that names them.")
 @click.option("--notify", metavar="URL", help="Send notifications here, an address of this machine.")
+@click.option(
+    "--world", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Start in the world of this file."
+)
 @READY_FILE
 def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
     """Run the emulated Amazon Pay until it is interrupted."""

@@ -15,13 +15,16 @@ from starlette.routing import Route
 
 from amazonpay_nb.emulator.api.bodies import parsed_json
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR, parse_duration, zulu
+from amazonpay_nb.emulator.history import load
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
+from amazonpay_nb.emulator.portrait import save
 from amazonpay_nb.emulator.records import AnyRecord, Merchant, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.disputes import file_chargeback
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import Fault, Times, World
+from amazonpay_nb.emulator.world_file import read_world
 from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.spec.addresses import is_endpoint
 from amazonpay_nb.spec.answers import FilingReason
@@ -198,6 +201,17 @@ class ControlInterface:
         self._world.reset()
         if now:  # in an empty world, time may also go back
             clock.set(now.astimezone(UTC))
+        return await self._read_clock()
+
+    @_call("GET", "world")
+    async def _save(self) -> Answer:
+        """Show the accounts, permissions and charges as a world file has them."""
+        return save(self._world)
+
+    @_call("POST", "world")
+    async def _load(self, world: dict[str, Any] | str, name: str = "world") -> Answer:
+        """Put the world of a file, as a mapping or as its text, in the place of the present one."""
+        load(self._world, read_world(world, name))
         return await self._read_clock()
 
     @_call("POST", "keys")

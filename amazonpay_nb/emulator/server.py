@@ -4,6 +4,7 @@ import json
 import secrets
 import sqlite3
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -18,12 +19,14 @@ from pydantic.alias_generators import to_camel
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR
 from amazonpay_nb.emulator.control import CONTROL_PATH, checked_endpoint
+from amazonpay_nb.emulator.history import load as load_world
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.proxy import Proxy, ProxyConnection, hosts_of
 from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.store_file import REAL_TIME
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.emulator.world_file import read_world
 from amazonpay_nb.loopback import LoopbackServer, http_client, open_port, url_of
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
@@ -141,6 +144,7 @@ class Emulator:
         shop_name: What hosted pages call the shop of a new world.
         proxy: Be a forward proxy for Amazon's hosts as well; see `proxy_url` and `proxy_ca_file`.
         notify: Send the main merchant's notifications to this address of this machine.
+        world: What a new world holds: a world file, or the same as a mapping; docs/worlds.md.
     Raises:
         OSError: The port is in use.
         ValueError: The region does not exist, the host or the address is not loopback, the store is not one, or the
@@ -151,11 +155,15 @@ class Emulator:
         self, region: str = "na", seed: int | None = None, *, start: datetime | None = None, real_time: bool = False,
         store: str | Path | None = None, https: bool = False, host: str = "127.0.0.1", port: int = 0,
         domains: tuple[str, ...] = (), throttle: bool = False, shop_name: str = "Emulated Shop", proxy: bool = False,
-        notify: str | None = None,
+        notify: str | None = None, world: str | Path | Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         row = region_of(region)
         self.region = row.code
         checked_endpoint(notify)
+        old = store is not None and Path(store).exists()  # which goes on with what it has
+        file = None if world is None or old else read_world(Path(world) if isinstance(world, str) else world)
+        if file:
+            seed, start = file.seed if seed is None else seed, start or (None if real_time else file.clock)
         if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
             raise ValueError(f"virtual time starts in the years {FIRST_YEAR} to {LAST_YEAR}, not in {start.year}")
         # The port first: the store stays untouched if the address is unavailable.
@@ -167,6 +175,7 @@ class Emulator:
             self._world = World(
                 Store(str(store or ":memory:"), region=row.code, seed=seed, start=began), row, seed=seed, start=start,
                 real_time=real_time, domains=domains, throttle=throttle, shop_name=shop_name,
+                accounts=[one.model_dump() for one in file.merchants] if file else (),
             )  # fmt: skip
         except Exception as error:
             listener.close()
@@ -198,6 +207,8 @@ class Emulator:
         self.certificate_url = self._world.certificate_url = (
             f"https://{CERTIFICATE_HOSTS[row.code]}" if proxy else self.url
         )
+        if file:
+            load_world(self._world, file)
         authority = self._folder.path / "ca.pem"
         self.ca_file, self.proxy_ca_file = authority if https else None, authority if proxy else None
         # Without HTTPS there is no certificate to trust, and reading the machine's takes longer than a request.
@@ -256,6 +267,7 @@ class Emulator:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             pair = generate()
             save(pair, path)
+        self._world.own_keys.add(pair.public_pem)
         key_id = self.register_key(pair.public_pem, merchant)
         neutral = key_id.removeprefix("SANDBOX-")
         return Credentials(merchant.merchant_id, merchant.store_id, key_id, neutral, path)

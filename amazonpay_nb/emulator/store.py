@@ -254,8 +254,15 @@ class Store:
         Raises:
             KeyError: There is no such snapshot, or no longer.
         """
-        self._forget()
-        self._snapshots[name].backup(self._db)
+        self._replace(self._snapshots[name])
         if not keep:
             self._snapshots.pop(name).close()
+
+    def take(self, other: "Store") -> None:
+        """Take over everything that another store holds."""
+        self._replace(other._db)
+
+    def _replace(self, db: sqlite3.Connection) -> None:
+        self._forget()
+        db.backup(self._db)
         self._reload()

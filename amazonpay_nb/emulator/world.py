@@ -1,8 +1,10 @@
 """The state of one emulated Amazon Pay: time, ids, merchants, objects, and the mishaps to come."""
 
 from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import zip_longest
 from typing import Annotated, Any, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,6 +18,7 @@ from amazonpay_nb.emulator.outbox import Outbox
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.store_file import START
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.simulations import Simulation, simulation
@@ -25,6 +28,22 @@ JOURNAL_LENGTH = 1_000
 # How many calls in a row an outcome or a fault may be set for.
 Times = Annotated[int, Field(ge=1, le=1000)]
 MIN_KEY_BITS = 2048
+
+
+def check_key(public_pem: str) -> None:
+    """Check a merchant's public key.
+
+    Raises:
+        ValueError: It is not an RSA public key in PEM, or too short.
+    """
+    if "PRIVATE KEY" in public_pem:
+        raise ValueError("this is a private key; it must never leave the merchant: send the public key")
+    try:
+        key = load_pem_public_key(public_pem.encode())
+    except UnsupportedAlgorithm:
+        key = None
+    if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
+        raise ValueError(f"an RSA key of {MIN_KEY_BITS} bits or more is needed")
 
 
 class Fault(BaseModel, extra="forbid"):
@@ -46,7 +65,7 @@ class World:
     def __init__(
         self, store: Store, region: Region, *, seed: int | None = None, start: datetime | None = None,
         real_time: bool = False, domains: tuple[str, ...] = (), throttle: bool = False,
-        shop_name: str = "Emulated Shop",
+        shop_name: str = "Emulated Shop", accounts: Sequence[Mapping[str, str]] = (),
     ) -> None:  # fmt: skip
         self.store, self.region, self.throttle = store, region, throttle
         self.domains = {domain.lower() for domain in domains}
@@ -63,13 +82,17 @@ class World:
         self.started: dict[str, list[str]] = defaultdict(list)  # ids of sessions that "buttons" or "apps" have opened
         self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
         self.outbox = Outbox()
+        self.own_keys: set[str] = set()  # public keys of pairs that this emulator has made
         # By id, the main account first.
         self.merchants = {row["merchant_id"]: Merchant(**row) for row in store.setting("merchants") or []}
         if not self.merchants:
-            for name in (shop_name, "Another Shop"):
-                account_id = f"A{self.ids.letters(13)}"
-                store_id = f"amzn1.application-oa2-client.{self.ids.hex_digits()}"
-                self.merchants[account_id] = Merchant(account_id, store_id, name, {})
+            for name, wanted in zip_longest((shop_name, "Another Shop"), accounts):
+                fields: Mapping[str, str] = wanted or {}
+                account_id = fields.get("merchant_id") or f"A{self.ids.letters(13)}"
+                store_id = fields.get("store_id") or f"amzn1.application-oa2-client.{self.ids.hex_digits()}"
+                self.merchants[account_id] = Merchant(
+                    account_id, store_id, fields.get("name") or name or account_id, {}
+                )
             self._save_merchants()
 
     def _save_merchants(self) -> None:
@@ -86,14 +109,7 @@ class World:
         Raises:
             ValueError: It is not an RSA public key in PEM.
         """
-        if "PRIVATE KEY" in public_pem:
-            raise ValueError("this is a private key; it must never leave the merchant: send the public key")
-        try:
-            key = load_pem_public_key(public_pem.encode())
-        except UnsupportedAlgorithm:
-            key = None
-        if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
-            raise ValueError(f"an RSA key of {MIN_KEY_BITS} bits or more is needed")
+        check_key(public_pem)
         neutral = self.ids.letters(24)
         while self.merchant_of_key(neutral):  # a snapshot that was put back repeats the sequence
             neutral = self.ids.letters(24)
@@ -171,6 +187,19 @@ class World:
         self.store.restore(snapshot, keep=keep)
         self._save_merchants()
         self.ids.reload()
+        self._forget()
+
+    def become(self, other: "World", accounts: dict[str, Merchant]) -> None:
+        """Take another world's objects over; seed and mode of time stay, and this world's accounts are *accounts*."""
+        kept = {name: self.store.setting(name) for name in ("seed", "starts", START)}
+        self.store.take(other.store)
+        for name, value in kept.items():
+            self.store.set(name, value)
+        self.merchants.clear()
+        self.merchants |= accounts
+        self._save_merchants()
+        self.ids.reload()
+        self.journal.clear()
         self._forget()
 
     def _forget(self) -> None:

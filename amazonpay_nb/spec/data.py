@@ -1,15 +1,16 @@
 """Reads data files, and says clearly what is wrong with one."""
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform, get_args, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
 
 FOLDER = Path(__file__).parent
-_UNKNOWN = "unexpected_keyword_argument"
+_UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 T = TypeVar("T")
 
 
@@ -79,7 +80,7 @@ def as_kind(name: str, table: Any, kind: type[T]) -> T:
         return TypeAdapter(kind).validate_python(table)
     except ValidationError as error:
         # A misspelled key is both unknown and missing; the first says more.
-        first = max(error.errors(), key=lambda problem: problem["type"] == _UNKNOWN)
+        first = max(error.errors(), key=lambda problem: problem["type"] in _UNKNOWN)
         *place, key = (str(part) for part in first["loc"])
         complaint = _complaint(first["type"], first["msg"], key, kind)
         raise DataError(f"{', '.join([name, *place])}: {complaint}", (*place, key)) from None
@@ -88,13 +89,25 @@ def as_kind(name: str, table: Any, kind: type[T]) -> T:
 def _complaint(problem: str, text: str, key: str, kind: Any) -> str:
     if problem == "missing":
         return f"the key {key!r} is missing"
-    if problem != _UNKNOWN:
+    if problem not in _UNKNOWN:
         return f"{key}: {text.removeprefix('Value error, ')}"
-    near = get_close_matches(key, _names(kind), n=1)
-    return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return f"unknown key {key!r}{_near(key, _names(kind))}"
+
+
+def no_choice(value: str, allowed: Iterable[str]) -> str:
+    """Return a sentence about a *value* that is none of those *allowed*."""
+    allowed = [*allowed]
+    return f"{value!r} is none of {', '.join(allowed)}{_near(value, allowed)}"
+
+
+def _near(word: str, words: Iterable[str]) -> str:
+    near = get_close_matches(word, words, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _names(kind: Any) -> set[str]:
-    """Return the keys of the dataclasses in *kind*, for example of ``dict[str, Row]``, and in their fields."""
+    """Return the keys of the rows in *kind*, for example of ``dict[str, Row]``, and in their fields."""
     parts = get_type_hints(kind) if isinstance(kind, type) and is_dataclass(kind) else {}
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        parts = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
     return set(parts) | {name for part in (*get_args(kind), *parts.values()) for name in _names(part)}

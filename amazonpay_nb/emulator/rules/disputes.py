@@ -16,7 +16,9 @@ from amazonpay_nb.spec.simulations import Simulation
 CONTENT_PATH = "/v1/files/{file_id}/contents"
 
 
-def file_chargeback(world: World, charge: Charge, filing_reason: FilingReason, amount: str | None) -> Dispute:
+def file_chargeback(
+    world: World, charge: Charge, filing_reason: FilingReason, amount: str | None, dispute_id: str | None = None
+) -> Dispute:
     """Let the buyer's bank want a captured charge back, or a part of it.
 
     Raises:
@@ -29,7 +31,8 @@ def file_chargeback(world: World, charge: Charge, filing_reason: FilingReason, a
     earlier = world.store.children("Dispute", charge.id)
     if disputed + sum(taken_back(row.document) for row in earlier) > limits.value_of(captured):
         raise ValueError(f"{disputed} {captured['currencyCode']} is more than was captured, or than is left of it")
-    dispute_id, price = world.ids.new_item_id("Dispute", charge.id.rsplit("-", 1)[0]), limits.price(disputed, captured)
+    dispute_id = dispute_id or world.ids.new_item_id("Dispute", charge.id.rsplit("-", 1)[0])
+    price = limits.price(disputed, captured)
     values = {
         "chargeId": charge.id, "disputeType": "Chargeback", "disputeAmount": price, "filingReason": filing_reason,
         "merchantEvidences": [], "resolutionAuthority": "AmazonPay",

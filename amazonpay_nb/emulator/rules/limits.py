@@ -11,7 +11,7 @@ from amazonpay_nb.spec import money
 from amazonpay_nb.spec.machine import NEW
 
 MAX_CHARGES_ON_ONE_TIME = 25
-_LIMITS_OF_TYPE = {"PaymentMethodOnFile": money.MONTHLY_LIMITS, "Recurring": money.RECURRING_MONTHLY_LIMITS}
+LIMITS_OF_TYPE = {"PaymentMethodOnFile": money.MONTHLY_LIMITS, "Recurring": money.RECURRING_MONTHLY_LIMITS}
 Price = dict[str, str]
 
 
@@ -76,7 +76,7 @@ def check_charge(world: World, permission: Permission, amount: Price) -> None:
     if document["chargePermissionType"] == "OneTime":
         _check_order(world, permission, amount)
         return
-    limit = _LIMITS_OF_TYPE[document["chargePermissionType"]][world.region.code, currency]
+    limit = LIMITS_OF_TYPE[document["chargePermissionType"]][world.region.code, currency]
     if _spent_this_month(world, permission) + value_of(amount) > limit:
         raise Refusal(
             "PeriodicAmountExceeded",

@@ -87,7 +87,10 @@ def capture(world: World, charge: Charge, amount: Price, outcome: Simulation | N
 def _new_charge(world: World, permission: Permission, body: Body) -> Charge:
     now = world.clock.now()
     kind = permission.document["chargePermissionType"]
-    charge_id = world.ids.new_item_id("Charge", permission.id if kind == "OneTime" else world.ids.new_order_id("S"))
+    # A world file names its objects; a request cannot.
+    charge_id = body.get("chargeId") or world.ids.new_item_id(
+        "Charge", permission.id if kind == "OneTime" else world.ids.new_order_id("S")
+    )
     notes = ChargeNotes(kind, limits.month_of(now), ledger=permission.notes.ledger)
     document = documents.new("Charge", charge_id, now, body)
     return Record("Charge", charge_id, permission.merchant_id, document, notes, permission.id)
@@ -176,7 +179,7 @@ def create_refund(world: World, charge: Charge, body: Body, outcome: Simulation 
     limits.check_refund(world, charge, body["refundAmount"])
     if outcome and outcome.reason_code:
         raise Refusal(outcome.reason_code, f"The refund of Charge {charge.id} was not accepted.", status=outcome.status)
-    refund_id = world.ids.new_item_id("Refund", charge.id.rsplit("-", 1)[0])
+    refund_id = body.get("refundId") or world.ids.new_item_id("Refund", charge.id.rsplit("-", 1)[0])
     document = documents.new("Refund", refund_id, world.clock.now(), body)
     refund = Record("Refund", refund_id, charge.merchant_id, document, NoNotes(), charge.id)
     move(world, refund, "Create Refund", later=outcome)

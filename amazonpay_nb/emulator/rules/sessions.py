@@ -172,7 +172,7 @@ def agree(world: World, session: Session) -> None:
     session.notes.agreed = True
     move(world, session, "Agree")
     if body := _first_charge(session):
-        permission = _new_permission(world, session)
+        permission = new_permission(world, session)
         hold_charge(world, permission, body | {"chargePermissionId": permission.id}, session.id)
 
 
@@ -260,7 +260,7 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
     if charge and outcome:  # a simulation decides anew
         move(world, charge, "Cancel by Amazon")
         charge = None
-    permission = _new_permission(world, session, charge.document["chargePermissionId"] if charge else "")
+    permission = new_permission(world, session, charge.document["chargePermissionId"] if charge else "")
     if charge:
         world.store.delete(charge)
         charge.parent = permission.id
@@ -281,7 +281,7 @@ def _authorization(world: World, session: Session) -> Charge | None:
     return next((charge for charge in charges if MACHINES["Charge"].has(charge.state, _COMPLETE)), None)
 
 
-def _new_permission(world: World, session: Session, permission_id: str = "") -> Permission:
+def new_permission(world: World, session: Session, permission_id: str = "") -> Permission:
     """Return a permission that is not in the store yet."""
     document, notes = session.document, session.notes
     kept = document["chargePermissionType"] == "PaymentMethodOnFile" and not notes.consents

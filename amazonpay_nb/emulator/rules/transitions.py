@@ -20,7 +20,7 @@ from amazonpay_nb.spec.states import HELD, MACHINES, timer
 SESSION_KEPT = timedelta(days=30)
 # How much of what is due happens before somebody else is answered.
 _AT_ONCE = 50
-_DESCRIPTIONS = {(row.object, row.code): row.description or row.meaning for row in STATE_REASONS}
+DESCRIPTIONS = {(row.object, row.code): row.description or row.meaning for row in STATE_REASONS}
 
 
 def require(record: AnyRecord, trigger: str) -> Transition:
@@ -101,7 +101,7 @@ def fire_due(world: World, until: datetime) -> list[dict[str, str]]:
 
 
 def _status_details(record: AnyRecord, row: Transition, now: datetime, description: str | None) -> dict[str, Any]:
-    text = (description or _DESCRIPTIONS.get((record.kind, row.reason))) if row.reason else None
+    text = (description or DESCRIPTIONS.get((record.kind, row.reason))) if row.reason else None
     reason: dict[str, Any] = {"reasonCode": row.reason, "reasonDescription": text}
     if record.kind == "Dispute":  # closing it leaves its end as it is
         reason["resolution"] = row.resolution or (record.document["statusDetails"] or {}).get("resolution")

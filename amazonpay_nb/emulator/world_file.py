@@ -1,0 +1,169 @@
+"""A world file: what a world holds, in Amazon's own field names, as YAML or a mapping; docs/worlds.md describes it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, PlainValidator, PrivateAttr, create_model
+
+from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR, parse_duration
+from amazonpay_nb.emulator.world import Fault
+from amazonpay_nb.spec import requests
+from amazonpay_nb.spec.answers import FilingReason
+from amazonpay_nb.spec.data import DataError, as_kind
+from amazonpay_nb.spec.parts import Price, Strict, Text16, strict
+
+Place = tuple[str, ...]  # the keys that lead to a value, from the outside in
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        if FIRST_YEAR <= moment.year <= LAST_YEAR:
+            return moment
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"{text!r} is no time; write 2026-01-15T12:00:00Z, or how long ago it was: -P3D, -PT2H")
+
+
+def _date(text: str) -> datetime | timedelta:
+    return -parse_duration(text[1:]) if str(text).startswith("-P") else _moment(text)
+
+
+Moment = Annotated[datetime, PlainValidator(_moment)]
+Date = Annotated[datetime | timedelta, PlainValidator(_date)]
+
+
+class Status(Strict):
+    """The state that an object has, why (the first reason of the table where none is named), and since when."""
+
+    state: str
+    reason_code: str | None = None
+    reason_description: str | None = None
+    resolution: str | None = None
+    last_updated_timestamp: Date | None = None
+
+
+def _model(**fields: Any) -> Any:
+    # A field is a type, and may be left out, or a type and its default.
+    rows: Any = {name: field if isinstance(field, tuple) else (field | None, None) for name, field in fields.items()}
+    return create_model("Row", __base__=Strict, **rows)
+
+
+def _list(row: Any) -> Any:
+    return tuple[row, ...], ()
+
+
+def _id(end: str) -> Any:
+    return Annotated[str, Field(pattern=rf"^[A-Z]\d\d-\d{{7}}-\d{{7}}{end}$")]
+
+
+_ANY = {"status_details": Status, "creation_timestamp": Date, "simulation_code": str}
+REFUND = _model(refund_id=_id(r"-R\d{6}"), refund_amount=(Price, ...), soft_descriptor=Text16, **_ANY)
+DISPUTE = _model(
+    dispute_id=_id(r"-B\d{6}"), dispute_amount=Price, filing_reason=(FilingReason, "ProductNotReceived"),
+    merchant_evidences=_list(requests.Evidence), **_ANY,
+)  # fmt: skip
+CREATE_CHARGE = {
+    name: (field.annotation, field.default) for name, field in strict(requests.ChargeFields).model_fields.items()
+} | {"charge_id": _id(r"-C\d{6}"), "charge_amount": (Price, ...)}
+CHARGE = _model(
+    **CREATE_CHARGE, capture_amount=Price, **_ANY,
+    authorized_timestamp=Date,  # of one that was declined at its capture
+    refunds=_list(REFUND), disputes=_list(DISPUTE),
+)  # fmt: skip
+PERMISSION = _model(
+    charge_permission_id=_id(""), merchant_id=str, buyer=_model(buyer_id=str, name=str, email=str, phone_number=str),
+    card=(str, "1111"), charge_permission_type=(requests.ChargePermissionType, "PaymentMethodOnFile"),
+    presentment_currency=str, ledger_currency=str, limits=_model(amount_limit=(Price, ...)),
+    shipping_address=requests.AddressDetails, billing_address=requests.AddressDetails, platform_id=str,
+    merchant_metadata=requests.MerchantMetadata, recurring_metadata=requests.RecurringMetadata,
+    payment_method_on_file_metadata=requests.PaymentMethodOnFileMetadata, extend_expiration=bool, **_ANY,
+    spent_this_month=str,  # its charges' amounts among it
+    charges=_list(CHARGE),
+)  # fmt: skip
+_KEYS = dict[Annotated[str, Field(pattern="^SANDBOX-[A-Z0-9]{24}$")], str]
+MERCHANT = _model(merchant_id=str, store_id=str, name=str, endpoint=str, public_keys=_KEYS)
+ROWS = {"Charge Permission": PERMISSION, "Charge": CHARGE, "Refund": REFUND, "Dispute": DISPUTE}
+
+
+_FILE = _model(
+    region=str, clock=Moment, seed=int, drawn=(int, 0),  # how many ids were taken from the seed's sequence
+    merchants=_list(MERCHANT), charge_permissions=_list(PERMISSION),
+    outcomes=(dict[str, tuple[str, ...]], {}), faults=_list(Fault),
+)  # fmt: skip
+
+
+class WorldFile(_FILE):  # type: ignore[misc, valid-type]  # a base that is computed
+    """All of a file."""
+
+    _source: "Source" = PrivateAttr()
+
+    def error(self, problem: str, *place: str) -> DataError:
+        """Return an error that names the file and the line."""
+        return self._source.error(problem, place)
+
+
+class Source:
+    """The content of a file, and the line of each value."""
+
+    def __init__(self, content: str | Mapping[str, Any], name: str) -> None:
+        self._name, self._lines, self._nodes = name, dict[Place, int](), set[Any]()
+        self.content: Any = content
+        if isinstance(content, str):
+            try:
+                node = yaml.compose(content, Loader=yaml.SafeLoader)
+                self.content = self._value(node, ()) if node else {}
+            except (yaml.YAMLError, RecursionError) as error:
+                raise DataError(f"{name} is no YAML: {error}") from None
+
+    def _value(self, node: Any, place: Place) -> Any:
+        # Scalars stay the texts that were written: 0005 is a card, and 480.00 an amount.
+        self._lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.ScalarNode):
+            return None if node.tag.endswith(":null") else node.value
+        if node in self._nodes:
+            raise self.error("an alias repeats what stands elsewhere; write it out", place)
+        self._nodes.add(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, (*place, str(number))) for number, item in enumerate(node.value)]
+        for key, _ in node.value:
+            inner = (*place, str(key.value))
+            if inner in self._lines:
+                raise self.error(
+                    f"the key {key.value!r} stands there already, and again in line {key.start_mark.line + 1}", inner
+                )
+            self._lines[inner] = key.start_mark.line + 1
+        return {str(key.value): self._value(value, (*place, str(key.value))) for key, value in node.value}
+
+    def error(self, problem: str, place: Place) -> DataError:
+        """Return an error that names the line, or the place in a mapping."""
+        ends = (place[:end] for end in range(len(place), -1, -1))
+        where = next(
+            (f":{self._lines[end]}" for end in ends if end in self._lines), "".join(f", {key}" for key in place)
+        )
+        return DataError(f"{self._name}{where}: {problem}", place)
+
+
+def read_world(content: Path | str | Mapping[str, Any], name: str = "world") -> WorldFile:
+    """Return what a file, the text of one, or a mapping says.
+
+    Raises:
+        DataError: It cannot be used; the message names the file, the line, and what is allowed.
+    """
+    if isinstance(content, Path):
+        try:
+            content, name = content.read_text("utf-8"), str(content)
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{content} cannot be read: {error}") from None
+    source = Source(content, name)
+    try:
+        file = as_kind(name, source.content, WorldFile)
+    except DataError as error:
+        start = f"{', '.join([name, *error.place[:-1]])}: "
+        raise source.error(str(error).removeprefix(start), error.place) from None
+    file._source = source
+    return file
