@@ -72,7 +72,7 @@ def world() -> None:
 @world.command(params=[click.Argument(["file"], type=FILE), _ready_file()])
 def save(file: Path, ready_file: Path) -> None:
     """Write accounts, permissions and all that was charged on them into FILE."""
-    from amazonpay_nb.emulator.portrait import to_yaml
+    from amazonpay_nb.emulator.worlds import to_yaml
 
     file.write_text(to_yaml(_answer(ready_file, "world")), "utf-8")
     click.echo(file)

@@ -15,16 +15,15 @@ from starlette.routing import Route
 
 from amazonpay_nb.emulator.api.bodies import parsed_json
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR, parse_duration, zulu
-from amazonpay_nb.emulator.history import load
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
-from amazonpay_nb.emulator.portrait import save
 from amazonpay_nb.emulator.records import AnyRecord, Merchant, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.disputes import file_chargeback
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import Fault, Times, World
 from amazonpay_nb.emulator.world_file import read_world
+from amazonpay_nb.emulator.worlds import load, save
 from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.spec.addresses import is_endpoint
 from amazonpay_nb.spec.answers import FilingReason

@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 import ssl
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -19,7 +20,6 @@ from pydantic.alias_generators import to_camel
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR
 from amazonpay_nb.emulator.control import CONTROL_PATH, checked_endpoint
-from amazonpay_nb.emulator.history import load as load_world
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.proxy import Proxy, ProxyConnection, hosts_of
 from amazonpay_nb.emulator.records import Merchant
@@ -27,6 +27,7 @@ from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.store_file import REAL_TIME
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.emulator.world_file import read_world
+from amazonpay_nb.emulator.worlds import load as load_world
 from amazonpay_nb.loopback import LoopbackServer, http_client, open_port, url_of
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
@@ -147,8 +148,7 @@ class Emulator:
         world: What a new world holds: a world file, or the same as a mapping; docs/worlds.md.
     Raises:
         OSError: The port is in use.
-        ValueError: The region does not exist, the host or the address is not loopback, the store is not one, or the
-            start is too far.
+        ValueError: The region, host, address, store, start or world cannot be; the message says why.
     """
 
     def __init__(
@@ -160,9 +160,9 @@ class Emulator:
         row = region_of(region)
         self.region = row.code
         checked_endpoint(notify)
-        old = store is not None and Path(store).exists()  # which goes on with what it has
-        file = None if world is None or old else read_world(Path(world) if isinstance(world, str) else world)
-        if file:
+        file = None
+        if world is not None and not (store and Path(store).exists()):  # a store goes on with what it has
+            file = read_world(Path(world) if isinstance(world, str) else world)
             seed, start = file.seed if seed is None else seed, start or (None if real_time else file.clock)
         if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
             raise ValueError(f"virtual time starts in the years {FIRST_YEAR} to {LAST_YEAR}, not in {start.year}")
@@ -170,19 +170,25 @@ class Emulator:
         listener = open_port(port, host)
         self._folder = TemporaryFolder()
         self.folder = Path(f"{store}.keys") if store else self._folder.path
-        try:
-            began = REAL_TIME if real_time else start and start.astimezone(UTC).isoformat()
-            self._world = World(
-                Store(str(store or ":memory:"), region=row.code, seed=seed, start=began), row, seed=seed, start=start,
-                real_time=real_time, domains=domains, throttle=throttle, shop_name=shop_name,
-                accounts=[one.model_dump() for one in file.merchants] if file else (),
-            )  # fmt: skip
-        except Exception as error:
-            listener.close()
-            self._folder.close()
-            if not isinstance(error, sqlite3.Error):
-                raise
-            raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
+        with ExitStack() as undo:
+            undo.callback(listener.close)
+            undo.callback(self._folder.close)
+            try:
+                began = REAL_TIME if real_time else start and start.astimezone(UTC).isoformat()
+                kept = Store(str(store or ":memory:"), region=row.code, seed=seed, start=began)
+                if file and store:  # the next try finds no store either
+                    undo.callback(Path(store).unlink)
+                undo.callback(kept.close)
+                self._world = World(
+                    kept, row, seed=seed, start=start, real_time=real_time, domains=domains, throttle=throttle,
+                    shop_name=shop_name, accounts=[one.model_dump() for one in file.merchants] if file else (),
+                )  # fmt: skip
+            except sqlite3.Error as error:
+                problem = f"the store {str(store)!r} cannot be used ({error}); choose another file"
+                raise ValueError(problem) from error
+            if file:
+                load_world(self._world, file, start)
+            undo.pop_all()
         self._accounts = [*self._world.merchants.values()]
         token = secrets.token_urlsafe(24)
         if notify:
@@ -198,17 +204,11 @@ class Emulator:
         self.proxy_url = self._world.proxy_url or None
         self._server = LoopbackServer(
             build_app(self._world, token, drop=lambda client: self._server.drop(client)),
-            host=host,
-            listener=listener,
-            certificate=certificate if https else None,
-            others=doors,
-        )
+            host=host, listener=listener, certificate=certificate if https else None, others=doors,
+        )  # fmt: skip
         self.url = self._world.url = self._server.url
-        self.certificate_url = self._world.certificate_url = (
-            f"https://{CERTIFICATE_HOSTS[row.code]}" if proxy else self.url
-        )
-        if file:
-            load_world(self._world, file)
+        certificate_url = f"https://{CERTIFICATE_HOSTS[row.code]}" if proxy else self.url
+        self.certificate_url = self._world.certificate_url = certificate_url
         authority = self._folder.path / "ca.pem"
         self.ca_file, self.proxy_ca_file = authority if https else None, authority if proxy else None
         # Without HTTPS there is no certificate to trust, and reading the machine's takes longer than a request.
@@ -339,8 +339,7 @@ class Emulator:
 
     def snapshot(self) -> str:
         """Take a snapshot and return its id."""
-        copy: str = self.control.post("snapshot")["id"]
-        return copy
+        return str(self.control.post("snapshot")["id"])
 
     def restore(self, snapshot: str, *, keep: bool = True) -> None:
         """Put a copy back, and forget it unless it is to be kept."""

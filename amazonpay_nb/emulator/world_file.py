@@ -1,6 +1,6 @@
 """A world file: what a world holds, in Amazon's own field names, as YAML or a mapping; docs/worlds.md describes it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR, parse_duration
 from amazonpay_nb.emulator.world import Fault
 from amazonpay_nb.spec import requests
 from amazonpay_nb.spec.answers import FilingReason
-from amazonpay_nb.spec.data import DataError, as_kind
+from amazonpay_nb.spec.data import DataError, as_kind, no_choice
 from amazonpay_nb.spec.parts import Price, Strict, Text16, strict
 
 Place = tuple[str, ...]  # the keys that lead to a value, from the outside in
@@ -62,7 +62,8 @@ def _id(end: str) -> Any:
 
 
 _ANY = {"status_details": Status, "creation_timestamp": Date, "simulation_code": str}
-REFUND = _model(refund_id=_id(r"-R\d{6}"), refund_amount=(Price, ...), soft_descriptor=Text16, **_ANY)
+CREATE_REFUND = {"refund_id": _id(r"-R\d{6}"), "refund_amount": (Price, ...), "soft_descriptor": Text16}
+REFUND = _model(**CREATE_REFUND, **_ANY)
 DISPUTE = _model(
     dispute_id=_id(r"-B\d{6}"), dispute_amount=Price, filing_reason=(FilingReason, "ProductNotReceived"),
     merchant_evidences=_list(requests.Evidence), **_ANY,
@@ -72,7 +73,6 @@ CREATE_CHARGE = {
 } | {"charge_id": _id(r"-C\d{6}"), "charge_amount": (Price, ...)}
 CHARGE = _model(
     **CREATE_CHARGE, capture_amount=Price, **_ANY,
-    authorized_timestamp=Date,  # of one that was declined at its capture
     refunds=_list(REFUND), disputes=_list(DISPUTE),
 )  # fmt: skip
 PERMISSION = _model(
@@ -106,6 +106,12 @@ class WorldFile(_FILE):  # type: ignore[misc, valid-type]  # a base that is comp
         """Return an error that names the file and the line."""
         return self._source.error(problem, place)
 
+    def check(self, word: str | None, choices: Iterable[str | None], *place: str) -> None:
+        """Check a word of the file, if there is one; raise `DataError`, with the *choices*."""
+        words = [*filter(None, dict.fromkeys(choices))]
+        if word is not None and word not in words:
+            raise self.error(no_choice(word, words), *place)
+
 
 class Source:
     """The content of a file, and the line of each value."""
@@ -117,8 +123,13 @@ class Source:
             try:
                 node = yaml.compose(content, Loader=yaml.SafeLoader)
                 self.content = self._value(node, ()) if node else {}
+            except yaml.MarkedYAMLError as error:
+                line = error.problem_mark.line + 1 if error.problem_mark else 1
+                raise DataError(f"{name}:{line}: this is no YAML: {error.problem}") from None
             except (yaml.YAMLError, RecursionError) as error:
-                raise DataError(f"{name} is no YAML: {error}") from None
+                raise DataError(f"{name}:1: this is no YAML: {error}") from None
+        if not isinstance(self.content, Mapping):
+            raise self.error("a world is a mapping, which begins with chargePermissions: or another of its keys", ())
 
     def _value(self, node: Any, place: Place) -> Any:
         # Scalars stay the texts that were written: 0005 is a card, and 480.00 an amount.

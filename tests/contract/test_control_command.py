@@ -151,5 +151,5 @@ def test_another_server_is_at_its_port(tmp_path: Path) -> None:
 
 def test_the_commands_are_the_documented_ones() -> None:
     """In the order of the help."""
-    names = "clock outcome fault cause notify drill objects journal snapshot restore reset"
+    names = "clock outcome fault cause notify drill objects journal snapshot restore reset world"
     assert sorted(control.commands) == sorted(names.split())

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.portrait import to_yaml
 from amazonpay_nb.emulator.server import ControlError
-from amazonpay_nb.signing.keys import generate
+from amazonpay_nb.emulator.worlds import to_yaml
+from amazonpay_nb.spec.machine import Machine
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, DISPUTE, REFUND
 from tests.emulated import Json, Shop, charge_in, dispute_in, recurring, refusal, usd
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "worlds"
@@ -120,3 +120,129 @@ class TestRoundTrip:
         load(shop, document)
         emulator.clock.advance("P40D")
         assert objects(shop) == after
+
+
+def states(machine: Machine) -> list[Json]:
+    """Every end that a row of the machine leads to."""
+    ends = dict.fromkeys((row.target, row.reason, row.resolution) for row in machine.rows)
+    names = ("state", "reasonCode", "resolution")
+    return [{name: value for name, value in zip(names, end, strict=True) if value} for end in ends]
+
+
+def seen(document: Json) -> Json:
+    """What is written of a state, as an answer of the API has it."""
+    details = document["statusDetails"]
+    reason = (details.get("reasons") or [details])[0]
+    return details | {"reasonCode": reason.get("reasonCode")}
+
+
+class TestStates:
+    """Each documented state can be written, and is what the API answers."""
+
+    @pytest.mark.parametrize("status", states(CHARGE_PERMISSION), ids=str)
+    def test_of_a_permission(self, shop: Shop, status: Json) -> None:
+        load(shop, wallet(statusDetails=status))
+        assert seen(shop.done("getChargePermission", WALLET)).items() >= status.items()
+
+    @pytest.mark.parametrize("status", states(CHARGE), ids=str)
+    def test_of_a_charge(self, shop: Shop, status: Json) -> None:
+        world = charge(statusDetails=status, creationTimestamp="-PT10S")
+        if status.get("reasonCode") == "ChargePermissionCanceled":
+            world["chargePermissions"][0]["statusDetails"] = {"state": "Closed"}
+        load(shop, world)
+        (made,) = objects(shop)["charges"]
+        assert seen(shop.done("getCharge", made["chargeId"])).items() >= status.items()
+
+    @pytest.mark.parametrize("status", states(REFUND), ids=str)
+    def test_of_a_refund(self, shop: Shop, status: Json) -> None:
+        refund = {"refundAmount": usd("4"), "statusDetails": status}
+        load(shop, charge(statusDetails={"state": "Captured"}, refunds=[refund]))
+        (made,) = objects(shop)["refunds"]
+        assert seen(shop.done("getRefund", made["refundId"])).items() >= status.items()
+
+    @pytest.mark.parametrize("status", states(DISPUTE), ids=str)
+    def test_of_a_dispute(self, shop: Shop, status: Json) -> None:
+        load(shop, charge(statusDetails={"state": "Captured"}, disputes=[{"statusDetails": status}]))
+        (made,) = objects(shop)["disputes"]
+        assert seen(shop.done("getDispute", made["disputeId"])).items() >= status.items()
+
+
+# What a file says below its permission; the line of the mistake, counted from there, and words of the refusal.
+_PERMISSION, _CHARGE = (
+    "chargePermissions:\n- creationTimestamp: -P10D\n",
+    "  charges:\n  - chargeAmount: {amount: 9, currencyCode: USD}\n",
+)
+_PAID = _PERMISSION + _CHARGE + "    statusDetails: {state: Captured}\n"
+_REFUND = "    refunds:\n    - refundAmount: {amount: %s, currencyCode: USD}\n"
+BAD = [
+    ("- region: na", 1, "mapping"),
+    ("region: na\nmerchants: [", 2, "YAML"),
+    ("region: na\nseed: 1\nregion: na", 1, "line 3"),
+    ("merchants: &all\n- name: A\nfaults: *all", 3, "alias"),
+    ("seed: 1\nregion: eu", 2, "'eu'"),
+    ("clock: yesterday", 1, "2026-01-15T12:00:00Z"),
+    ("chargePermision: []", 1, "did you mean 'chargePermissions'?"),
+    ("merchants:\n- name: A\n  storeID: x", 3, "did you mean 'storeId'?"),
+    ("merchants:\n- merchantId: A0", 2, "no such account"),
+    ("merchants:\n- endpoint: http://example.com/", 2, "this machine"),
+    ("merchants:\n- publicKeys:\n    SANDBOX-AAAAAAAAAAAAAAAAAAAAAAAA: PRIVATE KEY", 3, "never leave"),
+    (f"{_PERMISSION}  card: 1112", 3, "did you mean '1111'?"),
+    (f"{_PERMISSION}  merchantId: A0", 3, "is none of"),
+    (f"{_PERMISSION}  chargePermissionId: C02-1000001-0000001", 2, "begins with C01"),
+    (f"{_PERMISSION}  chargePermissionId: C01-1", 3, "pattern"),
+    (f"{_PERMISSION}  presentmentCurrency: EUR", 3, "USD"),
+    (f"{_PERMISSION}  chargePermissionType: OneTime", 2, "amountLimit"),
+    (f"{_PERMISSION}  statusDetails: {{state: Open}}", 3, "Chargeable, NonChargeable, Closed"),
+    (
+        f"{_PERMISSION}  statusDetails:\n    state: Closed\n    reasonCode: BuyerCancelled",
+        5,
+        "did you mean 'BuyerCanceled'?",
+    ),
+    (f"{_PERMISSION}  statusDetails:\n    state: Closed\n    lastUpdatedTimestamp: -P11D", 5, "older"),
+    (f"{_PERMISSION}  spentThisMonth: 15000.01", 3, "15000"),
+    (f"{_PAID}  spentThisMonth: 8.99", 6, "9"),
+    (f"{_PERMISSION}  charges:\n  - chargeAmount: {{amount: 9.999, currencyCode: USD}}", 4, "decimals"),
+    (f"{_PERMISSION}  charges:\n  - chargeAmount: {{amount: 15000.01, currencyCode: USD}}", 4, "monthly limit"),
+    (f"{_PERMISSION}{_CHARGE}    creationTimestamp: -P11D", 2, "older"),
+    (f"{_PERMISSION}{_CHARGE}    creationTimestamp: 2126-01-01", 5, "later than the clock"),
+    (f"{_PERMISSION}{_CHARGE}    chargeInitiator: MTIU", 5, "MITU"),
+    (f"{_PERMISSION}{_CHARGE}    simulationCode: SoftDeclined", 5, "PendingHardDeclined"),
+    (f"{_PERMISSION}{_CHARGE}    statusDetails: {{state: Captued}}", 5, "did you mean 'Captured'?"),
+    (
+        f"{_PAID}    captureAmount: {{amount: 9.01, currencyCode: USD}}",
+        5,
+        "cannot be captured",
+    ),
+    (
+        f"{_PERMISSION}{_CHARGE}    statusDetails: {{state: Canceled, reasonCode: ChargePermissionCanceled}}",
+        5,
+        "comes to be",
+    ),
+    (
+        f"{_PERMISSION}{_CHARGE}    creationTimestamp: -P9D\n    statusDetails: {{state: AuthorizationInitiated}}",
+        6,
+        "comes to be Authorized",
+    ),
+    (_PERMISSION + _CHARGE + _REFUND % 1, 6, "Authorized"),
+    (_PAID + _REFUND % "10.36", 7, "can still be refunded"),
+    (f"{_PAID}    disputes:\n    - disputeAmount: {{amount: 9.01, currencyCode: USD}}", 7, "more than was captured"),
+    (f"{_PAID}    disputes:\n    - filingReason: Fraud", 7, "Fraudulent"),
+    (f"{_PERMISSION}  statusDetails: {{state: Closed, lastUpdatedTimestamp: -P2D}}\n{_CHARGE}", 5, "Closed"),
+    (f"{_PERMISSION}  chargePermissionId: {WALLET}\n- chargePermissionId: {WALLET}", 4, "two"),
+    ("outcomes:\n  createChrage: [SoftDeclined]", 2, "did you mean 'createCharge'?"),
+    ("outcomes:\n  createCharge:\n  - SoftDeclined\n  - SoftDecline", 4, "did you mean 'SoftDeclined'?"),
+    ("faults:\n- operation: getCharges\n  fault: reset", 2, "did you mean 'getCharge'?"),
+]
+
+
+class TestRefusals:
+    """A mistake is named with its file and line, and nothing has changed."""
+
+    @pytest.mark.parametrize(("text", "line", "words"), BAD, ids=[text.splitlines()[-1].strip() for text, *_ in BAD])
+    def test_a_mistake_has_a_line(self, shop: Shop, text: str, line: int, words: str) -> None:
+        before = objects(shop)
+        with pytest.raises(ControlError) as error:
+            load(shop, text)
+        place, message = str(error.value).split(": ", 1)
+        assert (place, words in message) == (f"shop.yaml:{line}", True), str(error.value)
+        assert objects(shop) == before

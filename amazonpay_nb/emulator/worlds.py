@@ -1,5 +1,7 @@
-"""Says of a world what its file would say; `history.load` makes the same objects of it."""
+"""Puts the world of a file in the place of the present one, and says what the file of the present one would say."""
 
+from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,17 +9,70 @@ from typing import Any
 import yaml
 
 from amazonpay_nb.emulator.clock import stamp
-from amazonpay_nb.emulator.history import INNER, PENDING, end_of
+from amazonpay_nb.emulator.history import INNER, PENDING, build, end_of
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.rules import limits
 from amazonpay_nb.emulator.rules.transitions import DESCRIPTIONS
-from amazonpay_nb.emulator.world import World
-from amazonpay_nb.emulator.world_file import ROWS
+from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.world import World, check_key
+from amazonpay_nb.emulator.world_file import ROWS, WorldFile
+from amazonpay_nb.spec.addresses import is_endpoint
 from amazonpay_nb.spec.money import format_amount
-from amazonpay_nb.spec.simulations import SIMULATIONS
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.simulations import SIMULATIONS, simulation
 from amazonpay_nb.spec.states import MACHINES
 
 Document = dict[str, Any]
+
+
+def load(world: World, file: WorldFile, now: datetime | None = None) -> None:
+    """Put the world of a file in the place of the present one.
+
+    Args:
+        now: The time that it is then, if not the file's; where time is real, it is what it is.
+    Raises:
+        DataError: It is not possible, or not here; then nothing has changed.
+    """
+    if file.region not in (None, world.region.code):
+        problem = (
+            f"this is a world of region {file.region!r}, and the emulator's is {world.region.code!r}; start another"
+        )
+        raise file.error(problem, "region")
+    for operation, codes in file.outcomes.items():
+        file.check(operation, OPERATIONS, "outcomes", operation)
+        for number, code in enumerate(codes):
+            possible = [code] if simulation(operation, code) else [name for of, name in SIMULATIONS if of == operation]
+            file.check(code, possible, "outcomes", operation, str(number))
+    for number, fault in enumerate(file.faults):
+        file.check(fault.operation, OPERATIONS, "faults", str(number), "operation")
+    accounts = _accounts(world, file)
+    if world.clock.mode == "virtual":
+        now = now or file.clock
+    with closing(Store()) as store:
+        world.become(build(world, file, store, now or world.clock.now()), accounts)
+    for operation, codes in file.outcomes.items():
+        for code in codes:
+            world.queue_outcome(operation, code)
+    world.faults.extend(fault.model_copy() for fault in file.faults)
+
+
+def _accounts(world: World, file: WorldFile) -> dict[str, Merchant]:
+    accounts = {name: replace(one, keys=dict(one.keys)) for name, one in world.merchants.items()}
+    for number, row in enumerate(file.merchants):
+        place = "merchants", str(number)
+        account = accounts.get(row.merchant_id or [*accounts, ""][min(number, len(accounts))])
+        if account is None or row.store_id not in (None, account.store_id):
+            raise file.error("there is no such account here; start an emulator with this file to have it", *place)
+        if row.endpoint and not is_endpoint(row.endpoint):
+            raise file.error(f"{row.endpoint!r} is no address of this machine", *place, "endpoint")
+        account.name, account.endpoint = row.name or account.name, row.endpoint or account.endpoint
+        for key_id, pem in (row.public_keys or {}).items():
+            try:
+                check_key(pem)
+            except ValueError as error:
+                raise file.error(str(error), *place, "publicKeys", key_id) from None
+            account.keys |= dict.fromkeys((key_id, key_id.removeprefix("SANDBOX-")), pem)
+    return accounts
 
 
 def save(world: World) -> Document:
@@ -63,7 +118,7 @@ def _account(world: World, account: Merchant) -> Document:
 def _row(world: World, record: AnyRecord, objects: dict[str, list[AnyRecord]]) -> Document:
     kind, document, notes = record.kind, record.document, record.notes
     names = (field.alias or name for name, field in ROWS[kind].model_fields.items())
-    row = {name: document.get(name) for name in names} | {"statusDetails": _status(record)}
+    row = {name: _status(record) if name == "statusDetails" else document.get(name) for name in names}
     if kind == "Charge Permission":
         one_time = document["chargePermissionType"] == "OneTime"
         row |= {
@@ -73,11 +128,7 @@ def _row(world: World, record: AnyRecord, objects: dict[str, list[AnyRecord]]) -
             "spentThisMonth": _spent(world, record, objects["Charge"]),
         }  # fmt: skip
     if kind == "Charge":
-        row["captureAmount"] = document["captureAmount"] or (
-            notes.capture if record.state == "CaptureInitiated" else None
-        )
-        if record.state == "Declined" and notes.authorized:
-            row["authorizedTimestamp"] = stamp(datetime.fromisoformat(notes.authorized))
+        row["captureAmount"] = notes.capture
     if descriptor := row.get("softDescriptor"):
         row["softDescriptor"] = str(descriptor).removeprefix("AMZ*")
     row["simulationCode"] = _code(record)
