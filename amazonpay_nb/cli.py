@@ -1,5 +1,6 @@
 """The ``amazonpay-nb`` command: how it ends, whatever happens, and what it consists of."""
 
+import errno
 import io
 import signal
 import sys
@@ -53,6 +54,8 @@ class _Commands(click.Group):
             message, code = f"{type(error).__name__}: {error}", 2
         except OSError as error:
             message, code = f"{error.filename or 'This machine says'}: {error.strerror or error}", 2
+            if error.filename and error.errno in (errno.EACCES, errno.EROFS):
+                message += "\nChoose a place that you may use; --help says how."
         except KeyboardInterrupt:
             message, code = "Interrupted.", 128 + signal.SIGINT
         click.echo(redact(message), err=True)

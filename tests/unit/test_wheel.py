@@ -1,6 +1,7 @@
 """Whoever installs the wheel has the product, in an empty folder: lean, or with the extra that brings notebooks."""
 
 import email
+import errno
 import json
 import os
 import re
@@ -46,14 +47,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def install(place: Path, *what: object) -> None:
+    command = [UV, "pip", "install", "--quiet", "--python", place, "--constraints", ROOT / "requirements.lock", *what]
+    if subprocess.run([*command, "--offline"], cwd=place, capture_output=True, check=False).returncode:
+        subprocess.run(command, cwd=place, check=True)
+
+
 @pytest.fixture(scope="module")
 def lean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment of nothing but the wheel and what it asks for, in the locked versions; from a cache, if it can."""
     place = tmp_path_factory.mktemp("lean")
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, place, "--clear"], check=True)
-    install = [UV, "pip", "install", "--quiet", "--python", place, "--constraints", ROOT / "requirements.lock", wheel]
-    if subprocess.run([*install, "--offline"], cwd=place, capture_output=True, check=False).returncode:
-        subprocess.run(install, cwd=place, check=True)
+    install(place, wheel)
     return place
 
 
@@ -176,6 +181,15 @@ def test_a_lean_emulator_serves_a_client_a_buyer_and_who_controls_it(lean: Path,
     assert place.run(program, "store", "check", "world.db").returncode == 0
 
 
+def test_a_shops_own_tests_need_nothing_but_pytest_besides(lean: Path, place: Place) -> None:
+    """The plugin is found, and its emulator, client and buyer work."""
+    install(lean, "pytest", "--target", place.folder / "pytest")
+    shutil.copytree(ROOT / "examples/pytest", place.folder / "shop", ignore=shutil.ignore_patterns("__pycache__"))
+    place.environment["PYTHONPATH"] = str(place.folder / "pytest")
+    done = place.run(lean / "bin/python", "-m", "pytest", "-q", "shop", "-k", "declined")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_lean_stage_opens(lean: Path, place: Place) -> None:
     with place.running(lean / "bin/amazonpay-nb", "demo", "--no-browser", "--ready-file", "stage.json"):
         assert httpx.get(place.wait_for("stage.json")["url"], trust_env=False).status_code == 200
@@ -228,10 +242,13 @@ def test_a_folder_that_cannot_be_written_to_is_named_with_what_to_do(whole: Path
     place.environment["PYTHONPATH"] = str(whole)
     place.folder.chmod(0o500)
     module = [sys.executable, "-m", "amazonpay_nb"]
+    why = os.strerror(errno.EACCES if os.geteuid() else errno.EROFS)
     run = place.run(*read_only(place.folder, *module, "run", "00"))
-    assert (run.returncode, run.stderr) == (
-        2, "ConfigurationError: out: Read-only file system.\nChoose another folder with --out.\n",
-    )  # fmt: skip
+    assert run.stderr == f"ConfigurationError: out: {why}.\nChoose another folder with --out.\n"
+    lab = place.run(*read_only(place.folder, *module, "lab", "--to", str(place.folder / "lab"), "--allow-root"))
+    advice = "Choose a place that you may use; --help says how."
+    assert lab.stderr == f"{place.folder}/lab: {why}\n{advice}\n"
+    assert (run.returncode, lab.returncode) == (2, 2)
     doctor = place.run(*read_only(place.folder, *module, "doctor"))
     assert f"{place.folder} cannot be written to: add --out DIR." in doctor.stdout
     assert doctor.returncode == 0
