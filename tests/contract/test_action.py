@@ -1,0 +1,195 @@
+"""The GitHub action: each step's script runs here as the runner runs it, on this checkout."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
+from amazonpay_nb.signing.keys import load
+from tests.emulated import SET_UP
+
+ROOT = Path(__file__).parents[2]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+INSTALL, *USES = ACTION["runs"]["steps"]
+EXPRESSION = re.compile(r"\$\{\{ ([\w.-]+) \}\}")
+
+
+class Runner:
+    """What the runner does for one use of the action: contexts, variables, files for outputs and for the path."""
+
+    def __init__(self, folder: Path, temporary: Path) -> None:
+        self.folder, self.context = folder, {"github.action_path": str(ROOT)}
+        self.output, self.path = folder / "output", folder / "path"
+        self.output.touch(), self.path.touch()
+        # Packages come from this environment, so that the installation downloads nothing.
+        here = {"PYTHONPATH": sysconfig.get_path("purelib")}
+        here |= {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+        files = {"GITHUB_OUTPUT": str(self.output), "GITHUB_PATH": str(self.path), "RUNNER_TEMP": str(temporary)}
+        self.variables = os.environ | here | files
+
+    def given(self, inputs: Mapping[str, str]) -> None:
+        defaults = {name: row["default"] for name, row in ACTION["inputs"].items()}
+        self.context |= {f"inputs.{name}": value for name, value in (defaults | inputs).items()}
+
+    def step(self, step: Mapping[str, Any]) -> "subprocess.CompletedProcess[str]":
+        """Run one step, with the options that the runner gives to bash."""
+        script = self.folder / "script.sh"
+        script.write_text(step["run"], "utf-8")
+        values = {name: EXPRESSION.sub(lambda at: self.context[at[1]], text) for name, text in step["env"].items()}
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)], cwd=self.folder, text=True,
+            capture_output=True, env=self.variables | values, timeout=120, check=False,
+        )  # fmt: skip
+
+    def wanted(self) -> dict[str, Any]:
+        """The step after the installation that the inputs choose."""
+        (chosen,) = (step for step in USES if (step["if"] == "inputs.what == 'emulator'") == (self.what == "emulator"))
+        return dict(chosen)
+
+    @property
+    def what(self) -> str:
+        return self.context["inputs.what"]
+
+    def outputs(self) -> dict[str, str]:
+        """The action's outputs."""
+        pairs = (line.partition("=") for line in self.output.read_text("utf-8").splitlines())
+        mine = {f"steps.emulator.outputs.{name}": value for name, _, value in pairs}
+        return {
+            name: EXPRESSION.sub(lambda at: mine.get(at[1], ""), row["value"])
+            for name, row in ACTION["outputs"].items()
+        }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a job in which the action has been installed."""
+    folder = tmp_path_factory.mktemp("runner's own")
+    runner = Runner(tmp_path_factory.mktemp("install"), folder)
+    runner.given({"python": sys.executable})
+    for _ in range(2):  # a second use finds what the first one has installed
+        done = runner.step(INSTALL)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (place,) = runner.path.read_text("utf-8").splitlines()
+    (command,) = Path(place).iterdir()
+    shown = subprocess.run([command, "--help"], env=runner.variables, check=True, capture_output=True, text=True).stdout
+    assert shown.startswith("Usage: amazonpay-nb")
+    for what in ("rehearse", "run", "sweep"):  # their packages are in the same place here
+        (folder / f"amazonpay-nb-{what}").symlink_to("amazonpay-nb-emulator")
+    return folder
+
+
+@pytest.fixture
+def runner(tmp_path: Path, temporary: Path) -> Runner:
+    """The job's next step."""
+    return Runner(tmp_path, temporary)
+
+
+def test_no_script_has_an_expression() -> None:
+    """An expression would be replaced in the script's text, and an input would be run."""
+    for step in ACTION["runs"]["steps"]:
+        assert "${{" not in step["run"]
+        known = {"github.action_path", *(f"inputs.{name}" for name in ACTION["inputs"])}
+        assert {*EXPRESSION.findall(str(step["env"]))} <= known
+    assert [step.get("if") for step in USES] == ["inputs.what == 'emulator'", "inputs.what != 'emulator'"]
+
+
+def test_it_installs_what_there_is() -> None:
+    """The extras of its command are extras of the package."""
+    extras = {*re.findall(r"\[(\w+)\]'", INSTALL["run"])}
+    assert extras == {"rehearse", "workbook"}
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert extras <= declared.keys()
+
+
+@pytest.fixture
+def started(runner: Runner) -> Iterator[tuple[Runner, "subprocess.CompletedProcess[str]"]]:
+    """An emulator that a step has left running, as a proxy as well."""
+    runner.given({"arguments": "--region eu\n  --proxy --domain 'shop.example'"})
+    done = runner.step(runner.wanted())
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield runner, done
+    os.kill(int(runner.outputs()["pid"]), signal.SIGTERM)
+
+
+def test_the_next_step_has_an_emulator(started: tuple[Runner, "subprocess.CompletedProcess[str]"]) -> None:
+    """It answers signed requests with the outputs alone; each output has a value where the options bring it."""
+    runner, _ = started
+    outputs = runner.outputs()
+    assert {name for name, value in outputs.items() if not value} == {"ca-file"}
+    assert (outputs["region"], outputs["script-url"]) == ("eu", f"{outputs['url']}/checkout.js")
+    assert json.loads(Path(outputs["ready-file"]).read_text("utf-8"))["url"] == outputs["url"]
+    auth = AmazonPayAuth(load(outputs["private-key-file"], outputs["public-key-id"]))
+    with AmazonPayClient(auth, region="eu", environment="emulator", base_url=outputs["url"]) as amazon_pay:
+        session = amazon_pay.create_checkout_session(
+            store_id=outputs["store-id"], web_checkout_details=SET_UP["webCheckoutDetails"]
+        )
+    assert session.state == "Open"
+
+
+def test_its_secrets_are_masked(started: tuple[Runner, "subprocess.CompletedProcess[str]"]) -> None:
+    """Before anything can print them; and neither is an output."""
+    runner, done = started
+    ready = json.loads(Path(runner.outputs()["ready-file"]).read_text("utf-8"))
+    masked = {line.removeprefix("::add-mask::") for line in done.stdout.splitlines() if line.startswith("::add-mask::")}
+    key = Path(ready["privateKeyFile"]).read_text("utf-8").splitlines()
+    assert {ready["controlToken"], *key[1:-2]} <= masked
+    assert not any(secret in runner.output.read_text("utf-8") for secret in masked)
+
+
+def test_it_ends_with_its_process(runner: Runner) -> None:
+    """Its keys go with it; the job's end does the same."""
+    runner.given({})
+    assert runner.step(runner.wanted()).returncode == 0
+    outputs = runner.outputs()
+    os.kill(int(outputs["pid"]), signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    while Path(outputs["private-key-file"]).exists():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code", "message"),
+    [
+        ({"arguments": "--region xx"}, 2, "'xx' is not one of 'na', 'eu', 'jp'"),
+        ({"arguments": "--region 'eu"}, 1, "No closing quotation"),
+        ({"what": "run", "arguments": "99"}, 2, "'99' is no notebook"),
+        ({"what": "sweep", "arguments": "'my matrix.yaml' --list"}, 0, "11_any_scenario flow=set-up"),
+        ({"what": "rehearse", "arguments": "none.toml"}, 2, "'none.toml' does not exist"),
+    ],
+)
+def test_the_step_ends_as_the_command_does(runner: Runner, inputs: dict[str, str], code: int, message: str) -> None:
+    """The same exit code, and its message in the step's log."""
+    (runner.folder / "my matrix.yaml").write_text("include: [{flow: set-up, region: na, outcome: success}]", "utf-8")
+    runner.given(inputs)
+    done = runner.step(runner.wanted())
+    assert done.returncode == code, done.stdout + done.stderr
+    assert message in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "hostile", ["; touch pwned; $(touch pwned) `touch pwned` #", "eu\ntouch pwned", "' && touch pwned && '"]
+)
+def test_an_input_is_never_run(runner: Runner, hostile: str) -> None:
+    """Neither in a script nor on the way to the command."""
+    for what, name in (("emulator", "arguments"), ("run", "arguments")):
+        runner.given({"what": what, name: hostile})
+        assert runner.step(runner.wanted()).returncode
+    runner.variables["RUNNER_TEMP"] = str(runner.folder)
+    for inputs in ({"what": hostile}, {"python": hostile}):
+        runner.given(inputs)
+        assert runner.step(INSTALL).returncode
+    assert {path.name for path in runner.folder.iterdir()} == {"output", "path", "script.sh"}
+    assert not runner.output.read_text() + runner.path.read_text()
