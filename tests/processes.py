@@ -102,3 +102,12 @@ def read_only(path: Path, *command: str) -> list[str]:
     if subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this root may not mount")
     return [*wrapped, *command]
+
+
+def read_only_root(writable: Path, *command: str) -> list[str]:
+    """The command, for which only this folder can be written to, as in a container with a read-only file system."""
+    script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind / && exec "$@"'
+    wrapped = ["unshare", "--mount", "sh", "-c", script, str(writable)]
+    if subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode:
+        return [*command]
+    return [*wrapped, *command]

@@ -51,16 +51,16 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
         place = f"Port {options['port']} on {options['host']}"
         advice = "choose another, or 0 for a free one."
         raise click.UsageError(f"{place} cannot be used ({error.strerror}); {advice}") from None
-    ready = server.ready()
-    if ready_file:
-        server.write_ready_file(ready_file)
-    click.echo(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
-    click.echo(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
-    if server.proxy_url:
-        click.echo(f"  proxy {server.proxy_url}, its authority in {server.proxy_ca_file}")
     # To be asked to end is how a server succeeds.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
+        ready = server.ready()
+        if ready_file:
+            server.write_ready_file(ready_file)
+        click.echo(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
+        click.echo(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
+        if server.proxy_url:
+            click.echo(f"  proxy {server.proxy_url}, its authority in {server.proxy_ca_file}")
         server.run()
     except KeyboardInterrupt:
         click.echo("Stopped.")

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from amazonpay_nb.cli import main
 from amazonpay_nb.loopback import port_for_another
@@ -80,11 +81,14 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("line", "code", "right"), ROWS, ids=[row[0].partition(" /")[0] for row in ROWS])
-def test_the_result_is_one_document(folder: Path, line: str, code: int, right: Callable[[Path, Any], bool]) -> None:
-    """Standard output has nothing else, in UTF-8 whatever the terminal knows; what people read is beside it."""
-    done = run(folder, *line.split(), "--json", env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"})
+def test_the_result_is_one_document(
+    folder: Path, line: str, code: int, right: Callable[[Path, Any], bool] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Standard output has nothing else; what people read is beside it."""
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(main, [*line.split(), "--json"])
 
-    assert done.returncode == code, done.stderr
+    assert done.exit_code == code, done.output
     assert done.stderr
     assert "Traceback" not in done.stderr
     if right:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "pytest"
 
 
@@ -20,10 +22,11 @@ def suite(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_the_example_suite_passes_in_a_folder_of_its_own(tmp_path: Path) -> None:
-    """Nothing of this repository is needed but the package."""
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
+def test_the_example_suite_passes_in_a_folder_of_its_own(tmp_path: Path, workers: tuple[str, ...]) -> None:
+    """Nothing of this repository is needed but the package; each worker has an emulator of its own."""
     shutil.copytree(EXAMPLE, tmp_path / "shop", ignore=shutil.ignore_patterns("__pycache__"))
-    result = run(tmp_path / "shop")
+    result = run(tmp_path / "shop", *workers)
     assert result.returncode == 0, result.stdout
     assert "10 passed" in result.stdout
 
