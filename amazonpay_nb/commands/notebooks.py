@@ -1,11 +1,9 @@
 """Commands that run notebooks and open them."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +11,6 @@ from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, Verdi
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import explained
 from amazonpay_nb.redaction import redact
-
-if TYPE_CHECKING:
-    from amazonpay_nb.runs.sweep import Engine
 
 
 @click.command()
@@ -70,25 +65,21 @@ def sweep(
     from amazonpay_nb.runs import sweep as sweeps
 
     if jobs and scheduler:
-        raise click.UsageError("--jobs is for this machine: a cluster has its own number of threads.")
+        raise click.UsageError("--jobs is for this machine; a cluster has its own number of threads.")
     cases = sweeps.cases_of(matrix)
     if only_list:
         listed = sweeps.shard(cases, *part)
         click.echo("\n".join(map(str, listed)))
         return [{"notebook": case.notebook.path.stem, "parameters": redact(dict(case.texts))} for case in listed], True
-    with _engine(scheduler) if scheduler else nullcontext(partial(sweeps.here, jobs or os.cpu_count() or 1)) as engine:
+    with ExitStack() as stack:
+        engine: sweeps.Engine = partial(sweeps.here, jobs or os.cpu_count() or 1)
+        if scheduler:
+            with explained("cluster"):
+                from amazonpay_nb.runs.cluster import cluster
+            engine = stack.enter_context(cluster(scheduler))
         passed, failed = sweeps.sweep(cases, out=out, engine=engine, part=part, say=click.echo, **options)
     click.echo(f"{passed} passed, {failed} failed\nReport: {out / 'report.html'}")
     return out / "summary.json", not failed
-
-
-@contextmanager
-def _engine(scheduler: str) -> Iterator["Engine"]:
-    with explained("cluster"):
-        from amazonpay_nb.runs.cluster import connect, on_cluster
-
-    with connect(scheduler) as client:
-        yield partial(on_cluster, client)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

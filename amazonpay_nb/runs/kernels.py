@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -34,8 +34,6 @@ _PERSONAL = (
 
 # What the kernel of a notebook gets besides the environment of all; each notebook is executed in a thread of its own.
 _NOTEBOOK = threading.local()
-# All threads of this process have one environment, from the first user to the last.
-_SHARED, _USERS, _LOCK = ExitStack(), list[None](), threading.Lock()
 # A connection that is tried is noted, and fails; Python imports a module of this name when it starts.
 _OFFLINE = ("sitecustomize.py", (Path(__file__).parent / "offline.py").read_text("utf-8"))
 
@@ -77,27 +75,11 @@ def kernel_environment(*, offline: bool = False) -> Iterator[None]:
 
     A reader's IPython start-up files must not change what a notebook does, and a kernel must not take this for a
     JupyterLab session, in which it would wait for a person to play the buyer.  Whatever a kernel leaves in its
-    temporary folder, an emulated key for example, is deleted with that folder.  Threads share the environment of the
-    first of them.
+    temporary folder, an emulated key for example, is deleted with that folder.
 
     Args:
         offline: Let every connection to another machine fail, and note it in the file AMAZONPAY_NB_OFFLINE.
     """
-    with _LOCK:
-        if not _USERS:
-            _SHARED.enter_context(_environment(offline))
-        _USERS.append(None)
-    try:
-        yield
-    finally:
-        with _LOCK:
-            _USERS.pop()
-            if not _USERS:
-                _SHARED.close()
-
-
-@contextmanager
-def _environment(offline: bool) -> Iterator[None]:
     with TemporaryFolder() as folder:
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
         if offline:

@@ -135,15 +135,7 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
 def keep(
     notebook: Notebook, texts: Mapping[str, str], document: Any, folder: Path, failure: Failure | None, started: float
 ) -> Run:
-    """Write a notebook that has ended, and its page, into *folder*, and return its run.
-
-    Args:
-        document: What it has become, without secrets.
-        failure: What stopped it; a claim that does not hold is one, too.
-        started: By ``time.monotonic()``.
-    Raises:
-        OSError: There is no room in *folder*.
-    """
+    """Write a notebook that has ended, and its page, into *folder*; return its run, which began at *started*."""
     name, written, claims = notebook.path.stem, folder / notebook.path.name, claims_of(document)
     write_whole(written, nbformat.writes(document) + "\n")
     write_whole(written.with_suffix(".html"), notebook_page(document, name, notebook.path.resolve().parent))

@@ -24,6 +24,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
+from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import POLICY, report_folder, write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks
@@ -213,6 +214,7 @@ def _write(cases: Sequence[Case], names: Sequence[str], out: Path, seconds: floa
                 yield json.loads(file.readline())
 
     page = {"policy": POLICY, "finished": datetime.now(UTC), "rows": rows, **counts, **_grid(cases, names, ends)}
+    page["text_of"] = lambda row: Failure(**row["failure"]).text
     for template, name in (("sweep.html", "report.html"), ("sweep.xml", "junit.xml")):
         write_whole(out / name, _PAGES.get_template(template).generate(page))
     heading = ["notebook", *names, "status", "seconds", "error", *_RESULT]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -349,8 +350,10 @@ class TestScenarios:
         assert (suites.get("tests"), suites.get("failures"), len(suites)) == ("6", "2", 6)
         properties = [{each.get("name"): each.get("value") for each in suite.iter("property")} for suite in suites]
         assert properties[5] == {"flow": "express", "region": "jp", "outcome": "soft-decline"}
-        failed = [suite.find("testcase/failure") is not None for suite in suites]
-        assert failed == [region == "jp" for _ in range(2) for region in ("na", "eu", "jp")]
+        failures = [suite.findtext("testcase/failure", "") for suite in suites]
+        assert [bool(text) for text in failures] == [region == "jp" for _ in range(2) for region in ("na", "eu", "jp")]
+        assert "expected: False\nactual: True\ncell 10, step “Step 5: the money goes back" in failures[5]
+        assert re.search(r"^notebooks/express-jp-soft-decline-\w{8}/11_copy\.html#cell-id=\w+$", failures[5], re.M)
 
     def test_the_report_links_each_case_to_its_notebook(self, swept: tuple[Path, Result]) -> None:
         """A row for each flow, a column for each region, and the failures above."""
@@ -364,3 +367,5 @@ class TestScenarios:
         verdicts = [[link.text for link in row.iter("a")] for row in table.findall("tbody/tr")]
         assert verdicts == [["failed", "failed"], ["passed", "passed"], ["passed", "passed"]]
         assert page.index('id="failures"') < page.index('id="cases"')
+        assert ">11_copy flow=set-up region=jp outcome=soft-decline</a>\n<pre>AssertionError: ends-as-predicted" in page
+        assert page.count("actual: True\ncell 10, step “Step 5") == 2
