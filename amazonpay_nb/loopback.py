@@ -180,7 +180,7 @@ def amazon_host(scope: Mapping[str, Any]) -> str:
     return str(scope.get("state", {}).get("amazon_host", ""))
 
 
-def _is_foreign(headers: Headers, host: str) -> bool:
+def is_foreign(headers: Headers, host: str = "") -> bool:
     """Tell whether a page of another site sends a request to a *host* of Amazon's or "", as far as its browser says."""
     origin = headers.get("origin", "null")  # "null" hides a page's address
     name = origin.partition("//")[2]
@@ -207,7 +207,7 @@ class Guard:
             receive, headers, host = limit_body(receive), Headers(scope=scope), amazon_host(scope)
             if not host and not answers_to(",".join(headers.getlist("host"))):
                 app = PlainTextResponse("This server is called by a loopback address.", 403)
-            elif scope["method"] == "POST" and scope["path"] != self._from_anywhere and _is_foreign(headers, host):
+            elif scope["method"] == "POST" and scope["path"] != self._from_anywhere and is_foreign(headers, host):
                 app = PlainTextResponse("Only pages of this machine may post here.", 403)
         with suppress(ClientDisconnect):  # nobody is left to tell, and the log is not a stranger's to fill
             await app(scope, receive, send)

@@ -212,9 +212,10 @@ class Performance:
 
     def _return_to(self, number: int) -> None:
         """Go back to the moment before a beat."""
-        moment = self._moments[number]
-        del self._moments[number:], self.acts[number:]
-        self._worlds.return_to(moment.mark)
+        while len(self._moments) > number:  # the emulator keeps a few copies alone: those after it go first
+            moment = self._moments.pop()
+            self._worlds.return_to(moment.mark)
+        del self.acts[number:]
         self._open(moment.region)
         self.server.resume(moment.server)
         self._show("")

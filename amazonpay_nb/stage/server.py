@@ -5,6 +5,7 @@ The screen hears of each change by server-sent events, and says what the present
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ from starlette.staticfiles import StaticFiles
 
 from amazonpay_nb.client.snippets import LANGUAGES
 from amazonpay_nb.errors import AmazonPayError
-from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, relative_address, route
+from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, is_foreign, relative_address, route
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import behaviors, topics
 from amazonpay_nb.spec.regions import REGIONS
@@ -82,7 +83,7 @@ class Stage:
     ) -> None:
         self._options, self._keep_alive = options, keep_alive
         self._windows: set[Callable[[], None]] = set()
-        self._open, self._program = True, "python"
+        self._open, self._program, self._turn = True, "python", threading.Lock()
         self._tell(name, chosen)
         self._server = LoopbackServer(Guard(self._app()), port=port)
         self._server.start()
@@ -100,7 +101,8 @@ class Stage:
         self._open = False
         self._wake()
         self._server.stop()
-        self.performance.close()
+        with self._turn:  # what a command has opened is closed as well
+            self.performance.close()
 
     def _tell(self, name: str, chosen: Mapping[str, str]) -> None:
         self.performance = Performance(story(name), chosen, **self._options)
@@ -167,6 +169,8 @@ class Stage:
         return HTMLResponse(await asyncio.to_thread(render), headers=_HEADERS)
 
     async def _events(self, request: Request) -> Response:
+        if is_foreign(request.headers):
+            return PlainTextResponse("Only pages of this machine may look at the stage.", 403)
         if len(self._windows) >= MOST_WINDOWS:
             return PlainTextResponse(f"{MOST_WINDOWS} windows look at the stage; close one, and reload.", 503)
         return StreamingResponse(self._scenes(request), media_type="text/event-stream", headers=_HEADERS)
@@ -177,10 +181,11 @@ class Stage:
         def wake() -> None:
             loop.call_soon_threadsafe(changed.set)
 
-        self._windows.add(wake)
+        room = len(self._windows) < MOST_WINDOWS  # several may have asked at once
+        self._windows.update([wake] if room else [])
         try:
             yield f"retry: {_RETRY_MILLISECONDS}\n\n"
-            while self._open:
+            while self._open and room:
                 changed.clear()
                 yield f"data: {json.dumps(await asyncio.to_thread(self._scene, request))}\n\n"
                 while self._open and not changed.is_set():
@@ -195,16 +200,18 @@ class Stage:
     async def _do(self, request: Request) -> Response:
         """Do what the presenter wants: ``{"do": "next"}``; see `_commands`."""
         try:
-            wish = await request.json()
-            command = self._commands()[wish.pop("do")]
-            await asyncio.to_thread(command, **wish)
-        except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
+            await asyncio.to_thread(self._carry_out, await request.json())
+        except (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
             return JSONResponse({"problem": self.performance.texts("ui.unknown")}, 400)
         except AmazonPayError as error:  # which speaks English
             texts = self.performance.texts
             own = str(error) if texts.language.startswith("en") else texts("brand.unusable")
             return JSONResponse({"problem": own}, 400)
         return Response(status_code=204)
+
+    def _carry_out(self, wish: dict[str, Any]) -> None:
+        with self._turn:  # a story that another takes the place of opens nothing any more
+            self._commands()[wish.pop("do")](**wish)
 
     def _commands(self) -> dict[str, Callable[..., None]]:
         performance = self.performance

@@ -35,6 +35,7 @@ _CANARY = "tests/proofs/test_canary.py::test_"
 _FORGERIES = "tests/proofs/test_forgeries.py::test_"
 _CONNECTIONS = "tests/contract/test_connections.py::test_"
 _KEYS = "tests/unit/signing/test_keys.py::test_"
+_STAGE = "tests/unit/stage/test_server.py::test_"
 _PROXY = "tests/contract/test_proxy.py::test_"
 
 # Promise → id, attempt, answer and test of each attack on it.
@@ -48,6 +49,8 @@ _ROWS = {
          f"{_NAMES}the_shop_answers_to_names_of_this_machine"),
         ("loopback.stage", "A site does the same to the stage, and tells it to play.", "403",
          f"{_NAMES}the_stage_answers_to_names_of_this_machine"),
+        ("loopback.stage-pages", "A page of another site frames the stage, posts to it, or takes up its windows.",
+         "403, and a policy that forbids frames.", f"{_STAGE}pages_of_other_sites_may_neither_ask_nor_look"),
         ("loopback.cross-origin", "A page of another site asks whether it may read an answer.",
          "405, and no header that allows it.", f"{_NAMES}no_page_of_another_site_may_read_an_answer"),
         ("loopback.post", "A page of another site posts to the emulator or the shop, or starts an app's checkout.",
@@ -309,6 +312,14 @@ _ROWS = {
         ("bounds.rehearsal-page", "Its page computes, asks or streams without an end.",
          "The rehearsal says so and goes on, or ends; no process is left.",
          "tests/rehearsal/test_unusable.py::test_a_page_without_a_button"),
+        ("bounds.stage-windows", "More windows than there are places look at the stage, all at once.",
+         "The others hear nothing, and end.", f"{_STAGE}windows_that_open_at_once_are_counted"),
+        ("bounds.stage-stories", "The stage is told to play many stories at once.",
+         "One after another; no shop and no emulator is left behind.",
+         f"{_STAGE}stories_that_are_chosen_at_once_leave_nothing_behind"),
+        ("bounds.stage-copies", "Beats of the stage are repeated again and again.",
+         "Copies of the world that nobody can go back to are forgotten.",
+         "tests/unit/stage/test_performance.py::TestBeats::test_beats_may_be_repeated_without_an_end"),
         ("bounds.upgrade", "A request offers another protocol, and its body looks like a request.",
          "The offer is ignored; the body is a body.", f"{_CONNECTIONS}no_body_is_a_request"),
         ("bounds.trailer", "The signature and its headers come after the body, as trailers.", "400: they are missing.",

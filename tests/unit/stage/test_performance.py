@@ -106,6 +106,14 @@ class TestBeats:
         play(stage, "next")
         assert (stage.at, stage.state, captured(stage)) == (1, "done", Decimal("21.00"))
 
+    def test_beats_may_be_repeated_without_an_end(self, stage: Performance) -> None:
+        """The emulator keeps sixteen copies of its world, and the oldest goes first."""
+        for number in (3, 1) * 9:
+            stage.go(number)
+            stage.finish()
+        play(stage, "back", "back")
+        assert (stage.at, stage.state, operations(stage)) == (0, "ready", [])
+
     def test_after_the_last_beat_nothing_follows(self, stage: Performance) -> None:
         """Next is then without effect."""
         play(stage, "next", "next", "next", "next", "next")

@@ -2,10 +2,14 @@
 
 import json
 import re
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -76,7 +80,7 @@ def test_what_the_stage_does_not_know_is_refused_with_a_sentence(stage: Stage, h
     ):  # fmt: skip
         answer = http.post("/do", json=wish)
         assert (answer.status_code, answer.json()) == (400, {"problem": "The stage knows no such command."}), wish
-    assert http.post("/do", content=b"{").status_code == 400
+    assert {http.post("/do", content=body).status_code for body in (b"{", b'{"do": "go", "beat": 1e999}')} == {400}
     assert scene(http)["state"] == "waiting"
     answer = http.post("/do", json={"do": "dress", "merchant_color": "blue"})
     assert answer.status_code == 400
@@ -100,7 +104,8 @@ def test_pages_of_other_sites_may_neither_ask_nor_look(stage: Stage, http: httpx
     """The stage answers to names of this machine, and no page from elsewhere posts here or frames it."""
     assert http.post("/do", json={"do": "next"}, headers={"origin": "https://evil.test"}).status_code == 403
     assert http.post("/do", json={"do": "next"}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
-    assert http.get("/events", headers={"host": "evil.test"}).status_code == 403
+    for other in ({"host": "evil.test"}, {"origin": "https://evil.test"}, {"sec-fetch-site": "cross-site"}):
+        assert http.get("/events", headers=other).status_code == 403  # whose windows would leave no room
     for path in ("/ride/1", "/speaker", "/phone", "/parity"):
         headers = http.get(path).headers
         policy = headers["content-security-policy"]
@@ -178,6 +183,27 @@ def test_only_so_many_windows_are_told(stage: Stage, http: httpx.Client, monkeyp
     while stage._windows:
         assert time.monotonic() < ends, "a window that is gone is still told"
     assert scene(http)["state"]
+
+
+def test_windows_that_open_at_once_are_counted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are too many hear nothing, and end."""
+    monkeypatch.setattr(server, "MOST_WINDOWS", 2)
+    place = ("127.0.0.1", int(stage.url.split(":")[2].partition("/")[0]))
+    with ExitStack() as windows:
+        all_of_them = [windows.enter_context(socket.create_connection(place, timeout=5)) for _ in range(12)]
+        for one in all_of_them:
+            one.sendall(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert [one.recv(12) for one in all_of_them].count(b"HTTP/1.1 200") >= 2
+        assert len(stage._windows) <= 2
+
+
+def test_stories_that_are_chosen_at_once_leave_nothing_behind() -> None:
+    """Each takes the place of the one before, with its shop and its emulator."""
+    before = {thread for thread in threading.enumerate() if thread.name.startswith("loopback-")}
+    with closing(Stage("ride", pace=0)) as stage, ThreadPoolExecutor(8) as pool:
+        url = urljoin(stage.url, "/do")
+        [*pool.map(lambda name: httpx.post(url, json={"do": "story", "name": name}, timeout=60), ["ride", "food"] * 4)]
+    assert {thread for thread in threading.enumerate() if thread.name.startswith("loopback-")} == before
 
 
 def test_another_story_takes_the_stage(http: httpx.Client, stage: Stage) -> None:
