@@ -8,7 +8,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -266,13 +265,6 @@ def test_no_link_of_the_copies_is_dead() -> None:
         links = TO_THIS_FOLDER.findall(text)
         dead += [(name, link) for link in links if os.path.normpath(Path(name).parent / link) not in files]
     assert not dead
-
-
-def test_the_wheel_has_every_file_that_is_copied() -> None:
-    """Whoever adds a link to a page adds a line to pyproject.toml."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    included = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert not [name for name in edition() if not {name, *map(str, Path(name).parents)} & included.keys()]
 
 
 # ---- the command -------------------------------------------------------------------------------------------------
