@@ -6,7 +6,8 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +27,14 @@ emulator.write_ready_file(Path(sys.argv[1]))
 print("ready", flush=True)
 emulator.run()
 """
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> bool:
+    """Wait for a condition, and give whether it holds."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(condition())
 
 
 class Remote:

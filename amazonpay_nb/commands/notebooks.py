@@ -12,15 +12,20 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import explained
 from amazonpay_nb.redaction import redact
 
+_COLD = click.option("--cold", is_flag=True, help="Start every kernel anew, instead of forking it from one process.")
+
 
 @click.command()
 @click.argument("notebooks", nargs=-1, shell_complete=completion(NOTEBOOKS, files=True))
 @PARAMETER
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at the same time.")
 @click.option("--offline", is_flag=True, help="Fail a notebook that tries to connect to another machine.")
+@_COLD
 @OUT
 @verdict
-def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offline: bool, out: Path) -> Verdict:
+def run(
+    notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offline: bool, cold: bool, out: Path
+) -> Verdict:
     """Execute notebooks without a person and write a report.
 
     NOTEBOOKS are paths, names or numbers (01); all of them when left out.  Exit code: 0 all passed, 1 one failed,
@@ -29,7 +34,8 @@ def run(notebooks: tuple[str, ...], parameters: dict[str, str], jobs: int, offli
     from amazonpay_nb.runs import runner
     from amazonpay_nb.runs.notebook import find_notebooks
 
-    summary = runner.run(find_notebooks(notebooks), parameters, out=out, jobs=jobs, offline=offline)
+    paths = find_notebooks(notebooks)
+    summary = runner.run(paths, parameters, out=out, jobs=jobs, offline=offline, warm=not cold)
     click.echo(summary.table())
     click.echo(f"Report: {out / 'report.html'}")
     return out / "summary.json", not summary.failed
@@ -51,11 +57,12 @@ def _part(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @click.option("--resume", is_flag=True, help="Skip the cases that have passed in --out.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option("--list", "only_list", is_flag=True, help="Print the cases, and run none.")
+@_COLD
 @OUT
 @verdict
 def sweep(
-    matrix: Path, jobs: int | None, scheduler: str | None, part: tuple[int, int], only_list: bool, out: Path,
-    **options: bool,
+    matrix: Path, jobs: int | None, scheduler: str | None, part: tuple[int, int], only_list: bool, cold: bool,
+    out: Path, **options: bool,
 ) -> Verdict:  # fmt: skip
     """Run notebooks with every combination of some parameters, and write one report.
 
@@ -72,7 +79,7 @@ def sweep(
         click.echo("\n".join(map(str, listed)))
         return [{"notebook": case.notebook.path.stem, "parameters": redact(dict(case.texts))} for case in listed], True
     with ExitStack() as stack:
-        engine: sweeps.Engine = partial(sweeps.here, jobs or os.cpu_count() or 1)
+        engine: sweeps.Engine = partial(sweeps.here, jobs or os.cpu_count() or 1, warm=not cold)
         if scheduler:
             with explained("cluster"):
                 from amazonpay_nb.runs.cluster import cluster

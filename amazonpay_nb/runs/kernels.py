@@ -16,6 +16,7 @@ from jupyter_client.manager import AsyncKernelManager
 from tenacity import retry, retry_if_exception, stop_after_attempt
 from traitlets import default
 
+from amazonpay_nb.runs.warm import WarmProvisioner
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench.kernel import PROGRESS, SESSION
 
@@ -43,6 +44,7 @@ class RunKernel(AsyncKernelManager):
 
     live: ClassVar["WeakSet[RunKernel]"] = WeakSet()
     folder: ClassVar[Path]
+    warm: ClassVar[bool] = False
 
     @default("transport")
     def _transport(self) -> str:
@@ -60,6 +62,9 @@ class RunKernel(AsyncKernelManager):
 
     async def _async_pre_start_kernel(self, **options: Any) -> Any:
         self.live.add(self)
+        spec = self.kernel_spec
+        if self.warm and not self.provisioner and spec and "kernel_provisioner" not in spec.metadata:
+            self.provisioner = WarmProvisioner(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)
         return await super()._async_pre_start_kernel(**options, env=os.environ | getattr(_NOTEBOOK, "variables", {}))
 
     def kill(self) -> None:
@@ -70,7 +75,7 @@ class RunKernel(AsyncKernelManager):
 
 
 @contextmanager
-def kernel_environment(*, offline: bool = False) -> Iterator[None]:
+def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator[None]:
     """Give the kernels of this process an environment without a person's traces, and leave no kernel at the end.
 
     A reader's IPython start-up files must not change what a notebook does, and a kernel must not take this for a
@@ -79,6 +84,7 @@ def kernel_environment(*, offline: bool = False) -> Iterator[None]:
 
     Args:
         offline: Let every connection to another machine fail, and note it in the file AMAZONPAY_NB_OFFLINE.
+        warm: Fork them from a process that has imported everything once, where that is possible.
     """
     with TemporaryFolder() as folder:
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
@@ -87,12 +93,13 @@ def kernel_environment(*, offline: bool = False) -> Iterator[None]:
             ours["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder.path), os.environ.get("PYTHONPATH")]))
         kept = {name: os.environ.pop(name, None) for name in (*_PERSONAL, *ours)}
         os.environ.update(ours)
-        RunKernel.folder = folder.path
+        RunKernel.folder, RunKernel.warm = folder.path, warm
         try:
             yield
         finally:
             for kernel in list(RunKernel.live):
                 kernel.kill()
+            WarmProvisioner.stop()
             for name in ours:
                 del os.environ[name]
             os.environ.update({name: value for name, value in kept.items() if value is not None})

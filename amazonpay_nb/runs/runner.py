@@ -27,7 +27,7 @@ from amazonpay_nb.workbench.parameters import check_unattended, check_values
 
 def run(
     notebooks: Sequence[Path], parameters: Mapping[str, str], *, out: Path, jobs: int = 1, progress: bool = True,
-    offline: bool = False,
+    offline: bool = False, warm: bool = False,
 ) -> Summary:  # fmt: skip
     """Execute *notebooks*, each with *parameters*, and write everything about it into *out*.
 
@@ -37,6 +37,7 @@ def run(
         jobs: How many kernels at a time.
         progress: Show a bar on a terminal, and a line for each finished notebook elsewhere.
         offline: A notebook that tries to connect to another machine fails.
+        warm: See `kernel_environment`; no more notebooks than *jobs* gain nothing, and start as ever.
     Raises:
         ConfigurationError: A notebook or a parameter is not usable; nothing was started.
     """
@@ -47,7 +48,8 @@ def run(
     started = time.monotonic()
     # None shows the bar on a terminal only.
     bar = tqdm(total=len(notebooks), unit="notebook", disable=None if progress else True)
-    with report_folder(out, REPORTS), ThreadPoolExecutor(jobs) as pool, kernel_environment(offline=offline), bar:
+    environment = kernel_environment(offline=offline, warm=warm and len(notebooks) > jobs)
+    with report_folder(out, REPORTS), ThreadPoolExecutor(jobs) as pool, environment, bar:
         futures = [pool.submit(run_one, notebook, parameters, out) for notebook in documents]
         try:
             for number, future in enumerate(as_completed(futures), 1):

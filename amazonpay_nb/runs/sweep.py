@@ -173,11 +173,11 @@ def sweep(
         return _write(shard(cases, *part), names, out, time.monotonic() - started)
 
 
-def here(jobs: int, cases: Sequence[Case], out: Path) -> Results:
-    """Run cases on this machine, *jobs* at a time; an engine of `sweep`, once *jobs* is given."""
+def here(jobs: int, cases: Sequence[Case], out: Path, *, warm: bool = False) -> Results:
+    """Run cases on this machine, *jobs* at a time; an engine of `sweep`, once *jobs* is given; for *warm* see `run`."""
     # No more cases are under way than there are jobs, so that an end is near wherever it comes.
     queue, futures = iter(cases), dict[Future[Run], Case]()
-    with ThreadPoolExecutor(jobs) as pool, kernel_environment():
+    with ThreadPoolExecutor(jobs) as pool, kernel_environment(warm=warm and len(cases) > jobs):
         while True:
             for case in itertools.islice(queue, jobs - len(futures)):
                 futures[pool.submit(run_one, case.notebook, case.texts, case.folder(out))] = case

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -19,6 +18,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import kernels
 from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
 from amazonpay_nb.runs.runner import run
+from tests.processes import until
 
 COMMAND = [sys.executable, "-m", "amazonpay_nb"]
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -40,14 +40,6 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def until(condition: object, seconds: float = 30) -> bool:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return bool(condition())
 
 
 @pytest.fixture

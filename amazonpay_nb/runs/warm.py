@@ -1,0 +1,207 @@
+"""Kernels that are forked from a process which has imported everything once, the *origin*; on Linux.
+
+A kernel of one's own makes a notebook wait for Python and its libraries; a fork has them, and is a process like any
+other.  The origin is started by the first kernel and answers each request, a message on a socket that it shares with
+nobody else, with the number and the handle of a process.  It ends with the socket, and so do its kernels.
+"""
+
+import asyncio
+import builtins
+import gc
+import io
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from contextlib import redirect_stdout, suppress
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+# What notebooks of the workbook import, and what these import when they are used.
+_IMPORTS = (
+    "ipykernel.kernelapp", "ipykernel.zmqshell", "ipywidgets", "pandas", "pandas.io.formats.style", "httpx", "jinja2",
+    "cryptography.x509", "uvicorn.lifespan.on", "amazonpay_nb.workbench.bench", "amazonpay_nb.workbench.show",
+)  # fmt: skip
+_ANSWER_SECONDS = 60  # the origin imports everything before its first answer
+_LONGEST_REQUEST = 1 << 18  # bytes, most of them an environment
+_KERNEL = ("-m", "ipykernel_launcher")
+_SERVE = """import sys
+sys.path[:] = filter(None, sys.path)
+from amazonpay_nb.runs.warm import serve
+serve(int(sys.argv[1]))"""
+
+
+class _Process:
+    """A kernel that is a child of the origin, in the form of `subprocess.Popen`; how it ended is not known."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int, handle: int) -> None:
+        self.pid, self.handle = pid, handle
+        weakref.finalize(self, os.close, handle)
+        self._end = select.poll()
+        self._end.register(handle, select.POLLIN)
+
+    def poll(self) -> int | None:
+        return 0 if self._end.poll(0) else None
+
+    def wait(self) -> int:
+        self._end.poll()
+        return 0
+
+    def send_signal(self, number: int) -> None:
+        signal.pidfd_send_signal(self.handle, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            self.send_signal(signal.SIGKILL)
+
+
+class _Origin:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.python = _python(environment)
+        self.socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(_ANSWER_SECONDS)
+        with other:
+            self.process = subprocess.Popen(  # noqa: S603 (this interpreter)
+                [sys.executable, "-c", _SERVE, str(other.fileno())], pass_fds=[other.fileno()],
+                # Its thread would be one too many for a fork.
+                env={**environment, "OPENBLAS_NUM_THREADS": "1"},
+                # A terminal's Ctrl-C is for the run.
+                stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+
+    def fork(self, request: Mapping[str, Any]) -> _Process:
+        self.socket.send(json.dumps(request).encode())
+        answer, handles, *_ = socket.recv_fds(self.socket, 16, 1)
+        if not answer:
+            raise ConnectionResetError("it has ended")
+        return _Process(int(answer), *handles)
+
+    def close(self) -> None:
+        self.socket.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def _python(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what Python reads when it starts, and what a fork can therefore not have otherwise."""
+    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+
+
+class WarmProvisioner(LocalProvisioner):
+    """Starts a kernel of this Python as a fork; any other one, and any at all where that fails, as Jupyter does."""
+
+    _lock = threading.Lock()
+    _origin: _Origin | None = None
+    _failed = False
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
+        """Start the kernel.
+
+        Args:
+            cmd: Its command line.
+            options: Of `subprocess.Popen`; with others than ``env`` and ``cwd``, it is started as Jupyter does.
+        """
+        environment = options.get("env") or dict(os.environ)
+        usual = tuple(cmd[:3]) == (sys.executable, *_KERNEL) and options.keys() <= {"env", "cwd"}
+        if not (usual and sys.platform == "linux"):
+            return await super().launch_kernel(cmd, **options)
+        request = {
+            "arguments": cmd[3:],
+            "cwd": os.fspath(options.get("cwd") or os.curdir),
+            "environment": environment | {"JPY_PARENT_PID": str(os.getpid())},
+        }
+        self.process: Any = await asyncio.to_thread(self._fork, request)
+        if not self.process:
+            return await super().launch_kernel(cmd, **options)
+        self.pid = self.pgid = self.process.pid
+        self.cwd = options.get("cwd")
+        return self.connection_info
+
+    @classmethod
+    def _fork(cls, request: dict[str, Any]) -> _Process | None:
+        with cls._lock:
+            try:
+                if not cls._failed:
+                    cls._origin = cls._origin or _Origin(request["environment"])
+                    if cls._origin.python == _python(request["environment"]):
+                        return cls._origin.fork(request)
+            except OSError as error:
+                cls._failed = True  # its kernels go on, and its socket is kept for them
+                problem = f"The process that kernels are forked from does not answer: {error}"
+                tqdm.write(f"{problem}. Kernels start one by one from here on, which takes longer.", file=sys.stderr)
+        return None
+
+    @classmethod
+    def stop(cls) -> None:
+        """End the origin and its kernels; the next kernel starts another one."""
+        with cls._lock:
+            if cls._origin:
+                cls._origin.close()
+            cls._origin, cls._failed = None, False
+
+
+def serve(number: int) -> None:
+    """Import everything, and fork a kernel for each message on the socket that is file *number*."""
+    control = socket.socket(fileno=number)
+    # Libraries, such as pandas, look at their import whether they are in a kernel, and how it encodes what is printed.
+    setattr(builtins, "get_ipython", lambda: SimpleNamespace(kernel=None))  # noqa: B010 (mypy knows no such builtin)
+    for name in _IMPORTS:
+        with suppress(ImportError), redirect_stdout(io.TextIOWrapper(io.BytesIO(), "UTF-8")):
+            import_module(name)
+    del builtins.get_ipython  # type: ignore[attr-defined]
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # What all kernels share is not looked through again, and not copied for it.
+    gc.collect()
+    gc.freeze()
+    while request := control.recv(_LONGEST_REQUEST):
+        if not (pid := os.fork()):
+            return _become_kernel(control, **json.loads(request))
+        handle = os.pidfd_open(pid)
+        with suppress(ConnectionError):
+            socket.send_fds(control, [str(pid).encode()], [handle])
+        os.close(handle)
+    return None
+
+
+def _become_kernel(control: socket.socket, arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
+    os.setsid()
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    tempfile.tempdir = None  # of another TMPDIR
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()  # its global state is the origin's; all other randomness notices a fork
+    threading.Thread(target=_end_with, args=(control,), daemon=True).start()
+    import ipykernel_launcher  # type: ignore[import-untyped]
+    from ipykernel.kernelapp import IPKernelApp
+
+    sys.argv = [ipykernel_launcher.__file__, *arguments]
+    # 1 is a parent that is not watched: the one to watch is not the origin.
+    IPKernelApp.launch_instance([*arguments, "--IPKernelApp.parent_handle=1"])
+
+
+def _end_with(control: socket.socket) -> None:
+    hangup = select.poll()
+    hangup.register(control, 0)
+    hangup.poll()
+    os._exit(1)
