@@ -3,26 +3,32 @@
 import csv
 import json
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import tracemalloc
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from amazonpay_nb.cli import main
 from amazonpay_nb.lessons.scenario import FLOWS, possible
 from amazonpay_nb.runs import sweep
-from amazonpay_nb.runs.notebook import notebook_folder
+from amazonpay_nb.runs.notebook import Notebook, find_notebooks, notebook_folder
+from amazonpay_nb.runs.runner import check_case
 from amazonpay_nb.spec.regions import REGIONS
 from tests.unit.runs.test_kernels import alive, until
 from tests.unit.runs.test_runner import MADE, result, write
 
+PAGE = Path(__file__).parents[3] / "docs/sweeps.md"
 SIX = {"flow": ["set-up", "express"], "region": ["na", "eu", "jp"], "outcome": ["soft-decline"]}
 
 
@@ -286,6 +292,15 @@ class TestSweep:
         assert sorted(map(str, wholes["1/2"] + wholes["2/2"])) == sorted(map(str, wholes["1/1"]))
         assert [row["amount"] for row in wholes["1/1"]] == ["", "", "", "20"]
         assert {row["chargeState"] for row in wholes["1/1"]} == {"Captured"}
+        # As docs/sweeps.md says: a sweep with nothing left to run makes one report of all parts.
+        whole = tmp_path / "whole"
+        for part in ("1of2", "2of2"):
+            shutil.copytree(tmp_path / part / "notebooks", whole / "notebooks", dirs_exist_ok=True)
+            with (whole / "cases.jsonl").open("a") as lines:
+                lines.write((tmp_path / part / "cases.jsonl").read_text("utf-8"))
+        joined = command(path, "--resume", "--out", whole)
+        assert joined.stdout.splitlines() == ["4 passed, 0 failed", f"Report: {whole / 'report.html'}"]
+        assert rows_of(whole) == wholes["1/1"]
 
     def test_the_report_needs_no_more_memory_than_a_few_lines(self, tmp_path: Path) -> None:
         """It is written line by line, in the order of the matrix, whatever ended first."""
@@ -369,3 +384,46 @@ class TestScenarios:
         assert page.index('id="failures"') < page.index('id="cases"')
         assert ">11_copy flow=set-up region=jp outcome=soft-decline</a>\n<pre>AssertionError: ends-as-predicted" in page
         assert page.count("actual: True\ncell 10, step “Step 5") == 2
+
+
+class TestPage:
+    """What docs/sweeps.md shows can be used as it is."""
+
+    BLOCKS: ClassVar = re.findall(r"^```(\w+)\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+
+    def test_the_matrix_and_the_job_of_each_part(self, tmp_path: Path) -> None:
+        """Every command that the page has is one; the parts of the job are the whole matrix."""
+        (own, job) = (yaml.safe_load(text) for kind, text in self.BLOCKS if kind == "yaml")
+        (tmp_path / "matrix.yaml").write_text(json.dumps(own))
+        scenarios = job["jobs"]["scenarios"]
+        parts = scenarios["strategy"]["matrix"]["shard"]
+        (line,) = (step["run"] for step in scenarios["steps"] if "sweep" in step.get("run", ""))
+        lines = [line.replace("${{ matrix.shard }}", str(part)) for part in parts]
+        listed = [case for line in lines for case in self.listed(tmp_path, line)]
+        assert sorted(listed) == sorted(map(str, sweep.cases_of(tmp_path / "matrix.yaml")))
+        shown = [line for kind, text in self.BLOCKS if kind == "sh" for line in text.splitlines() if "nb sweep" in line]
+        assert len(shown) == 5
+        assert [line for line in shown if not self.listed(tmp_path, line)] == []
+
+    @staticmethod
+    def listed(folder: Path, line: str) -> list[str]:
+        _, *arguments = shlex.split(line, comments=True)
+        words = [str(folder / word) if word == "matrix.yaml" else word for word in arguments]
+        done = CliRunner().invoke(main, [*words, "--list"])
+        assert done.exit_code == 0, done.output
+        return done.stdout.splitlines()
+
+    def test_the_tasks_for_airflow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Their parameters are those of the notebook, which papermill alone would not check."""
+        rows: list[dict[str, Any]] = []
+        operator = SimpleNamespace(partial=lambda **options: SimpleNamespace(expand_kwargs=rows.extend, **options))
+        module = "airflow.providers.papermill.operators.papermill"
+        names = module.split(".")
+        for number in range(1, len(names) + 1):
+            monkeypatch.setitem(sys.modules, ".".join(names[:number]), SimpleNamespace(PapermillOperator=operator))
+        (source,) = (text for kind, text in self.BLOCKS if kind == "python")
+        exec(source)  # noqa: S102 (our own page)
+        (path,) = find_notebooks(["11"])
+        assert len({row["output_nb"] for row in rows}) == 4
+        for row in rows:
+            check_case(Notebook.read(path), row["parameters"])
