@@ -180,7 +180,7 @@ def test_the_step_ends_as_the_command_does(runner: Runner, inputs: dict[str, str
 
 
 @pytest.mark.parametrize(
-    "hostile", ["; touch pwned; $(touch pwned) `touch pwned` #", "eu\ntouch pwned", "' && touch pwned && '"]
+    "hostile", ["true; touch pwned; $(touch pwned) `touch pwned` #", "true\ntouch pwned", "' || touch pwned || '"]
 )
 def test_an_input_is_never_run(runner: Runner, hostile: str) -> None:
     """Neither in a script nor on the way to the command."""
