@@ -71,8 +71,8 @@ def sweep(
     """
     from amazonpay_nb.runs import sweep as sweeps
 
-    if jobs and scheduler:
-        raise click.UsageError("--jobs is for this machine; a cluster has its own number of threads.")
+    if scheduler and (jobs or cold):
+        raise click.UsageError("--jobs and --cold are for this machine; a cluster has its own threads, which fork.")
     cases = sweeps.cases_of(matrix)
     if only_list:
         listed = sweeps.shard(cases, *part)

@@ -94,7 +94,7 @@ class _Kernels(WorkerPlugin):
     name, idempotent = _NAME, True
 
     def setup(self, worker: Any) -> None:
-        self._environment = kernel_environment()
+        self._environment = kernel_environment(warm=True)
         self._environment.__enter__()
 
     def teardown(self, worker: Any) -> None:
