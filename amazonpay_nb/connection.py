@@ -18,8 +18,8 @@ import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-# Of a target with its headers, or of trailers: browsers and proxies stop far below.
-MAX_HEAD_BYTES = 64 * 1024
+from amazonpay_nb.in_process import LONG_HEAD, MAX_HEAD_BYTES
+
 # A quarter of the files that the process may open: another quarter may be arriving, the rest is its own.
 SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024) // 4
 # Each can hold a body and what one read brings, about 400 kB.
@@ -187,8 +187,7 @@ class Connection(HttpToolsProtocol):
             piece, self._rest = self._rest[:_PIECE], self._rest[_PIECE:]
             self._size += len(piece)
             if self._size > MAX_HEAD_BYTES:
-                problem = f"Target and headers, or trailers, are larger than {MAX_HEAD_BYTES} bytes; send less."
-                self._refuse(431, "InvalidRequest", problem)
+                self._refuse(431, "InvalidRequest", LONG_HEAD)
                 return
             try:
                 self.parser.feed_data(piece)

@@ -23,6 +23,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.in_process import InProcessServer, mounts
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
 _BACKLOG = 128  # connections that wait to be accepted
+IN_PROCESS = "AMAZONPAY_NB_IN_PROCESS"
 _OWN_PORTS = range(20_000, 32_768)
 _TRIES = 50
 # Where the server of this kernel is reached from outside, as JupyterHub says it: the whole address, and its path.
@@ -38,15 +41,41 @@ _PROXIED = re.compile(r"/proxy/\d+/?$")
 _WITH_PORT = re.compile(r"(127\.0\.0\.1|localhost):\d+")
 
 
+def without_sockets() -> bool:
+    """Tell whether the environment keeps everything inside this process."""
+    return bool(os.environ.get(IN_PROCESS))
+
+
+def stays_inside(wish: bool | None, *, needs_socket: object = False) -> bool:
+    """Tell whether a server answers inside this process alone: as wished, or as the environment says.
+
+    Raises:
+        ValueError: It does, and needs a socket.
+    """
+    inside = without_sockets() if wish is None else wish
+    if inside and needs_socket:
+        raise ValueError("HTTPS, a proxy, a host and a port need a socket; go without them, or without in_process")
+    return inside
+
+
+def check_sockets() -> None:
+    """Raise a ConfigurationError where this process is to have no sockets."""
+    if without_sockets():
+        advice = f"Go without {IN_PROCESS} and --in-process."
+        raise ConfigurationError("This needs a socket: it talks to a program outside of this process.", advice=advice)
+
+
 def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
     """Return a listening socket.
 
     Args:
         port: 0 takes a free one.
     Raises:
+        ConfigurationError: This process is to have no sockets.
         OSError: The port is in use.
         ValueError: The host is not loopback.
     """
+    check_sockets()
     if host not in LOOPBACK_HOSTS:
         raise ValueError(f"a server here listens on loopback only, not on {host!r}; use 127.0.0.1")
     # asyncio turns Nagle's algorithm off only for sockets that name their protocol; with it, an answer waits 40 ms.
@@ -88,7 +117,7 @@ def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> 
         options: Those of `httpx.Client`; any other host is reached as the environment says.
     """
     addresses = (f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK_HOSTS)
-    return httpx.Client(mounts=dict.fromkeys(addresses, local), **options)
+    return httpx.Client(mounts={**dict.fromkeys(addresses, local), **mounts()}, **options)
 
 
 def url_of(scheme: str, host: str, port: int) -> str:
@@ -298,3 +327,13 @@ class LoopbackServer:
     def _close(self) -> None:
         for listener in self._listeners:
             listener.close()
+
+
+def serve(app: ASGIApp, *, in_process: bool | None = None, **options: Any) -> LoopbackServer | InProcessServer:
+    """Return a server of an application, which is not started yet.
+
+    Args:
+        in_process: Answer inside this process alone; as the environment says when left out.
+        options: Those of a `LoopbackServer`, for sockets.
+    """
+    return InProcessServer(app) if stays_inside(in_process) else LoopbackServer(app, **options)

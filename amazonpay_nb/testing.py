@@ -141,11 +141,13 @@ class NotificationInbox:
         from starlette.routing import Route
 
         from amazonpay_nb.client.notifications import NotificationReader
-        from amazonpay_nb.loopback import LoopbackServer, http_client
+        from amazonpay_nb.loopback import http_client, serve
 
         self.notifications: list[Notification] = []
         self._arrival = threading.Condition()
-        self._server = LoopbackServer(Starlette(routes=[Route("/", self._receive, methods=["POST"])])).start()
+        self._server = serve(
+            Starlette(routes=[Route("/", self._receive, methods=["POST"])]), in_process=emulator.in_process
+        ).start()
         self.url = f"{self._server.url}/"
         topic = emulator.control.post("notifications/endpoint", url=self.url)["topicArn"]
         self._reader = NotificationReader(

@@ -20,8 +20,8 @@ LONGEST_MODULE = 350
 ALWAYS_THERE = {"client", "commands", "emulator", "lessons", "runs", "shop", "signing", "spec", "workbench"}
 ROOMS = ALWAYS_THERE | {"rehearsal", "stage"}
 BESIDE_THE_ROOMS = {
-    "__init__", "__main__", "cli", "connection", "errors", "extras", "loopback", "redaction", "temporary", "testing",
-    "texts",
+    "__init__", "__main__", "cli", "connection", "errors", "extras", "in_process", "loopback", "redaction", "temporary",
+    "testing", "texts",
 }  # fmt: skip
 # A run's progress goes to standard output; a library says nothing there.
 MAY_PRINT = {PACKAGE / "runs" / "runner.py"}

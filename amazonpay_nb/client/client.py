@@ -26,6 +26,7 @@ from amazonpay_nb.client.auth import AmazonPayAuth, environment_segment, new_ide
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sending import Body, Sender
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.in_process import mounts
 from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import (
@@ -96,7 +97,7 @@ class AmazonPayClient:
         self.clock, self._auth, self.new_key, self._sleep = auth.clock, auth, new_idempotency_key, sleep
         self._http = httpx.Client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
-            transport=transport, headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
+            transport=transport, mounts=mounts(), headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},
             trust_env=environment != "emulator",  # a proxy cannot reach loopback for us
         )  # fmt: skip
 

@@ -44,7 +44,7 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
 
     real_time = clock == "real"
     try:
-        server = Emulator(start=None if real_time else clock, real_time=real_time, **options)
+        server = Emulator(start=None if real_time else clock, real_time=real_time, in_process=False, **options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
@@ -127,7 +127,7 @@ def grade(url: str | None, region: str, ready_file: Path | None, https: bool) ->
     if url is None:
         grades = grading.grade_own(region)
     else:
-        with Emulator(region, https=https) as server:
+        with Emulator(region, https=https, in_process=False) as server:
             if ready_file:
                 server.write_ready_file(ready_file)
             grades = grading.grade(url, server, observed=ready_file is not None)

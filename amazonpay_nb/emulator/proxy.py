@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 import httptools
@@ -20,10 +21,10 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from amazonpay_nb import connection
-from amazonpay_nb.connection import Connection, Flow
-from amazonpay_nb.loopback import limit_body
+from amazonpay_nb.connection import Connection, Door, Flow
+from amazonpay_nb.loopback import limit_body, open_port, url_of
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
-from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS
+from amazonpay_nb.spec.notifications import hosts_of
 from amazonpay_nb.spec.regions import REGIONS, Region
 
 _PORTS = {"http": 80, "https": 443}
@@ -36,11 +37,6 @@ _HOP_BY_HOP = {
     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
 }  # fmt: skip
 _LONGEST_NAME, _MOST_NAMES = 100, 10  # of strangers' hosts that a refusal repeats and that are kept
-
-
-def hosts_of(region: Region) -> tuple[str, ...]:
-    """Return the hosts that a merchant's server and its buyers talk to: API, script, pages and notifications."""
-    return region.api_host, region.checkout_script_host, region.hosted_host, CERTIFICATE_HOSTS[region.code]
 
 
 class Proxy:
@@ -232,3 +228,10 @@ async def forward(scope: Scope, receive: Receive, send: Send) -> None:
 def _end_to_end(headers: Iterable[tuple[bytes, bytes]], *without: bytes) -> list[tuple[bytes, bytes]]:
     rows = ((name.lower(), value) for name, value in headers)
     return [(name, value) for name, value in rows if name not in _HOP_BY_HOP and name not in without]
+
+
+def open_proxy(region: Region, certificate: str, host: str) -> tuple[Door, set[str], str]:
+    """Open the door of a proxy, and return it with the hosts that it will have refused, and with its address."""
+    listener, proxy = open_port(0, host), Proxy(region, certificate)
+    door = (listener, partial(ProxyConnection, proxy))
+    return door, proxy.refused, url_of("http", host, listener.getsockname()[1])

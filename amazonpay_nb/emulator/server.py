@@ -5,10 +5,10 @@ import secrets
 import sqlite3
 import ssl
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any, Self
@@ -21,17 +21,16 @@ from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR
 from amazonpay_nb.emulator.control import CONTROL_PATH, checked_endpoint
 from amazonpay_nb.emulator.notifications.announce import topic_of
-from amazonpay_nb.emulator.proxy import Proxy, ProxyConnection, hosts_of
 from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.store_file import REAL_TIME
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.emulator.world_file import read_world
 from amazonpay_nb.emulator.worlds import load as load_world
-from amazonpay_nb.loopback import LoopbackServer, http_client, open_port, url_of
+from amazonpay_nb.loopback import http_client, open_port, serve, stays_inside
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
-from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS
+from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS, hosts_of
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
 
@@ -146,6 +145,7 @@ class Emulator:
         proxy: Be a forward proxy for Amazon's hosts as well; see `proxy_url` and `proxy_ca_file`.
         notify: Send the main merchant's notifications to this address of this machine.
         world: What a new world holds: a world file, or the same as a mapping; docs/worlds.md.
+        in_process: Answer inside this process alone, without sockets; as AMAZONPAY_NB_IN_PROCESS says when left out.
     Raises:
         OSError: The port is in use.
         ValueError: The region, host, address, store, start or world cannot be; the message says why.
@@ -155,7 +155,7 @@ class Emulator:
         self, region: str = "na", seed: int | None = None, *, start: datetime | None = None, real_time: bool = False,
         store: str | Path | None = None, https: bool = False, host: str = "127.0.0.1", port: int = 0,
         domains: tuple[str, ...] = (), throttle: bool = False, shop_name: str = "Emulated Shop", proxy: bool = False,
-        notify: str | None = None, world: str | Path | Mapping[str, Any] | None = None,
+        notify: str | None = None, world: str | Path | Mapping[str, Any] | None = None, in_process: bool | None = None,
     ) -> None:  # fmt: skip
         row = region_of(region)
         self.region = row.code
@@ -166,12 +166,13 @@ class Emulator:
             seed, start = file.seed if seed is None else seed, start or (None if real_time else file.clock)
         if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
             raise ValueError(f"virtual time starts in the years {FIRST_YEAR} to {LAST_YEAR}, not in {start.year}")
+        self.in_process = stays_inside(in_process, needs_socket=https or proxy or port or host != "127.0.0.1")
         # The port first: the store stays untouched if the address is unavailable.
-        listener = open_port(port, host)
+        listener = None if self.in_process else open_port(port, host)
         self._folder = TemporaryFolder()
         self.folder = Path(f"{store}.keys") if store else self._folder.path
         with ExitStack() as undo:
-            undo.callback(listener.close)
+            undo.enter_context(listener or nullcontext())
             undo.callback(self._folder.close)
             try:
                 began = REAL_TIME if real_time else start and start.astimezone(UTC).isoformat()
@@ -196,15 +197,14 @@ class Emulator:
         certificate = self._certificate(hosts_of(row) if proxy else ()) if https or proxy else ""
         doors, self.refused_hosts = [], set[str]()
         if proxy:
-            entrance = open_port(0, host)
-            guide = Proxy(row, certificate)
-            self.refused_hosts = guide.refused
-            doors.append((entrance, partial(ProxyConnection, guide)))
-            self._world.proxy_url = url_of("http", host, entrance.getsockname()[1])
+            from amazonpay_nb.emulator.proxy import open_proxy
+
+            *doors, self.refused_hosts, self._world.proxy_url = open_proxy(row, certificate, host)
         self.proxy_url = self._world.proxy_url or None
-        self._server = LoopbackServer(
+        self._server = serve(
             build_app(self._world, token, drop=lambda client: self._server.drop(client)),
-            host=host, listener=listener, certificate=certificate if https else None, others=doors,
+            in_process=self.in_process, host=host, listener=listener, certificate=certificate if https else None,
+            others=doors,
         )  # fmt: skip
         self.url = self._world.url = self._server.url
         certificate_url = f"https://{CERTIFICATE_HOSTS[row.code]}" if proxy else self.url

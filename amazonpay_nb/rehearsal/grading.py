@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.account import MerchantAccount
-from amazonpay_nb.loopback import http_client
+from amazonpay_nb.loopback import check_sockets, http_client
 from amazonpay_nb.rehearsal.answer import Answer
 from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, deliver, send, subjects
 from amazonpay_nb.shop import Shop
@@ -53,6 +53,7 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     Raises:
         ConfigurationError: The address is not on loopback, or has no answer.
     """
+    check_sockets()
     _check_address(url)
     *three, dispute = subjects(emulator)
     watched, grades = emulator if observed else None, list[Grade]()

@@ -41,7 +41,7 @@ def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
     news = plan.server.url.rstrip("/") + plan.notifications.path if plan.notifications else ""
     tls, now = not proxy and file.uses("caFile"), datetime.now(UTC)
     # Time is virtual, to be advanced, and begins now: a server compares it with its own.
-    with Emulator(plan.server.region, start=now, https=tls, proxy=proxy, notify=news) as emulator:
+    with Emulator(plan.server.region, start=now, https=tls, proxy=proxy, notify=news, in_process=False) as emulator:
         script = f"https://{region_of(emulator.region).checkout_script_host}" if proxy else emulator.url
         facts = emulator.merchant.facts() | {
             "url": emulator.url, "scriptUrl": f"{script}/checkout.js", "proxyUrl": emulator.proxy_url or "",

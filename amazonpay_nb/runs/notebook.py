@@ -25,6 +25,8 @@ _HTML_LINK = re.compile(r'<a [^>]*?href="(?!#)[^>]*>(.*?)</a>', re.DOTALL)
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _OPEN = "workbench.open("
+# They work with programs outside of the kernel.
+NEED_SOCKETS = ("07", "12")
 _HEADING = re.compile(r"#{1,3} ")
 # Sections for who runs the notebook, and sentences: each has a line of its own.
 _WORKSHOP = re.compile(r"## (?:Exercises|By clicks)$", re.MULTILINE)

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from amazonpay_nb.client.button import embed
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, relative_address, route
+from amazonpay_nb.loopback import Guard, browser_address, relative_address, route, serve
 from amazonpay_nb.shop.attempt import ARRIVALS, Arrival, Attempt
 from amazonpay_nb.shop.bookkeeping import outcome, payments, saved_methods
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
@@ -76,7 +76,7 @@ class Shop:
         self._attempts: dict[str, Attempt] = {}
         self.inbox: Inbox | None = None
         self.customer = self.logo = ""
-        self._server = LoopbackServer(Guard(self._app())).start()
+        self._server = serve(Guard(self._app())).start()
         self.url = self._server.url
 
     def new_attempt(self, server_url: str = "") -> Attempt:
@@ -192,7 +192,9 @@ class Shop:
         body = await request.body()
         # In a thread: the certificate may have to be fetched.
         status = await asyncio.to_thread(inbox.receive, body)
-        return Response(status_code=status, background=BackgroundTask(inbox.work) if inbox.at_once else None)
+        return Response(
+            status_code=status, background=BackgroundTask(asyncio.to_thread, inbox.work) if inbox.at_once else None
+        )
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         nonce = secrets.token_urlsafe(12)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from amazonpay_nb.spec.data import data_row, load
 from amazonpay_nb.spec.parity import Evidence
+from amazonpay_nb.spec.regions import Region
 
 STATE_CHANGE = "STATE_CHANGE"
 # Name of the machine in `states` → ``ObjectType``.  A Checkout Session has none: its changes are not announced.
@@ -99,6 +100,11 @@ class _File:
 _FILE = load("notifications.toml", _File, fields="field", answers="status", drills="kind")
 ANNOUNCEMENTS, DRILLS = _FILE.announcements, _FILE.drills
 MESSAGE_FIELDS, ANSWERS = tuple(_FILE.fields.values()), tuple(_FILE.answers.values())
+
+
+def hosts_of(region: Region) -> tuple[str, ...]:
+    """Return the hosts that a merchant's server and its buyers talk to: API, script, pages and notifications."""
+    return region.api_host, region.checkout_script_host, region.hosted_host, CERTIFICATE_HOSTS[region.code]
 
 
 def answer_to(status: int | None) -> Answer:

@@ -82,7 +82,7 @@ class Workbench:
         self.to_close = self._resources.callback
         kernel.replace(self.close)
         if buyer == "you":
-            kernel.people.append(None)
+            kernel.expect_person()
             self._resources.callback(kernel.people.pop)
         self.environment, self.region, self.buyer = environment, region_of(region), buyer
         self.currency = currency or self.region.ledger_currencies[0]

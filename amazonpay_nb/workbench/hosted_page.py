@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ import amazonpay_nb.shop.buyer as scripted_buyer
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError
-from amazonpay_nb.loopback import browser_address, http_client
+from amazonpay_nb.loopback import browser_address, http_client, without_sockets
 from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.workbench import kernel
@@ -121,7 +122,8 @@ class HostedPage:
         """
         if self._buyer == "script":
             if not self.arrival.done():  # else the cell ran again, or a panel has waited
-                await asyncio.to_thread(self._play, **script)
+                play = partial(self._play, **script)
+                await asyncio.to_thread(play) if not without_sockets() else play()
             return self.settle()
         wanted, why = wish(self._start, script), ""
         while True:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from amazonpay_nb.loopback import without_port
+from amazonpay_nb.loopback import check_sockets, without_port, without_sockets
 from amazonpay_nb.redaction import redact
 
 # Jupyter Server sets the first for its sessions; papermill, nbval and nbconvert start kernels without it.  The other
@@ -40,8 +40,14 @@ _places: set[str] = set()  # where something is shown that can be replaced
 
 
 def person() -> bool:
-    """Return whether somebody sits before this kernel, in a session of JupyterLab."""
-    return bool(os.environ.get(SESSION))
+    """Return whether somebody sits before this kernel, in a session of JupyterLab that can reach its servers."""
+    return bool(os.environ.get(SESSION)) and not without_sockets()
+
+
+def expect_person() -> None:
+    """Write for a person who plays the buyer in a browser; one entry of `people` less ends it."""
+    check_sockets()
+    people.append(None)
 
 
 def shell() -> Any:

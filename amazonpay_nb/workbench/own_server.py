@@ -3,7 +3,7 @@
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amazonpay_nb.loopback import Guard, LoopbackServer
+from amazonpay_nb.loopback import Guard, serve
 from amazonpay_nb.shop import Arrival, Attempt, Shop
 from amazonpay_nb.shop.attempt import ARRIVALS
 from amazonpay_nb.workbench.kernel import repeatable
@@ -19,7 +19,7 @@ class OwnServer:
     def __init__(self, app: ASGIApp, shop: Shop) -> None:
         self._app, self._shop = app, shop
         self._attempts: dict[str, Attempt] = {}
-        self._server = LoopbackServer(Guard(self._answer)).start()
+        self._server = serve(Guard(self._answer)).start()
         self.url, self.close = self._server.url, self._server.stop
 
     def __repr__(self) -> str:

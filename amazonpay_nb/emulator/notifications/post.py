@@ -19,6 +19,7 @@ from amazonpay_nb.emulator.clock import LAST_YEAR, zulu
 from amazonpay_nb.emulator.notifications.announce import plan, topic_of
 from amazonpay_nb.emulator.records import NOTIFICATION, NotificationNotes
 from amazonpay_nb.emulator.world import World
+from amazonpay_nb.in_process import transport_here
 from amazonpay_nb.signing.envelope import Envelope, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, RETRIES, answer_to
 
@@ -175,7 +176,9 @@ class Deliveries:
         if self._http is None:
             # Endpoints are on loopback and without TLS, and the authorities that a context loads by itself take time.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self._http = httpx.AsyncClient(timeout=DELIVERY_TIMEOUT_SECONDS, verify=context, trust_env=False)
+            self._http = httpx.AsyncClient(
+                timeout=DELIVERY_TIMEOUT_SECONDS, verify=context, trust_env=False, transport=transport_here()
+            )
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
                 content, headers = json.dumps(envelope), delivery_headers(envelope)

@@ -25,7 +25,6 @@ from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.pages import entry
 from amazonpay_nb.emulator.pages.walk import Stay
-from amazonpay_nb.emulator.proxy import hosts_of
 from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import personas
@@ -33,6 +32,7 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import amazon_host, is_proxied, relative_address, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
+from amazonpay_nb.spec.notifications import hosts_of
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
 from amazonpay_nb.texts import FRAMED, Texts, languages, templates
 

@@ -1,0 +1,238 @@
+"""Answer HTTP requests inside the process that sends them: no socket, no thread.
+
+All applications share an event loop without files.  Whoever waits for an answer turns it: a script, a notebook's cell
+inside of another loop, or a handler that calls a server itself.  What is left to do after an answer, a notification for
+example, is done before its caller goes on.  Bounds, answers and failures are those that `connection` gives.
+"""
+
+import asyncio
+import itertools
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from email.utils import formatdate
+from functools import cache
+from heapq import heappop
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import httpx
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message
+
+# Of a target with its headers, or of trailers: browsers and proxies stop far below.
+MAX_HEAD_BYTES = 64 * 1024
+LONG_HEAD = f"Target and headers, or trailers, are larger than {MAX_HEAD_BYTES} bytes; send less."
+_PORTS = range(61_000, 65_536)  # of as many digits as others have, and above those that Linux gives out
+_END_SECONDS = 2.0
+_LOG = logging.getLogger("uvicorn.error")
+_CLIENTS = itertools.count(1)
+_THREAD = threading.RLock()  # one at a time
+_LAST = {"connection": "close"}
+T = TypeVar("T")
+
+
+class Loop(asyncio.BaseEventLoop):
+    """What is ready, and what has its time; it can be turned from within one of its own tasks."""
+
+    _ready: Any  # as the base class names and fills them
+    _scheduled: Any
+
+    def __del__(self) -> None:
+        """End with the process; there is nothing to close."""
+
+    def run_in_executor(self, executor: Any, function: Callable[..., Any], *arguments: Any) -> Any:  # type: ignore[override]
+        """Do here what another loop does in a thread."""
+        future = self.create_future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:  # noqa: BLE001 (it is raised where the result is awaited)
+            future.set_exception(error)
+        return future
+
+    def run(self, work: Coroutine[Any, Any, T], seconds: float | None = None) -> "asyncio.Task[T]":
+        """Let happen what is due, then do some work, and return it when it has ended, or after so many seconds."""
+        outer, last = asyncio._get_running_loop(), self.time() + (seconds or math.inf)
+        task = asyncio.current_task(outer) if outer else None
+        with _THREAD:
+            if outer and task:
+                asyncio.tasks._leave_task(outer, task)
+            asyncio._set_running_loop(self)
+            try:
+                self._turn(0)
+                # As in a server's thread, it knows nothing of the caller's context.
+                begun = self.create_task(work, context=Context())
+                # Without an end, and with nothing to come, there will be none.
+                while not begun.done() and self.time() < last and (self._ready or self._scheduled):
+                    self._turn(last)
+                while self._ready and outer is not self:  # who is further out does the rest
+                    self._turn(0)
+            finally:
+                asyncio._set_running_loop(outer)
+                if outer and task:
+                    asyncio.tasks._enter_task(outer, task)
+        return begun
+
+    def _turn(self, last: float) -> None:
+        """Do what is ready and what falls due; where that is nothing, wait for it until *last*."""
+        if self._scheduled and not self._ready:
+            time.sleep(max(0.0, min(last, self._scheduled[0].when()) - self.time()))
+        while self._scheduled and self._scheduled[0].when() <= self.time():
+            self._ready.append(heappop(self._scheduled))
+        for _ in range(len(self._ready)):
+            # Nothing is left where one of them has turned the loop.
+            if self._ready and not (handle := self._ready.popleft()).cancelled():
+                handle._run()
+
+
+LOOP = Loop()
+SERVERS: dict[int, "InProcessServer"] = {}
+
+
+@cache
+def _without_workers() -> None:
+    """Let Starlette call endpoints that are no coroutines here, too; it has no setting for that."""
+    from starlette import concurrency
+
+    workers: Any = concurrency.anyio.to_thread  # type: ignore[attr-defined]
+    beside = workers.run_sync
+
+    async def run_sync(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        here = asyncio._get_running_loop() is LOOP
+        return function(*arguments) if here else await beside(function, *arguments, **options)
+
+    workers.run_sync = run_sync
+
+
+class InProcessServer:
+    """An ASGI application that answers to this process alone; used as a `loopback.LoopbackServer` is."""
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+        self.port = next(port for port in _PORTS if port not in SERVERS)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.running = False
+        self._begun, self._ending = LOOP.create_future(), LOOP.create_future()
+        self._answers: dict[tuple[str, int], asyncio.Task[httpx.Response]] = {}
+        SERVERS[self.port] = self
+        _without_workers()
+
+    def start(self) -> Self:
+        """Start answering; where the application does not come up, its log says why, and connections are refused."""
+
+        async def begin() -> bool:
+            self._life = asyncio.create_task(self._live())
+            return bool(await self._begun)
+
+        self.running = LOOP.run(begin()).result()
+        return self
+
+    def run(self) -> None:
+        """Answer nobody, since others are not in this process."""
+        raise RuntimeError("Nothing outside of this process reaches a server inside it.")
+
+    def drop(self, client: tuple[str, int]) -> None:
+        """Drop the connection of a client without an answer."""
+        self._answers[client].cancel()
+
+    def stop(self) -> None:
+        """Stop answering."""
+        SERVERS.pop(self.port, None)
+        if self.running:
+            self.running = False
+            self._ending.set_result(None)
+            LOOP.run(asyncio.wait([self._life]), _END_SECONDS)
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer to a request that has been read, or raise what httpx does where none comes."""
+        client = ("127.0.0.1", next(_CLIENTS))
+        # It goes on when the caller has gone.
+        work = self._answers[client] = asyncio.create_task(self._answer(request, client))
+        work.add_done_callback(lambda _: self._answers.pop(client))
+        await asyncio.wait([work])
+        if work.cancelled():
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
+        return work.result()
+
+    async def _answer(self, request: httpx.Request, client: tuple[str, int]) -> httpx.Response:
+        size = sum(len(name) + len(value) + len(": \r\n") for name, value in request.headers.raw)
+        if len(f"{request.method}  HTTP/1.1\r\n\r\n") + len(request.url.raw_path) + size > MAX_HEAD_BYTES:
+            text = json.dumps({"reasonCode": "InvalidRequest", "message": LONG_HEAD})
+            return httpx.Response(431, headers=_LAST | {"content-type": "application/json"}, text=text)
+        way = httpx.ASGITransport(self._logged, raise_app_exceptions=False, client=client)
+        try:
+            answer = await way.handle_async_request(request)
+        except AssertionError:  # the application has ended without one
+            answer = httpx.Response(500)
+        if answer.status_code == 500 and not answer.headers:
+            answer = httpx.Response(500, headers=_LAST, text="Internal Server Error")
+        status, headers = answer.status_code, answer.headers.raw
+        sized = {b"content-length", b"transfer-encoding"} & {name.lower() for name, _ in headers}
+        if not sized and request.method != "HEAD" and status not in (204, 304):
+            headers = [*headers, (b"transfer-encoding", b"chunked")]
+        headers = [(b"date", formatdate(usegmt=True).encode()), *headers]
+        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(await answer.aread()))
+
+    async def _logged(self, *event: Any) -> None:
+        try:
+            await self._app(*event)
+        except Exception:
+            _LOG.exception("Exception in ASGI application\n")
+            raise
+
+    async def _live(self) -> None:
+        moments = iter(("startup", "shutdown"))
+
+        async def receive() -> "Message":
+            moment = next(moments)
+            if moment == "shutdown":
+                await self._ending
+            return {"type": f"lifespan.{moment}"}
+
+        async def send(message: "Message") -> None:
+            if not self._begun.done():
+                self._begun.set_result(message["type"] == "lifespan.startup.complete")
+
+        try:
+            await self._app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+        except Exception:  # noqa: BLE001 (it does not come up, or has ended)
+            _LOG.exception("Exception in 'lifespan' protocol\n")
+        await send({"type": "lifespan.startup.failed"})
+
+
+class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """The way of httpx to the servers in this process, by their ports."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer, after as many seconds as the caller waits for one."""
+        request.read()
+        for _, value in request.headers.raw:
+            if {*b"\r\n\0"} & {*value}:
+                raise httpx.LocalProtocolError(f"Illegal header value {value!r}", request=request)
+        seconds = request.extensions.get("timeout", {}).get("read")
+        answer = LOOP.run(self.handle_async_request(request), seconds)
+        if not answer.done():
+            raise httpx.ReadTimeout("timed out", request=request)
+        return answer.result()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer to another server in this process."""
+        await request.aread()
+        server = SERVERS.get(request.url.port or 0)
+        if server is None or not server.running:
+            raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
+        return await server.answer(request)
+
+
+def transport_here() -> Transport | None:
+    """Return the way for the event loop that is running, or None where it has sockets."""
+    return Transport() if asyncio.get_running_loop() is LOOP else None
+
+
+def mounts() -> dict[str, httpx.BaseTransport | None]:
+    """Return the ways to the servers that there are, under each name of this machine, as httpx takes them."""
+    return {f"all://{host}:{port}": Transport() for port in SERVERS for host in ("127.0.0.1", "localhost")}
