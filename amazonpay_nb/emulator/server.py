@@ -195,7 +195,7 @@ class Emulator:
         if notify:
             self._world.set_endpoint(self._world.merchants[self.merchant_id], notify)
         certificate = self._certificate(hosts_of(row) if proxy else ()) if https or proxy else ""
-        doors, self.refused_hosts = [], set[str]()
+        doors, self.refused_hosts = list[Any](), set[str]()
         if proxy:
             from amazonpay_nb.emulator.proxy import open_proxy
 
