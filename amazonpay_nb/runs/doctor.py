@@ -23,16 +23,8 @@ def examine() -> list[Finding]:
     browser = next(filter(shutil.which, ("chromium", "google-chrome", "chrome")), "")
     # A person's browser is wherever it is; this one plays a buyer.
     played = f"{browser} can play the buyers of a rehearsal." if browser else "No Chromium is on the PATH."
-    extras = map(_extra, EXTRAS)
-    return [
-        python,
-        *extras,
-        _loopback(),
-        *_places(),
-        Finding(now.year >= 2026, clock),
-        Finding(True, played),
-        *_account(),
-    ]
+    here = [python, *map(_extra, EXTRAS), _loopback(), *_places()]
+    return [*here, Finding(now.year >= 2026, clock), Finding(True, played), *_account()]
 
 
 def _extra(name: str) -> Finding:
