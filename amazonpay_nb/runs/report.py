@@ -9,13 +9,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from html import unescape
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import nh3
 from jinja2 import Environment, FileSystemLoader
 from nbconvert.exporters.html import HTMLExporter
+from nbconvert.exporters.templateexporter import TemplateExporter
+from nbconvert.filters.highlight import Highlight2HTML
 from traitlets.config import Config
 
 from amazonpay_nb.runs.failure import Failure
@@ -38,6 +42,10 @@ _TITLE = re.compile(r"<title>([^<]*)</title>")
 
 # The heading of a row, which keeps to one line by its spaces where a forge drops styles.
 _HEADING = re.compile(r"<th\b[^>]*>[^<]+")
+_NO_ALT = re.compile(r"<img\b(?![^>]*\salt=)")
+# A cell's source and each output; a keyboard can scroll what has the focus.
+_SCROLLED = re.compile(r'<div(?= class="[^"]*\bjp-(?:Cell-inputWrapper|OutputArea-output)\b)')
+_EXPORTING = Lock()  # an exporter remembers what it exports
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +163,6 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
         left_behind: For a page that goes to others: its ``environment``, ``merchant_name``, ``colors``, and when it was
             ``made``; its code is folded away.
     """
-    config = Config()
-    # A widget or a diagram needs a script from the network; its static twin, which is always there, does not.
-    config.NbConvertBase.display_data_priority = [
-        "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain",
-    ]  # fmt: skip
-    config.HTMLExporter.update(sanitize_html=True, embed_images=True, filters={"clean_html": _clean, "title": _title})
-    config.TagRemovePreprocessor.update(remove_input_tags={"hide-input"}, remove_cell_tags={"remove-cell"})
-    config.TagRemovePreprocessor.enabled = True
-    template = (_TEMPLATES / "notebook.html.j2").read_text("utf-8")
-    exporter = HTMLExporter(config=config, raw_template=template)  # type: ignore[no-untyped-call]
     # A picture is embedded only if it is in the folder named here, and docs/images is beside notebooks/.
     document = with_pictures_from(document, folder, folder.parent)
     document.metadata.pop("widgets", None)
@@ -176,12 +174,32 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     title = title_of(document) or name
     title += f" · {left_behind['merchant_name']}" if left_behind else ""
     metadata = {"name": title, "path": str(folder.parent)}
-    page, _ = exporter.from_notebook_node(
-        document, {"metadata": metadata, "left_behind": left_behind, "policy": POLICY}
-    )
+    resources = {"metadata": metadata, "left_behind": left_behind, "policy": POLICY}
+    with _EXPORTING:
+        exporter = _exporter()
+        # HTMLExporter's own would read the whole page again, which takes as long as to write it, for what follows here.
+        page, _ = TemplateExporter.from_notebook_node(exporter, document, exporter._init_resources(resources))
+    page = _NO_ALT.sub('<img alt="No description has been provided for this image"', str(page))
+    page = _SCROLLED.sub('<div tabindex="0"', page)
     # Here the style does it, and in a narrow window gives way.
-    page = _HEADING.sub(lambda match: match[0].replace("\N{NO-BREAK SPACE}", " "), str(page))
+    page = _HEADING.sub(lambda match: match[0].replace("&nbsp;", " "), page)
     return page.replace("<th></th>", "<td></td>")  # pandas has an empty heading, which is none to a screen reader
+
+
+@cache
+def _exporter() -> Any:
+    config = Config()
+    # A widget or a diagram needs a script from the network; its static twin, which is always there, does not.
+    config.NbConvertBase.display_data_priority = [
+        "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain",
+    ]  # fmt: skip
+    filters = {"clean_html": _clean, "title": _title, "highlight_code": Highlight2HTML()}  # type: ignore[no-untyped-call]
+    config.HTMLExporter.update(sanitize_html=True, embed_images=True, filters=filters)
+    config.Exporter.optimistic_validation = True  # once, not after each step
+    config.TagRemovePreprocessor.update(remove_input_tags={"hide-input"}, remove_cell_tags={"remove-cell"})
+    config.TagRemovePreprocessor.enabled = True
+    template = (_TEMPLATES / "notebook.html.j2").read_text("utf-8")
+    return HTMLExporter(config=config, raw_template=template)  # type: ignore[no-untyped-call]
 
 
 def _clean(html: str) -> str:
