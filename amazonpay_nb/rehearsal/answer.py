@@ -1,14 +1,18 @@
 """A request to a server that is rehearsed, and what comes back, within limits, since the server may be anybody's."""
 
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing, suppress
 from http.cookiejar import Cookie
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
+T = TypeVar("T")
 _LONGEST_BODY = 4 * 1024 * 1024  # bytes
 
 
@@ -32,21 +36,44 @@ class Answer(NamedTuple):
     number: int = 0
 
 
+def in_time(seconds: float, call: Callable[[], T]) -> T:
+    """Return what a call returns; one that takes longer is left to itself, since no timeout limits how long heads take.
+
+    Raises:
+        TimeoutError: It takes longer.
+    """
+    done: Future[T] = Future()
+
+    def carry_out() -> None:
+        try:
+            done.set_result(call())
+        except Exception as error:  # noqa: BLE001 (whose it is knows what to do)
+            done.set_exception(error)
+
+    threading.Thread(target=carry_out, daemon=True).start()
+    return done.result(seconds)
+
+
 def ask(http: httpx.Client, request: httpx.Request) -> tuple[Answer, list[Cookie]]:
     """Send a request; return its answer, and the cookies that came with it.
 
-    A body that does not end in time, or is longer than 4 MB, is no answer.
+    An answer that does not end in time, or whose body is longer than 4 MB, is none.
     """
-    began, content = monotonic(), b""
-    end = began + (http.timeout.read or 0)
-    try:
+    began, content = monotonic(), bytearray()
+    seconds = http.timeout.read or 0
+
+    def exchange() -> httpx.Response:
         response = http.send(request, stream=True)
         with closing(response):
             for piece in response.iter_bytes():
-                content += piece
-                if len(content) > _LONGEST_BODY or monotonic() > end:
-                    return Answer(None, None, monotonic() - began), []
-    except httpx.HTTPError:
+                content.extend(piece)
+                if len(content) > _LONGEST_BODY or monotonic() > began + seconds:
+                    raise httpx.ReadTimeout("The body has no end.")
+        return response
+
+    try:
+        response = in_time(seconds, exchange)
+    except (httpx.HTTPError, TimeoutError):
         return Answer(None, None, monotonic() - began), []
     body = None
     with suppress(ValueError, RecursionError):

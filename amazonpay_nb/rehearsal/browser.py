@@ -22,7 +22,7 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Request, Response
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Request, Response
 
 HOW_TO_GET = (
     "Install the extra amazonpay-nb[rehearse] and a Chromium (Debian: apt-get install chromium), or name one with "
@@ -30,13 +30,17 @@ HOW_TO_GET = (
 )
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Nothing leaves this machine.
-_ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1"
+_ALONE = (
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1",
+    # A call between browsers asks for no host; the older name and the newer one.
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+)  # fmt: skip
 PAGE_SECONDS = 10.0
 _SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
 _MOST_PAGES = 40  # more than any flow has
 _MOST_BODIES = 200  # of one page, to be read
-_LONGEST_COMPLAINT = 500
+_LONGEST_COMPLAINT, _MOST_HEARD = 500, 100  # characters; messages of one page's console
 T = TypeVar("T")
 # Fills in the form of one of Amazon's pages and presses its button.
 _PRESS = """({card, action}) => {
@@ -73,7 +77,7 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(
-                executable_path=program, args=[_ALONE, *_through(proxy)], headless=not headed,
+                executable_path=program, args=[*_ALONE, *_through(proxy)], headless=not headed,
                 slow_mo=_SLOW if headed else 0,
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
             )  # fmt: skip
@@ -122,19 +126,21 @@ class Buyer:
         self._error, self._plan, self._http, self._amazon, self._note = Error, plan, http, amazon, note
         self.bodies: list[str] = []
         self.blocked: set[str] = set()
-        self.complaint = ""
+        self.complaint, self._heard = "", 0
         self._received: list[Response] = []
         self._document: Response | None = None
         self._reviews = False  # whether the buyer comes back to a review page
         self._asked, self.returned = plan.server.url, ""
-        self.context: BrowserContext = browser.new_context(ignore_https_errors=True, service_workers="block")
+        self.context: BrowserContext = self._bounded(
+            browser.new_context(ignore_https_errors=True, service_workers="block", accept_downloads=False)
+        )
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
         self.page = self._bounded(self.context.new_page())
         self.page.on("request", self._ask)
         self.page.on("requestfailed", self._miss)
         self.page.on("response", self._receive)
         self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self._complain(str(error)))
+        self.page.on("pageerror", self._hear)
 
     def close(self) -> None:
         """Close the browser's context."""
@@ -149,12 +155,13 @@ class Buyer:
         if not (self._is_server(request.url) or self._amazon(request.url)):
             self.blocked.add(urlsplit(request.url).hostname or "")
 
-    def _hear(self, message: "ConsoleMessage") -> None:
-        if message.type == "error":
-            self._complain(message.text)
-
-    def _complain(self, text: str) -> None:
-        self.complaint = text[:_LONGEST_COMPLAINT]
+    def _hear(self, said: "ConsoleMessage | Error") -> None:
+        self._heard += 1
+        if self._heard == _MOST_HEARD:  # a page that never falls silent would keep us from all else
+            self.page.remove_listener("console", self._hear)
+            self.page.remove_listener("pageerror", self._hear)
+        if getattr(said, "type", "error") == "error":
+            self.complaint = str(said)[:_LONGEST_COMPLAINT]
 
     def _bounded(self, thing: T) -> T:
         """Set a limit where Playwright has none: a page that computes without an end would be waited for as long."""

@@ -1,6 +1,14 @@
 """How a check ends where it does not pass."""
 
 from collections.abc import Sequence
+from unicodedata import category
+
+_LONGEST = 20_000
+
+
+def legible(text: str) -> str:
+    """Return what a server has said without what a terminal takes for a command, or a reader for another order."""
+    return "".join("\ufffd" if category(one)[0] == "C" and one not in "\n\t" else one for one in text[:_LONGEST])
 
 
 class Failed(Exception):
@@ -14,8 +22,11 @@ class Failed(Exception):
 
     def __init__(self, seen: str, *, evidence: Sequence[int] = (), advice: bool = False) -> None:
         super().__init__(seen)
-        self.seen, self.evidence, self.advice = seen, list(evidence), advice
+        self.seen, self.evidence, self.advice = legible(seen), list(evidence), advice
 
 
 class NotTried(Exception):
     """A check could not be looked at; the message says why, and what would help."""
+
+    def __str__(self) -> str:
+        return legible(super().__str__())

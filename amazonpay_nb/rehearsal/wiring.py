@@ -18,6 +18,8 @@ import httpx
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.redaction import redact
+from amazonpay_nb.rehearsal.answer import in_time
+from amazonpay_nb.rehearsal.outcome import legible
 from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.spec.regions import region as region_of
 
@@ -120,16 +122,19 @@ class MerchantServer:
         while time.monotonic() < end:
             self.check("before it was ready")
             try:
-                with self.http.stream("GET", self.url + self._plan.ready) as answer:  # whose body may have no end
-                    status = answer.status_code
+                status = in_time(min(ANSWER_SECONDS, end - time.monotonic()), self._ready)
                 if status < httpx.codes.INTERNAL_SERVER_ERROR:
                     return
                 seen = f"the answer is {status}"
-            except httpx.TransportError as error:
+            except (httpx.TransportError, TimeoutError) as error:
                 seen = f"there is no answer ({type(error).__name__})"
             time.sleep(_GLANCE_SECONDS)
         problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self.url}{self._plan.ready}."
         raise self._file.error(problem, "server", "ready", advice=self.last_lines())
+
+    def _ready(self) -> int:
+        with self.http.stream("GET", self.url + self._plan.ready) as answer:  # whose body may have no end
+            return answer.status_code
 
     def check(self, moment: str, *, seconds: float = 0) -> None:
         """Make sure that it is still there, and stays for some *seconds*.
@@ -154,5 +159,5 @@ class MerchantServer:
 
     def last_lines(self) -> str:
         """Return its last lines, for an error."""
-        lines = self.output().strip().splitlines()[-_LAST_LINES:]
+        lines = legible(self.output()).strip().splitlines()[-_LAST_LINES:]
         return "\n".join(["It printed:", *(f"  {line}" for line in lines)]) if lines else "It printed nothing."

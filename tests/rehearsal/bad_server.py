@@ -1,8 +1,11 @@
 """A server that nothing can be rehearsed with; the first argument is its port, the second says what is wrong."""
 
 import os
+import socket
 import sys
+import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -15,6 +18,16 @@ PAGES = {
     "computes": NOTHING
     + "<script>addEventListener('DOMContentLoaded', () => setTimeout(() => { for (;;); }))</script>",
     "computes at a click": '<button class=amazon-pay-button onclick="for (;;);">Buy</button>',
+    "complains": NOTHING + "<script>setInterval(() => { for (let i = 0; i < 2000; i++) console.log('x') })</script>",
+    "throws": NOTHING + "<script>setInterval(() => { for (let i = 0; i < 2000; i++) reportError('x') })</script>",
+    "commands a terminal": NOTHING + "<script>console.error('\\x1b]52;c;ZXZpbA==\\x07 and \\u202e')</script>",
+    "downloads": NOTHING + "<a href=/file download>File</a><script>document.links[0].click()</script>",
+    "calls": NOTHING
+    + """<script>
+      const call = new RTCPeerConnection({iceServers: [{urls: `stun:${location.hostname}:${location.port}`}]});
+      call.createDataChannel("x");
+      call.createOffer().then((offer) => call.setLocalDescription(offer));
+    </script>""",
     "loads Amazon's script": '<script src="https://static-na.payments-amazon.com/checkout.js"></script>',
 }
 
@@ -38,7 +51,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, "")
         elif MODE == "is never ready":
             self.answer(503, "")
-        elif self.path == "/news" or MODE == "never ends its answer":
+        elif MODE == "never ends its head":
+            self.answer_with_an_endless_head()
+        elif self.path in ("/news", "/file") or MODE == "never ends its answer":
             self.answer_without_end()
         else:
             self.answer(200, PAGES.get(MODE, NOTHING) if wallet else NOTHING)
@@ -55,9 +70,22 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
-        while True:  # until the client has gone
-            self.wfile.write(b"data: news\n\n" * 10_000)
-            time.sleep(0.02)
+        try:
+            while True:  # until the client has gone
+                self.wfile.write(b"data: news\n\n" * 10_000)
+                time.sleep(0.02)
+        finally:
+            print(f"the client of {self.path} has gone", flush=True)
+
+    def answer_with_an_endless_head(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nx: ")
+        while True:
+            self.wfile.write(b"x")
+            time.sleep(0.1)
+
+    def handle_one_request(self) -> None:
+        with suppress(OSError):
+            super().handle_one_request()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -66,4 +94,8 @@ class Handler(BaseHTTPRequestHandler):
 if MODE == "ends at once":
     print("the database is missing, password=hunter2-hunter2", flush=True)
     sys.exit(3)
+if MODE == "calls":
+    calls = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    calls.bind(("127.0.0.1", int(sys.argv[1])))
+    threading.Thread(target=lambda: print(f"called by {calls.recvfrom(99)[1]}", flush=True), daemon=True).start()
 ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever(0.05)

@@ -28,7 +28,16 @@ def endless(piece: bytes, pause: float) -> Iterator[bytes]:
         time.sleep(pause)
 
 
+def slowly(head: bytes, piece: bytes) -> Iterator[bytes]:
+    yield head
+    while True:
+        yield piece
+        time.sleep(0.1)
+
+
 ANSWERS = {
+    "endless head": (lambda: slowly(HEAD + b"x: ", b"x"), None),
+    "other heads": (lambda: slowly(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), None),
     "huge": (lambda: endless(b"[" * 65536, 0), None),
     "slow": (lambda: endless(b" ", 0.1), None),
     "deep": (lambda: [HEAD + b"\r\n" + b"[" * 200_000], 200),

@@ -38,6 +38,7 @@ def refusal(plan: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> str:
     [
         ("ends at once", 3, "the server ended with code 3 before it was ready."),
         ("is never ready", 1, "after 4 s the answer is 503 at http://127.0.0.1:"),
+        ("never ends its head", 1, "after 4 s there is no answer (TimeoutError)"),
     ],
 )
 def test_a_server_that_is_none(
@@ -67,6 +68,11 @@ def test_a_server_that_is_none(
         ("streams", 6, "/wallet shows no button"),
         ("asks on", 6, "/wallet shows no button"),
         ("computes", 6, "/wallet shows no button"),
+        ("complains", 6, "/wallet shows no button"),
+        ("throws", 6, "/wallet shows no button"),
+        ("commands a terminal", 6, "Its console says: \ufffd]52;c;ZXZpbA==\ufffd and \ufffd"),
+        ("downloads", 6, "the client of /file has gone"),
+        ("calls", 6, "It printed nothing."),
         ("loads Amazon's script", 6, "It asked for static-na.payments-amazon.com, out of reach here."),
     ],
 )
