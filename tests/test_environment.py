@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,8 @@ CONDA_NAMES = {
 # Conda needs these two said; pip is how it installs this repository.
 ONLY_IN_CONDA = {"python", "pip"}
 
-# What is imported under another name than it is installed by.
-IMPORTED_AS = {"ipython": "IPython", "pyyaml": "yaml", "pyzmq": "zmq"}
+# By the name of a module, what installs it.
+INSTALLED_BY = packages_distributions()
 # pytest loads the plugin, so it is there; these rooms are for notebooks, and `explained` says what a table needs.
 MAY_NEED = {
     "testing": {"pytest"}, "runs": {"workbook", "cluster"}, "stage": {"workbook"}, "workbench": {"workbook"},
@@ -75,22 +76,22 @@ def test_every_entry_for_conda_says_why_it_is_there() -> None:
     assert [line for line in entries if not re.search(r"  # \w", line)] == []
 
 
-def modules_of(lines: list[str]) -> set[str]:
-    names = [Requirement(line).name for line in lines]
-    return {IMPORTED_AS.get(name, name).replace("-", "_") for name in names}
+def names_of(lines: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
 def imports_of(path: Path) -> set[str]:
     nodes = [*ast.walk(ast.parse(path.read_text("utf-8")))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
-    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"amazonpay_nb"}
+    modules = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"amazonpay_nb"}
+    return {canonicalize_name(name) for module in modules for name in INSTALLED_BY.get(module, [module])}
 
 
 def test_what_the_package_imports_is_declared_for_the_room_that_imports_it() -> None:
     """A module that only comes along with another package may go with its next version, or be in an extra."""
-    extras = {name: modules_of(lines) for name, lines in PROJECT["optional-dependencies"].items()}
-    base, used = modules_of(PROJECT["dependencies"]), set()
+    extras = {name: names_of(lines) for name, lines in PROJECT["optional-dependencies"].items()}
+    base, used = names_of(PROJECT["dependencies"]), set()
     for path in (ROOT / "amazonpay_nb").rglob("*.py"):
         room = path.relative_to(ROOT / "amazonpay_nb").parts[0].removesuffix(".py")
         allowed = base.union(*(extras.get(name, {name}) for name in MAY_NEED.get(room, ())))
