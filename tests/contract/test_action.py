@@ -22,7 +22,7 @@ from tests.emulated import SET_UP
 
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
-INSTALL, *USES = ACTION["runs"]["steps"]
+INSTALL, START, RUN = ACTION["runs"]["steps"]
 EXPRESSION = re.compile(r"\$\{\{ ([\w.-]+) \}\}")
 
 
@@ -30,46 +30,33 @@ class Runner:
     """What the runner does for one use of the action: contexts, variables, files for outputs and for the path."""
 
     def __init__(self, folder: Path, temporary: Path) -> None:
-        self.folder, self.context = folder, {"github.action_path": str(ROOT)}
-        self.output, self.path = folder / "output", folder / "path"
-        self.output.touch(), self.path.touch()
+        self.folder, self.output, self.path = folder, folder / "output", folder / "path"
+        for file in (self.output, self.path):
+            file.touch()
         # Packages come from this environment, so that the installation downloads nothing.
         here = {"PYTHONPATH": sysconfig.get_path("purelib")}
         here |= {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
         files = {"GITHUB_OUTPUT": str(self.output), "GITHUB_PATH": str(self.path), "RUNNER_TEMP": str(temporary)}
         self.variables = os.environ | here | files
 
-    def given(self, inputs: Mapping[str, str]) -> None:
-        defaults = {name: row["default"] for name, row in ACTION["inputs"].items()}
-        self.context |= {f"inputs.{name}": value for name, value in (defaults | inputs).items()}
-
-    def step(self, step: Mapping[str, Any]) -> "subprocess.CompletedProcess[str]":
+    def step(self, step: Mapping[str, Any], **inputs: str) -> "subprocess.CompletedProcess[str]":
         """Run one step, with the options that the runner gives to bash."""
+        values = {name: row["default"] for name, row in ACTION["inputs"].items()} | inputs
+        context = {"github.action_path": str(ROOT)} | {f"inputs.{name}": value for name, value in values.items()}
+        variables = {name: EXPRESSION.sub(lambda at: context[at[1]], text) for name, text in step["env"].items()}
         script = self.folder / "script.sh"
         script.write_text(step["run"], "utf-8")
-        values = {name: EXPRESSION.sub(lambda at: self.context[at[1]], text) for name, text in step["env"].items()}
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)], cwd=self.folder, text=True,
-            capture_output=True, env=self.variables | values, timeout=120, check=False,
+            capture_output=True, env=self.variables | variables, timeout=120, check=False,
         )  # fmt: skip
-
-    def wanted(self) -> dict[str, Any]:
-        """The step after the installation that the inputs choose."""
-        (chosen,) = (step for step in USES if (step["if"] == "inputs.what == 'emulator'") == (self.what == "emulator"))
-        return dict(chosen)
-
-    @property
-    def what(self) -> str:
-        return self.context["inputs.what"]
 
     def outputs(self) -> dict[str, str]:
         """The action's outputs."""
-        pairs = (line.partition("=") for line in self.output.read_text("utf-8").splitlines())
-        mine = {f"steps.emulator.outputs.{name}": value for name, _, value in pairs}
-        return {
-            name: EXPRESSION.sub(lambda at: mine.get(at[1], ""), row["value"])
-            for name, row in ACTION["outputs"].items()
-        }  # fmt: skip
+        lines = (line.partition("=") for line in self.output.read_text("utf-8").splitlines())
+        values = {f"steps.emulator.outputs.{name}": value for name, _, value in lines}
+        rows = ACTION["outputs"].items()
+        return {name: EXPRESSION.sub(lambda at: values.get(at[1], ""), row["value"]) for name, row in rows}
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +64,8 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a job in which the action has been installed."""
     folder = tmp_path_factory.mktemp("runner's own")
     runner = Runner(tmp_path_factory.mktemp("install"), folder)
-    runner.given({"python": sys.executable})
     for _ in range(2):  # a second use finds what the first one has installed
-        done = runner.step(INSTALL)
+        done = runner.step(INSTALL, python=sys.executable)
         assert done.returncode == 0, done.stdout + done.stderr
     (place,) = runner.path.read_text("utf-8").splitlines()
     (command,) = Path(place).iterdir()
@@ -102,7 +88,7 @@ def test_no_script_has_an_expression() -> None:
         assert "${{" not in step["run"]
         known = {"github.action_path", *(f"inputs.{name}" for name in ACTION["inputs"])}
         assert {*EXPRESSION.findall(str(step["env"]))} <= known
-    assert [step.get("if") for step in USES] == ["inputs.what == 'emulator'", "inputs.what != 'emulator'"]
+    assert [step["if"] for step in (START, RUN)] == ["inputs.what == 'emulator'", "inputs.what != 'emulator'"]
 
 
 def test_it_installs_what_there_is() -> None:
@@ -116,8 +102,7 @@ def test_it_installs_what_there_is() -> None:
 @pytest.fixture
 def started(runner: Runner) -> Iterator[tuple[Runner, "subprocess.CompletedProcess[str]"]]:
     """An emulator that a step has left running, as a proxy as well."""
-    runner.given({"arguments": "--region eu\n  --proxy --domain 'shop.example'"})
-    done = runner.step(runner.wanted())
+    done = runner.step(START, arguments="--region eu\n  --proxy --domain 'shop.example'")
     assert done.returncode == 0, done.stdout + done.stderr
     yield runner, done
     os.kill(int(runner.outputs()["pid"]), signal.SIGTERM)
@@ -150,8 +135,7 @@ def test_its_secrets_are_masked(started: tuple[Runner, "subprocess.CompletedProc
 
 def test_it_ends_with_its_process(runner: Runner) -> None:
     """Its keys go with it; the job's end does the same."""
-    runner.given({})
-    assert runner.step(runner.wanted()).returncode == 0
+    assert runner.step(START).returncode == 0
     outputs = runner.outputs()
     os.kill(int(outputs["pid"]), signal.SIGTERM)
     deadline = time.monotonic() + 20
@@ -173,8 +157,7 @@ def test_it_ends_with_its_process(runner: Runner) -> None:
 def test_the_step_ends_as_the_command_does(runner: Runner, inputs: dict[str, str], code: int, message: str) -> None:
     """The same exit code, and its message in the step's log."""
     (runner.folder / "my matrix.yaml").write_text("include: [{flow: set-up, region: na, outcome: success}]", "utf-8")
-    runner.given(inputs)
-    done = runner.step(runner.wanted())
+    done = runner.step(RUN if "what" in inputs else START, **inputs)
     assert done.returncode == code, done.stdout + done.stderr
     assert message in done.stdout + done.stderr
 
@@ -184,12 +167,10 @@ def test_the_step_ends_as_the_command_does(runner: Runner, inputs: dict[str, str
 )
 def test_an_input_is_never_run(runner: Runner, hostile: str) -> None:
     """Neither in a script nor on the way to the command."""
-    for what, name in (("emulator", "arguments"), ("run", "arguments")):
-        runner.given({"what": what, name: hostile})
-        assert runner.step(runner.wanted()).returncode
+    assert runner.step(START, arguments=hostile).returncode
+    assert runner.step(RUN, what="run", arguments=hostile).returncode
     runner.variables["RUNNER_TEMP"] = str(runner.folder)
-    for inputs in ({"what": hostile}, {"python": hostile}):
-        runner.given(inputs)
-        assert runner.step(INSTALL).returncode
+    assert runner.step(INSTALL, what=hostile).returncode
+    assert runner.step(INSTALL, python=hostile).returncode
     assert {path.name for path in runner.folder.iterdir()} == {"output", "path", "script.sh"}
     assert not runner.output.read_text() + runner.path.read_text()
