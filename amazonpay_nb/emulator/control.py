@@ -22,10 +22,8 @@ from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.disputes import file_chargeback
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import Fault, Times, World
-from amazonpay_nb.emulator.world_file import read_world
-from amazonpay_nb.emulator.worlds import load, save
 from amazonpay_nb.loopback import is_loopback, route
-from amazonpay_nb.spec.addresses import is_endpoint
+from amazonpay_nb.spec.addresses import checked_endpoint
 from amazonpay_nb.spec.answers import FilingReason
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
 from amazonpay_nb.spec.machine import MERCHANT, NEW
@@ -204,12 +202,17 @@ class ControlInterface:
 
     @_call("GET", "world")
     async def _save(self) -> Answer:
-        """Show the accounts, permissions and charges as a world file has them."""
+        """Show accounts, permissions, charges and outcomes as a world file has them."""
+        from amazonpay_nb.emulator.worlds import save
+
         return save(self._world)
 
     @_call("POST", "world")
     async def _load(self, world: dict[str, Any] | str, name: str = "world") -> Answer:
         """Put the world of a file, as a mapping or as its text, in the place of the present one."""
+        from amazonpay_nb.emulator.world_file import read_world
+        from amazonpay_nb.emulator.worlds import load
+
         load(self._world, read_world(world, name))
         return await self._read_clock()
 
@@ -290,17 +293,6 @@ async def _fields(request: Request) -> dict[str, Any]:
 def _check_name(name: str, rows: Collection[str], what: str, status: int = 400) -> None:
     if name not in rows:
         raise HTTPException(status, f"{name!r} is no {what}; there are {', '.join(rows)}.")
-
-
-def checked_endpoint(url: str | None) -> str:
-    """Return an address for notifications, or "" for none.
-
-    Raises:
-        ValueError: It is not on this machine.
-    """
-    if url and not is_endpoint(url):
-        raise ValueError(f"{url!r} cannot be an endpoint here; write http://127.0.0.1:PORT/path")
-    return url or ""
 
 
 def _row(document: Answer) -> Answer:

@@ -6,7 +6,7 @@ come about: a rule refuses on the way, or an object comes to another end than th
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,7 +24,7 @@ from amazonpay_nb.emulator.rules.sessions import new_permission
 from amazonpay_nb.emulator.rules.transitions import fire_due, move
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.emulator.world_file import CREATE_CHARGE, CREATE_REFUND, Place, Status, WorldFile
+from amazonpay_nb.emulator.world_file import CREATE_CHARGE, CREATE_REFUND, Place, WorldFile
 from amazonpay_nb.spec.data import DataError
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION
 from amazonpay_nb.spec.machine import CLOCK, MERCHANT, Transition
@@ -35,10 +35,9 @@ from amazonpay_nb.spec.states import MACHINES
 
 # The lists in an object of a file, and what is in them.
 INNER = {"charges": "Charge", "refunds": "Refund", "disputes": "Dispute"}
-# The calls whose simulation codes say how an object's Initiated state ends.
-PENDING = {"Charge": ("createCharge", "captureCharge"), "Refund": ("createRefund",)}
-# State, reason code and resolution.
-End = tuple[str, str | None, str | None]
+# State, reason code and resolution; as a goal, None stands for any.
+End = tuple[str | None, str | None, str | None]
+_BY_CLOSING = "ChargePermissionCanceled"
 
 
 def end_of(record: AnyRecord) -> End:
@@ -48,16 +47,7 @@ def end_of(record: AnyRecord) -> End:
     return details["state"], reasons[0].get("reasonCode"), details.get("resolution")
 
 
-def build(world: World, file: WorldFile, store: Store, now: datetime) -> World:
-    """Return the world of a file in a store of its own, with another world's accounts and sequence of ids.
-
-    Raises:
-        DataError: It is not possible.
-    """
-    return _History(world, file, store, now).happen()
-
-
-class _History:
+class History:
     """What happened, in the order of time; it happens in a world aside."""
 
     def __init__(self, world: World, file: WorldFile, store: Store, now: datetime) -> None:
@@ -106,38 +96,26 @@ class _History:
 class _Object:
     """An object of the file, with those that stand under it."""
 
-    def __init__(self, history: _History, kind: str, row: Any, place: Place, above: "_Object | None" = None) -> None:
+    def __init__(self, history: History, kind: str, row: Any, place: Place, above: "_Object | None" = None) -> None:
         self._history, self._world, self._kind, self._row, self._place = history, history.world, kind, row, place
         self._above, self._status, self._machine = above, row.status_details, MACHINES[kind]
+        status = self._status
+        self._goal: End = (status.state, status.reason_code, status.resolution) if status else (None, None, None)
         self._end, self._id = (*place, "statusDetails"), getattr(row, to_snake(KINDS[kind].id_field)) or ""
         self._inner = [
             _Object(history, inner, one, (*place, name, str(number)), self)
             for name, inner in INNER.items()
             for number, one in enumerate(getattr(row, name, ()))
         ]
-        self._check_words()
         first, end = min((one.born for one in self._inner), default=history.now), (*self._end, "lastUpdatedTimestamp")
         self.born: datetime = history.time(row.creation_timestamp, *place, "creationTimestamp") or first
-        self.since = history.time(self._status and self._status.last_updated_timestamp, *end)
+        self.since = history.time(status and status.last_updated_timestamp, *end)
         for moment, there in ((first, (*place, "creationTimestamp")), (self.since, end)):
             if moment and moment < self.born:
                 raise history.file.error("something that belongs to it is older", *there)
 
-    def _check(self, word: str | None, choices: Iterable[str | None], *place: str) -> None:
-        self._history.file.check(word, choices, *self._place, *place)
-
-    def _check_words(self) -> None:
-        codes = [
-            row.code for row in SIMULATIONS.values() if row.later_state and row.operation in PENDING.get(self._kind, ())
-        ]
-        self._check(self._row.simulation_code, codes, "simulationCode")
-        if status := self._status:
-            rows = [row for row in self._machine.rows if row.target == status.state]
-            self._check(status.state, self._machine.states, "statusDetails", "state")
-            self._check(status.reason_code, [row.reason for row in rows], "statusDetails", "reasonCode")
-            self._check(
-                status.resolution, [row.resolution for row in self._machine.rows], "statusDetails", "resolution"
-            )
+    def _check(self, word: str | None, words: Collection[str], *place: str) -> None:
+        self._history.file.check(word, words, *self._place, *place)
 
     def note_down(self) -> None:
         """Note down what happened to it; of what happened at the same time, in this order."""
@@ -178,7 +156,6 @@ class _Object:
         world, row, region = self._world, self._row, self._world.region
         merchant_id = row.merchant_id or next(iter(world.merchants))
         self._check(merchant_id, world.merchants, "merchantId")
-        self._check(row.card, CARDS, "card")
         self._check(row.presentment_currency, region.currencies, "presentmentCurrency")
         self._check(row.ledger_currency, region.ledger_currencies, "ledgerCurrency")
         if row.charge_permission_type == "OneTime" and not row.limits:
@@ -233,39 +210,34 @@ class _Object:
 
     def _pending(self, operation: str, state: str) -> Simulation | None:
         """Return how time ends a state: as the row's code says, or in the state that the row is in by now."""
-        status, code = self._status, self._row.simulation_code
-        if not status:
+        code, (end, reason, _) = self._row.simulation_code, self._goal
+        if not end:
             return simulation(operation, code) if code else None
-        ends = [row for row in SIMULATIONS.values() if (row.operation, row.state) == (operation, state)]
-        late = operation == "createCharge" and self._row.capture_amount  # it ends after its capture
-        wanted = {(status.state, status.reason_code), (None, code)} if not late else {(None, code)}
-        usual = next((row for row in ends if not row.later_reason), None)
-        return next((row for row in ends if {(row.later_state, row.later_reason), (None, row.code)} & wanted), usual)
+        if operation == "createCharge" and self._row.capture_amount:  # it ended later
+            end = None
+        rows = [row for row in SIMULATIONS.values() if (row.operation, row.state) == (operation, state)]
+        usual = next((row for row in rows if not row.later_reason), None)
+        return next(
+            (row for row in rows if code == row.code or (row.later_state, row.later_reason) == (end, reason)), usual
+        )
 
     def _lead(self) -> None:
         """Take the shortest way to the state; what was declined at its capture goes by that."""
-        status = self._status
-        if status is None or self._is_there():
+        if self._status is None or self._is_there():
             return
-        stops = [status]
-        if self._kind == "Charge" and self._row.capture_amount and status.state == "Declined":
-            stops.insert(0, Status(state="CaptureInitiated"))
-        flags = ("cancelPendingCharges",) if any(one.falls_with_it for one in self._inner) else ()
-        for row in (row for stop in stops for row in self._way(stop)):
+        captured = self._kind == "Charge" and self._row.capture_amount and self._status.state == "Declined"
+        goals = [("CaptureInitiated", None, None), self._goal] if captured else [self._goal]
+        flags = ("cancelPendingCharges",) if any(one._goal[1] == _BY_CLOSING for one in self._inner) else ()
+        for row in (row for goal in goals for row in self._way(goal)):
             record = self._record  # anew, since what follows on other objects may change this one
             if row.trigger == "Capture Charge":
                 amount = (self._row.capture_amount or self._row.charge_amount).model_dump(by_alias=True)
                 later = self._pending("captureCharge", "CaptureInitiated")
                 payments.capture_charge(self._world, record, {"captureAmount": amount}, later)
             else:
-                move(self._world, record, row.trigger, description=status.reason_description, flags=flags)
+                move(self._world, record, row.trigger, description=self._status.reason_description, flags=flags)
 
-    @property
-    def falls_with_it(self) -> bool:
-        """Whether it is a charge that was canceled with its permission."""
-        return bool(self._status and self._status.reason_code == "ChargePermissionCanceled")
-
-    def _way(self, status: Status) -> tuple[Transition, ...]:
+    def _way(self, goal: End) -> tuple[Transition, ...]:
         ways: deque[tuple[End, tuple[Transition, ...]]] = deque([(end_of(self._record), ())])
         seen: set[End] = set()
         while ways:
@@ -275,7 +247,7 @@ class _Object:
                 if row.source != state or follows or (row.target == state and row.reason is None):
                     continue
                 end = row.target, row.reason, row.resolution or resolution
-                if _fits(end, status):
+                if _fits(end, goal):
                     return *way, row
                 if end not in seen:
                     seen.add(end)
@@ -284,15 +256,14 @@ class _Object:
 
     def _is_there(self) -> bool:
         updated = self._record.document["statusDetails"]["lastUpdatedTimestamp"]
-        there = self._status is None or _fits(end_of(self._record), self._status)
-        return there and (self.since is None or stamp(self.since) == updated)
+        return _fits(end_of(self._record), self._goal) and (self.since is None or stamp(self.since) == updated)
 
     def _compare(self) -> None:
         if not self._is_there():
-            state, *why = end_of(self._record)
-            updated = self._record.document["statusDetails"]["lastUpdatedTimestamp"]
-            came = ", ".join([f"{state} since {updated}", *filter(None, why)])
-            raise self._history.file.error(f"by all that this file says, {self._id} comes to be {came}", *self._end)
+            came = self._record.document["statusDetails"]["lastUpdatedTimestamp"]
+            words = [", ".join(filter(None, end)) for end in (end_of(self._record), self._goal)]
+            problem = f"by all that this file says, {self._id} comes to be {words[0]} at {came}, not {words[1]}"
+            raise self._history.file.error(problem, *self._end)
 
     def _spend(self) -> None:
         document, store = self._record.document, self._world.store
@@ -309,6 +280,5 @@ class _Object:
             limits.write_month_balance(self._world, self._record)
 
 
-def _fits(end: End, status: Status) -> bool:
-    wanted = status.state, status.reason_code, status.resolution
-    return all(one is None or one == other for one, other in zip(wanted, end, strict=True))
+def _fits(end: End, goal: End) -> bool:
+    return all(one is None or one == other for one, other in zip(goal, end, strict=True))

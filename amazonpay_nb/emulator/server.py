@@ -19,17 +19,15 @@ from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR
-from amazonpay_nb.emulator.control import CONTROL_PATH, checked_endpoint
+from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.store_file import REAL_TIME
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.emulator.world_file import read_world
-from amazonpay_nb.emulator.worlds import load as load_world
 from amazonpay_nb.loopback import http_client, open_port, serve, stays_inside
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint, host_of
 from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS, hosts_of
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
@@ -162,6 +160,9 @@ class Emulator:
         checked_endpoint(notify)
         file = None
         if world is not None and not (store and Path(store).exists()):  # a store goes on with what it has
+            from amazonpay_nb.emulator.world_file import read_world
+            from amazonpay_nb.emulator.worlds import load as load_world
+
             file = read_world(Path(world) if isinstance(world, str) else world)
             seed, start = file.seed if seed is None else seed, start or (None if real_time else file.clock)
         if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
@@ -177,16 +178,15 @@ class Emulator:
             try:
                 began = REAL_TIME if real_time else start and start.astimezone(UTC).isoformat()
                 kept = Store(str(store or ":memory:"), region=row.code, seed=seed, start=began)
-                if file and store:  # the next try finds no store either
-                    undo.callback(Path(store).unlink)
+                if file and store:
+                    undo.callback(Path(store).unlink)  # so that the next try begins anew as well
                 undo.callback(kept.close)
                 self._world = World(
                     kept, row, seed=seed, start=start, real_time=real_time, domains=domains, throttle=throttle,
                     shop_name=shop_name, accounts=[one.model_dump() for one in file.merchants] if file else (),
                 )  # fmt: skip
             except sqlite3.Error as error:
-                problem = f"the store {str(store)!r} cannot be used ({error}); choose another file"
-                raise ValueError(problem) from error
+                raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
             if file:
                 load_world(self._world, file, start)
             undo.pop_all()

@@ -30,8 +30,8 @@ Times = Annotated[int, Field(ge=1, le=1000)]
 MIN_KEY_BITS = 2048
 
 
-def check_key(public_pem: str) -> None:
-    """Check a merchant's public key.
+def checked_key(public_pem: str) -> str:
+    """Return a merchant's public key.
 
     Raises:
         ValueError: It is not an RSA public key in PEM, or too short.
@@ -44,6 +44,7 @@ def check_key(public_pem: str) -> None:
         key = None
     if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
         raise ValueError(f"an RSA key of {MIN_KEY_BITS} bits or more is needed")
+    return public_pem
 
 
 class Fault(BaseModel, extra="forbid"):
@@ -65,7 +66,7 @@ class World:
     def __init__(
         self, store: Store, region: Region, *, seed: int | None = None, start: datetime | None = None,
         real_time: bool = False, domains: tuple[str, ...] = (), throttle: bool = False,
-        shop_name: str = "Emulated Shop", accounts: Sequence[Mapping[str, str]] = (),
+        shop_name: str = "Emulated Shop", accounts: Sequence[Mapping[str, Any]] = (),
     ) -> None:  # fmt: skip
         self.store, self.region, self.throttle = store, region, throttle
         self.domains = {domain.lower() for domain in domains}
@@ -86,13 +87,11 @@ class World:
         # By id, the main account first.
         self.merchants = {row["merchant_id"]: Merchant(**row) for row in store.setting("merchants") or []}
         if not self.merchants:
-            for name, wanted in zip_longest((shop_name, "Another Shop"), accounts):
-                fields: Mapping[str, str] = wanted or {}
-                account_id = fields.get("merchant_id") or f"A{self.ids.letters(13)}"
-                store_id = fields.get("store_id") or f"amzn1.application-oa2-client.{self.ids.hex_digits()}"
-                self.merchants[account_id] = Merchant(
-                    account_id, store_id, fields.get("name") or name or account_id, {}
-                )
+            for name, row in zip_longest((shop_name, "Another Shop"), accounts, fillvalue=""):
+                wanted: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
+                account_id = wanted.get("merchant_id") or f"A{self.ids.letters(13)}"
+                store_id = wanted.get("store_id") or f"amzn1.application-oa2-client.{self.ids.hex_digits()}"
+                self.merchants[account_id] = Merchant(account_id, store_id, name or account_id, {})
             self._save_merchants()
 
     def _save_merchants(self) -> None:
@@ -103,16 +102,18 @@ class World:
         merchant.endpoint = url
         self._save_merchants()
 
-    def register_key(self, merchant: Merchant, public_pem: str) -> tuple[str, str]:
+    def register_key(self, merchant: Merchant, public_pem: str, neutral: str = "") -> tuple[str, str]:
         """Register a public key and return its two ids: with the ``SANDBOX-`` prefix, and environment-neutral.
 
+        Args:
+            neutral: The id that it has already; a new one when left out.
         Raises:
             ValueError: It is not an RSA public key in PEM.
         """
-        check_key(public_pem)
-        neutral = self.ids.letters(24)
-        while self.merchant_of_key(neutral):  # a snapshot that was put back repeats the sequence
-            neutral = self.ids.letters(24)
+        checked_key(public_pem)
+        while not neutral:  # a snapshot that was put back repeats the sequence
+            drawn = self.ids.letters(24)
+            neutral = "" if self.merchant_of_key(drawn) else drawn
         merchant.keys[f"SANDBOX-{neutral}"] = merchant.keys[neutral] = public_pem
         self._save_merchants()
         return f"SANDBOX-{neutral}", neutral
@@ -189,14 +190,12 @@ class World:
         self.ids.reload()
         self._forget()
 
-    def become(self, other: "World", accounts: dict[str, Merchant]) -> None:
-        """Take another world's objects over; seed and mode of time stay, and this world's accounts are *accounts*."""
-        kept = {name: self.store.setting(name) for name in ("seed", "starts", START)}
+    def become(self, other: "World") -> None:
+        """Take over what another world holds, and its time where time is virtual; accounts stay."""
+        kept = {name: self.store.setting(name) for name in ("notified", "seed", "starts", START)}
         self.store.take(other.store)
         for name, value in kept.items():
             self.store.set(name, value)
-        self.merchants.clear()
-        self.merchants |= accounts
         self._save_merchants()
         self.ids.reload()
         self.journal.clear()

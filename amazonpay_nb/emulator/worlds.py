@@ -1,28 +1,26 @@
 """Puts the world of a file in the place of the present one, and says what the file of the present one would say."""
 
 from contextlib import closing
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import yaml
 
 from amazonpay_nb.emulator.clock import stamp
-from amazonpay_nb.emulator.history import INNER, PENDING, build, end_of
+from amazonpay_nb.emulator.history import INNER, History, end_of
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.rules import limits
 from amazonpay_nb.emulator.rules.transitions import DESCRIPTIONS
 from amazonpay_nb.emulator.store import Store
-from amazonpay_nb.emulator.world import World, check_key
+from amazonpay_nb.emulator.world import World
 from amazonpay_nb.emulator.world_file import ROWS, WorldFile
-from amazonpay_nb.spec.addresses import is_endpoint
 from amazonpay_nb.spec.money import format_amount
-from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.simulations import SIMULATIONS, simulation
+from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import MACHINES
 
 Document = dict[str, Any]
+_START = "an emulator that starts with this file has that account"
 
 
 def load(world: World, file: WorldFile, now: datetime | None = None) -> None:
@@ -33,67 +31,54 @@ def load(world: World, file: WorldFile, now: datetime | None = None) -> None:
     Raises:
         DataError: It is not possible, or not here; then nothing has changed.
     """
-    if file.region not in (None, world.region.code):
-        problem = (
-            f"this is a world of region {file.region!r}, and the emulator's is {world.region.code!r}; start another"
-        )
-        raise file.error(problem, "region")
-    for operation, codes in file.outcomes.items():
-        file.check(operation, OPERATIONS, "outcomes", operation)
-        for number, code in enumerate(codes):
-            possible = [code] if simulation(operation, code) else [name for of, name in SIMULATIONS if of == operation]
-            file.check(code, possible, "outcomes", operation, str(number))
-    for number, fault in enumerate(file.faults):
-        file.check(fault.operation, OPERATIONS, "faults", str(number), "operation")
+    file.check(file.region, [world.region.code], "region", hint="start an emulator of that region")
     accounts = _accounts(world, file)
     if world.clock.mode == "virtual":
         now = now or file.clock
     with closing(Store()) as store:
-        world.become(build(world, file, store, now or world.clock.now()), accounts)
-    for operation, codes in file.outcomes.items():
+        world.become(History(world, file, store, now or world.clock.now()).happen())
+    for account, row in zip(accounts, file.merchants, strict=True):
+        account.name = row.name or account.name
+        for key_id, pem in row.public_keys.items():
+            world.register_key(account, pem, key_id.removeprefix("SANDBOX-"))
+        world.set_endpoint(account, row.endpoint or account.endpoint)
+    for operation, codes in file.outcomes.model_dump(by_alias=True).items():
         for code in codes:
             world.queue_outcome(operation, code)
     world.faults.extend(fault.model_copy() for fault in file.faults)
 
 
-def _accounts(world: World, file: WorldFile) -> dict[str, Merchant]:
-    accounts = {name: replace(one, keys=dict(one.keys)) for name, one in world.merchants.items()}
+def _accounts(world: World, file: WorldFile) -> list[Merchant]:
+    """Return the account of each row, by its id or its place."""
+    accounts, names = list[Merchant](), [*world.merchants]
     for number, row in enumerate(file.merchants):
-        place = "merchants", str(number)
-        account = accounts.get(row.merchant_id or [*accounts, ""][min(number, len(accounts))])
-        if account is None or row.store_id not in (None, account.store_id):
-            raise file.error("there is no such account here; start an emulator with this file to have it", *place)
-        if row.endpoint and not is_endpoint(row.endpoint):
-            raise file.error(f"{row.endpoint!r} is no address of this machine", *place, "endpoint")
-        account.name, account.endpoint = row.name or account.name, row.endpoint or account.endpoint
-        for key_id, pem in (row.public_keys or {}).items():
-            try:
-                check_key(pem)
-            except ValueError as error:
-                raise file.error(str(error), *place, "publicKeys", key_id) from None
-            account.keys |= dict.fromkeys((key_id, key_id.removeprefix("SANDBOX-")), pem)
+        place, name = ("merchants", str(number)), row.merchant_id or "".join(names[number : number + 1])
+        file.check(name, names, *place, "merchantId", hint=_START)
+        file.check(row.store_id, [world.merchants[name].store_id], *place, "storeId", hint=_START)
+        accounts.append(world.merchants[name])
     return accounts
 
 
 def save(world: World) -> Document:
-    """Return all permissions, with what was charged on them, accounts, queued outcomes and faults.
+    """Return what a world file can say of a world: of accounts, permissions, payments, queued outcomes and faults.
 
-    Keys are the public ones that a merchant has registered; sessions, files, reports and notifications are left out.
+    Of keys there are the public ones that a merchant has registered.
     """
-    objects = {kind: world.store.every(kind) for kind in ("Charge Permission", *INNER.values())}
-    permissions = [_row(world, record, objects) for record in objects["Charge Permission"]]
-    document: Document = _filled(
+    objects = {kind: world.store.every(kind) for kind in ROWS}
+    accounts = [
         {
-            "region": world.region.code,
-            "clock": stamp(world.clock.now()),
-            "seed": world.store.setting("seed"),
-            "drawn": world.store.setting("drawn"),
-            "merchants": [_account(world, one) for one in world.merchants.values()],
-            "chargePermissions": permissions,
-            "outcomes": {operation: [row.code for row in rows] for operation, rows in world.outcomes.items()},
-            "faults": [fault.model_dump() for fault in world.faults],
+            "merchantId": one.merchant_id, "storeId": one.store_id, "name": one.name, "endpoint": one.endpoint,
+            "publicKeys": {key: pem for key, pem in one.keys.items() if key[7:8] == "-" and pem not in world.own_keys},
         }
-    )
+        for one in world.merchants.values()
+    ]  # fmt: skip
+    document: Document = _filled({
+        "region": world.region.code, "clock": stamp(world.clock.now()), "seed": world.store.setting("seed"),
+        "drawn": world.store.setting("drawn"), "merchants": accounts,
+        "chargePermissions": [_row(world, record, objects) for record in objects["Charge Permission"]],
+        "outcomes": {operation: [row.code for row in rows] for operation, rows in world.outcomes.items()},
+        "faults": [fault.model_dump() for fault in world.faults],
+    })  # fmt: skip
     return document
 
 
@@ -103,28 +88,17 @@ def to_yaml(document: Document) -> str:
     return text
 
 
-def _account(world: World, account: Merchant) -> Document:
-    own = {
-        key_id: pem
-        for key_id, pem in account.keys.items()
-        if key_id.startswith("SANDBOX-") and pem not in world.own_keys
-    }
-    return {
-        "merchantId": account.merchant_id, "storeId": account.store_id, "name": account.name,
-        "endpoint": account.endpoint, "publicKeys": own,
-    }  # fmt: skip
-
-
 def _row(world: World, record: AnyRecord, objects: dict[str, list[AnyRecord]]) -> Document:
     kind, document, notes = record.kind, record.document, record.notes
     names = (field.alias or name for name, field in ROWS[kind].model_fields.items())
     row = {name: _status(record) if name == "statusDetails" else document.get(name) for name in names}
     if kind == "Charge Permission":
         one_time = document["chargePermissionType"] == "OneTime"
+        expires, made = (document[f"{name}Timestamp"] or "" for name in ("expiration", "creation"))
         row |= {
             "merchantId": record.merchant_id, "card": notes.card, "ledgerCurrency": notes.ledger,
             "limits": {"amountLimit": document["limits"]["amountLimit"]} if one_time else None,
-            "extendExpiration": (one_time and _is_extended(document)) or None,
+            "extendExpiration": (one_time and expires[:4] > made[:4] and expires[4:] > made[4:]) or None,
             "spentThisMonth": _spent(world, record, objects["Charge"]),
         }  # fmt: skip
     if kind == "Charge":
@@ -137,11 +111,6 @@ def _row(world: World, record: AnyRecord, objects: dict[str, list[AnyRecord]]) -
     return row
 
 
-def _is_extended(permission: Document) -> bool:
-    made, expires = (datetime.fromisoformat(permission[f"{name}Timestamp"]) for name in ("creation", "expiration"))
-    return expires > made + timedelta(days=365)
-
-
 def _spent(world: World, permission: AnyRecord, charges: list[AnyRecord]) -> str | None:
     """Return what was spent in this month, where it is not what its charges come to."""
     month = limits.month_of(world.clock.now())
@@ -152,9 +121,9 @@ def _spent(world: World, permission: AnyRecord, charges: list[AnyRecord]) -> str
 
 
 def _code(record: AnyRecord) -> str | None:
-    """Return the simulation code for how the clock will end its state."""
+    """Return the simulation code for how the clock will end its state, where that is not as usual."""
     for row in SIMULATIONS.values() if record.due else ():
-        if row.operation in PENDING.get(record.kind, ()) and row.state == record.state and row.later_reason:
+        if row.operation.endswith(record.kind) and row.state == record.state and row.later_reason:
             end = MACHINES[record.kind].leading_to(record.state, str(row.later_state), row.later_reason)
             if end and end.trigger == record.trigger:
                 return row.code

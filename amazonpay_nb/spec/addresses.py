@@ -29,6 +29,17 @@ def is_endpoint(url: str) -> bool:
     return here and url.isprintable()  # `urlsplit` drops line breaks, so what it has read is not what is called
 
 
+def checked_endpoint(url: str | None) -> str:
+    """Return an address for notifications, or "" for none.
+
+    Raises:
+        ValueError: It is not on this machine.
+    """
+    if url and not is_endpoint(url):
+        raise ValueError(f"{url!r} cannot be an endpoint here; write http://127.0.0.1:PORT/path")
+    return url or ""
+
+
 def return_address_problem(url: str) -> str:
     """Return why *url* cannot be a return address, or "" when it can.
 

@@ -175,16 +175,16 @@ _PERMISSION, _CHARGE = (
 _PAID = _PERMISSION + _CHARGE + "    statusDetails: {state: Captured}\n"
 _REFUND = "    refunds:\n    - refundAmount: {amount: %s, currencyCode: USD}\n"
 BAD = [
-    ("- region: na", 1, "mapping"),
+    ("- region: na", 1, "chargePermissions:"),
     ("region: na\nmerchants: [", 2, "YAML"),
     ("region: na\nseed: 1\nregion: na", 1, "line 3"),
     ("merchants: &all\n- name: A\nfaults: *all", 3, "alias"),
-    ("seed: 1\nregion: eu", 2, "'eu'"),
+    ("seed: 1\nregion: eu", 2, "start an emulator of that region"),
     ("clock: yesterday", 1, "2026-01-15T12:00:00Z"),
     ("chargePermision: []", 1, "did you mean 'chargePermissions'?"),
     ("merchants:\n- name: A\n  storeID: x", 3, "did you mean 'storeId'?"),
-    ("merchants:\n- merchantId: A0", 2, "no such account"),
-    ("merchants:\n- endpoint: http://example.com/", 2, "this machine"),
+    ("merchants:\n- merchantId: A0", 2, "is none of"),
+    ("merchants:\n- endpoint: http://example.com/", 2, "127.0.0.1"),
     ("merchants:\n- publicKeys:\n    SANDBOX-AAAAAAAAAAAAAAAAAAAAAAAA: PRIVATE KEY", 3, "never leave"),
     (f"{_PERMISSION}  card: 1112", 3, "did you mean '1111'?"),
     (f"{_PERMISSION}  merchantId: A0", 3, "is none of"),
