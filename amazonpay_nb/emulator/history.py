@@ -30,7 +30,7 @@ from amazonpay_nb.spec.flows import CHECKOUT_SESSION
 from amazonpay_nb.spec.machine import CLOCK, MERCHANT, Transition
 from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.operations import KINDS
-from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS, Simulation, simulation
+from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS, SIMULATIONS, Simulation, simulation
 from amazonpay_nb.spec.states import MACHINES
 
 # The lists in an object of a file, and what is in them.
@@ -209,11 +209,11 @@ class _Object:
         return dispute
 
     def _pending(self, operation: str, state: str) -> Simulation | None:
-        """Return how time ends a state: as the row's code says, or in the state that the row is in by now."""
+        """Return how time ends a state that begins now: as the row's code says, or as the row has ended since."""
         code, (end, reason, _) = self._row.simulation_code, self._goal
         if not end:
             return simulation(operation, code) if code else None
-        if operation == "createCharge" and self._row.capture_amount:  # it ended later
+        if self.since != self._world.clock.now() + timedelta(seconds=PENDING_SECONDS):
             end = None
         rows = [row for row in SIMULATIONS.values() if (row.operation, row.state) == (operation, state)]
         usual = next((row for row in rows if not row.later_reason), None)
@@ -260,9 +260,12 @@ class _Object:
 
     def _compare(self) -> None:
         if not self._is_there():
-            came = self._record.document["statusDetails"]["lastUpdatedTimestamp"]
-            words = [", ".join(filter(None, end)) for end in (end_of(self._record), self._goal)]
-            problem = f"by all that this file says, {self._id} comes to be {words[0]} at {came}, not {words[1]}"
+            details = self._record.document["statusDetails"]
+            came, wanted = (", ".join(filter(None, end)) for end in (end_of(self._record), self._goal))
+            since = f" since {stamp(self.since)}" if self.since else ""
+            problem = (
+                f"by all that this file says, it is {came} since {details['lastUpdatedTimestamp']}, not {wanted}{since}"
+            )
             raise self._history.file.error(problem, *self._end)
 
     def _spend(self) -> None:

@@ -132,7 +132,7 @@ class WorldFile(_FILE):  # type: ignore[misc, valid-type]  # a base that is comp
     def check(self, word: str | None, words: Collection[str], *place: str, hint: str = "") -> None:
         """Raise `DataError` where a word of the file is none of *words*."""
         if word is not None and word not in words:
-            raise self.error("; ".join(filter(None, (no_choice(word, words), hint))), *place)
+            raise self.error("; ".join(filter(None, (f"{place[-1]}: {no_choice(word, words)}", hint))), *place)
 
 
 class Source:

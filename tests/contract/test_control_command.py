@@ -153,3 +153,16 @@ def test_the_commands_are_the_documented_ones() -> None:
     """In the order of the help."""
     names = "clock outcome fault cause notify drill objects journal snapshot restore reset world"
     assert sorted(control.commands) == sorted(names.split())
+
+
+def test_a_world_is_written_and_put_back(shop: Shop, tmp_path: Path) -> None:
+    """Into a file, and from it; a mistake in it is said with its line."""
+    wallet, file = shop.wallet(), tmp_path / "shop.yaml"
+    assert run("world", "save", str(file)).output.strip() == str(file)
+    shop.emulator.reset()
+    assert done("world", "load", str(file))["mode"] == "virtual"
+    assert shop.state("getChargePermission", wallet) == "Chargeable"
+    file.write_text(file.read_text().replace("'1111'", "'1112'"))
+    result = run("world", "load", str(file))
+    assert (result.exit_code, "is none of 1111" in result.output) == (2, True)
+    assert f"{file}:" in result.output

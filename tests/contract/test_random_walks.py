@@ -57,6 +57,14 @@ class Merchant(RuleBasedStateMachine):
         self.sent: list[tuple[httpx.Response, Callable[[], httpx.Response]]] = []
         self.number = 0
 
+    def teardown(self) -> None:
+        """What has come about can be written as a world file, and comes about again: all but sessions."""
+        control, before = self.shop.emulator.control, self.objects()
+        world = control.get("world")
+        control.post("world", world=world)
+        assert control.get("world") == world
+        assert self.objects() == {key: thing for key, thing in before.items() if key[0] != "Checkout Session"}
+
     def ask(self, name: str, object_id: str = "", **fields: Any) -> Json | None:
         """Call an operation, remember how to repeat it, and return the object that came of it."""
         self.number += 1

@@ -2,20 +2,26 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
+from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.server import ControlError
 from amazonpay_nb.emulator.worlds import to_yaml
+from amazonpay_nb.signing.keys import generate, load as read, save
 from amazonpay_nb.spec.machine import Machine
+from amazonpay_nb.spec.simulations import CARDS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, DISPUTE, REFUND
 from tests.emulated import Json, Shop, charge_in, dispute_in, recurring, refusal, usd
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "worlds"
 KINDS = ("chargePermissions", "charges", "refunds", "disputes")
+RETURN = {"checkoutResultReturnUrl": "https://shop.example/result"}
 WALLET = "C01-1000001-0000001"
 
 
@@ -42,6 +48,62 @@ def wallet(**fields: Any) -> Json:
 
 def charge(**fields: Any) -> Json:
     return wallet(charges=[{"chargeAmount": usd("14.00"), "creationTimestamp": "-PT1H"} | fields])
+
+
+CANCELS = ("MerchantCanceled", "BuyerCanceled", "AmazonCanceled")  # with the permission go its open charges
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> Json:
+    """A world that may have come about: some wallets with what was charged on them within a month."""
+
+    def days(first: int, last: int) -> str:
+        return f"-PT{draw(st.integers(first * 24, last * 24))}H"
+
+    def status(machine: Machine, *but: str) -> Json:
+        return draw(st.sampled_from([row for row in states(machine) if row.get("reasonCode") not in but]))
+
+    def payment() -> Json:
+        made: Json = {
+            "chargeAmount": usd(f"{draw(st.integers(200, 30000)) / 100:.2f}"),
+            "creationTimestamp": days(3, 9),
+        }
+        made["statusDetails"] = status(CHARGE, "ChargePermissionCanceled") | {"lastUpdatedTimestamp": days(2, 3)}
+        if made["statusDetails"]["state"] in ("AuthorizationInitiated", "CaptureInitiated"):
+            made["creationTimestamp"] = made["statusDetails"]["lastUpdatedTimestamp"] = "-PT9S"
+        elif made["statusDetails"]["state"] == "Authorized":
+            del made["statusDetails"]["lastUpdatedTimestamp"]
+        elif made["statusDetails"]["state"] == "Captured":
+            if draw(st.booleans()):
+                made["refunds"] = [{"refundAmount": usd("1.00"), "creationTimestamp": days(0, 1)}]
+            if draw(st.booleans()):
+                made["disputes"] = [
+                    {"disputeAmount": usd("1.00"), "creationTimestamp": days(1, 2), "statusDetails": status(DISPUTE)}
+                ]
+        return made
+
+    def one() -> Json:
+        permission: Json = {"creationTimestamp": days(20, 300), "card": draw(st.sampled_from([*CARDS]))}
+        permission["charges"] = [payment() for _ in range(draw(st.integers(0, 3)))]
+        return permission | draw(
+            st.sampled_from([{}, {"statusDetails": status(CHARGE_PERMISSION, *CANCELS)}, {"spentThisMonth": "9000"}])
+        )
+
+    return {"clock": "2026-03-20T12:00:00Z", "chargePermissions": [one() for _ in range(draw(st.integers(1, 3)))]}
+
+
+def states(machine: Machine) -> list[Json]:
+    """Every end that a row of the machine leads to."""
+    ends = dict.fromkeys((row.target, row.reason, row.resolution) for row in machine.rows)
+    names = ("state", "reasonCode", "resolution")
+    return [{name: value for name, value in zip(names, end, strict=True) if value} for end in ends]
+
+
+def seen(document: Json) -> Json:
+    """What is written of a state, as an answer of the API has it."""
+    details = document["statusDetails"]
+    reason = (details.get("reasons") or [details])[0]
+    return details | {"reasonCode": reason.get("reasonCode")}
 
 
 class TestExamples:
@@ -121,19 +183,101 @@ class TestRoundTrip:
         emulator.clock.advance("P40D")
         assert objects(shop) == after
 
+    def test_a_key_that_a_merchant_has_registered(self, tmp_path: Path) -> None:
+        """With its id, so that a shop keeps its settings; the emulator's own keys are not in the file."""
+        own = generate()
+        with Emulator("jp", seed=7) as emulator:
+            key_id = emulator.register_key(own.public_pem)
+            document = emulator.control.get("world")
+        assert [account.get("publicKeys") for account in document["merchants"]] == [{key_id: own.public_pem}, None]
+        assert "PRIVATE" not in to_yaml(document)
+        with Emulator("jp", world=document) as second:
+            save(own, tmp_path / "own.pem")
+            with AmazonPayClient(
+                read(tmp_path / "own.pem", key_id), region="jp", environment="emulator", base_url=second.url
+            ) as client:
+                assert (
+                    client.create_checkout_session(store_id=second.store_id, web_checkout_details=RETURN).state
+                    == "Open"
+                )
 
-def states(machine: Machine) -> list[Json]:
-    """Every end that a row of the machine leads to."""
-    ends = dict.fromkeys((row.target, row.reason, row.resolution) for row in machine.rows)
-    names = ("state", "reasonCode", "resolution")
-    return [{name: value for name, value in zip(names, end, strict=True) if value} for end in ends]
+    def test_accounts_and_keys_stay(self, shop: Shop) -> None:
+        """Of a running emulator, whatever is loaded; also of the second account, whose first use comes later."""
+        load(shop, {"merchants": [{"name": "New name"}], **charge()})
+        assert shop.emulator.control.get("world")["merchants"][0]["name"] == "New name"
+        with Shop(shop.emulator, shop.emulator.other_merchant) as other:
+            assert refusal(other.call("getChargePermission", WALLET)) == (404, "ResourceNotFound")
+            load(shop, wallet(merchantId=other.account.merchant_id))
+            assert other.state("getChargePermission", WALLET) == "Chargeable"
+
+    def test_another_region_is_refused(self, shop: Shop) -> None:
+        """With a sentence, by a running emulator and by one that would start."""
+        with Emulator("eu") as emulator:
+            document = emulator.control.get("world")
+        with pytest.raises(
+            ControlError, match=r"^shop.yaml, region: region: 'eu' is none of na; start an emulator of that region"
+        ):
+            load(shop, document)
+        with pytest.raises(ValueError, match="region: 'eu' is none of jp"):
+            Emulator("jp", world=document)
+
+    @settings(max_examples=15)
+    @given(worlds())
+    def test_of_any_world(self, shop: Shop, world: Json) -> None:
+        """Loaded, saved, loaded and saved again, it is the same."""
+        load(shop, world)
+        first, made = shop.emulator.control.get("world"), objects(shop)
+        load(shop, to_yaml(first))
+        assert (shop.emulator.control.get("world"), objects(shop)) == (first, made)
 
 
-def seen(document: Json) -> Json:
-    """What is written of a state, as an answer of the API has it."""
-    details = document["statusDetails"]
-    reason = (details.get("reasons") or [details])[0]
-    return details | {"reasonCode": reason.get("reasonCode")}
+class TestTime:
+    """Dates count back from the file's clock."""
+
+    def test_virtual_time_is_set(self, shop: Shop) -> None:
+        """To the file's, back as well as forth."""
+        for clock in ("2031-05-06T07:08:09Z", "2026-01-15T12:00:00Z"):
+            load(shop, charge() | {"clock": clock})
+            assert shop.emulator.clock.now().isoformat() == clock.replace("Z", "+00:00")
+            assert objects(shop)["charges"][0]["statusDetails"]["state"] == "Authorized"
+
+    def test_real_time_moves_the_dates(self) -> None:
+        """So a payment that was pending a second ago still is, a day or ten years later."""
+        world = charge(statusDetails={"state": "AuthorizationInitiated"}, creationTimestamp="2016-02-29T11:59:59Z")
+        with Emulator("na", real_time=True, world=world | {"clock": "2016-02-29T12:00:00Z"}) as emulator:
+            made = emulator.control.get("objects/charges")["objects"][0]
+            age = emulator.clock.now() - datetime.fromisoformat(made["creationTimestamp"])
+            assert (made["statusDetails"]["state"], age < timedelta(seconds=30)) == ("AuthorizationInitiated", True)
+
+    def test_a_start_of_ones_own_moves_them_too(self) -> None:
+        """`--clock` says when it is; what was an hour ago is an hour ago."""
+        start = datetime(2030, 1, 1, tzinfo=UTC)
+        with Emulator("na", start=start, world=charge() | {"clock": "2026-01-15T12:00:00Z"}) as emulator:
+            assert emulator.clock.now() == start
+            assert emulator.control.get("objects/charges")["objects"][0]["creationTimestamp"] == "20291231T230000Z"
+
+
+class TestStore:
+    """A world begins a new store."""
+
+    def test_a_store_goes_on_with_what_it_has(self, tmp_path: Path) -> None:
+        """The same command again does not begin anew; a file that is refused leaves no store behind."""
+        path = tmp_path / "store.db"
+        with pytest.raises(ValueError, match="did you mean '1111'"):
+            Emulator("na", store=path, world=wallet(card="1112"))
+        assert [*tmp_path.iterdir()] == []
+        for state in ("Chargeable", "Closed"):
+            with Emulator("na", store=path, world=charge()) as emulator, Shop(emulator) as shop:
+                assert shop.state("getChargePermission", WALLET) == state
+                shop.call("closeChargePermission", WALLET)
+
+    def test_nobody_is_told_of_what_is_long_ago(self) -> None:
+        """The endpoint of the file hears what happens from now on."""
+        world = charge(statusDetails={"state": "Captured"}) | {"merchants": [{"endpoint": "http://127.0.0.1:9/news"}]}
+        with Emulator("na", seed=7, world=world) as emulator, Shop(emulator) as shop:
+            assert emulator.control.get("notifications")["notifications"] == []
+            shop.charge(WALLET)
+            assert len(emulator.control.get("notifications")["notifications"]) == 1
 
 
 class TestStates:
@@ -216,12 +360,12 @@ BAD = [
     (
         f"{_PERMISSION}{_CHARGE}    statusDetails: {{state: Canceled, reasonCode: ChargePermissionCanceled}}",
         5,
-        "comes to be",
+        "it is Auth",
     ),
     (
         f"{_PERMISSION}{_CHARGE}    creationTimestamp: -P9D\n    statusDetails: {{state: AuthorizationInitiated}}",
         6,
-        "comes to be Authorized",
+        "it is Authorized since",
     ),
     (_PERMISSION + _CHARGE + _REFUND % 1, 6, "Authorized"),
     (_PAID + _REFUND % "10.36", 7, "can still be refunded"),

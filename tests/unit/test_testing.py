@@ -67,6 +67,31 @@ def test_one_server_gives_each_test_a_fresh_world(tmp_path: Path) -> None:
     assert "4 passed" in result.stdout, result.stdout
 
 
+WORLD = """
+import pytest
+
+@pytest.mark.amazonpay(world="shop.yaml")
+@pytest.mark.parametrize("time", [1, 2])
+def test_a_world(amazonpay_emulator, amazonpay_client, time):
+    from amazonpay_nb.errors import DeclinedError
+
+    assert amazonpay_client.get_charge_permission("C01-1000001-0000001").state == "Chargeable"
+    with pytest.raises(DeclinedError):
+        amazonpay_client.create_charge(
+            charge_permission_id="C01-1000001-0000001", charge_amount={"amount": "1", "currencyCode": "USD"}
+        )
+    amazonpay_client.close_charge_permission("C01-1000001-0000001", closure_reason="gone")
+"""
+
+
+def test_each_test_starts_in_the_world_of_a_file(tmp_path: Path) -> None:
+    """With its objects and its outcomes, whatever the test before did."""
+    world = "chargePermissions:\n- chargePermissionId: C01-1000001-0000001\noutcomes: {createCharge: [SoftDeclined]}\n"
+    (tmp_path / "shop.yaml").write_text(world, "utf-8")
+    result = run(suite(tmp_path, WORLD))
+    assert "2 passed" in result.stdout, result.stdout
+
+
 REGIONS = """
 import pytest
 
