@@ -55,11 +55,12 @@ def cluster(address: str) -> Iterator[Engine]:
     with client:
         with _explained(address):
             client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            for worker, version in client.run(_version).items():
-                _check_version(worker, version, _version())
+            versions: Any = client.get_versions(packages=[_NAME])
+            for place, one in {address: versions["scheduler"], **versions["workers"]}.items():
+                _check_version(place, one["packages"][_NAME], _version())
             client.register_plugin(_Kernels())
             with suppress(ValueError):  # where a scheduler takes no code, its own number of tries counts
-                client.register_plugin(_one_more_try())
+                client.register_plugin(_OneMoreTry())
         yield partial(_results, client, address)
 
 
@@ -70,9 +71,6 @@ def _explained(address: str) -> Iterator[None]:
     except TimeoutError:
         advice = f"Start one with: dask worker {address}."
         raise ConfigurationError(f"The scheduler at {address} has no worker.", advice=advice) from None
-    except ModuleNotFoundError as error:
-        problem, advice = f"A worker of {address} has no {error.name}.", "Install the package there, too."
-        raise ConfigurationError(problem, advice=advice) from None
     except (CancelledError, OSError):
         advice = "Start it again, and go on with --resume: the cases that ended are kept."
         raise ConfigurationError(f"The scheduler at {address} is gone.", advice=advice) from None
@@ -82,9 +80,9 @@ def _version() -> str:
     return importlib.metadata.version(_NAME)
 
 
-def _check_version(worker: str, version: str, ours: str) -> None:
-    if version != ours:
-        problem = f"Worker {worker} has {_NAME} {version}, and this is {ours}."
+def _check_version(place: str, here: str | None, there: str) -> None:
+    if here != there:
+        problem = f"At {place} there is {f'version {here}' if here else 'no version'} of {_NAME}; here is {there}."
         raise ConfigurationError(problem, advice="Install the same version on both.")
 
 
@@ -101,18 +99,15 @@ class _Kernels(WorkerPlugin):
         self._environment.__exit__(None, None, None)
 
 
-def _one_more_try() -> SchedulerPlugin:
-    # Dask counts the workers that died with a task, and by its settings gives it up after four.  A class in a function
-    # travels as code, so the scheduler needs no package.
-    class OneMoreTry(SchedulerPlugin):
-        name, idempotent = _NAME, True
+class _OneMoreTry(SchedulerPlugin):
+    """Gives a case up after two workers died with it; Dask counts them, and by its settings gives up after four."""
 
-        def update_graph(self, scheduler: Any, *, keys: Iterable[Any], **_: Any) -> None:
-            for key in keys:
-                if str(key).startswith(_NAME):
-                    scheduler.tasks[key].suspicious = scheduler.allowed_failures - 1
+    name, idempotent = _NAME, True
 
-    return OneMoreTry()
+    def update_graph(self, scheduler: Any, *, keys: Iterable[Any], **_: Any) -> None:
+        for key in keys:
+            if str(key).startswith(_NAME):
+                scheduler.tasks[key].suspicious = scheduler.allowed_failures - 1
 
 
 def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> Results:
@@ -135,9 +130,9 @@ def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> 
             yield case, _end(address, case, task, case.folder(out))
 
 
-def _play(name: str, text: str, texts: Mapping[str, str], ours: str) -> tuple[Run, dict[str, bytes]]:
+def _play(name: str, text: str, texts: Mapping[str, str], version: str) -> tuple[Run, dict[str, bytes]]:
     worker = get_worker().address
-    _check_version(worker, _version(), ours)  # it may have joined after the first look
+    _check_version(worker, _version(), version)  # it may have joined after the first look
     try:
         with TemporaryFolder() as folder:
             file = folder.path / name

@@ -133,7 +133,7 @@ def test_a_cluster_that_cannot_be_used_is_named(
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: amazonpay-nb\nVersion: 99\n")
     cluster.worker("other", PYTHONPATH=str(tmp_path))
-    assert "has amazonpay-nb 99, and this is " in refusal(cluster.address)
+    assert "there is version 99 of amazonpay-nb; here is " in refusal(cluster.address)
     assert (out / "summary.json").read_text() == "before"
 
 
