@@ -171,11 +171,11 @@ class Attempt:
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise BuyerPageError(
                 "The wait was interrupted; nothing has changed.",
-                advice="The page is still open: run this cell again to go on waiting.",
+                advice="Run this cell again: it goes on waiting, or shows its page once more.",
             ) from None
         if not awaited.done():
             raise BuyerPageError(
                 f"The buyer did not come back from Amazon's pages within {timeout:g} seconds.",
-                advice="The page is still open: finish there and run this cell again, or make a new attempt.",
+                advice="Run this cell again: it goes on waiting, or shows its page once more.",
             )
         return awaited.result()

@@ -258,12 +258,13 @@ class Workbench:
 
         A buyer who changes address or payment method at Amazon comes back to the review address.  A buyer who orders
         continues to Amazon if the session has an ``amazonPayRedirectUrl``, else to the shop (an arrival ``ordered``).
-
-        Args:
-            session: As just answered by Get Checkout Session.
+        The *session* is as just answered by Get Checkout Session.
         """
         attempt.ask(self.script_url, Review.of(session))
-        return self.hosted_page(attempt, attempt.order_url, start="review")
+        page = self.hosted_page(attempt, attempt.order_url, start="review")
+        now = partial(self.client.get_checkout_session, session.checkout_session_id)
+        page.refresh = lambda: attempt.ask(self.script_url, Review.of(now()))
+        return page
 
     def show_checkout(self, attempt: Attempt, wallet: ChargePermission, cart: Cart) -> HostedPage:
         """Show the shop's cart and its checkout, where the buyer orders with a Saved Wallet and stays in the shop."""
@@ -279,9 +280,8 @@ class Workbench:
         review = Review.of(session)
         if not review.redirect_url:
             missing = ", ".join(review.left) or "the session is not Open"
-            raise ConfigurationError(
-                f"There is no amazonPayRedirectUrl yet: {missing}.", advice="Update the Checkout Session first."
-            )
+            why = f"There is no amazonPayRedirectUrl yet: {missing}."
+            raise ConfigurationError(why, advice="Update the Checkout Session first.")
         return self.hosted_page(attempt, review.redirect_url, start="redirect")
 
     def hosted_page(

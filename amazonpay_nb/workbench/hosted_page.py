@@ -37,6 +37,7 @@ class HostedPage:
     Attributes:
         arrival: The buyer's return, once it has happened; `settle` records it.
         shown: Whether the page is on the screen.
+        refresh: Brings the page up to date before another try.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class HostedPage:
         self._title = self._row["page"].format(button=button)
         self.arrival = attempt.begin_stay()
         self.shown = False
+        self.refresh: Callable[[], object] = lambda: None
         self._run = ""  # whose output has it
         self._tracked: dict[str, str] = {}
+        self._passed: dict[str, Any] = {}  # the stay, as it was seen when all had been chosen
         self._settling, self._settled = threading.Lock(), False
         attempt.on_return = self._note
         self._before = self.look() if buyer == "you" else {}
@@ -95,15 +98,16 @@ class HostedPage:
         return self._tracker() + self._frame
 
     def look(self, checkout_session_id: str = "") -> dict[str, Any]:
-        """Return what ``GET visits`` of the control interface says about a stay: this one, else the latest.
+        """Return what ``GET visits`` of the control interface says about a stay: that of a session, else the latest.
 
-        It is nothing where there is no stay yet, and on the Sandbox, which does not say where a buyer is.
+        It is nothing where there is no stay yet, where a server of the reader's has completed the session, and on the
+        Sandbox, which does not say where a buyer is.
         """
         if self._emulator is None:
             return {}
         query = urlencode({"returning": self.attempt.token})
         visits: list[dict[str, Any]] = self._emulator.control.get(f"visits?{query}")["visits"]
-        visits.sort(key=lambda visit: visit["id"] == checkout_session_id)
+        visits = [visit for visit in visits if checkout_session_id in ("", visit["id"])]
         return visits[-1] if visits else {}
 
     async def returned(self, timeout: float | None = None, **script: Any) -> Arrival:
@@ -131,12 +135,14 @@ class HostedPage:
                 await self._watch(timeout or self._wait_seconds, wanted, why)
             arrival = self.settle()
             visit = self.look(arrival.checkout_session_id)
-            why = amiss(wanted, arrival, visit)
+            over = self._passed.get("id") == arrival.checkout_session_id and not visit
+            why = amiss(wanted, arrival, self._passed if over else visit)
             if not why:
                 return arrival
-            if not self._row["again"] or (self._start == "review" and visit.get("state") != "Open"):
+            if over or not self._row["again"] or (self._start == "review" and visit.get("state") != "Open"):
                 message = f"{why} This cell wants you to {wanted['goal']}."
                 raise BuyerPageError(message, advice="Run again from the cell that shows the button.")
+            self.refresh()
             self.await_another(visit)
 
     def await_another(self, before: dict[str, Any]) -> None:
@@ -153,6 +159,8 @@ class HostedPage:
 
         async def glance(left: float) -> None:
             visit = await asyncio.to_thread(self.look)
+            if "processing" in (visit.get("page"), *visit.get("passed", ())):
+                self._passed = visit
             # A stay from before is not where the buyer is now.
             at = None if self._emulator is None else {} if visit == self._before else visit
             self._track(*runs, **guide(wanted, at, self._title, left), why=why, goal=wanted["goal"])

@@ -14,10 +14,10 @@ WAIT = "arrival = await page.returned()"
 WAITING = "Waiting for you"
 INTERRUPTED = """\
 BuyerPageError: The wait was interrupted; nothing has changed.
-The page is still open: run this cell again to go on waiting."""
+Run this cell again: it goes on waiting, or shows its page once more."""
 TOO_LATE = """\
 BuyerPageError: The buyer did not come back from Amazon's pages within 1 seconds.
-The page is still open: finish there and run this cell again, or make a new attempt."""
+Run this cell again: it goes on waiting, or shows its page once more."""
 TO_CARD = ("Amazon Pay emulated", "Sign in")
 TO_CONSENT = (*TO_CARD, "Continue", "Agree and continue")
 CANCEL = ("Amazon Pay emulated", "Cancel and return to Emulated Shop")

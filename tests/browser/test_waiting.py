@@ -83,7 +83,9 @@ def test_who_chooses_another_card_has_another_try(lab: Lab) -> None:
         notebook.press(BUTTON, CANCEL)
         expect(tracker(notebook)).to_contain_text("You canceled before a payment method was declined.")
         notebook.press(BUTTON, "Sign in")
-        expect(tracker(notebook)).to_contain_text("choose the Visa that ends in 3434. You are here: Choose how to pay")
+        expect(tracker(notebook)).to_contain_text(
+            "choose the Visa that ends in 3434, one of the cards that simulate something else. You are here"
+        )
         notebook.choose_card("3434")
         notebook.press(*AGREE[1:])
         notebook.finish()
@@ -159,7 +161,7 @@ def test_an_interrupted_wait_says_so_and_goes_on_in_the_same_cell(lab: Lab) -> N
         notebook.finish()
         expect(tracker(notebook)).to_have_text("The wait has ended.")
         (refusal,) = notebook.refusals()
-        assert "run this cell again to go on waiting" in refusal
+        assert "Run this cell again: it goes on waiting" in refusal
         notebook.run_cell(WAIT)
         notebook.press(BUTTON, *AGREE)
         notebook.finish()

@@ -5,9 +5,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from amazonpay_nb import workbench
-from amazonpay_nb.client.button import express_payload, sign_button
+from amazonpay_nb.client.button import end_of_checkout_payload, express_payload, sign_button
 from amazonpay_nb.client.journal import Step
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.shop import Arrival, Attempt, buyer
@@ -22,7 +26,7 @@ def wb() -> Iterator[Workbench]:
         yield opened
 
 
-def wait(page: HostedPage, *tries: Callable[[], str], **script: str) -> Arrival:
+def wait(page: HostedPage, *tries: Callable[[], str], **script: str | bool) -> Arrival:
     """Wait for a page while each try in turn leads back to the shop."""
 
     def play() -> None:
@@ -59,7 +63,12 @@ def test_who_orders_where_the_cell_wants_a_change_is_asked_again(wb: Workbench) 
     def change(card: str) -> str:
         return buyer.approve(buyer.find_change(attempt.order_url, "changePayment"), card=card)
 
-    tries = lambda: buyer.place_order(attempt.order_url), lambda: change("4444"), lambda: change("9995")
+    def change_again() -> str:
+        assert attempt.review is not None
+        assert attempt.review.payment == "Mastercard ****4444 (Amazon Pay)", "the page shows what the buyer has changed"
+        return change("9995")
+
+    tries = lambda: buyer.place_order(attempt.order_url), lambda: change("4444"), change_again
     back = wait(page, *tries, change="changePayment", card="9995")
     assert back == Arrival("review", arrival.checkout_session_id)
     descriptor = wb.client.get_checkout_session(back.checkout_session_id).payment_preferences[0]["paymentDescriptor"]
@@ -85,3 +94,39 @@ def test_a_cell_can_take_any_ending(wb: Workbench) -> None:
     assert kinds == ["cancel", "cancel", "review"]
     again = wb.show_button(attempt, sign_button(payload, wb.keys), product_type="PayAndShip")
     assert wait(again, cancel, ending="any").kind == "cancel"
+
+
+def paying(wb: Workbench) -> HostedPage:
+    """A button that leads to a server of the reader's, which completes what the buyer has paid."""
+
+    def come_back(request: Request) -> PlainTextResponse:
+        session_id = request.query_params["amazonCheckoutSessionId"]
+        if wb.client.get_checkout_session(session_id).state == "Open":
+            wb.client.complete_checkout_session(session_id, charge_amount=wb.amount)
+        return PlainTextResponse("Thank you.")
+
+    attempt = wb.serve(Starlette(routes=[Route("/result/{token}", come_back)])).new_attempt()
+    payload = end_of_checkout_payload(wb.store_id, result_url=attempt.result_url, charge_amount=wb.amount)
+    return wb.show_button(attempt, sign_button(payload, wb.keys))
+
+
+def test_a_reader_s_server_may_have_completed_the_second_try(wb: Workbench) -> None:
+    """A completed session names no address any more; the declined one, which does, is not taken for it."""
+    page = paying(wb)
+    start = page.attempt.page_url
+    arrival = wait(page, lambda: buyer.approve(start, card="3434"), lambda: buyer.approve(start))
+    assert wb.client.get_checkout_session(arrival.checkout_session_id).state == "Completed"
+
+
+def test_what_a_reader_s_server_has_completed_has_no_other_try(wb: Workbench) -> None:
+    """The buyer has saved the wallet where the cell wants none."""
+    page = paying(wb)
+
+    def approve() -> str:
+        address = buyer.approve(page.attempt.page_url)
+        while not page._passed:  # the wait looks now and then
+            threading.Event().wait(0.01)
+        return address
+
+    with pytest.raises(BuyerPageError, match=r"(?s)You let the shop save.*Run again from the cell that shows"):
+        wait(page, approve, consent=False)

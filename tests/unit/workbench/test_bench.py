@@ -292,13 +292,13 @@ def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.Capt
 
 
 def test_nobody_answers_the_page(wb: Workbench) -> None:
-    """The wait has a time-out, and says that the page is still open."""
+    """The wait has a time-out, and says how to go on."""
     wb.set_up_keys()
     attempt = wb.shop.new_attempt()
     wb.buyer = "you"
     page = wb.show_button(attempt, sign_button(set_up_payload("s", result_url=attempt.result_url), wb.keys))
 
-    with pytest.raises(BuyerPageError, match=r"(?s)within 0.05 seconds.*still open"):
+    with pytest.raises(BuyerPageError, match=r"(?s)within 0.05 seconds.*Run this cell again"):
         asyncio.run(page.returned(timeout=0.05))
 
 

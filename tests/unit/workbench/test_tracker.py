@@ -102,6 +102,10 @@ def test_something_else_is_said_in_words(said: dict[str, Any], kind: str, visit:
 def test_the_review_page_wants_a_change_or_the_order() -> None:
     """One is not the other."""
     assert amiss({"change": "changePayment"}, "ordered", APPROVED, "review") == "You placed the order."
+    wish = {"change": "changePayment", "card": "9995"}
+    assert amiss(wish, "ordered", APPROVED, "review") == "You placed the order."
+    assert "removed the check mark" in amiss(wish, "review", APPROVED | {"card": "9995", "saves": False}, "review")
+    assert amiss({}, "ordered", APPROVED | {"saves": False}, "review") == ""
     assert "did not place the order" in amiss({}, "review", APPROVED, "review")
     assert amiss({}, "ordered", APPROVED, "review") == ""
     assert amiss({"change": "changeAddress", "address": "2"}, "review", APPROVED, "review") == ""
