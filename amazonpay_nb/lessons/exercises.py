@@ -37,7 +37,7 @@ _PAGES.filters["prose"] = lambda text: re.sub("`(.+?)`", r"<code>\1</code>", htm
 
 
 class Books:
-    """What comes into an emulator's books from now on: exchanges, notifications, and objects that are new or changed.
+    """What comes into an emulator's books from now on: exchanges, notifications, objects, and a change of the wallet.
 
     Args:
         emulator: None on the Sandbox, where nobody can read the books.
@@ -57,9 +57,14 @@ class Books:
         return {path.rpartition("/")[2]: Counter(map(json.dumps, read(path)[name])) for path, name in _BOOKS.items()}
 
     def new(self) -> Ledgers:
-        """Return what is new in each book, for example in ``charges``."""
-        more = ((name, rows - self._before[name]) for name, rows in self._all().items())
-        return {name: [json.loads(row) for row in rows.elements()] for name, rows in more}
+        """Return what is new in each book, for example in ``charges``; what an earlier run began is not new."""
+        old = {_id(json.loads(row)) for rows in self._before.values() for row in rows} - {self.wallet}
+        more = {name: map(json.loads, (rows - self._before[name]).elements()) for name, rows in self._all().items()}
+        return {name: [row for row in rows if name == "journal" or _id(row) not in old] for name, rows in more.items()}
+
+
+def _id(row: Mapping[str, Any]) -> Any:
+    return next(iter(row.values()))
 
 
 def check(name: str, given: Any, *, hints: int = 0) -> Shown:
@@ -115,7 +120,7 @@ def _fits(thing: Any, pattern: Any) -> bool:
 
 
 def _plain(value: Any) -> str | Decimal:
-    text = str(value).strip(" .\"'").casefold()
+    text = str(value).strip(" .\"'$").casefold().removesuffix(" usd")
     with suppress(InvalidOperation):
         if (number := Decimal(text)).is_finite():  # what is no number equals nothing, or cannot be compared
             return number

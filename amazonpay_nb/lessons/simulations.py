@@ -59,7 +59,8 @@ def _complete(account: MerchantAccount, when: str, session_id: str, last4: str, 
     try:
         account.stay(session_id, last4)
     except BuyerPageError as error:
-        needs = f"It needs {CARDS[last4].prerequisite}." if CARDS[last4].prerequisite else error.advice
+        wanted = CARDS[last4].prerequisite.replace(": ", " = ")
+        needs = f"It needs {wanted}." if wanted else error.advice
         thing = account.read(session_id)
         return Effect(when, "", "refused on the page", f"{_title(thing)}: {state_of(thing)}", next_step=needs), None
     ending = account.ending(account.request("completeCheckoutSession", session_id, **fields))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from amazonpay_nb.emulator.server import ControlError
 from amazonpay_nb.loopback import check_sockets, without_port, without_sockets
 from amazonpay_nb.redaction import redact
 
@@ -108,7 +109,7 @@ def run() -> str:
 
 
 def explain_assertions() -> None:
-    """Let the kernel say what a bare ``assert`` expected and got."""
+    """Let the kernel say what a bare ``assert`` expected and got, and show the cell and not our own lines."""
 
     def explain(ipython: Any, *raised: Any, **options: Any) -> None:
         _, error, trace = raised
@@ -122,7 +123,7 @@ def explain_assertions() -> None:
         ipython.showtraceback(raised, **options)
 
     if ipython := shell():
-        ipython.set_custom_exc((AssertionError,), explain)
+        ipython.set_custom_exc((AssertionError, ControlError), explain)
 
 
 def comparison(frame: FrameType) -> str:

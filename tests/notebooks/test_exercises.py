@@ -104,6 +104,23 @@ def messages(row: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("wb", ["na"], indirect=True)
+def test_what_an_earlier_run_began_counts_for_that_run(wb: Workbench) -> None:
+    """A refund of the first run ends while the second one waits, and its charge is not taken for one of the second."""
+
+    def first_day(wb: Workbench, wallet: str) -> None:
+        charge = wb.client.create_charge(charge_permission_id=wallet, charge_amount=wb.price("5"), capture_now=True)
+        wb.client.create_refund(charge_id=charge.charge_id, refund_amount=wb.price("5"))
+
+    def with_the_end(wb: Workbench, wallet: str) -> None:
+        first_day(wb, wallet)
+        wb.wait(30)
+        wb.client.close_charge_permission(wallet, closure_reason="That was the first day.")
+
+    assert "still be charged" in words(played(wb, "09-first-day", first_day).text)
+    assert played(wb, "09-first-day", with_the_end).text.startswith("✓ Right.")
+
+
+@pytest.mark.parametrize("wb", ["na"], indirect=True)
 @pytest.mark.parametrize("name", EXERCISES)
 def test_an_exercise_that_nobody_tried_is_neither_right_nor_wrong(wb: Workbench, name: str) -> None:
     """The same words each time, with hints and answer folded up, one hint inside of the other."""

@@ -36,7 +36,7 @@ WRONG = [
     ("01-declined-state", "open", "whose payment method was accepted"),
     ("01-declined-state", "Declined", "That is the reason code"),
     ("01-declined-state", "Completed", "Only your server can complete"),
-    ("01-declined-state", "Closed", "what does *Complete* answer there"),
+    ("01-declined-state", "Closed", "what does Complete answer there"),
     ("01-blanks", 0, "something that is made of it"),
     ("01-blanks", "two", "no line of the canonical request"),
     ("01-blanks", 5, "where is the body in it"),
