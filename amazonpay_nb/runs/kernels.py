@@ -67,6 +67,9 @@ class RunKernel(AsyncKernelManager):
             self.provisioner = WarmProvisioner(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)
         return await super()._async_pre_start_kernel(**options, env=os.environ | getattr(_NOTEBOOK, "variables", {}))
 
+    async def _async_wait(self, pollinterval: float = 0.01) -> None:
+        await super()._async_wait(pollinterval)  # it ends at once; Jupyter looks ten times a second
+
     def kill(self) -> None:
         """End the kernel's process; whoever waits for an answer learns that it has died."""
         process = getattr(self.provisioner, "process", None)

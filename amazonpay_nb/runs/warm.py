@@ -20,8 +20,8 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Mapping
-from contextlib import redirect_stdout, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -30,10 +30,15 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-# What notebooks of the workbook import, and what these import when they are used.
+# What a kernel and the workbook's notebooks import, some of it only when it is used.
 _IMPORTS = (
-    "ipykernel.kernelapp", "ipykernel.zmqshell", "ipywidgets", "pandas", "pandas.io.formats.style", "httpx", "jinja2",
-    "cryptography.x509", "uvicorn.lifespan.on", "amazonpay_nb.workbench.bench", "amazonpay_nb.workbench.show",
+    "ipykernel.kernelapp", "ipykernel.zmqshell", "ipykernel.debugger", "IPython.core.completerlib",
+    "IPython.core.debugger", "IPython.core.logger", "IPython.core.oinspect", "IPython.extensions.storemagic",
+    "tornado.platform.asyncio", "ipywidgets", "pandas.io.formats.style", "pandas.io.formats.html", "httpx", "httpcore",
+    "certifi", "trustme", "anyio._backends._asyncio", "uvicorn.lifespan.on", "uvicorn.loops.auto",
+    "uvicorn.loops.asyncio", "uvicorn.protocols.http.httptools_impl", "amazonpay_nb.workbench.bench",
+    "amazonpay_nb.workbench.panels", "amazonpay_nb.workbench.show.money", "amazonpay_nb.shop.payloads",
+    "amazonpay_nb.lessons.exercises", "amazonpay_nb.lessons.scenario", "amazonpay_nb.connection",
 )  # fmt: skip
 _ANSWER_SECONDS = 60  # the origin imports everything before its first answer
 _LONGEST_REQUEST = 1 << 18  # bytes, most of them an environment
@@ -74,13 +79,13 @@ class _Process:
 
 
 class _Origin:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.python = _python(environment)
+    def __init__(self, python: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.start = _start(python, environment)
         self.socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(_ANSWER_SECONDS)
         with other:
             self.process = subprocess.Popen(  # noqa: S603 (this interpreter)
-                [sys.executable, "-c", _SERVE, str(other.fileno())], pass_fds=[other.fileno()],
+                [*python, "-c", _SERVE, str(other.fileno())], pass_fds=[other.fileno()],
                 # Its thread would be one too many for a fork.
                 env={**environment, "OPENBLAS_NUM_THREADS": "1"},
                 # A terminal's Ctrl-C is for the run.
@@ -100,9 +105,9 @@ class _Origin:
         self.process.wait()
 
 
-def _python(environment: Mapping[str, str]) -> dict[str, str]:
+def _start(python: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """Return what Python reads when it starts, and what a fork can therefore not have otherwise."""
-    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+    return [*python, *sorted(f"{name}={text}" for name, text in environment.items() if name.startswith("PYTHON"))]
 
 
 class WarmProvisioner(LocalProvisioner):
@@ -119,16 +124,16 @@ class WarmProvisioner(LocalProvisioner):
             cmd: Its command line.
             options: Of `subprocess.Popen`; with others than ``env`` and ``cwd``, it is started as Jupyter does.
         """
-        environment = options.get("env") or dict(os.environ)
-        usual = tuple(cmd[:3]) == (sys.executable, *_KERNEL) and options.keys() <= {"env", "cwd"}
-        if not (usual and sys.platform == "linux"):
-            return await super().launch_kernel(cmd, **options)
-        request = {
-            "arguments": cmd[3:],
-            "cwd": os.fspath(options.get("cwd") or os.curdir),
-            "environment": environment | {"JPY_PARENT_PID": str(os.getpid())},
-        }
-        self.process: Any = await asyncio.to_thread(self._fork, request)
+        options, at = self._scrub_kwargs(options), cmd.index("-m") if "-m" in cmd else 0
+        usual = cmd[:1] == [sys.executable] and tuple(cmd[at : at + 2]) == _KERNEL and options.keys() <= {"env", "cwd"}
+        self.process: Any = None
+        if usual and sys.platform == "linux":
+            request = {
+                "arguments": cmd[at + 2 :],
+                "cwd": os.fspath(options.get("cwd") or os.curdir),
+                "environment": {**(options.get("env") or os.environ), "JPY_PARENT_PID": str(os.getpid())},
+            }
+            self.process = await asyncio.to_thread(self._fork, cmd[:at], request)
         if not self.process:
             return await super().launch_kernel(cmd, **options)
         self.pid = self.pgid = self.process.pid
@@ -136,12 +141,12 @@ class WarmProvisioner(LocalProvisioner):
         return self.connection_info
 
     @classmethod
-    def _fork(cls, request: dict[str, Any]) -> _Process | None:
+    def _fork(cls, python: list[str], request: dict[str, Any]) -> _Process | None:
         with cls._lock:
             try:
                 if not cls._failed:
-                    cls._origin = cls._origin or _Origin(request["environment"])
-                    if cls._origin.python == _python(request["environment"]):
+                    cls._origin = cls._origin or _Origin(python, request["environment"])
+                    if cls._origin.start == _start(python, request["environment"]):
                         return cls._origin.fork(request)
             except OSError as error:
                 cls._failed = True  # its kernels go on, and its socket is kept for them
@@ -161,10 +166,12 @@ class WarmProvisioner(LocalProvisioner):
 def serve(number: int) -> None:
     """Import everything, and fork a kernel for each message on the socket that is file *number*."""
     control = socket.socket(fileno=number)
-    # Libraries, such as pandas, look at their import whether they are in a kernel, and how it encodes what is printed.
+    # Libraries, such as pandas, look at their import whether they are in a kernel, and how it encodes what is printed;
+    # and what they say then is said in no kernel.
     setattr(builtins, "get_ipython", lambda: SimpleNamespace(kernel=None))  # noqa: B010 (mypy knows no such builtin)
+    screen = io.TextIOWrapper(io.BytesIO(), "UTF-8")
     for name in _IMPORTS:
-        with suppress(ImportError), redirect_stdout(io.TextIOWrapper(io.BytesIO(), "UTF-8")):
+        with suppress(ImportError), redirect_stdout(screen), redirect_stderr(screen):
             import_module(name)
     del builtins.get_ipython  # type: ignore[attr-defined]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
