@@ -95,8 +95,7 @@ class Performance:
     @property
     def visit(self) -> dict[str, Any]:
         """Where the buyer who is awaited is now, as ``GET visits`` of the control interface says it; else nothing."""
-        page = self._page
-        return page.look() if page else {}
+        return page.look() if (page := self._page) else {}
 
     @property
     def journal(self) -> Journal:
