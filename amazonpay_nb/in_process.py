@@ -69,7 +69,7 @@ class Loop(asyncio.BaseEventLoop):
                 # Without an end, and with nothing to come, there will be none.
                 while not begun.done() and self.time() < last and (self._ready or self._scheduled):
                     self._turn(last)
-                while self._ready and outer is not self:  # who is further out does the rest
+                while self._ready:
                     self._turn(0)
             finally:
                 asyncio._set_running_loop(outer)

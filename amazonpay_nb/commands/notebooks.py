@@ -20,7 +20,7 @@ _COLD = click.option("--cold", is_flag=True, help="Start every kernel anew, inst
 @PARAMETER
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at the same time.")
 @click.option("--offline", is_flag=True, help="Fail a notebook that tries to connect to another machine.")
-@click.option("--in-process", is_flag=True, help="Without sockets and threads; 07 and 12 need them.")
+@click.option("--in-process", is_flag=True, help="No sockets, no threads; leaves 07 and 12 out.")
 @_COLD
 @OUT
 @verdict
@@ -35,12 +35,11 @@ def run(
     """
     from amazonpay_nb.loopback import IN_PROCESS
     from amazonpay_nb.runs import runner
-    from amazonpay_nb.runs.notebook import NEED_SOCKETS, find_notebooks
+    from amazonpay_nb.runs.notebook import find_notebooks
 
-    paths = find_notebooks(notebooks)
+    paths = find_notebooks(notebooks, sockets=not in_process)
     if in_process:
         os.environ[IN_PROCESS] = "1"
-        paths = [path for path in paths if notebooks or not path.stem.startswith(NEED_SOCKETS)]
     summary = runner.run(paths, parameters, out=out, jobs=jobs, offline=offline, warm=not cold)
     click.echo(summary.table())
     click.echo(f"Report: {out / 'report.html'}")

@@ -25,8 +25,7 @@ _HTML_LINK = re.compile(r'<a [^>]*?href="(?!#)[^>]*>(.*?)</a>', re.DOTALL)
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _OPEN = "workbench.open("
-# They work with programs outside of the kernel.
-NEED_SOCKETS = ("07", "12")
+_WITH_SOCKETS = ("07", "12")
 _HEADING = re.compile(r"#{1,3} ")
 # Sections for who runs the notebook, and sentences: each has a line of its own.
 _WORKSHOP = re.compile(r"## (?:Exercises|By clicks)$", re.MULTILINE)
@@ -51,16 +50,18 @@ def notebook_names() -> list[str]:
     return [path.stem for path in find_notebooks([])]
 
 
-def find_notebooks(names: Sequence[str]) -> list[Path]:
+def find_notebooks(names: Sequence[str], *, sockets: bool = True) -> list[Path]:
     """Return the notebooks called *names*: a path, a name, or the number or another beginning of a name.
 
     Args:
         names: Empty for all notebooks of the workbook.
+        sockets: Whether all of them are those, too, that work with programs outside of their kernel.
     Raises:
         ConfigurationError: A name fits none, or several.
     """
     if not names:
-        return sorted(notebook_folder().glob("*.ipynb"))
+        paths = sorted(notebook_folder().glob("*.ipynb"))
+        return [path for path in paths if sockets or not path.stem.startswith(_WITH_SOCKETS)]
     return [Path(name) if Path(name).is_file() else _find(name) for name in names]
 
 

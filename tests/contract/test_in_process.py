@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -147,8 +148,16 @@ def bad(request: Request) -> Response:
     raise ValueError(request.url.path)
 
 
+CALLER = ContextVar("CALLER", default="nobody")
+
+
 def plain(request: Request) -> Response:
-    return PlainTextResponse(request.headers["host"].partition(":")[0])
+    return PlainTextResponse(f"{request.headers['host'].partition(':')[0]} {CALLER.get()}")
+
+
+async def endless(request: Request) -> Response:
+    await asyncio.Event().wait()
+    return Response()
 
 
 async def mute(scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,7 +168,15 @@ async def mute(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
 
 
-OWN = Starlette(routes=[Route("/parts", in_parts), Route("/bad", bad), Route("/plain", plain), Mount("/mute", mute)])
+OWN = Starlette(
+    routes=[
+        Route("/parts", in_parts),
+        Route("/bad", bad),
+        Route("/plain", plain),
+        Mount("/mute", mute),
+        Route("/end", endless),
+    ]
+)
 
 
 @pytest.mark.parametrize("path", ["/parts", "/bad", "/plain", "/mute", "/nowhere"])
@@ -167,6 +184,7 @@ OWN = Starlette(routes=[Route("/parts", in_parts), Route("/bad", bad), Route("/p
 def test_a_server_of_ones_own_answers_the_same(app: ASGIApp, path: str) -> None:
     """Also with endpoints that are no coroutines, when one breaks, and when it does not come up or has stopped."""
     answers = []
+    CALLER.set("a cell")
     for in_process in (False, True):
         server = serve(app, in_process=in_process).start()
         with http_client() as http:
@@ -174,6 +192,15 @@ def test_a_server_of_ones_own_answers_the_same(app: ASGIApp, path: str) -> None:
             server.stop()
             answers[-1].append(outcome(partial(http.get, server.url + path)))
     assert answers[0] == answers[1]
+
+
+def test_what_can_have_no_end_is_not_waited_for() -> None:
+    """Nothing else is under way that could bring the answer."""
+    server, begun = serve(OWN, in_process=True).start(), time.monotonic()
+    with http_client(timeout=60) as http, pytest.raises(httpx.ReadTimeout):
+        http.get(f"{server.url}/end")
+    assert time.monotonic() - begun < 30
+    server.stop()
 
 
 def test_a_notification_is_delivered_before_its_cause_returns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,8 +264,9 @@ def test_what_has_fallen_due_meanwhile_happens_before_the_next_answer() -> None:
 
     server = serve(Starlette(routes=[Route("/", count)], lifespan=clock), in_process=True).start()
     with http_client() as http:
-        before = int(http.get(server.url).text)
+        http.get(server.url)
         threading.Event().wait(0.02)
+        before = len(ticks)
         assert int(http.get(server.url).text) > before
     server.stop()
 

@@ -1,14 +1,18 @@
 """Notebooks run without sockets and threads, and their outputs are the committed ones."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_notebook
 
 from amazonpay_nb.loopback import IN_PROCESS
 from amazonpay_nb.runs.kernels import kernel_environment
-from amazonpay_nb.runs.notebook import NEED_SOCKETS, find_notebooks
-from docs.regenerate import executed, first_difference
+from amazonpay_nb.runs.notebook import find_notebooks
+from docs.regenerate import KERNEL, executed, first_difference
 
 # In the kernel from its beginning; what its own threads and sockets are made by is let pass.
 FORBID = """
@@ -28,8 +32,7 @@ def watch(event, arguments):
 
 sys.addaudithook(watch)
 """
-NOTEBOOKS = find_notebooks([])
-INSIDE = [path for path in NOTEBOOKS if path.stem[:2] not in NEED_SOCKETS]
+INSIDE = find_notebooks([], sockets=False)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +53,7 @@ def test_its_outputs_are_the_committed_ones(path: Path, monkeypatch: pytest.Monk
 
 def test_only_two_notebooks_need_sockets() -> None:
     """They work with programs outside of the kernel."""
-    assert sorted(path.stem for path in {*NOTEBOOKS} - {*INSIDE}) == [
+    assert sorted(path.stem for path in {*find_notebooks([])} - {*INSIDE}) == [
         "07_listen_for_notifications", "12_rehearse_your_server",
     ]  # fmt: skip
 
@@ -59,3 +62,14 @@ def test_with_sockets_it_would_be_noticed() -> None:
     """Else the tests above would prove nothing."""
     with pytest.raises(CellExecutionError, match=r"no (threads|sockets) here"), kernel_environment():
         executed(INSIDE[1])
+
+
+@pytest.mark.parametrize("more", [(), ("--cold",)], ids=["warm", "cold"])
+def test_the_command_tells_its_kernels(more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there is no variable of a person's."""
+    monkeypatch.delenv("PYTHONPATH")
+    cell = new_code_cell("from amazonpay_nb.emulator import Emulator\nassert Emulator(seed=7).in_process")
+    nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": KERNEL}), tmp_path / "one.ipynb")
+    command = [sys.executable, "-m", "amazonpay_nb", "run", "--in-process", *more, "one.ipynb", "--out", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
