@@ -15,7 +15,7 @@ import click
 from amazonpay_nb.commands import checks, control, emulator, notebooks, rehearse, stage
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.extras import check
-from amazonpay_nb.redaction import redact
+from amazonpay_nb.redaction import legible, redact
 
 # An optional format checker of jsonschema's, which compiles 35 grammars at import: a second of every run for nothing.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ class _Commands(click.Group):
                 message += "\nChoose a place that you may use; --help says how."
         except KeyboardInterrupt:
             message, code = "Interrupted.", 128 + signal.SIGINT
-        click.echo(redact(message), err=True)
+        click.echo(legible(redact(message)), err=True)
         return ctx.exit(code)
 
 
@@ -67,7 +67,7 @@ def _masked_usage() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.message = redact(error.message)  # type: ignore[misc]
+        error.message = legible(redact(error.message))  # type: ignore[misc]
         raise
 
 

@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
+from unicodedata import category
 
+_LONGEST = 20_000  # of what is legible
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)")
 
 
@@ -91,6 +93,11 @@ def redact(value: Any) -> Any:
         return _redact(value)
     except RecursionError:
         return "(nested too deeply to be shown)"
+
+
+def legible(text: str) -> str:
+    """Return what others have said without what a terminal takes for a command, or a reader for another order."""
+    return "".join("\ufffd" if category(one)[0] == "C" and one not in "\n\t" else one for one in text[:_LONGEST])
 
 
 def _redact(value: Any) -> Any:

@@ -1,14 +1,8 @@
 """How a check ends where it does not pass."""
 
 from collections.abc import Sequence
-from unicodedata import category
 
-_LONGEST = 20_000
-
-
-def legible(text: str) -> str:
-    """Return what a server has said without what a terminal takes for a command, or a reader for another order."""
-    return "".join("\ufffd" if category(one)[0] == "C" and one not in "\n\t" else one for one in text[:_LONGEST])
+from amazonpay_nb.redaction import legible
 
 
 class Failed(Exception):

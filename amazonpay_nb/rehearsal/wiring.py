@@ -17,9 +17,8 @@ import httpx
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.redaction import redact
+from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.answer import in_time
-from amazonpay_nb.rehearsal.outcome import legible
 from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.spec.regions import region as region_of
 

@@ -35,7 +35,11 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _ALLOWED = read("report.toml", beside=__file__)
 _TAGS, _STYLES = nh3.ALLOWED_TAGS.union(_ALLOWED["tags"]), {*_ALLOWED["styles"]}
 _ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {"*": {*_ALLOWED["attributes"]}}
-_SOURCE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]")
+# Each begins as its kind does: the address of a picture may lead, by a link, to any file of whoever makes the page.
+_SOURCE = re.compile(
+    r"data:image/(?:png;base64,iVBORw0KGgo|jpeg;base64,/9j/|gif;base64,R0lGOD|webp;base64,UklGR"
+    r"|svg\+xml;base64,P[A-P]|svg\+xml(?:;(?!base64)[^,]*)?,\s*(?:<|%3C))"
+)
 # What is left of an output that was alive, a frame for example: nothing to read or see.
 _EMPTY = re.compile(r"(?:\s|<(?!img\b[^>]*\bsrc=|svg\b)[^>]*>)*")
 _TITLE = re.compile(r"<title>([^<]*)</title>")

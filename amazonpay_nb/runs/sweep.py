@@ -38,6 +38,7 @@ _RESULT = (
     "chargeState", "refundId", "refundState",
 )  # fmt: skip
 _PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True)
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+(?:\.\d+)?$)")
 _LINES, _REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summary.json")
 
 
@@ -105,7 +106,7 @@ def cases_of(path: Path) -> list[Case]:
     try:
         table = yaml.safe_load(path.read_text("utf-8"))
         matrix = as_kind(path.name, dict(table or {}), _Matrix)
-    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (OSError, RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path.name} is no matrix: {error}.", advice="Correct the file.") from None
     names = [str(path.parent / name) if (path.parent / name).is_file() else name for name in matrix.notebooks]
     cases: dict[str, Case] = {}
@@ -230,7 +231,9 @@ def _cells(names: Sequence[str], row: Mapping[str, Any]) -> list[Any]:
 
 
 def _line(cells: Sequence[Any]) -> str:
-    csv.writer(line := io.StringIO(), lineterminator="\n").writerow(cells)
+    # A program for tables computes what begins like a formula; a number stays one.
+    texts = [f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell for cell in cells]
+    csv.writer(line := io.StringIO(), lineterminator="\n").writerow(texts)
     return line.getvalue()
 
 

@@ -32,7 +32,7 @@ from amazonpay_nb.stage.story import TEXTS, stories
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.texts import Texts, templates
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
-from amazonpay_nb.workbench.parameters import PARAMETERS
+from amazonpay_nb.workbench.parameters import PARAMETERS, check_values
 from amazonpay_nb.workbench.show.money import WORDS, money_chart
 
 _PAGES = templates(Path(__file__).parent / "pages")
@@ -95,6 +95,7 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
     _fill_in(document)
     chosen = {key: str(value) for key, value in notebooks.settings_of(document).items()}
     settings = {key: parameter.default for key, parameter in PARAMETERS.items()} | chosen
+    check_values({key: settings[key] for key in ("environment", "region", "merchant_name", "merchant_color")})
     usual = all(settings[key] == PARAMETERS[key].default for key in ("merchant_name", "region", "language"))
     return Finished(notebook.path, notebooks.for_readers(document, pictures=usual), journal, failure, settings)
 

@@ -34,6 +34,7 @@ KEY_ID = "SANDBOX-YOUR-KEY-ID"  # where a reader puts their own
 _FOLDER = Path(__file__).with_name("pages")
 _PAGES = templates(_FOLDER, html=False)
 _PAGES.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", "<br>")
+_PAGES.filters["plain"] = lambda text: re.sub(r"([\\`*_\[\]<>#|!&~])", r"\\\1", " ".join(str(text).split()))
 _ENDINGS = {"curl": "sh", "python": "py", "node": "js", "php": "php", "java": "java", "dotnet": "cs"}
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 # What Postman sends as it stands in the collection; sign.py prints the values of the last two.

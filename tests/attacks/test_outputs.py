@@ -113,6 +113,31 @@ def test_the_name_of_a_shop_is_a_name(name: str, tmp_path: Path) -> None:
     assert not RUNS.search(page)
 
 
+def test_no_picture_is_another_file(tmp_path: Path) -> None:
+    """A notebook comes with a folder, and there a picture may be a link to whatever its reader owns."""
+    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    (tmp_path / "link.png").symlink_to("key.pem")
+    pictures = nbformat.v4.new_markdown_cell("![One](link.png) ![Another](link.jpg)\n\n<img src='link.png'>")
+    (tmp_path / "link.jpg").symlink_to("key.pem")
+    path = notebook(tmp_path / "linked.ipynb", "plain")
+    document = nbformat.read(path, as_version=4)
+    document.cells.append(pictures)
+    nbformat.write(document, path)
+    page = export.export(str(path), {}, tmp_path / "out")[0].read_text("utf-8")
+    assert page.count("<img") == 3
+    assert "LS0tLS1CRUdJTi" not in page
+
+
+@pytest.mark.parametrize("command", ["\x1b]52;c;ZXZpbA==\x07", "\x9b31m", "\u202e"])
+def test_no_error_commands_a_terminal(command: str, tmp_path: Path) -> None:
+    """A matrix of somebody else names what a terminal would obey; the error names it without."""
+    (tmp_path / "matrix.yaml").write_text(json.dumps({"matrix": {f"{command}name": [1]}}))
+    done = CliRunner().invoke(main, ["sweep", str(tmp_path / "matrix.yaml"), "--list"])
+    assert done.exit_code == 2
+    assert "name=1" in done.stderr
+    assert not {*command} & {*"\x1b\x07\x9b\u202e"} & {*done.stderr}
+
+
 def test_a_report_is_text(tmp_path: Path) -> None:
     """Names, parameters, claims, results and errors of notebooks are shown, and not obeyed."""
     evil = '"><script>alert(1)</script>'

@@ -172,7 +172,9 @@ def test_a_matrix_is_refused_before_the_first_run(keys: dict[str, Any], words: l
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("text", ["matrix: [", "[11]", "11", "matrix: {on: [1]}", "notebooks: 11", "\0", None])
+@pytest.mark.parametrize(
+    "text", ["matrix: [", "[11]", "11", "matrix: {on: [1]}", "notebooks: 11", "\0", "[" * 5000, None]
+)
 def test_a_file_that_is_no_matrix_is_refused(text: str | None, tmp_path: Path) -> None:
     """As is one that is not there."""
     path = tmp_path / "matrix.yaml"
@@ -384,6 +386,15 @@ class TestScenarios:
         assert page.index('id="failures"') < page.index('id="cases"')
         assert ">11_copy flow=set-up region=jp outcome=soft-decline</a>\n<pre>AssertionError: ends-as-predicted" in page
         assert page.count("actual: True\ncell 10, step “Step 5") == 2
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("-cmd", "'-cmd"), ("-1.50", "-1.50")],
+)
+def test_a_cell_is_no_formula(cell: str, shown: str) -> None:
+    """For a program that opens sweep.csv as a table; a number is one."""
+    assert sweep._line([cell, 1.5]) == f"{shown},1.5\n"
 
 
 class TestPage:

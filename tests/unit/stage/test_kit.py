@@ -9,14 +9,16 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
@@ -212,6 +214,25 @@ def leaky(operation: str, path: str) -> Exchange:
     headers = {"host": "pay-api.amazon.com", "x-amz-pay-region": "na", "authorization": authorization}
     moment = datetime(2026, 1, 15, tzinfo=UTC)
     return Exchange(moment, operation, "POST", path, 201, request=buyer, response=buyer, headers=headers)
+
+
+def test_the_head_of_a_kit_is_no_markup(run: Finished) -> None:
+    """Whatever the merchant and the first heading of the notebook say."""
+    settings = {**run.settings, "merchant_name": "<b>*A*</b> [B](http://evil.test)"}
+    document = new_notebook(cells=[new_markdown_cell("# A | `run` <img src=x>")])
+    head = files(replace(run, settings=settings, document=document))["README.md"].partition("\n")[0]
+    name = r"\<b\>\*A\*\</b\> \[B\](http://evil.test)"
+    assert head == rf"# A \| \`run\` \<img src=x\>: a kit for the engineers of {name}"
+
+
+@pytest.mark.parametrize("line", ["merchant_color: str = 'red;}</style>'", "region: str = '../na'"])
+@pytest.mark.parametrize("write", [write_kit, export])
+def test_a_run_of_somebody_else_has_values_that_exist(write: Callable[..., object], line: str, tmp_path: Path) -> None:
+    """They were not checked here before it ran, and stand in every page."""
+    cell = new_code_cell(line, execution_count=1, metadata={"tags": ["parameters"]})
+    (tmp_path / "run.ipynb").write_text(nbformat.writes(new_notebook(cells=[cell])), "utf-8")
+    with pytest.raises(ConfigurationError, match=r"merchant_color|region"):
+        write(str(tmp_path / "run.ipynb"), {}, tmp_path / "out")
 
 
 def test_the_same_content_is_the_same_zip() -> None:
