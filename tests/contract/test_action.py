@@ -10,6 +10,7 @@ import sysconfig
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,13 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def runner(tmp_path: Path, temporary: Path) -> Runner:
-    """The job's next step."""
-    return Runner(tmp_path, temporary)
+def runner(tmp_path: Path, temporary: Path) -> Iterator[Runner]:
+    """The job's next step; what it leaves running ends with the test."""
+    runner = Runner(tmp_path, temporary)
+    yield runner
+    if pid := runner.outputs()["pid"]:
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGTERM)
 
 
 def test_no_script_has_an_expression() -> None:
@@ -100,12 +105,11 @@ def test_it_installs_what_there_is() -> None:
 
 
 @pytest.fixture
-def started(runner: Runner) -> Iterator[tuple[Runner, "subprocess.CompletedProcess[str]"]]:
+def started(runner: Runner) -> tuple[Runner, "subprocess.CompletedProcess[str]"]:
     """An emulator that a step has left running, as a proxy as well."""
     done = runner.step(START, arguments="--region eu\n  --proxy --domain 'shop.example'")
     assert done.returncode == 0, done.stdout + done.stderr
-    yield runner, done
-    os.kill(int(runner.outputs()["pid"]), signal.SIGTERM)
+    return runner, done
 
 
 def test_the_next_step_has_an_emulator(started: tuple[Runner, "subprocess.CompletedProcess[str]"]) -> None:
