@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.measure import Result, Unavailable, skipped, table
 
-EVERYTHING = "a,b,c,d,e,f,g,h,i"
+EVERYTHING = "a,b,c,d,e,f,g,h,i,j,k"
 RESULTS = Path(__file__).parent / "results.md"
 # Letters, module and function: a module is imported when its turn comes, so that one can run without the others.
 BENCHMARKS = (
@@ -21,6 +21,8 @@ BENCHMARKS = (
     ("g", "browser", "measure_stage"),
     ("h", "plugin", "measure_plugin"),
     ("i", "environment", "measure_environment"),
+    ("j", "notebooks", "measure_starts"),
+    ("k", "notebooks", "measure_sweep"),
 )
 
 
