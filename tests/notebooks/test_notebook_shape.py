@@ -434,6 +434,15 @@ def test_every_word_of_a_chapter_leads_to_the_glossary() -> None:
     assert [target for target in targets if target[1] not in anchors] == []
 
 
+def test_a_link_finds_its_place_in_jupyterlab() -> None:
+    """JupyterLab's own anchors have capitals, those of forges have none; an element with an id is found by both."""
+    sources = [cell.source for book in notebooks().values() for cell in book.cells]
+    links = {link for text in sources for link in re.findall(r"\]\(\.\./docs/([\w-]+\.md)#([^)]+)\)", text)}
+    pages = {name: (FOLDER.parent / "docs" / name).read_text("utf-8") for name, _ in links}
+    assert len(links) > 60
+    assert [link for link in sorted(links) if f'<a id="{link[1]}"></a>' not in pages[link[0]]] == []
+
+
 def test_the_glossary_can_be_looked_things_up_in() -> None:
     """It is in alphabetical order, its first lines lead to each word, and a word leads to a page about it."""
     index, *entries = re.split(r"^## ", GLOSSARY, flags=re.MULTILINE)

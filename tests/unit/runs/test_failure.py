@@ -64,6 +64,7 @@ def test_a_failure_says_where_what_and_why(
         "message": message, "step": "Charge the wallet", "cell": 2, "cell_id": cell_id, "line": f"line 2: {line}",
         "claim": claim,
     }  # fmt: skip
+    assert "bench.py" not in (tmp_path / "out" / "broken.ipynb").read_text("utf-8"), "a reader sees the cell alone"
     (failure,) = root.iter("failure")
     lines = [*message.split("\n"), WHERE + line, f"broken.html#cell-id={cell_id}", ""]
     assert (failure.text or "").split("\n") == lines
