@@ -69,8 +69,8 @@ class Texts:
         before = _NO_BREAK if symbol == code and form["pattern"].startswith("{symbol}{") else ""
         return form["pattern"].format(amount=amount, symbol=symbol + before)
 
-    def number(self, value: Decimal) -> str:
+    def number(self, value: Decimal | float) -> str:
         """Return a number as people write it, with the decimals that it has."""
         form = self._tables["money"]
         # Grouped by commas first; then both signs change places at once.
-        return f"{value:,f}".translate(str.maketrans(",.", form["group"] + form["decimal"]))
+        return f"{Decimal(str(value)):,f}".translate(str.maketrans(",.", form["group"] + form["decimal"]))

@@ -21,10 +21,15 @@ _JSON = "application/json"
 def write(journal: Journal, path: str | Path) -> Path:
     """Write the exchanges to a file and return its path."""
     path = Path(path)
+    path.write_text(archive(journal), encoding="utf-8")
+    return path
+
+
+def archive(journal: Journal) -> str:
+    """Return the exchanges as the text of such a file."""
     entries = [_entry(exchange) for exchange in journal.exchanges]
     log = {"version": "1.2", "creator": {"name": "amazonpay-nb", "version": "2"}, "entries": entries}
-    path.write_text(json.dumps({"log": log}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return path
+    return json.dumps({"log": log}, ensure_ascii=False, indent=1) + "\n"
 
 
 def _entry(exchange: Exchange) -> dict[str, Any]:

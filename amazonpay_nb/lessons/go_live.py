@@ -101,13 +101,15 @@ PROOFS = as_kind("go_live.toml", _DATA["proofs"], tuple[Proof, ...])
 BY_HAND: tuple[str, ...] = tuple(_DATA["by_hand"]["steps"])
 
 
-def checklist(wb: Workbench, claims: Sequence[Claim], summary: str = "") -> list[ChecklistStep]:
+def checklist(
+    wb: Workbench, claims: Sequence[Claim], summary: str | Sequence[dict[str, Any]] = ""
+) -> list[ChecklistStep]:
     """Return every step on the way to live, with the evidence that there is for it.
 
     Args:
         wb: Where the claims were made.
         claims: What this notebook has claimed.
-        summary: The ``summary.json`` of a run; `amazonpay-nb run` writes one into its folder.
+        summary: The ``summary.json`` of a run, which `amazonpay-nb run` writes into its folder, or the ``runs`` in it.
     Raises:
         ConfigurationError: There is no such summary.
     """
@@ -117,7 +119,9 @@ def checklist(wb: Workbench, claims: Sequence[Claim], summary: str = "") -> list
     return [_step(proof, verdicts, here, runs) for proof in PROOFS] + by_hand
 
 
-def _runs(summary: str) -> Any:
+def _runs(summary: str | Sequence[dict[str, Any]]) -> Any:
+    if not isinstance(summary, str):
+        return summary
     try:
         return json.loads(Path(summary).expanduser().read_text("utf-8"))["runs"]
     except (OSError, ValueError, KeyError, TypeError) as error:

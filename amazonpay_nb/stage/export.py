@@ -5,11 +5,9 @@ who decide.
 """
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +18,21 @@ from amazonpay_nb.client.ledger import course
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import notebook as notebooks
 from amazonpay_nb.runs.failure import Failure, failure_of
-from amazonpay_nb.runs.folder import POLICY, write_whole
+from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.report import notebook_page
 from amazonpay_nb.runs.runner import run_one
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import Evidence, behavior
-from amazonpay_nb.stage.handout import handout, number
-from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
+from amazonpay_nb.stage.handout import handout, sheet, today
 from amazonpay_nb.stage.story import TEXTS, stories
 from amazonpay_nb.temporary import TemporaryFolder
-from amazonpay_nb.texts import Texts, templates
+from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 from amazonpay_nb.workbench.parameters import PARAMETERS, check_values
 from amazonpay_nb.workbench.show.money import WORDS, money_chart
 
-_PAGES = templates(Path(__file__).parent / "pages")
 ENGLISH = Texts(TEXTS, "en_US")
-_PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)], "number": number, "t": ENGLISH}
-_PAGES.filters |= {
-    "evidence_of": lambda name: str(behavior(name).evidence),
-    "page": lambda url: url.rpartition("/")[2].removesuffix(".html"),
-}
 # How a claim in an executed notebook leads to the rows of the registry.
 _ROW = re.compile(r'<a href="[^"]*parity\.md#([\w.-]+)">[^<]*</a>')
 
@@ -65,7 +56,7 @@ class Finished:
     def brand(self) -> dict[str, Any]:
         """What every page says at its head: whose it is, in which colors, where and when it ran."""
         own = {name: self.settings[name] for name in ("environment", "region", "merchant_name")}
-        return own | {"colors": palette(self.settings["merchant_color"]), "made": f"{datetime.now(UTC):%Y-%m-%d}"}
+        return own | {"colors": palette(self.settings["merchant_color"]), "made": today()}
 
     @property
     def title(self) -> str:
@@ -170,15 +161,12 @@ def _evidence(found: re.Match[str]) -> str:
 def short(run: Finished) -> str:
     """Return the short edition: two sheets of A4."""
     claims = _claims(run.document)
-    shown = [behavior(row) for claims_here in claims.values() for claim in claims_here for row in claim.shows]
-    exchanges = run.journal.exchanges
-    calls = calls_per_order(exchanges, orders := orders_of(exchanges))
-    return _PAGES.get_template("export-short.html.j2").render(
-        run.brand, title=run.title, lead=_lead(run.document), failure=run.failure, claims=claims,
-        counts=Counter(str(row.evidence) for row in dict.fromkeys(shown)),
+    shown = {behavior(row) for claims_here in claims.values() for claim in claims_here for row in claim.shows}
+    return sheet(
+        "export-short.html.j2", run.journal.exchanges, shown, **run.brand, t=ENGLISH, title=run.title,
+        lead=_lead(run.document), failure=run.failure, claims=claims,
         sources=sorted({row.url for row in shown if row.evidence == Evidence.DOCUMENTED}),
-        charts=[money_chart(line, WORDS, each, "en_US") for each, line in course(exchanges).items()],
-        calls=calls, orders=orders, narrowest=narrowest(calls),
+        charts=[money_chart(line, WORDS, each, "en_US") for each, line in course(run.journal.exchanges).items()],
     )  # fmt: skip
 
 

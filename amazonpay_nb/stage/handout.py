@@ -2,10 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from decimal import Decimal
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,18 @@ from typing import Any
 import httpx
 from markupsafe import Markup
 
+from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.runs.folder import POLICY
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.shop.server import SHOWN
-from amazonpay_nb.spec.parity import Evidence
+from amazonpay_nb.spec.parity import Behavior, Evidence, behavior
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage import view
 from amazonpay_nb.stage.acts import Act, Branch
 from amazonpay_nb.stage.performance import DONE, OTHERWISE, WAITING, Performance
 from amazonpay_nb.stage.regions import differences
-from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
+from amazonpay_nb.stage.sizing import sizing
 from amazonpay_nb.stage.story import WhatIf, story
 from amazonpay_nb.texts import Texts, templates
 from amazonpay_nb.workbench.diagrams import sequence_diagram
@@ -31,6 +31,7 @@ from amazonpay_nb.workbench.diagrams import sequence_diagram
 TEXTS = Path(__file__).with_name("texts") / "handout"
 _PAGES = templates(Path(__file__).with_name("pages"))
 _PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)], "regions": REGIONS}
+_PAGES.filters["evidence_of"] = lambda name: str(behavior(name).evidence)
 _MOST = 4  # of the buyer's pages on a sheet
 # What the shop says about its order once its server has done its part, or else the title.
 _TITLES = (re.compile(r"<h1 data-settled>(.*?)</h1>"), re.compile(r"<title>(.*?)</title>", re.DOTALL))
@@ -77,22 +78,26 @@ def play(performance: Performance, edition: str) -> tuple[str, str | None]:
     journals = {id(act.journal): act.journal for act in performance.acts}.values()
     exchanges = [exchange for journal in journals for exchange in journal.exchanges]
     claims = {line.claim.id: line.claim for scene in scenes for line in scene["lines"] if line.claim}
-    rows = calls_per_order(exchanges, orders := orders_of(exchanges))
     stopped = next((texts(f"otherwise.{act.way}") for act in performance.acts if act.way), None)
-    page = _PAGES.get_template("export-story.html.j2").render(
-        brand=performance.brand, colors=palette(performance.brand.merchant_color), t=texts,
-        h=Texts(TEXTS, texts.language), title=performance.words("title"), scenes=scenes, full=edition == "full",
-        phones=_most_telling(scenes), pictures=list(pictures.values()), calls=rows, orders=orders,
-        narrowest=narrowest(rows), claims=claims.values(), made=f"{datetime.now(UTC):%Y-%m-%d}",
-        counts=Counter(str(claim.evidence) for claim in claims.values()), differences=differences(texts),
-        number=number, stopped=stopped,
+    page = sheet(
+        "export-story.html.j2", exchanges, claims.values(), t=texts, h=Texts(TEXTS, texts.language),
+        brand=performance.brand, colors=palette(performance.brand.merchant_color), title=performance.words("title"),
+        scenes=scenes, full=edition == "full", phones=_most_telling(scenes), pictures=list(pictures.values()),
+        differences=differences(texts), stopped=stopped,
     )  # fmt: skip
     return page, stopped
 
 
-def number(texts: Texts, value: float) -> str:
-    """Return a number as people write it, with at most two decimals."""
-    return texts.number(Decimal(str(round(value, 2))))
+def sheet(template: str, exchanges: Sequence[Exchange], behaviors: Collection[Behavior], **values: Any) -> str:
+    """Return a page to leave behind, of a story or a notebook: what both say of calls and evidence, and *values*."""
+    counts = Counter(str(row.evidence) for row in behaviors)
+    common = sizing(exchanges) | {"behaviors": behaviors, "counts": counts, "made": today()}
+    return _PAGES.get_template(template).render(common, **values)
+
+
+def today() -> str:
+    """Return the day that a page to leave behind says it was made on."""
+    return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
 def _scene(performance: Performance) -> dict[str, Any]:

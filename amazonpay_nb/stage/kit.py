@@ -25,7 +25,6 @@ from amazonpay_nb.spec.operations import KINDS, OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.regions import Region, region as region_of
 from amazonpay_nb.stage.export import ENGLISH, Finished, finish, full, short
-from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.texts import templates
 from amazonpay_nb.workbench.bench import Workbench
 
@@ -83,7 +82,7 @@ def files(run: Finished) -> dict[str, str]:
     plan = plan.replace("[server]\n", f'[server]\nregion = "{region.code}"\n')
     texts = {
         "two-pages.html": short(run), "run.html": full(run),
-        "run.har": _har(run.journal), COLLECTION: json.dumps(collection(run.journal, calls, region), indent=2),
+        "run.har": har.archive(run.journal), COLLECTION: json.dumps(collection(run.journal, calls, region), indent=2),
         "sign.py": (_FOLDER / "kit-sign.txt").read_text("utf-8"),
         "rehearsal.toml": _page("rehearsal.toml", plan=plan),
         "go-live.md": _go_live(run),
@@ -119,11 +118,6 @@ def _distinct(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
     for exchange in sorted(signed, key=lambda each: each.failed):
         first.setdefault(exchange.operation, exchange)
     yield from sorted(first.values(), key=signed.index)
-
-
-def _har(journal: Journal) -> str:
-    with TemporaryFolder() as folder:
-        return har.write(journal, folder.path / "run.har").read_text("utf-8")
 
 
 def _program(language: str, exchange: Exchange, region: Region) -> str:
@@ -164,10 +158,8 @@ def _go_live(run: Finished) -> str:
     place = {name: run.settings[name] for name in ("environment", "region")}
     claims = [{"id": claim.id, "text": claim.text, "ok": claim.ok} for claim in claims_of(run.document)]
     status = {"status": "failed", "error": run.failure.message} if run.failure else {"status": "passed", "error": None}
-    summary = {"runs": [{"notebook": run.path.stem, "parameters": place, "claims": claims} | status]}
-    with TemporaryFolder() as folder, Workbench(region=place["region"], buyer="script") as wb:
+    result = {"notebook": run.path.stem, "parameters": place, "claims": claims} | status
+    with Workbench(region=place["region"], buyer="script") as wb:
         wb.set_up_keys()
-        file = folder.path / "summary.json"
-        file.write_text(json.dumps(summary), "utf-8")
-        steps, rows = checklist(wb, (), str(file)), changes(wb)
+        steps, rows = checklist(wb, (), [result]), changes(wb)
     return _page("go-live.md", steps=steps, changes=rows, only_live=only_live())

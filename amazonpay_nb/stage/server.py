@@ -8,20 +8,14 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import (
-    HTMLResponse,
-    JSONResponse,
-    PlainTextResponse,
-    RedirectResponse,
-    Response,
-    StreamingResponse,
-)
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
@@ -36,11 +30,16 @@ from amazonpay_nb.stage.brand import MOST_BYTES
 from amazonpay_nb.stage.performance import PLAYING, READY, Performance
 from amazonpay_nb.stage.phone import ENDINGS, WAYS
 from amazonpay_nb.stage.regions import differences
+from amazonpay_nb.stage.sizing import sizing
 from amazonpay_nb.stage.story import stories, story
 from amazonpay_nb.texts import templates
 
 _PAGES = Path(__file__).with_name("pages")
 _TEMPLATES = templates(_PAGES)
+_TEMPLATES.globals |= {
+    "view": view, "sizing": sizing, "differences": differences, "topics": topics, "behaviors": behaviors,
+    "most": MOST_BYTES, "programs": {name: title.split()[-1] for name, title in LANGUAGES.items()},
+}  # fmt: skip
 PARTS = ("top", "server", "what-if", "money", "foot", "notes", "brand", "diagram", "help")
 MOST_WINDOWS = 32
 _RETRY_MILLISECONDS = 500  # before a window that has lost the stage looks for it again
@@ -127,9 +126,7 @@ class Stage:
         routes = [
             route("GET", "/", self._home),
             route("GET", "/events", self._events),
-            route("GET", "/phone", self._phone),
-            route("GET", "/speaker", self._speaker),
-            route("GET", "/parity", self._parity),
+            *(route("GET", f"/{name}", partial(self._page, name)) for name in ("phone", "speaker", "parity")),
             route("GET", "/diagram", self._diagram),
             route("POST", "/do", self._do),
             Mount("/static", StaticFiles(directory=_PAGES / "static")),
@@ -143,30 +140,20 @@ class Stage:
     async def _screen(self, request: Request) -> Response:
         if request.path_params["story"] not in stories():
             return RedirectResponse(f"../{self.performance.story.name}/{self.performance.at + 1}", 303)
-        return await self._page("stage.html", root="../")
+        return await self._page("stage", request, root="../")
 
-    async def _speaker(self, request: Request) -> Response:
-        return await self._page("speaker.html")
-
-    async def _phone(self, request: Request) -> Response:
-        return await self._page("phone.html")
-
-    async def _parity(self, request: Request) -> Response:
-        return await self._page("parity.html", topics=topics(), behaviors=behaviors)
+    async def _page(self, name: str, request: Request, *, root: str = "./") -> Response:
+        return await self._answer(lambda: _render(f"{name}.html", self._values() | {"root": root}), "text/html")
 
     async def _diagram(self, request: Request) -> Response:
-        def draw() -> str:
+        return await self._answer(lambda: view.diagram(self.performance).svg(), "image/svg+xml")
+
+    async def _answer(self, write: Callable[[], str], kind: str) -> Response:
+        def still() -> str:
             with self.performance.command:
-                return view.diagram(self.performance).svg()
+                return write()
 
-        return Response(await asyncio.to_thread(draw), media_type="image/svg+xml", headers=_HEADERS)
-
-    async def _page(self, template: str, *, root: str = "./", **values: Any) -> Response:
-        def render() -> str:
-            with self.performance.command:
-                return _render(template, self._values() | {"root": root} | values)
-
-        return HTMLResponse(await asyncio.to_thread(render), headers=_HEADERS)
+        return Response(await asyncio.to_thread(still), media_type=kind, headers=_HEADERS)
 
     async def _events(self, request: Request) -> Response:
         if is_foreign(request.headers):
@@ -260,15 +247,14 @@ class Stage:
         return {
             # A beat that has just been left, or not quite begun, has no act: it is taken for one that begins.
             "state": state if act or state == READY else PLAYING,
-            "p": performance, "t": texts, "w": performance.words, "act": act, "view": view, "at": at, "root": "./",
+            "p": performance, "t": texts, "w": performance.words, "act": act, "at": at, "root": "./",
             "beat": performance.story.beats[at], "beats": performance.story.beats,
             "lines": view.act_lines(performance, act) if act else [],
             "branches": {name: [view.branch(performance, row) for row in rows] for name, rows in tried.items()},
-            "colors": palette(brand.merchant_color), "brand": brand, "most": MOST_BYTES, "differences": differences,
+            "colors": palette(brand.merchant_color), "brand": brand, "program": self._program,
             "names": {code: texts(f"region.{code}") for code in REGIONS},
             "languages": {code: texts(f"language.{code}") for code in REGIONS[brand.region].languages},
             "stories": {name: texts(f"{name}.title") for name in stories()},
-            "program": self._program, "programs": {name: title.split()[-1] for name, title in LANGUAGES.items()},
         }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """How many calls an order takes, and how many orders Amazon's documented quotas leave room for."""
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Throttle
@@ -25,6 +25,12 @@ class Calls(NamedTuple):
     quota: Throttle
     live: float
     sandbox: float | None
+
+
+def sizing(exchanges: Sequence[Exchange]) -> dict[str, Any]:
+    """Return what a page says about the calls of a run: ``orders``, ``calls`` per order, and the ``narrowest``."""
+    calls = calls_per_order(exchanges, orders := orders_of(exchanges))
+    return {"orders": orders, "calls": calls, "narrowest": narrowest(calls)}
 
 
 def calls_per_order(exchanges: Iterable[Exchange], orders: int) -> list[Calls]:

@@ -22,7 +22,6 @@ from amazonpay_nb.spec.parity import Behavior, behavior
 from amazonpay_nb.spec.reasons import recovery_for
 from amazonpay_nb.stage.acts import Act, Branch, Note
 from amazonpay_nb.stage.performance import DONE, OTHERWISE, Performance
-from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.show.money import limit_gauge, money_chart
@@ -154,19 +153,6 @@ def diagram(performance: Performance) -> SequenceDiagram:
     """Return the story so far as a sequence diagram, in which what came with this beat stands out."""
     act = performance.act
     return sequence_diagram(act.journal, seen=act.begins) if act else sequence_diagram(performance.journal)
-
-
-def sizing(performance: Performance) -> dict[str, Any]:
-    """Return the calls per order, and the operation that is the narrowest."""
-    exchanges = performance.journal.exchanges
-    orders = orders_of(exchanges)
-    rows = calls_per_order(exchanges, orders)
-    return {"orders": orders, "rows": rows, "calls": sum(row.per_order for row in rows), "narrowest": narrowest(rows)}
-
-
-def tenths(texts: Texts, value: float) -> str:
-    """Return a number of calls as people write it, with one decimal."""
-    return texts.number(round(Decimal(value), 1))
 
 
 def place(performance: Performance) -> str:
