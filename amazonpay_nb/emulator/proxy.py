@@ -177,7 +177,9 @@ class _Pipe(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._ends.append(None)
         self._other.write_eof()
-        return len(self._ends) == 1  # the other direction goes on
+        # The other direction goes on, as long as a request has to arrive.
+        asyncio.get_running_loop().call_later(connection.PATIENCE_SECONDS, self._other.close)
+        return len(self._ends) == 1
 
     def pause_writing(self) -> None:
         self._other.pause_reading()

@@ -308,6 +308,8 @@ _ROWS = {
          f"{_PROXY}connections_are_counted_with_those_of_the_main_port"),
         ("bounds.forward-time", "A tunnel is half asked for, or nobody shakes hands or ends a request in it.",
          "408, or closed.", f"{_PROXY}a_tunnel_is_used_in_time"),
+        ("bounds.forward-half", "A client leaves tunnels to a server that never closes them.",
+         "They are closed in time.", f"{_PROXY}a_tunnel_that_one_end_has_left_is_closed"),
         ("bounds.forward-answer", "A server of this machine answers the proxy in broken HTTP, or breaks off.",
          "502, or the client's answer breaks off, too; no traceback is logged.",
          f"{_PROXY}what_a_server_gets_wrong_is_no_error_of_the_proxy"),

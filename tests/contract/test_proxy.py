@@ -472,6 +472,19 @@ def test_a_tunnel_is_used_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
             assert read(secure).startswith(b"HTTP/1.1 408")
 
 
+def test_a_tunnel_that_one_end_has_left_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that never closes would keep its place for good."""
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.5)
+    with ExitStack() as ends, Emulator("na", seed=7, proxy=True) as emulator:
+        far = ends.enter_context(socket.create_server(("127.0.0.1", 0)))
+        client = ends.enter_context(tunnel(emulator, "127.0.0.1", far.getsockname()[1]))
+        server = ends.enter_context(far.accept()[0])
+        client.shutdown(socket.SHUT_WR)
+        assert server.recv(1) == b""
+        server.sendall(b"so much is said yet")
+        assert read(client) == b"so much is said yet"
+
+
 def test_a_stop_ends_what_is_open() -> None:
     """Whoever is in the middle of something."""
     with ExitStack() as strangers:
