@@ -139,12 +139,9 @@ class _Object:
 
     def _make(self) -> None:
         above = self._above and self._above._record
-        of_order = above and (self._kind != "Charge" or above.document["chargePermissionType"] == "OneTime")
-        order = (
-            above.id.rpartition("-C")[0] or above.id
-            if above and of_order
-            else self._id[:1] + self._world.region.id_digits
-        )
+        order = self._id[:1] + self._world.region.id_digits
+        if above and (self._kind != "Charge" or above.document["chargePermissionType"] == "OneTime"):
+            order = above.id.partition("-C")[0]
         if self._id and not self._id.startswith(order):
             raise ValueError(f"{self._id} cannot be its id here, which begins with {order}")
         if self._world.store.get(self._kind, self._id):
@@ -200,9 +197,9 @@ class _Object:
 
     def _dispute(self, charge: AnyRecord) -> AnyRecord:
         fields, charged = self._row.model_dump(by_alias=True, exclude_none=True), charge.document["chargeAmount"]
-        price = fields.get("disputeAmount") or {"amount": None} | charged
+        price = fields.get("disputeAmount", charged)
         limits.check_currency(price, charged["currencyCode"], f"Charge {charge.id}")
-        amount = price["amount"] if "disputeAmount" in fields else None
+        amount = price["amount"] if self._row.dispute_amount else None
         dispute = file_chargeback(self._world, charge, fields["filingReason"], amount, self._id)
         dispute.document["merchantEvidences"] = [*fields["merchantEvidences"]]
         self._world.store.put(dispute)
@@ -217,18 +214,15 @@ class _Object:
             end = None
         rows = [row for row in SIMULATIONS.values() if (row.operation, row.state) == (operation, state)]
         usual = next((row for row in rows if not row.later_reason), None)
-        return next(
-            (row for row in rows if code == row.code or (row.later_state, row.later_reason) == (end, reason)), usual
-        )
+        wanted = (row for row in rows if code == row.code or (row.later_state, row.later_reason) == (end, reason))
+        return next(wanted, usual)
 
     def _lead(self) -> None:
-        """Take the shortest way to the state; what was declined at its capture goes by that."""
+        """Take the shortest way to the state."""
         if self._status is None or self._is_there():
             return
-        captured = self._kind == "Charge" and self._row.capture_amount and self._status.state == "Declined"
-        goals = [("CaptureInitiated", None, None), self._goal] if captured else [self._goal]
         flags = ("cancelPendingCharges",) if any(one._goal[1] == _BY_CLOSING for one in self._inner) else ()
-        for row in (row for goal in goals for row in self._way(goal)):
+        for row in self._way():
             record = self._record  # anew, since what follows on other objects may change this one
             if row.trigger == "Capture Charge":
                 amount = (self._row.capture_amount or self._row.charge_amount).model_dump(by_alias=True)
@@ -237,7 +231,7 @@ class _Object:
             else:
                 move(self._world, record, row.trigger, description=self._status.reason_description, flags=flags)
 
-    def _way(self, goal: End) -> tuple[Transition, ...]:
+    def _way(self) -> tuple[Transition, ...]:
         ways: deque[tuple[End, tuple[Transition, ...]]] = deque([(end_of(self._record), ())])
         seen: set[End] = set()
         while ways:
@@ -247,7 +241,7 @@ class _Object:
                 if row.source != state or follows or (row.target == state and row.reason is None):
                     continue
                 end = row.target, row.reason, row.resolution or resolution
-                if _fits(end, goal):
+                if _fits(end, self._goal):
                     return *way, row
                 if end not in seen:
                     seen.add(end)
@@ -260,12 +254,10 @@ class _Object:
 
     def _compare(self) -> None:
         if not self._is_there():
-            details = self._record.document["statusDetails"]
+            updated = self._record.document["statusDetails"]["lastUpdatedTimestamp"]
             came, wanted = (", ".join(filter(None, end)) for end in (end_of(self._record), self._goal))
             since = f" since {stamp(self.since)}" if self.since else ""
-            problem = (
-                f"by all that this file says, it is {came} since {details['lastUpdatedTimestamp']}, not {wanted}{since}"
-            )
+            problem = f"by all that this file says, it is {came} since {updated}, not {wanted}{since}"
             raise self._history.file.error(problem, *self._end)
 
     def _spend(self) -> None:

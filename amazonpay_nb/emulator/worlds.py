@@ -1,7 +1,7 @@
 """Puts the world of a file in the place of the present one, and says what the file of the present one would say."""
 
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from amazonpay_nb.spec.simulations import SIMULATIONS
 from amazonpay_nb.spec.states import MACHINES
 
 Document = dict[str, Any]
+_LIFE, _NEVER = ("creation", "expiration"), "00010101T000000Z"
 _START = "an emulator that starts with this file has that account"
 
 
@@ -94,11 +95,11 @@ def _row(world: World, record: AnyRecord, objects: dict[str, list[AnyRecord]]) -
     row = {name: _status(record) if name == "statusDetails" else document.get(name) for name in names}
     if kind == "Charge Permission":
         one_time = document["chargePermissionType"] == "OneTime"
-        expires, made = (document[f"{name}Timestamp"] or "" for name in ("expiration", "creation"))
+        made, expires = (datetime.fromisoformat(document[f"{name}Timestamp"] or _NEVER) for name in _LIFE)
         row |= {
             "merchantId": record.merchant_id, "card": notes.card, "ledgerCurrency": notes.ledger,
             "limits": {"amountLimit": document["limits"]["amountLimit"]} if one_time else None,
-            "extendExpiration": (one_time and expires[:4] > made[:4] and expires[4:] > made[4:]) or None,
+            "extendExpiration": (one_time and expires > made + timedelta(days=365)) or None,
             "spentThisMonth": _spent(world, record, objects["Charge"]),
         }  # fmt: skip
     if kind == "Charge":

@@ -163,6 +163,8 @@ class TestRoundTrip:
         shop.done("closeChargePermission", gone, closureReason="moved away", cancelPendingCharges=True)
         repaired = shop.wallet()
         assert refusal(shop.try_charge(repaired, code="HardDeclined"))[1] == "HardDeclined"
+        order = shop.order("50.00", totalOrderAmount=usd("90.00"))  # a capture that is declined leaves it open
+        shop.done("captureCharge", order["chargeId"], captureAmount=usd("50.00"), code="AmazonRejected")
         emulator.clock.advance("PT1H")
         control.post(f"permissions/{repaired}", state="Chargeable")
         shop.order("50.00", totalOrderAmount=usd("80.00"))
@@ -200,6 +202,26 @@ class TestRoundTrip:
                     client.create_checkout_session(store_id=second.store_id, web_checkout_details=RETURN).state
                     == "Open"
                 )
+
+    def test_an_order_with_a_longer_life(self, shop: Shop) -> None:
+        """Thirteen months from a December on; the limit is that of the order, and what is captured uses it up."""
+        order: Json = {
+            "chargePermissionType": "OneTime",
+            "limits": {"amountLimit": usd("20.00")},
+            "extendExpiration": True,
+        }
+        paid = {"chargeAmount": usd("12.00"), "statusDetails": {"state": "Captured"}, "creationTimestamp": "-P1D"}
+        number = "S01-1000001-0000001"
+        load(
+            shop,
+            wallet(**order, chargePermissionId=number, creationTimestamp="-P2D", charges=[paid])
+            | {"clock": "2026-12-20"},
+        )
+        for world in (shop.emulator.control.get("world"), {}):
+            permission = shop.done("getChargePermission", number)
+            assert permission["expirationTimestamp"] == "20280118T000000Z"
+            assert permission["limits"] == {"amountLimit": usd("20.00"), "amountBalance": usd("8.00")}
+            load(shop, world)
 
     def test_accounts_and_keys_stay(self, shop: Shop) -> None:
         """Of a running emulator, whatever is loaded; also of the second account, whose first use comes later."""
@@ -248,6 +270,7 @@ class TestTime:
             made = emulator.control.get("objects/charges")["objects"][0]
             age = emulator.clock.now() - datetime.fromisoformat(made["creationTimestamp"])
             assert (made["statusDetails"]["state"], age < timedelta(seconds=30)) == ("AuthorizationInitiated", True)
+            assert emulator.control.get("clock")["mode"] == "real"
 
     def test_a_start_of_ones_own_moves_them_too(self) -> None:
         """`--clock` says when it is; what was an hour ago is an hour ago."""
@@ -263,8 +286,9 @@ class TestStore:
     def test_a_store_goes_on_with_what_it_has(self, tmp_path: Path) -> None:
         """The same command again does not begin anew; a file that is refused leaves no store behind."""
         path = tmp_path / "store.db"
-        with pytest.raises(ValueError, match="did you mean '1111'"):
-            Emulator("na", store=path, world=wallet(card="1112"))
+        for wrong in ({"card": "1112"}, {"spentThisMonth": "15000.01"}):
+            with pytest.raises(ValueError, match="world, chargePermissions, 0"):
+                Emulator("na", store=path, world=wallet(**wrong))
         assert [*tmp_path.iterdir()] == []
         for state in ("Chargeable", "Closed"):
             with Emulator("na", store=path, world=charge()) as emulator, Shop(emulator) as shop:
@@ -275,6 +299,7 @@ class TestStore:
         """The endpoint of the file hears what happens from now on."""
         world = charge(statusDetails={"state": "Captured"}) | {"merchants": [{"endpoint": "http://127.0.0.1:9/news"}]}
         with Emulator("na", seed=7, world=world) as emulator, Shop(emulator) as shop:
+            load(shop, world)
             assert emulator.control.get("notifications")["notifications"] == []
             shop.charge(WALLET)
             assert len(emulator.control.get("notifications")["notifications"]) == 1
