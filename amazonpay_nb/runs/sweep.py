@@ -152,7 +152,7 @@ def sweep(
     """
     started, lines = time.monotonic(), out / _LINES
     with report_folder(out, _REPORTS):
-        if not resume:
+        if not resume or lines.is_symlink():
             lines.unlink(missing_ok=True)
         lines.touch()
         ends = _ends(lines)
@@ -196,8 +196,12 @@ def _ends(lines: Path) -> dict[str, tuple[int, bool]]:
             if not line.endswith(b"\n"):
                 file.truncate(offset)
                 break
-            row = json.loads(line)
-            ends[row["key"]] = offset, row["status"] == "passed"
+            try:
+                row = json.loads(line)
+                ends[row["key"]] = offset, row["status"] == "passed"
+            except (ValueError, KeyError, TypeError):
+                advice = "Leave out --resume, or choose another folder with --out."
+                raise ConfigurationError(f"{lines} has a line that no sweep has written.", advice=advice) from None
             offset += len(line)
     return ends
 

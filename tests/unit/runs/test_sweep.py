@@ -397,6 +397,21 @@ def test_a_cell_is_no_formula(cell: str, shown: str) -> None:
     assert sweep._line([cell, 1.5]) == f"{shown},1.5\n"
 
 
+@pytest.mark.parametrize("line", ["no JSON", "[1]", '{"key": 1}'])
+def test_lines_of_somebody_else_are_refused(line: str, tmp_path: Path) -> None:
+    """Where a sweep is to go on from them; a link in their place is not followed."""
+    out, theirs = tmp_path / "out", tmp_path / "theirs"
+    out.mkdir()
+    (out / "cases.jsonl").write_text(f"{line}\n")
+    done = command(matrix(tmp_path, matrix=SIX), "--out", out, "--resume")
+    assert (done.exit_code, "cases.jsonl has a line that no sweep has written." in done.stderr) == (2, True)
+    theirs.write_text("half a line")
+    (out / "cases.jsonl").unlink()
+    (out / "cases.jsonl").symlink_to(theirs)
+    sweep.sweep([], out=out, engine=lambda *_: (one for one in ()), resume=True, say=print)
+    assert theirs.read_text() == "half a line"
+
+
 class TestPage:
     """What docs/sweeps.md shows can be used as it is."""
 
