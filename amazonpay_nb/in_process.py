@@ -123,12 +123,9 @@ class InProcessServer:
 
     def start(self) -> Self:
         """Start answering; where the application does not come up, its log says why, and connections are refused."""
-
-        async def begin() -> bool:
-            self._life = asyncio.create_task(self._live())
-            return bool(await self._begun)
-
-        self.running = LOOP.run(begin()).result()
+        self._life = LOOP.create_task(self._live(), context=Context())
+        LOOP.run(asyncio.wait([self._begun]))
+        self.running = self._begun.result()
         return self
 
     def run(self) -> None:
@@ -141,7 +138,8 @@ class InProcessServer:
 
     def stop(self) -> None:
         """Stop answering."""
-        SERVERS.pop(self.port, None)
+        if SERVERS.get(self.port) is self:
+            del SERVERS[self.port]
         if self.running:
             self.running = False
             self._ending.set_result(None)

@@ -194,6 +194,18 @@ def test_a_server_of_ones_own_answers_the_same(app: ASGIApp, path: str) -> None:
     assert answers[0] == answers[1]
 
 
+def test_stopping_twice_stops_nobody_else() -> None:
+    """Another server may have the address by then."""
+    first = serve(OWN, in_process=True).start()
+    first.stop()
+    second = serve(OWN, in_process=True).start()
+    assert second.url == first.url
+    first.stop()
+    with http_client() as http:
+        assert http.get(f"{second.url}/plain").status_code == 200
+    second.stop()
+
+
 def test_what_can_have_no_end_is_not_waited_for() -> None:
     """Nothing else is under way that could bring the answer."""
     server, begun = serve(OWN, in_process=True).start(), time.monotonic()
