@@ -169,18 +169,19 @@ def serve(number: int) -> None:
     # Libraries, such as pandas, look at their import whether they are in a kernel, and how it encodes what is printed;
     # and what they say then is said in no kernel.
     setattr(builtins, "get_ipython", lambda: SimpleNamespace(kernel=None))  # noqa: B010 (mypy knows no such builtin)
-    screen = io.TextIOWrapper(io.BytesIO(), "UTF-8")
+    screen, before = io.TextIOWrapper(io.BytesIO(), "UTF-8"), dict(os.environ)
     for name in _IMPORTS:
         with suppress(ImportError), redirect_stdout(screen), redirect_stderr(screen):
             import_module(name)
     del builtins.get_ipython  # type: ignore[attr-defined]
+    imported = dict(os.environ.items() - before.items())  # what libraries, such as debugpy, set at their import
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # What all kernels share is not looked through again, and not copied for it.
     gc.collect()
     gc.freeze()
     while request := control.recv(_LONGEST_REQUEST):
         if not (pid := os.fork()):
-            return _become_kernel(control, **json.loads(request))
+            return _become_kernel(control, imported, **json.loads(request))
         handle = os.pidfd_open(pid)
         with suppress(ConnectionError):
             socket.send_fds(control, [str(pid).encode()], [handle])
@@ -188,11 +189,13 @@ def serve(number: int) -> None:
     return None
 
 
-def _become_kernel(control: socket.socket, arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
+def _become_kernel(
+    control: socket.socket, imported: dict[str, str], arguments: list[str], cwd: str, environment: dict[str, str]
+) -> None:
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(environment | imported)
     time.tzset()
     tempfile.tempdir = None  # of another TMPDIR
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

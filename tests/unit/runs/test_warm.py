@@ -105,7 +105,9 @@ def ask(client: BlockingKernelClient, code: str) -> Any:
     ]
 
 
-def test_a_fork_is_like_any_other_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fork_is_like_any_other_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """In its environment, paths, signals, names and all that libraries found out at their import; notebooks show it."""
     monkeypatch.setenv("TZ", "America/St_Johns")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -113,6 +115,7 @@ def test_a_fork_is_like_any_other_kernel(tmp_path: Path, monkeypatch: pytest.Mon
     paths += [NOTEBOOKS / f"{name}.ipynb" for name in ("01_set_up_outside_the_purchase_flow", "05_manage_payments")]
     for name, warm in (("warm", True), ("cold", False)):
         assert run(paths, {}, out=tmp_path / name, jobs=2, progress=False, warm=warm).passed == 3
+    assert not capsys.readouterr().err
     assert texts(tmp_path / "warm") == texts(tmp_path / "cold")
 
 
