@@ -9,7 +9,6 @@
 An outcome is a card, a simulation code, the end of a dispute, or one of ``scenario.toml``.
 """
 
-import re
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -77,7 +76,7 @@ def _code_for(outcome: Outcome, operation: str) -> Simulation | None:
 
 
 def _kebab(words: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", words).lower()
+    return to_snake(words).replace("_", "-")
 
 
 def _needs(**needed: bool) -> tuple[str, ...]:
@@ -153,10 +152,8 @@ def expected(flow: str, region: str, outcome: str, environment: str = "emulator"
         paths.add("session", *_moves(row), _state(row.state, row.later_reason))
         return paths.end
     paths.add("session", CHECKOUT_SESSION.step("Open", "Complete Checkout Session").target)
-    consents, wallet = (
-        scene.script.get("consent", True),
-        CHARGE_PERMISSION.step(NEW, "Complete Checkout Session").target,
-    )
+    consents = scene.script.get("consent", True)
+    wallet = CHARGE_PERMISSION.step(NEW, "Complete Checkout Session").target
     paths.add("wallet", "PaymentMethodOnFile" if consents else "OneTime")
     if consents:
         paths.add("permission", wallet)

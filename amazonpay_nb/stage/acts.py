@@ -61,7 +61,7 @@ class Moment(NamedTuple):
     server: dict[str, Any]
 
 
-class Left(Exception):
+class Left(BaseException):
     """The presenter has gone elsewhere while the buyer was awaited, or while a script played the buyer."""
 
 

@@ -256,8 +256,6 @@ class Performance:
             self.state = DONE
         except Otherwise as way:
             self.state, act.way = OTHERWISE, str(way)
-        except Left:
-            raise
         except Exception:  # noqa: BLE001 (a merchant is watching: no traceback, ever)
             _LOG.exception("the beat %r ended early", beat.name)
             self.state, act.way = OTHERWISE, "trouble"

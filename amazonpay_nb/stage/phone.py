@@ -1,21 +1,20 @@
 """The buyer's part of a beat, played by a script, which can let each page stand on the phone for a moment."""
 
 from collections.abc import Callable
-from contextlib import closing
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
-from amazonpay_nb.loopback import http_client
-from amazonpay_nb.shop import Arrival, buyer
+from amazonpay_nb.shop import Arrival
+from amazonpay_nb.shop.attempt import ARRIVALS
 from amazonpay_nb.shop.server import SHOWN
 from amazonpay_nb.spec.flows import PAGES, RETURN_PARAMETER
 from amazonpay_nb.stage.story import Step
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
 PACE_SECONDS = 0.9  # how long a page stands
-_WAIT_SECONDS = 30  # for a page
-ENDINGS: dict[str, Callable[..., str]] = {"approve": buyer.approve, "cancel": buyer.cancel, "decline": buyer.decline}
+ENDINGS = ("approve", "cancel", "decline")
 
 # The buyer closes the page, reloads it, waits an hour, opens a second tab, or opens the page again.
 WAYS = ("close", "reload", "hour", "tab", "again")
@@ -52,21 +51,13 @@ def play(
     Raises:
         BuyerPageError: A page does not offer what the step says.
     """
-    back = False
 
     def look(response: httpx.Response) -> None:
         response.read()
         if response.is_success and "html" in response.headers.get("content-type", ""):
             pages.append((str(response.url), response.text))
+            back = response.url.path.split("/")[1] in ARRIVALS
             see(str(response.url.copy_add_param(SHOWN, "yes") if back else response.url))
 
-    choices = {"card": step.card, "then": step.then, "consent": step.consent, "mfa": step.mfa}
-    options = choices if ending == "approve" else {}
-    with closing(http_client(timeout=_WAIT_SECONDS, event_hooks={"response": [look]})) as http:
-        address = page.url
-        if address == page.attempt.order_url:  # the review page of the shop, from which an order goes to Amazon
-            address, options = buyer.place_order(address, http=http), {}
-        if not address.startswith(page.attempt.ordered_url):
-            address = ENDINGS[ending](address, http=http, **options)
-        back = True
-        buyer.arrive(address, http=http)
+    choices: dict[str, Any] = {"card": step.card, "then": step.then, "consent": step.consent, "mfa": step.mfa}
+    page.play(ending=ending, see=look, **(choices if ending == "approve" else {}))

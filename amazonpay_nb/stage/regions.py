@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from amazonpay_nb.spec.money import CHARGE_CEILINGS, MONTHLY_LIMITS, REFUND_EXTRAS, format_amount
+from amazonpay_nb.spec.money import CHARGE_CEILINGS, MONTHLY_LIMITS, REFUND_EXTRAS
 from amazonpay_nb.spec.parity import Behavior, behavior
 from amazonpay_nb.spec.regions import REGIONS, Region
 from amazonpay_nb.texts import Texts
+from amazonpay_nb.workbench.show.money import money
 
 
 class Difference(NamedTuple):
@@ -24,7 +25,7 @@ def differences(texts: Texts) -> list[Difference]:
     def most(amounts: Mapping[str, Decimal]) -> Callable[[Region], str]:
         def of(region: Region) -> str:
             code = region.ledger_currencies[0]
-            return texts.money({"amount": format_amount(amounts[code], code), "currencyCode": code})
+            return money(amounts[code], code, texts.language)
 
         return of
 

@@ -209,8 +209,8 @@ class Stage:
             "buyer": lambda ending: performance.play_buyer(_one_of(ENDINGS, ending)),
             "happen": lambda way: performance.happen(_one_of(WAYS, way)),
             "look": performance.look,
-            "what-if": lambda name: performance.try_what_if(name),
-            "dress": lambda **choices: performance.dress(**choices),
+            "what-if": performance.try_what_if,
+            "dress": performance.dress,
             "story": self._tell_another,
             "program": self._write,
         }

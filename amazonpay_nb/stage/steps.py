@@ -1,6 +1,7 @@
 """What the shop's server does on the stage: each step of `stories.toml` is one function."""
 
 from collections.abc import Callable
+from copy import copy
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from amazonpay_nb.stage.story import Step, Story
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
+VISITS = ("set-up", "order", "repair")  # the steps for which the buyer has to come
 # Puts a page on the phone and returns when the buyer is back.
 Visit = Callable[[HostedPage, Step], Arrival]
 
@@ -43,13 +45,12 @@ class Server:
 
     def state(self) -> dict[str, Any]:
         """Return what `resume` takes."""
-        same = {"permission_id": self.permission_id, "review": self.review}
-        return {"objects": dict(self.objects), "keys": dict(self.keys), **same}
+        return {name: copy(getattr(self, name)) for name in ("objects", "keys", "permission_id", "review")}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go back to an earlier state."""
-        self.objects, self.keys = dict(state["objects"]), dict(state["keys"])
-        self.permission_id, self.review = state["permission_id"], state["review"]
+        for name, value in state.items():
+            setattr(self, name, copy(value))
 
     def take(self, step: Step) -> None:
         """Take a step.
@@ -57,7 +58,7 @@ class Server:
         Raises:
             AmazonPayError: Amazon Pay refused, or there was no answer.
         """
-        STEPS[step.do](self, step)
+        getattr(self, "_" + step.do.replace("-", "_"))(step)
 
     def price(self, step: Step) -> dict[str, str]:
         """Return the story's price, times what the step says, or the month's limit."""
@@ -169,22 +170,3 @@ class Server:
     def _keep(self, step: Step, thing: Charge | Refund) -> None:
         if name := step.name or step.of:
             self.objects[name] = thing
-
-
-STEPS: dict[str, Callable[[Server, Step], None]] = {
-    "set-up": Server._set_up,
-    "order": Server._order,
-    "repair": Server._repair,
-    "pay": Server._pay,
-    "capture": Server._capture,
-    "release": Server._release,
-    "refund": Server._refund,
-    "read": Server._read,
-    "close": Server._close,
-    "cause": Server._cause,
-    "wait": Server._wait,
-    "fault": Server._fault,
-    "hear": Server._hear,
-    "say": Server._say,
-}
-VISITS = ("set-up", "order", "repair")  # the steps for which the buyer has to come

@@ -17,14 +17,14 @@ from amazonpay_nb.client.snippets import snippet
 from amazonpay_nb.shop import bookkeeping
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.flows import PAGES
-from amazonpay_nb.spec.money import MONTHLY_LIMITS, Counts, format_amount
+from amazonpay_nb.spec.money import MONTHLY_LIMITS, Counts
 from amazonpay_nb.spec.parity import Behavior, behavior
 from amazonpay_nb.spec.reasons import recovery_for
 from amazonpay_nb.stage.acts import Act, Branch, Note
 from amazonpay_nb.stage.performance import DONE, OTHERWISE, Performance
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
-from amazonpay_nb.workbench.show.money import limit_gauge, money_chart
+from amazonpay_nb.workbench.show.money import limit_gauge, money as money_text, money_chart
 
 _CALLS = read("calls.toml", beside=__file__)
 _TONES: dict[str, str] = {outcome: tone for tone, outcomes in _CALLS["tones"].items() for outcome in outcomes}
@@ -118,14 +118,10 @@ def money(performance: Performance, journal: Journal) -> dict[str, str]:
     currency = performance.wb.currency
     totals = journal.totals().get(currency, {})
     return {
-        str(column): performance.texts.money(_price(totals.get(column, Decimal(0)), currency))
+        str(column): money_text(totals.get(column, Decimal(0)), currency, performance.texts.language)
         for column in Counts
         if column
     }
-
-
-def _price(amount: Decimal, currency: str) -> dict[str, str]:
-    return {"amount": format_amount(amount, currency), "currencyCode": currency}
 
 
 def chart(performance: Performance) -> Markup:
@@ -195,7 +191,7 @@ def branch(performance: Performance, row: Branch) -> dict[str, Any]:
     """Return what a branch of a what-if has come to."""
     said = lines(performance, list(row.journal), row.notes, len(performance.journal))
     sums, currency = money(performance, row.journal), performance.wb.currency
-    nothing = performance.texts.money(_price(Decimal(0), currency))
+    nothing = money_text(Decimal(0), currency, performance.texts.language)
     return {
         "name": row.name,
         "lines": said,

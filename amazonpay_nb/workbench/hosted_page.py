@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
+
 import amazonpay_nb.shop.buyer as scripted_buyer
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
 from amazonpay_nb.emulator import Emulator
@@ -126,7 +128,7 @@ class HostedPage:
         """
         if self._buyer == "script":
             if not self.arrival.done():  # else the cell ran again, or a panel has waited
-                play = partial(self._play, **script)
+                play = partial(self.play, **script)
                 await asyncio.to_thread(play) if not without_sockets() else play()
             return self.settle()
         wanted, why = wish(self._start, script), ""
@@ -188,10 +190,18 @@ class HostedPage:
                 self._journal.step(source, target, text.format(button=self._button), self._clock())
             self._settled = True
 
-    def _play(self, *, ending: str = "approve", change: str = "", shipping: str = "", **options: Any) -> None:
+    def play(
+        self, *, ending: str = "approve", change: str = "", shipping: str = "",
+        see: Callable[[httpx.Response], None] | None = None, **options: Any,
+    ) -> None:  # fmt: skip
+        """Let a script go through the buyer's pages, to the return to the shop; see `returned`.
+
+        Args:
+            see: Is called with each answer, and may end the walk by an exception of its own.
+        """
         assert self._emulator is not None  # noqa: S101 (a workbench refuses a script anywhere else)
-        address = self.url
-        with http_client(verify=self._emulator.verify, timeout=_BUYER_SECONDS) as browser:
+        address, hooks = self.url, {"response": [see] if see else []}
+        with http_client(verify=self._emulator.verify, timeout=_BUYER_SECONDS, event_hooks=hooks) as browser:
             if change:
                 address = scripted_buyer.find_change(address, change, http=browser)
             elif self._start in ("review", "checkout"):
