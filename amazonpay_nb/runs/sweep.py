@@ -8,6 +8,7 @@ import hashlib
 import io
 import itertools
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -39,6 +40,7 @@ _RESULT = (
 )  # fmt: skip
 _PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True)
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+(?:\.\d+)?$)")
+_MOST_CASES = 100_000  # before those that are excluded; each takes memory from the start
 _LINES, _REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summary.json")
 
 
@@ -105,9 +107,13 @@ def cases_of(path: Path) -> list[Case]:
     """
     try:
         table = yaml.safe_load(path.read_text("utf-8"))
+        json.dumps(table, default=str)  # a value that contains itself ends here
         matrix = as_kind(path.name, dict(table or {}), _Matrix)
     except (OSError, RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path.name} is no matrix: {error}.", advice="Correct the file.") from None
+    if (count := math.prod(map(len, matrix.matrix.values()))) > _MOST_CASES:
+        problem = f"{path.name} has {count:,} cases, and a sweep at most {_MOST_CASES:,}."
+        raise ConfigurationError(problem, advice="Make several matrices of it.")
     names = [str(path.parent / name) if (path.parent / name).is_file() else name for name in matrix.notebooks]
     cases: dict[str, Case] = {}
     for notebook in map(Notebook.read, find_notebooks(names)):

@@ -173,7 +173,18 @@ def test_a_matrix_is_refused_before_the_first_run(keys: dict[str, Any], words: l
 
 
 @pytest.mark.parametrize(
-    "text", ["matrix: [", "[11]", "11", "matrix: {on: [1]}", "notebooks: 11", "\0", "[" * 5000, None]
+    "text",
+    [
+        "matrix: [",
+        "[11]",
+        "11",
+        "matrix: {on: [1]}",
+        "notebooks: 11",
+        "\0",
+        "[" * 5000,
+        "matrix: {flow: &a [*a]}",
+        None,
+    ],
 )
 def test_a_file_that_is_no_matrix_is_refused(text: str | None, tmp_path: Path) -> None:
     """As is one that is not there."""
@@ -453,3 +464,11 @@ class TestPage:
         assert len({row["output_nb"] for row in rows}) == 4
         for row in rows:
             check_case(Notebook.read(path), row["parameters"])
+
+
+def test_a_matrix_has_an_end(tmp_path: Path) -> None:
+    """More cases than anybody waits for are refused before they are counted one by one."""
+    path = tmp_path / "matrix.yaml"
+    path.write_text("matrix:\n" + "".join(f"  p{axis}: [{', '.join(map(str, range(10)))}]\n" for axis in range(9)))
+    done = command(path, "--list")
+    assert (done.exit_code, "matrix.yaml has 1,000,000,000 cases" in done.stderr) == (2, True), done.output
