@@ -102,6 +102,7 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
         finally:
             for kernel in list(RunKernel.live):
                 kernel.kill()
+            RunKernel.warm = False
             WarmProvisioner.stop()
             for name in ours:
                 del os.environ[name]
