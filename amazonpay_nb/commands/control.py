@@ -75,7 +75,7 @@ def save(file: Path, ready_file: Path) -> None:
     from amazonpay_nb.emulator.worlds import to_yaml
 
     file.write_text(to_yaml(_answer(ready_file, "world")), "utf-8")
-    click.echo(file)
+    _print({"file": str(file)})
 
 
 @world.command(params=[click.Argument(["file"], type=_INPUT), _ready_file()])

@@ -158,7 +158,7 @@ def test_the_commands_are_the_documented_ones() -> None:
 def test_a_world_is_written_and_put_back(shop: Shop, tmp_path: Path) -> None:
     """Into a file, and from it; a mistake in it is said with its line."""
     wallet, file = shop.wallet(), tmp_path / "shop.yaml"
-    assert run("world", "save", str(file)).output.strip() == str(file)
+    assert done("world", "save", str(file)) == {"file": str(file)}
     shop.emulator.reset()
     assert done("world", "load", str(file))["mode"] == "virtual"
     assert shop.state("getChargePermission", wallet) == "Chargeable"
