@@ -101,9 +101,7 @@ PROOFS = as_kind("go_live.toml", _DATA["proofs"], tuple[Proof, ...])
 BY_HAND: tuple[str, ...] = tuple(_DATA["by_hand"]["steps"])
 
 
-def checklist(
-    wb: Workbench, claims: Sequence[Claim], summary: str | Sequence[dict[str, Any]] = ""
-) -> list[ChecklistStep]:
+def checklist(wb: Workbench, claims: Sequence[Claim], summary: str | Sequence[Any] = "") -> list[ChecklistStep]:
     """Return every step on the way to live, with the evidence that there is for it.
 
     Args:
@@ -119,7 +117,7 @@ def checklist(
     return [_step(proof, verdicts, here, runs) for proof in PROOFS] + by_hand
 
 
-def _runs(summary: str | Sequence[dict[str, Any]]) -> Any:
+def _runs(summary: str | Sequence[Any]) -> Any:
     if not isinstance(summary, str):
         return summary
     try:

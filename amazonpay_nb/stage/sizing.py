@@ -1,7 +1,7 @@
 """How many calls an order takes, and how many orders Amazon's documented quotas leave room for."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
@@ -28,33 +28,21 @@ class Calls(NamedTuple):
 
 
 def sizing(exchanges: Sequence[Exchange]) -> dict[str, Any]:
-    """Return what a page says about the calls of a run: ``orders``, ``calls`` per order, and the ``narrowest``."""
-    calls = calls_per_order(exchanges, orders := orders_of(exchanges))
-    return {"orders": orders, "calls": calls, "narrowest": narrowest(calls)}
+    """Return what a page says about the calls of a run; each attempt counts, whatever its answer.
 
-
-def calls_per_order(exchanges: Iterable[Exchange], orders: int) -> list[Calls]:
-    """Return the operations of a run in the order of their first call; each attempt counts, whatever its answer.
-
-    Args:
-        orders: How many orders the calls were for, at least 1.
+    Returns:
+        ``orders``: the different Charges among the answers, or 1 where there are none; ``calls``: the operations in the
+        order of their first call; ``narrowest``: the one whose live quota is used up first, None where nothing was
+        called.
     """
+    charges = {(exchange.response or {}).get("chargeId") for exchange in exchanges if exchange.operation in _PAYMENTS}
+    orders = max(len(charges - {None}), 1)
     counts = Counter(exchange.operation for exchange in exchanges if exchange.operation in OPERATIONS)
-    return [_calls(name, count, count / orders) for name, count in counts.items()]
+    calls = [_calls(name, count, count / orders) for name, count in counts.items()]
+    return {"orders": orders, "calls": calls, "narrowest": min(calls, key=lambda row: row.live, default=None)}
 
 
 def _calls(name: str, count: int, per_order: float) -> Calls:
     quota = THROTTLES[name]
     sandbox = quota.sandbox.per_second / per_order if quota.sandbox else None
     return Calls(OPERATIONS[name].title, count, per_order, quota, quota.live.per_second / per_order, sandbox)
-
-
-def narrowest(rows: Iterable[Calls]) -> Calls | None:
-    """Return the operation whose live quota is used up first, or None where nothing was called."""
-    return min(rows, key=lambda row: row.live, default=None)
-
-
-def orders_of(exchanges: Iterable[Exchange]) -> int:
-    """Return how many payments a run has made: different Charges among the answers, and 1 where there are none."""
-    charges = {(exchange.response or {}).get("chargeId") for exchange in exchanges if exchange.operation in _PAYMENTS}
-    return max(len(charges - {None}), 1)

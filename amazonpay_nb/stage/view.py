@@ -79,11 +79,8 @@ def _call(performance: Performance, exchange: Exchange) -> Line:
     claim = next((_CALLS["parity"][name] for name in names if name in _CALLS["parity"]), "")
     price = _price_in(exchange)
     amount = texts.money(price) if price else ""
-    short = (
-        exchange.path.replace(exchange.object_id, f"…{exchange.object_id[-6:]}")
-        if exchange.object_id
-        else exchange.path
-    )
+    number = exchange.object_id
+    short = exchange.path.replace(number, f"…{number[-6:]}") if number else exchange.path
     return Line(
         texts(f"ask.{exchange.operation}", amount=amount),
         word(texts, f"answer.{outcome}", outcome),
@@ -115,13 +112,9 @@ def act_lines(performance: Performance, act: Act) -> list[Line]:
 
 def money(performance: Performance, journal: Journal) -> dict[str, str]:
     """Return what is held, captured and refunded, as people write it."""
-    currency = performance.wb.currency
+    currency, language = performance.wb.currency, performance.texts.language
     totals = journal.totals().get(currency, {})
-    return {
-        str(column): money_text(totals.get(column, Decimal(0)), currency, performance.texts.language)
-        for column in Counts
-        if column
-    }
+    return {str(each): money_text(totals.get(each, Decimal(0)), currency, language) for each in filter(None, Counts)}
 
 
 def chart(performance: Performance) -> Markup:

@@ -194,11 +194,7 @@ class HostedPage:
         self, *, ending: str = "approve", change: str = "", shipping: str = "",
         see: Callable[[httpx.Response], None] | None = None, **options: Any,
     ) -> None:  # fmt: skip
-        """Let a script go through the buyer's pages, to the return to the shop; see `returned`.
-
-        Args:
-            see: Is called with each answer, and may end the walk by an exception of its own.
-        """
+        """Let a script go through the buyer's pages as `returned` says; *see*, called with each answer, may end it."""
         assert self._emulator is not None  # noqa: S101 (a workbench refuses a script anywhere else)
         address, hooks = self.url, {"response": [see] if see else []}
         with http_client(verify=self._emulator.verify, timeout=_BUYER_SECONDS, event_hooks=hooks) as browser:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from amazonpay_nb.client.exchange import Exchange
-from amazonpay_nb.stage.sizing import calls_per_order, narrowest, orders_of
+from amazonpay_nb.stage.sizing import sizing
 
 
 def exchange(operation: str, status: int | None = 200, response: dict[str, Any] | None = None) -> Exchange:
@@ -27,19 +27,18 @@ ORDERS = [
 
 def test_each_attempt_counts() -> None:
     """Amazon counts a call whether or not it is refused, and whether or not its answer arrives."""
-    rows = {row.operation: row for row in calls_per_order(ORDERS, 2)}
+    rows = {row.operation: row for row in sizing(ORDERS)["calls"]}
     assert list(rows) == ["Complete Checkout Session", "Get Charge Permission", "Create Charge"]
     assert [(row.calls, row.per_order) for row in rows.values()] == [(1, 0.5), (2, 1.0), (4, 2.0)]
 
 
 def test_the_quota_says_how_many_orders_there_is_room_for() -> None:
     """Create Charge: 4 a second in live, 1 in the Sandbox; with 2 calls an order, 2 orders and half a one."""
-    rows = calls_per_order(ORDERS, 2)
-    assert [(row.live, row.sandbox) for row in rows] == [(8.0, 2.0), (4.0, 1.0), (2.0, 0.5)]
-    tight = narrowest(rows)
-    assert tight is not None
+    size = sizing(ORDERS)
+    assert [(row.live, row.sandbox) for row in size["calls"]] == [(8.0, 2.0), (4.0, 1.0), (2.0, 0.5)]
+    tight = size["narrowest"]
     assert (tight.operation, tight.quota.live.burst) == ("Create Charge", 10)
-    assert narrowest([]) is None
+    assert sizing([])["narrowest"] is None
 
 
 @pytest.mark.parametrize(
@@ -49,4 +48,4 @@ def test_the_quota_says_how_many_orders_there_is_room_for() -> None:
 )
 def test_an_order_is_a_charge(exchanges: list[Exchange], orders: int) -> None:
     """A refused one is no order; a run without a payment is about one."""
-    assert orders_of(exchanges) == orders
+    assert sizing(exchanges)["orders"] == orders
