@@ -197,8 +197,8 @@ class Performance:
     def finish(self) -> None:
         """Wait until nothing plays, or the buyer is awaited."""
         while (player := self._player) and player.is_alive():
-            page = self._page
-            if self.state in (WAITING, OTHERWISE) and page and not page.arrival.done():
+            page, ends = self._page, (OTHERWISE,) if self._hurry else (WAITING, OTHERWISE)
+            if self.state in ends and page and not page.arrival.done():
                 return
             player.join(0.01)
 

@@ -114,9 +114,7 @@ class Story:
 @cache
 def stories() -> Mapping[str, Story]:
     """Return every story by its name."""
-    table: dict[str, Any] = {name: row | {"name": name} for name, row in read("stories.toml", beside=__file__).items()}
-    for row in table.values():
-        row["beats"] = [{"what_ifs": beat.pop("if", []), **beat} for beat in row["beats"]]
+    table = {name: row | {"name": name} for name, row in read("stories.toml", beside=__file__).items()}
     return as_kind("stories.toml", table, dict[str, Story])
 
 
