@@ -31,13 +31,14 @@ from amazonpay_nb.spec.machine import CLOCK, MERCHANT, Transition
 from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS, SIMULATIONS, Simulation, simulation
-from amazonpay_nb.spec.states import MACHINES
+from amazonpay_nb.spec.states import MACHINES, timer
 
 # The lists in an object of a file, and what is in them.
 INNER = {"charges": "Charge", "refunds": "Refund", "disputes": "Dispute"}
 # State, reason code and resolution; as a goal, None stands for any.
 End = tuple[str | None, str | None, str | None]
 _BY_CLOSING = "ChargePermissionCanceled"
+_OPEN = timer(CHECKOUT_SESSION, "Open", "Expire")
 
 
 def end_of(record: AnyRecord) -> End:
@@ -109,6 +110,9 @@ class _Object:
         ]
         first, end = min((one.born for one in self._inner), default=history.now), (*self._end, "lastUpdatedTimestamp")
         self.born: datetime = history.time(row.creation_timestamp, *place, "creationTimestamp") or first
+        self._dated = self.born
+        if not above and first < self.born < first + _OPEN:
+            self.born = first  # the buyer has authorized before the session was completed
         self.since = history.time(status and status.last_updated_timestamp, *end)
         for moment, there in ((first, (*place, "creationTimestamp")), (self.since, end)):
             if moment and moment < self.born:
@@ -151,6 +155,7 @@ class _Object:
 
     def _permission(self) -> AnyRecord:
         world, row, region = self._world, self._row, self._world.region
+        world.clock.set(self._dated)
         merchant_id = row.merchant_id or next(iter(world.merchants))
         self._check(merchant_id, world.merchants, "merchantId")
         self._check(row.presentment_currency, region.currencies, "presentmentCurrency")
@@ -171,6 +176,7 @@ class _Object:
         permission = new_permission(world, Record(CHECKOUT_SESSION, "", merchant_id, session, notes), self._id)
         open_calendar(world, permission)
         move(world, permission, "Complete Checkout Session")
+        world.clock.set(self.born)
         return permission
 
     def _buyer(self, merchant_id: str, details: Body) -> Body:

@@ -133,22 +133,25 @@ def execute(
     # A kernel that dies loses its results; the report still has a notebook to show.
     nbformat.write(document, executed)
     _NOTEBOOK.variables = dict(variables or {})
-    papermill.execute_notebook(
-        executed,
-        executed,
-        parameters=dict(values),
-        kernel_name="python3",
-        progress_bar=False,
-        start_timeout=START_SECONDS,
-        execution_timeout=CELL_TIMEOUT_SECONDS,
-        # Written once, at the end: papermill would write the whole file at every cell.
-        request_save_on_cell_execute=False,
-        autosave_cell_every=0,
-        # A kernel sends a text in pieces of any size; whole, the same run gives the same notebook.
-        coalesce_streams=True,
-        # A graceful end stalls some kernels for three seconds.
-        shutdown_kernel="immediate",
-        # papermill's cwd= would move the whole process.
-        resources={"metadata": {"path": str(folder.resolve())}},
-        kernel_manager_class=RunKernel,
-    )
+    try:
+        papermill.execute_notebook(
+            executed,
+            executed,
+            parameters=dict(values),
+            kernel_name="python3",
+            progress_bar=False,
+            start_timeout=START_SECONDS,
+            execution_timeout=CELL_TIMEOUT_SECONDS,
+            # Written once, at the end: papermill would write the whole file at every cell.
+            request_save_on_cell_execute=False,
+            autosave_cell_every=0,
+            # A kernel sends a text in pieces of any size; whole, the same run gives the same notebook.
+            coalesce_streams=True,
+            # A graceful end stalls some kernels for three seconds.
+            shutdown_kernel="immediate",
+            # papermill's cwd= would move the whole process.
+            resources={"metadata": {"path": str(folder.resolve())}},
+            kernel_manager_class=RunKernel,
+        )
+    finally:
+        del _NOTEBOOK.variables  # this thread may start other kernels

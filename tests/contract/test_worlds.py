@@ -415,3 +415,23 @@ class TestRefusals:
         place, message = str(error.value).split(": ", 1)
         assert (place, words in message) == (f"shop.yaml:{line}", True), str(error.value)
         assert objects(shop) == before
+
+
+def test_a_charge_may_be_older_than_the_permission_that_came_of_its_session(shop: Shop) -> None:
+    """The buyer authorizes on Amazon's page; the session is completed within 24 hours, and the permission begins."""
+    limits = {"amountLimit": usd("14.00")}
+    dates = {"creationTimestamp": "2026-01-10T12:00:30Z", "chargePermissionType": "OneTime", "limits": limits}
+    paid = {"chargeAmount": usd("14.00"), "creationTimestamp": "2026-01-10T12:00:00Z"}
+    world = {"clock": "2026-01-15T12:00:00Z", "chargePermissions": [dates | {"charges": [paid]}]}
+    load(shop, world)
+    saved = shop.emulator.control.get("world")
+    rows = objects(shop)
+    assert [row["creationTimestamp"] for kind in KINDS[:2] for row in rows[kind]] == [
+        "20260110T120030Z", "20260110T120000Z",
+    ]  # fmt: skip
+    assert rows["chargePermissions"][0]["expirationTimestamp"] == "20260709T120030Z"
+    load(shop, saved)
+    assert (shop.emulator.control.get("world"), objects(shop)) == (saved, rows)
+    paid["creationTimestamp"] = "2026-01-09T12:00:30Z"
+    with pytest.raises(ControlError, match="older"):
+        load(shop, world)

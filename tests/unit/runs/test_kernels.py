@@ -17,7 +17,9 @@ from nbformat.v4 import new_code_cell, new_notebook
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import kernels
 from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
-from amazonpay_nb.runs.runner import run
+from amazonpay_nb.runs.notebook import Notebook
+from amazonpay_nb.runs.runner import run, run_one
+from docs.regenerate import executed
 from tests.processes import until
 
 COMMAND = [sys.executable, "-m", "amazonpay_nb"]
@@ -160,3 +162,12 @@ def test_what_a_shell_says_to_python_and_jupyter_does_not_reach_the_kernels(
     )
     error = summary.runs[0].error or ""
     assert re.match("AssertionError", error), error
+
+
+def test_a_notebook_leaves_nothing_to_the_next_kernel_of_its_thread(tmp_path: Path) -> None:
+    """Whoever starts it: here the writer of the committed outputs does."""
+    path = notebook(tmp_path, "import os\nos.environ.get('AMAZONPAY_NB_JOURNAL', 'no' + 'ne')")
+    with kernel_environment():
+        (tmp_path / "out").mkdir()
+        run_one(Notebook.read(path), {}, tmp_path / "out")
+        assert "'none'" in executed(path)
