@@ -306,6 +306,8 @@ def test_every_beat_can_be_read_by_everybody_on_every_screen(browser: Browser) -
         for beat, row in enumerate(stage.performance.story.beats, 1):
             shown.presses("PageDown")
             shown.is_at(beat)
+            # Before the key is heard, the first beat is where it will be.
+            expect(shown.page.locator("body")).not_to_have_attribute("data-state", "ready")
             stage.performance.finish()
             if stage.performance.state == "waiting":
                 look(shown, f"{row.name} waiting")
