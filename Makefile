@@ -6,8 +6,11 @@ PYTHONS    := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python
 RECENT     := import sys; sys.exit(sys.version_info < (3, 11))
 READY      := .venv/.ready
 PY         := .venv/bin/python
-# loadfile keeps a notebook's cells on one kernel; xdist's default would split them between two.
-PYTEST     := $(PY) -m pytest -n 2 --dist loadfile
+# Twice as many as there are usually cores: half of them wait for a browser, a server or a kernel.
+WORKERS    ?= 4
+# loadfile keeps a notebook's cells on one kernel; xdist's default would split them between two, and begin with the
+# files that have most tests, while those with few take longest: tests/conftest.py orders them.
+PYTEST     := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 UNIT       := $(PYTEST) -p no:nbval tests
 NOTEBOOKS  := $(PYTEST) -p tests.nbval_kernels --nbval --nbval-current-env --nbval-cell-timeout 120 \
               --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
@@ -69,7 +72,7 @@ PROOFS     := $(SOAK) $(filter-out $(SOAK),$(sort $(wildcard tests/proofs/test_*
 proofs: export AMAZONPAY_NB_PROOFS ?= long
 proofs: $(READY) ## the long tests: kills, full disks, 100,000 objects, ten minutes of use, random and hostile requests
 	@mkdir -p .cache
-	@$(PYTEST) -p no:nbval --no-loadscope-reorder -o junit_family=xunit1 -o faulthandler_timeout=1200 \
+	@$(PYTEST) -n 2 -p no:nbval -o junit_family=xunit1 -o faulthandler_timeout=1200 \
 	    --junitxml .cache/proofs.xml $(PROOFS) $$($(PY) -m tests.attacks.table) $(ARGS)
 	@$(if $(ARGS),,$(PY) -m tests.proofs.page .cache/proofs.xml docs/proofs.md)
 

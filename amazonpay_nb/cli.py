@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from amazonpay_nb.commands import checks, control, emulator, notebooks, rehearse, stage
+from amazonpay_nb.commands.options import say
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.extras import check
 from amazonpay_nb.redaction import legible, redact
@@ -36,7 +37,7 @@ class _Commands(click.Group):
         try:
             return super().main(*args, **options)
         except Exception:  # noqa: BLE001 (the interpreter would print it as it is)
-            click.echo(redact(traceback.format_exc()), err=True)
+            say(redact(traceback.format_exc()), err=True)
             sys.exit(1)
         finally:
             for number, handler in before.items():
@@ -58,7 +59,7 @@ class _Commands(click.Group):
                 message += "\nChoose a place that you may use; --help says how."
         except KeyboardInterrupt:
             message, code = "Interrupted.", 128 + signal.SIGINT
-        click.echo(legible(redact(message)), err=True)
+        say(redact(message), err=True)
         return ctx.exit(code)
 
 

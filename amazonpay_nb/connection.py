@@ -252,11 +252,12 @@ class Connection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Hand a request on, unless its target has a second reading."""
+        """Hand a request on, unless its target or its body has a second reading."""
         if self.parser.should_upgrade():
             return
-        if b"#" in self.url:
-            self.send_400_response("A target has no fragment; write # as %23.")
+        ways = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if b"#" in self.url or ways not in ([], [b"chunked"]):
+            self.send_400_response("A target has no fragment (write # as %23), and a body no coding but chunks.")
             raise ValueError
         self._in_head, self._size = False, 0
         super().on_headers_complete()

@@ -9,9 +9,7 @@
     style.minHeight = "";
     parent.postMessage({ amazonPayPage: height, back: "back" in root.dataset }, "*");
   }
-  window.onclick = (event) => {
-    if (event.target.closest("[data-again]")) parent.postMessage({ amazonPayAgain: true }, "*");
-  };
+  if ("again" in document.documentElement.dataset) parent.postMessage({ amazonPayAgain: true }, "*");
   addEventListener("keydown", (event) => {
     if (["PageDown", "PageUp"].includes(event.key)) parent.postMessage({ amazonPayKey: event.key }, "*");
   });

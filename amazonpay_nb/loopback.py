@@ -12,6 +12,8 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -39,6 +41,7 @@ _TRIES = 50
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
 _PROXIED = re.compile(r"/proxy/\d+/?$")
 _WITH_PORT = re.compile(r"(127\.0\.0\.1|localhost):\d+")
+_trust = cache(httpx.create_ssl_context)  # takes longer than most requests
 
 
 def without_sockets() -> bool:
@@ -117,7 +120,14 @@ def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> 
         options: Those of `httpx.Client`; any other host is reached as the environment says.
     """
     addresses = (f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK_HOSTS)
+    if "verify" not in options:
+        options["verify"] = _trust()
     return httpx.Client(mounts={**dict.fromkeys(addresses, local), **mounts()}, **options)
+
+
+def no_cookies() -> CookieJar:
+    """Return a jar that stays empty: to a cookie, all servers of this machine are one."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def url_of(scheme: str, host: str, port: int) -> str:
@@ -280,6 +290,7 @@ class LoopbackServer:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=30,  # longer than httpx keeps one, whose next request would meet its end
             ssl_certfile=certificate,
         )
         self._server = Server(config, others)

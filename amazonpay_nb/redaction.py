@@ -57,15 +57,16 @@ _PUBLIC = re.compile(
 )
 # A line of a key has capitals, small letters and digits, as no digest and hardly a path has; and between two lines is
 # what a program puts there: marks, a line end that may be written out, a number.
-_KEY_LINE = r"(?<![\w+/])(?=[a-z\d+/]*[A-Z])(?=[A-Z\d+/]*[a-z])(?=[A-Za-z+/]*\d)[A-Za-z\d+/]{64,76}(?![\w+/])"
+_KEY_LINE = r"(?<![\w+/])(?=[a-z\d+/]*[A-Z])(?=[A-Z\d+/]*[a-z])(?=[A-Za-z+/]*\d)[A-Za-z\d+/]{64,119}(?![\w+/])"
 _BETWEEN = r"(?:\\{1,8}[rn\"']|[^\w+/=\\]){1,12}(?:\d{1,3}[^\w+/=]{1,4})?"
 # Secrets inside a text: Amazon's messages quote the signature, and addresses carry tokens.
 # The first group of each pattern stays, the second is masked.
 _SECRET_TEXT = (
     re.compile(r"()(-----BEGIN[^-]+-----(?s:.*?)(?:-----END[^-]+-----|\Z))"),
     re.compile(
-        rf"()({_KEY_LINE}(?:{_BETWEEN}[A-Za-z\d+/]{{64,76}}(?![\w+/]))*(?:{_BETWEEN}[A-Za-z\d+/]{{1,75}}={{0,2}})?)"
+        rf"()({_KEY_LINE}(?:{_BETWEEN}[A-Za-z\d+/]{{64,119}}(?![\w+/]))*(?:{_BETWEEN}[A-Za-z\d+/]{{1,118}}={{0,2}})?)"
     ),
+    re.compile(r"()((?:[\da-fA-F]{2}:\s{0,40}){63,}(?:[\da-fA-F]{2})?)"),  # of a fingerprint there are 32 at most
     re.compile(r"(/buyers/|/authorizationTokens/)(?!\(\d+ char)([^\s/?#\"'\\]+)"),
     re.compile(r"((?i:token=|signature=|secret=|password=|\bbearer ))(?!\(\d+ char)([^\s&#\",;'\\]+)"),
     re.compile(r"()(\bAtza(?:\||%7C)[\w%|/+=-]+)"),
@@ -79,6 +80,7 @@ _FIELD = re.compile(
 # Every text that one of them changes, and all JSON, contains one of these marks; most texts contain none.
 _MARKS = re.compile(
     r"""^\s*[{\[]|-----BEGIN|/buyers/|/authorizationTokens/|(?i:[netd]=|bearer )|Atza|[\w+/%\\-]{64}|@|%40|["';]\s*:"""
+    r"|(?:[\da-fA-F]{2}:){8}"
 )
 
 
@@ -95,9 +97,9 @@ def redact(value: Any) -> Any:
         return "(nested too deeply to be shown)"
 
 
-def legible(text: str) -> str:
+def legible(text: str, longest: int | None = _LONGEST) -> str:
     """Return what others have said without what a terminal takes for a command, or a reader for another order."""
-    return "".join("\ufffd" if category(one)[0] == "C" and one not in "\n\t" else one for one in text[:_LONGEST])
+    return "".join("\ufffd" if category(one)[0] == "C" and one not in "\n\t" else one for one in text[:longest])
 
 
 def _redact(value: Any) -> Any:

@@ -211,3 +211,4 @@ def amazonpay_inbox(
     emulator.control.post("notifications/endpoint", url=inbox.url)
     yield inbox
     emulator.control.post("notifications/endpoint", url=None)
+    emulator.control.get("notifications")  # what is on its way arrives, and not in the next test

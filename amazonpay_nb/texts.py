@@ -18,6 +18,7 @@ _SYMBOLS = {"EUR": "€", "GBP": "£", "JPY": "¥", "USD": "$"}
 _NO_BREAK = "\u00a0"
 # The script of every page, for the notebook that may have it in a frame.
 FRAMED = Path(__file__).with_name("framed.js").read_text("utf-8")
+_ENVIRONMENTS: list[jinja2.Environment] = []
 
 
 def templates(folder: Path, *, html: bool = True) -> jinja2.Environment:
@@ -27,7 +28,23 @@ def templates(folder: Path, *, html: bool = True) -> jinja2.Environment:
         autoescape=html, keep_trailing_newline=not html,  # noqa: S701 (on, unless the caller writes programs)
     )  # fmt: skip
     environment.globals["framed"] = FRAMED
+    _ENVIRONMENTS.append(environment)
     return environment
+
+
+def compile_templates() -> None:
+    """Compile the templates of all folders that were asked for, each of which waits for its first page otherwise."""
+    for environment in _ENVIRONMENTS:
+        for name in environment.list_templates(("html", "j2", "jinja")):
+            environment.get_template(name)
+
+
+def page_headers(policy: str) -> dict[str, str]:
+    """Return the headers of a page with a content security policy: it is not kept, and no link says where it was."""
+    return {
+        "cache-control": "no-store", "content-security-policy": policy, "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+    }  # fmt: skip
 
 
 def languages(folder: Path) -> tuple[str, ...]:
@@ -56,10 +73,17 @@ class Texts:
         table, _, name = key.partition(".")
         return name in self._tables.get(table, {})
 
+    def __getitem__(self, key: str) -> str:
+        return self(key)
+
     def __call__(self, key: str, **values: Any) -> str:
         """Return the text called ``table.name`` with its placeholders filled in."""
         table, _, name = key.partition(".")
         return self._tables[table][name].format(**values)
+
+    def table(self, name: str) -> dict[str, str]:
+        """Return all texts of a table, with their placeholders."""
+        return self._tables[name]
 
     def money(self, price: dict[str, str]) -> str:
         """Return an amount as people write it: ``€1,234.50`` in English, ``1.234,50 €`` in German."""

@@ -44,7 +44,7 @@ _PANELS = {
     "payment desk": ("panels.desk", "Desk(wb)"),
     "wire inspector": ("panels.wire", "WirePanel(wb)"),
     "sequence diagram": ("panels.wire", "DiagramPanel(wb)"),
-    "error explainer": ("panels.errors", "ErrorPanel(refusal, live=True)"),
+    "error explainer": ("panels.questions", "ErrorPanel(live=True)"),
     "all panels": ("panels", "panels(wb)"),
 }
 CELLS = {name: f"from amazonpay_nb.workbench.{module} import *\n{call}" for name, (module, call) in _PANELS.items()}

@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import nbformat
 import papermill
 from jupyter_core.utils import ensure_event_loop
 
 from amazonpay_nb.runs.kernels import RunKernel, execute, kernel_environment
-from amazonpay_nb.runs.sweep import cases_of, here, sweep
+from amazonpay_nb.runs.notebook import Notebook
+from amazonpay_nb.runs.runner import here
+from amazonpay_nb.runs.sweep import cases_of, sweep
 from bench.measure import Result, Target, Unavailable, alternate, compare, say, seconds
 
 __all__ = ["measure_notebooks", "measure_starts", "measure_sweep"]
@@ -56,8 +57,10 @@ def run_one(source: Path, folder: Path) -> None:
     Raises:
         Unavailable: One of its cells failed.
     """
+    notebook = Notebook.read(source)
+    values = dict.fromkeys({"buyer"} & notebook.parameters.keys(), "script")
     try:
-        execute(nbformat.read(source, 4), source.parent, folder / source.name, {"buyer": "script"})
+        execute(notebook.document, source.parent, folder / source.name, values)
     except papermill.PapermillExecutionError as error:
         raise Unavailable(f"{source.name} failed: {error.ename}: {error.evalue}") from error
 
@@ -77,7 +80,9 @@ def by_papermill(sources: list[Path], folder: Path) -> float:
 
     def one(source: Path) -> None:
         with closing(ensure_event_loop()):
-            papermill.execute_notebook(source, folder / source.name, progress_bar=False)
+            # Its kernels warn of every port that they open.
+            quiet = ["--log-level=ERROR"]
+            papermill.execute_notebook(source, folder / source.name, progress_bar=False, extra_arguments=quiet)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         return seconds(lambda: list(pool.map(one, sources)))

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.emulator.control import CALLS
 from amazonpay_nb.emulator.world import Fault
-from amazonpay_nb.lessons import MerchantAccount
+from amazonpay_nb.lessons.account import MerchantAccount
 
 Json = dict[str, Any]
 

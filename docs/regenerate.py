@@ -202,12 +202,14 @@ def recorded(folder: Path) -> dict[str, str]:
 
 def faults_page() -> str:
     """Return what is provoked on an emulator, played just now, and how each ends."""
-    from amazonpay_nb import lessons as drills
+    from amazonpay_nb.lessons import drills
+    from amazonpay_nb.lessons.account import MerchantAccount
+    from amazonpay_nb.lessons.faults import play_faults
 
-    with drills.MerchantAccount.new(listens=True) as account:
+    with MerchantAccount.new(listens=True) as account:
         simulated = [*drills.play_cards(account), *drills.play_codes(account)]
         interruptions, precedence = drills.play_interruptions(account), drills.play_precedence(account)
-    faults, mishaps = drills.play_faults(), runpy.run_path(str(ROOT / "tests/faults/table.py"))["MISHAPS"]
+    faults, mishaps = play_faults(), runpy.run_path(str(ROOT / "tests/faults/table.py"))["MISHAPS"]
     return page(
         "faults", simulated=simulated, precedence=precedence, interruptions=interruptions, faults=faults,
         mishaps=mishaps,

@@ -17,6 +17,13 @@ settings.load_profile("unhurried")
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and the programs that they start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Folders with few tests that take long: they come first, so that no worker is left alone with one in the end.
+LONG = {"browser", "interop", "notebooks", "proofs", "rehearsal"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+
 
 def _shop(region: str) -> Iterator[Shop]:
     with Emulator(region, seed=7) as emulator, Shop(emulator) as shop:

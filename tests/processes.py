@@ -17,6 +17,10 @@ import pytest
 
 from amazonpay_nb.emulator import Credentials
 from amazonpay_nb.emulator.server import Control
+from amazonpay_nb.signing.keys import load
+
+# Seconds for what has to happen, on a machine that has other things to do.
+PATIENCE = 300
 
 PROCESS = """
 import json, sys
@@ -29,9 +33,9 @@ emulator.run()
 """
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> bool:
+def until(condition: Callable[[], object]) -> bool:
     """Wait for a condition, and give whether it holds."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     return bool(condition())
@@ -42,9 +46,10 @@ class Remote:
 
     def __init__(self, ready: dict[str, Any], process: "subprocess.Popen[str]") -> None:
         self.url, self.region, self.verify = ready["url"], ready["region"], True
+        path = Path(ready["privateKeyFile"])
         self.merchant = Credentials(
-            ready["merchantId"], ready["storeId"], ready["publicKeyId"], ready["neutralPublicKeyId"],
-            Path(ready["privateKeyFile"]),
+            ready["merchantId"], ready["storeId"], ready["publicKeyId"], ready["neutralPublicKeyId"], path,
+            load(path, ready["publicKeyId"]),
         )  # fmt: skip
         self.process = process
         self.control = Control(ready["controlUrl"], ready["controlToken"], ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))

@@ -12,6 +12,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import sign_payload
 from amazonpay_nb.signing.keys import MerchantKeys, key_environment
 from amazonpay_nb.spec.flows import FLOWS, flow_of
+from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.regions import Region
 
 Payload = dict[str, Any]
@@ -151,7 +152,7 @@ def _present(**fields: Any) -> Payload:
 
 def sign_button(payload: Payload, keys: MerchantKeys) -> SignedPayload:
     """Write the payload as compact JSON, with slashes and letters as they are, and sign that text."""
-    text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
+    text = to_json(payload)
     signature = sign_payload(text, keys.private_key, algorithm=keys.algorithm)
     return SignedPayload(text, signature, str(keys.algorithm), keys.public_key_id)
 

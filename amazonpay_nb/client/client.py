@@ -10,7 +10,6 @@ since it would make another address.  Every POST carries an idempotency key, whi
 call takes a `simulation_code=` for the Sandbox.  A refusal becomes an exception that says what to do next.
 """
 
-import json
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +26,8 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.sending import Body, Sender
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.in_process import mounts
-from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.signing.keys import MerchantKeys
+from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.spec.answers import (
     Buyer,
     Charge,
@@ -332,15 +331,9 @@ class AmazonPayClient:
         values = {to_camel(field): value for field, value in fields.items() if value is not None}
         body: Body | None = to_jsonable_python(values, by_alias=True) if operation.body else None
         query = {} if operation.body else {k: v if isinstance(v, str | int) else ",".join(v) for k, v in values.items()}
-        # Compact, with slashes and letters unescaped: these are the bytes that are signed.
-        text = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         path = self._segment + operation.path.format(id=quote(object_id, safe="-_.~"))
         path += f"?{urlencode(query)}" if query else ""
-        try:
-            request = self._http.build_request(operation.method, path, content=text, headers=headers)
-        except UnicodeEncodeError:
-            raise ConfigurationError("A text cannot be sent.", advice="Send Unicode, and ASCII in headers.") from None
-        return self.sender.send(operation.name, kind, request, body)
+        return self.sender.send(operation.name, kind, operation.method, path, headers, body)
 
 
 # The arguments that identify the object of a call; an empty one would address no object.

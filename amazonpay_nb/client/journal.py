@@ -21,7 +21,9 @@ from pydantic.alias_generators import to_camel, to_snake
 from amazonpay_nb.client import ledger
 from amazonpay_nb.client.exchange import Exchange, Step
 from amazonpay_nb.client.known import Known
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
+from amazonpay_nb.spec.data import as_kind
 
 if TYPE_CHECKING:
     import pandas
@@ -93,14 +95,24 @@ class Journal:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Return what a journal has written to a file; whatever forks have taken back is not in it."""
-        journal = cls()
-        for line in map(json.loads, file.read_text("utf-8").splitlines()):
-            if line["kind"] == "rewind":
-                journal.rewind(len(journal) - line["entries"])
-            else:
-                journal._append(_imported(line))
-        journal.known = journal._knowledge()
+        """Return what a journal has written to a file; whatever forks have taken back is not in it.
+
+        Raises:
+            ConfigurationError: Another program has written it.
+        """
+        journal, rows = cls(), list[dict[str, Any]]()
+        try:
+            for line in map(json.loads, file.read_text("utf-8").splitlines()):
+                if line["kind"] == "rewind":
+                    del rows[len(rows) - line["entries"] :]
+                else:
+                    rows.append({to_snake(name): value for name, value in line.items() if name != "kind"})
+            # Somebody else's may hold what a run would have masked.
+            journal._entries.extend(as_kind(file.name, redact(rows), tuple[Exchange | Step, ...]))
+            journal.known = journal._knowledge()
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+            advice = "Delete it, or run the notebook again."
+            raise ConfigurationError(f"{file} is no journal of a run.", advice=advice) from None
         return journal
 
     def clear(self) -> None:
@@ -174,9 +186,3 @@ def _exported(entry: Exchange | Step) -> dict[str, Any]:
     names = {to_camel(name): value for name, value in vars(entry).items()}
     at = entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return {"kind": type(entry).__name__.lower()} | names | {"at": at}
-
-
-def _imported(line: dict[str, Any]) -> Exchange | Step:
-    values = {to_snake(name): value for name, value in line.items() if name != "kind"}
-    kind = Exchange if line["kind"] == "exchange" else Step
-    return kind(**values | {"at": datetime.fromisoformat(line["at"])})

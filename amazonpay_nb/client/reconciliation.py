@@ -58,8 +58,9 @@ def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = N
     moved without this journal, for example in Seller Central; or a refund ended between two requests, which the next
     comparison notices.
     What is ``disputed`` the buyer's bank has taken back, unless the buyer loses; Get Charge does not say so.
-    What a settlement file has ``settled`` of a charge, before fees, has to be what is left of it at Amazon.  What is in
-    the file and not in the journal has a row of its own.
+    What a settlement file has ``settled`` of a charge, before fees, has to be what is left of it at Amazon; lines about
+    authorizations move no money.  What is in the file and not in the journal has a row of its own, and so has a charge
+    that Amazon names by another id there: see ``other.settlement-ids`` of the registry.
 
     Raises:
         AmazonPayError: A charge, refund or dispute could not be asked for.
@@ -76,7 +77,8 @@ def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = N
     if settlement is None:
         return table([_row(client, charge_id) for charge_id in charge_ids], _COLUMNS)
     owners = {key: row["chargeId"] for kind in ("Refund", "Dispute") for key, row in known.of(kind).items()}
-    lines = settlement.groupby(settlement["AmazonTransactionId"].replace(owners), sort=False)
+    moved = settlement[settlement["TransactionType"] != "Authorization"]
+    lines = moved.groupby(moved["AmazonTransactionId"].replace(owners), sort=False)
     settled: dict[Any, Decimal] = lines["TransactionAmount"].sum().to_dict()
     currencies: dict[Any, str] = lines["CurrencyCode"].first().to_dict()
     rows = [_row(client, charge_id, settled.pop(charge_id, Decimal(0))) for charge_id in charge_ids]

@@ -3,7 +3,6 @@
 An attempt that may have been lost is repeated with the *same* idempotency key, so that it cannot charge twice.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -19,8 +18,9 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.signing.refused import probable_step
+from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
+from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 ATTEMPTS = 4  # the first one and three retries, as Amazon's SDKs do
@@ -42,16 +42,24 @@ class Sender(NamedTuple):
     journal: Journal
     sleep: Callable[[float], None]
 
-    def send(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None) -> Answer:
+    def send(
+        self, name: str, kind: type[Answer], method: str, path: str, headers: dict[str, str], body: Body | None
+    ) -> Answer:
         """Return the answer to a call.
 
         Args:
             name: The operation, for the journal.
             kind: What the answer is read as.
         Raises:
+            ConfigurationError: It cannot be written.
             TransportError: No answer came, or none that can be read.
             ApiError: Amazon refused.
         """
+        try:
+            text = None if body is None else to_json(body)
+            request = self.http.build_request(method, path, content=text, headers=headers)
+        except UnicodeEncodeError:
+            raise ConfigurationError("A text cannot be sent.", advice="Send Unicode, and ASCII in headers.") from None
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS), retry=tenacity.retry_if_exception(_may_retry),
             wait=_pause, sleep=self.sleep, reraise=True,
@@ -73,10 +81,9 @@ class Sender(NamedTuple):
         """
         names = (IDEMPOTENCY_KEY, SIMULATION_HEADER)
         headers = {name: exchange.headers[name] for name in names if exchange.headers.get(name)}
-        text = None if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
         headers |= {IDEMPOTENCY_KEY: key} if key else {}
-        request = self.http.build_request(exchange.method, exchange.path, content=text, headers=headers)
-        return self.send(exchange.operation, exchange.kind.model if exchange.kind else BaseModel, request, body)
+        kind = exchange.kind.model if exchange.kind else BaseModel
+        return self.send(exchange.operation, kind, exchange.method, exchange.path, headers, body)
 
     def _attempt(self, name: str, kind: type[Answer], request: httpx.Request, body: Body | None, number: int) -> Answer:
         what = redact(f"{request.method} {request.url.path} in attempt {number}")

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.signing import canonical_request, format_date, joined_headers, string_to_sign
+from amazonpay_nb.signing import canonical_request, format_date, string_to_sign
 from amazonpay_nb.signing.keys import MerchantKeys, generate
 from amazonpay_nb.signing.mistakes import RequestParts, in_request
-from amazonpay_nb.signing.steps import HASH, PSS, SIGNED_HEADERS, Algorithm, authorization_header
+from amazonpay_nb.signing.steps import HASH, PSS, SIGNED_HEADERS, Algorithm, authorization_header, joined_headers
 from amazonpay_nb.signing.verify import MAX_AGE, SignatureMismatch, explain_request, parse_date
 from amazonpay_nb.spec.data import read
 

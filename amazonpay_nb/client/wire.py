@@ -1,6 +1,5 @@
 """The documented signing steps of a request, made again from what the journal keeps of it."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from http.client import responses
@@ -8,8 +7,10 @@ from typing import NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.signing import RequestParts, canonical_request, string_to_sign
+from amazonpay_nb.signing import canonical_request, string_to_sign
+from amazonpay_nb.signing.mistakes import RequestParts
 from amazonpay_nb.signing.steps import Authorization, canonical_query
+from amazonpay_nb.spec.parts import to_json
 
 _HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")
@@ -45,7 +46,7 @@ def request_of(exchange: Exchange) -> RequestParts:
     headers = [(name, value) for name, value in exchange.headers.items() if name != "authorization"]
     body = b""
     if exchange.request is not None:
-        body = _compact(exchange.request).encode()
+        body = to_json(exchange.request).encode()
     path, _, query = exchange.path.partition("?")
     return RequestParts(exchange.method, path, canonical_query(query), headers, _signed(exchange).signed_headers, body)
 
@@ -58,11 +59,7 @@ def as_it_travels(exchange: Exchange) -> tuple[str, str]:
 
 
 def _message(start: str, headers: Mapping[str, str], body: object) -> str:
-    return "\n".join([start, *map(": ".join, headers.items()), "", *([] if body is None else [_compact(body)])])
-
-
-def _compact(body: object) -> str:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)  # as the client writes it
+    return "\n".join([start, *map(": ".join, headers.items()), "", *([] if body is None else [to_json(body)])])
 
 
 def signing_steps(exchange: Exchange) -> SigningSteps:

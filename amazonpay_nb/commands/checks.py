@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import FILE, REGION, Verdict, completion, verdict
+from amazonpay_nb.commands.options import FILE, REGION, Verdict, completion, say, verdict
 from amazonpay_nb.redaction import redact
 
 _KEY = click.argument("key", envvar="AMAZON_PAY_PRIVATE_KEY_FILE")
@@ -28,9 +28,9 @@ def new_keys(path: Path) -> Verdict:
     key_files.save(made, path)
     public = path.with_name(path.name + ".pub")
     key_files.save_public(made, public)
-    click.echo(redact(f"Private key: {path} (mode 0600). Keep it to yourself; no one else needs it."))
-    click.echo(redact(f"Public key:  {public}. Upload this one in Seller Central and note the id that you get."))
-    click.echo(f"Fingerprint: {made.fingerprint}")
+    say(redact(f"Private key: {path} (mode 0600). Keep it to yourself; no one else needs it."))
+    say(redact(f"Public key:  {public}. Upload this one in Seller Central and note the id that you get."))
+    say(f"Fingerprint: {made.fingerprint}")
     return {"path": str(path), "publicPath": str(public), "fingerprint": made.fingerprint}, True
 
 
@@ -50,8 +50,8 @@ def show_keys(key: str, key_id: str) -> Verdict:
     from amazonpay_nb.signing import keys as key_files
 
     loaded = key_files.load(key, key_id)
-    click.echo(loaded.public_pem.strip())
-    click.echo(f"Fingerprint: {loaded.fingerprint}")
+    say(loaded.public_pem.strip())
+    say(f"Fingerprint: {loaded.fingerprint}")
     return {"publicKey": loaded.public_pem, "fingerprint": loaded.fingerprint}, True
 
 
@@ -102,7 +102,7 @@ def doctor() -> Verdict:
 def _print_findings(findings: list[Any]) -> Verdict:
     rows = [{"ok": ok, "text": redact(text)} for ok, text in findings]
     for row in rows:
-        click.echo(f"{'✓' if row['ok'] else '✗'} {row['text']}")
+        say(f"{'✓' if row['ok'] else '✗'} {row['text']}")
     return rows, all(row["ok"] for row in rows)
 
 
@@ -133,7 +133,7 @@ def parity(base_url: str | None, ready_file: Path | None, region: str, compare: 
     if there:
         region, options["currency"] = there["target"]["region"], there["target"]["currency"]
     with target(base_url, ready_file, region) as place:
-        here = record(place, say=partial(click.echo, err=True), **options)
+        here = record(place, say=partial(say, err=True), **options)
     comparison = recordings.compare(here, there) if there else recordings.claimed(here)
-    click.echo(recordings.text(comparison))
+    say(recordings.text(comparison))
     return comparison, not comparison["different"]

@@ -40,7 +40,7 @@ def _answer(ready_file: Path, path: str, body: dict[str, str] | None = None) -> 
 
 
 def _print(answer: Any) -> None:
-    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(answer, indent=2))
 
 
 def _parameter(name: str) -> click.Parameter:

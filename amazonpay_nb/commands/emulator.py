@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import FILE, PORT, READY_FILE, REGION, Verdict, verdict
+from amazonpay_nb.commands.options import FILE, PORT, READY_FILE, REGION, Verdict, say, verdict
 
 
 def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> datetime | str | None:
@@ -57,13 +57,13 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
         ready = server.ready()
         if ready_file:
             server.write_ready_file(ready_file)
-        click.echo(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
-        click.echo(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
+        say(f"Amazon Pay emulator, region {ready['region']}: {server.url}")
+        say(f"  public key id {ready['publicKeyId']}, private key in {ready['privateKeyFile']}")
         if server.proxy_url:
-            click.echo(f"  proxy {server.proxy_url}, its authority in {server.proxy_ca_file}")
+            say(f"  proxy {server.proxy_url}, its authority in {server.proxy_ca_file}")
         server.run()
     except KeyboardInterrupt:
-        click.echo("Stopped.")
+        say("Stopped.")
     finally:
         server.stop()
 
@@ -94,10 +94,10 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
         try:
             reached = script.arrive(address, http=http)
             note = "The shop's address was opened." if reached else "The shop is not on this machine; not opened:"
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             note = f"The buyer is done, but nothing answers at the shop's address ({type(error).__name__}):"
-    click.echo(note)
-    click.echo(address)
+    say(note)
+    say(address)
     return {"address": address, "opened": reached}, True
 
 
@@ -110,8 +110,8 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
 def grade(url: str | None, region: str, ready_file: Path | None, https: bool) -> Verdict:
     """Grade the handler of instant notifications at URL, on this machine; without URL, grade our own.
 
-    With --ready-file, FILE says how the handler can get the objects of its notifications, and whether it does so is
-    graded, too.
+    With --ready-file, FILE says how the handler can get the objects of its notifications, and what it does is graded,
+    too. Without it, whether a forgery that is answered by 2xx is dropped or believed is not seen.
 
     The handler has to take certificates (SigningCertURL) from the host 127.0.0.1, too, at any port and at a path of
     SNS's.  Where it insists on https, add --https, and let it trust the authority that FILE names.
@@ -131,5 +131,7 @@ def grade(url: str | None, region: str, ready_file: Path | None, https: bool) ->
             if ready_file:
                 server.write_ready_file(ready_file)
             grades = grading.grade(url, server, observed=ready_file is not None)
-    click.echo(show(grades, title="How the handler did").text)
+    say(show(grades, title="How the handler did").text)
+    if url and not ready_file:
+        say("What a handler does is seen with --ready-file.")
     return [row._asdict() | {"verdict": row.verdict[2:]} for row in grades], grading.passes(grades)

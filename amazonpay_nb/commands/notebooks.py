@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, Verdict, completion, verdict
+from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, Verdict, completion, say, verdict
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import explained
 from amazonpay_nb.redaction import redact
@@ -40,9 +40,9 @@ def run(
     paths = find_notebooks(notebooks, sockets=not in_process)
     if in_process:
         os.environ[IN_PROCESS] = "1"
-    summary = runner.run(paths, parameters, out=out, jobs=jobs, offline=offline, warm=not cold)
-    click.echo(summary.table())
-    click.echo(f"Report: {out / 'report.html'}")
+    summary = runner.run(paths, parameters, out=out, jobs=jobs, say=say, offline=offline, warm=not cold)
+    say(summary.table())
+    say(f"Report: {out / 'report.html'}")
     return out / "summary.json", not summary.failed
 
 
@@ -75,22 +75,23 @@ def sweep(
     cluster cannot be used.
     """
     from amazonpay_nb.runs import sweep as sweeps
+    from amazonpay_nb.runs.runner import here
 
     if scheduler and (jobs or cold):
         raise click.UsageError("--jobs and --cold are for this machine; a cluster has its own threads, which fork.")
     cases = sweeps.cases_of(matrix)
     if only_list:
         listed = sweeps.shard(cases, *part)
-        click.echo("\n".join(map(str, listed)))
+        say("\n".join(map(str, listed)))
         return [{"notebook": case.notebook.path.stem, "parameters": redact(dict(case.texts))} for case in listed], True
     with ExitStack() as stack:
-        engine: sweeps.Engine = partial(sweeps.here, jobs or os.cpu_count() or 1, warm=not cold)
+        engine: sweeps.Engine = partial(here, jobs or os.cpu_count() or 1, warm=not cold)
         if scheduler:
             with explained("cluster"):
                 from amazonpay_nb.runs.cluster import cluster
             engine = stack.enter_context(cluster(scheduler))
-        passed, failed = sweeps.sweep(cases, out=out, engine=engine, part=part, say=click.echo, **options)
-    click.echo(f"{passed} passed, {failed} failed\nReport: {out / 'report.html'}")
+        passed, failed = sweeps.sweep(cases, out=out, engine=engine, part=part, say=say, **options)
+    say(f"{passed} passed, {failed} failed\nReport: {out / 'report.html'}")
     return out / "summary.json", not failed
 
 
@@ -112,6 +113,6 @@ def lab(to: str, fresh: bool, allow_root: bool, options: tuple[str, ...]) -> Non
     if os.geteuid() == 0 and not allow_root:
         raise ConfigurationError("JupyterLab does not start as root.", advice="In a container, add --allow-root.")
     folder = Path(to).expanduser().absolute()
-    bring_up_to_date(folder, edition(), fresh=fresh, say=click.echo)
-    click.echo(f"Your copies of the workbook are in {folder}.")
+    bring_up_to_date(folder, edition(), fresh=fresh, say=say)
+    say(f"Your copies of the workbook are in {folder}.")
     start(folder, [*options, *(["--allow-root"] if allow_root else [])])

@@ -13,6 +13,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from amazonpay_nb.redaction import legible
+
 NOTEBOOKS, STORIES = "amazonpay_nb.runs.notebook:notebook_names", "amazonpay_nb.stage.story:stories"
 # The result of a command for a program, or the file that holds it; and whether all is right.
 Verdict = tuple[Any, bool]
@@ -32,10 +34,17 @@ REGION = click.option("--region", default="na", show_default=True, type=click.Ch
 def _texts(parameters: tuple[tuple[str, str], ...]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for name, text in parameters:
+        if "=" in name:
+            raise click.UsageError(f"Write a space for the equals sign: -p {name.partition('=')[0]} VALUE.")
         if name in texts:
             raise click.UsageError(f"The parameter {name} is given twice: {texts[name]!r} and {text!r}.")
         texts[name] = text
     return texts
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print what may hold the words of others, and no command to a terminal."""
+    click.echo(legible(str(text), None), err=err)
 
 
 def verdict(command: Callable[..., Verdict]) -> Callable[..., None]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import OUT, Verdict, completion, verdict
+from amazonpay_nb.commands.options import OUT, Verdict, completion, say, verdict
 
 
 @click.command()
@@ -35,16 +35,16 @@ def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
 
     bar = tqdm(unit="check", disable=None)  # None shows it on a terminal only
 
-    def say(result: Result, of: int) -> None:
+    def note(result: Result, of: int) -> None:
         bar.total = of
         bar.set_postfix_str(result.row.id, refresh=False)
         bar.update()
         if bar.disable:
-            click.echo(f"{result.status:<9} {result.row.id} ({result.seconds:.1f} s)")
+            say(f"{result.status:<9} {result.row.id} ({result.seconds:.1f} s)")
 
     with report_folder(out, REPORTS), bar:
-        rehearsal = play(plan, say=say, **options)
+        rehearsal = play(plan, say=note, **options)
         write_report(rehearsal, out, finished=datetime.now(UTC))
-    click.echo(table(rehearsal))
-    click.echo(f"Report: {out / 'rehearsal.html'}")
+    say(table(rehearsal))
+    say(f"Report: {out / 'rehearsal.html'}")
     return out / "rehearsal.json", not rehearsal.wrong

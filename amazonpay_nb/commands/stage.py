@@ -8,7 +8,18 @@ from pathlib import Path
 
 import click
 
-from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, PORT, STORIES, Verdict, completion, verdict
+from amazonpay_nb.commands.options import (
+    FILE,
+    NOTEBOOKS,
+    OUT,
+    PARAMETER,
+    PORT,
+    STORIES,
+    Verdict,
+    completion,
+    say,
+    verdict,
+)
 
 
 @click.command()
@@ -30,7 +41,7 @@ def demo(story: str, parameters: dict[str, str], port: int, browser: bool, ready
     with closing(Stage(story, parameters, port=port)) as stage:
         if ready_file:
             write_file(ready_file, json.dumps({"url": stage.url}).encode(), mode=0o600, overwrite=True)
-        click.echo(f"The stage: {stage.url} (stop with Ctrl-C)")
+        say(f"The stage: {stage.url} (stop with Ctrl-C)")
         if browser:
             webbrowser.open(stage.url)
         threading.Event().wait()
@@ -78,6 +89,6 @@ def kit(notebook: str, parameters: dict[str, str], out: Path) -> Verdict:
 
 def _written(path: Path, error: str | None) -> Verdict:
     if error:
-        click.echo(error, err=True)
-    click.echo(path)
+        say(error, err=True)
+    say(path)
     return {"path": str(path), "error": error}, error is None

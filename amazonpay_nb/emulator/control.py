@@ -23,6 +23,7 @@ from amazonpay_nb.emulator.rules.disputes import file_chargeback
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import Fault, Times, World
 from amazonpay_nb.loopback import is_loopback, route
+from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.spec.addresses import checked_endpoint
 from amazonpay_nb.spec.answers import FilingReason
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
@@ -303,5 +304,5 @@ def _row(document: Answer) -> Answer:
 
 
 def control_error(error: HTTPException) -> Response:
-    """Render a refusal of the control interface."""
-    return JSONResponse({"error": error.detail.encode("utf-8", "replace").decode()}, error.status_code)
+    """Render a refusal of the control interface; it may quote what a file holds by mistake, such as a key."""
+    return JSONResponse({"error": legible(redact(error.detail))}, error.status_code)

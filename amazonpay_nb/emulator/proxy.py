@@ -210,7 +210,8 @@ async def forward(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await request.body()
             asked = httpx.Request(request.method, url, headers=_end_to_end(request.headers.raw), content=body)
-            answer = await http.send(asked, stream=True)
+            async with asyncio.timeout(_TIMEOUT.read):  # it may have one early head after another
+                answer = await http.send(asked, stream=True)
             if answer.status_code not in STATUS_LINE:
                 raise httpx.RemoteProtocolError(f"{answer.status_code} is no status")
             reply = StreamingResponse(answer.aiter_raw(), answer.status_code)
@@ -219,7 +220,7 @@ async def forward(scope: Scope, receive: Receive, send: Send) -> None:
             reply.raw_headers = _end_to_end(answer.headers.raw, b"date", *(() if sized else (b"content-length",)))
         except HTTPException as error:
             reply = PlainTextResponse(error.detail, error.status_code)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             reply = PlainTextResponse(f"Nothing answers at {url} ({type(error).__name__}).", 502)
         except ClientDisconnect:
             return

@@ -6,9 +6,9 @@ import sqlite3
 import ssl
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any, Self
@@ -26,7 +26,7 @@ from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.store_file import REAL_TIME
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import http_client, open_port, serve, stays_inside
-from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, write_file
+from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, with_id, write_file
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint, host_of
 from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS, hosts_of
 from amazonpay_nb.spec.regions import region as region_of
@@ -42,15 +42,16 @@ class Credentials:
     public_key_id: str
     neutral_public_key_id: str
     private_key_file: Path
-
-    @cached_property
-    def keys(self) -> MerchantKeys:
-        """The key pair, read from its file."""
-        return load(self.private_key_file, self.public_key_id)
+    keys: MerchantKeys = field(compare=False)
 
     def facts(self) -> dict[str, str]:
         """Return the credentials in the names of a ready file."""
-        return {to_camel(field.name): str(getattr(self, field.name)) for field in fields(self)}
+        return {to_camel(one.name): str(getattr(self, one.name)) for one in fields(self) if one.compare}
+
+
+@cache
+def _pair(name: str) -> MerchantKeys:
+    return generate()  # takes as long as fifty requests: the emulators in this process's memory share it
 
 
 def read_ready_file(path: Path) -> dict[str, Any]:
@@ -144,6 +145,8 @@ class Emulator:
         notify: Send the main merchant's notifications to this address of this machine.
         world: What a new world holds: a world file, or the same as a mapping; docs/worlds.md.
         in_process: Answer inside this process alone, without sockets; as AMAZONPAY_NB_IN_PROCESS says when left out.
+    Attributes:
+        merchant_id, store_id, topic_arn: Of the main merchant account, and of the topic of its notifications.
     Raises:
         OSError: The port is in use.
         ValueError: The region, host, address, store, start or world cannot be; the message says why.
@@ -191,6 +194,8 @@ class Emulator:
                 load_world(self._world, file, start)
             undo.pop_all()
         self._accounts = [*self._world.merchants.values()]
+        self.merchant_id, self.store_id = self._accounts[0].merchant_id, self._accounts[0].store_id
+        self.topic_arn = topic_of(self._world, self.merchant_id)
         token = secrets.token_urlsafe(24)
         if notify:
             self._world.set_endpoint(self._world.merchants[self.merchant_id], notify)
@@ -265,22 +270,12 @@ class Emulator:
             pair = load(path, "")
         else:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            pair = generate()
+            pair = generate() if self.folder != self._folder.path else _pair(file_name)
             save(pair, path)
         self._world.own_keys.add(pair.public_pem)
         key_id = self.register_key(pair.public_pem, merchant)
         neutral = key_id.removeprefix("SANDBOX-")
-        return Credentials(merchant.merchant_id, merchant.store_id, key_id, neutral, path)
-
-    @property
-    def merchant_id(self) -> str:
-        """The main merchant account's id."""
-        return self._accounts[0].merchant_id
-
-    @property
-    def store_id(self) -> str:
-        """The id of its store."""
-        return self._accounts[0].store_id
+        return Credentials(merchant.merchant_id, merchant.store_id, key_id, neutral, path, with_id(pair, key_id))
 
     def register_key(self, public_pem: str, merchant: Merchant | None = None) -> str:
         """Register a public key, as Seller Central does, and return its environment-specific id."""
@@ -311,11 +306,6 @@ class Emulator:
     def write_ready_file(self, path: Path) -> None:
         """Write `ready` so that a reader never sees half of it, readable by its owner alone."""
         write_file(path, json.dumps(self.ready(), indent=2).encode(), mode=0o600, overwrite=True)
-
-    @property
-    def topic_arn(self) -> str:
-        """The topic that the main merchant's notifications come from."""
-        return topic_of(self._world, self.merchant_id)
 
     def sign_notification(self, envelope: dict[str, Any]) -> dict[str, Any]:
         """Return an envelope with the signature of this emulator's notification service, whatever it says."""

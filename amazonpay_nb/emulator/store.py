@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from amazonpay_nb.emulator.records import NOTES, AnyRecord, Record
-from amazonpay_nb.emulator.store_file import SCHEMA, VERSION, findings
+from amazonpay_nb.emulator.store_file import SCHEMA, VERSION, content, findings
+from amazonpay_nb.spec.parts import to_json
 
 # How many snapshots are kept; each is a copy in memory, and the oldest one goes first.
 MAX_SNAPSHOTS = 16
@@ -27,8 +28,6 @@ _PUT = (
     "document = excluded.document, notes = excluded.notes, due = excluded.due, planned = excluded.planned, "
     "trigger = excluded.trigger"
 )
-# Compact, and built once: `json.dumps` with options makes a new encoder at each call.
-to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 # When something happens, its place in the order, and the object's kind and id.
@@ -45,7 +44,7 @@ class Store:
         path: A file, or ``:memory:``; a new one is its owner's alone.
         wanted: Settings that a file has to have, if it has them; see `findings`.
     Raises:
-        sqlite3.Error: The file does not fit; it stays as it is.
+        sqlite3.Error: The file does not fit; it stays as it is, but for a journal beside it.
     """
 
     def __init__(self, path: str = ":memory:", **wanted: Any) -> None:
@@ -67,9 +66,10 @@ class Store:
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: a checkpoint waits for the disk
             self._db.executescript(f"PRAGMA user_version = {VERSION}; {SCHEMA}")
-        except sqlite3.Error:  # the file is something else
+            list(content(self._db, wanted))  # a journal beside the file may have put back something else
+        except (sqlite3.Error, ValueError) as error:
             self._db.close()
-            raise
+            raise sqlite3.DatabaseError(str(error)) from error
         self._changed: dict[tuple[str, str], AnyRecord] = {}
         self._settings: dict[str, Any] = {}
         self._known: dict[str, Any] = {}

@@ -68,7 +68,9 @@ def findings(path: Path, *, whole: bool = False, **wanted: Any) -> Iterator[Find
         yield True, f"{path} and what lies beside it are yours alone"
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&{way}", uri=True)) as db:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")  # without this, a file of shared memory would be made
-            yield from _content(db, whole, wanted)
+            yield from content(db, wanted)
+            if whole:
+                yield from _records(db)
     except sqlite3.Error as error:
         yield False, f"it cannot be read: {error}"
     except ValueError as error:
@@ -104,7 +106,8 @@ def _check_owner(path: Path) -> None:
         raise ValueError(f"{path} is open to other users: chmod go= {path}, if its content is yours")
 
 
-def _content(db: sqlite3.Connection, whole: bool, wanted: dict[str, Any]) -> Iterator[Finding]:
+def content(db: sqlite3.Connection, wanted: dict[str, Any]) -> Iterator[Finding]:
+    """Yield what is right with version, tables and settings, or raise a ValueError."""
     tables = _tables(db)
     if not tables:
         yield True, "it is empty: a new store can begin here"
@@ -123,8 +126,6 @@ def _content(db: sqlite3.Connection, whole: bool, wanted: dict[str, Any]) -> Ite
             raise ValueError(f"its {name} is {_one_line(settings[name])}, not {value}")
     time = REAL_TIME if settings.get(START) == REAL_TIME else settings.get("clock", REAL_TIME)
     yield True, f"region {_one_line(settings.get('region', 'not known'))}, seed {settings.get('seed')}, clock {time}"
-    if whole:
-        yield from _records(db)
 
 
 def _one_line(text: Any) -> str:

@@ -1,24 +1,23 @@
-"""The state of one emulated Amazon Pay: time, ids, merchants, objects, and the mishaps to come."""
+"""The state of one emulated Amazon Pay: time, ids, merchants, objects, mishaps to come, and what is to be announced."""
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from itertools import zip_longest
 from typing import Annotated, Any, Literal
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel, Field
 
 from amazonpay_nb.emulator.clock import VIRTUAL_START, Clock
 from amazonpay_nb.emulator.ids import Ids
-from amazonpay_nb.emulator.outbox import Outbox
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.store_file import START
+from amazonpay_nb.signing.envelope import EnvelopeSigner
+from amazonpay_nb.signing.verify import SignatureMismatch, read_public_key
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import Region
 from amazonpay_nb.spec.simulations import Simulation, simulation
@@ -27,7 +26,6 @@ from amazonpay_nb.spec.simulations import Simulation, simulation
 JOURNAL_LENGTH = 1_000
 # How many calls in a row an outcome or a fault may be set for.
 Times = Annotated[int, Field(ge=1, le=1000)]
-MIN_KEY_BITS = 2048
 
 
 def checked_key(public_pem: str) -> str:
@@ -39,11 +37,9 @@ def checked_key(public_pem: str) -> str:
     if "PRIVATE KEY" in public_pem:
         raise ValueError("this is a private key; it must never leave the merchant: send the public key")
     try:
-        key = load_pem_public_key(public_pem.encode())
-    except UnsupportedAlgorithm:
-        key = None
-    if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
-        raise ValueError(f"an RSA key of {MIN_KEY_BITS} bits or more is needed")
+        read_public_key(public_pem)
+    except SignatureMismatch:
+        raise ValueError("an RSA public key of 2048 bits or more is needed, in PEM") from None
     return public_pem
 
 
@@ -55,6 +51,30 @@ class Fault(BaseModel, extra="forbid"):
     status: int = Field(503, ge=400, le=599)
     seconds: float = Field(1.0, ge=0, le=600)
     times: Times = 1
+
+
+@dataclass
+class Outbox:
+    """Notifications that wait to be delivered, and the disorder that drills ask for; a restart forgets them."""
+
+    ready: deque[tuple[str, str]] = field(default_factory=deque)  # merchant and id of those whose time has come
+    # (Object id, notification type) → id of the unsent notification that the rest of a request shares.
+    fresh: dict[tuple[str, str], str] = field(default_factory=dict)
+    drills: deque[str] = field(default_factory=deque)  # kinds of disorder to come
+    held: str = ""  # the first of two that are to be swapped
+    wake: Callable[[], None] = lambda: None  # starts the deliveries, once the present request is done
+
+    @cached_property
+    def signer(self) -> EnvelopeSigner:
+        """The signer, made on first use because keys take time."""
+        return EnvelopeSigner()
+
+    def clear(self) -> None:
+        """Forget everything that was about the objects of a world that is gone."""
+        self.ready.clear()
+        self.fresh.clear()
+        self.drills.clear()
+        self.held = ""
 
 
 class World:

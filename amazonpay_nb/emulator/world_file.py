@@ -106,15 +106,20 @@ PERMISSION = _model(
 )  # fmt: skip
 ROWS = {"Charge Permission": PERMISSION, "Charge": CHARGE, "Refund": REFUND, "Dispute": DISPUTE}
 _KEYS = dict[Annotated[str, Field(pattern="^SANDBOX-[A-Z0-9]{24}$")], Annotated[str, AfterValidator(checked_key)]]
+# Such an id stands in headers, topics and the ready file.
+_NAME = Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")]
 MERCHANT = _model(
-    merchant_id=str, store_id=str, name=str, endpoint=Annotated[str, AfterValidator(checked_endpoint)],
+    merchant_id=_NAME, store_id=_NAME, name=str, endpoint=Annotated[str, AfterValidator(checked_endpoint)],
     public_keys=(_KEYS, {}),
 )  # fmt: skip
 _FAULT = create_model("Fault", __base__=Fault, operation=(one_of(OPERATIONS), ...))
 _CODES = {name: [*(code for of, code in SIMULATIONS if of == name), *ANYWHERE] for name in OPERATIONS}
 _OUTCOMES = _model(**{to_snake(name): _list(one_of(codes)) for name, codes in _CODES.items()})
+_MOST = 1 << 64
+_Number = Annotated[int, Field(gt=-_MOST, lt=_MOST)]
 _FILE = _model(
-    region=str, clock=Annotated[datetime, PlainValidator(_moment)], seed=int, drawn=(int, 0),  # how many ids were drawn
+    region=str, clock=Annotated[datetime, PlainValidator(_moment)],
+    seed=_Number, drawn=(_Number, 0),  # how many ids were drawn
     merchants=_list(MERCHANT), charge_permissions=_list(PERMISSION),
     outcomes=(_OUTCOMES, _OUTCOMES()), faults=_list(_FAULT),
 )  # fmt: skip
@@ -164,7 +169,9 @@ class Source:
             return [self._value(item, (*place, str(number))) for number, item in enumerate(node.value)]
         values: dict[str, Any] = {}
         for key, value in node.value:
-            inner = (*place, str(key.value))
+            if not isinstance(key, yaml.ScalarNode):
+                raise self.error("a list or a mapping is no key", place)
+            inner = (*place, key.value)
             if inner in self._lines:
                 raise self.error(f"the key {key.value!r} is there again in line {key.start_mark.line + 1}", inner)
             self._lines[inner] = key.start_mark.line + 1
@@ -196,4 +203,8 @@ def read_world(content: Path | str | Mapping[str, Any], name: str = "world") -> 
         start = f"{', '.join([name, *error.place[:-1]])}: "
         raise source.error(str(error).removeprefix(start), error.place) from None
     file._source = source
+    names = [row.merchant_id for row in file.merchants]
+    for number, name in enumerate(names):
+        if name and name in names[:number]:
+            raise file.error(f"there are two accounts {name}", "merchants", str(number), "merchantId")
     return file

@@ -26,7 +26,6 @@ from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.reports import QUERIES
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
 # What a row says on the Sandbox, where its part cannot be played.
@@ -138,6 +137,10 @@ class MerchantAccount:
         """Create a refund, and return its id."""
         return str(self.request("createRefund", self.charge(capture_now=True))().refund_id)
 
+    def dispute(self) -> str:
+        """Let the buyer's bank want a captured charge back, and return the dispute's id."""
+        return str(self.emulator.control.post("disputes", chargeId=self.charge(capture_now=True))["disputeId"])
+
     def report_document(self) -> str:
         """Wait for a report on a captured charge, and return its document's id."""
         self.charge(capture_now=True)
@@ -189,31 +192,20 @@ def fields_of(operation: str, object_id: str, amount: Price) -> dict[str, Any]:
     return {name: words.get(str(value), value) for name, value in _FIELDS.get(operation, {}).items()}
 
 
-# What makes an object, and the operations for which the object is ready.
-_MAKERS: dict[Callable[[MerchantAccount], str], tuple[str, ...]] = {
-    lambda account: account.emulator.store_id: ("createCheckoutSession",),
-    MerchantAccount.session: ("getCheckoutSession", "updateCheckoutSession"),
-    MerchantAccount.purchase: ("completeCheckoutSession", "finalizeCheckoutSession"),
-    MerchantAccount.wallet: (
-        "getChargePermission",
-        "updateChargePermission",
-        "closeChargePermission",
-        "createCharge",
-        "createDeliveryTracker",
-    ),
-    MerchantAccount.charge: ("getCharge", "captureCharge", "cancelCharge"),
-    lambda account: account.charge(capture_now=True): ("createRefund",),
-    MerchantAccount.refund: ("getRefund",),
-    lambda account: str(
-        account.emulator.control.post("disputes", chargeId=account.charge(capture_now=True))["disputeId"]
-    ): ("getDispute", "updateDispute", "contestDispute"),
-    lambda account: "": ("uploadFile", "createReport", "createReportSchedule", *QUERIES),
-    lambda account: account.request("createReport", "")().report_id: ("getReportById",),
-    MerchantAccount.report_document: ("getReportDocument",),
-    lambda account: account.request("createReportSchedule", "")().report_schedule_id: (
-        "getReportScheduleById",
-        "cancelReportSchedule",
-    ),
-    lambda account: "no-buyer-has-signed-in": ("getBuyer",),  # a refusal is an answer like any other
+# What makes an object that is ready for the operations on its kind, and for those operations that need something else.
+_MAKERS: dict[str, Callable[[MerchantAccount], str]] = {
+    "Checkout Session": MerchantAccount.session,
+    "Charge Permission": MerchantAccount.wallet,
+    "Charge": MerchantAccount.charge,
+    "Refund": MerchantAccount.refund,
+    "Dispute": MerchantAccount.dispute,
+    "Report": lambda account: account.request("createReport", "")().report_id,
+    "Report Document": MerchantAccount.report_document,
+    "Report Schedule": lambda account: account.request("createReportSchedule", "")().report_schedule_id,
+    "Buyer": lambda account: "no-buyer-has-signed-in",  # a refusal is an answer like any other
+    "createCheckoutSession": lambda account: account.emulator.store_id,
+    **dict.fromkeys(("completeCheckoutSession", "finalizeCheckoutSession"), MerchantAccount.purchase),
+    "createRefund": lambda account: account.charge(capture_now=True),
+    "createDeliveryTracker": MerchantAccount.wallet,
 }
-READY = {operation: make for make, operations in _MAKERS.items() for operation in operations}
+READY = {name: _MAKERS.get(name) or _MAKERS.get(row.on, lambda account: "") for name, row in OPERATIONS.items()}

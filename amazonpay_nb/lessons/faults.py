@@ -16,7 +16,7 @@ from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import NOT_TRIED, READY, MerchantAccount
 from amazonpay_nb.spec.money import Counts, counted
-from amazonpay_nb.spec.operations import KINDS, OPERATIONS, THROTTLES, Idempotency, Operation
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.states import MACHINES
 
 # By name: a transport fault as the control interface takes it, and whether the work is done.  A fault that the client
@@ -119,7 +119,7 @@ Burst = namedtuple("Burst", "second call answer")
 
 def play_burst(region: str = "na") -> list[Burst]:
     """Create one charge more than the Sandbox's quota allows at once, and the same a second later."""
-    quota = THROTTLES["createCharge"].sandbox or THROTTLES["createCharge"].live
+    quota = OPERATIONS["createCharge"].quota.sandbox
     with MerchantAccount.new(region, throttle=True) as account:
         create = account.request("createCharge", account.wallet())
         rows = [Burst(0, number, account.ending(create).text) for number in range(1, quota.burst + 2)]

@@ -17,9 +17,10 @@ import httpx
 from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.errors import ConfigurationError, NotFoundError
+from amazonpay_nb.lessons.drills import short
 from amazonpay_nb.signing.keys import MerchantKeys, with_id
 from amazonpay_nb.spec.data import as_kind, data_row, read
-from amazonpay_nb.spec.operations import THROTTLES
+from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Behavior, Evidence, behavior, behaviors, topics
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.claims import Claim
@@ -33,9 +34,11 @@ _DATA = read("go_live.toml", beside=__file__)
 
 # One property in each environment, and its evidence.
 Change = namedtuple("Change", "what emulator sandbox live how_we_know")
+# The same in short: what some environments have in common, and what one source says.
+Property = namedtuple("Property", "what value where")
+Source = namedtuple("Source", "how_we_know source what")
 # How the id of a key begins in each environment; a neutral one begins with nothing.
 _PREFIXES = dict(zip(ENVIRONMENTS, ("SANDBOX-", "SANDBOX-", "LIVE-"), strict=True))
-_NEUTRAL = "with a neutral key"
 _HERE = "127.0.0.1"
 
 
@@ -48,18 +51,26 @@ def changes(wb: Workbench) -> list[Change]:
         ("publicKeyId", lambda name: f"{_PREFIXES[name]}…"),
         ("host of the API", lambda name: _address(wb, name, own[name])[0]),
         ("path of a request", lambda name: _address(wb, name, own[name])[1]),
-        (_NEUTRAL, lambda name: _address(wb, name, neutral[name])[1]),
+        ("neutral key: path", lambda name: _address(wb, name, neutral[name])[1]),
         ("host of checkout.js", lambda name: _HERE if name == "emulator" else wb.region.checkout_script_host),
-        ("sandbox in the button", lambda name: _sandbox_option(wb, name, own[name])),
-        (_NEUTRAL, lambda name: _sandbox_option(wb, name, neutral[name])),
+        ("sandbox option", lambda name: _sandbox_option(wb, name, own[name])),
+        ("neutral key: option", lambda name: _sandbox_option(wb, name, neutral[name])),
     ]
-    quotas = (THROTTLES["createCharge"].sandbox, THROTTLES["createCharge"].live)
-    limits = (f"{quota.burst} at once, {quota.per_second} a second" if quota else "" for quota in quotas)
+    create = OPERATIONS["createCharge"].quota
+    limits = (f"{quota.burst} at once, {quota.per_second} a second" for quota in (create.sandbox, create.live))
     return [
         *(Change._make([what, *map(answer, ENVIRONMENTS), "asked here"]) for what, answer in questions),
         *(Change(**row | {"how_we_know": _evidence(row["how_we_know"])}) for row in _DATA["rules"]),
         Change._make(["Create Charge quota", "none, but --throttle", *limits, _evidence("throttling.live")]),
     ]
+
+
+def by_environment(rows: Sequence[Change]) -> list[Property | Source]:
+    """Return each property once for the environments that share it, then where that is known from."""
+    values = [Property(row.what, getattr(row, name), name) for row in rows for name in ENVIRONMENTS]
+    known = [(row.how_we_know.partition(": "), row.what) for row in rows]
+    sources = [Source(evidence, source, what) for (evidence, _, source), what in known]
+    return [*short(values, Property, "where"), *short(sources, Source, "what")]
 
 
 def _address(wb: Workbench, environment: str, keys: MerchantKeys) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.client.guide import complete_set_up
 from amazonpay_nb.errors import ApiError, ConfigurationError
 from amazonpay_nb.lessons.account import fields_of, state_of
-from amazonpay_nb.lessons.simulations import NEEDS
+from amazonpay_nb.lessons.drills import NEEDS
 from amazonpay_nb.shop.payloads import payload_of, product_types
 from amazonpay_nb.spec.answers import Refund
 from amazonpay_nb.spec.data import read

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.client.guide import charge, complete_set_up
 from amazonpay_nb.errors import AmazonPayError, ApiError
+from amazonpay_nb.shop import Cart
 from amazonpay_nb.shop.payloads import payload_of
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
-from amazonpay_nb.spec.flows import FLOWS
+from amazonpay_nb.spec.flows import FLOWS, Flow
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS, Counts, format_amount
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
 from amazonpay_nb.spec.words import payments_of
@@ -33,6 +34,34 @@ if TYPE_CHECKING:
     import pandas
 
 Price = Mapping[str, str]
+
+
+def price(wb: Workbench, times: str) -> dict[str, str]:
+    """Return a multiple of the run's amount, in units that the currency has."""
+    smallest = Decimal(1).scaleb(-CURRENCY_DECIMALS[wb.currency])
+    exact = (Decimal(times) * Decimal(wb.amount["amount"])).quantize(smallest)
+    return wb.price(format_amount(max(exact, smallest), wb.currency))
+
+
+def offer(wb: Workbench, flow: Flow, total: Price, *, touchless: bool = False, cart: Cart | None = None) -> HostedPage:
+    """Open the page of the shop from which a buyer begins a flow, in a new attempt.
+
+    Args:
+        total: What the checkout is about, in a flow with a purchase.
+        touchless: Start without a button, as a page in an app does.
+        cart: What the page shows of the purchase.
+    """
+    attempt, show = wb.shop.new_attempt(), wb.show_touchless if touchless else wb.show_button
+    payload = payload_of(flow, attempt, wb.store_id, region=wb.region.code, charge_amount=dict(total))
+    product_type = flow.fixed.get("productType", "PayOnly")
+    return show(attempt, sign_button(payload, wb.keys), product_type=product_type, cart=cart)
+
+
+def refund(wb: Workbench, charge_id: str, amount: Price) -> Refund:
+    """Send money back and wait until Amazon has decided about it."""
+    sent = wb.client.create_refund(charge_id=charge_id, refund_amount=dict(amount))
+    wb.wait(PENDING_SECONDS)
+    return wb.client.get_refund(sent.refund_id)
 
 
 class Story:
@@ -56,9 +85,7 @@ class Story:
 
     def price(self, times: str) -> dict[str, str]:
         """Return a multiple of the run's amount, in units that the currency has."""
-        exact = Decimal(times) * Decimal(self._wb.amount["amount"])
-        smallest = Decimal(1).scaleb(-CURRENCY_DECIMALS[self._wb.currency])
-        return self._wb.price(format_amount(max(exact, smallest), self._wb.currency))
+        return price(self._wb, times)
 
     async def set_up(self, total: Price | None = None, *, touchless: bool = False, **script: Any) -> CheckoutSession:
         """Save the buyer's wallet, from the payload to *Complete Checkout Session*.
@@ -69,10 +96,7 @@ class Story:
             script: For the scripted buyer; see `HostedPage.returned`.
         """
         flow = FLOWS[next(iter(self.payments.values())).set_up]
-        wb, attempt = self._wb, self._wb.shop.new_attempt()
-        payload = payload_of(flow, attempt, wb.store_id, region=wb.region.code, charge_amount=dict(total or {}))
-        offer = wb.show_touchless if touchless else wb.show_button
-        page = offer(attempt, sign_button(payload, wb.keys), product_type=flow.fixed.get("productType", "PayOnly"))
+        page = offer(self._wb, flow, total or {}, touchless=touchless)
         return await self._complete(page, total if flow.complete_with_amount else None, script)
 
     async def repair(self, **script: Any) -> CheckoutSession:
@@ -101,9 +125,7 @@ class Story:
 
     def refund(self, charge: Charge, amount: Price) -> Refund:
         """Send money back and wait until Amazon has decided about it."""
-        refund = self._wb.client.create_refund(charge_id=charge.charge_id, refund_amount=dict(amount))
-        self._wb.wait(PENDING_SECONDS)
-        return self._wb.client.get_refund(refund.refund_id)
+        return refund(self._wb, charge.charge_id, amount)
 
     def ledger(self) -> "pandas.DataFrame":
         """Return the money that has moved since the story began."""

@@ -1,19 +1,24 @@
 """A request to a server that is rehearsed, and what comes back, within limits, since the server may be anybody's."""
 
 import json
+import resource
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from http.cookiejar import Cookie
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
+from amazonpay_nb.shop.buyer import whole
+
 T = TypeVar("T")
-_LONGEST_BODY = 4 * 1024 * 1024  # bytes
+_MOST_MEMORY = 1 << 30  # bytes
+_GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
 
 
 class Visit(NamedTuple):
@@ -35,6 +40,11 @@ class Answer(NamedTuple):
     seconds: float = 0.0
     number: int = 0
 
+    @property
+    def is_success(self) -> bool:
+        """Whether it is a 2xx."""
+        return (self.status or 0) // 100 == 2
+
 
 def in_time(seconds: float, call: Callable[[], T]) -> T:
     """Return what a call returns; one that takes longer is left to itself, since no timeout limits how long heads take.
@@ -54,41 +64,53 @@ def in_time(seconds: float, call: Callable[[], T]) -> T:
     return done.result(seconds)
 
 
+def soon(look: Callable[[], T], seconds: float = 5) -> T:
+    """Look until there is something, or the time is over: a server may work in the background.
+
+    Where a look takes long, because the machine is busy, so does the server: there is a least number of looks.
+    """
+    end, looks = monotonic() + seconds, 1
+    while not (value := look()) and (monotonic() < end or looks < _LEAST_LOOKS):
+        sleep(_GLANCE_SECONDS)
+        looks += 1
+    return value
+
+
+@contextmanager
+def limited_memory() -> Iterator[None]:
+    """Let each process that begins meanwhile, and those that it begins, have 1 GB for data; the system sees to that."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    bounds = [limit for limit in (_MOST_MEMORY, *before) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(bounds), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
 def ask(http: httpx.Client, request: httpx.Request) -> tuple[Answer, list[Cookie]]:
     """Send a request; return its answer, and the cookies that came with it.
 
     An answer that does not end in time, or whose body is longer than 4 MB, is none.
     """
-    began, content = monotonic(), bytearray()
-    seconds = http.timeout.read or 0
-
-    def exchange() -> httpx.Response:
-        response = http.send(request, stream=True)
-        with closing(response):
-            for piece in response.iter_bytes():
-                content.extend(piece)
-                if len(content) > _LONGEST_BODY or monotonic() > began + seconds:
-                    raise httpx.ReadTimeout("The body has no end.")
-        return response
-
+    began = monotonic()
     try:
-        response = in_time(seconds, exchange)
+        response = in_time(http.timeout.read or 0, partial(whole, http, request))
     except (httpx.HTTPError, TimeoutError):
         return Answer(None, None, monotonic() - began), []
     body = None
     with suppress(ValueError, RecursionError):
-        body = json.loads(content)
+        body = json.loads(response.content)
     return Answer(response.status_code, body, monotonic() - began), [*response.cookies.jar]
 
 
 def path_of_url(url: str) -> str:
     """Return path and query."""
-    parts = urlsplit(url)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl()
 
 
 def filled(value: Any, values: dict[str, str]) -> Any:
-    """Return the JSON or the form of an action with values in the place of their names in braces."""
+    """Return a text, or a list or dictionary of texts and others, with values in the place of their names in braces."""
     if isinstance(value, str):
         for name, text in values.items():
             value = value.replace(f"{{{name}}}", text)

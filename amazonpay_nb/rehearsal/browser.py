@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,14 +15,14 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.rehearsal.answer import Answer, Visit, ask, filled, path_of_url
+from amazonpay_nb.rehearsal.answer import Answer, Visit, ask, filled, limited_memory, path_of_url
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Action, Plan, state_problem
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Request, Response
+    from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Request, Response
 
 HOW_TO_GET = (
     "Install the extra amazonpay-nb[rehearse] and a Chromium (Debian: apt-get install chromium), or name one with "
@@ -35,7 +35,7 @@ _ALONE = (
     # A call between browsers asks for no host; the older name and the newer one.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )  # fmt: skip
-PAGE_SECONDS = 10.0
+PAGE_SECONDS = BUTTON_SECONDS = 10.0  # for a page to answer, and then for its button
 _SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
 _MOST_PAGES = 40  # more than any flow has
@@ -74,7 +74,9 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
         yield f"Playwright is not installed. {HOW_TO_GET}"
         return
     program = path or os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
-    with sync_playwright() as playwright:
+    with ExitStack() as stack:
+        with limited_memory():
+            playwright = stack.enter_context(sync_playwright())
         try:
             browser = playwright.chromium.launch(
                 executable_path=program, args=[*_ALONE, *_through(proxy)], headless=not headed,
@@ -131,11 +133,11 @@ class Buyer:
         self._document: Response | None = None
         self._reviews = False  # whether the buyer comes back to a review page
         self._asked, self.returned = plan.server.url, ""
-        self.context: BrowserContext = self._bounded(
-            browser.new_context(ignore_https_errors=True, service_workers="block", accept_downloads=False)
-        )
+        self.context = browser.new_context(ignore_https_errors=True, service_workers="block", accept_downloads=False)
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
+        # To make a page may take a busy machine long; a limit is for what the server's pages then do.
         self.page = self._bounded(self.context.new_page())
+        self._bounded(self.context)
         self.page.on("request", self._ask)
         self.page.on("requestfailed", self._miss)
         self.page.on("response", self._receive)
@@ -233,7 +235,7 @@ class Buyer:
             raise NotTried(f"the button cannot be seen: {visit}.")
         button = self._bounded(self.page.locator(self._plan.pages.button).first)
         try:
-            button.wait_for(state="visible")
+            button.wait_for(state="visible", timeout=BUTTON_SECONDS * 1000)
         except self._error:
             hosts = f" It asked for {', '.join(sorted(self.blocked))}, out of reach here." if self.blocked else ""
             console = f" Its console says: {self.complaint}" if self.complaint else ""
@@ -322,7 +324,7 @@ class Buyer:
         cookies = "; ".join(f"{one['name']}={one['value']}" for one in self.context.cookies(url))
         request = self._http.build_request(
             action.method, url, json=filled(action.json, values), data=filled(action.form, values),
-            headers={"cookie": cookies} if cookies else {},
+            headers={b"cookie": cookies.encode()} if cookies else {},
         )  # fmt: skip
         facts = {"method": action.method, "path": path_of_url(url), "status": None, **values}
         # What is asked again and again is in no evidence but in what was seen.

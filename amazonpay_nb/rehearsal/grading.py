@@ -4,23 +4,22 @@
 
 The handler only has to answer.  It must accept certificates from the host ``127.0.0.1``, at any port and at a path of
 SNS's form, and refuse whatever is not a genuine notification.  If it can sign requests to the emulator that sends the
-notifications, it is also graded on whether it gets the objects, and does nothing twice.
+notifications, it is also graded on what it does: it gets the objects of genuine ones alone, and does nothing twice.
 """
 
-import socket
 import time
 from collections import namedtuple
 from contextlib import closing
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import check_sockets, http_client
-from amazonpay_nb.rehearsal.answer import Answer
-from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, deliver, send, subjects
+from amazonpay_nb.rehearsal.answer import Answer, soon
+from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Sending, Stranger, Subject, deliver, send, subjects
+from amazonpay_nb.rehearsal.wiring import listens
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.spec.addresses import is_endpoint
@@ -31,7 +30,7 @@ GOOD, WRONG, ADVICE, UNSEEN = "✓ good", "✗ wrong", "– advice", "– not se
 TAKEN, ONCE, REFUSED = "2xx: it is genuine", "2xx, and it counts once", "4xx: it is not genuine"
 _ALL, _LOOKS = "all of these", "a GET of the object"
 # How long a handler may take to get an object, and what it does after that is waited for.
-_LOOK_SECONDS, _CALM_SECONDS, _GLANCE_SECONDS = 3.0, 0.2, 0.05
+_LOOK_SECONDS, _CALM_SECONDS = 3.0, 0.2
 
 
 # The answer to one sending; its verdict is `ADVICE` if the answer is not as expected but need not be.
@@ -55,17 +54,18 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     """
     check_sockets()
     _check_address(url)
-    *three, dispute = subjects(emulator)
+    (*three, dispute), (*others, _) = subjects(emulator), subjects(emulator)  # others: of these, nothing genuine tells
     watched, grades = emulator if observed else None, list[Grade]()
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http, closing(Stranger(emulator)) as stranger:
         for number, sending in enumerate(SENDINGS):
-            about = [dispute] if sending.announces else (three * 2)[number % len(three) :]
+            some = three if sending.genuine else others
+            about = [dispute] if sending.announces else (some * 2)[number % len(some) :]
             begun = len(_requests(emulator))
             answers = send(sending, about, emulator, stranger, partial(deliver, http, url))
             grades.append(_grade(sending, answers, stranger, watched, about[0], begun))
     if watched is None:
         return [*grades, Grade(_ALL, _LOOKS, "", UNSEEN)]
-    count = _count_gets(watched, three)
+    count = _gets(watched, three)
     verdict = GOOD if count == len(three) else WRONG
     return [*grades, Grade(_ALL, _LOOKS, f"{count} of {len(three)} objects", verdict)]
 
@@ -74,42 +74,59 @@ def _check_address(url: str) -> None:
     advice = "Write for example http://127.0.0.1:8000/notifications, and start the handler first."
     if not is_endpoint(url):
         raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
-    parts = urlsplit(url)
-    try:
-        socket.create_connection((parts.hostname, parts.port or 80), timeout=DELIVERY_TIMEOUT_SECONDS).close()
-    except OSError:
-        raise ConfigurationError(f"There is no answer at {url}.", advice=advice) from None
+    if not listens(url):
+        raise ConfigurationError(f"There is no answer at {url}.", advice=advice)
 
 
 def _grade(
     sending: Sending, answers: list[Answer], stranger: Stranger, watched: Emulator | None, about: Subject, begun: int
 ) -> Grade:  # fmt: skip
     seen, verdict = list(dict.fromkeys(str(answer.status or "none in time") for answer in answers)), GOOD
-    if stranger.visits or not all(sending.is_right(answer.status) for answer in answers):
-        verdict = WRONG if sending.required else ADVICE
-        seen += ["its certificate is fetched"] if stranger.visits else []
-        stranger.visits = 0
-    elif sending.check == "duplicate" and not (watched and _count_gets(watched, [about])):
-        seen, verdict = [*seen, "effect not seen"], UNSEEN
-    elif sending.check == "duplicate" and watched and not _changes_once(watched, begun):
-        seen, verdict = [*seen, "something is done twice"], WRONG
+    visits, stranger.visits = stranger.visits, 0
+    accepted = all(answer.is_success for answer in answers)
+    if not visits and accepted and (sending.check == "duplicate" or not sending.genuine):
+        judge = _judge_repetition if sending.genuine else _judge_belief
+        effect, verdict = judge(watched, about, begun) if watched else ("effect not seen", UNSEEN)
+        seen += [effect] if effect else []
+    elif visits or not all(sending.is_right(answer.status) for answer in answers):
+        seen, verdict = [*seen, *(["its certificate is fetched"] if visits else [])], WRONG
+    if verdict == WRONG and not sending.required:
+        verdict = ADVICE
     expected = ONCE if sending.check == "duplicate" else TAKEN if sending.genuine else REFUSED
     return Grade(sending.sent, expected, ", ".join(seen), verdict)
 
 
-def _count_gets(emulator: Emulator, about: list[Subject]) -> int:
-    end, count = time.monotonic() + _LOOK_SECONDS, 0
-    while count < len(about) and time.monotonic() < end:
-        time.sleep(_GLANCE_SECONDS)
-        paths = [row["path"] for row in _requests(emulator) if (row["method"], row["status"]) == ("GET", 200)]
-        count = sum(any(path.endswith(one.object_id) for path in paths) for one in about)
-    return count
-
-
-def _changes_once(emulator: Emulator, begun: int) -> bool:
+def _judge_repetition(emulator: Emulator, about: Subject, begun: int) -> tuple[str, str]:
+    if not _gets(emulator, [about]):
+        return "effect not seen", UNSEEN
     time.sleep(_CALM_SECONDS)
     keys = {(row["path"], row["idempotencyKey"]) for row in _requests(emulator)[begun:] if row["method"] != "GET"}
-    return len(keys) == len({path for path, _ in keys})  # again, with the same key, changes nothing
+    once = len(keys) == len({path for path, _ in keys})  # again, with the same key, changes nothing
+    return ("", GOOD) if once else ("something is done twice", WRONG)
+
+
+def _judge_belief(emulator: Emulator, about: Subject, begun: int) -> tuple[str, str]:
+    """Judge what follows a 2xx for what is not genuine; to drop it is right, and 4xx says so."""
+    names = (about.object_id, MADE_UP.object_id)
+
+    def asks() -> bool:
+        return any(row["path"].endswith(names) for row in _requests(emulator)[begun:])
+
+    if soon(asks, _LOOK_SECONDS):
+        return "it is believed", WRONG
+    acts = any((row["method"], row["status"]) == ("GET", 200) for row in _requests(emulator)[:begun])
+    return ("nothing follows", ADVICE) if acts else ("effect not seen", UNSEEN)
+
+
+def _gets(emulator: Emulator, about: list[Subject]) -> int:
+    """Return how many of these objects are got, soon."""
+
+    def is_got(one: Subject) -> bool:
+        rows = ((row["method"], row["status"], row["path"].rpartition("/")[2]) for row in _requests(emulator))
+        return ("GET", 200, one.object_id) in rows
+
+    soon(lambda: all(map(is_got, about)), _LOOK_SECONDS)
+    return sum(map(is_got, about))
 
 
 def _requests(emulator: Emulator) -> list[dict[str, Any]]:

@@ -62,6 +62,7 @@ SENDINGS = as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["sendings
 # An object that notifications are about, and the permission that it belongs to; and what is posted, and why.
 Subject = namedtuple("Subject", "object_type object_id permission")
 Message = namedtuple("Message", "content headers sent")
+MADE_UP = Subject("CHARGE", "S01-0000000-0000000-C000000", "S01-0000000-0000000")  # Amazon knows nothing of it
 
 
 # One for all strangers: a key takes a quarter of a second to make.

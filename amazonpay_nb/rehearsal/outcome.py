@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from amazonpay_nb.redaction import legible
-
 
 class Failed(Exception):
     """The server did something wrong.
@@ -16,11 +14,8 @@ class Failed(Exception):
 
     def __init__(self, seen: str, *, evidence: Sequence[int] = (), advice: bool = False) -> None:
         super().__init__(seen)
-        self.seen, self.evidence, self.advice = legible(seen), list(evidence), advice
+        self.seen, self.evidence, self.advice = seen, list(evidence), advice
 
 
 class NotTried(Exception):
     """A check could not be looked at; the message says why, and what would help."""
-
-    def __str__(self) -> str:
-        return legible(super().__str__())

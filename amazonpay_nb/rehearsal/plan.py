@@ -19,7 +19,7 @@ FACTS = (
     "url", "scriptUrl", "proxyUrl", "caFile", "region", "merchantId", "storeId", "publicKeyId", "privateKeyFile",
     "serverUrl", "topicArn",
 )  # fmt: skip
-_ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)/?")
+_ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):([0-9]+)/?")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _TABLE, _KEY = re.compile(r"\s*\[([^\]]+)\]"), re.compile(r"\s*([\w.\"-]+)\s*=")
 
@@ -32,7 +32,7 @@ def _address(text: str) -> str:
 
 
 def _place(text: str) -> str:
-    if not text.startswith("/"):
+    if not text.startswith("/") or not text.isprintable():
         raise ValueError(f"{text!r} is no path of the server; it begins with a slash")
     return text
 
@@ -156,7 +156,7 @@ class PlanFile:
         except DataError as error:
             problem = str(error).partition(": ")[2]
             raise self.error(problem if problem.endswith("?") else f"{problem}.", *error.place) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigurationError(f"{path}: {error}.", advice="A plan is a TOML file in UTF-8.") from None
         self.folder = (path.parent / self.plan.server.directory).resolve()
         if not self.folder.is_dir():
@@ -165,10 +165,6 @@ class PlanFile:
     def error(self, problem: str, *keys: str, advice: str = "") -> ConfigurationError:
         """Return an error that names the line of a key, or of the table that it belongs to."""
         return ConfigurationError(f"{self.path}, line {_line(self._text, keys)}: {problem}", advice=advice)
-
-    def fill(self, text: str, facts: dict[str, str]) -> str:
-        """Return a text with the values of its placeholders."""
-        return _PLACEHOLDER.sub(lambda match: facts.get(match[1], match[0]), text)
 
     def change(self, region: str = "", environment: Mapping[str, str] | None = None) -> None:
         """Take another region, further variables, and a free port in the place of port 0."""

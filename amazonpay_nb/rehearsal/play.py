@@ -1,22 +1,20 @@
 """What a check may do and see: buyers, the server's actions, Amazon's mishaps, and the emulator's books."""
 
 import json
-import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.rehearsal.answer import Answer
+from amazonpay_nb.rehearsal.answer import Answer, soon
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import Message, Subject, deliver, subjects
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
@@ -29,9 +27,8 @@ from amazonpay_nb.spec.regions import region as region_of
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-T = TypeVar("T")
-# How long something that must not happen is waited for, and between two looks.
-CALM_SECONDS, _GLANCE_SECONDS = 0.4, 0.05
+CALM_SECONDS = 0.4  # how long something that must not happen is waited for
+PENDING = ("AuthorizationInitiated", "CaptureInitiated")  # the states of a charge that Amazon is yet to decide
 
 
 @data_row
@@ -46,25 +43,17 @@ class Row:
     advice: str
     guide: str
     chapter: str
+    function: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def group(self) -> str:
+        """What comes before the dot of its id, as a name of Python: for a set-up's check, the plan's page."""
+        return self.id.partition(".")[0].replace("-", "_")
 
 
 _DATA = Path(__file__).with_name("checks.toml")
 ROWS = {row.id: row for row in as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["checks"], tuple[Row, ...])}
-Judgement = Callable[..., None]
-FUNCTIONS: dict[str, Judgement] = {}
-
-
-def check(name: str, **fixed: Any) -> Callable[[Judgement], Judgement]:
-    """Make a function of a play, with *fixed* values for its other parameters, the judgement of a row.
-
-    It returns where the server is right, and else raises.
-    """
-
-    def register(function: Judgement) -> Judgement:
-        FUNCTIONS[ROWS[name].id] = partial(function, **fixed)
-        return function
-
-    return register
 
 
 def words(statement: dict[str, Any]) -> str:
@@ -111,11 +100,12 @@ class Play:
     """One check under way.
 
     Attributes:
-        page: The plan's page that it is about, for the checks of a set-up.
+        page: The plan's page that it is about, if it is one of a set-up's.
     """
 
     def __init__(self, stage: Stage, page: str) -> None:
         self.plan, self.emulator, self.page = stage.plan, stage.emulator, page
+        self.control = stage.emulator.control
         self._stage, self._first = stage, len(stage.exchanges)
         self._buyers: list[Buyer] = []
         region = region_of(stage.plan.server.region)
@@ -128,12 +118,6 @@ class Play:
         self._stage.clean()
 
     # --- Buyers ---
-
-    def needs(self, *actions: str) -> None:
-        """Leave a check untried where the plan has not these actions: what nobody tells is never good."""
-        for name in actions:
-            if getattr(self.plan.actions, name) is None:
-                raise NotTried(f"the plan has no action {name}.")
 
     def buyer(self) -> Buyer:
         """Return a buyer with a fresh browser."""
@@ -152,18 +136,29 @@ class Play:
         names = (region.hosted_host, region.checkout_script_host, region.api_host)
         return host == urlsplit(self.emulator.url).netloc or (proxied and host in names)
 
-    def wallet(self) -> Buyer:
-        """Return a buyer who has saved a wallet, on the plan's first page for that."""
+    def wallet(self, *needs: str) -> Buyer:
+        """Return a buyer who has saved a wallet, on the plan's first page for that.
+
+        Args:
+            needs: Actions without which the check is not tried: what nobody tells is never good.
+        """
+        for name in needs:
+            if getattr(self.plan.actions, name) is None:
+                raise NotTried(f"the plan has no action {name}.")
         buyer, pages = self.buyer(), [name for name in BUTTON_PAGES if getattr(self.plan.pages, name)]
         buyer.press(next(iter(pages), "set_up"))
         buyer.approve()
-        if not self.reached(lambda: self.chargeable() and self.has_wallet(buyer) is not False):
+        if not soon(lambda: self.is_saved(buyer)):
             raise NotTried("no set-up ends well: see set-up.completes.")
         return buyer
 
     def has_wallet(self, buyer: Buyer) -> bool | None:
         """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""
         return None if self.plan.actions.state is None else buyer.state().get("wallet") == "saved"
+
+    def is_saved(self, buyer: Buyer) -> bool:
+        """Tell whether there is one permission, it is Chargeable, and the server does not deny to have it."""
+        return self.states("chargePermissions") == ["Chargeable"] and self.has_wallet(buyer) is not False
 
     def statement(self, buyer: Buyer, order: dict[str, str]) -> dict[str, Any]:
         """Return what the server says of an order; nothing where the plan has no action for that."""
@@ -182,27 +177,16 @@ class Play:
         if not condition:
             raise Failed(seen)
 
-    def soon(self, look: Callable[[], T], seconds: float = 5) -> T:
-        """Look until there is something, or the time is over: a server may work in the background."""
-        end = time.monotonic() + seconds
-        while not (value := look()) and time.monotonic() < end:
-            time.sleep(_GLANCE_SECONDS)
-        return value
-
-    def reached(self, look: Callable[[], object], seconds: float = 5) -> bool:
-        """Tell whether something is so soon."""
-        return bool(self.soon(look, seconds))
-
     def never(self, look: Callable[[], object], seen: str) -> None:
         """Fail where something is so, or soon becomes so."""
-        self.expect(not self.soon(look, CALM_SECONDS), seen)
+        self.expect(not soon(look, CALM_SECONDS), seen)
 
     # --- The emulator's books ---
 
-    def exchanges(self, operation: str | None = None) -> list[dict[str, Any]]:
-        """Return what was exchanged in this check; with *operation*, the server's calls of it."""
+    def exchanges(self, operation: str | None = None, after: int = 0) -> list[dict[str, Any]]:
+        """Return what was exchanged in this check, *after* a number; with *operation*, the server's calls of it."""
         self._stage.note("")
-        rows = self._stage.exchanges[self._first :]
+        rows = self._stage.exchanges[max(self._first, after) :]
         return [row for row in rows if operation is None or row.get("operation") == operation]
 
     def whole(self) -> list[dict[str, Any]]:
@@ -210,67 +194,35 @@ class Play:
         self._stage.note("")
         return self._stage.exchanges
 
-    def _objects(self, kind: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.emulator.control.get(f"objects/{kind}")["objects"]
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        """Return the objects of a kind that this check has led to, for example ``chargePermissions``."""
+        rows: list[dict[str, Any]] = self.control.get(f"objects/{kind}")["objects"]
         return rows
 
-    def sessions(self) -> list[dict[str, Any]]:
-        """Return the Checkout Sessions of this check."""
-        return self._objects("checkoutSessions")
-
-    def permissions(self) -> list[dict[str, Any]]:
-        """Return the Charge Permissions of this check."""
-        return self._objects("chargePermissions")
-
-    def charges(self) -> list[dict[str, Any]]:
-        """Return the charges of this check."""
-        return self._objects("charges")
-
-    def refunds(self) -> list[dict[str, Any]]:
-        """Return the refunds of this check."""
-        return self._objects("refunds")
-
-    def chargeable(self) -> bool:
-        """Tell whether there is one permission, and it is Chargeable."""
-        return [one["statusDetails"]["state"] for one in self.permissions()] == ["Chargeable"]
+    def states(self, kind: str) -> list[str]:
+        """Return their states."""
+        return [row["statusDetails"]["state"] for row in self.objects(kind)]
 
     def strangers(self) -> list[Subject]:
         """Make objects of the merchant's that the server knows nothing of, and hears nothing of until a check tells."""
+        self._stage.clean()  # what is still set for the server would befall them
         first, place = len(self.whole()), self.plan.notifications
-        self.emulator.control.post("notifications/endpoint", url=None)
+        self.control.post("notifications/endpoint", url=None)
         made = subjects(self.emulator)
         url = self._stage.server.url + place.path if place else None
-        self.emulator.control.post("notifications/endpoint", url=url)
+        self.control.post("notifications/endpoint", url=url)
         for row in self.whole()[first:]:
             row["by"] = "rehearsal"
         return made
 
     def money(self) -> Decimal:
         """Return what is held or taken of the buyers' money, which is what uses up their months."""
-        return sum(map(counted_in_month, self.charges()), Decimal(0))
-
-    # --- Amazon's mishaps, and time ---
+        return sum(map(counted_in_month, self.objects("charges")), Decimal(0))
 
     def fault(self, operation: str, fault: str, **options: Any) -> None:
         """Let the next call of an operation meet a transport fault."""
         self._stage.note("amazon", method="next", path=operation, status=None, problem=fault)
         self.emulator.inject_fault(operation, fault, **options)
-
-    def outcome(self, operation: str, code: str) -> None:
-        """Let the next call of an operation end as a simulation code says."""
-        self.emulator.queue_outcome(operation, code)
-
-    def drill(self, kind: str) -> None:
-        """Disturb the next notification."""
-        self.emulator.control.post("notifications/drill", kind=kind)
-
-    def cause(self, permission: str, state: str, reason: str) -> None:
-        """Do to a permission what only Amazon or the buyer can do."""
-        self.emulator.control.post(f"permissions/{permission}", state=state, reasonCode=reason)
-
-    def advance(self, duration: str) -> None:
-        """Let time pass."""
-        self.emulator.clock.advance(duration)
 
     def post(self, message: Message) -> Answer:
         """Post something to where the server takes notifications."""

@@ -4,35 +4,30 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
-from functools import wraps
+from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec
+from pkgutil import resolve_name
+from threading import Event
+from typing import Any
 from urllib.parse import urlsplit
 
-from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.redaction import redact
-from amazonpay_nb.rehearsal import checks as _checks  # noqa: F401 (they register themselves)
+from amazonpay_nb.errors import ConfigurationError, LocalError
+from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.browser import chromium
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
-from amazonpay_nb.rehearsal.play import FUNCTIONS, ROWS, Play, Row, Stage
+from amazonpay_nb.rehearsal.play import ROWS, Play, Row, Stage
 from amazonpay_nb.rehearsal.wiring import wired
 from amazonpay_nb.workbench.show.blocks import Name, Shown, Table, facts, mark
 
-P = ParamSpec("P")
+_INTERRUPTED = (
+    "Nothing is left running. Run the cell again; a report is written only by amazonpay-nb rehearse, at its end."
+)
+_OURS = ("function", "arguments")  # of a row, and nobody else's
 _LAST_MOMENT = 0.3  # between the connection that breaks and the end of the process that broke it; seconds
-
-
-@dataclass(frozen=True)
-class Part:
-    """A check as it is played: its row, its function, and the page that it is about."""
-
-    row: Row
-    play: Callable[[Play], None]
-    page: str = "set_up"
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,10 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """Return its entry in ``rehearsal.json``."""
         own = {"status": self.status, "seen": self.seen, "evidence": self.evidence, "seconds": self.seconds}
-        return asdict(self.row) | own
+        return {name: value for name, value in asdict(self.row).items() if name not in _OURS} | own
+
+
+Say = Callable[[Result, int], None]
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Rehearsal:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         tried = [one for one in self.results if one.status != "not-tried"]
-        untried = Counter((one.seen, one.row.id.partition(".")[0]) for one in self.results if one not in tried)
+        untried = Counter((one.seen, one.row.group.replace("_", "-")) for one in self.results if one not in tried)
         signs = [f"{mark(one.status == 'passed')} {one.status}" for one in tried]
         rows = [
             (sign, Name(one.row.id), one.row.title, one.row.severity) for sign, one in zip(signs, tried, strict=True)
@@ -108,29 +106,32 @@ class Rehearsal:
         return counts | {"checks": [one.as_json() for one in self.results], "exchanges": self.exchanges}
 
 
-def parts_of(plan: Plan, only: Sequence[str] = ()) -> list[Part]:
+def rows_of(plan: Plan, only: Sequence[str] = ()) -> list[Row]:
     """Return the checks that a plan leads to, in the order of the table; *only* some, by their ids.
 
     Raises:
         ConfigurationError: There is no such check.
     """
-    parts = [Part(ROWS[name], FUNCTIONS[name]) for name in ROWS]
+    rows = [*ROWS.values()]
     for page in BUTTON_PAGES[1:]:
         if getattr(plan.pages, page):
-            group = page.replace("_", "-")
-            parts += [
-                Part(replace(part.row, id=part.row.id.replace("set-up", group)), part.play, page)
-                for part in parts
-                if part.row.id.startswith("set-up.")
-            ]
-    parts.sort(key=lambda part: part.row.id.startswith("request."))  # they look at all the others
-    names = [part.row.id for part in parts]
+            ids = {name: name.replace("set-up.", f"{page.replace('_', '-')}.") for name in ROWS}
+            rows += [replace(ROWS[name], id=new) for name, new in ids.items() if new != name]
+    rows.sort(key=lambda row: row.id.startswith("request."))  # they look at all the others
+    names = [row.id for row in rows]
     for name in only:
         if name not in names:
             near = get_close_matches(name, names, n=1)
             advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}."
             raise ConfigurationError(f"{name!r} is no check of this plan.", advice=advice)
-    return [part for part in parts if not only or part.row.id in only]
+    return [row for row in rows if not only or row.id in only]
+
+
+def judge_of(row: Row) -> Callable[[Play], None]:
+    """Return the function that judges a row: it returns where the server is right, and else raises."""
+    module = "set_up" if row.group in BUTTON_PAGES else row.group
+    name = row.function or row.id.partition(".")[2].replace("-", "_")
+    return partial(resolve_name(f"amazonpay_nb.rehearsal.checks.{module}:{name}"), **row.arguments)
 
 
 # What a plan must have for all checks of a group; those of a page need that page.
@@ -144,31 +145,15 @@ def prospects(plan: Plan) -> Shown:
     """Return a view of what a plan lacks for each group of checks, before anything is started."""
     there, rows = asdict(plan.pages) | asdict(plan.actions) | {"notifications": plan.notifications}, []
     there["pages"] = any(there[name] for name in BUTTON_PAGES)
-    for group, number in Counter(part.row.id.partition(".")[0] for part in parts_of(plan)).items():
-        lacks = [name for name in _NEEDS.get(group, group.replace("-", "_")).split() if not there[name]]
-        rows.append((group, str(number), ", ".join(lacks) or "nothing"))
+    for group, number in Counter(row.group for row in rows_of(plan)).items():
+        lacks = [name for name in _NEEDS.get(group, group).split() if not there[name]]
+        rows.append((group.replace("_", "-"), str(number), ", ".join(lacks) or "nothing"))
     return Shown([Table("What this plan lets be tried", ("group", "checks", "the plan lacks"), tuple(rows))])
 
 
-def _without_a_loop(play: Callable[P, Rehearsal]) -> Callable[P, Rehearsal]:
-    """Play in a thread where this one has an event loop, as in a notebook: Playwright refuses to run beside one."""
-
-    @wraps(play)
-    def in_a_thread(*args: P.args, **options: P.kwargs) -> Rehearsal:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return play(*args, **options)
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(play, *args, **options).result()
-
-    return in_a_thread
-
-
-@_without_a_loop
 def rehearse(
     path: Path, *, only: Sequence[str] = (), headed: bool = False, browser: str | None = None, region: str = "",
-    environment: Mapping[str, str] | None = None, say: Callable[[Result, int], None] = lambda result, of: None,
+    environment: Mapping[str, str] | None = None, say: Say = lambda result, of: None,
 ) -> Rehearsal:  # fmt: skip
     """Play a plan.
 
@@ -181,21 +166,57 @@ def rehearse(
     Raises:
         ConfigurationError: The plan or the server cannot be used; nothing is left running.
     """
-    file, started = PlanFile(path), time.monotonic()
+    file = PlanFile(path)
     file.change(region, environment)
-    parts, results = parts_of(file.plan, only), list[Result]()
+    play = partial(_rehearse, file, rows_of(file.plan, only), headed, None if browser == "auto" else browser)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return play(say)
+    return _in_a_thread(play, say)
+
+
+def _in_a_thread(play: Callable[[Say], Rehearsal], tell: Say) -> Rehearsal:
+    """Play beside an event loop, as in a notebook: Playwright refuses to run in the same thread.
+
+    Whoever interrupts a cell reads what was tried, as soon as the check that is played has ended and all has stopped.
+    """
+    played, interrupted = list[Result](), Event()
+
+    def say(result: Result, of: int) -> None:
+        played.append(result)
+        tell(result, of)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(1) as pool:
+        rehearsal = pool.submit(play, say)
+        while not rehearsal.done():
+            try:
+                wait([rehearsal])
+            except KeyboardInterrupt:
+                interrupted.set()
+    if not interrupted.is_set():
+        return rehearsal.result()
+    statuses = Counter(result.status.replace("-", " ") for result in played)
+    tried = ", ".join(f"{number} {status}" for status, number in statuses.items()) or "none"
+    raise LocalError(f"The rehearsal was interrupted; checks until then: {tried}.", advice=_INTERRUPTED)
+
+
+def _rehearse(file: PlanFile, rows: list[Row], headed: bool, browser: str | None, say: Say) -> Rehearsal:
+    started, results = time.monotonic(), list[Result]()
     with wired(file) as (emulator, server):
-        with chromium(None if browser == "auto" else browser, headed=headed, proxy=emulator.proxy_url or "") as opened:
+        with chromium(browser, headed=headed, proxy=emulator.proxy_url or "") as opened:
             stage = Stage(file.plan, emulator, server, opened)
             _look_for_buttons(file, stage)
-            for part in parts:
-                results.append(_play(stage, part))
+            for row in rows:
+                results.append(_play(stage, row))
                 patience = _LAST_MOMENT if results[-1].status == "failed" else 0
-                _look_at_server(file, stage, f"during {part.row.id}", seconds=patience)
-                say(results[-1], len(parts))
+                _look_at_server(file, stage, f"during {row.id}", seconds=patience)
+                say(results[-1], len(rows))
         output = server.output()
     seconds = round(time.monotonic() - started, 3)
-    return Rehearsal(path.name, tuple(results), redact(stage.exchanges), seconds, output)
+    return Rehearsal(file.path.name, tuple(results), redact(stage.exchanges), seconds, output)
 
 
 def _look_at_server(file: PlanFile, stage: Stage, moment: str, *, seconds: float = 0) -> None:
@@ -207,12 +228,12 @@ def _look_at_server(file: PlanFile, stage: Stage, moment: str, *, seconds: float
         raise file.error(f"{problem}{stage.emulator.region} alone.", "server", "wiring", advice=advice)
 
 
-def _play(stage: Stage, part: Part) -> Result:
+def _play(stage: Stage, row: Row) -> Result:
     began, first = time.monotonic(), len(stage.exchanges)
-    play, stage.check = Play(stage, part.page), part.row.id
-    row, status, seen, evidence = part.row, "passed", "", list[int]()
+    play, stage.check = Play(stage, row.group), row.id
+    status, seen, evidence = "passed", "", list[int]()
     try:
-        part.play(play)
+        judge_of(row)(play)
     except Failed as failed:
         status, seen, evidence = "failed", failed.seen, failed.evidence
         row = replace(row, severity="advice") if failed.advice else row
@@ -221,7 +242,7 @@ def _play(stage: Stage, part: Part) -> Result:
     finally:
         play.close()
     evidence = evidence or [one["number"] for one in stage.exchanges[first:]]
-    seen = redact(seen[:1].upper() + seen[1:])
+    seen = redact(legible(seen[:1].upper() + seen[1:]))
     return Result(row, status, seen, evidence, round(time.monotonic() - began, 3))
 
 
@@ -234,7 +255,7 @@ def _look_for_buttons(file: PlanFile, stage: Stage) -> None:
                 play.buyer().button(name)
         except NotTried as reason:
             _look_at_server(file, stage, f"while {name} was opened", seconds=_LAST_MOMENT)
-            raise file.error(str(reason), "pages", name, advice=stage.server.last_lines()) from None
+            raise file.error(legible(str(reason)), "pages", name, advice=stage.server.last_lines()) from None
         finally:
             play.close()
     stage.exchanges.clear()

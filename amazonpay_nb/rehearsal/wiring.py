@@ -8,17 +8,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.loopback import http_client
+from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.redaction import legible, redact
-from amazonpay_nb.rehearsal.answer import in_time
+from amazonpay_nb.rehearsal.answer import filled, in_time
 from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.spec.regions import region as region_of
 
@@ -49,8 +48,18 @@ def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
             "caFile": str(emulator.proxy_ca_file or emulator.ca_file or ""), "region": emulator.region,
             "serverUrl": plan.server.url, "topicArn": emulator.topic_arn,
         }  # fmt: skip
-        with MerchantServer(file, facts) as server:
+        with closing(MerchantServer(file, facts)) as server:
+            server.start()
             yield emulator, server
+
+
+def listens(url: str) -> bool:
+    """Tell whether anybody accepts a connection at an address of this machine."""
+    parts = httpx.URL(url)
+    with suppress(OSError):
+        socket.create_connection((parts.host, 80 if parts.port is None else parts.port), timeout=1).close()
+        return True
+    return False
 
 
 class MerchantServer:
@@ -65,19 +74,19 @@ class MerchantServer:
         self.url = self._plan.url.rstrip("/")
         self._process: subprocess.Popen[bytes] | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the server)
-        self.http = http_client(verify=False, timeout=ANSWER_SECONDS)
+        # No connection is used again: a server may close it at the same moment, and an answer would seem to be missing.
+        self.http = http_client(
+            verify=False, timeout=ANSWER_SECONDS, limits=httpx.Limits(max_keepalive_connections=0), cookies=no_cookies()
+        )
 
-    def __enter__(self) -> "MerchantServer":
-        try:
-            if self._plan.start:
-                self._start()
-            self._wait()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def start(self) -> None:
+        """Start it, where that is ours to do, and wait until it is ready."""
+        if self._plan.start:
+            self._begin()
+        self._wait()
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End it, and all that it has started."""
         self.http.close()
         if process := self._process:
             for number in (signal.SIGTERM, signal.SIGKILL):  # the second for what the first has left of its group
@@ -93,13 +102,14 @@ class MerchantServer:
             environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
         if proxy:
             environment |= _DIRECT | dict.fromkeys(_PROXY, proxy) | dict.fromkeys(_AUTHORITY, self._facts["caFile"])
-        return environment | {name: self._file.fill(text, self._facts) for name, text in self._plan.environment.items()}
+        own: dict[str, str] = filled(self._plan.environment, self._facts)
+        return environment | own
 
-    def _start(self) -> None:
-        if self._listens():
+    def _begin(self) -> None:
+        if listens(self.url):
             problem = f"something answers at {self.url} already."
             raise self._file.error(problem, "server", "url", advice="Stop it, or leave out start to rehearse it.")
-        command = [self._file.fill(text, self._facts) for text in self._plan.start]
+        command: list[str] = filled([*self._plan.start], self._facts)
         try:
             # In a session of its own: Ctrl-C is ours to answer, and what it starts ends with it.
             self._process = subprocess.Popen(  # noqa: S603 (the plan's own command)
@@ -109,15 +119,8 @@ class MerchantServer:
         except OSError as error:
             raise self._file.error(f"{command[0]!r} cannot be started: {error.strerror}.", "server", "start") from None
 
-    def _listens(self) -> bool:
-        parts = urlsplit(self.url)
-        with suppress(OSError):
-            socket.create_connection((parts.hostname, parts.port or 0), timeout=1).close()
-            return True
-        return False
-
     def _wait(self) -> None:
-        end, seen = time.monotonic() + READY_SECONDS, "there is no answer"
+        end, seen, status = time.monotonic() + READY_SECONDS, "there is no answer", 0
         while time.monotonic() < end:
             self.check("before it was ready")
             try:
@@ -126,7 +129,8 @@ class MerchantServer:
                     return
                 seen = f"the answer is {status}"
             except (httpx.TransportError, TimeoutError) as error:
-                seen = f"there is no answer ({type(error).__name__})"
+                if not status or isinstance(error, httpx.TransportError):  # else the last look may be a short one
+                    seen = f"there is no answer ({type(error).__name__})"
             time.sleep(_GLANCE_SECONDS)
         problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self.url}{self._plan.ready}."
         raise self._file.error(problem, "server", "ready", advice=self.last_lines())
@@ -145,7 +149,7 @@ class MerchantServer:
             with suppress(subprocess.TimeoutExpired):
                 problem = f"the server ended with code {self._process.wait(seconds)} {moment}."
                 raise self._file.error(problem, "server", "start", advice=self.last_lines())
-        if not self._process and not self._listens():
+        if not self._process and not listens(self.url):
             advice = "Start the server first, or write start = […] so that the rehearsal does."
             raise self._file.error(f"nothing answers at {self.url} {moment}.", "server", "url", advice=advice)
 

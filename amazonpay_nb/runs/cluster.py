@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import logging
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ import dask
 import nbformat
 from dask.utils import parse_timedelta
 from distributed import CancelledError, Client, Future, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker, wait
+from distributed.core import Status
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.failure import Failure
@@ -21,11 +24,13 @@ from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, without_secrets
 from amazonpay_nb.runs.report import Run
-from amazonpay_nb.runs.runner import keep, run_one
-from amazonpay_nb.runs.sweep import Case, Engine, Results
+from amazonpay_nb.runs.runner import Case, Results, keep, run_one
+from amazonpay_nb.runs.sweep import Engine
 from amazonpay_nb.temporary import TemporaryFolder
 
 _NAME = "amazonpay-nb"
+_VERSION = importlib.metadata.version(_NAME)
+_ABLE = f"{_NAME} {_VERSION}"  # what a case needs of its worker; the plugin of this version gives it
 _ENDINGS = (".ipynb", ".html", ".journal.jsonl")  # of what is left of a case besides its entry
 # How long to wait for a scheduler, and for a worker where there is none: 30 seconds, if Dask's settings say no other.
 _PATIENCE_SECONDS = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
@@ -37,13 +42,13 @@ def cluster(address: str) -> Iterator[Engine]:
     """Connect to a scheduler, see that its workers can run cases, and give an engine of `sweep`.
 
     No more cases are under way than the cluster has threads.  A case is tried once more where its worker died, and has
-    failed where the second one did as well.
+    failed where the second one did as well.  A worker with another version that joins later is named, and gets none.
 
     Args:
         address: ``tcp://HOST:PORT``, or ``tls://HOST:PORT`` with the certificates that Dask's settings name.
     Raises:
         ConfigurationError: There is no scheduler, no worker, or a worker with another version of this package.  The
-            engine raises it where the cluster cannot go on.
+            engine raises it where the cluster cannot go on, or has had no worker with this version for 30 seconds.
     """
     for handler in logging.getLogger("distributed").handlers:
         handler.setLevel(logging.CRITICAL)  # what matters is said in a sentence
@@ -55,9 +60,8 @@ def cluster(address: str) -> Iterator[Engine]:
     with client:
         with _explained(address):
             client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            versions: Any = client.get_versions(packages=[_NAME])
-            for place, one in {address: versions["scheduler"], **versions["workers"]}.items():
-                _check_version(place, one["packages"][_NAME], _version())
+            for problem in _differences(client, address, set()):
+                raise ConfigurationError(problem, advice="Install the same version on both.")
             client.register_plugin(_Kernels())
             with suppress(ValueError):  # where a scheduler takes no code, its own number of tries counts
                 client.register_plugin(_OneMoreTry())
@@ -70,20 +74,22 @@ def _explained(address: str) -> Iterator[None]:
         yield
     except TimeoutError:
         advice = f"Start one with: dask worker {address}."
-        raise ConfigurationError(f"The scheduler at {address} has no worker.", advice=advice) from None
+        problem = f"The scheduler at {address} has no worker with version {_VERSION} of {_NAME}."
+        raise ConfigurationError(problem, advice=advice) from None
     except (CancelledError, OSError):
         advice = "Start it again, and go on with --resume: the cases that ended are kept."
         raise ConfigurationError(f"The scheduler at {address} is gone.", advice=advice) from None
 
 
-def _version() -> str:
-    return importlib.metadata.version(_NAME)
-
-
-def _check_version(place: str, here: str | None, there: str) -> None:
-    if here != there:
-        problem = f"At {place} there is {f'version {here}' if here else 'no version'} of {_NAME}; here is {there}."
-        raise ConfigurationError(problem, advice="Install the same version on both.")
+def _differences(client: Client, address: str, named: set[str]) -> Iterator[str]:
+    """Say of the scheduler and of each worker, but those that are *named* already, that it has another version."""
+    versions: Any = client.get_versions(packages=[_NAME])
+    for place, one in {address: versions["scheduler"], **versions["workers"]}.items():
+        version = one["packages"][_NAME]
+        if version != _VERSION and place not in named:
+            named.add(place)
+            there = f"version {version}" if version else "no version"
+            yield f"At {place} there is {there} of {_NAME}; here is {_VERSION}."
 
 
 class _Kernels(WorkerPlugin):
@@ -91,9 +97,12 @@ class _Kernels(WorkerPlugin):
 
     name, idempotent = _NAME, True
 
-    def setup(self, worker: Any) -> None:
+    async def setup(self, worker: Any) -> None:
         self._environment = kernel_environment(warm=True)
         self._environment.__enter__()
+        await worker.set_resources(**{_ABLE: worker.state.nthreads})
+        for status in (Status.paused, Status.running):  # what waits for such a worker comes to one that begins
+            worker.status = status
 
     def teardown(self, worker: Any) -> None:
         self._environment.__exit__(None, None, None)
@@ -111,28 +120,33 @@ class _OneMoreTry(SchedulerPlugin):
 
 
 def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> Results:
-    queue, under_way = iter(cases), dict[Future[Any], Case]()
+    queue, under_way, named, waited = iter(cases), dict[Future[Any], Case](), set[str](), False
     while True:
         done: set[Future[Any]] = set()
         with _explained(address):
             client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            threads = sum(client.nthreads().values())
+            workers = client.scheduler_info()["workers"].values()
+            threads = sum(one["resources"].get(_ABLE, 0) for one in workers)
+            if any(_ABLE not in one["resources"] for one in workers):
+                for problem in _differences(client, address, named):
+                    tqdm.write(f"{problem} It gets no case.", file=sys.stderr)
+            if waited and not threads:
+                raise TimeoutError
             while len(under_way) < max(1, threads) and (case := next(queue, None)):
                 name, text = case.notebook.path.name, nbformat.writes(case.notebook.document)
                 key = f"{_NAME}-{case.key}-{uuid4().hex}"
-                under_way[client.submit(_play, name, text, case.texts, _version(), key=key)] = case
+                under_way[client.submit(_play, name, text, case.texts, key=key, resources={_ABLE: 1})] = case
             if not under_way:
                 return
             with suppress(TimeoutError):  # is there still a worker?
                 done = wait(list(under_way), timeout=_PATIENCE_SECONDS, return_when="FIRST_COMPLETED").done
+        waited = not (done or threads)
         for task in done:
             case = under_way.pop(task)
             yield case, _end(address, case, task, case.folder(out))
 
 
-def _play(name: str, text: str, texts: Mapping[str, str], version: str) -> tuple[Run, dict[str, bytes]]:
-    worker = get_worker().address
-    _check_version(worker, _version(), version)  # it may have joined after the first look
+def _play(name: str, text: str, texts: Mapping[str, str]) -> tuple[Run, dict[str, bytes]]:
     try:
         with TemporaryFolder() as folder:
             file = folder.path / name
@@ -141,7 +155,7 @@ def _play(name: str, text: str, texts: Mapping[str, str], version: str) -> tuple
             files = {ending: file.with_suffix(ending) for ending in _ENDINGS}
             return run, {ending: file.read_bytes() for ending, file in files.items() if file.exists()}
     except (ConfigurationError, OSError) as error:
-        raise ConfigurationError(f"Worker {worker} cannot run {name}: {error}") from None
+        raise ConfigurationError(f"Worker {get_worker().address} cannot run {name}: {error}") from None
 
 
 def _end(address: str, case: Case, task: Future[tuple[Run, Mapping[str, bytes]]], folder: Path) -> Run:

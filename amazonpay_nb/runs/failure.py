@@ -3,13 +3,16 @@
 import ast
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
 # Terminal colors, and what neither XML nor a terminal can show.
-_UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What a record leads to that this program has not written; it counts for nothing.
+_OF_OTHERS = (AttributeError, KeyError, TypeError, ValueError)
 _ARROW = re.compile(r"^-+> *(\d+) (.*)$", re.M)  # how a traceback points at a line
 
 
@@ -59,14 +62,14 @@ def _failure(cell: Any, output: Any, step: str) -> Failure:
     # The first arrow points into the cell, the later ones into what it called.
     arrow = _ARROW.search(traceback)
     line = f"line {arrow[1]}: {arrow[2].strip()}" if arrow else ""
-    broken = next((claim.id for claim in _claims_in([cell]) if claim.ok is False), "")
+    broken = next((claim.id for claim in claims_in([cell]) if claim.ok is False), "")
     message = plain(f"{output.ename}: {output.evalue}").removesuffix(": ")
     return Failure(message, step, cell.execution_count, cell.get("id", ""), line, broken)
 
 
 def claims_of(document: Any) -> tuple[Claim, ...]:
     """Return all claims of an executed notebook; *ok* is None for those that were not tried or not reached."""
-    tried = list(_claims_in(document.cells))
+    tried = list(claims_in(document.cells))
     names = {claim.id for claim in tried}
     sources = [cell.source for cell in document.cells if cell.cell_type == "code"]
     return (*tried, *(claim for source in sources for claim in _written(source) if claim.id not in names))
@@ -76,14 +79,17 @@ def result_of(document: Any) -> dict[str, Any]:
     """Return what the cells recorded; the later value of a key counts."""
     result: dict[str, Any] = {}
     for record in _records(document.cells):
-        result |= record.get("result", {})
+        with suppress(*_OF_OTHERS):
+            result |= record.get("result", {})
     return result
 
 
-def _claims_in(cells: Any) -> Iterator[Claim]:
+def claims_in(cells: Any) -> Iterator[Claim]:
+    """Yield the claims of executed cells."""
     for record in _records(cells):
-        for claim in record.get("claims", ()):
-            yield Claim(str(claim["id"]), plain(claim["text"]), bool(claim["ok"]))
+        with suppress(*_OF_OTHERS):
+            for claim in record.get("claims", ()):
+                yield Claim(str(claim["id"]), plain(claim["text"]), bool(claim["ok"]))
 
 
 def _records(cells: Any) -> Iterator[dict[str, Any]]:

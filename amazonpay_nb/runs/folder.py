@@ -14,7 +14,7 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
 )
 
-_UNWRITABLE = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNWRITABLE = re.compile(r"[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @contextmanager
@@ -47,8 +47,8 @@ def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write *path* so that a reader finds the old content or the new one, never a part.
 
     Args:
-        content: Whole, or in parts.  Characters that no UTF-8 or no XML can hold, which programs print and servers
-            answer, are replaced.
+        content: Whole, or in parts.  Characters that no UTF-8 or no XML can hold, or that a terminal obeys, are
+            replaced: programs print them, and servers answer them.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)  # it may be a link

@@ -2,9 +2,11 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty
 from typing import Any, ClassVar
 from uuid import uuid4
 from weakref import WeakSet
@@ -12,6 +14,7 @@ from weakref import WeakSet
 import nbformat
 import papermill
 import zmq
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from tenacity import retry, retry_if_exception, stop_after_attempt
 from traitlets import default
@@ -25,13 +28,12 @@ CELL_TIMEOUT_SECONDS = 600
 START_SECONDS = 60  # for a kernel to answer its first request
 # A request to a kernel leaves this process at once; where it does not, the kernel is stuck.
 _SEND_MILLISECONDS = 30_000
+_CONNECT_MILLISECONDS = 5  # until the next try, while a kernel that starts has no sockets yet
 _LONGEST_ADDRESS = 80  # bytes of a socket's path, of which systems allow about 100
 # What jupyter_client says of a kernel that ended before it answered, and of one that does not answer.
 _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
 # What a person's shell says to Python and Jupyter, and what would change a notebook's results or keep it from starting.
-_PERSONAL = (
-    PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS",
-)  # fmt: skip
+_PERSONAL = (PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
 
 # What the kernel of a notebook gets besides the environment of all; each notebook is executed in a thread of its own.
 _NOTEBOOK = threading.local()
@@ -39,8 +41,30 @@ _NOTEBOOK = threading.local()
 _OFFLINE = ("sitecustomize.py", (Path(__file__).parent / "offline.py").read_text("utf-8"))
 
 
+class _RunClient(AsyncKernelClient):
+    """Has its answer as soon as the kernel has it, and no request that waits for ever."""
+
+    def _context_default(self) -> zmq.asyncio.Context:
+        context = super()._context_default()
+        context.sndtimeo, context.reconnect_ivl = _SEND_MILLISECONDS, _CONNECT_MILLISECONDS
+        return context
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until a kernel answers and its outputs arrive; Jupyter would listen to it for 0.2 seconds more."""
+        timeout = timeout or START_SECONDS
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            with suppress(TimeoutError, Empty):
+                await self.kernel_info(reply=True, timeout=1)
+                await self.get_iopub_msg(timeout=1)
+                return
+            if not await self.is_alive():
+                raise RuntimeError(_NOT_STARTED[0])
+        raise RuntimeError(f"{_NOT_STARTED[1]} {timeout:g} seconds")
+
+
 class RunKernel(AsyncKernelManager):
-    """A kernel without ports, which another process could take first, and without requests that wait for ever."""
+    """A kernel without ports, which another process could take first."""
 
     live: ClassVar["WeakSet[RunKernel]"] = WeakSet()
     folder: ClassVar[Path]
@@ -54,11 +78,9 @@ class RunKernel(AsyncKernelManager):
     def _ip(self) -> str:
         return str(self.folder / uuid4().hex[:8]) if self.transport == "ipc" else str(super()._ip_default())
 
-    @default("context")
-    def _context(self) -> zmq.asyncio.Context:
-        context = super()._context_default()
-        context.sndtimeo = _SEND_MILLISECONDS
-        return context
+    @default("client_factory")
+    def _client(self) -> type[AsyncKernelClient]:
+        return _RunClient
 
     async def _async_pre_start_kernel(self, **options: Any) -> Any:
         self.live.add(self)

@@ -24,6 +24,8 @@ from amazonpay_nb.workbench.kernel import PROGRESS
 _OURS, _IPYTHON, _PROGRESS, _NEWER = ".lab", ".lab/ipython", "solved.txt", ".newer"
 _CONFIG = "JUPYTER_CONFIG_PATH"
 _LINK = re.compile(r"\]\(([^)#\s]+)")
+# A kernel explains errors from its first cell, and not only once a cell has opened the workbench.
+_EXPLAINS = {"IPKernelApp": {"extensions": ["amazonpay_nb.workbench.kernel"]}}
 # JupyterLab writes the same when it connects a kernel, and would else take the notebook for changed.
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
@@ -58,9 +60,11 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
     if (found := ours.lstat()).st_uid != os.geteuid() or found.st_mode & stat.S_IWOTH or ours.is_symlink():
         # JupyterLab trusts what it says, and IPython runs what it has.
         raise ConfigurationError(f"Somebody else may have prepared {ours}.", advice="Choose another folder with --to.")
-    (folder / _IPYTHON).mkdir(exist_ok=True)  # IPython warns where there is none
+    profile = folder / _IPYTHON / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
     with (ours / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        write_whole(profile / "ipython_kernel_config.json", json.dumps(_EXPLAINS))
         _Copies(folder, say).update(files, fresh=fresh)
 
 

@@ -143,8 +143,10 @@ class Notebook:
 
 
 def notebook_with(name: str, texts: Mapping[str, str]) -> Notebook:
-    """Return the notebook called *name*, once it is clear that it can be shown with these values; see `for_others`.
+    """Return the notebook called *name*, once it is clear that it can be run with these values.
 
+    Args:
+        texts: By name: for parameters of the notebook, else for settings that it leaves alone.
     Raises:
         ConfigurationError: The name or a value is not usable.
     """
@@ -157,6 +159,10 @@ def notebook_with(name: str, texts: Mapping[str, str]) -> Notebook:
 
 def _is_tagged(cell: Any, tag: str) -> bool:
     return tag in cell.metadata.get("tags", ())
+
+
+def _has_parameters(cell: Any) -> bool:
+    return _is_tagged(cell, "parameters") or _is_tagged(cell, "injected-parameters")
 
 
 def _parameters(source: str) -> Iterator[tuple[str, str, ast.expr]]:
@@ -214,20 +220,6 @@ def _masked(value: Any, key: str = "") -> Any:
     return value if key.startswith("image/") and key != "image/svg+xml" else redact(value)
 
 
-def for_others(notebook: Notebook, texts: Mapping[str, str]) -> Any:
-    """Return a notebook to show to others: with values, and without links to pages that are not there.
-
-    Args:
-        texts: By name: for parameters of the notebook, else for settings that it leaves alone.
-    """
-    values = notebook.values(texts)
-    document = without_links(notebook.opened_with(texts))
-    for cell in document.cells:
-        if _is_tagged(cell, "parameters"):
-            cell.source = with_values(cell.source, values)
-    return document
-
-
 def without_links(document: Any) -> Any:
     """Return the notebook with the names of other pages in place of links to them."""
     for cell in document.cells:
@@ -240,7 +232,7 @@ def without_links(document: Any) -> Any:
 
 
 def for_readers(document: Any, *, pictures: bool) -> Any:
-    """Return a finished notebook for people who do not run it: without exercises, and what to predict or to change.
+    """Return a finished notebook for people who do not run it: without parameters, exercises and what to predict.
 
     Args:
         pictures: Keep the pictures of pages; they show the workbook's own shop, in North America.
@@ -255,7 +247,7 @@ def for_readers(document: Any, *, pictures: bool) -> Any:
             cell.source = "".join(
                 part if at % 2 else _ASIDE.sub("", part) for at, part in enumerate(_FENCED.split(text))
             )
-        if not inside and cell.source.strip():
+        if not inside and cell.source.strip() and not _has_parameters(cell):
             document.cells.append(cell)
     return document
 
@@ -285,26 +277,13 @@ def settings_of(document: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for cell in document.cells:
         with suppress(SyntaxError, ValueError):
-            if cell.cell_type == "code" and (_is_tagged(cell, "parameters") or _is_tagged(cell, "injected-parameters")):
+            if cell.cell_type == "code" and _has_parameters(cell):
                 values |= {name: ast.literal_eval(value) for name, _, value in _parameters(cell.source)}
             elif cell.cell_type == "code" and _OPEN in cell.source and not settings:
                 calls = (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call))
                 words = (word for call in calls if ast.unparse(call.func) == "workbench.open" for word in call.keywords)
                 settings = {str(word.arg): word.value.value for word in words if isinstance(word.value, ast.Constant)}
     return values | settings
-
-
-def with_values(source: str, values: Mapping[str, Any]) -> str:
-    """Return the source of a cell of parameters with other values; comments and the order stay."""
-    text = source.encode()  # ast counts bytes, not characters
-    starts = [0, *(match.end() for match in re.finditer(rb"\n", text))]
-    for name, _, old in reversed([row for row in _parameters(source) if row[0] in values]):
-        value = values[name]
-        new = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-        start = starts[old.lineno - 1] + old.col_offset
-        end = starts[(old.end_lineno or old.lineno) - 1] + (old.end_col_offset or 0)
-        text = text[:start] + new.encode() + text[end:]
-    return text.decode()
 
 
 def sections(document: Any) -> Any:

@@ -4,13 +4,14 @@ It stands alone: a copy of it is Python's ``sitecustomize`` there.
 """
 
 import os
+import re
 import sys
 
-_HERE = ("127.", "::1", "localhost")
+_HERE = re.compile(r"127(\.\d+){3}|::1|localhost")
 
 
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
-    if event in ("socket.connect", "socket.sendto"):
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         address = arguments[1]
         host = address[0] if isinstance(address, tuple) else ""  # the address of a local socket is a path
     elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
@@ -18,7 +19,7 @@ def _watch(event: str, arguments: tuple[object, ...]) -> None:
     else:
         return
     name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "")
-    if name and not name.startswith(_HERE):
+    if name and not _HERE.fullmatch(name):
         with open(os.environ["AMAZONPAY_NB_OFFLINE"], "a", encoding="utf-8") as file:  # noqa: PTH123 (imports little)
             file.write(f"{name}\n")
         raise ConnectionRefusedError(f"{name} is not on this machine, and this run is offline")

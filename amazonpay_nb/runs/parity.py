@@ -4,7 +4,6 @@ Malformed requests are part of it, so they are made and signed here, step by ste
 """
 
 import json
-import ssl
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +20,7 @@ from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.server import ClockControl, Control, read_ready_file
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, TransportError
-from amazonpay_nb.loopback import http_client, without_port
+from amazonpay_nb.loopback import http_client, no_cookies, without_port
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.probes import ABSENT, NULL, Probe, Stable, Step, at, filled, giver, looked_at, probes
 from amazonpay_nb.runs.recordings import Recording, read
@@ -55,7 +54,7 @@ class Target(NamedTuple):
     @property
     def is_emulator(self) -> bool:
         """Whether it is on this machine; anywhere else is Amazon's Sandbox."""
-        return urlsplit(self.url).hostname in LOOPBACK_HOSTS
+        return _is_here(self.url)
 
 
 @contextmanager
@@ -67,52 +66,52 @@ def target(base_url: str | None, ready_file: Path | None, region: str) -> Iterat
         TransportError: The emulator does not answer.
     """
     if base_url:
-        yield _of_account(base_url, region)
+        yield _of_account(base_url.rstrip("/"), region)
     elif ready_file:
-        with _running(_ready(ready_file)) as running:
-            yield running
+        try:
+            ready, control = read_ready_file(ready_file), Control.of(ready_file)
+        except ValueError as error:
+            advice = "Give the file that `amazonpay-nb emulator --ready-file` has written."
+            raise ConfigurationError(str(error), advice=advice) from None
+        with closing(control):
+            yield of_emulator(ready, control)
     else:
-        with Emulator(region, seed=7) as emulator, _running(emulator.ready()) as own:
-            yield own
+        with Emulator(region, seed=7) as emulator:
+            yield of_emulator(emulator.ready(), emulator.control)
 
 
 def _of_account(url: str, region: str) -> Target:
-    try:
-        host = httpx.URL(url).host
-    except httpx.InvalidURL:
-        host = ""
-    region = next((row.code for row in REGIONS.values() if row.api_host == host), region)
-    if host not in LOOPBACK_HOSTS and url.rstrip("/") != f"https://{region_of(region).api_host}":
-        hosts = ", ".join(f"https://{row.api_host}" for row in REGIONS.values())
-        raise ConfigurationError(f"{url!r} is neither Amazon's nor on this machine.", advice=f"Choose {hosts}.")
+    regions = {f"https://{row.api_host}": row.code for row in REGIONS.values()}
+    if url not in regions and not _is_here(url):
+        advice = f"Choose {', '.join(regions)}."
+        raise ConfigurationError(f"{url!r} is neither Amazon's nor on this machine.", advice=advice)
     names = ("private_key_file", "public_key_id", "merchant_id", "store_id")
     key, key_id, merchant, store = map(account_variable, names)
     if key_environment(key_id) == "live":
         raise ConfigurationError("This key moves real money.", advice="Probes are for the Sandbox: use its key.")
-    return Target(url.rstrip("/"), region, load(key, key_id), merchant, store)
+    return Target(url, regions.get(url, region), load(key, key_id), merchant, store)
 
 
-def _ready(path: Path) -> dict[str, Any]:
+def _is_here(url: str) -> bool:
     try:
-        return read_ready_file(path)
-    except ValueError as error:
-        advice = "Give the file that `amazonpay-nb emulator --ready-file` has written."
-        raise ConfigurationError(str(error), advice=advice) from None
+        return httpx.URL(url).host in LOOPBACK_HOSTS
+    except httpx.InvalidURL:
+        return False
 
 
-@contextmanager
-def _running(ready: Mapping[str, Any]) -> Iterator[Target]:
-    keys = load(ready["privateKeyFile"], ready["publicKeyId"])
+def of_emulator(ready: Mapping[str, Any], control: Control) -> Target:
+    """Return the target that a ready file describes; where its time is virtual, it passes only as it is waited for."""
+    keys, clock = load(ready["privateKeyFile"], ready["publicKeyId"]), ClockControl(control)
     there = Target(ready["url"], ready["region"], keys, ready["merchantId"], ready["storeId"])
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with closing(Control(ready["controlUrl"], ready["controlToken"], tls)) as control:
-        try:
-            clock, is_virtual = ClockControl(control), control.get("clock")["mode"] == "virtual"
-        except httpx.TransportError as error:
-            problem = f"The emulator at {there.url} does not answer ({type(error).__name__})."
-            raise TransportError(problem, advice="Start it, and repeat the command.") from error
-        wait = lambda seconds: clock.advance(seconds=int(seconds) + 1)  # noqa: E731
-        yield there._replace(now=lambda: clock.now().timestamp(), wait=wait) if is_virtual else there
+    try:
+        if control.get("clock")["mode"] == "real":
+            return there
+    except httpx.TransportError as error:
+        problem = f"The emulator at {there.url} does not answer ({type(error).__name__})."
+        raise TransportError(problem, advice="Start it, and repeat the command.") from error
+    return there._replace(
+        now=lambda: clock.now().timestamp(), wait=lambda seconds: clock.advance(seconds=int(seconds) + 1)
+    )
 
 
 def record(
@@ -169,7 +168,8 @@ class _Run:
         if key_environment(there.keys.public_key_id):  # another key may be one for live as well
             account["live"] = "/live"
         self._values, self._shared = read_table("probes/index.toml")["values"][there.region] | account, dict[str, str]()
-        self._http, self._shop, self._due = http_client(timeout=30), Shop("Parity"), there.now()
+        self._http, self._shop = http_client(timeout=30, cookies=no_cookies()), Shop("Parity")
+        self._due = there.now()
 
     def close(self) -> None:
         self._http.close()
@@ -222,34 +222,34 @@ class _Run:
 
     def _call(self, step: Step, names: Mapping[str, str], keys: dict[str, str]) -> dict[str, Any]:
         """Send one request, again where Amazon is busy, and return its answer."""
-        method, _, path = step.send.partition(" ")
-        if key_environment(self._there.keys.public_key_id) is None and not path.startswith(("/sandbox", "$")):
-            path = f"/sandbox{path}"
-        path = filled(path, names)
         for attempt in range(_ATTEMPTS):
             if (early := self._due - self._there.now()) > 0:
                 self._there.wait(early)
             self._due = self._there.now() + _SECONDS
+            request = self._request(step, names, keys)
             try:
-                response = self._http.send(self._request(step, method, path, names, keys))
-            except httpx.TransportError as error:
-                problem = f"There is no answer to {method} {redact(path)} ({type(error).__name__})."
-                raise TransportError(problem, advice="Repeat the command: with --out it goes on from here.") from error
+                response = script.whole(self._http, request)
+            except httpx.RequestError as error:
+                what = f"{request.method} {redact(request.url.raw_path.decode())} ({type(error).__name__})"
+                advice = "Repeat the command: with --out it goes on from here."
+                raise TransportError(f"There is no answer to {what}.", advice=advice) from error
             if response.status_code not in (429, 503):
                 break
             self._there.wait(2**attempt)
         try:
             body = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             body = response.text
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         return {"status": response.status_code, "headers": headers, "body": body}
 
-    def _request(
-        self, step: Step, method: str, path: str, names: Mapping[str, str], keys: dict[str, str]
-    ) -> httpx.Request:
+    def _request(self, step: Step, names: Mapping[str, str], keys: dict[str, str]) -> httpx.Request:
         """Return a step's request, well-formed or not, as the step says."""
         there, now, fresh = self._there, datetime.now(UTC), uuid.uuid4().hex
+        method, _, path = step.send.partition(" ")
+        if key_environment(there.keys.public_key_id) is None and not path.startswith(("/sandbox", "$")):
+            path = f"/sandbox{path}"
+        path = filled(path, names)
         body = step.raw if step.raw is not None else "" if step.body is None else json.dumps(step.body)
         content = filled(body, names).encode()
         moments = {name: signing.format_date(now + timedelta(seconds=shift)) for name, shift in _MOMENTS.items()}
@@ -259,7 +259,7 @@ class _Run:
             "x-amz-pay-region": there.region,
         }  # fmt: skip
         if method == "POST" or step.key:
-            headers[signing.IDEMPOTENCY_KEY] = keys.setdefault(step.key, fresh) if step.key else fresh
+            headers[signing.steps.IDEMPOTENCY_KEY] = keys.setdefault(step.key, fresh) if step.key else fresh
         if step.code:
             headers["x-amz-pay-simulation-code"] = step.code
         headers |= filled(step.headers, {**names, **moments, "extended": f"{now:%Y-%m-%dT%H:%M:%SZ}"})
@@ -271,7 +271,7 @@ class _Run:
 
     def _authorization(self, step: Step, method: str, path: str, headers: dict[str, str], content: bytes) -> str:
         keys, algorithm = self._there.keys, step.algorithm or self._there.keys.algorithm
-        names = {*signing.SIGNED_HEADERS, signing.IDEMPOTENCY_KEY, *step.signed} - {*step.unsigned}
+        names = {*signing.steps.SIGNED_HEADERS, signing.steps.IDEMPOTENCY_KEY, *step.signed} - {*step.unsigned}
         signed, (path, _, query) = ";".join(sorted(names & {*headers})), path.partition("?")
         query = query if step.query == "raw" else canonical_query(query)
         canonical = signing.canonical_request(method, path, query, [*headers.items()], signed, content)

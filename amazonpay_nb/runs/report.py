@@ -16,7 +16,6 @@ from threading import Lock
 from typing import Any
 
 import nh3
-from jinja2 import Environment, FileSystemLoader
 from nbconvert.exporters.html import HTMLExporter
 from nbconvert.exporters.templateexporter import TemplateExporter
 from nbconvert.filters.highlight import Highlight2HTML
@@ -27,6 +26,7 @@ from amazonpay_nb.runs.folder import POLICY, write_whole
 from amazonpay_nb.runs.notebook import outputs_of, title_of, with_pictures_from
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.operations import KINDS
+from amazonpay_nb.texts import templates
 from amazonpay_nb.workbench.claims import Claim
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -146,7 +146,7 @@ class Summary:
 
 def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
     """Write ``report.html``, ``junit.xml`` and, last, ``summary.json`` into *out*."""
-    pages = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages = templates(_TEMPLATES)
     claims = [claim for run in summary.runs for claim in run.tried]
     for name in ("report.html", "junit.xml"):
         page = pages.get_template(name).render(policy=POLICY, summary=summary, claims=claims, finished=finished)

@@ -1,12 +1,13 @@
 """Run notebooks with parameters, without a person, and say how it went."""
 
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 import papermill
@@ -25,9 +26,44 @@ from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench.parameters import check_unattended, check_values
 
 
+class Case(NamedTuple):
+    """A notebook to execute, with parameters.
+
+    Attributes:
+        page: Where the executed notebook as a page goes, below the folder of all cases.
+        key: 16 hexadecimal digits that stand for the notebook's content and the parameters in a sweep.
+    """
+
+    notebook: Notebook
+    texts: Mapping[str, str]
+    page: str
+    key: str = ""
+
+    def folder(self, out: Path) -> Path:
+        """Return the folder of its page, which is there then.
+
+        Raises:
+            ConfigurationError: A link waits in its place.
+        """
+        folder = (out / self.page).parent
+        for place in [out / part for part in Path(self.page).parents][:-1]:  # the last one is *out*
+            if place.is_symlink():
+                advice = "Delete it, or choose another folder with --out."
+                raise ConfigurationError(f"{place} is a link; what it leads to is not written to.", advice=advice)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def __str__(self) -> str:
+        values = redact(dict(self.texts)).items()
+        return " ".join([self.notebook.path.stem, *(f"{name}={text}" for name, text in values)])
+
+
+Results = Generator[tuple[Case, Run]]
+
+
 def run(
-    notebooks: Sequence[Path], parameters: Mapping[str, str], *, out: Path, jobs: int = 1, progress: bool = True,
-    offline: bool = False, warm: bool = False,
+    notebooks: Sequence[Path], parameters: Mapping[str, str], *, out: Path, jobs: int = 1,
+    say: Callable[[str], object] = lambda line: None, offline: bool = False, warm: bool = False,
 ) -> Summary:  # fmt: skip
     """Execute *notebooks*, each with *parameters*, and write everything about it into *out*.
 
@@ -35,36 +71,50 @@ def run(
         parameters: Name to text; every notebook must have each of them.
         out: Takes the executed notebooks, their pages and the report; files of an earlier run are replaced.
         jobs: How many kernels at a time.
-        progress: Show a bar on a terminal, and a line for each finished notebook elsewhere.
+        say: See `progress`.
         offline: A notebook that tries to connect to another machine fails.
         warm: See `kernel_environment`; no more notebooks than *jobs* gain nothing, and start as ever.
     Raises:
         ConfigurationError: A notebook or a parameter is not usable; nothing was started.
     """
     _check_places(notebooks, out)
-    documents = [Notebook.read(path) for path in notebooks]
-    for notebook in documents:
-        check_case(notebook, parameters)
+    cases = [Case(Notebook.read(path), parameters, f"{path.stem}.html") for path in notebooks]
+    for case in cases:
+        check_case(case.notebook, parameters)
     started = time.monotonic()
-    # None shows the bar on a terminal only.
-    bar = tqdm(total=len(notebooks), unit="notebook", disable=None if progress else True)
-    environment = kernel_environment(offline=offline, warm=warm and len(notebooks) > jobs)
-    with report_folder(out, REPORTS), ThreadPoolExecutor(jobs) as pool, environment, bar:
-        futures = [pool.submit(run_one, notebook, parameters, out) for notebook in documents]
-        try:
-            for number, future in enumerate(as_completed(futures), 1):
-                one = future.result()
-                bar.set_postfix_str(f"{one.notebook} {one.status}", refresh=False)
-                bar.update()
-                if progress and bar.disable:
-                    place = f"[{number}/{len(notebooks)}]"
-                    print(f"{place} {one.notebook} … {one.status} in {one.seconds:.1f} s", flush=True)
-        finally:
-            # Its threads end when the kernels do, at the end of their environment.
-            pool.shutdown(wait=False, cancel_futures=True)
-        summary = Summary(tuple(future.result() for future in futures), round(time.monotonic() - started, 3))
+    with report_folder(out, REPORTS):
+        played = here(jobs, cases, out, offline=offline, warm=warm)
+        runs = {case.page: one for case, one in progress(played, len(cases), say)}
+        summary = Summary(tuple(runs[case.page] for case in cases), round(time.monotonic() - started, 3))
         write_report(summary, out, finished=datetime.now(UTC))
     return summary
+
+
+def here(jobs: int, cases: Sequence[Case], out: Path, *, offline: bool = False, warm: bool = False) -> Results:
+    """Run cases on this machine, *jobs* at a time, and yield each as it ends; see `run`."""
+    # No more cases are under way than there are jobs, so that an end is near wherever it comes.
+    queue, futures, warm = iter(cases), dict[Future[Run], Case](), warm and len(cases) > jobs
+    with ThreadPoolExecutor(jobs) as pool, kernel_environment(offline=offline, warm=warm):
+        while True:
+            for case in islice(queue, jobs - len(futures)):
+                futures[pool.submit(run_one, case.notebook, case.texts, case.folder(out))] = case
+            if not futures:
+                return
+            for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                yield futures.pop(future), future.result()
+
+
+def progress(results: Results, total: int, say: Callable[[str], object]) -> Results:
+    """Pass results on with a bar on a terminal; elsewhere, *say* takes a line about each."""
+    started = time.monotonic()
+    with closing(results), tqdm(total=total, unit="notebook", disable=None) as bar:
+        for number, (case, one) in enumerate(results, 1):
+            bar.set_postfix_str(f"{one.notebook} {one.status}", refresh=False)
+            bar.update()
+            if bar.disable:
+                ahead = (time.monotonic() - started) / number * (total - number)
+                say(f"[{number}/{total}] {case} … {one.status} in {one.seconds:.1f} s, {ahead:.0f} s to go")
+            yield case, one
 
 
 def check_case(notebook: Notebook, texts: Mapping[str, str]) -> None:
@@ -106,7 +156,8 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
     started = time.monotonic()
     home, written = notebook.path.resolve().parent, folder / notebook.path.name
     journal, connections = (written.with_suffix(ending) for ending in (".journal.jsonl", ".connections"))
-    journal.unlink(missing_ok=True)
+    for left in (journal, connections):  # by a run that was killed, or as a link by somebody else
+        left.unlink(missing_ok=True)
     files = {"AMAZONPAY_NB_JOURNAL": str(journal.resolve()), "AMAZONPAY_NB_OFFLINE": str(connections.resolve())}
     values, stopped = notebook.values(texts), None
     # What cells print is nowhere else until its secrets are masked.

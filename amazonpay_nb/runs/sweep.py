@@ -11,65 +11,35 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader
-from tqdm import tqdm  # type: ignore[import-untyped]
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import POLICY, report_folder, write_whole
-from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks
-from amazonpay_nb.runs.report import Run
-from amazonpay_nb.runs.runner import check_case, run_one
+from amazonpay_nb.runs.runner import Case, Results, check_case, progress
 from amazonpay_nb.spec.data import as_kind, data_row
+from amazonpay_nb.texts import templates
 
 # What a flow notebook records about itself.
 _RESULT = (
     "checkoutSessionId", "chargePermissionId", "chargePermissionType", "chargePermissionState", "chargeId",
     "chargeState", "refundId", "refundState",
 )  # fmt: skip
-_PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True)
+_PAGES = templates(Path(__file__).parent / "templates")
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+(?:\.\d+)?$)")
 _MOST_CASES = 100_000  # before those that are excluded; each takes memory from the start
 _LINES, _REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summary.json")
 
 
-class Case(NamedTuple):
-    """One run of a sweep.
-
-    Attributes:
-        texts: Its parameters.
-        key: 16 hexadecimal digits that stand for the notebook's content and the parameters.
-        page: The executed notebook as a page, in a folder of its own inside the sweep's.
-    """
-
-    notebook: Notebook
-    texts: Mapping[str, str]
-    key: str
-    page: str
-
-    def folder(self, out: Path) -> Path:
-        """Return the folder of its page, which is there then."""
-        folder = (out / self.page).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def __str__(self) -> str:
-        values = redact(dict(self.texts)).items()
-        return " ".join([self.notebook.path.stem, *(f"{name}={text}" for name, text in values)])
-
-
-Results = Generator[tuple[Case, Run]]
 Engine = Callable[[Sequence[Case], Path], Results]
 
 
@@ -106,9 +76,10 @@ def cases_of(path: Path) -> list[Case]:
         ConfigurationError: The matrix, or a case of it, cannot be run; it names the place and what is allowed.
     """
     try:
-        table = yaml.safe_load(path.read_text("utf-8"))
-        json.dumps(table, default=str)  # a value that contains itself ends here
-        matrix = as_kind(path.name, dict(table or {}), _Matrix)
+        text = path.read_text("utf-8")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise ValueError("an alias repeats what stands elsewhere; write it out")  # a few lines could be gigabytes
+        matrix = as_kind(path.name, dict(yaml.safe_load(text) or {}), _Matrix)
     except (OSError, RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path.name} is no matrix: {error}.", advice="Correct the file.") from None
     if (count := math.prod(map(len, matrix.matrix.values()))) > _MOST_CASES:
@@ -125,7 +96,7 @@ def cases_of(path: Path) -> list[Case]:
             one.update(json.dumps(texts, sort_keys=True).encode())
             key, name = one.hexdigest()[:16], re.sub(r"[^\w.-]+", "-", "-".join(redact(texts).values()))[:80]
             page = f"notebooks/{name}-{key[:8]}/{notebook.path.stem}.html"
-            case = cases.setdefault(key, Case(notebook, texts, key, page))
+            case = cases.setdefault(key, Case(notebook, texts, page, key))
             try:
                 check_case(notebook, texts)
             except ConfigurationError as error:
@@ -152,7 +123,7 @@ def sweep(
         part: Which of how many equal parts to run; see `shard`.
         resume: Skip what has passed there already.
         fail_fast: Stop at the first failure.
-        say: Takes a line for each case where there is no terminal to show a bar.
+        say: See `progress`.
     Raises:
         ConfigurationError: *out* cannot be used; nothing was started.
     """
@@ -163,35 +134,17 @@ def sweep(
         lines.touch()
         ends = _ends(lines)
         rest = [case for case in shard(cases, *part) if not ends.get(case.key, (0, False))[1]]
-        bar = tqdm(total=len(rest), unit="case", disable=None)
-        with lines.open("a", encoding="utf-8") as file, bar, closing(engine(rest, out)) as results:
-            for number, (case, run) in enumerate(results, 1):
-                row = {"key": case.key, "page": case.page} | run.as_json()
+        played = progress(engine(rest, out), len(rest), say)
+        with lines.open("a", encoding="utf-8") as file, closing(played):
+            for case, run in played:
+                row = {"key": case.key, "page": case.page, "environment": run.environment} | run.as_json()
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 file.flush()
-                bar.update()
-                if bar.disable:
-                    ahead = (time.monotonic() - started) / number * (len(rest) - number)
-                    say(f"[{number}/{len(rest)}] {case} … {run.status} in {run.seconds:.1f} s, {ahead:.0f} s to go")
                 if run.failure and fail_fast:
                     break
         # Each part has the same columns.
         names = list(dict.fromkeys(name for case in cases for name in case.texts))
         return _write(shard(cases, *part), names, out, time.monotonic() - started)
-
-
-def here(jobs: int, cases: Sequence[Case], out: Path, *, warm: bool = False) -> Results:
-    """Run cases on this machine, *jobs* at a time; an engine of `sweep`, once *jobs* is given; for *warm* see `run`."""
-    # No more cases are under way than there are jobs, so that an end is near wherever it comes.
-    queue, futures = iter(cases), dict[Future[Run], Case]()
-    with ThreadPoolExecutor(jobs) as pool, kernel_environment(warm=warm and len(cases) > jobs):
-        while True:
-            for case in itertools.islice(queue, jobs - len(futures)):
-                futures[pool.submit(run_one, case.notebook, case.texts, case.folder(out))] = case
-            if not futures:
-                return
-            for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                yield futures.pop(future), future.result()
 
 
 def _ends(lines: Path) -> dict[str, tuple[int, bool]]:
@@ -204,8 +157,9 @@ def _ends(lines: Path) -> dict[str, tuple[int, bool]]:
                 break
             try:
                 row = json.loads(line)
+                _cells((), row)  # all that the report takes is there
                 ends[row["key"]] = offset, row["status"] == "passed"
-            except (ValueError, KeyError, TypeError):
+            except (AttributeError, ValueError, KeyError, TypeError):
                 advice = "Leave out --resume, or choose another folder with --out."
                 raise ConfigurationError(f"{lines} has a line that no sweep has written.", advice=advice) from None
             offset += len(line)

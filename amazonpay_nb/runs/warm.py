@@ -2,7 +2,7 @@
 
 A kernel of one's own makes a notebook wait for Python and its libraries; a fork has them, and is a process like any
 other.  The origin is started by the first kernel and answers each request, a message on a socket that it shares with
-nobody else, with the number and the handle of a process.  It ends with the socket, and so do its kernels.
+nobody else, with the number and the handle of a process.  It ends with the socket, and its kernels with a pipe.
 """
 
 import asyncio
@@ -30,6 +30,8 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from amazonpay_nb.texts import compile_templates
+
 # What a kernel and the workbook's notebooks import, some of it only when it is used.
 _IMPORTS = (
     "ipykernel.kernelapp", "ipykernel.zmqshell", "ipykernel.debugger", "IPython.core.completerlib",
@@ -46,7 +48,7 @@ _KERNEL = ("-m", "ipykernel_launcher")
 _SERVE = """import sys
 sys.path[:] = filter(None, sys.path)
 from amazonpay_nb.runs.warm import serve
-serve(int(sys.argv[1]))"""
+serve(*map(int, sys.argv[1:]))"""
 
 
 class _Process:
@@ -83,14 +85,16 @@ class _Origin:
         self.start = _start(python, environment)
         self.socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(_ANSWER_SECONDS)
+        end, self.pipe = os.pipe()
         with other:
             self.process = subprocess.Popen(  # noqa: S603 (this interpreter)
-                [*python, "-c", _SERVE, str(other.fileno())], pass_fds=[other.fileno()],
+                [*python, "-c", _SERVE, str(other.fileno()), str(end)], pass_fds=[other.fileno(), end],
                 # Its thread would be one too many for a fork.
                 env={**environment, "OPENBLAS_NUM_THREADS": "1"},
                 # A terminal's Ctrl-C is for the run.
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
+        os.close(end)
 
     def fork(self, request: Mapping[str, Any]) -> _Process:
         self.socket.send(json.dumps(request).encode())
@@ -101,6 +105,7 @@ class _Origin:
 
     def close(self) -> None:
         self.socket.close()
+        os.close(self.pipe)
         self.process.kill()
         self.process.wait()
 
@@ -149,7 +154,7 @@ class WarmProvisioner(LocalProvisioner):
                     if cls._origin.start == _start(python, request["environment"]):
                         return cls._origin.fork(request)
             except OSError as error:
-                cls._failed = True  # its kernels go on, and its socket is kept for them
+                cls._failed = True  # its kernels go on, and its pipe is kept for them
                 problem = f"The process that kernels are forked from does not answer: {error}"
                 tqdm.write(f"{problem}. Kernels start one by one from here on, which takes longer.", file=sys.stderr)
         return None
@@ -163,9 +168,15 @@ class WarmProvisioner(LocalProvisioner):
             cls._origin, cls._failed = None, False
 
 
-def serve(number: int) -> None:
-    """Import everything, and fork a kernel for each message on the socket that is file *number*."""
+def serve(number: int, end: int) -> None:
+    """Import everything, compile the pages, and fork a kernel for each message on the socket that is file *number*.
+
+    Args:
+        end: The pipe with which the kernels end; nothing is written to it.
+    """
+    gc.disable()  # next to nothing of what follows is garbage
     control = socket.socket(fileno=number)
+    os.set_inheritable(end, False)
     # Libraries, such as pandas, look at their import whether they are in a kernel, and how it encodes what is printed;
     # and what they say then is said in no kernel.
     setattr(builtins, "get_ipython", lambda: SimpleNamespace(kernel=None))  # noqa: B010 (mypy knows no such builtin)
@@ -173,15 +184,17 @@ def serve(number: int) -> None:
     for name in _IMPORTS:
         with suppress(ImportError), redirect_stdout(screen), redirect_stderr(screen):
             import_module(name)
+    compile_templates()
     del builtins.get_ipython  # type: ignore[attr-defined]
     imported = dict(os.environ.items() - before.items())  # what libraries, such as debugpy, set at their import
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # What all kernels share is not looked through again, and not copied for it.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     while request := control.recv(_LONGEST_REQUEST):
         if not (pid := os.fork()):
-            return _become_kernel(control, imported, **json.loads(request))
+            control.close()  # it would hear of other kernels, and hide that the origin has ended
+            return _become_kernel(end, imported, **json.loads(request))
         handle = os.pidfd_open(pid)
         with suppress(ConnectionError):
             socket.send_fds(control, [str(pid).encode()], [handle])
@@ -190,7 +203,7 @@ def serve(number: int) -> None:
 
 
 def _become_kernel(
-    control: socket.socket, imported: dict[str, str], arguments: list[str], cwd: str, environment: dict[str, str]
+    end: int, imported: dict[str, str], arguments: list[str], cwd: str, environment: dict[str, str]
 ) -> None:
     os.setsid()
     os.chdir(cwd)
@@ -201,7 +214,7 @@ def _become_kernel(
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # its global state is the origin's; all other randomness notices a fork
-    threading.Thread(target=_end_with, args=(control,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(end,), daemon=True).start()
     import ipykernel_launcher  # type: ignore[import-untyped]
     from ipykernel.kernelapp import IPKernelApp
 
@@ -210,8 +223,8 @@ def _become_kernel(
     IPKernelApp.launch_instance([*arguments, "--IPKernelApp.parent_handle=1"])
 
 
-def _end_with(control: socket.socket) -> None:
+def _end_with(end: int) -> None:
     hangup = select.poll()
-    hangup.register(control, 0)
+    hangup.register(end, 0)
     hangup.poll()
     os._exit(1)

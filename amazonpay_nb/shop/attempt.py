@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -144,7 +145,7 @@ class Attempt:
 
     def arrive(self, arrival: Arrival) -> None:
         """Note that the buyer is back; reloading the page is not another arrival."""
-        if not self.arrival.done():
+        with suppress(InvalidStateError):
             self.arrival.set_result(arrival)
 
     async def returned(

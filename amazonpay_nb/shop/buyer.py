@@ -5,11 +5,14 @@ It knows only what is on the page.  On a merchant's page it finds the button's c
 """
 
 import json
+import math
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -22,9 +25,19 @@ from amazonpay_nb.spec.flows import PAGES
 DECLINED_CARD = "9995"
 # More than any flow has pages and redirects, declines included, so that one that repeats forever is an error.
 MOST_ANSWERS = 40
+LONGEST_BODY = 4 * 1024 * 1024  # bytes
+_ON_THE_WAY = (b"content-encoding", b"content-length", b"transfer-encoding")  # headers of what has not been decoded
+_CODINGS = ("gzip", "deflate", "identity")  # of others, or of two at once, few bytes can be gigabytes
+# Any other is read as UTF-8: Python has some that unpack what they read, or compute for hours.
+_CHARSETS = ("utf-8", "iso-8859-1", "windows-1252", "shift_jis", "euc-jp")
 # The calls on a merchant's page that lead to Amazon; each is followed by a configuration in JSON.
 _START = re.compile(r"amazon\.Pay\.(?:renderButton|initCheckout)\(")
 _CHANGE = re.compile(r"amazon\.Pay\.bindChangeAction\([^{]*")
+
+
+def _text(html: str) -> str:
+    """Return what a part of a page says, in one line."""
+    return " ".join(unescape(re.sub("<[^<>]*>", " ", html)).split())
 
 
 @dataclass
@@ -48,26 +61,23 @@ class Page(HTMLParser):
     Attributes:
         form: Its last form.
         script: The address of `checkout.js`, as written; "" where the page has none.
+        alert: What its alerts say.
     """
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.form: Form | None = None
         self.script = ""
-        self._alert_tag = ""
-        self._alerts: list[str] = []
+        self._alerting, self._said = "", list[str]()
         self.feed(html)
-
-    @property
-    def alert(self) -> str:
-        """What the alerts say."""
-        return " ".join(" ".join(self._alerts).split())
+        self.close()
+        self.alert = " ".join(" ".join(self._said).split())
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        """Note an alert, the script, the form, and what the form holds."""
+        """Note the script, the form, and what the form holds."""
         values = {name: value or "" for name, value in attributes}
         if values.get("role") == "alert":
-            self._alert_tag = tag
+            self._alerting = tag
         if tag == "script" and "checkout.js" in values.get("src", ""):
             self.script = values["src"]
         if tag == "form":
@@ -80,21 +90,24 @@ class Page(HTMLParser):
                 self.form.fields[name] = value
 
     def handle_endtag(self, tag: str) -> None:
-        """Note the end of an alert."""
-        if tag == self._alert_tag:
-            self._alert_tag = ""
+        """End an alert."""
+        if tag == self._alerting:
+            self._alerting = ""
 
     def handle_data(self, data: str) -> None:
-        """Keep what an alert says."""
-        if self._alert_tag:
-            self._alerts.append(data)
+        """Note what an alert says."""
+        if self._alerting:
+            self._said.append(data)
 
 
-_HEADINGS, _LINES, _PIECES = ("h1", "h2", "legend", "caption"), ("p", "li", "tr", "label", "div"), ("span", "td", "dd")
+# On a page of the shop: what begins a heading, a line or a further piece of one, and what ends what is under a heading.
+_HEADINGS, _ENDS = ("h1", "h2", "legend", "caption"), ("/fieldset", "/section", "/table")
+_PART = re.compile(rf"<({'|'.join((*_HEADINGS, *_ENDS))}|p|li|tr|label|div|button|script)\b[^<>]*>")
+_PIECE = re.compile(r"<(?:span|td|dd)\b[^<>]*>")
 
 
-class Reading(HTMLParser):
-    """The content of a page, as a person reads it.
+class Reading:
+    """The content of a page of the shop, as a person reads it.
 
     Attributes:
         title: Its first heading.
@@ -102,47 +115,25 @@ class Reading(HTMLParser):
     """
 
     def __init__(self, html: str) -> None:
-        super().__init__()
-        self.title = ""
+        self.title, section = "", ""
         self.lines: list[list[str]] = []
-        self._section, self._open = "", ""
-        self.feed(html.partition("<main>")[2].partition("</main>")[0])
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        """Note what the next text is."""
-        if tag in (*_HEADINGS, *_LINES, "button", "script") or (tag in _PIECES and self._open not in _LINES):
-            self._open = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        """Note that a heading, a script, or what stands under a heading ends."""
-        if tag == self._open:
-            self._open = ""
-        if tag in ("fieldset", "section", "table"):
-            self._section = ""
-
-    def handle_data(self, data: str) -> None:
-        """Put a text where it belongs."""
-        text = " ".join(data.split())
-        if not text or self._open == "script":
-            return
-        if self._open in _HEADINGS:
-            self._section = text if self.title else ""
-            self.title = self.title or text
-        elif self._open in (*_LINES, "button"):
-            piece = f"[{text}]" if self._open == "button" else text
-            self.lines.append([self._section, piece] if self._section else [piece])
-        elif self._open in _PIECES:
-            self.lines[-1].append(text)
-        else:
-            self.lines[-1][-1] += f" {text}"
-        if self._open not in _HEADINGS:
-            self._open = ""
+        parts = _PART.split(html.partition("<main>")[2].partition("</main>")[0])
+        for tag, part in zip(parts[1::2], parts[2::2], strict=True):
+            pieces = [*filter(None, map(_text, _PIECE.split(part)))]
+            if tag in _HEADINGS:
+                section = " ".join(pieces) if self.title else ""
+                self.title = self.title or " ".join(pieces)
+            elif tag in _ENDS:
+                section = ""
+            elif pieces and tag != "script":
+                pieces = [f"[{' '.join(pieces)}]"] if tag == "button" else pieces
+                self.lines.append([section, *pieces] if section else pieces)
 
 
 def read(url: str) -> Reading:
     """Open a page of a shop on this machine and read it."""
     with http_client(timeout=30) as client:
-        return Reading(client.get(url).text)
+        return Reading(_ask(client, url).text)
 
 
 # Name of a page and its form → the fields to fill in.
@@ -196,6 +187,34 @@ def _browser(http: httpx.Client | None) -> AbstractContextManager[httpx.Client]:
     return nullcontext(http) if http else http_client(timeout=30)
 
 
+def whole(http: httpx.Client, request: httpx.Request) -> httpx.Response:
+    """Send a request and return its answer, decoded, when all of it is there.
+
+    Raises:
+        httpx.ReadTimeout: It has no end: it is longer than 4 MB, or takes longer than the client waits for a part.
+        httpx.DecodingError: It is packed in another way than was asked for.
+    """
+    seconds, content, began = http.timeout.read or math.inf, bytearray(), monotonic()
+    request.headers["accept-encoding"] = "gzip, deflate"
+    with closing(http.send(request, stream=True)) as response:
+        if response.headers.get("content-encoding", "identity").lower() not in _CODINGS:
+            raise httpx.DecodingError("The body is packed in another way.", request=request)
+        for piece in response.iter_bytes():
+            content += piece
+            if len(content) > LONGEST_BODY or monotonic() > began + seconds:
+                raise httpx.ReadTimeout("The body has no end.", request=request)
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _ON_THE_WAY]
+    answer = httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
+    charset = (response.charset_encoding or "").lower()
+    answer.encoding = charset if charset in _CHARSETS else "utf-8"
+    answer.next_request = response.next_request
+    return answer
+
+
+def _ask(http: httpx.Client, url: httpx.URL | str, form: Mapping[str, Any] | None = None) -> httpx.Response:
+    return whole(http, http.build_request("GET" if form is None else "POST", url, data=form))
+
+
 def _walk(url: str, answer: Answer, http: httpx.Client | None) -> str:
     try:
         with _browser(http) as client:
@@ -206,7 +225,7 @@ def _walk(url: str, answer: Answer, http: httpx.Client | None) -> str:
 
 
 def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
-    response = client.get(url)
+    response = _ask(client, url)
     if _START.search(response.text):
         response = _press_button(client, response)
     hosted = _origin(response.url)
@@ -215,7 +234,7 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
         if redirect := response.next_request:
             if _origin(redirect.url) != hosted:
                 return str(redirect.url)
-            response = client.send(redirect)
+            response = whole(client, redirect)
             continue
         page, path = Page(response.text), response.url.path
         name, form = path.rsplit("/", 1)[-1], page.form
@@ -228,7 +247,7 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
         values = form.fields | answer(name, form)
         _check_offered(title, form, values)
         choice = ", ".join(values[field] for field in ("address", "card", "action") if field in values)
-        response = client.post(response.url.join(form.action), data=values)
+        response = _ask(client, response.url.join(form.action), values)
     raise BuyerPageError("The pages never end.", advice="Look at the page in a browser.")
 
 
@@ -256,7 +275,7 @@ def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Respo
     }
     if estimate := config.get("estimatedOrderAmount"):
         form["estimatedOrderAmount"] = json.dumps(estimate)
-    return client.post(_script(response).join("checkout/initiate"), data=form)
+    return _ask(client, _script(response).join("checkout/initiate"), form)
 
 
 def _script(page: httpx.Response) -> httpx.URL:
@@ -280,7 +299,7 @@ def find_change(url: str, action: str, *, http: httpx.Client | None = None) -> s
         BuyerPageError: The page has no such button.
     """
     with _browser(http) as client:
-        page = client.get(url)
+        page = _ask(client, url)
     offered = {change["changeAction"]: change for change in _arguments(_CHANGE, page.text)}
     if action not in offered:
         advice = f"It offers {', '.join(offered) or 'no change'}."
@@ -298,7 +317,7 @@ def place_order(url: str, shipping: str = "", *, http: httpx.Client | None = Non
         BuyerPageError: The page does not offer it, or takes no order.
     """
     with _browser(http) as client:
-        page = Page(client.get(url).text)
+        page = Page(_ask(client, url).text)
         if page.form is None:
             raise BuyerPageError(f"The review page shows no form. {page.alert}", advice="Start again from the shop.")
         values = page.form.fields | {"action": "order"}
@@ -306,7 +325,7 @@ def place_order(url: str, shipping: str = "", *, http: httpx.Client | None = Non
             page.form.options.setdefault("shipping", [])
             values["shipping"] = shipping
         _check_offered("The review page", page.form, values)
-        answer = client.post(httpx.URL(url).join(page.form.action), data=values)
+        answer = _ask(client, httpx.URL(url).join(page.form.action), values)
     if not answer.next_request:
         raise BuyerPageError(f"The order was not taken. {Page(answer.text).alert}", advice="Look at the review page.")
     return str(answer.next_request.url)
@@ -321,5 +340,5 @@ def arrive(address: str, *, http: httpx.Client | None = None) -> bool:
     if httpx.URL(address).host not in LOOPBACK_HOSTS:
         return False
     with _browser(http) as client:
-        client.get(address)
+        _ask(client, address)
     return True

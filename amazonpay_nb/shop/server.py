@@ -25,7 +25,7 @@ from amazonpay_nb.shop.bookkeeping import outcome, payments, saved_methods
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
-from amazonpay_nb.texts import Texts, languages, templates
+from amazonpay_nb.texts import Texts, languages, page_headers, templates
 
 _HERE = Path(__file__).parent
 _PAGES = templates(_HERE / "pages")
@@ -38,6 +38,8 @@ _POLICY = (
 )
 # A parameter of a return address that shows what was arrived at, and is no arrival: who looks on is not the buyer.
 SHOWN = "shown"
+# In the query of the page with the button: a buyer who has come back without an order tries again.
+AGAIN = "again"
 # Values of ``checkoutLanguage``.
 LANGUAGES = languages(_HERE / "texts")
 
@@ -90,8 +92,8 @@ class Shop:
     @property
     def arrivals(self) -> tuple[Arrival, ...]:
         """The latest arrival of each attempt that brought a Checkout Session's id."""
-        done = (attempt.arrival.result() for attempt in self._attempts.values() if attempt.arrival.done())
-        return tuple(arrival for arrival in done if arrival.checkout_session_id)
+        stays = [attempt.arrival for attempt in tuple(self._attempts.values())]  # either may change meanwhile
+        return tuple(arrival for stay in stays if stay.done() and (arrival := stay.result()).checkout_session_id)
 
     def close(self) -> None:
         """Stop answering."""
@@ -137,7 +139,8 @@ class Shop:
         script_url, config = _seen(request, attempt.button[0]), attempt.button[1]
         # The text around the button: by the way it goes to Amazon, else by its placement.
         offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
-        return self._page("pay.html", script_url=script_url, config=config, offer=offer, attempt=attempt)
+        values: dict[str, Any] = {"offer": offer, "attempt": attempt, "tries_again": AGAIN in request.query_params}
+        return self._page("pay.html", script_url=script_url, config=config, **values)
 
     async def _basket(self, request: Request) -> Response:
         attempt = self._attempt(request)
@@ -183,7 +186,7 @@ class Shop:
         kind, token = request.path_params["kind"], request.path_params["token"]
         session_id = Arrival.read(kind, request.query_params).checkout_session_id
         end = outcome(self.journal, session_id) if session_id else None
-        return self._page(template, kind=kind, session_id=session_id, outcome=end, token=token)
+        return self._page(template, kind=kind, session_id=session_id, outcome=end, token=token, again=AGAIN)
 
     async def _take_notification(self, request: Request) -> Response:
         inbox = self.inbox
@@ -199,11 +202,7 @@ class Shop:
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         nonce = secrets.token_urlsafe(12)
         # What Amazon's own script loads, and from where, is not documented.
-        policy = _POLICY.format(nonce=nonce, amazon=" https:" if self._public else "")
-        headers = {
-            "cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff",
-            "content-security-policy": policy,
-        }  # fmt: skip
+        headers = page_headers(_POLICY.format(nonce=nonce, amazon=" https:" if self._public else ""))
         shop = {
             "name": self.name,
             "logo": self.logo,

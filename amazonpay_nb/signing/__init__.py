@@ -6,44 +6,32 @@ are verified and never compared. The doctor works the same way: `mistakes` makes
 one that the signature fits is the one that was made.
 """
 
-from amazonpay_nb.signing.mistakes import RequestParts
 from amazonpay_nb.signing.steps import (
-    IDEMPOTENCY_KEY,
-    SIGNED_HEADERS,
     Algorithm,
     authorization_header,
     canonical_request,
     format_date,
-    joined_headers,
     sign,
     sign_payload,
     sign_request,
     string_to_sign,
 )
 from amazonpay_nb.signing.verify import (
-    MAX_AGE,
     SignatureMismatch,
     explain_payload,
     explain_request,
-    parse_date,
     verify_payload,
     verify_request,
 )
 
 __all__ = [
-    "IDEMPOTENCY_KEY",
-    "MAX_AGE",
-    "SIGNED_HEADERS",
     "Algorithm",
-    "RequestParts",
     "SignatureMismatch",
     "authorization_header",
     "canonical_request",
     "explain_payload",
     "explain_request",
     "format_date",
-    "joined_headers",
-    "parse_date",
     "sign",
     "sign_payload",
     "sign_request",

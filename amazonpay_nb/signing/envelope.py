@@ -5,7 +5,6 @@ verifies.
 """
 
 import base64
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -16,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from amazonpay_nb.spec.notifications import HEADERS, MESSAGE_TYPE, SIGNED_FIELDS, USER_AGENT
+from amazonpay_nb.spec.notifications import HEADERS, MESSAGE_FIELDS, MESSAGE_TYPE, SIGNED_FIELDS, USER_AGENT
+from amazonpay_nb.spec.parts import to_json
 
 # The path of the emulator's certificate, in the form of SNS's.
 CERTIFICATE_PATH = f"/SimpleNotificationService-{'0123456789abcdef' * 2}.pem"
@@ -43,20 +43,13 @@ def unsigned_envelope(
         notification: What it announces, as ``GET notifications`` of the control interface names the fields.
         version: Of the signature; see `DIGESTS`.
     """
-    message = {
-        "MerchantID": notification["merchantId"],
-        "ObjectType": notification["objectType"],
-        "ObjectId": notification["objectId"],
-        "ChargePermissionId": notification["chargePermissionId"],
-        "NotificationType": notification["notificationType"],
-        "NotificationId": notification["notificationId"],
-        "NotificationVersion": "V2",
-    }
+    values = {"notificationversion": "V2"} | {name.lower(): value for name, value in notification.items()}
+    message = {row.field: values[row.field.lower()] for row in MESSAGE_FIELDS}  # MerchantID ends in a capital
     return {
         "Type": MESSAGE_TYPE,
         "MessageId": notification["messageId"],
         "TopicArn": topic_arn,
-        "Message": json.dumps(message, separators=(",", ":")),
+        "Message": to_json(message),
         "Timestamp": notification["timestamp"],
         "SignatureVersion": version,
         "SigningCertURL": f"{base_url}{CERTIFICATE_PATH}",

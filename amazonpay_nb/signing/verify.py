@@ -201,7 +201,7 @@ def _require_fit(
     readings: Iterable[str], mistakes: Callable[[], Iterable[Mistake]], authorization: Authorization, public_key: str
 ) -> None:
     # Return if the signature fits one reading of what was received; else say which mistake it does fit.
-    algorithm, key = Algorithm(authorization.algorithm), _public_key(public_key)
+    algorithm, key = Algorithm(authorization.algorithm), read_public_key(public_key)
     signature = _decoded(authorization.signature)
     received = []
     try:
@@ -260,7 +260,8 @@ def _decoded(signature: str) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _public_key(pem: str) -> RSAPublicKey:
+def read_public_key(pem: str) -> RSAPublicKey:
+    """Return the key of a PEM text, or raise `SignatureMismatch`: it must be RSA, of 2048 bits or more."""
     with suppress(ValueError, UnsupportedAlgorithm):
         key = load_pem_public_key(pem.encode())
         if isinstance(key, RSAPublicKey) and key.key_size >= 2048:

@@ -12,14 +12,6 @@ from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.regions import Region
 
 STATE_CHANGE = "STATE_CHANGE"
-# Name of the machine in `states` → ``ObjectType``.  A Checkout Session has none: its changes are not announced.
-OBJECT_TYPES = {
-    "Charge Permission": "CHARGE_PERMISSION",
-    "Charge": "CHARGE",
-    "Refund": "REFUND",
-    "Dispute": "CHARGEBACK",
-}
-
 MESSAGE_TYPE = "Notification"
 # The fields of the envelope that the signature covers, in this order, as far as they are present.
 SIGNED_FIELDS = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -28,15 +20,6 @@ _REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9])"
 TOPIC_ARN = re.compile(rf"arn:aws(?:-[a-z]+)*:sns:{_REGION}:[0-9]{{12}}:[A-Za-z0-9_.-]{{1,256}}")
 CERTIFICATE_PATH = re.compile(r"/SimpleNotificationService-[0-9a-f]{32}\.pem")
 CERTIFICATE_NAME = re.compile(rf"sns(?:-signing)?(?:[.-]{_REGION})?\.amazonaws\.com(?:\.cn)?")
-# The region of SNS that holds the topic of an Amazon Pay region.  [inferred]
-TOPIC_REGIONS = {"na": "us-east-1", "eu": "eu-west-1", "jp": "us-west-2"}
-# Where each of them has its certificate.
-CERTIFICATE_HOSTS = {code: f"sns.{region}.amazonaws.com" for code, region in TOPIC_REGIONS.items()}
-
-# HTTP header → field of the envelope that it repeats.  [recorded]
-HEADERS = {
-    "x-amz-sns-message-type": "Type", "x-amz-sns-message-id": "MessageId", "x-amz-sns-topic-arn": "TopicArn",
-}  # fmt: skip
 USER_AGENT = "Amazon Simple Notification Service Agent"
 
 # Hourly, for three hours after the first attempt.  [recorded; the predecessor's guide speaks of 14 days]
@@ -91,6 +74,9 @@ class Drill:
 
 @data_row
 class _File:
+    object_types: dict[str, str]
+    headers: dict[str, str]
+    topic_regions: dict[str, str]
     announcements: tuple[Announcement, ...]
     fields: dict[str, MessageField]
     answers: dict[str, Answer]
@@ -98,7 +84,10 @@ class _File:
 
 
 _FILE = load("notifications.toml", _File, fields="field", answers="status", drills="kind")
+OBJECT_TYPES, HEADERS, TOPIC_REGIONS = _FILE.object_types, _FILE.headers, _FILE.topic_regions
 ANNOUNCEMENTS, DRILLS = _FILE.announcements, _FILE.drills
+# Where each of them has its certificate.
+CERTIFICATE_HOSTS = {code: f"sns.{region}.amazonaws.com" for code, region in TOPIC_REGIONS.items()}
 MESSAGE_FIELDS, ANSWERS = tuple(_FILE.fields.values()), tuple(_FILE.answers.values())
 
 

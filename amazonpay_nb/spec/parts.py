@@ -1,5 +1,6 @@
-"""What the models of requests are made of: the strict base, texts with a length, and prices."""
+"""What requests are made of: the strict base of their models, texts with a length, prices, and JSON as it travels."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple, Required, get_args, get_origin, get_type_hints
@@ -15,6 +16,10 @@ from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount, parse_amou
 Part = Mapping[str, Any]
 # ``{"amount": "14.00", "currencyCode": "USD"}``, or an amount as Amazon answered it.
 Amount = Part | Money
+
+# Compact, with slashes and letters as they are: a signature covers exactly these characters.  Built once, since
+# `json.dumps` with options makes a new encoder at each call.
+to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]

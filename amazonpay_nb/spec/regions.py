@@ -23,6 +23,7 @@ class Region:
     psd2: bool
     id_digits: str
     update_page: bool
+    settlement_days: int
     account_page: str
     required_address_fields: tuple[str, ...]
     example_address: Mapping[str, str] = field(hash=False)

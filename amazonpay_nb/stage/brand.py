@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.errors import AmazonPayError, ConfigurationError
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.stage.story import Story
-from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_values
+from amazonpay_nb.texts import Texts
+from amazonpay_nb.workbench.parameters import LONGEST_NAME, PARAMETERS, check_names, check_values
 
 # What ``-p`` and the brand bar take; those that a run of a notebook takes as well mean the same there.
 NAMES = ("merchant_name", "merchant_color", "logo", "product", "picture", "amount", "region", "currency", "language")
-LONGEST_PRODUCT = 60  # characters: it is read on a phone
+LONGEST = {"merchant_name": LONGEST_NAME, "product": 60}  # characters: they are read on a phone
 MOST_BYTES = 128 * 1024  # of a logo or a picture: each page that shows it carries it
 _DECIMAL_COMMA = re.compile(r"^(\d+),(\d\d?)$")
+_HALF = re.compile(r"[\ud800-\udfff]")  # of a character, which no page can hold
 _CHARACTER = 8  # an emoji may take several code points
 # Kind of picture → how such a file begins.
 _PICTURES = {
@@ -35,6 +37,7 @@ class Brand:
         product: What is sold; "" for the story's own, in the language of the screen.
         picture: A character, or the address of a picture (``data:``), as the logo is; "" for none.
         amount: The price that the story multiplies, in major units of the currency.
+        most: The highest such price that the month's limit of a wallet allows.
         chosen: The values that were given, as they were given.
     """
 
@@ -47,6 +50,7 @@ class Brand:
     region: str
     currency: str
     language: str
+    most: str
     chosen: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -60,11 +64,14 @@ class Brand:
         """
         check_names(chosen, NAMES)
         given = {name: text.strip() for name, text in chosen.items() if text.strip()}
+        for name, text in given.items():
+            if _HALF.search(text):
+                raise ConfigurationError(f"{name}={text[:80]!r} has half a character.", advice="Write it whole.")
         given |= {name: _address(name, given[name], files) for name in ("logo", "picture") if name in given}
         code = given.get("region", PARAMETERS["region"].default)
         check_values({"region": code})
-        if len(given.get("product", "")) > LONGEST_PRODUCT:
-            raise ConfigurationError("product is too long.", advice=f"Write at most {LONGEST_PRODUCT} characters.")
+        if len(given.get("product", "")) > LONGEST["product"]:
+            raise ConfigurationError("product is too long.", advice=f"Write at most {LONGEST['product']} characters.")
         region = region_of(code)
         currency = given.get("currency") or region.ledger_currencies[0]
         own = {"merchant_name": story.merchant, "merchant_color": story.color, "picture": story.picture}
@@ -72,11 +79,11 @@ class Brand:
         values = dict.fromkeys(NAMES, "") | own | given | {"region": region.code, "currency": currency}
         values["amount"] = _DECIMAL_COMMA.sub(r"\1.\2", values["amount"])
         check_values(values)
-        amount, most = parse_amount(values["amount"], currency), MONTHLY_LIMITS[code, currency] / story.times
-        if amount > most:
+        amount, limit = parse_amount(values["amount"], currency), MONTHLY_LIMITS[code, currency] / story.times
+        values |= {"amount": format_amount(amount, currency), "most": format_amount(limit, currency)}
+        if amount > limit:
             problem = f"amount={values['amount']!r} is more than this story can charge to one wallet in a month."
-            raise ConfigurationError(problem, advice=f"Write at most {format_amount(most, currency)}.")
-        values["amount"] = format_amount(amount, currency)
+            raise ConfigurationError(problem, advice=f"Write at most {values['most']}.")
         return cls(**values, chosen=given)
 
     def with_choices(self, story: Story, **more: str) -> Self:
@@ -88,6 +95,15 @@ class Brand:
             own = ("currency", "amount", *(() if given.get("language") in languages else ("language",)))
             given = {name: text for name, text in given.items() if name not in own or name in more}
         return type(self).of(story, given, files=False)
+
+    def advice(self, refusal: AmazonPayError, texts: Texts) -> tuple[str, str]:
+        """Return which choice was refused, "" where that is unclear, and how to write it, in words of the screen."""
+        name = next((name for name in NAMES if refusal.message.startswith(name)), "")
+        if f"brand.{name}-unusable" not in texts:
+            return name, texts("brand.unusable")
+        price = texts.money({"amount": self.most, "currencyCode": self.currency})
+        most = {**LONGEST, "amount": price}.get(name, MOST_BYTES // 1024)
+        return name, texts(f"brand.{name}-unusable", most=most, amount=self.amount)
 
 
 def _address(name: str, text: str, files: bool) -> str:

@@ -17,7 +17,7 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.ledger import course
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import notebook as notebooks
-from amazonpay_nb.runs.failure import Failure, failure_of
+from amazonpay_nb.runs.failure import Failure, claims_in, failure_of
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.report import notebook_page
@@ -28,7 +28,7 @@ from amazonpay_nb.stage.handout import handout, sheet, today
 from amazonpay_nb.stage.story import TEXTS, stories
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.texts import Texts
-from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
+from amazonpay_nb.workbench.claims import Claim
 from amazonpay_nb.workbench.parameters import PARAMETERS, check_values
 from amazonpay_nb.workbench.show.money import WORDS, money_chart
 
@@ -69,7 +69,7 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
 
     Args:
         name: A path, a name, or the number of a notebook; one of the workbook is always run.
-        texts: Values by name, see `for_others`.
+        texts: Values by name, see `notebook_with`.
     Raises:
         ConfigurationError: A name or value is not usable.
     """
@@ -77,13 +77,13 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
     file = notebook.path.with_suffix(".journal.jsonl")
     if texts or not _has_run(notebook):
         with TemporaryFolder() as folder, kernel_environment():
-            run = run_one(replace(notebook, document=notebooks.for_others(notebook, texts)), {}, folder.path)
+            opened = replace(notebook, document=notebook.opened_with(texts))
+            run = run_one(opened, notebook.values(texts), folder.path)
             document = nbformat.read(folder.path / notebook.path.name, as_version=4)
             failure, journal = run.failure, _journal(folder.path / file.name)
     else:
         document, journal = notebooks.without_secrets(notebook.document), _journal(file)
         failure = failure_of(document)
-    _fill_in(document)
     chosen = {key: str(value) for key, value in notebooks.settings_of(document).items()}
     settings = {key: parameter.default for key, parameter in PARAMETERS.items()} | chosen
     check_values({key: settings[key] for key in ("environment", "region", "merchant_name", "merchant_color")})
@@ -102,17 +102,6 @@ def _journal(file: Path) -> Journal:
     return Journal.read(file) if file.exists() else Journal()
 
 
-def _fill_in(document: Any) -> None:
-    """Put the values that papermill has injected where a reader looks for them, into the cell of parameters."""
-    for cell in list(document.cells):
-        tags = cell.metadata.get("tags", ())
-        if "injected-parameters" in tags:
-            document.cells.remove(cell)
-        elif "parameters" in tags:
-            values = document.metadata.get("papermill", {}).get("parameters", {})
-            cell.source = notebooks.with_values(cell.source, values)
-
-
 def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "full") -> tuple[Path, str | None]:
     """Write one page of a finished run into *out*; return its path, and what stopped the run, or None.
 
@@ -123,7 +112,7 @@ def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "fu
         ConfigurationError: A name or value is not usable; nothing was written.
     """
     if name in stories():
-        stem, (page, stopped) = name, handout(name, texts, edition)
+        stem, (page, stopped) = name, handout(stories()[name], texts, edition)
     else:
         try:
             notebooks.find_notebooks([name])
@@ -176,9 +165,8 @@ def _claims(document: Any) -> dict[str, list[Claim]]:
     for cell in document.cells:
         if cell.cell_type == "markdown" and (title := re.match(r"#+ (.*)", cell.source)):
             heading = title[1]
-        for output in cell.get("outputs", ()):
-            for row in output.get("data", {}).get(RECORD_MIME, {}).get("claims", ()):
-                claims.setdefault(heading, []).append(Claim(**row))
+        for claim in claims_in([cell]):
+            claims.setdefault(heading, []).append(claim)
     return claims
 
 

@@ -13,26 +13,22 @@ import httpx
 from markupsafe import Markup
 
 from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.runs.folder import POLICY
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.shop.server import SHOWN
 from amazonpay_nb.spec.parity import Behavior, Evidence, behavior
-from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage import view
-from amazonpay_nb.stage.acts import Act, Branch
 from amazonpay_nb.stage.performance import DONE, OTHERWISE, WAITING, Performance
-from amazonpay_nb.stage.regions import differences
-from amazonpay_nb.stage.sizing import sizing
-from amazonpay_nb.stage.story import WhatIf, story
+from amazonpay_nb.stage.story import Story
 from amazonpay_nb.texts import Texts, templates
 from amazonpay_nb.workbench.diagrams import sequence_diagram
 
 TEXTS = Path(__file__).with_name("texts") / "handout"
 _PAGES = templates(Path(__file__).with_name("pages"))
-_PAGES.globals |= {"policy": POLICY, "evidences": [*map(str, Evidence)], "regions": REGIONS}
+_PAGES.globals |= view.TABLES | {"policy": POLICY, "evidences": [*map(str, Evidence)]}
 _PAGES.filters["evidence_of"] = lambda name: str(behavior(name).evidence)
-_MOST = 4  # of the buyer's pages on a sheet
 # What the shop says about its order once its server has done its part, or else the title.
 _TITLES = (re.compile(r"<h1 data-settled>(.*?)</h1>"), re.compile(r"<title>(.*?)</title>", re.DOTALL))
 # What a picture of a page does not need: it runs, sends, loads or hides something.
@@ -44,46 +40,33 @@ _ALIVE = re.compile(
 )
 _COLORS = "<style>* { print-color-adjust: exact; }</style>"
 _BUTTON = '<div id="AmazonPayButton">'  # a script draws the button in it, and none runs here
-_DRAWN = (
-    '<span style="display:inline-block;font:600 16px/45px Arial,sans-serif;min-width:200px;padding:0 16px;'
-    'text-align:center;border:1px solid #0006;border-radius:8px;background:#ffd814;color:#111">'
-    "{}<small> emulated</small></span>"
-)
 
 
-def handout(name: str, chosen: Mapping[str, str], edition: str) -> tuple[str, str | None]:
+def handout(story: Story, chosen: Mapping[str, str], edition: str) -> tuple[str, str | None]:
     """Return the page, and why a beat did not end as told, or None.
 
     Args:
-        name: One of `story.stories`.
         chosen: The merchant's face, see `brand.NAMES`.
         edition: ``short`` is two sheets of A4; ``full`` has each call, what-ifs, diagrams and sources.
     Raises:
-        ConfigurationError: A name or choice is not usable.
+        ConfigurationError: A choice is not usable.
     """
-    with closing(Performance(story(name), chosen, pace=0)) as performance:
-        return play(performance, edition)
-
-
-def play(performance: Performance, edition: str) -> tuple[str, str | None]:
-    """Play a performance to its end; return what `handout` does."""
-    texts, scenes, pictures = performance.texts, list[dict[str, Any]](), dict[int, dict[str, Markup]]()
-    while performance.at + 1 < len(performance.story.beats) or not scenes:
-        scenes.append(_scene(performance))
-        act = performance.acts[-1]
-        # A journal for each region: what it shows at the end of its last beat stays.
-        pictures[id(act.journal)] = {"money": view.chart(performance), "limit": view.gauge(performance)}
-        if performance.state != DONE:
-            break
-    journals = {id(act.journal): act.journal for act in performance.acts}.values()
-    exchanges = [exchange for journal in journals for exchange in journal.exchanges]
+    scenes, pictures = list[dict[str, Any]](), dict[Journal, dict[str, Markup]]()
+    with closing(Performance(story, chosen, pace=0)) as performance:
+        for _ in story.beats:
+            scenes.append(_scene(performance))
+            # A journal for each region: what it shows at the end of its last beat stays.
+            pictures[performance.wb.journal] = view.pictures(performance)
+            if performance.state != DONE:
+                break
+    texts = performance.texts
+    exchanges = [exchange for journal in pictures for exchange in journal.exchanges]
     claims = {line.claim.id: line.claim for scene in scenes for line in scene["lines"] if line.claim}
     stopped = next((texts(f"otherwise.{act.way}") for act in performance.acts if act.way), None)
     page = sheet(
         "export-story.html.j2", exchanges, claims.values(), t=texts, h=Texts(TEXTS, texts.language),
         brand=performance.brand, colors=palette(performance.brand.merchant_color), title=performance.words("title"),
-        scenes=scenes, full=edition == "full", phones=_most_telling(scenes), pictures=list(pictures.values()),
-        differences=differences(texts), stopped=stopped,
+        scenes=scenes, full=edition == "full", pictures=list(pictures.values()), stopped=stopped,
     )  # fmt: skip
     return page, stopped
 
@@ -91,7 +74,7 @@ def play(performance: Performance, edition: str) -> tuple[str, str | None]:
 def sheet(template: str, exchanges: Sequence[Exchange], behaviors: Collection[Behavior], **values: Any) -> str:
     """Return a page to leave behind, of a story or a notebook: what both say of calls and evidence, and *values*."""
     counts = Counter(str(row.evidence) for row in behaviors)
-    common = sizing(exchanges) | {"behaviors": behaviors, "counts": counts, "made": today()}
+    common = view.sizing(exchanges) | {"behaviors": behaviors, "counts": counts, "made": today()}
     return _PAGES.get_template(template).render(common, **values)
 
 
@@ -107,19 +90,20 @@ def _scene(performance: Performance) -> dict[str, Any]:
     while performance.state == WAITING:
         performance.play_buyer()
         performance.finish()
-    act, words = performance.acts[-1], performance.words
+    act, words, beat = performance.acts[-1], performance.words, performance.story.beats[performance.at]
     _see_the_end(act.pages)
-    for what_if in act.beat.what_ifs:
-        performance.try_what_if(what_if.name)
-        performance.finish()
-    tried = [row for row in act.beat.what_ifs if row.name in act.what_ifs]
-    ways = [(words(row.name), [_way(performance, row, each) for each in act.what_ifs[row.name]]) for row in tried]
+    ways = []
+    for row in beat.what_ifs:
+        performance.try_what_if(row.name)
+        if branches := act.what_ifs.get(row.name):
+            ways.append((words(row.name), [view.branch(performance, row, each) for each in branches]))
     way = act.way if performance.state == OTHERWISE else ""
+    drawn = sequence_diagram(act.own, say=view.diagram_words(performance.texts))
     return {
-        "title": words(act.beat.name), "way": way,
-        "means": "" if way else view.word(words, f"{act.beat.name}-means"),
-        "lines": view.act_lines(performance, act), "ways": ways, "phones": list(map(_still, act.pages)),
-        "diagram": _diagram(act),
+        "title": words(act.name), "way": way,
+        "means": "" if way else view.word(words, f"{act.name}-means"),
+        "lines": view.lines(performance, act), "ways": ways, "phones": list(map(_still, act.pages)),
+        "diagram": Markup(drawn.svg() if drawn.messages else ""),  # noqa: S704 (drawn by us, and escaped)
     }  # fmt: skip
 
 
@@ -131,28 +115,10 @@ def _see_the_end(pages: list[tuple[str, str]]) -> None:
         ]
 
 
-def _way(performance: Performance, what_if: WhatIf, row: Branch) -> dict[str, Any]:
-    key = f"{what_if.name}-{row.name}"
-    says = {"title": performance.words(key), "means": view.word(performance.words, f"{key}-means")}
-    return view.branch(performance, row) | says | {"worse": what_if.worse}
-
-
-def _diagram(act: Act) -> Markup:
-    part = act.journal.since(act.begins)
-    part.rewind(act.ends - act.begins)
-    return Markup(sequence_diagram(part).svg() if part.exchanges else "")  # noqa: S704 (drawn by us, and escaped)
-
-
 def _still(page: tuple[str, str]) -> tuple[str, str]:
     """Return the title of one of the buyer's pages, and the page as a picture: nothing in it lives."""
     title = next((found for pattern in _TITLES if (found := pattern.search(page[1]))), None)
-    drawn = _DRAWN.format("Sign in with Amazon" if '"productType": "SignIn' in page[1] else "Amazon Pay")
-    html = _ALIVE.sub("", page[1]).replace(_BUTTON, _BUTTON + drawn)
+    button = _PAGES.get_template("button.html").render(signs_in='"productType": "SignIn' in page[1])
+    html = _ALIVE.sub("", page[1]).replace(_BUTTON, _BUTTON + button)
     # After the dot it says whose page it is, as the page itself does.
     return unescape(title[1].partition(" · ")[0]) if title else "", _COLORS + html
-
-
-def _most_telling(scenes: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return pages of the first visit: where it begins in the shop, and how it ends."""
-    pages: list[tuple[str, str]] = next((scene["phones"] for scene in scenes if scene["phones"]), [])
-    return pages if len(pages) <= _MOST else [pages[0], *pages[1 - _MOST :]]

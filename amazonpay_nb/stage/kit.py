@@ -21,6 +21,7 @@ from amazonpay_nb.rehearsal.plan import example
 from amazonpay_nb.runs.failure import claims_of
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.notebook import notebook_folder
+from amazonpay_nb.runs.report import Run
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.regions import Region, region as region_of
@@ -30,6 +31,8 @@ from amazonpay_nb.workbench.bench import Workbench
 
 COLLECTION = "amazon-pay.postman_collection.json"
 KEY_ID = "SANDBOX-YOUR-KEY-ID"  # where a reader puts their own
+_ID = re.compile(r"[A-Za-z0-9-]{8,}")  # of an object; a journal may be somebody else's
+_KEY_ID = re.compile(r"(?<=PublicKeyId=)[^,\s]*")
 _FOLDER = Path(__file__).with_name("pages")
 _PAGES = templates(_FOLDER, html=False)
 _PAGES.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", "<br>")
@@ -44,8 +47,7 @@ _HEADERS = {
 _DOCS = {"regions": "regions", "drills": "faults", "parity": "parity"}
 _LINK = re.compile(r"\[([^\]]+)\]\((?!https:)[^)]*\)")  # to a page that is not in the kit
 _OURS = re.compile(r"; (?:the others say why no test does|the rows are in tests/[\w/.]+)(?=\.)")
-_WORDS = {str(evidence): ENGLISH(f"evidence.{evidence}") for evidence in Evidence}
-_DAY = (1980, 1, 1, 0, 0, 0)  # the first that a zip knows: the same content gives the same bytes
+_EVIDENCE = re.compile(rf"^({'|'.join(Evidence)})(?=: |$)")  # alone in a cell, or before its source
 
 
 def kit(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | None]:
@@ -68,7 +70,7 @@ def zipped(texts: Mapping[str, str]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in sorted(texts.items()):
-            entry = zipfile.ZipInfo(name, _DAY)
+            entry = zipfile.ZipInfo(name)  # of the first day that a zip knows
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)
     return content.getvalue()
@@ -96,6 +98,14 @@ def files(run: Finished) -> dict[str, str]:
     return texts | {"README.md": _page("README.md", **run.brand, title=run.title, names=sorted(texts), key_id=KEY_ID)}
 
 
+def in_words(cell: object) -> str:
+    """Return a cell in which the evidence is called as on a sheet."""
+    return _EVIDENCE.sub(lambda found: ENGLISH(f"evidence.{found[1]}"), str(cell))
+
+
+_PAGES.filters["in_words"] = in_words
+
+
 def _page(name: str, **values: Any) -> str:
     return _PAGES.get_template(f"kit-{name}.j2").render(values)
 
@@ -106,7 +116,7 @@ def _for_others(text: str) -> str:
     for line in _OURS.sub("", text).splitlines():
         cells = line.removesuffix(" |").split(" | ") if line.startswith("| ") else []
         head = cells and (head or cells)
-        row = [_WORDS.get(cell, cell) for title, cell in zip(head, cells, strict=True) if not title.startswith("Test")]
+        row = [in_words(cell) for title, cell in zip(head, cells, strict=True) if not title.startswith("Test")]
         lines.append(f"{' | '.join(row)} |" if row else line)
     return _LINK.sub(r"\1", "\n".join([*lines, ""]))
 
@@ -122,14 +132,14 @@ def _distinct(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
 
 def _program(language: str, exchange: Exchange, region: Region) -> str:
     """Return a call as a program for Amazon's own host, with a place for the reader's key."""
-    host = {"host": region.api_host, "x-amz-pay-host": region.api_host}
-    text = snippet(language, replace(exchange, headers=exchange.headers | host))
-    return text.replace(exchange.authorization.public_key_id if exchange.authorization else "", KEY_ID)
+    theirs = {"host": region.api_host, "x-amz-pay-host": region.api_host}
+    theirs["authorization"] = _KEY_ID.sub(KEY_ID, exchange.headers["authorization"])
+    return snippet(language, replace(exchange, headers=exchange.headers | theirs))
 
 
 def collection(journal: Journal, calls: Iterable[Exchange], region: Region) -> dict[str, Any]:
     """Return calls as a Postman collection, format 2.1, with variables in place of ids, dates and signatures."""
-    objects = {number: KINDS[kind].id_field for kind, number, _ in journal.known}
+    objects = {number: KINDS[kind].id_field for kind, number, _ in journal.known if _ID.fullmatch(number)}
     values = {"host": region.api_host, "region": region.code, "idempotencyKey": "", "date": "", "authorization": ""}
     values |= {name: number for number, name in reversed(objects.items())}
     items = json.dumps([_item(call) for call in calls], ensure_ascii=False)
@@ -147,18 +157,18 @@ def _item(call: Exchange) -> dict[str, Any]:
     if call.idempotency_key:
         headers["x-amz-pay-idempotency-key"] = "{{idempotencyKey}}"
     header = [{"key": name, "value": value} for name, value in headers.items()]
-    request: dict[str, Any] = {"method": call.method, "header": header, "url": f"https://{{{{host}}}}{call.path}"}
+    url = "https://{{host}}" + call.path.replace("{", "%7B")
+    request: dict[str, Any] = {"method": call.method, "header": header, "url": url}
     if call.request is not None and operation.body:
         body = json.dumps(call.request, ensure_ascii=False, separators=(",", ":"))
+        body = body.replace("{{", r"{\u007b")  # in a text; for Postman it would begin a variable
         request["body"] = {"mode": "raw", "raw": body, "options": {"raw": {"language": "json"}}}
     return {"name": operation.title, "request": request, "response": []}
 
 
 def _go_live(run: Finished) -> str:
     place = {name: run.settings[name] for name in ("environment", "region")}
-    claims = [{"id": claim.id, "text": claim.text, "ok": claim.ok} for claim in claims_of(run.document)]
-    status = {"status": "failed", "error": run.failure.message} if run.failure else {"status": "passed", "error": None}
-    result = {"notebook": run.path.stem, "parameters": place, "claims": claims} | status
+    result = Run(run.path.stem, place, 0, run.failure, claims_of(run.document), {}).as_json()
     with Workbench(region=place["region"], buyer="script") as wb:
         wb.set_up_keys()
         steps, rows = checklist(wb, (), [result]), changes(wb)

@@ -6,20 +6,19 @@ buyer has to come waits for the buyer, as long as it takes.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
+from contextlib import suppress
+from copy import copy
 from typing import Any
 
 from amazonpay_nb.client.guide import NotChargeable
-from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import AmazonPayError, BuyerPageError
 from amazonpay_nb.shop import Arrival
-from amazonpay_nb.stage.acts import Act, Branch, Left, Moment, Note, Otherwise, PhonePage
 from amazonpay_nb.stage.brand import Brand
-from amazonpay_nb.stage.phone import PACE_SECONDS, address_after, play, return_address
-from amazonpay_nb.stage.steps import VISITS, Server
+from amazonpay_nb.stage.phone import PACE_SECONDS, Left, Otherwise, PhonePage, address_after, play, return_address
+from amazonpay_nb.stage.steps import VISITS, Act, Mark, Server, Worlds, emulator_of
 from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
-from amazonpay_nb.stage.worlds import Worlds, emulator_of
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
@@ -41,30 +40,31 @@ class Performance:
         acts: The beats that were played, up to the one on the screen.
         phone: What is on the buyer's phone; without an address, what the stage shows there.
         command: Held while a command changes the stage.
-        page: Which of Amazon's pages the buyer was on at the last `look`, as `spec.flows.PAGES` names it; "" for none.
+        on_change: Called, from any thread, after each change.
+        step: What the buyer comes for, who is awaited or was the last one.
     Raises:
         ConfigurationError: A choice is not usable.
     """
 
     def __init__(self, story: Story, chosen: Mapping[str, str] = {}, *, pace: float = PACE_SECONDS) -> None:
         self.story, self.brand, self._pace = story, Brand.of(story, chosen), pace
-        self._listeners: list[Callable[[], None]] = []
+        self.on_change: Callable[[], None] = lambda: None
         self.command = threading.RLock()
         self._player: threading.Thread | None = None  # plays the beats
         self._buyer: threading.Thread | None = None  # plays the buyer
-        self._hurry, self._aside, self._shown = False, False, 0
+        self._hurry, self._aside, self.phone = False, False, PhonePage(0, "")
+        self._aim: tuple[int, bool] | None = None  # what `_play` was told
         self._worlds = Worlds()
         self._begin()
 
     def _begin(self) -> None:
         self.texts = Texts(TEXTS, self.brand.language)
         self.acts: list[Act] = []
-        self._moments: list[Moment] = []
+        self._moments: list[tuple[Mark, Server]] = []  # before each beat
         self.at, self.state = 0, READY
         self._leave: Future[None] = Future()
         self._page: HostedPage | None = None
-        self._step, self._way, self.page = Step(do="say"), "", ""
-        self._reason: str | None = None
+        self.step, self._way, self._reason = Step(do="say"), "", ""
         self._show("")
         self._open(self.brand.region)
 
@@ -92,23 +92,9 @@ class Performance:
         """The shop's page from which the buyer who is awaited goes to Amazon; "" where nobody is."""
         return self._page.url if self._page else ""
 
-    @property
-    def visit(self) -> dict[str, Any]:
-        """Where the buyer who is awaited is now, as ``GET visits`` of the control interface says it; else nothing."""
-        return page.look() if (page := self._page) else {}
-
-    @property
-    def journal(self) -> Journal:
-        """Everything that has been sent so far."""
-        return self.wb.journal
-
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call *listener*, from any thread, after each change."""
-        self._listeners.append(listener)
-
     def _changed(self) -> None:
-        for listener in () if self._aside else tuple(self._listeners):
-            listener()
+        if not self._aside:
+            self.on_change()
 
     def next(self) -> None:
         """Play the beat on the screen, or the one after it; where the buyer is awaited, a script comes."""
@@ -148,20 +134,25 @@ class Performance:
         """
         brand = self.brand.with_choices(self.story, **choices)
         with self.command:
+            begun, (at, hurry) = bool(self.acts or self._aim), self._aim or (self.at, False)
             self._stop()
-            begun, at, ended = bool(self.acts), self.at, self.state == DONE
+            hurry = hurry or (self.at, self.state) == (at, DONE)
             self._worlds.close()
             self.brand = brand
             self._begin()
             if begun:
-                self._play(at, hurry=ended)
+                self._play(at, hurry=hurry)
             self._changed()
 
     def play_buyer(self, ending: str = "approve") -> None:
         """Let a script go through the buyer's pages, to one of `phone.ENDINGS`."""
         with self.command:
-            if self.state == WAITING:
-                self._send_script(ending)
+            if self.state == WAITING and (page := self._page):
+                self.state, self._way = PLAYING, "" if ending == "approve" else ending
+                task = (page, self.step, ending, self._leave)
+                self._buyer = threading.Thread(target=self._script, args=task, name="stage's buyer", daemon=True)
+                self._buyer.start()
+                self._changed()
 
     def happen(self, way: str) -> None:
         """Let something happen on the way while the buyer is awaited.
@@ -172,24 +163,17 @@ class Performance:
         with self.command:
             if self.state == WAITING and self.act and self._page:
                 self.act.way = "" if way == "again" else way
-                self.page = "" if way in ("again", "close") else self.page
                 if way == "hour":
                     self.server.take(Step(do="wait", wait="PT1H"))
                 elif way != "tab":
                     self._show(address_after(way, self._page, emulator_of(self.wb).url))
                 self._changed()
 
-    def look(self) -> None:
-        """See which page the buyer is on."""
-        with self.command:
-            self.page = self.visit.get("page", "")
-            self._changed()
-
     def try_what_if(self, name: str) -> None:
         """Play each branch from this moment, and undo it."""
         with self.command:
             act = self.act
-            what_if = next((row for row in act.beat.what_ifs if row.name == name), None) if act else None
+            what_if = next((row for row in self.story.beats[self.at].what_ifs if row.name == name), None)
             if act and what_if and self.state == DONE:
                 act.what_ifs[name] = [self._branch(row, what_if.branches[row]) for row in what_if.branches]
                 self._changed()
@@ -197,9 +181,8 @@ class Performance:
     def finish(self) -> None:
         """Wait until nothing plays, or the buyer is awaited."""
         while (player := self._player) and player.is_alive():
-            page, ends = self._page, (OTHERWISE,) if self._hurry else (WAITING, OTHERWISE)
-            if self.state in ends and page and not page.arrival.done():
-                return
+            if self.state in (WAITING, OTHERWISE) and (page := self._page) and not page.arrival.done():
+                break
             player.join(0.01)
 
     def _stop(self) -> None:
@@ -207,16 +190,15 @@ class Performance:
         for thread in (self._player, self._buyer):
             if thread:
                 thread.join()
-        self._leave, self._player, self._buyer, self._page = Future(), None, None, None
+        self._leave, self._player, self._buyer, self._page, self._aim = Future(), None, None, None, None
 
     def _return_to(self, number: int) -> None:
         """Go back to the moment before a beat."""
         while len(self._moments) > number:  # the emulator keeps a few copies alone: those after it go first
-            moment = self._moments.pop()
-            self._worlds.return_to(moment.mark)
+            mark, self.server = self._moments.pop()
+            self._worlds.return_to(mark)
         del self.acts[number:]
-        self._open(moment.region)
-        self.server.resume(moment.server)
+        self.wb = self.server.wb
         self._show("")
 
     def _play(self, number: int, *, hurry: bool = False) -> None:
@@ -224,125 +206,116 @@ class Performance:
         first = number if self.state in (READY, DONE) else min(number, self.at)  # what broke off is played again
         if first < len(self._moments):
             self._return_to(first)
-        self.at, self.state = len(self._moments), PLAYING
+        self.at, self.state, self._aim = len(self._moments), PLAYING, (number, hurry)
         self._player = threading.Thread(target=self._run, args=(number, hurry), name="stage", daemon=True)
         self._player.start()
 
     def _run(self, last: int, hurry: bool) -> None:
-        try:
+        with suppress(Left):
             for number in range(len(self._moments), last + 1):
                 self.at, self._hurry = number, hurry or number < last
-                self._beat(self.story.beats[number])
-                if self.state != DONE:
+                # Between two beats nothing is done yet: a command of that moment must not take it for a rest.
+                self._beat(self.story.beats[number], PLAYING if number < last else DONE)
+                if self.state == OTHERWISE:
                     break
-        except Left:
-            pass
-        finally:
-            self._hurry = False
 
-    def _beat(self, beat: Beat) -> None:
-        self._moments.append(Moment(self.wb.region.code, self._worlds.mark(), self.server.state()))
+    def _beat(self, beat: Beat, end: str) -> None:
+        self._moments.append((self._worlds.mark(), copy(self.server)))
         if beat.region:
             self._open(beat.region)
-        act = Act(beat, self.journal, len(self.journal))
+        act = Act(beat.name, self.wb.journal, len(self.wb.journal))
         self.acts.append(act)
-        self.state = PLAYING
         self._show("")
         try:
-            for step in beat.steps:
-                self._take(step, act.notes)
-                act.ends = len(self.journal)
-                self._changed()
-            self.state = DONE
+            self._take(beat.steps, act)
+            self.state = end
         except Otherwise as way:
             self.state, act.way = OTHERWISE, str(way)
         except Exception:  # noqa: BLE001 (a merchant is watching: no traceback, ever)
             _LOG.exception("the beat %r ended early", beat.name)
             self.state, act.way = OTHERWISE, "trouble"
-        act.ends = len(self.journal)
+        act.ends = len(self.wb.journal)
         self._changed()
 
-    def _take(self, step: Step, notes: list[Note]) -> None:
-        notes += [Note(len(self.journal), self.words(step.says))] if step.says else []
-        try:
-            self.server.take(step)
-        except NotChargeable as error:  # the server looked first, so nothing was sent
-            state = self.texts(f"answer.{error.permission.state}")
-            notes.append(Note(len(self.journal), self.texts("ui.not-sent", reason=state)))
-        except AmazonPayError:  # a refusal is an answer, and in the journal
-            if step.do in VISITS:
-                raise Otherwise(self._way or _REASONS.get(self._reason or "", "refused")) from None
+    def _take(self, steps: Iterable[Step], act: Act) -> None:
+        for step in steps:
+            if step.says:
+                act.say(self.words(step.says))
+            try:
+                self.server.take(step)
+            except NotChargeable as error:  # the server looked first, so nothing was sent
+                act.say(self.texts("ui.not-sent", reason=self.texts(f"answer.{error.permission.state}")))
+            except AmazonPayError:  # a refusal is an answer, and in the journal
+                if step.do in VISITS:
+                    raise Otherwise(self._way or _REASONS.get(self._reason, "refused")) from None
+            self._changed()
 
     def _visit(self, page: HostedPage, step: Step) -> Arrival:
-        self._page, self.page, self._step, self._way, self.state = page, "", step, "", WAITING
+        self._page, self.step, self._way = page, step, ""
+        self.state = PLAYING if self._hurry else WAITING
         self._show(page.url)
-        if self._hurry:
-            self._send_script("approve")
+        if self._hurry:  # at once: nobody sees it
+            self._script(page, step, "approve", self._leave)
         while True:
             ends: list[Future[Any]] = [page.arrival, self._leave]
             wait(ends, return_when=FIRST_COMPLETED)
             if self._leave.done():
                 raise Left
             arrival = page.settle()
+            if self._buyer:  # it sees the page of the return after the shop has heard of it
+                self._buyer.join()
             stay = page.look(arrival.checkout_session_id)
-            self._reason = stay.get("notice") or stay.get("reasonCode")
+            self._reason = stay.get("notice") or stay.get("reasonCode") or ""
             if arrival.kind != CANCEL:
                 break
             if self._aside or self.act is None:
                 raise Otherwise(self._way or CANCEL)
+            self.state, self.act.way, self.act.ends = OTHERWISE, self._way or CANCEL, len(self.wb.journal)
             # The shop's page leads back to its button: the buyer may still come.
             page.await_another(stay)
-            self.state, self.act.way, self.act.ends = OTHERWISE, self._way or CANCEL, len(self.journal)
             self._changed()
         self._page, self.state = None, PLAYING
         if self.act and not self._aside:
             if self.act.way == "tab":  # the phone is still where that tab left it
                 self._show(return_address(page, arrival, self.wb.shop.url))
-            self.act.way = ""
+            self.act.way, self.act.ends = "", None
         return arrival
 
     def _show(self, url: str) -> None:
-        self._shown += 1
-        self.phone = PhonePage(str(self._shown), url)
+        self.phone = PhonePage(self.phone.key + 1, url)
         self._changed()
 
-    def _send_script(self, ending: str) -> None:
-        self.state, self._way = PLAYING, "" if ending == "approve" else ending
-        task = (self._page, self._step, ending, self._leave, self._hurry)
-        self._buyer = threading.Thread(target=self._script, args=task, daemon=True)
-        self._buyer.start()
-        self._changed()
+    def _script(self, page: HostedPage, step: Step, ending: str, left: Future[Any]) -> None:
+        arrival: Future[Any] = page.arrival
 
-    def _script(self, page: HostedPage, step: Step, ending: str, left: Future[None], hurry: bool) -> None:
-        pages, arrival = self.act.pages if self.act and not self._aside else [], page.arrival
-
-        def see(url: str) -> None:
-            if not (hurry or left.done()):
+        def see(url: str, html: str) -> None:
+            if self.act and not self._aside:
+                self.act.pages.append((url, html))
+            if not (self._hurry or left.done()):
                 self._show(url)
-                wait([left], timeout=self._pace)
+                wait([left, arrival], self._pace, FIRST_COMPLETED)
             if left.done():
                 raise Left
 
         try:
-            play(page, step, ending, pages=pages, see=see)
+            play(page, step, ending, see)
         except Left:
             pass
         except BuyerPageError as error:  # the pages do not offer what the step says
             _LOG.error("%s", error)
-            if not arrival.done():  # else a person was faster on the phone
+            with suppress(InvalidStateError):  # a person was faster on the phone
                 arrival.set_exception(Otherwise("trouble"))
 
-    def _branch(self, name: str, steps: tuple[Step, ...]) -> Branch:
-        before, start, shown, way, notes = self.server.state(), len(self.journal), self.phone, "", list[Note]()
+    def _branch(self, name: str, steps: Iterable[Step]) -> Act:
+        act, before, shown = Act(name, self.wb.journal, len(self.wb.journal)), copy(self.server), self.phone
         self._hurry = self._aside = True  # nobody sees it
         try:
             with self.wb.director.fork():
                 try:
-                    for step in steps:
-                        self._take(step, notes)
-                except Otherwise as error:
-                    way = str(error)
-                return Branch(name, self.journal.since(start), notes, way)
+                    self._take(steps, act)
+                except Otherwise as way:
+                    act.way = str(way)
+                return act.kept()
         finally:
-            self.server.resume(before)
+            self.server = before
             self._hurry, self._aside, self._page, self.phone, self.state = False, False, None, shown, DONE

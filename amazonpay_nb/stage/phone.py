@@ -1,7 +1,7 @@
-"""The buyer's part of a beat, played by a script, which can let each page stand on the phone for a moment."""
+"""The buyer's phone: what is on it, what may happen there, and a script that plays the buyer, page by page."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import httpx
@@ -18,6 +18,21 @@ ENDINGS = ("approve", "cancel", "decline")
 
 # The buyer closes the page, reloads it, waits an hour, opens a second tab, or opens the page again.
 WAYS = ("close", "reload", "hour", "tab", "again")
+
+
+class PhonePage(NamedTuple):
+    """What is on the buyer's phone; a new *key* asks for it to be loaded, even at the same address."""
+
+    key: int
+    url: str
+
+
+class Left(BaseException):
+    """The presenter has gone elsewhere while the buyer was awaited, or while a script played the buyer."""
+
+
+class Otherwise(Exception):
+    """The buyer came back without doing what the beat is about."""
 
 
 def address_after(way: str, page: HostedPage, amazon: str) -> str:
@@ -38,16 +53,13 @@ def return_address(page: HostedPage, arrival: Arrival, shop_url: str) -> str:
     return f"{shop_url}/{arrival.kind}/{page.attempt.token}?{query}"
 
 
-def play(
-    page: HostedPage, step: Step, ending: str, *, pages: list[tuple[str, str]], see: Callable[[str], None]
-) -> None:
+def play(page: HostedPage, step: Step, ending: str, see: Callable[[str, str], None]) -> None:
     """Go through the buyer's pages, to the return to the shop.
 
     Args:
         step: What the buyer chooses.
-        ending: ``approve``, ``cancel`` or ``decline``.
-        pages: Takes the address and the HTML of each page.
-        see: Is called with the address of each page, and may end the walk by an exception of its own.
+        ending: One of `ENDINGS`.
+        see: Takes the address and the HTML of each page, and may end the walk by an exception of its own.
     Raises:
         BuyerPageError: A page does not offer what the step says.
     """
@@ -55,9 +67,8 @@ def play(
     def look(response: httpx.Response) -> None:
         response.read()
         if response.is_success and "html" in response.headers.get("content-type", ""):
-            pages.append((str(response.url), response.text))
             back = response.url.path.split("/")[1] in ARRIVALS
-            see(str(response.url.copy_add_param(SHOWN, "yes") if back else response.url))
+            see(str(response.url.copy_add_param(SHOWN, "yes") if back else response.url), response.text)
 
-    choices: dict[str, Any] = {"card": step.card, "then": step.then, "consent": step.consent, "mfa": step.mfa}
+    choices: dict[str, Any] = {"card": step.card, "consent": step.consent, "mfa": step.mfa}
     page.play(ending=ending, see=look, **(choices if ending == "approve" else {}))

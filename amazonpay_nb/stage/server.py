@@ -19,40 +19,33 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from amazonpay_nb.client.snippets import LANGUAGES
+from amazonpay_nb.client.snippets import LANGUAGES, snippet
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.loopback import Guard, LoopbackServer, browser_address, is_foreign, relative_address, route
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import behaviors, topics
-from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage import view
 from amazonpay_nb.stage.brand import MOST_BYTES
-from amazonpay_nb.stage.performance import PLAYING, READY, Performance
+from amazonpay_nb.stage.performance import Performance
 from amazonpay_nb.stage.phone import ENDINGS, WAYS
-from amazonpay_nb.stage.regions import differences
-from amazonpay_nb.stage.sizing import sizing
 from amazonpay_nb.stage.story import stories, story
-from amazonpay_nb.texts import templates
+from amazonpay_nb.texts import page_headers, templates
 
 _PAGES = Path(__file__).with_name("pages")
 _TEMPLATES = templates(_PAGES)
-_TEMPLATES.globals |= {
-    "view": view, "sizing": sizing, "differences": differences, "topics": topics, "behaviors": behaviors,
-    "most": MOST_BYTES, "programs": {name: title.split()[-1] for name, title in LANGUAGES.items()},
+_TEMPLATES.globals |= view.TABLES | {
+    "view": view, "topics": topics, "behaviors": behaviors, "stories": stories, "most": MOST_BYTES,
+    "snippet": snippet, "programs": {name: title.split()[-1] for name, title in LANGUAGES.items()},
 }  # fmt: skip
 PARTS = ("top", "server", "what-if", "money", "foot", "notes", "brand", "diagram", "help")
 MOST_WINDOWS = 32
 _RETRY_MILLISECONDS = 500  # before a window that has lost the stage looks for it again
 _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
-_POLICY = (
+_HEADERS = page_headers(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
     f"img-src 'self' data:; frame-src 'self' {_LOOPBACK}; base-uri 'none'; form-action 'none'; "
     f"frame-ancestors 'self' {_LOOPBACK}"
 )
-_HEADERS = {
-    "cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff",
-    "content-security-policy": _POLICY,
-}  # fmt: skip
 
 
 def _one_of(names: Iterable[str], name: str) -> str:
@@ -105,7 +98,7 @@ class Stage:
 
     def _tell(self, name: str, chosen: Mapping[str, str]) -> None:
         self.performance = Performance(story(name), chosen, **self._options)
-        self.performance.listen(self._wake)
+        self.performance.on_change = self._wake
 
     def _tell_another(self, name: str) -> None:
         before = self.performance
@@ -124,34 +117,26 @@ class Stage:
 
     def _app(self) -> Starlette:
         routes = [
-            route("GET", "/", self._home),
+            route("GET", "/", self._screen),
             route("GET", "/events", self._events),
-            *(route("GET", f"/{name}", partial(self._page, name)) for name in ("phone", "speaker", "parity")),
-            route("GET", "/diagram", self._diagram),
+            *(route("GET", f"/{name}", partial(self._page, f"{name}.html")) for name in ("phone", "speaker", "parity")),
+            route("GET", "/diagram", partial(self._page, "drawing.svg", kind="image/svg+xml")),
             route("POST", "/do", self._do),
             Mount("/static", StaticFiles(directory=_PAGES / "static")),
             route("GET", "/{story}/{beat:int}", self._screen),
         ]
         return Starlette(routes=routes)
 
-    async def _home(self, request: Request) -> Response:
-        return RedirectResponse(f"{self.performance.story.name}/{self.performance.at + 1}", 303)
-
     async def _screen(self, request: Request) -> Response:
-        if request.path_params["story"] not in stories():
-            return RedirectResponse(f"../{self.performance.story.name}/{self.performance.at + 1}", 303)
-        return await self._page("stage", request, root="../")
+        if request.path_params.get("story") in stories():
+            return await self._page("stage.html", request, root="../")
+        root = "../" if request.path_params else "./"
+        return RedirectResponse(f"{root}{self.performance.story.name}/{self.performance.at + 1}", 303)
 
-    async def _page(self, name: str, request: Request, *, root: str = "./") -> Response:
-        return await self._answer(lambda: _render(f"{name}.html", self._values() | {"root": root}), "text/html")
-
-    async def _diagram(self, request: Request) -> Response:
-        return await self._answer(lambda: view.diagram(self.performance).svg(), "image/svg+xml")
-
-    async def _answer(self, write: Callable[[], str], kind: str) -> Response:
+    async def _page(self, name: str, request: Request, *, root: str = "./", kind: str = "text/html") -> Response:
         def still() -> str:
             with self.performance.command:
-                return write()
+                return _render(name, self._values() | {"root": root})
 
         return Response(await asyncio.to_thread(still), media_type=kind, headers=_HEADERS)
 
@@ -190,10 +175,9 @@ class Stage:
             await asyncio.to_thread(self._carry_out, await request.json())
         except (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
             return JSONResponse({"problem": self.performance.texts("ui.unknown")}, 400)
-        except AmazonPayError as error:  # which speaks English
-            texts = self.performance.texts
-            own = str(error) if texts.language.startswith("en") else texts("brand.unusable")
-            return JSONResponse({"problem": own}, 400)
+        except AmazonPayError as error:
+            field, problem = self.performance.brand.advice(error, self.performance.texts)
+            return JSONResponse({"field": field, "problem": problem}, 400)
         return Response(status_code=204)
 
     def _carry_out(self, wish: dict[str, Any]) -> None:
@@ -208,7 +192,6 @@ class Stage:
             "go": lambda beat: performance.go(int(beat) - 1),
             "buyer": lambda ending: performance.play_buyer(_one_of(ENDINGS, ending)),
             "happen": lambda way: performance.happen(_one_of(WAYS, way)),
-            "look": performance.look,
             "what-if": performance.try_what_if,
             "dress": performance.dress,
             "story": self._tell_another,
@@ -240,21 +223,13 @@ class Stage:
 
     def _values(self) -> dict[str, Any]:
         performance = self.performance
-        texts, brand, state, at, act = (
-            performance.texts, performance.brand, performance.state, performance.at, performance.act,
-        )  # fmt: skip
-        tried = act.what_ifs if act else {}
+        brand, state, at, act = performance.brand, performance.state, performance.at, performance.act
         return {
-            # A beat that has just been left, or not quite begun, has no act: it is taken for one that begins.
-            "state": state if act or state == READY else PLAYING,
-            "p": performance, "t": texts, "w": performance.words, "act": act, "at": at, "root": "./",
+            "state": state,
+            "p": performance, "t": performance.texts, "w": performance.words, "act": act, "at": at, "root": "./",
             "beat": performance.story.beats[at], "beats": performance.story.beats,
-            "lines": view.act_lines(performance, act) if act else [],
-            "branches": {name: [view.branch(performance, row) for row in rows] for name, rows in tried.items()},
+            "lines": view.lines(performance, act) if act else [],
             "colors": palette(brand.merchant_color), "brand": brand, "program": self._program,
-            "names": {code: texts(f"region.{code}") for code in REGIONS},
-            "languages": {code: texts(f"language.{code}") for code in REGIONS[brand.region].languages},
-            "stories": {name: texts(f"{name}.title") for name in stories()},
         }  # fmt: skip
 
 

@@ -1,19 +1,22 @@
-"""What the shop's server does on the stage: each step of `stories.toml` is one function."""
+"""Steps on the stage: what the shop's server does in each of `stories.toml`, in which worlds, and what is kept of them.
 
-from collections.abc import Callable
-from copy import copy
-from decimal import Decimal
-from typing import Any
+A world is a workbench in a region, with an emulator that can go back to an earlier moment.
+"""
 
-from amazonpay_nb.client.button import sign_button
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
 from amazonpay_nb.client.guide import charge, complete_set_up
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.lessons.stories import offer, price, refund
 from amazonpay_nb.shop import Arrival, Attempt, Cart
-from amazonpay_nb.shop.payloads import payload_of
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
 from amazonpay_nb.spec.flows import FLOWS
-from amazonpay_nb.spec.money import CURRENCY_DECIMALS, MONTHLY_LIMITS, format_amount
-from amazonpay_nb.spec.simulations import PENDING_SECONDS
+from amazonpay_nb.spec.money import MONTHLY_LIMITS
 from amazonpay_nb.spec.words import payments_of
+from amazonpay_nb.stage.brand import Brand
 from amazonpay_nb.stage.story import Step, Story
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
@@ -24,7 +27,7 @@ Visit = Callable[[HostedPage, Step], Arrival]
 
 
 class Server:
-    """The shop's server in a story.
+    """The shop's server in a story; a copy of it stays as it is.
 
     Args:
         product: What is sold, in the language of the screen.
@@ -38,19 +41,10 @@ class Server:
 
     def __init__(self, wb: Workbench, story: Story, product: str, visit: Visit) -> None:
         self.wb, self._story, self._product, self._visit = wb, story, product, visit
-        self.objects: dict[str, Charge | Refund] = {}
-        self.keys: dict[str, str] = {}
+        self.objects: Mapping[str, Charge | Refund] = {}
+        self.keys: Mapping[str, str] = {}
         self.permission_id = ""
         self.review: tuple[Attempt, str] | None = None
-
-    def state(self) -> dict[str, Any]:
-        """Return what `resume` takes."""
-        return {name: copy(getattr(self, name)) for name in ("objects", "keys", "permission_id", "review")}
-
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go back to an earlier state."""
-        for name, value in state.items():
-            setattr(self, name, copy(value))
 
     def take(self, step: Step) -> None:
         """Take a step.
@@ -64,21 +58,15 @@ class Server:
         """Return the story's price, times what the step says, or the month's limit."""
         if step.limit:
             return self.wb.price(str(MONTHLY_LIMITS[self.wb.region.code, self.wb.currency]))
-        exact = Decimal(step.times) * Decimal(self.wb.amount["amount"])
-        smallest = Decimal(1).scaleb(-CURRENCY_DECIMALS[self.wb.currency])
-        return self.wb.price(format_amount(max(exact.quantize(smallest), smallest), self.wb.currency))
+        return price(self.wb, step.times)
 
     def _set_up(self, step: Step) -> None:
-        wb, flow = self.wb, FLOWS[step.flow or self._story.sets_up_by]
-        attempt, total = wb.shop.new_attempt(), self.price(step)
+        wb, flow, total = self.wb, FLOWS[step.flow or self._story.sets_up_by], self.price(step)
         cart = Cart.of(self._product, total, ships=False) if flow.answers["purpose"] == "buy" else None
-        payload = payload_of(flow, attempt, wb.store_id, region=wb.region.code, charge_amount=total)
-        offer = wb.show_touchless if step.touchless else wb.show_button
-        product_type = flow.fixed.get("productType", "PayOnly")
-        page = offer(attempt, sign_button(payload, wb.keys), product_type=product_type, cart=cart)
+        page = offer(wb, flow, total, touchless=step.touchless, cart=cart)
         session_id = self._visit(page, step).checkout_session_id
         if "webCheckoutDetails.checkoutReviewReturnUrl" in flow.required:
-            self.review = attempt, wb.client.get_checkout_session(session_id).checkout_session_id
+            self.review = page.attempt, wb.client.get_checkout_session(session_id).checkout_session_id
         elif flow.complete_with_amount:
             self._keep_order(step, wb.client.complete_checkout_session(session_id, charge_amount=total))
         else:
@@ -106,53 +94,37 @@ class Server:
         self.permission_id = done.charge_permission_id or self.permission_id
 
     def _pay(self, step: Step) -> None:
-        key, code, before = self.keys.get(step.again), step.code or None, len(self.wb.journal)
         fields: dict[str, Any] = {"charge_initiator": step.initiator, "channel": "Web", "capture_now": step.capture}
         if step.payment:
             fields = payments_of(self._story.use_case)[step.payment].fields
-        try:
-            self._keep(
-                step,
-                charge(
-                    self.wb.client, self.permission_id, self.price(step), idempotency_key=key, simulation_code=code,
-                    **fields,
-                ),
-            )  # fmt: skip
-        finally:
-            for exchange in self.wb.journal.since(before).exchanges:
-                if step.name and exchange.idempotency_key:
-                    self.keys[step.name] = exchange.idempotency_key
+        key = self.keys[step.again] if step.again else self.wb.client.new_key()
+        self.keys = {**self.keys, step.name: key}
+        fields = fields | {"idempotency_key": key, "simulation_code": step.code or None}
+        self._keep(step, charge(self.wb.client, self.permission_id, self.price(step), **fields))
 
     def _capture(self, step: Step) -> None:
-        number = str(self.objects[step.of].charge_id)
-        self._keep(step, self.wb.client.capture_charge(number, capture_amount=self.price(step)))
+        self._keep(step, self.wb.client.capture_charge(self._charge_id(step), capture_amount=self.price(step)))
 
     def _release(self, step: Step) -> None:
-        number = str(self.objects[step.of].charge_id)
-        self._keep(step, self.wb.client.cancel_charge(number, cancellation_reason=step.reason or "Not needed"))
+        self._keep(step, self.wb.client.cancel_charge(self._charge_id(step), cancellation_reason="Not needed"))
 
     def _refund(self, step: Step) -> None:
-        number = str(self.objects[step.of].charge_id)
-        code = step.code or None
-        sent = self.wb.client.create_refund(charge_id=number, refund_amount=self.price(step), simulation_code=code)
-        self.wb.wait(PENDING_SECONDS)
-        self._keep(step, self.wb.client.get_refund(sent.refund_id))
+        self._keep(step, refund(self.wb, self._charge_id(step), self.price(step)))
 
     def _read(self, step: Step) -> None:
         if step.of:
-            self._keep(step, self.wb.client.get_charge(str(self.objects[step.of].charge_id)))
+            self._keep(step, self.wb.client.get_charge(self._charge_id(step)))
         else:
             self.wb.client.get_charge_permission(self.permission_id)
 
     def _close(self, step: Step) -> None:
-        self.wb.client.close_charge_permission(self.permission_id, closure_reason=step.reason or "Not needed")
+        self.wb.client.close_charge_permission(self.permission_id, closure_reason="Not needed")
 
     def _cause(self, step: Step) -> None:
         self.wb.director.cause(self.permission_id, step.state, step.reason or None)
 
     def _wait(self, step: Step) -> None:
-        if self.wb.emulator:
-            self.wb.emulator.clock.advance(step.wait)
+        emulator_of(self.wb).clock.advance(step.wait)
 
     def _fault(self, step: Step) -> None:
         self.wb.director.inject_fault(step.operation, step.fault, times=int(step.times))
@@ -160,13 +132,103 @@ class Server:
     def _hear(self, step: Step) -> None:
         """Get each charge that Amazon has announced and the shop has not seen."""
         seen = self.wb.journal.known.of("Charge")
-        rows = self.wb.emulator.control.get("objects/charges")["objects"] if self.wb.emulator else []
+        rows = emulator_of(self.wb).control.get("objects/charges")["objects"]
         for number in [row["chargeId"] for row in rows if row["chargeId"] not in seen]:
             self.wb.client.get_charge(number)
 
     def _say(self, step: Step) -> None:
         """Show the step's words, and do nothing."""
 
+    def _charge_id(self, step: Step) -> str:
+        return str(self.objects[step.of].charge_id)
+
     def _keep(self, step: Step, thing: Charge | Refund) -> None:
         if name := step.name or step.of:
-            self.objects[name] = thing
+            self.objects = {**self.objects, name: thing}
+
+
+@dataclass
+class Act:
+    """Steps that were played, or are being played: a beat, or one branch of a what-if, which was undone.
+
+    Attributes:
+        name: Of the beat or the branch.
+        journal: That of the region in which it was played.
+        begins, ends: Which entries of the journal are its own; None while it is played.
+        way: How it went otherwise: a key of the words ``otherwise``; "" where it went as told.
+        notes: Words, each with the number of entries of its own that came before.
+        pages: The buyer's pages that a script has seen, as address and HTML.
+        what_ifs: By name, the branches that were tried.
+    """
+
+    name: str
+    journal: Journal
+    begins: int
+    ends: int | None = None
+    way: str = ""
+    notes: list[tuple[int, str]] = field(default_factory=list)
+    pages: list[tuple[str, str]] = field(default_factory=list)
+    what_ifs: dict[str, list[Self]] = field(default_factory=dict)
+
+    @property
+    def own(self) -> Journal:
+        """Its own entries, in a journal of their own."""
+        own = self.journal.since(self.begins)
+        own.rewind(len(own) if self.ends is None else self.ends - self.begins)
+        return own
+
+    def say(self, words: str) -> None:
+        """Put words after what has come so far."""
+        self.notes.append((len(self.journal) - self.begins, words))
+
+    def kept(self) -> Self:
+        """Return an act that stays as it is when its entries are undone."""
+        return replace(self, journal=self.own, begins=0)
+
+
+# By region: a snapshot, and how long the journal was.
+Mark = Mapping[str, tuple[str, int]]
+
+
+class Worlds:
+    """The workbenches that are open, by region."""
+
+    def __init__(self) -> None:
+        self._benches: dict[str, Workbench] = {}
+
+    def open(self, region: str, brand: Brand) -> Workbench:
+        """Return the workbench of a region, opened on first use, with the merchant's face."""
+        if region not in self._benches:
+            bench = Workbench(
+                region=region, buyer="script", amount=brand.amount, currency=brand.currency, language=brand.language,
+                merchant_name=brand.merchant_name, merchant_color=brand.merchant_color,
+            )  # fmt: skip
+            bench.set_up_keys()
+            bench.shop.logo = brand.logo
+            self._benches[region] = bench
+        return self._benches[region]
+
+    def mark(self) -> Mark:
+        """Keep this moment; it can be returned to once."""
+        return {name: (emulator_of(bench).snapshot(), len(bench.journal)) for name, bench in self._benches.items()}
+
+    def return_to(self, mark: Mark) -> None:
+        """Go back to a moment; a region that was opened after it is closed."""
+        for region in [*self._benches]:
+            if region in mark:
+                snapshot, length = mark[region]
+                emulator_of(self._benches[region]).restore(snapshot, keep=False)
+                self._benches[region].journal.rewind(length)
+            else:
+                self._benches.pop(region).close()
+
+    def close(self) -> None:
+        """Close every shop and every emulator."""
+        while self._benches:
+            self._benches.popitem()[1].close()
+
+
+def emulator_of(bench: Workbench) -> Emulator:
+    """Return the emulator, which a stage always has."""
+    assert bench.emulator is not None  # noqa: S101 (the environment is never another)
+    return bench.emulator

@@ -44,7 +44,6 @@ class Step:
     capture: bool = False
     mfa: str = "pass"
     card: str = "1111"
-    then: str = ""
     state: str = ""
     reason: str = ""
     operation: str = ""

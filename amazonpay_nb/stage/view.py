@@ -1,38 +1,45 @@
 """What the screen shows of a performance: plain values for the templates in ``pages/``."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from amazonpay_nb import emulator, shop
-from amazonpay_nb.client.exchange import Exchange, Step
+from amazonpay_nb import shop
+from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import months
-from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
+from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER
 from amazonpay_nb.client.ledger import course
-from amazonpay_nb.client.snippets import snippet
 from amazonpay_nb.shop import bookkeeping
 from amazonpay_nb.spec.data import read
-from amazonpay_nb.spec.flows import PAGES
-from amazonpay_nb.spec.money import MONTHLY_LIMITS, Counts
+from amazonpay_nb.spec.money import CHARGE_CEILINGS, MONTHLY_LIMITS, REFUND_EXTRAS, Counts
+from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.parity import Behavior, behavior
 from amazonpay_nb.spec.reasons import recovery_for
-from amazonpay_nb.stage.acts import Act, Branch, Note
-from amazonpay_nb.stage.performance import DONE, OTHERWISE, Performance
+from amazonpay_nb.spec.regions import REGIONS
+from amazonpay_nb.stage.performance import Performance
+from amazonpay_nb.stage.steps import Act, emulator_of
+from amazonpay_nb.stage.story import WhatIf
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.show.money import limit_gauge, money as money_text, money_chart
 
+# What the templates read by itself: the regions, and their amounts by currency.
+TABLES: dict[str, Any] = {
+    "regions": REGIONS, "limits": MONTHLY_LIMITS, "ceilings": CHARGE_CEILINGS, "extras": REFUND_EXTRAS,
+    "money": money_text, "behavior": behavior,
+}  # fmt: skip
 _CALLS = read("calls.toml", beside=__file__)
 _TONES: dict[str, str] = {outcome: tone for tone, outcomes in _CALLS["tones"].items() for outcome in outcomes}
 _NOBODY = "no-answer"  # the key of the words for a lost answer
+_ATTEMPT = re.compile(r"\(attempt (\d+)\)$")
 _DECLINED = "Declined"  # a decline leaves no charge behind; the buyer reads this word
-_EARLIER = 3  # payments on the phone, besides the newest
-# The words of pages that the buyer sees anyway: these are not said twice.
-_SHOP, _AMAZON = (Path(package.__path__[0]) for package in (shop, emulator))
+_PAYMENTS = ("completeCheckoutSession", "createCharge")  # the calls whose answer names a new Charge
+_SHOP_TEXTS = Path(shop.__path__[0]) / "texts"  # words that the buyer sees anyway: these are not said twice
 
 
 class Line(NamedTuple):
@@ -50,31 +57,20 @@ class Line(NamedTuple):
     claim: Behavior | None = None
     exchange: Exchange | None = None
 
-    def program(self, language: str) -> str:
-        """Return the call in one of `client.snippets.LANGUAGES`."""
-        return snippet(language, self.exchange) if self.exchange else ""
 
-
-def lines(
-    performance: Performance, journal: Sequence[Exchange | Step], notes: Sequence[Note], start: int
-) -> list[Line]:
-    """Return what happened at the server, in order.
-
-    Args:
-        journal: The entries from number *start* on.
-    """
-    texts, rows = performance.texts, list[tuple[float, Line]]()
-    for number, entry in enumerate(journal, start):
+def lines(performance: Performance, act: Act) -> list[Line]:
+    """Return what happened at the server, so far and in order."""
+    rows = [(number - 0.5, Line(words)) for number, words in act.notes]
+    for number, entry in enumerate(act.own):
         if isinstance(entry, Exchange):
-            rows.append((number, _call(performance, entry)))
+            rows.append((number, _call(performance.texts, entry)))
         elif (entry.source, entry.target) == (AMAZON_PAY_PAGES, SHOP_SERVER):
-            rows.append((number, Line(texts("ui.back"))))
-    rows += [(note.after - 0.5, Line(note.text)) for note in notes]
+            rows.append((number, Line(performance.texts("ui.back"))))
     return [line for _, line in sorted(rows, key=lambda row: row[0])]
 
 
-def _call(performance: Performance, exchange: Exchange) -> Line:
-    texts, outcome = performance.texts, exchange.outcome if exchange.status else _NOBODY
+def _call(texts: Texts, exchange: Exchange) -> Line:
+    outcome = exchange.outcome if exchange.status else _NOBODY
     names = (f"{exchange.operation}.{outcome}", exchange.operation)
     claim = next((_CALLS["parity"][name] for name in names if name in _CALLS["parity"]), "")
     price = _price_in(exchange)
@@ -104,91 +100,108 @@ def word(texts: Callable[..., str], key: str, instead: str = "") -> str:
         return instead
 
 
-def act_lines(performance: Performance, act: Act) -> list[Line]:
-    """Return what happened in a beat, so far."""
-    end = act.ends if performance.state in (DONE, OTHERWISE) else len(act.journal)
-    return lines(performance, list(act.journal)[act.begins : end], act.notes, act.begins)
-
-
-def money(performance: Performance, journal: Journal) -> dict[str, str]:
-    """Return what is held, captured and refunded, as people write it."""
-    currency, language = performance.wb.currency, performance.texts.language
-    totals = journal.totals().get(currency, {})
-    return {str(each): money_text(totals.get(each, Decimal(0)), currency, language) for each in filter(None, Counts)}
-
-
-def chart(performance: Performance) -> Markup:
-    """Draw what is held, captured and refunded, over the time of the story."""
-    texts, currency = performance.texts, performance.wb.currency
-    words = {name: texts(f"amounts.{name}") for name in ("title", "held", "captured", "refunded")}
-    at = performance.wb.emulator.clock.now() if performance.wb.emulator else performance.wb.client.clock()
-    nothing = (at, Decimal(0), Decimal(0), Decimal(0))
-    points = course(performance.journal.exchanges).get(currency, [nothing])
-    return Markup(money_chart(points, words, currency, texts.language).as_html)  # noqa: S704 (drawn by us, and escaped)
-
-
-def gauge(performance: Performance) -> Markup:
-    """Draw how much of the month's limit the wallet has used."""
-    texts, wb = performance.texts, performance.wb
-    rows = months(performance.journal, performance.server.permission_id, wb.region)
-    used = Decimal(rows[-1].used) if rows else Decimal(0)
-    places = {name: f"{{{name}}}" for name in ("used", "limit", "left")}
-    words = {name: texts(f"amounts.{name}", **places) for name in places}
-    limit = MONTHLY_LIMITS[wb.region.code, wb.currency]
-    return Markup(limit_gauge(used, limit, words, wb.currency, texts.language).as_html)  # noqa: S704 (as above)
+def pictures(performance: Performance) -> dict[str, Markup]:
+    """Draw the money over the time of the story, and how much of the month's limit the wallet has used."""
+    wb, texts = performance.wb, performance.texts
+    nothing = (emulator_of(wb).clock.now(), Decimal(0), Decimal(0), Decimal(0))
+    points = course(performance.wb.journal.exchanges).get(wb.currency, [nothing])
+    rows = months(performance.wb.journal, performance.server.permission_id, wb.region)
+    used, limit = Decimal(rows[-1].used) if rows else Decimal(0), MONTHLY_LIMITS[wb.region.code, wb.currency]
+    place = texts.table("amounts"), wb.currency, texts.language
+    drawn = {"money": money_chart(points, *place), "limit": limit_gauge(used, limit, *place)}
+    return {name: Markup(each.as_html) for name, each in drawn.items()}  # noqa: S704 (drawn by us, and escaped)
 
 
 def diagram(performance: Performance) -> SequenceDiagram:
     """Return the story so far as a sequence diagram, in which what came with this beat stands out."""
     act = performance.act
-    return sequence_diagram(act.journal, seen=act.begins) if act else sequence_diagram(performance.journal)
+    journal, seen = (act.journal, act.begins) if act else (performance.wb.journal, 0)
+    return sequence_diagram(journal, seen=seen, say=diagram_words(performance.texts))
 
 
-def place(performance: Performance) -> str:
-    """Return the title of Amazon's page that is on the phone, in the words of that page; "" for none."""
-    name = urlsplit(performance.phone.url).path.rpartition("/")[2]
-    name = name if name in PAGES else performance.page
-    return Texts(_AMAZON / "pages" / "texts", performance.texts.language)(f"{name}.title") if name else ""
+def diagram_words(texts: Texts) -> Callable[[str], str]:
+    """Return how a diagram says its names, and what is neither a request nor an answer with a status."""
+
+    def say(text: str) -> str:
+        own = word(texts, f"diagram.{text.partition(':')[0]}", text)
+        return _ATTEMPT.sub(lambda found: texts("diagram.attempt", number=found[1]), own)
+
+    return say
 
 
 def phone(performance: Performance) -> dict[str, Any]:
-    """Return what the shop's app shows: the newest payment of the beat, the card, and earlier payments."""
-    texts = Texts(_SHOP / "texts", performance.texts.language)
-    newest, number = _newest(performance, texts)
-    earlier = [
-        (texts.money(row.price), texts(f"{row.kind}.{row.state}"))
-        for row in bookkeeping.payments(performance.journal)
-        if row.number != number
-    ]
-    methods = bookkeeping.saved_methods(performance.journal)
-    return {"newest": newest, "earlier": earlier[: -_EARLIER - 1 : -1], "card": methods[-1].name if methods else ""}
+    """Return what the shop's app shows: the newest payment of the beat, and the card."""
+    methods = bookkeeping.saved_methods(performance.wb.journal)
+    return {"newest": _newest(performance), "card": methods[-1].name if methods else ""}
 
 
-def _newest(performance: Performance, texts: Texts) -> tuple[tuple[str, str, str] | None, str]:
-    """Return amount, state in the buyer's words and tone, and the number of the object."""
-    act = performance.act
-    entries = list(act.journal)[act.begins : act.ends] if act else []
-    for exchange in reversed([entry for entry in entries if isinstance(entry, Exchange)]):
+def _newest(performance: Performance) -> tuple[str, str, str] | None:
+    """Return amount, state in the buyer's words, and tone."""
+    texts, act = Texts(_SHOP_TEXTS, performance.texts.language), performance.act
+    for exchange in reversed(act.own.exchanges if act else ()):
         kind, price = exchange.kind, _price_in(exchange)
         declined = exchange.failed and recovery_for(exchange.outcome, exchange.status or 0).is_decline
         refused = exchange.status is not None and exchange.failed and not declined  # a buyer hears nothing of that
         if price and kind and kind.title in ("Charge", "Refund") and not refused:
             number = str((exchange.response or {}).get(kind.id_field, ""))
-            document = performance.journal.known.newest(kind.title, number) or {}
+            document = performance.wb.journal.known.newest(kind.title, number) or {}
             state = _DECLINED if declined else document.get("statusDetails", {}).get("state", "")
-            return (texts.money(price), word(texts, f"{kind.title.lower()}.{state}"), _TONES.get(state, "")), number
-    return None, ""
+            return texts.money(price), word(texts, f"{kind.title.lower()}.{state}"), _TONES.get(state, "")
+    return None
 
 
-def branch(performance: Performance, row: Branch) -> dict[str, Any]:
+def branch(performance: Performance, what_if: WhatIf, row: Act) -> dict[str, Any]:
     """Return what a branch of a what-if has come to."""
-    said = lines(performance, list(row.journal), row.notes, len(performance.journal))
-    sums, currency = money(performance, row.journal), performance.wb.currency
-    nothing = money_text(Decimal(0), currency, performance.texts.language)
+    said, currency, key = lines(performance, row), performance.wb.currency, f"{what_if.name}-{row.name}"
+    sums = row.journal.totals().get(currency, {})
+    amounts = {str(each): sums.get(each, Decimal(0)) for each in filter(None, Counts)}
     return {
         "name": row.name,
+        "title": performance.words(key),
+        "means": word(performance.words, f"{key}-means"),
+        "worse": what_if.worse,
         "lines": said,
         "outcome": next((line for line in reversed(said) if line.answer), said[-1] if said else None),
-        "money": {name: text for name, text in sums.items() if name == "captured" or text != nothing},
+        "money": {
+            name: money_text(amount, currency, performance.texts.language)
+            for name, amount in amounts.items()
+            if amount or name == "captured"
+        },
         "way": row.way,
     }
+
+
+class Calls(NamedTuple):
+    """The calls of one operation.
+
+    Attributes:
+        per_order: How many of them an order takes, on average.
+        live: How many orders a second its quota in live leaves room for, for as long as one likes.
+        sandbox: The same in the Sandbox.
+    """
+
+    operation: Operation
+    calls: int
+    per_order: float
+    live: float
+    sandbox: float
+
+
+def sizing(exchanges: Sequence[Exchange]) -> dict[str, Any]:
+    """Return what a page says about the calls of a run; each attempt counts, whatever its answer.
+
+    Returns:
+        ``orders``: the different Charges among the answers, or 1 where there are none; ``calls``: the operations in the
+        order of their first call; ``narrowest``: the one whose live quota is used up first, None where nothing was
+        called.
+    """
+    charges = {(exchange.response or {}).get("chargeId") for exchange in exchanges if exchange.operation in _PAYMENTS}
+    orders = max(len(charges - {None}), 1)
+    counts = Counter(exchange.operation for exchange in exchanges if exchange.operation in OPERATIONS)
+    calls = [_calls(OPERATIONS[name], count, count / orders) for name, count in counts.items()]
+    return {"orders": orders, "calls": calls, "narrowest": min(calls, key=lambda row: row.live, default=None)}
+
+
+def _calls(operation: Operation, count: int, per_order: float) -> Calls:
+    live, sandbox = (quota.per_second / per_order for quota in (operation.quota.live, operation.quota.sandbox))
+    return Calls(operation, count, per_order, live, sandbox)

@@ -35,9 +35,8 @@ from amazonpay_nb.workbench.claims import Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.own_server import OwnServer
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable, check_injected, check_values
-from amazonpay_nb.workbench.screen import open_stage
+from amazonpay_nb.workbench.servers import OwnServer, open_stage
 
 
 class Workbench:
@@ -69,7 +68,7 @@ class Workbench:
         wait_seconds: str | float = 300, seed: str | int = 7, allow_live: bool = False,
     ) -> None:  # fmt: skip
         check_injected(kernel.cells())
-        kernel.explain_assertions()
+        kernel.explain_errors()
         check_values(locals())
         if buyer == "auto":
             buyer = "you" if kernel.person() else "script"
@@ -289,7 +288,7 @@ class Workbench:
     ) -> HostedPage:
         """Return a page that leads the buyer of an attempt to Amazon; see `HostedPage`."""
         return HostedPage(
-            attempt, url, start=start, button=button, buyer=self.buyer, emulator=self.emulator,
+            attempt, url, start=start, button=button, buyer=self.buyer, emulator=self.emulator, language=self.language,
             journal=self.journal, clock=lambda: self.client.clock(), wait_seconds=self.wait_seconds,
         )  # fmt: skip
 

@@ -6,25 +6,24 @@ colors say: a failure has a cross.  The text says the same for terminals and scr
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
+from wcwidth import width as columns
 
 from amazonpay_nb.client.exchange import Exchange, Step
 from amazonpay_nb.client.journal import AMAZON_PAY_API, PARTICIPANTS, SHOP_SERVER, Journal
 from amazonpay_nb.spec.machine import NEW, Machine
-from amazonpay_nb.workbench.show.blocks import Foreign, columns, render
+from amazonpay_nb.workbench.show.blocks import Foreign, render
 
 _MOST_LINES = 3
 _UUID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _AMAZON_ID = re.compile(r"\b([A-Z]\d{2})-\d{7}(?:-\d{7})?-([A-Z]\d{6}|\d{7})\b")
 _NOT_XML = re.compile("[^\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# Mermaid reads these as markup, comment or end of statement; #name; and #number; are its escapes.
-_MERMAID = str.maketrans({"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", '"': "#quot;", "&": "#amp;", "%": "#37;"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +43,13 @@ class SequenceDiagram:
 
     Attributes:
         old: How many messages an earlier picture has shown: those are paler.
+        say: Returns a name, or words, in the language of the picture; requests and answers are the same in each.
     """
 
     participants: Sequence[str]
     messages: Sequence[Message]
     old: int = 0
+    say: Callable[[str], str] = field(default_factory=lambda: str)
 
     def __repr__(self) -> str:
         return self.text()
@@ -58,15 +59,14 @@ class SequenceDiagram:
 
     def text(self) -> str:
         """Return one numbered line for each message, with its replies indented below."""
-        return self._filled("txt", safe=lambda text: Markup(_one_line(text)))  # noqa: S704 (plain text)
-
-    def mermaid(self) -> str:
-        """Return the diagram as the text of a Mermaid ``sequenceDiagram``, with the same numbers."""
-        return self._filled("mmd", word=_mermaid)
+        return self._filled("txt", safe=lambda text: Markup(self._line(text)))  # noqa: S704 (plain text)
 
     def svg(self) -> str:
         """Return a self-contained SVG document; the same messages always give the same text."""
-        return self._filled("svg", text=self.text(), one_line=_one_line, wrap=_wrap, columns=columns)
+        return self._filled("svg", text=self.text(), one_line=self._line, wrap=_wrap, columns=columns)
+
+    def _line(self, text: str) -> str:
+        return _one_line(self.say(text))
 
     def _filled(self, form: str, **more: Any) -> str:
         numbers = accumulate(int(not message.reply) for message in self.messages)
@@ -74,16 +74,17 @@ class SequenceDiagram:
         return render(f"sequence.{form}.j2", names=list(self.participants), messages=messages, old=self.old, **more)
 
 
-def sequence_diagram(journal: Journal, *, seen: int = 0) -> SequenceDiagram:
+def sequence_diagram(journal: Journal, *, seen: int = 0, say: Callable[[str], str] = str) -> SequenceDiagram:
     """Return a run as a sequence diagram of its participants.
 
     Args:
         seen: How many entries of the journal an earlier picture has shown; what is new since then stands out.
+        say: See `SequenceDiagram`.
     """
     entries = [[*_messages(entry)] for entry in journal]
     messages, old = [*chain.from_iterable(entries)], sum(map(len, entries[:seen]))
     present = dict.fromkeys(name for m in messages for name in (m.source, m.target))
-    return SequenceDiagram(tuple(sorted(present, key=[*PARTICIPANTS, *present].index)), tuple(messages), old)
+    return SequenceDiagram(tuple(sorted(present, key=[*PARTICIPANTS, *present].index)), tuple(messages), old, say)
 
 
 def _messages(entry: Exchange | Step) -> Iterator[Message]:
@@ -98,10 +99,6 @@ def _messages(entry: Exchange | Step) -> Iterator[Message]:
 def _one_line(text: str) -> str:
     """Return a text that XML may hold, with as much of each id as tells it from others."""
     return _AMAZON_ID.sub(r"\1-…-\2", _UUID.sub(r"\1…", _NOT_XML.sub("", " ".join(text.split()))))
-
-
-def _mermaid(text: str) -> Markup:
-    return Markup(_one_line(text).translate(_MERMAID))  # noqa: S704 (Mermaid's own escapes)
 
 
 def _wrap(text: str, limit: int, *, lines: int = _MOST_LINES) -> list[str]:

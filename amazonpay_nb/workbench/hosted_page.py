@@ -35,6 +35,7 @@ class HostedPage:
         button: The text on the button.
         buyer: ``you`` or ``script``.
         emulator: None on the Sandbox and on live.
+        language: That of the pages, whose words a wait quotes.
         journal: Records the stay, with the time of *clock*.
     Attributes:
         arrival: The buyer's return, once it has happened; `settle` records it.
@@ -44,9 +45,9 @@ class HostedPage:
 
     def __init__(
         self, attempt: Attempt, url: str, *, start: str, button: str, buyer: str, emulator: Emulator | None,
-        journal: Journal, clock: Callable[[], datetime], wait_seconds: float,
+        journal: Journal, clock: Callable[[], datetime], wait_seconds: float, language: str,
     ) -> None:  # fmt: skip
-        self.attempt, self.url = attempt, url
+        self.attempt, self.url, self._language = attempt, url, language
         self._start, self._row, self._button, self._buyer = start, STARTS[start], button, buyer
         self._emulator, self._journal, self._clock, self._wait_seconds = emulator, journal, clock, wait_seconds
         self._title = self._row["page"].format(button=button)
@@ -82,12 +83,7 @@ class HostedPage:
                 kernel.display_at(f"tracker-{run}", {"text/plain": plain, "text/html": html})
 
     def _tracker(self, **words: str) -> str:
-        usual = {
-            "todo": f"Play the buyer: {self._row['person']}.",
-            "why": "",
-            "state": "",
-            "url": browser_address(self.url),
-        }
+        usual = {"todo": f"Play the buyer: {self._row['person']}.", "url": browser_address(self.url)}
         return render("tracker.html.j2", **usual | words)
 
     @property
@@ -131,7 +127,7 @@ class HostedPage:
                 play = partial(self.play, **script)
                 await asyncio.to_thread(play) if not without_sockets() else play()
             return self.settle()
-        wanted, why = wish(self._start, script), ""
+        wanted, why = wish(self._start, script, self._language), ""
         while True:
             if not self.arrival.done():
                 await self._watch(timeout or self._wait_seconds, wanted, why)

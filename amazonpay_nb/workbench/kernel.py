@@ -34,6 +34,7 @@ _CHANGING: Patterns = (
     (re.compile(r"(SHA256:)[A-Za-z0-9+/]{43}"), r"\1…"),
 )
 _OURS = ("amazonpay_nb", "contextlib")  # modules that an assertion of `claim` or `refused` comes from
+_RUN_FIRST = "If a cell above makes {}, it has not run in this kernel: first choose Run > Run All Above Selected Cell."
 # One entry for each open workbench in which a person plays the buyer: nobody compares what such a kernel shows.
 people: list[None] = []
 # Cell -> its latest run, and what closes the things that it opened.
@@ -108,8 +109,12 @@ def run() -> str:
     return str(shell().get_parent()["header"]["msg_id"]) if hasattr(shell(), "get_parent") else ""
 
 
-def explain_assertions() -> None:
-    """Let the kernel say what a bare ``assert`` expected and got, and show the cell and not our own lines."""
+def explain_errors(ipython: Any = None) -> None:
+    """Let the kernel say what a bare ``assert`` expected and got, show the cell and not our own lines, and what to run.
+
+    It is also an extension of IPython's, which ``amazonpay-nb lab`` loads with each kernel: a cell that runs before any
+    other has no workbench yet.
+    """
 
     def explain(ipython: Any, *raised: Any, **options: Any) -> None:
         _, error, trace = raised
@@ -118,12 +123,17 @@ def explain_assertions() -> None:
                 trace.tb_next = None  # a reader gets the cell, not our internals
                 break
             trace = trace.tb_next
-        if not error.args:
+        if isinstance(error, NameError) and trace.tb_frame.f_globals.get("__name__") == "__main__":
+            error.add_note(_RUN_FIRST.format(error.name))
+        elif not error.args:
             error.args = (comparison(trace.tb_frame),)
         ipython.showtraceback(raised, **options)
 
-    if ipython := shell():
-        ipython.set_custom_exc((AssertionError, ControlError), explain)
+    if ipython := ipython or shell():
+        ipython.set_custom_exc((AssertionError, ControlError, NameError), explain)
+
+
+load_ipython_extension = explain_errors
 
 
 def comparison(frame: FrameType) -> str:

@@ -20,7 +20,7 @@ _FILE["parameters"]["region"]["allowed"] = list(REGIONS)
 # Decimals of a currency -> the least amount whose parts are amounts; a wallet is charged up to so many times a month.
 _LEAST_AMOUNTS = {0: Decimal(2), 2: Decimal("0.10")}
 _CHARGES_A_MONTH = 20
-_LONGEST_NAME = 50  # as long as merchantMetadata.merchantStoreName may be
+LONGEST_NAME = 50  # as long as merchantMetadata.merchantStoreName may be
 NO_SCRIPT = "A script cannot play the buyer on Amazon's own pages."
 
 
@@ -69,7 +69,7 @@ _CHECKS: dict[str, Callable[[str, Mapping[str, str]], object]] = {
     "language": lambda value, others: _check_offered(value, "language", _region(others).languages),
     "wait_seconds": lambda value, _: _check_size(float(value), 3600, "seconds"),
     "seed": _check_seed,
-    "merchant_name": lambda value, _: _check_size(len(value.strip()), _LONGEST_NAME, "characters"),
+    "merchant_name": lambda value, _: _check_size(len(value.strip()), LONGEST_NAME, "characters"),
     "merchant_color": lambda value, _: check_color(value),
 }
 PARAMETERS = {

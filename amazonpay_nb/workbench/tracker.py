@@ -5,15 +5,20 @@ Sentences, and the facts that choose them, are in ``waits.toml``.
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from amazonpay_nb import emulator, shop
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.flows import PAGES
 from amazonpay_nb.spec.simulations import CARDS
+from amazonpay_nb.texts import Texts
 
 Facts = Mapping[str, Any]
 _ROWS: dict[str, list[dict[str, Any]]] = read("waits.toml", beside=__file__)
+# Whose pages a sentence quotes -> their texts.
+_PAGES = {"shop": Path(shop.__path__[0]) / "texts", "amazon": Path(emulator.__path__[0]) / "pages" / "texts"}
 # What `HostedPage.returned` can be told, and what it means to be told nothing.
 _NOTHING = dict.fromkeys(("ending", "card", "then", "address", "change", "shipping"), "")
 _USUAL = {**_NOTHING, "consent": True, "mfa": "pass"}
@@ -34,9 +39,11 @@ def _card(last4: str) -> tuple[str, str]:
     return (f"{card.brand} that ends in {last4}", str(card.trigger)) if card else ("", "success")
 
 
-def wish(start: str, script: Facts) -> dict[str, Any]:
-    """Return what a cell wants of the buyer, by what it says to `returned`."""
-    facts: dict[str, Any] = {**_USUAL, **script, "start": start}
+def wish(start: str, script: Facts, language: str = "en_US") -> dict[str, Any]:
+    """Return what a cell wants of the buyer, by what it says to `returned`, and the words of pages in a *language*."""
+    quotes = {name: Texts(folder, language) for name, folder in _PAGES.items()}
+    facts: dict[str, Any] = {**_USUAL, **script, "start": start, **quotes}
+    facts["delivery"] = quotes["shop"](f"delivery.{facts['shipping']}") if facts["shipping"] else ""
     facts["card_name"], facts["then_name"] = _card(facts["card"])[0], _card(facts["then"])[0]
     facts["effect"] = _card(facts["then"] or facts["card"])[1]
     facts["ending"] = facts["ending"] or sentence("endings", facts)

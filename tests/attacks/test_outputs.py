@@ -13,9 +13,11 @@ import httpx
 import nbformat
 import pytest
 from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_notebook
 
 from amazonpay_nb.cli import main
 from amazonpay_nb.client import AmazonPayClient
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.emulator.app import build_app
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
@@ -136,6 +138,27 @@ def test_no_error_commands_a_terminal(command: str, tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "name=1" in done.stderr
     assert not {*command} & {*"\x1b\x07\x9b\u202e"} & {*done.stderr}
+
+
+@pytest.mark.parametrize("command", ["\x1b]52;c;ZXZpbA==\x07", "\x9b31m", "\u202e"])
+def test_no_result_commands_a_terminal(command: str, tmp_path: Path) -> None:
+    """Neither the list of a matrix, nor an answer of the emulator, nor a report that is shown there."""
+    cell = new_code_cell('word: str = "a"  # any', metadata={"tags": ["parameters"]})
+    (tmp_path / "mine.ipynb").write_text(nbformat.writes(new_notebook(cells=[cell])), "utf-8")
+    matrix = {"notebooks": ["mine.ipynb"], "matrix": {"word": [f"{command}word"]}}
+    (tmp_path / "matrix.yaml").write_text(json.dumps(matrix))
+    listed = CliRunner().invoke(main, ["sweep", str(tmp_path / "matrix.yaml"), "--list"]).stdout
+    world = {"chargePermissions": [{"merchantMetadata": {"merchantStoreName": f"{command}shop"}}]}
+    with Emulator("na", world=world, in_process=False) as emulator:
+        emulator.write_ready_file(tmp_path / "ready.json")
+        call = ["control", "objects", "chargePermissions", "--ready-file", str(tmp_path / "ready.json")]
+        shown = CliRunner().invoke(main, call).stdout
+    assert ("word" in listed, "shop" in shown) == (True, True)
+    made = Run(command, {command: command}, 0.1, Failure(command), (), {command: command})
+    write_report(Summary((made,), 0.1), tmp_path, finished=datetime.now(UTC))
+    written = [(tmp_path / name).read_text("utf-8") for name in ("report.html", "junit.xml", "summary.json")]
+    assert not {*"".join([listed, shown, *written])} & {*"\x1b\x07\x9b"}
+    assert "\u202e" not in listed + shown
 
 
 def test_a_report_is_text(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from amazonpay_nb.client.reconciliation import read_settlement
 from amazonpay_nb.emulator import Emulator
 from tests.contract.test_reports import address, report
 from tests.emulated import SET_UP, Shop, charge_in
+from tests.processes import PATIENCE
 
 COMMAND = [sys.executable, "-m", "amazonpay_nb"]
 
@@ -49,7 +50,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 def ran(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, env=dict(os.environ), capture_output=True, text=True, timeout=120
+        [*COMMAND, *arguments], cwd=folder, env=dict(os.environ), capture_output=True, text=True, timeout=PATIENCE
     )
 
 

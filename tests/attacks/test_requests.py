@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from amazonpay_nb.signing import format_date
 from amazonpay_nb.signing.steps import canonical_request, string_to_sign
 from tests.emulated import SET_UP, Json, Shop, refusal, usd
+from tests.processes import PATIENCE
 
 REFUSED = (403, "InvalidRequestSignature")
 V2, OLD = "AMZN-PAY-RSASSA-PSS-V2", "AMZN-PAY-RSASSA-PSS"
@@ -136,6 +137,9 @@ RAW = {
     "two lengths": b"content-length: 2\r\ncontent-length: 3\r\n\r\n{}x",
     "a length and chunks": b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks twice over": b"transfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "chunks of something else": b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "two ways of sending": b"transfer-encoding: identity\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks and nothing": b"transfer-encoding: ,chunked\r\n\r\n0\r\n\r\n",
     "a negative length": b"content-length: -1\r\n\r\n",
     "no number": b"content-length: 0x2\r\n\r\n{}",
     "a header without its end": b"x: \x00\r\n\r\n",
@@ -149,7 +153,7 @@ def test_a_request_with_two_readings_is_not_read(na: Shop, rest: bytes) -> None:
     """Whoever reads its end elsewhere would take what follows for a request of its own; the connection is closed."""
     smuggled = b"POST /_control/reset HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
     port = urlsplit(na.emulator.url).port
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(b"POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\n" + rest + smuggled)
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -163,7 +167,7 @@ def test_a_request_with_two_readings_is_not_read(na: Shop, rest: bytes) -> None:
 def test_no_path_breaks_the_server(na: Shop, path: bytes) -> None:
     """It refuses and goes on."""
     port = urlsplit(na.emulator.url).port
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(b"GET " + path + b" HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")
         answer: Any = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 4")

@@ -4,6 +4,8 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 from playwright.sync_api import (
     Browser,
@@ -12,10 +14,11 @@ from playwright.sync_api import (
     Locator,
     Page,
     TimeoutError as NotInTime,
+    expect,
     sync_playwright,
 )
 
-__all__ = ["chromium", "executable", "in_view", "offline", "press", "watch"]
+__all__ = ["chromium", "executable", "in_view", "new_page", "offline", "press", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -37,7 +40,7 @@ _STILL = """async (frame) => {
     before = now;
   }
 }"""
-ATTEMPTS, MILLISECONDS = 12, 5000  # a minute in all; nothing waits for it to pass
+ATTEMPTS, MILLISECONDS = 36, 5000  # three minutes in all; nothing waits for them to pass
 PRESSES = 3
 
 
@@ -47,12 +50,20 @@ def chromium(*flags: str) -> Iterator[Browser]:
 
     Playwright keeps an event loop running in this thread meanwhile, so `asyncio.run` would fail in another test.
     """
+    expect.set_options(timeout=ATTEMPTS * MILLISECONDS)  # a busy machine is slow, and nothing waits for it to pass
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
         try:
             yield browser
         finally:
             browser.close()
+
+
+def new_page(browser: Browser, **options: Any) -> Page:
+    """Open a page, in a profile of its own, that has as much time for each step as whoever expects something of it."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(ATTEMPTS * MILLISECONDS)
+    return page
 
 
 def watch(page: Page) -> list[str]:
@@ -75,12 +86,11 @@ def offline(browser: Browser, *inside: str) -> Iterator[Page]:
     Args:
         inside: How an address begins that is part of the page, besides those of files and data.
     """
-    context = browser.new_context(offline=True, reduced_motion="reduce")
-    page = context.new_page()
+    page = new_page(browser, offline=True, reduced_motion="reduce")
     complaints, asked = watch(page), list[str]()
     page.on("request", lambda request: asked.append(request.url))
     yield page
-    context.close()
+    page.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", *inside))] == []
     assert complaints == []
 
@@ -95,7 +105,7 @@ def press(frame: Locator, name: str) -> None:
     button.wait_for(state="attached")  # the frame before may still be the one that is found
     for _ in range(PRESSES):
         this = button.element_handle()
-        in_view(frame, button.click)
+        in_view(frame, partial(button.click, no_wait_after=True))  # the next page may take longer than an attempt
         try:
             this.wait_for_element_state("hidden", timeout=2 * MILLISECONDS)
         except NotInTime:

@@ -24,7 +24,7 @@ from tests.browser.chromium import in_view, press, watch
 __all__ = ["HUB", "SOMEBODY", "VIEWPORT", "Lab", "OpenNotebook", "jupyterlab", "working_copies"]
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 60  # more than any step takes on a busy machine; nothing waits for it to pass
+SECONDS = 180  # more than any step takes on a busy machine; nothing waits for it to pass
 # Tall, because JupyterLab does not render cells that are off the screen.
 VIEWPORT: ViewportSize = {"width": 1300, "height": 1600}
 # The host of a hub, which `chromium` finds, and where somebody's own server is on it.
@@ -157,7 +157,7 @@ class OpenNotebook:
             "const late = (given) => given(new Error('still waiting: ' + rest().map((it) => it.node.innerText)));"
             "const end = new Promise((_, reject) => setTimeout(() => late(reject), given));"
             "await Promise.race([window.running, end]);"
-            "await until(() => panel.sessionContext.session.kernel.status === 'idle');", 3000 * SECONDS,
+            "await until(() => panel.sessionContext.session.kernel.status === 'idle');", 2000 * SECONDS,
         )  # fmt: skip
 
     def interrupt(self) -> None:
@@ -289,6 +289,8 @@ def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[La
         f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True",  # window.jupyterapp
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        # As in runs/jupyter: the usual class has threads, one of which may wait for ever at the end.
+        "--ServerApp.contents_manager_class=jupyter_server.services.contents.largefilemanager.LargeFileManager",
         *_ROOT,
         *([f"--ServerApp.base_url={SOMEBODY}", "--ServerApp.allow_remote_access=True"] if on_hub else []),
     ]  # fmt: skip
@@ -318,7 +320,11 @@ def _running(command: list[str], environment: dict[str, str]) -> Iterator[tuple[
             yield address.result(), said
         finally:
             server.terminate()
-            listener.join()
+            try:
+                server.wait(SECONDS)
+            finally:
+                server.kill()
+                listener.join()
 
 
 def _listen(lines: Iterable[str], address: "Future[str]", said: list[str]) -> None:

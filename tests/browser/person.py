@@ -1,6 +1,7 @@
 """Somebody in front of the panels in JupyterLab: one tab at a time, by clicks."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 from playwright.sync_api import Locator, expect
@@ -58,8 +59,7 @@ class Person:
 
     def chooses(self, field: str, value: str) -> None:
         choice = self.panel.locator(f".amazonpay-field-{field} select")
-        choice.wait_for()
-        label = next(text for text in choice.locator("option").all_text_contents() if text.startswith(value))
+        label = choice.locator("option", has_text=re.compile(f"^{re.escape(value)}")).first.text_content()
         choice.select_option(label=label)
 
     def field(self, name: str, kind: str = "input") -> Locator:
@@ -70,9 +70,9 @@ class Person:
         place.fill(text)
         place.press("Tab")
 
-    def option(self, field: str, value: str) -> Locator:
+    def option(self, field: str, caption: str) -> Locator:
         """One of the options that are all on view."""
-        return self.field(field, f"button.amazonpay-option-{value}")
+        return self.panel.locator(f".amazonpay-field-{field}").get_by_role("button", name=caption, exact=True)
 
     @property
     def said(self) -> Locator:

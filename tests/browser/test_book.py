@@ -11,8 +11,9 @@ from urllib.parse import unquote, urldefrag
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from amazonpay_nb.lessons.exercises import CHAPTERS, EXERCISES
 from tests.browser.axe import flaws
-from tests.browser.chromium import watch
+from tests.browser.chromium import new_page, watch
 
 ROOT = Path(__file__).parents[2]
 # A page of each kind.
@@ -30,18 +31,17 @@ PAGES = (
 
 
 class Links(HTMLParser):
-    """What a page points to, what can be pointed to in it, and how many of its parts are folded or open."""
+    """What a page points to, what can be pointed to in it, and how many of its parts are not folded."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.targets, self.ids, self.folded, self.open = set[str](), set[str](), 0, 0
+        self.targets, self.ids, self.open = set[str](), set[str](), 0
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         self.targets |= {values[name] for name in ("href", "src") if name in values}
         self.ids |= {values[name] for name in ("id", "name") if name in values}
-        self.folded += tag == "details" and "open" not in values
         self.open += tag == "details" and "open" in values
 
 
@@ -82,17 +82,21 @@ def test_every_link_leads_to_a_page_and_a_place_in_it(pages: dict[Path, Links]) 
     assert dead == []
 
 
-def test_hints_and_answers_are_folded(pages: dict[Path, Links]) -> None:
-    """A reader who scrolls does not see one before trying."""
-    chapters = {path: links for path, links in pages.items() if path.parent.name == "notebooks"}
-    assert sum(links.folded for links in chapters.values()) > 0
-    assert [path.name for path, links in chapters.items() if links.open] == []
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_hints_and_answers_are_folded(book: Path, pages: dict[Path, Links], chapter: str) -> None:
+    """Each exercise of each chapter has them; a reader who scrolls does not see one before trying."""
+    path = book / "notebooks" / f"{chapter}.html"
+    exercises = [row for name, row in EXERCISES.items() if name[:2] == chapter[:2]]
+    text = path.read_text("utf-8")
+    assert text.count("<summary>Answer</summary>") == text.count("<summary>Hint 1 of ") == len(exercises)
+    assert text.count("<summary>Hint ") == sum(len(row["hints"]) for row in exercises)
+    assert not pages[path].open
 
 
 @pytest.mark.browser
 def test_a_page_asks_no_other_machine_for_anything(browser: Browser, book: Path) -> None:
     """It is read where there is no network; a link that the reader presses is another matter."""
-    page = browser.new_page()
+    page = new_page(browser)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     complaints = watch(page)
@@ -106,7 +110,7 @@ def test_a_page_asks_no_other_machine_for_anything(browser: Browser, book: Path)
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page whose colors do not fade from one scheme to the other."""
-    page = browser.new_page(reduced_motion="reduce")
+    page = new_page(browser, reduced_motion="reduce")
     yield page
     page.close()
 

@@ -12,7 +12,7 @@ from amazonpay_nb import emulator, shop as storefront, workbench
 from amazonpay_nb.shop.server import ARRIVALS
 from amazonpay_nb.workbench import Workbench
 from tests.browser.axe import flaws
-from tests.browser.chromium import watch
+from tests.browser.chromium import new_page, watch
 from tests.browser.walk import LOST, hosted_pages, shop_pages
 
 pytestmark = pytest.mark.browser
@@ -42,8 +42,7 @@ def wb() -> Iterator[Workbench]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page in a profile of its own; its colors do not fade from one scheme to the other."""
-    page = browser.new_page(reduced_motion="reduce")
-    page.set_default_timeout(15_000)
+    page = new_page(browser, reduced_motion="reduce")
     yield page
     page.close()
 

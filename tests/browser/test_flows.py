@@ -20,7 +20,7 @@ from amazonpay_nb.client.guide import charge, complete_set_up
 from amazonpay_nb.shop import Attempt, buyer
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.workbench import Workbench
-from tests.browser.chromium import watch
+from tests.browser.chromium import new_page, watch
 
 pytestmark = pytest.mark.browser
 
@@ -39,8 +39,7 @@ def wb() -> Iterator[Workbench]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page in a profile of its own, which must have nothing to complain about."""
-    page = browser.new_page()
-    page.set_default_timeout(15_000)
+    page = new_page(browser)
     errors = watch(page)
     yield page
     page.close()
@@ -116,7 +115,8 @@ def test_a_buyer_who_has_canceled_tries_again(wb: Workbench, page: Page) -> None
     attempt = set_up_page(wb, page)
     press(page, "Amazon Pay", "Sign in", "Cancel and return")
     attempt.begin_stay()
-    page.get_by_role("link", name="Try again").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Try again").click()
     press(page, "Amazon Pay", "Sign in", "Continue", AGREE)
     wallet(wb, complete_set_up(wb.client, back(attempt, "result")))
 

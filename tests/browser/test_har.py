@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from amazonpay_nb.client import har
-from amazonpay_nb.lessons import MerchantAccount
+from amazonpay_nb.lessons.account import MerchantAccount
+from tests.browser.chromium import new_page
 
 pytestmark = pytest.mark.browser
 
@@ -16,7 +17,7 @@ def test_a_browser_replays_what_was_answered(browser: Browser, tmp_path: Path) -
     with MerchantAccount.new() as account:
         account.read(account.charge(capture_now=True))
     last = account.client.journal.exchanges[-1]
-    page = browser.new_page()
+    page = new_page(browser)
     page.route_from_har(har.write(account.client.journal, tmp_path / "run.har"))
     response = page.goto(f"{account.emulator.url}{last.path}")
 

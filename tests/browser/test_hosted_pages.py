@@ -14,7 +14,7 @@ from amazonpay_nb.client.button import set_up_payload, sign_button
 from amazonpay_nb.shop import Attempt, Cart
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.workbench import Workbench
-from tests.browser.chromium import watch
+from tests.browser.chromium import new_page, watch
 
 pytestmark = pytest.mark.browser
 
@@ -22,8 +22,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page in a profile of its own."""
-    page = browser.new_page()
-    page.set_default_timeout(15_000)
+    page = new_page(browser)
     yield page
     page.close()
 
@@ -112,7 +111,7 @@ def test_a_buyer_who_cancels_comes_back_with_nothing_saved(wb: Workbench, page: 
     assert wb.client.get_checkout_session(session_id).state == "Canceled"
     page.get_by_role("link", name="Try again").click()
     expect(page.get_by_role("button", name="Amazon Pay emulated")).to_be_visible()
-    assert page.url == visit.page_url
+    assert page.url == f"{visit.page_url}?again"  # by which the page knows that it is another try
 
 
 def test_a_changed_payload_is_refused_on_amazons_page(wb: Workbench, page: Page) -> None:
@@ -213,7 +212,7 @@ def test_the_estimate_of_an_order_reaches_the_button_and_amazon(wb: Workbench, p
     wb.show_button(visit, sign_button(payload, wb.keys), cart=Cart.of("Tea", wb.amount))
     page.goto(visit.page_url)
     button = page.get_by_role("button", name="Amazon Pay")
-    expect(button).to_contain_text("about 14.00 USD")
+    expect(button).to_contain_text("emulated, ≈ $14.00")
     form = posted(
         page,
         """([config, later]) => {
@@ -227,6 +226,22 @@ def test_the_estimate_of_an_order_reaches_the_button_and_amazon(wb: Workbench, p
     assert json.loads(form["estimatedOrderAmount"][0]) == {"amount": "18.99", "currencyCode": "USD"}
     assert form["payloadJSON"] == [config_of(visit)["createCheckoutSessionConfig"]["payloadJSON"]]
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("de_DE", "nachgebildet, ≈ 9,50 €"), ("fr_FR", "simulé, ≈ 9,50 €"), ("ja_JP", "模擬, ≈ €9.50"), ("", "≈ €9.50")],
+)
+def test_the_button_speaks_the_language_of_the_page(wb: Workbench, page: Page, language: str, words: str) -> None:
+    """What the emulator adds to it does; without a language it is English."""
+    visit = set_up(wb)
+    page.goto(visit.page_url)
+    config = config_of(visit) | {
+        "checkoutLanguage": language,
+        "estimatedOrderAmount": {"amount": "9.50", "currencyCode": "EUR"},
+    }
+    page.evaluate("(config) => { amazon.Pay.renderButton('#AmazonPayButton', config); }", config)
+    expect(page.get_by_role("button", name="Amazon Pay")).to_contain_text(words)
 
 
 @pytest.mark.parametrize(("estimate", "why"), ESTIMATES.values(), ids=ESTIMATES)

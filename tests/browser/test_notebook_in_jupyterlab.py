@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
 
@@ -111,3 +111,33 @@ def test_a_buyer_who_comes_too_late_is_still_welcome(lab: Lab) -> None:
         notebook.finish()
         assert notebook.value("wb.buyer, refund.state") == "('you', 'Refunded')"
         assert notebook.refusals() == [TOO_LATE]  # the next visit's buyer does not come in a second either
+
+
+CHANGES = """\
+from amazonpay_nb import show, workbench
+from amazonpay_nb.lessons.go_live import by_environment, changes
+wb = workbench.open(buyer="script")
+keys = wb.set_up_keys()
+display(show(changes(wb)))
+show(by_environment(changes(wb)))"""
+
+
+def test_a_wide_table_fits_a_narrow_window(lab: Lab) -> None:
+    """Beside a closed file browser: its headings wrap, and no word is broken; in short, beside an open one as well."""
+    with lab.new(CHANGES) as notebook:
+        page = notebook.page
+        page.set_viewport_size({"width": 800, "height": VIEWPORT["height"]})
+        notebook.run_all()
+        notebook.finish()
+        tables = page.locator(".jp-OutputArea table")
+        expect(tables).to_have_count(3)
+        table, *short = tables.all()
+        fits = "table => table.closest('.jp-RenderedHTMLCommon').clientWidth >= table.scrollWidth"
+        for each in short:
+            page.wait_for_function(fits, arg=each.element_handle())
+        notebook.ask("await app.commands.execute('application:toggle-left-area');")
+        page.wait_for_function(fits, arg=table.element_handle())
+        longest = table.get_by_role("rowheader", name="domains of buttons")
+        assert longest.evaluate("it => getComputedStyle(it).overflowWrap") == "normal"
+        notebook.ask("await app.commands.execute('application:toggle-left-area');")
+        page.set_viewport_size(VIEWPORT)

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 
 from amazonpay_nb.runs.report import Summary, notebook_page, write_report
 from amazonpay_nb.shop.colors import palette
+from tests.browser.chromium import new_page
 
 pytestmark = pytest.mark.browser
 
@@ -75,7 +76,7 @@ def test_a_page_does_nothing_that_an_output_wants(
 ) -> None:
     """Nothing runs, nothing is asked for and nothing leaves, neither by itself nor where it is pressed."""
     done = []
-    page = browser.new_page()
+    page = new_page(browser)
     page.expose_function("ran", lambda: done.append((name, "ran")))
     page.on("request", lambda request: done.append((name, request.url)))
     asked: list[tuple[str, str]] = []
@@ -142,7 +143,7 @@ def test_the_policy_alone_stops_what_the_cleaning_left(
     assert found == 1
     path = tmp_path / "page.html"
     path.write_text(text.replace("</body>", PAST_THE_CLEANING.format(site=address) + "</body>"))
-    page = browser.new_page()
+    page = new_page(browser)
     page.expose_function("ran", lambda: done.add("ran"))
     page.goto(path.as_uri())
     refused = page.expect_console_message(lambda message: "form-action 'none'" in message.text)

@@ -148,32 +148,31 @@ def test_a_page_of_another_chapter_is_sound(page: Page, tmp_path: Path, chapter:
     assert not (wrong := flaws(page)), "\n".join(wrong)
 
 
-@pytest.mark.parametrize("secret", SECRETS)
-def test_the_page_to_leave_behind_gives_nothing_away(page: Page, leaving: Path, secret: str) -> None:
+def test_the_page_to_leave_behind_gives_nothing_away(page: Page, leaving: Path) -> None:
     """What must not stand in a committed notebook does not stand here either."""
     page.goto(leaving.as_uri())
-    assert SECRETS[secret].findall(page.locator("body").text_content() or "") == []
+    text = page.locator("body").text_content() or ""
+    assert {secret: found for secret, pattern in SECRETS.items() if (found := pattern.findall(text))} == {}
 
 
-def test_the_values_of_the_run_stand_where_the_notebook_has_its_parameters(page: Page, leaving: Path) -> None:
-    """There is one cell of parameters, with what was given and with its comments, and none that only sets the stage."""
+def test_the_values_of_the_run_are_those_of_the_page_and_no_cell_sets_them(page: Page, leaving: Path) -> None:
+    """Nobody runs it any more: neither the notebook's cell of parameters is there nor that of papermill."""
     page.goto(leaving.as_uri())
     page.evaluate(UNFOLD)
-    expect(page.get_by_text('region: str = "eu"  # na, eu')).to_be_visible()
-    expect(page.get_by_text('amount: str = "9.99"')).to_be_visible()
+    expect(page.get_by_text("9.99 EUR").first).to_be_attached()
+    expect(page.get_by_text("wait_seconds: str =")).to_have_count(0)
     expect(page.get_by_text("# Parameters")).to_have_count(0)
-    expect(page.get_by_text("preset(")).to_have_count(0)
     # Where a step shows nothing but its code, it shows that.
     assert page.locator(".jp-CodeCell").filter(has_not=page.locator("details.code")).all_inner_texts() == []
 
 
 def test_a_finished_run_is_left_behind_with_its_values(page: Page, report: Path, tmp_path: Path) -> None:
-    """papermill's own cell of parameters goes into the notebook's; the notebook is not run again."""
+    """papermill's own cell of parameters does not stay; the notebook is not run again."""
     path = report / f"{NOTEBOOK}.ipynb"
     assert any("injected-parameters" in cell.metadata.get("tags", ()) for cell in nbformat.read(path, 4).cells)
     page.goto(Path(command("export", path, "--out", tmp_path)).as_uri())
     page.evaluate(UNFOLD)
-    expect(page.get_by_text('amount: str = "900"')).to_be_visible()
+    expect(page.get_by_text("900 JPY").first).to_be_attached()
     expect(page.get_by_text("# Parameters")).to_have_count(0)
     expect(page.get_by_text("Notebook 05 explains both.")).to_be_visible()
     assert page.locator("a[href]:not([href^='#'])").count() == 0
@@ -197,11 +196,11 @@ def test_the_report_of_a_run_says_where_it_ran_and_what(page: Page, report: Path
     expect(page.get_by_role("link", name=f"{NOTEBOOK}.ipynb")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [800, 1030, 1280, 1920])
 @pytest.mark.parametrize("name", ["report.html", f"{NOTEBOOK}.html"])
-def test_tables_keep_whole_words(page: Page, report: Path, name: str, width: int) -> None:
+def test_tables_keep_whole_words(page: Page, report: Path, name: str) -> None:
     """Where there is room, no name or id goes on in the middle of a line."""
-    page.set_viewport_size({"width": width, "height": 900})
     page.goto((report / name).as_uri())
     page.evaluate(UNFOLD)
-    assert page.evaluate(TORN) == []
+    for width in (800, 1030, 1280, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(TORN) == [], f"{width} wide"

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.signing import sign_payload
-from tests.browser.chromium import chromium, watch
+from tests.browser.chromium import chromium, new_page, watch
 from tests.browser.conftest import browser as any_browser  # noqa: F401 (says whether there is one)
 from tests.emulated import SET_UP, Shop
 
@@ -53,11 +53,9 @@ def proxied(shop: Shop) -> Iterator[Browser]:
 @pytest.fixture(params=["", "<-loopback>"], ids=["past the proxy", "through the proxy"])
 def page(request: pytest.FixtureRequest, proxied: Browser, shop: Shop) -> Iterator[Page]:
     """A page whose own server is reached either way."""
-    context = proxied.new_context(proxy={"server": str(shop.emulator.proxy_url), "bypass": request.param})
-    page = context.new_page()
-    page.set_default_timeout(15_000)
+    page = new_page(proxied, proxy={"server": str(shop.emulator.proxy_url), "bypass": request.param})
     yield page
-    context.close()
+    page.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.jupyterlab import SECONDS, VIEWPORT, Lab, OpenNotebook, jupyterlab
+from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
 from tests.browser.person import AGREE, SIGNATURE, Keyboard, Person, reads, saves_a_wallet
 
 pytestmark = pytest.mark.browser
@@ -61,7 +61,6 @@ UPDATE = "Update your payment method"
 @pytest.fixture(scope="module")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab for this file's tests; it is not started where there is no browser."""
-    expect.set_options(timeout=SECONDS * 1000)
     with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
         yield running
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Request, expect
+from playwright.sync_api import Browser, Locator, Request, expect
 
 from amazonpay_nb.spec.flows import PAGES
-from tests.browser.jupyterlab import HUB, SECONDS, SOMEBODY, VIEWPORT, Lab, OpenNotebook, jupyterlab
+from tests.browser.jupyterlab import HUB, SOMEBODY, VIEWPORT, Lab, OpenNotebook, jupyterlab
 from tests.browser.person import Person, saves_a_wallet
 
 pytestmark = pytest.mark.browser
@@ -40,7 +40,6 @@ paid = await wb.show_redirect(visit, ready).returned()
 @pytest.fixture(scope="module")
 def asked(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, list[str]]]:
     """A JupyterLab on a hub, and the addresses that its browser asks for; those elsewhere lead nowhere."""
-    expect.set_options(timeout=SECONDS * 1000)
     page, addresses = browser.new_page(viewport=VIEWPORT), list[str]()
     page.on("request", lambda request: addresses.append(address_of(request)))
     page.route(lambda url: urlsplit(url).hostname in ("127.0.0.1", "localhost"), lambda route: route.abort())
@@ -50,6 +49,12 @@ def asked(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def address_of(request: Request) -> str:
     return request.url
+
+
+def click(button: Locator) -> None:
+    """Press a button of a frame in a frame wherever it is: JupyterLab may scroll just when a pointer would go down."""
+    expect(button).to_be_enabled()
+    button.evaluate("(it) => it.click()")
 
 
 def goes_on(notebook: OpenNotebook) -> None:
@@ -99,4 +104,25 @@ def test_on_a_hub_a_buyer_reviews_changes_and_orders(asked: tuple[Lab, list[str]
             "['review', 'review', 'ordered', 'result']"
         )
         assert not notebook.errors
+    assert elsewhere(addresses) == []
+
+
+def test_on_a_hub_the_stage_is_presented(asked: tuple[Lab, list[str]]) -> None:
+    """The screen hears of each change, and the buyer's phone on it leads through the shop, Amazon's pages and back."""
+    lab, addresses = asked
+    with lab.new(OPEN, "screen = wb.stage('ride')\nscreen") as notebook:
+        notebook.run_all()
+        screen = notebook.page.frame_locator("iframe[title='The stage']")
+        click(screen.locator("#next"))
+        phone = screen.frame_locator("#phone")
+        click(phone.get_by_role("button", name="Sign in with Amazon"))
+        for name in ("sign-in", "payment-method", "consent"):
+            click(phone.locator(f"form[action='{name}'] button.main"))
+        expect(screen.locator("#server")).to_contain_text("✓ Done")
+        click(screen.locator("#next"))
+        expect(screen.locator("#go-2")).to_have_attribute("aria-current", "step")
+        expect(screen.locator("#server")).to_contain_text("✓ Captured")
+        assert not notebook.errors
+        assert notebook.value("screen.close()") == "None"
+    assert any(address.endswith("/events") for address in addresses)
     assert elsewhere(addresses) == []

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser
 
 from tests.browser.axe import flaws_within
-from tests.browser.jupyterlab import SECONDS, VIEWPORT, Lab, jupyterlab
+from tests.browser.jupyterlab import VIEWPORT, Lab, jupyterlab
 from tests.browser.person import Person
 
 pytestmark = pytest.mark.browser
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 OPEN = """\
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import DeclinedError, refused
-from amazonpay_nb.workbench.panels.errors import ErrorPanel
+from amazonpay_nb.workbench.panels.questions import ErrorPanel
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
 arrival = await wb.play_set_up()
@@ -28,7 +28,7 @@ with refused(DeclinedError) as refusal:
     )
 wb.buyer = "you"
 """
-ERROR = "ErrorPanel(refusal, live=True)"
+ERROR = "ErrorPanel(live=True)"
 PANELS = "from amazonpay_nb.workbench.panels import panels\npanels(wb)"
 # Tab -> an action, so that there is an answer to look at as well.
 TABS = {
@@ -55,7 +55,6 @@ STICKS_OUT = """() => {
 @pytest.fixture(scope="module")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab for this file's tests; it is not started where there is no browser."""
-    expect.set_options(timeout=SECONDS * 1000)
     with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
         yield running
 

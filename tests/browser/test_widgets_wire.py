@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 OPEN = """\
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import DeclinedError, refused
-from amazonpay_nb.workbench.panels.errors import ErrorPanel
+from amazonpay_nb.workbench.panels.questions import ErrorPanel
 from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel
 wb = workbench.open(buyer="script")
 keys = wb.set_up_keys()
@@ -37,7 +37,6 @@ with refused(DeclinedError) as refusal:
 @pytest.fixture(scope="module")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab for this file's tests; it is not started where there is no browser."""
-    expect.set_options(timeout=15_000)
     with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
         yield running
 
@@ -102,6 +101,7 @@ def test_code_is_copied_and_a_request_is_changed_and_sent_again(lab: Lab) -> Non
 
         chosen(panel, "show").select_option(label="Edit and send again")
         body = panel.locator("textarea")
+        expect(body).to_have_value(re.compile(r"14\.00"))
         text = body.input_value()
         body.fill(text.replace("14.00", "-14.00"))
         panel.get_by_label("Under a new key").check()
@@ -140,23 +140,20 @@ def test_the_diagram_grows_while_the_run_goes_on(lab: Lab) -> None:
         notebook.run_all()
         notebook.finish()
         panel = panel_of(notebook)
-        expect(panel.locator("svg desc")).to_contain_text("POST /v2/charges")
-        chosen(panel, "form").select_option(label="Text")
-        expect(panel).to_contain_text("Shop server → Amazon Pay API: POST /v2/charges")
-        chosen(panel, "form").select_option(label="Mermaid source")
-        expect(panel).to_contain_text("sequenceDiagram")
+        expect(panel.locator("svg desc")).to_contain_text("Shop server → Amazon Pay API: POST /v2/charges")
         assert notebook.errors == []
 
 
-def test_an_error_is_explained_and_any_other_can_be_looked_up(lab: Lab) -> None:
-    """The card of the refusal just met, and the list of all."""
-    with lab.new(OPEN, DECLINE, "ErrorPanel(refusal, live=True)", "ErrorPanel(live=True)") as notebook:
+def test_a_refusal_is_explained_and_any_other_can_be_looked_up(lab: Lab) -> None:
+    """That which a cell meets after the panel is drawn, and what any means; each with what comes next."""
+    with lab.new(OPEN, "ErrorPanel(wb.journal, live=True)", DECLINE) as notebook:
         notebook.run_all()
         notebook.finish()
-        met, looked_up = (notebook.page.locator(".amazonpay-panel").nth(index) for index in (0, 1))
-        expect(met).to_contain_text("✗ Send it again? No: the same request would be refused again.")
-        expect(met).to_contain_text("create_charge(charge_permission_id=…, charge_amount=…)")
-        expect(looked_up).to_contain_text("SoftDeclined")
-        chosen(looked_up, "reason_code").select_option("PeriodicAmountExceeded")
-        expect(looked_up).to_contain_text("reached its limit for this calendar month")
+        panel = panel_of(notebook)
+        expect(panel).to_contain_text("The last refusal of this run: POST /v2/charges → 422 HardDeclined")
+        expect(panel).to_contain_text("✗ Send it again? No: the same request would be refused again.")
+        expect(panel).to_contain_text("✓ Send it again? Yes: a new attempt with a new idempotency key.")
+        expect(panel).to_contain_text("create_charge(charge_permission_id=…, charge_amount=…)")
+        chosen(panel, "reason_code").select_option("PeriodicAmountExceeded")
+        expect(panel).to_contain_text("reached its limit for this calendar month")
         assert notebook.errors == []

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -20,10 +19,12 @@ import yaml
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.signing.keys import load
 from tests.emulated import SET_UP
+from tests.processes import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 INSTALL, START, RUN = ACTION["runs"]["steps"]
+REPOSITORY = ("json.py", "os.py", "pip.py", "re.py", "venv.py")
 EXPRESSION = re.compile(r"\$\{\{ ([\w.-]+) \}\}")
 
 
@@ -34,6 +35,8 @@ class Runner:
         self.folder, self.output, self.path = folder, folder / "output", folder / "path"
         for file in (self.output, self.path):
             file.touch()
+        for name in REPOSITORY:  # each step runs there
+            (folder / name).write_text("raise SystemExit('This is not the module that was meant.')")
         # Packages come from this environment, so that the installation downloads nothing.
         here = {"PYTHONPATH": sysconfig.get_path("purelib")}
         here |= {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
@@ -49,7 +52,7 @@ class Runner:
         script.write_text(step["run"], "utf-8")
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)], cwd=self.folder, text=True,
-            capture_output=True, env=self.variables | variables, timeout=120, check=False,
+            capture_output=True, env=self.variables | variables, timeout=PATIENCE, check=False,
         )  # fmt: skip
 
     def outputs(self) -> dict[str, str]:
@@ -104,6 +107,14 @@ def test_it_installs_what_there_is() -> None:
     assert extras <= declared.keys()
 
 
+def test_no_module_of_the_repository_is_taken_for_one_of_pythons(runner: Runner) -> None:
+    """Its own modules may have any names, and whoever proposes a change to it chooses them."""
+    assert (runner.folder / "json.py").exists()
+    done = runner.step(START)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert runner.outputs()["url"].startswith("http://127.0.0.1:")
+
+
 @pytest.fixture
 def started(runner: Runner) -> tuple[Runner, "subprocess.CompletedProcess[str]"]:
     """An emulator that a step has left running, as a proxy as well."""
@@ -142,10 +153,7 @@ def test_it_ends_with_its_process(runner: Runner) -> None:
     assert runner.step(START).returncode == 0
     outputs = runner.outputs()
     os.kill(int(outputs["pid"]), signal.SIGTERM)
-    deadline = time.monotonic() + 20
-    while Path(outputs["private-key-file"]).exists():
-        assert time.monotonic() < deadline
-        os.sched_yield()
+    assert until(lambda: not Path(outputs["private-key-file"]).exists())
 
 
 @pytest.mark.parametrize(
@@ -176,5 +184,5 @@ def test_an_input_is_never_run(runner: Runner, hostile: str) -> None:
     runner.variables["RUNNER_TEMP"] = str(runner.folder)
     assert runner.step(INSTALL, what=hostile).returncode
     assert runner.step(INSTALL, python=hostile).returncode
-    assert {path.name for path in runner.folder.iterdir()} == {"output", "path", "script.sh"}
+    assert {path.name for path in runner.folder.iterdir()} == {"output", "path", "script.sh", *REPOSITORY}
     assert not runner.output.read_text() + runner.path.read_text()

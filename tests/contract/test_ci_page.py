@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import yaml
 from click.testing import CliRunner
 
 from amazonpay_nb.cli import main
-from tests.processes import read_only_root
+from tests.processes import PATIENCE, read_only_root, until
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/ci.md").read_text("utf-8")
@@ -106,16 +105,9 @@ def test_a_signal_ends_a_command(tmp_path: Path, command: str, number: signal.Si
     """With the code that the page gives."""
     line = [sys.executable, "-m", "amazonpay_nb", *command.split(), "--ready-file", "ready.json"]
     with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-        wait_for(tmp_path / "ready.json")
+        assert until((tmp_path / "ready.json").exists), "ready.json is not written"
         process.send_signal(number)
-        assert process.wait(20) == code
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path.name} is not written"
-        os.sched_yield()
+        assert process.wait(PATIENCE) == code
 
 
 def test_the_action_is_described() -> None:
@@ -148,7 +140,7 @@ def test_the_shells_recipe(tmp_path: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-e", "-c", script], cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "200"
@@ -176,9 +168,9 @@ def test_what_the_image_starts(tmp_path: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PATH": path}
     with subprocess.Popen(read_only_root(tmp_path, *entry, *command), cwd="/", env=environment) as process:
-        wait_for(tmp_path / "ready.json")
+        assert until((tmp_path / "ready.json").exists), "ready.json is not written"
         ready = json.loads((tmp_path / "ready.json").read_text("utf-8"))
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert ready["url"].startswith("http://127.0.0.1:")
     assert Path(ready["privateKeyFile"]).is_relative_to(tmp_path)

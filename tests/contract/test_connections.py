@@ -11,12 +11,13 @@ from amazonpay_nb import connection
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.in_process import MAX_HEAD_BYTES
 from tests.emulated import Shop, usd
+from tests.processes import PATIENCE
 
 
 def raw(shop: Shop, text: bytes) -> bytes:
     """Send bytes over one connection and return all that comes back until it is closed."""
     address = urlsplit(shop.emulator.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connection:
         connection.sendall(text)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -66,7 +67,7 @@ OFFER = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings:
 def converse(shop: Shop, *segments: bytes) -> bytes:
     """Send segments, each when the one before has certainly arrived by itself, and return what comes back."""
     address = urlsplit(shop.emulator.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connection:
         for segment in segments:
             connection.sendall(segment)
             shop.emulator.clock.now()  # a call on another connection: the loop has read this one before it answers
@@ -186,12 +187,12 @@ def test_a_long_head_is_read_up_to_the_bound(na: Shop) -> None:
 
 def connect(emulator: Emulator) -> socket.socket:
     address = urlsplit(emulator.url)
-    return socket.create_connection((address.hostname, address.port), timeout=30)
+    return socket.create_connection((address.hostname, address.port), timeout=PATIENCE)
 
 
 def test_a_request_arrives_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of one is refused, an unused connection closed, and a client that does not read its answers dropped."""
-    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 1.0)
     with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
         emulator.faults("getCharge", "delay", seconds=1.5)  # whoever waits for an answer may wait
         call = b"POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 9\r\n\r\n"

@@ -316,6 +316,14 @@ class TestAccounts:
         buyer = na.done("getChargePermission", na.wallet())["buyer"]
         assert re.fullmatch(r"amzn1\.account\.[A-Z0-9]+", buyer["buyerId"])
 
+    def test_emulators_in_memory_share_their_pairs(self, na: Shop, tmp_path: Path) -> None:
+        """Their two merchants do not, nor does an emulator with a file."""
+        with Emulator() as other, Emulator(store=tmp_path / "store.db") as kept:
+            pairs = [na.emulator.merchant, other.merchant, other.other_merchant, kept.merchant]
+        first, same, second, third = (pair.keys.fingerprint for pair in pairs)
+        assert first == same
+        assert len({first, second, third}) == 3
+
     def test_a_key_can_be_registered(self, na: Shop) -> None:
         """For either account; both ids work at once."""
         own = generate()

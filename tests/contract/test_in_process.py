@@ -30,6 +30,7 @@ from amazonpay_nb.loopback import IN_PROCESS, MAX_BODY_BYTES, http_client, open_
 from amazonpay_nb.rehearsal.grading import grade
 from amazonpay_nb.testing import NotificationInbox
 from tests.emulated import Shop, usd
+from tests.processes import PATIENCE, until
 
 # What differs from run to run: ports, the token of a form, and two headers.
 CHANGING = re.compile(rb"(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+|[0-9a-f]{64}")
@@ -120,10 +121,9 @@ def test_a_fault_is_the_same_error(fault: str) -> None:
 
     def play(shop: Shop) -> object:
         wallet = shop.wallet()
-        shop.emulator.faults("createCharge", fault, seconds=0.3, times=2)
-        shop.http.timeout = httpx.Timeout(0.1)
+        shop.emulator.faults("createCharge", fault, seconds=1, times=2)
+        shop.http.timeout = httpx.Timeout(PATIENCE, read=0.1 if fault == "delay" else PATIENCE)
         lost = outcome(lambda: shop.try_charge(wallet, key="once"))
-        shop.http.timeout = httpx.Timeout(30)
         with AmazonPayClient(
             shop.keys, environment="emulator", base_url=shop.emulator.url, sleep=lambda _: None
         ) as client:
@@ -187,6 +187,7 @@ def test_a_server_of_ones_own_answers_the_same(app: ASGIApp, path: str) -> None:
     CALLER.set("a cell")
     for in_process in (False, True):
         server = serve(app, in_process=in_process).start()
+        assert app is not in_parts or until(lambda s=server: not s.running)  # it does not come up
         with http_client() as http:
             answers.append([outcome(partial(http.get, server.url.replace("127.0.0.1", "localhost") + path))])
             server.stop()
@@ -209,9 +210,9 @@ def test_stopping_twice_stops_nobody_else() -> None:
 def test_what_can_have_no_end_is_not_waited_for() -> None:
     """Nothing else is under way that could bring the answer."""
     server, begun = serve(OWN, in_process=True).start(), time.monotonic()
-    with http_client(timeout=60) as http, pytest.raises(httpx.ReadTimeout):
+    with http_client(timeout=2 * PATIENCE) as http, pytest.raises(httpx.ReadTimeout):
         http.get(f"{server.url}/end")
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < PATIENCE
     server.stop()
 
 

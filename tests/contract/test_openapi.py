@@ -19,10 +19,11 @@ from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 from docs.openapi import openapi
 from tests.emulated import RESULT, Shop, dispute_in, usd
+from tests.proofs.sizes import size
 
 SCHEMA = schemathesis.openapi.from_dict(openapi())
 PROMISES = CHECKS.get_by_names(["status_code_conformance", "content_type_conformance", "response_schema_conformance"])
-EXAMPLES = 30
+EXAMPLES = size(10, 30)
 
 
 class Signer(requests.auth.AuthBase):

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPResponse
@@ -14,10 +15,11 @@ import pytest
 
 from amazonpay_nb import connection
 from amazonpay_nb.client.notifications import NotificationReader
-from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator import Emulator, proxy
 from amazonpay_nb.in_process import MAX_HEAD_BYTES
 from amazonpay_nb.loopback import LoopbackServer
 from tests.emulated import SET_UP, Shop
+from tests.processes import PATIENCE
 
 # Typed from Amazon's pages: API, script and pages of each region.
 HOSTS = {
@@ -48,7 +50,7 @@ def behind(emulator: Emulator) -> Iterator[httpx.Client]:
 
 def connect(emulator: Emulator) -> socket.socket:
     address = urlsplit(emulator.proxy_url)
-    return socket.create_connection((str(address.hostname), address.port), timeout=30)
+    return socket.create_connection((str(address.hostname), address.port), timeout=PATIENCE)
 
 
 def read(client: socket.socket) -> bytes:
@@ -208,8 +210,8 @@ def test_nobody_may_be_there(shop: Shop) -> None:
 
 
 @contextmanager
-def saying(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that gives one answer, as it is, and keeps the requests; its port."""
+def saying(answer: bytes, pause: float = 0) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that gives one answer, as it is, again after each pause if there is one; its port and the requests."""
     requests: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -220,6 +222,9 @@ def saying(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
                     with client:
                         requests.append(client.recv(65536))
                         client.sendall(answer)
+                        while pause:
+                            time.sleep(pause)
+                            client.sendall(answer)
 
         threading.Thread(target=say, daemon=True).start()
         yield int(listener.getsockname()[1]), requests
@@ -261,6 +266,14 @@ def test_what_a_server_gets_wrong_is_no_error_of_the_proxy(
     assert int(reply[9:12]) == status
     assert not reply.endswith(b"0\r\n\r\n")
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_an_answer_that_never_begins_is_none(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although something arrives again and again, for which no time-out of a read is made."""
+    monkeypatch.setattr(proxy, "_TIMEOUT", httpx.Timeout(1))
+    with saying(b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.1) as (port, _), connect(shop.emulator) as client:
+        client.sendall(f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        assert read(client).startswith(b"HTTP/1.1 502 ")
 
 
 def test_a_query_may_hold_an_address(shop: Shop) -> None:
@@ -369,7 +382,7 @@ def test_the_main_port_is_no_proxy(shop: Shop) -> None:
         f"CONNECT {API}:443 HTTP/1.1\r\nhost: {API}:443\r\n\r\n",
         f"GET https://{PAGES}/checkout.js HTTP/1.1\r\nhost: {PAGES}\r\nconnection: close\r\n\r\n",
     ):
-        with socket.create_connection((str(address.hostname), address.port), timeout=10) as client:
+        with socket.create_connection((str(address.hostname), address.port), timeout=PATIENCE) as client:
             client.sendall(text.encode())
             assert read(client)[9:12] in (b"400", b"403")
 
@@ -460,7 +473,7 @@ def test_connections_are_counted_with_those_of_the_main_port(monkeypatch: pytest
 
 def test_a_tunnel_is_used_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither half a CONNECT, nor a handshake that does not begin, nor half a request in it holds a place for long."""
-    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 1.0)
     with Emulator("na", seed=7, proxy=True) as emulator:
         with connect(emulator) as client:
             client.sendall(b"CONNECT pay")
@@ -474,7 +487,7 @@ def test_a_tunnel_is_used_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_tunnel_that_one_end_has_left_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that never closes would keep its place for good."""
-    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 1.0)
     with ExitStack() as ends, Emulator("na", seed=7, proxy=True) as emulator:
         far = ends.enter_context(socket.create_server(("127.0.0.1", 0)))
         client = ends.enter_context(tunnel(emulator, "127.0.0.1", far.getsockname()[1]))

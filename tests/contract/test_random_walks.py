@@ -18,6 +18,7 @@ from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES
 from tests.emulated import SET_UP, WALLET, Json, Shop, purchase, usd
+from tests.proofs.sizes import size
 
 # Large enough to meet the monthly limit in a few steps, and small enough to pay something else first.
 AMOUNTS = st.sampled_from(["0.01", "14.00", "500.00", "7499.99", "15000.00", "15000.01"])
@@ -236,6 +237,6 @@ def test_no_walk_breaks_a_promise(na: Shop) -> None:
     Merchant.shop = na
     machine = Merchant.TestCase
     machine.settings = settings(
-        max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=size(20, 40), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
     )
     machine().runTest()

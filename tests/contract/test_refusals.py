@@ -19,11 +19,10 @@ from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.client.journal import Exchange
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ApiError, ServerError
-from amazonpay_nb.lessons import READY
-from amazonpay_nb.lessons.account import fields_of
+from amazonpay_nb.lessons.account import READY, fields_of
 from amazonpay_nb.signing.keys import generate, load
 from amazonpay_nb.spec.machine import AMAZON
-from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Operation
+from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.reasons import REASONS, reasons_of, recovery_for, retry_advice
 from amazonpay_nb.spec.simulations import ANYWHERE
 from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES
@@ -195,9 +194,7 @@ def with_a_strangers_signature(stage: Stage, name: str) -> None:
 
 def too_often(stage: Stage, name: str) -> None:
     """One more than the bucket holds; what the calls themselves answer does not matter."""
-    quota = THROTTLES[name].sandbox
-    assert quota
-    for _ in range(quota.burst):
+    for _ in range(OPERATIONS[name].quota.sandbox.burst):
         with suppress(ApiError):
             stage.plain(name)
     stage.plain(name)

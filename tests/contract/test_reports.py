@@ -262,6 +262,16 @@ class TestSettlement:
         within = get(shop, "/v2/disbursements?startTime=20260130T000000Z&endTime=20260301T000000Z&pageSize=1")
         assert within["disbursements"] == paid[1:]
 
+    def test_japan_is_settled_every_two_weeks(self) -> None:
+        """Not daily, as the Japanese edition of the guide has it."""
+        with Emulator("jp", seed=7) as emulator, Shop(emulator) as shop:
+            for _ in range(2):
+                shop.charge(shop.wallet(), "1000", "JPY", captureNow=True)
+                emulator.clock.advance("P15D")
+            assert [row["transactionTime"] for row in get(shop, "/v2/disbursements")["disbursements"]] == [
+                "2026-01-29T12:00:00.000Z", "2026-02-12T12:00:00.000Z",
+            ]  # fmt: skip
+
     def test_a_payout_is_due_to_the_second(self, shop: Shop) -> None:
         """However small it is, and under ids of Amazon's lengths; where all was refunded, there is none."""
         refunded(shop, shop.charge(shop.wallet(), "9.00", captureNow=True)["chargeId"], "9.00")
@@ -320,6 +330,15 @@ class TestReconciliation:
             (by_hand, "14.00", False),
         ]  # fmt: skip
         assert file["NetTransactionAmount"].sum() == Decimal("38.00")
+
+    def test_an_authorization_moves_no_money(self, shop: Shop) -> None:
+        """A file of the Sandbox may have lines of them; a live one has what they cost."""
+        with client_of(shop) as client:
+            client.create_charge(charge_permission_id=shop.wallet(), charge_amount=usd("14.00"), capture_now=True)
+            file = read_settlement(address(shop, report(shop)["reportDocumentId"]))
+            twice = file.loc[[0, 0]].reset_index(drop=True)
+            twice.loc[0, "TransactionType"] = "Authorization"
+            assert [(row.settled, row.agrees) for row in reconcile(client, twice).itertuples()] == [("14.00", True)]
 
     def test_a_settlement_that_lacks_a_charge_does_not_agree(self, shop: Shop) -> None:
         """A report of another day."""

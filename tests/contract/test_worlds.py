@@ -348,11 +348,18 @@ BAD = [
     ("region: na\nmerchants: [", 2, "YAML"),
     ("region: na\nseed: 1\nregion: na", 1, "line 3"),
     ("merchants: &all\n- name: A\nfaults: *all", 3, "alias"),
+    ("region: na\n? [&a [x, x], &b [*a, *a], [*b, *b]]\n: 1", 1, "a list or a mapping is no key"),
+    ("region: na\n? {region: na}\n: 1", 1, "a list or a mapping is no key"),
+    (f"region: na\ndrawn: {'9' * 4300}", 2, "less than 18446744073709551616"),
+    (f"seed: -{'9' * 4300}", 1, "greater than -18446744073709551616"),
     ("seed: 1\nregion: eu", 2, "start an emulator of that region"),
     ("clock: yesterday", 1, "2026-01-15T12:00:00Z"),
     ("chargePermision: []", 1, "did you mean 'chargePermissions'?"),
     ("merchants:\n- name: A\n  storeID: x", 3, "did you mean 'storeId'?"),
     ("merchants:\n- merchantId: A0", 2, "is none of"),
+    ('merchants:\n- storeId: x\n  merchantId: "A\\nurl=http://evil.test"', 3, "pattern"),
+    ('merchants:\n- storeId: "a b"', 2, "pattern"),
+    ("merchants:\n- merchantId: A1\n- merchantId: A1", 3, "two accounts A1"),
     ("merchants:\n- endpoint: http://example.com/", 2, "127.0.0.1"),
     ("merchants:\n- publicKeys:\n    SANDBOX-AAAAAAAAAAAAAAAAAAAAAAAA: PRIVATE KEY", 3, "never leave"),
     (f"{_PERMISSION}  card: 1112", 3, "did you mean '1111'?"),
@@ -415,6 +422,12 @@ class TestRefusals:
         place, message = str(error.value).split(": ", 1)
         assert (place, words in message) == (f"shop.yaml:{line}", True), str(error.value)
         assert objects(shop) == before
+
+
+def test_a_refusal_repeats_no_secret(shop: Shop) -> None:
+    """A key in a wrong place of the file is not in the answer."""
+    with pytest.raises(ControlError, match=r"^shop.yaml:1: card: '\(55 characters\)' is none of 1111,"):
+        load(shop, "chargePermissions: [{card: '-----BEGIN PRIVATE KEY-----MII-----END PRIVATE KEY-----'}]")
 
 
 def test_a_charge_may_be_older_than_the_permission_that_came_of_its_session(shop: Shop) -> None:

@@ -11,18 +11,11 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.reconciliation import reconcile
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import TransportError
-from amazonpay_nb.lessons import (
-    MerchantAccount,
-    play_cards,
-    play_codes,
-    play_faults,
-    play_interruptions,
-    play_precedence,
-)
-from amazonpay_nb.lessons.faults import FAULTS, books, movement
-from amazonpay_nb.lessons.simulations import Effect
+from amazonpay_nb.lessons.account import MerchantAccount
+from amazonpay_nb.lessons.drills import Effect, play_cards, play_codes, play_interruptions, play_precedence
+from amazonpay_nb.lessons.faults import FAULTS, books, movement, play_faults
 from amazonpay_nb.spec.machine import MERCHANT
-from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES, Idempotency
+from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 from tests.emulated import Shop
@@ -74,8 +67,7 @@ def test_a_lost_answer_is_charged_once_under_its_key(account: MerchantAccount) -
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_quota_fills_up_again_as_documented(name: str) -> None:
     """So many calls at once, and after a second of the clock so many again; what they ask for does not matter."""
-    quota = THROTTLES[name].sandbox
-    assert quota
+    quota = OPERATIONS[name].quota.sandbox
     with Emulator("na", seed=7, throttle=True) as emulator, Shop(emulator) as shop:
 
         def throttled(times: int) -> list[bool]:

@@ -178,6 +178,27 @@ class TestRestarting:
         with pytest.raises(ValueError, match="its notifications would go to another machine"):
             Emulator("na", seed=7, store=store)
 
+    def test_what_a_journal_puts_back_is_looked_at(self, tmp_path: Path) -> None:
+        """Somebody else has left a good store with a journal beside it, which SQLite takes for a write to be undone."""
+        store, tampered = tmp_path / "world.db", tmp_path / "tampered.db"
+        with Emulator("na", seed=7, store=store):
+            pass
+        with closing(sqlite3.connect(store, isolation_level=None)) as other:
+            other.execute("PRAGMA journal_mode = DELETE")
+            change = "UPDATE settings SET value = json_set(value, '$[0].endpoint', ?) WHERE name = 'merchants'"
+            other.execute(change, ("http://a.test/",))
+            other.execute("PRAGMA cache_size = 1")
+            other.execute("BEGIN")
+            other.execute(change, ("",))
+            other.execute("INSERT INTO answers (merchant_id, key, body) VALUES ('', '', zeroblob(100000))")
+            for end in ("-journal", ""):
+                copy = Path(f"{tampered}{end}")
+                copy.write_bytes(Path(f"{store}{end}").read_bytes())
+                copy.chmod(0o600)
+        assert all(good for good, _ in findings(tampered))
+        with pytest.raises(ValueError, match="its notifications would go to another machine"):
+            Emulator("na", seed=7, store=tampered)
+
     def test_a_store_that_cannot_be_written_to_is_named(self, tmp_path: Path) -> None:
         """As root on a read-only file system, where nobody else's modes count."""
         store = tmp_path / "world.db"

@@ -9,6 +9,7 @@ import pytest
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from tests.emulated import Shop, refusal, usd
+from tests.processes import PATIENCE
 
 
 def spent(shop: Shop, wallet: str) -> int:
@@ -69,12 +70,12 @@ class TestFaults:
     def test_a_delay_lets_others_pass(self, na: Shop) -> None:
         """The answer is late, and the work is done."""
         wallet = na.wallet()
-        na.emulator.faults("createCharge", "delay", seconds=0.3)
+        na.emulator.faults("createCharge", "delay", seconds=PATIENCE)
         begun = time.monotonic()
         with pytest.raises(httpx.ReadTimeout):
-            na.http.post("/v2/charges", timeout=0.05)
+            na.http.post("/v2/charges", timeout=httpx.Timeout(PATIENCE, read=0.05))
         assert na.state("getChargePermission", wallet) == "Chargeable"
-        assert time.monotonic() - begun < 0.3
+        assert time.monotonic() - begun < PATIENCE
         na.emulator.faults("createCharge", "delay", seconds=0.1)
         begun = time.monotonic()
         assert na.charge(wallet)
@@ -115,7 +116,7 @@ class TestRawBytes:
     def test_any_bytes_are_answered_with_a_refusal(self, na: Shop, head: bytes) -> None:
         """Neither a server error nor silence; and the next request is served."""
         parts = urlsplit(na.emulator.url)
-        with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
+        with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE) as connection:
             connection.sendall(head)
             status = int(connection.recv(65_536).split()[1])
         assert 300 <= status < 500

@@ -24,7 +24,7 @@ from amazonpay_nb.client.guide import (
 )
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, InvalidRequestError
-from amazonpay_nb.lessons.declines import DECLINES, try_charge
+from amazonpay_nb.lessons.drills import DECLINES, try_charge
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.answers import ChargePermission
 from amazonpay_nb.spec.machine import AMAZON, BUYER, NEW, Transition

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -25,10 +27,12 @@ from cryptography.x509 import load_pem_x509_certificate
 from amazonpay_nb.cli import main
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.client.notifications import Notification, NotificationReader, NotificationRefused
+from amazonpay_nb.client.notifications import Finding, Notification, NotificationReader, NotificationRefused
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, LocalError, NotFoundError
 from amazonpay_nb.lessons.account import MerchantAccount
+from amazonpay_nb.loopback import http_client
+from amazonpay_nb.rehearsal import grading
 from amazonpay_nb.rehearsal.grading import grade, grade_own, passes
 from amazonpay_nb.rehearsal.notifications import SENDINGS
 from amazonpay_nb.shop import server
@@ -38,6 +42,7 @@ from amazonpay_nb.signing.keys import load
 from amazonpay_nb.spec.notifications import DRILLS, MAX_AGE, OBJECT_TYPES, RETRIES
 from amazonpay_nb.workbench.director import Director
 from tests.emulated import Shop, usd
+from tests.processes import PATIENCE
 
 
 @dataclass
@@ -179,6 +184,12 @@ def test_days_can_pass_while_the_shop_listens(bench: Bench) -> None:
 # --- Grades -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handlers here may take their time: on a busy machine, a burst of messages does."""
+    monkeypatch.setattr(grading, "DELIVERY_TIMEOUT_SECONDS", PATIENCE)
+
+
 class Handler(BaseHTTPRequestHandler):
     """A merchant's handler, as careful as its class says."""
 
@@ -205,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Careful(Handler):
-    reader = NotificationReader(certificate_hosts=("127.0.0.1",))
+    reader = NotificationReader(certificate_hosts=("127.0.0.1",), http=http_client(timeout=PATIENCE))
 
 
 class Failing(Careful):
@@ -228,12 +239,15 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("address", "code", "wrong"), [(Careful, 0, 0), (Handler, 1, 7), (Failing, 1, 7)], indirect=["address"]
-)
-def test_a_handler_is_graded(address: str, code: int, wrong: int) -> None:
-    """One that verifies passes; one that believes everything fails, and so does one that asks for repetitions."""
+    ("address", "code", "wrong", "unseen"), [(Careful, 0, 0, 3), (Handler, 0, 0, 13), (Failing, 1, 8, 3)],
+    indirect=["address"],
+)  # fmt: skip
+def test_a_handler_is_graded(address: str, code: int, wrong: int, unseen: int) -> None:
+    """By its answers: what follows a 200 is not seen, and may be nothing; an error of its own is one."""
     result = CliRunner().invoke(main, ["grade", address])
-    assert (result.exit_code, result.output.count("✗ wrong")) == (code, wrong), result.output
+    counts = (result.exit_code, result.output.count("✗ wrong"), result.output.count("– not seen"))
+    assert counts == (code, wrong, unseen), result.output
+    assert "What a handler does is seen with --ready-file." in result.output
     assert all(check.sent in result.output for check in SENDINGS)
 
 
@@ -255,6 +269,14 @@ def test_a_handler_that_can_look_has_to(address: str, tmp_path: Path) -> None:
     assert "privateKeyFile" in json.loads(ready.read_text())
 
 
+@cache
+def client_of(ready: Path) -> AmazonPayClient:
+    """One for all notifications, which come twenty at once."""
+    facts = json.loads(ready.read_text())
+    keys = load(facts["privateKeyFile"], facts["publicKeyId"])
+    return AmazonPayClient(keys, region="na", environment="emulator", base_url=facts["url"])
+
+
 class Active(Careful):
     """Gets each object, and takes a fee on each notification about a refund; once, or each time."""
 
@@ -262,20 +284,17 @@ class Active(Careful):
     once = True
 
     def hear(self, notification: Notification) -> None:
-        kind, object_id = notification.object_type, notification.object_id
-        ready = json.loads(self.ready.read_text())
-        keys = load(ready["privateKeyFile"], ready["publicKeyId"])
-        with AmazonPayClient(keys, region="na", environment="emulator", base_url=ready["url"]) as client:
-            if kind == "CHARGE_PERMISSION":
-                client.get_charge_permission(object_id)
-            if kind == "CHARGE":
-                client.get_charge(object_id)
-            if kind == "REFUND":
-                charge = client.get_charge(client.get_refund(object_id).charge_id)
-                key = notification.notification_id.replace("-", "") if self.once else None
-                client.create_charge(
-                    charge_permission_id=charge.charge_permission_id, charge_amount=usd("0.01"), idempotency_key=key
-                )  # fmt: skip
+        kind, object_id, client = notification.object_type, notification.object_id, client_of(self.ready)
+        if kind == "CHARGE_PERMISSION":
+            client.get_charge_permission(object_id)
+        if kind == "CHARGE":
+            client.get_charge(object_id)
+        if kind == "REFUND":
+            charge = client.get_charge(client.get_refund(object_id).charge_id)
+            key = notification.notification_id.replace("-", "") if self.once else None
+            client.create_charge(
+                charge_permission_id=charge.charge_permission_id, charge_amount=usd("0.01"), idempotency_key=key
+            )  # fmt: skip
 
 
 @pytest.mark.parametrize("address", [Active], indirect=True)
@@ -289,10 +308,45 @@ def test_what_is_done_twice_is_seen(address: str, once: bool, tmp_path: Path) ->
     )
 
 
+class Silent(Active):
+    """Answers 200 to everything, and drops what is not genuine."""
+
+    wrong = 200
+
+
+def parse(body: bytes) -> Any:
+    """Believe everybody."""
+    try:
+        message = json.loads(json.loads(body)["Message"])
+    except ValueError:
+        raise NotificationRefused(Finding.MALFORMED, "") from None
+    names = {"object_type": "ObjectType", "object_id": "ObjectId", "notification_id": "NotificationId"}
+    return SimpleNamespace(**{name: message.get(key, "") for name, key in names.items()})
+
+
+class Believing(Active):
+    """Takes everybody for Amazon."""
+
+    reader: Any = SimpleNamespace(read=parse)
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "wrong", "advice"), [(Silent, 0, 0, 11), (Believing, 1, 7, 3)], indirect=["address"]
+)
+def test_a_forgery_that_is_answered_by_200_is_judged_by_what_follows(
+    address: str, code: int, wrong: int, advice: int, tmp_path: Path
+) -> None:
+    """Nothing follows: 4xx would be better. Something does: that is wrong, whatever the answer."""
+    Active.ready, Active.once = tmp_path / "ready.json", True
+    result = CliRunner().invoke(main, ["grade", address, "--ready-file", str(Active.ready)])
+    counts = (result.exit_code, result.output.count("✗ wrong"), result.output.count("– advice"))
+    assert counts == (code, wrong, advice), result.output
+
+
 class Trusting(Careful):
     """Takes any certificate of this machine."""
 
-    reader = NotificationReader(certificate_hosts=("127.0.0.1", "localhost"))
+    reader = NotificationReader(certificate_hosts=("127.0.0.1", "localhost"), http=http_client(timeout=PATIENCE))
 
 
 @pytest.mark.parametrize("address", [Trusting], indirect=True)
@@ -325,7 +379,7 @@ class Real(Handler):
         if not re.fullmatch(rf"https://{self.host}:\d+/SimpleNotificationService-[0-9a-f]{{32}}\.pem", url):
             return False
         authority = ssl.create_default_context(cafile=json.loads(self.ready.read_text())["caFile"])
-        key: Any = load_pem_x509_certificate(httpx.get(url, verify=authority).content).public_key()
+        key: Any = load_pem_x509_certificate(httpx.get(url, verify=authority, timeout=PATIENCE).content).public_key()
         names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
         text = "".join(f"{name}\n{envelope[name]}\n" for name in names if name in envelope)
         digest = {"1": SHA1(), "2": SHA256()}[envelope["SignatureVersion"]]  # noqa: S303

@@ -16,12 +16,13 @@ from amazonpay_nb.client.journal import Step
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.shop import Arrival, Attempt, buyer
 from amazonpay_nb.workbench import HostedPage, Workbench
+from tests.processes import PATIENCE, until
 
 
 @pytest.fixture
 def wb() -> Iterator[Workbench]:
     """A workbench for a person, with keys."""
-    with workbench.open(buyer="you", wait_seconds=20) as opened:
+    with workbench.open(buyer="you", wait_seconds=PATIENCE) as opened:
         opened.set_up_keys()
         yield opened
 
@@ -34,7 +35,7 @@ def wait(page: HostedPage, *tries: Callable[[], str], **script: str | bool) -> A
             stay = page.arrival
             buyer.arrive(each())
             while page.arrival is stay and waiting.is_set():  # the next try begins with another stay
-                waiting.wait(0)
+                threading.Event().wait(0.01)
 
     waiting = threading.Event()
     waiting.set()
@@ -73,6 +74,20 @@ def test_who_orders_where_the_cell_wants_a_change_is_asked_again(wb: Workbench) 
     assert back == Arrival("review", arrival.checkout_session_id)
     descriptor = wb.client.get_checkout_session(back.checkout_session_id).payment_preferences[0]["paymentDescriptor"]
     assert "9995" in descriptor
+
+
+def test_a_wait_names_the_button_in_the_language_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    """In Japan, where nobody finds an English one."""
+    with workbench.open(region="jp", buyer="you", wait_seconds=PATIENCE) as wb:
+        wb.set_up_keys()
+        attempt, _, page = reviewed(wb)
+        shown = []
+
+        def order() -> str:
+            assert until(lambda: shown.append(capsys.readouterr().out) or "by “注文を確定する”" in "".join(shown))
+            return buyer.place_order(attempt.order_url)
+
+        assert wait(page, order).kind == "ordered"
 
 
 def test_a_session_that_is_over_has_no_other_try(wb: Workbench) -> None:
@@ -124,8 +139,7 @@ def test_what_a_reader_s_server_has_completed_has_no_other_try(wb: Workbench) ->
 
     def approve() -> str:
         address = buyer.approve(page.attempt.page_url)
-        while not page._passed:  # the wait looks now and then
-            threading.Event().wait(0.01)
+        assert until(lambda: page._passed)  # the wait looks now and then
         return address
 
     with pytest.raises(BuyerPageError, match=r"(?s)You let the shop save.*Run again from the cell that shows"):

@@ -15,12 +15,12 @@ import pytest
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.shop.buyer import approve
 from tests.npm import installed
+from tests.processes import PATIENCE
 
 pytestmark = pytest.mark.interop
 
 HERE = Path(__file__).parent
 # The SDK knows no time-out: a walk that takes longer than this many seconds is stopped, and fails.
-LONGEST_WALK = 60
 WALK = [
     ("createCheckoutSession", 201, "Open"),
     ("getCheckoutSession", 200, "Open"),
@@ -80,7 +80,7 @@ def play(
         assert server.stdin
         assert server.stdout
         assert server.stderr
-        watchdog = threading.Timer(LONGEST_WALK, server.kill)
+        watchdog = threading.Timer(PATIENCE, server.kill)
         watchdog.start()
         try:
             print(json.dumps(settings), file=server.stdin, flush=True)

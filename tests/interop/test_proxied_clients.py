@@ -11,6 +11,7 @@ import pytest
 from amazonpay_nb.emulator import Emulator
 from tests.emulated import Shop
 from tests.interop.test_node_sdk import WALK, play, sdk  # noqa: F401 (a fixture)
+from tests.processes import PATIENCE
 
 HERE = Path(__file__).parent
 API, SCRIPT = "https://pay-api.amazon.com", "https://static-na.payments-amazon.com/checkout.js"
@@ -46,7 +47,7 @@ def command(client: str, url: str, headers: dict[str, str]) -> list[str]:
 
 
 def ran(arguments: list[str], emulator: Emulator) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(arguments, env=variables(emulator), capture_output=True, text=True, timeout=60)
+    return subprocess.run(arguments, env=variables(emulator), capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("client", ["curl", *CLIENTS])

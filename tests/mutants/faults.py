@@ -47,7 +47,7 @@ TABLES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
                                                  "REFUND_CEILINGS", "CURRENCY_DECIMALS")),
     *(("allowances", "money", name, ()) for name in ("REFUND_EXTRAS", "REFUND_SHARE", "MAX_REFUNDS_ON_A_CHARGE",
                                                      "_OVERCHARGE_SHARE")),
-    ("quotas", "operations", "THROTTLES", ("live", "sandbox")),
+    ("quotas", "operations", "OPERATIONS", ("quota",)),
     ("simulations", "simulations", "SIMULATIONS", ("status", "reason_code", "state", "later_state", "later_reason")),
     ("simulations", "simulations", "CARDS", ("brand", "trigger")),
     ("reasons", "reasons", "OPERATION_REASONS", ()),
@@ -126,8 +126,10 @@ def _wrong(value: Any, column: Any) -> Iterator[tuple[str, Any]]:
         case None | str():
             choices = dict.fromkeys(column)
             yield "", _next(tuple(choices), value) if len(choices) > 1 else "Wrong"
-        case _:  # a quota
-            yield "", replace(value, burst=value.burst + 1)
+        case _:  # of an operation
+            for name in ("live", "sandbox"):
+                quota = getattr(value, name)
+                yield f", {name}", replace(value, **{name: replace(quota, burst=quota.burst + 1)})
 
 
 def _next(choices: tuple[Any, ...], now: Any) -> Any:

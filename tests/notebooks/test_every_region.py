@@ -1,4 +1,7 @@
-"""Every notebook passes in every region, through the command that people and CI type."""
+"""Every notebook passes in every other region than that of its committed outputs, by the command that people type.
+
+`make test` runs those of North America, and compares what each cell shows.
+"""
 
 import json
 import subprocess
@@ -18,7 +21,7 @@ RECORDED = {
 FLOWS = [name for name in NOTEBOOKS if name[:2] in ("01", "02", "03", "04")]
 
 
-@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("region", [region for region in REGIONS if region != "na"])
 def test_every_notebook_passes(region: str, tmp_path: Path) -> None:
     """All claims hold, and each set-up ends with a wallet, a captured charge and a refund."""
     command = [sys.executable, "-c", "from amazonpay_nb.cli import main; main()"]

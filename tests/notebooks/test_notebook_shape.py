@@ -454,3 +454,29 @@ def test_the_glossary_can_be_looked_things_up_in() -> None:
     ] == []
     linked = re.findall(r"\]\((?!https:|#)([^)#]+)", GLOSSARY)
     assert [path for path in linked if not (FOLDER.parent / "docs" / path).is_file()] == []
+
+
+# --- Amazon's own pages -----------------------------------------------------------------------------------------------
+
+STEPS_WITHOUT_PAGE = {
+    ("07_listen_for_notifications", "Step 9: grade a handler"): "about our own grader",
+    ("12_rehearse_your_server", "Step 5: read the verdict"): "about our own report",
+    ("12_rehearse_your_server", "Step 7: write a plan"): "about our own plan files",
+    ("12_rehearse_your_server", "Step 8: wire it"): "about our own proxy and settings",
+    ("12_rehearse_your_server", "Step 9: let CI play it"): "about our own command",
+}
+
+
+def test_every_step_leads_to_amazons_own_page() -> None:
+    """The text of each step links to Amazon's documentation; the few that have nothing to link to are listed."""
+    steps = {
+        (name, section.partition("\n")[0]): section
+        for name, book in notebooks().items()
+        for section in re.split(
+            r"^## ", "\n".join(c.source for c in book.cells if c.cell_type == "markdown"), flags=re.M
+        )
+        if section.startswith("Step")
+    }
+    without = {step for step, text in steps.items() if "](https://developer.amazon.com/" not in text}
+    assert len(steps) > 80
+    assert without == STEPS_WITHOUT_PAGE.keys()

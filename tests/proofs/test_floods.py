@@ -16,7 +16,7 @@ from amazonpay_nb.emulator.world import JOURNAL_LENGTH
 from amazonpay_nb.in_process import MAX_HEAD_BYTES
 from amazonpay_nb.loopback import MAX_BODY_BYTES
 from tests.emulated import Shop
-from tests.processes import PROCESS, Remote, emulator
+from tests.processes import PATIENCE, PROCESS, Remote, emulator
 from tests.proofs.sizes import size
 
 MEGABYTES_AT_MOST = 150
@@ -31,7 +31,7 @@ def remote(tmp_path: Path) -> Iterator[Remote]:
 
 
 def connect(remote: Remote) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", urlsplit(remote.url).port or 0), timeout=30)
+    return socket.create_connection(("127.0.0.1", urlsplit(remote.url).port or 0), timeout=PATIENCE)
 
 
 def flood(remote: Remote, *pieces: bytes) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from tests.emulated import Json, Shop, usd
-from tests.processes import emulator, listener
+from tests.processes import PATIENCE, emulator, listener
 from tests.proofs.sizes import size
 
 KILLS = size(3, 50)
@@ -89,7 +89,7 @@ def test_a_kill_under_load_loses_and_repeats_nothing(
                 with ThreadPoolExecutor(CLIENTS + BUYERS) as pool:
                     parties = [pool.submit(last.work, client) for client in range(CLIENTS)]
                     parties += [pool.submit(last.visit, buyer) for buyer in range(BUYERS)]
-                    assert last.reached.wait(60), "the load does not get on"
+                    assert last.reached.wait(PATIENCE), "the load does not get on"
                     os.kill(remote.process.pid, signal.SIGKILL)
                     for party in parties:
                         party.result()

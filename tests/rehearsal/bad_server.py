@@ -8,8 +8,6 @@ import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
-
 MODE = sys.argv[2]
 NOTHING = "<p>Nothing to press."
 PAGES = {
@@ -21,6 +19,14 @@ PAGES = {
     "complains": NOTHING + "<script>setInterval(() => { for (let i = 0; i < 2000; i++) console.log('x') })</script>",
     "throws": NOTHING + "<script>setInterval(() => { for (let i = 0; i < 2000; i++) reportError('x') })</script>",
     "commands a terminal": NOTHING + "<script>console.error('\\x1b]52;c;ZXZpbA==\\x07 and \\u202e')</script>",
+    "hoards": NOTHING
+    + """<script>
+      const all = [];
+      try {
+        while (all.length < 24) all.push(new Uint8Array(64 << 20));
+        console.error("it has one and a half gigabytes");
+      } catch (error) { console.error(`it has less than a gigabyte: ${all.length < 16}, ${error}`) }
+    </script>""",
     "downloads": NOTHING + "<a href=/file download>File</a><script>document.links[0].click()</script>",
     "calls": NOTHING
     + """<script>
@@ -32,6 +38,9 @@ PAGES = {
 }
 
 
+UNREADY = threading.Event()
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wallet = self.path.startswith("/wallet")
@@ -41,6 +50,8 @@ class Handler(BaseHTTPRequestHandler):
         if wallet and MODE == "slow":
             time.sleep(30)
         if wallet and MODE == "asks elsewhere":
+            import httpx  # which takes longer than all else that happens before the server listens
+
             try:
                 httpx.get("https://prices.example/today")
             except httpx.HTTPError as error:
@@ -50,13 +61,19 @@ class Handler(BaseHTTPRequestHandler):
         elif wallet and MODE == "has no page":
             self.answer(404, "")
         elif MODE == "is never ready":
-            self.answer(503, "")
+            self.answer_once()
         elif MODE == "never ends its head":
             self.answer_with_an_endless_head()
         elif self.path in ("/news", "/file") or MODE == "never ends its answer":
             self.answer_without_end()
         else:
             self.answer(200, PAGES.get(MODE, NOTHING) if wallet else NOTHING)
+
+    def answer_once(self) -> None:
+        if UNREADY.is_set():
+            time.sleep(30)
+        UNREADY.set()
+        self.answer(503, "")
 
     def answer(self, status: int, text: str, **headers: str) -> None:
         self.send_response(status)

@@ -1,11 +1,12 @@
 """A shop that is right and unusual: it answers a return by a redirect, and does the rest in the background.
 
-It offers every flow.  With a word as its last argument it does one thing wrong.
+It offers every flow.  With a word as its last argument it does one thing wrong, or more unusually.
 """
 
 import secrets
 import sys
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,6 +54,7 @@ def offer(request: Request) -> Response:
     config = button.button_config(signed, merchant_id=MERCHANT, region=REGION, product_type=product)
     answer = HTMLResponse(PAGE.format(script=SCRIPT, config=button.embed(config)))
     answer.set_cookie("visitor", visitor, samesite="lax", httponly=True)
+    answer.raw_headers.append((b"set-cookie", "name=Jürgen; Path=/".encode()))  # browsers take it
     return answer
 
 
@@ -103,17 +105,24 @@ def pay(visitor: str, order: str, amount: str) -> None:
     with turn:
         if orders[visitor][order]["state"] != "pending":
             return
-        try:
-            CLIENT.get_charge_permission(wallets[visitor])
-            made = CLIENT.create_charge(
-                charge_permission_id=wallets[visitor], charge_amount={"amount": amount, "currencyCode": "USD"},
-                capture_now=MISTAKE != "holds", idempotency_key=order.replace("-", "") + visitor[:12],
-                merchant_metadata={"merchantReferenceId": order},
-            )  # fmt: skip
-            state = "paid" if made.state in ("Captured", "Authorized") else "pending"
-        except ApiError as error:
-            state = "paid" if MISTAKE == "believes" else "declined" if error.status_code < 500 else "pending"
+        state = ask(visitor, order, amount)
+        if MISTAKE == "asks-again" and state == "declined":  # which is none: it may be a soft decline
+            state = ask(visitor, order, amount, "again")
+            time.sleep(2)  # and keeps its books slowly
         orders[visitor][order]["state"] = state
+
+
+def ask(visitor: str, order: str, amount: str, attempt: str = "") -> str:
+    try:
+        CLIENT.get_charge_permission(wallets[visitor])
+        made = CLIENT.create_charge(
+            charge_permission_id=wallets[visitor], charge_amount={"amount": amount, "currencyCode": "USD"},
+            capture_now=MISTAKE != "holds", idempotency_key=order.replace("-", "") + visitor[:12] + attempt,
+            merchant_metadata={"merchantReferenceId": order},
+        )  # fmt: skip
+        return "paid" if made.state in ("Captured", "Authorized") else "pending"
+    except ApiError as error:
+        return "paid" if MISTAKE == "believes" else "declined" if error.status_code < 500 else "pending"
 
 
 def state(request: Request) -> Response:

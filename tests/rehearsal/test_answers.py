@@ -6,17 +6,20 @@ import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.rehearsal.answer import ask
+from amazonpay_nb.rehearsal.answer import ask, soon
+from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.rehearsal.play import ROWS
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
 from amazonpay_nb.rehearsal.report import write_report
+from amazonpay_nb.rehearsal.wiring import MerchantServer
+from tests.processes import PATIENCE
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
 
@@ -50,7 +53,7 @@ ANSWERS = {
 def test_an_answer_has_an_end(kind: str) -> None:
     """In size, in time and in depth; two cookies of one name are two cookies."""
     pieces, status = ANSWERS[kind]
-    with socket.create_server(("127.0.0.1", 0)) as listener, http_client(timeout=1) as http:
+    with socket.create_server(("127.0.0.1", 0)) as listener, http_client(timeout=PATIENCE if status else 1) as http:
 
         def answer() -> None:
             client, _ = listener.accept()
@@ -62,8 +65,39 @@ def test_an_answer_has_an_end(kind: str) -> None:
         threading.Thread(target=answer, daemon=True).start()
         reply, cookies = ask(http, http.build_request("GET", f"http://127.0.0.1:{listener.getsockname()[1]}/"))
     assert (reply.status, reply.json) == (status, json.loads("{}") if kind == "cookies" else None)
-    assert reply.seconds < 3
+    assert reply.seconds < PATIENCE
     assert [one.value for one in cookies] == (["1", "2"] if kind == "cookies" else [])
+
+
+def test_a_busy_machine_is_looked_at_as_often() -> None:
+    """Time that passes in one look is not time in which the server was at work."""
+    looks: list[int] = []
+    assert soon(lambda: looks.append(1) or len(looks) == 5, seconds=0)
+    assert not soon(lambda: looks.clear(), seconds=0)
+
+
+def test_no_connection_and_no_cookie_is_used_again() -> None:
+    """A server may end it after an answer, without saying so; a cookie is a buyer's, whose browser keeps it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(2):
+                client, _ = listener.accept()
+                heads.append(client.recv(65536))
+                client.sendall(HEAD.replace(b"close", b"keep-alive") + b"set-cookie: a=1\r\ncontent-length: 0\r\n\r\n")
+                kept.append(client)
+
+        kept, heads = list[socket.socket](), list[bytes]()
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        file = PlanFile(Path("plan.toml"), f'[server]\nurl = "{url}"\n')
+        with closing(MerchantServer(file, {})) as server:
+            replies = [ask(server.http, server.http.build_request("POST", url))[0] for _ in range(2)]
+    assert [reply.status for reply in replies] == [200, 200]
+    assert len(kept) == 2
+    assert not [head for head in heads if b"cookie" in head.lower()]
+    for client in kept:
+        client.close()
 
 
 @pytest.mark.parametrize(

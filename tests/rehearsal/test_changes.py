@@ -1,9 +1,13 @@
 """What a caller may change of a plan: its region, its server's variables, its port."""
 
 import asyncio
+import re
+import textwrap
+import uuid
 from pathlib import Path
 
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.rehearsal import PlanFile, example, prospects, rehearse
@@ -11,6 +15,8 @@ from amazonpay_nb.rehearsal.plan import Plan
 from amazonpay_nb.rehearsal.play import ROWS
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
 from amazonpay_nb.workbench.show.blocks import Table
+from tests.processes import PATIENCE, until
+from tests.rehearsal.plans import processes_with
 
 PLAN = """
 [server]
@@ -81,6 +87,34 @@ def test_a_notebook_shows_what_was_judged_and_one_judgement_line_by_line() -> No
     assert "  seen      403" in card.text
     assert "1       buyer  GET /wallet/return  403" in card.text
     assert "4711" not in card.html
+
+
+def test_who_interrupts_a_cell_reads_what_was_tried() -> None:
+    """A sentence in the place of a traceback, however often the button is pressed; the server has ended."""
+    mark = uuid.uuid4().hex
+    cell = f"""
+        from amazonpay_nb.rehearsal import example, rehearse
+        say = lambda result, of: print(result.status, end=".", flush=True)
+        rehearse(example("shop_python"), browser="none", environment={{"MARK": {mark!r}}}, say=say)"""
+    manager, client = start_new_kernel()
+    try:
+        client.execute(textwrap.dedent(cell))
+        while "passed." not in client.get_iopub_msg(timeout=PATIENCE)["content"].get("text", ""):
+            pass
+        assert processes_with(mark)
+        for _ in range(2):
+            manager.interrupt_kernel()
+        while (reply := client.get_shell_msg(timeout=PATIENCE))["msg_type"] != "execute_reply":
+            pass
+        assert until(lambda: not processes_with(mark))
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    (sentences,) = reply["content"]["traceback"]
+    assert re.match(
+        r"LocalError: The rehearsal was interrupted; checks until then: \d+ not tried, \d passed\.\n", sentences
+    )
+    assert "a report is written only by amazonpay-nb rehearse" in sentences
 
 
 @pytest.mark.browser

@@ -6,7 +6,7 @@ import pytest
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.rehearsal.plan import PlanFile
-from amazonpay_nb.rehearsal.rehearsal import parts_of
+from amazonpay_nb.rehearsal.rehearsal import rows_of
 
 GOOD = """
 [server]
@@ -39,6 +39,8 @@ def read(folder: Path, text: str) -> PlanFile:
         ("127.0.0.1:8801", "shop.example:8801", 3, "no server of this machine"),
         ("127.0.0.1:8801", "127.0.0.1", 3, "no server of this machine"),
         ("127.0.0.1:8801", "127.0.0.1:one", 3, "no server of this machine"),
+        ("127.0.0.1:8801", "127.0.0.1:٨٨٠١", 3, "no server of this machine"),
+        ('"/wallet"', r'"/\u0000"', 11, "no path of the server"),
         ("{privateKeyFile}", "{privateKey}", 8, "{privateKey} is not known; there are {url}"),
         ('"/wallet"', '"wallet"', 11, "begins with a slash"),
         ('path = "/charge"', 'paht = "/charge"', 14, "unknown key 'paht'; did you mean 'path'?"),
@@ -58,20 +60,22 @@ def test_what_is_no_toml_has_its_line(tmp_path: Path) -> None:
     """The reader of TOML says where it stopped."""
     with pytest.raises(ConfigurationError, match="line 2, column"):
         read(tmp_path, "[server]\nurl = http")
+    with pytest.raises(ConfigurationError, match="a TOML file in UTF-8"):
+        read(tmp_path, f"url = {'[' * 100_000}")
 
 
 def test_a_check_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     """A misspelled id would play nothing, and pass."""
     plan = read(tmp_path, GOOD).plan
     with pytest.raises(ConfigurationError, match=r"Did you mean charge\.paid\?"):
-        parts_of(plan, ["charge.payed"])
-    assert [part.row.id for part in parts_of(plan, ["charge.paid"])] == ["charge.paid"]
+        rows_of(plan, ["charge.payed"])
+    assert [row.id for row in rows_of(plan, ["charge.paid"])] == ["charge.paid"]
 
 
 def test_optional_pages_have_the_checks_of_a_set_up(tmp_path: Path) -> None:
     """Each flow ends in a saved wallet."""
     plan = read(tmp_path, GOOD.replace('set_up = "/wallet"', 'set_up = "/wallet"\nend_of_checkout = "/buy"')).plan
-    ids = [part.row.id for part in parts_of(plan)]
+    ids = [row.id for row in rows_of(plan)]
     rests = [name.partition(".")[2] for name in ids if name.startswith("set-up.")]
     assert [name.partition(".")[2] for name in ids if name.startswith("end-of-checkout.")] == rests
     assert not any(name.startswith("express.") for name in ids)

@@ -1,5 +1,6 @@
 """A server that cannot be used: one message with the plan's line, and nothing is left running."""
 
+import re
 import sys
 import uuid
 from pathlib import Path
@@ -10,6 +11,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.rehearsal import browser, wiring
 from amazonpay_nb.rehearsal.rehearsal import rehearse
+from tests.processes import until
 from tests.rehearsal.plans import answers, processes_with, write_plan
 
 BAD_SERVER = str(Path(__file__).with_name("bad_server.py"))
@@ -18,8 +20,8 @@ PAGES = '[pages]\nset_up = "/wallet"'
 
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "READY_SECONDS", 4.0)
-    monkeypatch.setattr(browser, "PAGE_SECONDS", 2.0)
+    monkeypatch.setattr(browser, "PAGE_SECONDS", 8.0)
+    monkeypatch.setattr(browser, "BUTTON_SECONDS", 2.0)
 
 
 def refusal(plan: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -28,8 +30,7 @@ def refusal(plan: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("MARK", mark)
     with pytest.raises(ConfigurationError) as error:
         rehearse(plan)
-    assert not answers(port)
-    assert processes_with(mark) == []
+    assert until(lambda: not (answers(port) or processes_with(mark)))
     return str(error.value)
 
 
@@ -37,7 +38,7 @@ def refusal(plan: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> str:
     ("mode", "line", "says"),
     [
         ("ends at once", 3, "the server ended with code 3 before it was ready."),
-        ("is never ready", 1, "after 4 s the answer is 503 at http://127.0.0.1:"),
+        ("is never ready", 1, "after 12 s the answer is 503 at http://127.0.0.1:"),
         ("never ends its head", 1, "after 4 s there is no answer (TimeoutError)"),
     ],
 )
@@ -45,6 +46,8 @@ def test_a_server_that_is_none(
     mode: str, line: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """The author reads what the server did, where the plan says so, and what it printed last."""
+    if seconds := re.match(r"after (\d+) s", says):  # more than a server needs to begin on a busy machine
+        monkeypatch.setattr(wiring, "READY_SECONDS", float(seconds[1]))
     port = port_for_another()
     plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), mode], more=PAGES)
     message = refusal(plan, port, monkeypatch)
@@ -62,7 +65,7 @@ def test_a_server_that_is_none(
     [
         ("has no page", 6, "the button cannot be seen: 404 at /wallet."),
         ("redirects", 6, "the button cannot be seen: no end of redirects at /wallet."),
-        ("slow", 6, "the button cannot be seen: no answer within 2 s at /wallet."),
+        ("slow", 6, "the button cannot be seen: no answer within 8 s at /wallet."),
         ("dies", 3, "the server ended with code 7 while set_up was opened."),
         ("shows no button", 6, "/wallet shows no button '.amazon-pay-button'."),
         ("streams", 6, "/wallet shows no button"),
@@ -71,6 +74,7 @@ def test_a_server_that_is_none(
         ("complains", 6, "/wallet shows no button"),
         ("throws", 6, "/wallet shows no button"),
         ("commands a terminal", 6, "Its console says: \ufffd]52;c;ZXZpbA==\ufffd and \ufffd"),
+        ("hoards", 6, "Its console says: it has less than a gigabyte: true"),
         ("downloads", 6, "the client of /file has gone"),
         ("calls", 6, "It printed nothing."),
         ("loads Amazon's script", 6, "It asked for static-na.payments-amazon.com, out of reach here."),

@@ -1,7 +1,9 @@
 """The example shop with one mistake that no other example has; the variable MISTAKE names it."""
 
 import os
+import re
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,20 +16,51 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "shop_python"))
 import shop as right
 from shop import Shop
 
+from amazonpay_nb.client.button import set_up_payload
 from amazonpay_nb.client.notifications import Finding, NotificationRefused
 
 
-class OneVersion(Shop):
-    """Takes one version of signatures alone."""
+class Reading(Shop):
+    """What follows reads notifications in its own way."""
 
     def __init__(self) -> None:
         super().__init__()
         self.genuine, self.reader = self.reader, SimpleNamespace(read=self.read)
 
     def read(self, body: bytes) -> Any:
+        return self.genuine.read(body)
+
+
+class Silent(Reading):
+    """Answers 200 to everything, drops what is not genuine, and takes its time with what is."""
+
+    def read(self, body: bytes) -> Any:
+        try:
+            return self.genuine.read(body)
+        except NotificationRefused:
+            return SimpleNamespace(object_type="none")
+
+    def hear(self, notification: Any) -> None:
+        if notification.object_type != "none":
+            time.sleep(1)
+            super().hear(notification)
+
+
+class OneVersion(Reading):
+    """Takes one version of signatures alone."""
+
+    def read(self, body: bytes) -> Any:
         if b'"SignatureVersion": "2"' in body:
             raise NotificationRefused(Finding.SIGNATURE_VERSION, "2")
         return self.genuine.read(body)
+
+
+class AnyHostOfAmazons(Shop):
+    """Takes certificates from wherever Amazon keeps files, and everybody may keep some there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader._addresses = re.compile(r"https://[\w.-]+\.amazonaws\.com/SimpleNotificationService-\w+\.pem")
 
 
 class OldStateBack(Shop):
@@ -50,6 +83,53 @@ class OneKey(Shop):
 
     def create_charge(self, row: Any) -> Any:
         return super().create_charge({**dict(row), "key": "the-key"})
+
+
+class KeyOfPrice(Shop):
+    """Makes the idempotency key of the wallet and the price, and does not tell Amazon which order it charges."""
+
+    def create_charge(self, row: Any) -> Any:
+        key = f"{row['permission']}-{row['amount']}".replace(".", "")
+        money = {"amount": row["amount"], "currencyCode": row["currency"]}
+        charge = self.amazon.create_charge(
+            charge_permission_id=row["permission"], charge_amount=money, capture_now=True, idempotency_key=key
+        )
+        charge = self.amazon.get_charge(charge.charge_id)  # it may be done by now
+        return charge.model_copy(update={"merchant_metadata": {"merchantReferenceId": row["id"]}})
+
+
+class PendingRefused(Shop):
+    """Asks for what Amazon refuses: to capture at once what it would take as pending."""
+
+    def create_charge(self, row: Any) -> Any:
+        money = {"amount": row["amount"], "currencyCode": row["currency"]}
+        return self.amazon.create_charge(
+            charge_permission_id=row["permission"], charge_amount=money, capture_now=True, idempotency_key=row["key"],
+            can_handle_pending_authorization=True,
+        )  # fmt: skip
+
+
+class CancelNowhere(Shop):
+    """Sends the buyer who cancels to a page that it does not have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nowhere = f"{self.url}/wallets"
+        right.set_up_payload = lambda store, **urls: set_up_payload(store, **{**urls, "cancel_url": nowhere})
+
+
+class AllBack(Shop):
+    """Refunds the whole order, however much it is asked for."""
+
+    def refund(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        super().refund(visitor, order, "24.00", currency)
+
+
+class ChargesNothing(Shop):
+    """Lets the order lie."""
+
+    def charge(self, visitor: str, order: str, amount: str, currency: str) -> None:
+        pass
 
 
 class NumberAsText(Shop):

@@ -10,7 +10,6 @@ import ssl
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.signing.keys import generate, load, save
 from tests.emulated import SET_UP
+from tests.processes import PATIENCE, until
 
 COMMAND = (sys.executable, "-c", "from amazonpay_nb.cli import main; main()")
 
@@ -39,15 +39,12 @@ def emulator(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
         [*COMMAND, "emulator", "--ready-file", str(ready), *arguments], stdout=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 30
-        while not ready.exists():
-            assert process.poll() is None, "the emulator ended"
-            assert time.monotonic() < deadline, "the emulator does not become ready"
-            os.sched_yield()
+        assert until(lambda: ready.exists() or process.poll() is not None), "the emulator does not become ready"
+        assert process.poll() is None, "the emulator ended"
         yield json.loads(ready.read_text()) | {"process": process}
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(PATIENCE)
         ready.unlink(missing_ok=True)
 
 
@@ -337,7 +334,7 @@ class TestStoreCheck:
         notes.chmod(0o600)
         assert self.found(notes)[1][1:] == ["✗ it cannot be read: file is not a database"]
         os.mkfifo(pipe := tmp_path / "pipe")
-        assert run("store", "check", pipe, timeout=30).stdout == f"✗ {pipe} is no file\n"
+        assert run("store", "check", pipe, timeout=PATIENCE).stdout == f"✗ {pipe} is no file\n"
 
     def test_one_that_cannot_be_checked(self, tmp_path: Path) -> None:
         """No file, a folder, or one that an emulator is using: exit code 2 and a sentence."""
@@ -373,6 +370,7 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
         (["-p", "environment", "live"], "Choose emulator or sandbox"),
         (["-p", "environment", "sandbox"], "A script cannot play the buyer"),
         (["-p", "region", "na", "-p", "region", "eu"], "The parameter region is given twice: 'na' and 'eu'"),
+        (["-p", "region=eu", "--offline"], "Write a space for the equals sign: -p region VALUE."),
         (["-p", "environment", "sandbox", "-p", "buyer", "you"], "AMAZON_PAY_PRIVATE_KEY_FILE is not set"),
         (["-p", "amount", "0.01"], "Choose from 0.10 to 750.00 USD"),
         (["-p", "amount", "99999999", "-p", "region", "jp"], "Choose from 2 to 100000 JPY"),

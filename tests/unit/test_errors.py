@@ -32,6 +32,7 @@ from amazonpay_nb.errors import (
 from amazonpay_nb.signing import SignatureMismatch
 from amazonpay_nb.spec.answers import ChargePermission
 from amazonpay_nb.spec.reasons import REASONS, Reason, Retry
+from tests.processes import PATIENCE
 
 KEY = "0123456789abcdef0123456789abcdef"
 DECLINES = {
@@ -202,7 +203,7 @@ def in_a_cell(code: str, folder: Path) -> str:
         "shell.run_cell(sys.stdin.read())"
     )
     command = [sys.executable, "-c", script, str(folder)]
-    done = subprocess.run(command, input=code, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, input=code, capture_output=True, text=True, check=True, timeout=PATIENCE)
     return done.stdout
 
 

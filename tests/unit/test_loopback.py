@@ -15,6 +15,7 @@ import trustme
 from starlette.types import Receive, Scope, Send
 
 from amazonpay_nb.loopback import LoopbackServer, open_port, port_for_another, relative_address
+from tests.processes import PATIENCE
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,15 +131,24 @@ def test_stopping_twice_is_stopping_once() -> None:
     assert not server.running
 
 
+def test_a_client_gives_an_idle_connection_up_before_the_server_does() -> None:
+    """A request that meets the end of its connection has no answer, and nobody knows whether it was heard."""
+    server = LoopbackServer(hello)
+    server.stop()
+    assert server._server.config.timeout_keep_alive > (httpx.Limits().keepalive_expiry or 0)
+
+
 def test_it_stops_when_it_is_told() -> None:
-    """Twenty servers end before one that looks ten times a second, and waits as long again, would have."""
+    """The quickest of twenty ends before one that looks ten times a second, and waits as long again, would have."""
     servers = [LoopbackServer(hello).start() for _ in range(20)]
     for server in servers:
         get(server.url)
-    began = time.perf_counter()
+    took = []
     for server in servers:
+        began = time.perf_counter()
         server.stop()
-    assert time.perf_counter() - began < 20 * 0.1
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.1
 
 
 def test_it_stops_although_a_request_is_not_answered() -> None:
@@ -147,19 +157,19 @@ def test_it_stops_although_a_request_is_not_answered() -> None:
     server = LoopbackServer(app).start()
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(get, server.url)
-        assert app.busy.wait(10)
+        assert app.busy.wait(PATIENCE)
         server.stop()
         assert not server.running
-        assert isinstance(waiting.exception(10), httpx.TransportError) or "Error" in waiting.result()
+        assert isinstance(waiting.exception(PATIENCE), httpx.TransportError) or "Error" in waiting.result()
 
 
 def test_an_application_that_cannot_start_refuses_connections() -> None:
     """A visitor learns it at once, instead of waiting for a time-out."""
     server = LoopbackServer(broken).start()
     with pytest.raises(httpx.TransportError):
-        httpx.get(server.url, timeout=5, trust_env=False)
+        httpx.get(server.url, timeout=PATIENCE, trust_env=False)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
     server.stop()
 
 
@@ -170,7 +180,7 @@ def test_it_can_run_in_the_thread_that_asks() -> None:
     thread.start()
     assert get(f"{server.url}/run") == "/run"
     server.stop()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from amazonpay_nb.cli import main
 from amazonpay_nb.loopback import port_for_another
 from tests.emulated import SET_UP, Shop
-from tests.processes import listener
+from tests.processes import PATIENCE, listener
 
 ROOT = Path(__file__).parents[2]
 SERVERS = {"demo", "emulator", "lab"}  # they end when they are told to, and have nothing to say then
@@ -24,7 +24,7 @@ SERVERS = {"demo", "emulator", "lab"}  # they end when they are told to, and hav
 def run(folder: Path, *arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "amazonpay_nb", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False, timeout=60, **options
+        command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False, timeout=PATIENCE, **options
     )
 
 

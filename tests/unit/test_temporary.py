@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from amazonpay_nb.temporary import TemporaryFolder
+from tests.processes import until
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -22,10 +22,7 @@ with Emulator() as emulator:
 
 def gone(path: Path) -> bool:
     """Wait for the one who tidies up, who works on its own."""
-    deadline = time.monotonic() + 10
-    while path.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return not path.exists()
+    return until(lambda: not path.exists())
 
 
 def test_a_folder_ends_with_its_block_and_is_its_owners_alone() -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import PATIENCE
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "pytest"
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the suite in *folder* as its own project."""
     command = (sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *arguments)
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def suite(folder: Path, text: str) -> Path:
@@ -143,6 +145,32 @@ def test_an_inbox(amazonpay_emulator, amazonpay_inbox, time):
     with pytest.raises(AssertionError, match="0 of 1 notifications arrived"):
         amazonpay_inbox.wait(timeout=0.01)
 """
+
+
+ON_ITS_WAY = """
+import threading
+from amazonpay_nb.lessons.account import MerchantAccount
+
+GO = threading.Event()
+
+def test_that_does_not_wait_for_its_notification(amazonpay_emulator, amazonpay_inbox):
+    reader = amazonpay_inbox._reader
+    genuine = reader.read
+    reader.read = lambda body: GO.wait() and genuine(body)
+    MerchantAccount(amazonpay_emulator).wallet()
+    threading.Timer(2, GO.set).start()
+
+def test_the_next(amazonpay_emulator, amazonpay_inbox):
+    GO.wait()
+    amazonpay_emulator.control.get("notifications")
+    assert amazonpay_inbox.notifications == []
+"""
+
+
+def test_what_is_on_its_way_when_a_test_ends_is_not_the_next_ones(tmp_path: Path) -> None:
+    """An inbox is that of its test alone."""
+    result = run(suite(tmp_path, ON_ITS_WAY))
+    assert "2 passed" in result.stdout, result.stdout
 
 
 def test_an_inbox_is_empty_at_first_and_says_what_is_missing(tmp_path: Path) -> None:

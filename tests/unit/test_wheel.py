@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ import httpx
 import pytest
 
 from amazonpay_nb.runs.lab import edition
-from tests.processes import read_only
+from tests.processes import PATIENCE, read_only, until
 
 ROOT = Path(__file__).parents[2]
 UV = shutil.which("uv") or Path(sys.prefix, "bin", "uv")
@@ -83,7 +82,7 @@ class Place:
         self.environment = {"HOME": str(self.home), "PATH": os.environ["PATH"]}
 
     def run(self, *command: object) -> subprocess.CompletedProcess[str]:
-        options: dict[str, Any] = {"cwd": self.folder, "env": self.environment, "timeout": 100}
+        options: dict[str, Any] = {"cwd": self.folder, "env": self.environment, "timeout": PATIENCE}
         return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, **options)
 
     @contextmanager
@@ -93,14 +92,11 @@ class Place:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(PATIENCE)
 
     def wait_for(self, pattern: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
-        while not (files := [*self.folder.glob(pattern)]):
-            assert time.monotonic() < deadline, f"{pattern} is not written"
-            time.sleep(0.05)
-        return dict(json.loads(files[0].read_text()))
+        assert until(lambda: [*self.folder.glob(pattern)]), f"{pattern} is not written"
+        return dict(json.loads(next(self.folder.glob(pattern)).read_text()))
 
 
 @pytest.fixture
@@ -266,4 +262,4 @@ def test_the_lab_opens_from_the_wheel(whole: Path, place: Place) -> None:
         server = place.wait_for("runtime/jpserver-*.json")
         headers = {"Authorization": f"token {server['token']}"}
         url = f"http://127.0.0.1:{server['port']}/api/contents/notebooks/00_start_here.ipynb"
-        assert httpx.get(url, headers=headers, trust_env=False, timeout=30).json()["type"] == "notebook"
+        assert httpx.get(url, headers=headers, trust_env=False, timeout=PATIENCE).json()["type"] == "notebook"

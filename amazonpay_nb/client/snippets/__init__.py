@@ -9,6 +9,7 @@ the journal has masked stays masked, and no signature is shown: for cURL a file 
 
 import json
 import pprint
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,11 +23,12 @@ from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.wire import request_of
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.signing import IDEMPOTENCY_KEY
 from amazonpay_nb.signing.keys import key_environment, write_file
+from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
 from amazonpay_nb.signing.verify import MAX_AGE
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 from amazonpay_nb.texts import templates
 
@@ -102,6 +104,15 @@ def button_page(script_url: str, config: Mapping[str, Any], start: str = "button
     return _TEMPLATES.get_template("button.jinja").render(script_url=script_url, config=config, start=start)
 
 
+_WORD = re.compile(r"[A-Za-z0-9_.]+")
+# Some of these end a line in .NET, and others turn the order of what is read.
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
 _TEMPLATES = templates(Path(__file__).parent, html=False)
 _TEMPLATES.globals |= {
     "headers_file": HEADERS_FILE,
@@ -110,12 +121,14 @@ _TEMPLATES.globals |= {
     "code_header": SIMULATION_HEADER,
 }
 _TEMPLATES.filters |= {
-    "compact": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
-    "indented": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
+    "compact": to_json,
+    "indented": lambda value: _UNSEEN.sub(_escaped, json.dumps(value, ensure_ascii=False, indent=2)),
     "python": lambda value: pprint.pformat(value, width=88, sort_dicts=False),
     "quoted": json.dumps,
     "shell": shlex.quote,
     "snake": to_snake,
     "single_quoted": lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'",
+    # What stands in a program without quotes is a word or a number; anything else is quoted, whatever becomes of that.
+    "word": lambda text: text if _WORD.fullmatch(str(text)) else json.dumps(str(text)),
     "without": lambda body, names: {name: value for name, value in body.items() if name not in names},
 }

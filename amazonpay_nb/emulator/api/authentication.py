@@ -12,9 +12,10 @@ from amazonpay_nb.emulator.api.request import ApiRequest
 from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.signing import MAX_AGE, RequestParts, SignatureMismatch, parse_date
+from amazonpay_nb.signing import SignatureMismatch
+from amazonpay_nb.signing.mistakes import RequestParts
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY, SIGNED_HEADERS, read_authorization
-from amazonpay_nb.signing.verify import MAX_AHEAD, parse_authorization, verify_authorized
+from amazonpay_nb.signing.verify import MAX_AGE, MAX_AHEAD, parse_authorization, parse_date, verify_authorized
 from amazonpay_nb.spec.operations import Idempotency, Operation
 from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATION_HEADER, simulation
 

@@ -6,7 +6,7 @@ Everything between the replay and the answer is one transaction.
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.responses import Response
 
@@ -17,55 +17,39 @@ from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import disputes, payments, reports, sessions
-from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.signing import IDEMPOTENCY_KEY
-from amazonpay_nb.spec.operations import THROTTLES, Operation
+from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
+from amazonpay_nb.spec.operations import KINDS, Operation
+from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 # What the journal repeats of a key and of a path, which a stranger can make as long as a request may be.
 _LONGEST_KEY, _LONGEST_PATH = 64, 200
 
 
-class Handler(NamedTuple):
-    """The effect of a call on an object."""
-
-    kind: str  # of the object, "" where a merchant account is all that is needed
-    # Changes it, or makes another one; None for a call that reads it.
-    change: Callable[..., AnyRecord] | None = None
-    field: str = ""  # the field of the body that holds its id, "" where the path does
-
-
-HANDLERS = {
-    "createCheckoutSession": Handler("", sessions.new_session),
-    "getCheckoutSession": Handler("Checkout Session"),
-    "updateCheckoutSession": Handler("Checkout Session", sessions.update),
-    "completeCheckoutSession": Handler("Checkout Session", sessions.complete),
-    "finalizeCheckoutSession": Handler("Checkout Session", sessions.finalize),
-    "getChargePermission": Handler("Charge Permission"),
-    "updateChargePermission": Handler("Charge Permission", payments.update_charge_permission),
-    "closeChargePermission": Handler("Charge Permission", payments.close_charge_permission),
-    "createCharge": Handler("Charge Permission", payments.create_charge, "chargePermissionId"),
-    "getCharge": Handler("Charge"),
-    "captureCharge": Handler("Charge", payments.capture_charge),
-    "cancelCharge": Handler("Charge", payments.cancel_charge),
-    "createRefund": Handler("Charge", payments.create_refund, "chargeId"),
-    "getRefund": Handler("Refund"),
-    "getDispute": Handler("Dispute"),
-    "updateDispute": Handler("Dispute", disputes.update),
-    "contestDispute": Handler("Dispute", disputes.contest),
-    "uploadFile": Handler("", disputes.upload_file),
-    "createDeliveryTracker": Handler("", payments.create_tracker),
-    "createReport": Handler("", reports.create),
-    "getReports": Handler("", reports.list_reports),
-    "getReportById": Handler("Report"),
-    "getReportDocument": Handler("Report Document", reports.get_document),
-    "createReportSchedule": Handler("", reports.create_schedule),
-    "getReportSchedules": Handler("", reports.list_schedules),
-    "getReportScheduleById": Handler("Report Schedule"),
-    "cancelReportSchedule": Handler("Report Schedule", reports.cancel_schedule),
-    "getDisbursements": Handler("", reports.list_disbursements),
-    "getBuyer": Handler("Buyer"),
+# What a call changes or makes; the others read the object that they are about.
+_CHANGES: dict[str, Callable[..., AnyRecord]] = {
+    "createCheckoutSession": sessions.new_session,
+    "updateCheckoutSession": sessions.update,
+    "completeCheckoutSession": sessions.complete,
+    "finalizeCheckoutSession": sessions.finalize,
+    "updateChargePermission": payments.update_charge_permission,
+    "closeChargePermission": payments.close_charge_permission,
+    "createCharge": payments.create_charge,
+    "captureCharge": payments.capture_charge,
+    "cancelCharge": payments.cancel_charge,
+    "createRefund": payments.create_refund,
+    "updateDispute": disputes.update,
+    "contestDispute": disputes.contest,
+    "uploadFile": disputes.upload_file,
+    "createDeliveryTracker": payments.create_tracker,
+    "createReport": reports.create,
+    "getReports": reports.list_reports,
+    "getReportDocument": reports.get_document,
+    "createReportSchedule": reports.create_schedule,
+    "getReportSchedules": reports.list_schedules,
+    "cancelReportSchedule": reports.cancel_schedule,
+    "getDisbursements": reports.list_disbursements,
 }
 
 
@@ -110,13 +94,13 @@ def _work(
         if query := checked_query(operation.name, request.query):
             body = read_once([*body.items(), *query.items()])
         outcome = world.outcome_of(operation.name, request.headers.get(SIMULATION_HEADER))
-        handler = HANDLERS[operation.name]
-        if handler.change and not handler.kind:
-            record = handler.change(world, merchant, body)
+        change = _CHANGES.get(operation.name)
+        if change and not operation.on:
+            record = change(world, merchant, body)
         else:
-            record = world.find(handler.kind, body.get(handler.field, object_id), merchant.merchant_id)
-            if handler.change:
-                record = handler.change(world, record, body, outcome or world.take_outcome(operation.name))
+            record = world.find(operation.on, object_id or body[KINDS[operation.on].id_field], merchant.merchant_id)
+            if change:
+                record = change(world, record, body, outcome or world.take_outcome(operation.name))
     except Refusal as refusal:
         if not refusal.keep:
             world.store.undo()
@@ -148,10 +132,9 @@ def _values(raw: bytes) -> Any:
 
 def _throttle(world: World, operation: Operation, merchant: Merchant) -> None:
     """Apply the documented leaky bucket: a burst at once, then a number per second."""
-    quota = THROTTLES[operation.name].sandbox
-    if not world.throttle or quota is None:
+    if not world.throttle:
         return
-    now = world.clock.now()
+    quota, now = operation.quota.sandbox, world.clock.now()
     level, since = world.quotas.get((merchant.merchant_id, operation.name), (float(quota.burst), now))
     passed = max(0.0, (now - since).total_seconds())  # a clock can be set back
     level = min(quota.burst, level + passed * quota.per_second) - 1

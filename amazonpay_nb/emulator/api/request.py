@@ -6,9 +6,9 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.signing import joined_headers
+from amazonpay_nb.signing.steps import joined_headers
+from amazonpay_nb.spec.parts import to_json
 
 REQUEST_ID = "x-amz-pay-request-id"
 

@@ -20,6 +20,7 @@ from amazonpay_nb.emulator.notifications.announce import plan, topic_of
 from amazonpay_nb.emulator.records import NOTIFICATION, NotificationNotes
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.in_process import transport_here
+from amazonpay_nb.loopback import no_cookies
 from amazonpay_nb.signing.envelope import Envelope, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, RETRIES, answer_to
 
@@ -49,10 +50,15 @@ class Deliveries:
         # Endpoint → deliveries in a row that timed out, and when the last one did.
         self._timeouts: dict[str, tuple[int, datetime]] = {}
         self._problem = ""
-        self._http: httpx.AsyncClient | None = None
 
     def start(self) -> None:
         """Deliver from now on, beginning with what a stopped process left."""
+        # Endpoints are on loopback and without TLS, and the authorities that a context loads by itself take time.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._http = httpx.AsyncClient(
+            timeout=DELIVERY_TIMEOUT_SECONDS, verify=context, trust_env=False, cookies=no_cookies(),
+            transport=transport_here(),
+        )  # fmt: skip
         self.world.outbox.wake = self._wake
         if self.world.clock.mode == "real":
             self._ticks = asyncio.create_task(self._tick())
@@ -66,8 +72,7 @@ class Deliveries:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._http:
-            await self._http.aclose()
+        await self._http.aclose()
 
     async def _tick(self) -> None:
         while True:
@@ -173,12 +178,6 @@ class Deliveries:
         timeouts, last = self._timeouts.get(url, (0, now))
         if timeouts >= MOST_TIMEOUTS and last <= now < last + RETRIES[0]:
             return None
-        if self._http is None:
-            # Endpoints are on loopback and without TLS, and the authorities that a context loads by itself take time.
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self._http = httpx.AsyncClient(
-                timeout=DELIVERY_TIMEOUT_SECONDS, verify=context, trust_env=False, transport=transport_here()
-            )
         try:
             async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
                 content, headers = json.dumps(envelope), delivery_headers(envelope)

@@ -75,12 +75,15 @@
 
   const COLORS = { Gold: ["#ffd814", "#111"], LightGray: ["#e7e9ec", "#111"], DarkGray: ["#3a4553", "#fff"] };
 
+  const EMULATED = { en: "emulated", de: "nachgebildet", fr: "simulé", es: "simulado", it: "simulato", ja: "模擬" };
+
   function renderButton(selector, config) {
     const place = document.querySelector(selector);
     if (!place) throw new Error("Amazon Pay: nothing matches " + selector);
     need(config, "merchantId", "ledgerCurrency", "placement");
     const signsIn = /^SignIn/.test(config.productType || "");
     const [back, ink] = COLORS[config.buttonColor] || COLORS.Gold;
+    const language = config.checkoutLanguage || "en_US";
     const button = document.createElement("button");
     button.type = "button";
     button.className = "amazon-pay-button";
@@ -92,7 +95,8 @@
     function estimate(amount) {
       config = { ...config, estimatedOrderAmount: amount };
       // Where Amazon's button mentions installments, this one says what it was told.
-      note.textContent = " emulated" + (amount ? ", about " + amount.amount + " " + amount.currencyCode : "");
+      const shown = amount && new Intl.NumberFormat(language.replace("_", "-"), { style: "currency", currency: amount.currencyCode });
+      note.textContent = " " + (EMULATED[language.slice(0, 2)] || EMULATED.en) + (amount ? ", ≈ " + shown.format(amount.amount) : "");
     }
     estimate(usable(config.estimatedOrderAmount));
     place.replaceChildren(button);

@@ -10,11 +10,11 @@ from amazonpay_nb.emulator.api.bodies import parsed_json, validated
 from amazonpay_nb.emulator.records import Merchant, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules.sessions import new_session
-from amazonpay_nb.emulator.store import to_json
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, misfits, nearest_flow
+from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 # The algorithm that checkout.js assumes if the page names none.

@@ -34,19 +34,14 @@ from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.notifications import hosts_of
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
-from amazonpay_nb.texts import FRAMED, Texts, languages, templates
+from amazonpay_nb.texts import FRAMED, Texts, languages, page_headers, templates
 
 _HERE = Path(__file__).parent
 _PAGES = templates(_HERE)
 _SCRIPT = base64.b64encode(hashlib.sha256(FRAMED.encode()).digest()).decode()
-_HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": (
-        f"default-src 'none'; script-src 'sha256-{_SCRIPT}'; style-src 'unsafe-inline'; base-uri 'none'"
-    ),
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
+_HEADERS = page_headers(
+    f"default-src 'none'; script-src 'sha256-{_SCRIPT}'; style-src 'unsafe-inline'; base-uri 'none'"
+)
 # Values of ``checkoutLanguage``: one file of `texts/` for each.
 LANGUAGES = languages(_HERE / "texts")
 # How many exchanges the first page lists.

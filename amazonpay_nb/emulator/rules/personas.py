@@ -19,12 +19,7 @@ _UNLOCKS = {
     "name": "name", "email": "email", "postalCode": "postalCode", "countryCode": "postalCode",
     "phoneNumber": "phoneNumber", "shippingAddress": "shippingAddress", "billingAddress": "billingAddress",
 }  # fmt: skip
-# The format of a place, where the code does not come first.
-_PLACES = {
-    **dict.fromkeys(("CA", "US"), "{city}, {stateOrRegion} {postalCode} ({countryCode})"),
-    **dict.fromkeys(("GB", "IE"), "{city} {postalCode} ({countryCode})"),
-    "JP": "{postalCode} {stateOrRegion}{city} ({countryCode})",
-}
+_FILE = read("personas.toml", beside=__file__)
 
 
 def _address_book(persona: Details) -> list[Details]:
@@ -34,10 +29,7 @@ def _address_book(persona: Details) -> list[Details]:
 
 
 # Region → email of a test buyer → addresses; home comes first.
-PERSONAS = {
-    region: {row["email"]: _address_book(row) for row in rows}
-    for region, rows in read("personas.toml", beside=__file__).items()
-}
+PERSONAS = {region: {row["email"]: _address_book(row) for row in rows} for region, rows in _FILE["buyers"].items()}
 
 
 def addresses(region: str, email: str) -> list[Details]:
@@ -48,7 +40,8 @@ def addresses(region: str, email: str) -> list[Details]:
 def place(address: Details) -> str:
     """Return where an address is, without the street: ``Seattle, WA 98101 (US)``, ``10115 Berlin (DE)``."""
     parts = {field: value or "" for field, value in address.items()}
-    return " ".join(_PLACES.get(parts["countryCode"], "{postalCode} {city} ({countryCode})").format(**parts).split())
+    places = _FILE["places"]
+    return " ".join(places.get(parts["countryCode"], places["elsewhere"]).format(**parts).split())
 
 
 def complete_address(address: Details | None) -> Details | None:

@@ -1,6 +1,6 @@
 """Checkout Sessions: what each call does, and what the hosted pages do to a session."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from amazonpay_nb.emulator.clock import months_later, stamp
@@ -256,7 +256,8 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
         permission.notes.card = notes.card
         move(world, permission, "Update the payment method")
         return permission, None
-    charge = _authorization(world, session)
+    charges = world.store.children("Charge", session.id)
+    charge = next((row for row in charges if MACHINES["Charge"].has(row.state, _COMPLETE)), None)  # it waits for this
     if charge and outcome:  # a simulation decides anew
         move(world, charge, "Cancel by Amazon")
         charge = None
@@ -275,12 +276,6 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
     return permission, charge
 
 
-def _authorization(world: World, session: Session) -> Charge | None:
-    """Return the charge that waits for the session to be completed."""
-    charges = world.store.children("Charge", session.id)
-    return next((charge for charge in charges if MACHINES["Charge"].has(charge.state, _COMPLETE)), None)
-
-
 def new_permission(world: World, session: Session, permission_id: str = "") -> Permission:
     """Return a permission that is not in the store yet."""
     document, notes = session.document, session.notes
@@ -288,7 +283,8 @@ def new_permission(world: World, session: Session, permission_id: str = "") -> P
     permission_type = "OneTime" if kept else document["chargePermissionType"]
     permission_id = permission_id or world.ids.new_order_id("S" if permission_type == "OneTime" else "C")
     details, now = document["paymentDetails"], world.clock.now()
-    expires = _expiry(permission_type, now, extended=bool(details["extendExpiration"]))
+    is_long = permission_type == "Recurring" or details["extendExpiration"]
+    expires = months_later(now, _MONTHS) if is_long else now + _ONE_TIME_LIFETIME
     ledgers = world.region.ledger_currencies
     wanted = details["presentmentCurrency"] or (details["chargeAmount"] or {}).get("currencyCode")
     # A session made by an API call does not name the currency of the merchant's account.
@@ -297,18 +293,12 @@ def new_permission(world: World, session: Session, permission_id: str = "") -> P
         "chargePermissionType": permission_type,
         "presentmentCurrency": wanted or ledger,
         "limits": opening_limits(world, permission_type, details, wanted or ledger),
-        "expirationTimestamp": stamp(expires) if expires else None,
+        "expirationTimestamp": None if permission_type == "PaymentMethodOnFile" else stamp(expires),
     }
     if permission_type == "OneTime":
         values["paymentMethodOnFileMetadata"] = None
     shown = documents.new("Charge Permission", permission_id, now, values)
     return Record("Charge Permission", permission_id, session.merchant_id, shown, PermissionNotes(notes.card, ledger))
-
-
-def _expiry(permission_type: str, now: datetime, *, extended: bool) -> datetime | None:
-    if permission_type == "OneTime" and not extended:
-        return now + _ONE_TIME_LIFETIME
-    return None if permission_type == "PaymentMethodOnFile" else months_later(now, _MONTHS)
 
 
 def _first_charge(session: Session) -> Body:

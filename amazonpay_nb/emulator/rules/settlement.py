@@ -14,8 +14,8 @@ from amazonpay_nb.emulator.rules.documents import SETTLEMENT
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.money import format_amount, taken_back
 
-# An account is settled for the first time when the first payment was held so long, and daily from then on.
-_HELD, _PERIOD = timedelta(days=14), timedelta(days=1)
+# An account is settled for the first time when the first payment was held so long, and then as its region has it.
+_HELD = timedelta(days=14)
 # What each kind of object is in the file, and the sign and the field of its amount.
 _TYPES = {
     "Charge": ("Capture", 1, "captureAmount"),
@@ -49,7 +49,8 @@ def _transaction(world: World, at: datetime, sign: int, record: AnyRecord, first
     name, _, field = _TYPES[record.kind]
     charge = record if record.kind == "Charge" else world.find("Charge", record.parent, record.merchant_id)
     price = record.document[field]
-    settled = first + _HELD + _PERIOD * max(0, ceil((at - first - _HELD) / _PERIOD))
+    period = timedelta(days=world.region.settlement_days)
+    settled = first + _HELD + period * max(0, ceil((at - first - _HELD) / period))
     settlement = world.ids.digits(11, record.merchant_id, price["currencyCode"], settled.isoformat())
     amount = sign * Decimal(price["amount"])
     return Transaction(at, name, record.id, charge, amount, price["currencyCode"], settled, settlement)

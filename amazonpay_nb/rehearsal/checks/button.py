@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES
-from amazonpay_nb.rehearsal.play import Play, check
+from amazonpay_nb.rehearsal.play import Play
 from amazonpay_nb.spec.regions import region as region_of
 
 _PART = 100  # characters of a key: enough to be no accident
@@ -18,7 +18,6 @@ _RESOURCES = "performance.getEntriesByType('resource').map(entry => entry.name)"
 _ALERT = "document.querySelector('[role=alert] [lang]')?.innerText ?? ''"
 
 
-@check("button.signature")
 def signature(play: Play) -> None:
     for page in _pages(play):
         buyer = play.buyer()
@@ -28,7 +27,6 @@ def signature(play: Play) -> None:
         play.expect(at_amazon, f"the button of {buyer.path_of(page)} leads to {visit}. {complaint}".strip())
 
 
-@check("button.no-secret")
 def no_secret(play: Play) -> None:
     buyer, pages = play.buyer(), _pages(play)
     for page in pages:
@@ -41,7 +39,6 @@ def no_secret(play: Play) -> None:
     play.expect(not leaks, f"the private key is in what the browser got from {buyer.path_of(pages[0])} or after it")
 
 
-@check("button.script-host")
 def script_host(play: Play) -> None:
     host = f"https://{region_of(play.emulator.region).checkout_script_host}"
     right = f"{host if play.emulator.proxy_url else play.emulator.url}/checkout.js"

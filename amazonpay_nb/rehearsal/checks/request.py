@@ -5,14 +5,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
-from amazonpay_nb.rehearsal.play import Play, check
+from amazonpay_nb.rehearsal.play import Play
 from amazonpay_nb.signing.steps import Algorithm
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 
 Row = dict[str, Any]
 
 
-@check("request.algorithm")
 def algorithm(play: Play) -> None:
     used = {row["algorithm"]: row["number"] for row in _requests(play) if row["algorithm"]}
     with suppress(NotTried):  # where no button can be pressed, the requests alone are seen
@@ -24,7 +23,6 @@ def algorithm(play: Play) -> None:
         raise Failed(f"{' and '.join(old)} is used", evidence=[number for name in old if (number := used[name])])
 
 
-@check("request.idempotency-key")
 def idempotency_key(play: Play) -> None:
     rows = [row for row in _requests(play) if OPERATIONS[row["operation"]].idempotency is Idempotency.REQUIRED]
     if not rows:

@@ -6,14 +6,12 @@
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.panels.button import ButtonPanel
 from amazonpay_nb.workbench.panels.cards import cards
-from amazonpay_nb.workbench.panels.choose import Chooser, chooser
-from amazonpay_nb.workbench.panels.clock import ClockPanel
 from amazonpay_nb.workbench.panels.desk import Desk
-from amazonpay_nb.workbench.panels.errors import ErrorPanel
+from amazonpay_nb.workbench.panels.events import ClockPanel, NotificationPanel
 from amazonpay_nb.workbench.panels.keys import KeyPanel
-from amazonpay_nb.workbench.panels.notifications import NotificationPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.panel import Panels
+from amazonpay_nb.workbench.panels.questions import Chooser, ErrorPanel, chooser
 from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel
 
 __all__ = ["chooser", "panels"]
@@ -29,7 +27,7 @@ def panels(wb: Workbench) -> Panels:
         "Page": PagePanel(wb, button.offer),
         "Cards": cards(wb),
         "Payment desk": Desk(wb),
-        "Errors": ErrorPanel(live=live),
+        "Errors": ErrorPanel(wb.journal, live=live),
         "Notifications": NotificationPanel(wb),
         "Clock": ClockPanel(wb),
         "Wire": WirePanel(wb),

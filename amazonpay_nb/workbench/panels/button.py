@@ -24,7 +24,7 @@ from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, Option, View, action_of, choose
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Code, Foreign, Table
 from amazonpay_nb.workbench.show.views import annotated
@@ -60,13 +60,11 @@ class ButtonPanel(BenchPanel):
         problem = self._problem(flow, values)
         if not problem:
             body += self._pictures(self.payload(values), values)
-        does = problem or "Signs the payload and puts the button on the shop's page."
         if self.page and (shown := self.page.attempt.button):
             html = button_page(shown[0], redact(shown[1]), self.page.attempt.start)
             body.append(Code("Ready to paste into a page, once it has its signature", self._plain(html)))
-        offer = Action("offer", "Sign and show the button", self._sign_and_show, not problem, does, tuple(values))
-        does = f"Writes {PAGE_FILE} with the signature (mode 0600)." if self.page else "Sign and show a button first."
-        save = Action("save", "Save the button's HTML", self.save, self.page is not None, does)
+        offer = action_of("offer", self._sign_and_show, not problem, problem)._replace(fields=tuple(values))
+        save = action_of("save", self.save, self.page is not None)
         return View("Button", body, fields, (offer, save), self.page)
 
     def save(self) -> str:
@@ -105,7 +103,7 @@ class ButtonPanel(BenchPanel):
         # The Update page's own example shows no scopes.  [inferred]
         why = "Amazon knows the buyer already." if updates else ""
         scopes = tuple(Option(scope, reason=_SCOPE_REASONS.get(scope, "")) for scope in get_args(Scope))
-        yield Field("scopes", help=help_, options=scopes, spread=True, many=True, reason=why)
+        yield Field("scopes", help=help_, options=scopes, many=True, reason=why)
         why = "" if _WALLET in flow.required else "Only the Update page is about a Saved Wallet that exists."
         yield Field("charge_permission_id", help="The Saved Wallet, B01-…", reason=why)
 

@@ -18,7 +18,7 @@ from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.cards import CHARGE, PERMISSION, REFUND, CallPanel, parameter
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Value, View, report_on_button
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Value, View, action_of, report_on_button
 from amazonpay_nb.workbench.show.blocks import Foreign, Shown, Table
 from amazonpay_nb.workbench.show.money import WORDS, limit_gauge, limits_of, money_of
 
@@ -50,9 +50,8 @@ class Desk(CallPanel):
         calls = [action for action in calls if action.name != "update_charge_permission"]  # moves no money
         names = [name for action in calls for name in action.fields if name != _LOSE]
         fields = self.fields((*map(parameter, _KINDS), "amount", *names, "time"), _KINDS)
-        does = "For what Amazon decides a little later, and for what expires."
-        wait = Action("wait", "Let time pass", self.wait, True, does, ("time",))
-        others = (self._again(), self._repairing(*wallet), wait)
+        again = action_of("again", self.again, self._unanswered is not None)
+        others = (again, self._repairing(*wallet), action_of("wait", self.wait))
         return View("Payment desk", self._body(*wallet), (*fields, self._loss()), (*calls, *others), self.page)
 
     def wait(self, time: str) -> str:
@@ -87,10 +86,6 @@ class Desk(CallPanel):
         answer = self._unanswered()
         self._unanswered = None
         return answer
-
-    def _again(self) -> Action:
-        does = "Under its key, so that it cannot happen twice." if self._unanswered else "Every request has its answer."
-        return Action("again", "Send the same again", self.again, self._unanswered is not None, does)
 
     def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
         """Send the buyer to change the payment method; see `Workbench.show_repair`."""

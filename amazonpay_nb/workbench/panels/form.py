@@ -7,33 +7,17 @@ An unchanged value is not sent again: a page in its frame continues, and a scree
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
-import traitlets
 
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, Value, View, choose, render
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, choose, render
+from amazonpay_nb.workbench.show.blocks import render as fill
 
-# JupyterLab takes arrows and letters for itself (d d deletes the cell) unless the element with the focus has this
-# attribute.  ipywidgets can give an element a class but no attribute, and a script in an HTML widget never runs; the
-# load event of a style sheet is what does.
-_QUIET = "focusin',e=>e.target.setAttribute('data-lm-suppress-shortcuts','')"
-# The clipboard of a page without HTTPS is the selection's.
-_COPY = (
-    "click',e=>{const b=e.target.closest('.amazonpay-copy');if(!b)return;const t=b.nextElementSibling;"
-    "getSelection().selectAllChildren(t);const old=()=>document.execCommand('copy');"
-    "navigator.clipboard?navigator.clipboard.writeText(t.textContent).catch(old):old();b.textContent='Copied'}"
-)
-_CSS = Path(__file__).with_name("form.css").read_text()
-# One that was replaced before it had loaded is in no panel any more.
-_LISTEN = "this.closest('.amazonpay-panel')?.addEventListener('"
-_STYLE = f"""<style onload="{_LISTEN}{_QUIET});{_LISTEN}{_COPY})">{_CSS}</style>"""
 _JUPYTER = "jp-RenderedHTMLCommon"  # tables, code and links look as in any other output
 _BUSY = '<div role="status">Working …</div>'
 _BUTTON = '<button type="button" class="amazonpay-copy">Copy</button>'
 _IN_VIEW = "<style onload=\"this.parentElement.scrollIntoView({block:'nearest'})\"></style>"
-_TOO_LARGE = 64 * 1024  # bytes; no key is as large
 
 
 class Form:
@@ -67,7 +51,7 @@ class Form:
     @property
     def chosen(self) -> Chosen:
         """What the fields say now."""
-        return {name: row.input.value for name, row in self._fields.items()}
+        return {name: row.value for name, row in self._fields.items()}
 
     def render(self) -> None:
         """Follow the view."""
@@ -75,7 +59,7 @@ class Form:
             self._rendering = True
             try:
                 self.view = self._look(self.chosen)
-                self._head.value = f"{_STYLE}<h3>{escape(self.view.title)}</h3>"
+                self._head.value = fill("form.html.j2", title=self.view.title)
                 self._show_body(list(self.view.body))
                 self._show_fields(self.view.fields)
                 self._show_actions(self.view.actions)
@@ -145,17 +129,23 @@ class _FieldRow:
         if field.secret:
             self.input.add_class("amazonpay-secret")
         self.input.observe(changed, "value")
-        upload = [_upload(field, self.input)] if field.lines > 1 and field.secret else []
-        self.box = w.HBox([self.input, *upload, self._help]).add_class("amazonpay-row")
+        self.box = w.HBox([self.input, self._help]).add_class("amazonpay-row")
+
+    @property
+    def value(self) -> Value:
+        value = self.input.value
+        return ",".join(value) if isinstance(value, tuple) else "" if value is None else value
 
     def show(self, field: Field, value: Value, said: Value | None) -> None:
-        options = field.options if field.spread else _labels(field)
+        options = tuple((option.caption, option.value) for option in field.possible)
         if options and tuple(self.input.options) != options:
             self.input.options, said = options, None  # which forgets the value
         if value != said:  # else what is typed at this moment would be lost
-            self.input.value = value
+            names = tuple(filter(None, str(value).split(",")))
+            self.input.value = names if field.many else value or None if field.spread else value
         self.input.disabled = bool(field.reason)
-        self._help.value = escape(field.reason or field.help)
+        hints = [field.reason] if field.reason else [field.help, *field.impossible]
+        self._help.value = "<br>".join(map(escape, hints))
 
 
 class _ActionRow:
@@ -172,90 +162,18 @@ class _ActionRow:
         self._reason.value = escape(action.reason)
 
 
-class Choices(w.VBox):  # type: ignore[misc] # ipywidgets has no types
-    """A choice of which every option is on view: a row of buttons that stay down, the impossible ones grayed out.
-
-    Attributes:
-        value: The option that is chosen; where many can be, their names with commas between them.
-    """
-
-    value = traitlets.Unicode()
-    options = traitlets.Any(())
-    disabled = traitlets.Bool(False)
-
-    def __init__(self, field: Field) -> None:
-        self._many = field.many
-        self._buttons: dict[str, Any] = {}
-        self._row, self._why = w.HBox().add_class("amazonpay-row"), _html("amazonpay-hint")
-        label = w.HTML(f'<span class="amazonpay-label">{escape(field.caption)}</span>')
-        super().__init__([label, self._row, self._why])
-        self.observe(lambda _: self._follow(), ["value", "options", "disabled"])
-
-    def _follow(self) -> None:
-        options: Sequence[Option] = self.options
-        if list(self._buttons) != [option.value for option in options]:
-            self._buttons = {option.value: self._button(option) for option in options}
-            self._row.children = list(self._buttons.values())
-        for option in options:
-            button = self._buttons[option.value]
-            button.value = self._is_chosen(option.value)
-            button.disabled = self.disabled or bool(option.reason)
-            button.tooltip = option.reason
-        reasons = dict.fromkeys(option.reason for option in options if option.reason)
-        lines = (f"{', '.join(row.caption for row in options if row.reason == why)}: {why}" for why in reasons)
-        self._why.value = "" if self.disabled else "<br>".join(map(escape, lines))
-
-    def _button(self, option: Option) -> Any:
-        button = w.ToggleButton(description=option.caption, layout=w.Layout(width="auto"))
-        button.observe(lambda change: self._pressed(option.value, change["new"]), "value")
-        return button.add_class(f"amazonpay-option-{option.value or 'none'}")
-
-    def _is_chosen(self, value: str) -> bool:
-        return value in self.value.split(",") if self._many else value == self.value
-
-    def _pressed(self, value: str, down: bool) -> None:
-        if down == self._is_chosen(value):
-            return  # the button follows the value
-        if self._many:
-            self.value = ",".join(name for name, button in self._buttons.items() if button.value)
-        elif down:
-            self.value = value
-        else:  # one is always chosen
-            self._follow()
-
-
 def _input(field: Field) -> Any:
     about = {"description": field.caption, "style": {"description_width": "12em"}}
     wide = w.Layout(width="auto", min_width="24em", max_width="100%")
     if field.spread:
-        return Choices(field)
+        return w.ToggleButtons(description=field.caption, style={"button_width": "auto"}, layout={"width": "auto"})
     if field.options:
-        return w.Dropdown(options=_labels(field), layout=wide, **about)
+        return (w.SelectMultiple if field.many else w.Dropdown)(layout=wide, **about)
     if isinstance(field.default, bool):
         return w.Checkbox(indent=False, **about)
     kind = w.Textarea if field.lines > 1 else w.Password if field.secret else w.Text
     rows = {"rows": field.lines} if field.lines > 1 else {}
     return kind(layout=wide, **about, **rows)
-
-
-def _upload(field: Field, target: Any) -> Any:
-    """Return a button that puts a file of the person's computer into a field; it goes no further than the kernel."""
-
-    def put(change: Any) -> None:
-        for file in change["new"]:
-            content = bytes(file["content"])
-            text = content.decode("utf-8", "replace") if len(content) <= _TOO_LARGE else ""
-            target.value = text or "This file is not a key."
-            # A widget keeps what was uploaded, and a saved notebook may keep the widget.
-            change["owner"].value = ()
-
-    button = w.FileUpload(description=f"Upload a {field.name.replace('_', ' ')}", layout=w.Layout(width="max-content"))
-    button.observe(put, "value")
-    return button.add_class("amazonpay-upload")
-
-
-def _labels(field: Field) -> tuple[tuple[str, str], ...]:
-    return tuple((option.caption, option.value) for option in field.possible)
 
 
 def _html(name: str, *, tabbable: bool | None = None) -> Any:

@@ -13,7 +13,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View, action_of
 from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import Table
 
@@ -56,9 +56,9 @@ class KeyPanel(BenchPanel):
         keys, named = self._wb.key_pair, bool(chosen.get("private_key_file") or chosen.get("private_key"))
         known = bool(keys and keys.public_key_id)
         possible = {"create": True, "load": named, "check": named or keys is not None, "ask_amazon": known}
-        for name, row in ROWS["key_actions"].items():
-            why = row["does"] if possible[name] else _UPLOAD if keys and name == "ask_amazon" else row["not_yet"]
-            yield Action(name, row["label"], getattr(self, name), possible[name], why, tuple(row["fields"]))
+        for name, can in possible.items():
+            why = _UPLOAD if keys and name == "ask_amazon" and not can else ""
+            yield action_of(name, getattr(self, name), can, why)
 
     def create(self, private_key_file: str, passphrase: str) -> Shown:
         """Make a pair, write both halves, and sign with it from now on.

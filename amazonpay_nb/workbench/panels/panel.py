@@ -16,9 +16,8 @@ import threading
 import time
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amazonpay_nb.client.journal import Journal, own_exchanges
@@ -42,7 +41,6 @@ class Panel(ABC):
         journal: The record of the requests, which the panel follows, whoever sends them.
     Attributes:
         reports: Whether each action says what it sent, and why that was accepted.
-        listeners: Called after every action, for what else has to look again.
         outcome: What the last click led to, or the error that it ended with.
         report: What the last action sent.
     """
@@ -52,7 +50,6 @@ class Panel(ABC):
     def __init__(self, *, live: bool, journal: Journal | None = None) -> None:
         self.live, self.journal = live, journal
         self.report: tuple[Any, ...] = ()
-        self.listeners: list[Callable[[], None]] = []
         self.outcome: Any = None
         self._form: Form | None = None
         self._followed = False
@@ -71,7 +68,6 @@ class Panel(ABC):
         with self._reporting():
             outcome = act(self.view(values), name, **values)
         self.refresh()
-        self._tell_others()
         return self._later(outcome) if inspect.iscoroutine(outcome) else outcome
 
     async def _later(self, outcome: Coroutine[Any, Any, Any]) -> Any:
@@ -82,7 +78,7 @@ class Panel(ABC):
     def _reporting(self) -> Iterator[None]:
         journal = self.journal if self.reports else None
         states = journal.known.states() if journal is not None else {}
-        keys = {key: [*statuses] for key, statuses in journal.known.keys.items()} if journal is not None else {}
+        keys = {key: [*statuses] for key, statuses in journal.known.keys.copy().items()} if journal is not None else {}
         with own_exchanges() as exchanges:
             try:
                 yield
@@ -128,7 +124,8 @@ class Panel(ABC):
         if not self._followed:
             self._followed = True
             # A thread of its own, because a request that waits holds up the kernel's; it ends with the panel.
-            threading.Thread(target=_follow_run, args=(weakref.ref(self),), name="panel: follow", daemon=True).start()
+            follow = (weakref.ref(self), self.mark())
+            threading.Thread(target=_follow_run, args=follow, name="panel: follow", daemon=True).start()
         # A saved notebook keeps the static form, for where there is no kernel behind the widget any more.
         live: dict[str, Any] = self.widget._repr_mimebundle_()
         return still | live | still
@@ -158,11 +155,6 @@ class Panel(ABC):
             answer = _answer(error, failed=True)
         finally:
             form.end(answer + render(self.report).html)
-        self._tell_others()
-
-    def _tell_others(self) -> None:
-        for listener in self.listeners:
-            listener()
 
 
 class BenchPanel(Panel):
@@ -172,9 +164,15 @@ class BenchPanel(Panel):
         super().__init__(live=wb.buyer == "you", journal=wb.journal)
         self._wb = wb
 
+    def mark(self) -> object:
+        """Return a mark that changes with the keys, the time and what the shop hears as well."""
+        wb, inbox = self._wb, self._wb.shop.inbox
+        heard = len(inbox.received) if inbox else 0
+        return super().mark(), wb.key_pair, len(wb.director.passed), repr(inbox), heard
+
 
 class Panels(Panel):
-    """Panels under tabs; a panel is made when its tab is opened, and looks again whenever another has done something.
+    """Panels under tabs; a panel is made when its tab is opened, and the one on view follows what all others do.
 
     Args:
         panels: Title of the tab -> the panel, or panels under tabs of their own.
@@ -184,8 +182,6 @@ class Panels(Panel):
         super().__init__(live=live)
         self.title, self.panels = title, panels
         self._tabs: Any = None
-        for name, panel in panels.items():
-            panel.listeners.append(partial(self._follow, name))
 
     def __getitem__(self, name: str) -> Any:
         return self.panels[name]
@@ -230,11 +226,6 @@ class Panels(Panel):
         else:
             place.children = [panel.widget]
 
-    def _follow(self, name: str) -> None:
-        if self._tabs is not None and self._tabs.selected_index != list(self.panels).index(name):
-            self.refresh()
-        self._tell_others()
-
 
 def _answer(outcome: Any, *, failed: bool = False) -> str:
     failed = failed or (isinstance(outcome, list) and not all(getattr(row, "ok", True) for row in outcome))
@@ -245,9 +236,7 @@ def _answer(outcome: Any, *, failed: bool = False) -> str:
     return f"<div {look}>{render(said).html}</div>"
 
 
-def _follow_run(panel: "weakref.ref[Panel]") -> None:
-    latest = shown.mark() if (shown := panel()) else None
-    del shown
+def _follow_run(panel: "weakref.ref[Panel]", latest: object) -> None:
     while (shown := panel()) is not None:
         if (now := shown.mark()) != latest:
             latest = now

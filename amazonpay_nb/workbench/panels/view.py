@@ -12,7 +12,6 @@ from amazonpay_nb.client import report as reasons
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.possible import in_python, next_calls
 from amazonpay_nb.errors import AmazonPayError, ApiError, ConfigurationError
-from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import check_names
@@ -51,8 +50,8 @@ class Field(NamedTuple):
         default: Its value at first; its type is the field's type.
         label: What a person reads; made of the name when left out.
         options: The values there are; none where the view's actions say what cannot be used.
-        lines: How many lines a text has room for; into several, a file of the person's computer may be put.
-        spread: Each option is a button of its own, grayed out where it has a reason.
+        lines: How many lines a text has room for.
+        spread: Each option that can be chosen is a button of its own.
         many: Several options can be chosen; the value is their names, with commas between them.
         secret: What is typed is not shown, and is emptied after each action.
         reason: Why the field keeps its default now.
@@ -78,6 +77,13 @@ class Field(NamedTuple):
     def possible(self) -> tuple[Option, ...]:
         """The options that can be chosen now."""
         return tuple(option for option in self.options if not option.reason)
+
+    @property
+    def impossible(self) -> list[str]:
+        """Which options cannot be chosen now, and why: a line for each reason."""
+        reasons = dict.fromkeys(option.reason for option in self.options if option.reason)
+        names = {why: ", ".join(option.caption for option in self.options if option.reason == why) for why in reasons}
+        return [f"not {names[why]}: {why}" for why in reasons]
 
     def accepts(self, value: Value) -> bool:
         """Tell whether *value* can be chosen now, as far as the options decide that."""
@@ -120,6 +126,13 @@ class Action(NamedTuple):
     enabled: bool = True
     reason: str = ""
     fields: tuple[str, ...] = ()
+
+
+def action_of(name: str, do: Callable[..., Any], possible: bool = True, because: str = "") -> Action:
+    """Return a row of ``panels.toml`` as an action: *possible* now or not, *because* of what is said there, or here."""
+    row = ROWS["actions"][name]
+    reason = because or row["does" if possible else "not_yet"]
+    return Action(name, row["label"], do, possible, reason, tuple(row["fields"]))
 
 
 class View(NamedTuple):
@@ -186,10 +199,8 @@ def static(view: View, report: Iterable[Any] = ()) -> Shown:
 
 
 def _parameter(field: Field) -> tuple[str, ...]:
-    lines = [", ".join(option.value for option in field.possible if option.value)]
-    for why in dict.fromkeys(option.reason for option in field.options if option.reason):
-        lines.append(f"not {', '.join(option.value for option in field.options if option.reason == why)}: {why}")
-    choices = "\n".join(lines).strip()
+    possible = ", ".join(option.value for option in field.possible if option.value)
+    choices = "\n".join([possible, *field.impossible]).strip()
     return Name(field.name), type(field.default).__name__, str(field.default), choices, field.reason or field.help
 
 
@@ -208,12 +219,8 @@ def report_on(
         yield _table(f": {exchange.method} {exchange.path} → {exchange.answer}", why)
 
 
-def explain(error: BaseException) -> Iterator[Any]:
+def explain(error: AmazonPayError) -> Iterator[Any]:
     """Yield what to show of an error: the headline, the explanation, and the calls that come next."""
-    if not isinstance(error, AmazonPayError):
-        happened = ("what happened", str(redact(str(error))))
-        yield facts(type(error).__name__, [happened, *ROWS["elsewhere"].items()])
-        return
     advice = error.idempotency_advice
     yield f"{'✓' if advice.startswith('Yes') else '✗'} Send it again? {advice}"
     yield error

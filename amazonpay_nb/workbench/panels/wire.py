@@ -20,7 +20,7 @@ from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import sequence_diagram
 from amazonpay_nb.workbench.kernel import Patterns, repeatable
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, View, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, View, action_of, choose
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Prose, Table, facts
@@ -36,8 +36,6 @@ LAST = "last"
 _NEW_KEY = Field("under_a_new_key", False, help="Otherwise under the same one, if it has one.")
 # What can be looked at in an exchange.
 LOOKS: dict[str, str] = ROWS["looks"] | LANGUAGES
-# How the run can be drawn.
-FORMS: dict[str, str] = ROWS["forms"]
 
 
 class WirePanel(BenchPanel):
@@ -85,8 +83,7 @@ class WirePanel(BenchPanel):
             does = f"{exchange.method} {exchange.path}, signed anew."
             actions.append(Action("send", "Send it again", partial(self._send, exchange), True, does, names))
         if what == "curl" and exchange.authorization:
-            does = "Writes the file with the headers: mode 0600, good for 15 minutes."
-            actions.append(Action("sign", "Sign it for cURL", partial(self._sign, exchange), True, does))
+            actions.append(action_of("sign", partial(self._sign, exchange)))
         return View("Wire inspector", body, fields, actions)
 
     def _sign(self, exchange: Exchange) -> str:
@@ -173,30 +170,9 @@ def _diagnosis(diagnosis: Diagnosis, form: Callable[[str], str]) -> Iterator[Blo
 
 
 class DiagramPanel(BenchPanel):
-    """Everything that a workbench's journal holds, drawn without network or script.
-
-    Args:
-        form: One of `FORMS`.
-    Raises:
-        ConfigurationError: There is no such form.
-    """
-
-    def __init__(self, wb: Workbench, form: str = "picture") -> None:
-        super().__init__(wb)
-        self._field = Field("form", form, "Show as", "How to draw the run.", tuple(starmap(Option, FORMS.items())))
-        self._field.read(form)
+    """Everything that a workbench's journal holds, drawn without network or script."""
 
     def view(self, chosen: Chosen) -> View:
         """Return the diagram as it is now: it grows with the run."""
         diagram = sequence_diagram(self._wb.journal)
-        form = choose([self._field], chosen)["form"]
-        picture = Foreign("", diagram.text(), diagram.svg())
-        body = picture if form == "picture" else diagram.text() if form == "text" else diagram.mermaid()
-        return View("The run so far", (body,), (self._field,))
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle = super()._repr_mimebundle_(include, exclude)
-        if self.live or "<svg" not in bundle["text/html"]:
-            return bundle
-        # Forges remove pictures from HTML, and show one that comes as what it is.
-        return {"text/plain": bundle["text/plain"], "image/svg+xml": sequence_diagram(self._wb.journal).svg()}
+        return View("The run so far", (Foreign("", diagram.text(), diagram.svg()),))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
-from wcwidth import wcwidth
+from wcwidth import width as columns  # of a terminal: Chinese, Japanese and Korean characters take two
 
 from amazonpay_nb.texts import templates
 
@@ -110,11 +110,6 @@ def mark(ok: bool) -> str:
 def render(template: str, **values: Any) -> str:
     """Return a template of this package, filled in."""
     return _TEMPLATES.get_template(template).render(values).removesuffix("\n")
-
-
-def columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes: Chinese, Japanese and Korean characters take two."""
-    return sum(max(wcwidth(character), 0) for character in text)
 
 
 def _html(text: str) -> Markup:

@@ -20,7 +20,7 @@ from amazonpay_nb.workbench.show.blocks import Foreign, Shown, Table, render
 # English words of `money_chart` and `limit_gauge`; a page in another language passes its own.
 WORDS = {
     "title": "The money, step by step", "held": "held", "captured": "captured", "refunded": "refunded",
-    "nothing": "No money has moved yet.",
+    "nothing": "No money has moved yet.", "day": "%Y-%m-%d", "time": "%H:%M",
     "limit": "Monthly limit of this wallet", "used": "{used} of {limit}", "left": "{left} left",
 }  # fmt: skip
 
@@ -36,18 +36,21 @@ def money_chart(points: Sequence[Point], words: Mapping[str, str], currency: str
 
     Args:
         points: What holds from each moment on, the oldest first; see `client.ledger.course`.
-        words: ``title``, ``held``, ``captured``, ``refunded`` and ``nothing``, as in `WORDS`.
+        words: ``title``, ``held``, ``captured``, ``refunded`` and ``nothing``, and how a ``day`` and a ``time`` are
+            written, as `strftime` takes it; as in `WORDS`.
     """
     if not points:
         return Foreign("", f"{words['title']}\n  {words['nothing']}", f"<p>{words['nothing']}</p>")
     title, names = words["title"], (words["held"], words["captured"], words["refunded"])
-    rows = tuple(
-        (f"{at:%Y-%m-%d %H:%M}", *(money(amount, currency, language) for amount in amounts)) for at, *amounts in points
-    )
+    moment = f"{words['day']} {words['time']}"
+    rows = tuple((at.strftime(moment), *(money(each, currency, language) for each in sums)) for at, *sums in points)
     text = Shown([Table(title, ("", *names), rows)]).text
     most = max(amount for point in points for amount in point[1:]) or Decimal(1)
     lines = [[float(amount / most) for amount in line] for line in list(zip(*points, strict=True))[1:]]
-    series, times = zip(names, rows[-1][1:], lines, strict=True), [at for at, *_ in points]
+    series, times = (
+        zip(names, rows[-1][1:], lines, strict=True),
+        [[at.strftime(words[form]) for form in ("day", "time")] for at, *_ in points],
+    )
     return Foreign("", text, render("money.svg.j2", title=title, text=text, series=list(series), times=times))
 
 

@@ -17,7 +17,7 @@ from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.keys import Finding, MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Resource
 from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
-from amazonpay_nb.spec.machine import Actor, Machine, Transition
+from amazonpay_nb.spec.machine import Actor, Machine
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.states import MACHINES
@@ -30,20 +30,18 @@ _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 _CAPITALS = re.compile(r"(?<=[a-z])([A-Z])")
 
 
-def show(thing: Any, *, title: str = "", here: str = "", raw: bool = False) -> Shown:
+def show(thing: Any, *, title: str = "", raw: bool = False) -> Shown:
     """Return a view of *thing*, with secrets and buyer data masked.
 
     Args:
         thing: An object of the API, a key pair, findings, a machine or its rows, an error, an exchange, a payload, a
             flow, a table, a text, or a list of these or of the rows of any table.
         title: Replaces the caption.
-        here: For a machine: the state to mark.
         raw: For an exchange: request and answer as they travel.
     Raises:
-        TypeError: This kind of thing has no *here* or *raw*.
+        TypeError: This kind of thing has no *raw*.
     """
-    options = {name: value for name, value in (("here", here), ("raw", raw)) if value}
-    blocks = list(_view(thing, **options))
+    blocks = list(_view(thing, raw=True) if raw else _view(thing))
     if title and blocks:
         blocks[0] = blocks[0]._replace(caption=title)
     return Shown(blocks)
@@ -131,27 +129,12 @@ def _readable(value: Any) -> str:
 
 
 @_view.register
-def _machine(thing: Machine, *, here: str = "") -> Iterator[Block]:
-    if here and here not in thing.states:
-        raise ValueError(f"{thing.name} has no state {here!r}; its states: {', '.join(thing.states)}")
+def _machine(thing: Machine) -> Iterator[Block]:
     order = list(dict.fromkeys(row.source for row in thing.rows))
     rows = sorted(thing.rows, key=lambda row: order.index(row.source))
-    yield from _transitions(f"The life of a {thing.name}", rows, here)
-    if here:
-        yield Prose(f"● Here: {here}. {_possible(thing, here)}")
-
-
-@_view.register
-def _transition(thing: Transition) -> Iterator[Block]:
-    return _transitions("Transition", [thing])
-
-
-def _transitions(caption: str, rows: Sequence[Transition], here: str = "") -> Iterator[Block]:
-    cells = (
-        (f"● {row.source}" if row.source == here else row.source, row.trigger, row.actor, row.target, row.reason or "")
-        for row in rows
-    )
-    yield Table(caption, ("in state", "this happens", "who", "next state", "reason"), tuple(cells), grouped=True)
+    cells = tuple((row.source, row.trigger, row.actor, row.target, row.reason or "") for row in rows)
+    head = ("in state", "this happens", "who", "next state", "reason")
+    yield Table(f"The life of a {thing.name}", head, cells, grouped=True)
     for trigger, then in dict.fromkeys((row.trigger, then) for row in rows for then in row.then):
         condition = f", if {then.when}" if then.when else ""
         yield Prose(f"“{trigger}” also reaches the {then.machine}: “{then.trigger}”{condition}.")
@@ -169,9 +152,7 @@ def _list(thing: Sequence[Any]) -> Iterator[Block]:
         yield Code("", _pretty(thing))
         return
     for kind, same in ((kind, list(group)) for kind, group in groupby(thing, type)):
-        if kind is Transition:
-            yield from _transitions("Transitions", same)
-        elif kind is Finding:
+        if kind is Finding:
             verdict = {True: f"{mark(True)} good", False: f"{mark(False)} wrong"}
             rows = ((verdict[row.ok], kernel.repeatable(redact(row.text))) for row in same)
             yield Table("Check", (), tuple(rows))

@@ -36,6 +36,7 @@ from amazonpay_nb.signing.keys import generate, with_id
 from amazonpay_nb.signing.verify import parse_authorization
 from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.reasons import REASONS, Retry
+from tests.processes import PATIENCE
 
 KEYS = generate("SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B")
 NEUTRAL = with_id(KEYS, "AFVX7ULWSGBZ5535PCUQOY7B")
@@ -717,6 +718,6 @@ def test_a_proxy_is_not_asked_for_the_way_to_the_emulator(emulator: Emulator) ->
     command = [sys.executable, "-c", script, emulator.url, str(merchant.private_key_file), merchant.public_key_id]
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"), "http://127.0.0.1:1")
     done = subprocess.run(
-        command, env={**os.environ, **proxies}, capture_output=True, text=True, check=False, timeout=60
+        command, env={**os.environ, **proxies}, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.stdout == "reached\n", done.stderr

@@ -21,6 +21,7 @@ from amazonpay_nb.client.journal import (
     Journal,
 )
 from amazonpay_nb.client.ledger import course
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.machine import NEW, Machine
 from amazonpay_nb.spec.states import CHARGE, REFUND
@@ -102,6 +103,18 @@ def test_no_secret_survives_in_a_text(secret: str, before: str, after: str) -> N
     text = f"{before} {secret} {after}"
     assert secret not in redact(text)
     assert secret not in redact({"message": [text]})["message"][0]
+
+
+@pytest.mark.parametrize("width", [64, 76, 80, 100, 119, 120])
+def test_a_key_is_found_in_lines_of_any_length(width: int) -> None:
+    """From those of a PEM file to a single one; and in pairs of digits, as openssl prints it."""
+    raw = bytes(number * 7 % 251 for number in range(1200))
+    key = base64.b64encode(raw).decode()
+    lines = [key[at : at + width] for at in range(0, len(key), width)]
+    pairs = [raw[at : at + 15].hex(":") + ":" for at in range(0, len(raw), 15)]
+    for shown in (lines, pairs):
+        text = redact("\n    ".join(["it is", *shown]))
+        assert [line for line in shown[:-1] if line in text] == []
 
 
 @given(key=st.sampled_from(BUYER_FIELDS + SECRET_FIELDS), upper=st.booleans(), text=st.text("qwxz0123", min_size=12))
@@ -455,3 +468,23 @@ def test_a_file_gives_the_journal_back(tmp_path: Path) -> None:
     read = Journal.read(tmp_path / "run.jsonl")
     assert list(read) == list(written)
     assert read.totals() == written.totals()
+
+
+def test_a_file_of_somebody_else_gives_nothing_away(tmp_path: Path) -> None:
+    """What a run would have masked is masked when it is read, before anything is made from it."""
+    forged = {"kind": "exchange", "at": "2026-01-15T12:00:00Z", "operation": "getBuyer", "method": "GET"}
+    forged |= {"path": "/v2/buyers/Atza-secret", "status": 200, "response": {"name": "Jane"}}
+    file = tmp_path / "run.jsonl"
+    file.write_text(json.dumps(forged), "utf-8")
+    (kept,) = Journal.read(file).exchanges
+    assert (kept.path, kept.response) == ("/v2/buyers/(11 characters)", {"name": "(hidden)"})
+
+
+@pytest.mark.parametrize(
+    "line", ["no JSON", "[]", "1", '{"kind": "step"}', '{"kind": "exchange", "at": "today"}', "[" * 9999, "{}"]
+)
+def test_a_file_of_another_program_is_refused(line: str, tmp_path: Path) -> None:
+    """With a sentence, whatever it holds."""
+    (tmp_path / "run.jsonl").write_text(line, "utf-8")
+    with pytest.raises(ConfigurationError, match=r"run\.jsonl is no journal of a run"):
+        Journal.read(tmp_path / "run.jsonl")

@@ -7,9 +7,9 @@ import pytest
 
 from amazonpay_nb.client.slips import SLIPS, diagnose
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.signing import IDEMPOTENCY_KEY, SIGNED_HEADERS, RequestParts
 from amazonpay_nb.signing.keys import MerchantKeys, generate
-from amazonpay_nb.signing.steps import format_date
+from amazonpay_nb.signing.mistakes import RequestParts
+from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY, SIGNED_HEADERS, format_date
 
 HEADERS = {
     "accept": "application/json",

@@ -1,7 +1,9 @@
 """One call in six languages: what is there to be said is said, in each language's own spelling."""
 
+import ast
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -31,6 +33,7 @@ from amazonpay_nb.shop.buyer import approve
 from amazonpay_nb.signing import canonical_request, string_to_sign
 from amazonpay_nb.spec.operations import OPERATIONS
 from tests.interop.test_node_sdk import sdk  # noqa: F401 (a fixture)
+from tests.processes import PATIENCE
 
 RESULT = "https://shop.example/result"
 ODD = 'Café « Zoë » it\'s 50% \\ "quoted" $HOME'
@@ -109,7 +112,7 @@ def test_curl_runs_with_the_file_of_headers(
     program = written_in("curl", exchange).replace("http://", "https://").replace("curl ", "curl --silent ")
     done = subprocess.run(
         ["sh", "-c", f"{program.strip()} --cacert {emulator.ca_file} --noproxy 127.0.0.1"],
-        cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
+        cwd=tmp_path, capture_output=True, text=True, check=True, timeout=PATIENCE,
     )  # fmt: skip
     answer, before = json.loads(done.stdout), exchange.response
     assert before
@@ -144,7 +147,9 @@ def test_the_snippets_for_python_are_the_same_calls(operation: str, tmp_path: Pa
             client.get_refund(client.create_refund(charge_id=charge, refund_amount=prices("4.00")).refund_id)
         exchange = next(e for e in client.journal.exchanges if e.operation == operation)
         program = snippet("python", exchange, key_file=str(plain.merchant.private_key_file))
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PATIENCE
+        )
     assert exchange.response
     assert exchange.kind
     assert str(exchange.response[exchange.kind.id_field]) in done.stdout
@@ -268,6 +273,49 @@ def test_what_was_not_signed_cannot_be_written(exchanges: dict[str, Exchange]) -
         snippet("cobol", exchanges["getCharge"])
 
 
+USD = {"amount": "1.00", "currencyCode": "USD"}
+HOSTILE: dict[str, dict[str, Any]] = {
+    "method": {"method": "POST x; EVIL #"},
+    "region": {"headers": {"x-amz-pay-region": "NA); EVIL(); //"}},
+    "amount": {"request": {"chargePermissionId": "C", "chargeAmount": USD | {"amount": "1m); EVIL(); //"}}},
+    "currency": {"request": {"chargePermissionId": "C", "chargeAmount": USD | {"currencyCode": "USD); EVIL(); //"}}},
+    "name of a field": {"request": {"x=1)\nEVIL()\nprint(": 1, "chargePermissionId": "C", "chargeAmount": USD}},
+    "no name": {"request": {"": 1, "a.b": 2, "chargePermissionId": "C", "chargeAmount": USD}},
+    "nothing": {"request": {"chargePermissionId": "C", "chargeAmount": {}}},
+    "constant": {"operation": "finalizeCheckoutSession", "request": {"paymentIntent": "X); EVIL(); //"}},
+    "id": {"operation": "getCharge", "path": "/v2/charges/'\"); EVIL(); $(EVIL) `EVIL`"},
+    "key": {"headers": {"x-amz-pay-idempotency-key": "'\"); EVIL(); \\' \\\" $(EVIL)"}},
+}
+LITERAL = re.compile(r"""\"{3}(?s:.*?)\"{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_becomes_a_part_of_a_program(
+    language: str, hostile: dict[str, Any], exchanges: dict[str, Exchange]
+) -> None:
+    """A journal may be somebody else's, and what a shop passes on was typed by its buyers."""
+    headers = exchanges["createCharge"].headers | hostile.get("headers", {})
+    exchange = replace(exchanges["createCharge"], **hostile | {"headers": headers})
+    program = written_in(language, exchange)
+    if language == "python":
+        ast.parse(program)
+    if language == "curl":
+        assert shlex.split(program, comments=True)[2:4] == [hostile.get("method", "POST"), exchange.url]
+    else:
+        assert "evil" not in LITERAL.sub("", program).lower()
+
+
+@pytest.mark.parametrize("language", SDKS)
+def test_every_line_is_read_as_it_is_written(language: str, exchanges: dict[str, Exchange]) -> None:
+    """What ends a line in one language only, or turns the order of letters, has its code in the place of itself."""
+    sent = {"merchantMetadata": {"noteToBuyer": "a\u2028b\x85c\u202ed\u2066\x9b"}, "chargeAmount": USD}
+    exchange = replace(exchanges["createCharge"], request=sent)
+    program = written_in(language, exchange)
+    assert not {*"\u2028\x85\u202e\u2066\x9b"} & {*program}
+    assert language == "dotnet" or body_in(language, program) == sent
+
+
 # ---- Node, really ----------------------------------------------------------------------------------------------------
 
 # What can be asked a second time, with the same key where there is one.
@@ -297,7 +345,7 @@ def test_the_snippets_for_node_are_the_same_calls(
         program = snippet("node", exchange, service=service)
         done = subprocess.run(
             ["node", "-e", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )  # fmt: skip
         status, _, data = done.stdout.partition(" ")
         assert (status, done.stderr) == (str(exchange.status), "")
@@ -334,8 +382,9 @@ def test_the_string_that_the_node_sdk_signs_equals_ours(
     exchange = exchanges[operation]
     program = LISTEN + snippet("node", exchange, service=emulator.url.removeprefix("https://"))
     done = subprocess.run(
-        ["node", "-e", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60
-    )
+        ["node", "-e", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+        timeout=PATIENCE,
+    )  # fmt: skip
     texts = [json.loads(line) for line in done.stderr.splitlines()]
     (signed,) = [text for mark, text in texts if mark == "sign"]
     (canonical,) = [text for mark, text in texts if mark == "hash" and text.startswith(f"{exchange.method}\n")]

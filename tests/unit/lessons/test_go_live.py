@@ -15,6 +15,8 @@ from amazonpay_nb.lessons.go_live import (
     Change,
     ChecklistStep,
     Proof,
+    Property,
+    by_environment,
     changes,
     checklist,
     count_open,
@@ -83,7 +85,7 @@ class TestChanges:
 
     def test_only_a_neutral_key_needs_the_option_of_the_button(self, wb: Workbench) -> None:
         """As the button itself says."""
-        own, neutral = row(changes(wb), "sandbox in the button")
+        own, neutral = row(changes(wb), "sandbox option")
         assert (own.sandbox, own.live) == ("left out", "left out")
         assert (neutral.emulator, neutral.sandbox, neutral.live) == ("true", "true", "false")
 
@@ -102,10 +104,22 @@ class TestChanges:
             else:
                 assert change.how_we_know in {"asked here", "documented: take-your-integration-live"}
 
+    def test_what_environments_share_stands_once_and_nothing_is_lost(self, wb: Workbench) -> None:
+        """Whoever reads the short form can write the long one."""
+        values, sources = dict[str, dict[str, str]](), dict[str, str]()
+        for line in by_environment(changes(wb)):
+            if isinstance(line, Property):
+                values.setdefault(line.what, {}).update(dict.fromkeys(line.where.split(", "), line.value))
+            else:
+                known = f"{line.how_we_know}: {line.source}".removesuffix(": ")
+                sources |= dict.fromkeys(line.what.split(", "), known)
+        assert [Change(what, **row, how_we_know=sources[what]) for what, row in values.items()] == changes(wb)
+        assert Property("host of the API", wb.region.api_host, "sandbox, live") in by_environment(changes(wb))
+
     def test_it_can_be_shown_without_giving_a_port_away(self, wb: Workbench) -> None:
         """Ports differ from run to run."""
         assert wb.emulator
-        assert wb.emulator.url.rpartition(":")[2] not in show(changes(wb)).text
+        assert wb.emulator.url.rpartition(":")[2] not in show([*changes(wb), *by_environment(changes(wb))]).text
 
 
 class TestChecklist:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.runs.test_kernels import until
+from tests.processes import PATIENCE, until
 from tests.unit.runs.test_runner import write
 from tests.unit.runs.test_sweep import command, matrix, rows_of
 
@@ -19,13 +19,14 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 COMMAND = [sys.executable, "-m", "amazonpay_nb", "sweep"]
 # Like all that is below them, a worker's kernels have its process number in their environment.
 DASK = ["/bin/sh", "-c", 'export WORKER=$$; exec "$@"', "sh", sys.executable, "-m", "dask"]
-PATIENCE = 120  # seconds, on a machine that has other things to do
 Process = subprocess.Popen[str]
 DEADLY = """import os, signal
 if count == 2:
     os.kill(int(os.environ["WORKER"]), signal.SIGKILL)"""
+WAITS = """    while not pathlib.Path(flag).exists():
+        time.sleep(0.1)"""
 STAYS = """import time
-time.sleep(60 * (count - 1))"""
+time.sleep(300 * (count - 1))"""
 
 
 class Cluster:
@@ -35,7 +36,7 @@ class Cluster:
         self._folder, self._stack = folder, stack
         file = folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "scheduler", "--port", "0", "--scheduler-file", file)
-        assert until(lambda: file.exists() and file.read_text(), PATIENCE)
+        assert until(lambda: file.exists() and file.read_text())
         self.address = json.loads(file.read_text())["address"]
 
     def _start(self, name: str, *arguments: object, **variables: str) -> Process:
@@ -52,7 +53,7 @@ class Cluster:
     def worker(self, name: str, threads: int = 1, **variables: str) -> Process:
         """Start a worker; it is there when this returns."""
         process = self._start(name, "worker", self.address, "--no-nanny", "--nthreads", threads, **variables)
-        assert until(lambda: "Registered to" in (self._folder / name / "log").read_text(), PATIENCE)
+        assert until(lambda: "Registered to" in (self._folder / name / "log").read_text())
         return process
 
 
@@ -62,9 +63,9 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield Cluster(tmp_path / "cluster", stack)
 
 
-def sweep(path: Path, out: Path, *options: object) -> Process:
-    line = [*COMMAND, str(path), "--out", str(out), *map(str, options)]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def sweep(path: Path, out: Path, *options: object, **variables: str) -> Process:
+    line, env = [*COMMAND, str(path), "--out", str(out), *map(str, options)], os.environ | variables
+    return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def ends(process: Process) -> tuple[int, str]:
@@ -73,8 +74,16 @@ def ends(process: Process) -> tuple[int, str]:
     return process.returncode, output
 
 
-def has_line(out: Path) -> Callable[[], bool]:
-    return lambda: (out / "cases.jsonl").exists() and "\n" in (out / "cases.jsonl").read_text("utf-8")
+def other_version(folder: Path) -> str:
+    """Let Python find another version of the package in a folder, and return the folder."""
+    other = folder / "amazonpay_nb-99.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: amazonpay-nb\nVersion: 99\n")
+    return str(folder)
+
+
+def has_lines(out: Path, count: int = 1) -> Callable[[], bool]:
+    return lambda: (out / "cases.jsonl").exists() and (out / "cases.jsonl").read_text("utf-8").count("\n") >= count
 
 
 def test_a_cluster_that_loses_a_worker_gives_what_this_machine_gives(cluster: Cluster, tmp_path: Path) -> None:
@@ -84,7 +93,7 @@ def test_a_cluster_that_loses_a_worker_gives_what_this_machine_gives(cluster: Cl
     path = matrix(tmp_path, matrix={"flow": ["express"], "region": ["na", "eu", "jp"], "outcome": ["soft-decline"]})
     away, here = tmp_path / "away", tmp_path / "here"
     with sweep(path, away, "--scheduler", cluster.address) as process:
-        assert until(has_line(away), PATIENCE)
+        assert until(has_lines(away))
         two.kill()
         assert ends(process)[0] == 0
     with sweep(path, here) as process:
@@ -115,7 +124,6 @@ def test_a_cluster_that_cannot_be_used_is_named(
     """Exit code 2 and one sentence: nobody there, no worker, another version; what there was before stays."""
     from amazonpay_nb.runs import cluster as clusters
 
-    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 1)
     write(tmp_path, "mine", "1")
     path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]}), tmp_path / "out"
     out.mkdir()
@@ -126,15 +134,37 @@ def test_a_cluster_that_cannot_be_used_is_named(
         assert (done.exit_code, "Traceback" in done.output) == (2, False), done.output
         return done.output
 
+    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 1)
     assert "No scheduler answers at tcp://127.0.0.1:1" in refusal("tcp://127.0.0.1:1")
     assert "--jobs and --cold are for this machine" in refusal("tcp://127.0.0.1:1", "--jobs", "2")
-    assert f"The scheduler at {cluster.address} has no worker." in refusal(cluster.address)
-    other = tmp_path / "amazonpay_nb-99.dist-info"
-    other.mkdir()
-    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: amazonpay-nb\nVersion: 99\n")
-    cluster.worker("other", PYTHONPATH=str(tmp_path))
+    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 10)
+    assert f"The scheduler at {cluster.address} has no worker with version" in refusal(cluster.address)
+    cluster.worker("other", PYTHONPATH=other_version(tmp_path))
     assert "there is version 99 of amazonpay-nb; here is " in refusal(cluster.address)
     assert (out / "summary.json").read_text() == "before"
+
+
+def test_a_worker_of_another_version_that_joins_later_gets_no_case(cluster: Cluster, tmp_path: Path) -> None:
+    """It is named once; cases go to a worker of this version, and without one the sweep ends with a sentence."""
+    flags = [tmp_path / name for name in ("second", "third")]
+    write(tmp_path, "mine", f"import pathlib, time\nfor flag in {list(map(str, flags))}[:count - 1]:\n{WAITS}")
+    path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2, 3]}), tmp_path / "out"
+    one = cluster.worker("one")
+    with sweep(path, out, "--scheduler", cluster.address, DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="15s") as process:
+        assert until(has_lines(out))
+        cluster.worker("other", PYTHONPATH=other_version(tmp_path))
+        two = cluster.worker("two")
+        one.kill()
+        flags[0].touch()
+        assert until(has_lines(out, 2))
+        two.kill()
+        code, output = ends(process)
+    assert (code, "Traceback" in output) == (2, False), output
+    assert output.count("there is version 99 of amazonpay-nb; here is ") == 1
+    assert "It gets no case." in output
+    assert f"The scheduler at {cluster.address} has no worker with version" in output
+    rows = map(json.loads, (out / "cases.jsonl").read_text("utf-8").splitlines())
+    assert [row["status"] for row in rows] == ["passed", "passed"]
 
 
 def test_a_scheduler_that_dies_costs_no_case_that_has_ended(cluster: Cluster, tmp_path: Path) -> None:
@@ -143,7 +173,7 @@ def test_a_scheduler_that_dies_costs_no_case_that_has_ended(cluster: Cluster, tm
     path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]}), tmp_path / "out"
     cluster.worker("one", threads=2)
     with sweep(path, out, "--scheduler", cluster.address) as process:
-        assert until(has_line(out), PATIENCE)
+        assert until(has_lines(out))
         cluster.scheduler.kill()
         code, output = ends(process)
     assert (code, "Traceback" in output) == (2, False), output

@@ -6,9 +6,11 @@ from xml.etree import ElementTree as ET
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from amazonpay_nb.runs.failure import claims_of, result_of
 from amazonpay_nb.runs.runner import run
+from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
 OPEN = "from amazonpay_nb import workbench\n\nwb = workbench.open()\nwb.claim('open', 'It is open.', True)"
 LATER = "wb.claim('later', 'It comes later.', True)"
@@ -26,7 +28,7 @@ def failed(folder: Path, source: str) -> tuple[dict[str, object], ET.Element, st
     path = folder / "broken.ipynb"
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), path)
     out = folder / "out"
-    run([path], {}, out=out, progress=False)
+    run([path], {}, out=out)
     (only,) = json.loads((out / "summary.json").read_text("utf-8"))["runs"]
     root = ET.fromstring((out / "junit.xml").read_text("utf-8"))  # noqa: S314 (our own file)
     cell_id = only["failure"]["cell_id"]
@@ -73,3 +75,13 @@ def test_a_failure_says_where_what_and_why(
     skipped = {name: case.get("message") for name, case in cases.items() if case is not None}
     assert skipped.pop("later: It comes later.") == "not reached"
     assert skipped == ({"runs to its end": "stopped at chargeable"} if claim else {})
+
+
+def test_a_record_of_another_program_counts_for_nothing() -> None:
+    """A cell may show anything under the media type of records; the verdict is about the rest."""
+    records: list[object] = ["x", {"claims": "abc"}, {"claims": [{"evil": 1}]}, {"result": [1]}, {"claims": [5]}, [1]]
+    records.append({"claims": [{"id": "a", "text": "It is so.", "ok": True}], "result": {"chargeId": "S01"}})
+    outputs = [new_output("display_data", {RECORD_MIME: record}) for record in records]
+    document = new_notebook(cells=[new_code_cell("1", outputs=outputs)])
+    assert claims_of(document) == (Claim("a", "It is so.", ok=True),)
+    assert result_of(document) == {"chargeId": "S01"}

@@ -1,5 +1,6 @@
 """A run ends, whatever its kernels, its folder or its owner do, and leaves nothing behind."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import zmq
 from ipykernel.kernelspec import get_kernel_dict
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -20,7 +22,7 @@ from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
 from amazonpay_nb.runs.notebook import Notebook
 from amazonpay_nb.runs.runner import run, run_one
 from docs.regenerate import executed
-from tests.processes import until
+from tests.processes import PATIENCE, until
 
 COMMAND = [sys.executable, "-m", "amazonpay_nb"]
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -49,8 +51,8 @@ def silent_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kernel that starts, notes that it did, and never answers its first request."""
     folder, starts = tmp_path / "jupyter/kernels/python3", tmp_path / "starts"
     folder.mkdir(parents=True)
-    script = f"import time; open({str(starts)!r}, 'a').write('x'); time.sleep(600)"
-    spec = get_kernel_dict() | {"argv": [sys.executable, "-c", script, "{connection_file}"]}
+    script = 'printf x >> "$0"; exec sleep 600'
+    spec = get_kernel_dict() | {"argv": ["sh", "-c", script, str(starts), "{connection_file}"]}
     (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     return starts
@@ -61,7 +63,7 @@ def test_a_kernel_that_never_answers_is_given_up_and_tried_once_more(
 ) -> None:
     """A time-out, one more try, and a clear message."""
     monkeypatch.setattr(kernels, "START_SECONDS", 2)
-    summary = run([notebook(tmp_path, "1")], {}, out=tmp_path / "out", progress=False)
+    summary = run([notebook(tmp_path, "1")], {}, out=tmp_path / "out")
     assert summary.runs[0].error == "RuntimeError: Kernel didn't respond in 2 seconds"
     assert silent_kernel.read_text() == "xx"
 
@@ -73,6 +75,27 @@ def test_a_kernel_has_no_ports(tmp_path: Path) -> None:
         assert RunKernel().ip != RunKernel().ip
         RunKernel.folder = tmp_path / ("x" * 100)
         assert RunKernel().transport == "tcp"
+
+
+def test_a_kernel_that_takes_no_request_does_not_hold_up_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for it in this process is limited, and so is the wait for room there."""
+    monkeypatch.setattr(kernels, "_SEND_MILLISECONDS", 20)
+    with kernel_environment():
+        manager = RunKernel(connection_file=str(tmp_path / "kernel.json"))
+        manager.write_connection_file()
+        client = manager.client()
+
+        async def ask() -> None:
+            client.start_channels(hb=False)
+            try:
+                for _ in range(10_000):
+                    client.kernel_info()
+            finally:
+                client.stop_channels()
+
+        with pytest.raises(zmq.Again):
+            asyncio.run(ask())
+        manager.cleanup_connection_file()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +117,7 @@ def test_a_run_that_is_stopped_leaves_no_kernel_and_no_verdict(
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert until(lambda: pid_file.exists() and pid_file.read_text())
         process.send_signal(number)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, output
     assert "Traceback" not in output.decode()
     assert until(lambda: not alive(int(pid_file.read_text())))
@@ -108,19 +131,39 @@ try:
 except OSError:
     pass"""
 LOOK_UP = "import urllib.request\ntry:\n    urllib.request.urlopen('https://example.com')\nexcept OSError:\n    pass"
+ALMOST_HERE = """import socket
+try:
+    socket.getaddrinfo("localhost.example", 80)
+except OSError:
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendmsg([b""], [], 0, ("192.0.2.1", 9))"""
 STAY_HERE = "import socket\nsocket.create_server(('127.0.0.1', 0)).close()\nsocket.getaddrinfo('localhost', 80)"
 
 
 @pytest.mark.parametrize(
     ("source", "error"),
-    [(CONNECT, "192.0.2.1"), (LOOK_UP, "example.com"), (STAY_HERE, None)], ids=["address", "name", "this machine"],
+    [
+        (CONNECT, "192.0.2.1"), (LOOK_UP, "example.com"), (ALMOST_HERE, "localhost.example, 192.0.2.1"),
+        (STAY_HERE, None),
+    ],
+    ids=["address", "name", "like this machine", "this machine"],
 )  # fmt: skip
 def test_a_connection_to_another_machine_fails_an_offline_run(tmp_path: Path, source: str, error: str | None) -> None:
     """Even where the notebook goes on without it."""
-    summary = run([notebook(tmp_path, source)], {}, out=tmp_path / "out", progress=False, offline=True)
+    summary = run([notebook(tmp_path, source)], {}, out=tmp_path / "out", offline=True)
     expected = error and f"It tried to connect to {error}, and this run is offline."
     assert summary.runs[0].error == expected
     assert not list((tmp_path / "out").glob("*.connections"))
+
+
+def test_nothing_is_read_or_written_through_a_link_that_waits_for_a_run(tmp_path: Path) -> None:
+    """In the place of the journal, or of the connections, which an error would quote."""
+    path, theirs = notebook(tmp_path, CONNECT), tmp_path / "theirs"
+    theirs.write_text("mine alone")
+    (tmp_path / "out").mkdir()
+    for ending in (".connections", ".journal.jsonl"):
+        (tmp_path / "out" / path.name).with_suffix(ending).symlink_to(theirs)
+    assert run([path], {}, out=tmp_path / "out").runs[0].error is None
+    assert theirs.read_text() == "mine alone"
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
@@ -131,7 +174,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     held = os.open(out, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     with pytest.raises(ConfigurationError, match="Another run is writing into"):
-        run([notebook(tmp_path, "1")], {}, out=out, progress=False)
+        run([notebook(tmp_path, "1")], {}, out=out)
     os.close(held)
     assert (out / "summary.json").read_text() == "the first one's"
 
@@ -158,7 +201,6 @@ def test_what_a_shell_says_to_python_and_jupyter_does_not_reach_the_kernels(
         [notebook(tmp_path, "import os\nassert 'AMAZONPAY_NB_PROGRESS' in os.environ")],
         {},
         out=tmp_path / "out",
-        progress=False,
     )
     error = summary.runs[0].error or ""
     assert re.match("AssertionError", error), error

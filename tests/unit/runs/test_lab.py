@@ -10,18 +10,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import nbformat
 import pytest
+from nbclient import NotebookClient
 from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.lab import bring_up_to_date, edition
 from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
-from tests.processes import read_only
+from tests.processes import PATIENCE, read_only, until
 
 ROOT = Path(__file__).parents[3]
 NAME, NEWER = "notebooks/01_one.ipynb", "notebooks/01_one.newer.ipynb"
@@ -240,6 +243,27 @@ def test_what_somebody_else_may_have_prepared_is_refused(
         update(version("1"))
 
 
+def test_a_cell_before_all_others_says_what_to_run_first(
+    folder: Path, update: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the kernel of a copy that has just been opened; what a library lacks is not of a cell above."""
+    update(version("a = 1"))
+    monkeypatch.setenv("IPYTHONDIR", str(folder / ".lab" / "ipython"))
+    cells = [
+        new_code_cell(source) for source in ("wallet = wb.wallet()", "exec('nothing', {'__name__': 'library'})", "1")
+    ]
+    NotebookClient(new_notebook(cells=cells), allow_errors=True, shutdown_kernel="immediate").execute()
+    first, second = ("\n".join(cell.outputs[0].traceback) for cell in cells[:2])
+    assert "name 'wb' is not defined" in first
+    sentence = (
+        "If a cell above makes wb, it has not run in this kernel: first choose Run > Run All Above Selected Cell."
+    )
+    assert sentence in first
+    assert "name 'nothing' is not defined" in second
+    assert "cell above" not in second
+    assert cells[2].outputs[0].data == {"text/plain": "1"}
+
+
 def test_two_at_once_are_harmless(folder: Path) -> None:
     """Each of them finds a whole folder in the end, and nothing was moved."""
     with ThreadPoolExecutor(4) as pool:
@@ -291,6 +315,39 @@ def test_the_command_writes_into_that_folder_alone(tmp_path: Path) -> None:
     assert tracked == {path: path.read_bytes() for path in find_notebooks([])}
     assert edition().keys() <= {str(path.relative_to(folder)) for path in folder.rglob("*")}
     assert {path.name for path in folder.iterdir()} == {".lab", *(name.split("/")[0] for name in edition())}
+
+
+def ask_for_ever(address: str, answers: list[httpx.Response]) -> None:
+    """Ask for the list of notebooks again and again, as an open tab does now and then, until nobody answers."""
+    with suppress(httpx.HTTPError), httpx.Client(timeout=30) as http:
+        while True:
+            answers.append(http.get(address).raise_for_status())
+
+
+def test_it_ends_in_the_middle_of_requests(tmp_path: Path) -> None:
+    """Whoever wants it to end gets the prompt back, though a tab is still open."""
+    home, said = tmp_path / "home", tmp_path / "said"
+    home.mkdir()
+    command = [sys.executable, "-m", "amazonpay_nb", "lab", "--to", f"{tmp_path / 'folder'}", "--no-browser"]
+    command += ["--ServerApp.port=0", *(["--allow-root"] if os.geteuid() == 0 else [])]
+    pattern = r"(http://127\S+?)/lab/\S*\?(token=\w+)\s"  # the first line with an address has dots for the token
+    with (
+        ThreadPoolExecutor(6) as tabs,
+        said.open("w") as terminal,
+        subprocess.Popen(command, env={"HOME": str(home), "PATH": os.environ["PATH"]}, stderr=terminal) as server,
+    ):
+        try:
+            assert until(lambda: re.findall(pattern, said.read_text()))
+            address = re.findall(pattern, said.read_text())[0]
+            answers: list[httpx.Response] = []
+            for _ in range(6):
+                tabs.submit(ask_for_ever, "{}/api/contents/notebooks?{}".format(*address), answers)
+            assert until(lambda: len(answers) > 10)
+            server.terminate()
+            assert server.wait(PATIENCE) == 0
+        finally:
+            server.kill()
+    assert "Warning" not in said.read_text()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is warned")

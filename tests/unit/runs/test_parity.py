@@ -13,18 +13,19 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from starlette.types import Receive, Scope, Send
 
 import amazonpay_nb
 from amazonpay_nb.cli import main
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.loopback import http_client, port_for_another
+from amazonpay_nb.errors import ConfigurationError, TransportError
+from amazonpay_nb.loopback import LoopbackServer, http_client, port_for_another
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs import recordings
-from amazonpay_nb.runs.parity import _running, record, target
+from amazonpay_nb.runs.parity import Target, of_emulator, record, target
 from amazonpay_nb.runs.probes import probes
 from amazonpay_nb.shop import buyer
-from amazonpay_nb.signing.keys import generate, save
+from amazonpay_nb.signing.keys import generate, save, with_id
 from amazonpay_nb.spec.parity import Evidence, behaviors
 from docs import regenerate
 
@@ -175,9 +176,9 @@ def test_a_probe_that_was_changed_is_asked_again(tmp_path: Path) -> None:
 
 def test_the_calls_stay_below_the_quotas() -> None:
     """An emulator that enforces them refuses nothing, and the page says how many minutes it takes."""
-    with Emulator("na", seed=7, throttle=True) as emulator, _running(emulator.ready()) as there:
+    with Emulator("na", seed=7, throttle=True) as emulator:
         start = emulator.clock.now()
-        recording = record(there, say=lambda text: None)
+        recording = record(of_emulator(emulator.ready(), emulator.control), say=lambda text: None)
         minutes = (emulator.clock.now() - start).total_seconds() / 60
     assert recordings.claimed(recording)["different"] == []
     assert "TooManyRequests" not in json.dumps(recording)
@@ -363,3 +364,33 @@ def test_a_place_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, 
     assert result.exit_code == 2
     assert "There is no answer to GET /v2/charges/S01-0000000-0000000-C000000 (ConnectError)" in result.output
     assert "with --out it goes on from here" in result.output
+
+
+@pytest.mark.parametrize("answer", ["endless", "packed wrongly", "nested"])
+def test_a_place_may_answer_anything(answer: str) -> None:
+    """What has no end, or cannot be unpacked, is no answer; the rest differs, and a cookie is not sent back."""
+    cookies = list[str]()
+
+    async def anything(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            cookies.extend(value for name, value in scope["headers"] if name == b"cookie")
+            headers = [
+                (b"set-cookie", b"a=\xff"),
+                (b"content-encoding", b"gzip" if "packed" in answer else b"identity"),
+            ]
+            await send({"type": "http.response.start", "status": 201, "headers": headers})
+            for more in [True] * (200 if answer == "endless" else 0) + [False]:
+                await send({"type": "http.response.body", "body": b"[" * 100_000, "more_body": more})
+
+    server = LoopbackServer(anything).start()
+    there = Target(server.url, "na", with_id(generate(), "SANDBOX-A"), "M", "S", wait=lambda seconds: None)
+    try:
+        if answer == "nested":
+            recording = record(there, only=("dates",), say=lambda text: None)
+            assert recordings.claimed(recording)["different"]
+        else:
+            with pytest.raises(TransportError, match="There is no answer to GET"):
+                record(there, only=("dates",), say=lambda text: None)
+    finally:
+        server.stop()
+    assert not cookies

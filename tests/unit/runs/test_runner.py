@@ -32,6 +32,7 @@ from amazonpay_nb.spec.simulations import CARDS
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.claims import RECORD_MIME
 from docs import regenerate
+from tests.processes import PATIENCE
 
 PARAMETERS = (
     'amount: str = "14.00"  # what is charged, in €\ncount: int = 1  # how often\nrepeat: bool = False  # again'
@@ -95,7 +96,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         write(folder, "leaves", "import sys\nsys.exit(0)", "never = 1"),
         write(folder, "dies", "import os\nos._exit(3)"),
     ]
-    summary = run(notebooks, {"amount": "20", "count": "3", "repeat": "true"}, out=out, jobs=2, progress=False)
+    summary = run(notebooks, {"amount": "20", "count": "3", "repeat": "true"}, out=out, jobs=2)
     return summary, out
 
 
@@ -156,22 +157,22 @@ class TestRun:
     def test_a_text_that_comes_in_pieces_is_kept_whole(self, tmp_path: Path) -> None:
         """Else the same run would give another notebook each time."""
         source = "import sys, time\nfor piece in 'abcdef':\n    print(piece, flush=True)\n    time.sleep(0.25)"
-        run([write(tmp_path / "in", "pieces", source)], {}, out=tmp_path / "out", progress=False)
+        run([write(tmp_path / "in", "pieces", source)], {}, out=tmp_path / "out")
         (cell,) = [cell for cell in nbformat.read(tmp_path / "out/pieces.ipynb", 4).cells if cell.source == source]
         assert [output.text for output in cell.outputs] == ["a\nb\nc\nd\ne\nf\n"]
 
-    def test_a_second_run_replaces_the_first(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_second_run_replaces_the_first(self, tmp_path: Path) -> None:
         """Nothing of the first verdict is left, and each run tells its progress by a line."""
+        lines: list[str] = []
         for cell in ("raise RuntimeError('for now')", "print('better')"):
             notebook = write(tmp_path / "notebooks", "one", cell)
-            run([notebook], {}, out=tmp_path / "out")
+            run([notebook], {}, out=tmp_path / "out", say=lines.append)
         texts = {path.name: path.read_text("utf-8") for path in (tmp_path / "out").iterdir()}
         assert set(texts) == {"one.ipynb", "one.html", "report.html", "junit.xml", "summary.json"}
         assert not [name for name, text in texts.items() if "for now" in text]
-        lines = capsys.readouterr().out.splitlines()
         assert [re.sub(r"\d+\.\d", "N", line) for line in lines] == [
-            "[1/1] one … failed in N s",
-            "[1/1] one … passed in N s",
+            "[1/1] one … failed in N s, 0 s to go",
+            "[1/1] one … passed in N s, 0 s to go",
         ]
 
     def test_a_kernel_that_lost_a_port_is_started_again(self, tmp_path: Path) -> None:
@@ -203,8 +204,6 @@ from pathlib import Path
 from amazonpay_nb.runs.runner import run
 run([Path(sys.argv[1])], {}, out=Path(sys.argv[2]))"""
 
-LONGEST_RUN_SECONDS = 120
-
 
 def run_on_a_terminal(notebook: Path, out: Path, **variables: str) -> tuple[str, str]:
     """Run *notebook* in a process whose standard error is a terminal; return what it wrote to both streams."""
@@ -216,13 +215,13 @@ def run_on_a_terminal(notebook: Path, out: Path, **variables: str) -> tuple[str,
     os.close(theirs)
     shown = b""
     # A run that never ends is killed, which ends the terminal and so the loop.
-    limit = threading.Timer(LONGEST_RUN_SECONDS, process.kill)
+    limit = threading.Timer(PATIENCE, process.kill)
     limit.start()
     try:
         with suppress(OSError):  # how Linux says that nobody writes any more
             while part := os.read(ours, 4096):
                 shown += part
-        printed, _ = process.communicate(timeout=LONGEST_RUN_SECONDS)
+        printed, _ = process.communicate(timeout=PATIENCE)
     finally:
         limit.cancel()
         os.close(ours)

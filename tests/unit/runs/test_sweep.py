@@ -25,6 +25,7 @@ from amazonpay_nb.runs import sweep
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, notebook_folder
 from amazonpay_nb.runs.runner import check_case
 from amazonpay_nb.spec.regions import REGIONS
+from tests.processes import PATIENCE
 from tests.unit.runs.test_kernels import alive, until
 from tests.unit.runs.test_runner import MADE, result, write
 
@@ -183,6 +184,7 @@ def test_a_matrix_is_refused_before_the_first_run(keys: dict[str, Any], words: l
         "\0",
         "[" * 5000,
         "matrix: {flow: &a [*a]}",
+        "include: [{flow: [&a [x, x], &b [*a, *a], *b]}]",
         None,
     ],
 )
@@ -284,7 +286,7 @@ class TestSweep:
         with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             assert until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
             process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=30)
+            output, _ = process.communicate(timeout=PATIENCE)
         assert (process.returncode, b"Traceback" in output) == (130, False), output
         assert until(lambda: not alive(int((tmp_path / "pid").read_text())))
         rows = [json.loads(row) for row in (out / "cases.jsonl").read_text("utf-8").splitlines()]
@@ -384,7 +386,7 @@ class TestScenarios:
         assert re.search(r"^notebooks/express-jp-soft-decline-\w{8}/11_copy\.html#cell-id=\w+$", failures[5], re.M)
 
     def test_the_report_links_each_case_to_its_notebook(self, swept: tuple[Path, Result]) -> None:
-        """A row for each flow, a column for each region, and the failures above."""
+        """A row for each flow, a column for each region, and above them failures and where they were played."""
         out = swept[0] / "out"
         page = (out / "report.html").read_text("utf-8")
         table = ET.fromstring(page[page.index("<table>") : page.index("</table>") + 8])  # noqa: S314 (our own)
@@ -394,6 +396,7 @@ class TestScenarios:
         assert [cell.text for cell in table.findall("thead/tr/th")] == ["Case", "flow set-up", "flow express"]
         verdicts = [[link.text for link in row.iter("a")] for row in table.findall("tbody/tr")]
         assert verdicts == [["failed", "failed"], ["passed", "passed"], ["passed", "passed"]]
+        assert "<strong>Emulated: this is not Amazon.</strong>" in page
         assert page.index('id="failures"') < page.index('id="cases"')
         assert ">11_copy flow=set-up region=jp outcome=soft-decline</a>\n<pre>AssertionError: ends-as-predicted" in page
         assert page.count("actual: True\ncell 10, step “Step 5") == 2
@@ -408,7 +411,7 @@ def test_a_cell_is_no_formula(cell: str, shown: str) -> None:
     assert sweep._line([cell, 1.5]) == f"{shown},1.5\n"
 
 
-@pytest.mark.parametrize("line", ["no JSON", "[1]", '{"key": 1}'])
+@pytest.mark.parametrize("line", ["no JSON", "[1]", '{"key": 1}', '{"key": "1", "status": "passed"}'])
 def test_lines_of_somebody_else_are_refused(line: str, tmp_path: Path) -> None:
     """Where a sweep is to go on from them; a link in their place is not followed."""
     out, theirs = tmp_path / "out", tmp_path / "theirs"
@@ -464,6 +467,20 @@ class TestPage:
         assert len({row["output_nb"] for row in rows}) == 4
         for row in rows:
             check_case(Notebook.read(path), row["parameters"])
+
+
+def test_no_case_is_written_through_a_link(tmp_path: Path) -> None:
+    """In the place of the folder of all cases, or of one."""
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "out").mkdir()
+    (case,) = sweep.cases_of(matrix(tmp_path, matrix={name: values[:1] for name, values in SIX.items()}))
+    for place in (tmp_path / "out" / "notebooks", (tmp_path / "out" / case.page).parent):
+        place.symlink_to(tmp_path / "theirs")
+        done = command(tmp_path / "matrix.yaml", "--out", tmp_path / "out")
+        assert (done.exit_code, f"{place} is a link" in done.stderr) == (2, True), done.output
+        place.unlink()
+        place.parent.joinpath("notebooks").mkdir(exist_ok=True)
+    assert [*(tmp_path / "theirs").iterdir()] == []
 
 
 def test_a_matrix_has_an_end(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from amazonpay_nb.runs.runner import run
 from amazonpay_nb.runs.warm import WarmProvisioner
-from tests.processes import until
+from tests.processes import PATIENCE, until
 
 COMMAND = [sys.executable, "-m", "amazonpay_nb"]
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
@@ -47,6 +47,10 @@ print(next(tempfile._get_candidate_names()))
 print(numpy.random.default_rng().random(), numpy.random.random())
 print(generate_private_key(SECP256R1()).private_numbers().private_value)
 """
+SOCKETS = """import os
+def sockets(pid): return {line.split()[-1] for line in os.popen(f"ls -l /proc/{pid}/fd") if "socket:" in line}
+print(len(sockets(os.getppid())), len(sockets(os.getppid()) & sockets(os.getpid())))
+"""
 CONNECT = """import socket
 try:
     socket.create_connection(("192.0.2.1", 9))
@@ -71,12 +75,12 @@ def texts(folder: Path) -> list[list[str]]:
 
 
 def assert_ends(pid: int) -> None:
-    """A process ends within ten seconds."""
+    """A process ends."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    ended, *_ = select.select([handle], [], [], 10)
+    ended, *_ = select.select([handle], [], [], PATIENCE)
     os.close(handle)
     assert ended, Path(f"/proc/{pid}/cmdline").read_text()
 
@@ -90,7 +94,7 @@ def kernel(tmp_path: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient
     manager.start_kernel()
     client = manager.blocking_client()
     client.start_channels()
-    client.wait_for_ready(timeout=30)
+    client.wait_for_ready(timeout=PATIENCE)
     yield manager, client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -100,9 +104,9 @@ def kernel(tmp_path: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient
 
 
 def ask(client: BlockingKernelClient, code: str) -> Any:
-    return client.execute_interactive(code, output_hook=lambda _: None, user_expressions={"it": "it"}, timeout=30)[
-        "content"
-    ]
+    wish = {"it": "it"}
+    reply = client.execute_interactive(code, output_hook=lambda _: None, user_expressions=wish, timeout=PATIENCE)
+    return reply["content"]
 
 
 def test_a_fork_is_like_any_other_kernel(
@@ -114,34 +118,42 @@ def test_a_fork_is_like_any_other_kernel(
     paths = write(tmp_path, LIKE_ANY_OTHER)
     paths += [NOTEBOOKS / f"{name}.ipynb" for name in ("01_set_up_outside_the_purchase_flow", "05_manage_payments")]
     for name, warm in (("warm", True), ("cold", False)):
-        assert run(paths, {}, out=tmp_path / name, jobs=2, progress=False, warm=warm).passed == 3
+        assert run(paths, {}, out=tmp_path / name, jobs=2, warm=warm).passed == 3
     assert not capsys.readouterr().err
     assert texts(tmp_path / "warm") == texts(tmp_path / "cold")
 
 
 def test_no_two_forks_share_their_randomness(tmp_path: Path) -> None:
     """Neither keys nor ids nor names of files, nor the global state of numpy."""
-    run(write(tmp_path, *[RANDOM] * 6), {}, out=tmp_path / "out", jobs=2, progress=False, warm=True)
+    run(write(tmp_path, *[RANDOM] * 6), {}, out=tmp_path / "out", jobs=2, warm=True)
     values = [text.split() for (text,) in texts(tmp_path / "out")]
     assert [len(values), *(len(set(column)) for column in zip(*values, strict=True))] == [6] * 9
 
 
 def test_an_offline_run_is_offline(tmp_path: Path) -> None:
     """Each notebook for itself."""
-    summary = run(write(tmp_path, CONNECT, "1"), {}, out=tmp_path / "out", progress=False, offline=True, warm=True)
+    summary = run(write(tmp_path, CONNECT, "1"), {}, out=tmp_path / "out", offline=True, warm=True)
     assert [one.error for one in summary.runs] == ["It tried to connect to 192.0.2.1, and this run is offline.", None]
 
 
 def test_a_run_goes_on_without_the_process_that_it_forks_from(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The kernel that runs ends as it would, the next ones start as Jupyter starts them, and the run says so once."""
-    kill = "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(1.5)"
-    cold = "import os\nassert os.getppid() == int(os.environ['JPY_PARENT_PID'])"
-    summary = run(write(tmp_path, kill, cold, cold), {}, out=tmp_path / "out", progress=False, warm=True)
-    assert [one.error for one in summary.runs] == [None] * 3
+    """The kernels that run end as they would, the next ones start at once, as Jupyter starts them; it says so once."""
+    wait = f"\nend = time.monotonic() + {PATIENCE}\nwhile not os.path.exists(%r):\n    assert time.monotonic() < end"
+    stay = "import os, time\nopen('stays', 'x').close()" + wait % "cold"
+    kill = "import os, signal, time" + wait % "stays" + "\nos.kill(os.getppid(), signal.SIGKILL)"
+    cold = "import os\nassert os.getppid() == int(os.environ['JPY_PARENT_PID'])\nopen('cold', 'w').close()"
+    summary = run(write(tmp_path, stay, kill, cold, cold), {}, out=tmp_path / "out", jobs=2, warm=True)
+    assert [one.error for one in summary.runs] == [None] * 4
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("The process that kernels are forked from does not answer: ")
+
+
+def test_no_kernel_hears_how_others_are_started(tmp_path: Path) -> None:
+    """The socket of the process that it is forked from is not among its own."""
+    run(write(tmp_path, SOCKETS, "1"), {}, out=tmp_path / "out", warm=True)
+    assert texts(tmp_path / "out")[0] == ["1 0\n"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=str)
@@ -156,7 +168,7 @@ def test_a_run_that_is_stopped_leaves_no_process(tmp_path: Path, number: signal.
         kernel, origin = map(int, (tmp_path / "pids").read_text().split())
         assert origin != process.pid
         process.send_signal(number)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in output.decode()
     assert_ends(kernel)
     assert_ends(origin)
@@ -170,13 +182,13 @@ def test_other_programs_can_use_it(kernel: tuple[KernelManager, BlockingKernelCl
     parent, child = ast.literal_eval(reply["user_expressions"]["it"]["data"]["text/plain"])
     assert parent != os.getpid()
     client.execute("import time\nprint('here')\nwhile True: time.sleep(0.01)")
-    while client.get_iopub_msg(timeout=30)["content"].get("text") != "here\n":
+    while client.get_iopub_msg(timeout=PATIENCE)["content"].get("text") != "here\n":
         pass
     manager.interrupt_kernel()
-    assert client.get_shell_msg(timeout=30)["content"]["ename"] == "KeyboardInterrupt"
+    assert client.get_shell_msg(timeout=PATIENCE)["content"]["ename"] == "KeyboardInterrupt"
     first = manager.provisioner.pid
     manager.restart_kernel(now=True)
-    client.wait_for_ready(timeout=30)
+    client.wait_for_ready(timeout=PATIENCE)
     assert manager.provisioner.pid != first
     assert_ends(child)
 
@@ -187,6 +199,6 @@ def test_a_python_that_starts_otherwise_is_no_fork(
     """What Python reads when it starts cannot be had afterwards."""
     manager, client = kernel
     manager.restart_kernel(now=True, env=os.environ | {"PYTHONHASHSEED": "1"})
-    client.wait_for_ready(timeout=30)
+    client.wait_for_ready(timeout=PATIENCE)
     reply = ask(client, "import os, sys\nit = os.getppid(), sys.flags.hash_randomization")
     assert reply["user_expressions"]["it"]["data"]["text/plain"] == f"({os.getpid()}, 1)"

@@ -1,12 +1,19 @@
 """The scripted buyer on pages of its own kind: what it finds, and what it says when it does not."""
 
+import bz2
+import gzip
+import zlib
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError
+from amazonpay_nb.rehearsal.answer import in_time
 from amazonpay_nb.shop import buyer
 from tests.emulated import RESULT, Shop, end_of_checkout
+from tests.processes import PATIENCE
 
 HOSTED = "{url}/checkout?amazonCheckoutSessionId={id}"
 
@@ -62,6 +69,70 @@ def test_redirects_have_an_end() -> None:
     ):
         buyer.approve("http://127.0.0.1:1/checkout", http=client)
     assert len(asked) == buyer.MOST_ANSWERS + 1
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+def test_a_page_has_an_end(packed: bool) -> None:
+    """One that goes on and on, or unfolds to gigabytes, is an error; a shop may serve anything."""
+    sent = list[int]()
+
+    def pieces() -> Iterator[bytes]:
+        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+        for number in range(1_000):
+            sent.append(number)
+            yield packer.compress(bytes(1 << 22)) if packed else bytes(1 << 16)
+
+    headers = {"content-encoding": "gzip"} if packed else {}
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=pieces()))
+    with httpx.Client(transport=answer) as client:
+        with pytest.raises(BuyerPageError, match="ReadTimeout"):
+            buyer.approve("http://127.0.0.1:1/", http=client)
+        with pytest.raises(httpx.ReadTimeout, match="no end"):
+            buyer.arrive("http://127.0.0.1:1/", http=client)
+    assert len(sent) < 200
+
+
+@pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd"])
+def test_a_page_is_packed_once_and_mildly(coding: str) -> None:
+    """Of any other packing, the first bytes can be gigabytes; so they are not unpacked, and not asked for."""
+    asked = list[httpx.Request]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, headers={"content-encoding": coding}, content=gzip.compress(gzip.compress(b"x")))
+
+    with (
+        httpx.Client(transport=httpx.MockTransport(answer)) as client,
+        pytest.raises(BuyerPageError, match="DecodingError"),
+    ):
+        buyer.approve("http://127.0.0.1:1/", http=client)
+    assert asked[0].headers["accept-encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize("charset", ["bz2", "punycode", "idna", "undefined", "rot13"])
+def test_a_page_is_written_in_what_pages_are_written_in(charset: str) -> None:
+    """Python knows bz2 as a charset, in which 700 bytes are a gigabyte; and its punycode takes hours."""
+    content = bz2.compress(bytes(1 << 20)) if charset == "bz2" else b"-\xff" + b"a0b1" * 50_000
+    headers = {"content-type": f"text/html; charset={charset}"}
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=content))
+    with httpx.Client(transport=answer) as client, pytest.raises(BuyerPageError, match="shows no form"):
+        in_time(PATIENCE, lambda: buyer.approve("http://127.0.0.1:1/", http=client))
+
+
+def test_a_japanese_page_can_be_read() -> None:
+    """In the charset that it says, which its headers may have, too."""
+    page = "<main><h1>ご注文内容</h1></main>".encode("shift_jis")
+    headers = {"content-type": "text/html; charset=Shift_JIS", "x-title": "ご注文内容".encode("shift_jis")}
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=page))
+    with httpx.Client(transport=answer) as client:
+        request = client.build_request("GET", "http://127.0.0.1:1/")
+        assert buyer.Reading(buyer.whole(client, request).text).title == "ご注文内容"
+
+
+@pytest.mark.parametrize("part", ["<a ", '<a role="alert">', "<a href='", "<!--", "&#"])
+def test_a_page_is_read_once(part: str) -> None:
+    """Whatever is in it, twice as much takes twice as long."""
+    assert in_time(PATIENCE, lambda: buyer.Page(part * 200_000)).form is None
 
 
 def test_a_form_is_read_as_a_browser_would() -> None:

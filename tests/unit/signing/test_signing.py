@@ -15,7 +15,6 @@ from hypothesis import assume, given, settings, strategies as st
 
 from amazonpay_nb.errors import SigningError
 from amazonpay_nb.signing import (
-    SIGNED_HEADERS,
     Algorithm,
     SignatureMismatch,
     authorization_header,
@@ -23,7 +22,6 @@ from amazonpay_nb.signing import (
     explain_payload,
     explain_request,
     format_date,
-    parse_date,
     sign,
     sign_payload,
     sign_request,
@@ -32,8 +30,8 @@ from amazonpay_nb.signing import (
     verify_request,
 )
 from amazonpay_nb.signing.mistakes import RequestParts
-from amazonpay_nb.signing.steps import Authorization, canonical_query, read_authorization
-from amazonpay_nb.signing.verify import check_headers, parse_authorization
+from amazonpay_nb.signing.steps import SIGNED_HEADERS, Authorization, canonical_query, read_authorization
+from amazonpay_nb.signing.verify import check_headers, parse_authorization, parse_date
 
 VECTORS = json.loads((Path(__file__).parents[2] / "wire" / "signing-vectors.json").read_text("utf-8"))
 PUBLIC_KEYS = VECTORS["public_keys"]

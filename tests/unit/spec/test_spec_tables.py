@@ -12,7 +12,7 @@ from amazonpay_nb.spec.money import (
     REFUND_CEILINGS,
     REFUND_EXTRAS,
 )
-from amazonpay_nb.spec.operations import OPERATIONS, THROTTLES
+from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.reasons import (
     BODY_REASONS,
@@ -226,13 +226,12 @@ class TestRegions:
         for amounts in (CHARGE_CEILINGS, REFUND_CEILINGS, REFUND_EXTRAS):
             assert {amounts[currency] for currency in CURRENCY_DECIMALS if currency != "JPY"} == {amounts["EUR"]}
         for name, like in (("finalizeCheckoutSession", "completeCheckoutSession"), ("getBuyer", "getCharge")):
-            assert (THROTTLES[name].live, THROTTLES[name].sandbox) == (THROTTLES[like].live, THROTTLES[like].sandbox)
-            assert THROTTLES[name].evidence is Evidence.INFERRED
+            quota, other = OPERATIONS[name].quota, OPERATIONS[like].quota
+            assert (quota.live, quota.sandbox) == (other.live, other.sandbox)
+            assert quota.evidence is Evidence.INFERRED
 
-    def test_every_operation_has_a_quota(self) -> None:
-        """The table covers all operations and a few that are not ours; Sandbox is never more generous."""
-        assert OPERATIONS.keys() <= THROTTLES.keys()
-        for row in THROTTLES.values():
-            assert row.live.burst >= row.live.per_second > 0
-            assert row.sandbox is None or 0 < row.sandbox.burst <= row.live.burst
-        assert [row.operation for row in THROTTLES.values() if row.sandbox is None] == ["getAuthorizationToken"]
+    def test_the_sandbox_is_never_more_generous(self) -> None:
+        """And a bucket fills up again."""
+        for row in OPERATIONS.values():
+            assert row.quota.live.burst >= row.quota.live.per_second > 0
+            assert 0 < row.quota.sandbox.burst <= row.quota.live.burst

@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +9,14 @@ import pytest
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.stage.export import export
-from amazonpay_nb.stage.handout import TEXTS, handout, play
-from amazonpay_nb.stage.performance import Performance
+from amazonpay_nb.stage.handout import TEXTS, handout
 from amazonpay_nb.stage.story import story
 from amazonpay_nb.texts import languages
 
 
 @pytest.fixture(scope="module")
 def food() -> str:
-    page, stopped = handout("food", {"merchant_name": "Noodle House"}, "short")
+    page, stopped = handout(story("food"), {"merchant_name": "Noodle House"}, "short")
     assert stopped is None
     return page
 
@@ -55,7 +53,7 @@ def test_a_way_that_nobody_wants_is_a_bad_one_as_on_the_stage(food: str) -> None
 )
 def test_numbers_are_written_as_the_language_does(chosen: dict[str, str], numbers: list[str]) -> None:
     """Thousands and decimals."""
-    page, _ = handout("ride", chosen, "short")
+    page, _ = handout(story("ride"), chosen, "short")
     (said,) = re.findall(r"<strong>([^<]*Get Charge Permission[^<]*)</strong>", page)
     assert re.findall(r"\d[\d.,]*\d", said) == numbers
     assert ('<td class="number">0,67</td>' if chosen else '<td class="number">0.67</td>') in page
@@ -67,8 +65,7 @@ def test_a_story_that_stopped_says_so_first_and_means_nothing() -> None:
     (beat,) = [each for each in told.beats if each.name == "save"]
     (challenge,) = [each for each in beat.what_ifs if each.name == "challenge"]
     cut = replace(told, beats=(replace(beat, steps=challenge.branches["fail"]), *told.beats[1:]))
-    with closing(Performance(cut, {"region": "eu", "language": "en_GB"}, pace=0)) as performance:
-        page, stopped = play(performance, "short")
+    page, stopped = handout(cut, {"region": "eu", "language": "en_GB"}, "short")
     assert stopped == "Amazon Pay has refused"
     head, _, rest = page.partition("<h2>")
     assert "The story stopped early, at “A wallet without a purchase”: Amazon Pay has refused." in head
@@ -83,7 +80,7 @@ def test_a_sheet_says_where_each_rule_can_be_read(food: str) -> None:
 
 def test_a_button_reads_as_amazons_script_writes_it() -> None:
     """By the type of product."""
-    page, _ = handout("sign-in", {}, "short")
+    page, _ = handout(story("sign-in"), {}, "short")
     assert "Sign in with Amazon&lt;small&gt; emulated&lt;" in page
 
 

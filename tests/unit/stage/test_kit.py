@@ -162,6 +162,7 @@ def test_a_kit_knows_nothing_of_our_tests_and_says_what_it_needs(kit: dict[str, 
     words = {"documented", "in Amazon's SDK", "seen", "inferred", "emulator only"}
     assert {row[2].partition(" (")[0] for row in rows} == words
     assert "not in this run: see the workbook, chapter 09" in kit["go-live.md"]
+    assert re.findall(r"emulator-only:|sdk:|recorded:|[(|] ?(?:emulator-only|sdk|recorded)\b", kit["go-live.md"]) == []
     assert "pip install 'FILE[rehearse]'" in kit["README.md"]
 
 
@@ -247,12 +248,33 @@ def test_the_same_content_is_the_same_zip() -> None:
 def test_a_longer_id_is_not_taken_for_the_one_that_it_begins_with() -> None:
     """Amazon's id of a charge begins with that of its permission."""
     journal = Journal()
-    charge = {"chargeId": "S01-1-1-C1", "chargePermissionId": "S01-1-1", "statusDetails": {"state": "Captured"}}
+    charge = {
+        "chargeId": "S01-1234567-7654321-C123456",
+        "chargePermissionId": "S01-1234567-7654321",
+        "statusDetails": {"state": "Captured"},
+    }
     moment = datetime(2026, 1, 15, tzinfo=UTC)
-    call = Exchange(moment, "getCharge", "GET", "/v2/charges/S01-1-1-C1", 200, response=charge)
-    permission = {"chargePermissionId": "S01-1-1", "statusDetails": {"state": "Chargeable"}}
-    asked = Exchange(moment, "getChargePermission", "GET", "/v2/chargePermissions/S01-1-1", 200, response=permission)
+    call = Exchange(moment, "getCharge", "GET", "/v2/charges/S01-1234567-7654321-C123456", 200, response=charge)
+    permission = {"chargePermissionId": "S01-1234567-7654321", "statusDetails": {"state": "Chargeable"}}
+    asked = Exchange(
+        moment, "getChargePermission", "GET", "/v2/chargePermissions/S01-1234567-7654321", 200, response=permission
+    )
     made = collection(journal, [journal.record(asked), journal.record(call)], region("na"))
     assert [item["request"]["url"] for item in made["item"]] == [
         "https://{{host}}/v2/chargePermissions/{{chargePermissionId}}", "https://{{host}}/v2/charges/{{chargeId}}",
     ]  # fmt: skip
+
+
+def test_a_text_is_no_variable_of_postman() -> None:
+    """A merchant's name goes to Amazon as it is; in Postman, two braces would put a signature or a secret there."""
+    sent = {"merchantMetadata": {"merchantStoreName": "{{authorization}} {{{$guid}}}"}, "chargePermissionId": "S01-1-1"}
+    moment = datetime(2026, 1, 15, tzinfo=UTC)
+    call = Exchange(moment, "createCharge", "POST", "/v2/charges/{{host}}", 201, request=sent)
+    journal = Journal()
+    for number in ('"', "POST"):  # as somebody else's journal may call a charge
+        journal.record(replace(call, response={"chargeId": number, "statusDetails": {"state": "Captured"}}))
+    (item,) = collection(journal, [call], region("na"))["item"]
+    assert item["request"]["method"] == "POST"
+    assert VARIABLE.findall(json.dumps(item["request"]["url"])) == ["host"]
+    assert "{{" not in item["request"]["body"]["raw"]
+    assert json.loads(item["request"]["body"]["raw"]) == sent

@@ -16,6 +16,7 @@ from amazonpay_nb.spec.data import as_kind
 from amazonpay_nb.stage import view
 from amazonpay_nb.stage.performance import Performance
 from amazonpay_nb.stage.story import Story, story
+from tests.processes import PATIENCE
 
 SAVE = {"name": "save", "steps": [{"do": "set-up"}]}
 RIDE = {"name": "ride", "steps": [{"do": "pay", "payment": "a ride", "times": "1.5", "name": "ride"}]}
@@ -56,11 +57,11 @@ def play(performance: Performance, *presses: str) -> None:
 
 
 def captured(performance: Performance) -> Decimal:
-    return sum((totals["captured"] for totals in performance.journal.totals().values()), Decimal(0))
+    return sum((totals["captured"] for totals in performance.wb.journal.totals().values()), Decimal(0))
 
 
 def operations(performance: Performance) -> list[str]:
-    return [exchange.operation for exchange in performance.journal.exchanges]
+    return [exchange.operation for exchange in performance.wb.journal.exchanges]
 
 
 @pytest.fixture
@@ -86,16 +87,6 @@ class TestBeats:
         buyer.arrive(buyer.approve(stage.phone.url))
         stage.finish()
         assert (stage.at, stage.state, operations(stage)) == (0, "done", ["completeCheckoutSession"])
-
-    def test_it_knows_where_the_buyer_is(self, stage: Performance) -> None:
-        """From the first of Amazon's pages on, until the buyer is back."""
-        play(stage, "next")
-        assert stage.visit == {}
-        with http_client() as http:
-            assert buyer.cancel(stage.phone.url, http=http)
-        assert (stage.visit["state"], stage.visit["reasonCode"]) == ("Canceled", "BuyerCanceled")
-        play(stage, "back")
-        assert stage.visit == {}
 
     def test_a_script_plays_the_buyer_where_nobody_does(self, stage: Performance) -> None:
         """Next goes on in any case, one beat at a time; what the script saw is kept."""
@@ -153,6 +144,14 @@ class TestBeats:
         for number in (-1, 4):
             with pytest.raises(IndexError, match="1 to 4"):
                 stage.go(number)
+
+    def test_nothing_is_done_before_all_is_done(self, stage: Performance) -> None:
+        """Between two beats that are played one after the other, no command finds a rest."""
+        ends: list[int] = []
+        stage.on_change = lambda: ends.append(stage.at) if stage.state == "done" else None
+        stage.go(3)
+        stage.finish()
+        assert ends == [3]
 
     def test_a_nervous_presenter(self, stage: Performance) -> None:
         """Keys that are pressed at the same time play each beat once."""
@@ -241,14 +240,23 @@ class TestOtherwise:
             seen = threading.Event()
             play(stage, "next")
             before = stage.phone
-            stage.listen(lambda: seen.set() if stage.phone != before else None)
+            stage.on_change = lambda: seen.set() if stage.phone != before else None
             stage.next()
-            assert seen.wait(10)
+            assert seen.wait(PATIENCE)
             stage.back()
             assert (stage.state, stage.phone.url) == ("ready", "")
             emulator = stage.wb.emulator
             assert emulator is not None
             assert emulator.control.get("objects/checkoutSessions")["objects"] == []
+
+    def test_the_end_is_when_the_script_has_ended_too(self) -> None:
+        """The server may be done while the script still looks at the page to which the buyer came back."""
+        with closing(Performance(told(SAVE), pace=0.3)) as stage:
+            play(stage, "next", "next")
+            assert stage.state == "done"
+            assert not [thread for thread in threading.enumerate() if thread.name == "stage's buyer"]
+            assert stage.act is not None
+            assert stage.act.pages[-1][0].startswith(stage.wb.shop.url)
 
     def test_a_page_that_is_closed_and_opened_again(self, stage: Performance) -> None:
         """The visit goes on where it was."""
@@ -335,9 +343,9 @@ class TestOtherwise:
                 seen = threading.Event()
                 play(stage, "next")
                 address, first = stage.phone.url, stage.phone
-                stage.listen(lambda: seen.set() if stage.phone != first else None)
+                stage.on_change = lambda: seen.set() if stage.phone != first else None
                 stage.next()
-                assert seen.wait(10)  # the script has the first page, and looks at it for a minute
+                assert seen.wait(PATIENCE)  # the script has the first page, and looks at it for a minute
                 buyer.arrive(buyer.approve(address))
                 stage.finish()
                 assert (stage.at, stage.state) == (0, "done")
@@ -415,7 +423,7 @@ class TestWhatIf:
             play(stage, "next", "next")
             assert stage.act is not None
             phone, pages, heard = stage.phone, list(stage.act.pages), list[str]()
-            stage.listen(lambda: heard.append(stage.state))
+            stage.on_change = lambda: heard.append(stage.state)
             stage.try_what_if("again")
             assert (stage.phone, stage.act.pages, heard, stage.begins_at) == (phone, pages, ["done"], "")
             ways = {branch.name: branch.way for branch in stage.act.what_ifs["again"]}
@@ -436,6 +444,15 @@ class TestBrand:
         stage.dress(region="jp")
         stage.finish()
         assert (stage.wb.currency, stage.wb.shop.name, captured(stage)) == ("JPY", "Schnelle Fahrt", Decimal(2700))
+
+    def test_a_change_during_the_replay_of_another_loses_nothing(self, stage: Performance) -> None:
+        """Two fields, one right after the other: the story comes as far as it had come before both."""
+        stage.go(1)
+        stage.finish()
+        for name in ("Fast Rides", "Faster Rides"):
+            stage.dress(merchant_name=name)
+        stage.finish()
+        assert (stage.at, stage.state, stage.wb.shop.name) == (1, "done", "Faster Rides")
 
     def test_a_price_is_written_as_people_write_it(self, stage: Performance) -> None:
         """With a comma as well."""
@@ -465,6 +482,7 @@ class TestBrand:
             ({"currency": "EUR"}, "USD"), ({"nmae": "X"}, "merchant_name"), ({"logo": "missing.png"}, "file"),
             ({"logo": "logo.exe"}, "png"), ({"product": "x" * 61}, "60"),
             ({"logo": "data:image/png;base64,AAAA"}, "png"), ({"amount": "5000"}, "1428.57"),
+            ({"merchant_name": "\ud83d"}, "half"), ({"product": "\ud83d"}, "half"), ({"picture": "\ud83d"}, "half"),
         ],
     )  # fmt: skip
     def test_an_unusable_choice_changes_nothing(self, stage: Performance, choice: dict[str, str], hint: str) -> None:

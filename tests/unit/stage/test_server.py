@@ -16,6 +16,7 @@ import pytest
 
 from amazonpay_nb.stage import server
 from amazonpay_nb.stage.server import Stage
+from tests.processes import PATIENCE, until
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture
 def http(stage: Stage) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stage.url.rpartition("/ride")[0], timeout=10) as http:
+    with httpx.Client(base_url=stage.url.rpartition("/ride")[0], timeout=PATIENCE) as http:
         yield http
 
 
@@ -62,9 +63,9 @@ def test_a_window_hears_of_each_change(stage: Stage, http: httpx.Client) -> None
 def test_a_reload_stays_where_it_is_and_asks_for_nothing(stage: Stage, http: httpx.Client) -> None:
     """Addresses name the beat; opening one plays nothing, and an unknown story leads to the one that is told."""
     do(http, stage, "go", beat="2")
-    before = len(stage.performance.journal)
+    before = len(stage.performance.wb.journal)
     assert http.get("/ride/2").status_code == http.get("/ride/5").status_code == 200
-    assert len(stage.performance.journal) == before
+    assert len(stage.performance.wb.journal) == before
     for path in ("/", "/opera/3"):
         assert str(http.get(path, follow_redirects=True).url).endswith("/ride/2")
     assert scene(http)["address"] == "ride/2"
@@ -84,20 +85,20 @@ def test_what_the_stage_does_not_know_is_refused_with_a_sentence(stage: Stage, h
     assert scene(http)["state"] == "waiting"
     answer = http.post("/do", json={"do": "dress", "merchant_color": "blue"})
     assert answer.status_code == 400
-    assert answer.json()["problem"].startswith("merchant_color='blue' cannot be used")
+    assert answer.json() == {"field": "merchant_color", "problem": "Write a color as #7a4b2a."}
     answer = http.post("/do", json={"do": "story", "name": "opera"})
-    assert (answer.status_code, "opera" in answer.json()["problem"]) == (400, True)
+    assert (answer.status_code, answer.json()["problem"]) == (400, "This value cannot be used.")
 
 
 def test_the_code_of_a_call_is_in_the_language_of_the_merchants_engineers(stage: Stage, http: httpx.Client) -> None:
     """It changes on the screen as it is, and nothing is played again."""
     do(http, stage, "go", beat="2")
-    before = len(stage.performance.journal)
+    before = len(stage.performance.wb.journal)
     assert "client.create_charge(" in scene(http)["parts"]["server"]
     http.post("/do", json={"do": "program", "name": "php"}).raise_for_status()
     assert "$client-&gt;createCharge(" in scene(http)["parts"]["server"]
     assert '<option value="php" selected>PHP</option>' in scene(http)["parts"]["brand"]
-    assert len(stage.performance.journal) == before
+    assert len(stage.performance.wb.journal) == before
 
 
 def test_pages_of_other_sites_may_neither_ask_nor_look(stage: Stage, http: httpx.Client) -> None:
@@ -150,17 +151,6 @@ def test_a_diagram_grows_with_the_story(stage: Stage, http: httpx.Client) -> Non
     assert "422 SoftDeclined" in scene(http)["parts"]["diagram"]
 
 
-def test_a_choice_that_cannot_be_used_is_refused_in_the_language_of_the_screen() -> None:
-    """In English with what can be chosen, and in other languages with a sentence of theirs."""
-    with closing(Stage("ride", {"region": "eu"}, pace=0)) as stage:
-        place = stage.url.replace("ride/1", "do")
-        english = httpx.post(place, json={"do": "dress", "amount": "abc"}).json()["problem"]
-        httpx.post(place, json={"do": "dress", "language": "de_DE"})
-        german = httpx.post(place, json={"do": "dress", "amount": "abc"}).json()["problem"]
-    assert "14.00" in english
-    assert german == "Dieser Wert ist nicht möglich."
-
-
 def test_behind_a_proxy_every_address_is_relative(stage: Stage, http: httpx.Client) -> None:
     """On a hub the browser's loopback is another one: the phone's page stands beside the stage's own port."""
     do(http, stage, "go", beat="1")
@@ -179,9 +169,7 @@ def test_only_so_many_windows_are_told(stage: Stage, http: httpx.Client, monkeyp
         assert all(next(lines).startswith("retry: ") for lines in open_ones)
         refused = http.get("/events")
         assert (refused.status_code, refused.text) == (503, "2 windows look at the stage; close one, and reload.")
-    ends = time.monotonic() + 5
-    while stage._windows:
-        assert time.monotonic() < ends, "a window that is gone is still told"
+    assert until(lambda: not stage._windows), "a window that is gone is still told"
     assert scene(http)["state"]
 
 
@@ -190,7 +178,7 @@ def test_windows_that_open_at_once_are_counted(stage: Stage, monkeypatch: pytest
     monkeypatch.setattr(server, "MOST_WINDOWS", 2)
     place = ("127.0.0.1", int(stage.url.split(":")[2].partition("/")[0]))
     with ExitStack() as windows:
-        all_of_them = [windows.enter_context(socket.create_connection(place, timeout=5)) for _ in range(12)]
+        all_of_them = [windows.enter_context(socket.create_connection(place, timeout=PATIENCE)) for _ in range(12)]
         for one in all_of_them:
             one.sendall(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert [one.recv(12) for one in all_of_them].count(b"HTTP/1.1 200") >= 2
@@ -202,7 +190,8 @@ def test_stories_that_are_chosen_at_once_leave_nothing_behind() -> None:
     before = {thread for thread in threading.enumerate() if thread.name.startswith("loopback-")}
     with closing(Stage("ride", pace=0)) as stage, ThreadPoolExecutor(8) as pool:
         url = urljoin(stage.url, "/do")
-        [*pool.map(lambda name: httpx.post(url, json={"do": "story", "name": name}, timeout=60), ["ride", "food"] * 4)]
+        choices = [{"do": "story", "name": name} for name in ["ride", "food"] * 4]
+        [*pool.map(lambda choice: httpx.post(url, json=choice, timeout=PATIENCE), choices)]
     assert {thread for thread in threading.enumerate() if thread.name.startswith("loopback-")} == before
 
 
@@ -220,11 +209,12 @@ def test_another_story_takes_the_stage(http: httpx.Client, stage: Stage) -> None
 
 def test_a_stage_that_is_closed_says_so_to_its_windows_at_once() -> None:
     """An open window holds nothing up."""
-    stage = Stage("ride", pace=0, keep_alive=60)
-    with httpx.Client(timeout=5) as http, http.stream("GET", f"{stage.url.rpartition('/ride')[0]}/events") as events:
+    stage = Stage("ride", pace=0, keep_alive=2 * PATIENCE)
+    stage._server._server.config.timeout_graceful_shutdown = 2 * PATIENCE  # as long would uvicorn wait for the window
+    with httpx.stream("GET", urljoin(stage.url, "/events"), timeout=PATIENCE) as events:
         lines = events.iter_lines()
         next(lines)
         began = time.monotonic()
         stage.close()
-        assert time.monotonic() - began < 0.9  # uvicorn's own patience is a second
+        assert time.monotonic() - began < PATIENCE
         assert "event: end" in list(lines)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from amazonpay_nb.client.exchange import Exchange
-from amazonpay_nb.stage.sizing import sizing
+from amazonpay_nb.stage.view import sizing
 
 
 def exchange(operation: str, status: int | None = 200, response: dict[str, Any] | None = None) -> Exchange:
@@ -27,7 +27,7 @@ ORDERS = [
 
 def test_each_attempt_counts() -> None:
     """Amazon counts a call whether or not it is refused, and whether or not its answer arrives."""
-    rows = {row.operation: row for row in sizing(ORDERS)["calls"]}
+    rows = {row.operation.title: row for row in sizing(ORDERS)["calls"]}
     assert list(rows) == ["Complete Checkout Session", "Get Charge Permission", "Create Charge"]
     assert [(row.calls, row.per_order) for row in rows.values()] == [(1, 0.5), (2, 1.0), (4, 2.0)]
 
@@ -37,7 +37,7 @@ def test_the_quota_says_how_many_orders_there_is_room_for() -> None:
     size = sizing(ORDERS)
     assert [(row.live, row.sandbox) for row in size["calls"]] == [(8.0, 2.0), (4.0, 1.0), (2.0, 0.5)]
     tight = size["narrowest"]
-    assert (tight.operation, tight.quota.live.burst) == ("Create Charge", 10)
+    assert (tight.operation.title, tight.operation.quota.live.burst) == ("Create Charge", 10)
     assert sizing([])["narrowest"] is None
 
 

@@ -5,15 +5,14 @@ from itertools import combinations, pairwise, permutations
 
 import pytest
 from hypothesis import given, strategies as st
+from wcwidth import width as columns
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import PARTICIPANTS, Journal
 from amazonpay_nb.workbench.diagrams import Message, SequenceDiagram, sequence_diagram
-from amazonpay_nb.workbench.show.blocks import columns
 from tests.unit.workbench.test_show_money import NOON
 
 SVG = "{http://www.w3.org/2000/svg}"
-HOSTILE = '</text><script>alert("1")</script> & #35; %% ;\nend'
 
 RUN = SequenceDiagram(
     ("Shop server", "Amazon Pay API"),
@@ -49,29 +48,6 @@ def test_messages_are_numbered_and_replies_are_not() -> None:
     ]
 
 
-def test_mermaid_source_has_the_same_numbers() -> None:
-    """Replies are dashed, failures end in a cross."""
-    assert RUN.mermaid().splitlines() == [
-        "sequenceDiagram",
-        "    participant p1 as Shop server",
-        "    participant p2 as Amazon Pay API",
-        "    p1->>p2: 1. POST /v2/charges",
-        "    p2-->>p1: 201 Authorized",
-        "    p1->>p2: 2. POST /v2/charges",
-        "    p2--xp1: 422 SoftDeclined",
-        "    p2-xp2: 3. expires",
-    ]
-
-
-def test_mermaid_markup_in_a_text_is_escaped() -> None:
-    """A text stays one statement whatever it holds."""
-    line = SequenceDiagram(("A", "B"), (Message("A", "B", HOSTILE),)).mermaid().splitlines()[-1]
-    label = line.removeprefix("    p1->>p2: 1. ")
-    assert label.endswith(" end")
-    assert not re.search(r'[<>"&%]', label)
-    assert not re.search(r"[#;]", re.sub(r"#(\w+);", "", label))
-
-
 @given(diagrams)
 def test_every_picture_is_well_formed_and_repeats(diagram: SequenceDiagram) -> None:
     """Any text gives parsable XML without script or reference, and one line of text for each message."""
@@ -80,7 +56,6 @@ def test_every_picture_is_well_formed_and_repeats(diagram: SequenceDiagram) -> N
     elements = {element.tag.removeprefix(SVG) for element in parsed(diagram).iter()}
     assert elements <= {"svg", "title", "desc", "rect", "line", "g", "path", "circle", "text", "style"}
     assert len(diagram.text().splitlines()) == max(1, len(diagram.messages))
-    assert len(diagram.mermaid().splitlines()) == 4 + len(diagram.messages)
 
 
 def test_a_script_in_a_text_is_shown_not_run() -> None:
@@ -132,7 +107,7 @@ def test_the_id_of_a_session_is_cut_in_every_form() -> None:
     """Its first eight digits tell sessions apart, and leave room for what is done with it."""
     path = "POST /v2/checkoutSessions/bd504926-f659-4ad7-a1a9-9a747aaf5275/complete"
     diagram = SequenceDiagram(("C", "E"), (Message("C", "E", path),))
-    for form in (diagram.text(), diagram.mermaid(), diagram.svg()):
+    for form in (diagram.text(), diagram.svg()):
         assert "POST /v2/checkoutSessions/bd504926…/complete" in form
         assert "f659-4ad7" not in form
 
@@ -149,7 +124,7 @@ def test_the_id_of_a_session_is_cut_in_every_form() -> None:
 def test_the_ids_of_amazon_are_cut_in_every_form(path: str, drawn_path: str) -> None:
     """The region's letter and the last part tell objects of a run apart."""
     diagram = SequenceDiagram(("C", "E"), (Message("C", "E", path),))
-    for form in (diagram.text(), diagram.mermaid(), diagram.svg()):
+    for form in (diagram.text(), diagram.svg()):
         assert drawn_path in form
 
 
@@ -241,7 +216,6 @@ def test_a_diagram_without_messages_says_so() -> None:
     empty = SequenceDiagram((), ())
     assert empty.text() == "Nothing has happened yet."
     assert drawn(empty) == ["Nothing has happened yet."]
-    assert empty.mermaid() == "sequenceDiagram"
 
 
 def test_notebooks_get_a_picture_and_a_text() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS
 from amazonpay_nb.workbench.panels import chooser
-from amazonpay_nb.workbench.panels.choose import Chooser
+from amazonpay_nb.workbench.panels.questions import Chooser
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 

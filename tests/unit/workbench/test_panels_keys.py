@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from amazonpay_nb.workbench.panels.keys import KeyPanel
 from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.view import static
 from amazonpay_nb.workbench.show.views import annotated
+from tests.processes import PATIENCE
 
 LIVE_ID = "LIVE-AFVX7ULWSGBZ5535PCUQOY7B"
 WALLET = "C01-0000000-0000000"
@@ -345,12 +345,10 @@ def model(bare: Workbench) -> PagePanel:
 
 def test_a_stay_is_followed_from_the_shop_to_the_return(bare: Workbench, model: PagePanel) -> None:
     """The panel learns that the buyer is back, notes the stay once, and reads the address."""
-    seen: list[str] = []
-    follower = threading.Thread(target=model.follow, args=(lambda: seen.append(model.stage),))
-    follower.start()
+    before = model.mark()
     arrive(approve(model.page.url))
-    follower.join(20)
-    assert seen[-1] == "The buyer is back. Amazon's pages are done."
+    assert model.mark() != before
+    assert model.stage == "The buyer is back. Amazon's pages are done."
     assert asyncio.run(model.page.returned()) == model.arrival
     assert [text for _, _, text in stays(bare)].count("back at the result address") == 1
     brought = dict(model.facts(model.page.arrival.result()))
@@ -362,7 +360,7 @@ def test_a_stay_is_followed_from_the_shop_to_the_return(bare: Workbench, model: 
 def test_clicks_and_parameters_leave_the_same_journal(bare: Workbench, model: PagePanel) -> None:
     """Who waits does not matter: the panel for a person, or the cell for a script."""
     arrive(approve(model.page.url))
-    model.follow(lambda: None)
+    assert model.arrival
     by_clicks = stays(bare)
     asyncio.run(PagePanel(bare).returned())
     every = stays(bare)
@@ -375,10 +373,10 @@ def test_the_emulator_tells_which_page_the_buyer_is_on(bare: Workbench, model: P
     signed = config["createCheckoutSessionConfig"]
     form = signed | {"merchantId": config["merchantId"], "productType": "PayAndShip", "ledgerCurrency": "USD"}
     assert steps(model)["the page with the button"] == "● here"
+    before = model.mark()
     with httpx.Client(base_url=bare.emulator.url, follow_redirects=True) as http:  # type: ignore[union-attr]
         http.post("/checkout/initiate", data=form).raise_for_status()
-    bare.wait_seconds = 0
-    model.follow(lambda: None)
+    assert model.mark() != before
     assert steps(model)["Sign in with your Amazon account"] == "● here"
     assert steps(model)["Choose how to pay"] == "ahead"
 
@@ -391,44 +389,41 @@ def test_a_page_that_was_not_shown_is_not_behind(bare: Workbench, model: PagePan
     assert {shown[page] for page in shown if page in (PAGES["shipping-address"], PAGES["challenge"])} == {"not shown"}
 
 
-def test_a_late_buyer_is_told_and_waited_for_again(bare: Workbench, model: PagePanel) -> None:
-    """The wait ends; the page does not, and who comes afterwards is welcome."""
+def test_a_late_buyer_is_told_and_welcome(bare: Workbench, model: PagePanel) -> None:
+    """The time ends; the page does not, and who comes afterwards is seen."""
+    before = model.mark()
     bare.wait_seconds = 0
-    model.follow(lambda: None)
     assert model.late
+    assert model.mark() != before
     assert "still open" in model.stage
-    model.act("wait")
     assert model.waiting
     arrive(approve(model.page.url))
-    model.follow(lambda: None)
     assert model.arrival
+    assert not model.late
 
 
 def test_starting_again_is_another_visit(model: PagePanel) -> None:
-    """It has addresses of its own, and the old wait ends by itself."""
+    """It has addresses of its own, and who comes back from the first one is none of it."""
     first = model.page
-    follower = threading.Thread(target=model.follow, args=(lambda: None,))
-    follower.start()
     model.act("start")
-    follower.join(20)
-    assert not follower.is_alive()
+    arrive(approve(first.url))
     assert model.page.attempt.token != first.attempt.token
     assert model.waiting
 
 
 def test_a_stay_ends_with_its_workbench(bare: Workbench, model: PagePanel) -> None:
-    """Whoever waits does not fail when the emulator is stopped."""
+    """Whoever looks does not fail when the emulator is stopped."""
     bare.close()
-    model.follow(lambda: None)
-    assert not model.late
+    model.mark()
+    assert steps(model)["the page with the button"] == "● here"
 
 
 def test_nothing_is_late_before_it_is_started(bare: Workbench) -> None:
-    """To wait and to look at the page need a page."""
+    """However short the time is."""
+    bare.wait_seconds = 0
     model = PagePanel(bare, lambda: None)
-    with pytest.raises(ConfigurationError, match="not possible now"):
-        model.act("wait")
-    model.follow(lambda: pytest.fail("there is nothing to see"))
+    model.mark()
+    assert not model.late
 
 
 def test_a_token_that_opens_the_buyers_data_is_told_by_its_length(bare: Workbench) -> None:
@@ -494,7 +489,7 @@ def test_on_a_hub_amazon_sends_the_buyer_to_the_hubs_address() -> None:
             assert visit.page_url.startswith(wb.shop.url)
             assert f'href="{there}/pay/{visit.token}"' in wb.hosted_page(visit, visit.page_url).html
             httpx.get(visit.result_url.replace(there, wb.shop.url), params={"amazonCheckoutSessionId": "x"})
-            assert visit.arrival.result(5).checkout_session_id == "x"
+            assert visit.arrival.result(PATIENCE).checkout_session_id == "x"
             wb.close()
     finally:
         del os.environ["JUPYTERHUB_PUBLIC_URL"]

@@ -10,8 +10,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels import panels
-from amazonpay_nb.workbench.panels.clock import ClockPanel
-from amazonpay_nb.workbench.panels.notifications import NotificationPanel
+from amazonpay_nb.workbench.panels.events import ClockPanel, NotificationPanel
 from amazonpay_nb.workbench.panels.view import Action, static
 
 
@@ -98,6 +97,22 @@ def test_notifications_arrive_are_repeated_and_worked_on(wb: Workbench) -> None:
     assert panel.inbox.last["Signature"] not in shown
     oldest = " ".join(static(panel.view({"message": "1"})).text.split())
     assert panel.inbox.received[0]["MessageId"] in oldest
+
+
+def test_what_arrives_while_a_panel_looks_does_not_disturb_it(wb: Workbench) -> None:
+    """The shop takes it in beside the panel."""
+    panel = NotificationPanel(wb)
+    panel.act("listen")
+    assert panel.inbox
+    received = panel.inbox.received
+
+    class Envelope(dict[str, str]):
+        def get(self, *names: str) -> str:  # type: ignore[override]
+            received.append({"MessageId": "later"})
+            return self[names[0]]
+
+    received += [Envelope(MessageId="first"), Envelope(MessageId="second")]
+    assert [option.caption for option in panel.view({}).fields[0].options] == ["the latest", "1. first", "2. second"]
 
 
 def test_a_closed_workbench_is_no_error(wb: Workbench) -> None:

@@ -6,9 +6,9 @@ from decimal import Decimal
 from itertools import combinations
 
 import pytest
+from wcwidth import width as columns
 
 from amazonpay_nb.client.ledger import Point
-from amazonpay_nb.workbench.show.blocks import columns
 from amazonpay_nb.workbench.show.money import WORDS, limit_gauge, money, money_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -16,7 +16,7 @@ NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 GERMAN = {
     "title": "Das Geld, Schritt für Schritt", "held": "reserviert", "captured": "eingezogen", "refunded": "erstattet",
     "nothing": "Noch kein Geld bewegt.", "limit": "Monatsgrenze dieser Wallet", "used": "{used} von {limit}",
-    "left": "noch {left}",
+    "left": "noch {left}", "day": "%d.%m.%Y", "time": "%H:%M",
 }  # fmt: skip
 
 

@@ -6,13 +6,13 @@ import xml.etree.ElementTree as ET
 from itertools import combinations
 
 import pytest
+from wcwidth import width as columns
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.spec.machine import NEW, Machine
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, MACHINES, REFUND
 from amazonpay_nb.workbench.diagrams import MAPS, state_map
-from amazonpay_nb.workbench.show.blocks import columns
 from tests.unit.workbench.test_show_money import NOON
 
 SVG = "{http://www.w3.org/2000/svg}"

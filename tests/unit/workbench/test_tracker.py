@@ -1,9 +1,15 @@
 """What a waiting cell says: what it wants, what to do on each page, and what was done instead."""
 
+import re
+import tomllib
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from amazonpay_nb import emulator, shop
+from amazonpay_nb.emulator.pages.routes import LANGUAGES
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.flows import PAGES
 from amazonpay_nb.workbench import tracker
@@ -33,6 +39,24 @@ def test_there_is_a_sentence_for_each_wish_on_each_page(said: dict[str, Any], st
             assert tracker.sentence("todo", {**wish, "page": page, "notice": notice})
 
 
+def quoted(language: str) -> set[str]:
+    """Return what the sentences about all pages quote."""
+    sentences = ""
+    for said, start, page in product(WISHES, STARTS, (*STARTS, *PAGES)):
+        sentences += tracker.guide(tracker.wish(start, said, language), {"page": page}, "", 60)["todo"]
+    return set(re.findall("“(.+?)”", sentences))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_it_quotes_is_on_the_page(language: str) -> None:
+    """In the language of the page."""
+    folders = (Path(shop.__path__[0]) / "texts", Path(emulator.__path__[0]) / "pages" / "texts")
+    files = [tomllib.loads((folder / f"{language}.toml").read_text("utf-8")) for folder in folders]
+    assert quoted(language) <= {text for file in files for table in file.values() for text in table.values()}
+    assert len(quoted(language)) > 8
+    assert language.startswith("en") or not quoted(language) & quoted("en_US")
+
+
 @pytest.mark.parametrize(
     ("said", "start", "goal"),
     [
@@ -43,7 +67,7 @@ def test_there_is_a_sentence_for_each_wish_on_each_page(said: dict[str, Any], st
          "choose the Visa that ends in 9995 and, when it is declined, the Visa that ends in 1111"),
         ({"change": "changePayment", "card": "9995"}, "review",
          "change the payment method to the Visa that ends in 9995"),
-        ({"shipping": "express"}, "review", "place the order with express delivery"),
+        ({"shipping": "express"}, "review", "place the order with “Express, the next day”"),
         ({"card": "4444"}, "redirect",
          "confirm the payment and, if the card is declined, choose the Mastercard that ends in 4444"),
         ({"consent": False}, "button", "go through to the end without saving Amazon Pay"),

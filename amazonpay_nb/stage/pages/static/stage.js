@@ -7,22 +7,26 @@ const opened = new Set();  // codes and panels that the presenter has opened
 const PANELS = ["notes", "brand", "diagram", "help", "sizing"];
 let scene = null, parts = {}, lastInput = "", seen = { act: "", lines: 0 };
 
-async function send(wish) {
+/* One after the other: of two requests at once, the server may hear the later first. The first waits for a scene. */
+let ready, sent = new Promise((done) => { ready = done; });
+const send = (wish) => (sent = sent.then(() => post(wish)));
+
+async function post(wish) {
   try {
     const answer = await fetch(new URL("do", root), {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(wish),
     });
     const said = answer.ok ? "" : await answer.text();
-    const problem = said.startsWith("{") ? JSON.parse(said).problem : said;
-    complain(problem, wish);
+    const { field, problem } = said.startsWith("{") ? JSON.parse(said) : { problem: said };
+    complain(problem, wish, field);
     return !problem;
   } catch {
     return false;  // the stage is gone, and the window says so
   }
 }
 
-function complain(text, wish = {}) {
-  const field = wish.do === "dress" && place(`b-${Object.keys(wish)[1]}`);
+function complain(text, wish = {}, name = Object.keys(wish)[1]) {
+  const field = wish.do === "dress" && place(`b-${name}`);
   const note = place("problem");
   if (field) {
     place("field-problem")?.remove();
@@ -76,6 +80,7 @@ function show(now) {
   }
   for (const id of opened) toggle(id, true);
   tick();
+  ready();
 }
 
 function start(beat) {
@@ -145,8 +150,9 @@ function tick() {
   for (const timer of document.querySelectorAll("[data-timer]")) timer.textContent = text;
 }
 
-const go = (wish) => { clock(); send({ do: wish }); };
-const beat = (number) => { clock(); send({ do: "go", beat: number }); };
+const play = (wish) => { sent = sent.then(() => clock()); send(wish); };
+const go = (wish) => play({ do: wish });
+const beat = (number) => play({ do: "go", beat: number });
 const KEYS = {
   " ": () => go("next"), ArrowRight: () => go("next"), PageDown: () => go("next"),
   ArrowLeft: () => go("back"), PageUp: () => go("back"),
@@ -154,7 +160,7 @@ const KEYS = {
   f: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen().catch(() => {})),
   n: () => { if (frame && !open(new URL("speaker", root), "speaker", "width=900,height=700")) panel("notes"); },
   w: () => {  // the first that was not tried yet, also from the speaker's window
-    const [, name] = scene.parts["what-if"].match(/data-do="what-if" data-name="([^"]+)"/) || [];
+    const [, name] = scene?.parts["what-if"].match(/data-do="what-if" data-name="([^"]+)"/) || [];
     if (name) send({ do: "what-if", name }); else place("what-if")?.scrollIntoView();
   },
   c: () => showCode([...document.querySelectorAll("[data-code]")].pop()),
@@ -182,9 +188,8 @@ addEventListener("click", (event) => {
   if (!button) return;
   const { do: wish, key, open: id, code, ...rest } = button.dataset;
   if (wish) {
-    if (wish === "next" || wish === "go") clock();
     if (rest.way === "tab") window.open(new URL(scene.visit, root), "_blank", "noopener");
-    send({ do: wish, ...rest });
+    (["next", "go"].includes(wish) ? play : send)({ do: wish, ...rest });
   } else if (key) KEYS[key.toLowerCase()]();
   else if (id) panel(id);
   else if (code) showCode(button);
@@ -217,7 +222,7 @@ addEventListener("change", async ({ target: field }) => {
 });
 
 /* The phone: a click in it leaves the keys with the stage, and a clicker works in it as well. */
-addEventListener("pointerdown", () => { lastInput = "pointer"; });
+addEventListener("pointerdown", ({ target, button }) => { lastInput = "pointer"; pressed = !button && target.closest?.("button"); });
 addEventListener("focusin", (event) => { if (event.target !== frame) lastInput = ""; });
 addEventListener("blur", () => setTimeout(() => {
   if (frame && document.activeElement === frame && lastInput !== "Tab") { frame.blur(); focus(); document.body.focus({ preventScroll: true }); }
@@ -228,7 +233,6 @@ addEventListener("message", (event) => {
   if (event.data?.amazonPayAgain && scene.state === "otherwise") go("next");
 });
 frame?.addEventListener("load", () => {
-  if (scene?.state === "waiting") send({ do: "look" });
   try { frame.contentWindow.addEventListener("keydown", keys); } catch { /* a page of the shop or of Amazon */ }
 });
 if (frame) {
@@ -238,6 +242,18 @@ if (frame) {
 /* What is new is at the foot of the diagram; an image's load does not bubble. */
 place("diagram")?.addEventListener("load", (event) => { event.currentTarget.scrollTop = event.currentTarget.scrollHeight; }, true);
 
+/* A button that goes while it is pressed is never clicked, so what comes meanwhile is shown after the click. */
+let pressed = null, later = null;
+function catchUp() {
+  if (pressed || !later) return;
+  const now = later;
+  later = null;
+  show(now);
+}
+for (const end of ["pointerup", "pointercancel"]) {
+  addEventListener(end, () => setTimeout(() => { pressed = null; catchUp(); }));
+}
+
 /* The wire: a browser connects again by itself. */
 const events = new EventSource(new URL("events", root));
 const gone = (is) => {
@@ -245,7 +261,7 @@ const gone = (is) => {
   document.body.classList.toggle("is-gone", is);
   if (note) note.textContent = is ? note.dataset.gone : "";
 };
-events.onmessage = (event) => { gone(false); show(JSON.parse(event.data)); };
+events.onmessage = (event) => { gone(false); later = JSON.parse(event.data); catchUp(); };
 events.onerror = () => gone(true);
 events.addEventListener("end", () => gone(true));
 setInterval(tick, 1000);

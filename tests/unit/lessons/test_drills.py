@@ -1,9 +1,7 @@
 """Long tables in short lose no row and no order."""
 
-from amazonpay_nb.lessons import by_key, by_next_step, by_recovery
+from amazonpay_nb.lessons.drills import Effect, Interruption, by_key, by_next_step, by_recovery
 from amazonpay_nb.lessons.faults import Repetition
-from amazonpay_nb.lessons.interruptions import Interruption
-from amazonpay_nb.lessons.simulations import Effect
 
 
 def test_simulations_are_sorted_by_the_next_step() -> None:
@@ -36,7 +34,7 @@ def test_simulations_are_sorted_by_the_next_step() -> None:
             "Wait as long as it takes, and not one day more: start again.",
         ),
     ]
-    wait = "Wait as long as it takes,\nand not one day more"
+    wait = "Wait as long as it takes, and not one day more"
     assert by_next_step(rows) == [
         (wait, "start again", "set-up", "3064, 3434", "422"),
         (wait, "start again", "purchase", "3434", "422"),

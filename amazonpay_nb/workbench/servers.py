@@ -1,16 +1,24 @@
-"""A reader's own server beside the notebook: buyers come back from Amazon's pages to its routes."""
+"""Servers beside a notebook: a reader's own, to whose routes buyers come back from Amazon's pages, and a stage."""
+
+from importlib import import_module
+from typing import Any
 
 from starlette.datastructures import QueryParams
+from starlette.responses import HTMLResponse
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from amazonpay_nb.loopback import Guard, serve
 from amazonpay_nb.shop import Arrival, Attempt, Shop
 from amazonpay_nb.shop.attempt import ARRIVALS
-from amazonpay_nb.workbench.kernel import repeatable
+from amazonpay_nb.workbench.kernel import cells, repeatable
+from amazonpay_nb.workbench.show.blocks import render
 
 
 class OwnServer:
     """An ASGI application on a loopback port, to which buyers return in the place of the shop.
+
+    Its address itself shows which routes there are, and which cell made them, unless the application answers there.
 
     Attributes:
         url: Its address, without a slash at the end.
@@ -19,6 +27,7 @@ class OwnServer:
     def __init__(self, app: ASGIApp, shop: Shop) -> None:
         self._app, self._shop = app, shop
         self._attempts: dict[str, Attempt] = {}
+        self._cells = cells()
         self._server = serve(Guard(self._answer)).start()
         self.url, self.close = self._server.url, self._server.stop
 
@@ -31,6 +40,11 @@ class OwnServer:
         return self._attempts.setdefault(attempt.token, attempt)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        routes = getattr(self._app, "routes", ())  # of Starlette's; another application answers for itself
+        if scope.get("path") == "/" and routes and all(route.matches(scope)[0] is Match.NONE for route in routes):
+            page = render("own_server.html.j2", routes=routes, cells=self._cells)
+            await HTMLResponse(page)(scope, receive, send)
+            return
         kind, _, token = scope.get("path", "").strip("/").partition("/")
         attempt = self._attempts.get(token) if kind in ARRIVALS and scope.get("method") != "HEAD" else None
         if attempt:
@@ -40,3 +54,18 @@ class OwnServer:
         finally:  # whoever waits for the buyer goes on when the route has done its work
             if attempt:
                 attempt.arrive(Arrival.read(kind, QueryParams(scope["query_string"])))
+
+
+def open_stage(wb: Any, story: str = "ride", **choices: str) -> Any:
+    """Show a story to a merchant, as ``amazonpay-nb demo`` does, on an emulator of its own, until the workbench closes.
+
+    Args:
+        choices: As for ``amazonpay-nb demo -p``; region, currency and language are this run's when left out.
+    Raises:
+        ConfigurationError: There is no such story, or a choice is not usable.
+    """
+    # The stage stands above the workbench, so it is asked for by name.
+    own = {"region": wb.region.code, "currency": wb.currency, "language": wb.language}
+    screen = import_module("amazonpay_nb.stage.server").Stage(story, own | choices)
+    wb.to_close(screen.close)
+    return screen

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
@@ -91,6 +94,37 @@ def test_it_answers_as_long_as_the_workbench_and_to_this_machine_only() -> None:
         assert repr(server) == "Your server: http://127.0.0.1:PORT"
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.url)
+
+
+def test_its_address_says_which_routes_it_has(wb: Workbench) -> None:
+    """Nobody is sent there but who follows the link; an application that answers there, or elsewhere, goes on."""
+
+    def come_back(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(request.path_params["token"])
+
+    routes = [Route("/result/{token}", come_back), Route("/<orders>", come_back, methods=["POST"])]
+    server = wb.serve(Starlette(routes=routes))
+    page = httpx.get(f"{server.url}/")
+    assert page.status_code == 200
+    assert "<code>GET /result/{token}</code>, answered by <code>come_back</code>" in page.text
+    assert "<code>POST /&lt;orders&gt;</code>" in page.text
+    assert httpx.get(f"{server.url}/result/7").text == "7"
+    assert httpx.get(f"{server.url}/else").status_code == 404
+    assert httpx.post(f"{wb.serve(HERE).url}/").status_code == 405
+    assert httpx.get(wb.serve(GZipMiddleware(Starlette(routes=routes))).url).status_code == 404
+
+
+def test_it_names_the_cell_that_has_made_it() -> None:
+    """By its number and its lines."""
+    make = "from amazonpay_nb import workbench\nfrom starlette.applications import Starlette\n"
+    make += "from starlette.routing import Route\nwb = workbench.open()"
+    serve = "server = wb.serve(Starlette(routes=[Route('/paid', print)]))  # <mine>"
+    read = "import urllib.request as web; print(web.urlopen(server.url).read().decode())"
+    cells = [new_code_cell(source) for source in (make, serve, read)]
+    NotebookClient(new_notebook(cells=cells), shutdown_kernel="immediate").execute()
+    page = cells[-1].outputs[0].text
+    assert "Cell [2] of your notebook made it:" in page
+    assert "[Route(&#x27;/paid&#x27;, print)]))  # &lt;mine&gt;</pre>" in page
 
 
 def test_a_person_sees_ports_and_fingerprints() -> None:

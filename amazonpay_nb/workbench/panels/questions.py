@@ -1,13 +1,18 @@
-"""The chooser: a few questions, then the flow that a merchant needs, and the chapter that plays it."""
+"""The panels that answer a question and send nothing: which flow do I need, and what does a refusal mean?"""
 
 from collections.abc import Iterator
 from itertools import starmap
+from typing import Any
 
+from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.errors import api_error
 from amazonpay_nb.shop.payloads import interview, product_types, route
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.workbench.kernel import person
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View
+from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose, explain
 from amazonpay_nb.workbench.show.blocks import Foreign, facts, render
 
 
@@ -57,3 +62,46 @@ def _answers(flow: Flow) -> Iterator[str]:
 
 def _place(flow: Flow) -> list[int]:
     return [list(row.answers).index(flow.answers[row.name]) for row in QUESTIONS if row.name in flow.answers]
+
+
+class ErrorPanel(Panel):
+    """What a refusal means, and what comes next: the last one of the run, and any documented one.
+
+    Args:
+        journal: That of the run.
+        live: Whether a person sits there and can choose; usually ``wb.buyer == "you"``.
+        reason_code: What to begin with.
+        operation: The call that was refused.
+    Raises:
+        ConfigurationError: There is no such code or call.
+    """
+
+    def __init__(
+        self, journal: Journal | None = None, *, live: bool = False, reason_code: str = "SoftDeclined",
+        operation: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(live=live, journal=journal)
+        codes = tuple(Option(code) for code in REASONS)
+        calls = (Option("", "any call"), *(Option(row.name, row.title) for row in OPERATIONS.values()))
+        self._fields = (
+            Field("reason_code", reason_code, "Reason code", "Why Amazon refuses.", codes),
+            Field("operation", operation, "Refused call", "The call that it answers.", calls),
+        )
+        for field in self._fields:
+            field.read(field.default)
+
+    def view(self, chosen: Chosen) -> View:
+        """Return the explanation."""
+        values = {name: str(value) for name, value in choose(self._fields, chosen).items()}
+        reason = REASONS[values["reason_code"]]
+        error = api_error(reason.status_codes[0], reason.code, "(Amazon's own words)", operation=values["operation"])
+        return View("What a refusal means", (*self._last(), *explain(error)), self._fields)
+
+    def _last(self) -> Iterator[Any]:
+        """Yield the last refusal of the run, and what it means."""
+        refusals = [row for row in self.journal.exchanges if row.status and row.failed] if self.journal else []
+        for last in refusals[-1:]:
+            message = str((last.response or {}).get("message", ""))
+            yield f"The last refusal of this run: {last.method} {last.path} → {last.answer}"
+            yield from explain(api_error(last.status or 0, last.outcome, message, operation=last.operation))
+            yield "Any refusal, as chosen above:"
