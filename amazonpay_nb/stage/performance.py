@@ -17,8 +17,9 @@ from amazonpay_nb.errors import AmazonPayError, BuyerPageError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.stage.brand import Brand
 from amazonpay_nb.stage.phone import PACE_SECONDS, Left, Otherwise, PhonePage, address_after, play, return_address
-from amazonpay_nb.stage.steps import VISITS, Act, Mark, Server, Worlds, emulator_of
+from amazonpay_nb.stage.steps import VISITS, Act, Server
 from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
+from amazonpay_nb.stage.worlds import Mark, Worlds, emulator_of
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.hosted_page import HostedPage
 

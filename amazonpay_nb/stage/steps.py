@@ -1,7 +1,4 @@
-"""Steps on the stage: what the shop's server does in each of `stories.toml`, in which worlds, and what is kept of them.
-
-A world is a workbench in a region, with an emulator that can go back to an earlier moment.
-"""
+"""Steps on the stage: what the shop's server does in each of `stories.toml`, and what is kept of them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,15 +6,14 @@ from typing import Any, Self
 
 from amazonpay_nb.client.guide import charge, complete_set_up
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.stories import offer, price, refund
 from amazonpay_nb.shop import Arrival, Attempt, Cart
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
 from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.spec.money import MONTHLY_LIMITS
 from amazonpay_nb.spec.words import payments_of
-from amazonpay_nb.stage.brand import Brand
 from amazonpay_nb.stage.story import Step, Story
+from amazonpay_nb.stage.worlds import emulator_of
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
@@ -184,51 +180,3 @@ class Act:
     def kept(self) -> Self:
         """Return an act that stays as it is when its entries are undone."""
         return replace(self, journal=self.own, begins=0)
-
-
-# By region: a snapshot, and how long the journal was.
-Mark = Mapping[str, tuple[str, int]]
-
-
-class Worlds:
-    """The workbenches that are open, by region."""
-
-    def __init__(self) -> None:
-        self._benches: dict[str, Workbench] = {}
-
-    def open(self, region: str, brand: Brand) -> Workbench:
-        """Return the workbench of a region, opened on first use, with the merchant's face."""
-        if region not in self._benches:
-            bench = Workbench(
-                region=region, buyer="script", amount=brand.amount, currency=brand.currency, language=brand.language,
-                merchant_name=brand.merchant_name, merchant_color=brand.merchant_color,
-            )  # fmt: skip
-            bench.set_up_keys()
-            bench.shop.logo = brand.logo
-            self._benches[region] = bench
-        return self._benches[region]
-
-    def mark(self) -> Mark:
-        """Keep this moment; it can be returned to once."""
-        return {name: (emulator_of(bench).snapshot(), len(bench.journal)) for name, bench in self._benches.items()}
-
-    def return_to(self, mark: Mark) -> None:
-        """Go back to a moment; a region that was opened after it is closed."""
-        for region in [*self._benches]:
-            if region in mark:
-                snapshot, length = mark[region]
-                emulator_of(self._benches[region]).restore(snapshot, keep=False)
-                self._benches[region].journal.rewind(length)
-            else:
-                self._benches.pop(region).close()
-
-    def close(self) -> None:
-        """Close every shop and every emulator."""
-        while self._benches:
-            self._benches.popitem()[1].close()
-
-
-def emulator_of(bench: Workbench) -> Emulator:
-    """Return the emulator, which a stage always has."""
-    assert bench.emulator is not None  # noqa: S101 (the environment is never another)
-    return bench.emulator

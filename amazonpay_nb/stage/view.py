@@ -22,8 +22,9 @@ from amazonpay_nb.spec.parity import Behavior, behavior
 from amazonpay_nb.spec.reasons import recovery_for
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage.performance import Performance
-from amazonpay_nb.stage.steps import Act, emulator_of
+from amazonpay_nb.stage.steps import Act
 from amazonpay_nb.stage.story import WhatIf
+from amazonpay_nb.stage.worlds import emulator_of
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.show.money import limit_gauge, money as money_text, money_chart

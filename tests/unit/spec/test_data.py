@@ -97,6 +97,8 @@ def test_an_operation_that_does_not_exist_is_refused() -> None:
          "parity/refund.toml, always-async: its source is not one of parity/index.toml"),
         ("parity/refund.toml", ("test = ", 'why_not = "Lazy."\ntest = '), _READ_ALL,
          "parity/refund.toml, always-async: a row has either a test or a why_not"),
+        ("parity/refund.toml", ('evidence = "documented"', 'evidence = "inferred"'), _READ_ALL,
+         "parity/refund.toml, always-async: an inferred row, and no other, says what could raise it"),
         ("parity/index.toml", ("read_on = ", "red_on = "), _READ_ALL, "parity/index.toml: unknown key 'red_on'"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.endswith(".toml") else "",

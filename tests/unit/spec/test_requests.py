@@ -15,6 +15,7 @@ WRONG = (
     "", "shop.example", "//shop.example", "http://shop.example", "http://127.0.0.1.shop.example", "https://u@shop.example",
     "https://u:p@shop.example", "javascript:alert(1)", "data:,x", "file:///etc/passwd", "https://shop.example/ x",
     "https://shop.example/\n", 'https://shop.example/"', "https://shop.example/\\", "https://[::1", "https://x:99999",
+    "https://shop%2eexample/",
 )  # fmt: skip
 
 

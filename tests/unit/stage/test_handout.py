@@ -33,7 +33,7 @@ def test_a_picture_of_a_page_has_what_a_script_would_draw_and_no_script(food: st
     """The button; the frames hold text, escaped, without scripts, tokens and ways out."""
     frames = [part.partition('"')[0] for part in food.split('srcdoc="')[1:]]
     assert len(frames) == 4
-    assert "Amazon Pay&lt;small&gt; emulated&lt;" in frames[0]
+    assert "&gt;Amazon Pay&lt;/span&gt;" in frames[0]
     assert "Amazon Pay is saved" in frames[-1]
     assert [
         word for word in ("&lt;script", "&lt;link", "hidden&#34;", "href=", "action=") if word in "".join(frames)
@@ -81,7 +81,7 @@ def test_a_sheet_says_where_each_rule_can_be_read(food: str) -> None:
 def test_a_button_reads_as_amazons_script_writes_it() -> None:
     """By the type of product."""
     page, _ = handout(story("sign-in"), {}, "short")
-    assert "Sign in with Amazon&lt;small&gt; emulated&lt;" in page
+    assert "&gt;Sign in with Amazon&lt;/span&gt;" in page
 
 
 def test_a_story_has_a_file_for_each_edition(tmp_path: Path) -> None:
