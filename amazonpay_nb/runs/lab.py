@@ -9,6 +9,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import nbformat
@@ -129,9 +130,12 @@ class _Copies:
         write_whole(self.list, json.dumps(self.digests, indent=1))
 
     def take_away(self, name: str) -> None:
-        path, to = self.place(name), self.folder / "earlier" / time.strftime("%Y-%m-%d/%H.%M.%S") / name
+        path, moment = self.place(name), time.strftime("earlier/%Y-%m-%d/%H.%M.%S")
+        # Another one may be there: of the same second, or of the hour that comes twice when summer time ends.
+        places = (self.folder / f"{moment}{'+' * again}" / name for again in count())
         known = self.digests.pop(name, None)
         if path.is_file() and _sources(path.read_bytes()) != (known, False):
+            to = next(place for place in places if not place.exists())
             to.parent.mkdir(parents=True, exist_ok=True)
             self.say(f"Your earlier {name} is now {path.rename(to)}.")
         path.unlink(missing_ok=True)

@@ -166,6 +166,16 @@ def test_a_fresh_start_loses_nothing(folder: Path, update: Callable[..., list[st
     assert not update(version("a = 2"), fresh=True)
 
 
+def test_two_fresh_starts_within_a_second_lose_nothing(folder: Path, update: Callable[..., list[str]]) -> None:
+    """Nor do two at the same time of an hour that a clock has twice."""
+    update(version("a = 1"))
+    kept = [f"a = {number}" for number in range(2, 8)]
+    for source in kept:
+        change(folder / NAME, source)
+        update(version("a = 1"), fresh=True)
+    assert sorted(line for path in (folder / "earlier").rglob("*.ipynb") for line in sources(path)) == sorted(kept)
+
+
 def test_a_copy_that_is_gone_or_broken(folder: Path, update: Callable[..., list[str]]) -> None:
     """The one comes back; the other is the reader's, whatever it is."""
     update(version("a = 1"))
