@@ -2,11 +2,8 @@
 
 import json
 import resource
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from functools import partial
 from http.cookiejar import Cookie
 from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
@@ -14,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from amazonpay_nb.shop.buyer import whole
+from amazonpay_nb.shop.limits import whole
 
 T = TypeVar("T")
 _MOST_MEMORY = 1 << 30  # bytes
@@ -44,24 +41,6 @@ class Answer(NamedTuple):
     def is_success(self) -> bool:
         """Whether it is a 2xx."""
         return (self.status or 0) // 100 == 2
-
-
-def in_time(seconds: float, call: Callable[[], T]) -> T:
-    """Return what a call returns; one that takes longer is left to itself, since no timeout limits how long heads take.
-
-    Raises:
-        TimeoutError: It takes longer.
-    """
-    done: Future[T] = Future()
-
-    def carry_out() -> None:
-        try:
-            done.set_result(call())
-        except Exception as error:  # noqa: BLE001 (whose it is knows what to do)
-            done.set_exception(error)
-
-    threading.Thread(target=carry_out, daemon=True).start()
-    return done.result(seconds)
 
 
 def soon(look: Callable[[], T], seconds: float = 5) -> T:
@@ -95,8 +74,8 @@ def ask(http: httpx.Client, request: httpx.Request) -> tuple[Answer, list[Cookie
     """
     began = monotonic()
     try:
-        response = in_time(http.timeout.read or 0, partial(whole, http, request))
-    except (httpx.HTTPError, TimeoutError):
+        response = whole(http, request)
+    except httpx.HTTPError:
         return Answer(None, None, monotonic() - began), []
     body = None
     with suppress(ValueError, RecursionError):

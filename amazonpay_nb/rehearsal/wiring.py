@@ -17,8 +17,9 @@ import httpx
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.redaction import legible, redact
-from amazonpay_nb.rehearsal.answer import filled, in_time
+from amazonpay_nb.rehearsal.answer import filled
 from amazonpay_nb.rehearsal.plan import PlanFile
+from amazonpay_nb.shop.limits import in_time
 from amazonpay_nb.spec.regions import region as region_of
 
 READY_SECONDS, ANSWER_SECONDS, END_SECONDS = 30.0, 15.0, 3.0

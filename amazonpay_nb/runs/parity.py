@@ -25,6 +25,7 @@ from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.probes import ABSENT, NULL, Probe, Stable, Step, at, filled, giver, looked_at, probes
 from amazonpay_nb.runs.recordings import Recording, read
 from amazonpay_nb.shop import Shop, buyer as script
+from amazonpay_nb.shop.limits import whole
 from amazonpay_nb.signing.keys import MerchantKeys, key_environment, load, write_file
 from amazonpay_nb.signing.steps import canonical_query
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
@@ -228,7 +229,7 @@ class _Run:
             self._due = self._there.now() + _SECONDS
             request = self._request(step, names, keys)
             try:
-                response = script.whole(self._http, request)
+                response = whole(self._http, request)
             except httpx.RequestError as error:
                 what = f"{request.method} {redact(request.url.raw_path.decode())} ({type(error).__name__})"
                 advice = "Repeat the command: with --out it goes on from here."

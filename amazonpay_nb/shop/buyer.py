@@ -5,31 +5,25 @@ It knows only what is on the page.  On a merchant's page it finds the button's c
 """
 
 import json
-import math
 import re
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
-from time import monotonic
 from typing import Any
 
 import httpx
 
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.loopback import http_client
+from amazonpay_nb.shop.limits import whole
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES
 
 DECLINED_CARD = "9995"
 # More than any flow has pages and redirects, declines included, so that one that repeats forever is an error.
 MOST_ANSWERS = 40
-LONGEST_BODY = 4 * 1024 * 1024  # bytes
-_ON_THE_WAY = (b"content-encoding", b"content-length", b"transfer-encoding")  # headers of what has not been decoded
-_CODINGS = ("gzip", "deflate", "identity")  # of others, or of two at once, few bytes can be gigabytes
-# Any other is read as UTF-8: Python has some that unpack what they read, or compute for hours.
-_CHARSETS = ("utf-8", "iso-8859-1", "windows-1252", "shift_jis", "euc-jp")
 # The calls on a merchant's page that lead to Amazon; each is followed by a configuration in JSON.
 _START = re.compile(r"amazon\.Pay\.(?:renderButton|initCheckout)\(")
 _CHANGE = re.compile(r"amazon\.Pay\.bindChangeAction\([^{]*")
@@ -187,30 +181,6 @@ def _browser(http: httpx.Client | None) -> AbstractContextManager[httpx.Client]:
     return nullcontext(http) if http else http_client(timeout=30)
 
 
-def whole(http: httpx.Client, request: httpx.Request) -> httpx.Response:
-    """Send a request and return its answer, decoded, when all of it is there.
-
-    Raises:
-        httpx.ReadTimeout: It has no end: it is longer than 4 MB, or takes longer than the client waits for a part.
-        httpx.DecodingError: It is packed in another way than was asked for.
-    """
-    seconds, content, began = http.timeout.read or math.inf, bytearray(), monotonic()
-    request.headers["accept-encoding"] = "gzip, deflate"
-    with closing(http.send(request, stream=True)) as response:
-        if response.headers.get("content-encoding", "identity").lower() not in _CODINGS:
-            raise httpx.DecodingError("The body is packed in another way.", request=request)
-        for piece in response.iter_bytes():
-            content += piece
-            if len(content) > LONGEST_BODY or monotonic() > began + seconds:
-                raise httpx.ReadTimeout("The body has no end.", request=request)
-    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _ON_THE_WAY]
-    answer = httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
-    charset = (response.charset_encoding or "").lower()
-    answer.encoding = charset if charset in _CHARSETS else "utf-8"
-    answer.next_request = response.next_request
-    return answer
-
-
 def _ask(http: httpx.Client, url: httpx.URL | str, form: Mapping[str, Any] | None = None) -> httpx.Response:
     return whole(http, http.build_request("GET" if form is None else "POST", url, data=form))
 
@@ -260,22 +230,37 @@ def _check_offered(page: str, form: Form, values: dict[str, str]) -> None:
 
 def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Response:
     """Post what `checkout.js` posts when the button on a merchant's page is clicked."""
-    config = _arguments(_START, response.text)[0]
-    session = config.get("createCheckoutSessionConfig") or config["signInConfig"]
-    form = {
-        **session,
-        "merchantId": config["merchantId"],
-        "productType": config.get("productType", "PayAndShip"),
-        "environment": "SANDBOX",
-        "ledgerCurrency": config["ledgerCurrency"],
-        "checkoutLanguage": config.get("checkoutLanguage", ""),
-        "merchantDomain": response.url.host,
-        "origin_url": _origin(response.url),
-        "viewType": "redirectView",
-    }
-    if estimate := config.get("estimatedOrderAmount"):
-        form["estimatedOrderAmount"] = json.dumps(estimate)
-    return _ask(client, _script(response).join("checkout/initiate"), form)
+    with _as_written(response.url):
+        config = next(_arguments(_START, response.text))
+        session = config.get("createCheckoutSessionConfig") or config["signInConfig"]
+        form = {
+            **session,
+            "merchantId": config["merchantId"],
+            "productType": config.get("productType", "PayAndShip"),
+            "environment": "SANDBOX",
+            "ledgerCurrency": config["ledgerCurrency"],
+            "checkoutLanguage": config.get("checkoutLanguage", ""),
+            "merchantDomain": response.url.host,
+            "origin_url": _origin(response.url),
+            "viewType": "redirectView",
+        }
+        if estimate := config.get("estimatedOrderAmount"):
+            form["estimatedOrderAmount"] = json.dumps(estimate)
+        request = client.build_request("POST", _script(response).join("checkout/initiate"), data=form)
+    return whole(client, request)
+
+
+@contextmanager
+def _as_written(url: httpx.URL) -> Iterator[None]:
+    """Say so where a merchant's page has written its button in a way that nobody can press."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError, httpx.InvalidURL) as error:
+        problem = (
+            f"The button of {url} cannot be pressed: its configuration is wrong ({type(error).__name__}: {error})."
+        )
+        advice = "It is an object in JSON, with merchantId, ledgerCurrency and createCheckoutSessionConfig."
+        raise BuyerPageError(problem, advice=advice) from error
 
 
 def _script(page: httpx.Response) -> httpx.URL:
@@ -283,10 +268,10 @@ def _script(page: httpx.Response) -> httpx.URL:
     return page.url.join(Page(page.text).script)
 
 
-def _arguments(call: re.Pattern[str], text: str) -> list[Any]:
-    """Return the first object among the arguments of each such call."""
-    starts = (text.index("{", match.end()) for match in call.finditer(text))
-    return [json.JSONDecoder().raw_decode(text[start:])[0] for start in starts]
+def _arguments(call: re.Pattern[str], text: str) -> Iterator[Any]:
+    """Find the first object among the arguments of each such call."""
+    for match in call.finditer(text):
+        yield json.JSONDecoder().raw_decode(text, text.index("{", match.end()))[0]
 
 
 def find_change(url: str, action: str, *, http: httpx.Client | None = None) -> str:
@@ -300,11 +285,13 @@ def find_change(url: str, action: str, *, http: httpx.Client | None = None) -> s
     """
     with _browser(http) as client:
         page = _ask(client, url)
-    offered = {change["changeAction"]: change for change in _arguments(_CHANGE, page.text)}
+    with _as_written(page.url):
+        start, changes = _script(page).join("checkout/initiate_auth"), _arguments(_CHANGE, page.text)
+        offered = {change["changeAction"]: str(start.copy_with(params=change)) for change in changes}
     if action not in offered:
         advice = f"It offers {', '.join(offered) or 'no change'}."
         raise BuyerPageError(f"The review page does not offer {action}.", advice=advice)
-    return str(_script(page).join("checkout/initiate_auth").copy_with(params=offered[action]))
+    return offered[action]
 
 
 def place_order(url: str, shipping: str = "", *, http: httpx.Client | None = None) -> str:

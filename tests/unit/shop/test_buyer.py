@@ -2,16 +2,20 @@
 
 import bz2
 import gzip
+import socket
+import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError
-from amazonpay_nb.rehearsal.answer import in_time
+from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop import buyer
+from amazonpay_nb.shop.limits import in_time, whole
 from tests.emulated import RESULT, Shop, end_of_checkout
 from tests.processes import PATIENCE
 
@@ -92,6 +96,28 @@ def test_a_page_has_an_end(packed: bool) -> None:
     assert len(sent) < 200
 
 
+@pytest.mark.parametrize(
+    ("first", "piece"), [(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), (b"HTTP/1.1 200 OK\r\nx: ", b"x")]
+)
+def test_a_head_has_an_end(first: bytes, piece: bytes) -> None:
+    """One early head after another, or a head in small pieces: each comes in time, and the answer never does."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener, http_client(timeout=1) as http:
+
+        def drip() -> None:
+            client, _ = listener.accept()
+            with client, suppress(OSError):
+                client.sendall(first)
+                while not over.wait(0.05):
+                    client.sendall(piece)
+
+        threading.Thread(target=drip, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(BuyerPageError, match="ReadTimeout"):
+            in_time(PATIENCE, lambda: buyer.approve(url, http=http))
+        over.set()
+
+
 @pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd"])
 def test_a_page_is_packed_once_and_mildly(coding: str) -> None:
     """Of any other packing, the first bytes can be gigabytes; so they are not unpacked, and not asked for."""
@@ -119,6 +145,34 @@ def test_a_page_is_written_in_what_pages_are_written_in(charset: str) -> None:
         in_time(PATIENCE, lambda: buyer.approve("http://127.0.0.1:1/", http=client))
 
 
+GOOD = '{"merchantId": "A", "ledgerCurrency": "USD", "createCheckoutSessionConfig": {"payloadJSON": "{}"}'
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("()", "property name"),
+        ("{merchantId: 'A'}", "property name"),
+        ('{"merchantId": "A"}', "'signInConfig'"),
+        ('{"createCheckoutSessionConfig": [1]}', "not a mapping"),
+        (GOOD + ', "estimatedOrderAmount": ' + "9" * 5_000 + "}", "integer string"),
+        (GOOD.replace("USD", "\\ud800") + "}", "surrogates"),
+        ('{"a":' * 100_000, "recursion"),
+    ],
+)
+def test_a_button_that_nobody_can_press_is_described(written: str, reason: str) -> None:
+    """A merchant's page may have anything as its configuration; the error says what is wrong, on which page."""
+    page = (
+        f'<script src="/checkout.js"></script>amazon.Pay.initCheckout({written}) amazon.Pay.bindChangeAction("#a", {{'
+    )
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, text=page))
+    with httpx.Client(transport=answer) as client:
+        with pytest.raises(BuyerPageError, match=rf"The button of http://127.0.0.1:1/ cannot be pressed.*{reason}"):
+            buyer.approve("http://127.0.0.1:1/", http=client)
+        with pytest.raises(BuyerPageError, match=r"The button of .* cannot be pressed"):
+            buyer.find_change("http://127.0.0.1:1/", "changeAddress", http=client)
+
+
 def test_a_japanese_page_can_be_read() -> None:
     """In the charset that it says, which its headers may have, too."""
     page = "<main><h1>ご注文内容</h1></main>".encode("shift_jis")
@@ -126,7 +180,7 @@ def test_a_japanese_page_can_be_read() -> None:
     answer = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=page))
     with httpx.Client(transport=answer) as client:
         request = client.build_request("GET", "http://127.0.0.1:1/")
-        assert buyer.Reading(buyer.whole(client, request).text).title == "ご注文内容"
+        assert buyer.Reading(whole(client, request).text).title == "ご注文内容"
 
 
 @pytest.mark.parametrize("part", ["<a ", '<a role="alert">', "<a href='", "<!--", "&#"])
