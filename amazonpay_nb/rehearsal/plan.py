@@ -1,5 +1,6 @@
 """A plan, ``PLAN.toml``: where a merchant's server is, how to start it, and what a rehearsal may ask it for."""
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -158,8 +159,8 @@ class PlanFile:
             raise self.error(problem if problem.endswith("?") else f"{problem}.", *error.place) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigurationError(f"{path}: {error}.", advice="A plan is a TOML file in UTF-8.") from None
-        self.folder = (path.parent / self.plan.server.directory).resolve()
-        if not self.folder.is_dir():
+        self.folder = (path.parent / self.plan.server.directory).absolute()
+        if not os.path.isdir(self.folder):  # noqa: PTH112 (whatever its name holds)
             raise self.error(f"there is no folder {self.folder}.", "server", "directory")
 
     def error(self, problem: str, *keys: str, advice: str = "") -> ConfigurationError:

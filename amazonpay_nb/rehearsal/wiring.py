@@ -117,8 +117,9 @@ class MerchantServer:
                 command, cwd=self._file.folder, env=self._environment(), stdin=subprocess.DEVNULL,
                 stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        except OSError as error:
-            raise self._file.error(f"{command[0]!r} cannot be started: {error.strerror}.", "server", "start") from None
+        except (OSError, ValueError) as error:  # of arguments and variables that no system takes
+            reason = getattr(error, "strerror", error)
+            raise self._file.error(f"{command[0]!r} cannot be started: {reason}.", "server", "start") from None
 
     def _wait(self) -> None:
         end, seen, status = time.monotonic() + READY_SECONDS, "there is no answer", 0

@@ -45,6 +45,8 @@ def read(folder: Path, text: str) -> PlanFile:
         ('"/wallet"', '"wallet"', 11, "begins with a slash"),
         ('path = "/charge"', 'paht = "/charge"', 14, "unknown key 'paht'; did you mean 'path'?"),
         ('wiring = "settings"', 'wiring = "settings"\ndirectory = "nowhere"', 6, "there is no folder"),
+        ('wiring = "settings"', 'wiring = "settings"\ndirectory = "\\u0000"', 6, "there is no folder"),
+        ('wiring = "settings"', f'wiring = "settings"\ndirectory = "{"x" * 300}"', 6, "there is no folder"),
     ],
 )
 def test_what_is_wrong_has_its_line(tmp_path: Path, before: str, after: str, line: int, says: str) -> None:

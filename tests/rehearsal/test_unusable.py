@@ -124,11 +124,22 @@ def test_a_server_that_asks_for_a_stranger(tmp_path: Path, monkeypatch: pytest.M
     assert 'NO_PROXY = "localhost,127.0.0.1,prices.example"' in message
 
 
-def test_a_command_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that is not installed is named."""
+@pytest.mark.parametrize(
+    ("command", "more", "reason"),
+    [
+        ("no-such-program", "", "No such file or directory"),
+        ("no\0program", "", "embedded null byte"),
+        ("true", 'environment = { A = "\\u0000" }', "embedded null byte"),
+        ("true", 'environment = { "A=B" = "" }', "illegal environment variable name"),
+    ],
+)
+def test_a_command_that_is_none(
+    command: str, more: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that is not installed is named, and so is one that no system can start."""
     port = port_for_another()
-    message = refusal(write_plan(tmp_path, port, ["no-such-program"]), port, monkeypatch)
-    assert "line 3: 'no-such-program' cannot be started" in message
+    message = refusal(write_plan(tmp_path, port, [command], more=more), port, monkeypatch)
+    assert f"line 3: {command!r} cannot be started: {reason}" in message
 
 
 def test_a_server_that_should_run_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
