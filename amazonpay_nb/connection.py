@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from amazonpay_nb.in_process import LONG_HEAD, MAX_HEAD_BYTES
+from amazonpay_nb.in_process import LONG_HEAD, MAX_HEAD_BYTES, NO_REQUEST
 
 # A quarter of the files that the process may open: another quarter may be arriving, the rest is its own.
 SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024) // 4
@@ -194,7 +194,7 @@ class Connection(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as offer:
                 self._decline(piece[offer.args[0] :])
             except httptools.HttpParserError:
-                self.send_400_response("This is no HTTP request, or has more than one reading; correct it.")
+                self.send_400_response(NO_REQUEST)
         if self._rest:
             self.flow.pause_reading()
 
@@ -256,8 +256,10 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         ways = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
-        if b"#" in self.url or ways not in ([], [b"chunked"]):
-            self.send_400_response("A target has no fragment (write # as %23), and a body no coding but chunks.")
+        problem = "A target has no fragment; write # as %23." if b"#" in self.url else ""
+        problem = problem if ways in ([], [b"chunked"]) else "Transfer-Encoding is chunked or left out; correct it."
+        if problem:
+            self.send_400_response(problem)
             raise ValueError
         self._in_head, self._size = False, 0
         super().on_headers_complete()
@@ -273,6 +275,10 @@ class Connection(HttpToolsProtocol):
             return
         self._in_head, self._size, self._since = True, 0, None
         super().on_message_complete()
+        if not self.parser.should_keep_alive():  # because of a trailer, for example: the parser reads nothing more
+            self.cycle.keep_alive = False
+            if self.cycle.response_complete:
+                self.transport.close()
 
     def on_response_complete(self) -> None:
         """Go on with what waits."""

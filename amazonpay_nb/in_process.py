@@ -10,6 +10,7 @@ import itertools
 import json
 import logging
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -19,6 +20,7 @@ from functools import cache
 from heapq import heappop
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import h11
 import httpx
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 # Of a target with its headers, or of trailers: browsers and proxies stop far below.
 MAX_HEAD_BYTES = 64 * 1024
+NO_REQUEST = "This is no HTTP request, or has more than one reading; correct it."
 LONG_HEAD = f"Target and headers, or trailers, are larger than {MAX_HEAD_BYTES} bytes; send less."
 _PORTS = range(61_000, 65_536)  # of as many digits as others have, and above those that Linux gives out
 _END_SECONDS = 2.0
@@ -33,6 +36,7 @@ _LOG = logging.getLogger("uvicorn.error")
 _CLIENTS = itertools.count(1)
 _THREAD = threading.RLock()  # one at a time
 _LAST = {"connection": "close"}
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 T = TypeVar("T")
 
 
@@ -157,10 +161,9 @@ class InProcessServer:
         return work.result()
 
     async def _answer(self, request: httpx.Request, client: tuple[str, int]) -> httpx.Response:
-        size = sum(len(name) + len(value) + len(": \r\n") for name, value in request.headers.raw)
-        if len(f"{request.method}  HTTP/1.1\r\n\r\n") + len(request.url.raw_path) + size > MAX_HEAD_BYTES:
-            text = json.dumps({"reasonCode": "InvalidRequest", "message": LONG_HEAD})
-            return httpx.Response(431, headers=_LAST | {"content-type": "application/json"}, text=text)
+        if problem := _problem(request):
+            text = json.dumps({"reasonCode": "InvalidRequest", "message": problem[1]})
+            return httpx.Response(problem[0], headers=_LAST | {"content-type": "application/json"}, text=text)
         way = httpx.ASGITransport(self._logged, raise_app_exceptions=False, client=client)
         try:
             answer = await way.handle_async_request(request)
@@ -202,15 +205,30 @@ class InProcessServer:
         await send({"type": "lifespan.startup.failed"})
 
 
+def _problem(request: httpx.Request) -> tuple[int, str] | None:
+    """Return how a server with a socket refuses what is no request, or too long.
+
+    Raises:
+        httpx.LocalProtocolError: It would not even be sent.
+    """
+    way, rows = h11.Connection(h11.CLIENT), request.headers.raw
+    try:
+        begin = h11.Request(method=request.method, target=request.url.raw_path, headers=rows)
+        head, *_ = [way.send(part) or b"" for part in (begin, h11.Data(data=request.content), h11.EndOfMessage())]
+    except h11.LocalProtocolError as error:
+        raise httpx.LocalProtocolError(str(error), request=request) from None
+    if len(head) > MAX_HEAD_BYTES:
+        return 431, LONG_HEAD
+    twice = {b"content-length", b"transfer-encoding"} <= {name.lower() for name, _ in rows}
+    return (400, NO_REQUEST) if twice or any(_CONTROL.search(value) for _, value in rows) else None
+
+
 class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """The way of httpx to the servers in this process, by their ports."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the answer, after as many seconds as the caller waits for one."""
         request.read()
-        for _, value in request.headers.raw:
-            if {*b"\r\n\0"} & {*value}:
-                raise httpx.LocalProtocolError(f"Illegal header value {value!r}", request=request)
         seconds = request.extensions.get("timeout", {}).get("read")
         answer = LOOP.run(self.handle_async_request(request), seconds)
         if not answer.done():

@@ -114,11 +114,22 @@ def test_a_trailer_is_no_header(na: Shop) -> None:
     assert b"MissingHeader" in text
 
 
+def test_a_trailer_that_closes_the_connection_closes_it(na: Shop) -> None:
+    """At once, before it would be closed for being idle: nothing that follows is read."""
+    head = "POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n"
+    with connect(na.emulator) as client:
+        client.settimeout(20)
+        client.sendall(f"{head}2\r\n{{}}\r\n0\r\nconnection: close\r\n\r\nGET / HTTP/1.1\r\n\r\n".encode())
+        text = b"".join(iter(lambda: client.recv(65536), b""))
+    assert [part[:3] for part in text.split(b"HTTP/1.1 ")[1:]] == [b"400"]
+
+
 def test_a_target_has_no_fragment(na: Shop) -> None:
     """A part of a path for one reader is nothing for another one."""
     text = raw(na, request(na, f"/v2/chargePermissions/{na.wallet()}#x"))
     assert text.startswith(b"HTTP/1.1 400")
     assert b"%23" in text
+    assert b"Transfer-Encoding" not in text
 
 
 @pytest.mark.parametrize("path", ["/checkout.js", "/_control/clock"])
