@@ -62,6 +62,7 @@ class Outbox:
     fresh: dict[tuple[str, str], str] = field(default_factory=dict)
     drills: deque[str] = field(default_factory=deque)  # kinds of disorder to come
     held: str = ""  # the first of two that are to be swapped
+    world: int = 0  # how many worlds are gone; ids of their notifications are used again
     wake: Callable[[], None] = lambda: None  # starts the deliveries, once the present request is done
 
     @cached_property
@@ -75,6 +76,7 @@ class Outbox:
         self.fresh.clear()
         self.drills.clear()
         self.held = ""
+        self.world += 1
 
 
 class World:

@@ -455,6 +455,24 @@ def test_a_snapshot_takes_notifications_along(shop: Shop, endpoint: Endpoint) ->
     assert len(announced(shop)) == 1
 
 
+def test_what_a_world_has_sent_is_no_other_worlds(shop: Shop, endpoint: Endpoint) -> None:
+    """Its snapshot is put back during a delivery; the next notification has the same id, and comes in its own time."""
+    called, over = threading.Event(), threading.Event()
+    endpoint.before = lambda: (called.set(), over.wait(PATIENCE))
+    snapshot = shop.emulator.snapshot()
+    shop.wallet()
+    assert called.wait(PATIENCE)
+    shop.emulator.restore(snapshot)
+    shop.emulator.control.post("notifications/drill", kind="late")
+    shop.wallet()
+    over.set()
+    assert [statuses(row) for row in announced(shop)] == [[]]
+    shop.emulator.clock.advance("P1D")
+    assert [statuses(row) for row in announced(shop)] == [[200]]
+    assert len(endpoint.bodies) == 2
+    assert len({*ids(endpoint)}) == 1
+
+
 # --- Control ----------------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from amazonpay_nb.emulator.clock import LAST_YEAR, zulu
 from amazonpay_nb.emulator.notifications.announce import plan, topic_of
-from amazonpay_nb.emulator.records import NOTIFICATION, NotificationNotes
+from amazonpay_nb.emulator.records import NOTIFICATION, Notification, NotificationNotes
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.in_process import transport_here
 from amazonpay_nb.loopback import no_cookies
@@ -112,15 +112,15 @@ class Deliveries:
             world.outbox.ready.clear()
             raise
         while world.outbox.ready:
-            delivery = asyncio.create_task(self._in_turn(*world.outbox.ready.popleft()))
+            delivery = asyncio.create_task(self._in_turn(*world.outbox.ready.popleft(), world.outbox.world))
             self._deliveries.add(delivery)
             delivery.add_done_callback(self._deliveries.discard)
         return fired
 
-    async def _in_turn(self, merchant_id: str, notification_id: str) -> None:
+    async def _in_turn(self, merchant_id: str, notification_id: str, of_world: int) -> None:
         async with self._lanes[merchant_id]:
             try:
-                await self._deliver(notification_id)
+                await self._deliver(notification_id, of_world)
             except Exception:  # noqa: BLE001 (its next attempt is planned)
                 _LOG.exception("A notification could not be delivered; it is tried again.")
 
@@ -153,9 +153,13 @@ class Deliveries:
             self.world.clock.set(target)
             return fired
 
-    async def _deliver(self, notification_id: str) -> None:
-        world = self.world
-        notification = world.store.get(NOTIFICATION, notification_id)
+    def _notification(self, notification_id: str, of_world: int) -> Notification | None:
+        """Return a notification, unless it went with its world."""
+        outbox, store = self.world.outbox, self.world.store
+        return store.get(NOTIFICATION, notification_id) if outbox.world == of_world else None
+
+    async def _deliver(self, notification_id: str, of_world: int) -> None:
+        world, notification = self.world, self._notification(notification_id, of_world)
         if notification is None:
             return
         url, envelope = world.merchants[notification.merchant_id].endpoint, {}
@@ -170,7 +174,7 @@ class Deliveries:
         else:
             for _ in range(copies):
                 answers.append(await self._post(url, envelope))
-        self._note(notification_id, answers)
+        self._note(notification_id, of_world, answers)
 
     async def _post(self, url: str, envelope: Envelope) -> int | None:
         """Return the status of the answer, or None without an answer in time."""
@@ -190,12 +194,12 @@ class Deliveries:
         except (httpx.HTTPError, httpx.InvalidURL):
             return None
 
-    def _note(self, notification_id: str, answers: list[int | None]) -> None:
+    def _note(self, notification_id: str, of_world: int, answers: list[int | None]) -> None:
         """Write the answers down, and plan no further attempt after a final one."""
         world = self.world
         with world.store.transaction():
             # Read again, since the world may have changed during the delivery, or been emptied.
-            notification = world.store.get(NOTIFICATION, notification_id)
+            notification = self._notification(notification_id, of_world)
             if notification is None:
                 return
             at = zulu(world.clock.now())
