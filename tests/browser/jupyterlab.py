@@ -88,7 +88,7 @@ class Lab:
     def existing(self, name: str) -> "Iterator[OpenNotebook]":
         """Open a notebook as it is; close it in the end."""
         self._complaints.clear()
-        notebook = OpenNotebook(self._page, self._complaints)
+        notebook = OpenNotebook(self._page, self._complaints, self.said)
         notebook.ask(
             "panel = await app.commands.execute('docmanager:open', { path: given, factory: 'Notebook' });"
             "await panel.context.ready; await panel.sessionContext.ready;"
@@ -99,7 +99,7 @@ class Lab:
         try:
             yield notebook
         finally:
-            notebook.ask("await panel.sessionContext.shutdown(); panel.dispose();")
+            notebook.end_kernel("await panel.sessionContext.shutdown(); panel.dispose();")
 
 
 def _copied(root: Path, name: str, parameters: dict[str, str]) -> Path:
@@ -121,8 +121,8 @@ def _copied(root: Path, name: str, parameters: dict[str, str]) -> Path:
 class OpenNotebook:
     """A notebook with a connected, idle kernel."""
 
-    def __init__(self, page: Page, complaints: list[str]) -> None:
-        self.page, self._complaints = page, complaints
+    def __init__(self, page: Page, complaints: list[str], said: list[str]) -> None:
+        self.page, self._complaints, self._said = page, complaints, said
 
     def ask(self, script: str, argument: object = None) -> Any:
         """Run JavaScript that knows `app`, `panel`, `given` and `until`, and return what it returns."""
@@ -166,7 +166,16 @@ class OpenNotebook:
 
     def restart(self) -> None:
         """Restart the kernel and wait until it is ready."""
-        self.ask("await panel.sessionContext.restartKernel(); await panel.sessionContext.session.kernel.info;")
+        self.end_kernel("await panel.sessionContext.restartKernel(); await panel.sessionContext.session.kernel.info;")
+
+    def end_kernel(self, script: str) -> None:
+        """Run JavaScript that ends the kernel; its last words in the terminal are forgotten.
+
+        It may end in the middle of a wait, and what Python says then is not ours.
+        """
+        before = len(self._said)
+        self.ask(script)
+        del self._said[before:]
 
     def save(self) -> None:
         """Save it, as JupyterLab itself does from time to time."""
