@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -37,18 +37,28 @@ class Server(uvicorn.Server):
 
     _loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(self, config: uvicorn.Config, others: "Sequence[Door]" = ()) -> None:
+    def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._others = others
+        self._doors: list[Door] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the doors: the first as uvicorn does, the others without TLS."""
         await super().startup(sockets)
-        loop, options = asyncio.get_running_loop(), {"config": self.config, "server_state": self.server_state}
-        for listener, connection in self._others:
-            make = partial(connection, **options, app_state=self.lifespan.state)
-            server = await loop.create_server(make, sock=listener, ssl_handshake_timeout=None)
-            self.servers.append(server)
+        self._told, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        await self._open(self._loop)
+
+    def open(self, door: "Door") -> None:
+        """Open one more door, from another thread than the server's: now, or together with the first."""
+        self._doors.append(door)
+        if self._loop:
+            asyncio.run_coroutine_threadsafe(self._open(self._loop), self._loop).result()
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        while self._doors:
+            listener, connection = self._doors.pop()
+            make = partial(connection, **options)
+            self.servers.append(await loop.create_server(make, sock=listener, ssl_handshake_timeout=None))
 
     def end(self) -> None:
         """Stop, from any thread; answers that are under way have as long as the configuration says."""
@@ -59,8 +69,6 @@ class Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Wait for the end, as uvicorn does, and to be told."""
-        self._told = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
         ends = [asyncio.ensure_future(super().main_loop()), asyncio.ensure_future(self._told.wait())]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for each in ends:

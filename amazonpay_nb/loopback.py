@@ -10,7 +10,7 @@ import random
 import re
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -163,8 +163,7 @@ def relative_address(path: str, headers: Mapping[str, str], address: str) -> str
     """Return an address that a browser can reach, relative to the address of its request where a proxy is in between.
 
     Args:
-        path: The request's.
-        headers: The request's.
+        path, headers: The request's.
         address: The browser's next address; one that is not on loopback stays as it is.
     """
     parts = urlsplit(address)
@@ -182,14 +181,12 @@ def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> st
 
     Args:
         url: An address; one that is not on loopback stays as it is.
-        environment: Variables of the process.
     """
     base = next(filter(None, map(environment.get, HUB_VARIABLES)), "")
     parts = urlsplit(url)
     if not base or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
         return url
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{base.rstrip('/')}/proxy/{parts.port}{parts.path}{query}"
+    return f"{base.rstrip('/')}/proxy/{parts.port}{parts.path}{f'?{parts.query}' if parts.query else ''}"
 
 
 def limit_body(receive: Receive) -> Receive:
@@ -256,16 +253,14 @@ class LoopbackServer:
     """An ASGI application that answers on a loopback port until it is stopped.
 
     Args:
-        app: The application.
         port: 0 takes a free one.
         listener: A socket that was opened before, instead of host and port.
         certificate: File with a private key and its certificate chain, for HTTPS.
-        others: Further doors to the application.
     """
 
     def __init__(
         self, app: Any, *, port: int = 0, host: str = "127.0.0.1", listener: socket.socket | None = None,
-        certificate: str | None = None, others: "Sequence[Door]" = (),
+        certificate: str | None = None,
     ) -> None:  # fmt: skip
         import uvicorn
 
@@ -276,7 +271,7 @@ class LoopbackServer:
             self._listener = SecureListener(self._listener)
         self.port: int = self._listener.getsockname()[1]
         self.url = url_of("https" if certificate else "http", host, self.port)
-        self._listeners = [self._listener, *(door[0] for door in others)]
+        self._listeners = [self._listener]
         config = uvicorn.Config(
             app,
             http=Connection,
@@ -293,7 +288,7 @@ class LoopbackServer:
             timeout_keep_alive=30,  # longer than httpx keeps one, whose next request would meet its end
             ssl_certfile=certificate,
         )
-        self._server = Server(config, others)
+        self._server = Server(config)
         self._thread = threading.Thread(target=self._run_in_thread, name=f"loopback-{self.port}", daemon=True)
         self._begun = False
 
@@ -320,6 +315,11 @@ class LoopbackServer:
         # uvicorn wants to end the process when the application does not come up; its log has said why.
         with suppress(SystemExit):
             self.run()
+
+    def open(self, door: "Door") -> None:
+        """Let the application answer at another door as well."""
+        self._listeners.append(door[0])
+        self._server.open(door)
 
     def drop(self, client: tuple[str, int]) -> None:
         """Drop the connection of a client, an address and a port, without an answer: ASGI has no word for that."""

@@ -48,7 +48,7 @@ def amazonpay_emulator_factory() -> "Iterator[Callable[..., Emulator]]":
     A second call with the same options empties the same server's world; the servers stop with the session.
     """
     from amazonpay_nb.emulator import Emulator
-    from amazonpay_nb.emulator.server import ControlError
+    from amazonpay_nb.emulator.remote import ControlError
 
     servers: dict[tuple[tuple[str, Any], ...], tuple[Emulator, str]] = {}  # with the snapshot before the latest test
 

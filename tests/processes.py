@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from amazonpay_nb.emulator import Credentials
-from amazonpay_nb.emulator.server import Control
+from amazonpay_nb.emulator.remote import Control
 from amazonpay_nb.signing.keys import load
 
 # Seconds for what has to happen, on a machine that has other things to do.

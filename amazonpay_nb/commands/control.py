@@ -28,7 +28,7 @@ def _call(reads: str, changes: str, ready_file: Path, **values: str | None) -> N
 
 
 def _answer(ready_file: Path, path: str, body: dict[str, str] | None = None) -> Any:
-    from amazonpay_nb.emulator.server import Control, ControlError
+    from amazonpay_nb.emulator.remote import Control, ControlError
 
     try:
         with closing(Control.of(ready_file)) as control:

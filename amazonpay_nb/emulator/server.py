@@ -4,6 +4,7 @@ import json
 import secrets
 import sqlite3
 import ssl
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, fields
@@ -11,10 +12,9 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 from ssl import PROTOCOL_TLS_CLIENT
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-import httpx
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.emulator.app import build_app
@@ -22,15 +22,19 @@ from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR
 from amazonpay_nb.emulator.control import CONTROL_PATH
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.records import Merchant
+from amazonpay_nb.emulator.remote import ClockControl, Control
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.store_file import REAL_TIME
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.loopback import http_client, open_port, serve, stays_inside
+from amazonpay_nb.loopback import LoopbackServer, open_port, serve, stays_inside
 from amazonpay_nb.signing.keys import MerchantKeys, generate, load, save, with_id, write_file
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint, host_of
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, checked_endpoint
 from amazonpay_nb.spec.notifications import CERTIFICATE_HOSTS, hosts_of
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
+
+if TYPE_CHECKING:
+    import trustme
 
 
 @dataclass(frozen=True)
@@ -54,79 +58,6 @@ def _pair(name: str) -> MerchantKeys:
     return generate()  # takes as long as fifty requests: the emulators in this process's memory share it
 
 
-def read_ready_file(path: Path) -> dict[str, Any]:
-    """Return what a ready file says; requests are signed, and tokens sent, to this machine alone.
-
-    Raises:
-        ValueError: It describes no emulator on this machine.
-    """
-    try:
-        ready = json.loads(path.read_text("utf-8"))
-        hosts = {host_of(urlsplit(ready[name]).netloc) for name in ("url", "controlUrl")}
-        names = ("region", "privateKeyFile", "publicKeyId", "merchantId", "storeId", "controlToken")
-        texts = all(isinstance(ready[name], str) for name in names)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        hosts, texts = set[str](), False
-    if not (texts and hosts <= {*LOOPBACK_HOSTS}):
-        raise ValueError(f"{path} describes no emulator on this machine.")
-    return dict(ready)
-
-
-class ControlError(Exception):
-    """The control interface refused; the message says why."""
-
-
-class Control:
-    """The control interface, from Python; docs/control.md describes its calls."""
-
-    def __init__(self, url: str, token: str, verify: ssl.SSLContext) -> None:
-        self.url, self.token = url, token
-        self._http = http_client(headers={"Authorization": f"Bearer {token}"}, verify=verify, timeout=60)
-
-    @classmethod
-    def of(cls, ready_file: Path) -> Self:
-        """Return that of a running emulator, or raise what `read_ready_file` raises."""
-        ready = read_ready_file(ready_file)
-        authority = ready.get("caFile")
-        verify = ssl.create_default_context(cafile=authority) if authority else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
-        return cls(ready["controlUrl"], ready["controlToken"], verify)
-
-    def get(self, path: str) -> Any:
-        """Read something."""
-        return self._answer(self._http.get(f"{self.url}/{path}"))
-
-    def post(self, path: str, **body: Any) -> Any:
-        """Change something."""
-        return self._answer(self._http.post(f"{self.url}/{path}", json=body))
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._http.close()
-
-    def _answer(self, response: httpx.Response) -> Any:
-        answer = response.json()
-        if response.is_error:
-            raise ControlError(answer.get("error", answer))
-        return answer
-
-
-class ClockControl:
-    """The emulator's clock."""
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
-
-    def now(self) -> datetime:
-        """Return the emulator's time."""
-        return datetime.fromisoformat(self._control.get("clock")["now"])
-
-    def advance(self, duration: str = "", *, days: int = 0, hours: int = 0, seconds: int = 0) -> list[dict[str, str]]:
-        """Move virtual time, by ``"PT24H"`` as by ``hours=24``, and return what fell due, in order."""
-        by = duration or f"P{days}DT{hours}H{seconds}S"
-        fired: list[dict[str, str]] = self._control.post("clock", advance=by)["fired"]
-        return fired
-
-
 class Emulator:
     """An emulated Amazon Pay.
 
@@ -141,7 +72,7 @@ class Emulator:
         domains: Hosts that may show a button, besides loopback and ``*.example``.
         throttle: Apply the documented quotas.
         shop_name: What hosted pages call the shop of a new world.
-        proxy: Be a forward proxy for Amazon's hosts as well; see `proxy_url` and `proxy_ca_file`.
+        proxy: Be a forward proxy for Amazon's hosts as well; see `open_proxy`, `proxy_url` and `proxy_ca_file`.
         notify: Send the main merchant's notifications to this address of this machine.
         world: What a new world holds: a world file, or the same as a mapping; docs/worlds.md.
         in_process: Answer inside this process alone, without sockets; as AMAZONPAY_NB_IN_PROCESS says when left out.
@@ -199,39 +130,59 @@ class Emulator:
         token = secrets.token_urlsafe(24)
         if notify:
             self._world.set_endpoint(self._world.merchants[self.merchant_id], notify)
-        certificate = self._certificate(hosts_of(row) if proxy else ()) if https or proxy else ""
-        doors, self.refused_hosts = list[Any](), set[str]()
-        if proxy:
-            from amazonpay_nb.emulator.proxy import open_proxy
-
-            *doors, self.refused_hosts, self._world.proxy_url = open_proxy(row, certificate, host)
-        self.proxy_url = self._world.proxy_url or None
         self._server = serve(
             build_app(self._world, token, drop=lambda client: self._server.drop(client)),
-            in_process=self.in_process, host=host, listener=listener, certificate=certificate if https else None,
-            others=doors,
+            in_process=self.in_process, host=host, listener=listener,
+            certificate=self._certificate("server.pem") if https else None,
         )  # fmt: skip
         self.url = self._world.url = self._server.url
         certificate_url = f"https://{CERTIFICATE_HOSTS[row.code]}" if proxy else self.url
         self.certificate_url = self._world.certificate_url = certificate_url
-        authority = self._folder.path / "ca.pem"
-        self.ca_file, self.proxy_ca_file = authority if https else None, authority if proxy else None
+        self.ca_file = self._folder.path / "ca.pem" if https else None
+        self.proxy_url: str | None = None
+        self.proxy_ca_file: Path | None = None
+        self.refused_hosts, self._opening = set[str](), threading.Lock()
+        if proxy:
+            self.open_proxy()
         # Without HTTPS there is no certificate to trust, and reading the machine's takes longer than a request.
         self.verify = ssl.create_default_context(cafile=self.ca_file) if https else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
         self.control = Control(f"{self.url}{CONTROL_PATH}", token, self.verify)
         self.clock = ClockControl(self.control)
 
-    def _certificate(self, hosts: tuple[str, ...]) -> str:
+    @cached_property
+    def _authority(self) -> "trustme.CA":
         import trustme
 
-        authority, folder = trustme.CA(), self._folder.path
-        issued = authority.issue_cert(*LOOPBACK_HOSTS, *hosts)
-        authority.cert_pem.write_to_path(folder / "ca.pem")
-        issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(self._folder.path / "ca.pem")
+        return authority
+
+    def _certificate(self, name: str, *hosts: str) -> str:
+        issued, path = self._authority.issue_cert(*LOOPBACK_HOSTS, *hosts), self._folder.path / name
+        issued.private_key_and_cert_chain_pem.write_to_path(path)
         # At the end of the chain it can be recognized by a browser that was told its fingerprint.
-        authority.cert_pem.write_to_path(folder / "server.pem", append=True)
-        (folder / "server.pem").chmod(0o600)
-        return str(folder / "server.pem")
+        self._authority.cert_pem.write_to_path(path, append=True)
+        path.chmod(0o600)
+        return str(path)
+
+    def open_proxy(self) -> None:
+        """Be a proxy for Amazon's hosts from now on, where it is none yet; notifications stay as they are.
+
+        Raises:
+            ValueError: It answers inside this process alone.
+        """
+        if not isinstance(self._server, LoopbackServer):
+            raise ValueError("a proxy needs a socket; go without in_process")
+        from amazonpay_nb.emulator.proxy import open_proxy
+
+        with self._opening:
+            if self.proxy_url is None:
+                row = region_of(self.region)
+                certificate = self._certificate("proxy.pem", *hosts_of(row))
+                door, self.refused_hosts, url = open_proxy(row, certificate, str(urlsplit(self.url).hostname))
+                self._server.open(door)
+                self.proxy_url = self._world.proxy_url = url
+                self.proxy_ca_file = self._folder.path / "ca.pem"
 
     def start(self) -> Self:
         """Answer in a thread."""

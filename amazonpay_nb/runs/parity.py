@@ -18,7 +18,7 @@ import httpx
 from amazonpay_nb import signing
 from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.server import ClockControl, Control, read_ready_file
+from amazonpay_nb.emulator.remote import ClockControl, Control, read_ready_file
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, TransportError
 from amazonpay_nb.loopback import http_client, no_cookies, without_port
 from amazonpay_nb.redaction import redact

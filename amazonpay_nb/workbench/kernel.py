@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from amazonpay_nb.emulator.server import ControlError
+from amazonpay_nb.emulator.remote import ControlError
 from amazonpay_nb.loopback import check_sockets, without_port, without_sockets
 from amazonpay_nb.redaction import redact
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.server import ControlError
+from amazonpay_nb.emulator.remote import ControlError
 from amazonpay_nb.emulator.store import MAX_SNAPSHOTS
 from amazonpay_nb.signing.keys import generate
 from tests.emulated import Shop, refusal, usd

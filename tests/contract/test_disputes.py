@@ -7,7 +7,7 @@ import pytest
 
 from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.client.reconciliation import reconcile
-from amazonpay_nb.emulator.server import ControlError
+from amazonpay_nb.emulator.remote import ControlError
 from amazonpay_nb.signing.keys import load
 from tests.emulated import EVIDENCE, Shop, charge_in, dispute_in, refusal, usd
 from tests.golden import TRANSITIONS, Row

@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPResponse
 from urllib.parse import urlsplit
@@ -510,6 +511,22 @@ def test_a_stop_ends_what_is_open() -> None:
             emulator.clock.now()
         for client in clients:
             assert read(client) == b""
+
+
+def test_it_opens_on_a_running_emulator() -> None:
+    """Once, whoever asks at the same time; notifications keep their certificate, and an emulator inside has none."""
+    with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
+        with ThreadPoolExecutor() as threads:
+            doors = {*threads.map(lambda _: (emulator.open_proxy(), emulator.proxy_url)[1], range(8))}
+        wallet = shop.wallet()
+        with behind(emulator) as http:
+            path = f"/v2/chargePermissions/{wallet}"
+            headers = shop.signed("GET", path, x_amz_pay_host=API)
+            assert http.get(f"https://{API}{path}", headers=headers).json()["chargePermissionId"] == wallet
+        assert doors == {emulator.proxy_url}
+        assert emulator.certificate_url == emulator.url
+    with Emulator("na", in_process=True) as inside, pytest.raises(ValueError, match="a proxy needs a socket"):
+        inside.open_proxy()
 
 
 def test_without_it_there_is_no_second_port() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.server import ControlError
+from amazonpay_nb.emulator.remote import ControlError
 from amazonpay_nb.emulator.worlds import to_yaml
 from amazonpay_nb.signing.keys import generate, load as read, save
 from amazonpay_nb.spec.machine import Machine

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from amazonpay_nb.emulator.server import ControlError
+from amazonpay_nb.emulator.remote import ControlError
 from amazonpay_nb.runs.report import REPORTS
 from tests.emulated import Json, Shop, refusal
 from tests.processes import Remote, emulator

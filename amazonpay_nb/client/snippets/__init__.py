@@ -3,8 +3,9 @@
     print(snippet("php", wb.journal.exchanges[-1]))
 
 Each language is a template beside this file, with the body as JSON, the way it travels.  The SDKs have one method a
-call, of the same name, which takes the object's id, the body and further headers, as far as the call has them.  What
-the journal has masked stays masked, and no signature is shown: for cURL a file takes it, which only its owner can read.
+call, of the same name, which takes the object's id, the body and further headers, as far as the call has them.  They
+know Amazon's hosts alone, so what leads them to an emulator is its proxy: the first lines say the command.  What the
+journal has masked stays masked, and no signature is shown: for cURL a file takes it, which only its owner can read.
 """
 
 import json
@@ -50,12 +51,15 @@ LANGUAGES = {
 }
 
 
-def snippet(language: str, exchange: Exchange, *, service: str = "", key_file: str = PRIVATE_KEY_FILE) -> str:
+def snippet(
+    language: str, exchange: Exchange, *, proxy: str = "", authority: str = "", key_file: str = PRIVATE_KEY_FILE
+) -> str:
     """Return the call of an exchange as a program.
 
     Args:
         language: One of `LANGUAGES`.
-        service: ``host:port`` to send it to in the place of Amazon's host; Amazon's SDK for Node only, over HTTPS.
+        proxy: Address of an emulator's proxy, to which a program for one of Amazon's SDKs then goes.
+        authority: File with the certificate of the proxy's authority.
         key_file: Where the program reads the merchant's private key.
     Raises:
         ConfigurationError: There is no such language, or the exchange is not a signed call of `spec.operations`.
@@ -68,7 +72,7 @@ def snippet(language: str, exchange: Exchange, *, service: str = "", key_file: s
         raise ConfigurationError("This exchange is not a signed call.", advice="Choose one that the client made.")
     to = urlsplit(exchange.url)
     return _TEMPLATES.get_template(f"{language}.jinja").render(
-        exchange=exchange, signed=signed, service=service, private_key_file=key_file,
+        exchange=exchange, signed=signed, proxy=urlsplit(proxy), authority=authority, private_key_file=key_file,
         region=headers.get("x-amz-pay-region", "na"),
         base_url=f"{to.scheme}://{to.netloc}" if to.hostname in LOOPBACK_HOSTS else "",
         body=exchange.request if operation.body else None,

@@ -128,9 +128,18 @@ class WirePanel(BenchPanel):
             else:
                 yield from _diagnosis(diagnosis, self._repeatable)
         else:
-            file = str(self._wb.private_key_file or PRIVATE_KEY_FILE) if self.live else PRIVATE_KEY_FILE
-            yield Code(LANGUAGES[what], self._repeatable(snippet(what, exchange, key_file=file).rstrip("\n")))
+            yield Code(LANGUAGES[what], self._repeatable(snippet(what, exchange, **self._places()).rstrip("\n")))
             yield from map(Prose, ROWS["languages"][what])
+
+    def _places(self) -> dict[str, str]:
+        """Return where a program finds the key, and the running emulator; in committed outputs, where Amazon is."""
+        if not self.live:
+            return {}
+        places, emulator = {"key_file": str(self._wb.private_key_file or PRIVATE_KEY_FILE)}, self._wb.emulator
+        if emulator and not emulator.in_process:
+            emulator.open_proxy()
+            places |= {"proxy": str(emulator.proxy_url), "authority": str(emulator.proxy_ca_file)}
+        return places
 
     def _repeatable(self, text: str) -> str:
         # What nobody clicks is committed, so it repeats from run to run: it shows the form of what differs.

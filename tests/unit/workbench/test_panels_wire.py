@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -220,10 +221,24 @@ def test_the_headers_for_curl_are_written_and_not_shown(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_language_says_how_well_it_is_known(wb: Workbench, language: str) -> None:
-    """A tick stands where a test compares the signed string, and “not run here” where none could."""
+    """A tick stands where a test compares the signed string; what no test runs says so, and why."""
     shown = " ".join(text_of(WirePanel(reading(wb)), exchange="2", show=language).split())
-    assert ("✓" in shown.replace("● ", "")) == (language in ("node", "php"))
-    assert ("not run here" in shown) == (language in ("php", "java", "dotnet"))
+    assert ("✓" in shown.replace("● ", "")) == (language in ("node", "php", "java"))
+    assert ("no package registry" in shown) == (language in ("php", "java", "dotnet"))
+
+
+def test_a_program_for_an_sdk_goes_to_the_emulator_that_is_running(wb: Workbench) -> None:
+    """By its proxy, which the first look opens; what is committed goes to Amazon, and opens nothing."""
+    assert isinstance(wb.emulator, Emulator)
+    for language in ("node", "php", "java", "dotnet"):
+        assert "// $ " not in text_of(WirePanel(wb), exchange="2", show=language)
+    assert wb.emulator.proxy_url is None
+    for language in ("node", "php", "java", "dotnet"):
+        shown = text_of(WirePanel(reading(wb)), exchange="2", show=language)
+        assert wb.emulator.proxy_url
+        assert wb.emulator.proxy_url in shown or f"setProxyPort({urlsplit(wb.emulator.proxy_url).port})" in shown
+        assert (str(wb.emulator.proxy_ca_file) in shown) == (language != "node")
+        assert str(wb.private_key_file) in shown
 
 
 # ---- the signature doctor --------------------------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+"""A running emulator from outside: what its ready file says, and its control interface."""
+
+import json
+import ssl
+from datetime import datetime
+from pathlib import Path
+from ssl import PROTOCOL_TLS_CLIENT
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from amazonpay_nb.loopback import http_client
+from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
+
+
+def read_ready_file(path: Path) -> dict[str, Any]:
+    """Return what a ready file says; requests are signed, and tokens sent, to this machine alone.
+
+    Raises:
+        ValueError: It describes no emulator on this machine.
+    """
+    try:
+        ready = json.loads(path.read_text("utf-8"))
+        hosts = {host_of(urlsplit(ready[name]).netloc) for name in ("url", "controlUrl")}
+        names = ("region", "privateKeyFile", "publicKeyId", "merchantId", "storeId", "controlToken")
+        texts = all(isinstance(ready[name], str) for name in names)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        hosts, texts = set[str](), False
+    if not (texts and hosts <= {*LOOPBACK_HOSTS}):
+        raise ValueError(f"{path} describes no emulator on this machine.")
+    return dict(ready)
+
+
+class ControlError(Exception):
+    """The control interface refused; the message says why."""
+
+
+class Control:
+    """The control interface, from Python; docs/control.md describes its calls."""
+
+    def __init__(self, url: str, token: str, verify: ssl.SSLContext) -> None:
+        self.url, self.token = url, token
+        self._http = http_client(headers={"Authorization": f"Bearer {token}"}, verify=verify, timeout=60)
+
+    @classmethod
+    def of(cls, ready_file: Path) -> Self:
+        """Return that of a running emulator, or raise what `read_ready_file` raises."""
+        ready = read_ready_file(ready_file)
+        authority = ready.get("caFile")
+        verify = ssl.create_default_context(cafile=authority) if authority else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
+        return cls(ready["controlUrl"], ready["controlToken"], verify)
+
+    def get(self, path: str) -> Any:
+        """Read something."""
+        return self._answer(self._http.get(f"{self.url}/{path}"))
+
+    def post(self, path: str, **body: Any) -> Any:
+        """Change something."""
+        return self._answer(self._http.post(f"{self.url}/{path}", json=body))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def _answer(self, response: httpx.Response) -> Any:
+        answer = response.json()
+        if response.is_error:
+            raise ControlError(answer.get("error", answer))
+        return answer
+
+
+class ClockControl:
+    """The emulator's clock."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def now(self) -> datetime:
+        """Return the emulator's time."""
+        return datetime.fromisoformat(self._control.get("clock")["now"])
+
+    def advance(self, duration: str = "", *, days: int = 0, hours: int = 0, seconds: int = 0) -> list[dict[str, str]]:
+        """Move virtual time, by ``"PT24H"`` as by ``hours=24``, and return what fell due, in order."""
+        by = duration or f"P{days}DT{hours}H{seconds}S"
+        fired: list[dict[str, str]] = self._control.post("clock", advance=by)["fired"]
+        return fired
