@@ -327,7 +327,7 @@ class AmazonPayClient:
                 raise ConfigurationError(f"{name} is empty.", advice=advice)
         headers = {SIMULATION_HEADER: code} if code else {}
         if operation.idempotency != Idempotency.WITHOUT_EFFECT:
-            headers[IDEMPOTENCY_KEY] = key or self.new_key()
+            headers[IDEMPOTENCY_KEY] = self.new_key() if key is None else key
         values = {to_camel(field): value for field, value in fields.items() if value is not None}
         body: Body | None = to_jsonable_python(values, by_alias=True) if operation.body else None
         query = {} if operation.body else {k: v if isinstance(v, str | int) else ",".join(v) for k, v in values.items()}

@@ -150,8 +150,14 @@ def verify_authorized(request: RequestParts, authorization: Authorization, publi
     Raises:
         SignatureMismatch: The signature does not fit.
     """
-    _check_signed(request.headers, authorization)
-    _require_fit(_readings(request), lambda: _other_requests(request), authorization, public_key)
+    try:
+        _check_signed(request.headers, authorization)
+        _require_fit(_readings(request), lambda: _other_requests(request), authorization, public_key)
+    except SignatureMismatch as mismatch:
+        with suppress(SigningError):  # a signed header that has not arrived
+            hashed = string_to_sign(canonical_request(*request), algorithm=authorization.algorithm)
+            mismatch.string_to_sign = mismatch.string_to_sign or hashed
+        raise
 
 
 def verify_payload(payload: str, signature: str, algorithm: str, public_key: str) -> None:

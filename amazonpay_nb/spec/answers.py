@@ -11,8 +11,9 @@ from pydantic.alias_generators import to_camel
 
 class _Lenient(BaseModel):
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True, defer_build=True
-    )
+        alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True, defer_build=True,
+        coerce_numbers_to_str=True,  # what was done must not look lost for a number
+    )  # fmt: skip
 
 
 class Money(_Lenient):
@@ -76,7 +77,7 @@ class CheckoutSession(Resource):
     shipping_address: dict[str, Any] | None = None
     billing_address: dict[str, Any] | None = None
     payment_preferences: list[dict[str, Any] | None] | None = None
-    constraints: list[dict[str, str]] | None = None
+    constraints: list[dict[str, Any]] | None = None
     expiration_timestamp: str | None = None
 
 
@@ -160,7 +161,7 @@ class DeliveryTracker(_Lenient):
 
     charge_permission_id: str | None = None
     amazon_order_reference_id: str | None = None
-    delivery_details: list[dict[str, str]]
+    delivery_details: list[dict[str, Any]]
 
 
 class Report(_Lenient):
@@ -215,7 +216,7 @@ class ReportSchedules(_Lenient):
 class Disbursements(_Lenient):
     """A page of what was paid to the bank, one for each settlement, and the token of the next page."""
 
-    disbursements: list[dict[str, str]]
+    disbursements: list[dict[str, Any]]
     next_token: str | None = None
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple, Required, get_args, get_origin, get_type_hints
 
 import pydantic
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictFloat, StrictInt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.answers import Money
@@ -24,6 +24,13 @@ to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 Text16 = Annotated[str, Field(max_length=16)]
 Text50 = Annotated[str, Field(max_length=50)]
 Text255 = Annotated[str, Field(max_length=255)]
+
+
+def _flag(value: Any) -> Any:
+    return value == "true" if value in ("true", "false") else value
+
+
+Flag = Annotated[StrictBool, BeforeValidator(_flag)]  # also as a text, but no other word or number means yes
 
 
 def _moment(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypedDict
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from amazonpay_nb.spec.parts import As, Moment, Strict, strict
+from amazonpay_nb.spec.parts import As, Flag, Moment, Strict, strict
 
 SANDBOX_SETTLEMENT = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SANDBOX_SETTLEMENT_DATA_"
 _REPORT_TYPES = r"^_GET_(FLAT_FILE|CSV_CUSTOM)_OFFAMAZONPAYMENTS_[A-Z_]+_DATA_$"
@@ -23,7 +23,7 @@ class CreateReport(Strict):
 
 
 class _ScheduleQuery(TypedDict, total=False):
-    delete_existing_schedule: bool | None
+    delete_existing_schedule: Flag | None
 
 
 class CreateReportSchedule(_ScheduleQuery):

@@ -12,7 +12,7 @@ from pydantic import Field, StrictInt
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.addresses import ReturnAddress
-from amazonpay_nb.spec.parts import Amount, As, Part, Price, Strict, Text16, Text50, Text255, strict
+from amazonpay_nb.spec.parts import Amount, As, Flag, Part, Price, Strict, Text16, Text50, Text255, strict
 from amazonpay_nb.spec.reports import CreateReport, CreateReportSchedule
 
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
@@ -50,7 +50,7 @@ class UpdatePaymentDetails(Strict):
     """Payment details that a PATCH may change."""
 
     payment_intent: PaymentIntent | None = None
-    can_handle_pending_authorization: bool | None = None
+    can_handle_pending_authorization: Flag | None = None
     charge_amount: Price | None = None
     total_order_amount: Price | None = None
     soft_descriptor: Text16 | None = None
@@ -60,8 +60,8 @@ class PaymentDetails(UpdatePaymentDetails):
     """Payment details; three fields can be set only at creation."""
 
     presentment_currency: str | None = None
-    allow_overcharge: bool | None = None
-    extend_expiration: bool | None = None
+    allow_overcharge: Flag | None = None
+    extend_expiration: Flag | None = None
 
 
 class MerchantMetadata(Strict):
@@ -97,7 +97,7 @@ class RecurringMetadata(Strict):
 class PaymentMethodOnFileMetadata(Strict):
     """Whether a Saved Wallet is set up without a purchase."""
 
-    setup_only: bool | None = None
+    setup_only: Flag | None = None
 
 
 class AddressDetails(Strict):
@@ -211,7 +211,7 @@ class FinalizeCheckoutSession(TypedDict, total=False):
     charge_amount: Annotated[Amount | None, As(Price | None)]
     total_order_amount: Annotated[Amount | None, As(Price | None)]
     payment_intent: PaymentIntent | None
-    can_handle_pending_authorization: bool | None
+    can_handle_pending_authorization: Flag | None
     supplementary_data: str | None
     shipping_address: Annotated[Part | None, As(AddressDetails | None)]
     billing_address: Annotated[Part | None, As(AddressDetails | None)]
@@ -221,7 +221,7 @@ class CloseChargePermission(Strict):
     """Body of Close Charge Permission."""
 
     closure_reason: Text255 | None = None
-    cancel_pending_charges: bool | None = None
+    cancel_pending_charges: Flag | None = None
 
 
 class ChargeFields(TypedDict, total=False):
@@ -233,9 +233,9 @@ class ChargeFields(TypedDict, total=False):
         charge_initiator: Who starts the charge: ``CITU``, the buyer; ``MITU``, the merchant.
     """
 
-    capture_now: bool | None
+    capture_now: Flag | None
     soft_descriptor: Text16 | None
-    can_handle_pending_authorization: bool | None
+    can_handle_pending_authorization: Flag | None
     charge_initiator: ChargeInitiator | None
     channel: Channel | None
     web_checkout_details: Annotated[Part | None, As(WebCheckoutDetails | None)]

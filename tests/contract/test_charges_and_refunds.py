@@ -159,6 +159,7 @@ class TestCreating:
             ({"chargePermissionId": "C01-0000000-0000000"}, (404, "ResourceNotFound")),
             ({"chargePermissionId": ""}, (404, "ResourceNotFound")),
             ({"chargePermissionId": 7}, (400, "InvalidParameterValue")),
+            *(({"captureNow": word}, (400, "InvalidParameterValue")) for word in ("yes", "on", "t", 1, "TRUE", [])),
         ],
         ids=str,
     )
@@ -172,6 +173,24 @@ class TestCreating:
         wallet = na.wallet()
         na.done("closeChargePermission", wallet)
         assert refusal(na.try_charge(wallet, "150000.01")) == (422, "InvalidChargePermissionStatus")
+
+    @pytest.mark.parametrize(
+        ("fields", "problem"),
+        [({"chargeAmount": []}, "[chargeAmount] is invalid: Input should be a valid dictionary."),
+         ({"chargeAmount": {"amount": True, "currencyCode": "USD"}},
+          "[chargeAmount.amount] is invalid: Input should be a valid string.")],
+        ids=str,
+    )  # fmt: skip
+    def test_a_wrong_value_is_named(self, na: Shop, fields: Json, problem: str) -> None:
+        """By its own place, without ours."""
+        response = na.call("createCharge", **{"chargePermissionId": na.wallet()} | fields)
+        assert response.json()["message"] == f"The value provided for {problem}"
+
+    @pytest.mark.parametrize(("sent", "captured"), [("true", True), ("false", False), (None, False)])
+    def test_a_flag_may_be_a_text(self, na: Shop, sent: str | None, captured: bool) -> None:
+        """As in a payload that checkout.js reads."""
+        charge = na.charge(na.wallet(), captureNow=sent)
+        assert charge["statusDetails"]["state"] == ("Captured" if captured else "Authorized")
 
     def test_an_unknown_field_is_named(self, na: Shop) -> None:
         """With Amazon's own sentence."""

@@ -31,7 +31,7 @@ def test_an_order_of_a_wallet_has_an_id_of_its_own(na: Shop) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{"chargePermissionId": "S01-0000000-0000000"}, {"amazonOrderReferenceId": "S01-0000000-0000000"}, {},
+    [{"chargePermissionId": "S01-0000000-0000000"}, {"amazonOrderReferenceId": "S01-0000000-0000000"},
      {"chargePermissionId": "C01"}, {"amazonOrderReferenceId": "S01"}],
     ids=str,
 )  # fmt: skip
@@ -41,6 +41,11 @@ def test_an_order_that_does_not_exist_is_a_wrong_value(na: Shop, body: Json) -> 
     response = na.call("createDeliveryTracker", deliveryDetails=[PARCEL], **body)
     assert refusal(response) == (400, "InvalidParameterValue")
     na.done("createDeliveryTracker", chargePermissionId=wallet, deliveryDetails=[PARCEL])
+
+
+def test_an_order_is_named(na: Shop) -> None:
+    """One of the two ids is needed."""
+    assert refusal(na.call("createDeliveryTracker", deliveryDetails=[PARCEL])) == (400, "MissingParameterValue")
 
 
 def test_an_order_that_waits_for_its_completion_has_no_parcels(na: Shop) -> None:

@@ -1,6 +1,7 @@
 """Headers, keys, paths, bodies and idempotency: what holds for every operation."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -147,6 +148,15 @@ class TestKeys:
         assert refusal(response) == (403, "InvalidRequestSignature")
         assert "Unable to verify signature, signing String [AMZN-PAY-RSASSA-PSS" in response.json()["message"]
 
+    @pytest.mark.parametrize(("added", "end"), [({"x-amz-pay-idempotency-key": "unsigned"}, ""), ({}, "==")])
+    def test_what_cannot_fit_is_hashed_too(self, na: Shop, added: dict[str, str], end: str) -> None:
+        """A header that nobody signed, or a signature that is none: the sender can still compare the hash."""
+        headers = dict(na.send("GET", "/v2/charges/x").request.headers) | added
+        headers["authorization"] += end
+        response = na.http.get("/v2/charges/x", headers=headers)
+        assert refusal(response) == (403, "InvalidRequestSignature")
+        assert re.search(r"signing String \[AMZN-PAY-RSASSA-PSS-V2\n[0-9a-f]{64}\]", response.json()["message"])
+
     @pytest.mark.parametrize(
         "value", ["x", "AMZN-PAY-RSASSA-PSS-V2", "Basic eDp5", "AMZN-PAY-RSASSA-PSS-V2 PublicKeyId=a"]
     )
@@ -219,7 +229,7 @@ class TestAddresses:
 
     @pytest.mark.parametrize(
         "path",
-        ["/v2", "/v3/charges/x", "/v1/checkoutSessions", "/v2/charges/x/y", "/nothing", "/sandbox/nothing",
+        ["/v2", "/v/charges", "/v2/charges/x/y", "/nothing", "/sandbox/nothing",
          "/v2/charges/x/refund", "/%2e%2e/etc/passwd", "/_control", "/_control/nothing", "/v2/%00", "/checkout/x/y"],
     )  # fmt: skip
     def test_an_unknown_address_answers_json(self, na: Shop, path: str) -> None:
@@ -228,6 +238,11 @@ class TestAddresses:
         assert response.status_code == 404
         if not path.startswith("/_control"):
             assert refusal(response) == (404, "ResourceNotFound")
+
+    @pytest.mark.parametrize("path", ["/v3/charges/x", "/v1/checkoutSessions", "/sandbox/v1/charges", "/v20/charges"])
+    def test_another_version_is_refused(self, na: Shop, path: str) -> None:
+        """The retired first one as well."""
+        assert refusal(na.send("GET", path)) == (400, "InvalidAPIVersion")
 
     @pytest.mark.parametrize("method", ["PUT", "DELETE", "POST", "PATCH", "OPTIONS", "TRACE", "PURGE"])
     def test_an_unknown_method_answers_json(self, na: Shop, method: str) -> None:

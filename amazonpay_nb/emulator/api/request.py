@@ -1,5 +1,6 @@
 """A request as it arrives over the wire, and the reply."""
 
+import re
 from typing import NamedTuple, Self
 
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from amazonpay_nb.signing.steps import joined_headers
 from amazonpay_nb.spec.parts import to_json
 
 REQUEST_ID = "x-amz-pay-request-id"
+_OTHER_VERSION = re.compile(r"(/(sandbox|live))?/v(?!2/)\d+/", re.IGNORECASE)
 
 
 class ApiRequest(NamedTuple):
@@ -48,4 +50,6 @@ def nothing_there(method: str, path: str, *, path_exists: bool) -> Refusal:
     """Return the refusal of a path that does not exist, or of a method that is not possible on one that does."""
     if path_exists:
         return Refusal("RequestNotSupported", f"{method} is not possible on {path}.")
+    if _OTHER_VERSION.match(path):
+        return Refusal("InvalidAPIVersion", f"The version in {path} is not served; use /v2/.")
     return Refusal("ResourceNotFound", f"There is nothing at {path}.")

@@ -157,6 +157,8 @@ def _declined(world: World, permission: Permission, outcome: Simulation, state: 
 
 def create_tracker(world: World, merchant: Merchant, body: Body) -> Tracker:
     """Take the parcels of an order in; even an unknown id is a wrong value here, and a tracking number works once."""
+    if not body.get("chargePermissionId") and not body.get("amazonOrderReferenceId"):
+        raise Refusal("MissingParameterValue", "chargePermissionId is missing, or amazonOrderReferenceId.")
     # The id of a charge begins with that of its order.
     order = f"{body.get('amazonOrderReferenceId')}-C"
     rows = [row for row in world.store.every("Charge", order) if row.id.startswith(order)]

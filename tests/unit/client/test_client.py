@@ -241,6 +241,13 @@ def test_a_key_and_a_simulation_code_can_be_given() -> None:
     assert "x-amz-pay-idempotency-key" in getattr(authorization, "signed_headers", "")
 
 
+def test_an_empty_key_is_not_replaced() -> None:
+    """Amazon refuses it; with another one the next attempt of the order would charge twice."""
+    amazon = Amazon()
+    charge(connect(amazon), idempotency_key="")
+    assert amazon.keys == [""]
+
+
 def test_keys_come_from_where_they_are_told_to() -> None:
     """With a seed they repeat, and so does a notebook."""
     amazon = Amazon()
@@ -476,6 +483,17 @@ def test_fields_that_the_client_does_not_know_are_kept() -> None:
     """Amazon adds fields without notice."""
     answer = connect(Amazon(reply(body=CHARGED | {"brandNew": {"a": 1}}))).get_charge(CHARGE)
     assert answer.model_dump(by_alias=True, exclude_unset=True) == CHARGED | {"brandNew": {"a": 1}}
+
+
+def test_numbers_and_nulls_do_not_lose_an_answer() -> None:
+    """A refund of 2020 had its time in milliseconds; what was done must not look lost."""
+    refund = {"refundId": "R", "chargeId": CHARGE, "refundAmount": {"amount": 14.5, "currencyCode": "USD"}, **STATE}
+    amazon = Amazon(reply(201, refund | {"creationTimestamp": 1582800000000}))
+    answer = connect(amazon).create_refund(charge_id=CHARGE, refund_amount=USD_14)
+    assert (answer.refund_amount.amount, answer.creation_timestamp) == ("14.5", "1582800000000")
+    missing = [{"constraintId": "ChargeAmountNotSet", "description": None}]
+    amazon = Amazon(reply(200, {"checkoutSessionId": SESSION, "constraints": missing, **STATE}))
+    assert connect(amazon).get_checkout_session(SESSION).constraints == missing
 
 
 def test_the_signature_that_amazon_quotes_is_not_shown() -> None:
