@@ -80,7 +80,7 @@ def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
     """
     check_sockets()
     if host not in LOOPBACK_HOSTS:
-        raise ValueError(f"a server here listens on loopback only, not on {host!r}; use 127.0.0.1")
+        raise ValueError(f"a server here listens on loopback only, as {', '.join(LOOPBACK_HOSTS)}, not on {host!r}")
     # asyncio turns Nagle's algorithm off only for sockets that name their protocol; with it, an answer waits 40 ms.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import FILE, PORT, READY_FILE, REGION, Verdict, say, verdict
+from amazonpay_nb.commands.options import FILE, PORT, REGION, Verdict, ready_file_with, say, verdict
 
 
 def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> datetime | str | None:
@@ -37,7 +37,7 @@ def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> d
 @click.option(
     "--world", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Start in the world of this file."
 )
-@READY_FILE
+@ready_file_with("the emulator's address and keys")
 def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
     """Run the emulated Amazon Pay until it is interrupted."""
     from amazonpay_nb.emulator import Emulator
@@ -104,7 +104,7 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
 @click.command()
 @click.argument("url", required=False)
 @REGION
-@READY_FILE
+@ready_file_with("the emulator's address and keys")
 @click.option("--https", is_flag=True, help="Serve the certificate by HTTPS; the authority is FILE's caFile.")
 @verdict
 def grade(url: str | None, region: str, ready_file: Path | None, https: bool) -> Verdict:

@@ -27,8 +27,19 @@ PARAMETER = click.option(
     callback=lambda ctx, option, pairs: _texts(pairs),
 )  # fmt: skip
 PORT = click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-READY_FILE = click.option("--ready-file", type=FILE, help="Write the emulator's address and keys here.")
 REGION = click.option("--region", default="na", show_default=True, type=click.Choice(["na", "eu", "jp"]))
+
+
+def ready_file_with(content: str) -> Callable[[Any], Any]:
+    """Return the option that names the file for *content*."""
+
+    def forget(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+        # Scripts wait for the file: that of an earlier run is not to be taken for this one's.
+        if path and path.is_file() and not context.resilient_parsing:
+            path.unlink()
+        return path
+
+    return click.option("--ready-file", type=FILE, callback=forget, help=f"Write {content} here.")
 
 
 def _texts(parameters: tuple[tuple[str, str], ...]) -> dict[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from amazonpay_nb.commands.options import (
-    FILE,
     NOTEBOOKS,
     OUT,
     PARAMETER,
@@ -17,6 +16,7 @@ from amazonpay_nb.commands.options import (
     STORIES,
     Verdict,
     completion,
+    ready_file_with,
     say,
     verdict,
 )
@@ -27,7 +27,7 @@ from amazonpay_nb.commands.options import (
 @PARAMETER
 @PORT
 @click.option("--browser/--no-browser", default=True, help="Open the screen in a browser.")
-@click.option("--ready-file", type=FILE, help="Write the screen's address here.")
+@ready_file_with("the screen's address")
 def demo(story: str, parameters: dict[str, str], port: int, browser: bool, ready_file: Path | None) -> None:
     """Show STORY (ride when left out) to a merchant, on one screen, until it is interrupted.
 

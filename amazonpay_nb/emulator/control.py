@@ -117,6 +117,7 @@ class ControlInterface:
     @_call("POST", "outcomes")
     async def _queue_outcome(self, operation: str, simulation_code: str, times: Times = 1) -> Answer:
         """Let the next calls of an operation end as a simulation code says."""
+        _check_name(operation, OPERATIONS, "operation")
         self._world.queue_outcome(operation, simulation_code, times)
         return {"outcomes": {name: [row.code for row in rows] for name, rows in self._world.outcomes.items() if rows}}
 
@@ -140,8 +141,8 @@ class ControlInterface:
         if row is None or row.trigger in _BEGINNINGS:
             rows = [r for r in machine.rows if r.source == record.state and r.actor != MERCHANT]
             rows = [r for r in rows if r.trigger not in _BEGINNINGS]
-            ends = ((r.target, ", ".join(filter(None, (r.reason, r.resolution)))) for r in rows)
-            possible = ", ".join(f"{target} ({why})" if why else target for target, why in ends)
+            ends = {(r.target, ", ".join(filter(None, (r.reason, r.resolution)))) for r in rows}
+            possible = ", ".join(f"{target} ({why})" if why else target for target, why in sorted(ends))
             raise HTTPException(400, f"{record.id} is {record.state}; possible: {possible or 'nothing'}.")
         with self._world.store.transaction():
             move(self._world, record, row.trigger)

@@ -239,9 +239,10 @@ class Emulator:
         return next(name for name, pem in merchant.keys.items() if pem == public_pem and name.startswith("SANDBOX-"))
 
     def ready(self) -> dict[str, Any]:
-        """Return what a program needs to use this emulator, as design §4.1 lists it."""
+        """Return what a program needs to use this emulator, as design §4.1 and §4.7 list it."""
         other = self.other_merchant.facts()
         del other["neutralPublicKeyId"]
+        proxy = {"proxyUrl": self.proxy_url, "proxyCaFile": str(self.proxy_ca_file)} if self.proxy_url else {}
         return {
             "url": self.url,
             "caFile": str(self.ca_file) if self.ca_file else None,
@@ -249,9 +250,8 @@ class Emulator:
             **self.merchant.facts(),
             "controlUrl": self.control.url,
             "controlToken": self.control.token,
-            "proxyUrl": self.proxy_url,
-            "proxyCaFile": str(self.proxy_ca_file) if self.proxy_ca_file else None,
             "otherMerchant": other,
+            **proxy,
         }
 
     def write_ready_file(self, path: Path) -> None:

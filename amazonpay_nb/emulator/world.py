@@ -20,7 +20,7 @@ from amazonpay_nb.signing.envelope import EnvelopeSigner
 from amazonpay_nb.signing.verify import SignatureMismatch, read_public_key
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.regions import Region
-from amazonpay_nb.spec.simulations import Simulation, simulation
+from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATIONS, Simulation, simulation
 
 # How many exchanges `GET journal` remembers: enough for a run, and bounded for a long one.
 JOURNAL_LENGTH = 1_000
@@ -164,7 +164,10 @@ class World:
         """
         row = simulation(operation, code)
         if row is None:
-            raise ValueError(f"{code!r} is not a simulation code of {operation!r}")
+            codes = [name for of, name in SIMULATIONS if of == operation]
+            raise ValueError(
+                f"{code!r} is no simulation code of {operation}; there are {', '.join([*codes, *ANYWHERE])}."
+            )
         self.outcomes[operation].extend([row] * times)
 
     def outcome_of(self, operation: str, code: str | None) -> Simulation | None:

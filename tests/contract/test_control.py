@@ -92,6 +92,26 @@ class TestOwner:
         assert response.json()["error"]
         assert na.emulator.clock.now() == before
 
+    def test_an_outcome_that_cannot_be_names_what_can(self, na: Shop) -> None:
+        """A wrong operation lists the operations, and a wrong code those of its operation."""
+        for operation, code, possible in (
+            ("create_charge", "SoftDeclined", "createCharge"), ("createCharge", "x", "SoftDeclined"),
+            ("createRefund", "x", "ProcessingFailure"), ("getBuyer", "x", "ServiceUnavailable"),
+        ):  # fmt: skip
+            answer = ask(na, "POST", "outcomes", {"operation": operation, "simulationCode": code})
+            wrong, _, names = answer.json()["error"].partition("; there are ")
+            assert (answer.status_code, possible in names.rstrip(".").split(", ")) == (400, True), answer.text
+            assert (code if possible != "createCharge" else operation) in wrong
+
+    def test_a_cause_that_cannot_be_names_what_can_once(self, na: Shop) -> None:
+        """However many rows lead there."""
+        wallet = na.wallet()
+        answer = ask(na, "POST", f"permissions/{wallet}", {"state": "Frozen"}).json()["error"]
+        possible = answer.partition("possible: ")[2].rstrip(".").split("), ")
+        assert len(possible) == len(set(possible)) > 1
+        ask(na, "POST", f"permissions/{wallet}", {"state": "NonChargeable", "reasonCode": "PaymentMethodExpired"})
+        assert ask(na, "POST", f"permissions/{wallet}", {"state": "Frozen"}).json()["error"].count(" Chargeable") == 1
+
     @pytest.mark.parametrize(
         "content",
         [
@@ -356,7 +376,7 @@ class TestAccounts:
         ready = json.loads(path.read_text())
         assert ready.keys() == {
             "url", "caFile", "region", "merchantId", "storeId", "publicKeyId", "neutralPublicKeyId", "privateKeyFile",
-            "controlUrl", "controlToken", "otherMerchant", "proxyUrl", "proxyCaFile",
+            "controlUrl", "controlToken", "otherMerchant",
         }  # fmt: skip
         assert ready["otherMerchant"].keys() == {"merchantId", "storeId", "publicKeyId", "privateKeyFile"}
         assert ready["publicKeyId"] == f"SANDBOX-{ready['neutralPublicKeyId']}"

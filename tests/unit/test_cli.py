@@ -89,7 +89,7 @@ def test_the_ready_file_holds_what_a_program_needs(ready: dict[str, Any]) -> Non
     """The keys are those of the contract, and both ids work with the one key pair."""
     assert set(ready) - {"process"} == {
         "url", "caFile", "region", "merchantId", "storeId", "publicKeyId", "neutralPublicKeyId", "privateKeyFile",
-        "controlUrl", "controlToken", "otherMerchant", "proxyUrl", "proxyCaFile",
+        "controlUrl", "controlToken", "otherMerchant",
     }  # fmt: skip
     assert set(ready["otherMerchant"]) == {"merchantId", "storeId", "publicKeyId", "privateKeyFile"}
     assert stat.S_IMODE(Path(ready["privateKeyFile"]).stat().st_mode) == 0o600
@@ -228,6 +228,15 @@ def test_a_wrong_option_is_usage(arguments: list[str], message: str) -> None:
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["emulator", "--clock", "9999-12-31T00:00:00Z"], ["demo", "nothing"]])
+def test_a_ready_file_of_an_earlier_run_is_not_taken_for_this_one(command: list[str], tmp_path: Path) -> None:
+    """It goes when the command starts, however that ends; a folder of the name is left alone."""
+    ready = tmp_path / "ready.json"
+    ready.write_text('{"url": "http://127.0.0.1:9"}')
+    assert (run(*command, "--ready-file", ready).returncode, ready.exists()) == (2, False)
+    assert run(*command, "--ready-file", tmp_path).returncode == 2
 
 
 def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
