@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from playwright.sync_api import (
@@ -41,7 +40,7 @@ _STILL = """async (frame) => {
   }
 }"""
 ATTEMPTS, MILLISECONDS = 36, 5000  # three minutes in all; nothing waits for them to pass
-PRESSES = 3
+_LISTEN = "(button) => button.addEventListener('click', () => { button.isPressed = true; })"
 
 
 @contextlib.contextmanager
@@ -96,23 +95,35 @@ def offline(browser: Browser, *inside: str) -> Iterator[Page]:
 
 
 def press(frame: Locator, name: str) -> None:
-    """Press a button of the page in *frame*, which leads to another page.
+    """Press a button of the page in *frame*, which leads to another page, whenever that comes.
 
-    Another cell's output may move the button from under the mouse while it is down; who sees that nothing has happened
-    presses it again.
+    Another cell's output may move the button from under the mouse while it is down; who has pressed beside it presses
+    again. An attempt that takes too long may have pressed it all the same.
     """
     button = frame.content_frame.get_by_role("button", name=name, exact=True)
     button.wait_for(state="attached")  # the frame before may still be the one that is found
-    for _ in range(PRESSES):
-        this = button.element_handle()
-        in_view(frame, partial(button.click, no_wait_after=True))  # the next page may take longer than an attempt
+    this = button.element_handle()
+    this.evaluate(_LISTEN)
+
+    def is_pressed() -> bool:
         try:
-            this.wait_for_element_state("hidden", timeout=2 * MILLISECONDS)
-        except NotInTime:
-            continue
+            return bool(this.evaluate("(button) => button.isPressed"))
         except Error:  # its page is gone
-            pass
-        return
+            return True
+
+    def click(timeout: float) -> None:
+        if not is_pressed():
+            button.click(timeout=timeout, no_wait_after=True)
+        if not is_pressed():
+            raise NotInTime(f"{name!r} has not heard that it was pressed")
+
+    in_view(frame, click)
+    try:
+        this.wait_for_element_state("hidden")
+    except NotInTime:
+        raise
+    except Error:  # its page is gone
+        pass
 
 
 def in_view(frame: Locator, act: Callable[..., None]) -> None:

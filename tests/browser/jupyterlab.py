@@ -20,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, ViewportSize
 
 from tests.browser.chromium import in_view, press, watch
+from tests.kernels import place
 
 __all__ = ["HUB", "SOMEBODY", "VIEWPORT", "Lab", "OpenNotebook", "jupyterlab", "working_copies"]
 
@@ -45,8 +46,17 @@ const until = async (value) => {{
     await new Promise((next) => setTimeout(next, 20));
   }}
 }};
+const late = async () => {{
+  await new Promise((end) => setTimeout(end, {3 * SECONDS * 1000}));
+  throw new Error('in vain; in front is ' + document.querySelector('.jp-Dialog, .jp-Notebook')?.innerText);
+}};
 """
 _RESTORED = f"{_UNTIL} await (await until(() => window.jupyterapp)).restored;"
+# Of two saves at once, JupyterLab takes the first for a stranger's when it comes to the second, and asks what to do.
+_ONLY_WE_SAVE = f"""{_UNTIL} const {{ commands }} = window.jupyterapp, autosave = 'docmanager:toggle-autosave';
+if (await until(() => commands.hasCommand(autosave)) && commands.isToggled(autosave)) await commands.execute(autosave);
+await until(() => !commands.isToggled(autosave));
+"""
 
 
 class Lab:
@@ -63,6 +73,7 @@ class Lab:
         page.set_default_timeout(SECONDS * 1000)
         page.goto(address)
         page.evaluate(f"async () => {{ {_RESTORED} }}")
+        page.evaluate(f"async () => {{ {_ONLY_WE_SAVE} }}")
         if "/tree/" in address:  # it opens a notebook by itself, which is in front once it is there
             page.evaluate(
                 f"async () => {{ {_UNTIL} await until(() => window.jupyterapp.shell.currentWidget?.context); }}"
@@ -127,7 +138,10 @@ class OpenNotebook:
     def ask(self, script: str, argument: object = None) -> Any:
         """Run JavaScript that knows `app`, `panel`, `given` and `until`, and return what it returns."""
         known = "const app = window.jupyterapp; let panel = app.shell.currentWidget;"
-        return self.page.evaluate(f"async (given) => {{ {_UNTIL} {known} {script} }}", argument)
+        script = f"const done = async () => {{ {known} {script} }};"
+        return self.page.evaluate(
+            f"async (given) => {{ {_UNTIL} {script} return Promise.race([done(), late()]); }}", argument
+        )
 
     # --- What a person does -------------------------------------------------------------------------------------------
 
@@ -228,8 +242,14 @@ class OpenNotebook:
     def choose_card(self, last4: str) -> None:
         """Choose one of the cards that simulate something, which a summary hides."""
         page = self.frames.content_frame
-        in_view(self.frames, page.locator("summary").click)
-        in_view(self.frames, page.get_by_label(re.compile(last4)).check)
+        card = page.get_by_label(re.compile(last4))
+
+        def unfold(timeout: float) -> None:
+            if not card.is_visible():
+                page.locator("summary").click(timeout=timeout)
+
+        in_view(self.frames, unfold)
+        in_view(self.frames, card.check)
 
     def wait_for_output(self, text: str) -> None:
         """Wait until an output holds *text*."""
@@ -314,8 +334,9 @@ def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[La
 def _running(command: list[str], environment: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
     # Gives the address that the server tells, and the lines of its terminal so far.
     said: list[str] = []
+    kernels = ["--KernelManager.transport=ipc", f"--KernelManager.ip={place()}"]
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *kernels], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as server:
         assert server.stdout is not None
         address: Future[str] = Future()

@@ -14,6 +14,8 @@ from nbclient import NotebookClient
 from amazonpay_nb.client.progress import Progress
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.runs.kernels import kernel_environment
+from tests.kernels import PortlessKernel
+from tests.processes import PATIENCE
 
 # A shop that sets up a wallet, charges and refunds it, and dies at the request that it is told: before it is sent, or
 # when it was answered and the answer is not yet read.
@@ -130,6 +132,6 @@ def test_a_notebook_whose_kernel_died_runs_again(name: str) -> None:
 def _notebook(path: Path) -> NotebookClient:
     notebook = nbformat.read(path, as_version=4)
     return NotebookClient(
-        notebook, kernel_name="python3", timeout=120, shutdown_kernel="immediate",
+        notebook, kernel_manager_class=PortlessKernel, timeout=PATIENCE, shutdown_kernel="immediate",
         resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip

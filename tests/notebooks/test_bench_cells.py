@@ -7,6 +7,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from bench.browser import CELLS, EMPTY, OPEN
 from bench.imports import STATEMENTS
 from bench.notebooks import IMPORTS
+from tests.kernels import PortlessKernel
+from tests.processes import PATIENCE
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -14,7 +16,10 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def executed(*sources: str) -> list[nbformat.NotebookNode]:
     """Execute cells in one kernel; the first that fails raises its error."""
     notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
-    NotebookClient(notebook, kernel_name="python3", timeout=120, shutdown_kernel="immediate").execute()
+    client = NotebookClient(
+        notebook, kernel_manager_class=PortlessKernel, timeout=PATIENCE, shutdown_kernel="immediate"
+    )
+    client.execute()
     return list(notebook.cells)
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from select import select
 from urllib.parse import urlsplit
 
 import pytest
@@ -78,10 +79,13 @@ def half_bodies(remote: Remote) -> None:
     """As many connections as there can be, and more, with nearly all of a body that never ends."""
     head = b"POST /v2/charges HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: %d\r\n\r\n" % MAX_BODY_BYTES
     with ExitStack() as strangers:
+        inside = []
         for _ in range(MAX_CONNECTIONS):
-            strangers.enter_context(connect(remote)).sendall(head + b"x" * (MAX_BODY_BYTES - 1))
+            inside.append(strangers.enter_context(connect(remote)))
+            inside[-1].sendall(head + b"x" * (MAX_BODY_BYTES - 1))
         for _ in range(size(50, 1000)):
-            assert flood(remote, CALL)[9:12] in (b"503", b"")
+            # There is room again where the time of one is over, who has an answer.
+            assert flood(remote, CALL)[9:12] in (b"503", b"") or select(inside, [], [], 0)[0]
 
 
 def huge_bodies(remote: Remote) -> None:

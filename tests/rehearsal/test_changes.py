@@ -7,7 +7,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-from jupyter_client.manager import start_new_kernel
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.rehearsal import PlanFile, example, prospects, rehearse
@@ -15,6 +14,7 @@ from amazonpay_nb.rehearsal.plan import Plan
 from amazonpay_nb.rehearsal.play import ROWS
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
 from amazonpay_nb.workbench.show.blocks import Table
+from tests.kernels import PortlessKernel
 from tests.processes import PATIENCE, until
 from tests.rehearsal.plans import processes_with
 
@@ -96,8 +96,12 @@ def test_who_interrupts_a_cell_reads_what_was_tried() -> None:
         from amazonpay_nb.rehearsal import example, rehearse
         say = lambda result, of: print(result.status, end=".", flush=True)
         rehearse(example("shop_python"), browser="none", environment={{"MARK": {mark!r}}}, say=say)"""
-    manager, client = start_new_kernel()
+    manager = PortlessKernel()
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
     try:
+        client.wait_for_ready(PATIENCE)
         client.execute(textwrap.dedent(cell))
         while "passed." not in client.get_iopub_msg(timeout=PATIENCE)["content"].get("text", ""):
             pass

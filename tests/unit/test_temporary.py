@@ -52,8 +52,9 @@ def test_a_key_does_not_outlive_its_process(number: signal.Signals, tmp_path: Pa
 def test_nbval_leaves_no_key(tmp_path: Path) -> None:
     """It kills its kernels."""
     notebook = ROOT / "notebooks/00_start_here.ipynb"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.nbval_kernels", "--nbval-lax", "--nbval-current-env"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", str(notebook)], cwd=ROOT,
+        [*command, str(notebook)], cwd=ROOT,
         env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

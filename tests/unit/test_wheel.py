@@ -95,7 +95,8 @@ class Place:
             process.wait(PATIENCE)
 
     def wait_for(self, pattern: str) -> dict[str, Any]:
-        assert until(lambda: [*self.folder.glob(pattern)]), f"{pattern} is not written"
+        # JupyterLab writes its file in place, so it may be there before its end.
+        assert until(lambda: any(path.read_text().endswith("}") for path in self.folder.glob(pattern))), pattern
         return dict(json.loads(next(self.folder.glob(pattern)).read_text()))
 
 
@@ -189,7 +190,7 @@ def test_a_shops_own_tests_need_nothing_but_pytest_besides(lean: Path, place: Pl
 
 def test_a_lean_stage_opens(lean: Path, place: Place) -> None:
     with place.running(lean / "bin/amazonpay-nb", "demo", "--no-browser", "--ready-file", "stage.json"):
-        assert httpx.get(place.wait_for("stage.json")["url"], trust_env=False).status_code == 200
+        assert httpx.get(place.wait_for("stage.json")["url"], trust_env=False, timeout=PATIENCE).status_code == 200
 
 
 def test_a_table_without_its_extra_says_what_brings_it(lean: Path, place: Place) -> None:

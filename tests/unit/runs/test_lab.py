@@ -24,6 +24,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.lab import bring_up_to_date, edition
 from amazonpay_nb.runs.notebook import find_notebooks, notebook_folder
+from tests.kernels import PortlessKernel
 from tests.processes import PATIENCE, read_only, until
 
 ROOT = Path(__file__).parents[3]
@@ -262,7 +263,9 @@ def test_a_cell_before_all_others_says_what_to_run_first(
     cells = [
         new_code_cell(source) for source in ("wallet = wb.wallet()", "exec('nothing', {'__name__': 'library'})", "1")
     ]
-    NotebookClient(new_notebook(cells=cells), allow_errors=True, shutdown_kernel="immediate").execute()
+    NotebookClient(
+        new_notebook(cells=cells), allow_errors=True, kernel_manager_class=PortlessKernel, shutdown_kernel="immediate"
+    ).execute()
     first, second = ("\n".join(cell.outputs[0].traceback) for cell in cells[:2])
     assert "name 'wb' is not defined" in first
     sentence = (

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import jupyter_client
 import pytest
 
 from amazonpay_nb import workbench
@@ -26,6 +25,8 @@ from amazonpay_nb.runs.doctor import examine
 from amazonpay_nb.signing.keys import generate, save
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.parameters import PARAMETERS, VARIABLES
+from tests.kernels import PortlessKernel
+from tests.processes import PATIENCE
 
 
 @pytest.fixture
@@ -114,12 +115,12 @@ ASK = "import httpx\nprint(httpx.get(first.shop.url + '/account').status_code)"
 
 def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
     """Jupyter keeps what a cell displayed, so nobody else would ever close it."""
-    manager = jupyter_client.KernelManager()
+    manager = PortlessKernel()
     manager.start_kernel()
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(60)
+        client.wait_for_ready(PATIENCE)
 
         def run(code: str, cell: str) -> str:
             content = {
@@ -132,7 +133,7 @@ def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
             message = client.session.msg("execute_request", content, metadata={"cellId": cell})
             client.shell_channel.send(message)
             printed = ""
-            while (heard := client.get_iopub_msg(60))["content"].get("execution_state") != "idle":
+            while (heard := client.get_iopub_msg(PATIENCE))["content"].get("execution_state") != "idle":
                 printed += heard["content"].get("text", "") + heard["content"].get("ename", "")
             return printed
 

@@ -18,6 +18,7 @@ from amazonpay_nb.client.button import express_payload, set_up_payload, sign_but
 from amazonpay_nb.client.guide import complete_set_up
 from amazonpay_nb.shop import Arrival, Attempt
 from amazonpay_nb.workbench import Workbench
+from tests.kernels import PortlessKernel
 
 HERE = Starlette(routes=[Route("/", lambda request: PlainTextResponse("here"))])
 
@@ -121,7 +122,9 @@ def test_it_names_the_cell_that_has_made_it() -> None:
     serve = "server = wb.serve(Starlette(routes=[Route('/paid', print)]))  # <mine>"
     read = "import urllib.request as web; print(web.urlopen(server.url).read().decode())"
     cells = [new_code_cell(source) for source in (make, serve, read)]
-    NotebookClient(new_notebook(cells=cells), shutdown_kernel="immediate").execute()
+    NotebookClient(
+        new_notebook(cells=cells), kernel_manager_class=PortlessKernel, shutdown_kernel="immediate"
+    ).execute()
     page = cells[-1].outputs[0].text
     assert "Cell [2] of your notebook made it:" in page
     assert "[Route(&#x27;/paid&#x27;, print)]))  # &lt;mine&gt;</pre>" in page

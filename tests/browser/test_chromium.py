@@ -1,0 +1,46 @@
+"""A person at a page that takes its time."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import chromium
+
+pytestmark = pytest.mark.browser
+
+FORM = "<form action='/next'><button>Go</button></form>"
+PAGES = {"/": "<iframe src='/form'></iframe>", "/form": FORM, "/next?": "Arrived"}
+
+
+def test_a_button_is_pressed_once_however_late_its_next_page_is(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who presses it again because nothing is to be seen yet buys twice, or looks for a button that has just gone."""
+    monkeypatch.setattr(chromium, "MILLISECONDS", 500)
+    monkeypatch.setattr(chromium, "ATTEMPTS", 360)
+    presses, again = list[str](), threading.Event()
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/next?":
+                presses.append(self.path)
+                again.set() if presses[1:] else again.wait(3)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(f"<!doctype html>{PAGES.get(self.path, '')}".encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        page = chromium.new_page(browser)
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        frame = page.locator("iframe")
+        chromium.press(frame, "Go")
+        expect(frame.content_frame.get_by_text("Arrived")).to_be_visible()
+        page.close()
+        server.shutdown()
+    assert len(presses) == 1

@@ -1,0 +1,28 @@
+"""Kernels without ports: a kernel whose port another worker takes first neither answers nor ends."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from jupyter_client.manager import KernelManager
+from traitlets import default
+
+__all__ = ["PortlessKernel", "place"]
+
+# The path of a socket is short, so it is not below the runtime folder of Jupyter.
+_FOLDER = TemporaryDirectory(prefix="kernels-", ignore_cleanup_errors=True)
+
+
+def place() -> str:
+    """Return how the paths of a kernel's sockets begin."""
+    return str(Path(_FOLDER.name) / uuid4().hex[:8])
+
+
+class PortlessKernel(KernelManager):
+    @default("transport")
+    def _transport(self) -> str:
+        return "ipc"
+
+    @default("ip")
+    def _ip(self) -> str:
+        return place()
