@@ -3,16 +3,21 @@
 import signal
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
 from amazonpay_nb.emulator import Emulator
 from tests.emulated import Shop
+from tests.processes import PATIENCE
 from tests.sns import Sns, certificate
 
 # What is set already stays: where CI is set, Hypothesis takes the same examples each time.
 settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+# What httpx waits for where nobody says how long: its five seconds are less than a busy machine stands still.
+httpx._config.DEFAULT_TIMEOUT_CONFIG.__init__(PATIENCE)  # type: ignore[misc]
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and the programs that they start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
