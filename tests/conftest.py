@@ -1,5 +1,6 @@
 """Properties are checked without a stopwatch: that a busy machine is slow says nothing about the code."""
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -21,6 +22,10 @@ httpx._config.DEFAULT_TIMEOUT_CONFIG.__init__(PATIENCE)  # type: ignore[misc]
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and the programs that they start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What a test asks is on this machine, where a proxy finds nothing; what npm asks may be beyond it.
+for direct in ("no_proxy", "NO_PROXY"):
+    os.environ[direct] = ",".join(filter(None, ["localhost", "127.0.0.1", os.environ.get(direct)]))
 
 # Folders with few tests that take long: they come first, so that no worker is left alone with one in the end.
 LONG = {"browser", "interop", "notebooks", "proofs", "rehearsal"}

@@ -735,6 +735,7 @@ def test_a_proxy_is_not_asked_for_the_way_to_the_emulator(emulator: Emulator) ->
     merchant = emulator.merchant
     command = [sys.executable, "-c", script, emulator.url, str(merchant.private_key_file), merchant.public_key_id]
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"), "http://127.0.0.1:1")
+    proxies |= {"NO_PROXY": "", "no_proxy": ""}
     done = subprocess.run(
         command, env={**os.environ, **proxies}, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
