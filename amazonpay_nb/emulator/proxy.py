@@ -220,7 +220,7 @@ async def forward(scope: Scope, receive: Receive, send: Send) -> None:
             reply.raw_headers = _end_to_end(answer.headers.raw, b"date", *(() if sized else (b"content-length",)))
         except HTTPException as error:
             reply = PlainTextResponse(error.detail, error.status_code)
-        except (httpx.HTTPError, TimeoutError) as error:
+        except (httpx.HTTPError, TimeoutError, UnicodeError) as error:  # the last at the host of a redirect
             reply = PlainTextResponse(f"Nothing answers at {url} ({type(error).__name__}).", 502)
         except ClientDisconnect:
             return

@@ -44,6 +44,7 @@ def whole(http: httpx.Client, request: httpx.Request) -> httpx.Response:
 
     Raises:
         httpx.ReadTimeout: It has no end: it is longer than 4 MB, or takes longer than the client waits for a part.
+        httpx.RemoteProtocolError: It is no HTTP, or leads to a host that cannot be one.
         httpx.DecodingError: It is packed in another way than was asked for.
     """
     if request.url.port in SERVERS:  # no thread helps there, and its answer is ours
@@ -52,6 +53,8 @@ def whole(http: httpx.Client, request: httpx.Request) -> httpx.Response:
         return in_time(http.timeout.read, partial(_collect, http, request))
     except TimeoutError:
         raise httpx.ReadTimeout("The answer has no end.", request=request) from None
+    except UnicodeError as error:  # httpx looks at the host of a redirect, and fails at xn--
+        raise httpx.RemoteProtocolError(f"The answer leads nowhere: {error}", request=request) from None
 
 
 def _collect(http: httpx.Client, request: httpx.Request) -> httpx.Response:

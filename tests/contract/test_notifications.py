@@ -29,7 +29,7 @@ class Endpoint:
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.statuses = [200]
-        self.cookie = ""
+        self.cookie, self.location = "", "http://127.0.0.1:1/"
         self.before: Any = lambda: None
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,7 +39,7 @@ class Endpoint:
                 endpoint.bodies.append(self.rfile.read(int(self.headers["content-length"])))
                 status = endpoint.statuses.pop(0) if len(endpoint.statuses) > 1 else endpoint.statuses[0]
                 self.send_response(status)
-                self.send_header("location", "http://127.0.0.1:1/")
+                self.send_header("location", endpoint.location)
                 self.send_header("set-cookie", endpoint.cookie)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -283,6 +283,14 @@ def test_a_final_answer_is_not_repeated(shop: Shop, endpoint: Endpoint, status: 
     shop.emulator.clock.advance("P1D")
     assert [statuses(row) for row in announced(shop)] == [[status]]
     assert len(endpoint.bodies) == 1
+
+
+def test_a_redirect_to_no_host_is_no_answer(shop: Shop, endpoint: Endpoint, caplog: pytest.LogCaptureFixture) -> None:
+    """It is written down like any other, and no error of the emulator's."""
+    endpoint.statuses, endpoint.location = [302], "http://xn--/"
+    shop.wallet()
+    assert [statuses(row) for row in announced(shop)] == [[None]]
+    assert caplog.text == ""
 
 
 def test_a_retry_that_succeeds_is_the_last(shop: Shop, endpoint: Endpoint) -> None:

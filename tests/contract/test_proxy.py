@@ -255,6 +255,7 @@ def test_headers_are_handed_on_as_bytes(shop: Shop) -> None:
         (b"HTTP/1.1 200 OK\r\ncontent-length: 300\r\n\r\nabc", 200),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 200),
         (b"SSH-2.0-x\r\n", 502),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://xn--/\r\ncontent-length: 0\r\n\r\n", 502),
     ],
 )
 def test_what_a_server_gets_wrong_is_no_error_of_the_proxy(

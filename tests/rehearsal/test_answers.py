@@ -45,6 +45,7 @@ ANSWERS = {
     "slow": (lambda: endless(b" ", 0.1), None),
     "deep": (lambda: [HEAD + b"\r\n" + b"[" * 200_000], 200),
     "no text": (lambda: [HEAD + b"\r\n\xff\xfe\xfd"], 200),
+    "leads nowhere": (lambda: [b"HTTP/1.1 302 Found\r\nlocation: http://xn--/\r\nconnection: close\r\n\r\n"], None),
     "cookies": (lambda: [HEAD + b"set-cookie: a=1\r\nset-cookie: a=2; Path=/x\r\n\r\n{}"], 200),
 }
 

@@ -191,7 +191,7 @@ class Deliveries:
         except (httpx.TimeoutException, TimeoutError):
             self._timeouts[url] = (self._timeouts.get(url, (0, now))[0] + 1, now)
             return None
-        except (httpx.HTTPError, httpx.InvalidURL):
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):  # the last at the host of a redirect
             return None
 
     def _note(self, notification_id: str, of_world: int, answers: list[int | None]) -> None:
