@@ -93,7 +93,7 @@ class Sender(NamedTuple):
             answer = _json_object(response)
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
             raise ConfigurationError(f"{what} cannot be sent.", advice="Check base_url and headers.") from error
-        except httpx.RequestError as error:
+        except (httpx.RequestError, UnicodeError) as error:  # the second at the host of a redirect
             lost = type(error).__name__
             raise TransportError(f"No answer to {what} ({lost}).", advice=_repeat(request)) from error
         finally:
