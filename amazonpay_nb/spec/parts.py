@@ -47,7 +47,7 @@ Moment = Annotated[str, AfterValidator(_moment)]  # the API's own form, whicheve
 class Strict(BaseModel):
     """A part of a request: every field has Amazon's camelCase name, and no other is accepted."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", str_strip_whitespace=True, defer_build=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", defer_build=True)
 
 
 class As(NamedTuple):

@@ -8,7 +8,7 @@ take their fields: an editor completes them, and a type checker refuses a misspe
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Required, TypedDict
 
-from pydantic import Field, StrictInt
+from pydantic import ConfigDict, Field, StrictInt
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.addresses import ReturnAddress
@@ -101,7 +101,9 @@ class PaymentMethodOnFileMetadata(Strict):
 
 
 class AddressDetails(Strict):
-    """The address of an end-of-checkout button."""
+    """The address of an end-of-checkout button: the one part of a request that Amazon trims."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
 
     name: Text50 | None = None
     address_line1: Annotated[str, Field(max_length=180)] | None = None

@@ -159,6 +159,7 @@ class TestCreating:
             ({"chargePermissionId": "C01-0000000-0000000"}, (404, "ResourceNotFound")),
             ({"chargePermissionId": ""}, (404, "ResourceNotFound")),
             ({"chargePermissionId": 7}, (400, "InvalidParameterValue")),
+            ({"chargeAmount": usd(" 14.00")}, (400, "InvalidParameterValue")),
             *(({"captureNow": word}, (400, "InvalidParameterValue")) for word in ("yes", "on", "t", 1, "TRUE", [])),
         ],
         ids=str,

@@ -75,12 +75,18 @@ class TestCreating:
         assert refusal(response) == (400, "InvalidParameterValue")
 
     def test_free_fields_come_back(self, na: Shop) -> None:
-        """What nobody but the merchant understands."""
+        """What nobody but the merchant understands, with the blanks around it."""
         free = {
-            "supplementaryData": '{"a": 1}', "platformId": "A1", "checkoutButtonText": "Go",
+            "supplementaryData": ' {"a": 1}\n', "platformId": "A1", "checkoutButtonText": "Go ",
             "providerMetadata": {"providerReferenceId": "P-1"},
         }  # fmt: skip
         assert free.items() <= na.done("getCheckoutSession", na.session(express(**free))).items()
+
+    def test_an_id_with_a_blank_is_another_one(self, na: Shop) -> None:
+        """Such as one that was read from a file with its line end."""
+        store = na.call("createCheckoutSession", **express(), storeId=f"{na.account.store_id}\n")
+        assert refusal(store) == (400, "InvalidParameterValue")
+        assert refusal(na.try_charge(f"{na.wallet()} ")) == (404, "ResourceNotFound")
 
     def test_constraints_are_alphabetical(self, na: Shop) -> None:
         """All that is missing is named, and the redirect address waits for it."""

@@ -88,15 +88,13 @@ _KINDS = {
     "extra_forbidden": ("UnrecognizedField", "The field '{field}' is invalid for this API."),
     "missing": ("MissingParameterValue", "The value for {field} is missing."),
 }
-# What pydantic adds to the place of a value that may have one of several types.
-_TRIED = ("str", "constrained-str", "int", "float")
 
 
 def _refused(error: ValidationError) -> Refusal:
     """Name the worst problem: an unknown field first, then a missing one."""
     ranked = sorted(error.errors(), key=lambda e: [*_KINDS, e["type"]].index(e["type"]))
     worst = ranked[0]
-    field = ".".join(str(part) for part in worst["loc"] if part not in _TRIED) or "the body"
+    field = ".".join(str(part) for part in worst["loc"] if part not in ("str", "int", "float")) or "the body"
     reason, text = _KINDS.get(worst["type"], ("InvalidParameterValue", "The value provided for [{field}] is invalid: "))
     problem = worst["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
     detail = "" if worst["type"] in _KINDS else f"{problem}."
