@@ -2,10 +2,10 @@
 
     print(snippet("php", wb.journal.exchanges[-1]))
 
-Each language is a template beside this file, with the body as JSON, the way it travels.  The SDKs have one method a
-call, of the same name, which takes the object's id, the body and further headers, as far as the call has them.  They
-know Amazon's hosts alone, so what leads them to an emulator is its proxy: the first lines say the command.  What the
-journal has masked stays masked, and no signature is shown: for cURL a file takes it, which only its owner can read.
+Each language is a template beside this file, with the body as JSON, the way it travels.  The SDKs have a method for
+nearly each call, which takes the object's id, the query, the body and further headers, as far as the call has them.
+They know Amazon's hosts alone, so what leads them to an emulator is its proxy: the first lines say the command.  What
+the journal has masked stays masked, and no signature is shown: for cURL a file takes it, which only its owner can read.
 """
 
 import json
@@ -15,7 +15,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 from pydantic.alias_generators import to_snake
@@ -51,6 +51,19 @@ LANGUAGES = {
 }
 
 
+# Where a method of an SDK has another name, or, "", none takes the same arguments.
+_NOT_IN_DOTNET = (
+    "createDeliveryTracker", "getReports", "getReportSchedules", "getDisbursements", "getDispute", "updateDispute",
+    "contestDispute", "uploadFile",
+)  # fmt: skip
+_METHODS = {
+    "node": {"createDeliveryTracker": "deliveryTrackers", "getDisbursements": ""},
+    "php": {"createDeliveryTracker": "deliveryTrackers"},
+    "java": {"createDeliveryTracker": "deliveryTracker"},
+    "dotnet": dict.fromkeys(_NOT_IN_DOTNET, ""),
+}
+
+
 def snippet(
     language: str, exchange: Exchange, *, proxy: str = "", authority: str = "", key_file: str = PRIVATE_KEY_FILE
 ) -> str:
@@ -70,10 +83,16 @@ def snippet(
     operation, signed, headers = OPERATIONS.get(exchange.operation), exchange.authorization, exchange.headers
     if operation is None or signed is None:
         raise ConfigurationError("This exchange is not a signed call.", advice="Choose one that the client made.")
-    to = urlsplit(exchange.url)
+    to, subject = urlsplit(exchange.url), exchange.object_id
+    query, own = dict(parse_qsl(to.query)), _METHODS.get(language)
+    method = (own or {}).get(operation.name, operation.name)
+    if not method:
+        return f"// {LANGUAGES[language]} has no {operation.name} that takes the same arguments.\n"
+    if own and operation.name == "getReportSchedules":
+        subject = query.pop("reportTypes", "")  # which the SDKs take without its name
     return _TEMPLATES.get_template(f"{language}.jinja").render(
-        exchange=exchange, signed=signed, proxy=urlsplit(proxy), authority=authority, private_key_file=key_file,
-        region=headers.get("x-amz-pay-region", "na"),
+        exchange=exchange, method=method, subject=subject, query=query, signed=signed, private_key_file=key_file,
+        proxy=urlsplit(proxy), authority=authority, region=headers.get("x-amz-pay-region", "na"),
         base_url=f"{to.scheme}://{to.netloc}" if to.hostname in LOOPBACK_HOSTS else "",
         body=exchange.request if operation.body else None,
         # What the caller adds to the headers that an SDK makes by itself.

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+from pydantic.alias_generators import to_snake
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
 from amazonpay_nb.client.journal import Exchange
@@ -32,6 +34,7 @@ from amazonpay_nb.errors import ConfigurationError, ConflictError
 from amazonpay_nb.shop.buyer import approve
 from amazonpay_nb.signing import canonical_request, string_to_sign
 from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.reports import SANDBOX_SETTLEMENT
 from tests.interop.test_node_sdk import sdk  # noqa: F401 (a fixture)
 from tests.processes import PATIENCE
 
@@ -284,6 +287,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "nothing": {"request": {"chargePermissionId": "C", "chargeAmount": {}}},
     "constant": {"operation": "finalizeCheckoutSession", "request": {"paymentIntent": "X); EVIL(); //"}},
     "id": {"operation": "getCharge", "path": "/v2/charges/'\"); EVIL(); $(EVIL) `EVIL`"},
+    "query": {"operation": "getReports", "path": "/v2/reports?EVIL()=1&');EVIL(=\");EVIL(&pageSize=$(EVIL)`EVIL`"},
     "key": {"headers": {"x-amz-pay-idempotency-key": "'\"); EVIL(); \\' \\\" $(EVIL)"}},
 }
 LITERAL = re.compile(r"""\"{3}(?s:.*?)\"{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""")
@@ -374,6 +378,59 @@ def test_a_program_for_an_sdk_is_the_same_call(
         assert status == str(exchange.status), done.stderr
         assert exchange.response
         assert json.loads(data)[identifier] == exchange.response[identifier]
+
+
+# Calls with a query, and one whose method has another name in each SDK.
+OTHERS = ("getReports", "getReportSchedules", "createDeliveryTracker")
+
+
+@pytest.fixture(scope="module")
+def others(emulator: Emulator, exchanges: dict[str, Exchange]) -> dict[str, Exchange]:
+    wallet = exchanges["getChargePermission"].object_id
+    auth = AmazonPayAuth(emulator.merchant.keys)
+    with AmazonPayClient(auth, environment="emulator", base_url=emulator.url, verify=emulator.verify) as client:
+        # There is one of each, and what is asked for leaves it out.
+        client.create_report(report_type=SANDBOX_SETTLEMENT, start_time="20260115T000000Z", end_time="20260116T000000Z")
+        client.create_report_schedule(
+            report_type=SANDBOX_SETTLEMENT, schedule_frequency="P1D", next_report_creation_time="20990101T000000Z"
+        )
+        client.get_reports(processing_statuses=["FAILED"], page_size=5)
+        client.get_report_schedules(report_types=["_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SETTLEMENT_DATA_"])
+        parcel = {"trackingNumber": "1Z999AA10123456784", "carrierCode": "UPS"}
+        client.create_delivery_tracker(charge_permission_id=wallet, delivery_details=[parcel])
+        return {exchange.operation: exchange for exchange in client.journal.exchanges}
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("language", FILE_NAMES)
+@pytest.mark.parametrize("operation", OTHERS)
+def test_a_program_asks_for_the_same(
+    pasted: Callable[..., subprocess.CompletedProcess[str]], others: dict[str, Exchange], language: str, operation: str
+) -> None:
+    """The query goes with it, and the method is the SDK's own."""
+    exchange = others[operation]
+    done = pasted(language, exchange)
+    status, _, data = done.stdout.splitlines()[-1].partition(" ")
+    assert status == str(exchange.status), done.stderr
+    rows = [value for value in json.loads(data).values() if isinstance(value, list)]
+    assert rows == [value for value in (exchange.response or {}).values() if isinstance(value, list)]
+    assert bool(rows[0]) == (operation == "createDeliveryTracker")
+
+
+@pytest.mark.parametrize("operation", OTHERS)
+def test_a_program_for_python_asks_for_the_same(others: dict[str, Exchange], operation: str) -> None:
+    """Its arguments are the query's and the body's, in Python's spelling."""
+    program = written_in("python", others[operation])
+    names = {**(others[operation].request or {}), **dict(parse_qsl(urlsplit(others[operation].path).query))}
+    assert all(f"{to_snake(name)}=" in program for name in names)
+    ast.parse(program)
+
+
+def test_an_sdk_without_such_a_method_says_so(others: dict[str, Exchange]) -> None:
+    """There is no program that makes another call."""
+    for language, operation in (("dotnet", "getReports"), ("node", "getDisbursements"), ("dotnet", "getDispute")):
+        program = written_in(language, replace(others["getReports"], operation=operation))
+        assert program == f"// {LANGUAGES[language]} has no {operation} that takes the same arguments.\n"
 
 
 # Prints what the SDK hashes and signs.

@@ -229,16 +229,21 @@ def test_each_language_says_how_well_it_is_known(wb: Workbench, language: str) -
 
 def test_a_program_for_an_sdk_goes_to_the_emulator_that_is_running(wb: Workbench) -> None:
     """By its proxy, which the first look opens; what is committed goes to Amazon, and opens nothing."""
-    assert isinstance(wb.emulator, Emulator)
-    for language in ("node", "php", "java", "dotnet"):
-        assert "// $ " not in text_of(WirePanel(wb), exchange="2", show=language)
-    assert wb.emulator.proxy_url is None
-    for language in ("node", "php", "java", "dotnet"):
-        shown = text_of(WirePanel(reading(wb)), exchange="2", show=language)
-        assert wb.emulator.proxy_url
-        assert wb.emulator.proxy_url in shown or f"setProxyPort({urlsplit(wb.emulator.proxy_url).port})" in shown
-        assert (str(wb.emulator.proxy_ca_file) in shown) == (language != "node")
-        assert str(wb.private_key_file) in shown
+    sdks = ("node", "php", "java", "dotnet")
+    with workbench.open(buyer="script") as run:
+        run.set_up_keys()
+        run.journal = wb.journal
+        assert isinstance(run.emulator, Emulator)
+        for language in sdks:
+            assert "// $ " not in text_of(WirePanel(run), exchange="2", show=language)
+        assert run.emulator.proxy_url is None
+        for language in sdks:
+            shown = text_of(WirePanel(reading(run)), exchange="2", show=language)
+            assert run.emulator.proxy_url
+            port = urlsplit(run.emulator.proxy_url).port
+            assert f"HTTPS_PROXY={run.emulator.proxy_url} " in shown or f"setProxyPort({port})" in shown
+            assert (str(run.emulator.proxy_ca_file) in shown) == (language != "node")
+            assert str(run.private_key_file) in shown
 
 
 # ---- the signature doctor --------------------------------------------------------------------------------------------
