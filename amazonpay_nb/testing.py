@@ -93,6 +93,8 @@ def amazonpay_emulator(
     """
     options = {name: request.config.getoption(f"--amazonpay-{name}") for name in ("region", "https")}
     marker = request.node.get_closest_marker("amazonpay")
+    if marker and marker.args:
+        raise pytest.UsageError(f"amazonpay: {marker.args[0]!r} needs a name, as in amazonpay(region='jp')")
     return amazonpay_emulator_factory(**options | (marker.kwargs if marker else {}))
 
 

@@ -125,6 +125,9 @@ def test_a_misspelled_option(amazonpay_emulator): ...
 
 @pytest.mark.amazonpay(region="moon")
 def test_an_unknown_region(amazonpay_emulator): ...
+
+@pytest.mark.amazonpay("jp")
+def test_an_option_without_its_name(amazonpay_emulator): ...
 """
 
 
@@ -133,7 +136,8 @@ def test_a_wrong_option_is_refused_with_what_there_is(tmp_path: Path) -> None:
     said = run(suite(tmp_path, WRONG)).stdout
     assert "there is no option regoin; there are region, https, throttle, domains" in said
     assert "'moon'" in said
-    assert "2 errors" in said
+    assert "'jp' needs a name, as in amazonpay(region='jp')" in said
+    assert "3 errors" in said
 
 
 INBOX = """
