@@ -12,7 +12,7 @@ WORKERS    ?= 4
 # files that have most tests, while those with few take longest: tests/conftest.py orders them.
 PYTEST     := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 UNIT       := $(PYTEST) -p no:nbval tests
-NOTEBOOKS  := $(PYTEST) -p tests.nbval_kernels --nbval --nbval-current-env --nbval-cell-timeout 120 \
+NOTEBOOKS  := $(PYTEST) -p tests.nbval_kernels --nbval --nbval-current-env --nbval-cell-timeout 600 --nbval-kernel-startup-timeout 300 \
               --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 # What failed in the gate is tried once more, by itself, and both results are printed; docs/decisions.md says why.
 SECOND_TRY := false &&

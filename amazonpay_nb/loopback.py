@@ -117,12 +117,12 @@ def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> 
 
     Args:
         local: How to reach this machine, where its certificates need a way of their own.
-        options: Those of `httpx.Client`; any other host is reached as the environment says.
+        options: Those of `httpx.Client`, with a ``timeout`` of 30; any other host is reached as the environment says.
     """
     addresses = (f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK_HOSTS)
     if "verify" not in options:
         options["verify"] = _trust()
-    return httpx.Client(mounts={**dict.fromkeys(addresses, local), **mounts()}, **options)
+    return httpx.Client(mounts={**dict.fromkeys(addresses, local), **mounts()}, **{"timeout": 30, **options})
 
 
 def no_cookies() -> CookieJar:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from amazonpay_nb.emulator import Emulator
 
 SEED = 1  # ids and times repeat, so a failure looks the same in the next run
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 30.0
 OPTIONS = ("region", "https", "throttle", "domains", "world")
 
 

@@ -45,7 +45,7 @@ def read_settlement(place: str) -> "pandas.DataFrame":
 
     file: str | StringIO = place
     if "://" in place:
-        with http_client(timeout=30) as http:
+        with http_client() as http:
             file = StringIO(http.get(place).raise_for_status().text)
     return pandas.read_csv(file, skiprows=_HEAD, dtype=_TEXTS, converters=dict.fromkeys(_AMOUNTS, Decimal))
 

@@ -88,7 +88,7 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
     # lead to another host, and that host is verified.
     local = None if ca_file else httpx.HTTPTransport(verify=False)
     verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
-    with http_client(timeout=30, verify=verify, local=local) as http:
+    with http_client(verify=verify, local=local) as http:
         choices = {"card": card, "then": then, "consent": not no_consent, "mfa": mfa} if action == "approve" else {}
         address, reached = getattr(script, action)(url, http=http, **choices), False
         try:

@@ -73,7 +73,7 @@ class MerchantAccount:
             base_url=emulator.url, verify=emulator.verify, journal=journal,
             sleep=lambda seconds: None,  # between two tries of the client there is nothing to wait for
         ))  # fmt: skip
-        self._pages = resources.enter_context(http_client(verify=emulator.verify, timeout=30))
+        self._pages = resources.enter_context(http_client(verify=emulator.verify))
         self._wallet = ""
         self._listens, self._announced = listens, 0
         if listens:

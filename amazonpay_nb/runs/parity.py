@@ -169,7 +169,7 @@ class _Run:
         if key_environment(there.keys.public_key_id):  # another key may be one for live as well
             account["live"] = "/live"
         self._values, self._shared = read_table("probes/index.toml")["values"][there.region] | account, dict[str, str]()
-        self._http, self._shop = http_client(timeout=30, cookies=no_cookies()), Shop("Parity")
+        self._http, self._shop = http_client(cookies=no_cookies()), Shop("Parity")
         self._due = there.now()
 
     def close(self) -> None:

@@ -126,7 +126,7 @@ class Reading:
 
 def read(url: str) -> Reading:
     """Open a page of a shop on this machine and read it."""
-    with http_client(timeout=30) as client:
+    with http_client() as client:
         return Reading(_ask(client, url).text)
 
 
@@ -178,7 +178,7 @@ def decline(url: str, *, http: httpx.Client | None = None) -> str:
 
 def _browser(http: httpx.Client | None) -> AbstractContextManager[httpx.Client]:
     """Lend a client, which is closed at the end if it was made here."""
-    return nullcontext(http) if http else http_client(timeout=30)
+    return nullcontext(http) if http else http_client()
 
 
 def _ask(http: httpx.Client, url: httpx.URL | str, form: Mapping[str, Any] | None = None) -> httpx.Response:

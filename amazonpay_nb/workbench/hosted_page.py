@@ -21,7 +21,6 @@ from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.show.blocks import render
 from amazonpay_nb.workbench.tracker import amiss, guide, wish
 
-_BUYER_SECONDS = 30  # how long the script waits for a page
 _ENDINGS = {name: getattr(scripted_buyer, name) for name in ("approve", "cancel", "decline")}
 _ENDINGS["any"] = scripted_buyer.approve
 STARTS: dict[str, dict[str, Any]] = read("starts.toml", beside=__file__)
@@ -193,7 +192,7 @@ class HostedPage:
         """Let a script go through the buyer's pages as `returned` says; *see*, called with each answer, may end it."""
         assert self._emulator is not None  # noqa: S101 (a workbench refuses a script anywhere else)
         address, hooks = self.url, {"response": [see] if see else []}
-        with http_client(verify=self._emulator.verify, timeout=_BUYER_SECONDS, event_hooks=hooks) as browser:
+        with http_client(verify=self._emulator.verify, event_hooks=hooks) as browser:
             if change:
                 address = scripted_buyer.find_change(address, change, http=browser)
             elif self._start in ("review", "checkout"):

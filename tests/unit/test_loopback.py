@@ -14,7 +14,7 @@ import pytest
 import trustme
 from starlette.types import Receive, Scope, Send
 
-from amazonpay_nb.loopback import LoopbackServer, open_port, port_for_another, relative_address
+from amazonpay_nb.loopback import LoopbackServer, http_client, open_port, port_for_another, relative_address
 from tests.processes import PATIENCE
 
 
@@ -136,6 +136,13 @@ def test_a_client_gives_an_idle_connection_up_before_the_server_does() -> None:
     server = LoopbackServer(hello)
     server.stop()
     assert server._server.config.timeout_keep_alive > (httpx.Limits().keepalive_expiry or 0)
+
+
+def test_who_says_nothing_waits_as_long_as_a_busy_machine_may_stand_still() -> None:
+    """Thirty seconds, and not the five of httpx; whoever says something decides."""
+    for options, timeout in (({}, 30), ({"timeout": 1}, 1)):
+        with http_client(**options) as http:
+            assert http.timeout == httpx.Timeout(timeout)
 
 
 def test_it_stops_when_it_is_told() -> None:
