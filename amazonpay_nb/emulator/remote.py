@@ -64,7 +64,10 @@ class Control:
         self._http.close()
 
     def _answer(self, response: httpx.Response) -> Any:
-        answer = response.json()
+        try:
+            answer: dict[str, Any] = {**response.json()}
+        except (ValueError, TypeError, RecursionError):
+            raise ControlError(f"No emulator answers at {self.url}.") from None
         if response.is_error:
             raise ControlError(answer.get("error", answer))
         return answer

@@ -18,7 +18,7 @@ import httpx
 from amazonpay_nb import signing
 from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.remote import ClockControl, Control, read_ready_file
+from amazonpay_nb.emulator.remote import ClockControl, Control, ControlError, read_ready_file
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, TransportError
 from amazonpay_nb.loopback import http_client, no_cookies, without_port
 from amazonpay_nb.redaction import redact
@@ -107,7 +107,7 @@ def of_emulator(ready: Mapping[str, Any], control: Control) -> Target:
     try:
         if control.get("clock")["mode"] == "real":
             return there
-    except httpx.TransportError as error:
+    except (httpx.HTTPError, ControlError, LookupError, UnicodeError) as error:  # the last at a redirect's host
         problem = f"The emulator at {there.url} does not answer ({type(error).__name__})."
         raise TransportError(problem, advice="Start it, and repeat the command.") from error
     return there._replace(

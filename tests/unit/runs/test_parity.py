@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 import amazonpay_nb
@@ -331,6 +334,18 @@ def test_a_ready_file_is_of_an_emulator_on_this_machine(tmp_path: Path) -> None:
         (tmp_path / "ready.json").write_text(text, "utf-8")
         result = CliRunner().invoke(main, ["parity", "--ready-file", str(tmp_path / "ready.json")])
         assert (result.exit_code, problem in result.output) == (2, True), text[:100]
+
+
+@pytest.mark.parametrize("answer", ["<html>", "[]", "[" * 100_000])
+def test_what_answers_is_an_emulator(answer: str, tmp_path: Path) -> None:
+    """Another server at its address, or one that wants to be taken for it, is an error with a sentence."""
+    other = LoopbackServer(Starlette(routes=[Route("/clock", lambda _: PlainTextResponse(answer))])).start()
+    with Emulator("na", seed=7) as emulator:
+        (tmp_path / "ready.json").write_text(json.dumps(emulator.ready() | {"controlUrl": other.url}), "utf-8")
+        for command in (["control", "clock"], ["parity", "--only", "dates"]):
+            result = CliRunner().invoke(main, [*command, "--ready-file", str(tmp_path / "ready.json")])
+            assert (result.exit_code, "Traceback" in result.output) == (2, False)
+    other.stop()
 
 
 def test_an_interruption_loses_one_probe_at_most(tmp_path: Path) -> None:
