@@ -5,9 +5,9 @@
         permission = client.get_charge_permission("C02-1234567-1234567")
 
 The client never second-guesses Amazon: it sends its arguments, in Amazon's camelCase, and reports the answer
-(an argument that is None is left out; a None inside one travels as null, and clears).  Only an empty id is refused,
-since it would make another address.  Every POST carries an idempotency key, which `idempotency_key=` replaces; every
-call takes a `simulation_code=` for the Sandbox.  A refusal becomes an exception that says what to do next.
+(an argument that is None is left out; a None inside one travels as null, and clears).  Only an id that would make
+another address is refused: an empty one, or dots.  Every POST carries an idempotency key, which `idempotency_key=`
+replaces; every call takes a `simulation_code=` for the Sandbox.  A refusal becomes an exception that says what to do.
 """
 
 import ssl
@@ -322,9 +322,9 @@ class AmazonPayClient:
         ids = {_ID_NAMES[kind]: object_id or ""} if "{id}" in operation.path else {}
         arguments = {**fields, **ids}
         for name in arguments.keys() & {*_ID_NAMES.values(), "store_id"}:
-            if isinstance(arguments[name], str) and not arguments[name].strip():
+            if isinstance(value := arguments[name], str) and value.strip() in _NO_IDS:
                 advice = f"Give {name} the value that Amazon Pay gave you."
-                raise ConfigurationError(f"{name} is empty.", advice=advice)
+                raise ConfigurationError(f"{name} is {repr(value) if value.strip() else 'empty'}.", advice=advice)
         headers = {SIMULATION_HEADER: code} if code else {}
         if operation.idempotency != Idempotency.WITHOUT_EFFECT:
             headers[IDEMPOTENCY_KEY] = self.new_key() if key is None else key
@@ -336,7 +336,8 @@ class AmazonPayClient:
         return self.sender.send(operation.name, kind, operation.method, path, headers, body)
 
 
-# The arguments that identify the object of a call; an empty one would address no object.
+_NO_IDS = ("", ".", "..")  # a path with these leads elsewhere
+# The arguments that identify the object of a call.
 _ID_NAMES: dict[type[BaseModel], str] = {kind.model: to_snake(kind.id_field) for kind in KINDS.values()}
 _ID_NAMES |= {kind: f"{to_snake(kind.__name__)}_id" for kind in (Report, ReportDocument, ReportSchedule)}
 _ID_NAMES[Buyer] = "buyer_token"

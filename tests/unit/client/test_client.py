@@ -264,9 +264,9 @@ def test_a_reading_call_takes_no_fields() -> None:
     assert amazon.sent == []
 
 
-@pytest.mark.parametrize("nothing", ["", " ", "\t\n"])
+@pytest.mark.parametrize("nothing", ["", " ", "\t\n", ".", ".."])
 def test_an_empty_id_is_refused_before_anything_is_sent(nothing: Any) -> None:
-    """Get Charge of nothing would be another address; the message names the argument."""
+    """Get Charge of nothing, or of what a path resolves, would be another address; the message names the argument."""
     amazon = Amazon()
     client = connect(amazon)
     calls: dict[str, Callable[[], Any]] = {
@@ -278,8 +278,9 @@ def test_an_empty_id_is_refused_before_anything_is_sent(nothing: Any) -> None:
         "store_id": lambda: client.create_checkout_session(store_id=nothing, web_checkout_details={}),
     }
     for name, call in calls.items():
-        with pytest.raises(ConfigurationError, match=f"{name} is empty"):
+        with pytest.raises(ConfigurationError) as error:
             call()
+        assert error.value.message == f"{name} is {repr(nothing) if nothing.strip() else 'empty'}."
     assert amazon.sent == []
 
 
