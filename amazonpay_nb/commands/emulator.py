@@ -49,7 +49,7 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
         raise click.UsageError(str(error)) from None
     except OSError as error:
         place = f"Port {options['port']} on {options['host']}"
-        advice = "choose another, or 0 for a free one."
+        advice = "choose another port (0 takes a free one) or host."
         raise click.UsageError(f"{place} cannot be used ({error.strerror}); {advice}") from None
     # To be asked to end is how a server succeeds.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -366,7 +366,7 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert f"Port {port}" in done.stderr
-    assert "0 for a free one" in done.stderr
+    assert "choose another port (0 takes a free one) or host" in done.stderr
     assert not (tmp_path / "world.db").exists()
 
 
