@@ -69,6 +69,7 @@ class RunKernel(AsyncKernelManager):
     live: ClassVar["WeakSet[RunKernel]"] = WeakSet()
     folder: ClassVar[Path]
     warm: ClassVar[bool] = False
+    wanted: ClassVar[bool] = False  # until the run ends, or is stopped
 
     @default("transport")
     def _transport(self) -> str:
@@ -118,10 +119,11 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
             ours["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder.path), os.environ.get("PYTHONPATH")]))
         kept = {name: os.environ.pop(name, None) for name in (*_PERSONAL, *ours)}
         os.environ.update(ours)
-        RunKernel.folder, RunKernel.warm = folder.path, warm
+        RunKernel.folder, RunKernel.warm, RunKernel.wanted = folder.path, warm, True
         try:
             yield
         finally:
+            RunKernel.wanted = False
             for kernel in list(RunKernel.live):
                 kernel.kill()
             RunKernel.warm = False
@@ -132,7 +134,8 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
 
 
 def _has_not_started(error: BaseException) -> bool:
-    return isinstance(error, zmq.Again) or any(words in str(error) for words in _NOT_STARTED)
+    stuck = isinstance(error, zmq.Again) or any(words in str(error) for words in _NOT_STARTED)
+    return stuck and RunKernel.wanted
 
 
 @retry(retry=retry_if_exception(_has_not_started), stop=stop_after_attempt(2), reraise=True)

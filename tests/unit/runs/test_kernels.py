@@ -125,6 +125,16 @@ def test_a_run_that_is_stopped_leaves_no_kernel_and_no_verdict(
     assert until(lambda: not list(temporary.iterdir()))
 
 
+def test_a_run_that_is_stopped_starts_no_kernel_again(tmp_path: Path, silent_kernel: Path) -> None:
+    """One that is killed while it starts is not taken for one that failed to."""
+    command = [*COMMAND, "run", str(notebook(tmp_path, "1")), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert until(lambda: silent_kernel.exists() and silent_kernel.read_text())
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, silent_kernel.read_text()) == (130, "x"), output
+
+
 CONNECT = """import socket
 try:
     socket.create_connection(("192.0.2.1", 9))
