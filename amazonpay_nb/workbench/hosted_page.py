@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -39,6 +39,7 @@ class HostedPage:
     Attributes:
         arrival: The buyer's return, once it has happened; `settle` records it.
         shown: Whether the page is on the screen.
+        in_panel: Whether a panel shows it, with its `tracker`; a wait shows nothing of its own then.
         refresh: Brings the page up to date before another try.
     """
 
@@ -51,10 +52,11 @@ class HostedPage:
         self._emulator, self._journal, self._clock, self._wait_seconds = emulator, journal, clock, wait_seconds
         self._title = self._row["page"].format(button=button)
         self.arrival = attempt.begin_stay()
-        self.shown = False
+        self.shown = self.in_panel = False
         self.refresh: Callable[[], object] = lambda: None
         self._run = ""  # whose output has it
         self._tracked: dict[str, str] = {}
+        self._wanted, self._words = wish(start, {}, language), dict[str, str]()
         self._passed: dict[str, Any] = {}  # the stay, as it was seen when all had been chosen
         self._settling, self._settled = threading.Lock(), False
         attempt.on_return = self._note
@@ -68,31 +70,31 @@ class HostedPage:
     def _ipython_display_(self) -> None:
         if self._buyer == "script":
             raise NotImplementedError  # an ordinary result, by its repr
-        self._run, self.shown = kernel.run(), True
+        self._run, self.shown, self._words = kernel.run(), True, {}
         self._track(self._run)
-        kernel.display_at(f"page-{self._run}", {"text/plain": "", "text/html": self._frame})
+        kernel.display_at(f"page-{self._run}", {"text/plain": "", "text/html": self.frame})
 
-    def _track(self, *runs: str, **words: str) -> None:
-        """Show something above the page and beside the cell that waits, if it is new."""
-        html = self._tracker(**words)
+    def _track(self, *runs: str) -> None:
+        """Show the tracker above the page and beside the cell that waits, if it is new."""
+        html = self.tracker
         for run in runs:
             if self._tracked.get(run) != html:
                 self._tracked[run] = html
-                plain = f"{words.get('todo', self)} {words.get('state', '')}".rstrip()
+                plain = f"{self._words.get('todo', self)} {self._words.get('state', '')}".rstrip() if html else ""
                 kernel.display_at(f"tracker-{run}", {"text/plain": plain, "text/html": html})
 
-    def _tracker(self, **words: str) -> str:
+    @property
+    def tracker(self) -> str:
+        """What to do on the page now, and a link to it; nothing once the buyer is back."""
+        if self.arrival.done():
+            return ""
         usual = {"todo": f"Play the buyer: {self._row['person']}.", "url": browser_address(self.url)}
-        return render("tracker.html.j2", **usual | words)
+        return render("tracker.html.j2", panel=self.in_panel, **usual | self._words)
 
     @property
-    def _frame(self) -> str:
+    def frame(self) -> str:
+        """The page in a frame; nothing for Amazon's own pages, which refuse to be framed."""
         return render("hosted_page.html.j2", url=browser_address(self.url)) if self._emulator else ""
-
-    @property
-    def html(self) -> str:
-        """The page in a frame, and a link to it."""
-        return self._tracker() + self._frame
 
     def look(self, checkout_session_id: str = "") -> dict[str, Any]:
         """Return what ``GET visits`` of the control interface says about a stay: that of a session, else the latest.
@@ -127,9 +129,10 @@ class HostedPage:
                 await asyncio.to_thread(play) if not without_sockets() else play()
             return self.settle()
         wanted, why = wish(self._start, script, self._language), ""
+        self._wanted = wanted
         while True:
             if not self.arrival.done():
-                await self._watch(timeout or self._wait_seconds, wanted, why)
+                await self._watch(timeout or self._wait_seconds, why)
             arrival = self.settle()
             visit = self.look(arrival.checkout_session_id)
             over = self._passed.get("id") == arrival.checkout_session_id and not visit
@@ -147,26 +150,36 @@ class HostedPage:
         with self._settling:
             self.arrival, self._settled, self._before = self.attempt.begin_stay(), False, before
 
-    async def _watch(self, timeout: float, wanted: Mapping[str, Any], why: str) -> None:
+    def glance(self, left: float, why: str = "") -> dict[str, Any]:
+        """Look where the buyer is, as `look` does, and have the tracker say it, and that *left* seconds are left.
+
+        Args:
+            why: Why the buyer has another try.
+        """
+        visit = self.look()
+        if "processing" in (visit.get("page"), *visit.get("passed", ())):
+            self._passed = visit
+        # A stay from before is not where the buyer is now.
+        at = None if self._emulator is None else {} if visit == self._before else visit
+        self._words = {**guide(self._wanted, at, self._title, left), "why": why, "goal": self._wanted["goal"]}
+        return visit
+
+    async def _watch(self, timeout: float, why: str) -> None:
         """Wait for the arrival; a page that is not on the screen, or was left, is shown in the running cell."""
-        here = bool(why) or not self.shown
+        here = not self.in_panel and (bool(why) or not self.shown)
         if here:
             self._ipython_display_()
-        runs = {kernel.run(), self._run or kernel.run()}
+        runs = set() if self.in_panel else {kernel.run(), self._run or kernel.run()}
 
-        async def glance(left: float) -> None:
-            visit = await asyncio.to_thread(self.look)
-            if "processing" in (visit.get("page"), *visit.get("passed", ())):
-                self._passed = visit
-            # A stay from before is not where the buyer is now.
-            at = None if self._emulator is None else {} if visit == self._before else visit
-            self._track(*runs, **guide(wanted, at, self._title, left), why=why, goal=wanted["goal"])
+        async def look(left: float) -> None:
+            await asyncio.to_thread(self.glance, left, why)
+            self._track(*runs)
 
         try:
-            await self.attempt.returned(timeout, self.arrival, glance)
+            await self.attempt.returned(timeout, self.arrival, look)
         finally:
-            end = "The buyer is back at the shop." if self.arrival.done() else "The wait has ended."
-            self._track(*runs, todo=end, url="")
+            self._words = {"todo": "The wait has ended.", "url": ""}
+            self._track(*runs)
             self.shown = not here  # the output of this cell goes when the cell runs again
 
     def settle(self) -> Arrival:

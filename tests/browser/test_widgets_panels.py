@@ -183,12 +183,15 @@ def test_a_button_is_chosen_and_shown(lab: Lab) -> None:
 
 
 def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
-    """Another cell is answered meanwhile; who is late is told, and welcome; and a new attempt begins."""
+    """It says where the buyer is; another cell is answered meanwhile; who is late is told, and welcome."""
     free, short, long = "6 * 7", "wb.wait_seconds = 0.5", "wb.wait_seconds = 300"
     with lab.new(OPEN, PAGE, free, short, long) as notebook:
         person = shown(notebook, OPEN, PAGE)
         person.clicks("start")
         expect(person.panel).to_contain_text("The page is open, and the shop is waiting for the buyer.")
+        tracker = person.panel.locator(".amazonpay-tracker")
+        reads(tracker, "press the button, then go through to the end and agree. You are here: The shop's page")
+        reads(tracker, "About 5 minutes left. Open the page in a tab")
         notebook.run_cell(free)
         notebook.wait_for_output('"42"')
         notebook.run_cell(short)
@@ -197,9 +200,12 @@ def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
 
         person.clicks("start")
         reads(person.panel, "The buyer did not come back within 0.5 seconds. The page is still open.")
-        person.presses("Amazon Pay emulated", *AGREE)
+        person.presses("Amazon Pay emulated")
+        reads(tracker, "press “Sign in”. You are here: Sign in. Open the page in a tab")
+        person.presses(*AGREE)
         notebook.frames.content_frame.get_by_role("heading", name="Welcome back").wait_for()
         reads(person.panel, "The buyer is back.", "amazonCheckoutSessionId", "Complete Checkout Session")
+        expect(tracker).to_have_count(0)
 
         notebook.run_cell(long)
         notebook.finish()
@@ -245,7 +251,7 @@ def test_a_cell_is_followed_by_a_panel_of_its_own(lab: Lab) -> None:
 
 
 def test_a_lost_answer_a_refusal_and_an_update(lab: Lab) -> None:
-    """One charge for two clicks; a state that says it is old; the frame of the Update page comes into view."""
+    """One charge for two clicks; a state that says it is old; who cancels the update has another try."""
     with lab.new(WALLET, DESK) as notebook:
         person = shown(notebook, WALLET, DESK)
         person.clicks("get_charge_permission")
@@ -266,10 +272,16 @@ def test_a_lost_answer_a_refusal_and_an_update(lab: Lab) -> None:
         expect(frame).to_be_in_viewport(ratio=0.5)
         reads(person.said, "Waiting for the buyer, on the page below.")
         expect(person.button("get_charge_permission")).to_be_enabled()
+        tracker = person.panel.locator(".amazonpay-tracker")
+        reads(tracker, "press the button, then choose the Mastercard that ends in 4444 and agree. You are here: The shop's")
+        notebook.press("Update your payment method", "Cancel and return to Emulated Shop")
+        reads(tracker, "You canceled, so nothing was agreed. This panel wants you to choose the Mastercard that ends in")
         notebook.press("Update your payment method", "Sign in")
+        reads(tracker, "choose the Mastercard that ends in 4444. You are here: ")
         person.takes_another_card()
         notebook.press("Continue")
         reads(person.said, "Charge Permission NonChargeable → Chargeable: “Update the payment method” (buyer)")
+        expect(tracker).to_have_count(0)
         assert not notebook.errors
 
 

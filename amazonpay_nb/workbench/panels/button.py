@@ -47,7 +47,6 @@ class ButtonPanel(BenchPanel):
     def __init__(self, wb: Workbench) -> None:
         super().__init__(wb)
         self.attempt = wb.shop.new_attempt()
-        self.page: HostedPage | None = None
 
     def view(self, chosen: Chosen) -> View:
         """Return the choices, the payload that they make, and what is signed of it."""

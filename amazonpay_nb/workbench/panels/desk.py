@@ -25,20 +25,18 @@ from amazonpay_nb.workbench.show.money import WORDS, limit_gauge, limits_of, mon
 _UPDATE = "Update the payment method"
 _LOSE = "lose_the_answer"
 _KINDS = (PERMISSION, CHARGE, REFUND)
-ANOTHER_CARD = "4444"  # which a script takes on the Update page
+ANOTHER_CARD = "4444"  # for the buyer on the Update page
 
 
 class Desk(CallPanel):
     """One saved wallet, its charges and refunds.
 
     Attributes:
-        page: The page on which the buyer changes the payment method, or None.
-        repaired_on: The last such page that the buyer has left, or None.
+        repaired_on: The last page on which the buyer has changed the payment method, or None.
     """
 
     def __init__(self, wb: Workbench) -> None:
         super().__init__(wb)
-        self.page: HostedPage | None = None
         self._unanswered: Callable[[], Any] | None = None
         self.repaired_on: HostedPage | None = None
 
@@ -95,11 +93,7 @@ class Desk(CallPanel):
 
     async def _complete(self, page: HostedPage) -> CheckoutSession:
         try:
-            if self._wb.buyer == "you":
-                await page.attempt.returned(self._wb.wait_seconds, page.arrival)
-                arrival = page.settle()
-            else:
-                arrival = await page.returned(card=ANOTHER_CARD)
+            arrival = await page.returned(card=ANOTHER_CARD)
         finally:
             self.page = None
         self.repaired_on = page

@@ -11,6 +11,7 @@ from typing import Any
 
 import ipywidgets as w
 
+from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Value, View, choose, render
 from amazonpay_nb.workbench.show.blocks import render as fill
 
@@ -39,12 +40,14 @@ class Form:
         self._actions: dict[str, _ActionRow] = {}
         self._lock = threading.RLock()  # a click's thread and the kernel both render
         self._busy = self._rendering = False
-        self._head, self._page = _html(_JUPYTER), _html(_JUPYTER)
+        self._head, self._tracker, self._page = _html(_JUPYTER), _html(_JUPYTER), _html(_JUPYTER)
+        self._stay: object = None
         self._answer = _html(_JUPYTER, tabbable=True).add_class("amazonpay-said")
         # JupyterLab resolves the relative links of an output, and those of no other widget.
         self._body, self._choices, self._buttons, self._links = w.VBox(), w.VBox(), w.VBox(), w.Output()
         # What is pressed stays where it is, whatever comes below.
-        parts = (self._head, self._choices, self._buttons, self._answer, self._page, self._body, self._links)
+        waits = (self._answer, self._tracker, self._page)
+        parts = (self._head, self._choices, self._buttons, *waits, self._body, self._links)
         self.box = w.VBox(parts).add_class("amazonpay-panel")
         self.render()
 
@@ -64,11 +67,16 @@ class Form:
                 self._show_fields(self.view.fields)
                 self._show_actions(self.view.actions)
                 self._links.outputs = _linked(self.view.links)
-                if self.view.page is not None:
-                    self.view.page.shown = True
-                self._page.value = f"{_IN_VIEW}{self.view.page.html}" if self.view.page else ""
+                self._show_page(self.view.page)
             finally:
                 self._rendering = False
+
+    def _show_page(self, page: HostedPage | None) -> None:
+        if page is None or page.arrival is not self._stay:
+            self._tracker.value = self._page.value = ""  # another try begins where the first one did
+        if page is not None:
+            page.in_panel, self._stay = True, page.arrival
+            self._tracker.value, self._page.value = page.tracker, f"{_IN_VIEW}{page.frame}"
 
     def _show_body(self, things: Sequence[object]) -> None:
         parts = list(self._body.children)

@@ -26,8 +26,6 @@ class PagePanel(BenchPanel):
     Args:
         offer: Puts a button on the shop's page and returns the page, for each visit again; a button that saves a wallet
             outside of the purchase flow when left out.
-    Attributes:
-        page: The page of the stay, or None.
     """
 
     reports = False  # a press of the button is no request of the client: the view reports on it
@@ -35,18 +33,19 @@ class PagePanel(BenchPanel):
     def __init__(self, wb: Workbench, offer: Callable[[], HostedPage] | None = None) -> None:
         super().__init__(wb)
         self._offer = offer or ButtonPanel(wb).offer
-        self.page: HostedPage | None = None
         self._began = 0.0  # by the monotonic clock
         self._at: dict[str, Any] = {}
 
     def mark(self) -> object:
-        """Return a mark that changes with the place of the buyer as well."""
-        return super().mark(), self._look() if self.waiting else None, self.stage
+        """Return a mark that changes with the stage as well, after a look where the buyer is."""
+        if self.waiting:
+            self._look()
+        return super().mark(), self.stage
 
     def _look(self) -> dict[str, Any]:
         # Where the buyer is, or was when the workbench was closed.
         with suppress(httpx.HTTPError, RuntimeError):
-            self._at = self.page.look() if self.page else {}
+            self._at = self.page.glance(self._left) if self.page else {}
         return self._at
 
     @property
@@ -60,9 +59,13 @@ class PagePanel(BenchPanel):
         return self.page is not None and self.arrival is None
 
     @property
+    def _left(self) -> float:
+        return self._began + self._wb.wait_seconds - time.monotonic()
+
+    @property
     def late(self) -> bool:
         """Whether nobody came back in time; the page is open all the same, and who comes now is welcome."""
-        return self.waiting and time.monotonic() >= self._began + self._wb.wait_seconds
+        return self.waiting and self._left <= 0
 
     @property
     def stage(self) -> str:

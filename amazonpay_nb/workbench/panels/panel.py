@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from amazonpay_nb.client.journal import Journal, own_exchanges
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.workbench.bench import Workbench
+from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.view import Chosen, Value, View, act, explain, render, report_on, static
 from amazonpay_nb.workbench.show.blocks import Table
 
@@ -158,17 +159,23 @@ class Panel(ABC):
 
 
 class BenchPanel(Panel):
-    """A panel of a workbench: live where you play the buyer."""
+    """A panel of a workbench: live where you play the buyer.
+
+    Attributes:
+        page: The page on which the buyer is, or None.
+    """
 
     def __init__(self, wb: Workbench) -> None:
         super().__init__(live=wb.buyer == "you", journal=wb.journal)
         self._wb = wb
+        self.page: HostedPage | None = None
 
     def mark(self) -> object:
-        """Return a mark that changes with the keys, the time and what the shop hears as well."""
+        """Return a mark that changes with the keys, the time, what the shop hears and the buyer's place as well."""
         wb, inbox = self._wb, self._wb.shop.inbox
         heard = len(inbox.received) if inbox else 0
-        return super().mark(), wb.key_pair, len(wb.director.passed), repr(inbox), heard
+        tracker = self.page.tracker if self.page else ""
+        return super().mark(), wb.key_pair, len(wb.director.passed), repr(inbox), heard, tracker
 
 
 class Panels(Panel):

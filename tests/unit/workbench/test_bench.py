@@ -275,7 +275,7 @@ def test_the_page_is_a_frame_for_you_and_a_line_for_a_script(wb: Workbench) -> N
     assert wb.shop.url not in repr(page)
     wb.buyer = "you"
     page = wb.show_button(attempt, signed)
-    assert f'src="{page.url}"' in page.html
+    assert f'src="{page.url}"' in page.frame
 
 
 def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
