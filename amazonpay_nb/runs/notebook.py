@@ -107,6 +107,11 @@ class Notebook:
         except (ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
             raise ConfigurationError(f"{path} is not a notebook with parameters: {error}") from error
 
+    @property
+    def opens_workbench(self) -> bool:
+        """Whether the settings of a workbench are its own, too."""
+        return any(_OPEN in cell.source for cell in self.document.cells)
+
     def values(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Return values for parameters of this notebook, in their types.
 
@@ -116,7 +121,7 @@ class Notebook:
         Raises:
             ConfigurationError: There is no such parameter, or a text is not of its type.
         """
-        settings = PARAMETERS if any(_OPEN in cell.source for cell in self.document.cells) else ()
+        settings = PARAMETERS if self.opens_workbench else ()
         try:
             check_names(texts, dict.fromkeys([*self.parameters, *settings]))
         except ConfigurationError as error:

@@ -125,7 +125,8 @@ def check_case(notebook: Notebook, texts: Mapping[str, str]) -> None:
     """
     notebook.values(texts)
     check_values(texts)
-    check_unattended(texts)
+    saved = settings_of(notebook.document) if notebook.opens_workbench else {}
+    check_unattended({name: saved[name] for name in ("environment", "buyer") if name in saved} | dict(texts))
     if {"flow", "outcome"} <= notebook.parameters.keys():
         from amazonpay_nb.lessons.scenario import check_scenario
 

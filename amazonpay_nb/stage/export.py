@@ -21,7 +21,7 @@ from amazonpay_nb.runs.failure import Failure, claims_in, failure_of
 from amazonpay_nb.runs.folder import write_whole
 from amazonpay_nb.runs.kernels import kernel_environment
 from amazonpay_nb.runs.report import notebook_page
-from amazonpay_nb.runs.runner import run_one
+from amazonpay_nb.runs.runner import check_case, run_one
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import Evidence, behavior
 from amazonpay_nb.stage.handout import handout, sheet, today
@@ -76,6 +76,7 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
     notebook = notebooks.notebook_with(name, texts)
     file = notebook.path.with_suffix(".journal.jsonl")
     if texts or not _has_run(notebook):
+        check_case(notebook, texts)
         with TemporaryFolder() as folder, kernel_environment():
             opened = replace(notebook, document=notebook.opened_with(texts))
             run = run_one(opened, notebook.values(texts), folder.path)

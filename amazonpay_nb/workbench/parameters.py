@@ -136,6 +136,11 @@ def check_unattended(values: Mapping[str, object]) -> None:
             NO_SCRIPT,
             advice="Choose buyer=you, and open the address that the notebook shows; or play it in JupyterLab.",
         )
+    if environment == "emulator" and buyer == "you":
+        raise ConfigurationError(
+            "buyer='you' waits for a person, and nobody sits before a run.",
+            advice="Run it with -p buyer script, or play the buyer in JupyterLab.",
+        )
     if environment != "emulator":
         for name in VARIABLES:
             account_variable(name)

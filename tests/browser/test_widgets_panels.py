@@ -273,9 +273,14 @@ def test_a_lost_answer_a_refusal_and_an_update(lab: Lab) -> None:
         reads(person.said, "Waiting for the buyer, on the page below.")
         expect(person.button("get_charge_permission")).to_be_enabled()
         tracker = person.panel.locator(".amazonpay-tracker")
-        reads(tracker, "press the button, then choose the Mastercard that ends in 4444 and agree. You are here: The shop's")
+        reads(
+            tracker,
+            "press the button, then choose the Mastercard that ends in 4444 and agree. You are here: The shop's",
+        )
         notebook.press("Update your payment method", "Cancel and return to Emulated Shop")
-        reads(tracker, "You canceled, so nothing was agreed. This panel wants you to choose the Mastercard that ends in")
+        reads(
+            tracker, "You canceled, so nothing was agreed. This panel wants you to choose the Mastercard that ends in"
+        )
         notebook.press("Update your payment method", "Sign in")
         reads(tracker, "choose the Mastercard that ends in 4444. You are here: ")
         person.takes_another_card()

@@ -381,6 +381,7 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
         (["-p", "region", "na", "-p", "region", "eu"], "The parameter region is given twice: 'na' and 'eu'"),
         (["-p", "region=eu", "--offline"], "Write a space for the equals sign: -p region VALUE."),
         (["-p", "environment", "sandbox", "-p", "buyer", "you"], "AMAZON_PAY_PRIVATE_KEY_FILE is not set"),
+        (["-p", "buyer", "you"], "nobody sits before a run.\nRun it with -p buyer script"),
         (["-p", "amount", "0.01"], "Choose from 0.10 to 750.00 USD"),
         (["-p", "amount", "99999999", "-p", "region", "jp"], "Choose from 2 to 100000 JPY"),
         (["-p", "seed", "seven"], "choose a whole number"),
@@ -395,6 +396,20 @@ def test_a_wrong_parameter_runs_nothing(tmp_path: Path, arguments: list[str], me
     assert done.returncode == 2
     assert message in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "export"])
+def test_a_copy_that_is_saved_for_a_person_is_not_waited_for(tmp_path: Path, command: str) -> None:
+    """It says at once with which parameter it runs; with that one, it does."""
+    copy = tmp_path / "mine.ipynb"
+    original = Path("notebooks/00_start_here.ipynb").read_text("utf-8")
+    copy.write_text(original.replace('buyer: str = \\"auto\\"', 'buyer: str = \\"you\\"'), "utf-8")
+    refused = run(command, copy, "-p", "region", "na", "--out", tmp_path / "out")
+    assert (refused.returncode, "Run it with -p buyer script" in refused.stderr) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+    done = run(command, copy, "-p", "buyer", "script", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_run_leaves_its_whole_report(tmp_path: Path) -> None:
