@@ -201,7 +201,7 @@ def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
         person.clicks("start")
         reads(person.panel, "The buyer did not come back within 0.5 seconds. The page is still open.")
         person.presses("Amazon Pay emulated")
-        reads(tracker, "press “Sign in”. You are here: Sign in. Open the page in a tab")
+        reads(tracker, "press “Sign in”. You are here: Sign in with your Amazon account. Open the page in a tab")
         person.presses(*AGREE)
         notebook.frames.content_frame.get_by_role("heading", name="Welcome back").wait_for()
         reads(person.panel, "The buyer is back.", "amazonCheckoutSessionId", "Complete Checkout Session")
