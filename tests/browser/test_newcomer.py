@@ -58,7 +58,7 @@ def test_the_first_screen_is_quiet(lab: Lab) -> None:
 
 
 def test_chapter_00_with_a_cancellation_a_reload_and_its_exercises(lab: Lab) -> None:
-    """Who cancels has another try; after a reload the frame is still there, and the cell goes on where it was."""
+    """Who cancels has another try; after a reload the frame is still there; the panels have a view of their own."""
     with lab.existing(FIRST) as notebook:
         notebook.run_above(WAIT)
         notebook.finish()
@@ -74,6 +74,13 @@ def test_chapter_00_with_a_cancellation_a_reload_and_its_exercises(lab: Lab) -> 
         notebook.finish()
         assert not notebook.refusals()
         assert notebook.value("refund.state") == "'Refunded'"
+        notebook.page.locator(".amazonpay-panels").get_by_role("tab", name="Keys").click(button="right")
+        notebook.page.get_by_role("menuitem", name="Create New View for Cell Output").click()
+        expect(notebook.page.locator(".jp-LinkedOutputView .amazonpay-panels")).to_be_visible()
+        notebook.ask(
+            "const [book] = [...app.shell.widgets('main')].filter((one) => one.context); panel.dispose();"
+            "app.shell.activateById(book.id); await until(() => app.shell.currentWidget === book);"
+        )
 
         old = "answer = None  # the name of a field, in quotes"
         for new, verdict in (('answer = "chargeId"', "✗ Not yet."), ('answer = "chargePermissionId"', "✓ Right.")):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.axe import flaws_within
 from tests.browser.jupyterlab import VIEWPORT, Lab, jupyterlab
@@ -30,6 +30,13 @@ wb.buyer = "you"
 """
 ERROR = "ErrorPanel(live=True)"
 PANELS = "from amazonpay_nb.workbench.panels import panels\npanels(wb)"
+SHOW = """\
+from amazonpay_nb import show
+from amazonpay_nb.client.button import set_up_payload
+display(show(keys), show(session), show(charge), show(set_up_payload(wb.store_id, result_url="https://shop.example/back")))
+"""
+SCROLL = """() => [...document.querySelectorAll('.jp-OutputArea-output')]
+  .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText.slice(0, 60))"""
 # Tab -> an action, so that there is an answer to look at as well.
 TABS = {
     "Choose": "", "Keys": "ask_amazon", "Button": "offer", "Page": "start", "Cards": "get_checkout_session",
@@ -57,6 +64,18 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A JupyterLab for this file's tests; it is not started where there is no browser."""
     with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
         yield running
+
+
+def test_names_and_values_fit_beside_the_file_browser(lab: Lab) -> None:
+    """In a window of 800 pixels, long ids, long names and JSON wrap, and nothing scrolls sideways."""
+    with lab.new(OPEN, SHOW) as notebook:
+        notebook.ask("app.shell.expandLeft();")
+        notebook.page.set_viewport_size({"width": 800, "height": 1200})
+        notebook.run_all()
+        notebook.finish()
+        expect(notebook.page.locator(".jp-OutputArea-output table")).to_have_count(4)
+        assert notebook.page.evaluate(SCROLL) == []
+        notebook.page.set_viewport_size(VIEWPORT)
 
 
 def test_every_panel_is_readable_in_both_themes_and_widths(lab: Lab) -> None:

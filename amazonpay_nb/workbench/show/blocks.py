@@ -16,6 +16,7 @@ from amazonpay_nb.texts import templates
 
 TEXT_WIDTH = 116  # columns of a text form, enough for the rows of every machine; only unbreakable words exceed it
 _INDENT, _GAP = "  ", "  "
+_SHORT = 24  # characters of a name that stays on one line in every window
 _INNER_CAPITAL = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z]{2})")
 Row = tuple[str, ...]
 
@@ -118,15 +119,17 @@ def _html(text: str) -> Markup:
 
 def _cell(cell: str, space: str = " ") -> Markup:
     text = html.escape(str(cell)).replace(" ", space).replace("\n", "<br>")
-    if isinstance(cell, Name) and cell:
+    name = isinstance(cell, Name) and cell
+    if name and len(cell) <= _SHORT:
         return Markup(f'<code style="white-space:nowrap">{text}</code>')  # noqa: S704 (escaped)
     # A narrow column breaks a long name between its words.
-    return Markup(_INNER_CAPITAL.sub("<wbr>", text))  # noqa: S704 (escaped)
+    text = _INNER_CAPITAL.sub("<wbr>", text)
+    return Markup(f"<code>{text}</code>" if name else text)  # noqa: S704 (escaped)
 
 
 _TEMPLATES = templates(Path(__file__).parents[1] / "templates")
 _TEMPLATES.filters.update(html=_html, cell=_cell)
-_TEMPLATES.tests["name"] = lambda cell: isinstance(cell, Name)
+_TEMPLATES.tests.update(name=lambda cell: isinstance(cell, Name), short=lambda cell: len(cell) <= _SHORT)
 
 
 def _text(block: Block) -> str:

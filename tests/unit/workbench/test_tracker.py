@@ -142,3 +142,10 @@ def test_the_review_page_wants_a_change_or_the_order() -> None:
 def test_the_time_left_is_calm(seconds: float, text: str) -> None:
     """Whole minutes, then tens of seconds, never less than there is."""
     assert tracker.time_left(seconds) == text
+
+
+def test_who_is_late_is_told_the_place_and_no_time() -> None:
+    """The page is open all the same."""
+    assert (
+        tracker.guide(tracker.wish("button", {}), {}, "The shop's page", 0)["state"] == "You are here: The shop's page."
+    )
