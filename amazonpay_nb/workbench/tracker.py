@@ -62,10 +62,7 @@ def amiss(wish: Facts, arrival: Arrival, visit: Facts) -> str:
 
 
 def guide(wish: Facts, visit: Facts | None, first_page: str, seconds: float) -> dict[str, str]:
-    """Return what to do now, and how things stand, also when no *seconds* are left.
-
-    A *visit* is empty before it begins, and None if nobody knows it.
-    """
+    """Return what to do now, and how things stand; a *visit* is empty before it begins, and None if nobody knows it."""
     at = visit or {}
     page = "unknown" if visit is None else at.get("page", wish["start"])
     todo = sentence("todo", {**wish, "page": page, "notice": at.get("notice", "")})
