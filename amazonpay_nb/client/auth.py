@@ -51,11 +51,7 @@ def new_idempotency_key() -> str:
 
 
 def environment_segment(keys: MerchantKeys, environment: str, allow_live: bool) -> str:
-    """Return the first part of each path: "" where the key says which environment it is for.
-
-    Raises:
-        ConfigurationError: There is no such environment, or the key is for another one; or it is live, unasked.
-    """
+    """Return the first part of each path, "" where the key says which environment it is for; or refuse to go there."""
     if environment not in ("emulator", "sandbox", "live"):
         raise ConfigurationError(f"No environment {environment!r} exists.", advice="Choose emulator, sandbox or live.")
     if environment == "live" and not allow_live:

@@ -20,16 +20,10 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class SignedPayload:
-    """A payload with its signature.
+    """A payload with its signature."""
 
-    Attributes:
-        payload_json: Compact JSON; the signature covers exactly these characters.
-        signature: Base64, 344 characters for RSA-2048.
-        algorithm: The variant's name, the same in the signer and in the page.
-    """
-
-    payload_json: str
-    signature: str
+    payload_json: str  #: compact JSON; the signature covers exactly these characters
+    signature: str  #: base64, 344 characters for RSA-2048
     algorithm: str
     public_key_id: str
 
@@ -102,10 +96,7 @@ def end_of_checkout_payload(
 def sign_in_and_set_up_payload(
     store_id: str, *, sign_in_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
 ) -> Payload:
-    """Return the payload of a button that signs the visitor in and saves Amazon Pay by one consent.
-
-    Spec: sign in and set up, "Add the Amazon Pay button".
-    """
+    """Return the payload that signs the visitor in and saves Amazon Pay by one consent.  Spec: sign in and set up."""
     web = _present(signInReturnUrl=sign_in_url, signInCancelUrl=cancel_url)
     return {"webCheckoutDetails": web, "storeId": store_id} | _present(signInScopes=list(scopes))
 
@@ -126,10 +117,7 @@ def sign_in_payload(
 def update_payload(
     store_id: str, charge_permission_id: str, *, result_url: str, cancel_url: str | None = None
 ) -> Payload:
-    """Return the payload with which a buyer changes the payment method of a Charge Permission, whose id stays.
-
-    Spec: "Steps to integrate the Update page"; not offered in Japan.
-    """
+    """Return the payload that changes a permission's payment method.  Spec: "Steps to integrate the Update page"."""
     payload = set_up_payload(store_id, result_url=result_url, cancel_url=cancel_url)
     return payload | {"chargePermissionId": charge_permission_id}
 
@@ -197,11 +185,7 @@ def button_text(product_type: str) -> str:
 
 
 def place(payload: Payload, product_type: str, placement: str = "") -> str:
-    """Return the placement of the button, by default the usual one of the payload's flow.
-
-    Raises:
-        ConfigurationError: The flow's button cannot be placed there.
-    """
+    """Return where the button is, by default the usual place of the payload's flow; refuse where it cannot be."""
     flow = flow_of(payload, product_type)
     allowed = flow.placements
     if placement and placement not in allowed:

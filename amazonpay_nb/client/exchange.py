@@ -13,13 +13,7 @@ from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request to the API and its answer.
-
-    Attributes:
-        status: None when no answer came.
-        headers: The request's, by names in lower case.
-        answer_headers: The answer's, likewise.
-    """
+    """One request to the API and its answer, whose status is None when none came; names of headers are lower case."""
 
     at: datetime
     operation: str

@@ -125,9 +125,7 @@ def charge(
 def repair_payload(
     region: Region, store_id: str, charge_permission_id: str, *, result_url: str, cancel_url: str | None = None
 ) -> dict[str, Any]:
-    """Return the payload for a buyer whose payment method has to change.
-
-    On the Update page the permission keeps its id; a region without that page sets up a new permission.
+    """Return the payload for a buyer whose payment method has to change: of the Update page, or of a new set-up.
 
     Spec: "Steps to integrate the Update page".
     """
@@ -139,9 +137,7 @@ def repair_payload(
 def account_page(region: Region, charge_permission_id: str) -> str:
     """Return where the buyer can repair the payment method alone, in the account at Amazon.
 
-    The guide names this page for regions without an Update page; a notification tells you about the repair.
-
-    Spec: "Manage payments", the older copies.
+    Spec: "Manage payments", the older copies, for regions without an Update page.
     """
     return region.account_page.format(id=charge_permission_id)
 

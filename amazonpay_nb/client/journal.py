@@ -95,11 +95,7 @@ class Journal:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Return what a journal has written to a file; whatever forks have taken back is not in it.
-
-        Raises:
-            ConfigurationError: Another program has written it.
-        """
+        """Return what a journal has written to a file, without what forks took back; refuse another program's file."""
         journal, rows = cls(), list[dict[str, Any]]()
         try:
             for line in map(json.loads, file.read_text("utf-8").splitlines()):

@@ -23,13 +23,7 @@ Document = dict[str, Any]
 
 
 class News(NamedTuple):
-    """The change that one answer reports.
-
-    Attributes:
-        kind: Name of the object's machine, for example ``Charge``.
-        before: The newest answer until then, or None.
-        after: The newest answer.
-    """
+    """The change that one answer reports of an object of a kind, for example ``Charge``: from *before* to *after*."""
 
     kind: str
     object_id: str
@@ -38,42 +32,26 @@ class News(NamedTuple):
 
 
 class Known:
-    """The objects that answers have named.
-
-    Args:
-        limit: How many objects and idempotency keys to remember; all when None.
-    Attributes:
-        walks: (kind, object id) -> the states that answers have shown, in order.
-        keys: Idempotency key -> the statuses of its requests, None standing for no answer.
-        learned: How many exchanges it has taken in.
-    """
+    """The objects that answers have named, of which it remembers *limit*, and as many idempotency keys; or all."""
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._documents: dict[tuple[str, str], Document | None] = {}
         self._answered: dict[tuple[str, str], None] = {}
-        self.walks: dict[tuple[str, str], list[str]] = {}
-        self.keys: dict[str, list[int | None]] = {}
-        self.learned = 0
+        self.walks: dict[tuple[str, str], list[str]] = {}  # (kind, object id) → the states that answers have shown
+        self.keys: dict[str, list[int | None]] = {}  # idempotency key → statuses, None standing for no answer
+        self.learned = 0  # exchanges
 
     def __iter__(self) -> Iterator[tuple[str, str, Document]]:
         """Yield kind, id and newest answer of each object, in order of first appearance."""
         return iter([(*key, document) for key, document in self._documents.copy().items() if document])
 
     def newest(self, kind: str, object_id: str) -> Document | None:
-        """Return the newest answer about an object, as JSON; None where there was none.
-
-        Args:
-            kind: ``Checkout Session``, ``Charge Permission``, ``Charge`` or ``Refund``.
-        """
+        """Return the newest answer about an object, for example a ``Charge``, as JSON; None where there was none."""
         return self._documents.get((kind, object_id))
 
     def of(self, kind: str, **fields: str) -> dict[str, Document]:
-        """Return the newest answer about each object of a kind by its id, in order of first appearance.
-
-        Args:
-            fields: What the answers say, for example ``chargeId`` for the refunds of one charge.
-        """
+        """Return the newest answers of a kind with these *fields*, for example a ``chargeId``, by object id."""
         objects = [(object_id, document) for name, object_id, document in self if name == kind]
         return {object_id: document for object_id, document in objects if fields.items() <= document.items()}
 

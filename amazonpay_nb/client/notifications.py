@@ -67,37 +67,25 @@ class Finding(StrEnum):
 
 
 class NotificationRefused(LocalError):
-    """A notification is not genuine, or not for this merchant.
-
-    Attributes:
-        finding: What is wrong.
-        status: What to answer: 400, so that it is not sent again, or 503 where a repetition can succeed.
-    """
+    """A notification is not genuine, or not for this merchant: its *finding*, and the *status* to answer with."""
 
     def __init__(self, finding: Finding, message: str) -> None:
         self.finding = finding
-        self.status = 503 if finding is Finding.CERTIFICATE else 400
+        self.status = 503 if finding is Finding.CERTIFICATE else 400  # 503 where a repetition can succeed
         super().__init__(f"The notification is refused, {finding}: {message}", advice=f"Answer {self.status}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A genuine notification: an object has changed.  Get it to learn what it is now.
+    """A genuine notification: an object has changed.  Get it to learn what it is now."""
 
-    Attributes:
-        notification_id: Tells repetitions of one announcement; also across retries.
-        notification_type: ``STATE_CHANGE`` or ``ATTRIBUTE_CHANGE``.
-        object_type: ``CHARGE_PERMISSION``, ``CHARGE``, ``REFUND``, ``CHARGEBACK``, or what Amazon adds one day.
-        timestamp: When it was published, aware, in UTC; the same in each repetition.
-    """
-
-    notification_id: str
-    notification_type: str
-    object_type: str
+    notification_id: str  #: tells repetitions of one announcement, also across retries
+    notification_type: str  #: STATE_CHANGE or ATTRIBUTE_CHANGE
+    object_type: str  #: CHARGE_PERMISSION, CHARGE, REFUND, CHARGEBACK, or what Amazon adds one day
     object_id: str
     charge_permission_id: str
     merchant_id: str
-    timestamp: datetime
+    timestamp: datetime  #: when it was published, aware, in UTC; the same in each repetition
     topic_arn: str
 
 

@@ -22,12 +22,7 @@ def calls_about(kind: Kind) -> tuple[Operation, ...]:
 
 
 def obstacle(kind: Kind, object_id: str, thing: Resource | None, operation: Operation) -> str:
-    """Say why a call is not possible, and what to do instead; "" where it is.
-
-    Args:
-        object_id: The id, "" where there is no object yet.
-        thing: The object as the newest answer shows it; None where no answer has.
-    """
+    """Say why a call is not possible about an object as the newest answer shows it, and what to do; "" where it is."""
     if not object_id:
         return f"There is no {kind.title} yet."
     if not operation.acts_on:

@@ -11,7 +11,6 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.ledger import table
 from amazonpay_nb.extras import explained
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.spec.answers import Money
 from amazonpay_nb.spec.money import Counts, counted, format_amount, taken_back
 from amazonpay_nb.spec.states import DISPUTE, REFUND
 
@@ -22,7 +21,6 @@ _COLUMNS = (
     "charge", "currency", "captured", "refunded", "under way", "captured at Amazon", "refunded at Amazon", "disputed",
     "agrees",
 )  # fmt: skip
-
 
 _HEAD = 5  # lines of a settlement file above its columns
 _TEXTS = dict.fromkeys(("SettlementId", "SellerReferenceId", "SellerOrderId"), str)  # although they may be digits
@@ -67,7 +65,7 @@ def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = N
     """
     known = client.journal.known
     for refund_id, refund in known.of("Refund").items():
-        if not _has_ended(refund):
+        if not REFUND.is_final(refund["statusDetails"]["state"]):
             client.get_refund(refund_id)
     for dispute_id, dispute in known.of("Dispute").items():
         if not DISPUTE.is_final(dispute["statusDetails"]["state"]):
@@ -97,19 +95,16 @@ def by_hand(client: AmazonPayClient) -> Iterator[None]:
         client.journal = kept
 
 
-def _has_ended(refund: Mapping[str, Any]) -> bool:
-    return REFUND.is_final(refund["statusDetails"]["state"])
-
-
 def _row(client: AmazonPayClient, charge_id: str, settled: Decimal | None = None) -> tuple[str | bool, ...]:
     known = client.journal.known
     booked = counted("Charge", known.newest("Charge", charge_id), Counts.CAPTURED)
     refunds = known.of("Refund", chargeId=charge_id).values()
     promised = _sum(refunds)
-    under_way = _sum(refund for refund in refunds if not _has_ended(refund))
+    under_way = _sum(refund for refund in refunds if not REFUND.is_final(refund["statusDetails"]["state"]))
     charge = client.get_charge(charge_id)
     currency = charge.charge_amount.currency_code
-    captured, refunded = _amount(charge.capture_amount), _amount(charge.refunded_amount)
+    moved = charge.capture_amount, charge.refunded_amount
+    captured, refunded = (Decimal(price.amount) if price else Decimal(0) for price in moved)
     agrees = (booked, promised - under_way) == (captured, refunded)
     disputed = sum(map(taken_back, known.of("Dispute", chargeId=charge_id).values()), Decimal(0))
     amounts = [booked, promised, under_way, captured, refunded, disputed]
@@ -121,7 +116,3 @@ def _row(client: AmazonPayClient, charge_id: str, settled: Decimal | None = None
 
 def _sum(refunds: Iterable[Mapping[str, Any]]) -> Decimal:
     return sum((counted("Refund", refund, Counts.REFUNDED) for refund in refunds), Decimal(0))
-
-
-def _amount(price: Money | None) -> Decimal:
-    return Decimal(price.amount) if price else Decimal(0)

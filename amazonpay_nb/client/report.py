@@ -32,12 +32,7 @@ class Report(NamedTuple):
 def reports(
     exchanges: Sequence[Exchange], states: dict[str, str], keys: Mapping[str, list[int | None]] = {}
 ) -> Iterator[tuple[Exchange, Report]]:
-    """Yield each request with its report.
-
-    Args:
-        states: The state of each object before; see `Known.states`.
-        keys: What became of each idempotency key before; see `Known.keys`.
-    """
+    """Yield each request with its report, given `Known.states` and `Known.keys` from before the first one."""
     for number, exchange in enumerate(exchanges):
         rules = "\n".join(_rules(exchange, states))
         yield exchange, Report(verdict_on(exchange), _key(exchange, keys, exchanges[:number]), rules)
@@ -46,11 +41,7 @@ def reports(
 
 
 def report_on_button(config: Mapping[str, Any]) -> Report:
-    """Return the same for what the buyer's browser posts when a button is pressed.
-
-    Args:
-        config: What checkout.js gets, with the payload that you signed.
-    """
+    """Return the same for a pressed button: the buyer's browser posts its *config*, with the payload you signed."""
     signed = config.get("createCheckoutSessionConfig")
     rule = _sentence(CHECKOUT_SESSION, CHECKOUT_SESSION.step(NEW, "Click the button"))
     if not signed:

@@ -45,11 +45,8 @@ class Sender(NamedTuple):
     def send(
         self, name: str, kind: type[Answer], method: str, path: str, headers: dict[str, str], body: Body | None
     ) -> Answer:
-        """Return the answer to a call.
+        """Return the answer to an operation, read as *kind*.
 
-        Args:
-            name: The operation, for the journal.
-            kind: What the answer is read as.
         Raises:
             ConfigurationError: It cannot be written.
             TransportError: No answer came, or none that can be read.
@@ -73,12 +70,7 @@ class Sender(NamedTuple):
             raise
 
     def repeat(self, exchange: Exchange, body: Body | None, key: str = "") -> BaseModel:
-        """Send the request of an exchange once more, with this body, signed anew; under its own key when left out.
-
-        Raises:
-            TransportError: No answer came, or none that can be read.
-            ApiError: Amazon refused.
-        """
+        """`send` the request of an exchange once more, with this body, signed anew; under its own key by default."""
         names = (IDEMPOTENCY_KEY, SIMULATION_HEADER)
         headers = {name: exchange.headers[name] for name in names if exchange.headers.get(name)}
         headers |= {IDEMPOTENCY_KEY: key} if key else {}
@@ -98,7 +90,7 @@ class Sender(NamedTuple):
             raise TransportError(f"No answer to {what} ({lost}).", advice=_repeat(request)) from error
         finally:
             exchange = Exchange(
-                at=self.auth.clock(), operation=name, method=request.method, path=_target(request.url),
+                at=self.auth.clock(), operation=name, method=request.method, path=request.url.raw_path.decode(),
                 status=response.status_code if response else None, idempotency_key=_key(request), request=body,
                 response=answer, request_id=_request_id(response) if response else "", attempt=number,
                 headers=dict(request.headers), answer_headers=dict(response.headers) if response else {}, error=lost,
@@ -129,10 +121,6 @@ class Sender(NamedTuple):
         if step := probable_step(error, request.method, target, headers, request.content, public_key, answered):
             error.finding, error.advice = step.finding, step.explanation
         return error
-
-
-def _target(url: httpx.URL) -> str:
-    return f"{url.path}?{url.query.decode()}" if url.query else url.path
 
 
 def _key(request: httpx.Request) -> str:

@@ -35,20 +35,13 @@ SLIPS = {name: Slip(**row) for name, row in read("slips.toml", beside=__file__).
 
 
 class Diagnosis(NamedTuple):
-    """How a request with a slip fared.
-
-    Attributes:
-        covers: What the signature is made of.
-        arrives: What travels, with the authorization.
-        mismatch: What the verifier says; None where it accepts the request.
-        differs: Whether the slip changed anything in this request.
-    """
+    """How a request with a slip fared."""
 
     slip: Slip
-    covers: RequestParts
-    arrives: RequestParts
+    covers: RequestParts  # what the signature is made of
+    arrives: RequestParts  # what travels, with the authorization
     mismatch: SignatureMismatch | None
-    differs: bool
+    differs: bool  # whether the slip changed anything in this request
 
     @property
     def canonical_requests(self) -> tuple[str, str]:
@@ -66,11 +59,7 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(request: RequestParts, keys: MerchantKeys, slip: str) -> Diagnosis:
-    """Sign a request with one slip, verify it, and return how it went.
-
-    Raises:
-        ConfigurationError: There is no such slip.
-    """
+    """Sign a request with one of the `SLIPS`, verify it, and return how it went."""
     if slip not in SLIPS:
         raise ConfigurationError(f"slip={slip!r} does not exist.", advice=f"Choose one of {', '.join(SLIPS)}.")
     row, algorithm = SLIPS[slip], keys.algorithm
@@ -131,6 +120,4 @@ def _scheme(slip: str, algorithm: str) -> padding.AsymmetricPadding:
     return {"salt-length": other_salt, "padding": padding.PKCS1v15()}.get(slip, PSS[algorithm])
 
 
-@cache
-def _stranger() -> MerchantKeys:
-    return generate()
+_stranger = cache(generate)

@@ -38,11 +38,7 @@ class SigningSteps(NamedTuple):
 
 
 def request_of(exchange: Exchange) -> RequestParts:
-    """Return the request of an exchange as far as the journal knows it: what is masked stays masked.
-
-    Raises:
-        ConfigurationError: It was not signed.
-    """
+    """Return the request of a signed exchange as far as the journal knows it: what is masked stays masked."""
     headers = [(name, value) for name, value in exchange.headers.items() if name != "authorization"]
     body = b""
     if exchange.request is not None:
@@ -63,12 +59,7 @@ def _message(start: str, headers: Mapping[str, str], body: object) -> str:
 
 
 def signing_steps(exchange: Exchange) -> SigningSteps:
-    """Return the documented steps that led to the signature of an exchange.
-
-    Raises:
-        ConfigurationError: It was not signed.
-    Spec: "Signing requests".
-    """
+    """Return the documented steps that led to the signature of an exchange.  Spec: "Signing requests"."""
     request, signed = request_of(exchange), _signed(exchange)
     canonical = canonical_request(*request)
     text = string_to_sign(canonical, algorithm=signed.algorithm)

@@ -36,13 +36,7 @@ def signed_text(envelope: Mapping[str, Any]) -> str:
 def unsigned_envelope(
     base_url: str, topic_arn: str, notification: Mapping[str, Any], *, version: str = "1"
 ) -> Envelope:
-    """Return the envelope of a notification, without a signature.
-
-    Args:
-        base_url: Where the certificate is served.
-        notification: What it announces, as ``GET notifications`` of the control interface names the fields.
-        version: Of the signature; see `DIGESTS`.
-    """
+    """Return the envelope of a notification with the fields of ``GET notifications``, and without a signature."""
     values = {"notificationversion": "V2"} | {name.lower(): value for name, value in notification.items()}
     message = {row.field: values[row.field.lower()] for row in MESSAGE_FIELDS}  # MerchantID ends in a capital
     return {
@@ -68,11 +62,7 @@ def delivery_headers(envelope: Mapping[str, Any]) -> dict[str, str]:
 
 
 class EnvelopeSigner:
-    """Sign envelopes with a separate key and certificate.
-
-    Attributes:
-        certificate: PEM; what `CERTIFICATE_PATH` serves.  It bears SNS's name, and an authority that nobody trusts.
-    """
+    """Sign envelopes; its certificate bears SNS's name, and an authority that nobody trusts."""
 
     def __init__(self) -> None:
         import trustme

@@ -38,14 +38,9 @@ _KEY_ID = re.compile(r"(SANDBOX-|LIVE-)?[A-Z0-9]{24}")
 
 @dataclass(frozen=True)
 class MerchantKeys:
-    """A key pair and the id under which Amazon knows its public half.
+    """A key pair and the id under which Amazon knows its public half."""
 
-    Attributes:
-        public_key_id: For example ``SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B``.
-        algorithm: What to sign with, one of `signing.Algorithm`.
-    """
-
-    public_key_id: str
+    public_key_id: str  #: for example SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B
     private_key: RSAPrivateKey = field(repr=False)
     algorithm: str = Algorithm.V2.value
 
@@ -189,8 +184,8 @@ def check(
         rows.append(Finding(False, f"{error.message} {error.advice}"))
     form = "24 capitals or digits, after SANDBOX- or LIVE- if the key is for one environment"
     formed = bool(_KEY_ID.fullmatch(public_key_id))
-    has = "has the form" if formed else "has not the form"
-    rows.append(Finding(formed, f"The public key id {public_key_id!r} {has}: {form}."))
+    has = "has" if formed else "has not"
+    rows.append(Finding(formed, f"The public key id {public_key_id!r} {has} the form: {form}."))
     key_kind = key_environment(public_key_id)
     # The emulator takes the keys of the Sandbox.
     wanted = {"emulator": "sandbox", "sandbox": "sandbox", "live": "live"}.get(environment)
@@ -233,11 +228,7 @@ def _unreadable(data: bytes, password: bytes | None, error: Exception) -> Config
 
 
 def write_file(path: Path, data: bytes, *, mode: int, overwrite: bool) -> Path:
-    """Write a file under a new name first, so that an existing file lends it neither mode nor owner.
-
-    Raises:
-        ConfigurationError: As for `save`.
-    """
+    """Write a file under a new name first, so that an existing file lends it neither mode nor owner; see `save`."""
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:

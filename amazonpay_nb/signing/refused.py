@@ -33,8 +33,6 @@ def probable_step(
 
     Args:
         target: Path and query, as they were sent.
-        headers: Pairs, as they were sent, with the authorization.
-        public_key: PEM of the key pair that should have signed.
         answered: The ``date`` header of the answer.
     Spec: "Signing requests"; "Error handling".
     """

@@ -179,19 +179,12 @@ def sign_request(
 
 
 def sign_payload(payload: str, private_key: RSAPrivateKey, *, algorithm: str = Algorithm.V2) -> str:
-    """Return the signature of a button's payload; put exactly this *payload* into the page.
-
-    Spec: "Add the Amazon Pay button".
-    """
+    """Return the signature of a payload that the page holds exactly so.  Spec: "Add the Amazon Pay button"."""
     return sign(string_to_sign(payload, algorithm=algorithm), private_key, algorithm=algorithm)
 
 
 def format_date(moment: datetime) -> str:
-    """Return an aware *moment* the way ``x-amz-pay-date`` wants it, in UTC.
-
-    Raises:
-        SigningError: *moment* has no time zone.
-    """
+    """Return a *moment* the way ``x-amz-pay-date`` wants it, in UTC; raise `SigningError` where it has no zone."""
     if moment.tzinfo is None:
         raise SigningError("The time to sign has no time zone.", advice="Use datetime.now(UTC).")
     return moment.astimezone(UTC).strftime(DATE_FORMAT)

@@ -58,11 +58,7 @@ class SignatureMismatch(SigningError):
 
 
 def parse_date(text: str) -> datetime:
-    """Return the moment of ``20250102T030405Z``, or of the ``2025-01-02T03:04:05Z`` that Amazon's Node SDK sends.
-
-    Raises:
-        SignatureMismatch: Neither form.
-    """
+    """Return the moment of ``20250102T030405Z``, or of the ``2025-01-02T03:04:05Z`` that Amazon's Node SDK sends."""
     if _DATE.fullmatch(text):
         with suppress(ValueError):  # the 30th of February
             return datetime.fromisoformat(text)
@@ -70,11 +66,7 @@ def parse_date(text: str) -> datetime:
 
 
 def parse_authorization(value: str) -> Authorization:
-    """Return the parts of an authorization header.
-
-    Raises:
-        SignatureMismatch: It does not have the documented form, or names an unknown algorithm.
-    """
+    """Return the parts of an authorization header that has the documented form and names a known algorithm."""
     authorization = read_authorization(value)
     if authorization is None or re.search(r"\s", authorization.signature):
         form = str(Authorization("ALGORITHM", "…", "…", "…"))
@@ -142,14 +134,7 @@ def explain_request(
 
 
 def verify_authorized(request: RequestParts, authorization: Authorization, public_key: str) -> None:
-    """Do the rest of `verify_request` for a server that has looked at the headers and their date already.
-
-    Args:
-        authorization: What `parse_authorization` made of the header.
-        public_key: PEM.
-    Raises:
-        SignatureMismatch: The signature does not fit.
-    """
+    """Do the rest of `verify_request` for a server that has looked at the headers and their date already."""
     try:
         _check_signed(request.headers, authorization)
         _require_fit(_readings(request), lambda: _other_requests(request), authorization, public_key)

@@ -30,21 +30,14 @@ def is_endpoint(url: str) -> bool:
 
 
 def checked_endpoint(url: str | None) -> str:
-    """Return an address for notifications, or "" for none.
-
-    Raises:
-        ValueError: It is not on this machine.
-    """
+    """Return an address for notifications, or "" for none; raise `ValueError` where it is not on this machine."""
     if url and not is_endpoint(url):
         raise ValueError(f"{url!r} cannot be an endpoint here; write http://127.0.0.1:PORT/path")
     return url or ""
 
 
 def return_address_problem(url: str) -> str:
-    """Return why *url* cannot be a return address, or "" when it can.
-
-    Allowed: ``https`` anywhere and ``http`` on loopback, without a user part.
-    """
+    """Return why *url* cannot be a return address, or "" when it can: https anywhere, and http on loopback."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises where it is no number

@@ -165,19 +165,14 @@ class DeliveryTracker(_Lenient):
 
 
 class Report(_Lenient):
-    """A report, or the one that was asked for just now, of which Amazon tells the id only.  Times are UTC.
-
-    Attributes:
-        processing_status: ``IN_PROGRESS``, ``COMPLETED``, ``FAILED``, or ``CANCELLED`` where nothing has happened.
-        report_document_id: For Get Report Document, once the report is ``COMPLETED``.
-    """
+    """A report, or the one that was asked for just now, of which Amazon tells the id only.  Times are UTC."""
 
     report_id: str
     report_type: str | None = None
     start_time: str | None = None
     end_time: str | None = None
     created_time: str | None = None
-    processing_status: str | None = None
+    processing_status: str | None = None  # IN_PROGRESS, COMPLETED, FAILED, or CANCELLED where nothing has happened
     processing_start_time: str | None = None
     processing_end_time: str | None = None
     report_document_id: str | None = None

@@ -21,11 +21,7 @@ def data_row(kind: type[T]) -> type[T]:
 
 
 class DataError(ValueError):
-    """A data file has a key or a value that its rows do not have; the message names the place.
-
-    Attributes:
-        place: The keys that lead there, from the outside in.
-    """
+    """A data file has a key or a value that its rows do not have, at a *place* named by keys from the outside in."""
 
     def __init__(self, message: str, place: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -38,14 +34,7 @@ def load(name: str, kind: type[T], **keys: str) -> T:
 
 
 def read(name: str, *, beside: str = __file__) -> dict[str, Any]:
-    """Return the content of a data file.
-
-    Args:
-        name: For example ``regions.toml``.
-        beside: The file of the module beside which it is; one of this room when left out.
-    Raises:
-        DataError: It is not TOML; two tables of one name are not either.
-    """
+    """Return the content of a data file, for example ``regions.toml``, *beside* a module; of this room by default."""
     try:
         return tomllib.loads((Path(beside).parent / name).read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -53,11 +42,7 @@ def read(name: str, *, beside: str = __file__) -> dict[str, Any]:
 
 
 def named(table: dict[str, Any], **keys: str) -> dict[str, Any]:
-    """Return a table in which the rows of some groups hold their own names.
-
-    Args:
-        keys: Group → the field that takes a row's name; for tables inside tables several, separated by dots.
-    """
+    """Return a table in which rows hold their names, by group: in one field, or several for tables inside tables."""
     return table | {group: _flat(table[group], *fields.split(".")) for group, fields in keys.items()}
 
 
@@ -69,13 +54,7 @@ def _flat(table: dict[str, Any], key: str, *inner: str) -> dict[str, Any]:
 
 
 def as_kind(name: str, table: Any, kind: type[T]) -> T:
-    """Return a table of a data file as *kind*, for example ``dict[str, Row]`` whose rows are `data_row`s.
-
-    Args:
-        name: The file, for the message.
-    Raises:
-        DataError: A key is missing or unknown, or a value has the wrong type.
-    """
+    """Return a table of the file *name* as *kind*, for example ``dict[str, Row]``, or raise `DataError`."""
     try:
         return TypeAdapter(kind).validate_python(table)
     except ValidationError as error:

@@ -52,17 +52,12 @@ class Flow:
 
 @data_row
 class Question:
-    """A question on the way to a flow.
-
-    Attributes:
-        answers: Value → text, the likeliest first.
-        asked_when: The answers after which it is asked; the first question is always asked.
-    """
+    """A question on the way to a flow."""
 
     name: str
     text: str
-    answers: Mapping[str, str]
-    asked_when: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, str]  #: value → text, the likeliest first
+    asked_when: Mapping[str, str] = field(default_factory=dict)  #: the answers after which it is asked
 
 
 @data_row
@@ -85,10 +80,7 @@ def lookup(document: Mapping[str, Any], dotted: str) -> Any:
 
 
 def flow_of(payload: Mapping[str, Any], product_type: str | None = None) -> Flow:
-    """Return the flow that a button payload (or a Create Checkout Session body) starts.
-
-    The rows are tried in order; the last one, express checkout, takes whatever is left.
-    """
+    """Return the flow that a button payload or session body starts; the last row, express, takes whatever is left."""
     whole = {**payload, "productType": product_type}
     return next(
         flow

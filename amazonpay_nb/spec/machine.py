@@ -20,15 +20,11 @@ NEW = "New"  # the state of an object that does not exist yet
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What happens to each related object whose state allows it.
-
-    Attributes:
-        when: A flag of the request that has to be true, a charge's type of permission, or ``held``; "" for always.
-    """
+    """What happens to each related object whose state allows it."""
 
     machine: str
     trigger: str
-    when: str = ""
+    when: str = ""  #: a flag of the request that has to be true, a charge's type of permission, or ``held``
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +51,7 @@ class Timer:
 
 
 class NotAllowed(Exception):
-    """The machine has no row for this state and trigger.
-
-    Attributes:
-        possible: The triggers that a merchant may use in this state.
-    """
+    """The machine has no row for this state and trigger; `possible` are those that a merchant may use."""
 
     def __init__(self, machine: "Machine", state: str, trigger: str) -> None:
         self.machine, self.state, self.trigger = machine, state, trigger
@@ -71,16 +63,11 @@ class NotAllowed(Exception):
 
 
 class Machine:
-    """An immutable set of rows; the current state lives in the object, never here.
-
-    Attributes:
-        followed: The triggers that a row of another machine pulls; `allowed` leaves them out.
-    """
+    """An immutable set of rows; the current state lives in the object, never here."""
 
     def __init__(self, name: str, rows: tuple[Transition, ...]) -> None:
-        self.name = name
-        self.rows = rows
-        self.followed: frozenset[str] = frozenset()
+        self.name, self.rows = name, rows
+        self.followed: frozenset[str] = frozenset()  # triggers that rows of another machine pull
         self._by_key = {(row.source, row.trigger): row for row in rows}
         if len(self._by_key) != len(rows):
             raise ValueError(f"{name}: two rows share a state and a trigger")
@@ -101,11 +88,7 @@ class Machine:
         return (state, trigger) in self._by_key
 
     def step(self, state: str, trigger: str) -> Transition:
-        """Return the row for *state* and *trigger*.
-
-        Raises:
-            NotAllowed: There is none.
-        """
+        """Return the row for *state* and *trigger*, or raise `NotAllowed`."""
         try:
             return self._by_key[state, trigger]
         except KeyError:

@@ -24,17 +24,11 @@ class Counts(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """The meaning of a charge's or refund's amount in one state.
-
-    Attributes:
-        column: Where a ledger books it.
-        month: Whether it uses up the monthly limit of its Charge Permission.
-        amount: The field of the object that holds the amount.
-    """
+    """The meaning of a charge's or refund's amount in one state."""
 
     column: Counts
-    month: bool
-    amount: str
+    month: bool  #: whether it uses up the monthly limit of its Charge Permission
+    amount: str  #: the field of the object
 
 
 # By (machine, state). Money out counts as soon as it is promised; money in counts once Amazon has said so.
@@ -52,12 +46,7 @@ COUNTING = {
 
 
 def counted(kind: str, document: Mapping[str, Any] | None, column: Counts) -> Decimal:
-    """Return the amount that a charge or refund has in one column of a ledger, or zero.
-
-    Args:
-        kind: The machine's name: ``Charge`` or ``Refund``.
-        document: The object as Amazon answers it, with ``statusDetails``; None where there is none yet.
-    """
+    """Return what a *document*, a ``Charge`` or ``Refund`` as Amazon answers it, has in one column of a ledger."""
     if document is None:
         return Decimal(0)
     row = COUNTING[kind, document["statusDetails"]["state"]]
@@ -71,10 +60,7 @@ def taken_back(dispute: Mapping[str, Any]) -> Decimal:
 
 
 def counted_in_month(charge: Mapping[str, Any]) -> Decimal:
-    """Return the amount that a charge counts against its monthly limit; until a capture ends, that is all of it.
-
-    Spec: "Monthly Payment Method on File charge limits".
-    """
+    """Return what a charge counts against its limit.  Spec: "Monthly Payment Method on File charge limits"."""
     row = COUNTING["Charge", charge["statusDetails"]["state"]]
     return _amount(charge, row) if row.month else Decimal(0)
 
@@ -100,10 +86,7 @@ RECURRING_MONTHLY_LIMITS = {pair: CURRENCIES[pair[1]].recurring_monthly_limit fo
 
 
 def refund_allowance(captured: Decimal, currency: str) -> Decimal:
-    """Return what may be refunded on top of *captured*: 15 % of it, or a fixed amount where that is less.
-
-    Spec: "Manage refunds".
-    """
+    """Return what may be refunded on top of *captured*: 15 %, or an amount if that is less.  Spec: "Manage refunds"."""
     unit = Decimal(1).scaleb(-_decimals(currency))
     return min(captured * REFUND_SHARE, REFUND_EXTRAS[currency]).quantize(unit, ROUND_DOWN)
 

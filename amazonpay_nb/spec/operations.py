@@ -13,21 +13,13 @@ from amazonpay_nb.spec.parity import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of the five objects with states of their own.
+    """One of the five objects with states of their own."""
 
-    Attributes:
-        title: Name of its machine in `states.MACHINES`.
-        path: The part of an address that names it, after the version.
-        id_field: The field that holds its id, in bodies and answers.
-        parent: Title of the kind that it belongs to, "" for none.
-        model: Reads an answer of the API.
-    """
-
-    title: str
-    path: str
+    title: str  #: the name of its machine in `states.MACHINES`
+    path: str  #: the part of an address that names it, after the version
     id_field: str
-    parent: str
-    model: type[Resource]
+    parent: str  #: the title of the kind that it belongs to, "" for none
+    model: type[Resource]  #: reads an answer of the API
 
 
 KINDS = {kind.title: kind for kind in (
@@ -57,10 +49,7 @@ class Quota:
 
 @data_row
 class Quotas:
-    """How often one pair of a seller account and a developer account may call an operation.
-
-    Spec: "API throttling limits".
-    """
+    """How often a pair of a seller and a developer account may call an operation.  Spec: "API throttling limits"."""
 
     live: Quota
     sandbox: Quota
@@ -69,28 +58,18 @@ class Quotas:
 
 @data_row
 class Operation:
-    """One call.
+    """One call."""
 
-    Attributes:
-        title: The documented name; also the trigger in `spec.states`.
-        path: After the host and the environment segment; ``{id}`` stands for the object's id.
-        success: HTTP status when the work is done.
-        pending: HTTP status when it is accepted but not done yet; 0 where that does not happen.
-        on: What has to exist: its id is in the path, or in the body of a call that adds to it; "" for nothing.
-        secret_id: Whether knowing the id in the path is enough to read a buyer's data.
-        bare: Whether it travels without a body, as each GET does.
-    """
-
-    title: str
+    title: str  #: the documented name; also the trigger in `spec.states`
     method: str
-    path: str
-    success: int
+    path: str  #: after the host and the environment segment; ``{id}`` stands for the object's id
+    success: int  #: HTTP status when the work is done
     quota: Quotas
     idempotency: Idempotency = Idempotency.WITHOUT_EFFECT
-    pending: int = 0
-    on: str = ""
-    secret_id: bool = False
-    bare: bool = False
+    pending: int = 0  #: HTTP status when it is accepted but not done yet; 0 where that does not happen
+    on: str = ""  #: what has to exist: its id is in the path, or in the body of a call that adds to it
+    secret_id: bool = False  #: whether knowing the id in the path is enough to read a buyer's data
+    bare: bool = False  #: whether it travels without a body, as each GET does
 
     @property
     def name(self) -> str:

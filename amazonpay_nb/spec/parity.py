@@ -42,15 +42,7 @@ class _Index:
 
 @data_row
 class Behavior:
-    """One claim; ``parity/index.toml`` describes the fields.
-
-    Attributes:
-        id: ``topic.name``; tests and notebooks refer to it.
-        url: Address of the source; "" where none is known.
-        test: Node id of the test that holds the emulator to it, without parameters, or "".
-        raised_by: What could turn an inferred claim into knowledge, a key of `ways_to_raise`; "" for all others.
-        why_not: Why the emulator does not do it, or no test holds it to it; "" where one does.
-    """
+    """One claim; ``parity/index.toml`` describes the fields."""
 
     id: str
     topic: str
@@ -102,11 +94,7 @@ def ways_to_raise() -> Mapping[str, str]:
 
 
 def behavior(behavior_id: str) -> Behavior:
-    """Return one row.
-
-    Raises:
-        KeyError: There is none of this id.
-    """
+    """Return one row, or raise `KeyError`."""
     return _registry()[behavior_id]
 
 

@@ -63,11 +63,7 @@ _BY_ALIAS = {alias: row for row in REGIONS.values() for alias in (row.code, *row
 
 
 def region(code: str) -> Region:
-    """Return the region called *code*, by its own code or an SDK's alias.
-
-    Raises:
-        ValueError: There is none; the message lists the codes there are.
-    """
+    """Return the region of a *code* or of an SDK's alias, or raise `ValueError` with the codes there are."""
     try:
         return _BY_ALIAS[code.lower()]
     except KeyError:

@@ -227,18 +227,12 @@ class CloseChargePermission(Strict):
 
 
 class ChargeFields(TypedDict, total=False):
-    """Optional fields of Create Charge, in addition to permission and amount.
+    """Optional fields of Create Charge, in addition to permission and amount."""
 
-    Attributes:
-        capture_now: Takes the money at once; otherwise it is held for a capture within 30 days.
-        soft_descriptor: What the buyer's statement says, up to 16 characters.
-        charge_initiator: Who starts the charge: ``CITU``, the buyer; ``MITU``, the merchant.
-    """
-
-    capture_now: Flag | None
-    soft_descriptor: Text16 | None
+    capture_now: Flag | None  # takes the money at once; otherwise it is held for a capture within 30 days
+    soft_descriptor: Text16 | None  # what the buyer's statement says
     can_handle_pending_authorization: Flag | None
-    charge_initiator: ChargeInitiator | None
+    charge_initiator: ChargeInitiator | None  # CITU, the buyer; MITU, the merchant
     channel: Channel | None
     web_checkout_details: Annotated[Part | None, As(WebCheckoutDetails | None)]
     merchant_metadata: Annotated[Part | None, As(MerchantMetadata | None)]

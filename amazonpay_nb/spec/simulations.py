@@ -62,10 +62,7 @@ class SimulatedCard:
 
 @data_row
 class Simulation:
-    """The effect of a simulation code on one operation; None where there is nothing of the kind.
-
-    A later state is reached after `PENDING_SECONDS`.  Spec: "Sandbox simulations".
-    """
+    """The effect of a code on an operation, a later state after `PENDING_SECONDS`.  Spec: "Sandbox simulations"."""
 
     operation: str
     code: str

@@ -195,11 +195,7 @@ _AFTER = {(row.machine, row.state, row.trigger): row.after for row in TIMERS}
 
 
 def timer(machine: str, state: str, trigger: str) -> timedelta:
-    """Return how long an object of a *machine*, for example ``Charge``, stays in *state* before *trigger* is pulled.
-
-    Raises:
-        KeyError: `TIMERS` has no such row.
-    """
+    """Return how long an object of a *machine*, for example ``Charge``, stays in *state* before *trigger* is pulled."""
     return _AFTER[machine, state, trigger]
 
 

@@ -28,18 +28,12 @@ class Channel:
 
 @data_row
 class Payment:
-    """One kind of payment in a use case.
-
-    Attributes:
-        set_up: The flow that saves the wallet, by its name in `flows.FLOWS`.
-        charge_initiator: "" where the checkout itself makes the charge, as is the channel.
-        capture_now: Whether the money is taken at once; else it is held, and captured later or released.
-    """
+    """One kind of payment in a use case."""
 
     use_case: str
     payment: str
-    set_up: str
-    charge_initiator: str = ""
+    set_up: str  # the flow that saves the wallet, by its name in `flows.FLOWS`
+    charge_initiator: str = ""  # "" where the checkout itself makes the charge, as is the channel
     channel: str = ""
     capture_now: bool
     why: str
@@ -67,11 +61,7 @@ FIELD_NOTES: Mapping[str, str] = _FILE.fields
 
 
 def payments_of(use_case: str) -> dict[str, Payment]:
-    """Return the payments of a use case by name.
-
-    Raises:
-        ValueError: There is no such use case.
-    """
+    """Return the payments of a use case by name, or raise `ValueError` with the use cases there are."""
     payments = {each.payment: each for each in USE_CASES if each.use_case == use_case}
     if not payments:
         names = ", ".join(dict.fromkeys(each.use_case for each in USE_CASES))

@@ -39,7 +39,6 @@ __all__ = ["LANGUAGES", "PRIVATE_KEY_FILE", "button_page", "sign_for_curl", "sni
 PRIVATE_KEY_FILE = "private.pem"
 HEADERS_FILE = "amazon-pay-headers.txt"
 
-
 # The ways to write a call, and their titles.
 LANGUAGES = {
     "curl": "cURL",
@@ -49,7 +48,6 @@ LANGUAGES = {
     "java": "Amazon's SDK for Java",
     "dotnet": "Amazon's SDK for .NET",
 }
-
 
 # Where a method of an SDK has another name, or, "", none takes the same arguments.
 _NOT_IN_DOTNET = (
@@ -103,13 +101,7 @@ def snippet(
 
 
 def sign_for_curl(exchange: Exchange, auth: AmazonPayAuth, folder: Path = Path()) -> Path:
-    """Sign the request of an exchange anew and write its headers, for its owner alone (mode 0600).
-
-    Returns:
-        The file that the snippet for cURL names; its signature holds for 15 minutes.
-    Raises:
-        ConfigurationError: The file cannot be written, or the exchange was not signed.
-    """
+    """Sign a request anew and write its headers into the file that the snippet for cURL names (mode 0600)."""
     parts = request_of(exchange)
     kept = {name: value for name, value in parts.headers if name.startswith("x-amz-pay-")}
     request = next(auth.auth_flow(httpx.Request(parts.method, exchange.url, headers=kept, content=parts.body)))
@@ -118,22 +110,13 @@ def sign_for_curl(exchange: Exchange, auth: AmazonPayAuth, folder: Path = Path()
 
 
 def button_page(script_url: str, config: Mapping[str, Any], start: str = "button") -> str:
-    """Return the HTML that shows a button, as one pastes it into a page.
-
-    Args:
-        config: What checkout.js gets; see `client.button.button_config`.
-        start: ``button`` where Amazon's script draws it, or ``click`` for one of the shop's own.
-    """
+    """Return the HTML of a `button_config`: *start* is ``button``, or ``click`` for one that the shop draws."""
     return _TEMPLATES.get_template("button.jinja").render(script_url=script_url, config=config, start=start)
 
 
 _WORD = re.compile(r"[A-Za-z0-9_.]+")
 # Some of these end a line in .NET, and others turn the order of what is read.
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
 
 
 _TEMPLATES = templates(Path(__file__).parent, html=False)
@@ -145,7 +128,9 @@ _TEMPLATES.globals |= {
 }
 _TEMPLATES.filters |= {
     "compact": to_json,
-    "indented": lambda value: _UNSEEN.sub(_escaped, json.dumps(value, ensure_ascii=False, indent=2)),
+    "indented": lambda value: _UNSEEN.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, indent=2)
+    ),
     "python": lambda value: pprint.pformat(value, width=88, sort_dicts=False),
     "quoted": json.dumps,
     "shell": shlex.quote,

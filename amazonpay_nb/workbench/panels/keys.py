@@ -8,8 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from amazonpay_nb.client.trial import try_key
-from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.errors import ApiError, ConfigurationError, NotFoundError
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.panels.panel import BenchPanel
@@ -20,6 +19,15 @@ from amazonpay_nb.workbench.show.blocks import Table
 # Where a new pair is written when no name is given: in a folder that git ignores, and that only its owner opens.
 DEFAULT_FILE = "keys/amazon-pay-private-key.pem"
 _UPLOAD = "Upload the public key in Integration Central, and load the pair with the id that you get."
+# No object has this id, so asking for it changes nothing; the answer tells whether the signature was accepted.
+_NOBODYS_SESSION = "00000000-0000-4000-8000-000000000000"
+# What a refusal says about the key, by reason code.
+_REFUSALS = {
+    "UnauthorizedAccess": "the account does not know the id, so the key is of another region or environment, or was "
+    "never uploaded",
+    "InvalidRequestSignature": "the id is known, and its public key is not the other half of this private key",
+    "InvalidHeaderValue": "this is the host of another region",
+}
 _FIELDS = tuple(Field(name, **row | {"help": row["help"].format(DEFAULT_FILE)}) for name, row in ROWS["keys"].items())
 
 
@@ -103,13 +111,17 @@ class KeyPanel(BenchPanel):
         return self._wb.check_keys(source, public_key_id, passphrase)
 
     def ask_amazon(self) -> list[Finding]:
-        """Sign a harmless request; its answer says whether the key is of this account, region and environment.
-
-        Raises:
-            TransportError: No answer came.
-        """
-        wb = self._wb
-        return [try_key(wb.client, wb.keys.public_key_id, f"Amazon Pay ({wb.environment}, {wb.region.name})")]
+        """Sign a harmless request; its answer says whether the key is of this account, region and environment."""
+        wb, key_id = self._wb, self._wb.keys.public_key_id
+        where = f"Amazon Pay ({wb.environment}, {wb.region.name})"
+        try:
+            wb.client.get_checkout_session(_NOBODYS_SESSION)
+        except NotFoundError:
+            pass  # so the signature was accepted
+        except ApiError as error:
+            why = _REFUSALS.get(error.reason_code) or error.amazon_message
+            return [Finding(False, f"{where} answers {error.reason_code}: {why}.")]
+        return [Finding(True, f"{where} knows the key {key_id} and accepts its signature.")]
 
 
 def _source(private_key_file: str, private_key: str) -> Path | bytes:
