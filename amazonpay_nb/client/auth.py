@@ -51,7 +51,7 @@ def new_idempotency_key() -> str:
 
 
 def environment_segment(keys: MerchantKeys, environment: str, allow_live: bool) -> str:
-    """Return the first part of each path, "" where the key says which environment it is for; or refuse to go there."""
+    """Return the first part of each path, "" where the key names the environment, or raise `ConfigurationError`."""
     if environment not in ("emulator", "sandbox", "live"):
         raise ConfigurationError(f"No environment {environment!r} exists.", advice="Choose emulator, sandbox or live.")
     if environment == "live" and not allow_live:

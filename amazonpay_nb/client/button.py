@@ -96,7 +96,7 @@ def end_of_checkout_payload(
 def sign_in_and_set_up_payload(
     store_id: str, *, sign_in_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
 ) -> Payload:
-    """Return the payload that signs the visitor in and saves Amazon Pay by one consent.  Spec: sign in and set up."""
+    """Return the payload that signs a visitor in and saves Amazon Pay by one consent.  Spec: sign in and set up."""
     web = _present(signInReturnUrl=sign_in_url, signInCancelUrl=cancel_url)
     return {"webCheckoutDetails": web, "storeId": store_id} | _present(signInScopes=list(scopes))
 
@@ -104,10 +104,8 @@ def sign_in_and_set_up_payload(
 def sign_in_payload(
     store_id: str, *, sign_in_url: str, cancel_url: str | None = None, scopes: tuple[str, ...] = ()
 ) -> Payload:
-    """Return the payload of plain Amazon Sign-in, which saves nothing.
+    """Return the payload of plain Amazon Sign-in, which saves nothing; the buyer returns with a ``buyerToken``.
 
-    Args:
-        sign_in_url: Where the buyer returns; Amazon adds a ``buyerToken`` for Get Buyer.
     Spec: Amazon Sign-in, "Add the button".
     """
     payload: Payload = {"signInReturnUrl": sign_in_url, "storeId": store_id}
@@ -117,7 +115,7 @@ def sign_in_payload(
 def update_payload(
     store_id: str, charge_permission_id: str, *, result_url: str, cancel_url: str | None = None
 ) -> Payload:
-    """Return the payload that changes a permission's payment method.  Spec: "Steps to integrate the Update page"."""
+    """Return the payload of the Update page, where a permission keeps its id.  Spec: "Steps to integrate" it."""
     payload = set_up_payload(store_id, result_url=result_url, cancel_url=cancel_url)
     return payload | {"chargePermissionId": charge_permission_id}
 
@@ -185,7 +183,7 @@ def button_text(product_type: str) -> str:
 
 
 def place(payload: Payload, product_type: str, placement: str = "") -> str:
-    """Return where the button is, by default the usual place of the payload's flow; refuse where it cannot be."""
+    """Return the button's placement, by default the usual one of the payload's flow, or raise `ConfigurationError`."""
     flow = flow_of(payload, product_type)
     allowed = flow.placements
     if placement and placement not in allowed:

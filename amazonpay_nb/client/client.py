@@ -59,6 +59,7 @@ from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
 RECENT = 100  # attempts that a client without a journal remembers
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+Header = str | None  # its value, None where it has the usual one
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -116,47 +117,43 @@ class AmazonPayClient:
         self._http.close()
 
     def create_checkout_session(
-        self, *, idempotency_key: str | None = None, simulation_code: str | None = None,
-        **fields: Unpack[CreateCheckoutSession],
-    ) -> CheckoutSession:  # fmt: skip
+        self, *, idempotency_key: Header = None, simulation_code: Header = None, **fields: Unpack[CreateCheckoutSession]
+    ) -> CheckoutSession:
         """Create Checkout Session on the server; a button normally does this in the buyer's browser."""
         return self._call("create", CheckoutSession, "", fields, simulation_code, idempotency_key)
 
-    def get_checkout_session(self, checkout_session_id: str, *, simulation_code: str | None = None) -> CheckoutSession:
+    def get_checkout_session(self, checkout_session_id: str, *, simulation_code: Header = None) -> CheckoutSession:
         """Get Checkout Session: buyer, addresses and constraints while it is Open."""
         return self._call("get", CheckoutSession, checkout_session_id, {}, simulation_code)
 
     def update_checkout_session(
-        self, checkout_session_id: str, *, simulation_code: str | None = None, **fields: Unpack[UpdateCheckoutSession]
+        self, checkout_session_id: str, *, simulation_code: Header = None, **fields: Unpack[UpdateCheckoutSession]
     ) -> CheckoutSession:
         """Update Checkout Session: return addresses, payment details and metadata, while it is Open."""
         return self._call("update", CheckoutSession, checkout_session_id, fields, simulation_code)
 
     def complete_checkout_session(
         self, checkout_session_id: str, *, charge_amount: Amount | None = None,
-        total_order_amount: Amount | None = None, idempotency_key: str | None = None,
-        simulation_code: str | None = None,
+        total_order_amount: Amount | None = None, idempotency_key: Header = None, simulation_code: Header = None,
     ) -> CheckoutSession:  # fmt: skip
         """Complete Checkout Session, which is final.  A set-up takes no amount; a purchase repeats its amount."""
         fields = {"charge_amount": charge_amount, "total_order_amount": total_order_amount}
         return self._call("complete", CheckoutSession, checkout_session_id, fields, simulation_code, idempotency_key)
 
     def finalize_checkout_session(
-        self, checkout_session_id: str, *, idempotency_key: str | None = None, simulation_code: str | None = None,
+        self, checkout_session_id: str, *, idempotency_key: Header = None, simulation_code: Header = None,
         **fields: Unpack[FinalizeCheckoutSession],
     ) -> CheckoutSession:  # fmt: skip
         """Finalize Checkout Session: the mobile counterpart of Complete."""
         return self._call("finalize", CheckoutSession, checkout_session_id, fields, simulation_code, idempotency_key)
 
-    def get_charge_permission(
-        self, charge_permission_id: str, *, simulation_code: str | None = None
-    ) -> ChargePermission:
+    def get_charge_permission(self, charge_permission_id: str, *, simulation_code: Header = None) -> ChargePermission:
         """Get Charge Permission: call this before every charge."""
         return self._call("get", ChargePermission, charge_permission_id, {}, simulation_code)
 
     def update_charge_permission(
         self, charge_permission_id: str, *, merchant_metadata: Part | None = None,
-        recurring_metadata: Part | None = None, simulation_code: str | None = None,
+        recurring_metadata: Part | None = None, simulation_code: Header = None,
     ) -> ChargePermission:  # fmt: skip
         """Update Charge Permission, in any state."""
         fields = {"merchant_metadata": merchant_metadata, "recurring_metadata": recurring_metadata}
@@ -164,15 +161,15 @@ class AmazonPayClient:
 
     def close_charge_permission(
         self, charge_permission_id: str, *, closure_reason: str, cancel_pending_charges: bool = False,
-        simulation_code: str | None = None,
+        simulation_code: Header = None,
     ) -> ChargePermission:  # fmt: skip
         """Close Charge Permission for good; open authorizations live on unless they are canceled with it."""
         fields = {"closure_reason": closure_reason, "cancel_pending_charges": cancel_pending_charges}
         return self._call("close", ChargePermission, charge_permission_id, fields, simulation_code)
 
     def create_charge(
-        self, *, charge_permission_id: str, charge_amount: Amount, idempotency_key: str | None = None,
-        simulation_code: str | None = None, **fields: Unpack[ChargeFields],
+        self, *, charge_permission_id: str, charge_amount: Amount, idempotency_key: Header = None,
+        simulation_code: Header = None, **fields: Unpack[ChargeFields],
     ) -> Charge:  # fmt: skip
         """Create Charge: look at the state of the answer, it may be authorized, captured or pending.
 
@@ -185,50 +182,50 @@ class AmazonPayClient:
         body = {"charge_permission_id": charge_permission_id, "charge_amount": charge_amount, **fields}
         return self._call("create", Charge, "", body, simulation_code, idempotency_key)
 
-    def get_charge(self, charge_id: str, *, simulation_code: str | None = None) -> Charge:
+    def get_charge(self, charge_id: str, *, simulation_code: Header = None) -> Charge:
         """Get Charge."""
         return self._call("get", Charge, charge_id, {}, simulation_code)
 
     def capture_charge(
         self, charge_id: str, *, capture_amount: Amount, soft_descriptor: str | None = None,
-        idempotency_key: str | None = None, simulation_code: str | None = None,
+        idempotency_key: Header = None, simulation_code: Header = None,
     ) -> Charge:  # fmt: skip
         """Capture Charge, all of it or less; more than seven days after authorization it is asynchronous."""
         fields = {"capture_amount": capture_amount, "soft_descriptor": soft_descriptor}
         return self._call("capture", Charge, charge_id, fields, simulation_code, idempotency_key)
 
-    def cancel_charge(self, charge_id: str, *, cancellation_reason: str, simulation_code: str | None = None) -> Charge:
+    def cancel_charge(self, charge_id: str, *, cancellation_reason: str, simulation_code: Header = None) -> Charge:
         """Cancel Charge before it is captured."""
         fields = {"cancellation_reason": cancellation_reason}
         return self._call("cancel", Charge, charge_id, fields, simulation_code)
 
     def create_refund(
         self, *, charge_id: str, refund_amount: Amount, soft_descriptor: str | None = None,
-        idempotency_key: str | None = None, simulation_code: str | None = None,
+        idempotency_key: Header = None, simulation_code: Header = None,
     ) -> Refund:  # fmt: skip
         """Create Refund of a captured charge; the outcome follows later."""
         fields = {"charge_id": charge_id, "refund_amount": refund_amount, "soft_descriptor": soft_descriptor}
         return self._call("create", Refund, "", fields, simulation_code, idempotency_key)
 
-    def get_refund(self, refund_id: str, *, simulation_code: str | None = None) -> Refund:
+    def get_refund(self, refund_id: str, *, simulation_code: Header = None) -> Refund:
         """Get Refund."""
         return self._call("get", Refund, refund_id, {}, simulation_code)
 
-    def get_dispute(self, dispute_id: str, *, simulation_code: str | None = None) -> Dispute:
+    def get_dispute(self, dispute_id: str, *, simulation_code: Header = None) -> Dispute:
         """Get Dispute: why the buyer wants the money back, and until when you can answer."""
         return self._call("get", Dispute, dispute_id, {}, simulation_code)
 
     def update_dispute(
         self, dispute_id: str, *, status_details: Part, closure_timestamp: int | str | None = None,
-        simulation_code: str | None = None,
+        simulation_code: Header = None,
     ) -> Dispute:  # fmt: skip
         """Update Dispute: accept it, with ``{"state": "Resolved", "reasonCode": "MerchantAcceptedDispute"}``."""
         fields = {"status_details": status_details, "closure_timestamp": closure_timestamp}
         return self._call("update", Dispute, dispute_id, fields, simulation_code)
 
     def contest_dispute(
-        self, dispute_id: str, *, merchant_evidences: Sequence[Part], idempotency_key: str | None = None,
-        simulation_code: str | None = None,
+        self, dispute_id: str, *, merchant_evidences: Sequence[Part], idempotency_key: Header = None,
+        simulation_code: Header = None,
     ) -> Dispute:  # fmt: skip
         """Contest Dispute, within its deadline.
 
@@ -240,16 +237,15 @@ class AmazonPayClient:
         return self._call("contest", Dispute, dispute_id, fields, simulation_code, idempotency_key)
 
     def upload_file(
-        self, *, type: FileType, purpose: str, idempotency_key: str | None = None,  # noqa: A002 (the field's name)
-        simulation_code: str | None = None,
+        self, *, type: FileType, purpose: str,  # noqa: A002 (the field's name)
+        idempotency_key: Header = None, simulation_code: Header = None,
     ) -> File:  # fmt: skip
         """Upload File: returns an id for evidence, and the address at which to PUT the content; disputeEvidence."""
         return self._call("upload", File, "", {"type": type, "purpose": purpose}, simulation_code, idempotency_key)
 
     def create_delivery_tracker(
         self, *, delivery_details: Sequence[Part], charge_permission_id: str | None = None,
-        amazon_order_reference_id: str | None = None, idempotency_key: str | None = None,
-        simulation_code: str | None = None,
+        amazon_order_reference_id: str | None = None, idempotency_key: Header = None, simulation_code: Header = None,
     ) -> DeliveryTracker:  # fmt: skip
         """Create Delivery Tracker: lets Alexa tell the buyer about an order's parcels; name the order by one id.
 
@@ -261,55 +257,48 @@ class AmazonPayClient:
         return self._call("create", DeliveryTracker, "", fields, simulation_code, idempotency_key)
 
     def create_report(
-        self, *, report_type: str, start_time: str, end_time: str, idempotency_key: str | None = None,
-        simulation_code: str | None = None,
+        self, *, report_type: str, start_time: str, end_time: str, idempotency_key: Header = None,
+        simulation_code: Header = None,
     ) -> Report:  # fmt: skip
         """Create Report: returns an id, for `get_report_by_id`.  Times are ISO 8601, such as 20260115T120000Z."""
         fields = {"report_type": report_type, "start_time": start_time, "end_time": end_time}
         return self._call("create", Report, "", fields, simulation_code, idempotency_key)
 
-    def get_reports(self, *, simulation_code: str | None = None, **fields: Unpack[GetReports]) -> Reports:
+    def get_reports(self, *, simulation_code: Header = None, **fields: Unpack[GetReports]) -> Reports:
         """Get Reports of the last 90 days, the newest first."""
         return self._call("get", Reports, "", fields, simulation_code)
 
-    def get_report_by_id(self, report_id: str, *, simulation_code: str | None = None) -> Report:
+    def get_report_by_id(self, report_id: str, *, simulation_code: Header = None) -> Report:
         """Get Report By Id: once it is COMPLETED, it names its document."""
         return self._call("get", Report, report_id, {}, simulation_code)
 
-    def get_report_document(self, report_document_id: str, *, simulation_code: str | None = None) -> ReportDocument:
+    def get_report_document(self, report_document_id: str, *, simulation_code: Header = None) -> ReportDocument:
         """Get Report Document: an address that can be downloaded from for 30 seconds, without a signature."""
         return self._call("get", ReportDocument, report_document_id, {}, simulation_code)
 
     def create_report_schedule(
-        self, *, idempotency_key: str | None = None, simulation_code: str | None = None,
-        **fields: Unpack[CreateReportSchedule],
-    ) -> ReportSchedule:  # fmt: skip
+        self, *, idempotency_key: Header = None, simulation_code: Header = None, **fields: Unpack[CreateReportSchedule]
+    ) -> ReportSchedule:
         """Create Report Schedule: there is one for each type of report."""
         return self._call("create", ReportSchedule, "", fields, simulation_code, idempotency_key)
 
-    def get_report_schedules(
-        self, *, report_types: Types = None, simulation_code: str | None = None
-    ) -> ReportSchedules:
+    def get_report_schedules(self, *, report_types: Types = None, simulation_code: Header = None) -> ReportSchedules:
         """Get Report Schedules."""
         return self._call("get", ReportSchedules, "", {"report_types": report_types}, simulation_code)
 
-    def get_report_schedule_by_id(
-        self, report_schedule_id: str, *, simulation_code: str | None = None
-    ) -> ReportSchedule:
+    def get_report_schedule_by_id(self, report_schedule_id: str, *, simulation_code: Header = None) -> ReportSchedule:
         """Get Report Schedule By Id."""
         return self._call("get", ReportSchedule, report_schedule_id, {}, simulation_code)
 
-    def cancel_report_schedule(self, report_schedule_id: str, *, simulation_code: str | None = None) -> ReportSchedule:
+    def cancel_report_schedule(self, report_schedule_id: str, *, simulation_code: Header = None) -> ReportSchedule:
         """Cancel Report Schedule; the answer is empty."""
         return self._call("cancel", ReportSchedule, report_schedule_id, {}, simulation_code)
 
-    def get_disbursements(
-        self, *, simulation_code: str | None = None, **fields: Unpack[GetDisbursements]
-    ) -> Disbursements:
+    def get_disbursements(self, *, simulation_code: Header = None, **fields: Unpack[GetDisbursements]) -> Disbursements:
         """Get Disbursements: what Amazon has paid to your bank, between two times of settlement."""
         return self._call("get", Disbursements, "", fields, simulation_code)
 
-    def get_buyer(self, buyer_token: str, *, simulation_code: str | None = None) -> Buyer:
+    def get_buyer(self, buyer_token: str, *, simulation_code: Header = None) -> Buyer:
         """Get Buyer: plain Amazon Sign-in only; *buyer_token* lives 24 hours."""
         return self._call("get", Buyer, buyer_token, {}, simulation_code)
 

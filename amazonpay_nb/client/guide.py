@@ -27,9 +27,8 @@ class Step(StrEnum):
     SET_UP_AGAIN = "let the buyer set up Amazon Pay again"
 
 
-# State → what to do; a row for the reason overrides the state's.  Guide: "Manage payments".
+# State → what to do; only `Step.WAIT` depends on the reason.  Guide: "Manage payments".
 _BY_STATE = {"Chargeable": Step.CHARGE, "NonChargeable": Step.UPDATE, "Closed": Step.SET_UP_AGAIN}
-_BY_REASON = {"ChargeInProgress": Step.WAIT}
 
 
 class Decision(NamedTuple):
@@ -43,7 +42,7 @@ class Decision(NamedTuple):
 
 def _decision(state: str, reason: str | None) -> Decision:
     known = state_reason(CHARGE_PERMISSION.name, state, reason)
-    step = _BY_REASON.get(reason or "", _BY_STATE[state])
+    step = Step.WAIT if reason == "ChargeInProgress" else _BY_STATE[state]
     return Decision(state, reason or "", known.meaning if known else "", step)
 
 

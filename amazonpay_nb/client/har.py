@@ -15,7 +15,6 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
 
 _UNKNOWN = -1  # HAR's value for anything that was not measured
-_JSON = "application/json"
 
 
 def write(journal: Journal, path: str | Path) -> Path:
@@ -56,4 +55,4 @@ def _message(headers: dict[str, str]) -> dict[str, Any]:
 
 
 def _text(body: dict[str, Any] | None) -> dict[str, Any]:
-    return {"mimeType": _JSON, "text": "" if body is None else json.dumps(body, ensure_ascii=False)}
+    return {"mimeType": "application/json", "text": "" if body is None else json.dumps(body, ensure_ascii=False)}

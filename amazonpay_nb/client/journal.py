@@ -95,7 +95,7 @@ class Journal:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Return what a journal has written to a file, without what forks took back; refuse another program's file."""
+        """Return what a journal has written to a file, without what forks took back, or raise `ConfigurationError`."""
         journal, rows = cls(), list[dict[str, Any]]()
         try:
             for line in map(json.loads, file.read_text("utf-8").splitlines()):
@@ -110,10 +110,6 @@ class Journal:
             advice = "Delete it, or run the notebook again."
             raise ConfigurationError(f"{file} is no journal of a run.", advice=advice) from None
         return journal
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.rewind(0)
 
     def rewind(self, length: int) -> None:
         """Forget the entries after the first *length*."""
@@ -156,14 +152,13 @@ class Journal:
         """The exchanges alone, in order."""
         return tuple(entry for entry in self if isinstance(entry, Exchange))
 
-    def log(self, *, times: bool = False) -> "pandas.DataFrame":
-        """Return one row for each exchange; times are left out unless asked for, so that outputs repeat."""
-        columns = ("at", "operation", "request", "status", "outcome", "idempotency key", "attempt")
+    def log(self) -> "pandas.DataFrame":
+        """Return one row for each exchange, without times, so that outputs repeat."""
         rows = []
         for e in self.exchanges:
             answer = e.status or "no answer", e.outcome
-            rows.append((e.at, e.operation, f"{e.method} {e.path}", *answer, e.idempotency_key, e.attempt))
-        return ledger.table([row if times else row[1:] for row in rows], columns if times else columns[1:])
+            rows.append((e.operation, f"{e.method} {e.path}", *answer, e.idempotency_key, e.attempt))
+        return ledger.table(rows, ("operation", "request", "status", "outcome", "idempotency key", "attempt"))
 
     def ledger(self) -> "pandas.DataFrame":
         """Return one row for each exchange that moved money; see `client.ledger`."""

@@ -14,7 +14,7 @@ What is read says that an object changed, not how: get the object, whatever orde
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -31,15 +31,8 @@ from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.signing.envelope import DIGESTS, signed_text
 from amazonpay_nb.signing.keys import KEY_BITS
+from amazonpay_nb.spec import notifications as sns
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
-from amazonpay_nb.spec.notifications import (
-    CERTIFICATE_NAME,
-    CERTIFICATE_PATH,
-    MAX_AGE,
-    MAX_AHEAD,
-    MESSAGE_TYPE,
-    TOPIC_ARN,
-)  # fmt: skip
 
 MAX_BODY_BYTES = 256 * 1024  # as much as SNS carries
 MAX_CERTIFICATE_BYTES = 64 * 1024
@@ -107,7 +100,7 @@ class NotificationReader:
 
     def __init__(
         self, topic_arn: str = "", *, merchant_id: str = "", certificate_hosts: Iterable[str] = (),
-        max_age: timedelta | None = MAX_AGE, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        max_age: timedelta | None = sns.MAX_AGE, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         http: httpx.Client | None = None,
     ) -> None:  # fmt: skip
         self.topic_arn, self.merchant_id, self.max_age = topic_arn, merchant_id, max_age
@@ -130,7 +123,7 @@ class NotificationReader:
         if len(body) > MAX_BODY_BYTES:
             raise NotificationRefused(Finding.MALFORMED, f"it is longer than {MAX_BODY_BYTES} bytes")
         envelope = _texts(body, Finding.MALFORMED, _IN_ENVELOPE)
-        if envelope["Type"] != MESSAGE_TYPE:
+        if envelope["Type"] != sns.MESSAGE_TYPE:
             raise NotificationRefused(Finding.TYPE, _quoted(envelope["Type"]))
         # Cheap checks come first; the network comes last.
         if self.topic_arn and envelope["TopicArn"] != self.topic_arn:
@@ -146,7 +139,15 @@ class NotificationReader:
             key.verify(signature, signed_text(envelope).encode(), PKCS1v15(), digest)
         except (InvalidSignature, ValueError):  # or no base64, or no text that can be encoded
             raise NotificationRefused(Finding.SIGNATURE, "somebody else has written it, or altered it") from None
-        return self._notification(envelope, published)
+        message = _texts(envelope["Message"], Finding.MESSAGE, _IN_MESSAGE)
+        if self.merchant_id and message["MerchantID"] != self.merchant_id:
+            raise NotificationRefused(Finding.MERCHANT, _quoted(message["MerchantID"]))
+        return Notification(
+            notification_id=message["NotificationId"], notification_type=message["NotificationType"],
+            object_type=message["ObjectType"], object_id=message["ObjectId"],
+            charge_permission_id=message.get("ChargePermissionId", ""), merchant_id=message["MerchantID"],
+            timestamp=published, topic_arn=envelope["TopicArn"],
+        )  # fmt: skip
 
     def _published(self, text: str, now: datetime) -> datetime:
         try:
@@ -155,7 +156,7 @@ class NotificationReader:
         except (ValueError, OverflowError):  # before year 1, or after year 9999
             raise NotificationRefused(Finding.MALFORMED, f"Timestamp {_quoted(text)} is no time") from None
         age = now - moment
-        if self.max_age is not None and not -MAX_AHEAD <= age <= self.max_age:
+        if self.max_age is not None and not -sns.MAX_AHEAD <= age <= self.max_age:
             raise NotificationRefused(Finding.AGE, f"it was published at {_quoted(text)}")
         return moment
 
@@ -166,7 +167,7 @@ class NotificationReader:
         key, name, since, until = self._certificate(url)
         if not since <= now <= until:
             problem = "is not valid at this time"
-        elif not CERTIFICATE_NAME.fullmatch(name):
+        elif not sns.CERTIFICATE_NAME.fullmatch(name):
             problem = "bears another name"
         elif not isinstance(key, RSAPublicKey) or key.key_size < KEY_BITS:
             problem = f"has no RSA key of {KEY_BITS} bits"
@@ -193,17 +194,6 @@ class NotificationReader:
             problem = f"there is none at {url} ({type(error).__name__}: {_quoted(str(error))})"
             raise NotificationRefused(Finding.CERTIFICATE, problem) from None
 
-    def _notification(self, envelope: Mapping[str, str], published: datetime) -> Notification:
-        message = _texts(envelope["Message"], Finding.MESSAGE, _IN_MESSAGE)
-        if self.merchant_id and message["MerchantID"] != self.merchant_id:
-            raise NotificationRefused(Finding.MERCHANT, _quoted(message["MerchantID"]))
-        return Notification(
-            notification_id=message["NotificationId"], notification_type=message["NotificationType"],
-            object_type=message["ObjectType"], object_id=message["ObjectId"],
-            charge_permission_id=message.get("ChargePermissionId", ""), merchant_id=message["MerchantID"],
-            timestamp=published, topic_arn=envelope["TopicArn"],
-        )  # fmt: skip
-
 
 def _addresses(topic_arn: str, hosts: Iterable[str]) -> re.Pattern[str]:
     """Return the form of the addresses from which certificates are taken; see `NotificationReader`."""
@@ -211,7 +201,7 @@ def _addresses(topic_arn: str, hosts: Iterable[str]) -> re.Pattern[str]:
     for host in hosts:
         scheme = "https?" if host_of(host) in LOOPBACK_HOSTS else "https"
         places.append(rf"{scheme}://{re.escape(host.lower())}(?::[0-9]{{1,5}})?")
-    topic = TOPIC_ARN.fullmatch(topic_arn)
+    topic = sns.TOPIC_ARN.fullmatch(topic_arn)
     if topic:
         # SNS signs in each region with that region's certificate.
         end = r"com\.cn" if topic["region"].startswith("cn-") else "com"
@@ -222,7 +212,7 @@ def _addresses(topic_arn: str, hosts: Iterable[str]) -> re.Pattern[str]:
             advice="Copy the TopicArn of the first notification that arrives, "
             "for example arn:aws:sns:eu-west-1:123456789012:Name.",
         )
-    return re.compile(rf"(?:{'|'.join(places)}){CERTIFICATE_PATH.pattern}")
+    return re.compile(rf"(?:{'|'.join(places)}){sns.CERTIFICATE_PATH.pattern}")
 
 
 def _quoted(text: str) -> str:

@@ -17,11 +17,7 @@ from amazonpay_nb.client.auth import new_idempotency_key
 
 
 class Progress:
-    """Notes of one flow under names of your choice; the first one under a name stays.
-
-    Args:
-        path: A file for this flow on this account; None forgets with the process, as the emulator in it does.
-    """
+    """Notes of one flow on one account, in a file or in memory alone; the first one under a name of yours stays."""
 
     def __init__(self, path: Path | None = None) -> None:
         # SQLite: a note is either on disk or not, and if two processes take the same step, one of them is first.
@@ -55,7 +51,3 @@ class Progress:
         """Return the stored value, or None."""
         row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
         return json.loads(row[0]) if row else None
-
-    def forget(self) -> None:
-        """Start over: every step is a new one."""
-        self._db.execute("DELETE FROM notes")

@@ -31,13 +31,7 @@ _AMOUNTS = (
 
 
 def read_settlement(place: str) -> "pandas.DataFrame":
-    """Return the lines of a settlement file, with amounts as decimals.
-
-    Args:
-        place: The url of a report's document, while it holds, or the path of a file.
-    Raises:
-        httpx.HTTPError: It is no address of a file, or no longer.
-    """
+    """Return the lines of a settlement file, a path or a report document's url, with amounts as decimals."""
     with explained("workbook"):
         import pandas  # slow to import
 
@@ -59,9 +53,6 @@ def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = N
     What a settlement file has ``settled`` of a charge, before fees, has to be what is left of it at Amazon; lines about
     authorizations move no money.  What is in the file and not in the journal has a row of its own, and so has a charge
     that Amazon names by another id there: see ``other.settlement-ids`` of the registry.
-
-    Raises:
-        AmazonPayError: A charge, refund or dispute could not be asked for.
     """
     known = client.journal.known
     for refund_id, refund in known.of("Refund").items():

@@ -93,21 +93,20 @@ def _rules(exchange: Exchange, states: dict[str, str]) -> Iterator[str]:
     for kind in KINDS.values():
         machine = MACHINES[kind.title]
         rows = [row for row in machine.rows if row.trigger == operation.title]
-        if operation.title in machine.followed:
-            continue  # that is the doing of another object's row
+        if not rows or operation.title in machine.followed:  # the latter is the doing of another object's row
+            continue
         object_id = (exchange.request or {}).get(kind.id_field) or exchange.object_id
         state = states.get(object_id, "") if kind.title == operation.acts_on else NEW
         about = str((exchange.response or {}).get(kind.id_field))
-        if rows and kind is not exchange.kind and operation.name in COMPLETIONS and about in states:
+        if kind is not exchange.kind and operation.name in COMPLETIONS and about in states:
             # The session was that of the Update page, so the object is no new one.
             rows, state = [row for row in machine.rows if row.trigger == _UPDATE], states[about]
-        if refused and rows and state not in ("", NEW, *(row.source for row in rows)):
+        if refused and state not in ("", NEW, *(row.source for row in rows)):
             yield f"✗ {machine.name} is {state}, and no row leads from there by “{operation.title}”."
             return
-        if rows:
-            # Where no answer had shown the state, it was the first one in which the call is possible.
-            first = next((row for row in rows if row.source == state), rows[0])
-            rules += _way(machine, first, exchange, answered=kind is exchange.kind)
+        # Where no answer had shown the state, it was the first one in which the call is possible.
+        first = next((row for row in rows if row.source == state), rows[0])
+        rules += _way(machine, first, exchange, answered=kind is exchange.kind)
     if refused:
         reason = REASONS.get(code)
         rules = [f"Not reached: {code}. {reason.meaning if reason else ''}".strip()]

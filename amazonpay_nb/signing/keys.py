@@ -105,16 +105,11 @@ def source(path_or_pem: Path | str | bytes) -> Path | bytes:
 
 
 def load(
-    path_or_pem: Path | str | bytes,
-    public_key_id: str,
-    *,
-    passphrase: str | None = None,
+    path_or_pem: Path | str | bytes, public_key_id: str, *, passphrase: str | None = None,
     algorithm: str = Algorithm.V2.value,
-) -> MerchantKeys:
-    """Return the key pair of a private key: PKCS#1 or PKCS#8 in PEM, encrypted or not.
+) -> MerchantKeys:  # fmt: skip
+    """Return the key pair of a private key, PKCS#1 or PKCS#8 in PEM, encrypted or not, or of its file: see `source`.
 
-    Args:
-        path_or_pem: The path of a file, or the PEM itself; see `source`.
     Raises:
         ConfigurationError: There is no usable private key; the advice says how to get one.
     """
@@ -161,12 +156,7 @@ def check(
     keys_or_path: MerchantKeys | Path | str | bytes, public_key_id: str = "", *, region: str = "na",
     environment: str = "emulator", passphrase: str | None = None,
 ) -> list[Finding]:  # fmt: skip
-    """Return what is right and wrong with a key pair, a row each; raises nothing for a bad one.
-
-    Args:
-        keys_or_path: A key pair, or anything that `load` takes.
-        public_key_id: The id, where it does not come with a key pair.
-    """
+    """Return what is right and wrong with a key pair, or with anything that `load` takes, a row each; raise nothing."""
     origin = keys_or_path if isinstance(keys_or_path, MerchantKeys) else source(keys_or_path)
     rows = []
     try:
@@ -178,8 +168,8 @@ def check(
         if isinstance(origin, Path):
             mode = origin.stat().st_mode & 0o777
             private = mode & 0o077 == 0
-            advice = "only its owner can read the file" if private else "others can read the file: chmod 600"
-            rows.append(Finding(private, f"File mode {mode:04o}: {advice}."))
+            readers = "only its owner can read the file" if private else "others can read the file: chmod 600"
+            rows.append(Finding(private, f"File mode {mode:04o}: {readers}."))
     except ConfigurationError as error:
         rows.append(Finding(False, f"{error.message} {error.advice}"))
     form = "24 capitals or digits, after SANDBOX- or LIVE- if the key is for one environment"

@@ -10,16 +10,10 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 from amazonpay_nb.errors import ApiError, SigningError
+from amazonpay_nb.signing import canonical_request, string_to_sign
 from amazonpay_nb.signing.mistakes import RequestParts, in_request
 from amazonpay_nb.signing.sentences import ARRIVED, sentence
-from amazonpay_nb.signing.steps import (
-    Authorization,
-    Headers,
-    canonical_query,
-    canonical_request,
-    joined_headers,
-    string_to_sign,
-)
+from amazonpay_nb.signing.steps import Authorization, Headers, canonical_query, joined_headers
 from amazonpay_nb.signing.verify import SignatureMismatch, check_headers, explain_request, parse_date
 
 # As Amazon and the emulator write it; see "Error handling".

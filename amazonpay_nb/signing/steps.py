@@ -21,7 +21,6 @@ from amazonpay_nb.errors import SigningError
 # Pairs, as they travel.
 Headers = Sequence[tuple[str, str]]
 
-DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 SIGNED_HEADERS = ("accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region")
 IDEMPOTENCY_KEY = "x-amz-pay-idempotency-key"
 _STANDARD = ";".join(SIGNED_HEADERS)
@@ -187,4 +186,4 @@ def format_date(moment: datetime) -> str:
     """Return a *moment* the way ``x-amz-pay-date`` wants it, in UTC; raise `SigningError` where it has no zone."""
     if moment.tzinfo is None:
         raise SigningError("The time to sign has no time zone.", advice="Use datetime.now(UTC).")
-    return moment.astimezone(UTC).strftime(DATE_FORMAT)
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

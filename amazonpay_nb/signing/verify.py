@@ -58,7 +58,7 @@ class SignatureMismatch(SigningError):
 
 
 def parse_date(text: str) -> datetime:
-    """Return the moment of ``20250102T030405Z``, or of the ``2025-01-02T03:04:05Z`` that Amazon's Node SDK sends."""
+    """Return the moment of ``20250102T030405Z``, or Node's ``2025-01-02T03:04:05Z``; else raise `SignatureMismatch`."""
     if _DATE.fullmatch(text):
         with suppress(ValueError):  # the 30th of February
             return datetime.fromisoformat(text)
@@ -66,7 +66,7 @@ def parse_date(text: str) -> datetime:
 
 
 def parse_authorization(value: str) -> Authorization:
-    """Return the parts of an authorization header that has the documented form and names a known algorithm."""
+    """Return the parts of an authorization header of the documented form, or raise `SignatureMismatch`."""
     authorization = read_authorization(value)
     if authorization is None or re.search(r"\s", authorization.signature):
         form = str(Authorization("ALGORITHM", "…", "…", "…"))
@@ -75,11 +75,7 @@ def parse_authorization(value: str) -> Authorization:
 
 
 def check_headers(headers: Headers, now: datetime) -> Authorization:
-    """Return the authorization of a request whose headers can be verified at all, at the moment *now*.
-
-    Raises:
-        SignatureMismatch: A required header is missing, empty, malformed, out of date or unsigned.
-    """
+    """Return the authorization of a request whose headers can be verified at all, or raise `SignatureMismatch`."""
     values = joined_headers(headers)
     for name in ("authorization", "x-amz-pay-date"):  # Amazon's Python sample sends no host and no region
         if name not in values:
@@ -92,9 +88,7 @@ def check_headers(headers: Headers, now: datetime) -> Authorization:
         raise SignatureMismatch("date-in-future", f"x-amz-pay-date is {date - now} ahead; set the clock by NTP.")
     if now - date > MAX_AGE:
         raise SignatureMismatch("date-too-old", f"x-amz-pay-date is {now - date} old; sign again for each attempt.")
-    authorization = parse_authorization(values["authorization"])
-    _check_signed(headers, authorization)
-    return authorization
+    return parse_authorization(values["authorization"])
 
 
 def _check_signed(headers: Headers, authorization: Authorization) -> None:
@@ -137,7 +131,7 @@ def verify_authorized(request: RequestParts, authorization: Authorization, publi
     """Do the rest of `verify_request` for a server that has looked at the headers and their date already."""
     try:
         _check_signed(request.headers, authorization)
-        _require_fit(_readings(request), lambda: _other_requests(request), authorization, public_key)
+        _require_fit(_readings(request), _other_requests(request), authorization, public_key)
     except SignatureMismatch as mismatch:
         with suppress(SigningError):  # a signed header that has not arrived
             hashed = string_to_sign(canonical_request(*request), algorithm=authorization.algorithm)
@@ -153,7 +147,7 @@ def verify_payload(payload: str, signature: str, algorithm: str, public_key: str
     Spec: "Add the Amazon Pay button".
     """
     authorization = Authorization(_algorithm(algorithm), "", "", signature)
-    _require_fit([payload], lambda: in_payload(payload), authorization, public_key)
+    _require_fit([payload], in_payload(payload), authorization, public_key)
 
 
 def explain_payload(payload: str, signature: str, algorithm: str, public_key: str) -> SignatureMismatch | None:
@@ -189,7 +183,7 @@ def _other_requests(request: RequestParts) -> Iterator[Mistake]:
 
 
 def _require_fit(
-    readings: Iterable[str], mistakes: Callable[[], Iterable[Mistake]], authorization: Authorization, public_key: str
+    readings: Iterable[str], mistakes: Iterable[Mistake], authorization: Authorization, public_key: str
 ) -> None:
     # Return if the signature fits one reading of what was received; else say which mistake it does fit.
     algorithm, key = Algorithm(authorization.algorithm), read_public_key(public_key)
@@ -203,7 +197,7 @@ def _require_fit(
     except SigningError as error:
         raise SignatureMismatch("malformed", f"{error.message} {error.advice}") from None
     expected = string_to_sign(received[0], algorithm=algorithm)
-    for finding, explanation, text, scheme in _suspicions(received[0], mistakes(), algorithm):
+    for finding, explanation, text, scheme in _suspicions(received[0], mistakes, algorithm):
         if _fits(key, signature, text, scheme):
             raise SignatureMismatch(finding, explanation, expected)
     raise SignatureMismatch("key-or-content", sentence("unexplained"), expected)

@@ -34,7 +34,7 @@ def load(name: str, kind: type[T], **keys: str) -> T:
 
 
 def read(name: str, *, beside: str = __file__) -> dict[str, Any]:
-    """Return the content of a data file, for example ``regions.toml``, *beside* a module; of this room by default."""
+    """Return the content of a TOML file *beside* a module, by default of this room, or raise `DataError`."""
     try:
         return tomllib.loads((Path(beside).parent / name).read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:

@@ -121,10 +121,7 @@ def misfits(flow: Flow, payload: Mapping[str, Any], *, mobile: bool = False) -> 
 
 
 def nearest_flow(payload: Mapping[str, Any], product_type: str | None = None) -> Flow:
-    """Return the flow that a payload was most likely meant for: the one that it misses by least.
-
-    What a wrong payload lacks may be just the field by which its flow is recognized.
-    """
+    """Return the flow that a payload misses by least; it may lack just the field by which its flow is recognized."""
     flow = flow_of(payload, product_type)
     if "productType" in flow.fixed or not misfits(flow, payload):
         return flow

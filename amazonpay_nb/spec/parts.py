@@ -67,10 +67,7 @@ def strict(fields: type, base: type[Strict] = Strict) -> type[Strict]:
 
 
 class Price(Strict):
-    """An amount of money: a decimal string in major units, and an ISO 4217 code.
-
-    Numbers are accepted too, and normalized: ``475.4500`` becomes ``"475.45"``.
-    """
+    """A decimal string in major units, and an ISO 4217 code; a number is normalized: ``475.4500`` to ``"475.45"``."""
 
     model_config = ConfigDict(populate_by_name=True)
 

@@ -110,7 +110,7 @@ def sign_for_curl(exchange: Exchange, auth: AmazonPayAuth, folder: Path = Path()
 
 
 def button_page(script_url: str, config: Mapping[str, Any], start: str = "button") -> str:
-    """Return the HTML of a `button_config`: *start* is ``button``, or ``click`` for one that the shop draws."""
+    """Return the HTML that shows a `button_config`; *start* is ``click`` where the shop draws the button itself."""
     return _TEMPLATES.get_template("button.jinja").render(script_url=script_url, config=config, start=start)
 
 

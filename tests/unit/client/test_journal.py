@@ -216,12 +216,12 @@ def test_entries_keep_their_order() -> None:
     assert list(kept) == [kept[0], step]
     assert kept.exchanges == (kept[0],)
     assert repr(kept) == "Journal(1 exchanges, 1 steps)"
-    kept.clear()
+    kept.rewind(0)
     assert list(kept) == []
 
 
 def test_the_log_has_a_row_for_each_attempt() -> None:
-    """A lost answer and its retry are two rows with one key; times appear only when asked for."""
+    """A lost answer and its retry are two rows with one key."""
     kept = journal(
         exchange("createCharge", None, None, idempotency_key="k1", error="ReadTimeout"),
         exchange("createCharge", {"statusDetails": {"state": "Authorized"}}, 201, idempotency_key="k1", attempt=2),
@@ -235,7 +235,6 @@ def test_the_log_has_a_row_for_each_attempt() -> None:
         ("createCharge", "POST /v2/charges", 201, "Authorized", "k1", 2),
         ("createCharge", "POST /v2/charges", 422, "SoftDeclined", "k2", 1),
     ]
-    assert list(kept.log(times=True)["at"]) == [NOON] * 3
 
 
 def test_an_export_is_json_in_amazons_spelling() -> None:
