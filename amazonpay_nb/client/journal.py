@@ -111,6 +111,10 @@ class Journal:
             raise ConfigurationError(f"{file} is no journal of a run.", advice=advice) from None
         return journal
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.rewind(0)
+
     def rewind(self, length: int) -> None:
         """Forget the entries after the first *length*."""
         with self._lock:

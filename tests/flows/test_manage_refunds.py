@@ -265,7 +265,7 @@ def test_the_same_key_refunds_once(wb: Workbench, wallet: str) -> None:
 
 def test_ledger_and_charges_say_the_same(wb: Workbench, wallet: str) -> None:
     """After a full, a partial, a declined and a repeated refund, and for a charge that took nothing."""
-    wb.journal.rewind(0)
+    wb.journal.clear()
     whole, part, turned_down = (captured(wb, wallet, "40") for _ in range(3))
     held = charge(wb.client, wallet, wb.price("40"), capture_now=False)
     wb.client.cancel_charge(held.charge_id, cancellation_reason="Called off")
@@ -288,7 +288,7 @@ def test_ledger_and_charges_say_the_same(wb: Workbench, wallet: str) -> None:
 
 def test_a_refund_under_way_is_no_difference(wb: Workbench, wallet: str) -> None:
     """The ledger counts what is promised, Amazon what is done."""
-    wb.journal.rewind(0)
+    wb.journal.clear()
     give_back(wb, captured(wb, wallet, "40"), 7)
     before = reconcile(wb.client).iloc[0]
     wb.wait(PENDING_SECONDS)
@@ -302,7 +302,7 @@ def test_a_refund_under_way_is_no_difference(wb: Workbench, wallet: str) -> None
 
 def test_a_refund_by_hand_is_found(wb: Workbench, wallet: str) -> None:
     """What somebody else has refunded is not in the journal, and the comparison says so."""
-    wb.journal.rewind(0)
+    wb.journal.clear()
     payment = captured(wb, wallet, "40")
     with by_hand(wb.client):
         refund = give_back(wb, payment, 7)
@@ -318,5 +318,5 @@ def test_a_refund_by_hand_is_found(wb: Workbench, wallet: str) -> None:
 
 def test_there_is_nothing_to_compare_in_an_empty_journal(wb: Workbench) -> None:
     """And nothing is asked."""
-    wb.journal.rewind(0)
+    wb.journal.clear()
     assert len(reconcile(wb.client)) == len(wb.journal) == 0

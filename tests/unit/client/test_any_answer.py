@@ -81,7 +81,7 @@ def test_any_answer_is_read_or_refused(
     """An answer of a proxy, of a broken service or of an attacker raises nothing but an error of this package."""
     any_server, client = server
     any_server.reply = Response(body.encode("utf-8", "replace"), status, headers)
-    client.journal.rewind(0)
+    client.journal.clear()
     with suppress(AmazonPayError):
         client.get_charge("P21-1111111-1111111-C111111")
     exchanges = client.journal.exchanges

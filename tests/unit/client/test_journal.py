@@ -216,7 +216,7 @@ def test_entries_keep_their_order() -> None:
     assert list(kept) == [kept[0], step]
     assert kept.exchanges == (kept[0],)
     assert repr(kept) == "Journal(1 exchanges, 1 steps)"
-    kept.rewind(0)
+    kept.clear()
     assert list(kept) == []
 
 
