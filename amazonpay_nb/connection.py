@@ -92,11 +92,7 @@ class Server(uvicorn.Server):
 
 
 class SecureListener(socket.socket):
-    """A listening socket for TLS: connections count while they still shake hands, when nobody can be told anything.
-
-    Args:
-        listener: The socket; this one takes its place.
-    """
+    """A listening socket for TLS: connections count while they still shake hands, when nobody can be told anything."""
 
     def __init__(self, listener: socket.socket) -> None:
         super().__init__(fileno=listener.detach())

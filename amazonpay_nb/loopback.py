@@ -50,11 +50,7 @@ def without_sockets() -> bool:
 
 
 def stays_inside(wish: bool | None, *, needs_socket: object = False) -> bool:
-    """Tell whether a server answers inside this process alone: as wished, or as the environment says.
-
-    Raises:
-        ValueError: It does, and needs a socket.
-    """
+    """Tell whether a server answers inside this process alone: as wished, or as the environment says."""
     inside = without_sockets() if wish is None else wish
     if inside and needs_socket:
         raise ValueError("HTTPS, a proxy, a host and a port need a socket; go without them, or without in_process")
@@ -69,15 +65,7 @@ def check_sockets() -> None:
 
 
 def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
-    """Return a listening socket.
-
-    Args:
-        port: 0 takes a free one.
-    Raises:
-        ConfigurationError: This process is to have no sockets.
-        OSError: The port is in use.
-        ValueError: The host is not loopback.
-    """
+    """Return a listening socket on loopback; an OSError says that the port is in use, and 0 takes a free one."""
     check_sockets()
     if host not in LOOPBACK_HOSTS:
         raise ValueError(f"a server here listens on loopback only, as {', '.join(LOOPBACK_HOSTS)}, not on {host!r}")
@@ -102,9 +90,6 @@ def port_for_another() -> int:
 
     It lies below those that a system gives to connections and listeners by itself (from 32768 on Linux), so nothing
     takes it in between, and nobody who knocks there is answered by his own connection.
-
-    Raises:
-        OSError: Every one that was tried is in use.
     """
     for port in random.sample(_OWN_PORTS, _TRIES):
         with suppress(OSError), open_port(port):
@@ -160,17 +145,20 @@ def is_proxied(headers: Mapping[str, str]) -> bool:
 
 
 def relative_address(path: str, headers: Mapping[str, str], address: str) -> str:
-    """Return an address that a browser can reach, relative to the address of its request where a proxy is in between.
+    """Return the browser's next address, relative to that of its request where a proxy is in between.
 
-    Args:
-        path, headers: The request's.
-        address: The browser's next address; one that is not on loopback stays as it is.
+    Relative, since the proxy would write its own prefix before a path.  Addresses elsewhere stay as they are.
     """
+    place = _behind_proxy(address) if is_proxied(headers) else ""
+    return f"{'../' * path.count('/')}{place}" if place else address
+
+
+def _behind_proxy(address: str) -> str:
+    """Return port, path and query of an address on loopback, as jupyter-server-proxy has them; "" of any other."""
     parts = urlsplit(address)
-    if not is_proxied(headers) or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
-        return address
-    # Relative, since the proxy would write its own prefix before a path.
-    return f"{'../' * path.count('/')}{parts.port}{parts.path}{f'?{parts.query}' if parts.query else ''}"
+    if parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
+        return ""
+    return f"{parts.port}{parts.path}{f'?{parts.query}' if parts.query else ''}"
 
 
 def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> str:
@@ -178,15 +166,9 @@ def browser_address(url: str, environment: Mapping[str, str] = os.environ) -> st
 
     On a JupyterHub, the kernel's loopback is not the browser's: jupyter-server-proxy forwards pages, under the path of
     the person's own server.
-
-    Args:
-        url: An address; one that is not on loopback stays as it is.
     """
-    base = next(filter(None, map(environment.get, HUB_VARIABLES)), "")
-    parts = urlsplit(url)
-    if not base or parts.hostname not in LOOPBACK_HOSTS or parts.port is None:
-        return url
-    return f"{base.rstrip('/')}/proxy/{parts.port}{parts.path}{f'?{parts.query}' if parts.query else ''}"
+    base, place = next(filter(None, map(environment.get, HUB_VARIABLES)), ""), _behind_proxy(url)
+    return f"{base.rstrip('/')}/proxy/{place}" if base and place else url
 
 
 def limit_body(receive: Receive) -> Receive:
@@ -341,10 +323,5 @@ class LoopbackServer:
 
 
 def serve(app: ASGIApp, *, in_process: bool | None = None, **options: Any) -> LoopbackServer | InProcessServer:
-    """Return a server of an application, which is not started yet.
-
-    Args:
-        in_process: Answer inside this process alone; as the environment says when left out.
-        options: Those of a `LoopbackServer`, for sockets.
-    """
+    """Return a server that is not started yet, inside this process alone if *in_process* or the environment says so."""
     return InProcessServer(app) if stays_inside(in_process) else LoopbackServer(app, **options)

@@ -177,11 +177,7 @@ class NotificationInbox:
         return Response()
 
     def wait(self, count: int = 1, timeout: float = WAIT_SECONDS) -> "list[Notification]":
-        """Return the first *count* notifications, as soon as they have arrived, after *timeout* seconds at most.
-
-        Raises:
-            AssertionError: Fewer arrived in time.
-        """
+        """Return the first *count* notifications as soon as they have arrived; an AssertionError after *timeout*."""
         with self._arrival:
             if not self._arrival.wait_for(lambda: len(self.notifications) >= count, timeout):
                 raise AssertionError(f"{len(self.notifications)} of {count} notifications arrived in {timeout:g} s.")

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -9,8 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amazonpay_nb.emulator.api.request import nothing_there, refused
-from amazonpay_nb.emulator.api.routing import BROKEN, Api, routed_path
+from amazonpay_nb.emulator.api.pipeline import BROKEN, Api, nothing_there, refused, routed_path
 from amazonpay_nb.emulator.control import CONTROL_PATH, ControlInterface, control_error
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.pages.routes import Pages
@@ -40,9 +40,7 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
         await deliveries.stop()
         world.store.close()
 
-    async def unknown(request: Request, error: Exception) -> Response:
-        if not isinstance(error, HTTPException):  # the only kind that is handed to it
-            raise error
+    async def unknown(request: Request, error: Any) -> Response:
         if request.url.path.startswith(CONTROL_PATH):
             return control_error(error)
         if error.status_code == 413:

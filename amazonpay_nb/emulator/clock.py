@@ -18,11 +18,7 @@ _DURATION = re.compile(
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return an ISO 8601 duration such as ``PT24H``, ``P30D`` or ``PT30S``.
-
-    Raises:
-        ValueError: The text is no such duration, or names months or years, whose length varies.
-    """
+    """Return an ISO 8601 duration such as ``PT24H``; months and years, whose length varies, are a ValueError too."""
     match = _DURATION.fullmatch(text)
     parts = {name: float(value) for name, value in (match.groupdict() if match else {}).items() if value}
     if not parts:
@@ -48,12 +44,7 @@ def months_later(moment: datetime, months: int) -> datetime:
 
 
 class Clock:
-    """The clock of an emulator.
-
-    Args:
-        store: Keeps across restarts whether time is virtual, and that time: it goes on with what it has.
-        start: Virtual time to start from, or None for real time.
-    """
+    """The clock of an emulator, which begins at *start*, or in real time; the store keeps it across restarts."""
 
     def __init__(self, store: Store, start: datetime | None) -> None:
         self._store = store

@@ -16,11 +16,7 @@ class Ids:
     """Makes ids in the forms that Amazon's have.
 
     An id is the next one of the sequence; where the method is told what the id is *of*, for example a buyer at one
-    merchant, it depends on that and on the seed alone.
-
-    Args:
-        store: Keeps the seed and the position of the sequence across restarts.
-        seed: None draws one, unless the store has one already.
+    merchant, it depends on that and on the seed alone.  The store keeps both across restarts.
     """
 
     def __init__(self, store: Store, region: Region, seed: int | None) -> None:

@@ -15,11 +15,7 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 
 
 def read_ready_file(path: Path) -> dict[str, Any]:
-    """Return what a ready file says; requests are signed, and tokens sent, to this machine alone.
-
-    Raises:
-        ValueError: It describes no emulator on this machine.
-    """
+    """Return what a ready file says, or raise a ValueError: nothing is signed for, or sent to, another machine."""
     try:
         ready = json.loads(path.read_text("utf-8"))
         hosts = {host_of(urlsplit(ready[name]).netloc) for name in ("url", "controlUrl")}

@@ -166,11 +166,7 @@ class Emulator:
         return str(path)
 
     def open_proxy(self) -> None:
-        """Be a proxy for Amazon's hosts from now on, where it is none yet; notifications stay as they are.
-
-        Raises:
-            ValueError: It answers inside this process alone.
-        """
+        """Be a proxy for Amazon's hosts from now on, where it is none yet; notifications stay as they are."""
         if not isinstance(self._server, LoopbackServer):
             raise ValueError("a proxy needs a socket; go without in_process")
         from amazonpay_nb.emulator.proxy import open_proxy
@@ -269,11 +265,7 @@ class Emulator:
     def inject_fault(
         self, operation: str, fault: str, *, status: int = 503, seconds: float = 1.0, times: int = 1
     ) -> None:
-        """Let the next *times* calls of *operation* meet a transport fault.
-
-        Args:
-            fault: ``reset`` before the work, ``drop-after-commit``, ``delay`` by *seconds*, or ``status``.
-        """
+        """Let the next calls meet ``reset`` (before the work), ``drop-after-commit``, ``delay`` or ``status``."""
         self.control.post("faults", operation=operation, fault=fault, status=status, seconds=seconds, times=times)
 
     outcomes, faults = queue_outcome, inject_fault  # the short names

@@ -249,11 +249,7 @@ class Store:
         return name
 
     def restore(self, name: str, *, keep: bool = True) -> None:
-        """Put a copy back, and forget it unless it is to be kept.
-
-        Raises:
-            KeyError: There is no such snapshot, or no longer.
-        """
+        """Put a copy back, and forget it unless it is to be kept; a KeyError where there is none, or no longer."""
         self._replace(self._snapshots[name])
         if not keep:
             self._snapshots.pop(name).close()

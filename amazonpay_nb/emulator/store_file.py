@@ -54,7 +54,6 @@ def findings(path: Path, *, whole: bool = False, **wanted: Any) -> Iterator[Find
     """Yield what is right and wrong with a file, up to what makes the rest unreadable.
 
     Args:
-        path: The file; one that is absent or empty is a new store's.
         whole: Also read every record, which takes seconds where there are many.
         wanted: Settings that it has to have, if it has them at all; None takes any.
     """
@@ -78,11 +77,7 @@ def findings(path: Path, *, whole: bool = False, **wanted: Any) -> Iterator[Find
 
 
 def check_unused(path: Path) -> None:
-    """Refuse a file that another process is writing.
-
-    Raises:
-        BlockingIOError: It is in use.
-    """
+    """Raise a BlockingIOError for a file that another process is writing."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK)) as file:  # noqa: PTH123 (a pipe would be waited for)
         try:
             fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, *_LOCKED)

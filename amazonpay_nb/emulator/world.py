@@ -29,11 +29,7 @@ Times = Annotated[int, Field(ge=1, le=1000)]
 
 
 def checked_key(public_pem: str) -> str:
-    """Return a merchant's public key.
-
-    Raises:
-        ValueError: It is not an RSA public key in PEM, or too short.
-    """
+    """Return a merchant's public key, or raise a ValueError."""
     if "PRIVATE KEY" in public_pem:
         raise ValueError("this is a private key; it must never leave the merchant: send the public key")
     try:
@@ -125,13 +121,7 @@ class World:
         self._save_merchants()
 
     def register_key(self, merchant: Merchant, public_pem: str, neutral: str = "") -> tuple[str, str]:
-        """Register a public key and return its two ids: with the ``SANDBOX-`` prefix, and environment-neutral.
-
-        Args:
-            neutral: The id that it has already; a new one when left out.
-        Raises:
-            ValueError: It is not an RSA public key in PEM.
-        """
+        """Register a public key, under its neutral id or a new one; return its ids, that with ``SANDBOX-`` first."""
         checked_key(public_pem)
         while not neutral:  # a snapshot that was put back repeats the sequence
             drawn = self.ids.letters(24)
@@ -145,11 +135,7 @@ class World:
         return next((merchant for merchant in self.merchants.values() if key_id in merchant.keys), None)
 
     def find(self, kind: str, object_id: str, merchant_id: str) -> AnyRecord:
-        """Return an object of this merchant; another merchant's looks absent, and so does a charge that is held.
-
-        Raises:
-            Refusal: 404 ``ResourceNotFound``.
-        """
+        """Return an object of this merchant; another merchant's looks absent, and so does a charge that is held."""
         record = self.store.get(kind, object_id)
         if record is None or record.merchant_id != merchant_id or record.is_held:
             name = kind if kind == "Buyer" else f"{kind} {object_id}"  # the id of a Buyer is a token
@@ -157,11 +143,7 @@ class World:
         return record
 
     def queue_outcome(self, operation: str, code: str, times: int = 1) -> None:
-        """Let the next *times* calls of *operation* end as a simulation code says.
-
-        Raises:
-            ValueError: The operation has no such code.
-        """
+        """Let the next *times* calls of *operation* end as a simulation code of its own says."""
         row = simulation(operation, code)
         if row is None:
             codes = [name for of, name in SIMULATIONS if of == operation]
@@ -171,11 +153,7 @@ class World:
         self.outcomes[operation].extend([row] * times)
 
     def outcome_of(self, operation: str, code: str | None) -> Simulation | None:
-        """Return the outcome that a header's code asks for.
-
-        Raises:
-            Refusal: 400 ``InvalidSandboxSimulationSpecified``, also where the operation makes no use of it.
-        """
+        """Return the outcome that a header's code asks for; one that the operation makes no use of is refused."""
         row = simulation(operation, code) if code else None
         if code and row is None:
             problem = f"The simulation code {code!r} is unknown, or not possible for {OPERATIONS[operation].title}."
@@ -205,11 +183,7 @@ class World:
         self._forget()
 
     def restore(self, snapshot: str, *, keep: bool = True) -> None:
-        """Put a snapshot back, and forget it unless it is to be kept; accounts and keys stay as they are now.
-
-        Raises:
-            KeyError: There is no such snapshot.
-        """
+        """Put a snapshot back, and forget it unless it is to be kept; accounts and keys stay as they are now."""
         self.store.restore(snapshot, keep=keep)
         self._save_merchants()
         self.ids.reload()

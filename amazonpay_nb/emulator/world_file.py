@@ -186,11 +186,7 @@ class Source:
 
 
 def read_world(content: Path | str | Mapping[str, Any], name: str = "world") -> WorldFile:
-    """Return what a file, the text of one, or a mapping says.
-
-    Raises:
-        DataError: It cannot be used; the message names the file, the line, and what is allowed.
-    """
+    """Return what a file, the text of one, or a mapping says, or raise a `DataError` with file, line and choices."""
     if isinstance(content, Path):
         try:
             content, name = content.read_text("utf-8"), str(content)

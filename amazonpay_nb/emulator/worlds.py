@@ -25,12 +25,10 @@ _START = "an emulator that starts with this file has that account"
 
 
 def load(world: World, file: WorldFile, now: datetime | None = None) -> None:
-    """Put the world of a file in the place of the present one.
+    """Put the world of a file in the place of the present one, or raise a `DataError` and change nothing.
 
     Args:
         now: The time that it is then, if not the file's; where time is real, it is what it is.
-    Raises:
-        DataError: It is not possible, or not here; then nothing has changed.
     """
     file.check(file.region, [world.region.code], "region", hint="start an emulator of that region")
     accounts = _accounts(world, file)

@@ -1,4 +1,4 @@
-"""Finds the merchant that signed a request, with the checks in the order that Amazon's answers suggest.
+"""Reads a request, and finds the merchant that signed it, with the checks in the order that Amazon's answers suggest.
 
 Headers present, date, key known, environment, signature, and whether the account may act at all.
 """
@@ -6,15 +6,17 @@ Headers present, date, key known, environment, signature, and whether the accoun
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple, Self
 from urllib.parse import unquote
 
-from amazonpay_nb.emulator.api.request import ApiRequest
+from starlette.types import Scope
+
 from amazonpay_nb.emulator.records import Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import SignatureMismatch
 from amazonpay_nb.signing.mistakes import RequestParts
-from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY, SIGNED_HEADERS, read_authorization
+from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY, SIGNED_HEADERS, joined_headers, read_authorization
 from amazonpay_nb.signing.verify import MAX_AGE, MAX_AHEAD, parse_authorization, parse_date, verify_authorized
 from amazonpay_nb.spec.operations import Idempotency, Operation
 from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATION_HEADER, simulation
@@ -23,12 +25,28 @@ _DELEGATION_HEADER = "x-amz-pay-authtoken"
 _KEY_FORM = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
-def authenticate(world: World, operation: Operation, request: ApiRequest) -> Merchant:
-    """Return the merchant account that signed a request.
+class ApiRequest(NamedTuple):
+    """A request as it arrives over the wire."""
 
-    Raises:
-        Refusal: 400, 401 or 403, or whatever a simulation code of `ANYWHERE` asks for.
-    """
+    method: str
+    path: str  # without environment segment and trailing slash
+    raw_path: str  # with both, as it was signed
+    query: str
+    pairs: list[tuple[str, str]]  # the headers as they were sent
+    headers: dict[str, str]  # the same by name, in lower case
+    body: bytes
+
+    @classmethod
+    def read(cls, scope: Scope, body: bytes) -> Self:
+        """Return a request from what a server has read; header names are in lower case already."""
+        pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        raw_path = scope["raw_path"].decode("latin-1").partition("?")[0]
+        query = scope["query_string"].decode("latin-1")
+        return cls(scope["method"], scope["path"], raw_path, query, pairs, joined_headers(pairs), body)
+
+
+def authenticate(world: World, operation: Operation, request: ApiRequest) -> Merchant:
+    """Return the merchant account that signed a request, or refuse it, also as a code of `ANYWHERE` asks for."""
     headers = request.headers
     _check_present(headers, operation)
     region = headers.get("x-amz-pay-region", world.region.code)

@@ -27,15 +27,9 @@ _DEEPEST = 32  # deeper than any documented body; stored documents must be reada
 
 
 def checked_body(model: str, raw: bytes) -> Body:
-    """Return the body as Amazon would take it: known fields only, amounts normalized.
+    """Return the body as Amazon would take it, or refuse it: known fields only, amounts normalized.
 
     An empty body, ``null`` and ``[]`` mean an object without fields: SDKs send each of them.
-
-    Args:
-        model: A key of `spec.requests.BODIES`.
-    Raises:
-        Refusal: 400 ``InvalidRequestFormat``, ``UnrecognizedField``, ``MissingParameterValue`` or
-            ``InvalidParameterValue``.
     """
     parsed = parsed_json(raw or b"{}", "The body")
     return validated(BODIES[model], {} if parsed is None or parsed == [] else parsed, "The body")
@@ -51,7 +45,7 @@ def checked_query(operation: str, query: str) -> Body:
 
 
 def validated(model: type[BaseModel], value: Any, what: str) -> Body:
-    """Return the known fields of a JSON object, or raise as `checked_body` does."""
+    """Return the known fields of a JSON object, or refuse it."""
     if not isinstance(value, dict):
         raise Refusal("InvalidRequestFormat", f"{what} must be a JSON object.")
     try:
@@ -61,11 +55,7 @@ def validated(model: type[BaseModel], value: Any, what: str) -> Body:
 
 
 def parsed_json(raw: bytes, what: str) -> Any:
-    """Return the value of UTF-8 JSON; decimals stay text, since a float would round an amount.
-
-    Raises:
-        Refusal: 400 ``InvalidRequestFormat``.
-    """
+    """Return the value of UTF-8 JSON, or refuse it; decimals stay text, since a float would round an amount."""
     try:
         text = raw.decode()
         parsed = _DECODE(text)
@@ -92,8 +82,7 @@ _KINDS = {
 
 def _refused(error: ValidationError) -> Refusal:
     """Name the worst problem: an unknown field first, then a missing one."""
-    ranked = sorted(error.errors(), key=lambda e: [*_KINDS, e["type"]].index(e["type"]))
-    worst = ranked[0]
+    worst = min(error.errors(), key=lambda e: [*_KINDS, e["type"]].index(e["type"]))
     field = ".".join(str(part) for part in worst["loc"] if part not in ("str", "int", "float")) or "the body"
     reason, text = _KINDS.get(worst["type"], ("InvalidParameterValue", "The value provided for [{field}] is invalid: "))
     problem = worst["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]

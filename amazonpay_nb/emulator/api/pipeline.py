@@ -1,32 +1,43 @@
-"""Takes every call of the API through one pipeline, after routing.
+"""Takes every call of the API through one pipeline.
 
-Authentication → throttling → replay of an idempotent answer → body → handler → answer kept.
+Routing → faults → authentication → throttling → replay of an idempotent answer → body → handler → answer kept.
 Everything between the replay and the answer is one transaction.
 """
 
+import asyncio
 import json
+import logging
+import re
 from collections.abc import Callable
-from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from amazonpay_nb.emulator.api.authentication import authenticate
+from amazonpay_nb.emulator.api.authentication import ApiRequest, authenticate
 from amazonpay_nb.emulator.api.bodies import checked_body, checked_query, read_once
-from amazonpay_nb.emulator.api.request import ApiRequest, reply
 from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import disputes, payments, reports, sessions
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
-from amazonpay_nb.spec.operations import KINDS, Operation
+from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Operation
 from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 
+REQUEST_ID = "x-amz-pay-request-id"
+BROKEN = Refusal("InternalServerError", "The emulator has failed; its log says where.")
+_LOG = logging.getLogger("uvicorn.error")
+_ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
+_OTHER_VERSION = re.compile(r"(/(sandbox|live))?/v(?!2/)\d+/", re.IGNORECASE)
+_ROUTES = {(row.method, row.path): row for row in OPERATIONS.values()}
+_PATHS = {row.path for row in OPERATIONS.values()}
+# Amazon's reason code for the status of a fault.
+_FAULT_REASONS = {408: "RequestTimeout", 429: "TooManyRequests", 500: "InternalServerError"}
 # What the journal repeats of a key and of a path, which a stranger can make as long as a request may be.
 _LONGEST_KEY, _LONGEST_PATH = 64, 200
-
-
 # What a call changes or makes; the others read the object that they are about.
 _CHANGES: dict[str, Callable[..., AnyRecord]] = {
     "createCheckoutSession": sessions.new_session,
@@ -51,6 +62,91 @@ _CHANGES: dict[str, Callable[..., AnyRecord]] = {
     "cancelReportSchedule": reports.cancel_schedule,
     "getDisbursements": reports.list_disbursements,
 }
+
+
+def reply(world: World, status: int, text: str) -> Response:
+    """Return an answer in JSON, with an id of its own."""
+    headers = {"content-type": "application/json", REQUEST_ID: world.ids.new_request_id()}
+    return Response(text, status, headers)
+
+
+def refused(world: World, refusal: Refusal) -> Response:
+    """Return a refusal as an answer."""
+    return reply(world, refusal.status, to_json(refusal.body))
+
+
+def routed_path(raw_path: str) -> str:
+    """Return a path without environment segment and trailing slash."""
+    return _ENVIRONMENT_SEGMENT.sub("", raw_path).rstrip("/")
+
+
+def nothing_there(method: str, path: str, *, path_exists: bool) -> Refusal:
+    """Return the refusal of a path that does not exist, or of a method that is not possible on one that does."""
+    if path_exists:
+        return Refusal("RequestNotSupported", f"{method} is not possible on {path}.")
+    if _OTHER_VERSION.match(path):
+        return Refusal("InvalidAPIVersion", f"The version in {path} is not served; use /v2/.")
+    return Refusal("ResourceNotFound", f"There is nothing at {path}.")
+
+
+def _template(path: str) -> tuple[str, str]:
+    """Return a path as `spec.operations` writes it, and the id in it."""
+    parts = path.split("/")
+    object_id = "".join(parts[3:4])
+    return ("/".join((*parts[:3], "{id}", *parts[4:])), object_id) if object_id else (path, "")
+
+
+class Api:
+    """Answers every operation; a separate application, since a framework takes as long to route as we to answer.
+
+    Args:
+        drop: Drops the connection of a client, which is known by its address and port.
+    """
+
+    def __init__(self, world: World, drop: Callable[[tuple[str, int]], None]) -> None:
+        self._world, self._drop = world, drop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or drop its connection."""
+        reply = await self._reply(scope, receive)
+        if reply is None:
+            self._drop(scope["client"])
+            while (await receive())["type"] != "http.disconnect":  # until the server has noticed
+                pass
+            return
+        await reply(scope, receive, send)
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Response | None:
+        try:
+            body = await Request(scope, receive).body()
+        except HTTPException as error:
+            return refused(self._world, Refusal("InvalidRequest", error.detail))
+        request = ApiRequest.read(scope, body)
+        path, object_id = _template(request.path)
+        operation = _ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))
+        if operation is None:
+            return refused(self._world, nothing_there(request.method, request.path, path_exists=path in _PATHS))
+        try:
+            return await self._through_faults(operation, object_id, request)
+        except Exception:  # noqa: BLE001 (one broken answer must not end the connection)
+            _LOG.exception("%s", operation.name)  # a path can hold a buyer's token
+            return refused(self._world, BROKEN)
+
+    async def _through_faults(self, operation: Operation, object_id: str, request: ApiRequest) -> Response | None:
+        fault = self._world.take_fault(operation.name)
+        if fault is None:
+            return answer(self._world, operation, object_id, request)
+        if fault.fault == "reset":
+            return None
+        if fault.fault == "status":
+            reason = _FAULT_REASONS.get(fault.status, "ServiceUnavailable")
+            refusal = Refusal(reason, "This answer was asked for: a fault.", status=fault.status)
+            journalize(self._world, operation, request, refusal.status, refusal.body)
+            return refused(self._world, refusal)
+        if fault.fault == "delay":
+            await asyncio.sleep(fault.seconds)
+        reply = answer(self._world, operation, object_id, request)
+        return None if fault.fault == "drop-after-commit" else reply
 
 
 def answer(world: World, operation: Operation, object_id: str, request: ApiRequest) -> Response:
@@ -109,8 +205,8 @@ def _work(
     return status, record.document
 
 
-# What an idempotency key belongs to.
 def _idempotent(request: ApiRequest) -> bytes:
+    """Return what an idempotency key belongs to."""
     query = f"?{request.query}" if request.query else ""
     return f"{request.method} {request.path}{query}\n".encode() + request.body
 
@@ -119,15 +215,12 @@ def _same(kept: bytes, now: bytes) -> bool:
     """Tell whether two requests ask for the same operation, object and values, however the JSON is spelled."""
     if kept == now:
         return True
-    (first, one), (second, other) = (request.split(b"\n", 1) for request in (kept, now))
     try:
-        return first == second and _values(one) == _values(other)
+        parts = (request.partition(b"\n") for request in (kept, now))
+        first, second = ((target, json.loads(body or b"{}", parse_float=str)) for target, _, body in parts)
+        return first == second
     except (ValueError, RecursionError):
         return False
-
-
-def _values(raw: bytes) -> Any:
-    return json.loads(raw or b"{}", parse_float=str)
 
 
 def _throttle(world: World, operation: Operation, merchant: Merchant) -> None:

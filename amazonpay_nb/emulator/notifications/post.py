@@ -135,11 +135,7 @@ class Deliveries:
         await self._delivered()
 
     async def advance(self, by: timedelta) -> list[dict[str, str]]:
-        """Move virtual time forward and let everything that falls due happen, in order and at its own time.
-
-        Raises:
-            ValueError: Time would leave the calendar.
-        """
+        """Move virtual time forward and let everything that falls due happen, in order and at its own time."""
         async with self._lock:
             target = self.world.clock.now() + by
             if target.year > LAST_YEAR:

@@ -30,8 +30,6 @@ def start(world: World, form: dict[str, str], origin: str, own_host: str | None 
     Args:
         origin: The ``Origin`` header; "" where the browser sends none.
         own_host: A host that counts as registered, because the shop and these pages share it.
-    Raises:
-        Refusal: 400, 403 or 429; it is shown on a hosted page, the buyer is not sent anywhere.
     """
     _check_environment(form)
     merchant = _merchant_of_key(world, form)
@@ -53,11 +51,7 @@ def start(world: World, form: dict[str, str], origin: str, own_host: str | None 
 
 
 def start_mobile(world: World, raw: bytes) -> Session:
-    """Open a session from the Mobile SDK's start call: nothing in it is signed, and Finalize checks it later.
-
-    Raises:
-        Refusal: 400, 403, 413 or 429; the app gets it as JSON.
-    """
+    """Open a session from the Mobile SDK's start call: nothing in it is signed, and Finalize checks it later."""
     if len(raw) > _MAX_START_BYTES:
         raise Refusal("InvalidRequest", f"A start call has at most {_MAX_START_BYTES} bytes; send less.", status=413)
     call = parsed_json(raw, "The body")

@@ -116,10 +116,8 @@ class Pages:
             route("POST", "/checkout/{name}", self._press),
         ]
 
-    async def refused(self, request: Request, refusal: Exception) -> Response:
-        """Show a refusal that no page has dealt with: the buyer is not sent anywhere."""
-        if not isinstance(refusal, Refusal):
-            raise refusal
+    async def refused(self, request: Request, refusal: Any) -> Response:
+        """Show a `Refusal` that no page has dealt with: the buyer is not sent anywhere."""
         t = self._texts(getattr(request.state, "language", None))
         return self._render("problem", refusal.status, t, error=_explained(refusal, "problem", t))
 

@@ -19,12 +19,7 @@ CONTENT_PATH = "/v1/files/{file_id}/contents"
 def file_chargeback(
     world: World, charge: Charge, filing_reason: FilingReason, amount: str | None, dispute_id: str | None = None
 ) -> Dispute:
-    """Let the buyer's bank want a captured charge back, or a part of it.
-
-    Raises:
-        Refusal: The charge is not Captured.
-        ValueError: The amount is none, or more than banks have left of what was captured.
-    """
+    """Let the buyer's bank want a captured charge back, or a part of what banks have left of it."""
     require(charge, "File a chargeback")
     captured = charge.document["captureAmount"]
     disputed = parse_amount(captured["amount"] if amount is None else amount, captured["currencyCode"])

@@ -40,11 +40,7 @@ def month_of(moment: datetime) -> str:
 
 
 def check_currency(amount: Price, expected: str, what: str) -> None:
-    """Compare the currency of an amount with that of *what* it is for.
-
-    Raises:
-        Refusal: 400 ``CurrencyMismatch``.
-    """
+    """Refuse an amount in another currency than *what* it is for."""
     if amount["currencyCode"] != expected:
         raise Refusal("CurrencyMismatch", f"{what} is in {expected}, not in {amount['currencyCode']}.")
 
@@ -62,11 +58,7 @@ def opening_limits(world: World, permission_type: str, details: dict[str, Any], 
 
 
 def check_charge(world: World, permission: Permission, amount: Price) -> None:
-    """Compare with the currency, the ceiling of a charge, and the limit of the permission's type.
-
-    Raises:
-        Refusal: 400 or 422, naming the limit.
-    """
+    """Refuse another currency, and more than the ceiling of a charge or the limit of the permission's type."""
     document, currency = permission.document, amount["currencyCode"]
     # A permission's currency is one of its region's, so this refuses those of other regions as well.
     check_currency(amount, document["presentmentCurrency"], f"Charge Permission {permission.id}")
@@ -134,12 +126,9 @@ def _spent_this_month(world: World, permission: Permission) -> Decimal:
 
 
 def check_refund(world: World, charge: Charge, amount: Price) -> None:
-    """Compare a refund with its ceiling, with what is left of the charge, and with the number of refunds.
+    """Refuse a refund over its ceiling, over what is left of the charge, and one too many.
 
     The ceiling is one refund's; the allowance on top of the capture is shared by all refunds of the charge.
-
-    Raises:
-        Refusal: 400 or 422, naming the limit.
     """
     captured = charge.document["captureAmount"]
     currency = captured["currencyCode"]

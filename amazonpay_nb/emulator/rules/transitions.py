@@ -24,11 +24,7 @@ DESCRIPTIONS = {(row.object, row.code): row.description or row.meaning for row i
 
 
 def require(record: AnyRecord, trigger: str) -> Transition:
-    """Return the row for *trigger*.
-
-    Raises:
-        Refusal: 422, naming the object, its state and what is possible.
-    """
+    """Return the row for *trigger*, or refuse, naming the object, its state and what is possible."""
     machine = MACHINES[record.kind]
     try:
         return machine.step(record.state, trigger)
