@@ -107,11 +107,7 @@ class MerchantAccount:
         return self.client.create_checkout_session(**body).checkout_session_id
 
     def stay(self, session_id: str, card: str = SUCCESS) -> str:
-        """Let the buyer go through the hosted pages with a card, and give up if it is declined.
-
-        Raises:
-            BuyerPageError: The page does not accept the card.
-        """
+        """Let the buyer go through the hosted pages with a card, and give up if it is declined."""
         address = f"{self.emulator.url}/checkout?amazonCheckoutSessionId={session_id}"
         buyer.approve(address, card=card, http=self._pages)
         return session_id

@@ -7,9 +7,10 @@ each as a table of rows, and long tables in short, by what to do:
 """
 
 import re
-from collections import defaultdict, namedtuple
+from collections import namedtuple
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, Unpack
 
 from amazonpay_nb.client.client import AmazonPayClient
@@ -46,12 +47,7 @@ def play_cards(account: MerchantAccount | None) -> list[Effect]:
     """Play every card in a set-up, in a purchase that can wait, and in a later charge; equal rows are one."""
     if account is None:
         return [Effect(_PURCHASE, last4, NOT_TRIED) for last4 in CARDS]
-    alike: defaultdict[Effect, list[str]] = defaultdict(list)
-    for last4 in CARDS:
-        for effect in _play_card(account, last4):
-            alike[effect].append(last4)
-    rows = [effect._replace(simulated=", ".join(cards)) for effect, cards in alike.items()]
-    return [row for place in (_SET_UP, _PURCHASE, _LATER) for row in rows if row.call == place]
+    return short(chain.from_iterable(_play_card(account, last4) for last4 in CARDS), Effect, "simulated")
 
 
 def _play_card(account: MerchantAccount, last4: str) -> Iterator[Effect]:
@@ -64,7 +60,7 @@ def _play_card(account: MerchantAccount, last4: str) -> Iterator[Effect]:
     if saved:
         wallet = str(saved.charge_permission_id)
         create = account.request("createCharge", wallet, can_handle_pending_authorization=True)
-        yield _effect(account, _LATER, "", account.ending(create), wallet)
+        yield _effect(account, _LATER, last4, account.ending(create), wallet)
 
 
 def _complete(account: MerchantAccount, when: str, session_id: str, last4: str, **fields: Any) -> tuple[Effect, Any]:
@@ -75,9 +71,9 @@ def _complete(account: MerchantAccount, when: str, session_id: str, last4: str, 
         wanted = CARDS[last4].prerequisite.replace(": ", " = ")
         needs = f"It needs {wanted}." if wanted else error.advice
         thing = account.read(session_id)
-        return Effect(when, "", "refused on the page", f"{_title(thing)}: {state_of(thing)}", next_step=needs), None
+        return Effect(when, last4, "refused on the page", f"{_title(thing)}: {state_of(thing)}", next_step=needs), None
     ending = account.ending(account.request("completeCheckoutSession", session_id, **fields))
-    return _effect(account, when, "", ending, session_id), ending.body
+    return _effect(account, when, last4, ending, session_id), ending.body
 
 
 # The requirements of a code, by operation and target state.
@@ -190,16 +186,17 @@ _ANOTHER = "4444"
 
 # An event that the merchant did not cause.  meanwhile: the answer to a charge (or a capture) that is sent all the same;
 # permission: the same one or a new one; afterwards: the answer to a charge then, under a new idempotency key.
-Interruption = namedtuple(
-    "Interruption", "who what state meanwhile recovery permission afterwards", defaults=("", "", "", "")
-)
+Interruption = namedtuple("Interruption", "who what state meanwhile recovery permission afterwards", defaults=[""] * 4)
 
 
 def play_interruptions(account: MerchantAccount | None) -> list[Interruption]:
     """Play everything that stops a Saved Wallet, or takes an authorization away, without a call of the merchant."""
     permission_rows, charge_rows = _from_others(CHARGE_PERMISSION, "Chargeable"), _from_others(CHARGE, "Authorized")
     if account is None:
-        return [Interruption(row.actor, row.trigger, _end(row), NOT_TRIED) for row in permission_rows + charge_rows]
+        return [
+            Interruption(row.actor, row.trigger, f"{row.target} ({row.reason})", NOT_TRIED)
+            for row in permission_rows + charge_rows
+        ]
     return [
         *(_stop(account, row) for row in permission_rows),
         _challenge(account),
@@ -212,16 +209,14 @@ def _from_others(machine: Machine, source: str) -> list[Transition]:
     return [row for row in machine.rows if row.source == source != row.target and row.actor != MERCHANT]
 
 
-def _end(row: Transition) -> str:
-    return f"{row.target} ({row.reason})"
-
-
 def _stop(account: MerchantAccount, row: Transition) -> Interruption:
     wallet = account.wallet()
     account.cause(wallet, row.target, row.reason)
     step = decide(account.client.get_charge_permission(wallet)).next_step
     meanwhile = _charge(account, wallet)
-    return Interruption(row.actor, row.trigger, _end(row), meanwhile, *_recover(account, wallet, step))
+    return Interruption(
+        row.actor, row.trigger, f"{row.target} ({row.reason})", meanwhile, *_recover(account, wallet, step)
+    )
 
 
 def _challenge(account: MerchantAccount) -> Interruption:
@@ -238,7 +233,9 @@ def _take_away(account: MerchantAccount, row: Transition) -> Interruption:
     account.cause(charge_id, row.target, row.reason)
     capture = f"{account.ending(account.request('captureCharge', charge_id)).text} (a capture)"
     again = _charge(account, account.client.get_charge(charge_id).charge_permission_id)
-    return Interruption(row.actor, f"{row.trigger} (a charge)", _end(row), capture, "charged again", "same", again)
+    return Interruption(
+        row.actor, f"{row.trigger} (a charge)", f"{row.target} ({row.reason})", capture, "charged again", "same", again
+    )
 
 
 def _forget(account: MerchantAccount) -> Interruption:
@@ -306,6 +303,6 @@ def short(rows: Iterable[Any], kind: Any, joined: str) -> list[Any]:
     for row in rows:
         short = kind(*(getattr(row, name) for name in kind._fields))
         alike.setdefault(short._replace(**{joined: ""}), []).append(getattr(row, joined))
-    merged = [row._replace(**{joined: ", ".join(names)}) for row, names in alike.items()]
     first, pair = ([row[:n] for row in alike] for n in (1, 2))
-    return sorted(merged, key=lambda row: (first.index(row[:1]), pair.index(row[:2])))
+    order = sorted(alike, key=lambda row: (first.index(row[:1]), pair.index(row[:2])))
+    return [row._replace(**{joined: ", ".join(alike[row])}) for row in order]

@@ -39,12 +39,7 @@ _OPEN = {"Checkout Session": "sessions", "Charge Permission": "permissions", "Di
 
 
 def books(account: MerchantAccount) -> Books:
-    """Add up every object on Amazon's side, even one whose answer was lost.
-
-    Returns:
-        What is ``authorized``, ``captured`` and ``refunded``, and how many ``sessions``,
-        ``permissions`` and ``disputes`` are open.
-    """
+    """Add up the money of every object on Amazon's side, even of one whose answer was lost, and count the open ones."""
     totals = dict.fromkeys((*filter(None, Counts), *_OPEN.values()), Decimal(0))
     for kind in KINDS.values():
         for document in account.emulator.control.get(f"objects/{kind.path}")["objects"]:
@@ -105,11 +100,9 @@ def charges_at_amazon(emulator: Emulator | None, charge_permission_id: str) -> l
     if emulator is None:
         return [BookedCharge(NOT_TRIED, "", 0)]
     rows = emulator.control.get("journal")["exchanges"]
-    requests = Counter(
-        (row["ids"]["chargeId"], row["idempotencyKey"])
-        for row in rows
-        if row["operation"] == "createCharge" and row["ids"].get("chargePermissionId") == charge_permission_id
-    )
+    rows = [row for row in rows if row["ids"].get("chargePermissionId") == charge_permission_id]
+    charges = ((row["ids"]["chargeId"], row["idempotencyKey"]) for row in rows if row["operation"] == "createCharge")
+    requests = Counter(charges)
     return [BookedCharge(*names, count) for names, count in requests.items()]
 
 

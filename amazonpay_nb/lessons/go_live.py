@@ -116,11 +116,7 @@ def checklist(wb: Workbench, claims: Sequence[Claim], summary: str | Sequence[An
     """Return every step on the way to live, with the evidence that there is for it.
 
     Args:
-        wb: Where the claims were made.
-        claims: What this notebook has claimed.
         summary: The ``summary.json`` of a run, which `amazonpay-nb run` writes into its folder, or the ``runs`` in it.
-    Raises:
-        ConfigurationError: There is no such summary.
     """
     runs, here = _runs(summary) if summary else [], f"this notebook ({wb.environment}, {wb.region.code})"
     verdicts = {claim.id: bool(claim.ok) for claim in claims}
@@ -134,10 +130,9 @@ def _runs(summary: str | Sequence[Any]) -> Any:
     try:
         return json.loads(Path(summary).expanduser().read_text("utf-8"))["runs"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(
-            f"{summary!r} is no summary of a run ({type(error).__name__}).",
-            advice="Give the summary.json of amazonpay-nb run: a whole path, or one seen from this notebook's folder.",
-        ) from None
+        advice = "Give the summary.json of amazonpay-nb run: a whole path, or one seen from this notebook's folder."
+        why = f"{summary!r} is no summary of a run ({type(error).__name__})."
+        raise ConfigurationError(why, advice=advice) from None
 
 
 def _step(proof: Proof, verdicts: Mapping[str, bool], here: str, runs: Sequence[dict[str, Any]]) -> ChecklistStep:
@@ -176,11 +171,7 @@ def _open(rows: Iterable[Behavior]) -> list[OpenBehavior]:
 
 
 def open_behaviors(topic: str) -> list[OpenBehavior]:
-    """Return what is open about a topic of the registry, for example ``charge``.
-
-    Raises:
-        ConfigurationError: There is no such topic.
-    """
+    """Return what is open about a topic of the registry, for example ``charge``."""
     if topic not in topics():
         raise ConfigurationError(f"There is no topic {topic!r}.", advice=f"Choose one of {', '.join(topics())}.")
     return _open(behaviors(topic))

@@ -36,9 +36,8 @@ from amazonpay_nb.workbench.bench import Workbench
 _FILE = read("scenario.toml", beside=__file__)
 FLOWS = {name: ALL_FLOWS[row] for name, row in _FILE["flows"].items()}
 _USUAL = {"flow": "set-up", "region": "na", "outcome": "success", "environment": "emulator"}
-_COMPLETE, _CHARGE, _CAPTURE, _REFUND, _CLOSE = (
-    "completeCheckoutSession", "createCharge", "captureCharge", "createRefund", "closeChargePermission",
-)  # fmt: skip
+_COMPLETE, _CLOSE = "completeCheckoutSession", "closeChargePermission"
+_CHARGE, _CAPTURE, _REFUND = "createCharge", "captureCharge", "createRefund"
 # What is different from a scenario in which everything goes well.  script: what the buyer does; row: what Amazon does;
 # by_code: whether the merchant asks for that by its simulation code; dispute: the last row of one, instead of a refund;
 # repairs and needs: as in ``scenario.toml``.
@@ -137,11 +136,7 @@ def check_scenario(values: Mapping[str, Any]) -> None:
 
 
 def expected(flow: str, region: str, outcome: str, environment: str = "emulator") -> End:
-    """Return the end of a scenario, computed from the tables of flows, states and simulations.
-
-    Raises:
-        ConfigurationError: As `check_scenario` does.
-    """
+    """Return the end of a possible scenario, computed from the tables of flows, states and simulations."""
     check_scenario({"flow": flow, "region": region, "outcome": outcome, "environment": environment})
     scene, row, paths = OUTCOMES[outcome], OUTCOMES[outcome].row, _Paths()
     back = "signed-in" if FLOWS[flow].signs_in else "result"
@@ -214,15 +209,11 @@ def _dispute(end: Transition) -> Iterator[str]:
 
 
 class Scenario:
-    """One scenario; an act that cannot take place any more does nothing.
+    """One scenario on a workbench that has its keys; an act that cannot take place any more does nothing.
 
-    Args:
-        wb: An open workbench that has its keys; its amount is what each charge takes.
     Attributes:
         expected: How it ends, according to `spec`.
         objects: Those of the scenario, as Amazon answered last, as `Workbench.record` takes them.
-    Raises:
-        ConfigurationError: There is no such scenario; nothing was sent.
     """
 
     def __init__(self, wb: Workbench, flow: str, outcome: str) -> None:

@@ -65,14 +65,7 @@ def refund(wb: Workbench, charge_id: str, amount: Price) -> Refund:
 
 
 class Story:
-    """One merchant and one buyer, from the set-up on, with a ledger and a diagram of their own.
-
-    Args:
-        wb: An open workbench that has its keys.
-        use_case: One of `spec.words.USE_CASES`.
-    Raises:
-        ValueError: There is no such use case.
-    """
+    """One merchant and one buyer in one of `spec.words.USE_CASES`, from the set-up on, with a ledger of their own."""
 
     def __init__(self, wb: Workbench, use_case: str) -> None:
         self._wb = wb
@@ -84,17 +77,11 @@ class Story:
         return show(list(self.payments.values()))._repr_mimebundle_()
 
     def price(self, times: str) -> dict[str, str]:
-        """Return a multiple of the run's amount, in units that the currency has."""
+        """Return a multiple of the run's amount; see `price`."""
         return price(self._wb, times)
 
     async def set_up(self, total: Price | None = None, *, touchless: bool = False, **script: Any) -> CheckoutSession:
-        """Save the buyer's wallet, from the payload to *Complete Checkout Session*.
-
-        Args:
-            total: What the checkout is about, in a flow with a purchase.
-            touchless: Start without a button, as a page in an app does.
-            script: For the scripted buyer; see `HostedPage.returned`.
-        """
+        """Save the buyer's wallet, from the payload to *Complete Checkout Session*; see `offer` and `returned`."""
         flow = FLOWS[next(iter(self.payments.values())).set_up]
         page = offer(self._wb, flow, total or {}, touchless=touchless)
         return await self._complete(page, total if flow.complete_with_amount else None, script)
@@ -113,18 +100,11 @@ class Story:
         return session
 
     def pay(self, payment: str, amount: Price, **fields: Any) -> Charge:
-        """Charge the wallet as the use case says; the guide's first step, Get Charge Permission, is part of it.
-
-        Args:
-            payment: One of `payments`.
-            fields: Further fields of *Create Charge*, ``idempotency_key`` and ``simulation_code``.
-        Raises:
-            AmazonPayError: As `guide.charge` does.
-        """
+        """Charge the wallet as one of the `payments` says; *fields* and errors are those of `guide.charge`."""
         return charge(self._wb.client, self.permission_id, amount, **self.payments[payment].fields, **fields)
 
     def refund(self, charge: Charge, amount: Price) -> Refund:
-        """Send money back and wait until Amazon has decided about it."""
+        """Send money back; see `refund`."""
         return refund(self._wb, charge.charge_id, amount)
 
     def ledger(self) -> "pandas.DataFrame":
@@ -149,9 +129,6 @@ def fork(wb: Workbench, plans: Mapping[str, Callable[[], Any]]) -> list[Branch] 
 
     Everything is rolled back: objects, clock and journal.  On the Sandbox, where nothing can be rewound, nothing is
     tried, and the answer says so.
-
-    Args:
-        plans: Functions without arguments, by name.
     """
     if wb.emulator is None:
         return "Skipped: only the emulator can be rewound, so nothing was tried."

@@ -22,6 +22,7 @@ from amazonpay_nb.client.guide import repair_payload
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import check_sockets
 from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop
 from amazonpay_nb.shop.colors import OWN_COLOR
 from amazonpay_nb.signing import keys as key_files
@@ -81,7 +82,8 @@ class Workbench:
         self.to_close = self._resources.callback
         kernel.replace(self.close)
         if buyer == "you":
-            kernel.expect_person()
+            check_sockets()
+            kernel.people.append(None)
             self._resources.callback(kernel.people.pop)
         self.environment, self.region, self.buyer = environment, region_of(region), buyer
         self.currency = currency or self.region.ledger_currencies[0]
@@ -196,11 +198,7 @@ class Workbench:
         self.director.advance(days=seconds // 86400, seconds=seconds % 86400)
 
     def price(self, amount: str | float) -> dict[str, str]:
-        """Return an amount in the merchant's currency, in the API's form.
-
-        Raises:
-            ConfigurationError: It has more decimals than the currency, or is not above zero.
-        """
+        """Return an amount above zero, with decimals that the merchant's currency has, in the API's form."""
         try:
             text = format_amount(parse_amount(str(amount), self.currency), self.currency)
         except ValueError as error:
@@ -228,10 +226,9 @@ class Workbench:
             look: The ``color`` and ``language`` of the button.
         """
         config = button_config(
-            signed, merchant_id=self.merchant_id, region=self.region, product_type=product_type,
-            placement=place(signed.payload, product_type, placement),
-            currency=self.currency, environment=self.environment, estimate=cart.total if cart else None,
-            **{"language": self.language} | look,
+            signed, merchant_id=self.merchant_id, region=self.region, environment=self.environment,
+            product_type=product_type, placement=place(signed.payload, product_type, placement),
+            currency=self.currency, estimate=cart.total if cart else None, **{"language": self.language} | look,
         )  # fmt: skip
         attempt.offer(self.script_url, config, start=start, cart=cart)
         return self.hosted_page(attempt, attempt.page_url, start=start, button=button_text(product_type))
@@ -271,11 +268,7 @@ class Workbench:
         return self.hosted_page(attempt, attempt.cart_url, start="checkout")
 
     def show_redirect(self, attempt: Attempt, session: CheckoutSession) -> HostedPage:
-        """Redirect a buyer who has ordered to Amazon, where the order is paid.
-
-        Raises:
-            ConfigurationError: The session still has constraints, so there is nowhere to go.
-        """
+        """Redirect a buyer who has ordered to Amazon, to pay the order; the session must have no constraints left."""
         review = Review.of(session)
         if not review.redirect_url:
             missing = ", ".join(review.left) or "the session is not Open"
@@ -309,11 +302,9 @@ class Workbench:
         return sequence_diagram(self.journal, seen=seen)
 
     def claim(self, name: str, text: str, ok: bool, *, needs_emulator: bool = False) -> Claim:
-        """Claim something; the run fails if it is not so.
+        """Claim something, as `Claim` describes it; the run fails if it is not so.
 
         Args:
-            name: Stable, for example ``charge-captured``.
-            text: A sentence that is true if *ok*.
             needs_emulator: Elsewhere the claim counts as not tried, whatever *ok* says.
         Raises:
             AssertionError: It is not so.

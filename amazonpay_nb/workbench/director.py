@@ -21,14 +21,13 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.shop.server import Shop
-from amazonpay_nb.spec.answers import Money
+from amazonpay_nb.spec.answers import Charge
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.parameters import VARIABLES
 
-# Of a real account: the topic of its notifications.
-_TOPIC = "AMAZON_PAY_TOPIC_ARN"
+_TOPIC = "AMAZON_PAY_TOPIC_ARN"  # of a real account: the topic of its notifications
 # By method: why nothing is done on the Sandbox, and what to do there instead.
 _ELSEWHERE = read("director.toml", beside=__file__)
 
@@ -39,11 +38,8 @@ Hold = namedtuple("Hold", "charge_id amount state reason")
 
 
 class Director:
-    """Make the emulator play what only time, Amazon or the buyer can do.
+    """Make the emulator, where there is one, play what only time, Amazon or the buyer can do.
 
-    Args:
-        emulator: None on the Sandbox and on live.
-        journal: The record of the run, which `fork` rewinds as well.
     Attributes:
         passed: How many exchanges there were, and what `advance` said then.
     """
@@ -86,11 +82,7 @@ class Director:
         return str(self._emulator.control.post("disputes", chargeId=charge_id, filingReason=filing_reason)["disputeId"])
 
     def queue_outcome(self, operation: str, simulation_code: str, times: int = 1) -> str:
-        """Let the next calls of an operation end as a simulation code says.
-
-        Args:
-            operation: In Amazon's spelling, for example ``createCharge``.
-        """
+        """Let the next calls of an operation, for example ``createCharge``, end as a simulation code says."""
         if self._emulator is None:
             return _skipped("queue_outcome", code=simulation_code)
         self._emulator.outcomes(operation, simulation_code, times)
@@ -98,10 +90,9 @@ class Director:
         return f"Next {operation}: {simulation_code}{often}."
 
     def inject_fault(self, operation: str, fault: str, **settings: Any) -> str:
-        """Disturb the next call of an operation on its way.
+        """Disturb the next call of an operation, for example ``createCharge``, on its way.
 
         Args:
-            operation: In Amazon's spelling, for example ``createCharge``.
             fault: ``reset``, ``drop-after-commit``, ``delay`` or ``status``.
             settings: ``seconds`` of a delay, ``status`` of an answer, and ``times``.
         """
@@ -111,15 +102,10 @@ class Director:
         return f"Next {operation}: {fault}."
 
     def listen(self, shop: Shop, client: AmazonPayClient, *, at_once: bool = False) -> Inbox:
-        """Open the shop's inbox, and register its address as the endpoint of the merchant account.
+        """Open the shop's inbox, and register its address as the endpoint of the merchant account; see `Inbox`.
 
         On a real account the endpoint is registered in Seller Central, at an address that Amazon can reach, and the
         environment variable AMAZON_PAY_TOPIC_ARN names the topic.
-
-        Args:
-            at_once: Work on each notification right after answering; see `Inbox`.
-        Raises:
-            ConfigurationError: A real account's topic is missing, or is none.
         """
         emulator = self._emulator
         if emulator is None:
@@ -129,12 +115,9 @@ class Director:
         else:
             endpoint = emulator.control.post("notifications/endpoint", url=f"{shop.url}{INBOX_PATH}")
             reader = NotificationReader(
-                endpoint["topicArn"],
-                merchant_id=emulator.merchant_id,
-                certificate_hosts=(urlsplit(emulator.url).netloc,),
-                clock=emulator.clock.now,
-                http=http_client(verify=emulator.verify, timeout=5),
-            )
+                endpoint["topicArn"], merchant_id=emulator.merchant_id, clock=emulator.clock.now,
+                certificate_hosts=(urlsplit(emulator.url).netloc,), http=http_client(verify=emulator.verify, timeout=5),
+            )  # fmt: skip
         if shop.inbox:
             shop.inbox.close()
         shop.inbox = Inbox(reader, client, at_once=at_once, reachable=emulator is not None)
@@ -156,7 +139,8 @@ class Director:
         kinds = ("charges", "chargePermissions")
         charges, permissions = (self._emulator.control.get(f"objects/{kind}")["objects"] for kind in kinds)
         known = {row["chargePermissionId"] for row in permissions}
-        return [_hold(row) for row in charges if row["chargePermissionId"] not in known]
+        held = [Charge.model_validate(row) for row in charges if row["chargePermissionId"] not in known]
+        return [Hold(row.charge_id, str(row.charge_amount), row.state, row.reason_code) for row in held]
 
     def drill(self, kind: str) -> str:
         """Disturb the next notifications: ``duplicate``, ``late``, ``swap``, ``lost`` or ``burst``."""
@@ -176,11 +160,7 @@ class Director:
 
     @contextmanager
     def fork(self) -> Iterator[None]:
-        """Rewind everything at the end of the block: objects, clock and journal.
-
-        Raises:
-            ConfigurationError: This is not the emulator; nothing was tried.
-        """
+        """Rewind everything on the emulator at the end of the block: objects, clock and journal."""
         if self._emulator is None:
             raise _not_here("fork")
         length, passed, snapshot = len(self._journal), len(self.passed), self._emulator.snapshot()
@@ -199,11 +179,6 @@ def _skipped(method: str, **words: str) -> str:
 
 def _not_here(method: str, **words: str) -> ConfigurationError:
     return ConfigurationError(_ELSEWHERE[method]["why"].format(**words), advice=_ELSEWHERE[method]["instead"])
-
-
-def _hold(charge: dict[str, Any]) -> Hold:
-    amount, details = Money.model_validate(charge["chargeAmount"]), charge["statusDetails"]
-    return Hold(charge["chargeId"], str(amount), details["state"], details["reasonCode"])
 
 
 def _deliveries(rows: list[dict[str, Any]]) -> str:

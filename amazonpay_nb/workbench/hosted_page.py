@@ -27,15 +27,8 @@ STARTS: dict[str, dict[str, Any]] = read("starts.toml", beside=__file__)
 
 
 class HostedPage:
-    """A page that leads the buyer to Amazon, and the wait for the buyer's return.
+    """A page that leads the buyer to Amazon, and the wait for the buyer's return; `Workbench.hosted_page` opens one.
 
-    Args:
-        start: One of `STARTS`.
-        button: The text on the button.
-        buyer: ``you`` or ``script``.
-        emulator: None on the Sandbox and on live.
-        language: That of the pages, whose words a wait quotes.
-        journal: Records the stay, with the time of *clock*.
     Attributes:
         arrival: The buyer's return, once it has happened; `settle` records it.
         shown: Whether the page is on the screen.
@@ -151,11 +144,7 @@ class HostedPage:
             self.arrival, self._settled, self._before = self.attempt.begin_stay(), False, before
 
     def glance(self, left: float, why: str = "") -> dict[str, Any]:
-        """Look where the buyer is, as `look` does, and have the tracker say it, and that *left* seconds are left.
-
-        Args:
-            why: Why the buyer has another try.
-        """
+        """Look where the buyer is, and have the tracker say it, the seconds *left*, and why it is another try."""
         visit = self.look()
         if "processing" in (visit.get("page"), *visit.get("passed", ())):
             self._passed = visit

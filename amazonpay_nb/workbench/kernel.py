@@ -9,12 +9,12 @@ import linecache
 import os
 import re
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
 from amazonpay_nb.emulator.remote import ControlError
-from amazonpay_nb.loopback import check_sockets, without_port, without_sockets
+from amazonpay_nb.loopback import without_port, without_sockets
 from amazonpay_nb.redaction import redact
 
 # Jupyter Server sets the first for its sessions; papermill, nbval and nbconvert start kernels without it.  The other
@@ -27,9 +27,8 @@ _OPERATORS: dict[type[ast.cmpop], str] = {
 }  # fmt: skip
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200  # characters
-Patterns = tuple[tuple[re.Pattern[str], str], ...]  # each with the form that takes its place
 # What differs from run to run, apart from ports, and its form: the dates of headers, the fingerprints of new keys.
-_CHANGING: Patterns = (
+_CHANGING = (
     (re.compile(r"^((?:x-amz-pay-)?date: ).*", re.MULTILINE), r"\1(the time of the call)"),
     (re.compile(r"(SHA256:)[A-Za-z0-9+/]{43}"), r"\1…"),
 )
@@ -45,12 +44,6 @@ _places: set[str] = set()  # where something is shown that can be replaced
 def person() -> bool:
     """Return whether somebody sits before this kernel, in a session of JupyterLab that can reach its servers."""
     return bool(os.environ.get(SESSION)) and not without_sockets()
-
-
-def expect_person() -> None:
-    """Write for a person who plays the buyer in a browser; one entry of `people` less ends it."""
-    check_sockets()
-    people.append(None)
 
 
 def shell() -> Any:
@@ -82,7 +75,7 @@ def replace(close: Callable[[], object]) -> None:
     _opened[cell] = run, [*earlier, close]
 
 
-def repeatable(text: str, patterns: Patterns = _CHANGING) -> str:
+def repeatable(text: str, patterns: Sequence[tuple[re.Pattern[str], str]] = _CHANGING) -> str:
     """Return a text as every run would show it, without ports and with forms for patterns, unless a person reads it."""
     for pattern, form in () if people else patterns:
         text = pattern.sub(form, text)

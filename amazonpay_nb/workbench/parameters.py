@@ -1,10 +1,10 @@
 """The parameters of a run: each has a default, and a check that happens before the first request."""
 
 import ast
-import difflib
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from amazonpay_nb.errors import ConfigurationError
@@ -25,18 +25,10 @@ NO_SCRIPT = "A script cannot play the buyer on Amazon's own pages."
 
 
 class Parameter(NamedTuple):
-    """One choice of a run.
+    """One choice of a run, with all values or, where a check decides, how to write one."""
 
-    Attributes:
-        allowed: All values, or () where `check` decides.
-        check: Takes the value and those of all parameters; raises ValueError if the value cannot be used.
-        advice: How to write a value that `check` accepts.
-    """
-
-    name: str
     default: str
-    allowed: tuple[str, ...] = ()
-    check: Callable[[str, Mapping[str, str]], object] | None = None
+    allowed: Sequence[str] = ()
     advice: str = ""
 
 
@@ -45,14 +37,9 @@ def _check_offered(value: str, what: str, allowed: Sequence[str]) -> None:
         raise ValueError(f"{value!r} is not a {what} of this region; choose {' or '.join(allowed)}")
 
 
-def _check_size(size: float, largest: int, unit: str) -> None:
-    if not 1 <= size <= largest:
-        raise ValueError(f"choose from 1 to {largest} {unit}")
-
-
-def _check_seed(value: str, _: Mapping[str, str]) -> None:
-    if not (value.isascii() and value.isdecimal()):
-        raise ValueError("choose a whole number")
+def _check(usable: bool, choice: str) -> None:
+    if not usable:
+        raise ValueError(f"choose {choice}")
 
 
 def _region(values: Mapping[str, object]) -> Region:
@@ -63,57 +50,44 @@ def _currency(values: Mapping[str, object]) -> str:
     return str(values.get("currency") or _region(values).ledger_currencies[0])
 
 
+# Each takes the value and those of all parameters, and raises ValueError if the value cannot be used.
 _CHECKS: dict[str, Callable[[str, Mapping[str, str]], object]] = {
     "amount": lambda value, others: parse_amount(value, _currency(others)),
     "currency": lambda value, others: _check_offered(value, "ledger currency", _region(others).ledger_currencies),
     "language": lambda value, others: _check_offered(value, "language", _region(others).languages),
-    "wait_seconds": lambda value, _: _check_size(float(value), 3600, "seconds"),
-    "seed": _check_seed,
-    "merchant_name": lambda value, _: _check_size(len(value.strip()), LONGEST_NAME, "characters"),
+    "wait_seconds": lambda value, _: _check(1 <= float(value) <= 3600, "from 1 to 3600 seconds"),
+    "seed": lambda value, _: _check(value.isascii() and value.isdecimal(), "a whole number"),
+    "merchant_name": lambda value, _: _check(
+        1 <= len(value.strip()) <= LONGEST_NAME, f"from 1 to {LONGEST_NAME} characters"
+    ),
     "merchant_color": lambda value, _: check_color(value),
 }
-PARAMETERS = {
-    name: Parameter(name, row["default"], tuple(row.get("allowed", ())), _CHECKS.get(name), row.get("advice", ""))
-    for name, row in _FILE["parameters"].items()
-}
-_OWN = {name: Parameter(name, row["default"], tuple(row["allowed"])) for name, row in _FILE["own"].items()}
+PARAMETERS = {name: Parameter(**row) for name, row in _FILE["parameters"].items()}
+_OWN = {name: Parameter(**row) for name, row in _FILE["own"].items()}
 ENVIRONMENTS = PARAMETERS["environment"].allowed
 
 
 def account_variable(name: str) -> str:
-    """Return what an environment variable says about the real account.
-
-    Args:
-        name: One of `VARIABLES`.
-    Raises:
-        ConfigurationError: The variable is not set.
-    """
-    value = os.environ.get(VARIABLES[name], "")
-    if not value:
-        raise ConfigurationError(
-            f"The environment variable {VARIABLES[name]} is not set.",
-            advice=f"Amazon's own environments need {', '.join(VARIABLES.values())}; set them and restart.",
-        )
+    """Return what an environment variable, which has to be set, says about the real account; see `VARIABLES`."""
+    if not (value := os.environ.get(VARIABLES[name], "")):
+        advice = f"Amazon's own environments need {', '.join(VARIABLES.values())}; set them and restart."
+        raise ConfigurationError(f"The environment variable {VARIABLES[name]} is not set.", advice=advice)
     return value
 
 
 def check_values(values: Mapping[str, object]) -> None:
-    """Check the values of known parameters.
-
-    Raises:
-        ConfigurationError: The first value that is not allowed, with the allowed ones.
-    """
+    """Check the values of known parameters; a ConfigurationError names the first that is not allowed, and what is."""
     rows = PARAMETERS | _OWN
     texts = {name: str(value) for name, value in values.items() if name in rows}
     for name, value in texts.items():
         row = rows[name]
         if row.allowed and value not in row.allowed:
-            allowed = ", ".join(row.allowed)
-            raise ConfigurationError(f"{name}={value!r} does not exist.", advice=f"Choose one of {allowed}.")
+            advice = f"Choose one of {', '.join(row.allowed)}."
+            raise ConfigurationError(f"{name}={value!r} does not exist.", advice=advice)
         try:
             value.encode()  # notebooks and pages are UTF-8
-            if row.check:
-                row.check(value, texts)
+            if name in _CHECKS:
+                _CHECKS[name](value, texts)
         except ValueError as error:
             raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=row.advice) from None
 
@@ -127,20 +101,14 @@ def check_unattended(values: Mapping[str, object]) -> None:
     """
     environment, buyer = values.get("environment", "emulator"), values.get("buyer", "auto")
     if environment == "live":
-        raise ConfigurationError(
-            "environment='live' moves real money, and no run without a person does that.",
-            advice="Choose emulator or sandbox.",
-        )
+        why = "environment='live' moves real money, and no run without a person does that."
+        raise ConfigurationError(why, advice="Choose emulator or sandbox.")
     if environment != "emulator" and buyer != "you":
-        raise ConfigurationError(
-            NO_SCRIPT,
-            advice="Choose buyer=you, and open the address that the notebook shows; or play it in JupyterLab.",
-        )
+        advice = "Choose buyer=you, and open the address that the notebook shows; or play it in JupyterLab."
+        raise ConfigurationError(NO_SCRIPT, advice=advice)
     if environment == "emulator" and buyer == "you":
-        raise ConfigurationError(
-            "buyer='you' waits for a person, and nobody sits before a run.",
-            advice="Run it with -p buyer script, or play the buyer in JupyterLab.",
-        )
+        why = "buyer='you' waits for a person, and nobody sits before a run."
+        raise ConfigurationError(why, advice="Run it with -p buyer script, or play the buyer in JupyterLab.")
     if environment != "emulator":
         for name in VARIABLES:
             account_variable(name)
@@ -149,35 +117,22 @@ def check_unattended(values: Mapping[str, object]) -> None:
     least = _LEAST_AMOUNTS[CURRENCY_DECIMALS[currency]]
     most = MONTHLY_LIMITS[_region(values).code, currency] / _CHARGES_A_MONTH
     if not least <= amount <= most:
-        raise ConfigurationError(
-            f"amount={amount} cannot be used: the notebooks split it, and charge it many times a month.",
-            advice=f"Choose from {format_amount(least, currency)} to {format_amount(most, currency)} {currency}.",
-        )
+        why = f"amount={amount} cannot be used: the notebooks split it, and charge it many times a month."
+        advice = f"Choose from {format_amount(least, currency)} to {format_amount(most, currency)} {currency}."
+        raise ConfigurationError(why, advice=advice)
 
 
 def check_names(names: Iterable[str], allowed: Collection[str]) -> None:
-    """Check that each name is one of the allowed ones.
-
-    Raises:
-        ConfigurationError: The first that is not, with the likeliest spelling and the allowed names.
-    """
+    """Check that each name is allowed; a ConfigurationError names the first that is not, and the likeliest spelling."""
     for name in names:
         if name not in allowed:
-            close = difflib.get_close_matches(name, list(allowed), n=1)
-            hint = f"Did you mean {close[0]}? " if close else ""
-            raise ConfigurationError(
-                f"There is no parameter {name!r}.", advice=f"{hint}There are {', '.join(allowed)}."
-            )
+            hint = "".join(f"Did you mean {close}? " for close in get_close_matches(name, allowed, n=1))
+            advice = f"{hint}There are {', '.join(allowed)}."
+            raise ConfigurationError(f"There is no parameter {name!r}.", advice=advice)
 
 
 def check_injected(cells: Sequence[str]) -> None:
-    """Refuse a misspelled papermill parameter: papermill itself injects any name and continues.
-
-    Args:
-        cells: The sources of the cells that have run, in order.
-    Raises:
-        ConfigurationError: The injected cell sets a name that no cell before it sets.
-    """
+    """Refuse a name that papermill has injected, and that no cell before sets: papermill itself injects any."""
     injected = next((i for i, cell in enumerate(cells) if cell.lstrip().startswith("# Parameters\n")), None)
     if injected is not None:
         declared = {name for cell in cells[:injected] for name in _assigned(cell)}

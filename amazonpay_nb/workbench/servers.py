@@ -59,10 +59,7 @@ class OwnServer:
 def open_stage(wb: Any, story: str = "ride", **choices: str) -> Any:
     """Show a story to a merchant, as ``amazonpay-nb demo`` does, on an emulator of its own, until the workbench closes.
 
-    Args:
-        choices: As for ``amazonpay-nb demo -p``; region, currency and language are this run's when left out.
-    Raises:
-        ConfigurationError: There is no such story, or a choice is not usable.
+    The *choices* are those of ``amazonpay-nb demo -p``; region, currency and language are this run's when left out.
     """
     # The stage stands above the workbench, so it is asked for by name.
     own = {"region": wb.region.code, "currency": wb.currency, "language": wb.language}

@@ -33,4 +33,4 @@ def panels(wb: Workbench) -> Panels:
         "Wire": WirePanel(wb),
         "Diagram": DiagramPanel(wb),
     }
-    return Panels("Panels", tabs, live=live)
+    return Panels("Panels", tabs)

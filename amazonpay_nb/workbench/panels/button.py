@@ -5,13 +5,11 @@ Everything that differs from flow to flow is read off the rows in `spec.flows`.
 
 import json
 from collections.abc import Iterator, Mapping
-from html import escape
 from pathlib import Path
 from typing import Any, get_args
 
 from amazonpay_nb.client import button as buttons
 from amazonpay_nb.client.snippets import button_page
-from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop import Cart
 from amazonpay_nb.shop.payloads import no_amount, payload_of, product_types
@@ -23,26 +21,22 @@ from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
+from amazonpay_nb.workbench.kernel import repeatable
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, Option, View, action_of, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, Option, View, action_of, button_config_of, choose
 from amazonpay_nb.workbench.show import show
-from amazonpay_nb.workbench.show.blocks import Code, Foreign, Table
+from amazonpay_nb.workbench.show.blocks import Code, Table
 from amazonpay_nb.workbench.show.views import annotated
 
-# `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
-COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
+# `buttonColor`, the usual one first.
+COLORS = ("Gold", "LightGray", "DarkGray")
 _WALLET = "chargePermissionId"
 PAGE_FILE = "amazon-pay-button.html"
 _ARTICLE = "Coffee beans, 1 kg"
 
 
 class ButtonPanel(BenchPanel):
-    """A button in the making, and the shop's page that shows it.
-
-    Attributes:
-        attempt: The attempt at the shop that the button belongs to.
-        page: The page with the button that was shown last, or None.
-    """
+    """A button in the making, its attempt at the shop, and the page with the button that was shown last."""
 
     def __init__(self, wb: Workbench) -> None:
         super().__init__(wb)
@@ -58,19 +52,21 @@ class ButtonPanel(BenchPanel):
         body: list[Any] = [Table("The flow", head, (row,))]
         problem = self._problem(flow, values)
         if not problem:
-            body += self._pictures(self.payload(values), values)
-        if self.page and (shown := self.page.attempt.button):
-            html = button_page(shown[0], redact(shown[1]), self.page.attempt.start)
-            body.append(Code("Ready to paste into a page, once it has its signature", self._plain(html)))
+            body += self._signed(self.payload(values))
+        if self.page:
+            html = self._plain(self._html(redact(button_config_of(self.page))))
+            body.append(Code("Ready to paste into a page, once it has its signature", html))
         offer = action_of("offer", self._sign_and_show, not problem, problem)._replace(fields=tuple(values))
         save = action_of("save", self.save, self.page is not None)
         return View("Button", body, fields, (offer, save), self.page)
 
     def save(self) -> str:
         """Write the HTML of the button that was shown last, with its signature, for its owner alone (mode 0600)."""
-        script_url, config = self.page.attempt.button if self.page and self.page.attempt.button else ("", {})
-        html = button_page(script_url, config, self.page.attempt.start if self.page else "")
+        html = self._html(button_config_of(self.page))
         return f"{write_file(Path(PAGE_FILE), html.encode(), mode=0o600, overwrite=True)} is written."
+
+    def _html(self, config: Mapping[str, Any]) -> str:
+        return button_page(self._wb.script_url, config, self.page.attempt.start if self.page else "")
 
     def flow(self, values: Chosen) -> Flow:
         """Return the flow that is chosen."""
@@ -120,7 +116,7 @@ class ButtonPanel(BenchPanel):
             return f"The amount cannot be used: {error}."
         return ""
 
-    def _pictures(self, payload: buttons.Payload, values: Mapping[str, str]) -> Iterator[Any]:
+    def _signed(self, payload: buttons.Payload) -> Iterator[Any]:
         rows = tuple((field, self._plain(value), note) for field, value, note in annotated(redact(payload)))
         yield Table("The payload, field by field", ("field", "value", "says"), rows)
         signed = buttons.sign_button(payload, self._wb.keys)
@@ -129,12 +125,10 @@ class ButtonPanel(BenchPanel):
             text = f"{signed.algorithm}\n(64 hexadecimal digits: the SHA-256 of the payload)"
         yield show(text, title="The string to sign")
         yield show(repr(signed), title="What checkout.js gets")
-        yield _picture(buttons.button_text(values["product_type"]), values)
 
     def _plain(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        # Ports differ from run to run; what is signed holds the real one, and so does what a person sees.
-        return text if self.live else without_port(text)
+        return repeatable(text)  # what is signed holds the real port, and so does what a person sees
 
     def payload(self, values: Mapping[str, str]) -> buttons.Payload:
         """Return the payload that the choices make, with the return addresses of the visit at hand."""
@@ -180,11 +174,3 @@ def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...] = (), *
     why = row["reason"].format(**words)
     options = tuple(Option(value, reason="" if value in possible else why) for value in every or row["values"])
     return Field(name, possible[0], help=row["help"], options=options, spread=True)
-
-
-def _picture(text: str, values: Mapping[str, str]) -> Foreign:
-    look = f"{values['color']}, {values['language']}, placement {values['placement']}"
-    back, ink = COLORS[values["color"]]
-    shape = "display:inline-block;padding:.7em 3em;border:1px solid #0006;border-radius:8px;font-weight:600"
-    html = f'<p><span style="{shape};background:{back};color:{ink}">{escape(text)}</span></p><p>{escape(look)}</p>'
-    return Foreign("", f"[ {text} ]  {look}", html)

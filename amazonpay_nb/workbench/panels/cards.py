@@ -83,11 +83,7 @@ class CallPanel(BenchPanel):
             yield Action(to_snake(row.name), row.title, partial(self._call, kind, row), not reason, does, fields)
 
     def fields(self, names: Iterable[str], kinds: Iterable[Kind]) -> tuple[Field, ...]:
-        """Return fields by their names, each once.
-
-        Args:
-            kinds: The objects whose calls can be simulated to fail.
-        """
+        """Return fields by their names, each once, and simulations for the calls about objects of these *kinds*."""
         operations = [row for kind in kinds for row in calls_about(kind)]
         known = _FIELDS | {field.name: field for field in self._own_fields(operations)}
         return tuple(known[name] for name in dict.fromkeys(names))
@@ -96,9 +92,11 @@ class CallPanel(BenchPanel):
         wb = self._wb
         help_ = "What is charged, captured or refunded, in major units."
         yield Field("amount", wb.amount["amount"], f"Amount ({wb.currency})", help_)
-        codes = (_code(code, operations) for code in dict.fromkeys(row.code for row in SIMULATIONS.values()))
+        codes = dict.fromkeys(row.code for row in SIMULATIONS.values())
+        calls = {code: [row.title for row in operations if (row.name, code) in SIMULATIONS] for code in codes}
+        options = (Option(code, f"{code} ({', '.join(titles)})") for code, titles in calls.items() if titles)
         help_ = "What happens to the next call; nothing unless you choose something."
-        yield Field(_CODE, help=help_, options=(Option("", "none"), *filter(None, codes)))
+        yield Field(_CODE, help=help_, options=(Option("", "none"), *options))
         for kind in KINDS.values():
             ids, answers = self._ids(kind), wb.journal.known.of(kind.title)
             states = {name: answer["statusDetails"]["state"] for name, answer in answers.items()}
@@ -132,11 +130,6 @@ class CallPanel(BenchPanel):
             details = session.get("paymentDetails") or {}
             request |= {to_snake(name): details.get(name) for name in ("chargeAmount", "totalOrderAmount")}
         return request
-
-
-def _code(code: str, operations: list[Operation]) -> Option | None:
-    titles = [row.title for row in operations if (row.name, code) in SIMULATIONS]
-    return Option(code, f"{code} ({', '.join(titles)})") if titles else None
 
 
 class Card(CallPanel):
@@ -184,4 +177,4 @@ class Card(CallPanel):
 
 def cards(wb: Workbench) -> Panels:
     """Return the five cards of a workbench under tabs, in the order in which their objects come into being."""
-    return Panels("Cards", {kind.title: Card(wb, kind) for kind in KINDS.values()}, live=wb.buyer == "you")
+    return Panels("Cards", {kind.title: Card(wb, kind) for kind in KINDS.values()})

@@ -29,16 +29,12 @@ ANOTHER_CARD = "4444"  # for the buyer on the Update page
 
 
 class Desk(CallPanel):
-    """One saved wallet, its charges and refunds.
-
-    Attributes:
-        repaired_on: The last page on which the buyer has changed the payment method, or None.
-    """
+    """One saved wallet, its charges and refunds."""
 
     def __init__(self, wb: Workbench) -> None:
         super().__init__(wb)
         self._unanswered: Callable[[], Any] | None = None
-        self.repaired_on: HostedPage | None = None
+        self.repaired_on: HostedPage | None = None  # where the buyer has changed the payment method last
 
     def view(self, chosen: Chosen) -> View:
         """Return the desk for the chosen wallet, charge and refund."""

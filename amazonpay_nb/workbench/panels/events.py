@@ -34,9 +34,8 @@ class ClockPanel(BenchPanel):
             body = [wb.director.advance(days=1)]
         elif wb.close.alive and wb.emulator:
             body = [f"At Amazon Pay it is {wb.emulator.clock.now():%A, %d %B %Y, %H:%M:%S} UTC.", *self._due()]
-            rows = tuple(
-                (time, rest or "nothing") for time, _, rest in (t.partition("\n") for _, t in wb.director.passed)
-            )
+            passed = (text.partition("\n") for _, text in wb.director.passed)
+            rows = tuple((time, rest or "nothing") for time, _, rest in passed)
             body += [Table("What has passed, the latest first", ("time", "what fell due"), rows[::-1])] if rows else []
         advance = action_of("advance", self.advance, bool(wb.close.alive and wb.emulator))
         return View("Clock", body, _FIELDS, (advance,))
@@ -53,22 +52,14 @@ class ClockPanel(BenchPanel):
             yield Table("What happens if nothing else does", head, tuple(rows))
 
     def advance(self, days: str, hours: str) -> str:
-        """Let days and hours pass, and say what fell due.
-
-        Raises:
-            ConfigurationError: They are no whole numbers, or both nothing.
-        """
+        """Let days and hours pass, and say what fell due."""
         if not all(text.isdecimal() for text in (days or "0", hours or "0")) or not int(days or 0) + int(hours or 0):
             raise ConfigurationError("That is no time.", advice="Write whole numbers of days and hours.")
         return self._wb.director.advance(days=int(days or 0), hours=int(hours or 0))
 
 
 class NotificationPanel(BenchPanel):
-    """Amazon's announcements and the shop's inbox.
-
-    Attributes:
-        notices: What the shop made of those that it has worked on here.
-    """
+    """Amazon's announcements, the shop's inbox, and what the shop made of those that it has worked on here."""
 
     def __init__(self, wb: Workbench) -> None:
         super().__init__(wb)

@@ -22,15 +22,7 @@ _IN_VIEW = "<style onload=\"this.parentElement.scrollIntoView({block:'nearest'})
 
 
 class Form:
-    """A title, a body, fields, buttons and a page of the shop, as a view has them.
-
-    Args:
-        look: Makes the view for what the fields say.
-        press: Starts an action.
-    Attributes:
-        box: The ipywidget.
-        view: What is on the screen.
-    """
+    """The ipywidget of the view that *look* makes for what the fields say; *press* starts an action."""
 
     view: View
 
@@ -190,9 +182,8 @@ def _html(name: str, *, tabbable: bool | None = None) -> Any:
 
 
 def _linked(links: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
-    items = "".join(
-        f'<p>Open the chapter: <a href="{escape(file)}">{escape(text)}</a></p>' for file, text in links.items()
-    )
+    shown = (f'<a href="{escape(file)}">{escape(text)}</a>' for file, text in links.items())
+    items = "".join(f"<p>Open the chapter: {link}</p>" for link in shown)
     return ({"output_type": "display_data", "data": {"text/html": items}, "metadata": {}},) if items else ()
 
 

@@ -69,14 +69,7 @@ class KeyPanel(BenchPanel):
             yield action_of(name, getattr(self, name), can, why)
 
     def create(self, private_key_file: str, passphrase: str) -> Shown:
-        """Make a pair, write both halves, and sign with it from now on.
-
-        Args:
-            private_key_file: The new file, for its owner only (mode 0600); the public key goes beside it, as ``.pub``.
-            passphrase: Encrypts the file, unless empty.
-        Raises:
-            ConfigurationError: The file is there already, or cannot be written; nothing was made.
-        """
+        """Make a pair, write both halves to new files, and sign with it from now on."""
         if not private_key_file:
             with suppress(OSError):  # of which the key says more
                 Path(DEFAULT_FILE).parent.mkdir(mode=0o700, exist_ok=True)
@@ -92,11 +85,7 @@ class KeyPanel(BenchPanel):
         return self.parts
 
     def load(self, private_key_file: str, private_key: str, public_key_id: str, passphrase: str) -> Shown:
-        """Read a pair from a file or from the PEM itself, and sign with it from now on.
-
-        Raises:
-            ConfigurationError: It cannot be used here; the message is the first finding that says so.
-        """
+        """Read a pair from a file or from the PEM itself, and sign with it from now on, if no finding is wrong."""
         source = _source(private_key_file, private_key)
         wrong = next((row.text for row in self._wb.check_keys(source, public_key_id, passphrase) if not row.ok), "")
         if wrong:

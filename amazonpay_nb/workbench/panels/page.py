@@ -23,9 +23,7 @@ _AHEAD, _HERE, _BEHIND, _NOT_SHOWN = "ahead", "● here", "behind", "not shown"
 class PagePanel(BenchPanel):
     """A stay at Amazon, from the shop's page to the way back: not started, under way, late, or over.
 
-    Args:
-        offer: Puts a button on the shop's page and returns the page, for each visit again; a button that saves a wallet
-            outside of the purchase flow when left out.
+    For each visit, *offer* puts a button on the shop's page; the usual one of the button panel when left out.
     """
 
     reports = False  # a press of the button is no request of the client: the view reports on it
@@ -63,18 +61,13 @@ class PagePanel(BenchPanel):
         return self._began + self._wb.wait_seconds - time.monotonic()
 
     @property
-    def late(self) -> bool:
-        """Whether nobody came back in time; the page is open all the same, and who comes now is welcome."""
-        return self.waiting and self._left <= 0
-
-    @property
     def stage(self) -> str:
         """How far the stay is, in one sentence."""
         if self.page is None:
             return "No page is open yet."
         if self.arrival:
             return f"The buyer is back. {ROWS['arrivals'][self.arrival.kind]['meaning']}"
-        if self.late:
+        if self._left <= 0:  # the page is open all the same, and who comes now is welcome
             return f"The buyer did not come back within {self._wb.wait_seconds:g} seconds. The page is still open."
         return "The page is open, and the shop is waiting for the buyer."
 
@@ -121,11 +114,7 @@ class PagePanel(BenchPanel):
         return flow_of(json.loads(signed["payloadJSON"]), config["productType"])
 
     def start(self) -> None:
-        """Make a new attempt, and forget one that is under way.
-
-        Raises:
-            ConfigurationError: The page cannot be made, for example without keys.
-        """
+        """Make a new attempt, and forget one that is under way."""
         self.page, self._began = self._offer(), time.monotonic()
 
     async def returned(self, **script: Any) -> Arrival:

@@ -41,9 +41,8 @@ class Panel(ABC):
         live: Whether a person sits there and can click.
         journal: The record of the requests, which the panel follows, whoever sends them.
     Attributes:
-        reports: Whether each action says what it sent, and why that was accepted.
         outcome: What the last click led to, or the error that it ended with.
-        report: What the last action sent.
+        report: What the last action sent, and why that was accepted; nothing where *reports* is not set.
     """
 
     reports: ClassVar[bool] = True
@@ -77,14 +76,16 @@ class Panel(ABC):
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
-        journal = self.journal if self.reports else None
-        states = journal.known.states() if journal is not None else {}
-        keys = {key: [*statuses] for key, statuses in journal.known.keys.copy().items()} if journal is not None else {}
+        if self.journal is None or not self.reports:
+            yield
+            return
+        known = self.journal.known
+        states, keys = known.states(), {key: [*statuses] for key, statuses in known.keys.copy().items()}
         with own_exchanges() as exchanges:
             try:
                 yield
             finally:
-                self.report = tuple(report_on(exchanges, states, keys)) if journal is not None else ()
+                self.report = tuple(report_on(exchanges, states, keys))
 
     def refresh(self) -> None:
         """Look again at what is known by now; sends nothing."""
@@ -159,11 +160,7 @@ class Panel(ABC):
 
 
 class BenchPanel(Panel):
-    """A panel of a workbench: live where you play the buyer.
-
-    Attributes:
-        page: The page on which the buyer is, or None.
-    """
+    """A panel of a workbench, live where you play the buyer, with the page on which the buyer is, or None."""
 
     def __init__(self, wb: Workbench) -> None:
         super().__init__(live=wb.buyer == "you", journal=wb.journal)
@@ -179,14 +176,10 @@ class BenchPanel(Panel):
 
 
 class Panels(Panel):
-    """Panels under tabs; a panel is made when its tab is opened, and the one on view follows what all others do.
+    """Panels by the title of their tab; one is made when its tab is opened, and follows what all do while on view."""
 
-    Args:
-        panels: Title of the tab -> the panel, or panels under tabs of their own.
-    """
-
-    def __init__(self, title: str, panels: Mapping[str, Panel], *, live: bool) -> None:
-        super().__init__(live=live)
+    def __init__(self, title: str, panels: Mapping[str, Panel]) -> None:
+        super().__init__(live=any(panel.live for panel in panels.values()))
         self.title, self.panels = title, panels
         self._tabs: Any = None
 

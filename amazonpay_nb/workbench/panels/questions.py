@@ -64,38 +64,24 @@ def _place(flow: Flow) -> list[int]:
     return [list(row.answers).index(flow.answers[row.name]) for row in QUESTIONS if row.name in flow.answers]
 
 
+_CALLS = (Option("", "any call"), *(Option(row.name, row.title) for row in OPERATIONS.values()))
+_REFUSAL = (
+    Field("reason_code", "SoftDeclined", "Reason code", "Why Amazon refuses.", tuple(map(Option, REASONS))),
+    Field("operation", "", "Refused call", "The call that it answers.", _CALLS),
+)
+
+
 class ErrorPanel(Panel):
-    """What a refusal means, and what comes next: the last one of the run, and any documented one.
+    """What a refusal means, and what comes next: the last one of the run, and any documented one."""
 
-    Args:
-        journal: That of the run.
-        live: Whether a person sits there and can choose; usually ``wb.buyer == "you"``.
-        reason_code: What to begin with.
-        operation: The call that was refused.
-    Raises:
-        ConfigurationError: There is no such code or call.
-    """
-
-    def __init__(
-        self, journal: Journal | None = None, *, live: bool = False, reason_code: str = "SoftDeclined",
-        operation: str = "",
-    ) -> None:  # fmt: skip
+    def __init__(self, journal: Journal | None = None, *, live: bool = False) -> None:
         super().__init__(live=live, journal=journal)
-        codes = tuple(Option(code) for code in REASONS)
-        calls = (Option("", "any call"), *(Option(row.name, row.title) for row in OPERATIONS.values()))
-        self._fields = (
-            Field("reason_code", reason_code, "Reason code", "Why Amazon refuses.", codes),
-            Field("operation", operation, "Refused call", "The call that it answers.", calls),
-        )
-        for field in self._fields:
-            field.read(field.default)
 
     def view(self, chosen: Chosen) -> View:
         """Return the explanation."""
-        values = {name: str(value) for name, value in choose(self._fields, chosen).items()}
-        reason = REASONS[values["reason_code"]]
-        error = api_error(reason.status_codes[0], reason.code, "(Amazon's own words)", operation=values["operation"])
-        return View("What a refusal means", (*self._last(), *explain(error)), self._fields)
+        code, operation = map(str, choose(_REFUSAL, chosen).values())
+        error = api_error(REASONS[code].status_codes[0], code, "(Amazon's own words)", operation=operation)
+        return View("What a refusal means", (*self._last(), *explain(error)), _REFUSAL)
 
     def _last(self) -> Iterator[Any]:
         """Yield the last refusal of the run, and what it means."""

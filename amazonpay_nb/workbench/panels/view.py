@@ -26,12 +26,7 @@ Chosen = Mapping[str, Value]
 
 
 class Option(NamedTuple):
-    """One value of a field that has only a few.
-
-    Attributes:
-        label: What a person reads; the value itself when left out.
-        reason: Why it cannot be chosen now.
-    """
+    """One value of a field that has only a few, what a person reads for it, and why it cannot be chosen now."""
 
     value: str
     label: str = ""
@@ -47,8 +42,8 @@ class Field(NamedTuple):
     """A choice: a form field for a person, a parameter for a program.
 
     Attributes:
-        default: Its value at first; its type is the field's type.
-        label: What a person reads; made of the name when left out.
+        default: Its type is the field's type.
+        label: Made of the name when left out.
         options: The values there are; none where the view's actions say what cannot be used.
         lines: How many lines a text has room for.
         spread: Each option that can be chosen is a button of its own.
@@ -93,11 +88,7 @@ class Field(NamedTuple):
         return not self.options or (self.many and not value) or {*names} <= {option.value for option in self.possible}
 
     def read(self, value: Value) -> Value:
-        """Return *value* when it can be used.
-
-        Raises:
-            ConfigurationError: It has another type, or is not an option.
-        """
+        """Return *value*; a ConfigurationError where it has another type, or is no option."""
         if type(value) is not type(self.default):
             kind = type(self.default).__name__
             raise ConfigurationError(f"{self.name}={value!r} is not of type {kind}.", advice=f"Write it as a {kind}.")
@@ -114,8 +105,6 @@ class Action(NamedTuple):
     """A button for a person, a call for a program.
 
     Attributes:
-        name: As a program calls it.
-        label: What the button says.
         reason: Why it is not possible now; or, where it is, what it does.
         fields: Names of the fields that `do` takes as keyword arguments.
     """
@@ -159,11 +148,7 @@ def choose(fields: Sequence[Field], chosen: Chosen) -> dict[str, Value]:
 
 
 def act(view: View, name: str, /, **values: Value) -> Any:
-    """Carry out an action of a view with the values of fields; those that are left out have their defaults.
-
-    Raises:
-        ConfigurationError: The action is not possible now, or a value cannot be used; nothing was sent.
-    """
+    """Carry out an action of a view, if it is possible now, with the values of fields, or else with their defaults."""
     actions = {action.name: action for action in view.actions}
     fields = {field.name: field for field in view.fields}
     check_names({name}, actions)
@@ -182,11 +167,7 @@ def render(body: Iterable[Any]) -> Shown:
 
 
 def static(view: View, report: Iterable[Any] = ()) -> Shown:
-    """Return a whole view.
-
-    Args:
-        report: What the last action did at Amazon.
-    """
+    """Return a whole view, and what the last action did at Amazon."""
     blocks: list[Block] = [Prose("Where you play the buyer, this is a form with buttons.", view.title)]
     blocks += render(view.body).blocks
     if view.fields:
@@ -207,12 +188,7 @@ def _parameter(field: Field) -> tuple[str, ...]:
 def report_on(
     exchanges: Sequence[Exchange], states: dict[str, str], keys: Mapping[str, list[int | None]] = {}
 ) -> Iterator[Any]:
-    """Yield for each request of an action what was sent, what came back, and why.
-
-    Args:
-        states: The state of each object before; see `client.known.Known.states`.
-        keys: What became of each idempotency key before.
-    """
+    """Yield for each request of an action what was sent, what came back, and why; see `client.report.reports`."""
     if not exchanges:
         yield NOTHING_SENT
     for exchange, why in reasons.reports(exchanges, states, keys):

@@ -47,11 +47,9 @@ def money_chart(points: Sequence[Point], words: Mapping[str, str], currency: str
     text = Shown([Table(title, ("", *names), rows)]).text
     most = max(amount for point in points for amount in point[1:]) or Decimal(1)
     lines = [[float(amount / most) for amount in line] for line in list(zip(*points, strict=True))[1:]]
-    series, times = (
-        zip(names, rows[-1][1:], lines, strict=True),
-        [[at.strftime(words[form]) for form in ("day", "time")] for at, *_ in points],
-    )
-    return Foreign("", text, render("money.svg.j2", title=title, text=text, series=list(series), times=times))
+    series = list(zip(names, rows[-1][1:], lines, strict=True))
+    times = [[at.strftime(words[form]) for form in ("day", "time")] for at, *_ in points]
+    return Foreign("", text, render("money.svg.j2", title=title, text=text, series=series, times=times))
 
 
 def limit_gauge(used: Decimal, limit: Decimal, words: Mapping[str, str], currency: str, language: str) -> Foreign:

@@ -48,9 +48,7 @@ def show(thing: Any, *, title: str = "", raw: bool = False) -> Shown:
 
 
 @singledispatch
-def _view(thing: Any, **options: Any) -> Iterable[Block]:
-    if options:
-        raise TypeError(f"{', '.join(options)}: no such choice for {type(thing).__name__}")
+def _view(thing: Any) -> Iterable[Block]:
     # Objects with `_repr_html_`, such as DataFrames, render themselves; pandas is not imported to check.
     if hasattr(thing, "_repr_html_"):
         return [Foreign("", repr(thing), thing._repr_html_())]
@@ -67,7 +65,8 @@ def _text(thing: str) -> Iterator[Block]:
 def _resource(thing: Resource) -> Iterator[Block]:
     name = next(kind.title for kind in KINDS.values() if isinstance(thing, kind.model))
     yield facts(name, [*_object_facts(thing, _state_facts(name, thing))])
-    yield Prose(_possible(MACHINES[name], thing.state))
+    calls = [row.trigger for row in MACHINES[name].allowed(thing.state, Actor.MERCHANT)]
+    yield Prose(f"A merchant can now: {', '.join(calls) or 'do nothing more with it'}.")
     if isinstance(thing, CheckoutSession) and thing.constraints:
         yield Prose("As long as a constraint is left, Amazon refuses to complete or to finalize it.")
 
@@ -99,12 +98,10 @@ def _object_facts(thing: Resource | Buyer, state: Iterable[tuple[str, str]] = ()
 def _state_facts(name: str, thing: Resource) -> Iterator[tuple[str, str]]:
     details = thing.status_details
     yield Name("statusDetails.state"), details.state
-    reasons: list[tuple[str | None, str | None]]
-    reasons = [(reason.reason_code, reason.reason_description) for reason in details.reasons or []]
-    for code, description in reasons or [(details.reason_code, details.reason_description)]:
-        row = state_reason(name, details.state, code)
-        yield Name("reasonCode"), code or ""
-        yield "what it means", row.meaning if row else str(redact(description or ""))
+    for reason in details.reasons or [details]:
+        row = state_reason(name, details.state, reason.reason_code)
+        yield Name("reasonCode"), reason.reason_code or ""
+        yield "what it means", row.meaning if row else str(redact(reason.reason_description or ""))
         yield "next step", row.next_step if row else ""
 
 
@@ -140,11 +137,6 @@ def _machine(thing: Machine) -> Iterator[Block]:
         yield Prose(f"“{trigger}” also reaches the {then.machine}: “{then.trigger}”{condition}.")
 
 
-def _possible(machine: Machine, state: str) -> str:
-    calls = [row.trigger for row in machine.allowed(state, Actor.MERCHANT)]
-    return f"A merchant can now: {', '.join(calls) or 'do nothing more with it'}."
-
-
 @_view.register(list)
 @_view.register(tuple)
 def _list(thing: Sequence[Any]) -> Iterator[Block]:
@@ -153,8 +145,8 @@ def _list(thing: Sequence[Any]) -> Iterator[Block]:
         return
     for kind, same in ((kind, list(group)) for kind, group in groupby(thing, type)):
         if kind is Finding:
-            verdict = {True: f"{mark(True)} good", False: f"{mark(False)} wrong"}
-            rows = ((verdict[row.ok], kernel.repeatable(redact(row.text))) for row in same)
+            words = ("wrong", "good")
+            rows = ((f"{mark(row.ok)} {words[row.ok]}", kernel.repeatable(redact(row.text))) for row in same)
             yield Table("Check", (), tuple(rows))
         elif hasattr(kind, "_fields") or (is_dataclass(kind) and _view.dispatch(kind) is _view.dispatch(object)):
             yield _table(same)
@@ -194,22 +186,19 @@ def _keys(thing: MerchantKeys) -> Iterator[Block]:
 
 @_view.register
 def _error(thing: AmazonPayError) -> Iterator[Block]:
-    rows = [
-        ("what happened", thing.message),
-        ("what it means", thing.meaning),
-        ("send it again", thing.idempotency_advice),
-        ("next step", redact(thing.advice)),
-    ]
+    rows = {
+        "what happened": thing.message,
+        "what it means": thing.meaning,
+        "send it again": thing.idempotency_advice,
+        "next step": redact(thing.advice),
+    }
     if isinstance(thing, ApiError):
         call = f"{thing.operation}: " if thing.operation else ""
-        pause = f" Amazon asks for {thing.retry_after:g} seconds." if thing.retry_after else ""
-        rows[0] = ("what happened", f"{call}{thing.status_code} {thing.reason_code}\n{thing.amazon_message}")
-        rows[2] = ("send it again", thing.idempotency_advice + pause)
-        rows += [
-            ("tell the buyer", thing.recovery.tell_the_buyer or "Nothing; the buyer need not know."),
-            (Name("x-amz-pay-request-id"), thing.request_id),
-        ]
-    yield facts(type(thing).__name__, rows)
+        rows["what happened"] = f"{call}{thing.status_code} {thing.reason_code}\n{thing.amazon_message}"
+        rows["send it again"] += f" Amazon asks for {thing.retry_after:g} seconds." if thing.retry_after else ""
+        rows["tell the buyer"] = thing.recovery.tell_the_buyer or "Nothing; the buyer need not know."
+        rows[Name("x-amz-pay-request-id")] = thing.request_id
+    yield facts(type(thing).__name__, [*rows.items()])
 
 
 @_view.register

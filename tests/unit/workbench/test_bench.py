@@ -59,7 +59,7 @@ def test_every_parameter_is_a_keyword_with_the_same_default() -> None:
     """An editor completes it, and Python itself refuses a misspelt one."""
     keywords = inspect.signature(workbench.open).parameters
     defaults = {name: str(row.default) for name, row in keywords.items() if name != "allow_live"}
-    assert defaults == {row.name: row.default for row in PARAMETERS.values()}
+    assert defaults == {name: row.default for name, row in PARAMETERS.items()}
     with pytest.raises(TypeError, match="regoin"):
         workbench.open(regoin="eu")  # type: ignore[call-arg]
 

@@ -168,7 +168,7 @@ def test_a_click_that_fails_explains_itself_and_keeps_what_was_typed() -> None:
 def test_the_tab_on_view_follows_and_another_does_when_it_is_opened() -> None:
     """Whatever acts, by a click or with parameters; what nobody sees is not rendered."""
     first, second = Till(live=True), Till(live=True)
-    tabs = Panels("Tills", {"first": first, "second": second}, live=True)
+    tabs = Panels("Tills", {"first": first, "second": second})
     for index in (1, 0):
         tabs.widget.selected_index = index
     tabs._repr_mimebundle_()
@@ -196,7 +196,7 @@ class Shelf(Panel):
 def test_a_panel_on_view_follows_what_cells_send(wb: Workbench, tabs: bool) -> None:
     """Nobody clicks; a request of a cell is enough."""
     shelf = Shelf(live=True, journal=wb.journal)
-    shown_as = Panels("Shelves", {"first": shelf}, live=True) if tabs else shelf
+    shown_as = Panels("Shelves", {"first": shelf}) if tabs else shelf
     shown_as._repr_mimebundle_()
     seen = threading.Event()
     part_of(shelf, "amazonpay-body").observe(lambda change: seen.set() if "1 entries" in change["new"] else None)
