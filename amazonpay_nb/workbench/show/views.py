@@ -15,7 +15,7 @@ from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop.buyer import Reading
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.keys import Finding, MerchantKeys
-from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Resource
+from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Reason, Resource, StatusDetails
 from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
 from amazonpay_nb.spec.machine import Actor, Machine
 from amazonpay_nb.spec.operations import KINDS
@@ -48,7 +48,9 @@ def show(thing: Any, *, title: str = "", raw: bool = False) -> Shown:
 
 
 @singledispatch
-def _view(thing: Any) -> Iterable[Block]:
+def _view(thing: Any, **options: Any) -> Iterable[Block]:
+    if options:
+        raise TypeError(f"{', '.join(options)}: no such choice for {type(thing).__name__}")
     # Objects with `_repr_html_`, such as DataFrames, render themselves; pandas is not imported to check.
     if hasattr(thing, "_repr_html_"):
         return [Foreign("", repr(thing), thing._repr_html_())]
@@ -98,7 +100,8 @@ def _object_facts(thing: Resource | Buyer, state: Iterable[tuple[str, str]] = ()
 def _state_facts(name: str, thing: Resource) -> Iterator[tuple[str, str]]:
     details = thing.status_details
     yield Name("statusDetails.state"), details.state
-    for reason in details.reasons or [details]:
+    reasons: Sequence[Reason | StatusDetails] = details.reasons or [details]
+    for reason in reasons:
         row = state_reason(name, details.state, reason.reason_code)
         yield Name("reasonCode"), reason.reason_code or ""
         yield "what it means", row.meaning if row else str(redact(reason.reason_description or ""))
