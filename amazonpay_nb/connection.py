@@ -41,14 +41,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._doors: list[Door] = []
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the doors: the first as uvicorn does, the others without TLS."""
-        await super().startup(sockets)
-        self._told, self._loop = asyncio.Event(), asyncio.get_running_loop()
-        await self._open(self._loop)
-
     def open(self, door: "Door") -> None:
-        """Open one more door, from another thread than the server's: now, or together with the first."""
+        """Open one more door, without TLS, from another thread than the server's: now, or right after the first."""
         self._doors.append(door)
         if self._loop:
             asyncio.run_coroutine_threadsafe(self._open(self._loop), self._loop).result()
@@ -65,14 +59,13 @@ class Server(uvicorn.Server):
         self.should_exit = True
         if self._loop:
             with suppress(RuntimeError):  # it has ended
-                self._loop.call_soon_threadsafe(self._told.set)
+                self._loop.call_soon_threadsafe(self._waiting.cancel)
 
     async def main_loop(self) -> None:
-        """Wait for the end, as uvicorn does, and to be told."""
-        ends = [asyncio.ensure_future(super().main_loop()), asyncio.ensure_future(self._told.wait())]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for each in ends:
-            each.cancel()
+        """Open the other doors, and wait for the end as uvicorn does, or to be told."""
+        self._waiting, self._loop = asyncio.ensure_future(super().main_loop()), asyncio.get_running_loop()
+        await self._open(self._loop)
+        await asyncio.wait([self._waiting])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no one, close what is idle, wait for the rest, and end the application."""

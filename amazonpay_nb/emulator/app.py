@@ -24,12 +24,7 @@ from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 
 
 def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None]) -> "Gateway":
-    """Return the application.
-
-    Args:
-        token: What the control interface asks for.
-        drop: Drops the connection of a client, which is known by its address and port.
-    """
+    """Return the application; the control interface asks for *token*, and *drop* ends the connection of a client."""
     deliveries = Deliveries(world, fire_due)
     pages, control = Pages(world), ControlInterface(world, token, deliveries)
 

@@ -28,8 +28,6 @@ _PUT = (
     "document = excluded.document, notes = excluded.notes, due = excluded.due, planned = excluded.planned, "
     "trigger = excluded.trigger"
 )
-
-
 # When something happens, its place in the order, and the object's kind and id.
 _Due = tuple[str, int, str, str]
 
@@ -144,14 +142,6 @@ class Store:
         self._flush()
         return list(self._select("kind = ? AND instr(document, ?) ORDER BY rowid", kind, text))
 
-    def among(self, kind: str, ids: str, text: str = "") -> list[str]:
-        """Return those of *ids*, a list as JSON, whose object is of *kind* and contains *text* in its document."""
-        self._flush()
-        query = (
-            "SELECT id FROM objects WHERE kind = ? AND id IN (SELECT value FROM json_each(?)) AND instr(document, ?)"
-        )
-        return [row[0] for row in self._db.execute(query, (kind, ids, text))]
-
     def next_due(self, until: str) -> AnyRecord | None:
         """Return the object to which something is to happen first, if that is by *until* (ISO 8601)."""
         while self._agenda and self._agenda[0][0] <= until:
@@ -199,8 +189,7 @@ class Store:
     def answer(self, merchant_id: str, key: str) -> tuple[bytes, int, str] | None:
         """Return (request, status, body) of the first answer to *key*, or None."""
         query = "SELECT request, status, body FROM answers WHERE merchant_id = ? AND key = ?"
-        row: tuple[bytes, int, str] | None = self._db.execute(query, (merchant_id, key)).fetchone()
-        return row
+        return next(self._db.execute(query, (merchant_id, key)), None)
 
     def remember(self, merchant_id: str, key: str, request: bytes, status: int, body: str) -> None:
         """Keep the first answer to *key* for ever."""

@@ -83,9 +83,8 @@ def _refuse_as_asked(world: World, operation: str, code: str) -> None:
         code = queue.popleft().code
     row = simulation(operation, code) if code in ANYWHERE else None
     if row:
-        raise Refusal(
-            str(row.reason_code), f"This refusal is a simulation that was asked for: {row.code}.", status=row.status
-        )
+        problem = f"This refusal is a simulation that was asked for: {row.code}."
+        raise Refusal(str(row.reason_code), problem, status=row.status)
 
 
 def _check_present(headers: Mapping[str, str], operation: Operation) -> None:

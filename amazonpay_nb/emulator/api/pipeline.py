@@ -89,19 +89,8 @@ def nothing_there(method: str, path: str, *, path_exists: bool) -> Refusal:
     return Refusal("ResourceNotFound", f"There is nothing at {path}.")
 
 
-def _template(path: str) -> tuple[str, str]:
-    """Return a path as `spec.operations` writes it, and the id in it."""
-    parts = path.split("/")
-    object_id = "".join(parts[3:4])
-    return ("/".join((*parts[:3], "{id}", *parts[4:])), object_id) if object_id else (path, "")
-
-
 class Api:
-    """Answers every operation; a separate application, since a framework takes as long to route as we to answer.
-
-    Args:
-        drop: Drops the connection of a client, which is known by its address and port.
-    """
+    """Answers every operation; a separate application, since a framework takes as long to route as we to answer."""
 
     def __init__(self, world: World, drop: Callable[[tuple[str, int]], None]) -> None:
         self._world, self._drop = world, drop
@@ -122,7 +111,9 @@ class Api:
         except HTTPException as error:
             return refused(self._world, Refusal("InvalidRequest", error.detail))
         request = ApiRequest.read(scope, body)
-        path, object_id = _template(request.path)
+        parts = request.path.split("/")
+        object_id = "".join(parts[3:4])
+        path = "/".join((*parts[:3], "{id}", *parts[4:])) if object_id else request.path  # as `spec.operations` has it
         operation = _ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))
         if operation is None:
             return refused(self._world, nothing_there(request.method, request.path, path_exists=path in _PATHS))
@@ -171,9 +162,8 @@ def _once(
             first, status, text = kept
             if _same(first, _idempotent(request)):
                 return status, text, json.loads(text)
-            raise Refusal(
-                "DuplicateIdempotencyKey", f"The idempotency key {key} was used for a different request before."
-            )
+            problem = f"The idempotency key {key} was used for a different request before."
+            raise Refusal("DuplicateIdempotencyKey", problem)
         status, document = _work(world, operation, merchant, object_id, request)
         text = to_json(document)
         # A refusal is an answer too; a failure of the server is not.

@@ -32,11 +32,7 @@ _LOG = logging.getLogger("uvicorn.error")
 
 
 class Deliveries:
-    """Delivers what is due after each request, and at its own time when the clock is advanced.
-
-    Args:
-        fire_due: Lets everything happen that is due by a time, as the rules have it, and returns what it was.
-    """
+    """Delivers what is due, by the rules' *fire_due*, after each request and as the clock is advanced to its time."""
 
     def __init__(self, world: World, fire_due: Callable[[World, datetime], list[dict[str, str]]]) -> None:
         self.world = world

@@ -14,7 +14,7 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, misfits, nearest_flow
-from amazonpay_nb.spec.parts import to_json
+from amazonpay_nb.spec.machine import NEW
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 # The algorithm that checkout.js assumes if the page names none.
@@ -32,19 +32,23 @@ def start(world: World, form: dict[str, str], origin: str, own_host: str | None 
         own_host: A host that counts as registered, because the shop and these pages share it.
     """
     _check_environment(form)
-    merchant = _merchant_of_key(world, form)
+    key_id = form.get("publicKeyId", "")
+    merchant = world.merchant_of_key(key_id)
+    if merchant is None:
+        raise Refusal("InvalidAuthentication", f"The public key id {key_id!r} is not known.")
+    if form.get("merchantId") != merchant.merchant_id:
+        problem = f"The public key id does not belong to merchant {form.get('merchantId')!r}."
+        raise Refusal("InvalidAuthentication", problem)
     _check_origins(world, own_host, (origin, form.get("origin_url", ""), form.get("merchantDomain", "")))
     payload = form.get("payloadJSON", "")
     signature, algorithm = form.get("signature", ""), form.get("algorithm") or _DEFAULT_ALGORITHM
     try:
-        verify_payload(payload, signature, algorithm, merchant.keys[form["publicKeyId"]])
+        verify_payload(payload, signature, algorithm, merchant.keys[key_id])
     except SignatureMismatch as mismatch:
-        raise Refusal(
-            "InvalidSignatureError",
-            f"Signature does not match signedString {mismatch.string_to_sign} for merchant {merchant.merchant_id}. "
-            f"{mismatch.explanation}",
-            status=403,
-        ) from None
+        problem = (
+            f"Signature does not match signedString {mismatch.string_to_sign} for merchant {merchant.merchant_id}."
+        )
+        raise Refusal("InvalidSignatureError", f"{problem} {mismatch.explanation}", status=403) from None
     if form.get("upgradeAction"):
         raise Refusal("InvalidRequest", "The upgrade of a one-time permission to a recurring one is not emulated.")
     return _opened(world, merchant, form, parsed_json(payload.encode(), "payloadJSON"))
@@ -71,11 +75,10 @@ def _opened(world: World, merchant: Merchant, fields: dict[str, Any], payload: A
     if product_type not in get_args(ProductType):
         raise Refusal("InvalidParameterValue", f"productType {product_type!r} does not exist.")
     body, region = _checked_payload(world, payload, product_type, mobile), world.region
-    choices = {"ledgerCurrency": region.ledger_currencies, "checkoutLanguage": region.languages}
-    for name, allowed in choices.items():
+    for name, allowed in (("ledgerCurrency", region.ledger_currencies), ("checkoutLanguage", region.languages)):
         if fields.get(name) and fields[name] not in allowed:
-            possible = " or ".join(allowed)
-            raise Refusal("InvalidParameterValue", f"{name} {fields[name]!r} must be {possible} in this region.")
+            problem = f"{name} {fields[name]!r} must be {' or '.join(allowed)} in this region."
+            raise Refusal("InvalidParameterValue", problem)
     opened = _with_room(world, "apps" if mobile else "buttons")
     session = new_session(
         world, merchant, body, trigger="Click the button", product_type=product_type,
@@ -90,33 +93,20 @@ def _with_room(world: World, origin: str) -> list[str]:
     """Return the ids of the sessions of all buttons or apps, with room for one more: those that are over make it."""
     ids = world.started[origin]
     if len(ids) >= _MAX_STARTED:
-        have, store = to_json(ids), world.store
-        ids[:] = store.among(CHECKOUT_SESSION, have, '"state":"Open"') + store.among(SIGN_IN, have)
+        sessions = ((one, world.store.get(CHECKOUT_SESSION, one) or world.store.get(SIGN_IN, one)) for one in ids)
+        ids[:] = [one for one, session in sessions if session and session.state in ("Open", NEW)]
     if len(ids) >= _MAX_STARTED:
         problem = f"{_MAX_STARTED} sessions of {origin} are open; end some, advance the clock, or reset the emulator."
         raise Refusal("TooManyRequests", problem)
     return ids
 
 
-def _merchant_of_key(world: World, form: dict[str, str]) -> Merchant:
-    key_id = form.get("publicKeyId", "")
-    merchant = world.merchant_of_key(key_id)
-    if merchant is None:
-        raise Refusal("InvalidAuthentication", f"The public key id {key_id!r} is not known.")
-    if form.get("merchantId") != merchant.merchant_id:
-        raise Refusal(
-            "InvalidAuthentication", f"The public key id does not belong to merchant {form.get('merchantId')!r}."
-        )
-    return merchant
-
-
 def _check_environment(fields: dict[str, Any]) -> None:
     environment = str(fields.get("environment", "SANDBOX")).upper()
     prefix = str(fields.get("publicKeyId", "")).partition("-")[0].upper()
     if prefix in ("LIVE", "SANDBOX") and prefix != environment:
-        raise Refusal(
-            "InvalidParameterValue", f"The public key id is of {prefix}, and the button asks for {environment!r}."
-        )
+        problem = f"The public key id is of {prefix}, and the button asks for {environment!r}."
+        raise Refusal("InvalidParameterValue", problem)
     if environment != "SANDBOX":
         raise Refusal("InvalidParameterValue", f"This is a Sandbox; the button asks for {environment!r}.")
 
@@ -130,14 +120,9 @@ def _check_origins(world: World, own_host: str | None, origins: tuple[str, ...])
             host = host_of(urlsplit(origin if "//" in origin else f"//{origin}").netloc)
         except ValueError:
             host = ""
-        known = host in {*LOOPBACK_HOSTS, *world.domains, own_host} or host.endswith(".example")
-        if not known:
-            raise Refusal(
-                "InvalidRequest",
-                f"The domain {host or origin!r} is not registered for this merchant. "
-                "Register every domain that shows a button.",
-                status=403,
-            )
+        if host not in {*LOOPBACK_HOSTS, *world.domains, own_host} and not host.endswith(".example"):
+            problem = f"The domain {host or origin!r} is not registered for this merchant."
+            raise Refusal("InvalidRequest", f"{problem} Register every domain that shows a button.", status=403)
 
 
 def _checked_payload(world: World, payload: Any, product_type: str, mobile: bool) -> dict[str, Any]:
@@ -156,9 +141,8 @@ def _checked_payload(world: World, payload: Any, product_type: str, mobile: bool
 def _check_address(world: World, address: dict[str, Any] | None, product_type: str) -> None:
     if (product_type == "PayAndShip") != bool(address):
         rule = "needs" if product_type == "PayAndShip" else "must not have"
-        raise Refusal(
-            "InvalidParameterCombination", f"With {product_type} an end-of-checkout button {rule} addressDetails."
-        )
-    for field in world.region.required_address_fields if address else ():
-        if not (address or {}).get(field):
+        problem = f"With {product_type} an end-of-checkout button {rule} addressDetails."
+        raise Refusal("InvalidParameterCombination", problem)
+    for field in world.region.required_address_fields:
+        if address and not address.get(field):
             raise Refusal("MissingParameterValue", f"The value for addressDetails.{field} is missing.")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from amazonpay_nb.emulator.clock import stamp
-from amazonpay_nb.emulator.records import Charge, Dispute, DisputeNotes, File, Merchant, NoNotes, Record
+from amazonpay_nb.emulator.records import AnyRecord, Charge, Dispute, DisputeNotes, Merchant, NoNotes, Record
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, limits
 from amazonpay_nb.emulator.rules.transitions import move, require
@@ -57,7 +57,7 @@ def update(world: World, dispute: Dispute, body: Body, outcome: Simulation | Non
     return dispute
 
 
-def upload_file(world: World, merchant: Merchant, body: Body) -> File:
+def upload_file(world: World, merchant: Merchant, body: Body) -> AnyRecord:
     """Give a file an id, and an address to put its content at."""
     now, file_id = world.clock.now(), f"file_{world.ids.hex_digits()}"
     document = {

@@ -83,9 +83,8 @@ def _check_order(world: World, permission: Permission, amount: Price) -> None:
         problem = f"Charge Permission {permission.id} has {limits['amountBalance']['amount']} left."
         raise Refusal("TransactionAmountExceeded", problem)
     if len(world.store.children("Charge", permission.id)) >= MAX_CHARGES_ON_ONE_TIME:
-        raise Refusal(
-            "TransactionCountExceeded", f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges."
-        )
+        problem = f"Charge Permission {permission.id} has had {MAX_CHARGES_ON_ONE_TIME} charges."
+        raise Refusal("TransactionCountExceeded", problem)
 
 
 def used(record: AnyRecord) -> Decimal:
@@ -145,6 +144,5 @@ def check_refund(world: World, charge: Charge, amount: Price) -> None:
         problem = f"Charge {charge.id} was captured with {captured['amount']}: {left} {currency} can still be refunded."
         raise Refusal("TransactionAmountExceeded", problem)
     if len(refunds) >= money.MAX_REFUNDS_ON_A_CHARGE:  # the declined ones, too
-        raise Refusal(
-            "TransactionCountExceeded", f"Charge {charge.id} has had {money.MAX_REFUNDS_ON_A_CHARGE} refunds."
-        )
+        problem = f"Charge {charge.id} has had {money.MAX_REFUNDS_ON_A_CHARGE} refunds."
+        raise Refusal("TransactionCountExceeded", problem)

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from amazonpay_nb.emulator.records import Charge, ChargeNotes, Merchant, NoNotes, Permission, Record, Refund, Tracker
+from amazonpay_nb.emulator.records import AnyRecord, Charge, ChargeNotes, Merchant, NoNotes, Permission, Record, Refund
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, limits
 from amazonpay_nb.emulator.rules.limits import Price
@@ -46,14 +46,12 @@ def close_charge_permission(world: World, permission: Permission, body: Body, ou
 def create_charge(world: World, permission: Permission, body: Body, outcome: Simulation | None) -> Charge:
     """Authorize, and capture if asked to; a decline is a refusal and leaves no charge behind.
 
-    Args:
-        outcome: What a simulation asks for; the card of the permission decides where it asks for nothing.
+    The card of the permission decides where a simulation asks for nothing.
     """
     require(permission, "Create Charge")
     if body.get("captureNow") and body.get("canHandlePendingAuthorization"):
-        raise Refusal(
-            "InvalidParameterCombination", "captureNow and canHandlePendingAuthorization cannot both be true."
-        )
+        problem = "captureNow and canHandlePendingAuthorization cannot both be true."
+        raise Refusal("InvalidParameterCombination", problem)
     limits.check_charge(world, permission, body["chargeAmount"])
     outcome = outcome or _outcome_of_card(permission, body)
     _check_simulation(outcome, body)
@@ -138,9 +136,8 @@ def _check_simulation(outcome: Simulation | None, body: Body) -> None:
     needed = {"AuthorizationInitiated": "canHandlePendingAuthorization", "CaptureInitiated": "captureNow"}
     flag = needed.get(str(outcome.state)) if outcome and outcome.later_state else None
     if outcome and flag and not body.get(flag):
-        raise Refusal(
-            "InvalidSandboxSimulationSpecified", f"The simulation code {outcome.code!r} needs {flag} to be true."
-        )
+        problem = f"The simulation code {outcome.code!r} needs {flag} to be true."
+        raise Refusal("InvalidSandboxSimulationSpecified", problem)
 
 
 def _declined(world: World, permission: Permission, outcome: Simulation, state: str) -> Refusal:
@@ -155,7 +152,7 @@ def _declined(world: World, permission: Permission, outcome: Simulation, state: 
     return Refusal(code, f"The charge on {permission.id} was not accepted: {code}.", status=outcome.status, keep=True)
 
 
-def create_tracker(world: World, merchant: Merchant, body: Body) -> Tracker:
+def create_tracker(world: World, merchant: Merchant, body: Body) -> AnyRecord:
     """Take the parcels of an order in; even an unknown id is a wrong value here, and a tracking number works once."""
     if not body.get("chargePermissionId") and not body.get("amazonOrderReferenceId"):
         raise Refusal("MissingParameterValue", "chargePermissionId is missing, or amazonOrderReferenceId.")

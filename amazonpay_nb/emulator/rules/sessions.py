@@ -60,8 +60,7 @@ def new_session(
     session = Record(flow.opens, world.ids.uuid(), merchant.merchant_id, {}, notes)
     top_level = {name: body[name] for name in _TOP_LEVEL if name in body}
     session.document = documents.checkout_session(session.id, {**body, **flow.implies}, product_type, now) | top_level
-    _check_addresses(session.document)
-    _check_payment(world, session.document)
+    _check(world, session.document)
     if flow.opens in MACHINES:
         move(world, session, trigger)
     else:  # not an object of the API, so it has no state
@@ -82,7 +81,10 @@ def _check_updated_permission(world: World, merchant: Merchant, body: Body, flow
         raise Refusal("InvalidParameterCombination", problem)
 
 
-def _check_payment(world: World, session: Body) -> None:
+def _check(world: World, session: Body) -> None:
+    if not return_address(session):
+        problem = "The value for webCheckoutDetails.checkoutReviewReturnUrl is missing: the buyer could not come back."
+        raise Refusal("MissingParameterValue", problem)
     details = session["paymentDetails"]
     if details["canHandlePendingAuthorization"] and details["paymentIntent"] == "AuthorizeWithCapture":
         problem = "canHandlePendingAuthorization cannot be true when paymentIntent is AuthorizeWithCapture."
@@ -107,12 +109,6 @@ def return_address(session: Body) -> str:
     """Return where the buyer can be sent back to, the end of the flow first, or "" for nowhere."""
     fields = session | session["webCheckoutDetails"]
     return next((str(fields[name]) for name in _ADDRESSES if fields.get(name)), "")
-
-
-def _check_addresses(session: Body) -> None:
-    if not return_address(session):
-        problem = "The value for webCheckoutDetails.checkoutReviewReturnUrl is missing: the buyer could not come back."
-        raise Refusal("MissingParameterValue", problem)
 
 
 def refresh(world: World, session: Session) -> None:
@@ -142,8 +138,7 @@ def update(world: World, session: Session, body: Body, outcome: Simulation | Non
     details = session.document["paymentDetails"]
     if details["presentmentCurrency"] and details["chargeAmount"]:  # it goes with the currency of the amount
         details["presentmentCurrency"] = details["chargeAmount"]["currencyCode"]
-    _check_addresses(session.document)
-    _check_payment(world, session.document)
+    _check(world, session.document)
     move(world, session, "Update Checkout Session")
     refresh(world, session)
     return session
@@ -213,9 +208,8 @@ finalize = partial(complete, trigger=_FINALIZE)
 def _check_repeated(session: Session, body: Body) -> None:
     """Compare Finalize with the choices of the app and the buyer, which are not signed."""
     if (name := session.notes.repeats) and not body.get(name):
-        raise Refusal(
-            "MissingParameterValue", f"{name} is missing: with {session.document['productType']} it is repeated here."
-        )
+        problem = f"{name} is missing: with {session.document['productType']} it is repeated here."
+        raise Refusal("MissingParameterValue", problem)
     for name in _REPEATED_ADDRESS.values():
         repeated = _filled(personas.complete_address(body.get(name)))
         if repeated and repeated != _filled(session.document[name]):
