@@ -255,21 +255,12 @@ class LoopbackServer:
         self.url = url_of("https" if certificate else "http", host, self.port)
         self._listeners = [self._listener]
         config = uvicorn.Config(
-            app,
-            http=Connection,
-            loop="amazonpay_nb.connection:secure_loop" if certificate else "auto",
+            app, http=Connection, loop="amazonpay_nb.connection:secure_loop" if certificate else "auto",
             # As many are accepted before the first is refused, and before those that were refused are closed.
-            backlog=min(_BACKLOG, SHARE_OF_FILES // 2),
-            log_config=None,
-            access_log=False,
-            lifespan="on",
-            ws="none",
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
+            backlog=min(_BACKLOG, SHARE_OF_FILES // 2), ssl_certfile=certificate, lifespan="on", ws="none",
+            log_config=None, access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
             timeout_keep_alive=30,  # longer than httpx keeps one, whose next request would meet its end
-            ssl_certfile=certificate,
-        )
+        )  # fmt: skip
         self._server = Server(config)
         self._thread = threading.Thread(target=self._run_in_thread, name=f"loopback-{self.port}", daemon=True)
         self._begun = False

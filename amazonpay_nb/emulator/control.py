@@ -224,11 +224,9 @@ class ControlInterface:
         merchant = self._account(merchant_id)
         key_id, neutral = self._world.register_key(merchant, public_key)
         return {
-            "merchantId": merchant.merchant_id,
-            "storeId": merchant.store_id,
-            "publicKeyId": key_id,
+            "merchantId": merchant.merchant_id, "storeId": merchant.store_id, "publicKeyId": key_id,
             "neutralPublicKeyId": neutral,
-        }
+        }  # fmt: skip
 
     def _account(self, merchant_id: str | None) -> Merchant:
         accounts = self._world.merchants
@@ -299,9 +297,8 @@ def _check_name(name: str, rows: Collection[str], what: str, status: int = 400) 
 
 def _row(document: Answer) -> Answer:
     """Return what the interface says of a notification."""
-    return {
-        name: document[name] for name in ("notificationId", "notificationType", "objectType", "objectId", "deliveries")
-    }
+    names = ("notificationId", "notificationType", "objectType", "objectId", "deliveries")
+    return {name: document[name] for name in names}
 
 
 def control_error(error: HTTPException) -> Response:

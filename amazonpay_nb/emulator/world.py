@@ -146,10 +146,8 @@ class World:
         """Let the next *times* calls of *operation* end as a simulation code of its own says."""
         row = simulation(operation, code)
         if row is None:
-            codes = [name for of, name in SIMULATIONS if of == operation]
-            raise ValueError(
-                f"{code!r} is no simulation code of {operation}; there are {', '.join([*codes, *ANYWHERE])}."
-            )
+            possible = ", ".join([*(name for of, name in SIMULATIONS if of == operation), *ANYWHERE])
+            raise ValueError(f"{code!r} is no simulation code of {operation}; there are {possible}.")
         self.outcomes[operation].extend([row] * times)
 
     def outcome_of(self, operation: str, code: str | None) -> Simulation | None:
@@ -167,13 +165,12 @@ class World:
 
     def take_fault(self, operation: str) -> Fault | None:
         """Return the transport fault that is set for this call."""
-        for fault in self.faults:
-            if fault.operation == operation:
-                fault.times -= 1
-                if not fault.times:
-                    self.faults.remove(fault)
-                return fault
-        return None
+        fault = next((one for one in self.faults if one.operation == operation), None)
+        if fault:
+            fault.times -= 1
+            if not fault.times:
+                self.faults.remove(fault)
+        return fault
 
     def reset(self) -> None:
         """Delete all objects; merchants, keys and clock stay."""

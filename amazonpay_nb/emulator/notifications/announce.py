@@ -45,21 +45,14 @@ def announce(world: World, record: AnyRecord, notification_type: str) -> None:
         return
     number = (world.store.setting("notified") or 0) + 1
     world.store.set("notified", number)
+    owner, notification_id = record.merchant_id, world.ids.uuid("notification", str(number))
     document: dict[str, Any] = {
-        "notificationId": world.ids.uuid("notification", str(number)),
-        "notificationType": notification_type,
-        "objectType": OBJECT_TYPES[record.kind],
-        "objectId": record.id,
-        "chargePermissionId": _permission_of(world, record),
-        "merchantId": record.merchant_id,
+        "notificationId": notification_id, "notificationType": notification_type, "merchantId": owner,
+        "objectType": OBJECT_TYPES[record.kind], "objectId": record.id, "deliveries": [],
+        "chargePermissionId": _permission_of(world, record), "timestamp": zulu(world.clock.now(), "milliseconds"),
         "messageId": world.ids.uuid("message", str(number)),
-        "timestamp": zulu(world.clock.now(), "milliseconds"),
-        "deliveries": [],
-    }
-    notification = Record(
-        NOTIFICATION, document["notificationId"], record.merchant_id, document, NotificationNotes(number),
-        parent=record.merchant_id,
-    )  # fmt: skip
+    }  # fmt: skip
+    notification = Record(NOTIFICATION, notification_id, owner, document, NotificationNotes(number), parent=owner)
     world.outbox.fresh[record.id, notification_type] = notification.id
     _schedule(world, notification)
     world.outbox.wake()

@@ -232,13 +232,11 @@ def disbursements(world: World, merchant_id: str) -> Iterator[dict[str, str]]:
         balances[currency] += amount
         if settled <= world.clock.now() and balances[currency] > 0:
             yield {
-                "sellerId": merchant_id,
-                "settlementId": settlement,
+                "sellerId": merchant_id, "settlementId": settlement,
                 "amazonDisbursementReferenceId": world.ids.letters(15, settlement),
-                "amount": format_amount(balances.pop(currency), currency),
-                "currencyCode": currency,
+                "amount": format_amount(balances.pop(currency), currency), "currencyCode": currency,
                 "transactionTime": zulu(settled, "milliseconds"),
-            }
+            }  # fmt: skip
 
 
 def _iso(moment: datetime) -> str:

@@ -300,12 +300,8 @@ def _first_charge(session: Session) -> Body:
     details = session.document["paymentDetails"]
     if details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
         return {}
-    return {
-        "chargeAmount": details["chargeAmount"],
+    same = ("chargeAmount", "canHandlePendingAuthorization", "softDescriptor")
+    return {name: details[name] for name in same} | {
         "captureNow": details["paymentIntent"] == "AuthorizeWithCapture",
-        "canHandlePendingAuthorization": details["canHandlePendingAuthorization"],
-        "softDescriptor": details["softDescriptor"],
-        "merchantMetadata": session.document["merchantMetadata"],
-        "channel": "Web",
-        "chargeInitiator": "CITU",
-    }
+        "merchantMetadata": session.document["merchantMetadata"], "channel": "Web", "chargeInitiator": "CITU",
+    }  # fmt: skip
