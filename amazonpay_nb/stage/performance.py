@@ -7,16 +7,18 @@ buyer has to come waits for the buyer, as long as it takes.
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from copy import copy
 from typing import Any
+
+import httpx
 
 from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.errors import AmazonPayError, BuyerPageError
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.stage.brand import Brand
-from amazonpay_nb.stage.phone import PACE_SECONDS, Left, Otherwise, PhonePage, address_after, play, return_address
+from amazonpay_nb.stage.phone import PACE_SECONDS, Left, Otherwise, PhonePage, address_after, return_address, seen
 from amazonpay_nb.stage.steps import VISITS, Act, Server
 from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
 from amazonpay_nb.stage.worlds import Mark, Worlds, emulator_of
@@ -51,8 +53,7 @@ class Performance:
         self.story, self.brand, self._pace = story, Brand.of(story, chosen), pace
         self.on_change: Callable[[], None] = lambda: None
         self.command = threading.RLock()
-        self._player: threading.Thread | None = None  # plays the beats
-        self._buyer: threading.Thread | None = None  # plays the buyer
+        self._player: threading.Thread | None = None
         self._hurry, self._aside, self.phone = False, False, PhonePage(0, "")
         self._aim: tuple[int, bool] | None = None  # what `_play` was told
         self._worlds = Worlds()
@@ -64,6 +65,7 @@ class Performance:
         self._moments: list[tuple[Mark, Server]] = []  # before each beat
         self.at, self.state = 0, READY
         self._leave: Future[None] = Future()
+        self._called: Future[None] = Future()  # the script that plays the buyer
         self._page: HostedPage | None = None
         self.step, self._way, self._reason = Step(do="say"), "", ""
         self._show("")
@@ -148,11 +150,9 @@ class Performance:
     def play_buyer(self, ending: str = "approve") -> None:
         """Let a script go through the buyer's pages, to one of `phone.ENDINGS`."""
         with self.command:
-            if self.state == WAITING and (page := self._page):
+            if self.state == WAITING:
                 self.state, self._way = PLAYING, "" if ending == "approve" else ending
-                task = (page, self.step, ending, self._leave)
-                self._buyer = threading.Thread(target=self._script, args=task, name="stage's buyer", daemon=True)
-                self._buyer.start()
+                self._called.set_result(None)
                 self._changed()
 
     def happen(self, way: str) -> None:
@@ -188,10 +188,9 @@ class Performance:
 
     def _stop(self) -> None:
         self._leave.set_result(None)
-        for thread in (self._player, self._buyer):
-            if thread:
-                thread.join()
-        self._leave, self._player, self._buyer, self._page, self._aim = Future(), None, None, None, None
+        if self._player:
+            self._player.join()
+        self._leave, self._player, self._page, self._aim = Future(), None, None, None
 
     def _return_to(self, number: int) -> None:
         """Go back to the moment before a beat."""
@@ -252,19 +251,16 @@ class Performance:
             self._changed()
 
     def _visit(self, page: HostedPage, step: Step) -> Arrival:
-        self._page, self.step, self._way = page, step, ""
+        self._page, self.step, self._way, self._called = page, step, "", Future()
         self.state = PLAYING if self._hurry else WAITING
         self._show(page.url)
-        if self._hurry:  # at once: nobody sees it
-            self._script(page, step, "approve", self._leave)
+        if not self._hurry:
+            self._wait(page.arrival, self._called)
+        if not page.arrival.done():
+            self._script(page, step)
         while True:
-            ends: list[Future[Any]] = [page.arrival, self._leave]
-            wait(ends, return_when=FIRST_COMPLETED)
-            if self._leave.done():
-                raise Left
+            self._wait(page.arrival)
             arrival = page.settle()
-            if self._buyer:  # it sees the page of the return after the shop has heard of it
-                self._buyer.join()
             stay = page.look(arrival.checkout_session_id)
             self._reason = stay.get("notice") or stay.get("reasonCode") or ""
             if arrival.kind != CANCEL:
@@ -282,30 +278,35 @@ class Performance:
             self.act.way, self.act.ends = "", None
         return arrival
 
+    def _wait(self, *ends: Future[Any], seconds: float | None = None) -> None:
+        """Wait for the first of these, or for some seconds; where the presenter goes elsewhere, that is the end."""
+        wait([self._leave, *ends], seconds, FIRST_COMPLETED)
+        if self._leave.done():
+            raise Left
+
     def _show(self, url: str) -> None:
         self.phone = PhonePage(self.phone.key + 1, url)
         self._changed()
 
-    def _script(self, page: HostedPage, step: Step, ending: str, left: Future[Any]) -> None:
-        arrival: Future[Any] = page.arrival
+    def _script(self, page: HostedPage, step: Step) -> None:
+        """Go through the buyer's pages, to the return to the shop; each stands for a while, unless nobody sees it."""
 
-        def see(url: str, html: str) -> None:
-            if self.act and not self._aside:
-                self.act.pages.append((url, html))
-            if not (self._hurry or left.done()):
-                self._show(url)
-                wait([left, arrival], self._pace, FIRST_COMPLETED)
-            if left.done():
-                raise Left
+        def see(response: httpx.Response) -> None:
+            response.read()
+            if response.is_success and "html" in response.headers.get("content-type", ""):
+                if self.act and not self._aside:
+                    self.act.pages.append((seen(response.url), response.text))
+                if not self._hurry:
+                    self._show(seen(response.url))
+                self._wait(page.arrival, seconds=0 if self._hurry else self._pace)
 
+        choices: dict[str, Any] = {"card": step.card, "consent": step.consent, "mfa": step.mfa}
         try:
-            play(page, step, ending, see)
-        except Left:
-            pass
+            page.play(ending=self._way or "approve", see=see, **({} if self._way else choices))
         except BuyerPageError as error:  # the pages do not offer what the step says
             _LOG.error("%s", error)
-            with suppress(InvalidStateError):  # a person was faster on the phone
-                arrival.set_exception(Otherwise("trouble"))
+            if not page.arrival.done():  # else a person was faster on the phone
+                raise Otherwise("trouble") from None
 
     def _branch(self, name: str, steps: Iterable[Step]) -> Act:
         act, before, shown = Act(name, self.wb.journal, len(self.wb.journal)), copy(self.server), self.phone

@@ -1,7 +1,6 @@
-"""The buyer's phone: what is on it, what may happen there, and a script that plays the buyer, page by page."""
+"""The buyer's phone: what is on it, and what may happen there."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import httpx
@@ -10,12 +9,10 @@ from amazonpay_nb.shop import Arrival
 from amazonpay_nb.shop.attempt import ARRIVALS
 from amazonpay_nb.shop.server import SHOWN
 from amazonpay_nb.spec.flows import PAGES, RETURN_PARAMETER
-from amazonpay_nb.stage.story import Step
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
-PACE_SECONDS = 0.9  # how long a page stands
-ENDINGS = ("approve", "cancel", "decline")
-
+PACE_SECONDS = 0.9  # how long a page stands while a script plays the buyer
+ENDINGS = ("approve", "cancel", "decline")  # of a script
 # The buyer closes the page, reloads it, waits an hour, opens a second tab, or opens the page again.
 WAYS = ("close", "reload", "hour", "tab", "again")
 
@@ -53,22 +50,6 @@ def return_address(page: HostedPage, arrival: Arrival, shop_url: str) -> str:
     return f"{shop_url}/{arrival.kind}/{page.attempt.token}?{query}"
 
 
-def play(page: HostedPage, step: Step, ending: str, see: Callable[[str, str], None]) -> None:
-    """Go through the buyer's pages, to the return to the shop.
-
-    Args:
-        step: What the buyer chooses.
-        ending: One of `ENDINGS`.
-        see: Takes the address and the HTML of each page, and may end the walk by an exception of its own.
-    Raises:
-        BuyerPageError: A page does not offer what the step says.
-    """
-
-    def look(response: httpx.Response) -> None:
-        response.read()
-        if response.is_success and "html" in response.headers.get("content-type", ""):
-            back = response.url.path.split("/")[1] in ARRIVALS
-            see(str(response.url.copy_add_param(SHOWN, "yes") if back else response.url), response.text)
-
-    choices: dict[str, Any] = {"card": step.card, "consent": step.consent, "mfa": step.mfa}
-    page.play(ending=ending, see=look, **(choices if ending == "approve" else {}))
+def seen(url: httpx.URL) -> str:
+    """Return the address of a page that the buyer has seen; showing one of the shop's again is not another arrival."""
+    return str(url.copy_add_param(SHOWN, "yes") if url.path.split("/")[1] in ARRIVALS else url)
