@@ -82,14 +82,6 @@ class Review:
             tuple(row["constraintId"] for row in session.constraints or ()),
         )
 
-    @property
-    def changes(self) -> tuple[dict[str, str], ...]:
-        """The second arguments of ``amazon.Pay.bindChangeAction``, one for each thing that can change."""
-        if not self.session_id:
-            return ()
-        actions = ("changeAddress", "changePayment") if self.address else ("changePayment",)
-        return tuple({RETURN_PARAMETER: self.session_id, "changeAction": action} for action in actions)
-
 
 class Attempt:
     """One attempt to use Amazon Pay, with return addresses of its own.
@@ -102,7 +94,8 @@ class Attempt:
         order_url: The shop's review page or its checkout, where the buyer orders.
         result_url, review_url, cancel_url, signed_in_url: The return addresses of a payload.
         ordered_url: Where the buyer who has ordered on the review page goes.
-        start: What makes the first page go to Amazon: ``button``, ``load`` or ``click``.
+        start: What makes the first page go to Amazon: ``button``, the Amazon Pay button; ``click``, a button of the
+            shop's own; or ``load``, the page itself as soon as it is open.
         cart: What is ordered; with the shipping option that the buyer chose last.
         on_return: Called with the kind of a return before a server of the reader's works on it.
     """
@@ -122,13 +115,7 @@ class Attempt:
         self.on_return: Callable[[str], None] = lambda kind: None
 
     def offer(self, script_url: str, config: dict[str, Any], *, start: str = "button", cart: Cart | None = None) -> str:
-        """Put the button on the first page and return the page's address.
-
-        Args:
-            start: ``button`` renders the Amazon Pay button, ``click`` gives the shop a button of its own, and ``load``
-                goes to Amazon as soon as the page is open.
-            cart: What the page says will be bought.
-        """
+        """Put the button on the first page and return the page's address."""
         self.button, self.start, self.cart = (script_url, config), start, cart
         return self.page_url
 
@@ -161,22 +148,18 @@ class Attempt:
         Raises:
             BuyerPageError: Nobody came back in time, or the wait was interrupted; the page stays open.
         """
-        awaited = arrival or self.arrival
-        loop = asyncio.get_running_loop()
-        end = loop.time() + timeout
+        awaited, loop = arrival or self.arrival, asyncio.get_running_loop()
+        end, problem = loop.time() + timeout, ""
         try:
             while not awaited.done() and loop.time() < end:
                 if glance:
                     await glance(end - loop.time())
                 await asyncio.sleep(GLANCE_SECONDS)
         except (asyncio.CancelledError, KeyboardInterrupt):
-            raise BuyerPageError(
-                "The wait was interrupted; nothing has changed.",
-                advice="Run this cell again: it goes on waiting, or shows its page once more.",
-            ) from None
-        if not awaited.done():
-            raise BuyerPageError(
-                f"The buyer did not come back from Amazon's pages within {timeout:g} seconds.",
-                advice="Run this cell again: it goes on waiting, or shows its page once more.",
-            )
+            problem = "The wait was interrupted; nothing has changed."
+        if not problem and not awaited.done():
+            problem = f"The buyer did not come back from Amazon's pages within {timeout:g} seconds."
+        if problem:
+            advice = "Run this cell again: it goes on waiting, or shows its page once more."
+            raise BuyerPageError(problem, advice=advice)
         return awaited.result()

@@ -8,7 +8,6 @@ import re
 
 LEAST_CONTRAST = 4.5
 OWN_COLOR = "#7a4b2a"
-BLACK, WHITE = "#000000", "#ffffff"
 # Backgrounds of the pages; text appears on both of each pair.
 LIGHT = {"paper": "#ffffff", "back": "#f8f6f2"}
 DARK = {"paper": "#23201c", "back": "#181613"}
@@ -27,7 +26,7 @@ def check_color(color: str) -> None:
 
 def ink(color: str) -> str:
     """Return black or white, whichever is more readable on *color*; the better one always is."""
-    return max((BLACK, WHITE), key=lambda candidate: contrast(candidate, color))
+    return max(("#000000", "#ffffff"), key=lambda candidate: contrast(candidate, color))
 
 
 def readable(color: str, *backgrounds: str) -> str:
@@ -52,16 +51,12 @@ def contrast(one: str, other: str) -> float:
     return (bright + 0.05) / (dim + 0.05)
 
 
-def _parts(color: str) -> list[int]:
-    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
-
-
 def _luminance(color: str) -> float:
-    shares = [part / 255 for part in _parts(color)]
+    shares = [part / 255 for part in bytes.fromhex(color[1:])]
     linear = [share / 12.92 if share <= 0.03928 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def _mixed(color: str, goal: str, share: float) -> str:
-    pairs = zip(_parts(color), _parts(goal), strict=True)
-    return "#" + "".join(f"{round(own + (other - own) * share):02x}" for own, other in pairs)
+    pairs = zip(bytes.fromhex(color[1:]), bytes.fromhex(goal[1:]), strict=True)
+    return "#" + bytes(round(own + (other - own) * share) for own, other in pairs).hex()

@@ -126,42 +126,35 @@ class Shop:
     async def _account(self, request: Request) -> Response:
         return self._page("account.html", methods=saved_methods(self.journal), payments=payments(self.journal))
 
-    def _attempt(self, request: Request) -> Attempt:
+    def _attempt(self, request: Request, part: str = "token") -> tuple[Attempt, Any]:
+        """Return the attempt that a request is about, and the part of it that the page shows, once there is one."""
         attempt = self._attempts.get(request.path_params["token"])
         if attempt is None or request.path_params.get("kind", ARRIVALS[0]) not in ARRIVALS:
             raise HTTPException(404)
-        return attempt
+        if (shown := getattr(attempt, part)) is None:
+            raise HTTPException(404)
+        return attempt, shown
 
     async def _pay(self, request: Request) -> Response:
-        attempt = self._attempt(request)
-        if attempt.button is None:
-            raise HTTPException(404)
-        script_url, config = _seen(request, attempt.button[0]), attempt.button[1]
+        attempt, (script_url, config) = self._attempt(request, "button")
         # The text around the button: by the way it goes to Amazon, else by its placement.
         offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
         values: dict[str, Any] = {"offer": offer, "attempt": attempt, "tries_again": AGAIN in request.query_params}
-        return self._page("pay.html", script_url=script_url, config=config, **values)
+        return self._page("pay.html", script_url=_seen(request, script_url), config=config, **values)
 
     async def _basket(self, request: Request) -> Response:
-        attempt = self._attempt(request)
-        if attempt.cart is None:
-            raise HTTPException(404)
-        return self._page("basket.html", attempt=attempt)
+        return self._page("basket.html", attempt=self._attempt(request, "cart")[0])
 
     async def _review(self, request: Request, error: bool = False) -> Response:
-        attempt = self._attempt(request)
-        if attempt.review is None:
-            raise HTTPException(404)
-        values = {"attempt": attempt, "review": attempt.review, "cart": attempt.cart, "error": error}
+        attempt, review = self._attempt(request, "review")
+        values = {"attempt": attempt, "review": review, "cart": attempt.cart, "error": error}
         script_url = _seen(request, attempt.script_url)
         return self._page("review.html", 400 if error else 200, script_url=script_url, **values)
 
     async def _take_order(self, request: Request) -> Response:
-        attempt = self._attempt(request)
-        if attempt.review is None:
-            raise HTTPException(404)
-        if attempt.review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
-            return RedirectResponse(_seen(request, attempt.review.redirect_url), 303)
+        attempt, review = self._attempt(request, "review")
+        if review.redirect_url:  # Amazon knows what the order costs, so the buyer can pay
+            return RedirectResponse(_seen(request, review.redirect_url), 303)
         form = parse_qs((await request.body()).decode("utf-8", "replace"))
         if attempt.cart and attempt.cart.shipping_options:
             try:
@@ -169,11 +162,11 @@ class Shop:
             except ValueError:
                 return await self._review(request, error=True)
         # The order is taken; the merchant's server does the rest.
-        query = f"?{urlencode({RETURN_PARAMETER: attempt.review.session_id})}" if attempt.review.session_id else ""
+        query = f"?{urlencode({RETURN_PARAMETER: review.session_id})}" if review.session_id else ""
         return RedirectResponse(_seen(request, f"{attempt.ordered_url}{query}"), 303)
 
     async def _arrive(self, request: Request) -> Response:
-        attempt = self._attempt(request)
+        attempt, _ = self._attempt(request)
         if SHOWN not in request.query_params:
             attempt.arrive(Arrival.read(request.path_params["kind"], request.query_params))
         return self._arrival("arrived.html", request)
@@ -195,19 +188,13 @@ class Shop:
         body = await request.body()
         # In a thread: the certificate may have to be fetched.
         status = await asyncio.to_thread(inbox.receive, body)
-        return Response(
-            status_code=status, background=BackgroundTask(asyncio.to_thread, inbox.work) if inbox.at_once else None
-        )
+        work = BackgroundTask(asyncio.to_thread, inbox.work) if inbox.at_once else None
+        return Response(status_code=status, background=work)
 
     def _page(self, template: str, status: int = 200, **values: Any) -> Response:
         nonce = secrets.token_urlsafe(12)
         # What Amazon's own script loads, and from where, is not documented.
         headers = page_headers(_POLICY.format(nonce=nonce, amazon=" https:" if self._public else ""))
-        shop = {
-            "name": self.name,
-            "logo": self.logo,
-            "customer": self.customer,
-            "t": self._texts,
-            "colors": self._colors,
-        }
-        return HTMLResponse(_PAGES.get_template(template).render(values | shop, nonce=nonce), status, headers)
+        shop = {"name": self.name, "logo": self.logo, "customer": self.customer, "colors": self._colors}
+        page = _PAGES.get_template(template).render(values | shop, t=self._texts, nonce=nonce)
+        return HTMLResponse(page, status, headers)

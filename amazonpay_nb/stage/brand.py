@@ -112,22 +112,20 @@ def _address(name: str, text: str, files: bool) -> str:
     advice = f"Give a {kinds} file of at most {MOST_BYTES // 1024} KB."
     if name == "picture" and len(text) <= _CHARACTER and not text.isascii():
         return text
-    if text.startswith("data:"):
-        form, _, coded = text.removeprefix("data:").partition(";base64,")
+    if files and not text.startswith("data:"):
         try:
-            content = base64.b64decode(coded, validate=True)
-        except ValueError:
-            content = b""
-        if len(content) > MOST_BYTES:
-            raise ConfigurationError(f"{name} is too large.", advice=advice)
-        if form not in _PICTURES or not content.lstrip().startswith(_PICTURES[form]):
-            raise ConfigurationError(f"{name} is no picture.", advice=advice)
-        return text
-    path, kind = Path(text).expanduser(), mimetypes.guess_type(text)[0]
-    if kind not in _PICTURES or not files:
-        raise ConfigurationError(f"{name}={text[:80]!r} is no picture file.", advice=advice)
+            content = Path(text).expanduser().read_bytes()
+        except (OSError, ValueError) as error:
+            problem = f"{name}={text!r} cannot be read: {getattr(error, 'strerror', error)}."
+            raise ConfigurationError(problem, advice=advice) from None
+        text = f"data:{mimetypes.guess_type(text)[0]};base64,{base64.b64encode(content).decode()}"
+    form, _, coded = text.removeprefix("data:").partition(";base64,")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{name}={text!r} cannot be read: {error.strerror}.", advice=advice) from None
-    return _address(name, f"data:{kind};base64,{base64.b64encode(content).decode()}", files)
+        content = base64.b64decode(coded, validate=True)
+    except ValueError:
+        content = b""
+    if len(content) > MOST_BYTES:
+        raise ConfigurationError(f"{name} is too large.", advice=advice)
+    if form not in _PICTURES or not content.lstrip().startswith(_PICTURES[form]):
+        raise ConfigurationError(f"{name}={text[:80]!r} is no picture.", advice=advice)
+    return text

@@ -9,7 +9,6 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-import httpx
 from markupsafe import Markup
 
 from amazonpay_nb.client.exchange import Exchange
@@ -17,7 +16,6 @@ from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.runs.folder import POLICY
 from amazonpay_nb.shop.colors import palette
-from amazonpay_nb.shop.server import SHOWN
 from amazonpay_nb.spec.parity import Behavior, Evidence, behavior
 from amazonpay_nb.stage import view
 from amazonpay_nb.stage.performance import DONE, OTHERWISE, WAITING, Performance
@@ -91,7 +89,9 @@ def _scene(performance: Performance) -> dict[str, Any]:
         performance.play_buyer()
         performance.finish()
     act, words, beat = performance.acts[-1], performance.words, performance.story.beats[performance.at]
-    _see_the_end(act.pages)
+    for url, _ in act.pages[-1:]:  # where the buyer came back to: its server knows more by now
+        with http_client() as http:
+            act.pages[-1] = url, http.get(url).text
     ways = []
     for row in beat.what_ifs:
         performance.try_what_if(row.name)
@@ -105,14 +105,6 @@ def _scene(performance: Performance) -> dict[str, Any]:
         "lines": view.lines(performance, act), "ways": ways, "phones": list(map(_still, act.pages)),
         "diagram": Markup(drawn.svg() if drawn.messages else ""),  # noqa: S704 (drawn by us, and escaped)
     }  # fmt: skip
-
-
-def _see_the_end(pages: list[tuple[str, str]]) -> None:
-    """Ask the shop again for the page that the buyer came back to: its server knows more by now."""
-    with closing(http_client()) as http:
-        pages[-1:] = [
-            (url, http.get(url, params=httpx.URL(url).params.set(SHOWN, "yes")).text) for url, _ in pages[-1:]
-        ]
 
 
 def _still(page: tuple[str, str]) -> tuple[str, str]:

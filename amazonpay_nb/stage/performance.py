@@ -156,11 +156,7 @@ class Performance:
                 self._changed()
 
     def happen(self, way: str) -> None:
-        """Let something happen on the way while the buyer is awaited.
-
-        Args:
-            way: One of `phone.WAYS`.
-        """
+        """Let one of `phone.WAYS` happen while the buyer is awaited."""
         with self.command:
             if self.state == WAITING and self.act and self._page:
                 self.act.way = "" if way == "again" else way
@@ -234,7 +230,6 @@ class Performance:
         except Exception:  # noqa: BLE001 (a merchant is watching: no traceback, ever)
             _LOG.exception("the beat %r ended early", beat.name)
             self.state, act.way = OTHERWISE, "trouble"
-        act.ends = len(self.wb.journal)
         self._changed()
 
     def _take(self, steps: Iterable[Step], act: Act) -> None:
@@ -267,7 +262,7 @@ class Performance:
                 break
             if self._aside or self.act is None:
                 raise Otherwise(self._way or CANCEL)
-            self.state, self.act.way, self.act.ends = OTHERWISE, self._way or CANCEL, len(self.wb.journal)
+            self.state, self.act.way = OTHERWISE, self._way or CANCEL
             # The shop's page leads back to its button: the buyer may still come.
             page.await_another(stay)
             self._changed()
@@ -275,7 +270,7 @@ class Performance:
         if self.act and not self._aside:
             if self.act.way == "tab":  # the phone is still where that tab left it
                 self._show(return_address(page, arrival, self.wb.shop.url))
-            self.act.way, self.act.ends = "", None
+            self.act.way = ""
         return arrival
 
     def _wait(self, *ends: Future[Any], seconds: float | None = None) -> None:

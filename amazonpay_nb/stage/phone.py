@@ -33,11 +33,7 @@ class Otherwise(Exception):
 
 
 def address_after(way: str, page: HostedPage, amazon: str) -> str:
-    """Return what is on the phone after one of three `WAYS`: a page, or nothing once it is closed.
-
-    Args:
-        amazon: Where Amazon's pages are.
-    """
+    """Return what is on the phone after one of three `WAYS`: a page, also one at *amazon*, or nothing once closed."""
     stay = page.look() if way == "reload" else {}
     if stay.get("page") in PAGES:
         return f"{amazon}/checkout/{stay['page']}?{urlencode({RETURN_PARAMETER: stay['id']})}"

@@ -170,7 +170,7 @@ class Stage:
             self._windows.discard(wake)
 
     async def _do(self, request: Request) -> Response:
-        """Do what the presenter wants: ``{"do": "next"}``; see `_commands`."""
+        """Do what the presenter wants: ``{"do": "next"}``; see `_carry_out`."""
         try:
             await asyncio.to_thread(self._carry_out, await request.json())
         except (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
@@ -182,21 +182,15 @@ class Stage:
 
     def _carry_out(self, wish: dict[str, Any]) -> None:
         with self._turn:  # a story that another takes the place of opens nothing any more
-            self._commands()[wish.pop("do")](**wish)
-
-    def _commands(self) -> dict[str, Callable[..., None]]:
-        performance = self.performance
-        return {
-            "next": performance.next,
-            "back": performance.back,
-            "go": lambda beat: performance.go(int(beat) - 1),
-            "buyer": lambda ending: performance.play_buyer(_one_of(ENDINGS, ending)),
-            "happen": lambda way: performance.happen(_one_of(WAYS, way)),
-            "what-if": performance.try_what_if,
-            "dress": performance.dress,
-            "story": self._tell_another,
-            "program": self._write,
-        }
+            performance = self.performance
+            commands: dict[str, Callable[..., None]] = {
+                "next": performance.next, "back": performance.back, "go": lambda beat: performance.go(int(beat) - 1),
+                "buyer": lambda ending: performance.play_buyer(_one_of(ENDINGS, ending)),
+                "happen": lambda way: performance.happen(_one_of(WAYS, way)),
+                "what-if": performance.try_what_if, "dress": performance.dress,
+                "story": self._tell_another, "program": self._write,
+            }  # fmt: skip
+            commands[wish.pop("do")](**wish)
 
     def _scene(self, request: Request) -> dict[str, Any]:
         """Return what is on the screen: the parts of the page, and what its script needs to know.

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from amazonpay_nb.client.guide import charge, complete_set_up
 from amazonpay_nb.client.journal import Journal
+from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.lessons.stories import offer, price, refund
 from amazonpay_nb.shop import Arrival, Attempt, Cart
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Refund
@@ -116,14 +117,15 @@ class Server:
     def _close(self, step: Step) -> None:
         self.wb.client.close_charge_permission(self.permission_id, closure_reason="Not needed")
 
-    def _cause(self, step: Step) -> None:
-        self.wb.director.cause(self.permission_id, step.state, step.reason or None)
+    def _buyer_leaves(self, step: Step) -> None:
+        self.wb.director.cause(self.permission_id, "Closed", "BuyerClosed")
 
     def _wait(self, step: Step) -> None:
         emulator_of(self.wb).clock.advance(step.wait)
 
-    def _fault(self, step: Step) -> None:
-        self.wb.director.inject_fault(step.operation, step.fault, times=int(step.times))
+    def _lose_answer(self, step: Step) -> None:
+        """Lose the answer to the next payment, however often the client asks for it."""
+        self.wb.director.inject_fault("createCharge", "drop-after-commit", times=ATTEMPTS)
 
     def _hear(self, step: Step) -> None:
         """Get each charge that Amazon has announced and the shop has not seen."""
@@ -150,7 +152,7 @@ class Act:
     Attributes:
         name: Of the beat or the branch.
         journal: That of the region in which it was played.
-        begins, ends: Which entries of the journal are its own; None while it is played.
+        begins: After how many entries of the journal its own begin.
         way: How it went otherwise: a key of the words ``otherwise``; "" where it went as told.
         notes: Words, each with the number of entries of its own that came before.
         pages: The buyer's pages that a script has seen, as address and HTML.
@@ -160,7 +162,6 @@ class Act:
     name: str
     journal: Journal
     begins: int
-    ends: int | None = None
     way: str = ""
     notes: list[tuple[int, str]] = field(default_factory=list)
     pages: list[tuple[str, str]] = field(default_factory=list)
@@ -169,9 +170,7 @@ class Act:
     @property
     def own(self) -> Journal:
         """Its own entries, in a journal of their own."""
-        own = self.journal.since(self.begins)
-        own.rewind(len(own) if self.ends is None else self.ends - self.begins)
-        return own
+        return self.journal.since(self.begins)
 
     def say(self, words: str) -> None:
         """Put words after what has come so far."""

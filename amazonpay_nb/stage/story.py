@@ -22,7 +22,7 @@ class Step:
 
     Attributes:
         name, of: Under which name the object is kept for later steps, and which one this step is about.
-        times: Of the story's price; of a fault, how many answers it takes.
+        times: Of the story's price.
         limit: The price is the month's limit of a wallet instead.
         initiator: Who starts a payment that the use case does not name; such a payment is in the web shop.
         again: The payment whose key and answer this one repeats.
@@ -44,10 +44,6 @@ class Step:
     capture: bool = False
     mfa: str = "pass"
     card: str = "1111"
-    state: str = ""
-    reason: str = ""
-    operation: str = ""
-    fault: str = ""
     wait: str = ""
     says: str = ""
 

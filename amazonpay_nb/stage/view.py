@@ -13,10 +13,10 @@ from amazonpay_nb import shop
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import months
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER
-from amazonpay_nb.client.ledger import course
+from amazonpay_nb.client.ledger import COLUMNS, course
 from amazonpay_nb.shop import bookkeeping
 from amazonpay_nb.spec.data import read
-from amazonpay_nb.spec.money import CHARGE_CEILINGS, MONTHLY_LIMITS, REFUND_EXTRAS, Counts
+from amazonpay_nb.spec.money import CHARGE_CEILINGS, MONTHLY_LIMITS, REFUND_EXTRAS
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
 from amazonpay_nb.spec.parity import Behavior, behavior
 from amazonpay_nb.spec.reasons import recovery_for
@@ -105,8 +105,8 @@ def pictures(performance: Performance) -> dict[str, Markup]:
     """Draw the money over the time of the story, and how much of the month's limit the wallet has used."""
     wb, texts = performance.wb, performance.texts
     nothing = (emulator_of(wb).clock.now(), Decimal(0), Decimal(0), Decimal(0))
-    points = course(performance.wb.journal.exchanges).get(wb.currency, [nothing])
-    rows = months(performance.wb.journal, performance.server.permission_id, wb.region)
+    points = course(wb.journal.exchanges).get(wb.currency, [nothing])
+    rows = months(wb.journal, performance.server.permission_id, wb.region)
     used, limit = Decimal(rows[-1].used) if rows else Decimal(0), MONTHLY_LIMITS[wb.region.code, wb.currency]
     place = texts.table("amounts"), wb.currency, texts.language
     drawn = {"money": money_chart(points, *place), "limit": limit_gauge(used, limit, *place)}
@@ -155,31 +155,17 @@ def branch(performance: Performance, what_if: WhatIf, row: Act) -> dict[str, Any
     """Return what a branch of a what-if has come to."""
     said, currency, key = lines(performance, row), performance.wb.currency, f"{what_if.name}-{row.name}"
     sums = row.journal.totals().get(currency, {})
-    amounts = {str(each): sums.get(each, Decimal(0)) for each in filter(None, Counts)}
+    amounts = {each: sums.get(each, Decimal(0)) for each in COLUMNS if sums.get(each) or each == "captured"}
     return {
-        "name": row.name,
-        "title": performance.words(key),
-        "means": word(performance.words, f"{key}-means"),
-        "worse": what_if.worse,
-        "lines": said,
+        "name": row.name, "way": row.way, "worse": what_if.worse, "lines": said,
+        "title": performance.words(key), "means": word(performance.words, f"{key}-means"),
         "outcome": next((line for line in reversed(said) if line.answer), said[-1] if said else None),
-        "money": {
-            name: money_text(amount, currency, performance.texts.language)
-            for name, amount in amounts.items()
-            if amount or name == "captured"
-        },
-        "way": row.way,
-    }
+        "money": {name: money_text(each, currency, performance.texts.language) for name, each in amounts.items()},
+    }  # fmt: skip
 
 
 class Calls(NamedTuple):
-    """The calls of one operation.
-
-    Attributes:
-        per_order: How many of them an order takes, on average.
-        live: How many orders a second its quota in live leaves room for, for as long as one likes.
-        sandbox: The same in the Sandbox.
-    """
+    """The calls of one operation; *live* and *sandbox*: how many orders a second the quota there leaves room for."""
 
     operation: Operation
     calls: int
@@ -199,10 +185,9 @@ def sizing(exchanges: Sequence[Exchange]) -> dict[str, Any]:
     charges = {(exchange.response or {}).get("chargeId") for exchange in exchanges if exchange.operation in _PAYMENTS}
     orders = max(len(charges - {None}), 1)
     counts = Counter(exchange.operation for exchange in exchanges if exchange.operation in OPERATIONS)
-    calls = [_calls(OPERATIONS[name], count, count / orders) for name, count in counts.items()]
+    calls = list[Calls]()
+    for name, count in counts.items():
+        per_order, quota = count / orders, OPERATIONS[name].quota
+        room = quota.live.per_second / per_order, quota.sandbox.per_second / per_order
+        calls.append(Calls(OPERATIONS[name], count, per_order, *room))
     return {"orders": orders, "calls": calls, "narrowest": min(calls, key=lambda row: row.live, default=None)}
-
-
-def _calls(operation: Operation, count: int, per_order: float) -> Calls:
-    live, sandbox = (quota.per_second / per_order for quota in (operation.quota.live, operation.quota.sandbox))
-    return Calls(operation, count, per_order, live, sandbox)

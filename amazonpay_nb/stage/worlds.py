@@ -34,13 +34,11 @@ class Worlds:
 
     def return_to(self, mark: Mark) -> None:
         """Go back to a moment; a region that was opened after it is closed."""
-        for region in [*self._benches]:
-            if region in mark:
-                snapshot, length = mark[region]
-                emulator_of(self._benches[region]).restore(snapshot, keep=False)
-                self._benches[region].journal.rewind(length)
-            else:
-                self._benches.pop(region).close()
+        for region in self._benches.keys() - mark:
+            self._benches.pop(region).close()
+        for region, (snapshot, length) in mark.items():
+            emulator_of(self._benches[region]).restore(snapshot, keep=False)
+            self._benches[region].journal.rewind(length)
 
     def close(self) -> None:
         """Close every shop and every emulator."""

@@ -30,7 +30,7 @@ DECLINE = {
                 "same": [{"do": "pay", "payment": "a ride", "times": "2", "again": "declined"}],
                 "new": [{"do": "pay", "payment": "a ride", "times": "2"}],
                 "closed": [
-                    {"do": "cause", "state": "Closed", "reason": "BuyerClosed"},
+                    {"do": "buyer-leaves"},
                     {"do": "pay", "payment": "a ride"},
                 ],
             },
@@ -254,7 +254,7 @@ class TestOtherwise:
         with closing(Performance(told(SAVE), pace=0.3)) as stage:
             play(stage, "next", "next")
             assert stage.state == "done"
-            assert not [thread for thread in threading.enumerate() if thread.name == "stage's buyer"]
+            assert not [thread for thread in threading.enumerate() if thread.name == "stage"]
             assert stage.act is not None
             assert stage.act.pages[-1][0].startswith(stage.wb.shop.url)
 
@@ -287,7 +287,7 @@ class TestOtherwise:
         repair = {
             "name": "repair",
             "steps": [
-                {"do": "cause", "state": "NonChargeable", "reason": "PaymentMethodExpired"},
+                {"do": "pay", "payment": "a ride", "code": "HardDeclined"},
                 {"do": "repair", "card": "4444"},
             ],
         }
