@@ -7,21 +7,16 @@ from typing import Any
 
 @dataclass
 class Account:
-    """A customer of the shop.
+    """A customer of the shop, with personal data as Amazon has last answered it: all of it is hidden.
 
-    Attributes:
-        number: The shop's own number, from 1.
-        buyer_id: Amazon's id of the buyer, always the same at this merchant.  Hidden, like all personal data here.
-        name: As last answered by Amazon; "" if no scope asked for it.
-        email: Likewise.  It can change, and two accounts may share it, so never identify an account by it.
-        saved_wallet: The Charge Permission for the next order, or "".
+    An email address can change, and two accounts may share it, so never identify an account by it.
     """
 
-    number: int
-    buyer_id: str = field(repr=False)
-    name: str = field(default="", repr=False)
+    number: int  # the shop's own, from 1
+    buyer_id: str = field(repr=False)  # always the same at this merchant
+    name: str = field(default="", repr=False)  # "" if no scope asked for it
     email: str = field(default="", repr=False)
-    saved_wallet: str = ""
+    saved_wallet: str = ""  # the Charge Permission for the next order
 
 
 class Accounts:

@@ -12,6 +12,7 @@ from amazonpay_nb.shop.cart import Cart
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 
+PAGES = ("pay", "cart", "order")  # of an attempt
 # The kinds of return.
 ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
 # Amazon's pages use two more spellings of the parameter, which differ in capitals.
@@ -30,17 +31,11 @@ _LAYOUT = (("name",), *_STREET, ("city", "county", "district", "stateOrRegion", 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The buyer's return to the shop.  It proves nothing by itself; Complete Checkout Session does.
+    """The buyer's return to the shop.  It proves nothing by itself; Complete Checkout Session does."""
 
-    Attributes:
-        kind: One of `ARRIVALS`.
-        checkout_session_id: As Amazon added it to the address, or "".
-        buyer_token: As Amazon added it after plain Amazon Sign-in, for Get Buyer; hidden, since it opens buyer data.
-    """
-
-    kind: str
-    checkout_session_id: str
-    buyer_token: str = field(default="", repr=False)
+    kind: str  # one of `ARRIVALS`
+    checkout_session_id: str  # as Amazon added it to the address, or ""
+    buyer_token: str = field(default="", repr=False)  # the same, after plain Amazon Sign-in; it opens buyer data
 
     @classmethod
     def read(cls, kind: str, query: Mapping[str, str]) -> Self:
@@ -52,20 +47,13 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The contents of the shop's review page, or of its checkout with a Saved Wallet.
-
-    Attributes:
-        session_id: "" with a Saved Wallet, which needs no session.
-        address: Lines of the shipping address; none where nothing is shipped.
-        redirect_url: Where the order is paid, or "" while the Checkout Session has constraints.
-        left: Ids of those constraints.
-    """
+    """The contents of the shop's review page, or of its checkout with a Saved Wallet, which needs no session."""
 
     session_id: str = ""
-    address: tuple[str, ...] = ()
+    address: tuple[str, ...] = ()  # the lines; none where nothing is shipped
     payment: str = ""
-    redirect_url: str = ""
-    left: tuple[str, ...] = ()
+    redirect_url: str = ""  # where the order is paid, or "" while the Checkout Session has constraints
+    left: tuple[str, ...] = ()  # the ids of those constraints
 
     @classmethod
     def of(cls, session: CheckoutSession) -> Self:
@@ -87,35 +75,30 @@ class Attempt:
     """One attempt to use Amazon Pay, with return addresses of its own.
 
     An attempt may take several stays at Amazon, each of which ends with an arrival: `begin_stay` awaits the next one.
-
-    Attributes:
-        page_url: The shop's page from which the buyer goes to Amazon for the first time.
-        cart_url: The shop's cart, which leads to the checkout.
-        order_url: The shop's review page or its checkout, where the buyer orders.
-        result_url, review_url, cancel_url, signed_in_url: The return addresses of a payload.
-        ordered_url: Where the buyer who has ordered on the review page goes.
-        start: What makes the first page go to Amazon: ``button``, the Amazon Pay button; ``click``, a button of the
-            shop's own; or ``load``, the page itself as soon as it is open.
-        cart: What is ordered; with the shipping option that the buyer chose last.
-        on_return: Called with the kind of a return before a server of the reader's works on it.
     """
 
     def __init__(self, shop_url: str, token: str, public_url: str = "") -> None:
         self.token = token
-        self.page_url = f"{shop_url}/pay/{token}"
-        self.cart_url, self.order_url = f"{shop_url}/cart/{token}", f"{shop_url}/order/{token}"
+        # Where the buyer goes to Amazon for the first time; the cart; the review page or checkout, where they order.
+        self.page_url, self.cart_url, self.order_url = (f"{shop_url}/{name}/{token}" for name in PAGES)
+        # The return addresses of a payload, and where who has ordered on the review page goes.
         addresses = (f"{public_url or shop_url}/{kind}/{token}" for kind in ARRIVALS)
         self.result_url, self.review_url, self.ordered_url, self.cancel_url, self.signed_in_url = addresses
         self.button: tuple[str, dict[str, Any]] | None = None
         self.start = "button"
-        self.cart: Cart | None = None
+        self.cart: Cart | None = None  # with the shipping option that the buyer chose last
         self.review: Review | None = None
         self.script_url = ""
         self.arrival: Future[Arrival] = Future()
+        # Called with the kind of a return before a server of the reader's works on it.
         self.on_return: Callable[[str], None] = lambda kind: None
 
     def offer(self, script_url: str, config: dict[str, Any], *, start: str = "button", cart: Cart | None = None) -> str:
-        """Put the button on the first page and return the page's address."""
+        """Put the button on the first page and return the page's address.
+
+        Args:
+            start: What goes to Amazon: the Amazon Pay ``button``; a ``click`` on the shop's own; the page's ``load``.
+        """
         self.button, self.start, self.cart = (script_url, config), start, cart
         return self.page_url
 

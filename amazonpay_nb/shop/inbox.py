@@ -26,7 +26,7 @@ WAIT_SECONDS = 30.0
 # Notifications that wait to be worked on; anyone can send some that are refused.
 _MOST_WAITING = 1000
 _MOST_KEPT = 100  # envelopes that can be looked at
-# The shop's verdicts on a notification.
+# The shop's verdicts on a genuine notification.
 NEWS, NO_NEWS, SEEN = "new", "nothing new", "seen before"
 _OUT_OF_REACH = (
     "Skipped: only the emulator can reach an address on this machine. "
@@ -35,18 +35,13 @@ _OUT_OF_REACH = (
 
 
 class Notice(NamedTuple):
-    """A notification, and what the shop made of it.
-
-    Attributes:
-        verdict: ``new``, ``nothing new``, ``seen before``, or why the shop refused it.
-        state_now: State of the object, as just read from Amazon Pay.
-    """
+    """A notification, and what the shop made of it."""
 
     object_type: str
     object_id: str
     notification_type: str
-    verdict: str
-    state_now: str = ""
+    verdict: str  # NEWS, NO_NEWS or SEEN, or why the shop refused it
+    state_now: str = ""  # of the object, as just read from Amazon Pay
 
 
 class Inbox:
@@ -57,17 +52,14 @@ class Inbox:
         client: Reads the object of a notification.
         at_once: Work right after each answer.  Otherwise the work waits for `notified`, as in a queue.
         reachable: Whether the sender can reach an address on this machine.
-    Attributes:
-        objects: The objects as last read, by id.
-        received: The latest envelopes, the last one at the end.
     """
 
     def __init__(
         self, reader: NotificationReader, client: AmazonPayClient, *, at_once: bool = False, reachable: bool = True
     ) -> None:
         self.reader, self.at_once, self.reachable = reader, at_once, reachable
-        self.objects: dict[str, Resource] = {}
-        self.received: deque[dict[str, Any]] = deque(maxlen=_MOST_KEPT)
+        self.objects: dict[str, Resource] = {}  # by id, as last read
+        self.received: deque[dict[str, Any]] = deque(maxlen=_MOST_KEPT)  # the envelopes
         self._calls: dict[str, Callable[[str], Resource]] = {
             "CHARGE_PERMISSION": client.get_charge_permission,
             "CHARGE": client.get_charge,

@@ -25,10 +25,10 @@ from amazonpay_nb.shop.bookkeeping import outcome, payments, saved_methods
 from amazonpay_nb.shop.colors import OWN_COLOR, palette
 from amazonpay_nb.shop.inbox import INBOX_PATH, Inbox
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
-from amazonpay_nb.texts import Texts, languages, page_headers, templates
+from amazonpay_nb.texts import Texts, page_headers, templates
 
-_HERE = Path(__file__).parent
-_PAGES = templates(_HERE / "pages")
+TEXTS = Path(__file__).with_name("texts")
+_PAGES = templates(TEXTS.with_name("pages"))
 _PAGES.filters["embed"] = embed
 # Scripts of the page and what they load.
 _POLICY = (
@@ -40,8 +40,6 @@ _POLICY = (
 SHOWN = "shown"
 # In the query of the page with the button: a buyer who has come back without an order tries again.
 AGAIN = "again"
-# Values of ``checkoutLanguage``.
-LANGUAGES = languages(_HERE / "texts")
 
 
 def _seen(request: Request, address: str) -> str:
@@ -54,7 +52,7 @@ class Shop:
     Args:
         name: What the shop is called on its pages.
         color: Fills its buttons, as ``#rrggbb``; the color of the text on them is computed.
-        language: One of `LANGUAGES`.
+        language: A value of ``checkoutLanguage``.
         journal: The exchanges of the shop's server with Amazon Pay, from which the pages are written.
         new_token: Makes the token of an attempt; pass a seeded one for outputs that repeat.
         public: On a hub, return to the address at which the hub shows the shop.  Amazon's own pages need that; the
@@ -72,7 +70,7 @@ class Shop:
     ) -> None:  # fmt: skip
         self.name = name
         self.journal = Journal() if journal is None else journal
-        self._texts = Texts(_HERE / "texts", language)
+        self._texts = Texts(TEXTS, language)
         self._colors = palette(color)
         self._new_token, self._public = new_token, public
         self._attempts: dict[str, Attempt] = {}

@@ -31,27 +31,19 @@ _PICTURES = {
 
 @dataclass(frozen=True)
 class Brand:
-    """What the presenter has chosen.
-
-    Attributes:
-        product: What is sold; "" for the story's own, in the language of the screen.
-        picture: A character, or the address of a picture (``data:``), as the logo is; "" for none.
-        amount: The price that the story multiplies, in major units of the currency.
-        most: The highest such price that the month's limit of a wallet allows.
-        chosen: The values that were given, as they were given.
-    """
+    """What the presenter has chosen."""
 
     merchant_name: str
     merchant_color: str
-    logo: str
-    product: str
-    picture: str
-    amount: str
+    logo: str  # the address of a picture (``data:``), or ""
+    product: str  # what is sold; "" for the story's own, in the language of the screen
+    picture: str  # a character, or an address as the logo's
+    amount: str  # the price that the story multiplies, in major units of the currency
     region: str
     currency: str
     language: str
-    most: str
-    chosen: Mapping[str, str] = field(default_factory=dict, repr=False)
+    most: str  # the highest such price that the month's limit of a wallet allows
+    chosen: Mapping[str, str] = field(default_factory=dict, repr=False)  # as it was given
 
     @classmethod
     def of(cls, story: Story, chosen: Mapping[str, str], *, files: bool = True) -> Self:

@@ -39,18 +39,13 @@ _ROW = re.compile(r'<a href="[^"]*parity\.md#([\w.-]+)">[^<]*</a>')
 
 @dataclass(frozen=True)
 class Finished:
-    """A notebook after its run, ready for readers.
-
-    Attributes:
-        journal: Empty where the run has left none.
-        settings: What its first workbench was opened with, defaults included.
-    """
+    """A notebook after its run, ready for readers."""
 
     path: Path
     document: Any
-    journal: Journal
+    journal: Journal  # empty where the run has left none
     failure: Failure | None
-    settings: Mapping[str, str]
+    settings: Mapping[str, str]  # what its first workbench was opened with, defaults included
 
     @property
     def brand(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def zipped(texts: Mapping[str, str]) -> bytes:
 def files(run: Finished) -> dict[str, str]:
     """Return every file of the kit by its name."""
     region, docs = region_of(run.settings["region"]), notebook_folder().parent / "docs"
-    calls = list(_distinct(run.journal.exchanges))
+    calls = _distinct(run.journal.exchanges)
     plan = example("shop_python").read_text("utf-8").partition("\n")[2]
     plan = plan.replace("[server]\n", f'[server]\nregion = "{region.code}"\n')
     texts = {
@@ -121,13 +121,12 @@ def _for_others(text: str) -> str:
     return _LINK.sub(r"\1", "\n".join([*lines, ""]))
 
 
-def _distinct(exchanges: Iterable[Exchange]) -> Iterator[Exchange]:
-    """Give the first signed call of each operation, one that succeeded where there is one."""
+def _distinct(exchanges: Iterable[Exchange]) -> list[Exchange]:
+    """Return the first signed call of each operation, one that succeeded where there is one."""
     signed = [exchange for exchange in exchanges if exchange.operation in OPERATIONS and exchange.authorization]
-    first: dict[str, Exchange] = {}
-    for exchange in sorted(signed, key=lambda each: each.failed):
-        first.setdefault(exchange.operation, exchange)
-    yield from sorted(first.values(), key=signed.index)
+    best_first = sorted(signed, key=lambda call: call.failed)
+    first = {call.operation: call for call in reversed(best_first)}
+    return sorted(first.values(), key=signed.index)
 
 
 def _program(language: str, exchange: Exchange, region: Region) -> str:

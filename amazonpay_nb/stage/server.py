@@ -74,7 +74,7 @@ class Stage:
         self, name: str, chosen: Mapping[str, str] = {}, *, port: int = 0, keep_alive: float = 15, **options: Any
     ) -> None:
         self._options, self._keep_alive = options, keep_alive
-        self._windows: set[Callable[[], None]] = set()
+        self._windows: set[Callable[[], object]] = set()
         self._open, self._program, self._turn = True, "python", threading.Lock()
         self._tell(name, chosen)
         self._server = LoopbackServer(Guard(self._app()), port=port)
@@ -148,11 +148,8 @@ class Stage:
         return StreamingResponse(self._scenes(request), media_type="text/event-stream", headers=_HEADERS)
 
     async def _scenes(self, request: Request) -> AsyncIterator[str]:
-        loop, changed = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(changed.set)
-
+        changed = asyncio.Event()
+        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, changed.set)
         room = len(self._windows) < MOST_WINDOWS  # several may have asked at once
         self._windows.update([wake] if room else [])
         try:

@@ -29,26 +29,17 @@ class Server:
     Args:
         product: What is sold, in the language of the screen.
         visit: What to do where the buyer has to come.
-    Attributes:
-        objects: The charges and refunds so far, by the names that the steps give them.
-        keys: The idempotency key of each of them.
-        permission_id: The Saved Wallet.
-        review: The order that the buyer reviews in the shop, between two visits, and its Checkout Session.
     """
 
     def __init__(self, wb: Workbench, story: Story, product: str, visit: Visit) -> None:
         self.wb, self._story, self._product, self._visit = wb, story, product, visit
-        self.objects: Mapping[str, Charge | Refund] = {}
-        self.keys: Mapping[str, str] = {}
-        self.permission_id = ""
-        self.review: tuple[Attempt, str] | None = None
+        self.objects: Mapping[str, Charge | Refund] = {}  # by the names that the steps give them
+        self.keys: Mapping[str, str] = {}  # idempotency keys, by the same names
+        self.permission_id = ""  # of the Saved Wallet
+        self.review: tuple[Attempt, str] | None = None  # an order between two visits, and its Checkout Session
 
     def take(self, step: Step) -> None:
-        """Take a step.
-
-        Raises:
-            AmazonPayError: Amazon Pay refused, or there was no answer.
-        """
+        """Take a step; an `AmazonPayError` says that Amazon Pay refused, or that there was no answer."""
         getattr(self, "_" + step.do.replace("-", "_"))(step)
 
     def price(self, step: Step) -> dict[str, str]:
@@ -147,25 +138,15 @@ class Server:
 
 @dataclass
 class Act:
-    """Steps that were played, or are being played: a beat, or one branch of a what-if, which was undone.
+    """Steps that were played, or are being played: a beat, or one branch of a what-if, which was undone."""
 
-    Attributes:
-        name: Of the beat or the branch.
-        journal: That of the region in which it was played.
-        begins: After how many entries of the journal its own begin.
-        way: How it went otherwise: a key of the words ``otherwise``; "" where it went as told.
-        notes: Words, each with the number of entries of its own that came before.
-        pages: The buyer's pages that a script has seen, as address and HTML.
-        what_ifs: By name, the branches that were tried.
-    """
-
-    name: str
-    journal: Journal
-    begins: int
-    way: str = ""
-    notes: list[tuple[int, str]] = field(default_factory=list)
-    pages: list[tuple[str, str]] = field(default_factory=list)
-    what_ifs: dict[str, list[Self]] = field(default_factory=dict)
+    name: str  # of the beat or the branch
+    journal: Journal  # that of the region
+    begins: int  # after how many entries of the journal
+    way: str = ""  # how it went otherwise: a key of the words ``otherwise``; "" where it went as told
+    notes: list[tuple[int, str]] = field(default_factory=list)  # words, each after so many entries of its own
+    pages: list[tuple[str, str]] = field(default_factory=list)  # address and HTML of those that a script has seen
+    what_ifs: dict[str, list[Self]] = field(default_factory=dict)  # by name, the branches that were tried
 
     @property
     def own(self) -> Journal:

@@ -18,26 +18,17 @@ _CHARGES = ("set-up", "order", "pay")  # steps that may charge
 
 @data_row
 class Step:
-    """What the shop's server does next; which fields a step reads stands at its function in `steps`.
-
-    Attributes:
-        name, of: Under which name the object is kept for later steps, and which one this step is about.
-        times: Of the story's price.
-        limit: The price is the month's limit of a wallet instead.
-        initiator: Who starts a payment that the use case does not name; such a payment is in the web shop.
-        again: The payment whose key and answer this one repeats.
-        says: Key of words that are shown instead of a call.
-    """
+    """What the shop's server does next; which fields a step reads stands at its function in `steps`."""
 
     do: str
-    name: str = ""
-    of: str = ""
-    times: str = "1"
-    limit: bool = False
+    name: str = ""  # under which the object is kept for later steps
+    of: str = ""  # the name of the object that this step is about
+    times: str = "1"  # of the story's price
+    limit: bool = False  # the price is the month's limit of a wallet instead
     payment: str = ""
-    initiator: str = "CITU"
+    initiator: str = "CITU"  # who starts a payment that the use case does not name; it is in the web shop
     code: str = ""
-    again: str = ""
+    again: str = ""  # the payment whose key and answer this one repeats
     flow: str = ""
     consent: bool = True
     touchless: bool = False
@@ -45,33 +36,25 @@ class Step:
     mfa: str = "pass"
     card: str = "1111"
     wait: str = ""
-    says: str = ""
+    says: str = ""  # key of words that are shown instead of a call
 
 
 @data_row
 class WhatIf:
-    """Ways to go on, of which each is played from the same moment and undone.
-
-    Attributes:
-        worse: The branch that nobody wants, where its last answer does not show that.
-    """
+    """Ways to go on, of which each is played from the same moment and undone."""
 
     name: str
-    worse: str = ""
+    worse: str = ""  # the branch that nobody wants, where its last answer does not show that
     branches: Mapping[str, tuple[Step, ...]]
 
 
 @data_row
 class Beat:
-    """What one press of *Next* plays; with a *region*, the story goes on there.
-
-    Attributes:
-        table: The stage shows how the regions differ; see `regions`.
-    """
+    """What one press of *Next* plays."""
 
     name: str
-    region: str = ""
-    table: bool = False
+    region: str = ""  # where the story goes on
+    table: bool = False  # the stage shows how the regions differ
     steps: tuple[Step, ...]
     what_ifs: tuple[WhatIf, ...] = ()
 

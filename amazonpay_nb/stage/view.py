@@ -4,17 +4,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from amazonpay_nb import shop
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import months
 from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER
 from amazonpay_nb.client.ledger import COLUMNS, course
 from amazonpay_nb.shop import bookkeeping
+from amazonpay_nb.shop.server import TEXTS as SHOP_TEXTS
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import CHARGE_CEILINGS, MONTHLY_LIMITS, REFUND_EXTRAS
 from amazonpay_nb.spec.operations import OPERATIONS, Operation
@@ -40,21 +39,15 @@ _NOBODY = "no-answer"  # the key of the words for a lost answer
 _ATTEMPT = re.compile(r"\(attempt (\d+)\)$")
 _DECLINED = "Declined"  # a decline leaves no charge behind; the buyer reads this word
 _PAYMENTS = ("completeCheckoutSession", "createCharge")  # the calls whose answer names a new Charge
-_SHOP_TEXTS = Path(shop.__path__[0]) / "texts"  # words that the buyer sees anyway: these are not said twice
 
 
 class Line(NamedTuple):
-    """What the server asked and what came of it; of words between two calls there is the question alone.
-
-    Attributes:
-        tone: ``good``, ``bad``, or "".
-        api: The call as it travels, with a short id.
-    """
+    """What the server asked and what came of it; of words between two calls there is the question alone."""
 
     question: str
     answer: str = ""
-    tone: str = ""
-    api: str = ""
+    tone: str = ""  # good or bad
+    api: str = ""  # the call as it travels, with a short id
     claim: Behavior | None = None
     exchange: Exchange | None = None
 
@@ -138,7 +131,8 @@ def phone(performance: Performance) -> dict[str, Any]:
 
 def _newest(performance: Performance) -> tuple[str, str, str] | None:
     """Return amount, state in the buyer's words, and tone."""
-    texts, act = Texts(_SHOP_TEXTS, performance.texts.language), performance.act
+    # Words that the buyer sees in the shop anyway are not said twice.
+    texts, act = Texts(SHOP_TEXTS, performance.texts.language), performance.act
     for exchange in reversed(act.own.exchanges if act else ()):
         kind, price = exchange.kind, _price_in(exchange)
         declined = exchange.failed and recovery_for(exchange.outcome, exchange.status or 0).is_decline

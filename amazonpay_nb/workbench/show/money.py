@@ -7,12 +7,11 @@ below.
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 
-from amazonpay_nb import shop
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import Month
 from amazonpay_nb.client.ledger import Point, course
+from amazonpay_nb.shop.server import TEXTS
 from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.show.blocks import Foreign, Shown, Table, render
@@ -27,8 +26,7 @@ WORDS = {
 
 def money(amount: Decimal, currency: str, language: str = "en_US") -> str:
     """Return an amount as one of the languages of pages has it: ``$15,000.00``, ``15.000,00 €``, ``¥2,000,000``."""
-    texts = Texts(Path(shop.__path__[0]) / "texts", language)
-    return texts.money({"amount": format_amount(amount, currency), "currencyCode": currency})
+    return Texts(TEXTS, language).money({"amount": format_amount(amount, currency), "currencyCode": currency})
 
 
 def money_chart(points: Sequence[Point], words: Mapping[str, str], currency: str, language: str) -> Foreign:
