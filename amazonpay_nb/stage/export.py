@@ -147,9 +147,10 @@ def short(run: Finished) -> str:
     """Return the short edition: two sheets of A4."""
     claims = _claims(run.document)
     shown = {behavior(row) for claims_here in claims.values() for claim in claims_here for row in claim.shows}
+    quotes = (re.search(r"^> (.*)", cell.source, re.MULTILINE) for cell in run.document.cells)
     return sheet(
         "export-short.html.j2", run.journal.exchanges, shown, **run.brand, t=ENGLISH, title=run.title,
-        lead=_lead(run.document), failure=run.failure, claims=claims,
+        lead=next((quote[1] for quote in quotes if quote), ""), failure=run.failure, claims=claims,
         sources=sorted({row.url for row in shown if row.evidence == Evidence.DOCUMENTED}),
         charts=[money_chart(line, WORDS, each, "en_US") for each, line in course(run.journal.exchanges).items()],
     )  # fmt: skip
@@ -164,8 +165,3 @@ def _claims(document: Any) -> dict[str, list[Claim]]:
         for claim in claims_in([cell]):
             claims.setdefault(heading, []).append(claim)
     return claims
-
-
-def _lead(document: Any) -> str:
-    quotes = (re.match(r"> (.*)", line) for cell in document.cells for line in cell.source.splitlines()[:4])
-    return next((quote[1] for quote in quotes if quote), "")

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from copy import copy
 from typing import Any
 
@@ -21,8 +21,8 @@ from amazonpay_nb.stage.brand import Brand
 from amazonpay_nb.stage.phone import PACE_SECONDS, Left, Otherwise, PhonePage, address_after, return_address, seen
 from amazonpay_nb.stage.steps import VISITS, Act, Server
 from amazonpay_nb.stage.story import TEXTS, Beat, Step, Story
-from amazonpay_nb.stage.worlds import Mark, Worlds, emulator_of
 from amazonpay_nb.texts import Texts
+from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
 CANCEL = "cancel"  # the kind of an arrival
@@ -56,30 +56,41 @@ class Performance:
         self._player: threading.Thread | None = None
         self._hurry, self._aside, self.phone = False, False, PhonePage(0, "")
         self._aim: tuple[int, bool] | None = None  # what `_play` was told
-        self._worlds = Worlds()
+        self._benches: dict[str, Workbench] = {}  # by region
         self._begin()
 
     def _begin(self) -> None:
         self.texts = Texts(TEXTS, self.brand.language)
         self.acts: list[Act] = []
-        self._moments: list[tuple[Mark, Server]] = []  # before each beat
+        self._all = ExitStack()  # undoes everything
+        self._moments: list[tuple[ExitStack, Server]] = []  # before each beat, to which the first leads back
         self.at, self.state = 0, READY
         self._leave: Future[None] = Future()
         self._called: Future[None] = Future()  # the script that plays the buyer
         self._page: HostedPage | None = None
         self.step, self._way, self._reason = Step(do="say"), "", ""
         self._show("")
-        self._open(self.brand.region)
+        self._open(self.brand.region, self._all)
 
-    def _open(self, region: str) -> None:
-        self.wb = self._worlds.open(region, self.brand.with_choices(self.story, region=region))
+    def _open(self, region: str, undo: ExitStack) -> None:
+        """Let the story go on in a region, whose workbench is opened on first use."""
+        if region not in self._benches:
+            brand = self.brand.with_choices(self.story, region=region)
+            bench = self._benches[region] = Workbench(
+                region=region, buyer="script", amount=brand.amount, currency=brand.currency, language=brand.language,
+                merchant_name=brand.merchant_name, merchant_color=brand.merchant_color,
+            )  # fmt: skip
+            undo.callback(lambda: self._benches.pop(region).close())
+            bench.set_up_keys()
+            bench.shop.logo = brand.logo
+        self.wb = self._benches[region]
         self.server = Server(self.wb, self.story, self.brand.product or self.words("product"), self._visit)
 
     def close(self) -> None:
         """Stop playing, and close the shop and the emulator."""
         with self.command:
             self._stop()
-            self._worlds.close()
+            self._all.close()
 
     def words(self, key: str, **values: Any) -> str:
         """Return words of the story, for the region in which it is told."""
@@ -140,7 +151,7 @@ class Performance:
             begun, (at, hurry) = bool(self.acts or self._aim), self._aim or (self.at, False)
             self._stop()
             hurry = hurry or (self.at, self.state) == (at, DONE)
-            self._worlds.close()
+            self._all.close()
             self.brand = brand
             self._begin()
             if begun:
@@ -163,7 +174,7 @@ class Performance:
                 if way == "hour":
                     self.server.take(Step(do="wait", wait="PT1H"))
                 elif way != "tab":
-                    self._show(address_after(way, self._page, emulator_of(self.wb).url))
+                    self._show(address_after(way, self._page, self.server.emulator.url))
                 self._changed()
 
     def try_what_if(self, name: str) -> None:
@@ -191,8 +202,8 @@ class Performance:
     def _return_to(self, number: int) -> None:
         """Go back to the moment before a beat."""
         while len(self._moments) > number:  # the emulator keeps a few copies alone: those after it go first
-            mark, self.server = self._moments.pop()
-            self._worlds.return_to(mark)
+            undo, self.server = self._moments.pop()
+            undo.close()
         del self.acts[number:]
         self.wb = self.server.wb
         self._show("")
@@ -216,9 +227,12 @@ class Performance:
                     break
 
     def _beat(self, beat: Beat, end: str) -> None:
-        self._moments.append((self._worlds.mark(), copy(self.server)))
+        undo = self._all.enter_context(ExitStack())
+        for bench in self._benches.values():
+            undo.enter_context(bench.director.fork())
+        self._moments.append((undo, copy(self.server)))
         if beat.region:
-            self._open(beat.region)
+            self._open(beat.region, undo)
         act = Act(beat.name, self.wb.journal, len(self.wb.journal))
         self.acts.append(act)
         self._show("")

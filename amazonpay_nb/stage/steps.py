@@ -14,7 +14,6 @@ from amazonpay_nb.spec.flows import FLOWS
 from amazonpay_nb.spec.money import MONTHLY_LIMITS
 from amazonpay_nb.spec.words import payments_of
 from amazonpay_nb.stage.story import Step, Story
-from amazonpay_nb.stage.worlds import emulator_of
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
@@ -32,7 +31,9 @@ class Server:
     """
 
     def __init__(self, wb: Workbench, story: Story, product: str, visit: Visit) -> None:
+        assert wb.emulator  # noqa: S101 (the environment is never another)
         self.wb, self._story, self._product, self._visit = wb, story, product, visit
+        self.emulator = wb.emulator
         self.objects: Mapping[str, Charge | Refund] = {}  # by the names that the steps give them
         self.keys: Mapping[str, str] = {}  # idempotency keys, by the same names
         self.permission_id = ""  # of the Saved Wallet
@@ -112,7 +113,7 @@ class Server:
         self.wb.director.cause(self.permission_id, "Closed", "BuyerClosed")
 
     def _wait(self, step: Step) -> None:
-        emulator_of(self.wb).clock.advance(step.wait)
+        self.emulator.clock.advance(step.wait)
 
     def _lose_answer(self, step: Step) -> None:
         """Lose the answer to the next payment, however often the client asks for it."""
@@ -121,7 +122,7 @@ class Server:
     def _hear(self, step: Step) -> None:
         """Get each charge that Amazon has announced and the shop has not seen."""
         seen = self.wb.journal.known.of("Charge")
-        rows = emulator_of(self.wb).control.get("objects/charges")["objects"]
+        rows = self.emulator.control.get("objects/charges")["objects"]
         for number in [row["chargeId"] for row in rows if row["chargeId"] not in seen]:
             self.wb.client.get_charge(number)
 

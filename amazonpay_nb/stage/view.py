@@ -23,7 +23,6 @@ from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.stage.performance import Performance
 from amazonpay_nb.stage.steps import Act
 from amazonpay_nb.stage.story import WhatIf
-from amazonpay_nb.stage.worlds import emulator_of
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.show.money import limit_gauge, money as money_text, money_chart
@@ -97,7 +96,7 @@ def word(texts: Callable[..., str], key: str, instead: str = "") -> str:
 def pictures(performance: Performance) -> dict[str, Markup]:
     """Draw the money over the time of the story, and how much of the month's limit the wallet has used."""
     wb, texts = performance.wb, performance.texts
-    nothing = (emulator_of(wb).clock.now(), Decimal(0), Decimal(0), Decimal(0))
+    nothing = (performance.server.emulator.clock.now(), Decimal(0), Decimal(0), Decimal(0))
     points = course(wb.journal.exchanges).get(wb.currency, [nothing])
     rows = months(wb.journal, performance.server.permission_id, wb.region)
     used, limit = Decimal(rows[-1].used) if rows else Decimal(0), MONTHLY_LIMITS[wb.region.code, wb.currency]
@@ -108,9 +107,8 @@ def pictures(performance: Performance) -> dict[str, Markup]:
 
 def diagram(performance: Performance) -> SequenceDiagram:
     """Return the story so far as a sequence diagram, in which what came with this beat stands out."""
-    act = performance.act
-    journal, seen = (act.journal, act.begins) if act else (performance.wb.journal, 0)
-    return sequence_diagram(journal, seen=seen, say=diagram_words(performance.texts))
+    seen = performance.act.begins if performance.act else 0
+    return sequence_diagram(performance.wb.journal, seen=seen, say=diagram_words(performance.texts))
 
 
 def diagram_words(texts: Texts) -> Callable[[str], str]:
@@ -171,10 +169,7 @@ class Calls(NamedTuple):
 def sizing(exchanges: Sequence[Exchange]) -> dict[str, Any]:
     """Return what a page says about the calls of a run; each attempt counts, whatever its answer.
 
-    Returns:
-        ``orders``: the different Charges among the answers, or 1 where there are none; ``calls``: the operations in the
-        order of their first call; ``narrowest``: the one whose live quota is used up first, None where nothing was
-        called.
+    An order is a Charge among the answers, and the narrowest call the one whose live quota is used up first.
     """
     charges = {(exchange.response or {}).get("chargeId") for exchange in exchanges if exchange.operation in _PAYMENTS}
     orders = max(len(charges - {None}), 1)
