@@ -246,7 +246,8 @@ def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Respo
         }
         if estimate := config.get("estimatedOrderAmount"):
             form["estimatedOrderAmount"] = json.dumps(estimate)
-        request = client.build_request("POST", _script(response).join("checkout/initiate"), data=form)
+        script = response.url.join(Page(response.text).script)  # its host is Amazon's
+        request = client.build_request("POST", script.join("checkout/initiate"), data=form)
     return whole(client, request)
 
 
@@ -256,16 +257,10 @@ def _as_written(url: httpx.URL) -> Iterator[None]:
     try:
         yield
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError, httpx.InvalidURL) as error:
-        problem = (
-            f"The button of {url} cannot be pressed: its configuration is wrong ({type(error).__name__}: {error})."
-        )
+        why = f"its configuration is wrong ({type(error).__name__}: {error})"
+        problem = f"The button of {url} cannot be pressed: {why}."
         advice = "It is an object in JSON, with merchantId, ledgerCurrency and createCheckoutSessionConfig."
         raise BuyerPageError(problem, advice=advice) from error
-
-
-def _script(page: httpx.Response) -> httpx.URL:
-    """Return the address of `checkout.js`, whose host is Amazon's."""
-    return page.url.join(Page(page.text).script)
 
 
 def _arguments(call: re.Pattern[str], text: str) -> Iterator[Any]:
@@ -286,7 +281,8 @@ def find_change(url: str, action: str, *, http: httpx.Client | None = None) -> s
     with _browser(http) as client:
         page = _ask(client, url)
     with _as_written(page.url):
-        start, changes = _script(page).join("checkout/initiate_auth"), _arguments(_CHANGE, page.text)
+        start = page.url.join(Page(page.text).script).join("checkout/initiate_auth")
+        changes = _arguments(_CHANGE, page.text)
         offered = {change["changeAction"]: str(start.copy_with(params=change)) for change in changes}
     if action not in offered:
         advice = f"It offers {', '.join(offered) or 'no change'}."

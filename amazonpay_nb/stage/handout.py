@@ -18,7 +18,7 @@ from amazonpay_nb.runs.folder import POLICY
 from amazonpay_nb.shop.colors import palette
 from amazonpay_nb.spec.parity import Behavior, Evidence, behavior
 from amazonpay_nb.stage import view
-from amazonpay_nb.stage.performance import DONE, OTHERWISE, WAITING, Performance
+from amazonpay_nb.stage.performance import DONE, WAITING, Performance
 from amazonpay_nb.stage.story import Story
 from amazonpay_nb.texts import Texts, templates
 from amazonpay_nb.workbench.diagrams import sequence_diagram
@@ -97,11 +97,10 @@ def _scene(performance: Performance) -> dict[str, Any]:
         performance.try_what_if(row.name)
         if branches := act.what_ifs.get(row.name):
             ways.append((words(row.name), [view.branch(performance, row, each) for each in branches]))
-    way = act.way if performance.state == OTHERWISE else ""
     drawn = sequence_diagram(act.own, say=view.diagram_words(performance.texts))
     return {
-        "title": words(act.name), "way": way,
-        "means": "" if way else view.word(words, f"{act.name}-means"),
+        "title": words(act.name), "way": act.way,
+        "means": "" if act.way else view.word(words, f"{act.name}-means"),
         "lines": view.lines(performance, act), "ways": ways, "phones": list(map(_still, act.pages)),
         "diagram": Markup(drawn.svg() if drawn.messages else ""),  # noqa: S704 (drawn by us, and escaped)
     }  # fmt: skip

@@ -92,9 +92,9 @@ class Performance:
             self._stop()
             self._all.close()
 
-    def words(self, key: str, **values: Any) -> str:
+    def words(self, key: str) -> str:
         """Return words of the story, for the region in which it is told."""
-        return self.story.words(self.texts, key, self.wb.region.code, **values)
+        return self.story.words(self.texts, key, self.wb.region.code)
 
     @property
     def act(self) -> Act | None:

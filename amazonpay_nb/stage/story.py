@@ -5,7 +5,6 @@ from decimal import Decimal
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.spec.data import as_kind, data_row, read
@@ -83,10 +82,10 @@ class Story:
         """The flow that saves the wallet."""
         return self.flow or next(iter(payments_of(self.use_case).values())).set_up
 
-    def words(self, texts: Texts, key: str, region: str, **values: Any) -> str:
+    def words(self, texts: Texts, key: str, region: str) -> str:
         """Return words of the story: those for a region, where there are such."""
         name, here = f"{self.name}.{key}", f"{self.name}.{key}-{region}"
-        return texts(here if here in texts else name, **values)
+        return texts(here if here in texts else name)
 
 
 @cache
