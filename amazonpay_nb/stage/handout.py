@@ -57,8 +57,8 @@ def handout(story: Story, chosen: Mapping[str, str], edition: str) -> tuple[str,
             pictures[performance.wb.journal] = view.pictures(performance)
             if performance.state != DONE:
                 break
+        exchanges = [exchange for journal in pictures for exchange in journal.exchanges]
     texts = performance.texts
-    exchanges = [exchange for journal in pictures for exchange in journal.exchanges]
     claims = {line.claim.id: line.claim for scene in scenes for line in scene["lines"] if line.claim}
     stopped = next((texts(f"otherwise.{act.way}") for act in performance.acts if act.way), None)
     page = sheet(
