@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def _scene(performance: Performance) -> dict[str, Any]:
         performance.try_what_if(row.name)
         if branches := act.what_ifs.get(row.name):
             ways.append((words(row.name), [view.branch(performance, row, each) for each in branches]))
-    drawn = sequence_diagram(act.own, say=view.diagram_words(performance.texts))
+    drawn = sequence_diagram(act.own, say=partial(view.diagram_word, performance.texts))
     return {
         "title": words(act.name), "way": act.way,
         "means": "" if act.way else view.word(words, f"{act.name}-means"),

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -108,17 +109,13 @@ def pictures(performance: Performance) -> dict[str, Markup]:
 def diagram(performance: Performance) -> SequenceDiagram:
     """Return the story so far as a sequence diagram, in which what came with this beat stands out."""
     seen = performance.act.begins if performance.act else 0
-    return sequence_diagram(performance.wb.journal, seen=seen, say=diagram_words(performance.texts))
+    return sequence_diagram(performance.wb.journal, seen=seen, say=partial(diagram_word, performance.texts))
 
 
-def diagram_words(texts: Texts) -> Callable[[str], str]:
-    """Return how a diagram says its names, and what is neither a request nor an answer with a status."""
-
-    def say(text: str) -> str:
-        own = word(texts, f"diagram.{text.partition(':')[0]}", text)
-        return _ATTEMPT.sub(lambda found: texts("diagram.attempt", number=found[1]), own)
-
-    return say
+def diagram_word(texts: Texts, text: str) -> str:
+    """Return how a diagram says a name, and what is neither a request nor an answer with a status."""
+    own = word(texts, f"diagram.{text.partition(':')[0]}", text)
+    return _ATTEMPT.sub(lambda found: texts("diagram.attempt", number=found[1]), own)
 
 
 def phone(performance: Performance) -> dict[str, Any]:
