@@ -229,9 +229,7 @@ class AmazonPayClient:
     ) -> Dispute:  # fmt: skip
         """Contest Dispute, within its deadline.
 
-        Args:
-            merchant_evidences: ``{"evidenceType": "TrackingNumber", "evidenceText": …}``, or with the ``fileId`` of an
-                uploaded file.
+        Evidence is ``{"evidenceType": "TrackingNumber", "evidenceText": …}``, or has a ``fileId`` from `upload_file`.
         """
         fields = {"merchant_evidences": merchant_evidences}
         return self._call("contest", Dispute, dispute_id, fields, simulation_code, idempotency_key)
@@ -249,8 +247,7 @@ class AmazonPayClient:
     ) -> DeliveryTracker:  # fmt: skip
         """Create Delivery Tracker: lets Alexa tell the buyer about an order's parcels; name the order by one id.
 
-        Args:
-            delivery_details: ``{"trackingNumber": "1Z…", "carrierCode": "UPS"}``; each number works once.
+        A parcel is ``{"trackingNumber": "1Z…", "carrierCode": "UPS"}``, and each number works once.
         """
         order = {"charge_permission_id": charge_permission_id, "amazon_order_reference_id": amazon_order_reference_id}
         fields = {**order, "delivery_details": delivery_details}

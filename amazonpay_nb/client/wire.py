@@ -40,9 +40,7 @@ class SigningSteps(NamedTuple):
 def request_of(exchange: Exchange) -> RequestParts:
     """Return the request of a signed exchange as far as the journal knows it: what is masked stays masked."""
     headers = [(name, value) for name, value in exchange.headers.items() if name != "authorization"]
-    body = b""
-    if exchange.request is not None:
-        body = to_json(exchange.request).encode()
+    body = b"" if exchange.request is None else to_json(exchange.request).encode()
     path, _, query = exchange.path.partition("?")
     return RequestParts(exchange.method, path, canonical_query(query), headers, _signed(exchange).signed_headers, body)
 

@@ -135,10 +135,8 @@ class Authorization(NamedTuple):
     signature: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.algorithm} PublicKeyId={self.public_key_id}, SignedHeaders={self.signed_headers}, "
-            f"Signature={self.signature}"
-        )
+        algorithm, key_id, signed, signature = self
+        return f"{algorithm} PublicKeyId={key_id}, SignedHeaders={signed}, Signature={signature}"
 
 
 def read_authorization(value: str) -> Authorization | None:

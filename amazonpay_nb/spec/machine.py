@@ -56,10 +56,8 @@ class NotAllowed(Exception):
     def __init__(self, machine: "Machine", state: str, trigger: str) -> None:
         self.machine, self.state, self.trigger = machine, state, trigger
         self.possible = tuple(row.trigger for row in machine.allowed(state, MERCHANT))
-        super().__init__(
-            f'{machine.name} is {state}: "{trigger}" is not possible '
-            f"(possible: {', '.join(self.possible) or 'nothing'})"
-        )
+        possible = ", ".join(self.possible) or "nothing"
+        super().__init__(f'{machine.name} is {state}: "{trigger}" is not possible (possible: {possible})')
 
 
 class Machine:

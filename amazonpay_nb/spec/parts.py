@@ -77,9 +77,8 @@ class Price(Strict):
     @pydantic.model_validator(mode="after")
     def _normalize(self) -> "Price":
         if self.currency_code not in CURRENCY_DECIMALS:
-            raise ValueError(
-                f"currencyCode {self.currency_code!r} is not one of {', '.join(sorted(CURRENCY_DECIMALS))}"
-            )
+            known = ", ".join(sorted(CURRENCY_DECIMALS))
+            raise ValueError(f"currencyCode {self.currency_code!r} is not one of {known}")
         if not CURRENCY_DECIMALS[self.currency_code] and "." in str(self.amount):
             raise ValueError(f"{self.amount} has decimals: {self.currency_code} has none")
         self.amount = format_amount(parse_amount(self.amount, self.currency_code), self.currency_code)
