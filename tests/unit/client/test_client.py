@@ -179,6 +179,16 @@ def test_the_object_id_cannot_change_the_path() -> None:
     assert explain_request("GET", path, "", pairs, b"", KEYS.public_pem, now=NOON) is None
 
 
+def test_the_journal_has_the_path_as_it_was_sent() -> None:
+    """So a token with a slash in it is masked to its end."""
+    client = connect(Amazon(reply(body={"buyerId": "amzn1.account.A"}), reply()))
+    client.get_buyer("Atza|Iw+E/../é?x=1#y")
+    client.get_charge("S01/é")
+    buyer, charge = client.journal.exchanges
+    assert buyer.path == "/v2/buyers/(39 characters)"
+    assert charge.path == "/v2/charges/S01%2F%C3%A9"
+
+
 def test_the_auth_alone_serves_any_httpx_client() -> None:
     """The region follows from Amazon's host."""
     amazon = Amazon()
