@@ -178,7 +178,12 @@ class MerchantAccount:
 
 def state_of(thing: Resource) -> str:
     """Return an object's state and, in brackets, its reason."""
-    return thing.state + (f" ({thing.reason_code})" if thing.reason_code else "")
+    return with_reason(thing.state, thing.reason_code)
+
+
+def with_reason(state: str | None, reason: str | None) -> str:
+    """Return a state and, in brackets, its reason if it has one."""
+    return f"{state} ({reason})" if reason else str(state)
 
 
 def fields_of(operation: str, object_id: str, amount: Price) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, Unpack
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.guide import Step, decide
 from amazonpay_nb.errors import ApiError, BuyerPageError
-from amazonpay_nb.lessons.account import NOT_TRIED, READY, Ending, MerchantAccount, state_of
+from amazonpay_nb.lessons.account import NOT_TRIED, READY, Ending, MerchantAccount, state_of, with_reason
 from amazonpay_nb.lessons.faults import Repetition
 from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.machine import MERCHANT, Machine, Transition
@@ -195,10 +195,7 @@ def play_interruptions(account: MerchantAccount | None) -> list[Interruption]:
     """Play everything that stops a Saved Wallet, or takes an authorization away, without a call of the merchant."""
     permission_rows, charge_rows = _from_others(CHARGE_PERMISSION, "Chargeable"), _from_others(CHARGE, "Authorized")
     if account is None:
-        return [
-            Interruption(row.actor, row.trigger, f"{row.target} ({row.reason})", NOT_TRIED)
-            for row in permission_rows + charge_rows
-        ]
+        return [_interruption(row, NOT_TRIED) for row in permission_rows + charge_rows]
     return [
         *(_stop(account, row) for row in permission_rows),
         _challenge(account),
@@ -211,14 +208,16 @@ def _from_others(machine: Machine, source: str) -> list[Transition]:
     return [row for row in machine.rows if row.source == source != row.target and row.actor != MERCHANT]
 
 
+def _interruption(row: Transition, meanwhile: str, *recovery: str) -> Interruption:
+    return Interruption(row.actor, row.trigger, with_reason(row.target, row.reason), meanwhile, *recovery)
+
+
 def _stop(account: MerchantAccount, row: Transition) -> Interruption:
     wallet = account.wallet()
     account.cause(wallet, row.target, row.reason)
     step = decide(account.client.get_charge_permission(wallet)).next_step
     meanwhile = _charge(account, wallet)
-    return Interruption(
-        row.actor, row.trigger, f"{row.target} ({row.reason})", meanwhile, *_recover(account, wallet, step)
-    )
+    return _interruption(row, meanwhile, *_recover(account, wallet, step))
 
 
 def _challenge(account: MerchantAccount) -> Interruption:
@@ -235,9 +234,8 @@ def _take_away(account: MerchantAccount, row: Transition) -> Interruption:
     account.cause(charge_id, row.target, row.reason)
     capture = f"{account.ending(account.request('captureCharge', charge_id)).text} (a capture)"
     again = _charge(account, account.client.get_charge(charge_id).charge_permission_id)
-    return Interruption(
-        row.actor, f"{row.trigger} (a charge)", f"{row.target} ({row.reason})", capture, "charged again", "same", again
-    )
+    interruption = _interruption(row, capture, "charged again", "same", again)
+    return interruption._replace(what=f"{row.trigger} (a charge)")
 
 
 def _forget(account: MerchantAccount) -> Interruption:

@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_snake
 from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.client.guide import complete_set_up
 from amazonpay_nb.errors import ApiError, ConfigurationError
-from amazonpay_nb.lessons.account import fields_of, state_of
+from amazonpay_nb.lessons.account import fields_of, state_of, with_reason
 from amazonpay_nb.lessons.drills import NEEDS
 from amazonpay_nb.shop.payloads import payload_of, product_types
 from amazonpay_nb.spec.answers import Refund
@@ -144,7 +144,7 @@ def expected(flow: str, region: str, outcome: str, environment: str = "emulator"
     if paths.last("arrival") != back:
         return paths.end
     if row and row.operation == _COMPLETE and row.reason_code:
-        paths.add("session", *_moves(row), _state(row.state, row.later_reason))
+        paths.add("session", *_moves(row), with_reason(row.state, row.later_reason))
         return paths.end
     paths.add("session", CHECKOUT_SESSION.step("Open", "Complete Checkout Session").target)
     consents = scene.script.get("consent", True)
@@ -166,25 +166,21 @@ def expected(flow: str, region: str, outcome: str, environment: str = "emulator"
         first = REFUND.step(NEW, "Create Refund").target
         paths.add("refund", *_moves(_code_for(scene, _REFUND), first, REFUND.step(first, "Refund").target))
     if close := _code_for(scene, _CLOSE):
-        paths.add("permission", _state(close.state, close.later_reason))
+        paths.add("permission", with_reason(close.state, close.later_reason))
     return paths.end
-
-
-def _state(state: str | None, reason: str | None) -> str:
-    return f"{state} ({reason})" if reason else str(state)
 
 
 def _moves(row: Simulation | None, *usual: str) -> tuple[str, ...]:
     if row is None:
         return usual
     refusal = (f"{row.status} {row.reason_code}",)
-    return refusal if row.reason_code else (str(row.state), _state(row.later_state, row.later_reason))
+    return refusal if row.reason_code else (str(row.state), with_reason(row.later_state, row.later_reason))
 
 
 def _follow(paths: _Paths, state: str, *triggers: str) -> None:
     for trigger in triggers:
         row = CHARGE_PERMISSION.step(state, trigger)
-        paths.add("permission", _state(row.target, row.reason))
+        paths.add("permission", with_reason(row.target, row.reason))
         state = row.target
 
 
@@ -202,10 +198,10 @@ def _charge(paths: _Paths, name: str, authorization: Simulation | None, capture:
 
 def _dispute(end: Transition) -> Iterator[str]:
     start = DISPUTE.step(NEW, "File a chargeback")
-    yield _state(start.target, start.reason)
+    yield with_reason(start.target, start.reason)
     if end.source != start.target:
         yield DISPUTE.step(start.target, "Contest Dispute").target
-    yield f"{_state(end.target, end.reason)}: {end.resolution}"
+    yield f"{with_reason(end.target, end.reason)}: {end.resolution}"
 
 
 class Scenario:

@@ -23,7 +23,7 @@ from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.kernel import repeatable
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, Option, View, action_of, button_config_of, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, View, action_of, button_config_of, choose
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Code, Table
 from amazonpay_nb.workbench.show.views import annotated
@@ -74,8 +74,9 @@ class ButtonPanel(BenchPanel):
 
     def fields(self, chosen: Chosen) -> tuple[Field, ...]:
         """Return the choices there are, the impossible ones with the reason."""
-        flows = tuple(Option(row.name, row.title, self._not_offered(row)) for row in FLOWS.values())
-        pick = Field("flow", "setup", options=flows, spread=True)
+        titles = {row.name: row.title for row in FLOWS.values()}
+        reasons = {row.name: self._not_offered(row) for row in FLOWS.values()}
+        pick = Field("flow", "setup", options=titles, reasons=reasons, spread=True)
         return (pick, *self._fields_of(self.flow(choose([pick], chosen))))
 
     def _not_offered(self, flow: Flow) -> str:
@@ -88,7 +89,7 @@ class ButtonPanel(BenchPanel):
         yield _choice("product_type", product_types(flow), flow=flow.title)
         yield _choice("placement", flow.placements, flow=flow.title)
         why = "The Update page is opened by a button of the shop's own." if updates else ""
-        yield Field("color", "Gold", options=tuple(map(Option, COLORS)), spread=True, reason=why)
+        yield Field("color", "Gold", options={color: color for color in COLORS}, spread=True, reason=why)
         offered = tuple(dict.fromkeys((wb.language, *wb.region.languages)))
         every = tuple(dict.fromkeys(language for row in REGIONS.values() for language in row.languages))
         yield _choice("language", offered, every, region=wb.region.name)
@@ -97,8 +98,8 @@ class ButtonPanel(BenchPanel):
         help_ = f"What the buyer is asked to share; by default: {', '.join(flow.default_scopes) or 'the id alone'}."
         # The Update page's own example shows no scopes.  [inferred]
         why = "Amazon knows the buyer already." if updates else ""
-        scopes = tuple(Option(scope, reason=_SCOPE_REASONS.get(scope, "")) for scope in get_args(Scope))
-        yield Field("scopes", help=help_, options=scopes, many=True, reason=why)
+        scopes = {scope: scope for scope in get_args(Scope)}
+        yield Field("scopes", help=help_, options=scopes, reasons=_SCOPE_REASONS, many=True, reason=why)
         why = "" if _WALLET in flow.required else "Only the Update page is about a Saved Wallet that exists."
         yield Field("charge_permission_id", help="The Saved Wallet, B01-…", reason=why)
 
@@ -172,5 +173,6 @@ _SCOPE_REASONS = {"primeStatus": "Amazon has to approve it for each merchant."}
 def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...] = (), **words: str) -> Field:
     row = ROWS["button"][name]
     why = row["reason"].format(**words)
-    options = tuple(Option(value, reason="" if value in possible else why) for value in every or row["values"])
-    return Field(name, possible[0], help=row["help"], options=options, spread=True)
+    options = {value: value for value in every or row["values"]}
+    reasons = {value: why for value in options if value not in possible}
+    return Field(name, possible[0], help=row["help"], options=options, reasons=reasons, spread=True)

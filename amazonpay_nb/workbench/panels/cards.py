@@ -25,7 +25,7 @@ from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import state_map
 from amazonpay_nb.workbench.panels.panel import BenchPanel, Panels
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, Value, View
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Value, View
 from amazonpay_nb.workbench.show.blocks import Table
 
 SESSION, PERMISSION, CHARGE, REFUND, *_ = KINDS.values()
@@ -33,11 +33,11 @@ _CODE = "simulation_code"
 _ACCEPTED = {"state": "Resolved", "reasonCode": "MerchantAcceptedDispute"}
 _REQUESTS: dict[str, dict[str, str]] = ROWS["requests"]
 _OPTIONS = {
-    "charge_initiator": tuple(Option(row.code, f"{row.code}: {row.use_it_when}") for row in INITIATORS),
-    "channel": tuple(Option(row.code, f"{row.code}: {row.the_buyer_orders}") for row in CHANNELS),
-    "time": tuple(map(Option, ROWS["times"])),
+    "charge_initiator": {row.code: f"{row.code}: {row.use_it_when}" for row in INITIATORS},
+    "channel": {row.code: f"{row.code}: {row.the_buyer_orders}" for row in CHANNELS},
+    "time": {time: time for time in ROWS["times"]},
 }
-_FIELDS = {name: Field(name, **row, options=_OPTIONS.get(name, ())) for name, row in ROWS["calls"].items()}
+_FIELDS = {name: Field(name, **row, options=_OPTIONS.get(name, {})) for name, row in ROWS["calls"].items()}
 
 
 def parameter(kind: Kind) -> str:
@@ -94,16 +94,15 @@ class CallPanel(BenchPanel):
         yield Field("amount", wb.amount["amount"], f"Amount ({wb.currency})", help_)
         codes = dict.fromkeys(row.code for row in SIMULATIONS.values())
         calls = {code: [row.title for row in operations if (row.name, code) in SIMULATIONS] for code in codes}
-        options = (Option(code, f"{code} ({', '.join(titles)})") for code, titles in calls.items() if titles)
+        options = {code: f"{code} ({', '.join(titles)})" for code, titles in calls.items() if titles}
         help_ = "What happens to the next call; nothing unless you choose something."
-        yield Field(_CODE, help=help_, options=(Option("", "none"), *options))
+        yield Field(_CODE, help=help_, options={"": "none"} | options)
         for kind in KINDS.values():
             ids, answers = self._ids(kind), wb.journal.known.of(kind.title)
             states = {name: answer["statusDetails"]["state"] for name, answer in answers.items()}
-            options = (Option(name, f"{name} {states.get(name, '')}".strip()) for name in reversed(ids))
-            newest = Option("", "the newest" if ids else "none yet")
-            help_ = "Which one; its state is that of the last answer."
-            yield Field(parameter(kind), "", kind.title, help_, (newest, *options))
+            newest = {"": "the newest" if ids else "none yet"}
+            options = newest | {name: f"{name} {states.get(name, '')}".strip() for name in reversed(ids)}
+            yield Field(parameter(kind), "", kind.title, "Which one; its state is that of the last answer.", options)
 
     def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
         client = self._wb.client

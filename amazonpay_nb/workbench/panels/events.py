@@ -11,14 +11,14 @@ from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, View, action_of, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View, action_of, choose
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Table
 
 _FIELDS = tuple(Field(name, **row) for name, row in ROWS["clock"].items())
 _NO_INBOX = "The shop does not listen yet, so nothing arrives."
 _NONE_YET = "Nothing was announced yet."
-_DRILLS = tuple(Option(name, f"{name}: {row.happens}") for name, row in DRILLS.items())
+_DRILLS = {name: f"{name}: {row.happens}" for name, row in DRILLS.items()}
 
 
 class ClockPanel(BenchPanel):
@@ -77,11 +77,11 @@ class NotificationPanel(BenchPanel):
             return View("Notifications", (announced,))
         ids = dict.fromkeys(row.object_id for row in reversed(announced))
         received = tuple(self.inbox.received) if self.inbox else ()  # more may arrive meanwhile
-        numbered = (Option(str(n), f"{n}. {row.get('MessageId', '')}") for n, row in enumerate(received, start=1))
+        numbered = {str(n): f"{n}. {row.get('MessageId', '')}" for n, row in enumerate(received, start=1)}
         fields = (
-            Field("message", "", help="Whose body to read.", options=(Option("", "the latest"), *numbered)),
+            Field("message", "", help="Whose body to read.", options={"": "the latest"} | numbered),
             Field("kind", "duplicate", "Drill", "What to do to the next ones.", options=_DRILLS),
-            Field("object_id", "", "About", "Which to send again.", (Option("", "the newest"), *map(Option, ids))),
+            Field("object_id", "", "About", "Which to send again.", {"": "the newest"} | {name: name for name in ids}),
         )
         body: list[Any] = [show(announced, title="Announced by Amazon") if announced else _NONE_YET]
         body += [self.inbox or _NO_INBOX]

@@ -137,7 +137,7 @@ class _FieldRow:
         return ",".join(value) if isinstance(value, tuple) else "" if value is None else value
 
     def show(self, field: Field, value: Value, said: Value | None) -> None:
-        options = tuple((option.caption, option.value) for option in field.possible)
+        options = tuple((caption, value) for value, caption in field.possible.items())
         if options and tuple(self.input.options) != options:
             self.input.options, said = options, None  # which forgets the value
         if value != said:  # else what is typed at this moment would be lost

@@ -1,7 +1,6 @@
 """The panels that answer a question and send nothing: which flow do I need, and what does a refusal mean?"""
 
 from collections.abc import Iterator
-from itertools import starmap
 from typing import Any
 
 from amazonpay_nb.client.journal import Journal
@@ -12,7 +11,7 @@ from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.workbench.kernel import person
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.view import Chosen, Field, Option, View, choose, explain
+from amazonpay_nb.workbench.panels.view import Chosen, Field, View, choose, explain
 from amazonpay_nb.workbench.show.blocks import Foreign, facts, render
 
 
@@ -24,10 +23,7 @@ class Chooser(Panel):
         if not self.live:
             return View("Which flow do I need?", (every_way(),))
         asked, flow = list(interview(chosen)), route(chosen)
-        fields = tuple(
-            Field(row.name, "", row.text, options=tuple(starmap(Option, row.answers.items())), spread=True)
-            for row, _ in asked
-        )
+        fields = tuple(Field(row.name, "", row.text, options=row.answers, spread=True) for row, _ in asked)
         answers = {row.name: answer for row, answer in asked}
         if "" in answers.values() or flow is None:
             return View("Which flow do I need?", (), fields)
@@ -64,9 +60,9 @@ def _place(flow: Flow) -> list[int]:
     return [list(row.answers).index(flow.answers[row.name]) for row in QUESTIONS if row.name in flow.answers]
 
 
-_CALLS = (Option("", "any call"), *(Option(row.name, row.title) for row in OPERATIONS.values()))
+_CALLS = {"": "any call"} | {row.name: row.title for row in OPERATIONS.values()}
 _REFUSAL = (
-    Field("reason_code", "SoftDeclined", "Reason code", "Why Amazon refuses.", tuple(map(Option, REASONS))),
+    Field("reason_code", "SoftDeclined", "Reason code", "Why Amazon refuses.", {code: code for code in REASONS}),
     Field("operation", "", "Refused call", "The call that it answers.", _CALLS),
 )
 

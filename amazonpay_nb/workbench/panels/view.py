@@ -25,26 +25,14 @@ Value = str | bool
 Chosen = Mapping[str, Value]
 
 
-class Option(NamedTuple):
-    """One value of a field that has only a few, what a person reads for it, and why it cannot be chosen now."""
-
-    value: str
-    label: str = ""
-    reason: str = ""
-
-    @property
-    def caption(self) -> str:
-        """What a person reads."""
-        return self.label or self.value
-
-
 class Field(NamedTuple):
     """A choice: a form field for a person, a parameter for a program.
 
     Attributes:
         default: Its type is the field's type.
         label: Made of the name when left out.
-        options: The values there are; none where the view's actions say what cannot be used.
+        options: Value -> what a person reads for it; none where the view's actions say what cannot be used.
+        reasons: Option -> why it cannot be chosen now.
         lines: How many lines a text has room for.
         spread: Each option that can be chosen is a button of its own.
         many: Several options can be chosen; the value is their names, with commas between them.
@@ -56,7 +44,8 @@ class Field(NamedTuple):
     default: Value = ""
     label: str = ""
     help: str = ""
-    options: tuple[Option, ...] = ()
+    options: Mapping[str, str] = {}
+    reasons: Mapping[str, str] = {}
     lines: int = 1
     spread: bool = False
     many: bool = False
@@ -69,23 +58,24 @@ class Field(NamedTuple):
         return self.label or self.name.replace("_", " ").capitalize()
 
     @property
-    def possible(self) -> tuple[Option, ...]:
+    def possible(self) -> dict[str, str]:
         """The options that can be chosen now."""
-        return tuple(option for option in self.options if not option.reason)
+        return {value: caption for value, caption in self.options.items() if not self.reasons.get(value)}
 
     @property
     def impossible(self) -> list[str]:
         """Which options cannot be chosen now, and why: a line for each reason."""
-        reasons = dict.fromkeys(option.reason for option in self.options if option.reason)
-        names = {why: ", ".join(option.caption for option in self.options if option.reason == why) for why in reasons}
-        return [f"not {names[why]}: {why}" for why in reasons]
+        names: dict[str, list[str]] = {}
+        for value, why in self.reasons.items():
+            names.setdefault(why, []).append(self.options[value])
+        return [f"not {', '.join(captions)}: {why}" for why, captions in names.items() if why]
 
     def accepts(self, value: Value) -> bool:
         """Tell whether *value* can be chosen now, as far as the options decide that."""
         if self.reason:
             return value == self.default
         names = str(value).split(",") if self.many else [value]
-        return not self.options or (self.many and not value) or {*names} <= {option.value for option in self.possible}
+        return not self.options or (self.many and not value) or {*names} <= self.possible.keys()
 
     def read(self, value: Value) -> Value:
         """Return *value*; a ConfigurationError where it has another type, or is no option."""
@@ -93,9 +83,9 @@ class Field(NamedTuple):
             kind = type(self.default).__name__
             raise ConfigurationError(f"{self.name}={value!r} is not of type {kind}.", advice=f"Write it as a {kind}.")
         if not self.accepts(value):
-            allowed = ", ".join(option.value or '""' for option in self.possible)
+            allowed = ", ".join(option or '""' for option in self.possible)
             choose_one = "" if self.reason else f"Choose one of {allowed}."
-            why = self.reason or next((row.reason for row in self.options if row.value == value), "")
+            why = self.reason or self.reasons.get(str(value), "")
             what = "cannot be chosen now" if why else "does not exist"
             raise ConfigurationError(f"{self.name}={value!r} {what}.", advice=f"{why} {choose_one}".strip())
         return value
@@ -180,7 +170,7 @@ def static(view: View, report: Iterable[Any] = ()) -> Shown:
 
 
 def _parameter(field: Field) -> tuple[str, ...]:
-    possible = ", ".join(option.value for option in field.possible if option.value)
+    possible = ", ".join(filter(None, field.possible))
     choices = "\n".join([possible, *field.impossible]).strip()
     return Name(field.name), type(field.default).__name__, str(field.default), choices, field.reason or field.help
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from itertools import starmap
 from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
@@ -20,7 +19,7 @@ from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import sequence_diagram
 from amazonpay_nb.workbench.kernel import repeatable
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Option, View, action_of, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View, action_of, choose
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Prose, Table, facts
@@ -94,12 +93,11 @@ class WirePanel(BenchPanel):
 
     def _fields(self, exchanges: tuple[Exchange, ...]) -> tuple[Field, ...]:
         numbered = enumerate(exchanges, start=1)
-        numbers = [Option(str(number), f"{number}. {e.method} {e.path} → {e.answer}") for number, e in numbered]
-        slips = tuple(Option(name, slip.label) for name, slip in SLIPS.items())
-        at_first, latest = self._defaults, Option(LAST, "The latest")
+        numbers = {str(number): f"{number}. {e.method} {e.path} → {e.answer}" for number, e in numbered}
+        slips, at_first = {name: slip.label for name, slip in SLIPS.items()}, self._defaults
         return (
-            Field("exchange", at_first["exchange"], help="Which request.", options=(latest, *numbers)),
-            Field("show", at_first["show"], help="The view to show.", options=tuple(starmap(Option, LOOKS.items()))),
+            Field("exchange", at_first["exchange"], help="Which request.", options={LAST: "The latest"} | numbers),
+            Field("show", at_first["show"], help="The view to show.", options=LOOKS),
             Field("slip", at_first["slip"], "Change one thing", help="The mistake to make.", options=slips),
         )
 

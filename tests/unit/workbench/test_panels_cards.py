@@ -29,7 +29,7 @@ from amazonpay_nb.workbench.panels import panels
 from amazonpay_nb.workbench.panels.cards import Card, cards
 from amazonpay_nb.workbench.panels.desk import Desk
 from amazonpay_nb.workbench.panels.panel import Panel, Panels
-from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, Option, View, choose, static
+from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, View, choose, static
 from tests.processes import PATIENCE
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -85,7 +85,7 @@ class Till(Panel):
         fields = (
             Field("amount", "14.00", help="Write a number."),
             Field("now", True),
-            Field("kind", "a", options=(Option("a"), Option("b", "Bee"))),
+            Field("kind", "a", options={"a": "a", "b": "Bee"}),
         )
         actions = (
             Action("take", "Take", self.take, fields=("amount", "now", "kind")),
@@ -131,7 +131,7 @@ def test_what_cannot_be_done_is_refused_before_anything_happens(name: str, value
 
 def test_a_choice_that_has_gone_is_the_default_again() -> None:
     """The options of a field may change under a person's hands."""
-    field = Field("kind", "a", options=(Option("a"), Option("b")))
+    field = Field("kind", "a", options={"a": "a", "b": "b"})
     assert choose([field], {"kind": "b"}) == {"kind": "b"}
     assert choose([field], {"kind": "gone"}) == {"kind": "a"}
 
@@ -346,7 +346,7 @@ def test_a_session_that_nobody_finished_is_not_the_first_that_is_seen(wb: Workbe
     view = Card(wb, session).view({})
     assert view.title == "Checkout Session S-1"
     field = next(field for field in view.fields if field.name == "checkout_session_id")
-    assert [option.value for option in field.options] == ["", "S-2", "S-1", "S-0"]
+    assert [*field.options] == ["", "S-2", "S-1", "S-0"]
 
 
 def test_a_charge_says_what_was_refunded_after_its_newest_answer(desk: Desk, wb: Workbench) -> None:

@@ -65,7 +65,7 @@ def values_of(model: ButtonPanel, **chosen: str) -> dict[str, str]:
 
 def possible(model: ButtonPanel, name: str, **chosen: str) -> list[str]:
     field = next(field for field in model.fields(chosen) if field.name == name)
-    return [option.value for option in field.options if not option.reason]
+    return list(field.possible)
 
 
 # ---- keys --------------------------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def test_what_arrives_while_a_panel_looks_does_not_disturb_it(wb: Workbench) -> 
             return self[names[0]]
 
     received += [Envelope(MessageId="first"), Envelope(MessageId="second")]
-    assert [option.caption for option in panel.view({}).fields[0].options] == ["the latest", "1. first", "2. second"]
+    assert [*panel.view({}).fields[0].options.values()] == ["the latest", "1. first", "2. second"]
 
 
 def test_a_closed_workbench_is_no_error(wb: Workbench) -> None:
