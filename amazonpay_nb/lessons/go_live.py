@@ -155,12 +155,7 @@ def _result(run: dict[str, Any]) -> tuple[str, bool]:
 
 
 ONLY_LIVE: tuple[str, ...] = tuple(_DATA["only_live"]["behaviors"])
-# What to do about a behavior that a test holds the emulator to, though Amazon may do otherwise.
-_THEN = {
-    Evidence.INFERRED: "Our reading: compare it with the Sandbox.",
-    Evidence.EMULATOR_ONLY: "It exists only here: do not build on it.",
-}
-
+_THEN: dict[str, str] = _DATA["then"]
 # A behavior of Amazon Pay that a run on the emulator proves nothing about.
 OpenBehavior = namedtuple("OpenBehavior", "behavior sentence evidence why_it_is_open")
 

@@ -21,13 +21,6 @@ DEFAULT_FILE = "keys/amazon-pay-private-key.pem"
 _UPLOAD = "Upload the public key in Integration Central, and load the pair with the id that you get."
 # No object has this id, so asking for it changes nothing; the answer tells whether the signature was accepted.
 _NOBODYS_SESSION = "00000000-0000-4000-8000-000000000000"
-# What a refusal says about the key, by reason code.
-_REFUSALS = {
-    "UnauthorizedAccess": "the account does not know the id, so the key is of another region or environment, or was "
-    "never uploaded",
-    "InvalidRequestSignature": "the id is known, and its public key is not the other half of this private key",
-    "InvalidHeaderValue": "this is the host of another region",
-}
 _FIELDS = tuple(Field(name, **row | {"help": row["help"].format(DEFAULT_FILE)}) for name, row in ROWS["keys"].items())
 
 
@@ -108,7 +101,7 @@ class KeyPanel(BenchPanel):
         except NotFoundError:
             pass  # so the signature was accepted
         except ApiError as error:
-            why = _REFUSALS.get(error.reason_code) or error.amazon_message
+            why = ROWS["key_refusals"].get(error.reason_code) or error.amazon_message
             return [Finding(False, f"{where} answers {error.reason_code}: {why}.")]
         return [Finding(True, f"{where} knows the key {key_id} and accepts its signature.")]
 
