@@ -1,13 +1,18 @@
 """Kernels without ports: a kernel whose port another worker takes first neither answers nor ends."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from traitlets import default
 
-__all__ = ["PortlessKernel", "place"]
+from tests.processes import PATIENCE
+
+__all__ = ["PortlessKernel", "kernel", "place"]
 
 # The path of a socket is short, so it is not below the runtime folder of Jupyter.
 _FOLDER = TemporaryDirectory(prefix="kernels-", ignore_cleanup_errors=True)
@@ -26,3 +31,18 @@ class PortlessKernel(KernelManager):
     @default("ip")
     def _ip(self) -> str:
         return place()
+
+
+@contextmanager
+def kernel() -> Iterator[tuple[PortlessKernel, BlockingKernelClient]]:
+    """A kernel that answers, and the client that asks it."""
+    manager = PortlessKernel()
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(PATIENCE)
+        yield manager, client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

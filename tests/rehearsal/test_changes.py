@@ -14,7 +14,7 @@ from amazonpay_nb.rehearsal.plan import Plan
 from amazonpay_nb.rehearsal.play import ROWS
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
 from amazonpay_nb.workbench.show.blocks import Table
-from tests.kernels import PortlessKernel
+from tests.kernels import kernel
 from tests.processes import PATIENCE, until
 from tests.rehearsal.plans import processes_with
 
@@ -96,12 +96,7 @@ def test_who_interrupts_a_cell_reads_what_was_tried() -> None:
         from amazonpay_nb.rehearsal import example, rehearse
         say = lambda result, of: print(result.status, end=".", flush=True)
         rehearse(example("shop_python"), browser="none", environment={{"MARK": {mark!r}}}, say=say)"""
-    manager = PortlessKernel()
-    manager.start_kernel()
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(PATIENCE)
+    with kernel() as (manager, client):
         client.execute(textwrap.dedent(cell))
         while "passed." not in client.get_iopub_msg(timeout=PATIENCE)["content"].get("text", ""):
             pass
@@ -111,9 +106,6 @@ def test_who_interrupts_a_cell_reads_what_was_tried() -> None:
         while (reply := client.get_shell_msg(timeout=PATIENCE))["msg_type"] != "execute_reply":
             pass
         assert until(lambda: not processes_with(mark))
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
     (sentences,) = reply["content"]["traceback"]
     assert re.match(
         r"LocalError: The rehearsal was interrupted; checks until then: \d+ not tried, \d passed\.\n", sentences

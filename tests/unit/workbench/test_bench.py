@@ -25,7 +25,7 @@ from amazonpay_nb.runs.doctor import examine
 from amazonpay_nb.signing.keys import generate, save
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.parameters import PARAMETERS, VARIABLES
-from tests.kernels import PortlessKernel
+from tests.kernels import kernel
 from tests.processes import PATIENCE
 
 
@@ -115,12 +115,7 @@ ASK = "import httpx\nprint(httpx.get(first.shop.url + '/account').status_code)"
 
 def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
     """Jupyter keeps what a cell displayed, so nobody else would ever close it."""
-    manager = PortlessKernel()
-    manager.start_kernel()
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(PATIENCE)
+    with kernel() as (_, client):
 
         def run(code: str, cell: str) -> str:
             content = {
@@ -145,9 +140,6 @@ def test_a_cell_that_runs_again_replaces_its_workbench_and_no_other() -> None:
         assert run(ASK, "d") == "ConnectError"
         assert run("first = workbench.open()\n" + CELL, "e") == ""
         assert run(ASK, "d") == "200\n", "a cell may open two"
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
 
 
 def test_without_keys_there_is_no_client(wb: Workbench) -> None:
