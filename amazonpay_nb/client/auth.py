@@ -16,11 +16,8 @@ _HOSTS = {row.api_host: row.code for row in REGIONS.values()}
 
 
 class AmazonPayAuth(httpx.Auth):
-    """Signs requests with a merchant's private key.
+    """Signs requests with a key pair, whose id decides between ``/v2/…`` and ``/sandbox/v2/…``; the clock is aware.
 
-    Args:
-        keys: The key pair; its id decides between ``/v2/…`` and ``/sandbox/v2/…``.
-        clock: Returns the current time, aware.
     Spec: "Signing requests".
     """
 

@@ -53,16 +53,13 @@ def own_exchanges() -> Iterator[list[Exchange]]:
 class Journal:
     """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads.
 
-    Args:
-        file: Takes each entry as it comes, as a line of JSON; see `export`.  What is rewound, it counts.
-    Attributes:
-        known: The newest answer about each object; it follows the journal.
+    A *file* takes each entry as it comes, as a line of JSON; see `export`.  What is rewound, it counts.
     """
 
     def __init__(self, limit: int | None = None, *, file: Path | None = None) -> None:
         self._limit, self._file = limit, file
         self._entries: deque[Exchange | Step] = deque(maxlen=limit)
-        self.known = self._knowledge()
+        self.known = self._knowledge()  #: the newest answer about each object; it follows the journal
         self._lock = threading.Lock()
 
     def record(self, exchange: Exchange) -> Exchange:

@@ -36,10 +36,7 @@ class Progress:
         self._db.close()
 
     def key(self, step: str) -> str:
-        """Return the idempotency key of a step: the same one however often the step is taken.
-
-        After a decline the next attempt is another step, for example ``"first charge, 2"``.
-        """
+        """Return the idempotency key of a step, always the same; a new attempt is a new step: ``first charge, 2``."""
         return str(self.keep(f"key of {step}", new_idempotency_key()))
 
     def keep(self, name: str, value: Any) -> Any:

@@ -130,11 +130,7 @@ def load(
 
 
 def save(keys: MerchantKeys, path: Path | str, *, passphrase: str | None = None, overwrite: bool = False) -> Path:
-    """Write the private key as PKCS#8, readable by its owner only, wholly or not at all.
-
-    Raises:
-        ConfigurationError: The file is there already and *overwrite* is not set, or it cannot be written.
-    """
+    """Write the private key as PKCS#8, for its owner only; raise `ConfigurationError` where a file is there already."""
     encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     pem = keys.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     return write_file(_place(path), pem, mode=0o600, overwrite=overwrite)

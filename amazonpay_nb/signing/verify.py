@@ -42,19 +42,13 @@ _DATE = re.compile(r"\d{8}T\d{6}Z|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 class SignatureMismatch(SigningError):
-    """A signature, or what it hangs on, is not accepted.
-
-    Attributes:
-        finding: Short name of the step that is wrong, for example ``salt-length``; ``key-or-content`` if unknown.
-        explanation: What is wrong with that step and what to do.
-        string_to_sign: What the verifier checked the signature against; empty if it did not get that far.
-    """
+    """A signature, or what it hangs on, is not accepted."""
 
     def __init__(self, finding: str, explanation: str, string_to_sign: str = "") -> None:
         super().__init__(explanation)
-        self.finding = finding
-        self.explanation = explanation
-        self.string_to_sign = string_to_sign
+        self.finding = finding  #: the step that is wrong, for example ``salt-length``; ``key-or-content`` if unknown
+        self.explanation = explanation  #: what is wrong with that step, and what to do
+        self.string_to_sign = string_to_sign  #: what the signature was checked against; empty if not that far
 
 
 def parse_date(text: str) -> datetime:
