@@ -42,22 +42,14 @@ def how_to_get(extra: str, command: str = "") -> str:
 
 
 def check(extra: str, command: str) -> None:
-    """Do nothing if a command can run.
-
-    Raises:
-        ConfigurationError: Something of its extra is missing, or too old.
-    """
+    """Raise `ConfigurationError` if something of a command's extra is missing, or too old."""
     if not all(version and version in row.specifier for row, version in packages(extra)):
         raise ConfigurationError(f"{command} needs the extra {extra!r}.", advice=how_to_get(extra, command))
 
 
 @contextmanager
 def explained(extra: str) -> Iterator[None]:
-    """Say which extra a module belongs to that cannot be imported.
-
-    Raises:
-        ConfigurationError: The module is not there.
-    """
+    """Say by a `ConfigurationError` which extra a module belongs to that cannot be imported."""
     try:
         yield
     except ModuleNotFoundError as error:

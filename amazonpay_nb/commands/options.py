@@ -77,11 +77,9 @@ def verdict(command: Callable[..., Verdict]) -> Callable[..., None]:
 
 
 def completion(*places: str, files: bool = False) -> Callable[..., list[CompletionItem]]:
-    """Return what completes an argument in a shell.
+    """Return what completes an argument in a shell: names, and perhaps *files*.
 
-    Args:
-        places: ``module:name`` of a container of names, or of a function that returns one; looked up when asked for.
-        files: Whether a file will do as well.
+    The *places* are ``module:name`` of a container of names, or of a function that returns one.
     """
 
     def complete(context: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:

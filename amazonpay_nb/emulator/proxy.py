@@ -40,17 +40,11 @@ _LONGEST_NAME, _MOST_NAMES = 100, 10  # of strangers' hosts that a refusal repea
 
 
 class Proxy:
-    """What goes through, and how.
-
-    Args:
-        region: The emulator's.
-        certificate: File with a private key and the certificate chain for `hosts_of` the region.
-    Attributes:
-        refused: Other hosts that were asked for, the first of them.
-    """
+    """What goes through to the hosts of a region; *certificate* is a file with its private key and its chain."""
 
     def __init__(self, region: Region, certificate: str) -> None:
-        self._region, self.hosts, self.refused = region, hosts_of(region), set[str]()
+        self._region, self.hosts = region, hosts_of(region)
+        self.refused = set[str]()  # other hosts that were asked for, the first of them
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.load_cert_chain(certificate)
 

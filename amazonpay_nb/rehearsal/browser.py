@@ -24,10 +24,8 @@ from amazonpay_nb.spec.flows import PAGES
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Request, Response
 
-HOW_TO_GET = (
-    "Install the extra amazonpay-nb[rehearse] and a Chromium (Debian: apt-get install chromium), or name one with "
-    "--browser."
-)
+_EXTRA = "the extra amazonpay-nb[rehearse] and a Chromium (Debian: apt-get install chromium)"
+HOW_TO_GET = f"Install {_EXTRA}, or name one with --browser."
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Nothing leaves this machine.
 _ALONE = (
@@ -111,12 +109,6 @@ class Buyer:
     Args:
         amazon: Tells whether an address is Amazon's.
         note: Keeps an exchange and returns it with its number.
-
-    Attributes:
-        bodies: What the browser has received from the server, as text.
-        blocked: Hosts that its pages asked for, and that are neither the server's nor Amazon's.
-        complaint: What its pages said last in the console as an error.
-        returned: Where Amazon has sent the buyer, "" before that.
     """
 
     def __init__(
@@ -126,13 +118,13 @@ class Buyer:
         from playwright.sync_api import Error
 
         self._error, self._plan, self._http, self._amazon, self._note = Error, plan, http, amazon, note
-        self.bodies: list[str] = []
-        self.blocked: set[str] = set()
-        self.complaint, self._heard = "", 0
+        self.bodies: list[str] = []  # what the browser has received from the server, as text
+        self.blocked: set[str] = set()  # hosts that were asked for, neither the server's nor Amazon's
+        self.complaint, self._heard = "", 0  # what its pages said last in the console as an error
         self._received: list[Response] = []
         self._document: Response | None = None
         self._reviews = False  # whether the buyer comes back to a review page
-        self._asked, self.returned = plan.server.url, ""
+        self._asked, self.returned = plan.server.url, ""  # where Amazon has sent the buyer
         self.context = browser.new_context(ignore_https_errors=True, service_workers="block", accept_downloads=False)
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
         # To make a page may take a busy machine long; a limit is for what the server's pages then do.

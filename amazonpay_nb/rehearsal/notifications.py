@@ -1,7 +1,6 @@
 """The notifications that a server is sent, genuine, forged and in disorder: the rows of ``notifications.toml``."""
 
 import json
-import tomllib
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,6 @@ from contextlib import closing
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
@@ -24,7 +22,7 @@ from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.rehearsal.answer import Answer, ask
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH, EnvelopeSigner, delivery_headers, unsigned_envelope
-from amazonpay_nb.spec.data import as_kind, data_row
+from amazonpay_nb.spec.data import as_kind, data_row, read
 
 
 @data_row
@@ -55,35 +53,28 @@ class Sending:
         return status is not None and status // 100 == (2 if self.genuine else 4)
 
 
-_DATA = Path(__file__).with_suffix(".toml")
-SENDINGS = as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["sendings"], tuple[Sending, ...])
-
+_TABLE = read("notifications.toml", beside=__file__)
+SENDINGS = as_kind("notifications.toml", _TABLE["sendings"], tuple[Sending, ...])
 
 # An object that notifications are about, and the permission that it belongs to; and what is posted, and why.
 Subject = namedtuple("Subject", "object_type object_id permission")
 Message = namedtuple("Message", "content headers sent")
 MADE_UP = Subject("CHARGE", "S01-0000000-0000000-C000000", "S01-0000000-0000000")  # Amazon knows nothing of it
 
-
 # One for all strangers: a key takes a quarter of a second to make.
 _strange_signer = cache(EnvelopeSigner)
 
 
 class Stranger:
-    """Someone who signs with a certificate of their own, and serves it on this machine, where Amazon's never is.
-
-    Attributes:
-        url: The certificate's address: by https where the emulator has an authority.
-        visits: How often it was fetched.
-    """
+    """Someone who signs with a certificate of their own, and serves it on this machine, where Amazon's never is."""
 
     def __init__(self, emulator: Emulator) -> None:
-        self._signer, self.visits = _strange_signer(), 0
+        self._signer, self.visits = _strange_signer(), 0  # how often the certificate was fetched
         issued = emulator.folder / "server.pem"
         site = Starlette(routes=[Route(CERTIFICATE_PATH, self._certificate)])
         server = LoopbackServer(site, certificate=str(issued) if issued.exists() else None).start()
         self.sign, self.close = self._signer.sign, server.stop
-        # Another name than the emulator's, whose certificates may come from any port.
+        # By https where the emulator has an authority; another name than its own, which may be at any port.
         self.url = server.url.replace("127.0.0.1", "localhost") + CERTIFICATE_PATH
 
     def _certificate(self, _: Request) -> Response:

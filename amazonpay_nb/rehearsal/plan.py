@@ -141,13 +141,7 @@ def state_problem(answer: object) -> str:
 
 
 class PlanFile:
-    """A plan with its file, whose lines the errors name.
-
-    Args:
-        text: What to read in the place of the file.
-    Raises:
-        ConfigurationError: It cannot be read, or says something that cannot be used.
-    """
+    """A plan with its file, or a *text* in its place, whose lines its errors name; it may raise one at once."""
 
     def __init__(self, path: Path, text: str = "") -> None:
         self.path = path

@@ -1,13 +1,11 @@
 """What a check may do and see: buyers, the server's actions, Amazon's mishaps, and the emulator's books."""
 
 import json
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -20,7 +18,7 @@ from amazonpay_nb.rehearsal.notifications import Message, Subject, deliver, subj
 from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
 from amazonpay_nb.rehearsal.wiring import MerchantServer
-from amazonpay_nb.spec.data import as_kind, data_row
+from amazonpay_nb.spec.data import as_kind, data_row, read
 from amazonpay_nb.spec.money import counted_in_month, format_amount
 from amazonpay_nb.spec.regions import region as region_of
 
@@ -52,8 +50,8 @@ class Row:
         return self.id.partition(".")[0].replace("-", "_")
 
 
-_DATA = Path(__file__).with_name("checks.toml")
-ROWS = {row.id: row for row in as_kind(_DATA.name, tomllib.loads(_DATA.read_text("utf-8"))["checks"], tuple[Row, ...])}
+_TABLE = read("checks.toml", beside=__file__)
+ROWS = {row.id: row for row in as_kind("checks.toml", _TABLE["checks"], tuple[Row, ...])}
 
 
 def words(statement: dict[str, Any]) -> str:
@@ -97,11 +95,7 @@ class Stage:
 
 
 class Play:
-    """One check under way.
-
-    Attributes:
-        page: The plan's page that it is about, if it is one of a set-up's.
-    """
+    """One check under way; a set-up's is about a *page* of the plan."""
 
     def __init__(self, stage: Stage, page: str) -> None:
         self.plan, self.emulator, self.page = stage.plan, stage.emulator, page
@@ -137,11 +131,7 @@ class Play:
         return host == urlsplit(self.emulator.url).netloc or (proxied and host in names)
 
     def wallet(self, *needs: str) -> Buyer:
-        """Return a buyer who has saved a wallet, on the plan's first page for that.
-
-        Args:
-            needs: Actions without which the check is not tried: what nobody tells is never good.
-        """
+        """Return a buyer who has saved a wallet, on the plan's first page for that; the plan has the actions *needs*."""
         for name in needs:
             if getattr(self.plan.actions, name) is None:
                 raise NotTried(f"the plan has no action {name}.")

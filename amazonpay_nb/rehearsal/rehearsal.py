@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from functools import partial
@@ -32,19 +32,18 @@ _LAST_MOMENT = 0.3  # between the connection that breaks and the end of the proc
 
 @dataclass(frozen=True)
 class Result:
-    """How a check ended.
-
-    Attributes:
-        status: ``passed``, ``failed`` or ``not-tried``.
-        seen: What was wrong, or why it was not tried; "" where it passed.
-        evidence: Numbers of its exchanges.
-    """
+    """How a check ended."""
 
     row: Row
-    status: str
-    seen: str
-    evidence: list[int]
+    status: str  # ``passed``, ``failed`` or ``not-tried``
+    seen: str  # what was wrong, or why it was not tried
+    evidence: list[int]  # numbers of its exchanges
     seconds: float
+
+    @property
+    def sign(self) -> str:
+        """How a table shows whether it passed."""
+        return mark(self.status == "passed")
 
     def as_json(self) -> dict[str, Any]:
         """Return its entry in ``rehearsal.json``."""
@@ -68,10 +67,7 @@ class Rehearsal:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         tried = [one for one in self.results if one.status != "not-tried"]
         untried = Counter((one.seen, one.row.group.replace("_", "-")) for one in self.results if one not in tried)
-        signs = [f"{mark(one.status == 'passed')} {one.status}" for one in tried]
-        rows = [
-            (sign, Name(one.row.id), one.row.title, one.row.severity) for sign, one in zip(signs, tried, strict=True)
-        ]
+        rows = [(f"{one.sign} {one.status}", Name(one.row.id), one.row.title, one.row.severity) for one in tried]
         caption = f"Rehearsal: {self.count('passed')} passed, {self.count('failed')} failed"
         verdicts = Table(caption, ("verdict", "check", "what is asked", "at stake"), tuple(rows))
         reasons = tuple((why, group, str(number)) for (why, group), number in untried.items())
@@ -84,11 +80,10 @@ class Rehearsal:
         values, requests = one.as_json(), []
         for row in (self.exchanges[number - 1] for number in one.evidence):
             request = row.get("operation") or f"{row['method']} {urlsplit(row['path']).path}"
-            requests.append(
-                (str(row["number"]), row["by"], request, str(row["status"] or row.get("problem") or "none"))
-            )
+            answer = row["status"] or row.get("problem") or "none"
+            requests.append((str(row["number"]), row["by"], request, str(answer)))
         names = ("id", "severity", "expected", "seen", "why", "advice", "guide", "chapter")
-        card = facts(f"{mark(one.status == 'passed')} {one.row.title}", [(name, values[name]) for name in names])
+        card = facts(f"{one.sign} {one.row.title}", [(name, values[name]) for name in names])
         return Shown([card, Table("Evidence", ("number", "by", "request", "answer"), tuple(requests))])
 
     def count(self, status: str) -> int:
@@ -107,11 +102,7 @@ class Rehearsal:
 
 
 def rows_of(plan: Plan, only: Sequence[str] = ()) -> list[Row]:
-    """Return the checks that a plan leads to, in the order of the table; *only* some, by their ids.
-
-    Raises:
-        ConfigurationError: There is no such check.
-    """
+    """Return the checks that a plan leads to, in the order of the table; *only* some, by ids that it must have."""
     rows = [*ROWS.values()]
     for page in BUTTON_PAGES[1:]:
         if getattr(plan.pages, page):
@@ -181,26 +172,22 @@ def _in_a_thread(play: Callable[[Say], Rehearsal], tell: Say) -> Rehearsal:
 
     Whoever interrupts a cell reads what was tried, as soon as the check that is played has ended and all has stopped.
     """
-    played, interrupted = list[Result](), Event()
+    statuses, interrupted = Counter[str](), Event()
 
     def say(result: Result, of: int) -> None:
-        played.append(result)
+        statuses[result.status.replace("-", " ")] += 1
         tell(result, of)
         if interrupted.is_set():
-            raise KeyboardInterrupt
+            tried = ", ".join(f"{number} {status}" for status, number in statuses.items())
+            raise LocalError(f"The rehearsal was interrupted; checks until then: {tried}.", advice=_INTERRUPTED)
 
     with ThreadPoolExecutor(1) as pool:
         rehearsal = pool.submit(play, say)
-        while not rehearsal.done():
+        while True:
             try:
-                wait([rehearsal])
+                return rehearsal.result()
             except KeyboardInterrupt:
                 interrupted.set()
-    if not interrupted.is_set():
-        return rehearsal.result()
-    statuses = Counter(result.status.replace("-", " ") for result in played)
-    tried = ", ".join(f"{number} {status}" for status, number in statuses.items()) or "none"
-    raise LocalError(f"The rehearsal was interrupted; checks until then: {tried}.", advice=_INTERRUPTED)
 
 
 def _rehearse(file: PlanFile, rows: list[Row], headed: bool, browser: str | None, say: Say) -> Rehearsal:

@@ -33,11 +33,7 @@ _DIRECT = {"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1",
 
 @contextmanager
 def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
-    """Run the emulator and the server of a plan.
-
-    Raises:
-        ConfigurationError: The server cannot be used.
-    """
+    """Run the emulator and the server of a plan, or raise `ConfigurationError`."""
     plan, proxy = file.plan, file.plan.server.wiring == "proxy"
     news = plan.server.url.rstrip("/") + plan.notifications.path if plan.notifications else ""
     tls, now = not proxy and file.uses("caFile"), datetime.now(UTC)
@@ -64,11 +60,7 @@ def listens(url: str) -> bool:
 
 
 class MerchantServer:
-    """The server of a plan: a process of ours, or one that runs already.
-
-    Args:
-        facts: The values of the plan's placeholders.
-    """
+    """The server of a plan: a process of ours, or one that runs already; *facts* fill the plan's placeholders."""
 
     def __init__(self, file: PlanFile, facts: dict[str, str]) -> None:
         self._file, self._facts, self._plan = file, facts, file.plan.server
@@ -142,11 +134,7 @@ class MerchantServer:
             return answer.status_code
 
     def check(self, moment: str, *, seconds: float = 0) -> None:
-        """Make sure that it is still there, and stays for some *seconds*.
-
-        Raises:
-            ConfigurationError: It has ended, or never began.
-        """
+        """Make sure that it is still there, and stays for some *seconds*, or raise `ConfigurationError`."""
         if self._process:
             with suppress(subprocess.TimeoutExpired):
                 problem = f"the server ended with code {self._process.wait(seconds)} {moment}."

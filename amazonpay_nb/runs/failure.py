@@ -18,23 +18,14 @@ _ARROW = re.compile(r"^-+> *(\d+) (.*)$", re.M)  # how a traceback points at a l
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Where a notebook stopped, and why.
+    """Where a notebook stopped, and why."""
 
-    Attributes:
-        message: What was raised, with what was expected and what came.
-        step: The heading above the cell.
-        cell: Its number, as the notebook shows it.
-        cell_id: Names it in the page of the run: ``NAME.html#cell-id=…``.
-        line: The line of its source, and what stands there.
-        claim: The id of the claim that does not hold; "" where something else failed.
-    """
-
-    message: str
-    step: str = ""
-    cell: int | None = None
-    cell_id: str = ""
-    line: str = ""
-    claim: str = ""
+    message: str  # what was raised, with what was expected and what came
+    step: str = ""  # the heading above the cell
+    cell: int | None = None  # its number, as the notebook shows it
+    cell_id: str = ""  # in the page of the run: ``NAME.html#cell-id=…``
+    line: str = ""  # of its source: the number, and what stands there
+    claim: str = ""  # the id of the one that does not hold; "" where something else failed
 
     @property
     def text(self) -> str:
@@ -93,10 +84,8 @@ def claims_in(cells: Any) -> Iterator[Claim]:
 
 
 def _records(cells: Any) -> Iterator[dict[str, Any]]:
-    for cell in cells:
-        yield from (
-            output.data[RECORD_MIME] for output in cell.get("outputs", ()) if RECORD_MIME in output.get("data", ())
-        )
+    outputs = (output for cell in cells for output in cell.get("outputs", ()))
+    return (output.data[RECORD_MIME] for output in outputs if RECORD_MIME in output.get("data", ()))
 
 
 def _written(source: str) -> Iterator[Claim]:

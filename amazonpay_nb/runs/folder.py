@@ -19,12 +19,9 @@ _UNWRITABLE = re.compile(r"[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 @contextmanager
 def report_folder(out: Path, names: Iterable[str]) -> Iterator[None]:
-    """Hold a folder for one run, without the verdict of the run before: an interrupted run has none.
+    """Hold a folder for one run, without the verdict of the run before, the files *names*: an interrupted one has none.
 
-    Args:
-        names: The files of a verdict.
-    Raises:
-        ConfigurationError: Another run is writing into it, or it cannot be written to.
+    One that is held, or cannot be written to, raises `ConfigurationError`.
     """
     advice = "Choose another folder with --out."
     try:
@@ -46,9 +43,8 @@ def report_folder(out: Path, names: Iterable[str]) -> Iterator[None]:
 def write_whole(path: Path, content: str | bytes | Iterable[str]) -> None:
     """Write *path* so that a reader finds the old content or the new one, never a part.
 
-    Args:
-        content: Whole, or in parts.  Characters that no UTF-8 or no XML can hold, or that a terminal obeys, are
-            replaced: programs print them, and servers answer them.
+    Characters that no UTF-8 or no XML can hold, or that a terminal obeys, are replaced: programs print them, and
+    servers answer them.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)  # it may be a link

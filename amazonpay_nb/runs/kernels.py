@@ -144,12 +144,9 @@ def execute(
 ) -> None:
     """Execute a notebook with *values* as its parameters and write it, with its outputs, to *executed*.
 
-    A kernel that does not start is given up after `START_SECONDS`, and started once more.
+    Its kernel starts in *folder* with further *variables*; one that does not is given up after `START_SECONDS`, and
+    started once more.
 
-    Args:
-        document: An nbformat node, version 4.
-        folder: Where its kernel starts.
-        variables: For the environment of its kernel.
     Raises:
         papermill.PapermillExecutionError: A cell failed; what ran until then is written.
         RuntimeError: The kernel did not start, or it died.
@@ -160,23 +157,16 @@ def execute(
     _NOTEBOOK.variables = dict(variables or {})
     try:
         papermill.execute_notebook(
-            executed,
-            executed,
-            parameters=dict(values),
-            kernel_name="python3",
-            progress_bar=False,
-            start_timeout=START_SECONDS,
-            execution_timeout=CELL_TIMEOUT_SECONDS,
+            executed, executed, parameters=dict(values), kernel_name="python3", progress_bar=False,
+            start_timeout=START_SECONDS, execution_timeout=CELL_TIMEOUT_SECONDS, kernel_manager_class=RunKernel,
             # Written once, at the end: papermill would write the whole file at every cell.
-            request_save_on_cell_execute=False,
-            autosave_cell_every=0,
+            request_save_on_cell_execute=False, autosave_cell_every=0,
             # A kernel sends a text in pieces of any size; whole, the same run gives the same notebook.
             coalesce_streams=True,
             # A graceful end stalls some kernels for three seconds.
             shutdown_kernel="immediate",
             # papermill's cwd= would move the whole process.
             resources={"metadata": {"path": str(folder.resolve())}},
-            kernel_manager_class=RunKernel,
-        )
+        )  # fmt: skip
     finally:
         del _NOTEBOOK.variables  # this thread may start other kernels

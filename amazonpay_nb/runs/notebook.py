@@ -26,6 +26,7 @@ _HTML_LINK = re.compile(r'<a [^>]*?href="(?!#)[^>]*>(.*?)</a>', re.DOTALL)
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _OPEN = "workbench.open("
 _WITH_SOCKETS = ("07", "12")
+_PARAMETERS = {"parameters", "injected-parameters"}  # the tags of their cells
 _HEADING = re.compile(r"#{1,3} ")
 # Sections for who runs the notebook, and sentences: each has a line of its own.
 _WORKSHOP = re.compile(r"## (?:Exercises|By clicks)$", re.MULTILINE)
@@ -51,13 +52,9 @@ def notebook_names() -> list[str]:
 
 
 def find_notebooks(names: Sequence[str], *, sockets: bool = True) -> list[Path]:
-    """Return the notebooks called *names*: a path, a name, or the number or another beginning of a name.
+    """Return the notebooks called *names*: a path, a name, or the number or another beginning of one name alone.
 
-    Args:
-        names: Empty for all notebooks of the workbook.
-        sockets: Whether all of them are those, too, that work with programs outside of their kernel.
-    Raises:
-        ConfigurationError: A name fits none, or several.
+    Without names, these are all of the workbook; without *sockets*, all but those that need programs outside.
     """
     if not names:
         paths = sorted(notebook_folder().glob("*.ipynb"))
@@ -78,28 +75,18 @@ def _find(name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """A notebook, as it was read.
-
-    Attributes:
-        document: An nbformat node, version 4.
-        parameters: Name → name of a Python type (``str``, ``int``, ``float``, ``bool``, ``list`` or ``dict``), in its
-            order; empty where it has no ``parameters`` cell.
-    """
+    """A notebook, as it was read."""
 
     path: Path
-    document: Any
-    parameters: Mapping[str, str]
+    document: Any  # an nbformat node, version 4
+    parameters: Mapping[str, str]  # names of Python types, by name; empty where it has no such cell
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a notebook.
-
-        Raises:
-            ConfigurationError: There is no such notebook, or its parameters cannot be read.
-        """
+        """Read a notebook and its parameters, or raise `ConfigurationError`."""
         try:
             document = nbformat.reads(path.read_text("utf-8"), as_version=4)
-            sources = [cell.source for cell in document.cells if _is_tagged(cell, "parameters")]
+            sources = [cell.source for cell in document.cells if "parameters" in _tags(cell)]
             parameters = {name: kind for text in sources for name, kind, _ in _parameters(text)}
             return cls(path, document, parameters)
         except OSError as error:
@@ -117,17 +104,14 @@ class Notebook:
 
         papermill would run on with a misspelled name, so names are checked here.  A setting of the workbench that the
         notebook leaves alone is allowed, and left out.
-
-        Raises:
-            ConfigurationError: There is no such parameter, or a text is not of its type.
         """
         settings = PARAMETERS if self.opens_workbench else ()
         try:
             check_names(texts, dict.fromkeys([*self.parameters, *settings]))
         except ConfigurationError as error:
             raise ConfigurationError(f"{self.path.stem}: {error.message}", advice=error.advice) from None
-        own = {name: text for name, text in texts.items() if name in self.parameters}
-        return {name: to_type(name, self.parameters[name], text) for name, text in own.items()}
+        own = texts.keys() & self.parameters
+        return {name: to_type(name, self.parameters[name], text) for name, text in texts.items() if name in own}
 
     def opened_with(self, texts: Mapping[str, str]) -> Any:
         """Return a copy of the document whose workbench is opened with those texts that are no parameters of it."""
@@ -148,13 +132,7 @@ class Notebook:
 
 
 def notebook_with(name: str, texts: Mapping[str, str]) -> Notebook:
-    """Return the notebook called *name*, once it is clear that it can be run with these values.
-
-    Args:
-        texts: By name: for parameters of the notebook, else for settings that it leaves alone.
-    Raises:
-        ConfigurationError: The name or a value is not usable.
-    """
+    """Return the notebook called *name*; it can be run with these values, by name, or raises `ConfigurationError`."""
     (path,) = find_notebooks([name])
     notebook = Notebook.read(path)
     notebook.values(texts)
@@ -162,12 +140,8 @@ def notebook_with(name: str, texts: Mapping[str, str]) -> Notebook:
     return notebook
 
 
-def _is_tagged(cell: Any, tag: str) -> bool:
-    return tag in cell.metadata.get("tags", ())
-
-
-def _has_parameters(cell: Any) -> bool:
-    return _is_tagged(cell, "parameters") or _is_tagged(cell, "injected-parameters")
+def _tags(cell: Any) -> set[str]:
+    return {*cell.metadata.get("tags", ())}
 
 
 def _parameters(source: str) -> Iterator[tuple[str, str, ast.expr]]:
@@ -184,11 +158,7 @@ def _parameters(source: str) -> Iterator[tuple[str, str, ast.expr]]:
 
 
 def to_type(name: str, kind: str, text: str) -> Any:
-    """Return a text as a value of a parameter's type; lists and dictionaries are JSON.
-
-    Raises:
-        ConfigurationError: The text is not such a value.
-    """
+    """Return a text as a value of a parameter's type, or raise `ConfigurationError`; list and dictionary are JSON."""
     try:
         value = text if kind == "str" else json.loads(text, parse_int=float if kind == "float" else int)
         # A notebook is UTF-8: it takes no half character; nor is there a name in Python for infinity.
@@ -239,8 +209,7 @@ def without_links(document: Any) -> Any:
 def for_readers(document: Any, *, pictures: bool) -> Any:
     """Return a finished notebook for people who do not run it: without parameters, exercises and what to predict.
 
-    Args:
-        pictures: Keep the pictures of pages; they show the workbook's own shop, in North America.
+    The *pictures* of pages show the workbook's own shop, in North America.
     """
     document, inside = sections(document), False
     cells, document.cells = document.cells, []
@@ -248,11 +217,10 @@ def for_readers(document: Any, *, pictures: bool) -> Any:
         if cell.cell_type == "markdown":
             if re.match(r"##? ", cell.source):
                 inside = bool(_WORKSHOP.match(cell.source))
-            text = cell.source if pictures else _PAGE_PICTURE.sub("", cell.source)
-            cell.source = "".join(
-                part if at % 2 else _ASIDE.sub("", part) for at, part in enumerate(_FENCED.split(text))
-            )
-        if not inside and cell.source.strip() and not _has_parameters(cell):
+            parts = _FENCED.split(cell.source if pictures else _PAGE_PICTURE.sub("", cell.source))
+            parts[::2] = [_ASIDE.sub("", part) for part in parts[::2]]  # between blocks of code
+            cell.source = "".join(parts)
+        if not inside and cell.source.strip() and not _PARAMETERS & _tags(cell):
             document.cells.append(cell)
     return document
 
@@ -282,7 +250,7 @@ def settings_of(document: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for cell in document.cells:
         with suppress(SyntaxError, ValueError):
-            if cell.cell_type == "code" and _has_parameters(cell):
+            if cell.cell_type == "code" and _PARAMETERS & _tags(cell):
                 values |= {name: ast.literal_eval(value) for name, _, value in _parameters(cell.source)}
             elif cell.cell_type == "code" and _OPEN in cell.source and not settings:
                 calls = (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call))

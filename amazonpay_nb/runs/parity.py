@@ -60,12 +60,7 @@ class Target(NamedTuple):
 
 @contextmanager
 def target(base_url: str | None, ready_file: Path | None, region: str) -> Iterator[Target]:
-    """Give the target at an address, or the emulator that a ready file describes, or else one that is started here.
-
-    Raises:
-        ConfigurationError: The address is neither Amazon's nor on this machine, or the account is not for probes.
-        TransportError: The emulator does not answer.
-    """
+    """Give the target at an address, or the emulator that a ready file describes, or else one that is started here."""
     if base_url:
         yield _of_account(base_url.rstrip("/"), region)
     elif ready_file:
@@ -125,17 +120,13 @@ def record(
         buyer: ``you``, ``script`` or ``none``; when left out, a script on an emulator, and you anywhere else.
         out: Where to write it, after each probe; a file that holds a part of it is continued.
         currency: What the account is kept in; the region's usual one when left out.
-    Raises:
-        ConfigurationError: A script cannot play there, or the file is another place's.
-        TransportError: There was no answer.
     """
     currencies = region_of(there.region).ledger_currencies
     place = {"environment": "emulator" if there.is_emulator else "sandbox", "region": there.region}
     place["currency"] = currency or currencies[0]
     if place["currency"] not in currencies:
-        raise ConfigurationError(
-            f"No account is kept in {currency} there.", advice=f"Choose {' or '.join(currencies)}."
-        )
+        advice = f"Choose {' or '.join(currencies)}."
+        raise ConfigurationError(f"No account is kept in {currency} there.", advice=advice)
     recording: Recording = {"recordedAt": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "target": place, "probes": []}
     if out and out.exists() and (recording := read(out))["target"] != place:
         raise ConfigurationError(f"{out} is a recording of another place.", advice="Choose another file.")
@@ -287,9 +278,8 @@ class _Run:
         names |= {key: getattr(attempt, f"{key}_url") for key in ("result", "review", "cancel", "signed_in")}
         signed = sign_button(filled(step.visit, names), there.keys)
         config = button_config(
-            signed, merchant_id=there.merchant_id, region=region, product_type=step.product,
-            currency=names["currency"],
-        )  # fmt: skip
+            signed, merchant_id=there.merchant_id, region=region, product_type=step.product, currency=names["currency"]
+        )
         origin = there.url if there.is_emulator else f"https://{region.checkout_script_host}"
         attempt.offer(f"{origin}/checkout.js", config)
         if self._buyer == "script":

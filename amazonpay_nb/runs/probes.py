@@ -79,11 +79,7 @@ class Probe:
 
 @cache
 def probes() -> Mapping[str, Probe]:
-    """Return every probe by its id, in the order in which they are run.
-
-    Raises:
-        DataError: Two have one id, or a key is misspelled.
-    """
+    """Return every probe by its id, in the order in which they are run."""
     rows: dict[str, Probe] = {}
     for name in read("probes/index.toml")["files"]:
         table = {key: {"id": key} | row for key, row in read(f"probes/{name}.toml").items()}
@@ -99,11 +95,7 @@ def giver(name: str) -> Probe:
 
 
 def filled(value: Any, names: Mapping[str, str]) -> Any:
-    """Return a copy of *value* in which each ``$name`` is replaced; ``$x50`` are fifty letters.
-
-    Raises:
-        KeyError: Nothing has this name, because an earlier answer did not bring it.
-    """
+    """Return a copy of *value* with a text for each ``$name``, or raise KeyError; ``$x50`` are fifty letters."""
     if isinstance(value, str):
         return _NAME.sub(lambda found: _many(found[1]) or names[found[1]], value)
     if isinstance(value, Mapping):
@@ -134,11 +126,7 @@ def at(answer: Any, path: str) -> Any:
 
 
 class Stable:
-    """Writes what differs from run to run in a form that does not: ids numbered, times relative, known texts by name.
-
-    Args:
-        names: Texts to be written by their names: amounts, the account's own ids, and those of objects.
-    """
+    """Writes what differs from run to run in a form that does not: ids numbered, times relative, *names* for texts."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names, self._numbers = dict[str, str](), dict[str, int]()

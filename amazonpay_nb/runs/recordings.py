@@ -16,11 +16,7 @@ Comparison = dict[str, list[Any]]
 
 
 def read(path: Path) -> Recording:
-    """Return a recording.
-
-    Raises:
-        ConfigurationError: It is not one.
-    """
+    """Return a recording, or raise `ConfigurationError`."""
     try:
         recording: Recording = json.loads(path.read_text("utf-8"))
         region_of(recording["target"]["region"]).ledger_currencies.index(recording["target"]["currency"])

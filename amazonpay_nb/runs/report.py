@@ -54,26 +54,16 @@ _EXPORTING = Lock()  # an exporter remembers what it exports
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One executed notebook.
+    """One executed notebook."""
 
-    Attributes:
-        notebook: The file's name without its ending; also the name of the executed notebook and its page.
-        parameters: Their values in this run, in the types that the notebook declares; others had their defaults.
-        failure: Where and why it stopped, or None.
-        claims: In their order; *ok* is None for those that were not tried, or not reached.
-        result: What the notebook recorded about itself.
-        title: Its first heading; the notebook's name where it has none.
-        environment: ``emulator``, ``sandbox`` or ``live``, as far as it is written down; else "".
-    """
-
-    notebook: str
-    parameters: dict[str, Any]
+    notebook: str  # the file's name without its ending; also that of its page
+    parameters: dict[str, Any]  # in the types that the notebook declares; others had their defaults
     seconds: float
     failure: Failure | None
-    claims: tuple[Claim, ...]
-    result: dict[str, Any]
+    claims: tuple[Claim, ...]  # *ok* is None for those that were not tried, or not reached
+    result: dict[str, Any]  # what the notebook recorded about itself
     title: str = ""
-    environment: str = ""
+    environment: str = ""  # as far as it is written down
 
     @property
     def status(self) -> str:

@@ -27,24 +27,15 @@ from amazonpay_nb.workbench.parameters import check_unattended, check_values
 
 
 class Case(NamedTuple):
-    """A notebook to execute, with parameters.
-
-    Attributes:
-        page: Where the executed notebook as a page goes, below the folder of all cases.
-        key: 16 hexadecimal digits that stand for the notebook's content and the parameters in a sweep.
-    """
+    """A notebook to execute, with parameters."""
 
     notebook: Notebook
     texts: Mapping[str, str]
-    page: str
-    key: str = ""
+    page: str  # where the executed notebook as a page goes, below the folder of all cases
+    key: str = ""  # 16 hexadecimal digits that stand for the notebook's content and the parameters in a sweep
 
     def folder(self, out: Path) -> Path:
-        """Return the folder of its page, which is there then.
-
-        Raises:
-            ConfigurationError: A link waits in its place.
-        """
+        """Return the folder of its page, which is there then, and no link."""
         folder = (out / self.page).parent
         for place in [out / part for part in Path(self.page).parents][:-1]:  # the last one is *out*
             if place.is_symlink():
@@ -69,7 +60,6 @@ def run(
 
     Args:
         parameters: Name to text; every notebook must have each of them.
-        out: Takes the executed notebooks, their pages and the report; files of an earlier run are replaced.
         jobs: How many kernels at a time.
         say: See `progress`.
         offline: A notebook that tries to connect to another machine fails.
@@ -118,11 +108,7 @@ def progress(results: Results, total: int, say: Callable[[str], object]) -> Resu
 
 
 def check_case(notebook: Notebook, texts: Mapping[str, str]) -> None:
-    """Check that a run of a notebook, without a person, can have these values.
-
-    Raises:
-        ConfigurationError: It cannot; the message names the parameter and what is allowed.
-    """
+    """Check that a run of a notebook, without a person, can have these values, or say what is allowed."""
     notebook.values(texts)
     check_values(texts)
     saved = settings_of(notebook.document) if notebook.opens_workbench else {}
@@ -146,13 +132,9 @@ def _check_places(notebooks: Sequence[Path], out: Path) -> None:
 def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
     """Execute one notebook and write it and its page into *folder*, whether it passes or fails.
 
-    Call it from a thread or process of its own, where no event loop is running.
-
-    Args:
-        texts: By name: for parameters of the notebook, else for settings that it leaves alone.
-    Raises:
-        ConfigurationError: There is no room for temporary files.
-        OSError: There is none in *folder*.
+    *texts* are for its parameters, or else for settings that it leaves alone.  Call it from a thread or process of its
+    own, where no event loop is running; it raises OSError where *folder* has no room, and `ConfigurationError` where
+    there is none for temporary files.
     """
     started = time.monotonic()
     home, written = notebook.path.resolve().parent, folder / notebook.path.name
@@ -193,11 +175,9 @@ def keep(
     name, written, claims = notebook.path.stem, folder / notebook.path.name, claims_of(document)
     write_whole(written, nbformat.writes(document) + "\n")
     write_whole(written.with_suffix(".html"), notebook_page(document, name, notebook.path.resolve().parent))
-    broken = (
-        Failure(f"claim {claim.id} does not hold: {claim.text}", claim=claim.id)
-        for claim in claims
-        if claim.ok is False
-    )
+    for claim in claims:
+        if claim.ok is False:
+            failure = failure or Failure(f"claim {claim.id} does not hold: {claim.text}", claim=claim.id)
     parameters, seconds = redact(dict(texts) | notebook.values(texts)), round(time.monotonic() - started, 3)
     about = {"title": title_of(document), "environment": str(settings_of(document).get("environment", ""))}
-    return Run(name, parameters, seconds, failure or next(broken, None), claims, result_of(document), **about)
+    return Run(name, parameters, seconds, failure, claims, result_of(document), **about)

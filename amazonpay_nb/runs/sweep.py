@@ -72,8 +72,7 @@ def _text(value: Any) -> str:
 def cases_of(path: Path) -> list[Case]:
     """Return the cases of a matrix in its order, the last parameter varying fastest; docs/sweeps.md has its keys.
 
-    Raises:
-        ConfigurationError: The matrix, or a case of it, cannot be run; it names the place and what is allowed.
+    A matrix or a case that cannot be run raises `ConfigurationError`, with the place and what is allowed.
     """
     try:
         text = path.read_text("utf-8")
@@ -124,8 +123,6 @@ def sweep(
         resume: Skip what has passed there already.
         fail_fast: Stop at the first failure.
         say: See `progress`.
-    Raises:
-        ConfigurationError: *out* cannot be used; nothing was started.
     """
     started, lines = time.monotonic(), out / _LINES
     with report_folder(out, _REPORTS):

@@ -123,12 +123,7 @@ class WarmProvisioner(LocalProvisioner):
     _failed = False
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
-        """Start the kernel.
-
-        Args:
-            cmd: Its command line.
-            options: Of `subprocess.Popen`; with others than ``env`` and ``cwd``, it is started as Jupyter does.
-        """
+        """Start the kernel; with other options than ``env`` and ``cwd``, as Jupyter does."""
         options, at = self._scrub_kwargs(options), cmd.index("-m") if "-m" in cmd else 0
         usual = cmd[:1] == [sys.executable] and tuple(cmd[at : at + 2]) == _KERNEL and options.keys() <= {"env", "cwd"}
         self.process: Any = None
@@ -171,8 +166,7 @@ class WarmProvisioner(LocalProvisioner):
 def serve(number: int, end: int) -> None:
     """Import everything, compile the pages, and fork a kernel for each message on the socket that is file *number*.
 
-    Args:
-        end: The pipe with which the kernels end; nothing is written to it.
+    The kernels end with the pipe that is file *end*; nothing is written to it.
     """
     gc.disable()  # next to nothing of what follows is garbage
     control = socket.socket(fileno=number)
