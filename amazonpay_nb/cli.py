@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from amazonpay_nb.commands import checks, control, emulator, notebooks, rehearse, stage
+from amazonpay_nb.commands import checks, control, emulator, notebooks, stage
 from amazonpay_nb.commands.options import say
 from amazonpay_nb.errors import AmazonPayError
 from amazonpay_nb.extras import check
@@ -95,9 +95,10 @@ def _with(extra: str, command: click.Command) -> click.Command:
     return command
 
 
+for _command in (notebooks.run, notebooks.sweep, notebooks.lab, stage.export, stage.kit):
+    main.add_command(_with("workbook", _command))
 for _command in (
-    *(_with("workbook", one) for one in (notebooks.run, notebooks.sweep, notebooks.lab, stage.export, stage.kit)),
-    *(stage.demo, emulator.emulator, control.control, emulator.buyer, emulator.grade, rehearse.rehearse),
-    *(checks.keys, checks.store, checks.doctor, checks.parity),
+    *(stage.demo, emulator.emulator, control.control, emulator.buyer, emulator.grade),
+    *(checks.keys, checks.store, checks.doctor, checks.parity, checks.rehearse),
 ):
     main.add_command(_command)

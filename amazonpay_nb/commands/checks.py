@@ -1,12 +1,13 @@
-"""Commands that say what is right and wrong: with a merchant's keys, a store's file, this machine, and our claims."""
+"""Commands that say what is right and wrong: with keys, a store, this machine, our claims, and a merchant's server."""
 
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import FILE, REGION, Verdict, completion, say, verdict
+from amazonpay_nb.commands.options import FILE, INPUT, OUT, REGION, Verdict, completion, say, verdict
 from amazonpay_nb.redaction import redact
 
 _KEY = click.argument("key", envvar="AMAZON_PAY_PRIVATE_KEY_FILE")
@@ -77,7 +78,7 @@ def store() -> None:
 
 
 @store.command("check")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=INPUT)
 @verdict
 def check_store(file: Path) -> Verdict:
     """Say what is right and wrong with FILE, without writing to it: owner, version, tables, settings, every record.
@@ -137,3 +138,44 @@ def parity(base_url: str | None, ready_file: Path | None, region: str, compare: 
     comparison = recordings.compare(here, there) if there else recordings.claimed(here)
     say(recordings.text(comparison))
     return comparison, not comparison["different"]
+
+
+@click.command()
+@click.argument("plan", type=INPUT)
+@click.option(
+    "--only", multiple=True, metavar="ID", help="Play this check alone; may be repeated.",
+    shell_complete=completion("amazonpay_nb.rehearsal.play:ROWS"),
+)  # fmt: skip
+@OUT
+@click.option("--headed", is_flag=True, help="Show the browser.")
+@click.option("--browser", metavar="PATH", help="The Chromium to use, or none: play only what needs no buyer.")
+@verdict
+def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
+    """Rehearse the server that PLAN describes, from Amazon's side: docs/own-server.md.
+
+    Buyers are real browsers, Amazon is an emulator that also fails on purpose, and its books are the truth.  Nothing
+    leaves this machine.
+
+    Exit code: 0 nothing but advice failed, 1 something else did, 2 the plan or the server cannot be used.
+    """
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    from amazonpay_nb.rehearsal.rehearsal import Result, rehearse as play
+    from amazonpay_nb.rehearsal.report import REPORTS, table, write_report
+    from amazonpay_nb.runs.folder import report_folder
+
+    bar = tqdm(unit="check", disable=None)  # None shows it on a terminal only
+
+    def note(result: Result, of: int) -> None:
+        bar.total = of
+        bar.set_postfix_str(result.row.id, refresh=False)
+        bar.update()
+        if bar.disable:
+            say(f"{result.status:<9} {result.row.id} ({result.seconds:.1f} s)")
+
+    with report_folder(out, REPORTS), bar:
+        rehearsal = play(plan, say=note, **options)
+        write_report(rehearsal, out, finished=datetime.now(UTC))
+    say(table(rehearsal))
+    say(f"Report: {out / 'rehearsal.html'}")
+    return out / "rehearsal.json", not rehearsal.wrong

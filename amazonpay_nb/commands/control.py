@@ -11,7 +11,7 @@ import click
 import httpx
 from pydantic.alias_generators import to_camel
 
-from amazonpay_nb.commands.options import FILE
+from amazonpay_nb.commands.options import FILE, INPUT
 
 
 class _Refused(click.ClickException):
@@ -56,12 +56,9 @@ def control() -> None:
     """Act as Amazon, the bank, the network or time, on a running emulator; the answer is JSON."""
 
 
-_INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
 def _ready_file() -> click.Option:
     written = "What `amazonpay-nb emulator --ready-file` has written."
-    return click.Option(["--ready-file"], required=True, type=_INPUT, help=written)
+    return click.Option(["--ready-file"], required=True, type=INPUT, help=written)
 
 
 @control.group()
@@ -78,7 +75,7 @@ def save(file: Path, ready_file: Path) -> None:
     _print({"file": str(file)})
 
 
-@world.command(params=[click.Argument(["file"], type=_INPUT), _ready_file()])
+@world.command(params=[click.Argument(["file"], type=INPUT), _ready_file()])
 def load(file: Path, ready_file: Path) -> None:
     """Put the world of FILE in the place of the present one."""
     _print(_answer(ready_file, "world", {"world": file.read_text("utf-8"), "name": str(file)}))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from amazonpay_nb.commands.options import FILE, PORT, REGION, Verdict, ready_file_with, say, verdict
+from amazonpay_nb.commands.options import FILE, INPUT, PORT, REGION, Verdict, ready_file_with, say, verdict
 
 
 def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> datetime | str | None:
@@ -34,9 +34,7 @@ def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> d
 @click.option("--throttle", is_flag=True, help="Apply the documented quotas.")
 @click.option("--proxy", is_flag=True, help="Be a proxy for Amazon Pay's hosts, too, for code that names them.")
 @click.option("--notify", metavar="URL", help="Send notifications here, an address of this machine.")
-@click.option(
-    "--world", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Start in the world of this file."
-)
+@click.option("--world", type=INPUT, help="Start in the world of this file.")
 @ready_file_with("the emulator's address and keys")
 def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
     """Run the emulated Amazon Pay until it is interrupted."""

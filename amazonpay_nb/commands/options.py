@@ -19,12 +19,13 @@ NOTEBOOKS, STORIES = "amazonpay_nb.runs.notebook:notebook_names", "amazonpay_nb.
 # The result of a command for a program, or the file that holds it; and whether all is right.
 Verdict = tuple[Any, bool]
 FILE = click.Path(dir_okay=False, path_type=Path)
+INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.option(
     "--out", default="out", show_default=True, type=click.Path(file_okay=False, path_type=Path), help="Where to write."
 )
 PARAMETER = click.option(
     "-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter or setting.",
-    callback=lambda ctx, option, pairs: _texts(pairs),
+    callback=lambda context, option, pairs: _texts(pairs),
 )  # fmt: skip
 PORT = click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 REGION = click.option("--region", default="na", show_default=True, type=click.Choice(["na", "eu", "jp"]))

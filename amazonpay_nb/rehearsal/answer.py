@@ -1,8 +1,8 @@
-"""A request to a server that is rehearsed, and what comes back, within limits, since the server may be anybody's."""
+"""What a server that is rehearsed answers, within limits, since it may be anybody's; and how a check fails by it."""
 
 import json
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.cookiejar import Cookie
 from time import monotonic, sleep
@@ -41,6 +41,24 @@ class Answer(NamedTuple):
     def is_success(self) -> bool:
         """Whether it is a 2xx."""
         return (self.status or 0) // 100 == 2
+
+
+class Failed(Exception):
+    """The server did something wrong.
+
+    Args:
+        seen: What was seen instead of what was expected, as a sentence.
+        evidence: Numbers of the exchanges that show it; all of the check when left out.
+        advice: Whether it need not be right.
+    """
+
+    def __init__(self, seen: str, *, evidence: Sequence[int] = (), advice: bool = False) -> None:
+        super().__init__(seen)
+        self.seen, self.evidence, self.advice = seen, list(evidence), advice
+
+
+class NotTried(Exception):
+    """A check could not be looked at; the message says why, and what would help."""
 
 
 def soon(look: Callable[[], T], seconds: float = 5) -> T:

@@ -15,8 +15,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.rehearsal.answer import Answer, Visit, ask, filled, limited_memory, path_of_url
-from amazonpay_nb.rehearsal.outcome import Failed, NotTried
+from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, Visit, ask, filled, limited_memory, path_of_url
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Action, Plan, state_problem
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES

@@ -53,7 +53,11 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
         ConfigurationError: The address is not on loopback, or has no answer.
     """
     check_sockets()
-    _check_address(url)
+    advice = "Write for example http://127.0.0.1:8000/notifications, and start the handler first."
+    if not is_endpoint(url):
+        raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
+    if not listens(url):
+        raise ConfigurationError(f"There is no answer at {url}.", advice=advice)
     (*three, dispute), (*others, _) = subjects(emulator), subjects(emulator)  # others: of these, nothing genuine tells
     watched, grades = emulator if observed else None, list[Grade]()
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http, closing(Stranger(emulator)) as stranger:
@@ -68,14 +72,6 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
     count = _gets(watched, three)
     verdict = GOOD if count == len(three) else WRONG
     return [*grades, Grade(_ALL, _LOOKS, f"{count} of {len(three)} objects", verdict)]
-
-
-def _check_address(url: str) -> None:
-    advice = "Write for example http://127.0.0.1:8000/notifications, and start the handler first."
-    if not is_endpoint(url):
-        raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
-    if not listens(url):
-        raise ConfigurationError(f"There is no answer at {url}.", advice=advice)
 
 
 def _grade(

@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.rehearsal.answer import Answer, soon
+from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, soon
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import Message, Subject, deliver, subjects
-from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
 from amazonpay_nb.rehearsal.wiring import MerchantServer
 from amazonpay_nb.spec.data import as_kind, data_row, read
@@ -131,7 +130,7 @@ class Play:
         return host == urlsplit(self.emulator.url).netloc or (proxied and host in names)
 
     def wallet(self, *needs: str) -> Buyer:
-        """Return a buyer who has saved a wallet, on the plan's first page for that; the plan has the actions *needs*."""
+        """Return a buyer who has saved a wallet, on the plan's first page; the plan has the actions *needs*."""
         for name in needs:
             if getattr(self.plan.actions, name) is None:
                 raise NotTried(f"the plan has no action {name}.")

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.redaction import legible, redact
+from amazonpay_nb.rehearsal.answer import Failed, NotTried
 from amazonpay_nb.rehearsal.browser import chromium
-from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
 from amazonpay_nb.rehearsal.play import ROWS, Play, Row, Stage
 from amazonpay_nb.rehearsal.wiring import wired

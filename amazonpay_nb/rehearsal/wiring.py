@@ -68,15 +68,8 @@ class MerchantServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the server)
         # No connection is used again: a server may close it at the same moment, and an answer would seem to be missing.
-        self.http = http_client(
-            verify=False, timeout=ANSWER_SECONDS, limits=httpx.Limits(max_keepalive_connections=0), cookies=no_cookies()
-        )
-
-    def start(self) -> None:
-        """Start it, where that is ours to do, and wait until it is ready."""
-        if self._plan.start:
-            self._begin()
-        self._wait()
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.http = http_client(verify=False, timeout=ANSWER_SECONDS, limits=limits, cookies=no_cookies())
 
     def close(self) -> None:
         """End it, and all that it has started."""
@@ -113,7 +106,10 @@ class MerchantServer:
             reason = getattr(error, "strerror", error)
             raise self._file.error(f"{command[0]!r} cannot be started: {reason}.", "server", "start") from None
 
-    def _wait(self) -> None:
+    def start(self) -> None:
+        """Start it, where that is ours to do, and wait until it is ready."""
+        if self._plan.start:
+            self._begin()
         end, seen, status = time.monotonic() + READY_SECONDS, "there is no answer", 0
         while time.monotonic() < end:
             self.check("before it was ready")

@@ -1,6 +1,7 @@
 """The kernels of a run: what surrounds them, how they start, and that none outlives the run."""
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -37,8 +38,6 @@ _PERSONAL = (PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PY
 
 # What the kernel of a notebook gets besides the environment of all; each notebook is executed in a thread of its own.
 _NOTEBOOK = threading.local()
-# A connection that is tried is noted, and fails; Python imports a module of this name when it starts.
-_OFFLINE = ("sitecustomize.py", (Path(__file__).parent / "offline.py").read_text("utf-8"))
 
 
 class _RunClient(AsyncKernelClient):
@@ -115,7 +114,8 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
     with TemporaryFolder() as folder:
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
         if offline:
-            (folder.path / _OFFLINE[0]).write_text(_OFFLINE[1], "utf-8")
+            # Python imports a module of this name when it starts.
+            shutil.copy(Path(__file__).with_name("offline.py"), folder.path / "sitecustomize.py")
             ours["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder.path), os.environ.get("PYTHONPATH")]))
         kept = {name: os.environ.pop(name, None) for name in (*_PERSONAL, *ours)}
         os.environ.update(ours)

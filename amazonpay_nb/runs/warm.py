@@ -128,11 +128,9 @@ class WarmProvisioner(LocalProvisioner):
         usual = cmd[:1] == [sys.executable] and tuple(cmd[at : at + 2]) == _KERNEL and options.keys() <= {"env", "cwd"}
         self.process: Any = None
         if usual and sys.platform == "linux":
-            request = {
-                "arguments": cmd[at + 2 :],
-                "cwd": os.fspath(options.get("cwd") or os.curdir),
-                "environment": {**(options.get("env") or os.environ), "JPY_PARENT_PID": str(os.getpid())},
-            }
+            environment = {**(options.get("env") or os.environ), "JPY_PARENT_PID": str(os.getpid())}
+            cwd = os.fspath(options.get("cwd") or os.curdir)
+            request = {"arguments": cmd[at + 2 :], "cwd": cwd, "environment": environment}
             self.process = await asyncio.to_thread(self._fork, cmd[:at], request)
         if not self.process:
             return await super().launch_kernel(cmd, **options)

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from amazonpay_nb.rehearsal.outcome import Failed, NotTried
+from amazonpay_nb.rehearsal.answer import Failed, NotTried
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES
 from amazonpay_nb.rehearsal.play import Play
 from amazonpay_nb.spec.regions import region as region_of

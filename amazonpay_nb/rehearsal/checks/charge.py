@@ -4,9 +4,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from amazonpay_nb.rehearsal.answer import Answer, soon
+from amazonpay_nb.rehearsal.answer import Answer, NotTried, soon
 from amazonpay_nb.rehearsal.browser import Buyer
-from amazonpay_nb.rehearsal.outcome import NotTried
 from amazonpay_nb.rehearsal.play import PENDING, Play, words
 from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.spec.regions import CURRENCIES
@@ -142,8 +141,6 @@ def _agrees(play: Play, buyer: Buyer, order: Order) -> bool:
 
 def _situation(play: Play, buyer: Buyer, order: Order, answer: Answer) -> str:
     clause = f"; {words(play.statement(buyer, order))}" if play.plan.actions.state else ""
+    money = f"{play.money()} of {order['amount']} {order['currency']} is held or taken"
     charges = ", ".join(play.states("charges")) or "none"
-    return (
-        f"{play.money()} of {order['amount']} {order['currency']} is held or taken (charges: {charges}){clause}; "
-        f"the action answers {answer.status or 'nothing'}."
-    )
+    return f"{money} (charges: {charges}){clause}; the action answers {answer.status or 'nothing'}."

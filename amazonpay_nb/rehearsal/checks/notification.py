@@ -6,10 +6,9 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from amazonpay_nb.rehearsal.answer import Answer, soon
+from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, soon
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Sending, Stranger, Subject, send
-from amazonpay_nb.rehearsal.outcome import Failed, NotTried
 from amazonpay_nb.rehearsal.play import CALM_SECONDS, PENDING, Play, words
 from amazonpay_nb.spec.addresses import host_of
 

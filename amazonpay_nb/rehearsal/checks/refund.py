@@ -3,9 +3,8 @@
 from decimal import Decimal
 from functools import partial
 
-from amazonpay_nb.rehearsal.answer import Answer, soon
+from amazonpay_nb.rehearsal.answer import Answer, NotTried, soon
 from amazonpay_nb.rehearsal.browser import Buyer
-from amazonpay_nb.rehearsal.outcome import NotTried
 from amazonpay_nb.rehearsal.play import Play, words
 from amazonpay_nb.spec.money import format_amount
 

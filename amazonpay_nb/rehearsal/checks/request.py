@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
-from amazonpay_nb.rehearsal.outcome import Failed, NotTried
+from amazonpay_nb.rehearsal.answer import Failed, NotTried
 from amazonpay_nb.rehearsal.play import Play
 from amazonpay_nb.signing.steps import Algorithm
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency

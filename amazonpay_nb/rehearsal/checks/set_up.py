@@ -5,9 +5,8 @@ from uuid import uuid4
 import httpx
 
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.rehearsal.answer import Visit, soon
+from amazonpay_nb.rehearsal.answer import NotTried, Visit, soon
 from amazonpay_nb.rehearsal.browser import Buyer
-from amazonpay_nb.rehearsal.outcome import NotTried
 from amazonpay_nb.rehearsal.play import Play
 from amazonpay_nb.shop.buyer import approve
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
