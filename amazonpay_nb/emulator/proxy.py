@@ -79,7 +79,6 @@ class ProxyConnection(Connection):
             super()._read()
 
     def _connect(self, rest: bytes) -> None:
-        """Prepare a tunnel."""
         _, host, port = _place(b"https://" + self.url) if not {*b"/?"} & {*self.url} else ("", "", 0)
         if problem := self._proxy.problem("https", host, port):
             self._refuse(403, "InvalidRequest", problem)

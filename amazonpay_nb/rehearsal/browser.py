@@ -54,13 +54,9 @@ _PRESS = """({card, action}) => {
 
 @contextmanager
 def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser | str"]:
-    """Run a browser; give the reason instead where there is none.
+    """Run the browser at *path*, on the PATH, or Playwright's own; give the reason instead where there is none.
 
-    Args:
-        path: The program; one on the PATH, or Playwright's own, when left out.
-        proxy: Where Amazon's hosts are reached, "" for the emulator's own addresses.
-    Raises:
-        ConfigurationError: *path* is no browser.
+    Amazon's hosts are reached by the *proxy*, "" for the emulator's own addresses.
     """
     if path == "none":
         yield 'It needs a buyer, and browser is "none".'
@@ -103,12 +99,7 @@ def _through(proxy: str) -> list[str]:
 
 
 class Buyer:
-    """A buyer with a browser of their own.
-
-    Args:
-        amazon: Tells whether an address is Amazon's.
-        note: Keeps an exchange and returns it with its number.
-    """
+    """A buyer with a browser of their own: *amazon* tells Amazon's addresses, *note* keeps and numbers an exchange."""
 
     def __init__(
         self, browser: "Browser", plan: Plan, http: httpx.Client, amazon: Callable[[str], bool],
@@ -187,7 +178,6 @@ class Buyer:
                 self._note("buyer", method=request.method, path=path_of_url(response.url), status=response.status)
 
     def _go(self, act: Callable[[], object]) -> Visit:
-        """Do what leads to another document, and return the visit of it."""
         self._document = None
         try:
             with self.page.expect_navigation(wait_until="domcontentloaded"):

@@ -45,12 +45,8 @@ def passes(grades: list[Grade]) -> bool:
 def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade]:
     """Send everything to a handler and return its grades.
 
-    Args:
-        url: Its address, on loopback.
-        emulator: The notifications come from it; its time is real, since handlers look at the clock.
-        observed: Whether the handler can get objects from this emulator, so that its effects are graded.
-    Raises:
-        ConfigurationError: The address is not on loopback, or has no answer.
+    The notifications come from the emulator; its time is real, since handlers look at the clock.  A handler's effects
+    are graded where it is *observed*, since it can get objects there.
     """
     check_sockets()
     advice = "Write for example http://127.0.0.1:8000/notifications, and start the handler first."
@@ -115,8 +111,6 @@ def _judge_belief(emulator: Emulator, about: Subject, begun: int) -> tuple[str, 
 
 
 def _gets(emulator: Emulator, about: list[Subject]) -> int:
-    """Return how many of these objects are got, soon."""
-
     def is_got(one: Subject) -> bool:
         rows = ((row["method"], row["status"], row["path"].rpartition("/")[2]) for row in _requests(emulator))
         return ("GET", 200, one.object_id) in rows

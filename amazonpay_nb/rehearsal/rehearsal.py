@@ -168,10 +168,8 @@ def rehearse(
 
 
 def _in_a_thread(play: Callable[[Say], Rehearsal], tell: Say) -> Rehearsal:
-    """Play beside an event loop, as in a notebook: Playwright refuses to run in the same thread.
-
-    Whoever interrupts a cell reads what was tried, as soon as the check that is played has ended and all has stopped.
-    """
+    # Beside an event loop, as in a notebook, Playwright refuses to run in the same thread.  Whoever interrupts a cell
+    # reads what was tried, as soon as the check that is played has ended and all has stopped.
     statuses, interrupted = Counter[str](), Event()
 
     def say(result: Result, of: int) -> None:

@@ -43,12 +43,11 @@ def cluster(address: str) -> Iterator[Engine]:
 
     No more cases are under way than the cluster has threads.  A case is tried once more where its worker died, and has
     failed where the second one did as well.  A worker with another version that joins later is named, and gets none.
+    No scheduler, no worker, or one with another version raises `ConfigurationError`; so does the engine where the
+    cluster cannot go on, or has had no worker with this version for 30 seconds.
 
     Args:
         address: ``tcp://HOST:PORT``, or ``tls://HOST:PORT`` with the certificates that Dask's settings name.
-    Raises:
-        ConfigurationError: There is no scheduler, no worker, or a worker with another version of this package.  The
-            engine raises it where the cluster cannot go on, or has had no worker with this version for 30 seconds.
     """
     for handler in logging.getLogger("distributed").handlers:
         handler.setLevel(logging.CRITICAL)  # what matters is said in a sentence

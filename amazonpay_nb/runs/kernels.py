@@ -107,9 +107,8 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
     JupyterLab session, in which it would wait for a person to play the buyer.  Whatever a kernel leaves in its
     temporary folder, an emulated key for example, is deleted with that folder.
 
-    Args:
-        offline: Let every connection to another machine fail, and note it in the file AMAZONPAY_NB_OFFLINE.
-        warm: Fork them from a process that has imported everything once, where that is possible.
+    *offline*, every connection to another machine fails, and is noted in the file AMAZONPAY_NB_OFFLINE; *warm* ones are
+    forked from a process that has imported everything once, where that is possible.
     """
     with TemporaryFolder() as folder:
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))

@@ -44,13 +44,9 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
     """Copy the files of an edition, by their path, unless the reader has changed them.
 
     A copy is changed when the source of a cell or the text of a page is.  A newer edition of it is put beside it, once.
-    Outputs of a copy that is replaced, and with *fresh* the changed copies, too, are moved to ``earlier/DATE/TIME``.
-
-    Args:
-        say: Is called with a sentence for each file that is moved, or put beside another.
-    Raises:
-        ConfigurationError: The folder holds something else.
-        OSError: It cannot be written to.
+    Outputs of a copy that is replaced, and with *fresh* the changed copies, too, are moved to ``earlier/DATE/TIME``;
+    *say* hears of each file that is moved, or put beside another.  A folder of somebody else's or with other files
+    raises `ConfigurationError`.
     """
     ours = folder / _OURS
     others = folder.is_dir() and any(path.name != _OURS for path in folder.iterdir())

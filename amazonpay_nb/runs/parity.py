@@ -116,10 +116,8 @@ def record(
 ) -> Recording:  # fmt: skip
     """Run the probes, or *only* some, and return what was seen; *say* takes what a person should know meanwhile.
 
-    Args:
-        buyer: ``you``, ``script`` or ``none``; when left out, a script on an emulator, and you anywhere else.
-        out: Where to write it, after each probe; a file that holds a part of it is continued.
-        currency: What the account is kept in; the region's usual one when left out.
+    The *buyer* is ``you``, ``script`` or ``none``; when left out, a script on an emulator, and you anywhere else.
+    *out* is written after each probe; a file that holds a part is continued.
     """
     currencies = region_of(there.region).ledger_currencies
     place = {"environment": "emulator" if there.is_emulator else "sandbox", "region": there.region}
@@ -236,7 +234,6 @@ class _Run:
         return {"status": response.status_code, "headers": headers, "body": body}
 
     def _request(self, step: Step, names: Mapping[str, str], keys: dict[str, str]) -> httpx.Request:
-        """Return a step's request, well-formed or not, as the step says."""
         there, now, fresh = self._there, datetime.now(UTC), uuid.uuid4().hex
         method, _, path = step.send.partition(" ")
         if key_environment(there.keys.public_key_id) is None and not path.startswith(("/sandbox", "$")):

@@ -56,16 +56,10 @@ def run(
     notebooks: Sequence[Path], parameters: Mapping[str, str], *, out: Path, jobs: int = 1,
     say: Callable[[str], object] = lambda line: None, offline: bool = False, warm: bool = False,
 ) -> Summary:  # fmt: skip
-    """Execute *notebooks*, each with *parameters*, and write everything about it into *out*.
+    """Execute *notebooks*, each with *parameters*, *jobs* at a time, and write everything about it into *out*.
 
-    Args:
-        parameters: Name to text; every notebook must have each of them.
-        jobs: How many kernels at a time.
-        say: See `progress`.
-        offline: A notebook that tries to connect to another machine fails.
-        warm: See `kernel_environment`; no more notebooks than *jobs* gain nothing, and start as ever.
-    Raises:
-        ConfigurationError: A notebook or a parameter is not usable; nothing was started.
+    `progress` says what *say* is for, and `kernel_environment` the rest; no more notebooks than *jobs* gain nothing by
+    *warm* kernels, and start as ever.  What is not usable raises `ConfigurationError` before anything starts.
     """
     _check_places(notebooks, out)
     cases = [Case(Notebook.read(path), parameters, f"{path.stem}.html") for path in notebooks]

@@ -117,12 +117,8 @@ def sweep(
 ) -> tuple[int, int]:  # fmt: skip
     """Run the cases and write everything about them into *out*; return how many passed, and how many failed.
 
-    Args:
-        engine: Runs cases, and yields each as it ends; its executed notebook is in the folder then.
-        part: Which of how many equal parts to run; see `shard`.
-        resume: Skip what has passed there already.
-        fail_fast: Stop at the first failure.
-        say: See `progress`.
+    The *engine* runs cases, and yields each as it ends, when its executed notebook is in the folder.  `shard` says what
+    *part* is, and `progress` what *say* is for.
     """
     started, lines = time.monotonic(), out / _LINES
     with report_folder(out, _REPORTS):

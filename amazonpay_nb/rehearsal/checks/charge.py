@@ -113,7 +113,6 @@ def _is_paid(play: Play, buyer: Buyer, order: Order) -> bool:
 
 
 def _calls(play: Play, answer: Answer) -> list[dict[str, Any]]:
-    """Return the calls of Create Charge that an action has led to."""
     if calls := soon(lambda: play.exchanges("createCharge", after=answer.number)):
         return calls
     raise NotTried("the server has sent no Create Charge: see charge.paid.")

@@ -92,10 +92,7 @@ def _send(play: Play, sending: Sending, *about: Subject) -> list[Answer]:
 
 
 def _send_all(play: Play, name: str, about: list[Subject]) -> None:
-    """Send what the table has for a check, and require the right answers.
-
-    What may be genuine is at least advice, and so is what is accepted and dropped.
-    """
+    # What may be genuine is at least advice, and so is what is accepted and dropped.
     advice: Failed | None = None
     for sending in (row for row in SENDINGS if row.check == name and (row.required or row.genuine)):
         those = about[-1:] if sending.announces else about
@@ -128,7 +125,6 @@ def _drops(play: Play, sending: Sending, about: list[Subject], answers: list[Ans
 
 
 def _pending(play: Play, *needs: str) -> tuple[Buyer, Order, Subject]:
-    """Return a buyer with an order whose charge is pending, and this charge."""
     buyer = play.wallet("charge", *needs)
     for state in reversed(PENDING):
         order = play.order()

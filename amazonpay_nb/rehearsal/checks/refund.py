@@ -51,7 +51,6 @@ def _is_exact(play: Play, order: dict[str, str], answer: Answer) -> None:
 
 
 def _paid(play: Play, *needs: str) -> tuple[Buyer, dict[str, str]]:
-    """Return a buyer with an order that is paid."""
     buyer, order = play.wallet("charge", "refund", *needs), play.order()
     buyer.act("charge", **order)
     if not soon(lambda: play.states("charges") == ["Captured"]):
