@@ -15,7 +15,7 @@ import nbformat
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.workbench.parameters import PARAMETERS, check_names, check_values
+from amazonpay_nb.workbench.parameters import PARAMETERS, check_names
 
 # A picture on this machine, in Markdown.
 _PICTURE = re.compile(r"(!\[[^\]]*\]\()(?![a-z]+:)([^)\s]+)")
@@ -113,31 +113,16 @@ class Notebook:
         own = texts.keys() & self.parameters
         return {name: to_type(name, self.parameters[name], text) for name, text in texts.items() if name in own}
 
-    def opened_with(self, texts: Mapping[str, str]) -> Any:
-        """Return a copy of the document whose workbench is opened with those texts that are no parameters of it."""
+    def unexecuted(self, texts: Mapping[str, str]) -> Any:
+        """Return a copy of the document without outputs, whose workbench takes those texts that are no parameters."""
         document = deepcopy(self.document)
         settings = {name: text for name, text in texts.items() if name not in self.parameters}
         for cell in document.cells:
-            if settings and cell.cell_type == "code" and _OPEN in cell.source:
-                cell.source = with_settings(cell.source, settings)
-        return document
-
-    def unexecuted(self, texts: Mapping[str, str]) -> Any:
-        """Return the document as `opened_with`, without what its cells gave when it was written."""
-        document = self.opened_with(texts)
-        for cell in document.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
+                if settings and _OPEN in cell.source:
+                    cell.source = with_settings(cell.source, settings)
         return document
-
-
-def notebook_with(name: str, texts: Mapping[str, str]) -> Notebook:
-    """Return the notebook called *name*; it can be run with these values, by name, or raises `ConfigurationError`."""
-    (path,) = find_notebooks([name])
-    notebook = Notebook.read(path)
-    notebook.values(texts)
-    check_values(texts)
-    return notebook
 
 
 def _tags(cell: Any) -> set[str]:

@@ -7,7 +7,7 @@ who decide.
 import re
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,17 +64,17 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
 
     Args:
         name: A path, a name, or the number of a notebook; one of the workbook is always run.
-        texts: Values by name, see `notebook_with`.
+        texts: By name: for its parameters, else for settings that it leaves alone.
     Raises:
         ConfigurationError: A name or value is not usable.
     """
-    notebook = notebooks.notebook_with(name, texts)
+    (path,) = notebooks.find_notebooks([name])
+    notebook = notebooks.Notebook.read(path)
     file = notebook.path.with_suffix(".journal.jsonl")
     if texts or not _has_run(notebook):
         check_case(notebook, texts)
         with TemporaryFolder() as folder, kernel_environment():
-            opened = replace(notebook, document=notebook.opened_with(texts))
-            run = run_one(opened, notebook.values(texts), folder.path)
+            run = run_one(notebook, texts, folder.path)
             document = nbformat.read(folder.path / notebook.path.name, as_version=4)
             failure, journal = run.failure, _journal(folder.path / file.name)
     else:

@@ -24,7 +24,7 @@ def test_each_section_begins_with_its_heading_and_leads_to_no_other_page(path: P
 def test_a_setting_of_the_workbench_is_given_where_it_is_opened() -> None:
     """The cell says what it is opened with; what the notebook names is one of its parameters, and set as such."""
     (path,) = find_notebooks(["01"])
-    document = Notebook.read(path).opened_with({"merchant_name": "Corner Shop", "region": "eu"})
+    document = Notebook.read(path).unexecuted({"merchant_name": "Corner Shop", "region": "eu"})
     sources = "\n".join(cell.source for cell in document.cells if cell.cell_type == "code")
     assert sources.count("merchant_name='Corner Shop')") == 1
     assert "'eu'" not in sources
