@@ -114,7 +114,7 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
         if offline:
             # Python imports a module of this name when it starts.
-            shutil.copy(Path(__file__).with_name("offline.py"), folder.path / "sitecustomize.py")
+            shutil.copyfile(Path(__file__).with_name("offline.py"), folder.path / "sitecustomize.py")
             ours["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder.path), os.environ.get("PYTHONPATH")]))
         kept = {name: os.environ.pop(name, None) for name in (*_PERSONAL, *ours)}
         os.environ.update(ours)
