@@ -29,11 +29,9 @@ OPTIONS = ("region", "https", "throttle", "domains", "world")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the command line options."""
-    group = parser.getgroup("amazonpay", "an emulated Amazon Pay")
-    group.addoption(
-        "--amazonpay-region", choices=("na", "eu", "jp"), default="na", help="region of the emulator (default: na)"
-    )
-    group.addoption("--amazonpay-https", action="store_true", help="let the emulator serve HTTPS")
+    add = parser.getgroup("amazonpay", "an emulated Amazon Pay").addoption
+    add("--amazonpay-region", choices=("na", "eu", "jp"), default="na", help="region of the emulator (default: na)")
+    add("--amazonpay-https", action="store_true", help="let the emulator serve HTTPS")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -150,9 +148,8 @@ class NotificationInbox:
 
         self.notifications: list[Notification] = []
         self._arrival = threading.Condition()
-        self._server = serve(
-            Starlette(routes=[Route("/", self._receive, methods=["POST"])]), in_process=emulator.in_process
-        ).start()
+        site = Starlette(routes=[Route("/", self._receive, methods=["POST"])])
+        self._server = serve(site, in_process=emulator.in_process).start()
         self.url = f"{self._server.url}/"
         topic = emulator.control.post("notifications/endpoint", url=self.url)["topicArn"]
         self._reader = NotificationReader(

@@ -15,9 +15,7 @@ from amazonpay_nb.emulator.control import CONTROL_PATH, ControlInterface, contro
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.pages.routes import Pages
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules.disputes import CONTENT_PATH
-from amazonpay_nb.emulator.rules.reports import CONTENT_PATH as REPORT_PATH, content_at
-from amazonpay_nb.emulator.rules.transitions import fire_due
+from amazonpay_nb.emulator.rules import disputes, reports, transitions
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guard, amazon_host, limit_body, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
@@ -25,7 +23,7 @@ from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 
 def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None]) -> "Gateway":
     """Return the application; the control interface asks for *token*, and *drop* ends the connection of a client."""
-    deliveries = Deliveries(world, fire_due)
+    deliveries = Deliveries(world, transitions.fire_due)
     pages, control = Pages(world), ControlInterface(world, token, deliveries)
 
     @contextlib.asynccontextmanager
@@ -49,15 +47,15 @@ def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None])
         return Response(status_code=200 if world.store.get("File", request.path_params["file_id"]) else 404)
 
     async def report_content(request: Request) -> Response:
-        content = content_at(world, request.path_params["document_id"], request.query_params)
+        content = reports.content_at(world, request.path_params["document_id"], request.query_params)
         return Response(content, 200 if content else 403, media_type="text/csv")
 
     app = Starlette(
         routes=[
             *control.routes(),
             route("GET", CERTIFICATE_PATH, deliveries.certificate),
-            route("PUT", CONTENT_PATH, file_content),
-            route("GET", REPORT_PATH, report_content),
+            route("PUT", disputes.CONTENT_PATH, file_content),
+            route("GET", reports.CONTENT_PATH, report_content),
             *pages.routes(),
         ],
         exception_handlers={HTTPException: unknown, Refusal: pages.refused, Exception: broken},

@@ -17,10 +17,7 @@ from pydantic.alias_generators import to_snake
 from amazonpay_nb.emulator.clock import stamp
 from amazonpay_nb.emulator.records import AnyRecord, Record, SessionNotes
 from amazonpay_nb.emulator.refusal import Body, Refusal
-from amazonpay_nb.emulator.rules import documents, limits, payments, personas
-from amazonpay_nb.emulator.rules.calendar import open_calendar
-from amazonpay_nb.emulator.rules.disputes import file_chargeback
-from amazonpay_nb.emulator.rules.sessions import new_permission
+from amazonpay_nb.emulator.rules import calendar, disputes, documents, limits, payments, personas, sessions
 from amazonpay_nb.emulator.rules.transitions import fire_due, move
 from amazonpay_nb.emulator.store import Store
 from amazonpay_nb.emulator.world import World
@@ -173,8 +170,8 @@ class _Object:
             "billingAddress": personas.complete_address(fields["billingAddress"]),
         }
         notes = SessionNotes("", "", [], "", card=row.card, currency=row.ledger_currency or "")
-        permission = new_permission(world, Record(CHECKOUT_SESSION, "", merchant_id, session, notes), self._id)
-        open_calendar(world, permission)
+        permission = sessions.new_permission(world, Record(CHECKOUT_SESSION, "", merchant_id, session, notes), self._id)
+        calendar.open_calendar(world, permission)
         move(world, permission, "Complete Checkout Session")
         world.clock.set(self.born)
         return permission
@@ -206,7 +203,7 @@ class _Object:
         price = fields.get("disputeAmount", charged)
         limits.check_currency(price, charged["currencyCode"], f"Charge {charge.id}")
         amount = price["amount"] if self._row.dispute_amount else None
-        dispute = file_chargeback(self._world, charge, fields["filingReason"], amount, self._id)
+        dispute = disputes.file_chargeback(self._world, charge, fields["filingReason"], amount, self._id)
         dispute.document["merchantEvidences"] = [*fields["merchantEvidences"]]
         self._world.store.put(dispute)
         return dispute

@@ -4,7 +4,6 @@ import json
 import ssl
 from datetime import datetime
 from pathlib import Path
-from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -44,7 +43,7 @@ class Control:
         """Return that of a running emulator, or raise what `read_ready_file` raises."""
         ready = read_ready_file(ready_file)
         authority = ready.get("caFile")
-        verify = ssl.create_default_context(cafile=authority) if authority else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
+        verify = ssl.create_default_context(cafile=authority) if authority else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return cls(ready["controlUrl"], ready["controlToken"], verify)
 
     def get(self, path: str) -> Any:

@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 import amazonpay_nb.emulator
-from amazonpay_nb.emulator.pages.routes import LANGUAGES, texts
+from amazonpay_nb.emulator.pages.routes import TEXTS
 from amazonpay_nb.spec.flows import PAGES
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.spec.simulations import CardEffect
-from amazonpay_nb.texts import FRAMED, Texts
+from amazonpay_nb.texts import FRAMED, Texts, languages
 from tests.emulated import RESULT, SET_UP, SIGN_IN, SIGNED_IN, Buyer, Json, Shop, end_of_checkout, express, usd
 
 REGION_OF = {language: row.code for row in REGIONS.values() for language in row.languages}
@@ -32,10 +32,10 @@ NAMES = re.compile(
 ENGLISH = re.compile(r"\b(the|you|your|and|with|this|is|are|to|of|payment|choose|card|nothing|shop's)\b", re.IGNORECASE)
 
 
-@pytest.fixture(params=LANGUAGES)
+@pytest.fixture(params=languages(TEXTS))
 def t(request: pytest.FixtureRequest) -> Texts:
     """The texts of each language in turn."""
-    return texts(request.param)
+    return Texts(TEXTS, request.param)
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def _flaws_of(element: Element, ids: list[str]) -> Iterator[str]:
 
 def test_the_languages_are_those_of_the_regions() -> None:
     """Each belongs to one region."""
-    assert sorted(REGION_OF) == list(LANGUAGES)
+    assert sorted(REGION_OF) == list(languages(TEXTS))
 
 
 def test_every_language_has_the_same_texts(t: Texts) -> None:
@@ -265,7 +265,7 @@ def test_every_language_has_the_same_texts(t: Texts) -> None:
             for name, text in rows.items()
         }
 
-    assert shape(t) == shape(texts("en_US"))
+    assert shape(t) == shape(Texts(TEXTS, "en_US"))
     assert all(text for rows in t._tables.values() for text in rows.values())
 
 
@@ -273,7 +273,7 @@ def test_no_text_was_left_in_english(t: Texts) -> None:
     """Unless it is a name, or the word is the same."""
     same = {
         f"{table}.{name}"
-        for table, rows in texts("en_GB")._tables.items()
+        for table, rows in Texts(TEXTS, "en_GB")._tables.items()
         for name, text in rows.items()
         if table != "money" and t._tables[table][name] == text
     }
@@ -283,7 +283,7 @@ def test_no_text_was_left_in_english(t: Texts) -> None:
 
 def test_every_page_has_a_title_and_every_row_a_text() -> None:
     """The English headings are those that the tables of flows print."""
-    english = texts("en_US")
+    english = Texts(TEXTS, "en_US")
     assert {name: english(f"{name}.title") for name in PAGES} == PAGES
     effects = {effect.name.lower().replace("_", "-") for effect in CardEffect if effect is not CardEffect.SUCCESS}
     assert english._tables["effect"].keys() == effects
@@ -340,7 +340,7 @@ def test_a_correction_keeps_what_was_chosen(na: Shop) -> None:
 def test_without_a_wish_a_page_is_in_the_regions_language(na: Shop, eu: Shop, jp: Shop) -> None:
     """For a button that names none, for a session made by an API call, and where nothing is known at all."""
     for shop in (na, eu, jp):
-        tag = texts(REGIONS[shop.emulator.region].default_language).tag
+        tag = Texts(TEXTS, REGIONS[shop.emulator.region].default_language).tag
         buyer = shop.buyer()
         shown = [buyer.open(shop.clicked(SET_UP)), buyer.open(shop.session()), buyer.open("unknown")]
         shown.append(shop.click(SET_UP, checkoutLanguage="xx_XX"))

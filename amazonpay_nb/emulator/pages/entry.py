@@ -45,10 +45,9 @@ def start(world: World, form: dict[str, str], origin: str, own_host: str | None 
     try:
         verify_payload(payload, signature, algorithm, merchant.keys[key_id])
     except SignatureMismatch as mismatch:
-        problem = (
-            f"Signature does not match signedString {mismatch.string_to_sign} for merchant {merchant.merchant_id}."
-        )
-        raise Refusal("InvalidSignatureError", f"{problem} {mismatch.explanation}", status=403) from None
+        problem = f"Signature does not match signedString {mismatch.string_to_sign} for merchant"
+        explained = f"{problem} {merchant.merchant_id}. {mismatch.explanation}"
+        raise Refusal("InvalidSignatureError", explained, status=403) from None
     if form.get("upgradeAction"):
         raise Refusal("InvalidRequest", "The upgrade of a one-time permission to a recurring one is not emulated.")
     return _opened(world, merchant, form, parsed_json(payload.encode(), "payloadJSON"))

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,26 +33,17 @@ from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, PAGES, RETURN_PARAMETER, SIGN_IN
 from amazonpay_nb.spec.notifications import hosts_of
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS
-from amazonpay_nb.texts import FRAMED, Texts, languages, page_headers, templates
+from amazonpay_nb.texts import FRAMED, Texts, page_headers, templates
 
 _HERE = Path(__file__).parent
 _PAGES = templates(_HERE)
 _SCRIPT = base64.b64encode(hashlib.sha256(FRAMED.encode()).digest()).decode()
-_HEADERS = page_headers(
-    f"default-src 'none'; script-src 'sha256-{_SCRIPT}'; style-src 'unsafe-inline'; base-uri 'none'"
-)
-# Values of ``checkoutLanguage``: one file of `texts/` for each.
-LANGUAGES = languages(_HERE / "texts")
+_POLICY = f"default-src 'none'; script-src 'sha256-{_SCRIPT}'; style-src 'unsafe-inline'; base-uri 'none'"
+TEXTS = _HERE / "texts"
 # How many exchanges the first page lists.
 _SHOWN = 20
 # More than any page or button sends.
 _MAX_FIELDS = 100
-
-
-@cache
-def texts(language: str) -> Texts:
-    """Return the texts of one of `LANGUAGES`."""
-    return Texts(_HERE / "texts", language)
 
 
 class Pages:
@@ -96,11 +86,11 @@ class Pages:
 
     def _texts(self, language: str | None) -> Texts:
         region = self.world.region
-        return texts(language if language in region.languages else region.default_language)
+        return Texts(TEXTS, language if language in region.languages else region.default_language)
 
     def _render(self, name: str, status: int, t: Texts, **values: Any) -> Response:
         text = _PAGES.get_template(f"{name}.html").render(name=name, t=t, region=self.world.region, **values)
-        return HTMLResponse(text, status, _HEADERS)
+        return HTMLResponse(text, status, page_headers(_POLICY))
 
     def routes(self) -> list[Route]:
         """Return a route for the script and for each address of the pages."""
@@ -127,9 +117,9 @@ class Pages:
             raise HTTPException(404)
         world = self.world
         return self._render(
-            "index", 200, texts("en_US"), world=world, now=zulu(world.clock.now()), version=version("amazonpay-nb"),
+            "index", 200, Texts(TEXTS, "en_US"), world=world, now=zulu(world.clock.now()),
             control=world.url + CONTROL_PATH, certificate=CERTIFICATE_PATH.lstrip("/"), hosts=hosts_of(world.region),
-            exchanges=list(world.journal)[: -_SHOWN - 1 : -1],
+            exchanges=list(world.journal)[: -_SHOWN - 1 : -1], version=version("amazonpay-nb"),
         )  # fmt: skip
 
     async def _script(self, request: Request) -> Response:

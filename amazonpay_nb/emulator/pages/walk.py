@@ -5,8 +5,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from amazonpay_nb.emulator.records import Session
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules import personas, shipping_areas
-from amazonpay_nb.emulator.rules.sessions import agree, refresh, return_address
+from amazonpay_nb.emulator.rules import personas, sessions, shipping_areas
 from amazonpay_nb.emulator.rules.transitions import move
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import CHANGE_ACTIONS, FLOWS, SIGN_IN, lookup
@@ -126,7 +125,7 @@ class Stay:
             "processing": self._process,
         }
         following = actions[name](form)
-        refresh(self.world, self.session)
+        sessions.refresh(self.world, self.session)
         if following is None:
             return self._leave()
         self._go_to(self.notes.stay, following)
@@ -249,7 +248,7 @@ class Stay:
         if number == self.notes.stay:
             value = self._end(_ENDINGS.get(self._card.trigger, "Agree"))
         address = lookup(self.session.document, self._pages_of.returns_to[number])
-        return returning(address or return_address(self.session.document), self.notes.parameter, value)
+        return returning(address or sessions.return_address(self.session.document), self.notes.parameter, value)
 
     def _cancel(self, name: str) -> str:
         """Cancel the session and return the address for that, or the ordinary one.
@@ -261,14 +260,14 @@ class Stay:
         value = self._end("Decline" if declined else "Cancel")
         if cancel_address and not declined and name != "processing":
             return str(cancel_address)
-        return returning(return_address(self.session.document), self.notes.parameter, value)
+        return returning(sessions.return_address(self.session.document), self.notes.parameter, value)
 
     def _end(self, trigger: str) -> str:
         """End the session, and return the value for the shop's return address."""
         if self.flow.opens == SIGN_IN:
             return personas.end_sign_in(self.world, self.session, trigger)
         if trigger == "Agree":
-            agree(self.world, self.session)
+            sessions.agree(self.world, self.session)
         else:
             move(self.world, self.session, trigger)
         return self.session.id

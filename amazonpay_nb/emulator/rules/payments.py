@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from amazonpay_nb.emulator.records import AnyRecord, Charge, ChargeNotes, Merchant, NoNotes, Permission, Record, Refund
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, limits
-from amazonpay_nb.emulator.rules.limits import Price
 from amazonpay_nb.emulator.rules.transitions import move, require, settle
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.simulations import CARDS, CardEffect, Simulation, simulation
@@ -75,7 +74,7 @@ def hold_charge(world: World, permission: Permission, body: Body, session_id: st
         settle(world, charge, "Authorize", _outcome_of_card(permission, body))
 
 
-def capture(world: World, charge: Charge, amount: Price, outcome: Simulation | None) -> None:
+def capture(world: World, charge: Charge, amount: limits.Price, outcome: Simulation | None) -> None:
     """Take the money of an authorized charge."""
     charge.notes.capture = amount
     move(world, charge, "Capture Charge")

@@ -6,10 +6,7 @@ from functools import partial
 from amazonpay_nb.emulator.clock import months_later, stamp
 from amazonpay_nb.emulator.records import Charge, Merchant, Permission, PermissionNotes, Record, Session, SessionNotes
 from amazonpay_nb.emulator.refusal import Body, Refusal
-from amazonpay_nb.emulator.rules import documents, personas
-from amazonpay_nb.emulator.rules.calendar import DELETE, open_calendar, schedule
-from amazonpay_nb.emulator.rules.limits import check_currency, opening_limits, value_of
-from amazonpay_nb.emulator.rules.payments import capture, create_charge, hold_charge
+from amazonpay_nb.emulator.rules import calendar, documents, limits, payments, personas
 from amazonpay_nb.emulator.rules.transitions import move, require
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup
@@ -64,7 +61,7 @@ def new_session(
     if flow.opens in MACHINES:
         move(world, session, trigger)
     else:  # not an object of the API, so it has no state
-        schedule(world, session, DELETE, _SIGN_IN_KEPT)
+        calendar.schedule(world, session, calendar.DELETE, _SIGN_IN_KEPT)
     refresh(world, session)
     return session
 
@@ -95,7 +92,7 @@ def _check(world: World, session: Body) -> None:
         problem = f"{' and '.join(sorted(currencies))} cannot be paid in region {world.region.code} in one session."
         raise Refusal("CurrencyMismatch", problem)
     for price in prices:
-        if value_of(price) > CHARGE_CEILINGS[price["currencyCode"]]:
+        if limits.value_of(price) > CHARGE_CEILINGS[price["currencyCode"]]:
             problem = f"{price['amount']} {price['currencyCode']} is more than one payment may be."
             raise Refusal("TransactionAmountExceeded", problem)
 
@@ -168,7 +165,7 @@ def agree(world: World, session: Session) -> None:
     move(world, session, "Agree")
     if body := _first_charge(session):
         permission = new_permission(world, session)
-        hold_charge(world, permission, body | {"chargePermissionId": permission.id}, session.id)
+        payments.hold_charge(world, permission, body | {"chargePermissionId": permission.id}, session.id)
 
 
 def complete(
@@ -231,8 +228,8 @@ def _check_amounts(session: Session, body: Body) -> None:
         if expected and not repeated:
             raise Refusal("MissingParameterValue", f"{name} is missing: repeat the {name} of the session.")
         if repeated and expected:
-            check_currency(expected, repeated["currencyCode"], name)
-        if repeated and (not expected or value_of(repeated) != value_of(expected)):
+            limits.check_currency(expected, repeated["currencyCode"], name)
+        if repeated and (not expected or limits.value_of(repeated) != limits.value_of(expected)):
             was = expected["amount"] if expected else "not set"
             raise Refusal("AmountMismatch", f"{name} {repeated['amount']} differs from the session's: it is {was}.")
 
@@ -260,13 +257,15 @@ def _permission(world: World, session: Session, outcome: Simulation | None) -> t
         world.store.delete(charge)
         charge.parent = permission.id
         world.store.put(charge)
-    open_calendar(world, permission)
+    calendar.open_calendar(world, permission)
     move(world, permission, _COMPLETE, flags=("chargeAmount",) if charge else ())
     if first and not charge:
-        return permission, create_charge(world, permission, first | {"chargePermissionId": permission.id}, outcome)
+        return permission, payments.create_charge(
+            world, permission, first | {"chargePermissionId": permission.id}, outcome
+        )
     charge = next(iter(world.store.children("Charge", permission.id)), None)
     if charge and first["captureNow"]:
-        capture(world, charge, first["chargeAmount"], None)
+        payments.capture(world, charge, first["chargeAmount"], None)
     return permission, charge
 
 
@@ -286,7 +285,7 @@ def new_permission(world: World, session: Session, permission_id: str = "") -> P
     values = document | {
         "chargePermissionType": permission_type,
         "presentmentCurrency": wanted or ledger,
-        "limits": opening_limits(world, permission_type, details, wanted or ledger),
+        "limits": limits.opening_limits(world, permission_type, details, wanted or ledger),
         "expirationTimestamp": None if permission_type == "PaymentMethodOnFile" else stamp(expires),
     }
     if permission_type == "OneTime":

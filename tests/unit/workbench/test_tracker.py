@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from amazonpay_nb import emulator, shop
-from amazonpay_nb.emulator.pages.routes import LANGUAGES
+from amazonpay_nb.emulator.pages.routes import TEXTS
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.flows import PAGES
+from amazonpay_nb.texts import languages
 from amazonpay_nb.workbench import tracker
 from amazonpay_nb.workbench.hosted_page import STARTS
 
@@ -47,7 +48,7 @@ def quoted(language: str) -> set[str]:
     return set(re.findall("“(.+?)”", sentences))
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", languages(TEXTS))
 def test_what_it_quotes_is_on_the_page(language: str) -> None:
     """In the language of the page."""
     folders = (Path(shop.__path__[0]) / "texts", Path(emulator.__path__[0]) / "pages" / "texts")
