@@ -42,7 +42,7 @@ class Server(uvicorn.Server):
         self._doors: list[Door] = []
 
     def open(self, door: "Door") -> None:
-        """Open one more door, without TLS, from another thread than the server's: now, or right after the first."""
+        """Open a door, from another thread than the server's: now, or as soon as the application is up."""
         self._doors.append(door)
         if self._loop:
             asyncio.run_coroutine_threadsafe(self._open(self._loop), self._loop).result()
@@ -51,8 +51,12 @@ class Server(uvicorn.Server):
         options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
         while self._doors:
             listener, connection = self._doors.pop()
-            make = partial(connection, **options)
-            self.servers.append(await loop.create_server(make, sock=listener, ssl_handshake_timeout=None))
+            secure = isinstance(listener, SecureListener)
+            server = await loop.create_server(
+                partial(connection, **options), sock=listener, backlog=self.config.backlog,
+                ssl=self.config.ssl if secure else None, ssl_handshake_timeout=PATIENCE_SECONDS if secure else None,
+            )  # fmt: skip
+            self.servers.append(server)
 
     def end(self) -> None:
         """Stop, from any thread; answers that are under way have as long as the configuration says."""
@@ -62,7 +66,7 @@ class Server(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._waiting.cancel)
 
     async def main_loop(self) -> None:
-        """Open the other doors, and wait for the end as uvicorn does, or to be told."""
+        """Open the doors, and wait for the end as uvicorn does, or to be told."""
         self._waiting, self._loop = asyncio.ensure_future(super().main_loop()), asyncio.get_running_loop()
         await self._open(self._loop)
         await asyncio.wait([self._waiting])
@@ -100,13 +104,6 @@ class SecureListener(socket.socket):
             raise ConnectionAbortedError
         self._open.append(connection)
         return connection, address
-
-
-def secure_loop() -> asyncio.AbstractEventLoop:
-    """Return an event loop in which a handshake ends in time, which uvicorn has no setting for."""
-    loop = asyncio.new_event_loop()
-    loop.create_server = partial(loop.create_server, ssl_handshake_timeout=PATIENCE_SECONDS)  # type: ignore[method-assign]
-    return loop
 
 
 class Flow(FlowControl):
@@ -286,5 +283,5 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
 
 
-# Another socket that listens, and what makes its connections: they share application, bounds and thread.
+# A socket that listens, and what makes its connections: all share application, bounds and thread.
 Door = tuple[socket.socket, Callable[..., Connection]]

@@ -248,20 +248,18 @@ class LoopbackServer:
 
         from amazonpay_nb.connection import SHARE_OF_FILES, Connection, SecureListener, Server
 
-        self._listener = listener or open_port(port, host)
-        if certificate:
-            self._listener = SecureListener(self._listener)
-        self.port: int = self._listener.getsockname()[1]
+        listener = listener or open_port(port, host)
+        self.port: int = listener.getsockname()[1]
         self.url = url_of("https" if certificate else "http", host, self.port)
-        self._listeners = [self._listener]
         config = uvicorn.Config(
-            app, http=Connection, loop="amazonpay_nb.connection:secure_loop" if certificate else "auto",
+            app, http=Connection, loop="asyncio" if certificate else "auto",  # others do not ask our socket to accept
             # As many are accepted before the first is refused, and before those that were refused are closed.
             backlog=min(_BACKLOG, SHARE_OF_FILES // 2), ssl_certfile=certificate, lifespan="on", ws="none",
             log_config=None, access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
             timeout_keep_alive=30,  # longer than httpx keeps one, whose next request would meet its end
         )  # fmt: skip
-        self._server = Server(config)
+        self._server, self._listeners = Server(config), list[socket.socket]()
+        self.open((SecureListener(listener) if certificate else listener, Connection))
         self._thread = threading.Thread(target=self._run_in_thread, name=f"loopback-{self.port}", daemon=True)
         self._begun = False
 
@@ -279,7 +277,7 @@ class LoopbackServer:
         """Answer in this thread until the process is asked to end."""
         self._begun = True
         try:
-            self._server.run(sockets=[self._listener])
+            self._server.run(sockets=[])  # it opens its doors itself
         finally:
             # An application that did not come up would leave the sockets open, and its visitors waiting.
             self._close()
