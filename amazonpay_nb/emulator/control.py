@@ -19,8 +19,7 @@ from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.records import AnyRecord, Merchant, Session
 from amazonpay_nb.emulator.refusal import Refusal
-from amazonpay_nb.emulator.rules.disputes import file_chargeback
-from amazonpay_nb.emulator.rules.transitions import move
+from amazonpay_nb.emulator.rules import disputes, transitions
 from amazonpay_nb.emulator.world import Fault, Times, World
 from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.redaction import legible, redact
@@ -88,7 +87,7 @@ class ControlInterface:
                 first = error.errors(include_url=False)[0]
                 field = ".".join(to_camel(str(part)) for part in first["loc"])
                 raise HTTPException(400, f"{field}: {first['msg']}") from None
-            except (ValueError, OverflowError) as error:
+            except (Refusal, ValueError, OverflowError) as error:
                 raise HTTPException(400, str(error)) from None
             return JSONResponse(answer)
 
@@ -145,7 +144,7 @@ class ControlInterface:
             possible = ", ".join(f"{target} ({why})" if why else target for target, why in sorted(ends))
             raise HTTPException(400, f"{record.id} is {record.state}; possible: {possible or 'nothing'}.")
         with self._world.store.transaction():
-            move(self._world, record, row.trigger)
+            transitions.move(self._world, record, row.trigger)
         return record.document
 
     @_call("GET", "journal")
@@ -263,11 +262,8 @@ class ControlInterface:
     ) -> Answer:
         """Let the buyer dispute a charge."""
         charge = self._find("Charge", charge_id)
-        try:
-            with self._world.store.transaction():
-                return file_chargeback(self._world, charge, filing_reason, amount).document
-        except Refusal as refusal:
-            raise HTTPException(400, refusal.message) from None
+        with self._world.store.transaction():
+            return disputes.file_chargeback(self._world, charge, filing_reason, amount).document
 
     @_call("POST", "notifications/{object_id}/redeliver")
     async def _redeliver(self, object_id: str) -> Answer:
@@ -281,12 +277,9 @@ class ControlInterface:
 async def _fields(request: Request) -> dict[str, Any]:
     """Return the fields of a request's body or query, in snake case."""
     raw = await request.body()
-    try:
-        fields = parsed_json(raw, "The body") if raw else dict(request.query_params)
-    except Refusal as refusal:
-        raise HTTPException(400, refusal.message) from None
+    fields = parsed_json(raw, "The body") if raw else dict(request.query_params)
     if not isinstance(fields, dict):
-        raise HTTPException(400, "The body must be a JSON object.")
+        raise ValueError("The body must be a JSON object.")
     return {to_snake(name): value for name, value in fields.items()}
 
 

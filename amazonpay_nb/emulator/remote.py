@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -15,14 +16,13 @@ from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 
 def read_ready_file(path: Path) -> dict[str, Any]:
     """Return what a ready file says, or raise a ValueError: nothing is signed for, or sent to, another machine."""
-    try:
+    fits = False
+    with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
         ready = json.loads(path.read_text("utf-8"))
         hosts = {host_of(urlsplit(ready[name]).netloc) for name in ("url", "controlUrl")}
         names = ("region", "privateKeyFile", "publicKeyId", "merchantId", "storeId", "controlToken")
-        texts = all(isinstance(ready[name], str) for name in names)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        hosts, texts = set[str](), False
-    if not (texts and hosts <= {*LOOPBACK_HOSTS}):
+        fits = hosts <= {*LOOPBACK_HOSTS} and all(isinstance(ready[name], str) for name in names)
+    if not fits:
         raise ValueError(f"{path} describes no emulator on this machine.")
     return dict(ready)
 

@@ -240,13 +240,13 @@ class Stay:
 
     def _leave(self) -> str:
         """End the stay with the card's outcome and return the merchant's address."""
-        number = self.notes.stay
+        number, value = self.notes.stay, self.session.id
         if self._is_last:
             self._require_complete()
-        self._go_to(number if self._is_last else number + 1, self._pages[0] if self._is_last else "processing")
-        value = self.session.id
-        if number == self.notes.stay:
+            self._go_to(number, self._pages[0])
             value = self._end(_ENDINGS.get(self._card.trigger, "Agree"))
+        else:
+            self._go_to(number + 1, "processing")
         address = lookup(self.session.document, self._pages_of.returns_to[number])
         return returning(address or sessions.return_address(self.session.document), self.notes.parameter, value)
 
