@@ -69,19 +69,10 @@ def open_port(port: int = 0, host: str = "127.0.0.1") -> socket.socket:
     check_sockets()
     if host not in LOOPBACK_HOSTS:
         raise ValueError(f"a server here listens on loopback only, as {', '.join(LOOPBACK_HOSTS)}, not on {host!r}")
-    # asyncio turns Nagle's algorithm off only for sockets that name their protocol; with it, an answer waits 40 ms.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # Without this a restart on the same port waits for old connections; it does not allow two listeners.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     # Connections inherit it: an answer is two writes, and the second must not wait 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    listener.listen(_BACKLOG)
     return listener
 
 

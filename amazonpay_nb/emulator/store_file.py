@@ -7,7 +7,7 @@ import sqlite3
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -160,17 +160,16 @@ def _records(db: sqlite3.Connection) -> Iterator[Finding]:
     problems = [row[0] for row in db.execute("PRAGMA integrity_check(3)") if row[0] != "ok"]
     result = "; ".join(problems).replace("\n", " ") or "nothing wrong"
     yield not problems, f"SQLite's integrity check finds {result}"
-    read: Counter[str] = Counter()
-    unreadable: Counter[str] = Counter()
+    counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for kind, document, notes, due in db.execute(_EVERYTHING):
-        try:
+        good = False
+        with suppress(*_UNREADABLE):
             json.loads(document).keys()
             _KINDS[kind](**json.loads(notes))
             _check_time(due or _NEVER)
-            read[kind] += 1
-        except _UNREADABLE:
-            unreadable[kind] += 1
-    for kinds, text in ((read, "can be read"), (unreadable, "cannot be read")):
+            good = True
+        counts[good][kind] += 1
+    for good, kinds in counts.items():
         if kinds:
-            counts = (f"{count} × {_one_line(kind)}" for kind, count in sorted(kinds.items()))
-            yield kinds is read, f"{text}: {', '.join(counts)}"
+            rows = (f"{count} × {_one_line(kind)}" for kind, count in sorted(kinds.items()))
+            yield good, f"{'can' if good else 'cannot'} be read: {', '.join(rows)}"

@@ -26,13 +26,11 @@ Place = tuple[str, ...]  # the keys that lead to a value, from the outside in
 
 
 def _moment(text: str) -> datetime:
-    try:
+    with suppress(TypeError, ValueError, OverflowError):
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
         if FIRST_YEAR <= moment.year <= LAST_YEAR:
             return moment
-    except (TypeError, ValueError, OverflowError):
-        pass
     raise ValueError(f"{text!r} is no time; write 2026-01-15T12:00:00Z, or how long ago it was: -P3D, -PT2H")
 
 
