@@ -141,14 +141,13 @@ class NotificationInbox:
 
     def __init__(self, emulator: "Emulator") -> None:
         from starlette.applications import Starlette
-        from starlette.routing import Route
 
         from amazonpay_nb.client.notifications import NotificationReader
-        from amazonpay_nb.loopback import http_client, serve
+        from amazonpay_nb.loopback import http_client, route, serve
 
         self.notifications: list[Notification] = []
         self._arrival = threading.Condition()
-        site = Starlette(routes=[Route("/", self._receive, methods=["POST"])])
+        site = Starlette(routes=[route("POST", "/", self._receive)])
         self._server = serve(site, in_process=emulator.in_process).start()
         self.url = f"{self._server.url}/"
         topic = emulator.control.post("notifications/endpoint", url=self.url)["topicArn"]
@@ -186,24 +185,11 @@ class NotificationInbox:
         self._reader.close()
 
 
-@pytest.fixture(scope="session")
-def _amazonpay_inboxes() -> Iterator[dict[str, NotificationInbox]]:
-    # By the emulator's address: starting and stopping a server for each test would take longer than the test.
-    inboxes: dict[str, NotificationInbox] = {}
-    yield inboxes
-    for inbox in inboxes.values():
-        inbox.close()
-
-
 @pytest.fixture
-def amazonpay_inbox(
-    amazonpay_emulator: "Emulator", _amazonpay_inboxes: dict[str, NotificationInbox]
-) -> Iterator[NotificationInbox]:
+def amazonpay_inbox(amazonpay_emulator: "Emulator") -> Iterator[NotificationInbox]:
     """Return an empty inbox that the emulator notifies: ``amazonpay_inbox.wait(2)``, ``.notifications``, ``.url``."""
-    emulator, inboxes = amazonpay_emulator, _amazonpay_inboxes
-    inbox = inboxes[emulator.url] = inboxes.get(emulator.url) or NotificationInbox(emulator)
-    inbox.notifications.clear()
-    emulator.control.post("notifications/endpoint", url=inbox.url)
+    inbox = NotificationInbox(amazonpay_emulator)
     yield inbox
-    emulator.control.post("notifications/endpoint", url=None)
-    emulator.control.get("notifications")  # what is on its way arrives, and not in the next test
+    amazonpay_emulator.control.post("notifications/endpoint", url=None)
+    amazonpay_emulator.control.get("notifications")  # what is on its way arrives, while somebody listens
+    inbox.close()
