@@ -25,6 +25,8 @@ from amazonpay_nb.runs.report import REPORTS, Run, Summary, notebook_page, write
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench.parameters import check_unattended, check_values
 
+_GLANCE_SECONDS = 1.0  # Ctrl-C does not wake a thread that sleeps, if another one took the signal
+
 
 class Case(NamedTuple):
     """A notebook to execute, with parameters."""
@@ -84,7 +86,7 @@ def here(jobs: int, cases: Sequence[Case], out: Path, *, offline: bool = False, 
                 futures[pool.submit(run_one, case.notebook, case.texts, case.folder(out))] = case
             if not futures:
                 return
-            for future in wait(futures, return_when=FIRST_COMPLETED).done:
+            for future in wait(futures, _GLANCE_SECONDS, FIRST_COMPLETED).done:
                 yield futures.pop(future), future.result()
 
 

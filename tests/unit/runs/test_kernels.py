@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import nbformat
@@ -133,6 +134,22 @@ def test_a_run_that_is_stopped_starts_no_kernel_again(tmp_path: Path, silent_ker
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=PATIENCE)
     assert (process.returncode, silent_kernel.read_text()) == (130, "x"), output
+
+
+def test_an_interrupt_ends_a_run_that_sleeps(
+    tmp_path: Path, silent_kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal that another thread takes, or that comes a moment too early, wakes nobody."""
+    monkeypatch.setattr(kernels, "START_SECONDS", 10)
+
+    def interrupt() -> None:
+        assert until(lambda: silent_kernel.exists() and silent_kernel.read_text())
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        run([notebook(tmp_path, "1")], {}, out=tmp_path / "out")
+    assert silent_kernel.read_text() == "x"
 
 
 CONNECT = """import socket
