@@ -65,7 +65,7 @@ class HostedPage:
             raise NotImplementedError  # an ordinary result, by its repr
         self._run, self.shown, self._words = kernel.run(), True, {}
         self._track(self._run)
-        kernel.display_at(f"page-{self._run}", {"text/plain": "", "text/html": self.frame})
+        kernel.display({"text/plain": "", "text/html": self.frame}, f"page-{self._run}")
 
     def _track(self, *runs: str) -> None:
         """Show the tracker above the page and beside the cell that waits, if it is new."""
@@ -74,7 +74,7 @@ class HostedPage:
             if self._tracked.get(run) != html:
                 self._tracked[run] = html
                 plain = f"{self._words.get('todo', self)} {self._words.get('state', '')}".rstrip() if html else ""
-                kernel.display_at(f"tracker-{run}", {"text/plain": plain, "text/html": html})
+                kernel.display({"text/plain": plain, "text/html": html}, f"tracker-{run}")
 
     @property
     def tracker(self) -> str:

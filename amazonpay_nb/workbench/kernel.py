@@ -82,18 +82,12 @@ def repeatable(text: str, patterns: Sequence[tuple[re.Pattern[str], str]] = _CHA
     return text if people else without_port(text)
 
 
-def display(thing: Any) -> None:
-    """Show something in the middle of a cell."""
+def display(thing: Any, place: str = "") -> None:
+    """Show something in the middle of a cell; at a *place*, a bundle of media types instead of what was there."""
     import IPython.display
 
-    IPython.display.display(thing)  # type: ignore[no-untyped-call]
-
-
-def display_at(place: str, bundle: dict[str, str]) -> None:
-    """Show something, by media type, at a *place*: instead of what was shown there before."""
-    import IPython.display
-
-    IPython.display.display(bundle, raw=True, display_id=place, update=place in _places)  # type: ignore[no-untyped-call]
+    there = {"raw": True, "display_id": place, "update": place in _places} if place else {}
+    IPython.display.display(thing, **there)  # type: ignore[no-untyped-call]
     _places.add(place)
 
 

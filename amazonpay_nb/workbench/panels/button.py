@@ -5,11 +5,13 @@ Everything that differs from flow to flow is read off the rows in `spec.flows`.
 
 import json
 from collections.abc import Iterator, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any, get_args
 
 from amazonpay_nb.client import button as buttons
 from amazonpay_nb.client.snippets import button_page
+from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop import Cart
 from amazonpay_nb.shop.payloads import no_amount, payload_of, product_types
@@ -21,15 +23,14 @@ from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.kernel import repeatable
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, View, action_of, button_config_of, choose
 from amazonpay_nb.workbench.show import show
-from amazonpay_nb.workbench.show.blocks import Code, Table
+from amazonpay_nb.workbench.show.blocks import Code, Foreign, Table
 from amazonpay_nb.workbench.show.views import annotated
 
-# `buttonColor`, the usual one first.
-COLORS = ("Gold", "LightGray", "DarkGray")
+# `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
+COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
 _WALLET = "chargePermissionId"
 PAGE_FILE = "amazon-pay-button.html"
 _ARTICLE = "Coffee beans, 1 kg"
@@ -52,7 +53,7 @@ class ButtonPanel(BenchPanel):
         body: list[Any] = [Table("The flow", head, (row,))]
         problem = self._problem(flow, values)
         if not problem:
-            body += self._signed(self.payload(values))
+            body += self._pictures(self.payload(values), values)
         if self.page:
             html = self._plain(self._html(redact(button_config_of(self.page))))
             body.append(Code("Ready to paste into a page, once it has its signature", html))
@@ -117,7 +118,7 @@ class ButtonPanel(BenchPanel):
             return f"The amount cannot be used: {error}."
         return ""
 
-    def _signed(self, payload: buttons.Payload) -> Iterator[Any]:
+    def _pictures(self, payload: buttons.Payload, values: Mapping[str, str]) -> Iterator[Any]:
         rows = tuple((field, self._plain(value), note) for field, value, note in annotated(redact(payload)))
         yield Table("The payload, field by field", ("field", "value", "says"), rows)
         signed = buttons.sign_button(payload, self._wb.keys)
@@ -126,10 +127,12 @@ class ButtonPanel(BenchPanel):
             text = f"{signed.algorithm}\n(64 hexadecimal digits: the SHA-256 of the payload)"
         yield show(text, title="The string to sign")
         yield show(repr(signed), title="What checkout.js gets")
+        yield _picture(buttons.button_text(values["product_type"]), values)
 
     def _plain(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return repeatable(text)  # what is signed holds the real port, and so does what a person sees
+        # Ports differ from run to run; what is signed holds the real one, and so does what a person sees.
+        return text if self.live else without_port(text)
 
     def payload(self, values: Mapping[str, str]) -> buttons.Payload:
         """Return the payload that the choices make, with the return addresses of the visit at hand."""
@@ -176,3 +179,11 @@ def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...] = (), *
     options = {value: value for value in every or row["values"]}
     reasons = {value: why for value in options if value not in possible}
     return Field(name, possible[0], help=row["help"], options=options, reasons=reasons, spread=True)
+
+
+def _picture(text: str, values: Mapping[str, str]) -> Foreign:
+    look = f"{values['color']}, {values['language']}, placement {values['placement']}"
+    back, ink = COLORS[values["color"]]
+    shape = "display:inline-block;padding:.7em 3em;border:1px solid #0006;border-radius:8px;font-weight:600"
+    html = f'<p><span style="{shape};background:{back};color:{ink}">{escape(text)}</span></p><p>{escape(look)}</p>'
+    return Foreign("", f"[ {text} ]  {look}", html)

@@ -15,7 +15,7 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import charge
 from amazonpay_nb.client.known import COMPLETIONS, staleness
 from amazonpay_nb.client.possible import calls_about, deadlines, obstacle
-from amazonpay_nb.spec.answers import Charge, CheckoutSession, Resource
+from amazonpay_nb.spec.answers import Charge, Resource
 from amazonpay_nb.spec.machine import NEW
 from amazonpay_nb.spec.money import Counts, counted
 from amazonpay_nb.spec.operations import KINDS, Kind, Operation
@@ -26,7 +26,6 @@ from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import state_map
 from amazonpay_nb.workbench.panels.panel import BenchPanel, Panels
 from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Value, View
-from amazonpay_nb.workbench.show.blocks import Table
 
 SESSION, PERMISSION, CHARGE, REFUND, *_ = KINDS.values()
 _CODE = "simulation_code"
@@ -153,10 +152,6 @@ class Card(CallPanel):
             yield from self._refunded(thing)
             yield thing
             yield from deadlines(self.machine, thing.state)
-            if isinstance(thing, CheckoutSession) and not self.machine.is_final(thing.state):
-                rows = tuple((row["constraintId"], row.get("description", "")) for row in thing.constraints or ())
-                head = ("constraint id", "description")
-                yield Table("Constraints", head, rows) if rows else "No constraint is left."
         elif object_id:
             yield state_map(self.machine)
             yield f"This {self.kind.title} exists, but no answer has shown its state yet: get it."

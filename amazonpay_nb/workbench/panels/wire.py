@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -31,7 +31,6 @@ _PATTERNS = (
     (re.compile(r"\b\d{8}T\d{6}Z\b"), "YYYYMMDDThhmmssZ"),
     (re.compile(rf"\b(?!{_EMPTY_HASH})[0-9a-f]{{64}}\b"), "(64 hexadecimal digits)"),
 )
-_form = partial(repeatable, patterns=_PATTERNS)
 LAST = "last"
 _NEW_KEY = Field("under_a_new_key", False, help="Otherwise under the same one, if it has one.")
 # What can be looked at in an exchange.
@@ -103,14 +102,14 @@ class WirePanel(BenchPanel):
 
     def _look(self, exchange: Exchange, what: str, slip: str) -> Iterator[Block]:
         if what == "exchange":
-            headers = {name: _form(value) for name, value in exchange.headers.items()}
+            headers = {name: self._repeatable(value) for name, value in exchange.headers.items()}
             yield from show(replace(exchange, headers=headers)).blocks
         elif what == "again":
             yield Prose("Change the body, and send it under a new key: under the old one, Amazon refuses another body.")
         elif not exchange.authorization:
             yield Prose("This exchange carries no signature, so there is nothing more to see.")
         elif what == "signing":
-            yield from _steps(signing_steps(exchange))
+            yield from _steps(signing_steps(exchange), self._repeatable)
             yield Prose(f"{verdict_on(exchange)} The answer was {exchange.answer}.", "Why it was accepted, or not")
         elif what == "doctor":
             try:
@@ -118,9 +117,9 @@ class WirePanel(BenchPanel):
             except ConfigurationError as error:  # an exchange of another run, and no keys yet
                 yield from show(error).blocks
             else:
-                yield from _diagnosis(diagnosis)
+                yield from _diagnosis(diagnosis, self._repeatable)
         else:
-            yield Code(LANGUAGES[what], _form(snippet(what, exchange, **self._places()).rstrip("\n")))
+            yield Code(LANGUAGES[what], self._repeatable(snippet(what, exchange, **self._places()).rstrip("\n")))
             yield from map(Prose, ROWS["languages"][what])
 
     def _places(self) -> dict[str, str]:
@@ -133,20 +132,24 @@ class WirePanel(BenchPanel):
             places |= {"proxy": str(emulator.proxy_url), "authority": str(emulator.proxy_ca_file)}
         return places
 
+    def _repeatable(self, text: str) -> str:
+        # What nobody clicks is committed, so it repeats from run to run: it shows the form of what differs.
+        return text if self.live else repeatable(text, _PATTERNS)
 
-def _steps(steps: SigningSteps) -> Iterator[Block]:
+
+def _steps(steps: SigningSteps, form: Callable[[str], str]) -> Iterator[Block]:
     signed = steps.authorization
-    yield Code("Step 1: the canonical request", _form(steps.canonical_request))
+    yield Code("Step 1: the canonical request", form(steps.canonical_request))
     yield Table("Its lines", ("line", "what it is"), tuple(steps.lines()))
     title = "Step 2: the string to sign, the algorithm's name and the hash of the canonical request"
-    yield Code(title, _form(steps.string_to_sign))
+    yield Code(title, form(steps.string_to_sign))
     salt = Algorithm(signed.algorithm).salt_length
     scheme = f"RSASSA-PSS with SHA-256 and a salt of {salt} bytes, by your private key, in base64: {signed.signature}."
     yield Prose(scheme, "Step 3: the signature")
-    yield Prose(_form(str(signed)), "Step 4: the authorization header")
+    yield Prose(form(str(signed)), "Step 4: the authorization header")
 
 
-def _diagnosis(diagnosis: Diagnosis) -> Iterator[Block]:
+def _diagnosis(diagnosis: Diagnosis, form: Callable[[str], str]) -> Iterator[Block]:
     slip, mismatch = diagnosis.slip, diagnosis.mismatch
     if not diagnosis.differs:
         yield Prose(f"“{slip.label}” changes nothing in this request; choose another request, or another mistake.")
@@ -160,10 +163,10 @@ def _diagnosis(diagnosis: Diagnosis) -> Iterator[Block]:
         where = "after the canonical request, which is right" if same else "in the lines marked − and +"
         rows.append(("verdict", "✗ the request is refused"))
         rows.append(("step that breaks", f"{mismatch.finding}: {where}"))
-        rows.append(("explanation", _form(mismatch.explanation)))
+        rows.append(("explanation", form(mismatch.explanation)))
     yield facts("Signature doctor", rows)
     what = "the same on both sides" if same else "− you signed, + Amazon makes of what arrives"
-    yield Code(f"Canonical request: {what}", _form(received if same else diagnosis.compared))
+    yield Code(f"Canonical request: {what}", form(received if same else diagnosis.compared))
 
 
 class DiagramPanel(BenchPanel):

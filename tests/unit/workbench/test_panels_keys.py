@@ -295,6 +295,7 @@ def test_what_is_shown_explains_every_field_and_repeats(bare: Workbench) -> None
         assert field in text
         assert says
     assert "127.0.0.1:PORT" in text
+    assert "[ Amazon Pay ]" in text
     assert bare.shop.url not in static(panel.view({})).html
 
 

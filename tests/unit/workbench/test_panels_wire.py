@@ -65,13 +65,6 @@ def wb() -> Iterator[Workbench]:
     bench.close()
 
 
-@pytest.fixture
-def person() -> Iterator[None]:
-    """Somebody sits before the kernel, so that nothing of what it shows is compared."""
-    with workbench.open(buyer="you"):
-        yield
-
-
 def reading(wb: Workbench, journal: Journal | None = None) -> Workbench:
     """The same workbench before a person, with another record of a run where there is one."""
     other = copy.copy(wb)
@@ -96,7 +89,6 @@ def test_every_exchange_is_listed_and_the_latest_is_open(wb: Workbench) -> None:
     assert [field.name for field in view.fields] == ["exchange", "show"]
 
 
-@pytest.mark.usefixtures("person")
 def test_the_steps_are_those_of_the_signature_that_was_sent(wb: Workbench) -> None:
     """What the inspector hashes is what the emulator has hashed: it has accepted it."""
     exchange = wb.journal.exchanges[1]
@@ -235,7 +227,6 @@ def test_each_language_says_how_well_it_is_known(wb: Workbench, language: str) -
     assert ("no package registry" in shown) == (language in ("php", "java", "dotnet"))
 
 
-@pytest.mark.usefixtures("person")
 def test_a_program_for_an_sdk_goes_to_the_emulator_that_is_running(wb: Workbench) -> None:
     """By its proxy, which the first look opens; what is committed goes to Amazon, and opens nothing."""
     sdks = ("node", "php", "java", "dotnet")
