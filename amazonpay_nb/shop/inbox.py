@@ -61,11 +61,9 @@ class Inbox:
         self.objects: dict[str, Resource] = {}  # by id, as last read
         self.received: deque[dict[str, Any]] = deque(maxlen=_MOST_KEPT)  # the envelopes
         self._calls: dict[str, Callable[[str], Resource]] = {
-            "CHARGE_PERMISSION": client.get_charge_permission,
-            "CHARGE": client.get_charge,
-            "REFUND": client.get_refund,
-            "CHARGEBACK": client.get_dispute,
-        }
+            "CHARGE_PERMISSION": client.get_charge_permission, "CHARGE": client.get_charge,
+            "REFUND": client.get_refund, "CHARGEBACK": client.get_dispute,
+        }  # fmt: skip
         self._queue: deque[Notification | Notice] = deque()
         self._done: set[str] = set()
         self._working = threading.Lock()

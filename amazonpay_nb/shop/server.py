@@ -7,6 +7,7 @@ to its attempt, so an address without a token, or with a token of an earlier run
 import asyncio
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -108,7 +109,7 @@ class Shop:
             route("GET", "/order/{token}", self._review),
             route("POST", "/order/{token}", self._take_order),
             route("POST", INBOX_PATH, self._take_notification),
-            route("GET", "/{kind}/{token}/news", self._arrival_news),
+            route("GET", "/{kind}/{token}/news", partial(self._arrive, news=True)),
             route("GET", "/{kind}/{token}", self._arrive),
         ]
         app = Starlette(routes=routes, exception_handlers={404: self._lost})
@@ -126,10 +127,9 @@ class Shop:
 
     def _attempt(self, request: Request, part: str = "token") -> tuple[Attempt, Any]:
         """Return the attempt that a request is about, and the part of it that the page shows, once there is one."""
-        attempt = self._attempts.get(request.path_params["token"])
-        if attempt is None or request.path_params.get("kind", ARRIVALS[0]) not in ARRIVALS:
-            raise HTTPException(404)
-        if (shown := getattr(attempt, part)) is None:
+        attempt, kind = self._attempts.get(request.path_params["token"]), request.path_params.get("kind", ARRIVALS[0])
+        shown = getattr(attempt, part, None)
+        if attempt is None or shown is None or kind not in ARRIVALS:
             raise HTTPException(404)
         return attempt, shown
 
@@ -163,21 +163,15 @@ class Shop:
         query = f"?{urlencode({RETURN_PARAMETER: review.session_id})}" if review.session_id else ""
         return RedirectResponse(_seen(request, f"{attempt.ordered_url}{query}"), 303)
 
-    async def _arrive(self, request: Request) -> Response:
+    async def _arrive(self, request: Request, *, news: bool = False) -> Response:
+        """Take a buyer in who is back; as *news*, say on the page that is open how far the shop's server has come."""
         attempt, _ = self._attempt(request)
-        if SHOWN not in request.query_params:
-            attempt.arrive(Arrival.read(request.path_params["kind"], request.query_params))
-        return self._arrival("arrived.html", request)
-
-    async def _arrival_news(self, request: Request) -> Response:
-        self._attempt(request)
-        return self._arrival("arrived-news.html", request)
-
-    def _arrival(self, template: str, request: Request) -> Response:
-        kind, token = request.path_params["kind"], request.path_params["token"]
-        session_id = Arrival.read(kind, request.query_params).checkout_session_id
-        end = outcome(self.journal, session_id) if session_id else None
-        return self._page(template, kind=kind, session_id=session_id, outcome=end, token=token, again=AGAIN)
+        arrival = Arrival.read(request.path_params["kind"], request.query_params)
+        if not news and SHOWN not in request.query_params:
+            attempt.arrive(arrival)
+        session_id, template = arrival.checkout_session_id, "arrived-news.html" if news else "arrived.html"
+        values: dict[str, Any] = {"kind": arrival.kind, "token": attempt.token, "again": AGAIN}
+        return self._page(template, session_id=session_id, outcome=outcome(self.journal, session_id), **values)
 
     async def _take_notification(self, request: Request) -> Response:
         inbox = self.inbox
