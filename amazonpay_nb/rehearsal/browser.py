@@ -202,8 +202,8 @@ class Buyer:
 
     def open(self, path: str) -> Visit:
         """Open a page of the server."""
-        base = "" if "://" in path else self._plan.server.url.rstrip("/")
-        return self._go(lambda: self.page.goto(base + path, wait_until="commit"))
+        url = path if "://" in path else self._plan.server.url + path
+        return self._go(lambda: self.page.goto(url, wait_until="commit"))
 
     def reload(self) -> Visit:
         """Open the last address of the server again."""
@@ -301,7 +301,7 @@ class Buyer:
         action: Action | None = getattr(self._plan.actions, name)
         if action is None:
             raise NotTried(f"the plan has no action {name}.")
-        url = self._plan.server.url.rstrip("/") + filled(action.path, values)
+        url = self._plan.server.url + filled(action.path, values)
         cookies = "; ".join(f"{one['name']}={one['value']}" for one in self.context.cookies(url))
         request = self._http.build_request(
             action.method, url, json=filled(action.json, values), data=filled(action.form, values),

@@ -29,7 +29,7 @@ def _address(text: str) -> str:
     found = _ADDRESS.fullmatch(text)
     if not found or int(found[1]) >= 2**16:
         raise ValueError(f"{text!r} is no server of this machine; write for example http://127.0.0.1:8801, with a port")
-    return text
+    return text.rstrip("/")
 
 
 def _place(text: str) -> str:
@@ -163,7 +163,7 @@ class PlanFile:
 
     def change(self, region: str = "", environment: Mapping[str, str] | None = None) -> None:
         """Take another region, further variables, and a free port in the place of port 0."""
-        server, url = self.plan.server, self.plan.server.url.rstrip("/")
+        server, url = self.plan.server, self.plan.server.url
         if urlsplit(url).port == 0 and server.start:
             url = f"{url.removesuffix(':0')}:{port_for_another()}"
         changes: dict[str, Any] = {"url": url, "region": region or server.region}

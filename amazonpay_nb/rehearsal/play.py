@@ -101,8 +101,7 @@ class Play:
         self.control = stage.emulator.control
         self._stage, self._first = stage, len(stage.exchanges)
         self._buyers: list[Buyer] = []
-        region = region_of(stage.plan.server.region)
-        self.currency = region.ledger_currencies[0]
+        self.currency = region_of(stage.plan.server.region).ledger_currencies[0]
 
     def close(self) -> None:
         """Send the buyers away and leave the world clean."""
@@ -198,8 +197,7 @@ class Play:
         first, place = len(self.whole()), self.plan.notifications
         self.control.post("notifications/endpoint", url=None)
         made = subjects(self.emulator)
-        url = self._stage.server.url + place.path if place else None
-        self.control.post("notifications/endpoint", url=url)
+        self.control.post("notifications/endpoint", url=self.plan.server.url + place.path if place else None)
         for row in self.whole()[first:]:
             row["by"] = "rehearsal"
         return made
@@ -222,6 +220,6 @@ class Play:
         shown = json.loads(message.content) if message.content[:1] == "{" else message.content
         with stage.turn:
             row = stage.note("amazon", **facts, message=shown)
-        answer = deliver(stage.server.http, stage.server.url + place.path, message)
+        answer = deliver(stage.server.http, self.plan.server.url + place.path, message)
         row["status"] = answer.status
         return answer._replace(number=row["number"])

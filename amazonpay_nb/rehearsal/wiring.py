@@ -35,7 +35,7 @@ _DIRECT = {"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1",
 def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
     """Run the emulator and the server of a plan, or raise `ConfigurationError`."""
     plan, proxy = file.plan, file.plan.server.wiring == "proxy"
-    news = plan.server.url.rstrip("/") + plan.notifications.path if plan.notifications else ""
+    news = plan.server.url + plan.notifications.path if plan.notifications else None
     tls, now = not proxy and file.uses("caFile"), datetime.now(UTC)
     # Time is virtual, to be advanced, and begins now: a server compares it with its own.
     with Emulator(plan.server.region, start=now, https=tls, proxy=proxy, notify=news, in_process=False) as emulator:
@@ -64,7 +64,6 @@ class MerchantServer:
 
     def __init__(self, file: PlanFile, facts: dict[str, str]) -> None:
         self._file, self._facts, self._plan = file, facts, file.plan.server
-        self.url = self._plan.url.rstrip("/")
         self._process: subprocess.Popen[bytes] | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the server)
         # No connection is used again: a server may close it at the same moment, and an answer would seem to be missing.
@@ -92,8 +91,8 @@ class MerchantServer:
         return environment | own
 
     def _begin(self) -> None:
-        if listens(self.url):
-            problem = f"something answers at {self.url} already."
+        if listens(self._plan.url):
+            problem = f"something answers at {self._plan.url} already."
             raise self._file.error(problem, "server", "url", advice="Stop it, or leave out start to rehearse it.")
         command: list[str] = filled([*self._plan.start], self._facts)
         try:
@@ -122,11 +121,11 @@ class MerchantServer:
                 if not status or isinstance(error, httpx.TransportError):  # else the last look may be a short one
                     seen = f"there is no answer ({type(error).__name__})"
             time.sleep(_GLANCE_SECONDS)
-        problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self.url}{self._plan.ready}."
+        problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self._plan.url}{self._plan.ready}."
         raise self._file.error(problem, "server", "ready", advice=self.last_lines())
 
     def _ready(self) -> int:
-        with self.http.stream("GET", self.url + self._plan.ready) as answer:  # whose body may have no end
+        with self.http.stream("GET", self._plan.url + self._plan.ready) as answer:  # whose body may have no end
             return answer.status_code
 
     def check(self, moment: str, *, seconds: float = 0) -> None:
@@ -135,9 +134,9 @@ class MerchantServer:
             with suppress(subprocess.TimeoutExpired):
                 problem = f"the server ended with code {self._process.wait(seconds)} {moment}."
                 raise self._file.error(problem, "server", "start", advice=self.last_lines())
-        if not self._process and not listens(self.url):
+        if not self._process and not listens(self._plan.url):
             advice = "Start the server first, or write start = […] so that the rehearsal does."
-            raise self._file.error(f"nothing answers at {self.url} {moment}.", "server", "url", advice=advice)
+            raise self._file.error(f"nothing answers at {self._plan.url} {moment}.", "server", "url", advice=advice)
 
     def output(self) -> str:
         """Return the end of what it has printed, without secrets."""

@@ -120,11 +120,12 @@ def record(
     *out* is written after each probe; a file that holds a part is continued.
     """
     currencies = region_of(there.region).ledger_currencies
-    place = {"environment": "emulator" if there.is_emulator else "sandbox", "region": there.region}
-    place["currency"] = currency or currencies[0]
-    if place["currency"] not in currencies:
+    currency = currency or currencies[0]
+    if currency not in currencies:
         advice = f"Choose {' or '.join(currencies)}."
         raise ConfigurationError(f"No account is kept in {currency} there.", advice=advice)
+    environment = "emulator" if there.is_emulator else "sandbox"
+    place = {"environment": environment, "region": there.region, "currency": currency}
     recording: Recording = {"recordedAt": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "target": place, "probes": []}
     if out and out.exists() and (recording := read(out))["target"] != place:
         raise ConfigurationError(f"{out} is a recording of another place.", advice="Choose another file.")
@@ -132,7 +133,7 @@ def record(
         raise ConfigurationError(f"There is no probe {min(unknown)!r}.", advice=f"There are {', '.join(probes())}.")
     rows = {row["id"]: row for row in recording["probes"]}
     chosen = [probe for probe in probes().values() if not only or probe.id in only]
-    with closing(_Run(there, buyer or ("script" if there.is_emulator else "you"), say, place["currency"])) as run:
+    with closing(_Run(there, buyer or ("script" if there.is_emulator else "you"), say, currency)) as run:
         for number, probe in enumerate(chosen, 1):
             old = rows.get(probe.id, {})
             if (old.get("status"), old.get("edition")) == ("recorded", probe.edition):
