@@ -69,8 +69,8 @@ class Store:
             self._db.close()
             raise sqlite3.DatabaseError(str(error)) from error
         self._changed: dict[tuple[str, str], AnyRecord] = {}
-        self._settings: dict[str, Any] = {}
-        self._known: dict[str, Any] = {}
+        self._settings: dict[str, Any] = {}  # those that were read or set, and of these the ones that are not written
+        self._unwritten: set[str] = set()
         self._agenda: list[_Due] = []
         self._dropped: list[_Due] = []
         self._planned = 0
@@ -80,7 +80,7 @@ class Store:
 
     def _reload(self) -> None:
         """Take over what is kept in memory as well: the settings that were read, and what is due when."""
-        self._known.clear()
+        self._settings.clear()
         self._dropped.clear()
         self._agenda = self._db.execute("SELECT due, planned, kind, id FROM objects WHERE due != ''").fetchall()
         heapq.heapify(self._agenda)
@@ -171,17 +171,16 @@ class Store:
             names = record.kind, record.id, record.merchant_id, record.parent
             texts = to_json(record.document), to_json(vars(record.notes))
             self._db.execute(_PUT, (*names, *texts, record.due, record.planned, record.trigger))
-        for name, value in self._settings.items():
-            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(value)))
-        self._known.update(self._settings)
+        for name in self._unwritten:
+            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(self._settings[name])))
         self._changed.clear()
-        self._settings.clear()
+        self._unwritten.clear()
 
     def _forget(self) -> None:
         """Drop what was collected and what was read, which may come from a transaction that is undone."""
         self._changed.clear()
         self._settings.clear()
-        self._known.clear()
+        self._unwritten.clear()
         for entry in self._dropped:
             heapq.heappush(self._agenda, entry)
         self._dropped.clear()
@@ -205,16 +204,15 @@ class Store:
 
     def setting(self, name: str) -> Any:
         """Return a setting, or None."""
-        for kept in (self._settings, self._known):
-            if name in kept:
-                return kept[name]
-        row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        self._known[name] = value = json.loads(row[0]) if row else None
-        return value
+        if name not in self._settings:
+            row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+            self._settings[name] = json.loads(row[0]) if row else None
+        return self._settings[name]
 
     def set(self, name: str, value: Any) -> None:
         """Store a setting (any JSON value)."""
         self._settings[name] = value
+        self._unwritten.add(name)
         if not self._db.in_transaction:
             self._flush()
 
@@ -223,7 +221,7 @@ class Store:
         self._flush()
         for statement in _CLEAR:
             self._db.execute(statement)
-        self._known.clear()
+        self._settings.clear()
         self._dropped += self._agenda
         self._agenda.clear()
 
