@@ -160,12 +160,10 @@ class Deliveries:
             topic = topic_of(world, notification.merchant_id)
             unsigned = unsigned_envelope(world.certificate_url, topic, notification.document)
             envelope = world.outbox.signer.sign(unsigned)
-        answers: list[int | None] = []
         if notification.notes.at_once:
-            answers += await asyncio.gather(*(self._post(url, envelope) for _ in range(copies)))
+            answers = await asyncio.gather(*(self._post(url, envelope) for _ in range(copies)))
         else:
-            for _ in range(copies):
-                answers.append(await self._post(url, envelope))
+            answers = [await self._post(url, envelope) for _ in range(copies)]
         self._note(notification_id, of_world, answers)
 
     async def _post(self, url: str, envelope: Envelope) -> int | None:
