@@ -39,8 +39,6 @@ _PAGES.filters["prose"] = lambda text: re.sub("`(.+?)`", r"<code>\1</code>", htm
 class Books:
     """What comes into an emulator's books from now on: exchanges, notifications, objects, and a change of the wallet.
 
-    Args:
-        emulator: None on the Sandbox, where nobody can read the books.
     Attributes:
         wallet: The Charge Permission id of a new Saved Wallet, for the reader's code alone; "" without an emulator.
     """

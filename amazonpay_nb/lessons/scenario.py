@@ -118,11 +118,7 @@ def possible(flow: str, region: str, environment: str = "emulator") -> dict[str,
 
 
 def check_scenario(values: Mapping[str, Any]) -> None:
-    """Check that flow, region, outcome and environment go together; other values are ignored.
-
-    Raises:
-        ConfigurationError: They do not, and why; it names the values that do.
-    """
+    """Check that flow, region, outcome and environment go together; a ConfigurationError says why not, and which do."""
     flow, region, outcome, environment = (str((_USUAL | dict(values))[name]) for name in _USUAL)
     if flow not in FLOWS:
         raise ConfigurationError(f"flow={flow!r} does not exist.", advice=f"Choose one of {', '.join(FLOWS)}.")

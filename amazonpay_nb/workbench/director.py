@@ -62,11 +62,7 @@ class Director:
         return said
 
     def cause(self, object_id: str, state: str, reason: str | None = None, resolution: str | None = None) -> str:
-        """Put a Charge Permission or a Dispute in a state, as only Amazon or the buyer can.
-
-        Raises:
-            ControlError: No such change is possible now; the message names those that are.
-        """
+        """Put a Charge Permission or a Dispute in a state that is possible now, as only Amazon or the buyer can."""
         why = ", ".join(filter(None, (reason, resolution)))
         because = f"{state} ({why})" if why else state
         kind, path = ("Dispute", "disputes") if "-B" in object_id else ("Charge Permission", "permissions")

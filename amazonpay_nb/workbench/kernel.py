@@ -124,11 +124,7 @@ load_ipython_extension = explain_errors
 
 
 def comparison(frame: FrameType) -> str:
-    """Return, in two lines, what the assertion or claim that a frame is at expected and got.
-
-    Returns:
-        ``expected: …`` and ``actual: …``; "" where it compares nothing, waits for something, or is a library's.
-    """
+    """Return what the comparison in a cell's assertion or claim, that a frame is at, expected and got; else ""."""
     if frame.f_globals.get("__name__") != "__main__":
         return ""
     source = "".join(linecache.getlines(frame.f_code.co_filename))

@@ -93,12 +93,7 @@ def check_values(values: Mapping[str, object]) -> None:
 
 
 def check_unattended(values: Mapping[str, object]) -> None:
-    """Check that a run without a person can have these values.
-
-    Raises:
-        ConfigurationError: Only a person can play this, the account that it needs is not described, or a notebook has
-            no use for the amount.
-    """
+    """Check that a run without a person, on an account that is described, can have these values."""
     environment, buyer = values.get("environment", "emulator"), values.get("buyer", "auto")
     if environment == "live":
         why = "environment='live' moves real money, and no run without a person does that."

@@ -19,9 +19,6 @@ class OwnServer:
     """An ASGI application on a loopback port, to which buyers return in the place of the shop.
 
     Its address itself shows which routes there are, and which cell made them, unless the application answers there.
-
-    Attributes:
-        url: Its address, without a slash at the end.
     """
 
     def __init__(self, app: ASGIApp, shop: Shop) -> None:
