@@ -99,13 +99,10 @@ def _journal(file: Path) -> Journal:
 
 
 def export(name: str, texts: Mapping[str, str], out: Path, *, edition: str = "full") -> tuple[Path, str | None]:
-    """Write one page of a finished run into *out*; return its path, and what stopped the run, or None.
+    """Write one page, ``full`` or ``short``, of a story or of a notebook, as `handout` and `finish` take them.
 
-    Args:
-        name: A story of the stage, or else a notebook: see `finish`, as for *texts*.
-        edition: ``full`` or ``short``.
-    Raises:
-        ConfigurationError: A name or value is not usable; nothing was written.
+    Returns:
+        Its path, and what stopped the run, or None.
     """
     if name in stories():
         stem, (page, stopped) = name, handout(stories()[name], texts, edition)

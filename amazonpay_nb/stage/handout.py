@@ -45,10 +45,8 @@ def handout(story: Story, chosen: Mapping[str, str], edition: str) -> tuple[str,
     """Return the page, and why a beat did not end as told, or None.
 
     Args:
-        chosen: The merchant's face, see `brand.NAMES`.
+        chosen: The merchant's face, see `Brand.of`.
         edition: ``short`` is two sheets of A4; ``full`` has each call, what-ifs, diagrams and sources.
-    Raises:
-        ConfigurationError: A choice is not usable.
     """
     scenes, pictures = list[dict[str, Any]](), dict[Journal, dict[str, Markup]]()
     with closing(Performance(story, chosen, pace=0)) as performance:

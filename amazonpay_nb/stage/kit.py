@@ -51,13 +51,7 @@ _EVIDENCE = re.compile(rf"^({'|'.join(Evidence)})(?=: |$)")  # alone in a cell, 
 
 
 def kit(name: str, texts: Mapping[str, str], out: Path) -> tuple[Path, str | None]:
-    """Write the zip of a finished run into *out*; return its path, and what stopped the run, or None.
-
-    Args:
-        name: See `export.finish`, as for *texts*.
-    Raises:
-        ConfigurationError: A name or value is not usable; nothing was written.
-    """
+    """Write the zip of a run that `finish` returns; return its path, and what stopped the run, or None."""
     run = finish(name, texts)
     target = out / f"{run.path.stem}-kit.zip"
     out.mkdir(parents=True, exist_ok=True)

@@ -32,43 +32,34 @@ _LOG = logging.getLogger(__name__)
 
 
 class Performance:
-    """One story on one stage.
+    """One story on one stage, in the merchant's face: see `Brand.of`.
 
     Args:
-        chosen: The merchant's face, see `brand.NAMES`.
         pace: Seconds that each page stands while a script plays the buyer.
-    Attributes:
-        at: The number of the beat on the screen, from 0.
-        state: ``ready``, ``playing``, ``waiting`` for the buyer, ``done``, or ``otherwise``.
-        acts: The beats that were played, up to the one on the screen.
-        phone: What is on the buyer's phone; without an address, what the stage shows there.
-        command: Held while a command changes the stage.
-        on_change: Called, from any thread, after each change.
-        step: What the buyer comes for, who is awaited or was the last one.
-    Raises:
-        ConfigurationError: A choice is not usable.
     """
 
     def __init__(self, story: Story, chosen: Mapping[str, str] = {}, *, pace: float = PACE_SECONDS) -> None:
         self.story, self.brand, self._pace = story, Brand.of(story, chosen), pace
-        self.on_change: Callable[[], None] = lambda: None
-        self.command = threading.RLock()
+        self.on_change: Callable[[], None] = lambda: None  # called, from any thread, after each change
+        self.command = threading.RLock()  # held while a command changes the stage
         self._player: threading.Thread | None = None
-        self._hurry, self._aside, self.phone = False, False, PhonePage(0, "")
+        self._hurry, self._aside = False, False
+        self.phone = PhonePage(0, "")  # without an address, the stage shows the shop's app
         self._aim: tuple[int, bool] | None = None  # what `_play` was told
         self._benches: dict[str, Workbench] = {}  # by region
         self._begin()
 
     def _begin(self) -> None:
         self.texts = Texts(TEXTS, self.brand.language)
-        self.acts: list[Act] = []
+        self.acts: list[Act] = []  # the beats that were played, up to the one on the screen
         self._all = ExitStack()  # undoes everything
         self._moments: list[tuple[ExitStack, Server]] = []  # before each beat, to which the first leads back
-        self.at, self.state = 0, READY
+        self.at, self.state = 0, READY  # the beat on the screen, from 0, and how far it is
         self._leave: Future[None] = Future()
         self._called: Future[None] = Future()  # the script that plays the buyer
         self._page: HostedPage | None = None
-        self.step, self._way, self._reason = Step(do="say"), "", ""
+        self.step = Step(do="say")  # what the buyer comes for, who is awaited or was the last one
+        self._way, self._reason = "", ""
         self._show("")
         self._open(self.brand.region, self._all)
 
@@ -130,22 +121,14 @@ class Performance:
             self._changed()
 
     def go(self, number: int) -> None:
-        """Play a beat from its own moment; a script plays what comes before and was not played yet.
-
-        Raises:
-            IndexError: The story has no such beat.
-        """
+        """Play a beat from its own moment; a script plays what comes before and was not played yet."""
         if not 0 <= number < len(self.story.beats):
             raise IndexError(f"the beats are 1 to {len(self.story.beats)}")
         with self.command:
             self._play(number)
 
     def dress(self, **choices: str) -> None:
-        """Change the merchant's face; the story is played anew, as far as it had come.
-
-        Raises:
-            ConfigurationError: A choice is not usable; nothing has changed.
-        """
+        """Change the merchant's face, all of it or nothing; the story is played anew, as far as it had come."""
         brand = self.brand.with_choices(self.story, **choices)
         with self.command:
             begun, (at, hurry) = bool(self.acts or self._aim), self._aim or (self.at, False)

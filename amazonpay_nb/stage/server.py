@@ -58,16 +58,10 @@ class Stage:
     """One story on one screen; several windows may look at it.
 
     Args:
-        name: One of `story.stories`.
-        chosen: The merchant's face, see `brand.NAMES`.
+        name, chosen: The story, and the merchant's face: see `Brand.of`.
         port: 0 takes a free one.
         keep_alive: After how many seconds without news a window hears that the stage is still there.
         options: As for `Performance`.
-    Attributes:
-        url: Where the screen is.
-    Raises:
-        ConfigurationError: A name or choice is not usable.
-        OSError: The port is in use.
     """
 
     def __init__(

@@ -23,12 +23,7 @@ Visit = Callable[[HostedPage, Step], Arrival]
 
 
 class Server:
-    """The shop's server in a story; a copy of it stays as it is.
-
-    Args:
-        product: What is sold, in the language of the screen.
-        visit: What to do where the buyer has to come.
-    """
+    """The shop's server in a story, which sells *product*; a copy of it stays as it is."""
 
     def __init__(self, wb: Workbench, story: Story, product: str, visit: Visit) -> None:
         assert wb.emulator  # noqa: S101 (the environment is never another)

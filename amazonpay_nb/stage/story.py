@@ -96,11 +96,7 @@ def stories() -> Mapping[str, Story]:
 
 
 def story(name: str) -> Story:
-    """Return a story.
-
-    Raises:
-        ConfigurationError: There is none of this name.
-    """
+    """Return the story of a name; a `ConfigurationError` lists those that there are."""
     if name not in stories():
         raise ConfigurationError(f"There is no story {name!r}.", advice=f"Choose one of {', '.join(stories())}.")
     return stories()[name]
