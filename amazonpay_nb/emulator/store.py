@@ -142,6 +142,14 @@ class Store:
         self._flush()
         return list(self._select("kind = ? AND instr(document, ?) ORDER BY rowid", kind, text))
 
+    def among(self, kind: str, ids: str, text: str = "") -> list[str]:
+        """Return those of *ids*, a list as JSON, whose object is of *kind* and contains *text* in its document."""
+        self._flush()
+        query = (
+            "SELECT id FROM objects WHERE kind = ? AND id IN (SELECT value FROM json_each(?)) AND instr(document, ?)"
+        )
+        return [row[0] for row in self._db.execute(query, (kind, ids, text))]
+
     def next_due(self, until: str) -> AnyRecord | None:
         """Return the object to which something is to happen first, if that is by *until* (ISO 8601)."""
         while self._agenda and self._agenda[0][0] <= until:

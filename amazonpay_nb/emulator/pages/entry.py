@@ -14,7 +14,7 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.signing import SignatureMismatch, verify_payload
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, misfits, nearest_flow
-from amazonpay_nb.spec.machine import NEW
+from amazonpay_nb.spec.parts import to_json
 from amazonpay_nb.spec.requests import ButtonPayload, MobilePayload, ProductType, SignInPayload
 
 # The algorithm that checkout.js assumes if the page names none.
@@ -92,8 +92,8 @@ def _with_room(world: World, origin: str) -> list[str]:
     """Return the ids of the sessions of all buttons or apps, with room for one more: those that are over make it."""
     ids = world.started[origin]
     if len(ids) >= _MAX_STARTED:
-        sessions = ((one, world.store.get(CHECKOUT_SESSION, one) or world.store.get(SIGN_IN, one)) for one in ids)
-        ids[:] = [one for one, session in sessions if session and session.state in ("Open", NEW)]
+        have, store = to_json(ids), world.store
+        ids[:] = store.among(CHECKOUT_SESSION, have, '"state":"Open"') + store.among(SIGN_IN, have)
     if len(ids) >= _MAX_STARTED:
         problem = f"{_MAX_STARTED} sessions of {origin} are open; end some, advance the clock, or reset the emulator."
         raise Refusal("TooManyRequests", problem)
