@@ -348,6 +348,21 @@ def test_both_ways_of_a_very_large_order_are_read_beside_the_months_limit(browse
             assert min(widths) > 90, widths
 
 
+def test_how_the_regions_differ_is_seen_whole_on_every_screen(browser: Browser) -> None:
+    """Three regions stand beside each rule and its evidence, without a bar to scroll; German has the longest words."""
+    with closing(Stage("regions", {"region": "eu", "language": "de_DE"}, pace=0)) as stage:
+        stage.performance.go(6)
+        stage.performance.finish()
+        page = new_page(browser)
+        page.goto(stage.url)
+        table = page.locator(".differences")
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            expect(table.get_by_role("columnheader")).to_have_count(3)
+            assert table.evaluate("place => place.scrollWidth <= place.clientWidth"), f"{width} wide"
+        page.close()
+
+
 def test_every_beat_can_be_read_by_everybody_on_every_screen(browser: Browser) -> None:
     """On a projector, a tablet and a telephone, in the light and in the dark; nothing is cut or scrolls sideways."""
     wrong: list[str] = []
