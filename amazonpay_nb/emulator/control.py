@@ -223,9 +223,11 @@ class ControlInterface:
         merchant = self._account(merchant_id)
         key_id, neutral = self._world.register_key(merchant, public_key)
         return {
-            "merchantId": merchant.merchant_id, "storeId": merchant.store_id, "publicKeyId": key_id,
+            "merchantId": merchant.merchant_id,
+            "storeId": merchant.store_id,
+            "publicKeyId": key_id,
             "neutralPublicKeyId": neutral,
-        }  # fmt: skip
+        }
 
     def _account(self, merchant_id: str | None) -> Merchant:
         accounts = self._world.merchants

@@ -240,10 +240,15 @@ class Emulator:
         del other["neutralPublicKeyId"]
         proxy = {"proxyUrl": self.proxy_url, "proxyCaFile": str(self.proxy_ca_file)} if self.proxy_url else {}
         return {
-            "url": self.url, "caFile": str(self.ca_file) if self.ca_file else None, "region": self.region,
-            **self.merchant.facts(), "controlUrl": self.control.url, "controlToken": self.control.token,
-            "otherMerchant": other, **proxy,
-        }  # fmt: skip
+            "url": self.url,
+            "caFile": str(self.ca_file) if self.ca_file else None,
+            "region": self.region,
+            **self.merchant.facts(),
+            "controlUrl": self.control.url,
+            "controlToken": self.control.token,
+            "otherMerchant": other,
+            **proxy,
+        }
 
     def write_ready_file(self, path: Path) -> None:
         """Write `ready` so that a reader never sees half of it, readable by its owner alone."""

@@ -47,11 +47,16 @@ def announce(world: World, record: AnyRecord, notification_type: str) -> None:
     world.store.set("notified", number)
     owner, notification_id = record.merchant_id, world.ids.uuid("notification", str(number))
     document: dict[str, Any] = {
-        "notificationId": notification_id, "notificationType": notification_type, "merchantId": owner,
-        "objectType": OBJECT_TYPES[record.kind], "objectId": record.id, "deliveries": [],
-        "chargePermissionId": _permission_of(world, record), "timestamp": zulu(world.clock.now(), "milliseconds"),
+        "notificationId": notification_id,
+        "notificationType": notification_type,
+        "objectType": OBJECT_TYPES[record.kind],
+        "objectId": record.id,
+        "chargePermissionId": _permission_of(world, record),
+        "merchantId": owner,
         "messageId": world.ids.uuid("message", str(number)),
-    }  # fmt: skip
+        "timestamp": zulu(world.clock.now(), "milliseconds"),
+        "deliveries": [],
+    }
     notification = Record(NOTIFICATION, notification_id, owner, document, NotificationNotes(number), parent=owner)
     world.outbox.fresh[record.id, notification_type] = notification.id
     _schedule(world, notification)

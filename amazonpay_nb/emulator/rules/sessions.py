@@ -299,8 +299,12 @@ def _first_charge(session: Session) -> Body:
     details = session.document["paymentDetails"]
     if details["paymentIntent"] == "Confirm" or not details["chargeAmount"]:
         return {}
-    same = ("chargeAmount", "canHandlePendingAuthorization", "softDescriptor")
-    return {name: details[name] for name in same} | {
+    return {
+        "chargeAmount": details["chargeAmount"],
         "captureNow": details["paymentIntent"] == "AuthorizeWithCapture",
-        "merchantMetadata": session.document["merchantMetadata"], "channel": "Web", "chargeInitiator": "CITU",
-    }  # fmt: skip
+        "canHandlePendingAuthorization": details["canHandlePendingAuthorization"],
+        "softDescriptor": details["softDescriptor"],
+        "merchantMetadata": session.document["merchantMetadata"],
+        "channel": "Web",
+        "chargeInitiator": "CITU",
+    }
