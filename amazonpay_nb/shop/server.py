@@ -146,8 +146,8 @@ class Shop:
     async def _review(self, request: Request, error: bool = False) -> Response:
         attempt, review = self._attempt(request, "review")
         values = {"attempt": attempt, "review": review, "cart": attempt.cart, "error": error}
-        script_url = _seen(request, attempt.script_url)
-        return self._page("review.html", 400 if error else 200, script_url=script_url, **values)
+        values |= {"script_url": _seen(request, attempt.script_url), "parameter": RETURN_PARAMETER}
+        return self._page("review.html", 400 if error else 200, **values)
 
     async def _take_order(self, request: Request) -> Response:
         attempt, review = self._attempt(request, "review")
