@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import httpx
 
@@ -87,7 +87,8 @@ class HostedPage:
     @property
     def frame(self) -> str:
         """The page in a frame; nothing for Amazon's own pages, which refuse to be framed."""
-        return render("hosted_page.html.j2", url=browser_address(self.url)) if self._emulator else ""
+        url, server = map(browser_address, (self.url, urljoin(self.url, "/")))
+        return render("hosted_page.html.j2", url=url, server=server) if self._emulator else ""
 
     def look(self, checkout_session_id: str = "") -> dict[str, Any]:
         """Return what ``GET visits`` of the control interface says about a stay: that of a session, else the latest.

@@ -19,11 +19,13 @@ class OwnServer:
     """An ASGI application on a loopback port, to which buyers return in the place of the shop.
 
     Its address itself shows which routes there are, and which cell made them, unless the application answers there.
+    A return address that is opened again with the same session is a page of the shop's, and no other return.
     """
 
     def __init__(self, app: ASGIApp, shop: Shop) -> None:
         self._app, self._shop = app, shop
         self._attempts: dict[str, Attempt] = {}
+        self._back: set[tuple[str, Arrival]] = set()  # tokens and arrivals with a session
         self._cells = cells()
         self._server = serve(Guard(self._answer)).start()
         self.url, self.close = self._server.url, self._server.stop
@@ -43,14 +45,17 @@ class OwnServer:
             await HTMLResponse(page)(scope, receive, send)
             return
         kind, _, token = scope.get("path", "").strip("/").partition("/")
-        attempt = self._attempts.get(token) if kind in ARRIVALS and scope.get("method") != "HEAD" else None
+        arrival = Arrival.read(kind, QueryParams(scope.get("query_string", b"")))
+        counts = kind in ARRIVALS and scope.get("method") != "HEAD" and (token, arrival) not in self._back
+        attempt = self._attempts.get(token) if counts else None
         if attempt:
             attempt.on_return(kind)
         try:
             await self._app(scope, receive, send)
         finally:  # whoever waits for the buyer goes on when the route has done its work
             if attempt:
-                attempt.arrive(Arrival.read(kind, QueryParams(scope["query_string"])))
+                self._back |= {(token, arrival)} if arrival.checkout_session_id else set()
+                attempt.arrive(arrival)
 
 
 def open_stage(wb: Any, story: str = "ride", **choices: str) -> Any:

@@ -156,6 +156,21 @@ def test_beside_a_dead_page_stands_what_to_do(lab: Lab) -> None:
         expect(tracker(notebook)).to_contain_text(RESTARTED)
 
 
+def test_below_the_frame_of_a_kernel_that_has_ended_stands_what_to_do(lab: Lab) -> None:
+    """The buyer is back, so the tracker is gone; a page that is there has no such sentence."""
+    with notebook_of(lab, SERVE) as notebook:
+        notebook.run_all()
+        with notebook.page.expect_response(re.compile(r"^http://127\.0\.0\.1:\d+/$")):  # whether the page is there
+            notebook.press(BUTTON, *AGREE)
+            notebook.finish()
+        sentence = notebook.page.get_by_text("This page has ended with its kernel")
+        expect(sentence).to_be_hidden()
+        notebook.save()
+        notebook.restart()
+        notebook.reload()
+        expect(sentence).to_be_visible()
+
+
 def test_an_interrupted_wait_says_so_and_goes_on_in_the_same_cell(lab: Lab) -> None:
     """Also where the waiting cell shows the page itself: it shows the page again."""
     with notebook_of(lab, SHOW.rpartition("\n")[0], WAIT) as notebook:

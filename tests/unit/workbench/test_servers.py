@@ -145,28 +145,29 @@ def test_a_person_sees_ports_and_fingerprints() -> None:
     assert keys.fingerprint not in again
 
 
-def test_the_buyer_orders_on_a_page_of_the_readers_own(wb: Workbench) -> None:
-    """From the review page of the reader's server to the route that it redirects to."""
+def test_the_buyer_orders_at_the_return_address_of_the_first_visit(wb: Workbench) -> None:
+    """One route shows the review page and takes the order; to open its page again is no return."""
 
-    def order(request: Request) -> HTMLResponse | RedirectResponse:
-        if request.method == "GET":
+    def review(request: Request) -> HTMLResponse | RedirectResponse:
+        if request.method != "POST":
             return HTMLResponse("<form method='post'><button>Order</button></form>")
-        address = {"checkoutResultReturnUrl": attempt.result_url}
-        details = {"paymentIntent": "Authorize", "chargeAmount": wb.amount}
         session = wb.client.update_checkout_session(
-            first.checkout_session_id, web_checkout_details=address, payment_details=details
+            request.query_params["amazonCheckoutSessionId"],
+            web_checkout_details={"checkoutResultReturnUrl": attempt.result_url},
+            payment_details={"paymentIntent": "Authorize", "chargeAmount": wb.amount},
         )
         return RedirectResponse((session.web_checkout_details or {})["amazonPayRedirectUrl"], 303)
 
     def result(request: Request) -> PlainTextResponse:
         return PlainTextResponse("back")
 
-    routes = [Route("/order", order, methods=["GET", "POST"]), Route("/{kind}/{token}", result)]
-    server = wb.serve(Starlette(routes=routes))
-    attempt = server.new_attempt()
+    routes = [Route("/review/{token}", review, methods=["GET", "POST"]), Route("/result/{token}", result)]
+    attempt = wb.serve(Starlette(routes=routes)).new_attempt()
     payload = express_payload(wb.store_id, review_url=attempt.review_url)
     page = wb.show_button(attempt, sign_button(payload, wb.keys), product_type="PayOnly")
     first = asyncio.run(page.returned())
-    second = asyncio.run(wb.hosted_page(attempt, f"{server.url}/order", start="review").returned())
+    address = f"{attempt.review_url}?amazonCheckoutSessionId={first.checkout_session_id}"
+    second = asyncio.run(wb.hosted_page(attempt, address, start="review").returned())
     assert (first.kind, second) == ("review", Arrival("result", first.checkout_session_id))
     assert wb.client.complete_checkout_session(first.checkout_session_id, charge_amount=wb.amount).charge_id
+    assert wb.diagram().text().count("back at the review address") == 1
