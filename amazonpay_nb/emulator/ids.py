@@ -57,9 +57,10 @@ class Ids:
         return "".join(_ALPHABET[byte % 32] for byte in self._digest(*of)[:count])
 
     def new_order_id(self, letter: str) -> str:
-        """Return for example ``S01-1234567-7654321``; the middle digits are the region's."""
+        """Return for example ``S01-1234567-7654321``, with the region's digits; a world file may have it already."""
         digits = self.digits(14)
-        return f"{letter}{self._region.id_digits}-{digits[:7]}-{digits[7:]}"
+        order_id = f"{letter}{self._region.id_digits}-{digits[:7]}-{digits[7:]}"
+        return self.new_order_id(letter) if self._store.get("Charge Permission", order_id) else order_id
 
     def new_item_id(self, kind: str, order_id: str) -> str:
         """Return the id of a new charge, refund or dispute of an order; six digits may be taken already."""

@@ -98,7 +98,7 @@ class Emulator:
             from amazonpay_nb.emulator.worlds import load as load_world
 
             file = read_world(Path(world) if isinstance(world, str) else world)
-            seed, start = file.seed if seed is None else seed, start or (None if real_time else file.clock)
+            start = start or (None if real_time else file.rows.clock)
         if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
             raise ValueError(f"virtual time starts in the years {FIRST_YEAR} to {LAST_YEAR}, not in {start.year}")
         self.in_process = stays_inside(in_process, needs_socket=https or proxy or port or host != "127.0.0.1")
@@ -117,7 +117,7 @@ class Emulator:
                 undo.callback(kept.close)
                 self._world = World(
                     kept, row, seed=seed, start=start, real_time=real_time, domains=domains, throttle=throttle,
-                    shop_name=shop_name, accounts=[one.model_dump() for one in file.merchants] if file else (),
+                    shop_name=shop_name, accounts=file.rows.merchants if file else (),
                 )  # fmt: skip
             except sqlite3.Error as error:
                 raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
@@ -219,7 +219,6 @@ class Emulator:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             pair = generate() if self.folder != self._folder.path else _pair(file_name)
             save(pair, path)
-        self._world.own_keys.add(pair.public_pem)
         key_id = self.register_key(pair.public_pem, merchant)
         neutral = key_id.removeprefix("SANDBOX-")
         return Credentials(merchant.merchant_id, merchant.store_id, key_id, neutral, path, with_id(pair, key_id))

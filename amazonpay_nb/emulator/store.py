@@ -245,15 +245,9 @@ class Store:
 
     def restore(self, name: str, *, keep: bool = True) -> None:
         """Put a copy back, and forget it unless it is to be kept; a KeyError where there is none, or no longer."""
-        self._replace(self._snapshots[name])
+        snapshot = self._snapshots[name]
+        self._forget()
+        snapshot.backup(self._db)
+        self._reload()
         if not keep:
             self._snapshots.pop(name).close()
-
-    def take(self, other: "Store") -> None:
-        """Take over everything that another store holds."""
-        self._replace(other._db)
-
-    def _replace(self, db: sqlite3.Connection) -> None:
-        self._forget()
-        db.backup(self._db)
-        self._reload()

@@ -1,7 +1,7 @@
 """The state of one emulated Amazon Pay: time, ids, merchants, objects, mishaps to come, and what is to be announced."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,7 +15,6 @@ from amazonpay_nb.emulator.ids import Ids
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.store import Store
-from amazonpay_nb.emulator.store_file import START
 from amazonpay_nb.signing.envelope import EnvelopeSigner
 from amazonpay_nb.signing.verify import SignatureMismatch, read_public_key
 from amazonpay_nb.spec.operations import OPERATIONS
@@ -26,17 +25,6 @@ from amazonpay_nb.spec.simulations import ANYWHERE, SIMULATIONS, Simulation, sim
 JOURNAL_LENGTH = 1_000
 # How many calls in a row an outcome or a fault may be set for.
 Times = Annotated[int, Field(ge=1, le=1000)]
-
-
-def checked_key(public_pem: str) -> str:
-    """Return a merchant's public key, or raise a ValueError."""
-    if "PRIVATE KEY" in public_pem:
-        raise ValueError("this is a private key; it must never leave the merchant: send the public key")
-    try:
-        read_public_key(public_pem)
-    except SignatureMismatch:
-        raise ValueError("an RSA public key of 2048 bits or more is needed, in PEM") from None
-    return public_pem
 
 
 class Fault(BaseModel, extra="forbid"):
@@ -78,13 +66,14 @@ class Outbox:
 class World:
     """The state behind the API, the hosted pages and the control interface.
 
-    The arguments are those of `Emulator`.  With a seed and no *start*, time is virtual from `VIRTUAL_START`.
+    The arguments are those of `Emulator`, and the accounts of a world file.
+    With a seed and no *start*, time is virtual from `VIRTUAL_START`.
     """
 
     def __init__(
         self, store: Store, region: Region, *, seed: int | None = None, start: datetime | None = None,
         real_time: bool = False, domains: tuple[str, ...] = (), throttle: bool = False,
-        shop_name: str = "Emulated Shop", accounts: Sequence[Mapping[str, Any]] = (),
+        shop_name: str = "Emulated Shop", accounts: Sequence[Any] = (),
     ) -> None:  # fmt: skip
         self.store, self.region, self.throttle = store, region, throttle
         self.domains = {domain.lower() for domain in domains}
@@ -101,14 +90,12 @@ class World:
         self.started: dict[str, list[str]] = defaultdict(list)  # ids of sessions that "buttons" or "apps" have opened
         self.quotas: dict[tuple[str, str], tuple[float, datetime]] = {}
         self.outbox = Outbox()
-        self.own_keys: set[str] = set()  # public keys of pairs that this emulator has made
         # By id, the main account first.
         self.merchants = {row["merchant_id"]: Merchant(**row) for row in store.setting("merchants") or []}
         if not self.merchants:
-            for name, row in zip_longest((shop_name, "Another Shop"), accounts, fillvalue=""):
-                wanted: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
-                account_id = wanted.get("merchant_id") or f"A{self.ids.letters(13)}"
-                store_id = wanted.get("store_id") or f"amzn1.application-oa2-client.{self.ids.hex_digits()}"
+            for name, row in zip_longest((shop_name, "Another Shop"), accounts):
+                account_id = getattr(row, "merchant_id", None) or f"A{self.ids.letters(13)}"
+                store_id = getattr(row, "store_id", None) or f"amzn1.application-oa2-client.{self.ids.hex_digits()}"
                 self.merchants[account_id] = Merchant(account_id, store_id, name or account_id, {})
             self._save_merchants()
 
@@ -120,9 +107,15 @@ class World:
         merchant.endpoint = url
         self._save_merchants()
 
-    def register_key(self, merchant: Merchant, public_pem: str, neutral: str = "") -> tuple[str, str]:
-        """Register a public key, under its neutral id or a new one; return its ids, that with ``SANDBOX-`` first."""
-        checked_key(public_pem)
+    def register_key(self, merchant: Merchant, public_pem: str) -> tuple[str, str]:
+        """Register a public key under a new id; return its ids, that with ``SANDBOX-`` first."""
+        if "PRIVATE KEY" in public_pem:
+            raise ValueError("this is a private key; it must never leave the merchant: send the public key")
+        try:
+            read_public_key(public_pem)
+        except SignatureMismatch:
+            raise ValueError("an RSA public key of 2048 bits or more is needed, in PEM") from None
+        neutral = ""
         while not neutral:  # a snapshot that was put back repeats the sequence
             drawn = self.ids.letters(24)
             neutral = "" if self.merchant_of_key(drawn) else drawn
@@ -177,26 +170,16 @@ class World:
         with self.store.transaction():
             self.store.clear()
         self.journal.clear()
-        self._forget()
+        self.forget()
 
     def restore(self, snapshot: str, *, keep: bool = True) -> None:
         """Put a snapshot back, and forget it unless it is to be kept; accounts and keys stay as they are now."""
         self.store.restore(snapshot, keep=keep)
         self._save_merchants()
         self.ids.reload()
-        self._forget()
+        self.forget()
 
-    def become(self, other: "World") -> None:
-        """Take over what another world holds, and its time where time is virtual; accounts stay."""
-        kept = {name: self.store.setting(name) for name in ("notified", "seed", "starts", START)}
-        self.store.take(other.store)
-        for name, value in kept.items():
-            self.store.set(name, value)
-        self._save_merchants()
-        self.ids.reload()
-        self.journal.clear()
-        self._forget()
-
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Forget what was to come in a world that is gone."""
         for waiting in (self.outcomes, self.faults, self.started, self.quotas, self.outbox):
             waiting.clear()

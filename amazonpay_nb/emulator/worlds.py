@@ -1,26 +1,43 @@
-"""Puts the world of a file in the place of the present one, and says what the file of the present one would say."""
+"""Puts the world of a file in the place of the present one, and says what the file of the present one would say.
 
-from contextlib import closing
+A file says what is; here it comes about.  Every object is made by the rule that makes it for a request, at its time,
+and takes rows of `spec.states` to its state.  What a rule refuses, or time has changed since, is refused with its line.
+"""
+
+from collections import deque
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import zip_longest
+from operator import itemgetter
 from typing import Any
 
 import yaml
+from pydantic.alias_generators import to_camel, to_snake
 
 from amazonpay_nb.emulator.clock import stamp
-from amazonpay_nb.emulator.history import INNER, History, end_of
-from amazonpay_nb.emulator.records import AnyRecord, Merchant
-from amazonpay_nb.emulator.rules import limits
-from amazonpay_nb.emulator.rules.transitions import DESCRIPTIONS
-from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.emulator.records import AnyRecord, Record, SessionNotes
+from amazonpay_nb.emulator.refusal import Refusal
+from amazonpay_nb.emulator.rules import calendar, disputes, documents, limits, payments, personas, sessions
+from amazonpay_nb.emulator.rules.transitions import fire_due, move
+from amazonpay_nb.emulator.store_file import START
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.emulator.world_file import ROWS, WorldFile
-from amazonpay_nb.spec.money import format_amount
-from amazonpay_nb.spec.simulations import SIMULATIONS
+from amazonpay_nb.emulator.world_file import CREATE_CHARGE, CREATE_REFUND, ROWS, Place, WorldFile
+from amazonpay_nb.spec.data import DataError
+from amazonpay_nb.spec.flows import CHECKOUT_SESSION
+from amazonpay_nb.spec.machine import Transition
+from amazonpay_nb.spec.money import format_amount, parse_amount
+from amazonpay_nb.spec.operations import KINDS
+from amazonpay_nb.spec.simulations import CARDS, simulation
 from amazonpay_nb.spec.states import MACHINES
 
 Document = dict[str, Any]
-_LIFE, _NEVER = ("creation", "expiration"), "00010101T000000Z"
+# The lists in an object of a file, and what is in them.
+_INNER = {"charges": "Charge", "refunds": "Refund", "disputes": "Dispute"}
+# State, reason code and resolution.
+_End = tuple[str | None, str | None, str | None]
+_CAPTURING = "CaptureInitiated", None, None
+_LONG_AGO = timedelta(days=-36_500)
 _START = "an emulator that starts with this file has that account"
 
 
@@ -30,53 +47,230 @@ def load(world: World, file: WorldFile, now: datetime | None = None) -> None:
     Args:
         now: The time that it is then, if not the file's; where time is real, it is what it is.
     """
-    file.check(file.region, [world.region.code], "region", hint="start an emulator of that region")
-    accounts = _accounts(world, file)
-    if world.clock.mode == "virtual":
-        now = now or file.clock
-    with closing(Store()) as store:
-        world.become(History(world, file, store, now or world.clock.now()).happen())
-    for account, row in zip(accounts, file.merchants, strict=True):
+    rows, accounts, store = file.rows, world.merchants, world.store
+    file.check(rows.region, [world.region.code], "region", hint="start an emulator of that region")
+    _check_accounts(world, file)
+    making = _Making(world, file, (now or rows.clock if world.clock.mode == "virtual" else None) or world.clock.now())
+    # Nobody is told of what happened long ago.
+    world.merchants = {name: replace(one, endpoint="") for name, one in accounts.items()}
+    try:
+        with store.transaction():
+            begun = store.setting(START)
+            store.clear()
+            store.set(START, making.now.isoformat())  # until all is made, time is virtual
+            making.make_all()
+            store.set(START, begun)
+    except DataError:
+        raise
+    except (Refusal, ValueError) as error:
+        raise file.error(str(error), *making.place) from None
+    finally:
+        world.merchants = accounts
+        world.ids.reload()
+    world.journal.clear()
+    world.forget()
+    for account, row in zip(accounts.values(), rows.merchants, strict=False):
         account.name = row.name or account.name
-        for key_id, pem in row.public_keys.items():
-            world.register_key(account, pem, key_id.removeprefix("SANDBOX-"))
         world.set_endpoint(account, row.endpoint or account.endpoint)
-    for operation, codes in file.outcomes.model_dump(by_alias=True).items():
+    for operation, codes in rows.outcomes.model_dump(by_alias=True).items():
         for code in codes:
             world.queue_outcome(operation, code)
-    world.faults.extend(fault.model_copy() for fault in file.faults)
 
 
-def _accounts(world: World, file: WorldFile) -> list[Merchant]:
-    """Return the account of each row, by its id or its place."""
-    accounts, names = list[Merchant](), [*world.merchants]
-    for number, row in enumerate(file.merchants):
-        place, name = ("merchants", str(number)), row.merchant_id or "".join(names[number : number + 1])
-        file.check(name, names, *place, "merchantId", hint=_START)
-        file.check(row.store_id, [world.merchants[name].store_id], *place, "storeId", hint=_START)
-        accounts.append(world.merchants[name])
-    return accounts
+def _check_accounts(world: World, file: WorldFile) -> None:
+    for number, (row, one) in enumerate(zip_longest(file.rows.merchants, world.merchants.values())):
+        for name in ("merchant_id", "store_id") if row else ():
+            place = ("merchants", str(number), to_camel(name))
+            file.check(getattr(row, name), [getattr(one, name, "")], *place, hint=_START)
+
+
+class _Making:
+    def __init__(self, world: World, file: WorldFile, now: datetime) -> None:
+        self._world, self._file = world, file
+        self.now, self.place = now.replace(microsecond=0), Place()  # where an error is
+
+    def make_all(self) -> None:
+        """Make everything, and let happen what has fallen due since."""
+        for number, row in enumerate(self._file.rows.charge_permissions):
+            self._make("Charge Permission", row, ("chargePermissions", str(number)))
+        while fire_due(self._world, self.now):
+            pass
+        self._world.clock.set(self.now)
+
+    def _make(self, kind: str, row: Any, place: Place, above: Any = None) -> None:
+        self._world.clock.set(born := self._born(row, place))
+        self.place = place
+        if (object_id := getattr(row, to_snake(KINDS[kind].id_field))) and self._world.store.get(kind, object_id):
+            raise ValueError(f"there are two {object_id}")
+        maker = {"Charge": self._charge, "Refund": self._refund, "Dispute": self._dispute}.get(kind)
+        record = maker(row, above) if maker else self._permission(row)
+        if above:
+            record = self._lead(record, row, place, born)
+        for _, at, one in self._inner(row, place):
+            self._make(_INNER[at[-2]], one, at, record)
+        if not above:  # a permission is closed after its charges
+            self._spend(self._lead(record, row, place, self.now), row, place)
+
+    def _inner(self, row: Any, place: Place) -> list[tuple[datetime, Place, Any]]:
+        """Return what stands under a row, with the time of each and in the order of time."""
+        lists = ((name, number, one) for name in _INNER for number, one in enumerate(getattr(row, name, ())))
+        places = (((*place, name, str(number)), one) for name, number, one in lists)
+        return sorted(((self._born(one, at), at, one) for at, one in places), key=itemgetter(0))
+
+    def _born(self, row: Any, place: Place) -> datetime:
+        inner = self._inner(row, place)
+        first = inner[0][0] if inner else self.now
+        return self._time(row.creation_timestamp, *place, "creationTimestamp") or first
+
+    def _time(self, date: datetime | timedelta | None, *place: str) -> datetime | None:
+        """Return the time of a date, which is as long ago here as it is in the file."""
+        if date is None:
+            return None
+        ago = date - (self._file.rows.clock or self.now) if isinstance(date, datetime) else date
+        self.place = place
+        if not _LONG_AGO < ago <= timedelta():
+            raise ValueError("this is later than the clock, or too long ago")
+        return self.now + ago
+
+    def _permission(self, row: Any) -> AnyRecord:
+        world, region = self._world, self._world.region
+        merchant_id = row.merchant_id or next(iter(world.merchants))
+        self._file.check(merchant_id, world.merchants, *self.place, "merchantId")
+        self._file.check(row.presentment_currency, region.currencies, *self.place, "presentmentCurrency")
+        self._file.check(row.ledger_currency, region.ledger_currencies, *self.place, "ledgerCurrency")
+        if row.charge_permission_type == "OneTime" and not row.limits:
+            raise ValueError("a OneTime permission needs limits, with an amountLimit")
+        fields = row.model_dump(by_alias=True)
+        limit = row.limits and fields["limits"]["amountLimit"]
+        details = {"presentmentCurrency": row.presentment_currency, "totalOrderAmount": limit}
+        session = documents.checkout_session("", fields | {"paymentDetails": details}, None, world.clock.now())
+        session |= {
+            "buyer": self._buyer(merchant_id, fields["buyer"] or {}),
+            "paymentPreferences": [{"paymentDescriptor": CARDS[row.card].descriptor}],
+            "shippingAddress": personas.complete_address(fields["shippingAddress"]),
+            "billingAddress": personas.complete_address(fields["billingAddress"]),
+        }
+        notes = SessionNotes("", "", [], "", card=row.card, currency=row.ledger_currency or "")
+        visit = Record(CHECKOUT_SESSION, "", merchant_id, session, notes)
+        permission = sessions.new_permission(world, visit, row.charge_permission_id or "")
+        calendar.open_calendar(world, permission)
+        move(world, permission, "Complete Checkout Session")
+        return permission
+
+    def _buyer(self, merchant_id: str, fields: Document) -> Document:
+        """Return a buyer; what the file leaves out is a test buyer's, where the email address is one's, or missing."""
+        book = personas.PERSONAS[self._world.region.code]
+        email = fields.get("email") or next(iter(book))
+        buyer: Document = {
+            "primeMembershipTypes": None,
+            "buyerId": f"amzn1.account.{self._world.ids.letters(28, merchant_id, email)}",
+        }
+        if email in book:
+            buyer = personas.details(self._world, merchant_id, email, ("name", "email", "phoneNumber"))
+        return fields | buyer | _filled(fields)
+
+    def _charge(self, row: Any, permission: AnyRecord) -> AnyRecord:
+        permission = self._now_of(permission)
+        if permission.state == "NonChargeable":  # the buyer must have repaired it
+            move(self._world, permission, "Update the payment method")
+        body = row.model_dump(by_alias=True, include={*CREATE_CHARGE}) | {"chargePermissionId": permission.id}
+        if row.status_details:  # it is led on from where Amazon has not decided yet
+            body |= {"captureNow": False, "canHandlePendingAuthorization": True}
+        wait = simulation("createCharge", "AuthorizationInitiated") if row.status_details else None
+        return payments.create_charge(self._world, permission, body, wait)
+
+    def _refund(self, row: Any, charge: AnyRecord) -> AnyRecord:
+        body = row.model_dump(by_alias=True, include={*CREATE_REFUND}) | {"chargeId": charge.id}
+        return payments.create_refund(self._world, self._now_of(charge), body, None)
+
+    def _dispute(self, row: Any, charge: AnyRecord) -> AnyRecord:
+        amount = row.dispute_amount
+        if amount:
+            currency = charge.document["chargeAmount"]["currencyCode"]
+            limits.check_currency(amount.model_dump(by_alias=True), currency, f"Charge {charge.id}")
+        text = amount and amount.amount
+        return disputes.file_chargeback(self._world, charge, row.filing_reason, text, row.dispute_id)
+
+    def _now_of(self, record: AnyRecord) -> AnyRecord:
+        """Return an object as it is now: what follows on other objects may have changed it."""
+        return self._world.find(record.kind, record.id, record.merchant_id)
+
+    def _lead(self, record: AnyRecord, row: Any, place: Place, usual: datetime) -> AnyRecord:
+        """Take the shortest way to the state of a row, at its time, and return what the object is then."""
+        if status := row.status_details:
+            place, goal = (*place, "statusDetails"), (status.state, status.reason_code, status.resolution)
+            self._world.clock.set(self._time(status.last_updated_timestamp, *place, "lastUpdatedTimestamp") or usual)
+            self.place = place
+            # A charge may have been declined before, or when it was to be captured.
+            by_way = [_CAPTURING] if getattr(row, "capture_amount", None) else []
+            for end in (*by_way, goal):
+                for step in _way(self._now_of(record), end):
+                    self._step(self._now_of(record), step.trigger, row)
+        return self._now_of(record)
+
+    def _step(self, record: AnyRecord, trigger: str, row: Any) -> None:
+        if trigger == "Capture Charge":
+            amount = (row.capture_amount or row.charge_amount).model_dump(by_alias=True)
+            wait = simulation("captureCharge", _CAPTURING[0])
+            payments.capture_charge(self._world, record, {"captureAmount": amount}, wait)
+        else:
+            move(self._world, record, trigger)
+
+    def _spend(self, permission: AnyRecord, row: Any, place: Place) -> None:
+        if row.spent_this_month:
+            self.place = (*place, "spentThisMonth")
+            store, month, currency = (
+                self._world.store,
+                limits.month_of(self.now),
+                permission.document["presentmentCurrency"],
+            )
+            spent, charged = (
+                parse_amount(row.spent_this_month, currency),
+                Decimal(store.spent(permission.id, month)) / 100,
+            )
+            limit = limits.LIMITS_OF_TYPE.get(row.charge_permission_type, {}).get(
+                (self._world.region.code, currency), 0
+            )
+            if not charged <= spent <= limit:
+                raise ValueError(f"its charges come to {charged} {currency}, and the limit of its month is {limit}")
+            store.spend(permission.id, month, int((spent - charged) * 100))
+            self._world.clock.set(self.now)
+            limits.write_month_balance(self._world, permission)
+
+
+def _way(record: AnyRecord, goal: _End) -> tuple[Transition, ...]:
+    """Return the rows to a state, none where the object is there; None in the goal stands for any."""
+    ways: deque[tuple[_End, tuple[Transition, ...]]] = deque([(_end_of(record), ())])
+    seen: set[_End] = set()
+    while ways:
+        end, way = ways.popleft()
+        if all(one in (None, other) for one, other in zip(goal, end, strict=True)):
+            return way
+        for row in MACHINES[record.kind].rows:
+            after = row.target, row.reason, row.resolution or end[2]
+            if row.source == end[0] and after not in seen and (row.source != row.target or row.reason):
+                seen.add(after)
+                ways.append((after, (*way, row)))
+    raise ValueError(f"no way leads from {record.state} to {', '.join(filter(None, goal))}")
+
+
+def _end_of(record: AnyRecord) -> _End:
+    """Return where an object is: its state, the first of its reasons, and who has won, where it is a dispute."""
+    details = record.document["statusDetails"]
+    reasons = details.get("reasons", [details]) or [{}]
+    return details["state"], reasons[0].get("reasonCode"), details.get("resolution")
 
 
 def save(world: World) -> Document:
-    """Return what a world file can say of a world: of accounts, permissions, payments, queued outcomes and faults.
-
-    Of keys there are the public ones that a merchant has registered.
-    """
-    objects = {kind: world.store.every(kind) for kind in ROWS}
+    """Return what a world file can say of a world: of accounts, permissions, payments and queued outcomes."""
     accounts = [
-        {
-            "merchantId": one.merchant_id, "storeId": one.store_id, "name": one.name, "endpoint": one.endpoint,
-            "publicKeys": {key: pem for key, pem in one.keys.items() if key[7:8] == "-" and pem not in world.own_keys},
-        }
+        {"merchantId": one.merchant_id, "storeId": one.store_id, "name": one.name, "endpoint": one.endpoint}
         for one in world.merchants.values()
-    ]  # fmt: skip
+    ]
     document: Document = _filled({
-        "region": world.region.code, "clock": stamp(world.clock.now()), "seed": world.store.setting("seed"),
-        "drawn": world.store.setting("drawn"), "merchants": accounts,
-        "chargePermissions": [_row(world, record, objects) for record in objects["Charge Permission"]],
+        "region": world.region.code, "clock": stamp(world.clock.now()), "merchants": accounts,
+        "chargePermissions": [_row(world, record) for record in world.store.every("Charge Permission")],
         "outcomes": {operation: [row.code for row in rows] for operation, rows in world.outcomes.items()},
-        "faults": [fault.model_dump() for fault in world.faults],
     })  # fmt: skip
     return document
 
@@ -87,56 +281,28 @@ def to_yaml(document: Document) -> str:
     return text
 
 
-def _row(world: World, record: AnyRecord, objects: dict[str, list[AnyRecord]]) -> Document:
-    kind, document, notes = record.kind, record.document, record.notes
-    names = (field.alias or name for name, field in ROWS[kind].model_fields.items())
-    row = {name: _status(record) if name == "statusDetails" else document.get(name) for name in names}
-    if kind == "Charge Permission":
-        one_time = document["chargePermissionType"] == "OneTime"
-        made, expires = (datetime.fromisoformat(document[f"{name}Timestamp"] or _NEVER) for name in _LIFE)
+def _row(world: World, record: AnyRecord) -> Document:
+    document, notes, details = record.document, record.notes, record.document["statusDetails"]
+    status = dict(zip(("state", "reasonCode", "resolution"), _end_of(record), strict=True))
+    status["lastUpdatedTimestamp"] = details["lastUpdatedTimestamp"]
+    names = (field.alias or "" for field in ROWS[record.kind].model_fields.values())
+    row = {name: status if name == "statusDetails" else document.get(name) for name in names}
+    if record.kind == "Charge Permission":
+        kind, spent = document["chargePermissionType"], world.store.spent(record.id, limits.month_of(world.clock.now()))
         row |= {
             "merchantId": record.merchant_id, "card": notes.card, "ledgerCurrency": notes.ledger,
-            "limits": {"amountLimit": document["limits"]["amountLimit"]} if one_time else None,
-            "extendExpiration": (one_time and expires > made + timedelta(days=365)) or None,
-            "spentThisMonth": _spent(world, record, objects["Charge"]),
+            "limits": {"amountLimit": document["limits"]["amountLimit"]} if kind == "OneTime" else None,
         }  # fmt: skip
-    if kind == "Charge":
+        if spent and kind in limits.LIMITS_OF_TYPE:
+            row["spentThisMonth"] = format_amount(Decimal(spent) / 100, document["presentmentCurrency"])
+    if record.kind == "Charge":
         row["captureAmount"] = notes.capture
     if descriptor := row.get("softDescriptor"):
         row["softDescriptor"] = str(descriptor).removeprefix("AMZ*")
-    row["simulationCode"] = _code(record)
-    for name, inner in INNER.items():
-        row[name] = [_row(world, one, objects) for one in objects[inner] if one.parent == record.id]
+    for name in row.keys() & _INNER:
+        inner = world.store.children(_INNER[name], record.id)
+        row[name] = [_row(world, one) for one in sorted(inner, key=lambda one: one.document["creationTimestamp"])]
     return row
-
-
-def _spent(world: World, permission: AnyRecord, charges: list[AnyRecord]) -> str | None:
-    """Return what was spent in this month, where it is not what its charges come to."""
-    month = limits.month_of(world.clock.now())
-    spent = Decimal(world.store.spent(permission.id, month)) / 100
-    charges = [one for one in charges if one.parent == permission.id and one.notes.month == month]
-    currency = permission.document["presentmentCurrency"]
-    return format_amount(spent, currency) if spent != sum(map(limits.used, charges)) else None
-
-
-def _code(record: AnyRecord) -> str | None:
-    """Return the simulation code for how the clock will end its state, where that is not as usual."""
-    for row in SIMULATIONS.values() if record.due else ():
-        if row.operation.endswith(record.kind) and row.state == record.state and row.later_reason:
-            end = MACHINES[record.kind].leading_to(record.state, str(row.later_state), row.later_reason)
-            if end and end.trigger == record.trigger:
-                return row.code
-    return None
-
-
-def _status(record: AnyRecord) -> Document:
-    (state, reason, resolution), details = end_of(record), record.document["statusDetails"]
-    text = (details.get("reasons") or [details])[0].get("reasonDescription")
-    return {
-        "state": state, "reasonCode": reason, "resolution": resolution,
-        "reasonDescription": text if text != DESCRIPTIONS.get((record.kind, str(reason))) else None,
-        "lastUpdatedTimestamp": details["lastUpdatedTimestamp"],
-    }  # fmt: skip
 
 
 def _filled(value: Any) -> Any:

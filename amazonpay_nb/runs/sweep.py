@@ -26,7 +26,7 @@ from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import POLICY, report_folder, write_whole
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks
 from amazonpay_nb.runs.runner import Case, Results, check_case, progress
-from amazonpay_nb.spec.data import as_kind, data_row
+from amazonpay_nb.spec.data import as_kind, composed, data_row
 from amazonpay_nb.texts import templates
 
 # What a flow notebook records about itself.
@@ -75,10 +75,8 @@ def cases_of(path: Path) -> list[Case]:
     A matrix or a case that cannot be run raises `ConfigurationError`, with the place and what is allowed.
     """
     try:
-        text = path.read_text("utf-8")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise ValueError("an alias repeats what stands elsewhere; write it out")  # a few lines could be gigabytes
-        matrix = as_kind(path.name, dict(yaml.safe_load(text) or {}), _Matrix)
+        node = composed(path.read_text("utf-8"))
+        matrix = as_kind(path.name, yaml.SafeLoader("").construct_document(node) if node else {}, _Matrix)
     except (OSError, RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path.name} is no matrix: {error}.", advice="Correct the file.") from None
     if (count := math.prod(map(len, matrix.matrix.values()))) > _MOST_CASES:

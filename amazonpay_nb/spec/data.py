@@ -1,5 +1,6 @@
 """Reads data files, and says clearly what is wrong with one."""
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, is_dataclass
@@ -8,8 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic_core import ErrorDetails
 
 FOLDER = Path(__file__).parent
+_QUOTED = re.compile("'(.*?)'")
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 T = TypeVar("T")
 
@@ -41,6 +44,17 @@ def read(name: str, *, beside: str = __file__) -> dict[str, Any]:
         raise DataError(f"{name}: {error}") from None
 
 
+def composed(text: str) -> Any:
+    """Return the first node of a text in YAML, None of an empty one, or raise what YAML raises; also for an alias."""
+    import yaml  # most who read a data file need none
+
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AliasToken):  # a few lines could be gigabytes
+            problem = "an alias repeats what stands elsewhere; write it out"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=token.start_mark)
+    return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
 def named(table: dict[str, Any], **keys: str) -> dict[str, Any]:
     """Return a table in which rows hold their names, by group: in one field, or several for tables inside tables."""
     return table | {group: _flat(table[group], *fields.split(".")) for group, fields in keys.items()}
@@ -61,13 +75,16 @@ def as_kind(name: str, table: Any, kind: type[T]) -> T:
         # A misspelled key is both unknown and missing; the first says more.
         first = max(error.errors(), key=lambda problem: problem["type"] in _UNKNOWN)
         *place, key = (str(part) for part in first["loc"])
-        complaint = _complaint(first["type"], first["msg"], key, kind)
+        complaint = _complaint(first, key, kind)
         raise DataError(f"{', '.join([name, *place])}: {complaint}", (*place, key)) from None
 
 
-def _complaint(problem: str, text: str, key: str, kind: Any) -> str:
+def _complaint(error: ErrorDetails, key: str, kind: Any) -> str:
+    problem, text = error["type"], error["msg"]
     if problem == "missing":
         return f"the key {key!r} is missing"
+    if problem == "literal_error":
+        return f"{key}: {no_choice(str(error['input']), _QUOTED.findall(text))}"
     if problem not in _UNKNOWN:
         return f"{key}: {text.removeprefix('Value error, ')}"
     return f"unknown key {key!r}{_near(key, _names(kind))}"

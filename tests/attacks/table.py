@@ -400,7 +400,7 @@ _ROWS = {
          f"{_CONNECTIONS}a_target_has_no_fragment"),
         ("bounds.twice", "A key occurs twice in a JSON object, with two amounts.", "400; the key is named.",
          f"{_PROTOCOL}TestBodies::test_a_repeated_key_is_refused"),
-        ("bounds.world", "A world file of 300 bytes would be gigabytes, or uses up all numbers.",
+        ("bounds.world", "A world file of 300 bytes would be gigabytes.",
          "400, with the line.", "tests/contract/test_worlds.py::TestRefusals::test_a_mistake_has_a_line"),
         ("bounds.matrix", "The matrix of a sweep would be gigabytes by its aliases.",
          "Refused; the message says how to write it.",
