@@ -167,7 +167,7 @@ class _Making:
         }
         if email in book:
             buyer = personas.details(self._world, merchant_id, email, ("name", "email", "phoneNumber"))
-        return fields | buyer | _filled(fields)
+        return {**fields, **buyer, **_filled(fields)}
 
     def _charge(self, row: Any, permission: AnyRecord) -> AnyRecord:
         permission = self._now_of(permission)
