@@ -1,41 +1,31 @@
 """A forward proxy for Amazon Pay's hosts: code that has Amazon's addresses in it reaches the emulator as it is.
 
 It is another door to the emulator's application.  A tunnel to a host of Amazon's ends here, with a certificate of the
-emulator's authority, and what comes through it is a request like any other, whose scope names the host.  Addresses of
-this machine are reached as they are, and nothing else is.
+emulator's authority, and what comes through it is a request like any other, whose scope names the host.  A client that
+asks for an address of this machine is joined with it, byte by byte, and nothing else is reached.
 """
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import httptools
-import httpx
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from amazonpay_nb import connection
 from amazonpay_nb.connection import Connection, Door, Flow
-from amazonpay_nb.loopback import limit_body, open_port, url_of
+from amazonpay_nb.in_process import MAX_HEAD_BYTES
+from amazonpay_nb.loopback import open_port, url_of
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.notifications import hosts_of
 from amazonpay_nb.spec.regions import REGIONS, Region
 
 _PORTS = {"http": 80, "https": 443}
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-# For a server of this machine to accept a connection, and to answer; seconds.
-_TIMEOUT = httpx.Timeout(60, connect=5)
-# Of one connection, and not of what travels on it.
-_HOP_BY_HOP = {
-    b"connection", b"host", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
-    b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-}  # fmt: skip
+_CONNECT_SECONDS = 5.0  # for a server of this machine to accept a connection
+_OURS = (b"connection:", b"keep-alive:", b"proxy-")  # how headers begin that are about the way to the proxy
 _LONGEST_NAME, _MOST_NAMES = 100, 10  # of strangers' hosts that a refusal repeats and that are kept
 
 
@@ -72,10 +62,25 @@ class ProxyConnection(Connection):
         super().__init__(*arguments, **options)
         self._proxy = proxy
         self._host = ""  # Amazon's, whose tunnel has brought the client here
-        self._prepares = False  # a tunnel
+        self._begins, self._prepares = True, False  # the connection, and a way to somewhere else
 
     def _read(self) -> None:
-        if not self._prepares:
+        """Read what arrives; where the first request is for a server of this machine, join the client with it."""
+        if self._begins:
+            head, end, body = self._rest.partition(b"\r\n\r\n")
+            first, *headers = head.split(b"\r\n")
+            method, _, target = first.partition(b" ")
+            url, _, version = target.partition(b" ")
+            scheme, host, port = _place(url)
+            self._begins = not end and len(head) <= MAX_HEAD_BYTES
+            if end and scheme == "http" and host in LOOPBACK_HOSTS:
+                lines = [line for line in headers if not line.lower().startswith(_OURS)]
+                path = urlsplit(url)._replace(scheme=b"", netloc=b"", path=urlsplit(url).path or b"/").geturl()
+                lines = [b"%s %s %s" % (method, path, version), *lines, b"connection: close", b"", body]
+                self._rest = b""
+                self._begin(self._reach(host, port, b"\r\n".join(lines)))
+            self._size = len(head) if self._begins else 0
+        if not (self._begins or self._prepares):
             super()._read()
 
     def _connect(self, rest: bytes) -> None:
@@ -85,14 +90,16 @@ class ProxyConnection(Connection):
         elif self._host or rest or self._rest or (self.cycle and not self.cycle.response_complete):
             self.send_400_response("A tunnel begins on a connection of its own; wait until it is there.")
         else:
-            self._prepares, self._since = True, None
-            self.flow.pause_reading()
-            begin = self._end_here if host in self._proxy.hosts else self._reach
-            task = self.loop.create_task(begin(host, port))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            self._begin(self._end_here(host) if host in self._proxy.hosts else self._reach(host, port))
 
-    async def _end_here(self, host: str, port: int) -> None:
+    def _begin(self, way: Coroutine[Any, Any, None]) -> None:
+        self._prepares, self._since = True, None
+        self.flow.pause_reading()
+        task = self.loop.create_task(way)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _end_here(self, host: str) -> None:
         """Shake hands in the place of one of Amazon's hosts, and go on."""
         self.transport.write(_ESTABLISHED)
         try:
@@ -110,11 +117,11 @@ class ProxyConnection(Connection):
         self._size, self._since, self._prepares = 0, self.loop.time(), False
         self._read()
 
-    async def _reach(self, host: str, port: int) -> None:
-        """Join the client with a server of this machine."""
+    async def _reach(self, host: str, port: int, request: bytes = b"") -> None:
+        """Join the client with a server of this machine, which gets a request, or the client gets a tunnel to it."""
         ends: list[None] = []
         try:
-            async with asyncio.timeout(_TIMEOUT.connect):
+            async with asyncio.timeout(_CONNECT_SECONDS):
                 far, _ = await self.loop.create_connection(lambda: _Pipe(self.transport, ends), host, port)
         except OSError:
             self._refuse(502, "ServiceUnavailable", f"Nothing answers at {host}, port {port}.")
@@ -122,7 +129,9 @@ class ProxyConnection(Connection):
         if self.parser is None:  # the client has gone
             far.close()
             return
-        self.transport.write(_ESTABLISHED)
+        far.write(request + self._rest)
+        if not request:
+            self.transport.write(_ESTABLISHED)
         self.transport.set_protocol(_Pipe(far, ends, self.connection_lost))
         self.transport.resume_reading()
 
@@ -145,15 +154,12 @@ class ProxyConnection(Connection):
             refusal = 421, f"This tunnel leads to {self._host}, and the request asks for {host}."
         elif host in self._proxy.hosts and names != [host]:
             refusal = 421, f"The Host header has to be {host}, once, as in the address."
-        elif host not in self._proxy.hosts and scheme != "http":
-            refusal = 400, f"Reach https://{host} by CONNECT."
+        elif host not in self._proxy.hosts:
+            refusal = 400, f"Reach {host} by CONNECT, or by http on a connection of its own."
         if refusal[0]:
             self._refuse(refusal[0], "InvalidRequest", refusal[1])
             raise ValueError
-        if host in self._proxy.hosts:
-            self.app, self.scope["state"]["amazon_host"] = self.config.loaded_app, host
-        else:
-            self.app, self.scope["state"]["address"] = forward, self.url.decode("ascii")
+        self.scope["state"]["amazon_host"] = host
 
 
 class _Pipe(asyncio.Protocol):
@@ -192,38 +198,6 @@ def _place(url: bytes) -> tuple[str, str, int]:
         return parts.scheme, host_of(parts.netloc), _PORTS[parts.scheme] if parts.port is None else parts.port
     except (ValueError, KeyError):
         return "", "", 0
-
-
-async def forward(scope: Scope, receive: Receive, send: Send) -> None:
-    """Pass a request on to a server of this machine, as ASGI prescribes, and its answer back."""
-    request, url = Request(scope, limit_body(receive)), scope["state"]["address"]
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # of no use: it is reached by http
-    async with httpx.AsyncClient(timeout=_TIMEOUT, verify=tls, trust_env=False) as http:
-        reply: Response
-        try:
-            body = await request.body()
-            asked = httpx.Request(request.method, url, headers=_end_to_end(request.headers.raw), content=body)
-            async with asyncio.timeout(_TIMEOUT.read):  # it may have one early head after another
-                answer = await http.send(asked, stream=True)
-            if answer.status_code not in STATUS_LINE:
-                raise httpx.RemoteProtocolError(f"{answer.status_code} is no status")
-            reply = StreamingResponse(answer.aiter_raw(), answer.status_code)
-            # What is sent in chunks, or not at all, has another length than it says.
-            sized = "transfer-encoding" not in answer.headers and answer.status_code != httpx.codes.NOT_MODIFIED
-            reply.raw_headers = _end_to_end(answer.headers.raw, b"date", *(() if sized else (b"content-length",)))
-        except HTTPException as error:
-            reply = PlainTextResponse(error.detail, error.status_code)
-        except (httpx.HTTPError, TimeoutError, UnicodeError) as error:  # the last at the host of a redirect
-            reply = PlainTextResponse(f"Nothing answers at {url} ({type(error).__name__}).", 502)
-        except ClientDisconnect:
-            return
-        with suppress(httpx.HTTPError):  # it breaks off, and so does the client's answer
-            await reply(scope, receive, send)
-
-
-def _end_to_end(headers: Iterable[tuple[bytes, bytes]], *without: bytes) -> list[tuple[bytes, bytes]]:
-    rows = ((name.lower(), value) for name, value in headers)
-    return [(name, value) for name, value in rows if name not in _HOP_BY_HOP and name not in without]
 
 
 def open_proxy(region: Region, certificate: str, host: str) -> tuple[Door, set[str], str]:

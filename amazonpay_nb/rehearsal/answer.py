@@ -18,29 +18,26 @@ _MOST_MEMORY = 1 << 30  # bytes
 _GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
 
 
-class Visit(NamedTuple):
-    """What a browser got: the status of the document that it ended on, None where there is none, and why."""
+class Answer(NamedTuple):
+    """What a browser or a request got: a status, None where there is no answer, and why.
+
+    A browser has ended on a URL; the answer to a request has JSON and cookies, took some seconds, and is an exchange.
+    """
 
     status: int | None
-    url: str
+    url: str = ""
     problem: str = ""
+    json: Any = None
+    cookies: Sequence[Cookie] = ()
+    seconds: float = 0.0
+    number: int = 0
 
     def __str__(self) -> str:
         return f"{self.status or self.problem} at {urlsplit(self.url).path or self.url}"
 
-
-class Answer(NamedTuple):
-    """The answer to a request: its status, None where there is none; its JSON; how long it took; its exchange."""
-
-    status: int | None
-    json: Any = None
-    seconds: float = 0.0
-    number: int = 0
-
-    @property
-    def is_success(self) -> bool:
-        """Whether it is a 2xx."""
-        return (self.status or 0) // 100 == 2
+    def is_below(self, status: int) -> bool:
+        """Whether it is there, and its status below one, for example below 500: no failure of the server's."""
+        return 0 < (self.status or 0) < status
 
 
 class Failed(Exception):
@@ -85,20 +82,18 @@ def limited_memory() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
-def ask(http: httpx.Client, request: httpx.Request) -> tuple[Answer, list[Cookie]]:
-    """Send a request; return its answer, and the cookies that came with it.
-
-    An answer that does not end in time, or whose body is longer than 4 MB, is none.
-    """
+def ask(http: httpx.Client, request: httpx.Request) -> Answer:
+    """Send a request and return its answer; one that does not end in time, or after 4 MB, is none."""
     began = monotonic()
     try:
         response = whole(http, request)
     except httpx.HTTPError:
-        return Answer(None, None, monotonic() - began), []
+        return Answer(None, seconds=monotonic() - began)
     body = None
     with suppress(ValueError, RecursionError):
         body = json.loads(response.content)
-    return Answer(response.status_code, body, monotonic() - began), [*response.cookies.jar]
+    cookies = [*response.cookies.jar]
+    return Answer(response.status_code, json=body, cookies=cookies, seconds=monotonic() - began)
 
 
 def path_of_url(url: str) -> str:
@@ -108,10 +103,7 @@ def path_of_url(url: str) -> str:
 
 def filled(value: Any, values: dict[str, str]) -> Any:
     """Return a text, or a list or dictionary of texts and others, with values in the place of their names in braces."""
-    if isinstance(value, str):
-        for name, text in values.items():
-            value = value.replace(f"{{{name}}}", text)
-        return value
-    if isinstance(value, dict):
-        return {key: filled(item, values) for key, item in value.items()}
-    return [filled(item, values) for item in value] if isinstance(value, list) else value
+    text = json.dumps(value)
+    for name, replacement in values.items():
+        text = text.replace(f"{{{name}}}", json.dumps(replacement)[1:-1])
+    return json.loads(text)

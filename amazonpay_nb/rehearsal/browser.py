@@ -7,21 +7,24 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
+from pydantic import ValidationError
 
-from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, Visit, ask, filled, limited_memory, path_of_url
-from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Action, Plan, state_problem
+from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import BuyerPageError, ConfigurationError
+from amazonpay_nb.loopback import http_client
+from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, ask, filled, limited_memory, path_of_url
+from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Action, Plan, State
+from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
-from amazonpay_nb.spec.flows import PAGES
+from amazonpay_nb.spec.regions import region as region_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Request, Response
+    from playwright.sync_api import Browser, Locator, Request, Response
 
 _EXTRA = "the extra amazonpay-nb[rehearse] and a Chromium (Debian: apt-get install chromium)"
 HOW_TO_GET = f"Install {_EXTRA}, or name one with --browser."
@@ -35,21 +38,9 @@ _ALONE = (
 PAGE_SECONDS = BUTTON_SECONDS = 10.0  # for a page to answer, and then for its button
 _SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
-_MOST_PAGES = 40  # more than any flow has
 _MOST_BODIES = 200  # of one page, to be read
-_LONGEST_COMPLAINT, _MOST_HEARD = 500, 100  # characters; messages of one page's console
+_LONGEST_COMPLAINT = 500  # characters of what a page's console says
 T = TypeVar("T")
-# Fills in the form of one of Amazon's pages and presses its button.
-_PRESS = """({card, action}) => {
-  const form = document.querySelector("main form");
-  if (!form) return document.querySelector("[role=alert]")?.innerText ?? document.body.innerText;
-  const choice = form.querySelector(`input[name=card][value="${card}"]`), save = form.querySelector("input[name=save]");
-  if (choice) choice.checked = true;
-  if (save) save.checked = true;
-  const button = form.querySelector(`button[name=action][value="${action}"]`) ?? form.querySelector("button");
-  setTimeout(() => button.click());
-  return "";
-}"""
 
 
 @contextmanager
@@ -99,32 +90,26 @@ def _through(proxy: str) -> list[str]:
 
 
 class Buyer:
-    """A buyer with a browser of their own: *amazon* tells Amazon's addresses, *note* keeps and numbers an exchange."""
+    """A buyer with a browser of their own, in which they see the server's pages; *note* keeps an exchange."""
 
     def __init__(
-        self, browser: "Browser", plan: Plan, http: httpx.Client, amazon: Callable[[str], bool],
+        self, browser: "Browser", plan: Plan, emulator: Emulator, http: httpx.Client,
         note: Callable[..., dict[str, Any]],
     ) -> None:  # fmt: skip
         from playwright.sync_api import Error
 
-        self._error, self._plan, self._http, self._amazon, self._note = Error, plan, http, amazon, note
-        self.bodies: list[str] = []  # what the browser has received from the server, as text
-        self.blocked: set[str] = set()  # hosts that were asked for, neither the server's nor Amazon's
-        self.complaint, self._heard = "", 0  # what its pages said last in the console as an error
+        self._error, self._plan, self._emulator, self._http, self._note = Error, plan, emulator, http, note
         self._received: list[Response] = []
         self._document: Response | None = None
         self._reviews = False  # whether the buyer comes back to a review page
-        self._asked, self.returned = plan.server.url, ""  # where Amazon has sent the buyer
+        self.asked, self.returned = plan.server.url, ""  # of the server: the last address, and where Amazon leads to
         self.context = browser.new_context(ignore_https_errors=True, service_workers="block", accept_downloads=False)
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
         # To make a page may take a busy machine long; a limit is for what the server's pages then do.
         self.page = self._bounded(self.context.new_page())
         self._bounded(self.context)
         self.page.on("request", self._ask)
-        self.page.on("requestfailed", self._miss)
         self.page.on("response", self._receive)
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", self._hear)
 
     def close(self) -> None:
         """Close the browser's context."""
@@ -135,17 +120,11 @@ class Buyer:
         parts = urlsplit(url)
         return parts.hostname in LOOPBACK_HOSTS and parts.port == urlsplit(self._plan.server.url).port
 
-    def _miss(self, request: "Request") -> None:
-        if not (self._is_server(request.url) or self._amazon(request.url)):
-            self.blocked.add(urlsplit(request.url).hostname or "")
-
-    def _hear(self, said: "ConsoleMessage | Error") -> None:
-        self._heard += 1
-        if self._heard == _MOST_HEARD:  # a page that never falls silent would keep us from all else
-            self.page.remove_listener("console", self._hear)
-            self.page.remove_listener("pageerror", self._hear)
-        if getattr(said, "type", "error") == "error":
-            self.complaint = str(said)[:_LONGEST_COMPLAINT]
+    def is_amazon(self, visit: Answer) -> bool:
+        """Tell whether a visit ends well on one of Amazon's pages."""
+        host, region = urlsplit(visit.url).netloc, region_of(self._emulator.region)
+        pages = region.hosted_host if self._plan.server.wiring == "proxy" else urlsplit(self._emulator.url).netloc
+        return visit.status == httpx.codes.OK and host == pages
 
     def _bounded(self, thing: T) -> T:
         """Set a limit where Playwright has none: a page that computes without an end would be waited for as long."""
@@ -162,22 +141,23 @@ class Buyer:
         anything._sync = lambda answer: synchronously(in_time(answer))
         return thing
 
+    def _is_visit(self, request: "Request") -> bool:
+        return request.is_navigation_request() and request.frame == self.page.main_frame
+
     def _ask(self, request: "Request") -> None:
-        if request.is_navigation_request() and request.frame == self.page.main_frame and self._is_server(request.url):
-            before, self._asked = request.redirected_from, request.url
-            if self._amazon(before.url if before else self.page.url):
-                self.returned = request.url
+        if self._is_visit(request) and self._is_server(request.url):
+            self.asked = request.url
 
     def _receive(self, response: "Response") -> None:
         if self._is_server(response.url) and len(self._received) < _MOST_BODIES:
             self._received.append(response)
-        request: Request = response.request
-        if request.is_navigation_request() and response.frame == self.page.main_frame:
+        if self._is_visit(response.request):
             self._document = response
             if self._is_server(response.url) or response.status >= httpx.codes.BAD_REQUEST:
-                self._note("buyer", method=request.method, path=path_of_url(response.url), status=response.status)
+                path = path_of_url(response.url)
+                self._note("buyer", method=response.request.method, path=path, status=response.status)
 
-    def _go(self, act: Callable[[], object]) -> Visit:
+    def _go(self, act: Callable[[], object]) -> Answer:
         self._document = None
         try:
             with self.page.expect_navigation(wait_until="domcontentloaded"):
@@ -185,47 +165,51 @@ class Buyer:
         except self._error as error:
             code = "".join(_ERROR.findall(str(error))[:1])
             if code == "HTTP_RESPONSE_CODE_FAILURE" and self._document:  # a refusal without a body
-                return Visit(self._document.status, self._document.url)
+                return Answer(self._document.status, self._document.url)
             problem = {"TOO_MANY_REDIRECTS": "no end of redirects", "": f"no answer within {PAGE_SECONDS:g} s"}
-            return Visit(None, self._asked, problem.get(code, f"no answer (ERR_{code})"))
-        finally:
-            self._read_bodies()
-        return Visit(self._document.status if self._document else None, self.page.url)
+            return Answer(None, self.asked, problem.get(code, f"no answer (ERR_{code})"))
+        return Answer(self._document.status if self._document else None, self.page.url)
 
-    def _read_bodies(self) -> None:
-        # Those of now: a page may ask without an end, and be answered without one.
+    def texts(self) -> list[str]:
+        """Return what the server has sent to the browser since the last look; a page lasts until the next one."""
+        # What is there by now: a page may ask without an end, and be answered without one.
         received, self._received, end = self._received, [], monotonic() + PAGE_SECONDS
+        texts = []
         for response in received:
             if monotonic() < end:
                 with suppress(self._error, UnicodeDecodeError):  # a redirect has none, and a picture is no text
-                    self.bodies.append(self._bounded(response).text())
+                    texts.append(self._bounded(response).text())
+        return texts
 
-    def open(self, path: str) -> Visit:
+    def open(self, path: str) -> Answer:
         """Open a page of the server."""
         url = path if "://" in path else self._plan.server.url + path
         return self._go(lambda: self.page.goto(url, wait_until="commit"))
 
-    def reload(self) -> Visit:
-        """Open the last address of the server again."""
-        return self.open(self._asked)
-
     def button(self, page: str) -> "Locator":
         """Open a page of the plan and return its button."""
         visit = self.open(self.path_of(page))
-        if visit.status is None or visit.status >= httpx.codes.BAD_REQUEST:
+        if not visit.is_below(400):
             raise NotTried(f"the button cannot be seen: {visit}.")
         button = self._bounded(self.page.locator(self._plan.pages.button).first)
         try:
             button.wait_for(state="visible", timeout=BUTTON_SECONDS * 1000)
         except self._error:
-            hosts = f" It asked for {', '.join(sorted(self.blocked))}, out of reach here." if self.blocked else ""
-            console = f" Its console says: {self.complaint}" if self.complaint else ""
             missing = f"{self.path_of(page)} shows no button {self._plan.pages.button!r}."
-            raise NotTried(f"{missing}{hosts}{console}") from None
-        self._read_bodies()
+            raise NotTried(f"{missing}{self._complaint()}") from None
         return button
 
-    def click(self, page: str) -> Visit:
+    def _complaint(self) -> str:
+        """Return what the page says in the console as an error, such as a host that is out of reach here."""
+        said = list[str]()
+        with suppress(self._error):
+            said += [
+                f"{one.text} ({one.location['url']})" for one in self.page.console_messages() if one.type == "error"
+            ]
+            said += map(str, self.page.page_errors())
+        return f" Its console says: {'; '.join(dict.fromkeys(said))[:_LONGEST_COMPLAINT]}" if said else ""
+
+    def click(self, page: str) -> Answer:
         """Open a page of the plan and press its button, wherever that leads."""
         button = self.button(page)
         return self._go(lambda: button.dispatch_event("click"))
@@ -235,7 +219,7 @@ class Buyer:
         try:
             return self.page.evaluate(script)
         except self._error:
-            raise NotTried(f"the page at {path_of_url(self._asked)} does not answer.") from None
+            raise NotTried(f"the page at {path_of_url(self.asked)} does not answer.") from None
 
     def path_of(self, page: str) -> str:
         """Return the path of a page of the plan."""
@@ -244,51 +228,38 @@ class Buyer:
             raise NotTried(f"the plan has no page {page}.")
         return path
 
-    def press(self, page: str) -> Visit:
+    def press(self, page: str) -> None:
         """Go from a page of the plan to Amazon's first page."""
         visit, self._reviews = self.click(page), page == "express"
-        if visit.status != httpx.codes.OK or not self._amazon(visit.url):
+        if not self.is_amazon(visit):
             raise NotTried(f"the button does not lead to Amazon's pages ({visit}): see button.signature.")
-        return visit
 
-    def approve(self, *, card: str = "1111") -> Visit:
-        """Agree to everything on Amazon's pages, and come back to the server; an order under review is placed."""
-        visit = self._walk({"payment-method": {"card": card}, "challenge": {"action": "pass"}})
+    # --- Amazon's pages, which are the emulator's own, are played by the scripted buyer, from the one that is shown ---
+
+    def decide(self, how: Callable[..., str] = buyer.approve, **choices: str) -> None:
+        """Do what a buyer does on Amazon's pages; the way back to the server is then at `returned`."""
+        try:
+            with http_client(verify=self._emulator.verify) as http:
+                self.returned = how(self._emulator.url + path_of_url(self.page.url), http=http, **choices)
+        except BuyerPageError as error:
+            raise Failed(f"Amazon's page says: {error}") from None
+
+    def come_back(self) -> Answer:
+        """Go where Amazon leads to; an order under review is placed, and confirmed at Amazon's."""
+        # From Amazon's page: what a browser does not send there from other sites, it does not send here.
+        visit = self._go(lambda: self.page.evaluate("url => { location.href = url }", self.returned))
         order = self._bounded(self.page.locator(self._plan.pages.order).first)
-        if visit.status == httpx.codes.OK and self._reviews and self._shows(order):
-            visit = self._go(lambda: order.dispatch_event("click"))
-            if self._amazon(visit.url):
-                return self._walk({"challenge": {"action": "pass"}})
-        return visit
-
-    def cancel(self) -> Visit:
-        """Cancel on Amazon's first page."""
-        return self._walk({name: {"action": "cancel"} for name in PAGES})
-
-    def decline(self) -> Visit:
-        """Pay by a card that is declined, and come back."""
-        return self.approve(card="3434")
-
-    def _shows(self, thing: "Locator") -> bool:
         with suppress(self._error):
-            return thing.count() > 0
-        return False
-
-    def _walk(self, choices: dict[str, dict[str, str]]) -> Visit:
-        visit = Visit(None, self.page.url, "Amazon's pages never end")
-        for _ in range(_MOST_PAGES):
-            if not self._amazon(self.page.url):
-                return visit
-            name = urlsplit(self.page.url).path.rsplit("/", 1)[-1]
-            choice = {"card": "", "action": "continue"} | choices.get(name, {})
-            visit = self._go(partial(self._fill, choice))
-            if visit.problem:
-                return visit
+            if self._reviews and visit.status == httpx.codes.OK and order.count():
+                self._reviews = False
+                visit = self._go(lambda: order.dispatch_event("click"))
+                return self.approve() if self.is_amazon(visit) else visit
         return visit
 
-    def _fill(self, choice: dict[str, str]) -> None:
-        if problem := str(self.page.evaluate(_PRESS, choice)):  # nothing follows
-            raise Failed(f"Amazon's page says: {' '.join(problem.split())}")
+    def approve(self) -> Answer:
+        """Agree to everything on Amazon's pages, and come back to the server."""
+        self.decide()
+        return self.come_back()
 
     # --- What no browser's page does: requests with its cookies ---
 
@@ -312,19 +283,23 @@ class Buyer:
         unnoted: dict[str, Any] = {"number": 0}
         rows = [unnoted if name == "state" else self._note("rehearsal", **facts) for _ in range(times)]
         with ThreadPoolExecutor(times) as pool:
-            done = [*pool.map(lambda _: ask(self._http, request), rows)]
-        for row, (answer, fresh) in zip(rows, done, strict=True):
+            answers = [*pool.map(lambda _: ask(self._http, request), rows)]
+        for row, answer in zip(rows, answers, strict=True):
             row["status"] = answer.status
-            for one in fresh:
+            for one in answer.cookies:
                 with suppress(self._error):  # a browser would not keep it either
                     self.context.add_cookies([{"name": one.name, "value": one.value or "", "url": url}])
-        return [answer._replace(number=row["number"]) for row, (answer, _) in zip(rows, done, strict=True)]
+        return [answer._replace(number=row["number"]) for row, answer in zip(rows, answers, strict=True)]
 
     def state(self) -> dict[str, Any]:
         """Return what the server says of this buyer."""
         answer = self.act("state")
         if answer.status != httpx.codes.OK:
             raise Failed(f"the state cannot be read: the answer is {answer.status or 'missing'}.")
-        if problem := state_problem(answer.json):
-            raise Failed(f"the state is not in the form of docs/own-server.md: {problem}")
+        try:
+            State.model_validate(answer.json)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(map(str, problem["loc"])) or "all of it"
+            raise Failed(f"the state is not in the form of docs/own-server.md: {place}: {problem['msg']}") from None
         return dict(answer.json)

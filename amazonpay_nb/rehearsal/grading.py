@@ -75,7 +75,7 @@ def _grade(
 ) -> Grade:  # fmt: skip
     seen, verdict = list(dict.fromkeys(str(answer.status or "none in time") for answer in answers)), GOOD
     visits, stranger.visits = stranger.visits, 0
-    accepted = all(answer.is_success for answer in answers)
+    accepted = all(answer.is_below(300) for answer in answers)
     if not visits and accepted and (sending.check == "duplicate" or not sending.genuine):
         judge = _judge_repetition if sending.genuine else _judge_belief
         effect, verdict = judge(watched, about, begun) if watched else ("effect not seen", UNSEEN)

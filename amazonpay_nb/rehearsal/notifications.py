@@ -125,4 +125,4 @@ def _message(sending: Sending, about: Subject, number: int, emulator: Emulator, 
 
 def deliver(http: httpx.Client, url: str, message: Message) -> Answer:
     """Post a message and return the answer."""
-    return ask(http, http.build_request("POST", url, content=message.content, headers=message.headers))[0]
+    return ask(http, http.build_request("POST", url, content=message.content, headers=message.headers))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
@@ -120,24 +120,18 @@ def example(name: str) -> Path:
     return next(path for path in places if path.exists())
 
 
-class _Order(BaseModel, strict=True):
+class OrderState(BaseModel, strict=True):
+    """What the action ``state`` says of an order."""
+
     state: Literal["pending", "paid", "declined", "refunded"]
     fulfilled: int = 0
 
 
-class _State(BaseModel, strict=True):
+class State(BaseModel, strict=True):
+    """What the action ``state`` answers; what else it holds does not matter."""
+
     wallet: Literal["none", "saved", "repair"]
-    orders: dict[str, _Order] = {}
-
-
-def state_problem(answer: object) -> str:
-    """Return why the JSON of the action ``state`` is not in its form, or ""; what else it holds does not matter."""
-    try:
-        _State.model_validate(answer)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}"
-    return ""
+    orders: dict[str, OrderState] = {}
 
 
 class PlanFile:
@@ -169,11 +163,6 @@ class PlanFile:
         changes: dict[str, Any] = {"url": url, "region": region or server.region}
         changes["environment"] = server.environment | dict(environment or {})
         self.plan = replace(self.plan, server=replace(server, **changes))
-
-    def uses(self, fact: str) -> bool:
-        """Tell whether the server is started with a fact."""
-        server = self.plan.server
-        return any(f"{{{fact}}}" in text for text in (*server.start, *server.environment.values()))
 
 
 def _line(text: str, keys: tuple[str, ...]) -> int:

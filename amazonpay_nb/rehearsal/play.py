@@ -1,14 +1,14 @@
 """What a check may do and see: buyers, the server's actions, Amazon's mishaps, and the emulator's books."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CALM_SECONDS = 0.4  # how long something that must not happen is waited for
+USUAL_AMOUNT = Decimal(24)
 PENDING = ("AuthorizationInitiated", "CaptureInitiated")  # the states of a charge that Amazon is yet to decide
 
 
@@ -53,80 +54,57 @@ _TABLE = read("checks.toml", beside=__file__)
 ROWS = {row.id: row for row in as_kind("checks.toml", _TABLE["checks"], tuple[Row, ...])}
 
 
-def words(statement: dict[str, Any]) -> str:
-    """Return what a server says of an order, as a clause."""
-    if "state" not in statement:
-        return "the server knows no order"
-    times = f", fulfilled {statement['fulfilled']} times" if statement.get("fulfilled") else ""
-    return f"the server says that the order is {statement['state']}{times}"
+class Play:
+    """A rehearsal under way, a check after another; one of a set-up is about a *page* of the plan.
 
+    Args:
+        browser: Or why there is none.
+    """
 
-@dataclass
-class Stage:
-    """What all checks of a rehearsal share."""
+    def __init__(self, plan: Plan, emulator: Emulator, server: MerchantServer, browser: "Browser | str") -> None:
+        self.plan, self.emulator, self.server, self.browser = plan, emulator, server, browser
+        self.control, self.currency = emulator.control, region_of(plan.server.region).ledger_currencies[0]
+        self.exchanges: list[dict[str, Any]] = []
+        self.page, self.numbers = "", count(1)  # of orders
+        self._check, self._first, self._buyers = "", 0, list[Buyer]()
+        self._taken, self._turn = 0, Lock()  # how much of the emulator's journal is in the exchanges
 
-    plan: Plan
-    emulator: Emulator
-    server: MerchantServer
-    browser: "Browser | str"  # or why there is none
-    exchanges: list[dict[str, Any]] = field(default_factory=list)
-    orders: Any = field(default_factory=lambda: count(1))
-    taken: int = 0  # how much of the emulator's journal is in the exchanges
-    check: str = ""  # the one that is played
-    turn: Lock = field(default_factory=Lock)
+    @contextmanager
+    def scene(self, check: str, page: str) -> Iterator[None]:
+        """Let what happens belong to a check; then send the buyers away, and leave the world clean."""
+        self._check, self.page, self._first = check, page, len(self.exchanges)
+        try:
+            yield
+        finally:
+            while self._buyers:
+                self._buyers.pop().close()
+            self._clean()
 
     def note(self, by: str, **facts: Any) -> dict[str, Any]:
         """Keep an exchange, behind what the emulator has answered until now, and return it."""
-        journal = self.emulator.control.get("journal")["exchanges"]
-        new = [{"by": "server", **row} for row in journal[self.taken :]]
-        self.taken = len(journal)
+        journal = self.control.get("journal")["exchanges"]
+        new = [{"by": "server", **row} for row in journal[self._taken :]]
+        self._taken = len(journal)
         row = {"by": by, **redact(facts)}
         for one in [*new, *([row] if facts else [])]:
-            one |= {"number": len(self.exchanges) + 1, "check": self.check}
+            one |= {"number": len(self.exchanges) + 1, "check": self._check}
             self.exchanges.append(one)
         return row
 
-    def clean(self) -> None:
+    def _clean(self) -> None:
         """Empty the world, and what is set for it; its time is again that of a server that checks it."""
         self.note("")
-        self.emulator.control.post("reset", now=datetime.now(UTC).isoformat())
-        self.taken = 0
-
-
-class Play:
-    """One check under way; a set-up's is about a *page* of the plan."""
-
-    def __init__(self, stage: Stage, page: str) -> None:
-        self.plan, self.emulator, self.page = stage.plan, stage.emulator, page
-        self.control = stage.emulator.control
-        self._stage, self._first = stage, len(stage.exchanges)
-        self._buyers: list[Buyer] = []
-        self.currency = region_of(stage.plan.server.region).ledger_currencies[0]
-
-    def close(self) -> None:
-        """Send the buyers away and leave the world clean."""
-        for buyer in self._buyers:
-            buyer.close()
-        self._stage.clean()
+        self.control.post("reset", now=datetime.now(UTC).isoformat())
+        self._taken = 0
 
     # --- Buyers ---
 
     def buyer(self) -> Buyer:
         """Return a buyer with a fresh browser."""
-        stage = self._stage
-        if isinstance(stage.browser, str):
-            raise NotTried(stage.browser)
-        buyer = Buyer(stage.browser, self.plan, stage.server.http, self.is_amazon, stage.note)
-        self._buyers.append(buyer)
-        return buyer
-
-    def is_amazon(self, url: str) -> bool:
-        """Tell whether an address is one of Amazon's."""
-        host = urlsplit(url).netloc
-        region = region_of(self.emulator.region)
-        proxied = self.plan.server.wiring == "proxy"
-        names = (region.hosted_host, region.checkout_script_host, region.api_host)
-        return host == urlsplit(self.emulator.url).netloc or (proxied and host in names)
+        if isinstance(self.browser, str):
+            raise NotTried(self.browser)
+        self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.server.http, self.note))
+        return self._buyers[-1]
 
     def wallet(self, *needs: str) -> Buyer:
         """Return a buyer who has saved a wallet, on the plan's first page; the plan has the actions *needs*."""
@@ -148,15 +126,9 @@ class Play:
         """Tell whether there is one permission, it is Chargeable, and the server does not deny to have it."""
         return self.states("chargePermissions") == ["Chargeable"] and self.has_wallet(buyer) is not False
 
-    def statement(self, buyer: Buyer, order: dict[str, str]) -> dict[str, Any]:
-        """Return what the server says of an order; nothing where the plan has no action for that."""
-        orders = buyer.state().get("orders", {}) if self.plan.actions.state else {}
-        return dict(orders.get(order["order"], {}))
-
-    def order(self, amount: str = "") -> dict[str, str]:
-        """Return an order that was not there before: values for an action."""
-        number, usual = next(self._stage.orders), format_amount(Decimal(24), self.currency)
-        return {"order": f"rehearsal-{number}", "amount": amount or usual, "currency": self.currency}
+    def order(self, *needs: str, amount: Decimal = USUAL_AMOUNT) -> "Order":
+        """Return an order of a buyer as in `wallet`."""
+        return Order(self, self.wallet(*needs), amount)
 
     # --- Judging ---
 
@@ -171,16 +143,11 @@ class Play:
 
     # --- The emulator's books ---
 
-    def exchanges(self, operation: str | None = None, after: int = 0) -> list[dict[str, Any]]:
-        """Return what was exchanged in this check, *after* a number; with *operation*, the server's calls of it."""
-        self._stage.note("")
-        rows = self._stage.exchanges[max(self._first, after) :]
-        return [row for row in rows if operation is None or row.get("operation") == operation]
-
-    def whole(self) -> list[dict[str, Any]]:
-        """Return what was exchanged in the whole rehearsal."""
-        self._stage.note("")
-        return self._stage.exchanges
+    def calls(self, operation: str = "", after: int | None = None) -> list[dict[str, Any]]:
+        """Return what the server has asked Amazon for: in this check, or *after* the exchange of a number."""
+        self.note("")
+        rows = self.exchanges[self._first if after is None else after :]
+        return [row for row in rows if row["by"] == "server" and operation in ("", row["operation"])]
 
     def objects(self, kind: str) -> list[dict[str, Any]]:
         """Return the objects of a kind that this check has led to, for example ``chargePermissions``."""
@@ -193,12 +160,12 @@ class Play:
 
     def strangers(self) -> list[Subject]:
         """Make objects of the merchant's that the server knows nothing of, and hears nothing of until a check tells."""
-        self._stage.clean()  # what is still set for the server would befall them
-        first, place = len(self.whole()), self.plan.notifications
+        self._clean()  # what is still set for the server would befall them
+        first, place = len(self.exchanges), self.plan.notifications
         self.control.post("notifications/endpoint", url=None)
         made = subjects(self.emulator)
         self.control.post("notifications/endpoint", url=self.plan.server.url + place.path if place else None)
-        for row in self.whole()[first:]:
+        for row in self.calls(after=first):
             row["by"] = "rehearsal"
         return made
 
@@ -208,18 +175,56 @@ class Play:
 
     def fault(self, operation: str, fault: str, **options: Any) -> None:
         """Let the next call of an operation meet a transport fault."""
-        self._stage.note("amazon", method="next", path=operation, status=None, problem=fault)
+        self.note("amazon", method="next", path=operation, status=None, problem=fault)
         self.emulator.inject_fault(operation, fault, **options)
 
     def post(self, message: Message) -> Answer:
         """Post something to where the server takes notifications."""
-        place, stage = self.plan.notifications, self._stage
+        place = self.plan.notifications
         if place is None:
             raise NotTried("the plan has no [notifications].")
         facts = {"method": "POST", "path": place.path, "status": None, "sent": message.sent}
         shown = json.loads(message.content) if message.content[:1] == "{" else message.content
-        with stage.turn:
-            row = stage.note("amazon", **facts, message=shown)
-        answer = deliver(stage.server.http, self.plan.server.url + place.path, message)
+        with self._turn:
+            row = self.note("amazon", **facts, message=shown)
+        answer = deliver(self.server.http, self.plan.server.url + place.path, message)
         row["status"] = answer.status
         return answer._replace(number=row["number"])
+
+
+class Order:
+    """An order of a buyer's that was not there before; its *values* are what an action is asked with."""
+
+    def __init__(self, play: Play, buyer: Buyer, amount: Decimal = USUAL_AMOUNT) -> None:
+        self.play, self.buyer, self.amount = play, buyer, amount
+        number, price = f"rehearsal-{next(play.numbers)}", format_amount(amount, play.currency)
+        self.values = {"order": number, "amount": price, "currency": play.currency}
+        self.price = f"{price} {play.currency}"
+
+    def act(self, action: str, **values: str) -> Answer:
+        """Ask the server for an action of the plan."""
+        return self.buyer.act(action, **self.values | values)
+
+    def left_pending(self, state: str) -> bool:
+        """Ask for a charge that Amazon leaves in a state, and tell whether it is pending then."""
+        self.play.emulator.queue_outcome("createCharge", state)
+        asked = self.act("charge").number
+        return any(row["state"] in PENDING for row in soon(lambda: self.play.calls("createCharge", after=asked)))
+
+    def statement(self) -> dict[str, Any]:
+        """Return what the server says of it; nothing where the plan has no action for that."""
+        orders = self.buyer.state().get("orders", {}) if self.play.plan.actions.state else {}
+        return dict(orders.get(self.values["order"], {}))
+
+    @property
+    def state(self) -> str | None:
+        """Return the state that the server says it has, if any."""
+        return self.statement().get("state")
+
+    def words(self) -> str:
+        """Return what the server says of it, as a clause."""
+        statement = self.statement()
+        if "state" not in statement:
+            return "the server knows no order"
+        times = f", fulfilled {statement['fulfilled']} times" if statement.get("fulfilled") else ""
+        return f"the server says that the order is {statement['state']}{times}"

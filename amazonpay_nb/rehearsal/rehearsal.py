@@ -19,7 +19,7 @@ from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.answer import Failed, NotTried
 from amazonpay_nb.rehearsal.browser import chromium
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
-from amazonpay_nb.rehearsal.play import ROWS, Play, Row, Stage
+from amazonpay_nb.rehearsal.play import ROWS, Play, Row
 from amazonpay_nb.rehearsal.wiring import wired
 from amazonpay_nb.workbench.show.blocks import Name, Shown, Table, facts, mark
 
@@ -192,55 +192,52 @@ def _rehearse(file: PlanFile, rows: list[Row], headed: bool, browser: str | None
     started, results = time.monotonic(), list[Result]()
     with wired(file) as (emulator, server):
         with chromium(browser, headed=headed, proxy=emulator.proxy_url or "") as opened:
-            stage = Stage(file.plan, emulator, server, opened)
-            _look_for_buttons(file, stage)
+            play = Play(file.plan, emulator, server, opened)
+            _look_for_buttons(file, play)
             for row in rows:
-                results.append(_play(stage, row))
+                results.append(_judged(play, row))
                 patience = _LAST_MOMENT if results[-1].status == "failed" else 0
-                _look_at_server(file, stage, f"during {row.id}", seconds=patience)
+                _look_at_server(file, play, f"during {row.id}", seconds=patience)
                 say(results[-1], len(rows))
         output = server.output()
     seconds = round(time.monotonic() - started, 3)
-    return Rehearsal(file.path.name, tuple(results), redact(stage.exchanges), seconds, output)
+    return Rehearsal(file.path.name, tuple(results), redact(play.exchanges), seconds, output)
 
 
-def _look_at_server(file: PlanFile, stage: Stage, moment: str, *, seconds: float = 0) -> None:
+def _look_at_server(file: PlanFile, play: Play, moment: str, *, seconds: float = 0) -> None:
     """Make sure that the server is still there, and asks for nobody but Amazon."""
-    stage.server.check(moment, seconds=seconds)
-    if hosts := ", ".join(sorted(stage.emulator.refused_hosts)):
+    play.server.check(moment, seconds=seconds)
+    if hosts := ", ".join(sorted(play.emulator.refused_hosts)):
         advice = f'Let it go past the proxy: NO_PROXY = "localhost,127.0.0.1,{hosts}" in [server.environment].'
         problem = f"the server asked for {hosts} {moment}, and the proxy leads to Amazon Pay's hosts in region "
-        raise file.error(f"{problem}{stage.emulator.region} alone.", "server", "wiring", advice=advice)
+        raise file.error(f"{problem}{play.emulator.region} alone.", "server", "wiring", advice=advice)
 
 
-def _play(stage: Stage, row: Row) -> Result:
-    began, first = time.monotonic(), len(stage.exchanges)
-    play, stage.check = Play(stage, row.group), row.id
+def _judged(play: Play, row: Row) -> Result:
+    began, first = time.monotonic(), len(play.exchanges)
     status, seen, evidence = "passed", "", list[int]()
-    try:
-        judge_of(row)(play)
-    except Failed as failed:
-        status, seen, evidence = "failed", failed.seen, failed.evidence
-        row = replace(row, severity="advice") if failed.advice else row
-    except NotTried as reason:
-        status, seen = "not-tried", str(reason)
-    finally:
-        play.close()
-    evidence = evidence or [one["number"] for one in stage.exchanges[first:]]
+    with play.scene(row.id, row.group):
+        try:
+            judge_of(row)(play)
+        except Failed as failed:
+            status, seen, evidence = "failed", failed.seen, failed.evidence
+            row = replace(row, severity="advice") if failed.advice else row
+        except NotTried as reason:
+            status, seen = "not-tried", str(reason)
+    evidence = evidence or [one["number"] for one in play.exchanges[first:]]
     seen = redact(legible(seen[:1].upper() + seen[1:]))
     return Result(row, status, seen, evidence, round(time.monotonic() - began, 3))
 
 
-def _look_for_buttons(file: PlanFile, stage: Stage) -> None:
+def _look_for_buttons(file: PlanFile, play: Play) -> None:
     """Make sure that a visitor sees a button; one who has no wallet may not change it."""
-    for name in BUTTON_PAGES[:-1] if not isinstance(stage.browser, str) else ():
-        play = Play(stage, name)
-        try:
-            if getattr(file.plan.pages, name):
+    for name in filter(partial(getattr, file.plan.pages), BUTTON_PAGES[:-1]):
+        with play.scene("", name):
+            try:
                 play.buyer().button(name)
-        except NotTried as reason:
-            _look_at_server(file, stage, f"while {name} was opened", seconds=_LAST_MOMENT)
-            raise file.error(legible(str(reason)), "pages", name, advice=stage.server.last_lines()) from None
-        finally:
-            play.close()
-    stage.exchanges.clear()
+            except NotTried as reason:
+                if isinstance(play.browser, str):
+                    return
+                _look_at_server(file, play, f"while {name} was opened", seconds=_LAST_MOMENT)
+                raise file.error(legible(str(reason)), "pages", name, advice=play.server.last_lines()) from None
+    play.exchanges.clear()

@@ -36,7 +36,7 @@ def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
     """Run the emulator and the server of a plan, or raise `ConfigurationError`."""
     plan, proxy = file.plan, file.plan.server.wiring == "proxy"
     news = plan.server.url + plan.notifications.path if plan.notifications else None
-    tls, now = not proxy and file.uses("caFile"), datetime.now(UTC)
+    tls, now = not proxy and "{caFile}" in str(plan.server), datetime.now(UTC)
     # Time is virtual, to be advanced, and begins now: a server compares it with its own.
     with Emulator(plan.server.region, start=now, https=tls, proxy=proxy, notify=news, in_process=False) as emulator:
         script = f"https://{region_of(emulator.region).checkout_script_host}" if proxy else emulator.url

@@ -23,19 +23,21 @@ def signature(play: Play) -> None:
         buyer = play.buyer()
         visit = buyer.click(page)
         complaint = " ".join(str(buyer.evaluate(_ALERT)).split())
-        at_amazon = visit.status == 200 and play.is_amazon(visit.url)
-        play.expect(at_amazon, f"the button of {buyer.path_of(page)} leads to {visit}. {complaint}".strip())
+        seen = f"the button of {buyer.path_of(page)} leads to {visit}. {complaint}".strip()
+        play.expect(buyer.is_amazon(visit), seen)
 
 
 def no_secret(play: Play) -> None:
-    buyer, pages = play.buyer(), _pages(play)
+    buyer, pages, texts = play.buyer(), _pages(play), list[str]()
     for page in pages:
         buyer.button(page)
+        texts += buyer.texts()
     with suppress(Failed, NotTried):  # what else the server shows
         buyer.press(pages[0])
         buyer.approve()
+        texts += buyer.texts()
     spellings = _spellings(play.emulator.merchant.private_key_file.read_bytes())
-    leaks = any(part in text for body in buyer.bodies for text in (_plain(body), body.lower()) for part in spellings)
+    leaks = any(part in text for body in texts for text in (_plain(body), body.lower()) for part in spellings)
     play.expect(not leaks, f"the private key is in what the browser got from {buyer.path_of(pages[0])} or after it")
 
 

@@ -7,13 +7,11 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, soon
-from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Sending, Stranger, Subject, send
-from amazonpay_nb.rehearsal.play import CALM_SECONDS, PENDING, Play, words
+from amazonpay_nb.rehearsal.play import CALM_SECONDS, PENDING, Order, Play
 from amazonpay_nb.spec.addresses import host_of
 
 FAST_SECONDS, LATE_SECONDS = 3.0, 15.0
-Order = dict[str, str]
 
 
 def answers(play: Play, sends: str) -> None:
@@ -22,42 +20,42 @@ def answers(play: Play, sends: str) -> None:
 
 def forged(play: Play) -> None:
     try:
-        buyer, order, about = _pending(play)
+        order, about = _pending(play)
     except NotTried:  # then the answers alone are seen
         _send_all(play, "forged", play.strangers())
         return
-    before = words(play.statement(buyer, order))
+    before = order.words()
     _send_all(play, "forged", [about])
-    play.never(lambda: words(play.statement(buyer, order)) != before, f"before it {before}, and not so after it")
+    play.never(lambda: order.words() != before, f"before it {before}, and not so after it")
 
 
 def duplicate(play: Play) -> None:
-    buyer, order, about = _after_decision(play)
+    order, about = _decided(play)
     _send_all(play, "duplicate", [about])
-    soon(partial(_is_right, play, buyer, order))
-    if "fulfilled" not in play.statement(buyer, order):
+    soon(partial(_is_right, order))
+    if "fulfilled" not in order.statement():
         raise NotTried("the action state does not say how often an order was fulfilled.")
-    play.never(lambda: play.statement(buyer, order)["fulfilled"] > 1, "the order is fulfilled more than once")
+    play.never(lambda: order.statement()["fulfilled"] > 1, "the order is fulfilled more than once")
 
 
 def out_of_order(play: Play) -> None:
-    buyer, order, about = _after_decision(play)
+    order, about = _decided(play)
     _send_all(play, "out-of-order", [about])
-    seen = f"{play.money()} {order['currency']} is held or taken for the order"
-    play.expect(soon(partial(_is_right, play, buyer, order)), f"{seen}; {words(play.statement(buyer, order))}")
+    is_right = soon(partial(_is_right, order))
+    play.expect(is_right, f"{play.money()} {play.currency} is held or taken for the order; {order.words()}")
     if play.plan.actions.refund and play.money():
-        buyer.act("refund", **order)
+        order.act("refund")
         play.emulator.clock.advance("PT1M")
-        if soon(lambda: play.statement(buyer, order).get("state") == "refunded"):
+        if soon(lambda: order.state == "refunded"):
             _send_all(play, "out-of-order", [about])
             seen = "the order is refunded, and after an old notification about its charge no longer"
-            play.never(lambda: play.statement(buyer, order).get("state") != "refunded", seen)
+            play.never(lambda: order.state != "refunded", seen)
 
 
 def unknown_object(play: Play) -> None:
     for about in (MADE_UP, play.strangers()[1]):
         [answer] = _send(play, SENDINGS[0], about)
-        play.expect(answer.status and answer.status < 500, f"the answer is {answer.status or 'missing'}")
+        play.expect(answer.is_below(500), f"the answer is {answer.status or 'missing'}")
 
 
 def fast_answer(play: Play) -> None:
@@ -71,11 +69,11 @@ def fast_answer(play: Play) -> None:
 
 
 def gets_object(play: Play) -> None:
-    _, _, about = _pending(play)
+    _, about = _pending(play)
     [answer] = _send(play, SENDINGS[0], about)
 
     def is_got() -> bool:
-        return any(row["path"].endswith(about.object_id) for row in play.exchanges("getCharge", after=answer.number))
+        return any(row["path"].endswith(about.object_id) for row in play.calls("getCharge", after=answer.number))
 
     play.expect(soon(is_got), f"no Get Charge of {about.object_id} follows; the answer is {answer.status}")
 
@@ -113,37 +111,35 @@ def _drops(play: Play, sending: Sending, about: list[Subject], answers: list[Ans
     """Tell whether a server does nothing about what it has accepted, and something about what is genuine."""
 
     def acts(after: int, seconds: float = 5) -> bool:
-        return soon(lambda: any(row["by"] == "server" for row in play.exchanges(after=after)), seconds)
+        return bool(soon(lambda: play.calls(after=after), seconds))
 
-    if not all(one.is_success for one in answers):
+    if not all(one.is_below(300) for one in answers):
         return False
     if acts(answers[0].number):  # or it still is at work on something genuine: later, the same again tells
-        soon(lambda: not acts(len(play.whole()), CALM_SECONDS))
+        soon(lambda: not acts(len(play.exchanges), CALM_SECONDS))
         if acts(_send(play, sending, *about)[0].number):
             return False
     return acts(_send(play, SENDINGS[0], about[0])[0].number)
 
 
-def _pending(play: Play, *needs: str) -> tuple[Buyer, Order, Subject]:
+def _pending(play: Play, *needs: str) -> tuple[Order, Subject]:
+    """Return an order whose charge Amazon is yet to decide, and the charge."""
     buyer = play.wallet("charge", *needs)
     for state in reversed(PENDING):
-        order = play.order()
-        play.emulator.queue_outcome("createCharge", state)
+        order = Order(play, buyer)
         play.control.post("notifications/drill", kind="lost")  # what a check sends is the first that the server hears
-        buyer.act("charge", **order)
-        if soon(partial(play.objects, "charges"), 2):
+        if order.left_pending(state):
             charge = play.objects("charges")[-1]
-            if charge["statusDetails"]["state"] == state:
-                return buyer, order, Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
+            return order, Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
     raise NotTried("the server's charges cannot be pending.")
 
 
-def _after_decision(play: Play) -> tuple[Buyer, Order, Subject]:
-    """Return a buyer with an order on whose charge Amazon has decided, as the server is yet to hear, and the charge."""
+def _decided(play: Play) -> tuple[Order, Subject]:
+    """Return an order on whose charge Amazon has decided, as the server is yet to hear, and the charge."""
     pending = _pending(play, "state")
     play.emulator.clock.advance("PT1M")
     return pending
 
 
-def _is_right(play: Play, buyer: Buyer, order: Order) -> bool:
-    return play.statement(buyer, order).get("state") == ("paid" if play.money() else "declined")
+def _is_right(order: Order) -> bool:
+    return order.state == ("paid" if order.play.money() else "declined")

@@ -4,64 +4,63 @@ from decimal import Decimal
 from functools import partial
 
 from amazonpay_nb.rehearsal.answer import Answer, NotTried, soon
-from amazonpay_nb.rehearsal.browser import Buyer
-from amazonpay_nb.rehearsal.play import Play, words
+from amazonpay_nb.rehearsal.play import Order, Play
 from amazonpay_nb.spec.money import format_amount
 
 _PART = Decimal(10)  # of an order of 24: Amazon itself refuses to refund all of it twice
 
 
 def done(play: Play) -> None:
-    buyer, order = _paid(play)
-    answer = buyer.act("refund", **order)
+    order = _paid(play)
+    answer = order.act("refund")
     soon(partial(play.objects, "refunds"))
     play.emulator.clock.advance("PT1M")
-    _is_exact(play, order, answer)
+    _require_exact(order, order.amount, answer)
     if play.plan.actions.state and play.plan.notifications:  # by which the server learns of the end
-        known = soon(lambda: play.statement(buyer, order).get("state") == "refunded")
-        play.expect(known, f"the refund is Refunded; {words(play.statement(buyer, order))}")
+        known = soon(lambda: order.state == "refunded")
+        play.expect(known, f"the refund is Refunded; {order.words()}")
 
 
 def lost_answer(play: Play) -> None:
-    buyer, order = _paid(play)
-    part = order | {"amount": format_amount(_PART, play.currency)}
+    order, part = _paid(play), format_amount(_PART, play.currency)
     play.fault("createRefund", "drop-after-commit")
     play.control.post("notifications/drill", kind="late")
-    answer = _refund(play, buyer, part)
-    if answer.status is None or answer.status >= 400:  # who has asked for it does so again
-        answer = buyer.act("refund", **part)
+    answer = _refund(order, amount=part)
+    if not answer.is_below(400):  # who has asked for it does so again
+        answer = order.act("refund", amount=part)
     play.never(lambda: len(play.objects("refunds")) > 1, "the amount is refunded more than once")
     # A server that is told no amount refunds the entire order.
-    _is_exact(play, part if "{amount}" in str(play.plan.actions.refund) else order, answer)
+    _require_exact(order, _PART if "{amount}" in str(play.plan.actions.refund) else order.amount, answer)
 
 
 def declined(play: Play) -> None:
-    buyer, order = _paid(play, "state")
+    order = _paid(play, "state")
     play.emulator.queue_outcome("createRefund", "AmazonRejected")
-    _refund(play, buyer, order)
+    _refund(order)
     play.emulator.clock.advance("PT1M")
     seen = "the refund is Declined; the server says that the order is refunded"
-    play.never(lambda: play.statement(buyer, order).get("state") == "refunded", seen)
+    play.never(lambda: order.state == "refunded", seen)
 
 
-def _is_exact(play: Play, order: dict[str, str], answer: Answer) -> None:
+def _require_exact(order: Order, amount: Decimal, answer: Answer) -> None:
+    play, price = order.play, f"{format_amount(amount, order.play.currency)} {order.play.currency}"
     total = sum(Decimal(row["refundAmount"]["amount"]) for row in play.objects("refunds"))
-    seen = f"{total} of {order['amount']} {order['currency']} is refunded; the action answers {answer.status}"
-    play.expect(total == Decimal(order["amount"]) and answer.status and answer.status < 400, seen)
+    seen = f"{total} of {price} is refunded; the action answers {answer.status}"
+    play.expect(total == amount and answer.is_below(400), seen)
 
 
-def _paid(play: Play, *needs: str) -> tuple[Buyer, dict[str, str]]:
-    buyer, order = play.wallet("charge", "refund", *needs), play.order()
-    buyer.act("charge", **order)
+def _paid(play: Play, *needs: str) -> Order:
+    order = play.order("charge", "refund", *needs)
+    order.act("charge")
     if not soon(lambda: play.states("charges") == ["Captured"]):
         raise NotTried("no charge is captured: see charge.paid.")
     if play.plan.actions.state:
-        soon(lambda: play.statement(buyer, order).get("state") == "paid")
-    return buyer, order
+        soon(lambda: order.state == "paid")
+    return order
 
 
-def _refund(play: Play, buyer: Buyer, order: dict[str, str]) -> Answer:
-    answer = buyer.act("refund", **order)
-    if not soon(partial(play.objects, "refunds")):
+def _refund(order: Order, **values: str) -> Answer:
+    answer = order.act("refund", **values)
+    if not soon(partial(order.play.objects, "refunds")):
         raise NotTried("the server has sent no Create Refund that Amazon accepts: see refund.done.")
     return answer

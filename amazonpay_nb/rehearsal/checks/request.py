@@ -39,7 +39,7 @@ def _refuse(problem: str, rows: list[Row]) -> None:
 
 
 def _requests(play: Play) -> list[Row]:
-    return [row for row in play.whole() if row["by"] == "server"]
+    return play.calls(after=0)
 
 
 def _of_button(play: Play) -> list[str]:

@@ -1,14 +1,13 @@
 """Set-ups: a wallet is saved exactly if the buyer who comes back has agreed, whatever happens on the way."""
 
+from pkgutil import resolve_name
 from uuid import uuid4
 
 import httpx
 
-from amazonpay_nb.loopback import http_client
-from amazonpay_nb.rehearsal.answer import NotTried, Visit, soon
+from amazonpay_nb.rehearsal.answer import Answer, NotTried, soon
 from amazonpay_nb.rehearsal.browser import Buyer
-from amazonpay_nb.rehearsal.play import Play
-from amazonpay_nb.shop.buyer import approve
+from amazonpay_nb.rehearsal.play import Order, Play
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 
 _NO_PAGE = (404, 405)  # where a buyer is sent to by the server's own addresses
@@ -20,9 +19,10 @@ def completes(play: Play) -> None:
     play.expect(soon(lambda: _saved(play, buyer)), f"the buyer gets {visit}; {_situation(play, buyer)}")
 
 
-def left(play: Play, how: str) -> None:
+def left(play: Play, how: str, **choices: str) -> None:
     buyer = _at_amazon(play)
-    visit = getattr(buyer, how)()
+    buyer.decide(resolve_name(f"amazonpay_nb.shop.buyer:{how}"), **choices)
+    visit = buyer.come_back()
     play.expect(visit.status not in _NO_PAGE, f"the buyer gets {visit}")
     _nothing_happens(play, buyer, visit)
 
@@ -33,7 +33,7 @@ def reload(play: Play) -> None:
     if not soon(lambda: _saved(play, buyer)):
         raise NotTried("no set-up ends well: see set-up.completes.")
     visit = buyer.open(buyer.returned)
-    play.expect(visit.status and visit.status < 400, f"the buyer who reloads gets {visit}")
+    play.expect(visit.is_below(400), f"the buyer who reloads gets {visit}")
     play.never(lambda: not _saved(play, buyer), f"after it, {_situation(play, buyer)}")
 
 
@@ -65,7 +65,7 @@ def repeated(play: Play, fault: str) -> None:
     play.fault("completeCheckoutSession", fault)
     visit = buyer.approve()
     if not soon(lambda: _saved(play, buyer), 1):
-        visit = buyer.reload()
+        visit = buyer.open(buyer.asked)
     play.expect(soon(lambda: _saved(play, buyer)), f"the buyer gets {visit}; {_situation(play, buyer)}")
 
 
@@ -78,10 +78,7 @@ def _at_amazon(play: Play) -> Buyer:
 def _agreed(play: Play) -> Buyer:
     """Return a buyer who has agreed at Amazon's, and whose way back was lost."""
     buyer = _at_amazon(play)
-    (session,) = (one for one in play.objects("checkoutSessions") if one["statusDetails"]["state"] == "Open")
-    address = f"{play.emulator.url}/checkout?{RETURN_PARAMETER}={session['checkoutSessionId']}"
-    with http_client(verify=play.emulator.verify) as http:
-        buyer.returned = approve(address, http=http)
+    buyer.decide()
     return buyer
 
 
@@ -97,8 +94,8 @@ def _situation(play: Play, buyer: Buyer) -> str:
     return f"{seen}; the server says that the wallet is {buyer.state()['wallet']}"
 
 
-def _nothing_happens(play: Play, buyer: Buyer, visit: Visit) -> None:
-    play.expect(visit.status and visit.status < 500, f"the buyer gets {visit}")
+def _nothing_happens(play: Play, buyer: Buyer, visit: Answer) -> None:
+    play.expect(visit.is_below(500), f"the buyer gets {visit}")
     if play.page != "update":  # the wallet of before stays
         play.never(lambda: play.objects("chargePermissions") or play.has_wallet(buyer), f"{_situation(play, buyer)}")
 
@@ -106,6 +103,6 @@ def _nothing_happens(play: Play, buyer: Buyer, visit: Visit) -> None:
 def _require_strange(play: Play, second: Buyer) -> None:
     play.never(lambda: play.has_wallet(second), "the server gives the second buyer the wallet of the first")
     if play.plan.actions.charge:
-        answer = second.act("charge", **play.order())
+        answer = Order(play, second).act("charge")
         seen = f"the second buyer's order is paid from the wallet of the first (the action answers {answer.status})"
         play.never(play.money, seen)
