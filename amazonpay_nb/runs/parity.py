@@ -22,40 +22,34 @@ from amazonpay_nb.emulator.remote import ClockControl, Control, ControlError, re
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, TransportError
 from amazonpay_nb.loopback import http_client, no_cookies, without_port
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.runs.probes import ABSENT, NULL, Probe, Stable, Step, at, filled, giver, looked_at, probes
+from amazonpay_nb.runs.probes import ABSENT, NULL, Probe, Step, at, filled, giver, looked_at, probes, stable
 from amazonpay_nb.runs.recordings import Recording, read
 from amazonpay_nb.shop import Shop, buyer as script
 from amazonpay_nb.shop.limits import whole
 from amazonpay_nb.signing.keys import MerchantKeys, key_environment, load, write_file
 from amazonpay_nb.signing.steps import canonical_query
-from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.addresses import is_endpoint
 from amazonpay_nb.spec.data import read as read_table
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable
 
 Say = Callable[[str], object]
 _KEPT_HEADERS = ("content-type", "x-amz-pay-request-id")
-_MOMENTS = {"soon": 3, "ahead": 3600, "recent": -14 * 60, "stale": -16 * 60}  # seconds from now
 _ATTEMPTS, _BUYER_SECONDS = 5, 900
 # Below the lowest quota of the Sandbox, one a second for an operation, without its burst: others may use the account.
 _SECONDS = 1.1
 
 
 class Target(NamedTuple):
-    """Where the probes are sent, and as whom; the time there in seconds, and how to let some pass."""
+    """Where the probes are sent, and as whom; and how to let seconds pass there."""
 
     url: str
     region: str
     keys: MerchantKeys
     merchant_id: str
     store_id: str
-    now: Callable[[], float] = time.monotonic
+    environment: str = "emulator"
     wait: Callable[[float], object] = time.sleep
-
-    @property
-    def is_emulator(self) -> bool:
-        """Whether it is on this machine; anywhere else is Amazon's Sandbox."""
-        return _is_here(self.url)
 
 
 @contextmanager
@@ -78,21 +72,15 @@ def target(base_url: str | None, ready_file: Path | None, region: str) -> Iterat
 
 def _of_account(url: str, region: str) -> Target:
     regions = {f"https://{row.api_host}": row.code for row in REGIONS.values()}
-    if url not in regions and not _is_here(url):
-        advice = f"Choose {', '.join(regions)}."
+    if url not in regions and not is_endpoint(url):
+        advice = f"Choose {', '.join(regions)}, or an emulator's http://127.0.0.1:PORT."
         raise ConfigurationError(f"{url!r} is neither Amazon's nor on this machine.", advice=advice)
     names = ("private_key_file", "public_key_id", "merchant_id", "store_id")
     key, key_id, merchant, store = map(account_variable, names)
     if key_environment(key_id) == "live":
         raise ConfigurationError("This key moves real money.", advice="Probes are for the Sandbox: use its key.")
-    return Target(url, regions.get(url, region), load(key, key_id), merchant, store)
-
-
-def _is_here(url: str) -> bool:
-    try:
-        return httpx.URL(url).host in LOOPBACK_HOSTS
-    except httpx.InvalidURL:
-        return False
+    environment = "sandbox" if url in regions else "emulator"
+    return Target(url, regions.get(url, region), load(key, key_id), merchant, store, environment)
 
 
 def of_emulator(ready: Mapping[str, Any], control: Control) -> Target:
@@ -100,14 +88,11 @@ def of_emulator(ready: Mapping[str, Any], control: Control) -> Target:
     keys, clock = load(ready["privateKeyFile"], ready["publicKeyId"]), ClockControl(control)
     there = Target(ready["url"], ready["region"], keys, ready["merchantId"], ready["storeId"])
     try:
-        if control.get("clock")["mode"] == "real":
-            return there
+        virtual = control.get("clock")["mode"] == "virtual"
     except (httpx.HTTPError, ControlError, LookupError, UnicodeError) as error:  # the last at a redirect's host
         problem = f"The emulator at {there.url} does not answer ({type(error).__name__})."
         raise TransportError(problem, advice="Start it, and repeat the command.") from error
-    return there._replace(
-        now=lambda: clock.now().timestamp(), wait=lambda seconds: clock.advance(seconds=int(seconds) + 1)
-    )
+    return there._replace(wait=lambda seconds: clock.advance(seconds=int(seconds) + 1)) if virtual else there
 
 
 def record(
@@ -124,8 +109,7 @@ def record(
     if currency not in currencies:
         advice = f"Choose {' or '.join(currencies)}."
         raise ConfigurationError(f"No account is kept in {currency} there.", advice=advice)
-    environment = "emulator" if there.is_emulator else "sandbox"
-    place = {"environment": environment, "region": there.region, "currency": currency}
+    place = {"environment": there.environment, "region": there.region, "currency": currency}
     recording: Recording = {"recordedAt": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "target": place, "probes": []}
     if out and out.exists() and (recording := read(out))["target"] != place:
         raise ConfigurationError(f"{out} is a recording of another place.", advice="Choose another file.")
@@ -133,7 +117,8 @@ def record(
         raise ConfigurationError(f"There is no probe {min(unknown)!r}.", advice=f"There are {', '.join(probes())}.")
     rows = {row["id"]: row for row in recording["probes"]}
     chosen = [probe for probe in probes().values() if not only or probe.id in only]
-    with closing(_Run(there, buyer or ("script" if there.is_emulator else "you"), say, currency)) as run:
+    player = buyer or ("script" if there.environment == "emulator" else "you")
+    with closing(_Run(there, player, say, currency)) as run:
         for number, probe in enumerate(chosen, 1):
             old = rows.get(probe.id, {})
             if (old.get("status"), old.get("edition")) == ("recorded", probe.edition):
@@ -151,7 +136,7 @@ class _Run:
     """What the probes of one run share: the account, the buyer, and objects that one makes for others."""
 
     def __init__(self, there: Target, buyer: str, say: Say, currency: str) -> None:
-        if buyer == "script" and not there.is_emulator:
+        if buyer == "script" and there.environment != "emulator":
             raise ConfigurationError(NO_SCRIPT, advice="Choose you, or none.")
         self._there, self._buyer, self._say = there, buyer, say
         account = {"merchant": there.merchant_id, "store": there.store_id, "key_id": there.keys.public_key_id}
@@ -160,7 +145,6 @@ class _Run:
             account["live"] = "/live"
         self._values, self._shared = read_table("probes/index.toml")["values"][there.region] | account, dict[str, str]()
         self._http, self._shop = http_client(cookies=no_cookies()), Shop("Parity")
-        self._due = there.now()
 
     def close(self) -> None:
         self._http.close()
@@ -190,7 +174,7 @@ class _Run:
 
     def _steps(self, probe: Probe) -> Iterator[dict[str, Any]]:
         """Take the steps, and yield what was seen; one that needs what no answer brought ends the probe."""
-        names, keys, stable = self._values | self._shared, dict[str, str](), Stable(self._values | self._shared)
+        names, keys = self._values | self._shared, dict[str, str]()
         for step in probe.steps:
             if step.wait:
                 self._there.wait(step.wait)
@@ -199,24 +183,17 @@ class _Run:
                     answer = self._visit(step, names) if step.visit else self._call(step, names, keys)
             except KeyError:
                 return
-            shown: dict[str, dict[str, Any]] = {}
-            for claim, path, claimed, value in looked_at(step, answer, stable, names):
-                shown.setdefault("shows", {}).setdefault(claim, {})[path] = value
-                if value != claimed:
-                    shown.setdefault("otherwise", {}).setdefault(claim, {})[path] = claimed
+            shown = looked_at(step, answer, names)
             kept = {name: str(at(answer, f"body.{path}")) for name, path in step.keep.items()}
-            names |= (kept := {name: text for name, text in kept.items() if text not in (ABSENT, NULL)})
-            stable.learn(kept)
+            names |= {name: text for name, text in kept.items() if text not in (ABSENT, NULL)}
             self._shared |= {name: names[name] for name in probe.gives if name in names}
-            text = without_port(json.dumps(redact(stable(answer))))
-            yield {"call": step.send or "visit", "answer": json.loads(text)} | shown
+            text = without_port(json.dumps(redact(stable(answer, names))))
+            yield {"call": step.send or "visit", "answer": json.loads(text), "shows": shown}
 
     def _call(self, step: Step, names: Mapping[str, str], keys: dict[str, str]) -> dict[str, Any]:
         """Send one request, again where Amazon is busy, and return its answer."""
         for attempt in range(_ATTEMPTS):
-            if (early := self._due - self._there.now()) > 0:
-                self._there.wait(early)
-            self._due = self._there.now() + _SECONDS
+            self._there.wait(_SECONDS)
             request = self._request(step, names, keys)
             try:
                 response = whole(self._http, request)
@@ -235,14 +212,13 @@ class _Run:
         return {"status": response.status_code, "headers": headers, "body": body}
 
     def _request(self, step: Step, names: Mapping[str, str], keys: dict[str, str]) -> httpx.Request:
-        there, now, fresh = self._there, datetime.now(UTC), uuid.uuid4().hex
+        there, now, fresh = self._there, datetime.now(UTC) + timedelta(seconds=step.date), uuid.uuid4().hex
         method, _, path = step.send.partition(" ")
         if key_environment(there.keys.public_key_id) is None and not path.startswith(("/sandbox", "$")):
             path = f"/sandbox{path}"
         path = filled(path, names)
         body = step.raw if step.raw is not None else "" if step.body is None else json.dumps(step.body)
         content = filled(body, names).encode()
-        moments = {name: signing.format_date(now + timedelta(seconds=shift)) for name, shift in _MOMENTS.items()}
         headers = {
             "accept": "application/json", "content-type": "application/json",
             "x-amz-pay-date": signing.format_date(now), "x-amz-pay-host": str(urlsplit(there.url).hostname),
@@ -252,17 +228,18 @@ class _Run:
             headers[signing.steps.IDEMPOTENCY_KEY] = keys.setdefault(step.key, fresh) if step.key else fresh
         if step.code:
             headers["x-amz-pay-simulation-code"] = step.code
-        headers |= filled(step.headers, {**names, **moments, "extended": f"{now:%Y-%m-%dT%H:%M:%SZ}"})
-        headers = {name: value for name, value in headers.items() if name not in step.without}
-        if "authorization" not in {*headers, *step.without}:
+        headers |= filled(step.headers, {**names, "extended": f"{now:%Y-%m-%dT%H:%M:%SZ}"})
+        signs = "authorization" not in headers
+        headers = {name: text for name, text in headers.items() if text != ABSENT}
+        if signs:
             headers["authorization"] = self._authorization(step, method, path, headers, content)
         url = httpx.URL(there.url).copy_with(raw_path=path.encode())
         return httpx.Request(method, url, headers=headers | {"user-agent": "amazonpay-nb"}, content=content)
 
     def _authorization(self, step: Step, method: str, path: str, headers: dict[str, str], content: bytes) -> str:
         keys, algorithm = self._there.keys, step.algorithm or self._there.keys.algorithm
-        names = {*signing.steps.SIGNED_HEADERS, signing.steps.IDEMPOTENCY_KEY, *step.signed} - {*step.unsigned}
-        signed, (path, _, query) = ";".join(sorted(names & {*headers})), path.partition("?")
+        usual = {*signing.steps.SIGNED_HEADERS, signing.steps.IDEMPOTENCY_KEY} & headers.keys()
+        signed, (path, _, query) = step.signed or ";".join(sorted(usual)), path.partition("?")
         query = query if step.query == "raw" else canonical_query(query)
         canonical = signing.canonical_request(method, path, query, [*headers.items()], signed, content)
         text = signing.string_to_sign(canonical, algorithm=algorithm)
@@ -278,7 +255,7 @@ class _Run:
         config = button_config(
             signed, merchant_id=there.merchant_id, region=region, product_type=step.product, currency=names["currency"]
         )
-        origin = there.url if there.is_emulator else f"https://{region.checkout_script_host}"
+        origin = there.url if there.environment == "emulator" else f"https://{region.checkout_script_host}"
         attempt.offer(f"{origin}/checkout.js", config)
         if self._buyer == "script":
             address = getattr(script, step.ending)(attempt.page_url, http=self._http, **step.choices)

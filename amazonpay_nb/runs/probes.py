@@ -5,7 +5,7 @@ A probe knows nothing of the emulator's tables: its paths, values and claims are
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
 from functools import cache
@@ -36,9 +36,8 @@ class Step:
     body: Any = None
     raw: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    without: tuple[str, ...] = ()
-    unsigned: tuple[str, ...] = ()
-    signed: tuple[str, ...] = ()
+    signed: str = ""
+    date: int = 0
     algorithm: str = ""
     key_id: str = ""
     query: str = ""
@@ -125,33 +124,25 @@ def at(answer: Any, path: str) -> Any:
     return at(answer[name], rest) if isinstance(answer, dict) and name in answer else ABSENT
 
 
-class Stable:
-    """Writes what differs from run to run in a form that does not: ids numbered, times relative, *names* for texts."""
+def stable(value: Any, names: Mapping[str, str], created: str = "") -> Any:
+    """Return a copy without what differs from run to run: *names* for texts, no digits in ids, times relative.
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names, self._numbers = dict[str, str](), dict[str, int]()
-        self.learn(names)
-
-    def learn(self, names: Mapping[str, str]) -> None:
-        """Write further texts by their names."""
-        self._names |= {text: f"${name}" for name, text in names.items()}
-
-    def __call__(self, value: Any, created: str = "") -> Any:
-        """Return a stable copy; *created* is the time of the object that *value* is a part of."""
-        if isinstance(value, Mapping):
-            created = value.get("creationTimestamp") or created
-            return {key: self(item, created) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self(item, created) for item in value]
-        if not isinstance(value, str) or value in self._names:
-            return self._names.get(value, value)
-        for text, name in self._names.items():
-            value = value.replace(text, name) if len(text) > 10 else value  # an amount could be part of anything
-        return _TIME.sub(lambda found: _after(found[0], created), _ID.sub(self._numbered, value))
-
-    def _numbered(self, found: re.Match[str]) -> str:
-        number = str(self._numbers.setdefault(found[0].lower(), len(self._numbers) + 1))
-        return re.sub(r"[\da-fA-F]", "0", found[0])[: -len(number)] + number
+    Args:
+        names: What the probes call a text, such as an id of the account.
+        created: The time of the object that *value* is a part of.
+    """
+    if isinstance(value, Mapping):
+        created = value.get("creationTimestamp") or created
+        return {key: stable(item, names, created) for key, item in value.items()}
+    if isinstance(value, list):
+        return [stable(item, names, created) for item in value]
+    texts = {text: f"${name}" for name, text in names.items() if text}
+    if not isinstance(value, str) or value in texts:
+        return texts.get(value, value)
+    for text, name in texts.items():
+        value = value.replace(text, name) if len(text) > 10 else value  # an amount could be part of anything
+    value = _ID.sub(lambda found: re.sub(r"[\da-fA-F]", "0", found[0]), value)
+    return _TIME.sub(lambda found: _after(found[0], created), value)
 
 
 def _after(time: str, created: str) -> str:
@@ -165,14 +156,15 @@ def _after(time: str, created: str) -> str:
     return f"(created + {passed})"
 
 
-def looked_at(step: Step, answer: Any, stable: Stable, names: Mapping[str, str]) -> Iterator[tuple[str, str, Any, Any]]:
-    """Yield each claim's id, the path, what we claim, and what is there: the same where it fits, else redacted."""
-    for claim, expected in step.shows.items():
-        for path, value in expected.items():
-            seen = at(answer, path if path.split(".")[0] in ("status", "headers") else f"body.{path}")
-            text, claimed = stable(seen, at(answer, "body.creationTimestamp")), filled(value, names)
-            fits = claimed in (seen, text)
-            if str(value).startswith("~") and seen not in (ABSENT, NULL):
-                fits = bool(re.fullmatch(claimed[1:], str(seen), re.DOTALL))
-            hidden = text if seen in (ABSENT, NULL) else redact({path.rpartition(".")[2]: text}).popitem()[1]
-            yield claim, path, value, value if fits else hidden
+def looked_at(step: Step, answer: Any, names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return what is there by claim and path: what we claim where it fits, else what was seen, redacted."""
+    shown: dict[str, dict[str, Any]] = {claim: {} for claim in step.shows}
+    for claim, path, value in ((claim, *place) for claim, places in step.shows.items() for place in places.items()):
+        seen = at(answer, path if path.split(".")[0] in ("status", "headers") else f"body.{path}")
+        text, claimed = stable(seen, names, at(answer, "body.creationTimestamp")), filled(value, names)
+        fits = claimed in (seen, text)
+        if str(value).startswith("~") and seen not in (ABSENT, NULL):
+            fits = bool(re.fullmatch(claimed[1:], str(seen), re.DOTALL))
+        hidden = text if seen in (ABSENT, NULL) else redact({path.rpartition(".")[2]: text}).popitem()[1]
+        shown[claim][path] = value if fits else hidden
+    return shown
