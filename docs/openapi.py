@@ -12,7 +12,6 @@ from pydantic.json_schema import models_json_schema
 from amazonpay_nb.spec import answers
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.reasons import REASONS, reasons_of
-from amazonpay_nb.spec.reports import QUERIES
 from amazonpay_nb.spec.requests import BODIES
 from amazonpay_nb.spec.simulations import SIMULATION_HEADER, SIMULATIONS
 
@@ -47,7 +46,8 @@ def openapi(examples: Mapping[str, tuple[Any, Any]] | None = None) -> Json:
         body, answer = (examples or {}).get(operation.name, (None, None))
         paths[operation.path][operation.method.lower()] = _operation(operation, body, answer)
     document: Json = json.loads(_DOCUMENT.read_text("utf-8"))
-    models = [(model, "validation") for model in (*BODIES.values(), *_ANSWERS.values())]
+    bodies = (BODIES[each.body] for each in OPERATIONS.values() if each.body)
+    models = [(model, "validation") for model in (*bodies, *_ANSWERS.values())]
     _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     document["components"]["schemas"] = _untitled(schemas["$defs"]) | document["components"]["schemas"]
     return document | {"paths": dict(paths)}
@@ -73,9 +73,10 @@ def _parameters(operation: Operation) -> list[Json]:
     parameters = [header(*row) for row in _HEADERS]
     if "{id}" in operation.path:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
-    if operation.name in QUERIES:
-        fields = QUERIES[operation.name].model_json_schema()["properties"]
-        parameters += [{"name": name, "in": "query", **_listed(schema)} for name, schema in fields.items()]
+    if operation.query:
+        fields = BODIES[operation.fields].model_json_schema()["properties"]
+        optional = {name: schema for name, schema in fields.items() if "anyOf" in schema}
+        parameters += [{"name": name, "in": "query", **_listed(schema)} for name, schema in optional.items()]
     if operation.idempotency is not Idempotency.WITHOUT_EFFECT:
         schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"}
         required = operation.idempotency is Idempotency.REQUIRED

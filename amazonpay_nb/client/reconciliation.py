@@ -23,11 +23,6 @@ _COLUMNS = (
 )  # fmt: skip
 
 _HEAD = 5  # lines of a settlement file above its columns
-_TEXTS = dict.fromkeys(("SettlementId", "SellerReferenceId", "SellerOrderId"), str)  # although they may be digits
-_AMOUNTS = (
-    "TransactionAmount", "TransactionPercentageFee", "TransactionFixedFee", "TotalTransactionFee",
-    "NetTransactionAmount",
-)  # fmt: skip
 
 
 def read_settlement(place: str) -> "pandas.DataFrame":
@@ -39,7 +34,10 @@ def read_settlement(place: str) -> "pandas.DataFrame":
     if "://" in place:
         with http_client() as http:
             file = StringIO(http.get(place).raise_for_status().text)
-    return pandas.read_csv(file, skiprows=_HEAD, dtype=_TEXTS, converters=dict.fromkeys(_AMOUNTS, Decimal))
+    lines = pandas.read_csv(file, skiprows=_HEAD, dtype=str)  # an id may be digits
+    for name in lines.filter(regex="(Amount|Fee)$"):
+        lines[name] = lines[name].map(Decimal)
+    return lines
 
 
 def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = None) -> "pandas.DataFrame":
@@ -54,18 +52,15 @@ def reconcile(client: AmazonPayClient, settlement: "pandas.DataFrame | None" = N
     authorizations move no money.  What is in the file and not in the journal has a row of its own, and so has a charge
     that Amazon names by another id there: see ``other.settlement-ids`` of the registry.
     """
-    known = client.journal.known
-    for refund_id, refund in known.of("Refund").items():
-        if not REFUND.is_final(refund["statusDetails"]["state"]):
-            client.get_refund(refund_id)
-    for dispute_id, dispute in known.of("Dispute").items():
-        if not DISPUTE.is_final(dispute["statusDetails"]["state"]):
-            client.get_dispute(dispute_id)
-    below = *known.of("Refund").values(), *known.of("Dispute").values()
-    charge_ids = dict.fromkeys([*known.of("Charge"), *(row["chargeId"] for row in below)])
+    known, owners = client.journal.known, dict[str, str]()
+    for kind, machine, read in (("Refund", REFUND, client.get_refund), ("Dispute", DISPUTE, client.get_dispute)):
+        for object_id, document in known.of(kind).items():
+            owners[object_id] = document["chargeId"]
+            if not machine.is_final(document["statusDetails"]["state"]):
+                read(object_id)
+    charge_ids = dict.fromkeys([*known.of("Charge"), *owners.values()])
     if settlement is None:
         return table([_row(client, charge_id) for charge_id in charge_ids], _COLUMNS)
-    owners = {key: row["chargeId"] for kind in ("Refund", "Dispute") for key, row in known.of(kind).items()}
     moved = settlement[settlement["TransactionType"] != "Authorization"]
     lines = moved.groupby(moved["AmazonTransactionId"].replace(owners), sort=False)
     settled: dict[Any, Decimal] = lines["TransactionAmount"].sum().to_dict()

@@ -81,7 +81,7 @@ class ChargeNotes:
 class DisputeNotes:
     """Notes of a dispute."""
 
-    resolved: str = ""  # when it was resolved (ISO 8601), "" before
+    resolved: str = ""  # when it was resolved, as the API writes times, "" before
 
 
 @dataclass
@@ -94,22 +94,16 @@ class NotificationNotes:
     at_once: bool = False  # whether the copies are delivered at the same time
 
 
-@dataclass
-class DocumentNotes:
-    """Notes of a report's document."""
-
-    content: str
-
-
 NOTES: dict[str, type] = {
     CHECKOUT_SESSION: SessionNotes,
     SIGN_IN: SessionNotes,
     "Charge Permission": PermissionNotes,
     "Charge": ChargeNotes,
     "Dispute": DisputeNotes,
-    "Report Document": DocumentNotes,
     NOTIFICATION: NotificationNotes,
-    **dict.fromkeys(("Refund", "File", "Delivery Tracker", "Report", "Report Schedule", "Buyer"), NoNotes),
+    **dict.fromkeys(
+        ("Refund", "File", "Delivery Tracker", "Report", "Report Document", "Report Schedule", "Buyer"), NoNotes
+    ),
 }
 N = TypeVar("N")
 

@@ -70,6 +70,7 @@ class Operation:
     on: str = ""  #: what has to exist: its id is in the path, or in the body of a call that adds to it
     secret_id: bool = False  #: whether knowing the id in the path is enough to read a buyer's data
     bare: bool = False  #: whether it travels without a body, as each GET does
+    query: bool = False  #: whether its fields may stand in the address, behind the question mark
 
     @property
     def name(self) -> str:
@@ -82,8 +83,13 @@ class Operation:
         return self.on if self.on in KINDS and self.method != "GET" else ""
 
     @property
-    def body(self) -> str:
+    def fields(self) -> str:
         """Name of the request model in `spec.requests`, "" for none."""
+        return self.body or (self.title.replace(" ", "") if self.query else "")
+
+    @property
+    def body(self) -> str:
+        """The same where the fields travel in a body."""
         return "" if self.bare or self.method == "GET" else self.title.replace(" ", "")
 
 

@@ -1,11 +1,11 @@
 """What is asked about reports and payouts: in bodies, and in addresses behind the question mark."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, Required, TypedDict
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from amazonpay_nb.spec.parts import As, Flag, Moment, Strict, strict
+from amazonpay_nb.spec.parts import As, Flag, Moment, Strict
 
 SANDBOX_SETTLEMENT = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SANDBOX_SETTLEMENT_DATA_"
 _REPORT_TYPES = r"^_GET_(FLAT_FILE|CSV_CUSTOM)_OFFAMAZONPAYMENTS_[A-Z_]+_DATA_$"
@@ -22,20 +22,13 @@ class CreateReport(Strict):
     end_time: Moment
 
 
-class _ScheduleQuery(TypedDict, total=False):
-    delete_existing_schedule: Flag | None
-
-
-class CreateReportSchedule(_ScheduleQuery):
+class CreateReportSchedule(TypedDict, total=False):
     """Body of Create Report Schedule; the guide has the last field in the query, the SDKs have it here."""
 
-    report_type: ReportType
-    schedule_frequency: Annotated[str, Field(pattern=_FREQUENCIES)]
-    next_report_creation_time: Moment
-
-
-class _Query(Strict):
-    model_config = ConfigDict(extra="ignore")
+    report_type: Required[ReportType]
+    schedule_frequency: Required[Annotated[str, Field(pattern=_FREQUENCIES)]]
+    next_report_creation_time: Required[Moment]
+    delete_existing_schedule: Flag | None
 
 
 class _Page(TypedDict, total=False):
@@ -68,12 +61,3 @@ class GetDisbursements(_Page, total=False):
 
     start_time: Moment | None
     end_time: Moment | None
-
-
-# By operation, where the address says more than the path.
-QUERIES = {
-    "getReports": strict(GetReports, _Query),
-    "getReportSchedules": strict(GetReportSchedules, _Query),
-    "getDisbursements": strict(GetDisbursements, _Query),
-    "createReportSchedule": strict(_ScheduleQuery, _Query),
-}

@@ -13,7 +13,13 @@ from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.spec.addresses import ReturnAddress
 from amazonpay_nb.spec.parts import Amount, As, Flag, Part, Price, Strict, Text16, Text50, Text255, strict
-from amazonpay_nb.spec.reports import CreateReport, CreateReportSchedule
+from amazonpay_nb.spec.reports import (
+    CreateReport,
+    CreateReportSchedule,
+    GetDisbursements,
+    GetReports,
+    GetReportSchedules,
+)
 
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
 ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
@@ -326,7 +332,7 @@ BODIES: dict[str, type[Strict]] = {
         strict(CreateCheckoutSession), strict(UpdateCheckoutSession), CompleteCheckoutSession,
         strict(FinalizeCheckoutSession), UpdateChargePermission, CloseChargePermission, CreateCharge, CaptureCharge,
         CancelCharge, CreateRefund, UpdateDispute, ContestDispute, UploadFile, CreateDeliveryTracker, CreateReport,
-        strict(CreateReportSchedule),
+        strict(CreateReportSchedule), strict(GetReports), strict(GetReportSchedules), strict(GetDisbursements),
     )
 }  # fmt: skip
 ADDRESS_FIELDS = tuple(to_camel(name) for name in AddressDetails.model_fields if name != "district_or_county")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from amazonpay_nb.emulator.refusal import Body, Refusal
-from amazonpay_nb.spec.reports import QUERIES
+from amazonpay_nb.spec.operations import Operation
 from amazonpay_nb.spec.requests import BODIES
 
 
@@ -26,22 +26,20 @@ _DECODE = json.JSONDecoder(parse_float=str, parse_constant=str, object_pairs_hoo
 _DEEPEST = 32  # deeper than any documented body; stored documents must be readable at any depth of calls
 
 
-def checked_body(model: str, raw: bytes) -> Body:
-    """Return the body as Amazon would take it, or refuse it: known fields only, amounts normalized.
+def checked_fields(operation: Operation, raw: bytes, query: str) -> Body:
+    """Return the fields of a call as Amazon would take them, or refuse it: known ones only, amounts normalized.
 
-    An empty body, ``null`` and ``[]`` mean an object without fields: SDKs send each of them.
+    An empty body, ``null`` and ``[]`` mean an object without fields: SDKs send each of them.  What a query holds
+    besides the fields is ignored.
     """
-    parsed = parsed_json(raw or b"{}", "The body")
-    return validated(BODIES[model], {} if parsed is None or parsed == [] else parsed, "The body")
-
-
-def checked_query(operation: str, query: str) -> Body:
-    """Return what the address says behind the question mark, for an operation that looks at it."""
-    if operation not in QUERIES:
-        return {}
-    for text in (query, dict(parse_qsl(query)).get("nextToken", query)):  # a token is the query of the next page
-        values = read_once(parse_qsl(text), "InvalidParameterValue")
-    return validated(QUERIES[operation], values, "The query")
+    model, parsed = BODIES[operation.fields], parsed_json(raw or b"{}", "The body") if operation.body else {}
+    values = {} if parsed is None or parsed == [] else parsed
+    if operation.query and isinstance(values, dict):
+        names = {field.alias for field in model.model_fields.values()}
+        for text in (query, dict(parse_qsl(query)).get("nextToken", query)):  # a token is the query of the next page
+            asked = read_once(parse_qsl(text), "InvalidParameterValue")
+        values = read_once([*values.items(), *((name, text) for name, text in asked.items() if name in names)])
+    return validated(model, values, "The body")
 
 
 def validated(model: type[BaseModel], value: Any, what: str) -> Body:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from amazonpay_nb.emulator.api.authentication import ApiRequest, authenticate
-from amazonpay_nb.emulator.api.bodies import checked_body, checked_query, read_once
+from amazonpay_nb.emulator.api.bodies import checked_fields
 from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord, Merchant
 from amazonpay_nb.emulator.refusal import Body, Refusal
@@ -38,9 +38,19 @@ _PATHS = {row.path for row in OPERATIONS.values()}
 _FAULT_REASONS = {408: "RequestTimeout", 429: "TooManyRequests", 500: "InternalServerError"}
 # What the journal repeats of a key and of a path, which a stranger can make as long as a request may be.
 _LONGEST_KEY, _LONGEST_PATH = 64, 200
+# What is answered by the calls that are about no object.
+_ANSWERS: dict[str, Callable[[World, Merchant, Body], Body]] = {
+    "createCheckoutSession": lambda world, merchant, body: sessions.new_session(world, merchant, body).document,
+    "uploadFile": disputes.upload_file,
+    "createDeliveryTracker": payments.create_tracker,
+    "createReport": reports.create,
+    "getReports": reports.list_reports,
+    "createReportSchedule": reports.create_schedule,
+    "getReportSchedules": reports.list_schedules,
+    "getDisbursements": reports.list_disbursements,
+}
 # What a call changes or makes; the others read the object that they are about.
 _CHANGES: dict[str, Callable[..., AnyRecord]] = {
-    "createCheckoutSession": sessions.new_session,
     "updateCheckoutSession": sessions.update,
     "completeCheckoutSession": sessions.complete,
     "finalizeCheckoutSession": sessions.finalize,
@@ -52,15 +62,8 @@ _CHANGES: dict[str, Callable[..., AnyRecord]] = {
     "createRefund": payments.create_refund,
     "updateDispute": disputes.update,
     "contestDispute": disputes.contest,
-    "uploadFile": disputes.upload_file,
-    "createDeliveryTracker": payments.create_tracker,
-    "createReport": reports.create,
-    "getReports": reports.list_reports,
     "getReportDocument": reports.get_document,
-    "createReportSchedule": reports.create_schedule,
-    "getReportSchedules": reports.list_schedules,
     "cancelReportSchedule": reports.cancel_schedule,
-    "getDisbursements": reports.list_disbursements,
 }
 
 
@@ -176,17 +179,13 @@ def _work(
     world: World, operation: Operation, merchant: Merchant, object_id: str, request: ApiRequest
 ) -> tuple[int, Body]:
     try:
-        body = checked_body(operation.body, request.body) if operation.body else {}
-        if query := checked_query(operation.name, request.query):
-            body = read_once([*body.items(), *query.items()])
+        body = checked_fields(operation, request.body, request.query) if operation.fields else {}
         outcome = world.outcome_of(operation.name, request.headers.get(SIMULATION_HEADER))
-        change = _CHANGES.get(operation.name)
-        if change and not operation.on:
-            record = change(world, merchant, body)
-        else:
-            record = world.find(operation.on, object_id or body[KINDS[operation.on].id_field], merchant.merchant_id)
-            if change:
-                record = change(world, record, body, outcome or world.take_outcome(operation.name))
+        if operation.name in _ANSWERS:
+            return operation.success, _ANSWERS[operation.name](world, merchant, body)
+        record = world.find(operation.on, object_id or body[KINDS[operation.on].id_field], merchant.merchant_id)
+        if change := _CHANGES.get(operation.name):
+            record = change(world, record, body, outcome or world.take_outcome(operation.name))
     except Refusal as refusal:
         if not refusal.keep:
             world.store.undo()

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from amazonpay_nb.emulator.clock import stamp
-from amazonpay_nb.emulator.records import AnyRecord, Charge, Dispute, DisputeNotes, Merchant, NoNotes, Record
+from amazonpay_nb.emulator.records import Charge, Dispute, DisputeNotes, Merchant, NoNotes, Record
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, limits
 from amazonpay_nb.emulator.rules.transitions import move, require
@@ -57,7 +57,7 @@ def update(world: World, dispute: Dispute, body: Body, outcome: Simulation | Non
     return dispute
 
 
-def upload_file(world: World, merchant: Merchant, body: Body) -> AnyRecord:
+def upload_file(world: World, merchant: Merchant, body: Body) -> Body:
     """Give a file an id, and an address to put its content at."""
     now, file_id = world.clock.now(), f"file_{world.ids.hex_digits()}"
     document = {
@@ -65,6 +65,5 @@ def upload_file(world: World, merchant: Merchant, body: Body) -> AnyRecord:
         "url": world.url + CONTENT_PATH.format(file_id=file_id),
         "urlExpirationTimestamp": stamp(now + timedelta(minutes=15)),  # how long: inferred
     }  # fmt: skip
-    file = Record("File", file_id, merchant.merchant_id, document, NoNotes())
-    world.store.put(file)
-    return file
+    world.store.put(Record("File", file_id, merchant.merchant_id, document, NoNotes()))
+    return document

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from amazonpay_nb.emulator.records import AnyRecord, Charge, ChargeNotes, Merchant, NoNotes, Permission, Record, Refund
+from amazonpay_nb.emulator.records import Charge, ChargeNotes, Merchant, NoNotes, Permission, Record, Refund
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, limits
 from amazonpay_nb.emulator.rules.transitions import move, require, settle
@@ -151,7 +151,7 @@ def _declined(world: World, permission: Permission, outcome: Simulation, state: 
     return Refusal(code, f"The charge on {permission.id} was not accepted: {code}.", status=outcome.status, keep=True)
 
 
-def create_tracker(world: World, merchant: Merchant, body: Body) -> AnyRecord:
+def create_tracker(world: World, merchant: Merchant, body: Body) -> Body:
     """Take the parcels of an order in; even an unknown id is a wrong value here, and a tracking number works once."""
     if not body.get("chargePermissionId") and not body.get("amazonOrderReferenceId"):
         raise Refusal("MissingParameterValue", "chargePermissionId is missing, or amazonOrderReferenceId.")
@@ -168,7 +168,7 @@ def create_tracker(world: World, merchant: Merchant, body: Body) -> AnyRecord:
         if world.store.get("Delivery Tracker", code):
             raise Refusal("InvalidParameterValue", f"The trackingNumber {parcel['trackingNumber']} was used before.")
         world.store.put(Record("Delivery Tracker", code, merchant.merchant_id, parcel, NoNotes(), parent.id))
-    return Record("Delivery Tracker", "", merchant.merchant_id, body, NoNotes())
+    return body
 
 
 def create_refund(world: World, charge: Charge, body: Body, outcome: Simulation | None) -> Refund:

@@ -16,47 +16,43 @@ from amazonpay_nb.spec.money import format_amount, taken_back
 
 # An account is settled for the first time when the first payment was held so long, and then as its region has it.
 _HELD = timedelta(days=14)
-# What each kind of object is in the file, and the sign and the field of its amount.
+# What each kind of object is in the file, and the field of its amount.
 _TYPES = {
-    "Charge": ("Capture", 1, "captureAmount"),
-    "Refund": ("Refund", -1, "refundAmount"),
-    "Dispute": ("Chargeback", -1, "disputeAmount"),
+    "Charge": ("Capture", "captureAmount"),
+    "Refund": ("Refund", "refundAmount"),
+    "Dispute": ("Chargeback", "disputeAmount"),
 }
 # Money that came in or went out at one time, on account of a charge, and when that is settled under which id.
 Transaction = namedtuple("Transaction", "at type id charge amount currency settled settlement")
 
 
-def transactions(world: World, merchant_id: str) -> list[Transaction]:
-    """Return what was captured, refunded and taken back by banks, the oldest first."""
+def transactions(world: World, merchant_id: str) -> Iterator[Transaction]:
+    """Yield what was captured, refunded and taken back by banks, the oldest first."""
     mine = (record for kind in _TYPES for record in world.store.every(kind) if record.merchant_id == merchant_id)
-    moved = ((datetime.fromisoformat(at), sign, record) for record in mine for at, sign in _posted(record))
-    booked = sorted(moved, key=lambda row: row[0])
-    return [_transaction(world, *row, booked[0][0]) for row in booked]
+    moved = [(at, sign, record) for record in mine for at, sign in _posted(record)]
+    booked, period = sorted(moved, key=lambda row: row[0]), timedelta(days=world.region.settlement_days)
+    for at, sign, record in booked:
+        name, field = _TYPES[record.kind]
+        charge = record if record.kind == "Charge" else world.find("Charge", record.parent, merchant_id)
+        amount, currency = record.document[field]["amount"], record.document[field]["currencyCode"]
+        first = datetime.fromisoformat(booked[0][0]) + _HELD
+        settled = first + period * max(0, ceil((datetime.fromisoformat(at) - first) / period))
+        settlement = world.ids.digits(11, merchant_id, currency, settled.isoformat())
+        yield Transaction(at, name, record.id, charge, sign * Decimal(amount), currency, settled, settlement)
 
 
 def _posted(record: AnyRecord) -> Iterator[tuple[str, int]]:
     """Yield when an object has moved money, and its sign; a bank that has not won moves it back."""
-    details, (_, sign, _) = record.document["statusDetails"], _TYPES[record.kind]
+    details = record.document["statusDetails"]
     if record.kind == "Dispute":
-        yield record.document["creationTimestamp"], sign
+        yield record.document["creationTimestamp"], -1
         if not taken_back(record.document):
-            yield record.notes.resolved or details["lastUpdatedTimestamp"], -sign
+            yield record.notes.resolved or details["lastUpdatedTimestamp"], 1
     elif details["state"] in ("Captured", "Refunded"):
-        yield details["lastUpdatedTimestamp"], sign
+        yield details["lastUpdatedTimestamp"], 1 if record.kind == "Charge" else -1
 
 
-def _transaction(world: World, at: datetime, sign: int, record: AnyRecord, first: datetime) -> Transaction:
-    name, _, field = _TYPES[record.kind]
-    charge = record if record.kind == "Charge" else world.find("Charge", record.parent, record.merchant_id)
-    price = record.document[field]
-    period = timedelta(days=world.region.settlement_days)
-    settled = first + _HELD + period * max(0, ceil((at - first - _HELD) / period))
-    settlement = world.ids.digits(11, record.merchant_id, price["currencyCode"], settled.isoformat())
-    amount = sign * Decimal(price["amount"])
-    return Transaction(at, name, record.id, charge, amount, price["currencyCode"], settled, settlement)
-
-
-def settlement_file(world: World, merchant_id: str, start: datetime, end: datetime) -> str:
+def settlement_file(world: World, merchant_id: str, start: str, end: str) -> str:
     """Return the transactions between two times as a file, or "" where there are none."""
     rows = [_line(world, row) for row in transactions(world, merchant_id) if start <= row.at <= end]
     lines = csv.writer(text := io.StringIO(), quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -97,5 +93,5 @@ def disbursements(world: World, merchant_id: str) -> Iterator[dict[str, str]]:
             }
 
 
-def _iso(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S%z}"
+def _iso(time: str) -> str:
+    return f"{datetime.fromisoformat(time):%Y-%m-%dT%H:%M:%S%z}"

@@ -157,7 +157,7 @@ def _answerable(world: World, dispute: Dispute) -> None:
 
 
 def _resolved(world: World, dispute: Dispute) -> None:
-    dispute.notes.resolved = world.clock.now().isoformat()
+    dispute.notes.resolved = stamp(world.clock.now())
 
 
 _EFFECTS: dict[tuple[str, str], Callable[[World, Any], None]] = {

@@ -11,7 +11,6 @@ from pydantic.alias_generators import to_snake
 
 from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.spec.operations import OPERATIONS, Idempotency, Operation
-from amazonpay_nb.spec.reports import QUERIES
 from amazonpay_nb.spec.requests import BODIES
 
 OPTIONS = {"idempotency_key", "simulation_code"}
@@ -41,7 +40,7 @@ def named(operation: Operation) -> tuple[set[str], set[str]]:
 def test_a_method_has_the_fields_of_its_body(operation: Operation) -> None:
     """Named parameters and TypedDict together are a model of `spec.requests`, and overlap nowhere; so for a query."""
     keywords, fields = named(operation)
-    model = BODIES.get(operation.body) or QUERIES.get(operation.name)
+    model = BODIES.get(operation.fields)
     expected = set(model.model_fields) if model else set()
     assert not keywords & fields
     assert (keywords | fields) - OPTIONS == expected

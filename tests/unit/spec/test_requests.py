@@ -7,7 +7,6 @@ from pydantic import BaseModel, ValidationError
 from amazonpay_nb.spec.addresses import return_address_problem
 from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.parts import Price
-from amazonpay_nb.spec.reports import QUERIES
 from amazonpay_nb.spec.requests import ADDRESS_FIELDS, BODIES
 
 ADDRESSES = ("https://shop.example/a?b=c#d", "https://shop.example:8443", "http://localhost:8000/x", "http://[::1]/x")
@@ -19,9 +18,9 @@ WRONG = (
 )  # fmt: skip
 
 
-def test_every_operation_with_a_body_has_a_model() -> None:
+def test_every_operation_with_fields_has_a_model() -> None:
     """And there is no other."""
-    assert {row.body for row in OPERATIONS.values() if row.body} == BODIES.keys()
+    assert {row.fields for row in OPERATIONS.values() if row.fields} == BODIES.keys()
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -103,7 +102,7 @@ def test_a_schedule_has_one_of_eighteen_frequencies(frequency: str) -> None:
 def test_reports_are_of_amazons_types(name: str) -> None:
     """Several are separated by commas."""
     types = f"_GET_FLAT_FILE_OFFAMAZONPAYMENTS_{name}_DATA_,_GET_FLAT_FILE_OFFAMAZONPAYMENTS_CAPTURE_DATA_"
-    assert is_taken(QUERIES["getReports"], {"reportTypes": types}) == (name in REPORTS)
+    assert is_taken(BODIES["GetReports"], {"reportTypes": types}) == (name in REPORTS)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +114,9 @@ def test_reports_are_of_amazons_types(name: str) -> None:
 def test_a_moment_is_any_form_of_iso_8601(text: str, moment: str | None) -> None:
     """And becomes the API's own, in UTC; one without a zone is in UTC already."""
     query = {"createdSince": text}
-    assert is_taken(QUERIES["getReports"], query) == bool(moment)
+    assert is_taken(BODIES["GetReports"], query) == bool(moment)
     if moment:
-        assert QUERIES["getReports"].model_validate(query).model_dump(exclude_unset=True) == {"created_since": moment}
+        assert BODIES["GetReports"].model_validate(query).model_dump(exclude_unset=True) == {"created_since": moment}
 
 
 def is_taken(model: type[BaseModel], values: dict[str, str]) -> bool:
