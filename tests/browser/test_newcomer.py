@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
 FIRST, SECOND = "00_start_here.ipynb", "01_set_up_outside_the_purchase_flow.ipynb"
+WIDE = "from amazonpay_nb import show\nfrom amazonpay_nb.client.guide import DECISIONS\nshow(DECISIONS)"
 WAIT = "arrival = await page.returned()"
 TO_CARD = ("Amazon Pay emulated", "Sign in")
 TO_CONSENT = (*TO_CARD, "Continue", "Agree and continue")
@@ -55,6 +56,22 @@ def test_the_first_screen_is_quiet(lab: Lab) -> None:
         assert not any(cell["outputs"] for cell in notebook.code_cells())
         expect(notebook.page.locator(".Toastify__toast")).to_have_count(0)
         expect(notebook.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_keyboard_scrolls_an_output_that_is_too_wide(lab: Lab) -> None:
+    """Beside the file browser of a narrow window: Tab goes there, and the arrow keys are not JupyterLab's."""
+    with lab.new(WIDE) as notebook:
+        page = notebook.page
+        page.set_viewport_size({"width": 800, "height": 900})
+        notebook.run_all()
+        notebook.finish()
+        output = page.locator(".jp-OutputArea-output").last
+        notebook.ask("panel.content.node.focus();")
+        page.keyboard.press("Tab")
+        expect(output).to_be_focused()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("output => output.scrollLeft > 0", arg=output.element_handle())
+        page.set_viewport_size(VIEWPORT)
 
 
 def test_chapter_00_with_a_cancellation_a_reload_and_its_exercises(lab: Lab) -> None:
