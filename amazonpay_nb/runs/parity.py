@@ -191,9 +191,9 @@ class _Run:
             yield {"call": step.send or "visit", "answer": json.loads(text), "shows": shown}
 
     def _call(self, step: Step, names: Mapping[str, str], keys: dict[str, str]) -> dict[str, Any]:
-        """Send one request, again where Amazon is busy, and return its answer."""
+        """Send one request when it is its turn, again where Amazon is busy, and return its answer."""
         for attempt in range(_ATTEMPTS):
-            self._there.wait(_SECONDS)
+            self._there.wait(_SECONDS * 2**attempt)
             request = self._request(step, names, keys)
             try:
                 response = whole(self._http, request)
@@ -203,11 +203,9 @@ class _Run:
                 raise TransportError(f"There is no answer to {what}.", advice=advice) from error
             if response.status_code not in (429, 503):
                 break
-            self._there.wait(2**attempt)
-        try:
+        body: Any = response.text
+        with suppress(ValueError, RecursionError):
             body = response.json()
-        except (ValueError, RecursionError):
-            body = response.text
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         return {"status": response.status_code, "headers": headers, "body": body}
 

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.spec.operations import Operation
@@ -35,7 +36,7 @@ def checked_fields(operation: Operation, raw: bytes, query: str) -> Body:
     model, parsed = BODIES[operation.fields], parsed_json(raw or b"{}", "The body") if operation.body else {}
     values = {} if parsed is None or parsed == [] else parsed
     if operation.query and isinstance(values, dict):
-        names = {field.alias for field in model.model_fields.values()}
+        names = {to_camel(name) for name, field in model.model_fields.items() if not field.is_required()}
         for text in (query, dict(parse_qsl(query)).get("nextToken", query)):  # a token is the query of the next page
             asked = read_once(parse_qsl(text), "InvalidParameterValue")
         values = read_once([*values.items(), *((name, text) for name, text in asked.items() if name in names)])
