@@ -127,6 +127,14 @@ def test_a_mistake_fails_its_check(
 
 @pytest.mark.browser
 @needs_chromium
+def test_a_buyer_comes_back_from_another_site(tmp_path: Path) -> None:
+    """Although a script presses Amazon's forms, a strict cookie is not sent from there."""
+    rehearsal = rehearse(plan(tmp_path, mistake="strict-cookie", proxy=True), only=["set-up.completes"])
+    assert "Charge Permissions: none" in seen(rehearsal)["set-up.completes"]
+
+
+@pytest.mark.browser
+@needs_chromium
 def test_a_charge_that_is_refused_is_not_pending(tmp_path: Path) -> None:
     """So nothing was seen of how the server waits."""
     rehearsal = rehearse(plan(tmp_path, mistake="pending-refused"), only=["charge.pending"])

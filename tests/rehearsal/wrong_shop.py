@@ -157,6 +157,21 @@ class KeyAsOneLine(Shop):
         return super().wallet_page(visitor) + f"<!-- {''.join(lines[1:-1]).replace('/', chr(92) + '/')} -->"
 
 
+class StrictPage(right.HTMLResponse):
+    """A page whose cookie no browser sends where another site leads to."""
+
+    def set_cookie(self, *arguments: Any, **options: Any) -> None:
+        super().set_cookie(*arguments, **options | {"samesite": "strict"})
+
+
+class StrictCookie(Shop):
+    """Does not know the buyer who comes back from Amazon."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        right.HTMLResponse = StrictPage
+
+
 if __name__ == "__main__":
     name = "".join(word.capitalize() for word in os.environ["MISTAKE"].split("-"))
     shop = globals()[name]()
