@@ -10,15 +10,15 @@ notifications, it is also graded on what it does: it gets the objects of genuine
 import time
 from collections import namedtuple
 from contextlib import closing
-from functools import partial
-from typing import Any
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import check_sockets, http_client
-from amazonpay_nb.rehearsal.answer import Answer, soon
-from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Sending, Stranger, Subject, deliver, send, subjects
+from amazonpay_nb.rehearsal.answer import Failed, NotTried, path_of_url, soon
+from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Subject, judge, subjects
+from amazonpay_nb.rehearsal.plan import Notifications, Plan, Server
+from amazonpay_nb.rehearsal.play import Play
 from amazonpay_nb.rehearsal.wiring import listens
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
@@ -54,74 +54,48 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
         raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
     if not listens(url):
         raise ConfigurationError(f"There is no answer at {url}.", advice=advice)
-    (*three, dispute), (*others, _) = subjects(emulator), subjects(emulator)  # others: of these, nothing genuine tells
-    watched, grades = emulator if observed else None, list[Grade]()
-    with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http, closing(Stranger(emulator)) as stranger:
+    path, (*three, dispute), grades = path_of_url(url), subjects(emulator), list[Grade]()
+    plan = Plan(server=Server(url=url.removesuffix(path)), notifications=Notifications(path=path))
+    with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http:
+        play = Play(plan, emulator, http, "A grade needs no buyer.")
         for number, sending in enumerate(SENDINGS):
-            some = three if sending.genuine else others
-            about = [dispute] if sending.announces else (some * 2)[number % len(some) :]
-            begun = len(_requests(emulator))
-            answers = send(sending, about, emulator, stranger, partial(deliver, http, url))
-            grades.append(_grade(sending, answers, stranger, watched, about[0], begun))
-    if watched is None:
-        return [*grades, Grade(_ALL, _LOOKS, "", UNSEEN)]
-    count = _gets(watched, three)
-    verdict = GOOD if count == len(three) else WRONG
-    return [*grades, Grade(_ALL, _LOOKS, f"{count} of {len(three)} objects", verdict)]
+            about = [dispute] if sending.announces else (three * 2)[number % len(three) :]
+            grades.append(_grade(play, sending, about, observed))
+        if not observed:
+            return [*grades, Grade(_ALL, _LOOKS, "", UNSEEN)]
+        soon(lambda: all(_is_got(play, one) for one in three), _LOOK_SECONDS)
+        count = sum(_is_got(play, one) for one in three)
+    return [*grades, Grade(_ALL, _LOOKS, f"{count} of {len(three)} objects", GOOD if count == len(three) else WRONG)]
 
 
-def _grade(
-    sending: Sending, answers: list[Answer], stranger: Stranger, watched: Emulator | None, about: Subject, begun: int
-) -> Grade:  # fmt: skip
-    seen, verdict = list(dict.fromkeys(str(answer.status or "none in time") for answer in answers)), GOOD
-    visits, stranger.visits = stranger.visits, 0
-    accepted = all(answer.is_below(300) for answer in answers)
-    if not visits and accepted and (sending.check == "duplicate" or not sending.genuine):
-        judge = _judge_repetition if sending.genuine else _judge_belief
-        effect, verdict = judge(watched, about, begun) if watched else ("effect not seen", UNSEEN)
-        seen += [effect] if effect else []
-    elif visits or not all(sending.is_right(answer.status) for answer in answers):
-        seen, verdict = [*seen, *(["its certificate is fetched"] if visits else [])], WRONG
-    if verdict == WRONG and not sending.required:
-        verdict = ADVICE
+def _grade(play: Play, sending: Sending, about: list[Subject], observed: bool) -> Grade:
+    begun, effect, verdict = len(play.exchanges), "", GOOD
     expected = ONCE if sending.check == "duplicate" else TAKEN if sending.genuine else REFUSED
-    return Grade(sending.sent, expected, ", ".join(seen), verdict)
+    try:
+        judge(play, sending, about, observed=observed)
+        if sending.check == "duplicate":
+            effect, verdict = _judge_repetition(play, about[0], begun) if observed else ("effect not seen", UNSEEN)
+    except Failed as finding:
+        verdict = ADVICE if finding.advice or not sending.required else WRONG
+        return Grade(sending.sent, expected, finding.seen.rpartition(" is answered by ")[2], verdict)
+    except NotTried as reason:
+        effect, verdict = str(reason), UNSEEN
+    statuses = dict.fromkeys(str(row["status"]) for row in play.exchanges[begun:] if row.get("sent"))
+    return Grade(sending.sent, expected, ", ".join(filter(None, [*statuses, effect])), verdict)
 
 
-def _judge_repetition(emulator: Emulator, about: Subject, begun: int) -> tuple[str, str]:
-    if not _gets(emulator, [about]):
+def _judge_repetition(play: Play, about: Subject, begun: int) -> tuple[str, str]:
+    if not soon(lambda: _is_got(play, about), _LOOK_SECONDS):
         return "effect not seen", UNSEEN
     time.sleep(_CALM_SECONDS)
-    keys = {(row["path"], row["idempotencyKey"]) for row in _requests(emulator)[begun:] if row["method"] != "GET"}
+    keys = {(row["path"], row["idempotencyKey"]) for row in play.calls(after=begun) if row["method"] != "GET"}
     once = len(keys) == len({path for path, _ in keys})  # again, with the same key, changes nothing
     return ("", GOOD) if once else ("something is done twice", WRONG)
 
 
-def _judge_belief(emulator: Emulator, about: Subject, begun: int) -> tuple[str, str]:
-    """Judge what follows a 2xx for what is not genuine; to drop it is right, and 4xx says so."""
-    names = (about.object_id, MADE_UP.object_id)
-
-    def asks() -> bool:
-        return any(row["path"].endswith(names) for row in _requests(emulator)[begun:])
-
-    if soon(asks, _LOOK_SECONDS):
-        return "it is believed", WRONG
-    acts = any((row["method"], row["status"]) == ("GET", 200) for row in _requests(emulator)[:begun])
-    return ("nothing follows", ADVICE) if acts else ("effect not seen", UNSEEN)
-
-
-def _gets(emulator: Emulator, about: list[Subject]) -> int:
-    def is_got(one: Subject) -> bool:
-        rows = ((row["method"], row["status"], row["path"].rpartition("/")[2]) for row in _requests(emulator))
-        return ("GET", 200, one.object_id) in rows
-
-    soon(lambda: all(map(is_got, about)), _LOOK_SECONDS)
-    return sum(map(is_got, about))
-
-
-def _requests(emulator: Emulator) -> list[dict[str, Any]]:
-    exchanges: list[dict[str, Any]] = emulator.control.get("journal")["exchanges"]
-    return exchanges
+def _is_got(play: Play, one: Subject) -> bool:
+    rows = play.calls(after=0)
+    return any(row["path"].endswith(one.object_id) and (row["method"], row["status"]) == ("GET", 200) for row in rows)
 
 
 def grade_own(region_code: str) -> list[Grade]:

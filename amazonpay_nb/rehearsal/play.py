@@ -10,13 +10,14 @@ from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
+import httpx
+
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, soon
+from amazonpay_nb.rehearsal.answer import CALM_SECONDS, Answer, Failed, NotTried, soon
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import Message, Subject, deliver, subjects
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
-from amazonpay_nb.rehearsal.wiring import MerchantServer
 from amazonpay_nb.spec.data import as_kind, data_row, read
 from amazonpay_nb.spec.money import counted_in_month, format_amount
 from amazonpay_nb.spec.regions import region as region_of
@@ -24,7 +25,6 @@ from amazonpay_nb.spec.regions import region as region_of
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-CALM_SECONDS = 0.4  # how long something that must not happen is waited for
 USUAL_AMOUNT = Decimal(24)
 PENDING = ("AuthorizationInitiated", "CaptureInitiated")  # the states of a charge that Amazon is yet to decide
 
@@ -61,8 +61,8 @@ class Play:
         browser: Or why there is none.
     """
 
-    def __init__(self, plan: Plan, emulator: Emulator, server: MerchantServer, browser: "Browser | str") -> None:
-        self.plan, self.emulator, self.server, self.browser = plan, emulator, server, browser
+    def __init__(self, plan: Plan, emulator: Emulator, http: httpx.Client, browser: "Browser | str") -> None:
+        self.plan, self.emulator, self.http, self.browser = plan, emulator, http, browser
         self.control, self.currency = emulator.control, region_of(plan.server.region).ledger_currencies[0]
         self.exchanges: list[dict[str, Any]] = []
         self.page, self.numbers = "", count(1)  # of orders
@@ -103,7 +103,7 @@ class Play:
         """Return a buyer with a fresh browser."""
         if isinstance(self.browser, str):
             raise NotTried(self.browser)
-        self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.server.http, self.note))
+        self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.http, self.note))
         return self._buyers[-1]
 
     def wallet(self, *needs: str) -> Buyer:
@@ -187,7 +187,7 @@ class Play:
         shown = json.loads(message.content) if message.content[:1] == "{" else message.content
         with self._turn:
             row = self.note("amazon", **facts, message=shown)
-        answer = deliver(self.server.http, self.plan.server.url + place.path, message)
+        answer = deliver(self.http, self.plan.server.url + place.path, message)
         row["status"] = answer.status
         return answer._replace(number=row["number"])
 

@@ -14,13 +14,14 @@ from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
+from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError, LocalError
 from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.answer import Failed, NotTried
 from amazonpay_nb.rehearsal.browser import chromium
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
 from amazonpay_nb.rehearsal.play import ROWS, Play, Row
-from amazonpay_nb.rehearsal.wiring import wired
+from amazonpay_nb.rehearsal.wiring import MerchantServer, wired
 from amazonpay_nb.workbench.show.blocks import Name, Shown, Table, facts, mark
 
 _INTERRUPTED = (
@@ -192,25 +193,27 @@ def _rehearse(file: PlanFile, rows: list[Row], headed: bool, browser: str | None
     started, results = time.monotonic(), list[Result]()
     with wired(file) as (emulator, server):
         with chromium(browser, headed=headed, proxy=emulator.proxy_url or "") as opened:
-            play = Play(file.plan, emulator, server, opened)
-            _look_for_buttons(file, play)
+            play = Play(file.plan, emulator, server.http, opened)
+            _look_for_buttons(file, play, server)
             for row in rows:
                 results.append(_judged(play, row))
                 patience = _LAST_MOMENT if results[-1].status == "failed" else 0
-                _look_at_server(file, play, f"during {row.id}", seconds=patience)
+                _look_at_server(file, server, emulator, f"during {row.id}", seconds=patience)
                 say(results[-1], len(rows))
         output = server.output()
     seconds = round(time.monotonic() - started, 3)
     return Rehearsal(file.path.name, tuple(results), redact(play.exchanges), seconds, output)
 
 
-def _look_at_server(file: PlanFile, play: Play, moment: str, *, seconds: float = 0) -> None:
+def _look_at_server(
+    file: PlanFile, server: MerchantServer, emulator: Emulator, moment: str, *, seconds: float = 0
+) -> None:  # fmt: skip
     """Make sure that the server is still there, and asks for nobody but Amazon."""
-    play.server.check(moment, seconds=seconds)
-    if hosts := ", ".join(sorted(play.emulator.refused_hosts)):
+    server.check(moment, seconds=seconds)
+    if hosts := ", ".join(sorted(emulator.refused_hosts)):
         advice = f'Let it go past the proxy: NO_PROXY = "localhost,127.0.0.1,{hosts}" in [server.environment].'
         problem = f"the server asked for {hosts} {moment}, and the proxy leads to Amazon Pay's hosts in region "
-        raise file.error(f"{problem}{play.emulator.region} alone.", "server", "wiring", advice=advice)
+        raise file.error(f"{problem}{emulator.region} alone.", "server", "wiring", advice=advice)
 
 
 def _judged(play: Play, row: Row) -> Result:
@@ -229,7 +232,7 @@ def _judged(play: Play, row: Row) -> Result:
     return Result(row, status, seen, evidence, round(time.monotonic() - began, 3))
 
 
-def _look_for_buttons(file: PlanFile, play: Play) -> None:
+def _look_for_buttons(file: PlanFile, play: Play, server: MerchantServer) -> None:
     """Make sure that a visitor sees a button; one who has no wallet may not change it."""
     for name in filter(partial(getattr, file.plan.pages), BUTTON_PAGES[:-1]):
         with play.scene("", name):
@@ -238,6 +241,6 @@ def _look_for_buttons(file: PlanFile, play: Play) -> None:
             except NotTried as reason:
                 if isinstance(play.browser, str):
                     return
-                _look_at_server(file, play, f"while {name} was opened", seconds=_LAST_MOMENT)
-                raise file.error(legible(str(reason)), "pages", name, advice=play.server.last_lines()) from None
+                _look_at_server(file, server, play.emulator, f"while {name} was opened", seconds=_LAST_MOMENT)
+                raise file.error(legible(str(reason)), "pages", name, advice=server.last_lines()) from None
     play.exchanges.clear()

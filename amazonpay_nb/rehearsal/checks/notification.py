@@ -1,15 +1,11 @@
 """Notifications: whoever can sign as Amazon is believed, nobody else; and what they say is looked up, once."""
 
-import re
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from urllib.parse import urlsplit
 
-from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, soon
-from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Sending, Stranger, Subject, send
-from amazonpay_nb.rehearsal.play import CALM_SECONDS, PENDING, Order, Play
-from amazonpay_nb.spec.addresses import host_of
+from amazonpay_nb.rehearsal.answer import Failed, NotTried, soon
+from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject, judge, send
+from amazonpay_nb.rehearsal.play import PENDING, Order, Play
 
 FAST_SECONDS, LATE_SECONDS = 3.0, 15.0
 
@@ -54,13 +50,13 @@ def out_of_order(play: Play) -> None:
 
 def unknown_object(play: Play) -> None:
     for about in (MADE_UP, play.strangers()[1]):
-        [answer] = _send(play, SENDINGS[0], about)
+        [answer] = send(play, SENDINGS[0], about)
         play.expect(answer.is_below(500), f"the answer is {answer.status or 'missing'}")
 
 
 def fast_answer(play: Play) -> None:
     about = play.strangers()
-    answers = _send(play, replace(SENDINGS[0], count=len(about), at_once=True), *about)
+    answers = send(play, replace(SENDINGS[0], count=len(about), at_once=True), *about)
     slowest = max(answers, key=lambda answer: answer.seconds)
     seen = f"the slowest of {len(answers)} answers takes {slowest.seconds:.1f} s"
     play.expect(slowest.seconds <= LATE_SECONDS and slowest.status, seen)
@@ -70,7 +66,7 @@ def fast_answer(play: Play) -> None:
 
 def gets_object(play: Play) -> None:
     _, about = _pending(play)
-    [answer] = _send(play, SENDINGS[0], about)
+    [answer] = send(play, SENDINGS[0], about)
 
     def is_got() -> bool:
         return any(row["path"].endswith(about.object_id) for row in play.calls("getCharge", after=answer.number))
@@ -78,48 +74,17 @@ def gets_object(play: Play) -> None:
     play.expect(soon(is_got), f"no Get Charge of {about.object_id} follows; the answer is {answer.status}")
 
 
-def _send(play: Play, sending: Sending, *about: Subject) -> list[Answer]:
-    with closing(Stranger(play.emulator)) as stranger:
-        answers = send(sending, about, play.emulator, stranger, play.post)
-        elsewhere = play.emulator.refused_hosts & {host_of(urlsplit(sending.fields.get("SigningCertURL", "")).netloc)}
-        play.emulator.refused_hosts.difference_update(elsewhere)
-        status = answers[-1].status or "nothing"
-        seen = f"the server fetches a stranger's certificate, and answers {status}"
-        play.expect(not (stranger.visits or elsewhere), seen)
-    return answers
-
-
 def _send_all(play: Play, name: str, about: list[Subject]) -> None:
-    # What may be genuine is at least advice, and so is what is accepted and dropped.
     advice: Failed | None = None
     for sending in (row for row in SENDINGS if row.check == name and (row.required or row.genuine)):
-        those = about[-1:] if sending.announces else about
-        wrong = [one for one in _send(play, sending, *those) if not sending.is_right(one.status)]
-        if wrong:
-            drops = not sending.genuine and _drops(play, sending, those, wrong)
-            what = re.sub("^one ", "a notification ", sending.sent)
-            seen = f"{what} is answered by {wrong[0].status or 'nothing'}{', and nothing follows' if drops else ''}"
-            finding = Failed(seen, evidence=[one.number for one in wrong], advice=drops or not sending.required)
+        try:
+            judge(play, sending, about[-1:] if sending.announces else about)
+        except Failed as finding:
             if not finding.advice:
-                raise finding
+                raise
             advice = advice or finding
     if advice:
         raise advice
-
-
-def _drops(play: Play, sending: Sending, about: list[Subject], answers: list[Answer]) -> bool:
-    """Tell whether a server does nothing about what it has accepted, and something about what is genuine."""
-
-    def acts(after: int, seconds: float = 5) -> bool:
-        return bool(soon(lambda: play.calls(after=after), seconds))
-
-    if not all(one.is_below(300) for one in answers):
-        return False
-    if acts(answers[0].number):  # or it still is at work on something genuine: later, the same again tells
-        soon(lambda: not acts(len(play.exchanges), CALM_SECONDS))
-        if acts(_send(play, sending, *about)[0].number):
-            return False
-    return acts(_send(play, SENDINGS[0], about[0])[0].number)
 
 
 def _pending(play: Play, *needs: str) -> tuple[Order, Subject]:
