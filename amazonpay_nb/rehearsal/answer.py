@@ -16,7 +16,6 @@ from amazonpay_nb.shop.limits import whole
 T = TypeVar("T")
 _MOST_MEMORY = 1 << 30  # bytes
 _GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
-CALM_SECONDS = 0.4  # how long something that must not happen is waited for
 
 
 class Answer(NamedTuple):

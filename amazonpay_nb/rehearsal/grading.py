@@ -16,7 +16,7 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import check_sockets, http_client
 from amazonpay_nb.rehearsal.answer import Failed, NotTried, path_of_url, soon
-from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Subject, judge, subjects
+from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Subject, subjects
 from amazonpay_nb.rehearsal.plan import Notifications, Plan, Server
 from amazonpay_nb.rehearsal.play import Play
 from amazonpay_nb.rehearsal.wiring import listens
@@ -72,7 +72,7 @@ def _grade(play: Play, sending: Sending, about: list[Subject], observed: bool) -
     begun, effect, verdict = len(play.exchanges), "", GOOD
     expected = ONCE if sending.check == "duplicate" else TAKEN if sending.genuine else REFUSED
     try:
-        judge(play, sending, about, observed=observed)
+        play.judge(sending, about, observed=observed)
         if sending.check == "duplicate":
             effect, verdict = _judge_repetition(play, about[0], begun) if observed else ("effect not seen", UNSEEN)
     except Failed as finding:

@@ -1,16 +1,13 @@
 """The notifications that a server is sent, genuine, forged and in disorder: the rows of ``notifications.toml``."""
 
 import json
-import re
 from collections import namedtuple
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 from uuid import uuid4
 
 import httpx
@@ -22,13 +19,9 @@ from starlette.routing import Route
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import LoopbackServer
-from amazonpay_nb.rehearsal.answer import CALM_SECONDS, Answer, Failed, NotTried, ask, soon
+from amazonpay_nb.rehearsal.answer import Answer, ask
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH, EnvelopeSigner, delivery_headers, unsigned_envelope
-from amazonpay_nb.spec.addresses import host_of
 from amazonpay_nb.spec.data import as_kind, data_row, read
-
-if TYPE_CHECKING:
-    from amazonpay_nb.rehearsal.play import Play
 
 
 @data_row
@@ -99,52 +92,10 @@ def subjects(emulator: Emulator) -> list[Subject]:
     return [Subject(object_type, object_id, wallet) for object_type, object_id in objects.items()]
 
 
-def send(play: "Play", sending: Sending, *about: Subject) -> list[Answer]:
-    """Send what a row says, about some objects in turn, and return the answers; whose certificate it is has to matter.
-
-    The newest goes first: nobody may rely on the order.
-    """
-    with closing(Stranger(play.emulator)) as stranger:
-        each = (about[number % len(about)] for number in range(sending.count))
-        ones = [_message(sending, one, number, play.emulator, stranger) for number, one in enumerate(each)]
-        messages = ones * sending.rounds
-        with ThreadPoolExecutor(len(messages) if sending.at_once else 1) as pool:
-            answers = [*pool.map(play.post, messages)]
-        elsewhere = play.emulator.refused_hosts & {host_of(urlsplit(sending.fields.get("SigningCertURL", "")).netloc)}
-        play.emulator.refused_hosts.difference_update(elsewhere)
-        if stranger.visits or elsewhere:
-            answer = answers[-1].status or "nothing"
-            raise Failed(f"the server fetches a stranger's certificate, and answers {answer}")
-    return answers
-
-
-def judge(play: "Play", sending: Sending, about: Sequence[Subject], *, observed: bool = True) -> None:
-    """Send what a row says, and fail where it is answered in another way than it has to be.
-
-    What may be genuine is advice, and so is what is accepted and dropped, which is seen where a server is *observed*.
-    """
-    wrong = [one for one in send(play, sending, *about) if not sending.is_right(one.status)]
-    if wrong:
-        accepts = not sending.genuine and all(one.is_below(300) for one in wrong)
-        if accepts and not observed:
-            raise NotTried("effect not seen")
-        drops = accepts and _drops(play, sending, about, wrong[0])
-        what = re.sub("^one ", "a notification ", sending.sent)
-        seen = f"{what} is answered by {wrong[0].status or 'nothing'}{', and nothing follows' if drops else ''}"
-        raise Failed(seen, evidence=[one.number for one in wrong], advice=drops or not sending.required)
-
-
-def _drops(play: "Play", sending: Sending, about: Sequence[Subject], answer: Answer) -> bool:
-    """Tell whether a server does nothing about what it has accepted, and something about what is genuine."""
-
-    def acts(after: int, seconds: float = 3) -> bool:
-        return bool(soon(lambda: play.calls(after=after), seconds))
-
-    if acts(answer.number):  # or it still is at work on something genuine: later, the same again tells
-        soon(lambda: not acts(len(play.exchanges), CALM_SECONDS))
-        if acts(send(play, sending, *about)[0].number):
-            return False
-    return acts(send(play, SENDINGS[0], about[0])[0].number)
+def written(sending: Sending, about: Sequence[Subject], emulator: Emulator, stranger: Stranger) -> list[Message]:
+    """Return what a row says, about some objects in turn; the newest goes first: nobody may rely on the order."""
+    each = (about[number % len(about)] for number in range(sending.count))
+    return [_message(sending, one, number, emulator, stranger) for number, one in enumerate(each)] * sending.rounds
 
 
 def _message(sending: Sending, about: Subject, number: int, emulator: Emulator, stranger: Stranger) -> Message:

@@ -1,23 +1,36 @@
 """What a check may do and see: buyers, the server's actions, Amazon's mishaps, and the emulator's books."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import httpx
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.rehearsal.answer import CALM_SECONDS, Answer, Failed, NotTried, soon
+from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, soon
 from amazonpay_nb.rehearsal.browser import Buyer
-from amazonpay_nb.rehearsal.notifications import Message, Subject, deliver, subjects
+from amazonpay_nb.rehearsal.notifications import (
+    SENDINGS,
+    Message,
+    Sending,
+    Stranger,
+    Subject,
+    deliver,
+    subjects,
+    written,
+)
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
+from amazonpay_nb.spec.addresses import host_of
 from amazonpay_nb.spec.data import as_kind, data_row, read
 from amazonpay_nb.spec.money import counted_in_month, format_amount
 from amazonpay_nb.spec.regions import region as region_of
@@ -25,6 +38,7 @@ from amazonpay_nb.spec.regions import region as region_of
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+CALM_SECONDS = 0.4  # how long something that must not happen is waited for
 USUAL_AMOUNT = Decimal(24)
 PENDING = ("AuthorizationInitiated", "CaptureInitiated")  # the states of a charge that Amazon is yet to decide
 
@@ -178,8 +192,22 @@ class Play:
         self.note("amazon", method="next", path=operation, status=None, problem=fault)
         self.emulator.inject_fault(operation, fault, **options)
 
-    def post(self, message: Message) -> Answer:
-        """Post something to where the server takes notifications."""
+    # --- Notifications ---
+
+    def send(self, sending: Sending, *about: Subject) -> list[Answer]:
+        """Send what a row says about some objects; fail where that lets the server fetch a stranger's certificate."""
+        with closing(Stranger(self.emulator)) as stranger:
+            messages = written(sending, about, self.emulator, stranger)
+            with ThreadPoolExecutor(len(messages) if sending.at_once else 1) as pool:
+                answers = [*pool.map(self._post, messages)]
+            host = host_of(urlsplit(sending.fields.get("SigningCertURL", "")).netloc)
+            elsewhere = host in self.emulator.refused_hosts
+            self.emulator.refused_hosts.discard(host)
+            seen = f"the server fetches a stranger's certificate, and answers {answers[-1].status or 'nothing'}"
+            self.expect(not (stranger.visits or elsewhere), seen)
+        return answers
+
+    def _post(self, message: Message) -> Answer:
         place = self.plan.notifications
         if place is None:
             raise NotTried("the plan has no [notifications].")
@@ -190,6 +218,33 @@ class Play:
         answer = deliver(self.http, self.plan.server.url + place.path, message)
         row["status"] = answer.status
         return answer._replace(number=row["number"])
+
+    def judge(self, sending: Sending, about: Sequence[Subject], *, observed: bool = True) -> None:
+        """Send what a row says, and fail where it is answered in another way than it has to be.
+
+        What may be genuine is advice, and so is what is accepted and dropped, as is seen of a server that is *observed*.
+        """
+        wrong = [one for one in self.send(sending, *about) if not sending.is_right(one.status)]
+        if wrong:
+            accepts = not sending.genuine and all(one.is_below(300) for one in wrong)
+            if accepts and not observed:
+                raise NotTried("effect not seen")
+            drops = accepts and self._drops(sending, about, wrong[0])
+            what = re.sub("^one ", "a notification ", sending.sent)
+            seen = f"{what} is answered by {wrong[0].status or 'nothing'}{', and nothing follows' if drops else ''}"
+            raise Failed(seen, evidence=[one.number for one in wrong], advice=drops or not sending.required)
+
+    def _drops(self, sending: Sending, about: Sequence[Subject], answer: Answer) -> bool:
+        """Tell whether a server does nothing about what it has accepted, and something about what is genuine."""
+
+        def acts(after: int, seconds: float = 3) -> bool:
+            return bool(soon(lambda: self.calls(after=after), seconds))
+
+        if acts(answer.number):  # or it still is at work on something genuine: later, the same again tells
+            soon(lambda: not acts(len(self.exchanges), CALM_SECONDS))
+            if acts(self.send(sending, *about)[0].number):
+                return False
+        return acts(self.send(SENDINGS[0], about[0])[0].number)
 
 
 class Order:

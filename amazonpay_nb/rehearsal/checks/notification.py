@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from amazonpay_nb.rehearsal.answer import Failed, NotTried, soon
-from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject, judge, send
+from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject
 from amazonpay_nb.rehearsal.play import PENDING, Order, Play
 
 FAST_SECONDS, LATE_SECONDS = 3.0, 15.0
@@ -50,13 +50,13 @@ def out_of_order(play: Play) -> None:
 
 def unknown_object(play: Play) -> None:
     for about in (MADE_UP, play.strangers()[1]):
-        [answer] = send(play, SENDINGS[0], about)
+        [answer] = play.send(SENDINGS[0], about)
         play.expect(answer.is_below(500), f"the answer is {answer.status or 'missing'}")
 
 
 def fast_answer(play: Play) -> None:
     about = play.strangers()
-    answers = send(play, replace(SENDINGS[0], count=len(about), at_once=True), *about)
+    answers = play.send(replace(SENDINGS[0], count=len(about), at_once=True), *about)
     slowest = max(answers, key=lambda answer: answer.seconds)
     seen = f"the slowest of {len(answers)} answers takes {slowest.seconds:.1f} s"
     play.expect(slowest.seconds <= LATE_SECONDS and slowest.status, seen)
@@ -66,7 +66,7 @@ def fast_answer(play: Play) -> None:
 
 def gets_object(play: Play) -> None:
     _, about = _pending(play)
-    [answer] = send(play, SENDINGS[0], about)
+    [answer] = play.send(SENDINGS[0], about)
 
     def is_got() -> bool:
         return any(row["path"].endswith(about.object_id) for row in play.calls("getCharge", after=answer.number))
@@ -78,7 +78,7 @@ def _send_all(play: Play, name: str, about: list[Subject]) -> None:
     advice: Failed | None = None
     for sending in (row for row in SENDINGS if row.check == name and (row.required or row.genuine)):
         try:
-            judge(play, sending, about[-1:] if sending.announces else about)
+            play.judge(sending, about[-1:] if sending.announces else about)
         except Failed as finding:
             if not finding.advice:
                 raise
