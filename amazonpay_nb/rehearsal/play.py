@@ -222,7 +222,7 @@ class Play:
     def judge(self, sending: Sending, about: Sequence[Subject], *, observed: bool = True) -> None:
         """Send what a row says, and fail where it is answered in another way than it has to be.
 
-        What may be genuine is advice, and so is what is accepted and dropped, as is seen of a server that is *observed*.
+        What may be genuine is advice, and so is what is accepted and dropped, as is seen where calls are *observed*.
         """
         wrong = [one for one in self.send(sending, *about) if not sending.is_right(one.status)]
         if wrong:
