@@ -130,7 +130,7 @@ class HostedPage:
             arrival = self.settle()
             visit = self.look(arrival.checkout_session_id)
             over = self._passed.get("id") == arrival.checkout_session_id and not visit
-            why = amiss(wanted, arrival, self._passed if over else visit)
+            why = amiss(wanted, arrival, self._passed if over else visit, self.attempt.cart)
             if not why:
                 return arrival
             if over or not self._row["again"] or (self._start == "review" and visit.get("state") != "Open"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amazonpay_nb import emulator, shop
-from amazonpay_nb.shop import Arrival
+from amazonpay_nb.shop import Arrival, Cart
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.flows import PAGES
 from amazonpay_nb.spec.simulations import CARDS
@@ -50,13 +50,14 @@ def wish(start: str, script: Facts, language: str = "en_US") -> dict[str, Any]:
     return {**facts, "goal": sentence("goals", facts)}
 
 
-def amiss(wish: Facts, arrival: Arrival, visit: Facts) -> str:
+def amiss(wish: Facts, arrival: Arrival, visit: Facts, cart: Cart | None = None) -> str:
     """Return what the buyer did instead of what a cell wants, as far as a *visit* is known; "" where all is well."""
     chosen, effect = _card(visit.get("card", ""))
     facts = {
         **wish, "kind": arrival.kind, "state": visit.get("state", ""), "reason": visit.get("reasonCode") or "",
         "chosen": chosen, "chosen_effect": effect, "other_card": visit and wish["card"] and effect != wish["effect"],
         "other_consent": visit and visit["saves"] != wish["consent"],
+        "other_delivery": cart and wish["shipping"] not in ("", cart.shipping),
     }  # fmt: skip
     return sentence("amiss", {**facts, "saw": sentence("saw", facts)})
 

@@ -14,7 +14,7 @@ from amazonpay_nb import workbench
 from amazonpay_nb.client.button import end_of_checkout_payload, express_payload, sign_button
 from amazonpay_nb.client.journal import Step
 from amazonpay_nb.errors import BuyerPageError
-from amazonpay_nb.shop import Arrival, Attempt, buyer
+from amazonpay_nb.shop import Arrival, Attempt, Cart, buyer
 from amazonpay_nb.workbench import HostedPage, Workbench
 from tests.processes import PATIENCE, until
 
@@ -48,11 +48,11 @@ def wait(page: HostedPage, *tries: Callable[[], str], **script: str | bool) -> A
         thread.join()
 
 
-def reviewed(wb: Workbench) -> tuple[Attempt, Arrival, HostedPage]:
+def reviewed(wb: Workbench, cart: Cart | None = None) -> tuple[Attempt, Arrival, HostedPage]:
     """A buyer who has come to the review page."""
     attempt = wb.shop.new_attempt()
     payload = express_payload(wb.store_id, review_url=attempt.review_url)
-    page = wb.show_button(attempt, sign_button(payload, wb.keys), product_type="PayAndShip")
+    page = wb.show_button(attempt, sign_button(payload, wb.keys), product_type="PayAndShip", cart=cart)
     arrival = wait(page, lambda: buyer.approve(attempt.page_url))
     return attempt, arrival, wb.show_review(attempt, wb.client.get_checkout_session(arrival.checkout_session_id))
 
@@ -74,6 +74,20 @@ def test_who_orders_where_the_cell_wants_a_change_is_asked_again(wb: Workbench) 
     assert back == Arrival("review", arrival.checkout_session_id)
     descriptor = wb.client.get_checkout_session(back.checkout_session_id).payment_preferences[0]["paymentDescriptor"]
     assert "9995" in descriptor
+
+
+def test_who_orders_another_delivery_is_asked_again(wb: Workbench) -> None:
+    """Nobody has told Amazon the total yet, so the order can be placed once more."""
+    attempt, arrival, page = reviewed(wb, Cart.of("Coffee beans", wb.amount))
+
+    def order_again() -> str:
+        assert not page.arrival.done(), "another stay has begun"
+        return buyer.place_order(attempt.order_url, "express")
+
+    back = wait(page, lambda: buyer.place_order(attempt.order_url, "standard"), order_again, shipping="express")
+    assert back == Arrival("ordered", arrival.checkout_session_id)
+    assert attempt.cart
+    assert attempt.cart.shipping == "express"
 
 
 def test_a_wait_names_the_button_in_the_language_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
