@@ -18,8 +18,10 @@ import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from amazonpay_nb.in_process import LONG_HEAD, MAX_HEAD_BYTES, NO_REQUEST
-
+# Of a target with its headers, or of trailers: browsers and proxies stop far below.
+MAX_HEAD_BYTES = 64 * 1024
+_NO_REQUEST = "This is no HTTP request, or has more than one reading; correct it."
+_LONG_HEAD = f"Target and headers, or trailers, are larger than {MAX_HEAD_BYTES} bytes; send less."
 # A quarter of the files that the process may open: another quarter may be arriving, the rest is its own.
 SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024) // 4
 # Each can hold a body and what one read brings, about 400 kB.
@@ -181,14 +183,14 @@ class Connection(HttpToolsProtocol):
             piece, self._rest = self._rest[:_PIECE], self._rest[_PIECE:]
             self._size += len(piece)
             if self._size > MAX_HEAD_BYTES:
-                self._refuse(431, "InvalidRequest", LONG_HEAD)
+                self._refuse(431, "InvalidRequest", _LONG_HEAD)
                 return
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as offer:
                 self._decline(piece[offer.args[0] :])
             except httptools.HttpParserError:
-                self.send_400_response(NO_REQUEST)
+                self.send_400_response(_NO_REQUEST)
         if self._rest:
             self.flow.pause_reading()
 

@@ -2,41 +2,30 @@
 
 All applications share an event loop without files.  Whoever waits for an answer turns it: a script, a notebook's cell
 inside of another loop, or a handler that calls a server itself.  What is left to do after an answer, a notification for
-example, is done before its caller goes on.  Bounds, answers and failures are those that `connection` gives.
+example, is done before its caller goes on.  Requests are httpx's own, so none is refused as `connection` refuses those
+of others, and endpoints are coroutines.
 """
 
 import asyncio
 import itertools
-import json
-import logging
 import math
-import re
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from email.utils import formatdate
-from functools import cache
 from heapq import heappop
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import h11
 import httpx
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message
 
-# Of a target with its headers, or of trailers: browsers and proxies stop far below.
-MAX_HEAD_BYTES = 64 * 1024
-NO_REQUEST = "This is no HTTP request, or has more than one reading; correct it."
-LONG_HEAD = f"Target and headers, or trailers, are larger than {MAX_HEAD_BYTES} bytes; send less."
 _PORTS = range(61_000, 65_536)  # of as many digits as others have, and above those that Linux gives out
 _END_SECONDS = 2.0
-_LOG = logging.getLogger("uvicorn.error")
 _CLIENTS = itertools.count(1)
 _THREAD = threading.RLock()  # one at a time
-_LAST = {"connection": "close"}
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 T = TypeVar("T")
 
 
@@ -97,21 +86,6 @@ LOOP = Loop()
 SERVERS: dict[int, "InProcessServer"] = {}
 
 
-@cache
-def _without_workers() -> None:
-    """Let Starlette call endpoints that are no coroutines here, too; it has no setting for that."""
-    from starlette import concurrency
-
-    workers: Any = concurrency.anyio.to_thread  # type: ignore[attr-defined]
-    beside = workers.run_sync
-
-    async def run_sync(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        here = asyncio._get_running_loop() is LOOP
-        return function(*arguments) if here else await beside(function, *arguments, **options)
-
-    workers.run_sync = run_sync
-
-
 class InProcessServer:
     """An ASGI application that answers to this process alone; used as a `loopback.LoopbackServer` is."""
 
@@ -120,16 +94,15 @@ class InProcessServer:
         self.port = next(port for port in _PORTS if port not in SERVERS)
         self.url = f"http://127.0.0.1:{self.port}"
         self.running = False
-        self._begun, self._ending = LOOP.create_future(), LOOP.create_future()
+        self._begun, self._ending = asyncio.Event(), asyncio.Event()
         self._answers: dict[tuple[str, int], asyncio.Task[httpx.Response]] = {}
         SERVERS[self.port] = self
-        _without_workers()
 
     def start(self) -> Self:
-        """Start answering; where the application does not come up, its log says why, and connections are refused."""
+        """Start answering."""
         self._life = LOOP.create_task(self._live(), context=Context())
-        LOOP.run(asyncio.wait([self._begun]))
-        self.running = self._begun.result()
+        LOOP.run(self._begun.wait())
+        self.running = True
         return self
 
     def run(self) -> None:
@@ -146,7 +119,7 @@ class InProcessServer:
             del SERVERS[self.port]
         if self.running:
             self.running = False
-            self._ending.set_result(None)
+            self._ending.set()
             LOOP.run(asyncio.wait([self._life]), _END_SECONDS)
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
@@ -161,29 +134,10 @@ class InProcessServer:
         return work.result()
 
     async def _answer(self, request: httpx.Request, client: tuple[str, int]) -> httpx.Response:
-        if problem := _problem(request):
-            text = json.dumps({"reasonCode": "InvalidRequest", "message": problem[1]})
-            return httpx.Response(problem[0], headers=_LAST | {"content-type": "application/json"}, text=text)
-        way = httpx.ASGITransport(self._logged, raise_app_exceptions=False, client=client)
-        try:
-            answer = await way.handle_async_request(request)
-        except AssertionError:  # the application has ended without one
-            answer = httpx.Response(500)
-        if answer.status_code == 500 and not answer.headers:
-            answer = httpx.Response(500, headers=_LAST, text="Internal Server Error")
-        status, headers = answer.status_code, answer.headers.raw
-        sized = {b"content-length", b"transfer-encoding"} & {name.lower() for name, _ in headers}
-        if not sized and request.method != "HEAD" and status not in (204, 304):
-            headers = [*headers, (b"transfer-encoding", b"chunked")]
-        headers = [(b"date", formatdate(usegmt=True).encode()), *headers]
-        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(await answer.aread()))
-
-    async def _logged(self, *event: Any) -> None:
-        try:
-            await self._app(*event)
-        except Exception:
-            _LOG.exception("Exception in ASGI application\n")
-            raise
+        way = httpx.ASGITransport(self._app, raise_app_exceptions=False, client=client)
+        answer = await way.handle_async_request(request)
+        headers = [*answer.headers.raw, (b"date", formatdate(usegmt=True).encode())]
+        return httpx.Response(answer.status_code, headers=headers, content=await answer.aread())
 
     async def _live(self) -> None:
         moments = iter(("startup", "shutdown"))
@@ -191,36 +145,14 @@ class InProcessServer:
         async def receive() -> "Message":
             moment = next(moments)
             if moment == "shutdown":
-                await self._ending
+                self._begun.set()
+                await self._ending.wait()
             return {"type": f"lifespan.{moment}"}
 
         async def send(message: "Message") -> None:
-            if not self._begun.done():
-                self._begun.set_result(message["type"] == "lifespan.startup.complete")
+            """Hear that it is done, which is seen otherwise."""
 
-        try:
-            await self._app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
-        except Exception:  # noqa: BLE001 (it does not come up, or has ended)
-            _LOG.exception("Exception in 'lifespan' protocol\n")
-        await send({"type": "lifespan.startup.failed"})
-
-
-def _problem(request: httpx.Request) -> tuple[int, str] | None:
-    """Return how a server with a socket refuses what is no request, or too long.
-
-    Raises:
-        httpx.LocalProtocolError: It would not even be sent.
-    """
-    way, rows = h11.Connection(h11.CLIENT), request.headers.raw
-    try:
-        begin = h11.Request(method=request.method, target=request.url.raw_path, headers=rows)
-        head, *_ = [way.send(part) or b"" for part in (begin, h11.Data(data=request.content), h11.EndOfMessage())]
-    except h11.LocalProtocolError as error:
-        raise httpx.LocalProtocolError(str(error), request=request) from None
-    if len(head) > MAX_HEAD_BYTES:
-        return 431, LONG_HEAD
-    twice = {b"content-length", b"transfer-encoding"} <= {name.lower() for name, _ in rows}
-    return (400, NO_REQUEST) if twice or any(_CONTROL.search(value) for _, value in rows) else None
+        await self._app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
 
 
 class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):

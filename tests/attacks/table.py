@@ -389,8 +389,6 @@ _ROWS = {
          f"{_CONNECTIONS}a_trailer_is_no_header"),
         ("bounds.trailer-close", "A trailer says that the connection closes.", "It is closed, and holds no place.",
          f"{_CONNECTIONS}a_trailer_that_closes_the_connection_closes_it"),
-        ("bounds.inside", "What sockets refuse is sent to a server inside the process: two lengths, no header, a name.",
-         "Refused in the same way.", "tests/contract/test_in_process.py::test_an_odd_request_is_answered_the_same"),
         ("bounds.plan", "A plan names a folder, a command or a variable that no system takes.",
          "Refused with a sentence, and the line.",
          "tests/rehearsal/test_unusable.py::test_a_command_that_is_none"),

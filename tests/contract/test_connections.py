@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from amazonpay_nb import connection
+from amazonpay_nb.connection import MAX_HEAD_BYTES
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.in_process import MAX_HEAD_BYTES
 from tests.emulated import Shop, usd
 from tests.processes import PATIENCE
 

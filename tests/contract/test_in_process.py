@@ -13,25 +13,23 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-import h11
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.in_process import LOOP, MAX_HEAD_BYTES
+from amazonpay_nb.in_process import LOOP
 from amazonpay_nb.loopback import IN_PROCESS, MAX_BODY_BYTES, http_client, open_port, serve
 from amazonpay_nb.rehearsal.grading import grade
 from amazonpay_nb.testing import NotificationInbox
 from tests.emulated import Shop, usd
-from tests.processes import PATIENCE, until
+from tests.processes import PATIENCE
 
 # What differs from run to run: ports, the token of a form, and two headers.
 CHANGING = re.compile(rb"(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+|[0-9a-f]{64}")
@@ -47,7 +45,7 @@ def seen(response: httpx.Response) -> tuple[object, ...]:
 def outcome(call: Callable[[], httpx.Response]) -> tuple[object, ...]:
     try:
         return seen(call())
-    except (httpx.HTTPError, h11.LocalProtocolError) as error:  # httpx lets some of h11's pass
+    except httpx.HTTPError as error:
         return type(error).__name__, str(error)
 
 
@@ -76,12 +74,7 @@ def test_a_purchase_is_the_same_to_the_byte() -> None:
     assert over_sockets == inside
 
 
-def sized(shop: Shop, *headers: tuple[str, str]) -> httpx.Response:
-    return shop.http.post("/v2/charges", content=b"{}", headers=list(headers))
-
-
 ODD: dict[str, Callable[[Shop], httpx.Response]] = {
-    "long head": lambda shop: shop.http.get("/checkout.js", headers={"x": "y" * MAX_HEAD_BYTES}),
     "long body": lambda shop: shop.http.post("/checkout/initiate", content=b"x" * (MAX_BODY_BYTES + 1)),
     "long call": lambda shop: shop.send("POST", "/v2/charges", b"x" * (MAX_BODY_BYTES + 1)),
     "in pieces": lambda shop: shop.http.post("/v2/charges", content=iter([b"{", b"}"])),
@@ -93,20 +86,7 @@ ODD: dict[str, Callable[[Shop], httpx.Response]] = {
     "no operation": lambda shop: shop.send("DELETE", "/v2/charges"),
     "odd path": lambda shop: shop.send("GET", "/v2/charges/%53%2f?a=%20b"),
     "no token": lambda shop: shop.http.get("/_control/clock"),
-    "line break": lambda shop: shop.http.get("/checkout.js", headers={"x": "a\nb"}),
     "script": lambda shop: shop.http.get("/checkout.js"),
-    "no name": lambda shop: shop.http.get("/checkout.js", headers={"host": " "}),
-    "two names": lambda shop: shop.http.get("/checkout.js", headers=[("host", "127.0.0.1"), ("host", "127.0.0.1")]),
-    "no method": lambda shop: shop.http.request("GE T", "/checkout.js"),
-    "no header": lambda shop: shop.http.get("/checkout.js", headers={"a b": "x"}),
-    "command": lambda shop: shop.http.get("/checkout.js", headers={"x": "\x1b"}),
-    "two lengths": lambda shop: sized(shop, ("content-length", "2"), ("content-length", "3")),
-    "same lengths": lambda shop: sized(shop, ("content-length", "2"), ("content-length", "2")),
-    "shorter": lambda shop: sized(shop, ("content-length", "1")),
-    "longer": lambda shop: sized(shop, ("content-length", "3")),
-    "negative": lambda shop: sized(shop, ("content-length", "-2")),
-    "length and chunks": lambda shop: sized(shop, ("content-length", "2"), ("transfer-encoding", "chunked")),
-    "packed": lambda shop: sized(shop, ("transfer-encoding", "gzip, chunked")),
 }
 
 
@@ -115,21 +95,6 @@ def test_an_odd_request_is_answered_the_same(name: str) -> None:
     """Bounds, names and methods are those of the server."""
     over_sockets, inside = both(lambda shop: outcome(lambda: ODD[name](shop)))
     assert over_sockets == inside
-
-
-def test_a_head_is_read_up_to_the_same_byte() -> None:
-    """The first that is too long is one byte longer than the last that is not."""
-
-    def play(shop: Shop) -> list[int]:
-        shop.http.headers = httpx.Headers({"accept": "*/*"})
-        request = shop.http.build_request("GET", "/checkout.js", headers={"x": ""})
-        head = "GET /checkout.js HTTP/1.1\r\n" + "".join(
-            f"{name}: {value}\r\n" for name, value in request.headers.items()
-        )
-        left = MAX_HEAD_BYTES - len(f"{head}\r\n")
-        return [shop.http.get("/checkout.js", headers={"x": "y" * size}).status_code for size in (left, left + 1)]
-
-    assert both(play) == ([200, 431], [200, 431])
 
 
 @pytest.mark.parametrize("fault", ["reset", "drop-after-commit", "delay", "status"])
@@ -152,23 +117,14 @@ def test_a_fault_is_the_same_error(fault: str) -> None:
     assert over_sockets == inside
 
 
-async def in_parts(request: Request) -> Response:
-    async def parts() -> AsyncIterator[bytes]:
-        yield b"one "
-        await asyncio.sleep(0.01)
-        yield b"two"
-
-    return StreamingResponse(parts())
-
-
-def bad(request: Request) -> Response:
+async def bad(request: Request) -> Response:
     raise ValueError(request.url.path)
 
 
 CALLER = ContextVar("CALLER", default="nobody")
 
 
-def plain(request: Request) -> Response:
+async def plain(request: Request) -> Response:
     return PlainTextResponse(f"{request.headers['host'].partition(':')[0]} {CALLER.get()}")
 
 
@@ -177,34 +133,16 @@ async def endless(request: Request) -> Response:
     return Response()
 
 
-async def mute(scope: Scope, receive: Receive, send: Send) -> None:
-    """Come up, and answer nothing."""
-    if scope["type"] == "lifespan":
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
+OWN = Starlette(routes=[Route("/bad", bad), Route("/plain", plain), Route("/end", endless)])
 
 
-OWN = Starlette(
-    routes=[
-        Route("/parts", in_parts),
-        Route("/bad", bad),
-        Route("/plain", plain),
-        Mount("/mute", mute),
-        Route("/end", endless),
-    ]
-)
-
-
-@pytest.mark.parametrize("path", ["/parts", "/bad", "/plain", "/mute", "/nowhere"])
-@pytest.mark.parametrize("app", [OWN, mute, in_parts], ids=["application", "mute", "no application"])
-def test_a_server_of_ones_own_answers_the_same(app: ASGIApp, path: str) -> None:
-    """Also with endpoints that are no coroutines, when one breaks, and when it does not come up or has stopped."""
+@pytest.mark.parametrize("path", ["/bad", "/plain", "/nowhere"])
+def test_a_server_of_ones_own_answers_the_same(path: str) -> None:
+    """Also when an endpoint breaks, and when it has stopped."""
     answers = []
     CALLER.set("a cell")
     for in_process in (False, True):
-        server = serve(app, in_process=in_process).start()
-        assert app is not in_parts or until(lambda s=server: not s.running)  # it does not come up
+        server = serve(OWN, in_process=in_process).start()
         with http_client() as http:
             answers.append([outcome(partial(http.get, server.url.replace("127.0.0.1", "localhost") + path))])
             server.stop()

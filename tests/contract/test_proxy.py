@@ -15,8 +15,8 @@ import pytest
 
 from amazonpay_nb import connection
 from amazonpay_nb.client.notifications import NotificationReader
+from amazonpay_nb.connection import MAX_HEAD_BYTES
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.in_process import MAX_HEAD_BYTES
 from amazonpay_nb.loopback import LoopbackServer
 from tests.emulated import SET_UP, Shop
 from tests.processes import PATIENCE

@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from amazonpay_nb.connection import MAX_CONNECTIONS
+from amazonpay_nb.connection import MAX_CONNECTIONS, MAX_HEAD_BYTES
 from amazonpay_nb.emulator.world import JOURNAL_LENGTH
-from amazonpay_nb.in_process import MAX_HEAD_BYTES
 from amazonpay_nb.loopback import MAX_BODY_BYTES
 from tests.emulated import Shop
 from tests.processes import PATIENCE, PROCESS, Remote, emulator
