@@ -3,7 +3,7 @@
 All applications share an event loop without files.  Whoever waits for an answer turns it: a script, a notebook's cell
 inside of another loop, or a handler that calls a server itself.  What is left to do after an answer, a notification for
 example, is done before its caller goes on.  Requests are httpx's own, so none is refused as `connection` refuses those
-of others, and endpoints are coroutines.
+of others.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from email.utils import formatdate
+from functools import cache
 from heapq import heappop
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -86,6 +87,21 @@ LOOP = Loop()
 SERVERS: dict[int, "InProcessServer"] = {}
 
 
+@cache
+def _without_workers() -> None:
+    """Let Starlette call endpoints that are no coroutines here, too; it has no setting for that."""
+    from starlette import concurrency
+
+    workers: Any = concurrency.anyio.to_thread  # type: ignore[attr-defined]
+    beside = workers.run_sync
+
+    async def run_sync(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        here = asyncio._get_running_loop() is LOOP
+        return function(*arguments) if here else await beside(function, *arguments, **options)
+
+    workers.run_sync = run_sync
+
+
 class InProcessServer:
     """An ASGI application that answers to this process alone; used as a `loopback.LoopbackServer` is."""
 
@@ -97,6 +113,7 @@ class InProcessServer:
         self._begun, self._ending = asyncio.Event(), asyncio.Event()
         self._answers: dict[tuple[str, int], asyncio.Task[httpx.Response]] = {}
         SERVERS[self.port] = self
+        _without_workers()
 
     def start(self) -> Self:
         """Start answering."""
@@ -136,7 +153,7 @@ class InProcessServer:
     async def _answer(self, request: httpx.Request, client: tuple[str, int]) -> httpx.Response:
         way = httpx.ASGITransport(self._app, raise_app_exceptions=False, client=client)
         answer = await way.handle_async_request(request)
-        headers = [*answer.headers.raw, (b"date", formatdate(usegmt=True).encode())]
+        headers = [(b"date", formatdate(usegmt=True).encode()), *answer.headers.raw]
         return httpx.Response(answer.status_code, headers=headers, content=await answer.aread())
 
     async def _live(self) -> None:

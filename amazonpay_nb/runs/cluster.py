@@ -2,11 +2,11 @@
 
 import importlib.metadata
 import logging
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,9 +14,7 @@ from uuid import uuid4
 import dask
 import nbformat
 from dask.utils import parse_timedelta
-from distributed import CancelledError, Client, Future, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker, wait
-from distributed.core import Status
-from tqdm import tqdm  # type: ignore[import-untyped]
+from distributed import CancelledError, Client, Future, KilledWorker, SchedulerPlugin, WorkerPlugin, wait
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.failure import Failure
@@ -30,7 +28,6 @@ from amazonpay_nb.temporary import TemporaryFolder
 
 _NAME = "amazonpay-nb"
 _VERSION = importlib.metadata.version(_NAME)
-_ABLE = f"{_NAME} {_VERSION}"  # what a case needs of its worker; the plugin of this version gives it
 _ENDINGS = (".ipynb", ".html", ".journal.jsonl")  # of what is left of a case besides its entry
 # How long to wait for a scheduler, and for a worker where there is none: 30 seconds, if Dask's settings say no other.
 _PATIENCE_SECONDS = parse_timedelta(dask.config.get("distributed.comm.timeouts.connect"))
@@ -42,9 +39,8 @@ def cluster(address: str) -> Iterator[Engine]:
     """Connect to a scheduler, see that its workers can run cases, and give an engine of `sweep`.
 
     No more cases are under way than the cluster has threads.  A case is tried once more where its worker died, and has
-    failed where the second one did as well.  A worker with another version that joins later is named, and gets none.
-    No scheduler, no worker, or one with another version raises `ConfigurationError`; so does the engine where the
-    cluster cannot go on, or has had no worker with this version for 30 seconds.
+    failed where the second one did as well.  No scheduler, no worker, or one with another version raises
+    `ConfigurationError`; so does the engine where the cluster cannot go on, or has had no worker for 30 seconds.
 
     Args:
         address: ``tcp://HOST:PORT``, or ``tls://HOST:PORT`` with the certificates that Dask's settings name.
@@ -59,8 +55,7 @@ def cluster(address: str) -> Iterator[Engine]:
     with client:
         with _explained(address):
             client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            for problem in _differences(client, address, set()):
-                raise ConfigurationError(problem, advice="Install the same version on both.")
+            _check_versions(client, address)
             client.register_plugin(_Kernels())
             with suppress(ValueError):  # where a scheduler takes no code, its own number of tries counts
                 client.register_plugin(_OneMoreTry())
@@ -73,22 +68,19 @@ def _explained(address: str) -> Iterator[None]:
         yield
     except TimeoutError:
         advice = f"Start one with: dask worker {address}."
-        problem = f"The scheduler at {address} has no worker with version {_VERSION} of {_NAME}."
-        raise ConfigurationError(problem, advice=advice) from None
+        raise ConfigurationError(f"The scheduler at {address} has no worker.", advice=advice) from None
     except (CancelledError, OSError):
         advice = "Start it again, and go on with --resume: the cases that ended are kept."
         raise ConfigurationError(f"The scheduler at {address} is gone.", advice=advice) from None
 
 
-def _differences(client: Client, address: str, named: set[str]) -> Iterator[str]:
-    """Say of the scheduler and of each worker, but those that are *named* already, that it has another version."""
+def _check_versions(client: Client, address: str) -> None:
     versions: Any = client.get_versions(packages=[_NAME])
     for place, one in {address: versions["scheduler"], **versions["workers"]}.items():
         version = one["packages"][_NAME]
-        if version != _VERSION and place not in named:
-            named.add(place)
-            there = f"version {version}" if version else "no version"
-            yield f"At {place} there is {there} of {_NAME}; here is {_VERSION}."
+        if version != _VERSION:
+            problem = f"At {place} there is version {version} of {_NAME}; here is {_VERSION}."
+            raise ConfigurationError(problem, advice="Install the same version on both.")
 
 
 class _Kernels(WorkerPlugin):
@@ -96,12 +88,9 @@ class _Kernels(WorkerPlugin):
 
     name, idempotent = _NAME, True
 
-    async def setup(self, worker: Any) -> None:
+    def setup(self, worker: Any) -> None:
         self._environment = kernel_environment(warm=True)
         self._environment.__enter__()
-        await worker.set_resources(**{_ABLE: worker.state.nthreads})
-        for status in (Status.paused, Status.running):  # what waits for such a worker comes to one that begins
-            worker.status = status
 
     def teardown(self, worker: Any) -> None:
         self._environment.__exit__(None, None, None)
@@ -119,42 +108,31 @@ class _OneMoreTry(SchedulerPlugin):
 
 
 def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> Results:
-    queue, under_way, named, waited = iter(cases), dict[Future[Any], Case](), set[str](), False
+    queue, under_way = iter(cases), dict[Future[Any], Case]()
     while True:
         done: set[Future[Any]] = set()
         with _explained(address):
             client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            workers = client.scheduler_info()["workers"].values()
-            threads = sum(one["resources"].get(_ABLE, 0) for one in workers)
-            if any(_ABLE not in one["resources"] for one in workers):
-                for problem in _differences(client, address, named):
-                    tqdm.write(f"{problem} It gets no case.", file=sys.stderr)
-            if waited and not threads:
-                raise TimeoutError
-            while len(under_way) < max(1, threads) and (case := next(queue, None)):
+            threads = sum(client.nthreads().values())
+            for case in islice(queue, max(0, threads - len(under_way))):
                 name, text = case.notebook.path.name, nbformat.writes(case.notebook.document)
-                key = f"{_NAME}-{case.key}-{uuid4().hex}"
-                under_way[client.submit(_play, name, text, case.texts, key=key, resources={_ABLE: 1})] = case
+                under_way[client.submit(_play, name, text, case.texts, key=f"{_NAME}-{case.key}-{uuid4().hex}")] = case
             if not under_way:
                 return
             with suppress(TimeoutError):  # is there still a worker?
                 done = wait(list(under_way), timeout=_PATIENCE_SECONDS, return_when="FIRST_COMPLETED").done
-        waited = not (done or threads)
         for task in done:
             case = under_way.pop(task)
             yield case, _end(address, case, task, case.folder(out))
 
 
 def _play(name: str, text: str, texts: Mapping[str, str]) -> tuple[Run, dict[str, bytes]]:
-    try:
-        with TemporaryFolder() as folder:
-            file = folder.path / name
-            file.write_text(text, "utf-8")
-            run = run_one(Notebook.read(file), texts, folder.path)
-            files = {ending: file.with_suffix(ending) for ending in _ENDINGS}
-            return run, {ending: file.read_bytes() for ending, file in files.items() if file.exists()}
-    except (ConfigurationError, OSError) as error:
-        raise ConfigurationError(f"Worker {get_worker().address} cannot run {name}: {error}") from None
+    with TemporaryFolder() as folder:
+        file = folder.path / name
+        file.write_text(text, "utf-8")
+        run = run_one(Notebook.read(file), texts, folder.path)
+        files = {ending: file.with_suffix(ending) for ending in _ENDINGS}
+        return run, {ending: file.read_bytes() for ending, file in files.items() if file.exists()}
 
 
 def _end(address: str, case: Case, task: Future[tuple[Run, Mapping[str, bytes]]], folder: Path) -> Run:

@@ -117,14 +117,14 @@ def test_a_fault_is_the_same_error(fault: str) -> None:
     assert over_sockets == inside
 
 
-async def bad(request: Request) -> Response:
+def bad(request: Request) -> Response:
     raise ValueError(request.url.path)
 
 
 CALLER = ContextVar("CALLER", default="nobody")
 
 
-async def plain(request: Request) -> Response:
+def plain(request: Request) -> Response:
     return PlainTextResponse(f"{request.headers['host'].partition(':')[0]} {CALLER.get()}")
 
 
@@ -138,7 +138,7 @@ OWN = Starlette(routes=[Route("/bad", bad), Route("/plain", plain), Route("/end"
 
 @pytest.mark.parametrize("path", ["/bad", "/plain", "/nowhere"])
 def test_a_server_of_ones_own_answers_the_same(path: str) -> None:
-    """Also when an endpoint breaks, and when it has stopped."""
+    """Also with endpoints that are no coroutines, when one breaks, and when it has stopped."""
     answers = []
     CALLER.set("a cell")
     for in_process in (False, True):
