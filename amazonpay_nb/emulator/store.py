@@ -133,9 +133,10 @@ class Store:
         self._db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (record.kind, record.id))
 
     def children(self, kind: str, parent: str) -> list[AnyRecord]:
-        """Return the objects of *kind* that belong to *parent*, by id."""
+        """Return the objects of *kind* that belong to *parent*, in order of creation."""
         self._flush()
-        return list(self._select("kind = ? AND parent = ?", kind, parent))
+        # The index holds no others; without its condition, SQLite would read every object of the kind.
+        return list(self._select("kind = ? AND parent = ? AND parent != '' ORDER BY rowid", kind, parent))
 
     def every(self, kind: str, text: str = "") -> list[AnyRecord]:
         """Return the objects of *kind* whose document contains *text*, in order of creation."""

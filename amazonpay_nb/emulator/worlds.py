@@ -158,16 +158,13 @@ class _Making:
         return permission
 
     def _buyer(self, merchant_id: str, fields: Document) -> Document:
-        """Return a buyer; what the file leaves out is a test buyer's, where the email address is one's, or missing."""
+        """Return a buyer; what the file leaves out is a test buyer's, with that email address or the first."""
         book = personas.PERSONAS[self._world.region.code]
         email = fields.get("email") or next(iter(book))
-        buyer: Document = {
-            "primeMembershipTypes": None,
-            "buyerId": f"amzn1.account.{self._world.ids.letters(28, merchant_id, email)}",
-        }
-        if email in book:
-            buyer = personas.details(self._world, merchant_id, email, ("name", "email", "phoneNumber"))
-        return {**fields, **buyer, **_filled(fields)}
+        known = email if email in book else next(iter(book))
+        shown = personas.details(self._world, merchant_id, known, ("name", "email", "phoneNumber"))
+        buyer_id = f"amzn1.account.{self._world.ids.letters(28, merchant_id, email)}"
+        return {**shown, "buyerId": buyer_id, **_filled(fields)}
 
     def _charge(self, row: Any, permission: AnyRecord) -> AnyRecord:
         permission = self._now_of(permission)
@@ -184,12 +181,11 @@ class _Making:
         return payments.create_refund(self._world, self._now_of(charge), body, None)
 
     def _dispute(self, row: Any, charge: AnyRecord) -> AnyRecord:
-        amount = row.dispute_amount
-        if amount:
-            currency = charge.document["chargeAmount"]["currencyCode"]
-            limits.check_currency(amount.model_dump(by_alias=True), currency, f"Charge {charge.id}")
-        text = amount and amount.amount
-        return disputes.file_chargeback(self._world, charge, row.filing_reason, text, row.dispute_id)
+        amount = charge.document["captureAmount"]
+        if row.dispute_amount:
+            amount = row.dispute_amount.model_dump(by_alias=True)
+            limits.check_currency(amount, charge.document["chargeAmount"]["currencyCode"], f"Charge {charge.id}")
+        return disputes.file_chargeback(self._world, charge, row.filing_reason, amount["amount"], row.dispute_id)
 
     def _now_of(self, record: AnyRecord) -> AnyRecord:
         """Return an object as it is now: what follows on other objects may have changed it."""
@@ -219,22 +215,12 @@ class _Making:
     def _spend(self, permission: AnyRecord, row: Any, place: Place) -> None:
         if row.spent_this_month:
             self.place = (*place, "spentThisMonth")
-            store, month, currency = (
-                self._world.store,
-                limits.month_of(self.now),
-                permission.document["presentmentCurrency"],
-            )
-            spent, charged = (
-                parse_amount(row.spent_this_month, currency),
-                Decimal(store.spent(permission.id, month)) / 100,
-            )
-            limit = limits.LIMITS_OF_TYPE.get(row.charge_permission_type, {}).get(
-                (self._world.region.code, currency), 0
-            )
-            if not charged <= spent <= limit:
-                raise ValueError(f"its charges come to {charged} {currency}, and the limit of its month is {limit}")
-            store.spend(permission.id, month, int((spent - charged) * 100))
             self._world.clock.set(self.now)
+            month, currency = limits.month_of(self.now), permission.document["presentmentCurrency"]
+            spent = Decimal(self._world.store.spent(permission.id, month)) / 100
+            more = parse_amount(row.spent_this_month, currency) - spent
+            limits.check_charge(self._world, permission, limits.price(more, like={"currencyCode": currency}))
+            self._world.store.spend(permission.id, month, int(more * 100))
             limits.write_month_balance(self._world, permission)
 
 

@@ -2,7 +2,7 @@
 
 A kernel of one's own makes a notebook wait for Python and its libraries; a fork has them, and is a process like any
 other.  The origin is started by the first kernel and answers each request, a message on a socket that it shares with
-nobody else, with the number and the handle of a process.  It ends with the socket, and its kernels with a pipe.
+nobody else, with the number of a process.  It ends with the socket, and its kernels with a pipe.
 """
 
 import asyncio
@@ -56,11 +56,11 @@ class _Process:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, pid: int, handle: int) -> None:
-        self.pid, self.handle = pid, handle
-        weakref.finalize(self, os.close, handle)
+    def __init__(self, pid: int) -> None:
+        self.pid, self.handle = pid, os.pidfd_open(pid)
+        weakref.finalize(self, os.close, self.handle)
         self._end = select.poll()
-        self._end.register(handle, select.POLLIN)
+        self._end.register(self.handle, select.POLLIN)
 
     def poll(self) -> int | None:
         return 0 if self._end.poll(0) else None
@@ -98,10 +98,9 @@ class _Origin:
 
     def fork(self, request: Mapping[str, Any]) -> _Process:
         self.socket.send(json.dumps(request).encode())
-        answer, handles, *_ = socket.recv_fds(self.socket, 16, 1)
-        if not answer:
+        if not (answer := self.socket.recv(16)):
             raise ConnectionResetError("it has ended")
-        return _Process(int(answer), *handles)
+        return _Process(int(answer))
 
     def close(self) -> None:
         self.socket.close()
@@ -187,10 +186,8 @@ def serve(number: int, end: int) -> None:
         if not (pid := os.fork()):
             control.close()  # it would hear of other kernels, and hide that the origin has ended
             return _become_kernel(end, imported, **json.loads(request))
-        handle = os.pidfd_open(pid)
         with suppress(ConnectionError):
-            socket.send_fds(control, [str(pid).encode()], [handle])
-        os.close(handle)
+            control.send(str(pid).encode())
     return None
 
 

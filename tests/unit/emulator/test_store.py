@@ -102,3 +102,24 @@ def test_a_document_that_changes_after_it_was_read_is_stored_as_it_is(store: Sto
     kept = store.get("Charge", "C1")
     assert kept is not None
     assert kept.document == {"chargeId": "C1", "channel": "Web"}
+
+
+def test_those_of_a_parent_are_found_without_the_others(store: Store) -> None:
+    """In order of creation, and in no more of SQLite's steps than when there were no others."""
+
+    def put(*names: str, parent: str) -> None:
+        with store.transaction():
+            for name in names:
+                store.put(Record("Charge", name, "A1", {}, NOTES, parent))
+
+    def steps() -> int:
+        taken: list[None] = []
+        store._db.set_progress_handler(lambda: taken.append(None), 1)
+        assert [charge.id for charge in store.children("Charge", "P1")] == ["C3", "C2"]
+        store._db.set_progress_handler(None, 1)
+        return len(taken)
+
+    put("C3", "C2", parent="P1")
+    before = steps()
+    put(*(f"X{number}" for number in range(200)), parent="P2")
+    assert steps() <= before
