@@ -253,6 +253,12 @@ class TestTime:
             assert emulator.clock.now() == start
             assert emulator.control.get("objects/charges")["objects"][0]["creationTimestamp"] == "20291231T230000Z"
 
+    def test_what_has_fallen_due_since_happens(self, shop: Shop) -> None:
+        """At its own time, although the file says what was before."""
+        load(shop, charge(statusDetails={"state": "Authorized"}, creationTimestamp="-P40D") | {"clock": "2026-03-11"})
+        (made,) = objects(shop)["charges"]
+        assert (seen(made)["reasonCode"], seen(made)["lastUpdatedTimestamp"]) == ("ExpiredUnused", "20260303T000000Z")
+
 
 class TestStore:
     """A world begins a new store."""
