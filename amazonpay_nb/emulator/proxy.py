@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from amazonpay_nb import connection
-from amazonpay_nb.connection import Connection, Door, Flow
-from amazonpay_nb.in_process import MAX_HEAD_BYTES
+from amazonpay_nb.connection import MAX_HEAD_BYTES, Connection, Door, Flow
 from amazonpay_nb.loopback import open_port, url_of
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 from amazonpay_nb.spec.notifications import hosts_of
