@@ -64,39 +64,40 @@ class ProxyConnection(Connection):
         self._begins, self._prepares = True, False  # the connection, and a way to somewhere else
 
     def _read(self) -> None:
-        """Read what arrives; where the first request is for a server of this machine, join the client with it."""
+        """Read what arrives, unless the first request leads the client elsewhere."""
         if self._begins:
-            head, end, body = self._rest.partition(b"\r\n\r\n")
-            first, *headers = head.split(b"\r\n")
-            method, _, target = first.partition(b" ")
-            url, _, version = target.partition(b" ")
-            scheme, host, port = _place(url)
+            head, end, rest = self._rest.partition(b"\r\n\r\n")
             self._begins = not end and len(head) <= MAX_HEAD_BYTES
-            if end and scheme == "http" and host in LOOPBACK_HOSTS:
-                lines = [line for line in headers if not line.lower().startswith(_OURS)]
-                path = urlsplit(url)._replace(scheme=b"", netloc=b"", path=urlsplit(url).path or b"/").geturl()
-                lines = [b"%s %s %s" % (method, path, version), *lines, b"connection: close", b"", body]
-                self._rest = b""
-                self._begin(self._reach(host, port, b"\r\n".join(lines)))
             self._size = len(head) if self._begins else 0
+            if end and len(head) <= MAX_HEAD_BYTES and (way := self._way(head, rest)):
+                self._prepares, self._rest, self._since = True, b"", None
+                self.flow.pause_reading()
+                task = self.loop.create_task(way)
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
         if not (self._begins or self._prepares):
             super()._read()
 
-    def _connect(self, rest: bytes) -> None:
-        _, host, port = _place(b"https://" + self.url) if not {*b"/?"} & {*self.url} else ("", "", 0)
-        if problem := self._proxy.problem("https", host, port):
-            self._refuse(403, "InvalidRequest", problem)
-        elif self._host or rest or self._rest or (self.cycle and not self.cycle.response_complete):
-            self.send_400_response("A tunnel begins on a connection of its own; wait until it is there.")
-        else:
-            self._begin(self._end_here(host) if host in self._proxy.hosts else self._reach(host, port))
-
-    def _begin(self, way: Coroutine[Any, Any, None]) -> None:
-        self._prepares, self._since = True, None
-        self.flow.pause_reading()
-        task = self.loop.create_task(way)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+    def _way(self, head: bytes, rest: bytes) -> Coroutine[Any, Any, None] | None:
+        """Return what makes a tunnel, or joins the client with a server of this machine, where a head asks for it."""
+        first, *lines = head.split(b"\r\n")
+        method, _, target = first.partition(b" ")
+        url, _, version = target.partition(b" ")
+        scheme, host, port = _place(url)
+        if method == b"CONNECT":
+            _, host, port = _place(b"https://" + url) if not {*b"/?"} & {*url} else ("", "", 0)
+            if problem := self._proxy.problem("https", host, port):
+                self._refuse(403, "InvalidRequest", problem)
+            elif rest:
+                self.send_400_response("A tunnel begins with its answer; wait until it is there.")
+            else:
+                return self._end_here(host) if host in self._proxy.hosts else self._reach(host, port)
+        elif scheme == "http" and host in LOOPBACK_HOSTS:
+            path = urlsplit(url)._replace(scheme=b"", netloc=b"", path=urlsplit(url).path or b"/").geturl()
+            lines = [line for line in lines if not line.lower().startswith(_OURS)]
+            request = b"\r\n".join((b"%s %s %s" % (method, path, version), *lines, b"connection: close", b"", rest))
+            return self._reach(host, port, request)
+        return None
 
     async def _end_here(self, host: str) -> None:
         """Shake hands in the place of one of Amazon's hosts, and go on."""
