@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
@@ -22,6 +21,7 @@ from amazonpay_nb.rehearsal.browser import chromium
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan, PlanFile
 from amazonpay_nb.rehearsal.play import ROWS, Play, Row
 from amazonpay_nb.rehearsal.wiring import MerchantServer, wired
+from amazonpay_nb.spec.data import no_choice
 from amazonpay_nb.workbench.show.blocks import Name, Shown, Table, facts, mark
 
 _INTERRUPTED = (
@@ -113,9 +113,7 @@ def rows_of(plan: Plan, only: Sequence[str] = ()) -> list[Row]:
     names = [row.id for row in rows]
     for name in only:
         if name not in names:
-            near = get_close_matches(name, names, n=1)
-            advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}."
-            raise ConfigurationError(f"{name!r} is no check of this plan.", advice=advice)
+            raise ConfigurationError(f"The plan has no such check: {no_choice(name, names)}")
     return [row for row in rows if not only or row.id in only]
 
 
