@@ -140,7 +140,7 @@ class _Run:
             raise ConfigurationError(NO_SCRIPT, advice="Choose you, or none.")
         self._there, self._buyer, self._say = there, buyer, say
         account = {"merchant": there.merchant_id, "store": there.store_id, "key_id": there.keys.public_key_id}
-        account |= {"unique": uuid.uuid4().hex, "currency": currency}
+        account |= {"unique": uuid.uuid4().hex[:20], "currency": currency}
         if key_environment(there.keys.public_key_id):  # another key may be one for live as well
             account["live"] = "/live"
         self._values, self._shared = read_table("probes/index.toml")["values"][there.region] | account, dict[str, str]()
@@ -174,13 +174,13 @@ class _Run:
 
     def _steps(self, probe: Probe) -> Iterator[dict[str, Any]]:
         """Take the steps, and yield what was seen; one that needs what no answer brought ends the probe."""
-        names, keys = self._values | self._shared, dict[str, str]()
+        names = self._values | self._shared
         for step in probe.steps:
             if step.wait:
                 self._there.wait(step.wait)
             try:
                 for _ in range(step.times):
-                    answer = self._visit(step, names) if step.visit else self._call(step, names, keys)
+                    answer = self._visit(step, names) if step.visit else self._call(step, names)
             except KeyError:
                 return
             shown = looked_at(step, answer, names)
@@ -190,11 +190,11 @@ class _Run:
             text = without_port(json.dumps(redact(stable(answer, names))))
             yield {"call": step.send or "visit", "answer": json.loads(text), "shows": shown}
 
-    def _call(self, step: Step, names: Mapping[str, str], keys: dict[str, str]) -> dict[str, Any]:
+    def _call(self, step: Step, names: Mapping[str, str]) -> dict[str, Any]:
         """Send one request when it is its turn, again where Amazon is busy, and return its answer."""
         for attempt in range(_ATTEMPTS):
             self._there.wait(_SECONDS * 2**attempt)
-            request = self._request(step, names, keys)
+            request = self._request(step, names)
             try:
                 response = whole(self._http, request)
             except httpx.RequestError as error:
@@ -209,23 +209,20 @@ class _Run:
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         return {"status": response.status_code, "headers": headers, "body": body}
 
-    def _request(self, step: Step, names: Mapping[str, str], keys: dict[str, str]) -> httpx.Request:
-        there, now, fresh = self._there, datetime.now(UTC) + timedelta(seconds=step.date), uuid.uuid4().hex
+    def _request(self, step: Step, names: Mapping[str, str]) -> httpx.Request:
+        there, now = self._there, datetime.now(UTC) + timedelta(seconds=step.date)
         method, _, path = step.send.partition(" ")
         if key_environment(there.keys.public_key_id) is None and not path.startswith(("/sandbox", "$")):
             path = f"/sandbox{path}"
         path = filled(path, names)
-        body = step.raw if step.raw is not None else "" if step.body is None else json.dumps(step.body)
-        content = filled(body, names).encode()
+        content = filled(step.body if isinstance(step.body, str) else json.dumps(step.body), names).encode()
         headers = {
             "accept": "application/json", "content-type": "application/json",
             "x-amz-pay-date": signing.format_date(now), "x-amz-pay-host": str(urlsplit(there.url).hostname),
             "x-amz-pay-region": there.region,
         }  # fmt: skip
-        if method == "POST" or step.key:
-            headers[signing.steps.IDEMPOTENCY_KEY] = keys.setdefault(step.key, fresh) if step.key else fresh
-        if step.code:
-            headers["x-amz-pay-simulation-code"] = step.code
+        if method == "POST":
+            headers[signing.steps.IDEMPOTENCY_KEY] = uuid.uuid4().hex
         headers |= filled(step.headers, {**names, "extended": f"{now:%Y-%m-%dT%H:%M:%SZ}"})
         signs = "authorization" not in headers
         headers = {name: text for name, text in headers.items() if text != ABSENT}

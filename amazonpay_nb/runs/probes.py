@@ -33,16 +33,13 @@ class Step:
     person: str = ""
     ending: str = "approve"
     choices: dict[str, Any] = field(default_factory=dict)
-    body: Any = None
-    raw: str | None = None
+    body: Any = ""
     headers: dict[str, str] = field(default_factory=dict)
     signed: str = ""
     date: int = 0
     algorithm: str = ""
     key_id: str = ""
     query: str = ""
-    key: str = ""
-    code: str = ""
     wait: int = 0
     times: int = 1
     keep: dict[str, str] = field(default_factory=dict)
