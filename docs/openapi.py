@@ -76,7 +76,7 @@ def _parameters(operation: Operation) -> list[Json]:
     if operation.query:
         fields = BODIES[operation.fields].model_json_schema()["properties"]
         optional = {name: schema for name, schema in fields.items() if "anyOf" in schema}
-        parameters += [{"name": name, "in": "query", **_listed(schema)} for name, schema in optional.items()]
+        parameters += [{"name": name, "in": "query", "schema": _present(schema)} for name, schema in optional.items()]
     if operation.idempotency is not Idempotency.WITHOUT_EFFECT:
         schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"}
         required = operation.idempotency is Idempotency.REQUIRED
@@ -90,10 +90,9 @@ def _parameters(operation: Operation) -> list[Json]:
     return parameters
 
 
-def _listed(schema: Json) -> Json:
-    """Return a field of a query as a parameter: absent instead of null, and a list with commas."""
-    schema = _untitled(next(kind for kind in schema["anyOf"] if kind != {"type": "null"}))
-    return {"schema": schema, **({"explode": False} if schema["type"] == "array" else {})}
+def _present(schema: Json) -> Json:
+    """Return a field of a query as a parameter: absent instead of null."""
+    return _untitled(next(kind for kind in schema["anyOf"] if kind != {"type": "null"}))
 
 
 def _responses(operation: Operation, answer: Any) -> Json:

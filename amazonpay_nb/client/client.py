@@ -47,7 +47,7 @@ from amazonpay_nb.spec.answers import (
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency
 from amazonpay_nb.spec.parts import Amount, Part
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.reports import CreateReportSchedule, GetDisbursements, GetReports, Types
+from amazonpay_nb.spec.reports import CreateReportSchedule, GetDisbursements, GetReports
 from amazonpay_nb.spec.requests import (
     ChargeFields,
     CreateCheckoutSession,
@@ -279,7 +279,9 @@ class AmazonPayClient:
         """Create Report Schedule: there is one for each type of report."""
         return self._call("create", ReportSchedule, "", fields, simulation_code, idempotency_key)
 
-    def get_report_schedules(self, *, report_types: Types = None, simulation_code: Header = None) -> ReportSchedules:
+    def get_report_schedules(
+        self, *, report_types: str | None = None, simulation_code: Header = None
+    ) -> ReportSchedules:
         """Get Report Schedules."""
         return self._call("get", ReportSchedules, "", {"report_types": report_types}, simulation_code)
 
@@ -316,9 +318,8 @@ class AmazonPayClient:
             headers[IDEMPOTENCY_KEY] = self.new_key() if key is None else key
         values = {to_camel(field): value for field, value in fields.items() if value is not None}
         body: Body | None = to_jsonable_python(values, by_alias=True) if operation.body else None
-        query = {} if operation.body else {k: v if isinstance(v, str | int) else ",".join(v) for k, v in values.items()}
         path = self._segment + operation.path.format(id=quote(object_id, safe="-_.~"))
-        path += f"?{urlencode(query)}" if query else ""
+        path += f"?{urlencode(values)}" if values and not operation.body else ""
         return self.sender.send(operation.name, kind, operation.method, path, headers, body)
 
 

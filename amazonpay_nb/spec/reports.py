@@ -1,16 +1,15 @@
 """What is asked about reports and payouts: in bodies, and in addresses behind the question mark."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, Required, TypedDict
+from typing import Annotated, Required, TypedDict
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from amazonpay_nb.spec.parts import As, Flag, Moment, Strict
+from amazonpay_nb.spec.parts import Flag, Moment, Strict
 
 SANDBOX_SETTLEMENT = "_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SANDBOX_SETTLEMENT_DATA_"
-_REPORT_TYPES = r"^_GET_(FLAT_FILE|CSV_CUSTOM)_OFFAMAZONPAYMENTS_[A-Z_]+_DATA_$"
-ReportType = Annotated[str, Field(pattern=_REPORT_TYPES)]
-ProcessingStatus = Literal["IN_PROGRESS", "COMPLETED", "FAILED", "CANCELLED"]
+_TYPE = "_GET_(FLAT_FILE|CSV_CUSTOM)_OFFAMAZONPAYMENTS_[A-Z_]+_DATA_"
+_STATUS = "(IN_PROGRESS|COMPLETED|FAILED|CANCELLED)"
+ReportType = Annotated[str, Field(pattern=f"^{_TYPE}$")]
 _FREQUENCIES = r"^(PT(5M|15M|30M|1H|2H|4H|8H|12H|24H|84H)|P(1|2|3|7|14|15|18|30)D)$"
 
 
@@ -36,22 +35,16 @@ class _Page(TypedDict, total=False):
     next_token: Annotated[str, Field(max_length=2000)] | None
 
 
-_AS_LIST = BeforeValidator(lambda text: text.split(","))
-Types = Sequence[str] | str | None
-
-
 class GetReportSchedules(TypedDict, total=False):
-    """Query of Get Report Schedules."""
+    """Query of Get Report Schedules: types of reports, separated by commas."""
 
-    report_types: Annotated[Types, As(Annotated[list[ReportType], _AS_LIST] | None)]
+    report_types: Annotated[str, Field(pattern=f"^{_TYPE}(,{_TYPE})*$")] | None
 
 
 class GetReports(_Page, GetReportSchedules, total=False):
-    """Query of Get Reports."""
+    """Query of Get Reports; processing statuses are separated by commas, too."""
 
-    processing_statuses: Annotated[
-        Sequence[ProcessingStatus] | str | None, As(Annotated[list[ProcessingStatus], _AS_LIST] | None)
-    ]
+    processing_statuses: Annotated[str, Field(pattern=f"^{_STATUS}(,{_STATUS})*$")] | None
     created_since: Moment | None
     created_until: Moment | None
 

@@ -1,6 +1,6 @@
 """Reports: the clock makes them from the books, once or on a schedule, and their addresses hold for 30 seconds."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
@@ -28,10 +28,10 @@ def _check(field: str, fits: object, rule: str) -> None:
         raise Refusal("InvalidParameterValue", f"The value provided for [{field}] is invalid: {rule}.")
 
 
-def _mine(world: World, kind: str, merchant: Merchant, types: Iterable[str]) -> list[AnyRecord]:
+def _mine(world: World, kind: str, merchant: Merchant, types: str) -> list[AnyRecord]:
     """Return a merchant's reports or schedules of some types, or of any, the newest first."""
     mine = [record for record in world.store.every(kind) if record.merchant_id == merchant.merchant_id]
-    return [record for record in reversed(mine) if not types or record.document["reportType"] in types]
+    return [record for record in reversed(mine) if not types or record.document["reportType"] in types.split(",")]
 
 
 def create(world: World, merchant: Merchant, body: Body) -> Body:
@@ -84,9 +84,10 @@ def content_at(world: World, document_id: str, query: Mapping[str, str]) -> str:
 def list_reports(world: World, merchant: Merchant, body: Body) -> Body:
     """List reports, the newest first."""
     since, until = body.get("createdSince", ""), body.get("createdUntil", "Z")
-    states, mine = body.get("processingStatuses"), _mine(world, "Report", merchant, body.get("reportTypes", ()))
+    states, mine = body.get("processingStatuses", ""), _mine(world, "Report", merchant, body.get("reportTypes", ""))
     within = [record.document for record in mine if since <= record.document["createdTime"] <= until]
-    return _page("reports", [each for each in within if not states or each["processingStatus"] in states], body)
+    found = [report for report in within if not states or report["processingStatus"] in states.split(",")]
+    return _page("reports", found, body)
 
 
 def list_disbursements(world: World, merchant: Merchant, body: Body) -> Body:
@@ -101,8 +102,7 @@ def _page(name: str, found: list[Any], body: Body) -> Body:
     """Return a part of a list, and as the token the query of the next part."""
     token, size = body.get("nextToken", ""), body.get("pageSize", 10)
     end = (int(token) if token.isdecimal() else 0) + size
-    query = {field: ",".join(value) if isinstance(value, list) else value for field, value in body.items()}
-    more = {"nextToken": urlencode(query | {"nextToken": end})} if len(found) > end else {}
+    more = {"nextToken": urlencode(body | {"nextToken": end})} if len(found) > end else {}
     return {name: found[end - size : end], **more}
 
 
@@ -111,7 +111,7 @@ def create_schedule(world: World, merchant: Merchant, body: Body) -> Body:
     due, replaces = datetime.fromisoformat(body["nextReportCreationTime"]), body.pop("deleteExistingSchedule", None)
     _check("reportType", body["reportType"] == SANDBOX_SETTLEMENT, _ONE_TYPE)
     _check("nextReportCreationTime", due >= world.clock.now(), "it is in the past")
-    for schedule in _mine(world, "Report Schedule", merchant, ()):
+    for schedule in _mine(world, "Report Schedule", merchant, ""):
         _check("reportType", replaces, "it has a schedule, which deleteExistingSchedule would replace")
         world.store.delete(schedule)
     document = {"reportScheduleId": world.ids.digits(11)} | body
@@ -131,7 +131,7 @@ def _repeat(world: World, schedule: AnyRecord) -> None:
 
 def list_schedules(world: World, merchant: Merchant, body: Body) -> Body:
     """List a merchant's schedules."""
-    schedules = _mine(world, "Report Schedule", merchant, body.get("reportTypes", ()))
+    schedules = _mine(world, "Report Schedule", merchant, body.get("reportTypes", ""))
     return {"reportSchedules": [schedule.document for schedule in schedules]}
 
 

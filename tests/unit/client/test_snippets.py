@@ -394,8 +394,8 @@ def others(emulator: Emulator, exchanges: dict[str, Exchange]) -> dict[str, Exch
         client.create_report_schedule(
             report_type=SANDBOX_SETTLEMENT, schedule_frequency="P1D", next_report_creation_time="20990101T000000Z"
         )
-        client.get_reports(processing_statuses=["FAILED"], page_size=5)
-        client.get_report_schedules(report_types=["_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SETTLEMENT_DATA_"])
+        client.get_reports(processing_statuses="FAILED", page_size=5)
+        client.get_report_schedules(report_types="_GET_FLAT_FILE_OFFAMAZONPAYMENTS_SETTLEMENT_DATA_")
         parcel = {"trackingNumber": "1Z999AA10123456784", "carrierCode": "UPS"}
         client.create_delivery_tracker(charge_permission_id=wallet, delivery_details=[parcel])
         return {exchange.operation: exchange for exchange in client.journal.exchanges}
