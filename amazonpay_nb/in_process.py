@@ -110,13 +110,14 @@ class InProcessServer:
         self.port = next(port for port in _PORTS if port not in SERVERS)
         self.url = f"http://127.0.0.1:{self.port}"
         self.running = False
-        self._begun, self._ending = asyncio.Event(), asyncio.Event()
+        self._moments, self._begun = asyncio.Queue[str](), asyncio.Event()
         self._answers: dict[tuple[str, int], asyncio.Task[httpx.Response]] = {}
         SERVERS[self.port] = self
         _without_workers()
 
     def start(self) -> Self:
         """Start answering."""
+        self._moments.put_nowait("startup")
         self._life = LOOP.create_task(self._live(), context=Context())
         LOOP.run(self._begun.wait())
         self.running = True
@@ -136,38 +137,29 @@ class InProcessServer:
             del SERVERS[self.port]
         if self.running:
             self.running = False
-            self._ending.set()
+            self._moments.put_nowait("shutdown")
             LOOP.run(asyncio.wait([self._life]), _END_SECONDS)
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         """Return the answer to a request that has been read, or raise what httpx does where none comes."""
         client = ("127.0.0.1", next(_CLIENTS))
+        way = httpx.ASGITransport(self._app, raise_app_exceptions=False, client=client)
         # It goes on when the caller has gone.
-        work = self._answers[client] = asyncio.create_task(self._answer(request, client))
+        work = self._answers[client] = asyncio.create_task(way.handle_async_request(request))
         work.add_done_callback(lambda _: self._answers.pop(client))
         await asyncio.wait([work])
         if work.cancelled():
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
-        return work.result()
-
-    async def _answer(self, request: httpx.Request, client: tuple[str, int]) -> httpx.Response:
-        way = httpx.ASGITransport(self._app, raise_app_exceptions=False, client=client)
-        answer = await way.handle_async_request(request)
+        answer = work.result()
         headers = [(b"date", formatdate(usegmt=True).encode()), *answer.headers.raw]
         return httpx.Response(answer.status_code, headers=headers, content=await answer.aread())
 
     async def _live(self) -> None:
-        moments = iter(("startup", "shutdown"))
-
         async def receive() -> "Message":
-            moment = next(moments)
-            if moment == "shutdown":
-                self._begun.set()
-                await self._ending.wait()
-            return {"type": f"lifespan.{moment}"}
+            return {"type": f"lifespan.{await self._moments.get()}"}
 
         async def send(message: "Message") -> None:
-            """Hear that it is done, which is seen otherwise."""
+            self._begun.set()
 
         await self._app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import dask
 import nbformat
 from dask.utils import parse_timedelta
-from distributed import CancelledError, Client, Future, KilledWorker, SchedulerPlugin, WorkerPlugin, wait
+from distributed import CancelledError, Client, Future, KilledWorker, SchedulerPlugin, WorkerPlugin, get_worker, wait
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs.failure import Failure
@@ -127,12 +127,15 @@ def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> 
 
 
 def _play(name: str, text: str, texts: Mapping[str, str]) -> tuple[Run, dict[str, bytes]]:
-    with TemporaryFolder() as folder:
-        file = folder.path / name
-        file.write_text(text, "utf-8")
-        run = run_one(Notebook.read(file), texts, folder.path)
-        files = {ending: file.with_suffix(ending) for ending in _ENDINGS}
-        return run, {ending: file.read_bytes() for ending, file in files.items() if file.exists()}
+    try:
+        with TemporaryFolder() as folder:
+            file = folder.path / name
+            file.write_text(text, "utf-8")
+            run = run_one(Notebook.read(file), texts, folder.path)
+            files = {ending: file.with_suffix(ending) for ending in _ENDINGS}
+            return run, {ending: file.read_bytes() for ending, file in files.items() if file.exists()}
+    except (ConfigurationError, OSError) as error:
+        raise ConfigurationError(f"Worker {get_worker().address} cannot run {name}: {error}") from None
 
 
 def _end(address: str, case: Case, task: Future[tuple[Run, Mapping[str, bytes]]], folder: Path) -> Run:
