@@ -1,4 +1,7 @@
-"""A browser for each file of tests; without one they are skipped, and fail where CI is set."""
+"""A browser and a JupyterLab that stay open from file to file; without a browser its tests are skipped.
+
+Where CI is set, they fail instead.
+"""
 
 import os
 from collections.abc import Iterator
@@ -6,12 +9,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from amazonpay_nb.workbench.kernel import PROGRESS
 from tests.browser.chromium import chromium, executable
+from tests.browser.jupyterlab import VIEWPORT, Lab, jupyterlab
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A Chromium that lives as long as the file's tests."""
+    """A Chromium that is closed before another folder's tests: its driver keeps an event loop in this thread."""
     if executable() is None:
         missing = "NOT TESTED IN A BROWSER: there is no chromium (Debian: apt-get install chromium)"
         if os.environ.get("CI"):
@@ -19,3 +24,20 @@ def browser() -> Iterator[Browser]:
         pytest.skip(missing)
     with chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="package")
+def _lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("lab")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(PROGRESS, str(folder / "solved"))  # the map remembers for this JupyterLab alone
+        with jupyterlab(browser.new_page(), folder) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def lab(_lab: Lab) -> Lab:
+    """A JupyterLab with nothing open, in a window that shows many cells."""
+    _lab.close_all()
+    _lab.page.set_viewport_size(VIEWPORT)
+    return _lab

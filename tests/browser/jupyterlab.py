@@ -57,18 +57,23 @@ _ONLY_WE_SAVE = f"""{_UNTIL} const {{ commands }} = window.jupyterapp, autosave 
 if (await until(() => commands.hasCommand(autosave)) && commands.isToggled(autosave)) await commands.execute(autosave);
 await until(() => !commands.isToggled(autosave));
 """
+_NOTHING_OPEN = """const { serviceManager, shell } = window.jupyterapp;
+for (const panel of [...shell.widgets('main')]) if (panel.context) panel.dispose();
+await serviceManager.sessions.shutdownAll();
+"""
 
 
 class Lab:
     """JupyterLab in a page of the browser, which opens one notebook after the other.
 
     Attributes:
+        page: The page of the browser.
         root: The folder that it shows.
         said: The lines of its terminal so far.
     """
 
     def __init__(self, page: Page, address: str, root: Path, said: list[str]) -> None:
-        self._page, self.root, self.said = page, root, said
+        self.page, self.root, self.said = page, root, said
         self._complaints = watch(page)
         page.set_default_timeout(SECONDS * 1000)
         page.goto(address)
@@ -78,6 +83,10 @@ class Lab:
             page.evaluate(
                 f"async () => {{ {_UNTIL} await until(() => window.jupyterapp.shell.currentWidget?.context); }}"
             )
+
+    def close_all(self) -> None:
+        """Close what an earlier test has left open, and end its kernels."""
+        self.page.evaluate(f"async () => {{ {_NOTHING_OPEN} }}")
 
     @contextlib.contextmanager
     def open(self, name: str, **parameters: str) -> "Iterator[OpenNotebook]":
@@ -99,7 +108,7 @@ class Lab:
     def existing(self, name: str) -> "Iterator[OpenNotebook]":
         """Open a notebook as it is; close it in the end."""
         self._complaints.clear()
-        notebook = OpenNotebook(self._page, self._complaints, self.said)
+        notebook = OpenNotebook(self.page, self._complaints, self.said)
         notebook.ask(
             "panel = await app.commands.execute('docmanager:open', { path: given, factory: 'Notebook' });"
             "await panel.context.ready; await panel.sessionContext.ready;"

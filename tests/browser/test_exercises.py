@@ -1,13 +1,10 @@
 """A reader in JupyterLab answers wrongly and rightly, unfolds a hint, and finds the solved exercises on the map."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from amazonpay_nb.lessons.exercises import EXERCISES
-from amazonpay_nb.workbench.kernel import PROGRESS
-from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
+from tests.browser.jupyterlab import Lab, OpenNotebook
 
 pytestmark = pytest.mark.browser
 
@@ -18,16 +15,6 @@ order = charge(wb.client, wallet, wb.price("5"))
 wb.client.capture_charge(order.charge_id, capture_amount=wb.price("3"))
 """
 SECOND = 'charge(wb.client, wallet, wb.price("2"), capture_now=True)\n'
-
-
-@pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab that remembers what is solved."""
-    folder = tmp_path_factory.mktemp("lab")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(PROGRESS, str(folder / "solved"))
-        with jupyterlab(browser.new_page(viewport=VIEWPORT), folder) as running:
-            yield running
 
 
 def answer(notebook: OpenNotebook, name: str, lines: str) -> Locator:

@@ -1,11 +1,9 @@
 """A person in JupyterLab: presses the button in a cell's output, stops, restarts, comes too late."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
+from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook
 
 pytestmark = pytest.mark.browser
 
@@ -21,13 +19,6 @@ Run this cell again: it goes on waiting, or shows its page once more."""
 TO_CARD = ("Amazon Pay emulated", "Sign in")
 TO_CONSENT = (*TO_CARD, "Continue", "Agree and continue")
 CANCEL = ("Amazon Pay emulated", "Cancel and return to Emulated Shop")
-
-
-@pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab for this file's tests; it is not started where there is no browser."""
-    with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
-        yield running
 
 
 def assert_all_is_well(notebook: OpenNotebook) -> None:

@@ -1,13 +1,12 @@
 """A cell waits for the person who plays the buyer: what it says, what it does about something else, and where."""
 
 import re
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.jupyterlab import Lab, OpenNotebook, jupyterlab
+from tests.browser.jupyterlab import Lab, OpenNotebook
 
 pytestmark = pytest.mark.browser
 
@@ -43,12 +42,10 @@ NEARLY_ALL = 0.9  # a line of the tracker may come later than the page, and move
 RESTARTED = "If the page cannot be reached, the kernel was restarted: run the notebook again, from the parameters."
 
 
-@pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab in a window of the usual height."""
-    page = browser.new_page(viewport={"width": 1300, "height": 800})
-    with jupyterlab(page, tmp_path_factory.mktemp("lab")) as running:
-        yield running
+@pytest.fixture(autouse=True)
+def _window(lab: Lab) -> None:
+    """Of the usual height."""
+    lab.page.set_viewport_size({"width": 1300, "height": 800})
 
 
 def notebook_of(lab: Lab, *cells: str, seconds: int = 300) -> AbstractContextManager[OpenNotebook]:

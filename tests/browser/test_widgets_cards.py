@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
+from tests.browser.jupyterlab import Lab, OpenNotebook
 from tests.browser.person import AGREE, SIGNATURE, Keyboard, Person, reads, saves_a_wallet
 
 pytestmark = pytest.mark.browser
@@ -56,13 +56,6 @@ told = re.sub(r"127\.0\.0\.1:[0-9]+", "127.0.0.1:PORT", json.dumps(told))
 """
 CHALLENGE = "Confirm: it is me"
 UPDATE = "Update your payment method"
-
-
-@pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab for this file's tests; it is not started where there is no browser."""
-    with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
-        yield running
 
 
 def held(notebook: OpenNotebook) -> str:

@@ -1,12 +1,10 @@
 """Every panel can be read: in a light and a dark JupyterLab, in a wide and a narrow window."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.browser.axe import flaws_within
-from tests.browser.jupyterlab import VIEWPORT, Lab, jupyterlab
+from tests.browser.jupyterlab import VIEWPORT, Lab
 from tests.browser.person import Person
 
 pytestmark = pytest.mark.browser
@@ -57,13 +55,6 @@ STICKS_OUT = """() => {
     return [...[...panel.querySelectorAll('*')].filter(out), ...whole].map((e) => e.outerHTML.slice(0, 120));
   });
 }"""
-
-
-@pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab for this file's tests; it is not started where there is no browser."""
-    with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
-        yield running
 
 
 def test_names_and_values_fit_beside_the_file_browser(lab: Lab) -> None:

@@ -1,11 +1,9 @@
 """Each panel by clicks: keys, button, page, cards and payment desk, with what goes wrong and what is not possible."""
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
+from tests.browser.jupyterlab import Lab, OpenNotebook
 from tests.browser.person import AGREE, Person, reads
 
 pytestmark = pytest.mark.browser
@@ -58,13 +56,6 @@ DESK = """\
 from amazonpay_nb.workbench.panels.desk import Desk
 Desk(wb)
 """
-
-
-@pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab for this file's tests; it is not started where there is no browser."""
-    with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
-        yield running
 
 
 def shown(notebook: OpenNotebook, *sources: str) -> Person:

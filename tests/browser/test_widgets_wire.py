@@ -1,12 +1,11 @@
 """A person looks at what was sent: the wire inspector, the diagram and the error explainer, by clicks in JupyterLab."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
+from tests.browser.jupyterlab import Lab, OpenNotebook
 
 pytestmark = pytest.mark.browser
 
@@ -32,13 +31,6 @@ with refused(DeclinedError) as refusal:
         charge_permission_id=session.charge_permission_id, charge_amount=wb.amount, simulation_code="HardDeclined"
     )
 """
-
-
-@pytest.fixture(scope="module")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab for this file's tests; it is not started where there is no browser."""
-    with jupyterlab(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("lab")) as running:
-        yield running
 
 
 def panel_of(notebook: OpenNotebook) -> Locator:
