@@ -6,8 +6,8 @@ PYTHONS    := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python
 RECENT     := import sys; sys.exit(sys.version_info < (3, 11))
 READY      := .venv/.ready
 PY         := .venv/bin/python
-# Twice as many as there are usually cores: half of them wait for a browser, a server or a kernel.
-WORKERS    ?= 4
+# More than twice as many as there are usually cores: half of them wait for a browser, a server or a kernel.
+WORKERS    ?= 5
 # loadfile keeps a notebook's cells on one kernel; xdist's default would split them between two, and begin with the
 # files that have most tests, while those with few take longest: tests/conftest.py orders them.
 PYTEST     := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -26,7 +26,7 @@ export IPYTHONDIR := $(CURDIR)/.cache/ipython
 $(shell mkdir -p "$(IPYTHONDIR)")
 
 .DEFAULT_GOAL := help
-.PHONY: help run lab test unit test-notebooks check format coverage mutants proofs bench notebooks docs book lock audit clean distclean
+.PHONY: help run lab test unit test-notebooks check check-style check-types check-pages check-notebooks format coverage mutants proofs bench notebooks docs book lock audit clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
@@ -47,15 +47,25 @@ unit: $(READY) ## run the tests without the notebooks
 test-notebooks: $(READY) ## run the notebooks against their committed outputs
 	@$(NOTEBOOKS) $(ARGS)
 
+# What only reads the sources goes two at a time.
+READING := check-style check-types check-notebooks check-pages book
 check: $(READY) ## the gate: everything that must pass before a change lands
+	@$(MAKE) --no-print-directory --jobs=2 $(READING)
+	@$(MAKE) --no-print-directory test SECOND_TRY=
+
+check-style: $(READY)
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m mypy
 	.venv/bin/lint-imports --no-cache --no-logo
+
+check-types: $(READY)
+	$(PY) -m mypy
+
+check-pages: $(READY)
 	$(PY) docs/regenerate.py docs --check
+
+check-notebooks: $(READY)
 	$(PY) docs/regenerate.py notebooks --check
-	@$(MAKE) --no-print-directory book
-	@$(MAKE) --no-print-directory test SECOND_TRY=
 
 format: $(READY) ## let ruff format the code and fix what it safely can
 	$(PY) -m ruff check --fix .
