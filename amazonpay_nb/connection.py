@@ -74,7 +74,7 @@ class Server(uvicorn.Server):
         await asyncio.wait([self._waiting])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no one, close what is idle, wait for the rest, and end the application."""
+        """Accept no one, close what is idle, wait for the rest and cut it off, and end the application."""
         for server in self.servers:
             server.close()
         state = self.server_state
@@ -86,6 +86,9 @@ class Server(uvicorn.Server):
                     await asyncio.sleep(_GLANCE_SECONDS)
         for task in state.tasks:
             task.cancel()
+        for connection in list(state.connections):  # whose clients read nothing: the loop ends before they do
+            connection.transport.abort()
+        await asyncio.sleep(0)
         if not self.force_exit:
             await self.lifespan.shutdown()
 

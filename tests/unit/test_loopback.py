@@ -180,6 +180,27 @@ def test_it_stops_although_a_request_is_not_answered() -> None:
         assert isinstance(waiting.exception(PATIENCE), httpx.TransportError) or "Error" in waiting.result()
 
 
+def test_what_is_open_ends_with_it() -> None:
+    """Also where a client does not read its answer: no file stays open until Python happens to look."""
+    begun = threading.Event()
+
+    async def long(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await started(receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        begun.set()
+        await send({"type": "http.response.body", "body": bytes(10_000_000)})
+
+    server = LoopbackServer(long).start()
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert begun.wait(PATIENCE)
+        [connection] = server._server.server_state.connections
+        server.stop()
+        assert connection.transport.get_extra_info("socket").fileno() == -1
+
+
 def test_an_application_that_cannot_start_refuses_connections() -> None:
     """A visitor learns it at once, instead of waiting for a time-out."""
     server = LoopbackServer(broken).start()
