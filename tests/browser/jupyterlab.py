@@ -60,6 +60,7 @@ await until(() => !commands.isToggled(autosave));
 _NOTHING_OPEN = """const { serviceManager, shell } = window.jupyterapp;
 for (const panel of [...shell.widgets('main')]) if (panel.context) panel.dispose();
 await serviceManager.sessions.shutdownAll();
+shell.expandLeft();
 """
 
 
@@ -85,7 +86,7 @@ class Lab:
             )
 
     def close_all(self) -> None:
-        """Close what an earlier test has left open, and end its kernels."""
+        """Close what an earlier test has left open, end its kernels, and show the file browser."""
         self.page.evaluate(f"async () => {{ {_NOTHING_OPEN} }}")
 
     @contextlib.contextmanager
