@@ -58,7 +58,7 @@ if (await until(() => commands.hasCommand(autosave)) && commands.isToggled(autos
 await until(() => !commands.isToggled(autosave));
 """
 _NOTHING_OPEN = """const { serviceManager, shell } = window.jupyterapp;
-for (const panel of [...shell.widgets('main')]) if (panel.context) panel.dispose();
+for (const widget of [...shell.widgets('main')]) widget.dispose();
 await serviceManager.sessions.shutdownAll();
 shell.expandLeft();
 """
