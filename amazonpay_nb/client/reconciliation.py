@@ -1,6 +1,6 @@
 """Compares the money ledger that a shop keeps with what Amazon says about each charge, and with what it settles."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from io import StringIO
@@ -84,9 +84,12 @@ def by_hand(client: AmazonPayClient) -> Iterator[None]:
 def _row(client: AmazonPayClient, charge_id: str, settled: Decimal | None = None) -> tuple[str | bool, ...]:
     known = client.journal.known
     booked = counted("Charge", known.newest("Charge", charge_id), Counts.CAPTURED)
-    refunds = known.of("Refund", chargeId=charge_id).values()
-    promised = _sum(refunds)
-    under_way = _sum(refund for refund in refunds if not REFUND.is_final(refund["statusDetails"]["state"]))
+    refunds = [
+        (counted("Refund", row, Counts.REFUNDED), REFUND.is_final(row["statusDetails"]["state"]))
+        for row in known.of("Refund", chargeId=charge_id).values()
+    ]
+    promised = sum((amount for amount, _ in refunds), Decimal(0))
+    under_way = sum((amount for amount, is_final in refunds if not is_final), Decimal(0))
     charge = client.get_charge(charge_id)
     currency = charge.charge_amount.currency_code
     moved = charge.capture_amount, charge.refunded_amount
@@ -98,7 +101,3 @@ def _row(client: AmazonPayClient, charge_id: str, settled: Decimal | None = None
         agrees &= settled == captured - refunded - disputed
         amounts.append(settled)
     return (charge_id, currency, *(format_amount(amount, currency) for amount in amounts), agrees)
-
-
-def _sum(refunds: Iterable[Mapping[str, Any]]) -> Decimal:
-    return sum((counted("Refund", refund, Counts.REFUNDED) for refund in refunds), Decimal(0))

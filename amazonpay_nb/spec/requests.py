@@ -11,15 +11,9 @@ from typing import Annotated, Any, Literal, Required, TypedDict
 from pydantic import ConfigDict, Field, StrictInt
 from pydantic.alias_generators import to_camel
 
+from amazonpay_nb.spec import reports
 from amazonpay_nb.spec.addresses import ReturnAddress
 from amazonpay_nb.spec.parts import Amount, As, Flag, Part, Price, Strict, Text16, Text50, Text255, strict
-from amazonpay_nb.spec.reports import (
-    CreateReport,
-    CreateReportSchedule,
-    GetDisbursements,
-    GetReports,
-    GetReportSchedules,
-)
 
 PaymentIntent = Literal["Confirm", "Authorize", "AuthorizeWithCapture"]
 ChargePermissionType = Literal["OneTime", "Recurring", "PaymentMethodOnFile"]
@@ -331,8 +325,9 @@ BODIES: dict[str, type[Strict]] = {
     for model in (
         strict(CreateCheckoutSession), strict(UpdateCheckoutSession), CompleteCheckoutSession,
         strict(FinalizeCheckoutSession), UpdateChargePermission, CloseChargePermission, CreateCharge, CaptureCharge,
-        CancelCharge, CreateRefund, UpdateDispute, ContestDispute, UploadFile, CreateDeliveryTracker, CreateReport,
-        strict(CreateReportSchedule), strict(GetReports), strict(GetReportSchedules), strict(GetDisbursements),
+        CancelCharge, CreateRefund, UpdateDispute, ContestDispute, UploadFile, CreateDeliveryTracker,
+        reports.CreateReport, strict(reports.CreateReportSchedule), strict(reports.GetReports),
+        strict(reports.GetReportSchedules), strict(reports.GetDisbursements),
     )
 }  # fmt: skip
 ADDRESS_FIELDS = tuple(to_camel(name) for name in AddressDetails.model_fields if name != "district_or_county")
