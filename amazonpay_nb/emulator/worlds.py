@@ -1,7 +1,7 @@
 """Puts the world of a file in the place of the present one, and says what the file of the present one would say.
 
 A file says what is; here it comes about.  Every object is made by the rule that makes it for a request, at its time,
-and takes rows of `spec.states` to its state.  What a rule refuses, or time has changed since, is refused with its line.
+and takes rows of `spec.states` to its state.  What a rule refuses is refused with its line; then time goes on.
 """
 
 from collections import deque
