@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from amazonpay_nb.loopback import open_port
 from bench.measure import Result, Target, Unavailable, alternate, compare, say
 from bench.others import process, script, wait_until
-from tests.browser.chromium import chromium, executable
+from tests.browser.chromium import chromium, driver, executable
 from tests.browser.jupyterlab import VIEWPORT, Lab, OpenNotebook, jupyterlab
 
 __all__ = ["measure_stage", "measure_widgets"]
@@ -86,7 +86,7 @@ def measure_widgets(*, quick: bool) -> list[Result]:
     _need_chromium()
     rounds = 3 if quick else 15
     say(f"(f) {rounds} rounds of {len(CELLS)} widgets in JupyterLab")
-    with TemporaryDirectory() as folder, chromium() as browser:
+    with TemporaryDirectory() as folder, driver() as playwright, chromium(playwright) as browser:
         page = browser.new_page(viewport=VIEWPORT)
         with jupyterlab(page, Path(folder)) as lab:
             return [_one_widget(lab, name, source, rounds) for name, source in CELLS.items()]
@@ -129,7 +129,7 @@ def measure_stage(*, quick: bool) -> list[Result]:
     _need_chromium()
     rounds = 1 if quick else 5
     say(f"(g) {rounds} starts of the stage, beside as many of an empty page")
-    with TemporaryDirectory() as folder, chromium() as browser:
+    with TemporaryDirectory() as folder, driver() as playwright, chromium(playwright) as browser:
         Path(folder, "index.html").write_text("an empty page", "utf-8")
         demo = [script("amazonpay-nb"), "demo", "--no-browser", "--port"]
         empty = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", folder]

@@ -25,7 +25,7 @@ from amazonpay_nb.client.button import express_payload, set_up_payload, sign_but
 from amazonpay_nb.rehearsal import example
 from amazonpay_nb.shop import Cart, buyer
 from amazonpay_nb.stage.server import Stage
-from tests.browser.chromium import chromium
+from tests.browser.chromium import chromium, driver
 from tests.browser.jupyterlab import OpenNotebook, jupyterlab
 from tests.unit.test_cli import run
 
@@ -103,7 +103,7 @@ def _recorded(picture: Picture) -> dict[str, str]:
 
 def main() -> None:
     """Take the pictures that are stale, or all of them."""
-    with chromium() as browser:
+    with driver() as playwright, chromium(playwright) as browser:
         for picture in PICTURES if "--all" in sys.argv else stale():
             picture.take(browser)
     record = {name: value for picture in PICTURES for name, value in _recorded(picture).items()}

@@ -12,12 +12,13 @@ from playwright.sync_api import (
     Error,
     Locator,
     Page,
+    Playwright,
     TimeoutError as NotInTime,
     expect,
     sync_playwright,
 )
 
-__all__ = ["chromium", "executable", "in_view", "new_page", "offline", "press", "watch"]
+__all__ = ["chromium", "driver", "executable", "in_view", "new_page", "offline", "press", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -44,18 +45,24 @@ _LISTEN = "(button) => button.addEventListener('click', () => { button.isPressed
 
 
 @contextlib.contextmanager
-def chromium(*flags: str) -> Iterator[Browser]:
-    """Run a browser with a profile of its own, and with *flags*; close it within the file that opened it.
+def driver() -> Iterator[Playwright]:
+    """Run Playwright, once at a time; close it within the folder that opened it.
 
-    Playwright keeps an event loop running in this thread meanwhile, so `asyncio.run` would fail in another test.
+    It keeps an event loop running in this thread meanwhile, so `asyncio.run` would fail in another test.
     """
     expect.set_options(timeout=ATTEMPTS * MILLISECONDS)  # a busy machine is slow, and nothing waits for it to pass
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
-        try:
-            yield browser
-        finally:
-            browser.close()
+        yield playwright
+
+
+@contextlib.contextmanager
+def chromium(playwright: Playwright, *flags: str) -> Iterator[Browser]:
+    """Run a browser with a profile of its own, and with *flags*."""
+    browser = playwright.chromium.launch(executable_path=executable(), args=[*FLAGS, *flags])
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 def new_page(browser: Browser, **options: Any) -> Page:

@@ -7,22 +7,29 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Playwright
 
 from amazonpay_nb.workbench.kernel import PROGRESS
-from tests.browser.chromium import chromium, executable
+from tests.browser.chromium import chromium, driver, executable
 from tests.browser.jupyterlab import VIEWPORT, Lab, jupyterlab
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """A Chromium that is closed before another folder's tests: its driver keeps an event loop in this thread."""
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers; it ends before another folder's tests, which have event loops of their own."""
     if executable() is None:
         missing = "NOT TESTED IN A BROWSER: there is no chromium (Debian: apt-get install chromium)"
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
-    with chromium() as running:
+    with driver() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """A Chromium."""
+    with chromium(playwright) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Page, Playwright, Request
 from starlette.applications import Starlette
 from starlette.requests import Request as Visit
 from starlette.responses import HTMLResponse
@@ -45,8 +45,8 @@ def fingerprint(emulator: Emulator) -> str:
 
 
 @pytest.fixture(scope="module")
-def proxied(shop: Shop) -> Iterator[Browser]:
-    with chromium(f"--ignore-certificate-errors-spki-list={fingerprint(shop.emulator)}") as running:
+def proxied(shop: Shop, playwright: Playwright) -> Iterator[Browser]:
+    with chromium(playwright, f"--ignore-certificate-errors-spki-list={fingerprint(shop.emulator)}") as running:
         yield running
 
 

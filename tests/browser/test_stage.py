@@ -467,8 +467,8 @@ def test_the_stage_needs_no_network(tmp_path: Path) -> None:
 OFFLINE = """\
 from amazonpay_nb.loopback import port_for_another
 from amazonpay_nb.stage.server import Stage
-from tests.browser.chromium import chromium, new_page
-with chromium() as browser:
+from tests.browser.chromium import chromium, driver, new_page
+with driver() as playwright, chromium(playwright) as browser:
     stage, page = Stage("ride", pace=0), new_page(browser)
     page.goto(stage.url.removesuffix("1") + "3")
     page.locator(".answer", has_text="Soft decline").wait_for()
