@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from amazonpay_nb import workbench
 from amazonpay_nb.client.button import express_payload, set_up_payload, sign_button
@@ -214,6 +214,10 @@ def tidy(notebook: OpenNotebook, scheme: ColorScheme) -> None:
 
 def show_button_cell(notebook: OpenNotebook) -> None:
     """Bring the cell that shows the shop's page, and the sentence before it, to the top of the window."""
+    notebook.frames.content_frame.get_by_role("button", name=BUTTON).wait_for()
+    expect(notebook.frames).to_be_in_viewport(
+        ratio=1
+    )  # it comes by itself, and JupyterLab goes nowhere else afterwards
     notebook.ask(
         "const cells = panel.content.widgets;"
         "const index = cells.findIndex((cell) => cell.model.sharedModel.source.startsWith('page = '));"
@@ -222,7 +226,6 @@ def show_button_cell(notebook: OpenNotebook) -> None:
         "panel.content.activeCellIndex = index;"
         "[...cells[index - 1].node.querySelectorAll('p')].at(-1).scrollIntoView({ block: 'start' });"
     )
-    notebook.frames.content_frame.get_by_role("button", name=BUTTON).wait_for()
 
 
 # --- For others -------------------------------------------------------------------------------------------------------
