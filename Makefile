@@ -6,8 +6,8 @@ PYTHONS    := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python
 RECENT     := import sys; sys.exit(sys.version_info < (3, 11))
 READY      := .venv/.ready
 PY         := .venv/bin/python
-# More than twice as many as there are usually cores: half of them wait for a browser, a server or a kernel.
-WORKERS    ?= 5
+# Twice as many as there are usually cores: half of them wait for a browser, a server or a kernel.
+WORKERS    ?= 4
 # loadfile keeps a notebook's cells on one kernel; xdist's default would split them between two, and begin with the
 # files that have most tests, while those with few take longest: tests/conftest.py orders them.
 PYTEST     := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

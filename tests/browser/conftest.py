@@ -1,6 +1,6 @@
-"""A browser and a JupyterLab that stay open from file to file; without a browser its tests are skipped.
+"""A browser, and where it is asked for a JupyterLab, for each file of tests.
 
-Where CI is set, they fail instead.
+Without a browser they are skipped, and fail where CI is set.
 """
 
 import os
@@ -14,9 +14,9 @@ from tests.browser.chromium import chromium, driver, executable
 from tests.browser.jupyterlab import VIEWPORT, Lab, jupyterlab
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    """What drives browsers; it ends before another folder's tests, which have event loops of their own."""
+    """What drives browsers; it ends before another file's tests, which may have event loops of their own."""
     if executable() is None:
         missing = "NOT TESTED IN A BROWSER: there is no chromium (Debian: apt-get install chromium)"
         if os.environ.get("CI"):
@@ -26,25 +26,18 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """A Chromium."""
     with chromium(playwright) as running:
         yield running
 
 
-@pytest.fixture(scope="package")
-def _lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab in a window that shows many cells; its map of solved exercises is its own."""
     folder = tmp_path_factory.mktemp("lab")
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(PROGRESS, str(folder / "solved"))  # the map remembers for this JupyterLab alone
-        with jupyterlab(browser.new_page(), folder) as running:
+        environment.setenv(PROGRESS, str(folder / "solved"))
+        with jupyterlab(browser.new_page(viewport=VIEWPORT), folder) as running:
             yield running
-
-
-@pytest.fixture(scope="module")
-def lab(_lab: Lab) -> Lab:
-    """A JupyterLab with nothing open, in a window that shows many cells."""
-    _lab.close_all()
-    _lab.page.set_viewport_size(VIEWPORT)
-    return _lab

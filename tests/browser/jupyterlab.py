@@ -57,11 +57,6 @@ _ONLY_WE_SAVE = f"""{_UNTIL} const {{ commands }} = window.jupyterapp, autosave 
 if (await until(() => commands.hasCommand(autosave)) && commands.isToggled(autosave)) await commands.execute(autosave);
 await until(() => !commands.isToggled(autosave));
 """
-_NOTHING_OPEN = """const { serviceManager, shell } = window.jupyterapp;
-for (const widget of [...shell.widgets('main')]) widget.dispose();
-await serviceManager.sessions.shutdownAll();
-shell.expandLeft();
-"""
 
 
 class Lab:
@@ -84,10 +79,6 @@ class Lab:
             page.evaluate(
                 f"async () => {{ {_UNTIL} await until(() => window.jupyterapp.shell.currentWidget?.context); }}"
             )
-
-    def close_all(self) -> None:
-        """Close what an earlier test has left open, end its kernels, and show the file browser."""
-        self.page.evaluate(f"async () => {{ {_NOTHING_OPEN} }}")
 
     @contextlib.contextmanager
     def open(self, name: str, **parameters: str) -> "Iterator[OpenNotebook]":
