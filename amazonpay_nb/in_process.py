@@ -116,11 +116,11 @@ class InProcessServer:
         _without_workers()
 
     def start(self) -> Self:
-        """Start answering."""
+        """Start answering; where the application does not come up, connections are refused."""
         self._moments.put_nowait("startup")
         self._life = LOOP.create_task(self._live(), context=Context())
         LOOP.run(self._begun.wait())
-        self.running = True
+        self.running = not self._life.done()
         return self
 
     def run(self) -> None:
@@ -161,7 +161,10 @@ class InProcessServer:
         async def send(message: "Message") -> None:
             self._begun.set()
 
-        await self._app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+        try:
+            await self._app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+        finally:  # nobody waits for an application that does not come up
+            self._begun.set()
 
 
 class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):

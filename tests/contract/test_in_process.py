@@ -24,7 +24,7 @@ from amazonpay_nb import workbench
 from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.in_process import LOOP
+from amazonpay_nb.in_process import LOOP, Transport
 from amazonpay_nb.loopback import IN_PROCESS, MAX_BODY_BYTES, http_client, open_port, serve
 from amazonpay_nb.rehearsal.grading import grade
 from amazonpay_nb.testing import NotificationInbox
@@ -279,3 +279,21 @@ def test_without_sockets_nothing_listens(start: Callable[[], object], monkeypatc
     monkeypatch.setenv(IN_PROCESS, "1")
     with pytest.raises(ConfigurationError, match=f"needs a socket.*\n.*without {IN_PROCESS}"):
         start()
+
+
+def test_an_application_that_does_not_come_up_is_not_waited_for() -> None:
+    """As over a socket, connections are refused."""
+
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no"})
+
+    async def ignorant(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+
+    for application in (broken, ignorant):
+        server = serve(application, in_process=True).start()
+        assert not server.running
+        with httpx.Client(transport=Transport()) as http, pytest.raises(httpx.ConnectError):
+            http.get(server.url)
+        server.stop()
