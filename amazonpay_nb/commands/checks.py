@@ -109,7 +109,6 @@ def _print_findings(findings: list[Any]) -> Verdict:
 
 @click.command()
 @click.option("--base-url", metavar="URL", help="Ask Amazon's Sandbox here, as the account in the environment.")
-@click.option("--ready-file", type=FILE, help="Ask the running emulator that this file describes.")
 @REGION
 @click.option("--currency", help="What the account is kept in: GBP, where it is not the region's usual one.")
 @click.option("--buyer", type=click.Choice(["you", "script", "none"]), help="Who plays; a script only on an emulator.")
@@ -120,7 +119,7 @@ def _print_findings(findings: list[Any]) -> Verdict:
 @click.option("--out", type=FILE, help="Write what was seen; a file that holds a part of it is continued.")
 @click.option("--compare", type=FILE, help="Hold this recording against what is seen now.")
 @verdict
-def parity(base_url: str | None, ready_file: Path | None, region: str, compare: Path | None, **options: Any) -> Verdict:
+def parity(base_url: str | None, region: str, compare: Path | None, **options: Any) -> Verdict:
     """Hold what we claim about Amazon Pay against what it answers: docs/recording.md.
 
     Without an address, an emulator is started and asked.  No probe spends money: live is refused.
@@ -133,7 +132,7 @@ def parity(base_url: str | None, ready_file: Path | None, region: str, compare: 
     there = recordings.read(compare) if compare else None
     if there:
         region, options["currency"] = there["target"]["region"], there["target"]["currency"]
-    with target(base_url, ready_file, region) as place:
+    with target(base_url, region) as place:
         here = record(place, say=partial(say, err=True), **options)
     comparison = recordings.compare(here, there) if there else recordings.claimed(here)
     say(recordings.text(comparison))

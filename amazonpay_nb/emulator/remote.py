@@ -14,19 +14,6 @@ from amazonpay_nb.loopback import http_client
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
 
 
-def read_ready_file(path: Path) -> dict[str, Any]:
-    """Return what a ready file says, or raise a ValueError: nothing is signed for, or sent to, another machine."""
-    fits = False
-    with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        ready = json.loads(path.read_text("utf-8"))
-        hosts = {host_of(urlsplit(ready[name]).netloc) for name in ("url", "controlUrl")}
-        names = ("region", "privateKeyFile", "publicKeyId", "merchantId", "storeId", "controlToken")
-        fits = hosts <= {*LOOPBACK_HOSTS} and all(isinstance(ready[name], str) for name in names)
-    if not fits:
-        raise ValueError(f"{path} describes no emulator on this machine.")
-    return dict(ready)
-
-
 class ControlError(Exception):
     """The control interface refused; the message says why."""
 
@@ -40,11 +27,15 @@ class Control:
 
     @classmethod
     def of(cls, ready_file: Path) -> Self:
-        """Return that of a running emulator, or raise what `read_ready_file` raises."""
-        ready = read_ready_file(ready_file)
-        authority = ready.get("caFile")
-        verify = ssl.create_default_context(cafile=authority) if authority else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        return cls(ready["controlUrl"], ready["controlToken"], verify)
+        """Return that of the emulator of a ready file, or raise a ValueError: a token is for this machine alone."""
+        with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            ready = json.loads(ready_file.read_text("utf-8"))
+            url, token, authority = ready["controlUrl"], ready["controlToken"], ready.get("caFile")
+            if host_of(urlsplit(url).netloc) in LOOPBACK_HOSTS:
+                client = ssl.PROTOCOL_TLS_CLIENT
+                verify = ssl.create_default_context(cafile=authority) if authority else ssl.SSLContext(client)
+                return cls(url, token, verify)
+        raise ValueError(f"{ready_file} describes no emulator on this machine.")
 
     def get(self, path: str) -> Any:
         """Read something."""

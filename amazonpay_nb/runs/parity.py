@@ -18,7 +18,6 @@ import httpx
 from amazonpay_nb import signing
 from amazonpay_nb.client.button import button_config, sign_button
 from amazonpay_nb.emulator import Emulator
-from amazonpay_nb.emulator.remote import ClockControl, Control, ControlError, read_ready_file
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError, TransportError
 from amazonpay_nb.loopback import http_client, no_cookies, without_port
 from amazonpay_nb.redaction import redact
@@ -53,21 +52,13 @@ class Target(NamedTuple):
 
 
 @contextmanager
-def target(base_url: str | None, ready_file: Path | None, region: str) -> Iterator[Target]:
-    """Give the target at an address, or the emulator that a ready file describes, or else one that is started here."""
+def target(base_url: str | None, region: str) -> Iterator[Target]:
+    """Give the target at an address, or else an emulator that is started here."""
     if base_url:
         yield _of_account(base_url.rstrip("/"), region)
-    elif ready_file:
-        try:
-            ready, control = read_ready_file(ready_file), Control.of(ready_file)
-        except ValueError as error:
-            advice = "Give the file that `amazonpay-nb emulator --ready-file` has written."
-            raise ConfigurationError(str(error), advice=advice) from None
-        with closing(control):
-            yield of_emulator(ready, control)
-    else:
-        with Emulator(region, seed=7) as emulator:
-            yield of_emulator(emulator.ready(), emulator.control)
+        return
+    with Emulator(region, seed=7) as emulator:
+        yield of_emulator(emulator)
 
 
 def _of_account(url: str, region: str) -> Target:
@@ -83,16 +74,14 @@ def _of_account(url: str, region: str) -> Target:
     return Target(url, regions.get(url, region), load(key, key_id), merchant, store, environment)
 
 
-def of_emulator(ready: Mapping[str, Any], control: Control) -> Target:
-    """Return the target that a ready file describes; where its time is virtual, it passes only as it is waited for."""
-    keys, clock = load(ready["privateKeyFile"], ready["publicKeyId"]), ClockControl(control)
-    there = Target(ready["url"], ready["region"], keys, ready["merchantId"], ready["storeId"])
-    try:
-        virtual = control.get("clock")["mode"] == "virtual"
-    except (httpx.HTTPError, ControlError, LookupError, UnicodeError) as error:  # the last at a redirect's host
-        problem = f"The emulator at {there.url} does not answer ({type(error).__name__})."
-        raise TransportError(problem, advice="Start it, and repeat the command.") from error
-    return there._replace(wait=lambda seconds: clock.advance(seconds=int(seconds) + 1)) if virtual else there
+def of_emulator(emulator: Emulator) -> Target:
+    """Return the target that an emulator is; its time passes only as it is waited for."""
+    merchant = emulator.merchant
+
+    def wait(seconds: float) -> None:
+        emulator.clock.advance(seconds=int(seconds) + 1)
+
+    return Target(emulator.url, emulator.region, merchant.keys, merchant.merchant_id, merchant.store_id, wait=wait)
 
 
 def record(

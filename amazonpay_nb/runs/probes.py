@@ -15,7 +15,7 @@ from amazonpay_nb.redaction import redact
 from amazonpay_nb.spec.data import DataError, as_kind, data_row, read
 
 ABSENT, NULL = "absent", "null"
-_NAME = re.compile(r"\$(\w+)")
+_NAME = re.compile(r"\$x(\d+)\b|\$(\w+)")
 _TIME = re.compile(r"\d{8}T\d{6}Z")
 # UUIDs, and the parts of S01-1234567-7654321-C123456 that belong to an object.
 _ID = re.compile(
@@ -93,14 +93,10 @@ def giver(name: str) -> Probe:
 def filled(value: Any, names: Mapping[str, str]) -> Any:
     """Return a copy of *value* with a text for each ``$name``, or raise KeyError; ``$x50`` are fifty letters."""
     if isinstance(value, str):
-        return _NAME.sub(lambda found: _many(found[1]) or names[found[1]], value)
+        return _NAME.sub(lambda found: "x" * int(found[1]) if found[1] else names[found[2]], value)
     if isinstance(value, Mapping):
         return {key: filled(item, names) for key, item in value.items()}
     return [filled(item, names) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _many(name: str) -> str:
-    return "x" * int(name[1:]) if re.fullmatch(r"x\d+", name) else ""
 
 
 def at(answer: Any, path: str) -> Any:

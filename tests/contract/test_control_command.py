@@ -1,17 +1,20 @@
 """`amazonpay-nb control`: the control interface from a shell, by the emulator's ready file."""
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from amazonpay_nb.cli import main
 from amazonpay_nb.commands.control import control
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.spec.notifications import DRILLS
 from tests.emulated import Shop, charge_in
 
@@ -115,17 +118,32 @@ def test_a_refusal_is_a_sentence(shop: Shop, arguments: list[str], words: str) -
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"url": "https://pay-api.amazon.com", "controlUrl": "https://evil.test"}']
-)
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "[" * 100_000])
 def test_a_file_that_is_no_ready_file(tmp_path: Path, content: str) -> None:
-    """Its token goes nowhere."""
+    """Or that is not there."""
     file = tmp_path / "ready.json"
     file.write_text(content)
     result = run("clock", file=file)
     assert (result.exit_code, "no emulator on this machine" in result.stderr) == (2, True)
     missing = run("clock", file=tmp_path / "missing.json")
     assert (missing.exit_code, "missing.json" in missing.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"controlUrl": "https://evil.test"},
+        {"controlUrl": "http://127.0.0.1:80@a.test/_control"},
+        {"controlUrl": None},
+    ],
+)
+def test_a_ready_file_of_another_machine(tmp_path: Path, change: dict[str, str | None]) -> None:
+    """Its token goes nowhere."""
+    file = tmp_path / "ready.json"
+    with Emulator("na", seed=7) as emulator:
+        file.write_text(json.dumps(emulator.ready() | change))
+    result = run("clock", file=file)
+    assert (result.exit_code, "no emulator on this machine" in result.stderr) == (2, True)
 
 
 def test_an_emulator_that_is_gone(tmp_path: Path) -> None:
@@ -137,16 +155,16 @@ def test_an_emulator_that_is_gone(tmp_path: Path) -> None:
     assert (result.exit_code, "does not answer" in result.stderr) == (2, True)
 
 
-def test_another_server_is_at_its_port(tmp_path: Path) -> None:
-    """What it answers is no JSON."""
+@pytest.mark.parametrize("answer", ["<html>", "[]", "[" * 100_000])
+def test_another_server_is_at_its_port(tmp_path: Path, answer: str) -> None:
+    """Or one that wants to be taken for it."""
     file = tmp_path / "ready.json"
-    with Emulator("na", seed=7) as emulator, socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        emulator.write_ready_file(file)
-        text = json.loads(file.read_text())
-        file.write_text(json.dumps(text | {"controlUrl": f"{emulator.url}/checkout.js?"}))
-        result = run("clock", file=file)
-        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    other = LoopbackServer(Starlette(routes=[Route("/clock", lambda _: PlainTextResponse(answer))])).start()
+    with Emulator("na", seed=7) as emulator:
+        file.write_text(json.dumps(emulator.ready() | {"controlUrl": other.url}))
+    result = run("clock", file=file)
+    other.stop()
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
 def test_the_commands_are_the_documented_ones() -> None:

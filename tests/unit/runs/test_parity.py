@@ -9,18 +9,17 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 import amazonpay_nb
 from amazonpay_nb.cli import main
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.emulator.remote import ClockControl, Control
 from amazonpay_nb.errors import ConfigurationError, TransportError
 from amazonpay_nb.loopback import LoopbackServer, http_client, port_for_another
 from amazonpay_nb.redaction import redact
@@ -28,7 +27,7 @@ from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.parity import Target, of_emulator, record, target
 from amazonpay_nb.runs.probes import probes
 from amazonpay_nb.shop import buyer
-from amazonpay_nb.signing.keys import generate, save, with_id
+from amazonpay_nb.signing.keys import generate, load, save, with_id
 from amazonpay_nb.spec.parity import Evidence, behaviors
 from docs import regenerate
 
@@ -39,7 +38,7 @@ ROOT = Path(__file__).parents[3]
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording of an emulator."""
     path = tmp_path_factory.mktemp("parity") / "here.json"
-    with target(None, None, "na") as emulator:
+    with target(None, "na") as emulator:
         record(emulator, out=path, say=lambda text: None)
     return path
 
@@ -64,7 +63,7 @@ def test_an_emulator_answers_as_claimed(here: Path) -> None:
 @pytest.mark.parametrize("region", ["eu", "jp"])
 def test_other_regions_answer_as_claimed(region: str) -> None:
     """With their own amounts, and without what is not offered there."""
-    with target(None, None, region) as emulator:
+    with target(None, region) as emulator:
         comparison = recordings.claimed(record(emulator, say=lambda text: None))
     assert comparison["different"] == []
     assert len(comparison["notReached"]) < 12
@@ -102,23 +101,18 @@ def other_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             process.kill()
 
 
-def test_each_changed_row_is_found(here: Path, other_emulator: Path, tmp_path: Path) -> None:
+def test_each_changed_row_is_found(here: Path, other_emulator: Path) -> None:
     """By the ids of its claims, and nothing that is not there: the other side is another process with other rows."""
     assert len(CHANGED) >= 30
-    arguments = [
-        "--ready-file",
-        str(other_emulator),
-        "--compare",
-        str(here),
-        "--json",
-        "--out",
-        str(tmp_path / "o.json"),
-    ]
-    result = CliRunner().invoke(main, ["parity", *arguments])
-    comparison = json.loads(result.stdout)
+    facts = json.loads(other_emulator.read_text("utf-8"))
+    keys = load(facts["privateKeyFile"], facts["publicKeyId"])
+    with closing(Control.of(other_emulator)) as control:
+        there = Target(facts["url"], "na", keys, facts["merchantId"], facts["storeId"])
+        there = there._replace(wait=lambda seconds: ClockControl(control).advance(seconds=int(seconds) + 1))
+        comparison = recordings.compare(recordings.read(here), record(there, say=lambda text: None))
     found = {row["id"] for row in comparison["different"]}
     expected = {claim for row in CHANGED for claim in row["ids"]}
-    assert (found - expected, expected - found, result.exit_code) == (set(), set(), 1)
+    assert (found - expected, expected - found) == (set(), set())
     assert all(row["here"].keys() == row["there"].keys() for row in comparison["different"])
     elsewhere = ["charge.conversion", "charge.conversion-when", "session.presentment-follows"]
     assert comparison["notReached"] == ["amount.other-ceilings", "amount.yen-zeros", *elsewhere]
@@ -127,7 +121,7 @@ def test_each_changed_row_is_found(here: Path, other_emulator: Path, tmp_path: P
 def test_a_probe_is_asked_once_and_in_part(tmp_path: Path) -> None:
     """An interrupted recording goes on: what it holds is not sent again, what was skipped is."""
     path, lines = tmp_path / "part.json", list[str]()
-    with target(None, None, "eu") as emulator:
+    with target(None, "eu") as emulator:
         record(emulator, buyer="none", out=path, only=("dates", "wallet"), say=lines.append)
         first = recordings.read(path)
         record(emulator, out=path, only=("dates", "wallet", "keys"), say=lines.append)
@@ -159,7 +153,7 @@ def test_another_edition_of_a_probe_is_not_compared(here: Path) -> None:
 
 def test_an_account_in_pounds_is_asked_in_pounds() -> None:
     """And a region's accounts have its currencies."""
-    with target(None, None, "eu") as emulator:
+    with target(None, "eu") as emulator:
         recording = record(emulator, only=("wallet", "charge"), currency="GBP", say=lambda text: None)
         with pytest.raises(ConfigurationError, match="No account is kept in USD there"):
             record(emulator, currency="USD", say=lambda text: None)
@@ -170,7 +164,7 @@ def test_an_account_in_pounds_is_asked_in_pounds() -> None:
 def test_a_probe_that_was_changed_is_asked_again(tmp_path: Path) -> None:
     """Its edition says so."""
     path, lines = tmp_path / "part.json", list[str]()
-    with target(None, None, "na") as emulator:
+    with target(None, "na") as emulator:
         record(emulator, out=path, only=("dates",), say=lines.append)
         path.write_text(path.read_text("utf-8").replace(probes()["dates"].edition, "older"), "utf-8")
         record(emulator, out=path, only=("dates",), say=lines.append)
@@ -181,7 +175,7 @@ def test_the_calls_stay_below_the_quotas() -> None:
     """An emulator that enforces them refuses nothing, and the page says how many minutes it takes."""
     with Emulator("na", seed=7, throttle=True) as emulator:
         start = emulator.clock.now()
-        recording = record(of_emulator(emulator.ready(), emulator.control), say=lambda text: None)
+        recording = record(of_emulator(emulator), say=lambda text: None)
         minutes = (emulator.clock.now() - start).total_seconds() / 60
     assert recordings.claimed(recording)["different"] == []
     assert "TooManyRequests" not in json.dumps(recording)
@@ -203,7 +197,7 @@ def test_nothing_of_the_account_or_the_buyer_is_kept(here: Path) -> None:
 
 def test_a_person_is_told_what_to_do_and_waited_for() -> None:
     """The address leads to a page of a shop of our own; whoever comes back from there goes on."""
-    with target(None, None, "na") as emulator, ThreadPoolExecutor(1) as person, http_client() as browser:
+    with target(None, "na") as emulator, ThreadPoolExecutor(1) as person, http_client() as browser:
         lines: list[str] = []
 
         def say(line: str) -> None:
@@ -252,7 +246,7 @@ def test_an_account_takes_the_region_of_its_address(monkeypatch: pytest.MonkeyPa
     account = {"PRIVATE_KEY_FILE": str(tmp_path / "key.pem"), "PUBLIC_KEY_ID": "SANDBOX-AFVX7ULWSGBZ5535PCUQOY7B"}
     for name, value in (account | {"MERCHANT_ID": "M", "STORE_ID": "S"}).items():
         monkeypatch.setenv(f"AMAZON_PAY_{name}", value)
-    with target("https://pay-api.amazon.jp/", None, "na") as there:
+    with target("https://pay-api.amazon.jp/", "na") as there:
         assert (there.region, there.url, there.environment) == ("jp", "https://pay-api.amazon.jp", "sandbox")
         with pytest.raises(ConfigurationError, match="script cannot play"):
             record(there, buyer="script", say=lambda text: None)
@@ -314,38 +308,6 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     assert (result.exit_code, "There is no probe 'date'" in result.output) == (2, True)
 
 
-def test_a_ready_file_is_of_an_emulator_on_this_machine(tmp_path: Path) -> None:
-    """Nothing is signed for another one; nor is an emulator that is gone a difference."""
-    with Emulator("na", seed=7) as emulator:
-        ready = emulator.ready()
-        keys = tmp_path / "merchant.pem"
-        keys.write_bytes(Path(ready["privateKeyFile"]).read_bytes())
-    ready |= {"privateKeyFile": str(keys)}
-    gone, elsewhere = "does not answer", "describes no emulator on this machine"
-    files = {
-        json.dumps(ready): gone, "{": elsewhere, "[]": elsewhere, "{}": elsewhere, "[" * 100_000: elsewhere,
-        json.dumps(ready | {"url": "https://pay-api.amazon.com"}): elsewhere,
-        json.dumps(ready | {"controlUrl": "http://127.0.0.1:80@a.test/_control"}): elsewhere,
-        json.dumps(ready | {"storeId": None}): elsewhere,
-    }  # fmt: skip
-    for text, problem in files.items():
-        (tmp_path / "ready.json").write_text(text, "utf-8")
-        result = CliRunner().invoke(main, ["parity", "--ready-file", str(tmp_path / "ready.json")])
-        assert (result.exit_code, problem in result.output) == (2, True), text[:100]
-
-
-@pytest.mark.parametrize("answer", ["<html>", "[]", "[" * 100_000])
-def test_what_answers_is_an_emulator(answer: str, tmp_path: Path) -> None:
-    """Another server at its address, or one that wants to be taken for it, is an error with a sentence."""
-    other = LoopbackServer(Starlette(routes=[Route("/clock", lambda _: PlainTextResponse(answer))])).start()
-    with Emulator("na", seed=7) as emulator:
-        (tmp_path / "ready.json").write_text(json.dumps(emulator.ready() | {"controlUrl": other.url}), "utf-8")
-        for command in (["control", "clock"], ["parity", "--only", "dates"]):
-            result = CliRunner().invoke(main, [*command, "--ready-file", str(tmp_path / "ready.json")])
-            assert (result.exit_code, "Traceback" in result.output) == (2, False)
-    other.stop()
-
-
 def test_an_interruption_loses_one_probe_at_most(tmp_path: Path) -> None:
     """What was recorded before is in the file, and the same command goes on with the probe that was interrupted."""
     path, lines = tmp_path / "part.json", list[str]()
@@ -356,7 +318,7 @@ def test_an_interruption_loses_one_probe_at_most(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     only = ("dates", "keys", "bad-json", "header-missing")
-    with target(None, None, "na") as emulator:
+    with target(None, "na") as emulator:
         with pytest.raises(KeyboardInterrupt):
             record(emulator, out=path, only=only, say=interrupt)
         assert len(recordings.read(path)["probes"]) == 2
