@@ -42,10 +42,7 @@ class Loop(asyncio.BaseEventLoop):
     def run_in_executor(self, executor: Any, function: Callable[..., Any], *arguments: Any) -> Any:  # type: ignore[override]
         """Do here what another loop does in a thread."""
         future = self.create_future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:  # noqa: BLE001 (it is raised where the result is awaited)
-            future.set_exception(error)
+        future.set_result(function(*arguments))
         return future
 
     def run(self, work: Coroutine[Any, Any, T], seconds: float | None = None) -> "asyncio.Task[T]":

@@ -6,14 +6,16 @@
     scenario.settle()
     scenario.end == scenario.expected
 
-An outcome is a card, a simulation code, the end of a dispute, or one of ``scenario.toml``.
+``scenario.toml`` has the outcomes: each card, each simulation code, each end of a dispute, and what a buyer does.
 """
 
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator
 from pydantic.alias_generators import to_snake
 
 from amazonpay_nb.client.button import sign_button
@@ -23,13 +25,11 @@ from amazonpay_nb.lessons.account import fields_of, state_of, with_reason
 from amazonpay_nb.lessons.drills import NEEDS
 from amazonpay_nb.shop.payloads import payload_of, product_types
 from amazonpay_nb.spec.answers import Refund
-from amazonpay_nb.spec.data import read
+from amazonpay_nb.spec.data import as_kind, data_row, read
 from amazonpay_nb.spec.flows import FLOWS as ALL_FLOWS
 from amazonpay_nb.spec.machine import CLOCK, MERCHANT, NEW, Transition
-from amazonpay_nb.spec.operations import OPERATIONS
-from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.regions import region as region_of
-from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, PENDING_SECONDS, SIMULATIONS, Simulation, simulation
+from amazonpay_nb.spec.simulations import PENDING_SECONDS, Simulation, simulation
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, CHECKOUT_SESSION, DISPUTE, REFUND, timer
 from amazonpay_nb.workbench.bench import Workbench
 
@@ -38,12 +38,34 @@ FLOWS = {name: ALL_FLOWS[row] for name, row in _FILE["flows"].items()}
 _USUAL = {"flow": "set-up", "region": "na", "outcome": "success", "environment": "emulator"}
 _COMPLETE, _CLOSE = "completeCheckoutSession", "closeChargePermission"
 _CHARGE, _CAPTURE, _REFUND = "createCharge", "captureCharge", "createRefund"
-# What is different from a scenario in which everything goes well.  script: what the buyer does; row: what Amazon does;
-# by_code: whether the merchant asks for that by its simulation code; dispute: the last row of one, instead of a refund;
-# repairs and needs: as in ``scenario.toml``.
-Outcome = namedtuple(
-    "Outcome", "happens script row by_code dispute repairs needs", defaults=({}, None, False, None, False, ())
-)
+
+
+def _simulation(key: str) -> Simulation | None:
+    return simulation(*key.split())
+
+
+def _end_of_dispute(key: str) -> Transition:
+    return DISPUTE.step(*key.split(": ", 1))
+
+
+@data_row
+class Outcome:
+    """What is different from a scenario in which everything goes well; ``scenario.toml`` describes the fields."""
+
+    happens: str
+    script: dict[str, Any] = field(default_factory=dict)
+    code: Annotated[Simulation | None, BeforeValidator(_simulation)] = None
+    like: Annotated[Simulation | None, BeforeValidator(_simulation)] = None
+    dispute: Annotated[Transition | None, BeforeValidator(_end_of_dispute)] = None
+    repairs: bool = False
+    needs: tuple[str, ...] = ()
+
+    def code_for(self, operation: str) -> Simulation | None:
+        """Return the simulation whose code is sent with an operation, if any is."""
+        return self.code if self.code and self.code.operation == operation else None
+
+
+OUTCOMES = as_kind("scenario.toml", _FILE["outcomes"], dict[str, Outcome])
 # How a scenario ends: the states and refusals of each object, in their order; "" where there is no such object.
 # arrival: the address that the buyer came back to; wallet: the type of the Charge Permission; order: the charge of a
 # flow with a purchase; charge: a later charge of the Saved Wallet.
@@ -68,52 +90,12 @@ class _Paths(dict[str, list[str]]):
         return End(*(" → ".join(self.get(name, ())) for name in End._fields))
 
 
-def _code_for(outcome: Outcome, operation: str) -> Simulation | None:
-    # The row whose code is sent with an operation.
-    row: Simulation | None = outcome.row
-    return row if row and outcome.by_code and row.operation == operation else None
-
-
-def _kebab(words: str) -> str:
-    return to_snake(words).replace("_", "-")
-
-
-def _needs(**needed: bool) -> tuple[str, ...]:
-    return tuple(name for name in _FILE["needs"] if needed.get(name))
-
-
-def _outcomes() -> Iterator[tuple[str, Outcome]]:
-    codes = [*SIMULATIONS.values(), *filter(None, (simulation(_CHARGE, code) for code in ANYWHERE))]
-    like = {f"{row.operation} {row.code}": row for row in codes}
-    for name, entry in _FILE["outcomes"].items():
-        yield name, Outcome(row=like.get(entry.pop("like", "")), **entry)
-    for card in CARDS.values():
-        needs = _needs(purchase=card.requires_pending, emulator=not card.marked)
-        end = like.get(_FILE["cards"].get(card.trigger))
-        yield f"card-{card.last4}", Outcome(happens=card.effect, script={"card": card.last4}, row=end, needs=needs)
-    for row in codes:
-        verb = to_snake(row.operation).removeprefix("create_").partition("_")[0]
-        name = ("" if row.operation == _CHARGE else f"{verb}-") + _kebab(row.code).replace("declined", "decline")
-        waits = row.operation == _COMPLETE and not row.reason_code
-        needs = _needs(purchase=waits, emulator=row.evidence == Evidence.EMULATOR_ONLY)
-        happens = f"The merchant sends {OPERATIONS[row.operation].title} with the simulation code {row.code}."
-        yield name, Outcome(happens=happens, row=row, by_code=True, needs=needs)
-    for way in DISPUTE.rows:
-        if way.target == "Resolved":  # of two ways with one name, the one after an answer to the dispute
-            name = way.trigger.partition(": ")[2] or str(way.reason).removesuffix("Dispute")
-            happens = f"The buyer's bank wants the money back. {way.trigger}."
-            yield f"dispute-{_kebab(name)}", Outcome(happens=happens, dispute=way, needs=("emulator",))
-
-
-OUTCOMES = dict(_outcomes())
-
-
 def possible(flow: str, region: str, environment: str = "emulator") -> dict[str, str]:
     """Return every outcome by name: "" where it is possible in this flow and region, else why it is not."""
     row, buys = region_of(region), FLOWS[flow].complete_with_amount
     here = environment == "emulator"
-    has = _needs(purchase=buys, challenge=row.psd2, update_page=row.update_page, emulator=here)
-    lacks = {name: [_FILE["needs"][need] for need in each.needs if need not in has] for name, each in OUTCOMES.items()}
+    has = {"purchase": buys, "challenge": row.psd2, "update_page": row.update_page, "emulator": here}
+    lacks = {name: [_FILE["needs"][need] for need in each.needs if not has[need]] for name, each in OUTCOMES.items()}
     return {name: "; ".join(reasons) for name, reasons in lacks.items()}
 
 
@@ -134,13 +116,14 @@ def check_scenario(values: Mapping[str, Any]) -> None:
 def expected(flow: str, region: str, outcome: str, environment: str = "emulator") -> End:
     """Return the end of a possible scenario, computed from the tables of flows, states and simulations."""
     check_scenario({"flow": flow, "region": region, "outcome": outcome, "environment": environment})
-    scene, row, paths = OUTCOMES[outcome], OUTCOMES[outcome].row, _Paths()
+    scene, paths = OUTCOMES[outcome], _Paths()
+    purchase = scene.like or scene.code_for(_COMPLETE)  # what happens to the session, or to what is bought with it
     back = "signed-in" if FLOWS[flow].signs_in else "result"
     paths.add("arrival", scene.script.get("ending", back))
     if paths.last("arrival") != back:
         return paths.end
-    if row and row.operation == _COMPLETE and row.reason_code:
-        paths.add("session", *_moves(row), with_reason(row.state, row.later_reason))
+    if purchase and purchase.operation == _COMPLETE and purchase.reason_code:
+        paths.add("session", *_moves(purchase), with_reason(purchase.state, purchase.later_reason))
         return paths.end
     paths.add("session", CHECKOUT_SESSION.step("Open", "Complete Checkout Session").target)
     consents = scene.script.get("consent", True)
@@ -151,17 +134,17 @@ def expected(flow: str, region: str, outcome: str, environment: str = "emulator"
     else:  # the order uses all of it
         _follow(paths, wallet, "A charge uses the whole limit", "Close by Amazon")
     if FLOWS[flow].complete_with_amount:
-        _charge(paths, "order", row if row and (not scene.by_code or row.operation == _COMPLETE) else None)
+        _charge(paths, "order", purchase)
     if scene.repairs:
         _follow(paths, wallet, "Payment method expires", "Update the payment method")
     if paths.last("permission") == wallet:
-        _charge(paths, "charge", _code_for(scene, _CHARGE), _code_for(scene, _CAPTURE))
+        _charge(paths, "charge", scene.code_for(_CHARGE), scene.code_for(_CAPTURE))
     if paths.last("charge") == "Captured" and scene.dispute:
         paths.add("dispute", *_dispute(scene.dispute))
     elif paths.last("charge") == "Captured":
         first = REFUND.step(NEW, "Create Refund").target
-        paths.add("refund", *_moves(_code_for(scene, _REFUND), first, REFUND.step(first, "Refund").target))
-    if close := _code_for(scene, _CLOSE):
+        paths.add("refund", *_moves(scene.code_for(_REFUND), first, REFUND.step(first, "Refund").target))
+    if close := scene.code_for(_CLOSE):
         paths.add("permission", with_reason(close.state, close.later_reason))
     return paths.end
 
@@ -258,7 +241,7 @@ class Scenario:
             complete_set_up(self._wb.client, (await self._wb.show_repair(wallet).returned()).checkout_session_id)
             self._look()
         if self._paths.last("permission") == "Chargeable":
-            row = _code_for(self._outcome, _CHARGE)
+            row = self._outcome.code_for(_CHARGE)
             fields = fields_of(_CHARGE, self.objects["permission"].charge_permission_id, self._wb.amount)
             fields |= NEEDS.get((_CHARGE, str(row and row.state)), {})
             charge = self._send(_CHARGE, "charge", charge_initiator="MITU", channel="Web", **fields)
@@ -274,7 +257,7 @@ class Scenario:
                 self._dispute(charge_id, self._outcome.dispute)
             else:
                 self._send(_REFUND, "refund", charge_id=charge_id, refund_amount=self._wb.amount)
-        if _code_for(self._outcome, _CLOSE):
+        if self._outcome.code_for(_CLOSE):
             wallet = self.objects["permission"].charge_permission_id
             self._send(_CLOSE, "permission", wallet, closure_reason="The scenario is over.")
 
@@ -296,7 +279,7 @@ class Scenario:
 
     def _send(self, operation: str, name: str, *ids: str, **fields: Any) -> Any:
         # The object, once Amazon has decided about it, or None where the call was refused.
-        row, call = _code_for(self._outcome, operation), getattr(self._wb.client, to_snake(operation))
+        row, call = self._outcome.code_for(operation), getattr(self._wb.client, to_snake(operation))
         try:
             return self._decision(name, call(*ids, simulation_code=row and row.code, **fields))
         except ApiError as error:

@@ -7,7 +7,11 @@ import pytest
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.scenario import FLOWS, OUTCOMES, Scenario, check_scenario, expected, possible
+from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.parity import Evidence
 from amazonpay_nb.spec.regions import REGIONS
+from amazonpay_nb.spec.simulations import ANYWHERE, CARDS, SIMULATIONS, simulation
+from amazonpay_nb.spec.states import DISPUTE
 
 # Typed from the guide's pages on states, simulations and disputes: in a set-up, in North America where it is possible.
 # A value is (session, permission, charge, refund); the buyer comes back to the result address.
@@ -110,6 +114,31 @@ def test_a_purchase_ends_as_the_guide_says(flow: str) -> None:
 def test_every_outcome_is_in_one_of_the_lists() -> None:
     """A new card, code or end of a dispute needs a prediction by hand, above."""
     assert {*SET_UP, *DISPUTES, *PURCHASE, "buyer-cancels"} == OUTCOMES.keys()
+
+
+def test_every_card_code_and_end_of_a_dispute_is_an_outcome() -> None:
+    """With the sentence and the needs that its own table says; a code of all operations is sent with Create Charge."""
+    cards = {row.last4: row for row in CARDS.values()}
+    played = {name: row for name, row in OUTCOMES.items() if name.startswith("card-")}
+    assert {name: (row.script, row.happens) for name, row in played.items()} == {
+        f"card-{last4}": ({"card": last4}, card.effect) for last4, card in cards.items()
+    }
+    assert {name.removeprefix("card-"): row.needs for name, row in played.items()} == {
+        last4: (*["purchase"] * card.requires_pending, *["emulator"] * (not card.marked))
+        for last4, card in cards.items()
+    }
+    sent = [row for row in OUTCOMES.values() if row.code]
+    everywhere = [simulation("createCharge", code) for code in ANYWHERE]
+    assert [row.code for row in sent] == [*SIMULATIONS.values(), *everywhere]
+    for row in sent:
+        assert row.code
+        title = OPERATIONS[row.code.operation].title
+        assert row.happens == f"The merchant sends {title} with the simulation code {row.code.code}."
+        waits = row.code.operation == "completeCheckoutSession" and not row.code.reason_code
+        only_here = row.code.evidence == Evidence.EMULATOR_ONLY
+        assert row.needs == (*["purchase"] * waits, *["emulator"] * only_here)
+    ends = {row.dispute.trigger: row.needs for row in OUTCOMES.values() if row.dispute}
+    assert ends == {row.trigger: ("emulator",) for row in DISPUTE.rows if row.target == "Resolved"}
 
 
 def test_what_is_impossible_says_why() -> None:
