@@ -1,19 +1,16 @@
 """Kernels that are forked from a process which has imported everything once, the *origin*; on Linux.
 
 A kernel of one's own makes a notebook wait for Python and its libraries; a fork has them, and is a process like any
-other.  The origin is started by the first kernel and answers each request, a message on a socket that it shares with
-nobody else, with the number of a process.  It ends with the socket, and its kernels with a pipe.
+other.  The origin is started by the first kernel and answers each request, a message on a connection that it
+shares with nobody else, with the number of a process.  It ends with the socket, and its kernels with a pipe.
 """
 
 import asyncio
 import builtins
 import gc
 import io
-import json
 import os
-import select
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +20,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
+from multiprocessing.connection import Connection, Pipe, wait
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,20 +28,10 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.texts import compile_templates
 
-# What a kernel and the workbook's notebooks import, some of it only when it is used.
-_IMPORTS = (
-    "ipykernel.kernelapp", "ipykernel.zmqshell", "ipykernel.debugger", "IPython.core.completerlib",
-    "IPython.core.debugger", "IPython.core.logger", "IPython.core.oinspect", "IPython.extensions.storemagic",
-    "tornado.platform.asyncio", "ipywidgets", "pandas.io.formats.style", "pandas.io.formats.html", "httpx", "httpcore",
-    "certifi", "trustme", "anyio._backends._asyncio", "uvicorn.lifespan.on", "uvicorn.loops.auto",
-    "uvicorn.loops.asyncio", "uvicorn.protocols.http.httptools_impl", "amazonpay_nb.workbench.bench",
-    "amazonpay_nb.workbench.panels", "amazonpay_nb.workbench.show.money", "amazonpay_nb.shop.payloads",
-    "amazonpay_nb.lessons.exercises", "amazonpay_nb.lessons.scenario", "amazonpay_nb.connection",
-)  # fmt: skip
 _ANSWER_SECONDS = 60  # the origin imports everything before its first answer
-_LONGEST_REQUEST = 1 << 18  # bytes, most of them an environment
 _KERNEL = ("-m", "ipykernel_launcher")
 _SERVE = """import sys
 sys.path[:] = filter(None, sys.path)
@@ -57,34 +45,27 @@ class _Process:
     stdin = stdout = stderr = None
 
     def __init__(self, pid: int) -> None:
-        self.pid, self.handle = pid, os.pidfd_open(pid)
-        weakref.finalize(self, os.close, self.handle)
-        self._end = select.poll()
-        self._end.register(self.handle, select.POLLIN)
+        self.pid, self._handle = pid, os.pidfd_open(pid)
+        weakref.finalize(self, os.close, self._handle)
 
     def poll(self) -> int | None:
-        return 0 if self._end.poll(0) else None
-
-    def wait(self) -> int:
-        self._end.poll()
-        return 0
+        return 0 if wait([self._handle], 0) else None
 
     def send_signal(self, number: int) -> None:
-        signal.pidfd_send_signal(self.handle, number)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
+        signal.pidfd_send_signal(self._handle, number)
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
             self.send_signal(signal.SIGKILL)
 
+    # Jupyter waits for one that has ended, and terminates by a signal where it can.
+    wait, terminate = poll, kill
+
 
 class _Origin:
     def __init__(self, python: Sequence[str], environment: Mapping[str, str]) -> None:
         self.start = _start(python, environment)
-        self.socket, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(_ANSWER_SECONDS)
+        self.connection, other = Pipe()
         end, self.pipe = os.pipe()
         with other:
             self.process = subprocess.Popen(  # noqa: S603 (this interpreter)
@@ -97,13 +78,13 @@ class _Origin:
         os.close(end)
 
     def fork(self, request: Mapping[str, Any]) -> _Process:
-        self.socket.send(json.dumps(request).encode())
-        if not (answer := self.socket.recv(16)):
-            raise ConnectionResetError("it has ended")
-        return _Process(int(answer))
+        self.connection.send(request)
+        if not self.connection.poll(_ANSWER_SECONDS):
+            raise TimeoutError("it takes too long")
+        return _Process(self.connection.recv())
 
     def close(self) -> None:
-        self.socket.close()
+        self.connection.close()
         os.close(self.pipe)
         self.process.kill()
         self.process.wait()
@@ -145,9 +126,9 @@ class WarmProvisioner(LocalProvisioner):
                     cls._origin = cls._origin or _Origin(python, request["environment"])
                     if cls._origin.start == _start(python, request["environment"]):
                         return cls._origin.fork(request)
-            except OSError as error:
+            except (OSError, EOFError) as error:
                 cls._failed = True  # its kernels go on, and its pipe is kept for them
-                problem = f"The process that kernels are forked from does not answer: {error}"
+                problem = f"The process that kernels are forked from does not answer: {error!r}"
                 tqdm.write(f"{problem}. Kernels start one by one from here on, which takes longer.", file=sys.stderr)
         return None
 
@@ -166,13 +147,13 @@ def serve(number: int, end: int) -> None:
     The kernels end with the pipe that is file *end*; nothing is written to it.
     """
     gc.disable()  # next to nothing of what follows is garbage
-    control = socket.socket(fileno=number)
+    control = Connection(number)
     os.set_inheritable(end, False)
     # Libraries, such as pandas, look at their import whether they are in a kernel, and how it encodes what is printed;
     # and what they say then is said in no kernel.
     setattr(builtins, "get_ipython", lambda: SimpleNamespace(kernel=None))  # noqa: B010 (mypy knows no such builtin)
     screen, before = io.TextIOWrapper(io.BytesIO(), "UTF-8"), dict(os.environ)
-    for name in _IMPORTS:
+    for name in read("warm.toml", beside=__file__)["imports"]:
         with suppress(ImportError), redirect_stdout(screen), redirect_stderr(screen):
             import_module(name)
     compile_templates()
@@ -182,12 +163,12 @@ def serve(number: int, end: int) -> None:
     # What all kernels share is not looked through again, and not copied for it.
     gc.freeze()
     gc.enable()
-    while request := control.recv(_LONGEST_REQUEST):
-        if not (pid := os.fork()):
-            control.close()  # it would hear of other kernels, and hide that the origin has ended
-            return _become_kernel(end, imported, **json.loads(request))
-        with suppress(ConnectionError):
-            control.send(str(pid).encode())
+    with suppress(EOFError, ConnectionError):
+        while request := control.recv():
+            if not (pid := os.fork()):
+                control.close()  # it would hear of other kernels, and hide that the origin has ended
+                return _become_kernel(end, imported, **request)
+            control.send(pid)
     return None
 
 
@@ -213,7 +194,5 @@ def _become_kernel(
 
 
 def _end_with(end: int) -> None:
-    hangup = select.poll()
-    hangup.register(end, 0)
-    hangup.poll()
+    wait([end])
     os._exit(1)
