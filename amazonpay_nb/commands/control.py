@@ -61,24 +61,16 @@ def _ready_file() -> click.Option:
     return click.Option(["--ready-file"], required=True, type=INPUT, help=written)
 
 
-@control.group()
-def world() -> None:
-    """Write the world into a file, or put that of a file in its place: docs/worlds.md."""
-
-
-@world.command(params=[click.Argument(["file"], type=FILE), _ready_file()])
-def save(file: Path, ready_file: Path) -> None:
-    """Write accounts, permissions and all that was charged on them into FILE."""
+@control.command(params=[_parameter("action=save|load"), click.Argument(["file"], type=FILE), _ready_file()])
+def world(action: str, file: Path, ready_file: Path) -> None:
+    """Write accounts, permissions and all that was charged on them into FILE, or put its world in their place."""
     from amazonpay_nb.emulator.worlds import to_yaml
 
-    file.write_text(to_yaml(_answer(ready_file, "world")), "utf-8")
-    _print({"file": str(file)})
-
-
-@world.command(params=[click.Argument(["file"], type=INPUT), _ready_file()])
-def load(file: Path, ready_file: Path) -> None:
-    """Put the world of FILE in the place of the present one."""
-    _print(_answer(ready_file, "world", {"world": file.read_text("utf-8"), "name": str(file)}))
+    if action == "save":
+        file.write_text(to_yaml(_answer(ready_file, "world")), "utf-8")
+        _print({"file": str(file)})
+    else:
+        _print(_answer(ready_file, "world", {"world": file.read_text("utf-8"), "name": str(file)}))
 
 
 # The file describes its fields.
