@@ -35,6 +35,15 @@ _ALONE = (
     # A call between browsers asks for no host; the older name and the newer one.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )  # fmt: skip
+# Of two such lists Chromium takes the last, so this one begins with Playwright's own.  Without the last line, a window
+# would load a page of suggestions below its line of addresses, which costs more than the server's page.
+LEAN = (
+    "--disable-features=AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,"
+    "HttpsFirstBalancedModeAutoEnable,LensOverlay,MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,"
+    "AvoidCorsURLLoaderRestartOnRedirect,TcpPortRandomizationWin,OptimizationHints,NetworkTimeServiceQuerying,"
+    "AimEnabled,PreconnectToSearch,msForceBrowserSignIn,msEdgeUpdateLaunchServicesPreferredVersion,"
+    "WebUIOmniboxPopup,WebUIOmniboxAimPopup"
+)
 PAGE_SECONDS = BUTTON_SECONDS = 10.0  # for a page to answer, and then for its button
 _SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
@@ -63,7 +72,7 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
             playwright = stack.enter_context(sync_playwright())
         try:
             browser = playwright.chromium.launch(
-                executable_path=program, args=[*_ALONE, *_through(proxy)], headless=not headed,
+                executable_path=program, args=[*_ALONE, LEAN, *_through(proxy)], headless=not headed,
                 slow_mo=_SLOW if headed else 0,
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
             )  # fmt: skip

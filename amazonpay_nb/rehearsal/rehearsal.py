@@ -232,13 +232,15 @@ def _judged(play: Play, row: Row) -> Result:
 
 def _look_for_buttons(file: PlanFile, play: Play, server: MerchantServer) -> None:
     """Make sure that a visitor sees a button; one who has no wallet may not change it."""
-    for name in filter(partial(getattr, file.plan.pages), BUTTON_PAGES[:-1]):
-        with play.scene("", name):
+    names = [name for name in BUTTON_PAGES[:-1] if getattr(file.plan.pages, name)]
+    if isinstance(play.browser, str) or not names:
+        return
+    with play.scene("", ""):
+        visitor = play.buyer()
+        for name in names:
             try:
-                play.buyer().button(name)
+                visitor.button(name)
             except NotTried as reason:
-                if isinstance(play.browser, str):
-                    return
                 _look_at_server(file, server, play.emulator, f"while {name} was opened", seconds=_LAST_MOMENT)
                 raise file.error(legible(str(reason)), "pages", name, advice=server.last_lines()) from None
     play.exchanges.clear()

@@ -18,11 +18,14 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from amazonpay_nb.rehearsal.browser import LEAN
+
 __all__ = ["chromium", "driver", "executable", "in_view", "new_page", "offline", "press", "watch"]
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP hub.test 127.0.0.1",
+    LEAN,
 )  # fmt: skip
 
 

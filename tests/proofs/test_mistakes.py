@@ -48,9 +48,9 @@ CHECKS = {
 }
 # Where nobody gets to Amazon, or no refund is asked for, more cannot be tried.
 HIDE_OTHERS = {"unsigned-change", "never-refunded"}
-# In short, one of five, and of the checks that which finds it: a buyer who saves a wallet and pays notices nothing.
+# In short, one of eight, and of the checks that which finds it: a buyer who saves a wallet and pays notices nothing.
 HAPPY = ["set-up.completes", "charge.paid"]
-TRIED = ["impatient", *list(CHECKS)[:: size(5, 1)]]
+TRIED = ["impatient", *list(CHECKS)[:: size(8, 1)]]
 
 
 def test_every_mistake_has_its_check() -> None:

@@ -5,6 +5,9 @@ import os
 import socket
 from pathlib import Path
 
+# What is played with the other wiring: a way to each operation, to the script, and of a notification.
+EACH_WAY = ["button.script-host", "set-up.completes", "charge.pending", "refund.done", "notification.genuine"]
+
 
 def answers(port: int) -> bool:
     with socket.socket() as one:

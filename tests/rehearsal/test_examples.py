@@ -9,13 +9,12 @@ from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.rehearsal.rehearsal import rehearse, rows_of
 from tests.browser.chromium import executable
 from tests.npm import installed, unavailable
+from tests.rehearsal.plans import EACH_WAY
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHOPS = {"shop_python": "shop.py", "shop_node": "shop.js"}
 # What the plan of the shop in Node says where its other wiring is meant; test_checks.py plays that of the other shop.
 OTHER = [('wiring = "proxy"', 'wiring = "settings"'), (r"# (AMAZON_PAY_URL|AMAZON_PAY_SCRIPT|NODE_)", r"\1")]
-# What is played with the other wiring: a way to each operation, to the script, and of a notification.
-EACH_WAY = ["button.script-host", "set-up.completes", "charge.pending", "refund.done", "notification.genuine"]
 
 
 @pytest.fixture(autouse=True)
