@@ -3,7 +3,6 @@
 The names below load on first use, so that importing the package costs next to nothing.
 """
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
     from amazonpay_nb.emulator import Emulator
     from amazonpay_nb.signing.keys import MerchantKeys
     from amazonpay_nb.workbench.show import show
-
-# The command of httpx, which nobody asks for here; where rich and Pygments are there, it takes as long as the rest.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 __all__ = ["AmazonPayAuth", "AmazonPayClient", "Emulator", "MerchantKeys", "errors", "show", "signing", "workbench"]
 
