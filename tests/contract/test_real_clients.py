@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulated import Json, Shop, express, purchase, usd
+from tests.emulated import Json, Shop, end_of_checkout, express, purchase, usd
 from tests.golden import FOLDER
 
 FILES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((FOLDER / "clients").iterdir())}
@@ -33,7 +33,13 @@ def target(shop: Shop, operation: str, body: Json) -> str:
     money = price["amount"], price["currencyCode"]
     if operation in ("completeCheckoutSession", "finalizeCheckoutSession"):
         total = {"totalOrderAmount": body["totalOrderAmount"]} if "totalOrderAmount" in body else {}
-        return shop.visited(purchase(*money, paymentIntent=body.get("paymentIntent", "Authorize"), **total))
+        paid = purchase(*money, paymentIntent=body.get("paymentIntent", "Authorize"), **total)
+        if "shippingAddress" not in body:
+            return shop.visited(paid)
+        order = end_of_checkout(addressDetails=body["shippingAddress"], paymentDetails=paid["paymentDetails"])
+        session_id = shop.clicked(order, "PayAndShip")
+        shop.buyer().walk(session_id)
+        return session_id
     if operation == "updateCheckoutSession":
         return shop.session(express())
     if operation in ("captureCharge", "cancelCharge"):
