@@ -37,13 +37,13 @@ _UNAVOIDABLE = re.compile(r"404 .*\(http://127\.0\.0\.1:\d+/docs/images/")
 _ROOT = ["--allow-root"] if os.geteuid() == 0 else []
 
 _UNTIL = f"""
-const until = async (value) => {{
+const until = async (value, pause = 20) => {{
   const end = Date.now() + {SECONDS * 1000};
   for (;;) {{
     const found = await value();
     if (found) return found;
     if (Date.now() > end) throw new Error('in vain: ' + value);
-    await new Promise((next) => setTimeout(next, 20));
+    await new Promise((next) => setTimeout(next, pause));
   }}
 }};
 const late = async () => {{
@@ -256,7 +256,7 @@ class OpenNotebook:
         """Wait until an output holds *text*."""
         self.ask(
             "await until(() => panel.context.model.toJSON().cells.some("
-            "(cell) => JSON.stringify(cell.outputs ?? []).includes(given)));", text,
+            "(cell) => JSON.stringify(cell.outputs ?? []).includes(given)), 200);", text,  # a look takes its time, too
         )  # fmt: skip
 
     def code_cells(self) -> list[dict[str, Any]]:

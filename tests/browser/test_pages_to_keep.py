@@ -21,6 +21,7 @@ BRAND = (
     *("-p", "region", "eu", "-p", "amount", "9.99"),
     *("-p", "merchant_name", SHOP, "-p", "merchant_color", "#f7c948"),
 )
+JAPAN = ("-p", "region", "jp", "-p", "amount", "900")
 # What is wider than its place, on paper: there is nothing to scroll there.
 CUT = """() => [...document.querySelectorAll('body *')].filter((each) =>
   each.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !each.closest('svg')
@@ -47,24 +48,24 @@ def command(*arguments: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def leaving(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page that `amazonpay-nb export` has made of a run in Europe, for a shop with a name of its own."""
-    out = tmp_path_factory.mktemp("leaving")
-    return Path(command("export", "01", *BRAND, "--out", out))
-
-
-@pytest.fixture(scope="module")
-def sheets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The short edition of the same."""
-    return Path(command("export", "01", "--edition", "short", *BRAND, "--out", tmp_path_factory.mktemp("sheets")))
-
-
-@pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `amazonpay-nb run` has left in its folder."""
+    """What `amazonpay-nb run` has left in its folder, of a run in Europe, for a shop with a name of its own."""
     out = tmp_path_factory.mktemp("report")
-    command("run", "01", "-p", "region", "jp", "-p", "amount", "900", "--out", out)
+    command("run", "01", *BRAND, "--out", out)
     return out
+
+
+@pytest.fixture(scope="module")
+def leaving(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that `amazonpay-nb export` has made of this run."""
+    return Path(command("export", report / f"{NOTEBOOK}.ipynb", "--out", tmp_path_factory.mktemp("leaving")))
+
+
+@pytest.fixture(scope="module")
+def sheets(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The short edition of the same."""
+    out = tmp_path_factory.mktemp("sheets")
+    return Path(command("export", report / f"{NOTEBOOK}.ipynb", "--edition", "short", "--out", out))
 
 
 @pytest.fixture
@@ -140,11 +141,15 @@ def sheets_of_paper(page: Page) -> int:
     return len(re.findall(rb"/Type /Page\b(?!s)", page.pdf(prefer_css_page_size=True)))
 
 
-@pytest.mark.parametrize("chapter", ["02", "05", "08"])
-def test_a_page_of_another_chapter_is_sound(page: Page, tmp_path: Path, chapter: str) -> None:
-    """Those with wide tables, tables of pandas, and refusals."""
-    page.goto(Path(command("export", chapter, "--out", tmp_path)).as_uri())
+@pytest.mark.parametrize(("chapter", "values"), [("02", JAPAN), ("05", ()), ("08", ())], ids=["02", "05", "08"])
+def test_a_page_of_another_chapter_is_sound(page: Page, tmp_path: Path, chapter: str, values: tuple[str, ...]) -> None:
+    """Those with wide tables, tables of pandas, and refusals; each is run for the page, with values."""
+    page.goto(Path(command("export", chapter, *values, "--out", tmp_path)).as_uri())
     page.evaluate(UNFOLD)
+    if values:
+        expect(page.get_by_text("900 JPY").first).to_be_attached()
+        expect(page.get_by_text("wait_seconds: str =")).to_have_count(0)
+        expect(page.get_by_text("# Parameters")).to_have_count(0)
     assert not (wrong := flaws(page)), "\n".join(wrong)
 
 
@@ -166,13 +171,13 @@ def test_the_values_of_the_run_are_those_of_the_page_and_no_cell_sets_them(page:
     assert page.locator(".jp-CodeCell").filter(has_not=page.locator("details.code")).all_inner_texts() == []
 
 
-def test_a_finished_run_is_left_behind_with_its_values(page: Page, report: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_left_behind_with_its_values(page: Page, report: Path, leaving: Path) -> None:
     """papermill's own cell of parameters does not stay; the notebook is not run again."""
     path = report / f"{NOTEBOOK}.ipynb"
     assert any("injected-parameters" in cell.metadata.get("tags", ()) for cell in nbformat.read(path, 4).cells)
-    page.goto(Path(command("export", path, "--out", tmp_path)).as_uri())
+    page.goto(leaving.as_uri())
     page.evaluate(UNFOLD)
-    expect(page.get_by_text("900 JPY").first).to_be_attached()
+    expect(page.get_by_text("9.99 EUR").first).to_be_attached()
     expect(page.get_by_text("# Parameters")).to_have_count(0)
     expect(page.get_by_text("Notebook 05 explains both.")).to_be_visible()
     assert page.locator("a[href]:not([href^='#'])").count() == 0

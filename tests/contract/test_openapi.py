@@ -23,7 +23,7 @@ from tests.proofs.sizes import size
 
 SCHEMA = schemathesis.openapi.from_dict(openapi())
 PROMISES = CHECKS.get_by_names(["status_code_conformance", "content_type_conformance", "response_schema_conformance"])
-EXAMPLES = size(10, 30)
+EXAMPLES = size(5, 30)
 
 
 class Signer(requests.auth.AuthBase):

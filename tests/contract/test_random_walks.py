@@ -237,6 +237,6 @@ def test_no_walk_breaks_a_promise(na: Shop) -> None:
     Merchant.shop = na
     machine = Merchant.TestCase
     machine.settings = settings(
-        max_examples=size(20, 40), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=size(10, 40), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
     )
     machine().runTest()

@@ -20,7 +20,7 @@ from tests.emulated import Json, Shop, usd
 from tests.processes import PATIENCE, emulator, listener
 from tests.proofs.sizes import size
 
-KILLS = size(3, 50)
+KILLS = size(2, 50)
 CLIENTS, BUYERS = 3, 1
 # A round ends somewhere among so many acknowledged changes.
 MOST_CHANGES = 120

@@ -24,7 +24,7 @@ from tests.processes import Remote, emulator
 from tests.proofs.sizes import size
 from tests.proofs.wire import Request, Wire
 
-REQUESTS = size(800, 20_000)
+REQUESTS = size(400, 20_000)
 # One of so many requests is sent as it is: the objects move on, and the others meet them in every state.
 PLAIN = 4
 MOST_MEGABYTES = 60

@@ -11,7 +11,7 @@ from tests.proofs.latency import Stopwatch, said
 from tests.proofs.sizes import size
 from tests.proofs.wire import Request, Wire
 
-CHARGES = size(500, 100_000)
+CHARGES = size(300, 100_000)
 WALLETS = 10  # a wallet's month takes 15,000 USD
 SAMPLE = size(100, 1_000)
 # Bounds, above what a busy machine needs: what grows with the number of objects misses them by far.
