@@ -27,7 +27,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from amazonpay_nb.client.journal import PARTICIPANTS
-from amazonpay_nb.rehearsal.play import ROWS
+from amazonpay_nb.rehearsal.plan import ROWS
 from amazonpay_nb.runs import recordings
 from amazonpay_nb.runs.kernels import RunKernel, kernel_environment
 from amazonpay_nb.runs.probes import probes

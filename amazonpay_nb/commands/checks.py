@@ -143,7 +143,7 @@ def parity(base_url: str | None, region: str, compare: Path | None, **options: A
 @click.argument("plan", type=INPUT)
 @click.option(
     "--only", multiple=True, metavar="ID", help="Play this check alone; may be repeated.",
-    shell_complete=completion("amazonpay_nb.rehearsal.play:ROWS"),
+    shell_complete=completion("amazonpay_nb.rehearsal.plan:ROWS"),
 )  # fmt: skip
 @OUT
 @click.option("--headed", is_flag=True, help="Show the browser.")
@@ -157,23 +157,12 @@ def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
 
     Exit code: 0 nothing but advice failed, 1 something else did, 2 the plan or the server cannot be used.
     """
-    from tqdm import tqdm  # type: ignore[import-untyped]
-
-    from amazonpay_nb.rehearsal.rehearsal import Result, rehearse as play
-    from amazonpay_nb.rehearsal.report import REPORTS, table, write_report
+    from amazonpay_nb.rehearsal.rehearsal import REPORTS, rehearse as play, table, write_report
     from amazonpay_nb.runs.folder import report_folder
 
-    bar = tqdm(unit="check", disable=None)  # None shows it on a terminal only
-
-    def note(result: Result, of: int) -> None:
-        bar.total = of
-        bar.set_postfix_str(result.row.id, refresh=False)
-        bar.update()
-        if bar.disable:
-            say(f"{result.status:<9} {result.row.id} ({result.seconds:.1f} s)")
-
-    with report_folder(out, REPORTS), bar:
-        rehearsal = play(plan, say=note, **options)
+    with report_folder(out, REPORTS):
+        line = "{0.status:<9} {0.row.id} ({0.seconds:.1f} s)"
+        rehearsal = play(plan, say=lambda result: say(line.format(result)), **options)
         write_report(rehearsal, out, finished=datetime.now(UTC))
     say(table(rehearsal))
     say(f"Report: {out / 'rehearsal.html'}")

@@ -4,12 +4,12 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 from pydantic import ValidationError
@@ -17,14 +17,14 @@ from pydantic import ValidationError
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, ask, filled, limited_memory, path_of_url
-from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Action, Plan, State
+from amazonpay_nb.rehearsal.plan import Action, Plan, State
+from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, ask, filled, limited_memory, path_of_url
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.regions import region as region_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Request, Response
+    from playwright.sync_api import Browser, Locator, Response
 
 _EXTRA = "the extra amazonpay-nb[rehearse] and a Chromium (Debian: apt-get install chromium)"
 HOW_TO_GET = f"Install {_EXTRA}, or name one with --browser."
@@ -107,22 +107,22 @@ class Buyer:
     ) -> None:  # fmt: skip
         from playwright.sync_api import Error
 
-        self._error, self._plan, self._emulator, self._http, self._note = Error, plan, emulator, http, note
+        self._errors = (Error, TimeoutError)
+        self._plan, self._emulator, self._http, self._note = plan, emulator, http, note
         self._received: list[Response] = []
         self._document: Response | None = None
         self._reviews = False  # whether the buyer comes back to a review page
-        self.asked, self.returned = plan.server.url, ""  # of the server: the last address, and where Amazon leads to
+        self.returned = ""  # where Amazon leads to
         self.context = browser.new_context(ignore_https_errors=True, service_workers="block", accept_downloads=False)
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
         # To make a page may take a busy machine long; a limit is for what the server's pages then do.
         self.page = self._bounded(self.context.new_page())
         self._bounded(self.context)
-        self.page.on("request", self._ask)
         self.page.on("response", self._receive)
 
     def close(self) -> None:
         """Close the browser's context."""
-        with suppress(self._error):  # the browser may be gone
+        with suppress(*self._errors):  # the browser may be gone
             self.context.close()
 
     def _is_server(self, url: str) -> bool:
@@ -139,44 +139,33 @@ class Buyer:
         """Set a limit where Playwright has none: a page that computes without an end would be waited for as long."""
         anything: Any = thing
         synchronously = anything._sync
-
-        async def in_time(answer: Awaitable[Any]) -> Any:
-            try:
-                async with asyncio.timeout(PAGE_SECONDS + 1):  # where it has one, that comes first
-                    return await answer
-            except TimeoutError:
-                raise self._error("The page does not answer.") from None
-
-        anything._sync = lambda answer: synchronously(in_time(answer))
+        # Where Playwright has a limit, that comes first.
+        anything._sync = lambda answer: synchronously(asyncio.wait_for(answer, PAGE_SECONDS + 1))
         return thing
 
-    def _is_visit(self, request: "Request") -> bool:
-        return request.is_navigation_request() and request.frame == self.page.main_frame
-
-    def _ask(self, request: "Request") -> None:
-        if self._is_visit(request) and self._is_server(request.url):
-            self.asked = request.url
-
     def _receive(self, response: "Response") -> None:
-        if self._is_server(response.url) and len(self._received) < _MOST_BODIES:
+        own, request = self._is_server(response.url), response.request
+        if own and len(self._received) < _MOST_BODIES:
             self._received.append(response)
-        if self._is_visit(response.request):
+        if request.is_navigation_request() and response.frame == self.page.main_frame:
             self._document = response
-            if self._is_server(response.url) or response.status >= httpx.codes.BAD_REQUEST:
+            form = [] if own else parse_qsl(request.post_data or "")  # of a button
+            button = {name: value for name, value in form if name == "algorithm"}
+            if own or response.status >= httpx.codes.BAD_REQUEST or button:
                 path = path_of_url(response.url)
-                self._note("buyer", method=response.request.method, path=path, status=response.status)
+                self._note("buyer", method=request.method, path=path, status=response.status, **button)
 
-    def _go(self, act: Callable[[], object]) -> Answer:
-        self._document = None
+    def _go(self, act: Callable[[], object], url: str = "") -> Answer:
+        url, self._document = url or self.page.url, None
         try:
             with self.page.expect_navigation(wait_until="domcontentloaded"):
                 act()
-        except self._error as error:
+        except self._errors as error:
             code = "".join(_ERROR.findall(str(error))[:1])
             if code == "HTTP_RESPONSE_CODE_FAILURE" and self._document:  # a refusal without a body
                 return Answer(self._document.status, self._document.url)
             problem = {"TOO_MANY_REDIRECTS": "no end of redirects", "": f"no answer within {PAGE_SECONDS:g} s"}
-            return Answer(None, self.asked, problem.get(code, f"no answer (ERR_{code})"))
+            return Answer(None, url, problem.get(code, f"no answer (ERR_{code})"))
         return Answer(self._document.status if self._document else None, self.page.url)
 
     def texts(self) -> list[str]:
@@ -186,79 +175,68 @@ class Buyer:
         texts = []
         for response in received:
             if monotonic() < end:
-                with suppress(self._error, UnicodeDecodeError):  # a redirect has none, and a picture is no text
+                with suppress(*self._errors, UnicodeDecodeError):  # a redirect has none, and a picture is no text
                     texts.append(self._bounded(response).text())
         return texts
 
-    def open(self, path: str) -> Answer:
-        """Open a page of the server."""
-        url = path if "://" in path else self._plan.server.url + path
-        return self._go(lambda: self.page.goto(url, wait_until="commit"))
+    def open(self, place: str) -> Answer:
+        """Open a page of the plan, or an address."""
+        url = place if "://" in place else self._plan.server.url + getattr(self._plan.pages, place)
+        return self._go(lambda: self.page.goto(url, wait_until="commit"), url)
 
     def button(self, page: str) -> "Locator":
         """Open a page of the plan and return its button."""
-        visit = self.open(self.path_of(page))
+        visit = self.open(page)
         if not visit.is_below(400):
             raise NotTried(f"the button cannot be seen: {visit}.")
         button = self._bounded(self.page.locator(self._plan.pages.button).first)
         try:
             button.wait_for(state="visible", timeout=BUTTON_SECONDS * 1000)
-        except self._error:
-            missing = f"{self.path_of(page)} shows no button {self._plan.pages.button!r}."
+        except self._errors:
+            missing = f"{path_of_url(self.page.url)} shows no button {self._plan.pages.button!r}."
             raise NotTried(f"{missing}{self._complaint()}") from None
         return button
 
     def _complaint(self) -> str:
         """Return what the page says in the console as an error, such as a host that is out of reach here."""
         said = list[str]()
-        with suppress(self._error):
+        with suppress(*self._errors):
             said += [
                 f"{one.text} ({one.location['url']})" for one in self.page.console_messages() if one.type == "error"
             ]
             said += map(str, self.page.page_errors())
         return f" Its console says: {'; '.join(dict.fromkeys(said))[:_LONGEST_COMPLAINT]}" if said else ""
 
-    def click(self, page: str) -> Answer:
+    def press(self, page: str) -> Answer:
         """Open a page of the plan and press its button, wherever that leads."""
-        button = self.button(page)
+        button, self._reviews = self.button(page), page == "express"
         return self._go(lambda: button.dispatch_event("click"))
 
     def evaluate(self, script: str) -> Any:
         """Return what a script says of the page."""
         try:
             return self.page.evaluate(script)
-        except self._error:
-            raise NotTried(f"the page at {path_of_url(self.asked)} does not answer.") from None
-
-    def path_of(self, page: str) -> str:
-        """Return the path of a page of the plan."""
-        path: str = getattr(self._plan.pages, page) if page in BUTTON_PAGES else ""
-        if not path:
-            raise NotTried(f"the plan has no page {page}.")
-        return path
-
-    def press(self, page: str) -> None:
-        """Go from a page of the plan to Amazon's first page."""
-        visit, self._reviews = self.click(page), page == "express"
-        if not self.is_amazon(visit):
-            raise NotTried(f"the button does not lead to Amazon's pages ({visit}): see button.signature.")
+        except self._errors:
+            raise NotTried(f"the page at {path_of_url(self.page.url)} does not answer.") from None
 
     # --- Amazon's pages, which are the emulator's own, are played by the scripted buyer, from the one that is shown ---
 
-    def decide(self, how: Callable[..., str] = buyer.approve, **choices: str) -> None:
-        """Do what a buyer does on Amazon's pages; the way back to the server is then at `returned`."""
+    def decide(self, how: str = "approve", **choices: str) -> None:
+        """Do what a function of the scripted buyer does; the way back to the server is then at `returned`."""
         try:
             with http_client(verify=self._emulator.verify) as http:
-                self.returned = how(self._emulator.url + path_of_url(self.page.url), http=http, **choices)
+                self.returned = getattr(buyer, how)(
+                    self._emulator.url + path_of_url(self.page.url), http=http, **choices
+                )
         except BuyerPageError as error:
             raise Failed(f"Amazon's page says: {error}") from None
 
     def come_back(self) -> Answer:
         """Go where Amazon leads to; an order under review is placed, and confirmed at Amazon's."""
         # From Amazon's page: what a browser does not send there from other sites, it does not send here.
-        visit = self._go(lambda: self.page.evaluate("url => { location.href = url }", self.returned))
+        visit = self._go(lambda: self.page.evaluate("url => { location.href = url }", self.returned), self.returned)
         order = self._bounded(self.page.locator(self._plan.pages.order).first)
-        with suppress(self._error):
+        with suppress(*self._errors):
             if self._reviews and visit.status == httpx.codes.OK and order.count():
                 self._reviews = False
                 visit = self._go(lambda: order.dispatch_event("click"))
@@ -272,12 +250,8 @@ class Buyer:
 
     # --- What no browser's page does: requests with its cookies ---
 
-    def act(self, name: str, **values: str) -> Answer:
-        """Ask the server for an action of the plan."""
-        return self.acts(name, 1, **values)[0]
-
-    def acts(self, name: str, times: int, **values: str) -> list[Answer]:
-        """Ask for the same several times at once."""
+    def act(self, name: str, values: dict[str, str], times: int = 1) -> list[Answer]:
+        """Ask the server for an action of the plan, several times at once."""
         action: Action | None = getattr(self._plan.actions, name)
         if action is None:
             raise NotTried(f"the plan has no action {name}.")
@@ -296,13 +270,13 @@ class Buyer:
         for row, answer in zip(rows, answers, strict=True):
             row["status"] = answer.status
             for one in answer.cookies:
-                with suppress(self._error):  # a browser would not keep it either
+                with suppress(*self._errors):  # a browser would not keep it either
                     self.context.add_cookies([{"name": one.name, "value": one.value or "", "url": url}])
         return [answer._replace(number=row["number"]) for row, answer in zip(rows, answers, strict=True)]
 
     def state(self) -> dict[str, Any]:
         """Return what the server says of this buyer."""
-        answer = self.act("state")
+        [answer] = self.act("state", {})
         if answer.status != httpx.codes.OK:
             raise Failed(f"the state cannot be read: the answer is {answer.status or 'missing'}.")
         try:

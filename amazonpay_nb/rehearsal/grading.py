@@ -15,11 +15,10 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import check_sockets, http_client
-from amazonpay_nb.rehearsal.answer import Failed, NotTried, path_of_url, soon
 from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Subject, subjects
 from amazonpay_nb.rehearsal.plan import Notifications, Plan, Server
 from amazonpay_nb.rehearsal.play import Play
-from amazonpay_nb.rehearsal.wiring import listens
+from amazonpay_nb.rehearsal.server import Failed, NotTried, listens, path_of_url, soon
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.spec.addresses import is_endpoint

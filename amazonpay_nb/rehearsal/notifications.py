@@ -10,7 +10,6 @@ from functools import cache
 from typing import Literal
 from uuid import uuid4
 
-import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +18,6 @@ from starlette.routing import Route
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import MerchantAccount
 from amazonpay_nb.loopback import LoopbackServer
-from amazonpay_nb.rehearsal.answer import Answer, ask
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH, EnvelopeSigner, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.data import as_kind, data_row, read
 
@@ -55,9 +53,8 @@ class Sending:
 _TABLE = read("notifications.toml", beside=__file__)
 SENDINGS = as_kind("notifications.toml", _TABLE["sendings"], tuple[Sending, ...])
 
-# An object that notifications are about, and the permission that it belongs to; and what is posted, and why.
+# An object that notifications are about, and the permission that it belongs to.
 Subject = namedtuple("Subject", "object_type object_id permission")
-Message = namedtuple("Message", "content headers sent")
 MADE_UP = Subject("CHARGE", "S01-0000000-0000000-C000000", "S01-0000000-0000000")  # Amazon knows nothing of it
 
 # One for all strangers: a key takes a quarter of a second to make.
@@ -92,17 +89,18 @@ def subjects(emulator: Emulator) -> list[Subject]:
     return [Subject(object_type, object_id, wallet) for object_type, object_id in objects.items()]
 
 
-def written(sending: Sending, about: Sequence[Subject], emulator: Emulator, stranger: Stranger) -> list[Message]:
-    """Return what a row says, about some objects in turn; the newest goes first: nobody may rely on the order."""
-    each = (about[number % len(about)] for number in range(sending.count))
-    return [_message(sending, one, number, emulator, stranger) for number, one in enumerate(each)] * sending.rounds
+def message(
+    sending: Sending, about: Sequence[Subject], number: int, emulator: Emulator, stranger: Stranger
+) -> tuple[str, dict[str, str]]:  # fmt: skip
+    """Return what a row says, about some objects in turn, with its headers; the first happened last.
 
-
-def _message(sending: Sending, about: Subject, number: int, emulator: Emulator, stranger: Stranger) -> Message:
+    The newest goes first: nobody may rely on the order.
+    """
+    one = about[number % len(about)]
     moment = datetime.now(UTC) - timedelta(hours=sending.age_hours, seconds=number)
     document = {
-        "notificationId": str(uuid4()), "notificationType": "STATE_CHANGE", "objectType": about.object_type,
-        "objectId": about.object_id, "chargePermissionId": about.permission, "merchantId": emulator.merchant_id,
+        "notificationId": str(uuid4()), "notificationType": "STATE_CHANGE", "objectType": one.object_type,
+        "objectId": one.object_id, "chargePermissionId": one.permission, "merchantId": emulator.merchant_id,
         "messageId": str(uuid4()),
         "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }  # fmt: skip
@@ -111,9 +109,4 @@ def _message(sending: Sending, about: Subject, number: int, emulator: Emulator, 
     unsigned = unsigned_envelope(emulator.certificate_url, emulator.topic_arn, document, version=sending.version)
     sign = stranger.sign if sending.strange else emulator.sign_notification
     envelope = sign(unsigned | fields) | sending.altered
-    return Message(sending.body or json.dumps(envelope), delivery_headers(envelope), sending.sent)
-
-
-def deliver(http: httpx.Client, url: str, message: Message) -> Answer:
-    """Post a message and return the answer."""
-    return ask(http, http.build_request("POST", url, content=message.content, headers=message.headers))
+    return sending.body or json.dumps(envelope), delivery_headers(envelope)

@@ -1,10 +1,12 @@
-"""A plan, ``PLAN.toml``: where a merchant's server is, how to start it, and what a rehearsal may ask it for."""
+"""A plan, ``PLAN.toml``: where a merchant's server is, how to start it, what it may be asked for; and its checks."""
 
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -13,7 +15,7 @@ from pydantic import AfterValidator, BaseModel
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
-from amazonpay_nb.spec.data import DataError, as_kind, data_row
+from amazonpay_nb.spec.data import DataError, as_kind, data_row, no_choice, read
 
 # What the rehearsal knows and a plan's start command and environment may name, in braces.
 FACTS = (
@@ -111,6 +113,65 @@ class Plan:
     pages: Pages = field(default_factory=Pages)
     actions: Actions = field(default_factory=Actions)
     notifications: Notifications | None = None
+
+    @property
+    def buttons(self) -> list[str]:
+        """The pages that a visitor without a wallet can use."""
+        return [name for name in BUTTON_PAGES[:-1] if getattr(self.pages, name)]
+
+    @property
+    def news(self) -> str | None:
+        """The address that takes notifications, if any."""
+        return self.server.url + self.notifications.path if self.notifications else None
+
+
+@data_row
+class Row:
+    """A check of ``checks.toml``, which describes the fields."""
+
+    id: str
+    title: str
+    severity: Literal["money", "security", "buyer", "advice"]
+    expected: str
+    why: str
+    advice: str
+    guide: str
+    chapter: str
+    needs: tuple[str, ...] = ()
+    starts: str = ""
+    amazon: dict[str, dict[str, Any]] = field(default_factory=dict)
+    function: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def group(self) -> str:
+        """What comes before the dot of its id, as a name of Python: for a set-up's check, the plan's page."""
+        return self.id.partition(".")[0].replace("-", "_")
+
+    def lack(self, plan: Plan) -> str:
+        """Return what a plan does not have for this check, as a sentence, or ""."""
+        words = {"buttons": "page with a button", "notifications": "[notifications]"}
+        missing = [words.get(need, need.replace("s.", " ")) for need in self.needs if not attrgetter(need)(plan)]
+        return f"The plan has no {', no '.join(missing)}." if missing else ""
+
+
+_CHECKS = read("checks.toml", beside=__file__)["checks"]
+ROWS = {row.id: row for row in as_kind("checks.toml", _CHECKS, tuple[Row, ...])}
+
+
+def rows_of(plan: Plan, only: Sequence[str] = ()) -> list[Row]:
+    """Return the checks that a plan leads to, in the order of the table; *only* some, by ids that it must have."""
+    rows = [*ROWS.values()]
+    for page in filter(partial(getattr, plan.pages), BUTTON_PAGES[1:]):
+        group = page.replace("_", "-")
+        own = [row for row in ROWS.values() if row.group == BUTTON_PAGES[0]]
+        rows += [replace(row, id=row.id.replace("set-up", group), needs=("buttons", f"pages.{page}")) for row in own]
+    rows.sort(key=lambda row: row.group == "request")  # they look at all the others
+    names = [row.id for row in rows]
+    for name in only:
+        if name not in names:
+            raise ConfigurationError(f"The plan has no such check: {no_choice(name, names)}")
+    return [row for row in rows if not only or row.id in only]
 
 
 def example(name: str) -> Path:

@@ -5,33 +5,23 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.rehearsal.answer import Answer, Failed, NotTried, soon
 from amazonpay_nb.rehearsal.browser import Buyer
-from amazonpay_nb.rehearsal.notifications import (
-    SENDINGS,
-    Message,
-    Sending,
-    Stranger,
-    Subject,
-    deliver,
-    subjects,
-    written,
-)
+from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Stranger, Subject, message, subjects
 from amazonpay_nb.rehearsal.plan import BUTTON_PAGES, Plan
+from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, ask, path_of_url, soon
 from amazonpay_nb.spec.addresses import host_of
-from amazonpay_nb.spec.data import as_kind, data_row, read
 from amazonpay_nb.spec.money import counted_in_month, format_amount
 from amazonpay_nb.spec.regions import region as region_of
 
@@ -39,33 +29,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CALM_SECONDS = 0.4  # how long something that must not happen is waited for
-USUAL_AMOUNT = Decimal(24)
+USUAL_AMOUNT = 24
 PENDING = ("AuthorizationInitiated", "CaptureInitiated")  # the states of a charge that Amazon is yet to decide
-
-
-@data_row
-class Row:
-    """A check of ``checks.toml``, which describes the fields."""
-
-    id: str
-    title: str
-    severity: Literal["money", "security", "buyer", "advice"]
-    expected: str
-    why: str
-    advice: str
-    guide: str
-    chapter: str
-    function: str = ""
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def group(self) -> str:
-        """What comes before the dot of its id, as a name of Python: for a set-up's check, the plan's page."""
-        return self.id.partition(".")[0].replace("-", "_")
-
-
-_TABLE = read("checks.toml", beside=__file__)
-ROWS = {row.id: row for row in as_kind("checks.toml", _TABLE["checks"], tuple[Row, ...])}
 
 
 class Play:
@@ -79,14 +44,16 @@ class Play:
         self.plan, self.emulator, self.http, self.browser = plan, emulator, http, browser
         self.control, self.currency = emulator.control, region_of(plan.server.region).ledger_currencies[0]
         self.exchanges: list[dict[str, Any]] = []
-        self.page, self.numbers = "", count(1)  # of orders
+        self.page = self._first_page = next(iter(plan.buttons), "")
+        self.numbers = count(1)  # of orders
         self._check, self._first, self._buyers = "", 0, list[Buyer]()
         self._taken, self._turn = 0, Lock()  # how much of the emulator's journal is in the exchanges
 
     @contextmanager
     def scene(self, check: str, page: str) -> Iterator[None]:
         """Let what happens belong to a check; then send the buyers away, and leave the world clean."""
-        self._check, self.page, self._first = check, page, len(self.exchanges)
+        self._check, self._first = check, len(self.exchanges)
+        self.page = page if page in BUTTON_PAGES else self._first_page
         try:
             yield
         finally:
@@ -111,7 +78,16 @@ class Play:
         self.control.post("reset", now=datetime.now(UTC).isoformat())
         self._taken = 0
 
-    # --- Buyers ---
+    def happen(self, events: dict[str, dict[str, Any]]) -> None:
+        """Let Amazon, the buyer, the network or time do something: calls of the control interface."""
+        for path, values in events.items():
+            if "fault" in values:
+                self.note("amazon", method="next", path=values["operation"], status=None, problem=values["fault"])
+            permissions = self.objects("chargePermissions")
+            place = path.format(permission=permissions[-1]["chargePermissionId"] if permissions else "")
+            self.control.post(place, **values)
+
+    # --- What a check starts with ---
 
     def buyer(self) -> Buyer:
         """Return a buyer with a fresh browser."""
@@ -120,29 +96,72 @@ class Play:
         self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.http, self.note))
         return self._buyers[-1]
 
-    def wallet(self, *needs: str) -> Buyer:
-        """Return a buyer who has saved a wallet, on the plan's first page; the plan has the actions *needs*."""
-        for name in needs:
-            if getattr(self.plan.actions, name) is None:
-                raise NotTried(f"the plan has no action {name}.")
-        buyer, pages = self.buyer(), [name for name in BUTTON_PAGES if getattr(self.plan.pages, name)]
-        buyer.press(next(iter(pages), "set_up"))
+    def at_amazon(self, page: str = "") -> Buyer:
+        """Return a buyer who has pressed a button, by default that of the check's page."""
+        page = page or self.page
+        buyer = self.wallet(self._first_page) if page == "update" else self.buyer()
+        visit = buyer.press(page)
+        if not buyer.is_amazon(visit):
+            raise NotTried(f"the button does not lead to Amazon's pages ({visit}): see button.signature.")
+        return buyer
+
+    def agreed(self) -> Buyer:
+        """Return a buyer who has agreed at Amazon's, and whose way back was lost."""
+        buyer = self.at_amazon()
+        buyer.decide()
+        return buyer
+
+    def wallet(self, page: str = "") -> Buyer:
+        """Return a buyer who has saved a wallet."""
+        buyer = self.at_amazon(page)
         buyer.approve()
         if not soon(lambda: self.is_saved(buyer)):
             raise NotTried("no set-up ends well: see set-up.completes.")
         return buyer
 
-    def has_wallet(self, buyer: Buyer) -> bool | None:
-        """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""
-        return None if self.plan.actions.state is None else buyer.state().get("wallet") == "saved"
+    def order(self) -> "Order":
+        """Return an order of a buyer who has saved a wallet."""
+        return Order(self, self.wallet())
 
-    def is_saved(self, buyer: Buyer) -> bool:
-        """Tell whether there is one permission, it is Chargeable, and the server does not deny to have it."""
-        return self.states("chargePermissions") == ["Chargeable"] and self.has_wallet(buyer) is not False
+    def captured(self) -> "Order":
+        """Return an order that is paid."""
+        order = self.order()
+        order.act("charge")
+        if not soon(lambda: self.states("charges") == ["Captured"]):
+            raise NotTried("no charge is captured: see charge.paid.")
+        soon(order.is_paid)
+        return order
 
-    def order(self, *needs: str, amount: Decimal = USUAL_AMOUNT) -> "Order":
-        """Return an order of a buyer as in `wallet`."""
-        return Order(self, self.wallet(*needs), amount)
+    def pending(self) -> "Order":
+        """Return an order whose charge Amazon is yet to decide; of that the server hears by what the check sends."""
+        return next(self.undecided(*reversed(PENDING), lost=True))
+
+    def undecided(self, *codes: str, lost: bool = False) -> Iterator["Order"]:
+        """Yield orders that Amazon leaves in each of some states at first, where the server asks for what can be so."""
+        buyer, tried = self.wallet(), 0
+        # At other prices, since whether a price may come again is the question of another check.
+        for price, code in enumerate(codes, USUAL_AMOUNT):
+            order = Order(self, buyer, Decimal(price))
+            if lost:  # the notification about it
+                self.control.post("notifications/drill", kind="lost")
+            self.emulator.queue_outcome("createCharge", code)
+            calls = soon(partial(self.calls, "createCharge", order.act("charge").number))
+            if any(row["state"] in PENDING for row in calls):
+                tried += 1
+                yield order
+        if not tried:
+            raise NotTried("the server's charges cannot be pending.")
+
+    def strangers(self) -> list[Subject]:
+        """Make objects of the merchant's that the server knows nothing of, and hears nothing of until a check tells."""
+        self._clean()  # what is still set for the server would befall them
+        first = len(self.exchanges)
+        self.control.post("notifications/endpoint", url=None)
+        made = subjects(self.emulator)
+        self.control.post("notifications/endpoint", url=self.plan.news)
+        for row in self.calls(after=first):
+            row["by"] = "rehearsal"
+        return made
 
     # --- Judging ---
 
@@ -154,6 +173,15 @@ class Play:
     def never(self, look: Callable[[], object], seen: str) -> None:
         """Fail where something is so, or soon becomes so."""
         self.expect(not soon(look, CALM_SECONDS), seen)
+
+    def has_wallet(self, buyer: Buyer) -> bool | None:
+        """Tell whether the server says that it has a buyer's wallet; None where the plan has no action for that."""
+        return None if self.plan.actions.state is None else buyer.state().get("wallet") == "saved"
+
+    def is_saved(self, buyer: Buyer) -> bool:
+        """Tell whether all is complete, there is one permission, it is Chargeable, and the server does not deny it."""
+        completed = {*self.states("checkoutSessions")} == {"Completed"}
+        return completed and self.states("chargePermissions") == ["Chargeable"] and self.has_wallet(buyer) is not False
 
     # --- The emulator's books ---
 
@@ -172,34 +200,18 @@ class Play:
         """Return their states."""
         return [row["statusDetails"]["state"] for row in self.objects(kind)]
 
-    def strangers(self) -> list[Subject]:
-        """Make objects of the merchant's that the server knows nothing of, and hears nothing of until a check tells."""
-        self._clean()  # what is still set for the server would befall them
-        first, place = len(self.exchanges), self.plan.notifications
-        self.control.post("notifications/endpoint", url=None)
-        made = subjects(self.emulator)
-        self.control.post("notifications/endpoint", url=self.plan.server.url + place.path if place else None)
-        for row in self.calls(after=first):
-            row["by"] = "rehearsal"
-        return made
-
     def money(self) -> Decimal:
         """Return what is held or taken of the buyers' money, which is what uses up their months."""
         return sum(map(counted_in_month, self.objects("charges")), Decimal(0))
-
-    def fault(self, operation: str, fault: str, **options: Any) -> None:
-        """Let the next call of an operation meet a transport fault."""
-        self.note("amazon", method="next", path=operation, status=None, problem=fault)
-        self.emulator.inject_fault(operation, fault, **options)
 
     # --- Notifications ---
 
     def send(self, sending: Sending, *about: Subject) -> list[Answer]:
         """Send what a row says about some objects; fail where that lets the server fetch a stranger's certificate."""
         with closing(Stranger(self.emulator)) as stranger:
-            messages = written(sending, about, self.emulator, stranger)
-            with ThreadPoolExecutor(len(messages) if sending.at_once else 1) as pool:
-                answers = [*pool.map(self._post, messages)]
+            each = [message(sending, about, number, self.emulator, stranger) for number in range(sending.count)]
+            with ThreadPoolExecutor(len(each) if sending.at_once else 1) as pool:
+                answers = [*pool.map(partial(self._post, sending.sent), each * sending.rounds)]
             host = host_of(urlsplit(sending.fields.get("SigningCertURL", "")).netloc)
             elsewhere = host in self.emulator.refused_hosts
             self.emulator.refused_hosts.discard(host)
@@ -207,15 +219,12 @@ class Play:
             self.expect(not (stranger.visits or elsewhere), seen)
         return answers
 
-    def _post(self, message: Message) -> Answer:
-        place = self.plan.notifications
-        if place is None:
-            raise NotTried("the plan has no [notifications].")
-        facts = {"method": "POST", "path": place.path, "status": None, "sent": message.sent}
-        shown = json.loads(message.content) if message.content[:1] == "{" else message.content
+    def _post(self, sent: str, message: tuple[str, dict[str, str]]) -> Answer:
+        url, (content, headers) = str(self.plan.news), message
+        shown = json.loads(content) if content[:1] == "{" else content
         with self._turn:
-            row = self.note("amazon", **facts, message=shown)
-        answer = deliver(self.http, self.plan.server.url + place.path, message)
+            row = self.note("amazon", method="POST", path=path_of_url(url), status=None, sent=sent, message=shown)
+        answer = ask(self.http, self.http.build_request("POST", url, content=content, headers=headers))
         row["status"] = answer.status
         return answer._replace(number=row["number"])
 
@@ -250,31 +259,48 @@ class Play:
 class Order:
     """An order of a buyer's that was not there before; its *values* are what an action is asked with."""
 
-    def __init__(self, play: Play, buyer: Buyer, amount: Decimal = USUAL_AMOUNT) -> None:
-        self.play, self.buyer, self.amount = play, buyer, amount
+    def __init__(self, play: Play, buyer: Buyer, amount: Decimal = Decimal(USUAL_AMOUNT)) -> None:
+        self.play, self.buyer, self.amount, self._before = play, buyer, amount, play.money()
         number, price = f"rehearsal-{next(play.numbers)}", format_amount(amount, play.currency)
         self.values = {"order": number, "amount": price, "currency": play.currency}
         self.price = f"{price} {play.currency}"
 
     def act(self, action: str, **values: str) -> Answer:
         """Ask the server for an action of the plan."""
-        return self.buyer.act(action, **self.values | values)
+        return self.buyer.act(action, self.values | values)[0]
 
-    def left_pending(self, state: str) -> bool:
-        """Ask for a charge that Amazon leaves in a state, and tell whether it is pending then."""
-        self.play.emulator.queue_outcome("createCharge", state)
-        asked = self.act("charge").number
-        return any(row["state"] in PENDING for row in soon(lambda: self.play.calls("createCharge", after=asked)))
+    @property
+    def charge(self) -> Subject:
+        """The last charge, as a notification may be about it."""
+        charge = self.play.objects("charges")[-1]
+        return Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
+
+    def money(self) -> Decimal:
+        """Return what is held or taken since there is this order."""
+        return self.play.money() - self._before
 
     def statement(self) -> dict[str, Any]:
         """Return what the server says of it; nothing where the plan has no action for that."""
         orders = self.buyer.state().get("orders", {}) if self.play.plan.actions.state else {}
         return dict(orders.get(self.values["order"], {}))
 
-    @property
-    def state(self) -> str | None:
-        """Return the state that the server says it has, if any."""
-        return self.statement().get("state")
+    def says(self, *states: str | None) -> bool:
+        """Tell whether the server says that it is in one of some states; goods that are sent count as paid."""
+        statement = self.statement()
+        state = statement.get("state")
+        return ("paid" if statement.get("fulfilled") and state != "refunded" else state) in states
+
+    def is_decided(self) -> bool:
+        """Tell whether the server says how it ended."""
+        return not self.says(None, "pending")
+
+    def is_paid(self) -> bool:
+        """Tell whether the money is there, exactly, and the server does not deny it."""
+        return (self.play.plan.actions.state is None or self.says("paid")) and self.money() == self.amount
+
+    def agrees(self) -> bool:
+        """Tell whether the server says that it is paid exactly if money is there."""
+        return self.says(None, "paid") if self.money() else not self.says("paid")
 
     def words(self) -> str:
         """Return what the server says of it, as a clause."""
@@ -283,3 +309,10 @@ class Order:
             return "the server knows no order"
         times = f", fulfilled {statement['fulfilled']} times" if statement.get("fulfilled") else ""
         return f"the server says that the order is {statement['state']}{times}"
+
+    def situation(self, answer: Answer | None = None) -> str:
+        """Return what is the case, after an action if any, as a sentence."""
+        clause = f"; {self.words()}" if self.play.plan.actions.state else ""
+        charges = ", ".join(self.play.states("charges")) or "none"
+        action = f"; the action answers {answer.status or 'nothing'}" if answer else ""
+        return f"{self.money()} of {self.price} is held or taken (charges: {charges}){clause}{action}."

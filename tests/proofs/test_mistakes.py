@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amazonpay_nb.rehearsal.play import ROWS
+from amazonpay_nb.rehearsal.plan import ROWS
 from amazonpay_nb.rehearsal.rehearsal import rehearse
 from tests.browser.chromium import executable
 from tests.npm import unavailable

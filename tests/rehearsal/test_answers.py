@@ -13,12 +13,9 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.rehearsal.answer import ask, soon
-from amazonpay_nb.rehearsal.plan import PlanFile
-from amazonpay_nb.rehearsal.play import ROWS
-from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
-from amazonpay_nb.rehearsal.report import write_report
-from amazonpay_nb.rehearsal.wiring import MerchantServer
+from amazonpay_nb.rehearsal.plan import ROWS, PlanFile
+from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result, write_report
+from amazonpay_nb.rehearsal.server import MerchantServer, ask, soon
 from tests.processes import PATIENCE
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"

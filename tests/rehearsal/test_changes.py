@@ -10,8 +10,7 @@ import pytest
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.rehearsal import PlanFile, example, prospects, rehearse
-from amazonpay_nb.rehearsal.plan import Plan
-from amazonpay_nb.rehearsal.play import ROWS
+from amazonpay_nb.rehearsal.plan import ROWS, Plan
 from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result
 from amazonpay_nb.workbench.show.blocks import Table
 from tests.kernels import kernel
@@ -60,19 +59,23 @@ def test_without_a_browser_what_needs_a_buyer_is_not_tried() -> None:
     assert (result.status, result.seen) == ("not-tried", 'It needs a buyer, and browser is "none".')
 
 
-def lacks(plan: Plan) -> dict[str, str]:
+def lacks(plan: Plan) -> dict[str, list[str]]:
     (table,) = prospects(plan).blocks
     assert isinstance(table, Table)
-    return {group: missing for group, _, missing in table.rows}
+    reasons: dict[str, list[str]] = {}
+    for why, group, number in table.rows:
+        reasons.setdefault(group, []).append(f"{number}: {why}")
+    return reasons
 
 
 def test_a_plan_says_before_it_is_played_what_is_tried() -> None:
-    """A group of checks is named with what the plan lacks for it."""
-    assert set(lacks(PlanFile(example("shop_python")).plan).values()) == {"nothing"}
+    """The checks of a group are counted with what the plan lacks for them."""
+    assert prospects(PlanFile(example("shop_python")).plan).text == "The plan lets every check be tried."
     text = PLAN + '[pages]\nset_up = "/wallet"\nexpress = "/cart"\n'
     rows = lacks(PlanFile(Path("plan.toml"), text).plan)
-    assert (rows["set-up"], rows["express"], rows["refund"]) == ("nothing", "nothing", "charge, refund")
-    assert rows["notification"] == "notifications, charge"
+    assert {*rows} == {"charge", "refund", "notification"}  # neither set-up nor express
+    assert rows["refund"][0] == "2: The plan has no action charge, no action refund."
+    assert rows["notification"][0] == "5: The plan has no [notifications]."
 
 
 def test_a_notebook_shows_what_was_judged_and_one_judgement_line_by_line() -> None:
@@ -89,12 +92,12 @@ def test_a_notebook_shows_what_was_judged_and_one_judgement_line_by_line() -> No
     assert "4711" not in card.html
 
 
-def test_who_interrupts_a_cell_reads_what_was_tried() -> None:
+def test_who_interrupts_a_cell_reads_so() -> None:
     """A sentence in the place of a traceback, however often the button is pressed; the server has ended."""
     mark = uuid.uuid4().hex
     cell = f"""
         from amazonpay_nb.rehearsal import example, rehearse
-        say = lambda result, of: print(result.status, end=".", flush=True)
+        say = lambda result: print(result.status, end=".", flush=True)
         rehearse(example("shop_python"), browser="none", environment={{"MARK": {mark!r}}}, say=say)"""
     with kernel() as (manager, client):
         client.execute(textwrap.dedent(cell))
@@ -107,10 +110,8 @@ def test_who_interrupts_a_cell_reads_what_was_tried() -> None:
             pass
         assert until(lambda: not processes_with(mark))
     (sentences,) = reply["content"]["traceback"]
-    assert re.match(
-        r"LocalError: The rehearsal was interrupted; checks until then: \d+ not tried, \d passed\.\n", sentences
-    )
-    assert "a report is written only by amazonpay-nb rehearse" in sentences
+    assert re.match(r"LocalError: The rehearsal was interrupted after notification\.[\w-]+\.\n", sentences)
+    assert "Nothing is left running." in sentences
 
 
 @pytest.mark.browser

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from amazonpay_nb.rehearsal import PlanFile, example, rehearse
-from amazonpay_nb.rehearsal.checks import notification
+from amazonpay_nb.rehearsal import PlanFile, checks, example, rehearse
 from amazonpay_nb.rehearsal.notifications import SENDINGS
-from amazonpay_nb.rehearsal.play import ROWS
-from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result, judge_of, rows_of
+from amazonpay_nb.rehearsal.plan import ROWS, rows_of
+from amazonpay_nb.rehearsal.play import Play
+from amazonpay_nb.rehearsal.rehearsal import Rehearsal, Result, judge_of
 from tests.rehearsal.plans import EACH_WAY
 
 EXAMPLE = example("shop_python")
@@ -165,11 +165,11 @@ def test_a_state_in_another_form_is_a_finding(mistake: str, check: str, place: s
 
 def test_a_slow_answer_is_advice_and_a_late_one_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are small here: an answer takes longer than no time at all."""
-    monkeypatch.setattr(notification, "FAST_SECONDS", 0)
+    monkeypatch.setattr(checks, "FAST_SECONDS", 0)
     path, name = plan(tmp_path), "notification.fast-answer"
     slow = rehearse(path, browser="none", only=[name])
     assert (slow.results[0].row.severity, slow.wrong) == ("advice", [])
-    monkeypatch.setattr(notification, "LATE_SECONDS", 0)
+    monkeypatch.setattr(checks, "LATE_SECONDS", 0)
     late = rehearse(path, browser="none", only=[name])
     assert [one.row for one in late.wrong] == [ROWS[name]]
 
@@ -197,11 +197,13 @@ def test_what_cannot_be_seen_is_not_tried(drop: str, check: str, why: str, tmp_p
 
 def test_every_row_has_a_function_and_no_function_is_left_over() -> None:
     """The table names them, and what it hands over is what they take."""
-    judges: Any = [judge_of(row) for row in rows_of(PlanFile(EXAMPLE).plan)]
-    for judge in judges:
-        signature(judge).bind(None)  # a play, and nothing else
-    texts = (path.read_text("utf-8") for path in Path(notification.__file__).parent.glob("*.py"))
-    written = [name for text in texts for name in re.findall(r"(?m)^def ([a-z]\w+)\(", text)]
+    plan = PlanFile(EXAMPLE).plan
+    judges: Any = [judge_of(row) for row in rows_of(plan)]
+    for row, judge in zip(rows_of(plan), judges, strict=True):
+        start = [getattr(Play, row.starts)] if row.starts else []
+        signature(judge).bind(None, *start)  # a play, what the check starts with, and nothing else
+        assert row.lack(plan) == ""
+    written = re.findall(r"(?m)^def ([a-z]\w+)\(", Path(checks.__file__).read_text("utf-8"))
     assert sorted(written) == sorted(function.__name__ for function in {judge.func for judge in judges})
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from amazonpay_nb.rehearsal.plan import PlanFile
-from amazonpay_nb.rehearsal.rehearsal import rehearse, rows_of
+from amazonpay_nb.rehearsal.plan import PlanFile, rows_of
+from amazonpay_nb.rehearsal.rehearsal import rehearse
 from tests.browser.chromium import executable
 from tests.npm import installed, unavailable
 from tests.rehearsal.plans import EACH_WAY

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.rehearsal.plan import PlanFile
-from amazonpay_nb.rehearsal.rehearsal import rows_of
+from amazonpay_nb.rehearsal.plan import PlanFile, rows_of
 
 GOOD = """
 [server]

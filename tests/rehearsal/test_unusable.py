@@ -9,7 +9,7 @@ import pytest
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
-from amazonpay_nb.rehearsal import browser, wiring
+from amazonpay_nb.rehearsal import browser, server
 from amazonpay_nb.rehearsal.rehearsal import rehearse
 from tests.processes import until
 from tests.rehearsal.plans import answers, processes_with, write_plan
@@ -47,7 +47,7 @@ def test_a_server_that_is_none(
 ) -> None:  # fmt: skip
     """The author reads what the server did, where the plan says so, and what it printed last."""
     if seconds := re.match(r"after (\d+) s", says):  # more than a server needs to begin on a busy machine
-        monkeypatch.setattr(wiring, "READY_SECONDS", float(seconds[1]))
+        monkeypatch.setattr(server, "READY_SECONDS", float(seconds[1]))
     port = port_for_another()
     plan = write_plan(tmp_path, port, [sys.executable, BAD_SERVER, str(port), mode], more=PAGES)
     message = refusal(plan, port, monkeypatch)

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from amazonpay_nb.loopback import port_for_another
-from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse
-from amazonpay_nb.rehearsal.report import write_report
+from amazonpay_nb.rehearsal.rehearsal import Rehearsal, rehearse, write_report
 from tests.rehearsal.plans import write_plan
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium_path")]

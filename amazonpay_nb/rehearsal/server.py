@@ -1,29 +1,38 @@
-"""The emulator and a merchant's server, connected: started, waited for, watched, and stopped whatever happens."""
+"""A merchant's server, connected with an emulator: started, asked, watched, and stopped whatever happens.
 
+It may be anybody's: nothing that it does is waited for, or kept, without a limit.
+"""
+
+import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from http.cookiejar import Cookie
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.redaction import legible, redact
-from amazonpay_nb.rehearsal.answer import filled
 from amazonpay_nb.rehearsal.plan import PlanFile
-from amazonpay_nb.shop.limits import in_time
+from amazonpay_nb.shop.limits import in_time, whole
 from amazonpay_nb.spec.regions import region as region_of
 
+T = TypeVar("T")
 READY_SECONDS, ANSWER_SECONDS, END_SECONDS = 30.0, 15.0, 3.0
-_GLANCE_SECONDS = 0.05
+_GLANCE_SECONDS, _LEAST_LOOKS = 0.05, 6
+_MOST_MEMORY = 1 << 30  # bytes
 _LAST_BYTES, _LAST_LINES = 20_000, 12  # of what the server prints: what is read, and what an error repeats
 # What points the HTTP libraries of most languages to a proxy and to its authority.
 _PROXY = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
@@ -31,21 +40,113 @@ _AUTHORITY = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXT
 _DIRECT = {"NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost,127.0.0.1", "NODE_USE_ENV_PROXY": "1"}
 
 
+class Answer(NamedTuple):
+    """What a browser or a request got: a status, None where there is no answer, and why.
+
+    A browser has ended on a URL; the answer to a request has JSON and cookies, took some seconds, and is an exchange.
+    """
+
+    status: int | None
+    url: str = ""
+    problem: str = ""
+    json: Any = None
+    cookies: Sequence[Cookie] = ()
+    seconds: float = 0.0
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.status or self.problem} at {urlsplit(self.url).path or self.url}"
+
+    def is_below(self, status: int) -> bool:
+        """Whether it is there, and its status below one, for example below 500: no failure of the server's."""
+        return 0 < (self.status or 0) < status
+
+
+class Failed(Exception):
+    """The server did something wrong.
+
+    Args:
+        seen: What was seen instead of what was expected, as a sentence.
+        evidence: Numbers of the exchanges that show it; all of the check when left out.
+        advice: Whether it need not be right.
+    """
+
+    def __init__(self, seen: str, *, evidence: Sequence[int] = (), advice: bool = False) -> None:
+        super().__init__(seen)
+        self.seen, self.evidence, self.advice = seen, list(evidence), advice
+
+
+class NotTried(Exception):
+    """A check could not be looked at; the message says why, and what would help."""
+
+
+def soon(look: Callable[[], T], seconds: float = 5) -> T:
+    """Look until there is something, or the time is over: a server may work in the background.
+
+    Where a look takes long, because the machine is busy, so does the server: there is a least number of looks.
+    """
+    end, looks = monotonic() + seconds, 1
+    while not (value := look()) and (monotonic() < end or looks < _LEAST_LOOKS):
+        sleep(_GLANCE_SECONDS)
+        looks += 1
+    return value
+
+
+@contextmanager
+def limited_memory() -> Iterator[None]:
+    """Let each process that begins meanwhile, and those that it begins, have 1 GB for data; the system sees to that."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    bounds = [limit for limit in (_MOST_MEMORY, *before) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(bounds), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def ask(http: httpx.Client, request: httpx.Request) -> Answer:
+    """Send a request and return its answer; one that does not end in time, or after 4 MB, is none."""
+    began = monotonic()
+    try:
+        response = whole(http, request)
+    except httpx.HTTPError:
+        return Answer(None, seconds=monotonic() - began)
+    body = None
+    with suppress(ValueError, RecursionError):
+        body = json.loads(response.content)
+    cookies = [*response.cookies.jar]
+    return Answer(response.status_code, json=body, cookies=cookies, seconds=monotonic() - began)
+
+
+def path_of_url(url: str) -> str:
+    """Return path and query."""
+    return urlsplit(url)._replace(scheme="", netloc="", fragment="").geturl()
+
+
+def filled(value: Any, values: dict[str, str]) -> Any:
+    """Return a text, or a list or dictionary of texts and others, with values in the place of their names in braces."""
+    text = json.dumps(value)
+    for name, replacement in values.items():
+        text = text.replace(f"{{{name}}}", json.dumps(replacement)[1:-1])
+    return json.loads(text)
+
+
 @contextmanager
 def wired(file: PlanFile) -> Iterator[tuple[Emulator, "MerchantServer"]]:
     """Run the emulator and the server of a plan, or raise `ConfigurationError`."""
     plan, proxy = file.plan, file.plan.server.wiring == "proxy"
-    news = plan.server.url + plan.notifications.path if plan.notifications else None
     tls, now = not proxy and "{caFile}" in str(plan.server), datetime.now(UTC)
     # Time is virtual, to be advanced, and begins now: a server compares it with its own.
-    with Emulator(plan.server.region, start=now, https=tls, proxy=proxy, notify=news, in_process=False) as emulator:
+    with Emulator(
+        plan.server.region, start=now, https=tls, proxy=proxy, notify=plan.news, in_process=False
+    ) as emulator:
         script = f"https://{region_of(emulator.region).checkout_script_host}" if proxy else emulator.url
         facts = emulator.merchant.facts() | {
             "url": emulator.url, "scriptUrl": f"{script}/checkout.js", "proxyUrl": emulator.proxy_url or "",
             "caFile": str(emulator.proxy_ca_file or emulator.ca_file or ""), "region": emulator.region,
             "serverUrl": plan.server.url, "topicArn": emulator.topic_arn,
         }  # fmt: skip
-        with closing(MerchantServer(file, facts)) as server:
+        with closing(MerchantServer(file, facts, emulator.refused_hosts)) as server:
             server.start()
             yield emulator, server
 
@@ -60,10 +161,15 @@ def listens(url: str) -> bool:
 
 
 class MerchantServer:
-    """The server of a plan: a process of ours, or one that runs already; *facts* fill the plan's placeholders."""
+    """The server of a plan: a process of ours, or one that runs already.
 
-    def __init__(self, file: PlanFile, facts: dict[str, str]) -> None:
-        self._file, self._facts, self._plan = file, facts, file.plan.server
+    Args:
+        facts: Fill the plan's placeholders.
+        refused_hosts: Those that the proxy has refused by now.
+    """
+
+    def __init__(self, file: PlanFile, facts: dict[str, str], refused_hosts: Set[str] = frozenset()) -> None:
+        self._file, self._facts, self._plan, self._refused = file, facts, file.plan.server, refused_hosts
         self._process: subprocess.Popen[bytes] | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the server)
         # No connection is used again: a server may close it at the same moment, and an answer would seem to be missing.
@@ -109,18 +215,18 @@ class MerchantServer:
         """Start it, where that is ours to do, and wait until it is ready."""
         if self._plan.start:
             self._begin()
-        end, seen, status = time.monotonic() + READY_SECONDS, "there is no answer", 0
-        while time.monotonic() < end:
+        end, seen, status = monotonic() + READY_SECONDS, "there is no answer", 0
+        while monotonic() < end:
             self.check("before it was ready")
             try:
-                status = in_time(min(ANSWER_SECONDS, end - time.monotonic()), self._ready)
+                status = in_time(min(ANSWER_SECONDS, end - monotonic()), self._ready)
                 if status < httpx.codes.INTERNAL_SERVER_ERROR:
                     return
                 seen = f"the answer is {status}"
             except (httpx.TransportError, TimeoutError) as error:
                 if not status or isinstance(error, httpx.TransportError):  # else the last look may be a short one
                     seen = f"there is no answer ({type(error).__name__})"
-            time.sleep(_GLANCE_SECONDS)
+            sleep(_GLANCE_SECONDS)
         problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self._plan.url}{self._plan.ready}."
         raise self._file.error(problem, "server", "ready", advice=self.last_lines())
 
@@ -129,7 +235,7 @@ class MerchantServer:
             return answer.status_code
 
     def check(self, moment: str, *, seconds: float = 0) -> None:
-        """Make sure that it is still there, and stays for some *seconds*, or raise `ConfigurationError`."""
+        """Make sure that it is there, stays for some *seconds*, and asks for nobody but Amazon, or raise an error."""
         if self._process:
             with suppress(subprocess.TimeoutExpired):
                 problem = f"the server ended with code {self._process.wait(seconds)} {moment}."
@@ -137,6 +243,10 @@ class MerchantServer:
         if not self._process and not listens(self._plan.url):
             advice = "Start the server first, or write start = […] so that the rehearsal does."
             raise self._file.error(f"nothing answers at {self._plan.url} {moment}.", "server", "url", advice=advice)
+        if hosts := ", ".join(sorted(self._refused)):
+            advice = f'Let it go past the proxy: NO_PROXY = "localhost,127.0.0.1,{hosts}" in [server.environment].'
+            problem = f"the server asked for {hosts} {moment}, and the proxy leads to Amazon Pay's hosts in region "
+            raise self._file.error(f"{problem}{self._plan.region} alone.", "server", "wiring", advice=advice)
 
     def output(self) -> str:
         """Return the end of what it has printed, without secrets."""

@@ -1,0 +1,334 @@
+"""The checks: each function judges a row of ``checks.toml``, or several, and raises where the server is wrong.
+
+It gets what the check starts with, after what happens at Amazon's; both stand in the row.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from html import unescape
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import httpx
+
+from amazonpay_nb.rehearsal.browser import Buyer
+from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject
+from amazonpay_nb.rehearsal.play import PENDING, Order, Play
+from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
+from amazonpay_nb.signing.steps import Algorithm
+from amazonpay_nb.spec.flows import RETURN_PARAMETER
+from amazonpay_nb.spec.money import format_amount
+from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
+from amazonpay_nb.spec.regions import CURRENCIES, region as region_of
+
+FAST_SECONDS, LATE_SECONDS = 3.0, 15.0  # for an answer to a notification
+_RESOURCES = "performance.getEntriesByType('resource').map(entry => entry.name)"
+_ALERT = "document.querySelector('[role=alert] [lang]')?.innerText ?? ''"
+_SECRET = 100  # characters from the middle of a key, where it is secret: enough to be no accident
+_NO_PAGE = (404, 405)  # where a buyer is sent to by the server's own addresses
+_PART = Decimal(10)  # of an order of 24: Amazon itself refuses to refund all of it twice
+
+# --- The button: it leads to Amazon by Amazon's script, and the key that signs it stays on the server -----------------
+
+
+def signature(play: Play) -> None:
+    for page in play.plan.buttons:
+        buyer = play.buyer()
+        visit = buyer.press(page)
+        complaint = " ".join(str(buyer.evaluate(_ALERT)).split())
+        seen = f"the button of {page} leads to {visit}. {complaint}".strip()
+        play.expect(buyer.is_amazon(visit), seen)
+
+
+def no_secret(play: Play) -> None:
+    buyer, pages, texts = play.buyer(), play.plan.buttons, list[str]()
+    for page in pages:
+        buyer.button(page)
+        texts += buyer.texts()
+    with suppress(Failed, NotTried):  # what else the server shows
+        buyer.press(pages[0])
+        buyer.approve()
+        texts += buyer.texts()
+    key = _letters(play.emulator.merchant.private_key_file.read_text("ascii"))
+    leaks = any(key[len(key) // 2 :][:_SECRET] in _letters(text) for text in texts)
+    play.expect(not leaks, f"the private key is in what the browser got from {pages[0]} or after it")
+
+
+def script_host(play: Play) -> None:
+    host = f"https://{region_of(play.emulator.region).checkout_script_host}"
+    right = f"{host if play.emulator.proxy_url else play.emulator.url}/checkout.js"
+    for page in play.plan.buttons:
+        buyer = play.buyer()
+        buyer.button(page)
+        scripts = [url for url in buyer.evaluate(_RESOURCES) if urlsplit(url).path.endswith("/checkout.js")]
+        seen = ", ".join(scripts) or "another address"
+        play.expect(any(url.startswith(right) for url in scripts), f"checkout.js comes from {seen}, not from {right}")
+
+
+def _letters(text: str) -> str:
+    """Return a text without line breaks and other marks, however they are written."""
+    return re.sub(r"\\[nrt]|[^A-Za-z\d]", "", unquote(unescape(text)))
+
+
+# --- Set-ups: a wallet is saved exactly if the buyer who comes back has agreed, whatever happens on the way -----------
+
+
+def saved(play: Play, buyer: Buyer, reloads: bool = False) -> None:
+    visit = buyer.approve()
+    if reloads and not soon(lambda: play.is_saved(buyer), 1):
+        visit = buyer.open(visit.url)
+    play.expect(soon(lambda: play.is_saved(buyer)), f"the buyer gets {visit}; {_situation(play, buyer)}")
+
+
+def left(play: Play, buyer: Buyer, how: str, **choices: str) -> None:
+    buyer.decide(how, **choices)
+    visit = buyer.come_back()
+    play.expect(visit.status not in _NO_PAGE, f"the buyer gets {visit}")
+    _require_nothing(play, buyer, visit)
+
+
+def refused(play: Play, buyer: Buyer, made_up: bool = False) -> None:
+    url = httpx.URL(buyer.returned)
+    url = url.copy_set_param(RETURN_PARAMETER, str(uuid4())) if made_up else url
+    _require_nothing(play, buyer, buyer.open(str(url)))
+
+
+def reload(play: Play, buyer: Buyer) -> None:
+    visit = buyer.open(buyer.returned)
+    play.expect(visit.is_below(400), f"the buyer who reloads gets {visit}")
+    play.never(lambda: not play.is_saved(buyer), f"after it, {_situation(play, buyer)}")
+
+
+def foreign_session(play: Play, first: Buyer) -> None:
+    if not (play.plan.actions.state or play.plan.actions.charge):
+        raise NotTried("the plan has neither an action state nor charge, which show whose a wallet is.")
+    second = play.buyer()
+    second.open(play.page)
+    for _ in range(2):  # before the first buyer comes back, and after that
+        second.open(first.returned)
+        play.never(lambda: play.has_wallet(second), "the server gives the second buyer the wallet of the first")
+        if play.plan.actions.charge:
+            order = Order(play, second)
+            status = order.act("charge").status
+            play.never(order.money, f"the second buyer pays from the wallet of the first (the action answers {status})")
+        first.open(first.returned)
+
+
+def _situation(play: Play, buyer: Buyer) -> str:
+    books = {"Checkout Sessions": "checkoutSessions", "Charge Permissions": "chargePermissions"}
+    seen = ", ".join(f"{name}: {', '.join(play.states(kind)) or 'none'}" for name, kind in books.items())
+    state = play.plan.actions.state
+    return f"{seen}; the server says that the wallet is {buyer.state()['wallet']}" if state else seen
+
+
+def _require_nothing(play: Play, buyer: Buyer, visit: Answer) -> None:
+    play.expect(visit.is_below(500), f"the buyer gets {visit}")
+    if play.page != "update":  # the wallet of before stays
+        play.never(lambda: play.objects("chargePermissions") or play.has_wallet(buyer), _situation(play, buyer))
+
+
+# --- Charges: an order counts as paid exactly if its money is there, once, whatever Amazon answers or does not --------
+
+
+def paid(play: Play, order: Order, tries: int = 1) -> None:
+    for _ in range(tries):
+        answer = order.act("charge")
+        if soon(order.is_paid, 1):
+            break
+    else:
+        play.emulator.clock.advance("PT10M")
+    play.expect(soon(order.is_paid), order.situation(answer))
+    _require_once(order)
+
+
+def reads_permission_first(play: Play, order: Order) -> None:
+    answer = order.act("charge")
+    charge = _charges(play, answer)[0]["number"]
+    first = [row["operation"] for row in play.calls(after=answer.number) if row["number"] < charge]
+    play.expect("getChargePermission" in first, f"Create Charge comes after {', '.join(first) or 'nothing'}")
+
+
+def agrees(play: Play, order: Order, above_limit: bool = False, required: bool = False) -> None:
+    if above_limit:
+        order = Order(play, order.buyer, CURRENCIES[play.currency].monthly_limit + 1)
+    answer = order.act("charge")
+    play.expect(answer.is_below(500), f"the action answers {answer.status or 'nothing'}")
+    soon(order.is_decided, 1)
+    play.expect(soon(order.agrees), order.situation(answer))
+    if required:
+        _charges(play, answer)
+
+
+def pending(play: Play) -> None:
+    for order in play.undecided(*PENDING, "PendingHardDeclined"):
+        play.never(partial(order.says, "paid"), "the order is paid or fulfilled while its charge is pending")
+        play.emulator.clock.advance("PT1M")
+        soon(order.is_decided, 2)
+        came = order.money() > 0
+        right = not order.says("declined" if came else "paid")
+        play.expect(right, f"the money of the pending charge {'came' if came else 'did not come'}; {order.words()}")
+
+
+def same_order_twice(play: Play, order: Order) -> None:
+    for _ in range(2):
+        order.act("charge")
+        soon(order.is_paid, 2)
+    play.expect(order.money(), "no money is taken")
+    _require_once(order)
+    order = Order(play, order.buyer)
+    order.buyer.act("charge", order.values, 2)
+    paid = soon(order.money)
+    play.expect(paid, f"{order.money()} of {order.price} is held or taken for an order that is sent twice at once")
+    _require_once(order)
+
+
+def _charges(play: Play, answer: Answer) -> list[dict[str, Any]]:
+    if calls := soon(lambda: play.calls("createCharge", after=answer.number)):
+        return calls
+    raise NotTried("the server has sent no Create Charge: see charge.paid.")
+
+
+def _require_once(order: Order) -> None:
+    order.play.never(lambda: order.money() > order.amount, "the buyer pays more than once for one order")
+
+
+# --- Refunds: the money goes back once, and counts as returned when it is ---------------------------------------------
+
+
+def refunded(play: Play, order: Order) -> None:
+    answer = order.act("refund")
+    soon(lambda: play.objects("refunds"))
+    play.emulator.clock.advance("PT1M")
+    _require_exact(order, order.amount, answer)
+    if play.plan.actions.state and play.plan.notifications:  # by which the server learns of the end
+        play.expect(soon(lambda: order.says("refunded")), f"the refund is Refunded; {order.words()}")
+
+
+def refunded_once(play: Play, order: Order) -> None:
+    part = format_amount(_PART, play.currency)
+    answer = _refund(order, amount=part)
+    if not answer.is_below(400):  # who has asked for it does so again
+        answer = order.act("refund", amount=part)
+    play.never(lambda: len(play.objects("refunds")) > 1, "the amount is refunded more than once")
+    # A server that is told no amount refunds the entire order.
+    _require_exact(order, _PART if "{amount}" in str(play.plan.actions.refund) else order.amount, answer)
+
+
+def refund_declined(play: Play, order: Order) -> None:
+    _refund(order)
+    play.emulator.clock.advance("PT1M")
+    seen = "the refund is Declined; the server says that the order is refunded"
+    play.never(lambda: order.says("refunded"), seen)
+
+
+def _require_exact(order: Order, amount: Decimal, answer: Answer) -> None:
+    play, price = order.play, f"{format_amount(amount, order.play.currency)} {order.play.currency}"
+    total = sum(Decimal(row["refundAmount"]["amount"]) for row in play.objects("refunds"))
+    seen = f"{total} of {price} is refunded; the action answers {answer.status}"
+    play.expect(total == amount and answer.is_below(400), seen)
+
+
+def _refund(order: Order, **values: str) -> Answer:
+    answer = order.act("refund", **values)
+    if not soon(lambda: order.play.objects("refunds")):
+        raise NotTried("the server has sent no Create Refund that Amazon accepts: see refund.done.")
+    return answer
+
+
+# --- Notifications: whoever can sign as Amazon is believed, nobody else; and what they say is looked up, once ---------
+
+
+def answers(play: Play, about: list[Subject], sends: str) -> None:
+    advice: Failed | None = None
+    for sending in (row for row in SENDINGS if row.check == sends and (row.required or row.genuine)):
+        try:
+            play.judge(sending, about[-1:] if sending.announces else about)
+        except Failed as finding:
+            if not finding.advice:
+                raise
+            advice = advice or finding
+    if advice:
+        raise advice
+
+
+def forged(play: Play) -> None:
+    try:
+        order = play.pending()
+    except NotTried:  # then the answers alone are seen
+        answers(play, play.strangers(), "forged")
+        return
+    before = order.words()
+    answers(play, [order.charge], "forged")
+    play.never(lambda: order.words() != before, f"before it {before}, and not so after it")
+
+
+def duplicate(play: Play, order: Order) -> None:
+    answers(play, [order.charge], "duplicate")
+    soon(order.is_decided)
+    if "fulfilled" not in order.statement():
+        raise NotTried("the action state does not say how often an order was fulfilled.")
+    play.never(lambda: order.statement()["fulfilled"] > 1, "the order is fulfilled more than once")
+
+
+def out_of_order(play: Play, order: Order) -> None:
+    answers(play, [order.charge], "out-of-order")
+    soon(order.is_decided)
+    play.expect(soon(order.agrees), order.situation())
+    if play.plan.actions.refund and order.money():
+        order.act("refund")
+        play.emulator.clock.advance("PT1M")
+        if soon(lambda: order.says("refunded")):
+            answers(play, [order.charge], "out-of-order")
+            seen = "the order is refunded, and after an old notification about its charge no longer"
+            play.never(lambda: not order.says("refunded"), seen)
+
+
+def unknown_object(play: Play, about: list[Subject]) -> None:
+    for one in (MADE_UP, about[1]):
+        [answer] = play.send(SENDINGS[0], one)
+        play.expect(answer.is_below(500), f"the answer is {answer.status or 'missing'}")
+
+
+def fast_answer(play: Play, about: list[Subject]) -> None:
+    answers = play.send(replace(SENDINGS[0], count=len(about), at_once=True), *about)
+    slowest = max(answers, key=lambda answer: answer.seconds)
+    seen = f"the slowest of {len(answers)} answers takes {slowest.seconds:.1f} s"
+    play.expect(slowest.seconds <= LATE_SECONDS and slowest.status, seen)
+    if slowest.seconds > FAST_SECONDS:
+        raise Failed(seen, evidence=[slowest.number], advice=True)
+
+
+def gets_object(play: Play, order: Order) -> None:
+    [answer] = play.send(SENDINGS[0], order.charge)
+    name = order.charge.object_id
+    got = soon(lambda: [row for row in play.calls("getCharge", after=answer.number) if row["path"].endswith(name)])
+    play.expect(got, f"no Get Charge of {name} follows; the answer is {answer.status}")
+
+
+# --- Requests: what holds for all that the server has asked for in the whole rehearsal --------------------------------
+
+
+def algorithm(play: Play) -> None:
+    rows = [row for row in play.exchanges if row.get("algorithm") and row["by"] != "rehearsal"]
+    used = {row["algorithm"]: row["number"] for row in rows}
+    if not used:
+        raise NotTried("the server has signed nothing; play other checks with this one.")
+    old = sorted(set(used) - {Algorithm.V2})
+    if old:
+        raise Failed(f"{' and '.join(old)} is used", evidence=[used[name] for name in old])
+
+
+def idempotency_key(play: Play) -> None:
+    rows = [row for row in play.calls(after=0) if OPERATIONS[row["operation"]].idempotency is Idempotency.REQUIRED]
+    if not rows:
+        raise NotTried("the server has sent no request that needs a key; play other checks with this one.")
+    without = [row for row in rows if not row["idempotencyKey"]]
+    again = [row for row in rows if row["reasonCode"] == "DuplicateIdempotencyKey"]
+    for problem, wrong in (("has no idempotency key", without), ("comes with the key of another request", again)):
+        if wrong:
+            title = OPERATIONS[wrong[0]["operation"]].title
+            raise Failed(f"{title} {problem}", evidence=[row["number"] for row in wrong])
