@@ -72,7 +72,9 @@ def chromium(path: str | None, *, headed: bool, proxy: str) -> Iterator["Browser
             playwright = stack.enter_context(sync_playwright())
         try:
             browser = playwright.chromium.launch(
-                executable_path=program, args=[*_ALONE, LEAN, *_through(proxy)], headless=not headed,
+                # Playwright brings two; the smaller one does not understand which hosts ask the proxy.
+                executable_path=program, channel=None if program else "chromium",
+                args=[*_ALONE, LEAN, *_through(proxy)], headless=not headed,
                 slow_mo=_SLOW if headed else 0,
                 handle_sigint=False, handle_sigterm=False, handle_sighup=False,
             )  # fmt: skip

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
-from amazonpay_nb.rehearsal import PlanFile, checks, example, rehearse
+from amazonpay_nb.rehearsal import PlanFile, browser, checks, example, rehearse
 from amazonpay_nb.rehearsal.notifications import SENDINGS
 from amazonpay_nb.rehearsal.plan import ROWS, rows_of
 from amazonpay_nb.rehearsal.play import Play
@@ -52,6 +53,23 @@ def test_the_example_passes_behind_a_proxy(tmp_path: Path) -> None:
     rehearsal = rehearse(plan(tmp_path, proxy=True), only=names)
     assert {one.row.id: one.seen for one in rehearsal.results if one.status != "passed"} == {}
     assert [one.row.id for one in rehearsal.results] == names
+
+
+@pytest.mark.browser
+def test_the_browser_that_playwright_brings_plays_behind_a_proxy(
+    chromium_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no other one: it brings two, and the smaller one would ask the proxy for nothing."""
+    path = plan(tmp_path, proxy=True)
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    with sync_playwright() as playwright:
+        brought = Path(playwright.chromium.executable_path)
+    brought.parent.mkdir(parents=True)
+    brought.symlink_to(chromium_path)
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setattr(browser, "_PROGRAMS", ())
+    rehearsal = rehearse(path, only=["button.script-host"])
+    assert [one.status for one in rehearsal.results] == ["passed"]
 
 
 @pytest.mark.parametrize("proxy", [False, True], ids=["settings", "proxy"])
