@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import signal
 import sys
 import traceback
@@ -33,6 +34,8 @@ class _Commands(click.Group):
             # Where a terminal or a log cannot take a character, it gets its code: no command ends for that.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+        if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path.home() raises)
+            os.environ["HOME"] = "/"  # as in a container: libraries want one, of a user whom no one knows, too
         before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
         try:
             return super().main(*args, **options)

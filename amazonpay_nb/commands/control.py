@@ -65,9 +65,10 @@ def _ready_file() -> click.Option:
 def world(action: str, file: Path, ready_file: Path) -> None:
     """Write accounts, permissions and all that was charged on them into FILE, or put its world in their place."""
     from amazonpay_nb.emulator.worlds import to_yaml
+    from amazonpay_nb.runs.folder import write_whole
 
     if action == "save":
-        file.write_text(to_yaml(_answer(ready_file, "world")), "utf-8")
+        write_whole(file, to_yaml(_answer(ready_file, "world")))
         _print({"file": str(file)})
     else:
         _print(_answer(ready_file, "world", {"world": file.read_text("utf-8"), "name": str(file)}))

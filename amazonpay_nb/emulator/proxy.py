@@ -6,6 +6,7 @@ asks for an address of this machine is joined with it, byte by byte, and nothing
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -25,6 +26,8 @@ _PORTS = {"http": 80, "https": 443}
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _CONNECT_SECONDS = 5.0  # for a server of this machine to accept a connection
 _OURS = (b"connection:", b"keep-alive:", b"proxy-")  # how headers begin that are about the way to the proxy
+_VISIBLE = re.compile(rb"[!-~]*")
+_ORIGIN = re.compile(rb"^[^/]*//[^/?#]*/?")
 _LONGEST_NAME, _MOST_NAMES = 100, 10  # of strangers' hosts that a refusal repeats and that are kept
 
 
@@ -85,7 +88,7 @@ class ProxyConnection(Connection):
         url, _, version = target.partition(b" ")
         scheme, host, port = _place(url)
         if method == b"CONNECT":
-            _, host, port = _place(b"https://" + url) if not {*b"/?"} & {*url} else ("", "", 0)
+            _, host, port = _place(b"https://" + url) if not {*b"/?#"} & {*url} else ("", "", 0)
             if problem := self._proxy.problem("https", host, port):
                 self._refuse(403, "InvalidRequest", problem)
             elif rest:
@@ -93,7 +96,7 @@ class ProxyConnection(Connection):
             else:
                 return self._end_here(host) if host in self._proxy.hosts else self._reach(host, port)
         elif scheme == "http" and host in LOOPBACK_HOSTS:
-            path = urlsplit(url)._replace(scheme=b"", netloc=b"", path=urlsplit(url).path or b"/").geturl()
+            path = _ORIGIN.sub(b"/", url)
             lines = [line for line in lines if not line.lower().startswith(_OURS)]
             request = b"\r\n".join((b"%s %s %s" % (method, path, version), *lines, b"connection: close", b"", rest))
             return self._reach(host, port, request)
@@ -194,6 +197,8 @@ class _Pipe(asyncio.Protocol):
 def _place(url: bytes) -> tuple[str, str, int]:
     """Return scheme, host and port of an address; the host is "" where it is none, or has two readings."""
     try:
+        if not _VISIBLE.fullmatch(url):  # urlsplit leaves some of the others out
+            raise ValueError
         parts = urlsplit(url.decode("ascii"))
         return parts.scheme, host_of(parts.netloc), _PORTS[parts.scheme] if parts.port is None else parts.port
     except (ValueError, KeyError):

@@ -51,7 +51,7 @@ def _list(row: Any) -> Any:
 
 
 def _id(end: str) -> Any:
-    return Annotated[str, Field(pattern=rf"^[A-Z]\d\d-\d{{7}}-\d{{7}}{end}$")]
+    return Annotated[str, Field(pattern=rf"^[A-Z][0-9]{{2}}-[0-9]{{7}}-[0-9]{{7}}{end}$")]
 
 
 def _any(kind: str) -> Any:
@@ -64,15 +64,15 @@ def _any(kind: str) -> Any:
     return {"status_details": status, "creation_timestamp": date}
 
 
-CREATE_REFUND = {"refund_id": _id(r"-R\d{6}"), "refund_amount": (Price, ...), "soft_descriptor": Text16}
+CREATE_REFUND = {"refund_id": _id("-R[0-9]{6}"), "refund_amount": (Price, ...), "soft_descriptor": Text16}
 REFUND = _model(**CREATE_REFUND, **_any("Refund"))
 DISPUTE = _model(
-    dispute_id=_id(r"-B\d{6}"), dispute_amount=Price, filing_reason=(FilingReason, "ProductNotReceived"),
+    dispute_id=_id("-B[0-9]{6}"), dispute_amount=Price, filing_reason=(FilingReason, "ProductNotReceived"),
     **_any("Dispute"),
 )  # fmt: skip
 CREATE_CHARGE = {
     name: (field.annotation, field.default) for name, field in strict(requests.ChargeFields).model_fields.items()
-} | {"charge_id": _id(r"-C\d{6}"), "charge_amount": (Price, ...)}
+} | {"charge_id": _id("-C[0-9]{6}"), "charge_amount": (Price, ...)}
 CHARGE = _model(**CREATE_CHARGE, capture_amount=Price, **_any("Charge"), refunds=_list(REFUND), disputes=_list(DISPUTE))
 PERMISSION = _model(
     charge_permission_id=_id(""), merchant_id=str, buyer=_model(buyer_id=str, name=str, email=str, phone_number=str),
@@ -85,7 +85,7 @@ PERMISSION = _model(
 )  # fmt: skip
 ROWS = {"Charge Permission": PERMISSION, "Charge": CHARGE, "Refund": REFUND, "Dispute": DISPUTE}
 # Such an id stands in headers, topics and the ready file.
-_NAME = Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")]
+_NAME = Annotated[str, Field(pattern="^[A-Za-z0-9_.-]{1,100}$")]
 MERCHANT = _model(
     merchant_id=_NAME, store_id=_NAME, name=str, endpoint=Annotated[str, AfterValidator(checked_endpoint)]
 )

@@ -36,7 +36,7 @@ def start(folder: Path, options: Sequence[str]) -> None:
     os.chdir(folder)  # its root, and that of the relative paths in its settings
     settings = os.pathsep.join(filter(None, [str(Path(__file__).parent / "jupyter"), os.environ.get(_CONFIG)]))
     places = {_CONFIG: settings, PROGRESS: f"{folder / _PROGRESS}", "IPYTHONDIR": f"{folder / _IPYTHON}"}
-    command = [sys.executable, "-m", "jupyterlab", *options]
+    command = [sys.executable, "-P", "-m", "jupyterlab", *options]  # its modules are not the reader's random.py
     os.execve(sys.executable, command, os.environ | places)  # noqa: S606 (replaces this process on purpose)
 
 
@@ -54,9 +54,12 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
         raise ConfigurationError(f"{folder} has other files in it.", advice="Choose another folder with --to.")
     folder.mkdir(parents=True, exist_ok=True)
     ours.mkdir(mode=0o700, exist_ok=True)
-    if (found := ours.lstat()).st_uid != os.geteuid() or found.st_mode & stat.S_IWOTH or ours.is_symlink():
-        # JupyterLab trusts what it says, and IPython runs what it has.
-        raise ConfigurationError(f"Somebody else may have prepared {ours}.", advice="Choose another folder with --to.")
+    # JupyterLab trusts what it says, and IPython runs what it has; and whose the folder is can put another one there.
+    for place, owners in ((folder, {0, os.geteuid()}), (ours, {os.geteuid()})):
+        found = place.lstat() if place == ours else place.stat()
+        if found.st_uid not in owners or found.st_mode & stat.S_IWOTH or stat.S_ISLNK(found.st_mode):
+            problem = f"Somebody else may have prepared {place}, or change it."
+            raise ConfigurationError(problem, advice="Choose another folder with --to.")
     profile = folder / _IPYTHON / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
     with (ours / "lock").open("w") as lock:

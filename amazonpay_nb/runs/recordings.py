@@ -28,7 +28,7 @@ def read(path: Path) -> Recording:
 
 def claimed(there: Recording) -> Comparison:
     """Hold a recording against what its probes claim."""
-    recorded = {row["id"] for row in there["probes"] if row["seen"]}
+    recorded = {row["id"] for row in there["probes"] if row.get("seen")}
     claims = [
         {"id": probe.id, "edition": probe.edition, "seen": [{"shows": step.shows} for step in probe.steps]}
         for probe in probes().values()

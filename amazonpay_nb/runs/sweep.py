@@ -13,12 +13,13 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+from pydantic import TypeAdapter
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
@@ -65,8 +66,32 @@ class _Matrix:
         yield from ((f"include, row {number}", row) for number, row in enumerate(self.include, 1))
 
 
+@dataclass
+class _Row:
+    """What the report takes of a line."""
+
+    key: str
+    page: str
+    notebook: str
+    parameters: dict[str, Any]
+    seconds: float
+    status: Literal["passed", "failed"]
+    error: str | None
+    failure: Failure | None
+    result: dict[str, Any]
+
+
+_ROW = TypeAdapter(_Row)
+
+
 def _text(value: Any) -> str:
-    return str(value) if isinstance(value, str | date) else json.dumps(value)
+    try:
+        return str(value) if isinstance(value, str | date) else json.dumps(value)
+    except (TypeError, ValueError):
+        problem = (
+            f"A value of the matrix is of the type {type(value).__name__}, or too large: no parameter can have it."
+        )
+        raise ConfigurationError(problem, advice="Write a text, a number, true or false.") from None
 
 
 def cases_of(path: Path) -> list[Case]:
@@ -120,7 +145,7 @@ def sweep(
     """
     started, lines = time.monotonic(), out / _LINES
     with report_folder(out, _REPORTS):
-        if not resume or lines.is_symlink():
+        if not (resume and lines.is_file()) or lines.is_symlink():
             lines.unlink(missing_ok=True)
         lines.touch()
         ends = _ends(lines)
@@ -147,10 +172,9 @@ def _ends(lines: Path) -> dict[str, tuple[int, bool]]:
                 file.truncate(offset)
                 break
             try:
-                row = json.loads(line)
-                _cells((), row)  # all that the report takes is there
-                ends[row["key"]] = offset, row["status"] == "passed"
-            except (AttributeError, ValueError, KeyError, TypeError):
+                row = _ROW.validate_python(json.loads(line))
+                ends[row.key] = offset, row.status == "passed"
+            except (RecursionError, ValueError):
                 advice = "Leave out --resume, or choose another folder with --out."
                 raise ConfigurationError(f"{lines} has a line that no sweep has written.", advice=advice) from None
             offset += len(line)

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 FOLDER = Path(__file__).parent
 _QUOTED = re.compile("'(.*?)'")
+_MOST_CHARACTERS, _MOST_LEVELS = 2_000_000, 100  # of a text in YAML, which takes a minute to read
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 T = TypeVar("T")
 
@@ -45,14 +46,39 @@ def read(name: str, *, beside: str = __file__) -> dict[str, Any]:
 
 
 def composed(text: str) -> Any:
-    """Return the first node of a text in YAML, None of an empty one, or raise what YAML raises; also for an alias."""
+    """Return the first node of a text in YAML, None of an empty one, or raise what YAML raises.
+
+    It raises the same for an alias, for a key that stands twice in a mapping, and for what would take very long.
+    """
     import yaml  # most who read a data file need none
 
-    for token in yaml.scan(text):
-        if isinstance(token, yaml.AliasToken):  # a few lines could be gigabytes
-            problem = "an alias repeats what stands elsewhere; write it out"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=token.start_mark)
-    return yaml.compose(text, Loader=yaml.SafeLoader)
+    def check(problem: str, wrong: bool, mark: Any = None) -> None:
+        if wrong:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # it comes without types
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event, self.depth = self.peek_event(), self.depth + 1
+            check(f"it is nested deeper than {_MOST_LEVELS} levels", self.depth > _MOST_LEVELS, event.start_mark)
+            alias = isinstance(event, yaml.AliasEvent)  # a few lines could be gigabytes
+            check("an alias repeats what stands elsewhere; write it out", alias, event.start_mark)
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    check(f"it has more than {_MOST_CHARACTERS:,} characters; make several files of it", len(text) > _MOST_CHARACTERS)
+    first = yaml.compose(text, Loader=Loader)
+    nodes = [first]
+    for node in nodes:  # grows meanwhile
+        keys = set[str]()
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            check(f"the key {key.value!r} stands there twice", str(key.value) in keys, key.start_mark)
+            keys.add(str(key.value))
+            nodes.append(value)
+        nodes += node.value if isinstance(node, yaml.SequenceNode) else ()
+    return first
 
 
 def named(table: dict[str, Any], **keys: str) -> dict[str, Any]:

@@ -184,3 +184,11 @@ def test_a_world_is_written_and_put_back(shop: Shop, tmp_path: Path) -> None:
     result = run("world", "load", str(file))
     assert (result.exit_code, "is none of 1111" in result.output) == (2, True)
     assert f"{file}:" in result.output
+
+
+def test_no_world_is_written_through_a_link(shop: Shop, tmp_path: Path) -> None:
+    """One that somebody else has put in the place of the file is replaced."""
+    theirs, file = tmp_path / "theirs", tmp_path / "shop.yaml"
+    file.symlink_to(theirs)
+    assert done("world", "save", str(file)) == {"file": str(file)}
+    assert (file.is_symlink(), theirs.exists()) == (False, False)

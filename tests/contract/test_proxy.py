@@ -197,6 +197,18 @@ def test_a_server_of_this_machine_is_reached_as_it_is(shop: Shop, way: str) -> N
     assert ("proxy-authorization" in seen["headers"]) == (way == "tunnel")
 
 
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [("//evil.test/x", "//evil.test/x"), ("", "/"), ("?a=/b", "/?a=/b"), ("/a;b=c?d#e", "/a;b=c?d#e"), ("/a\tb", "")],
+)
+def test_no_path_is_written_anew_on_the_way(shop: Shop, address: str, path: str) -> None:
+    """It arrives as it was sent, or not at all where its address has a second reading."""
+    with saying(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") as (port, requests), connect(shop.emulator) as client:
+        client.sendall(f"GET http://127.0.0.1:{port}{address} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode())
+        assert read(client)[9:12] == (b"200" if path else b"400")
+    assert [request.split()[1].decode() for request in requests] == [path] * bool(path)
+
+
 def test_nobody_may_be_there(shop: Shop) -> None:
     """The answer says so."""
     with socket.socket() as closed:
@@ -334,7 +346,7 @@ def test_the_host_of_a_request_is_that_of_its_tunnel(shop: Shop) -> None:
     assert (status, API in message) == (421, True)
 
 
-@pytest.mark.parametrize("place", ["{}:443/x", "{}:443?x", "a@{}:443", "{}:", "https://{}:443"])
+@pytest.mark.parametrize("place", ["{}:443/x", "{}:443?x", "{}#:443", "a@{}:443", "{}:", "https://{}:443"])
 def test_a_tunnel_leads_to_a_host_and_a_port(shop: Shop, place: str) -> None:
     """And to nothing in it."""
     assert raw(shop.emulator, f"CONNECT {place.format(API)} HTTP/1.1\r\nhost: {API}\r\n\r\n")[0] == 403

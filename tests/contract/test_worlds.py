@@ -344,7 +344,10 @@ BAD = [
     (f"{_PERMISSION}  card: 1112", 3, "did you mean '1111'?"),
     (f"{_PERMISSION}  merchantId: A0", 3, "is none of"),
     (f"{_PERMISSION}  chargePermissionId: C01-1", 3, "pattern"),
+    (f"{_PERMISSION}  chargePermissionId: C٠١-1000001-0000001", 3, "pattern"),
     (f"{_PERMISSION}  presentmentCurrency: EUR", 3, "USD"),
+    ("region: na\nclock: 2026-01-15\nregion: na", 3, "the key 'region' stands there twice"),
+    ("clock: 2026-01-15\nmerchants:\n- {name: A, name: B}", 3, "the key 'name' stands there twice"),
     (f"{_PERMISSION}  chargePermissionType: OneTime", 2, "amountLimit"),
     (f"{_PERMISSION}  statusDetails: {{state: Open}}", 3, "Chargeable, NonChargeable, Closed"),
     (
@@ -389,6 +392,21 @@ class TestRefusals:
         place, message = str(error.value).split(": ", 1)
         assert (place, words in message) == (f"shop.yaml:{line}", True), str(error.value)
         assert objects(shop) == before
+
+
+@pytest.mark.parametrize("nest", ["[", "{a: ", "- ", "? "])
+def test_what_is_nested_without_an_end_takes_no_time(shop: Shop, nest: str) -> None:
+    """Reading it to its end would take hours, in which the emulator answers nobody."""
+    with pytest.raises(ControlError, match=r"^shop.yaml:2: it is nested deeper than 100 levels"):
+        load(shop, "# A world\n" + nest * (200_000 // len(nest)))
+
+
+def test_a_file_has_an_end(tmp_path: Path) -> None:
+    """One that would be read for many minutes is refused with a sentence."""
+    path = tmp_path / "shop.yaml"
+    path.write_text(f"# {'x' * 2_000_000}\nregion: na")
+    with pytest.raises(ValueError, match="it has more than 2,000,000 characters"):
+        Emulator(world=path)
 
 
 def test_a_refusal_repeats_no_secret(shop: Shop) -> None:

@@ -238,7 +238,12 @@ def test_no_copy_is_written_through_a_link(folder: Path, update: Callable[..., l
     assert not [*outside.iterdir()]
 
 
-@pytest.mark.parametrize("how", ["open to others", "a link"])
+ROOT_ALONE = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder away")
+
+
+@pytest.mark.parametrize(
+    "how", ["open to others", "a link", "an open folder", pytest.param("a folder of another", marks=ROOT_ALONE)]
+)
 def test_what_somebody_else_may_have_prepared_is_refused(
     folder: Path, update: Callable[..., list[str]], how: str, tmp_path: Path
 ) -> None:
@@ -248,8 +253,10 @@ def test_what_somebody_else_may_have_prepared_is_refused(
     assert stat.S_IMODE(ours.stat().st_mode) == 0o700
     if how == "a link":
         ours.symlink_to(ours.rename(tmp_path / "theirs"))
+    elif how == "a folder of another":
+        os.chown(folder, 4242, 4242)
     else:
-        ours.chmod(0o777)
+        (folder if how == "an open folder" else ours).chmod(0o777)
     with pytest.raises(ConfigurationError, match="Somebody else may have prepared"):
         update(version("1"))
 
@@ -302,6 +309,16 @@ def test_no_link_of_the_copies_is_dead() -> None:
         links = TO_THIS_FOLDER.findall(text)
         dead += [(name, link) for link in links if os.path.normpath(Path(name).parent / link) not in files]
     assert not dead
+
+
+@pytest.mark.parametrize("name", ["random.py", "jupyterlab.py", "jupyter_server_config.py"])
+def test_no_file_in_the_folder_is_taken_for_a_module_of_jupyterlabs(folder: Path, tmp_path: Path, name: str) -> None:
+    """A reader's own, or one of somebody else's."""
+    places = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    assert lab(folder, env=places).returncode == 0
+    (folder / name).write_text("raise SystemExit('taken')")
+    done = lab(folder, env=places)
+    assert (done.returncode, "taken" in done.stdout + done.stderr) == (0, False)
 
 
 # ---- the command -------------------------------------------------------------------------------------------------

@@ -300,6 +300,9 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     """With a sentence."""
     row = {"id": "dates", "edition": probes()["dates"].edition, "seen": [{"shows": {"header.date-basic": 1}}]}
     odd = json.dumps({"target": {"region": "na", "currency": "USD"}, "probes": [row]})
+    no_seen = json.dumps({"target": {"region": "na", "currency": "USD"}, "probes": [{"id": "dates", "edition": 0}]})
+    (tmp_path / "y.json").write_text(no_seen, "utf-8")
+    assert recordings.claimed(recordings.read(tmp_path / "y.json"))["different"] == []
     for text in ("{", "[]", '{"probes": 1}', '{"probes": [{}]}', '{"probes": []}', odd, "[" * 100_000):
         (tmp_path / "x.json").write_text(text, "utf-8")
         result = CliRunner().invoke(main, ["parity", "--compare", str(tmp_path / "x.json")])

@@ -47,6 +47,20 @@ def test_a_run_needs_little(checkout: Path, tmp_path: Path, variables: dict[str,
     assert only["status"] == "passed"
 
 
+_UNKNOWN = """import pwd
+pwd.getpwuid = {}.__getitem__
+from amazonpay_nb.cli import main
+main(["doctor"])"""
+
+
+def test_a_user_whom_the_system_does_not_know_needs_no_home() -> None:
+    """A container may run as any number; libraries ask for a home."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", _UNKNOWN]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ("Traceback" in done.stderr, "The clock says" in done.stdout) == (False, True), done.stderr
+
+
 def test_a_checkout_that_cannot_be_written_to_is_named(checkout: Path) -> None:
     """The default folder for the report is below it."""
     command = started(checkout, "run", "00")

@@ -23,6 +23,7 @@ from amazonpay_nb.cli import main
 from amazonpay_nb.lessons.scenario import FLOWS, possible
 from amazonpay_nb.runs import sweep
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, notebook_folder
+from amazonpay_nb.runs.report import Run
 from amazonpay_nb.runs.runner import check_case
 from amazonpay_nb.spec.regions import REGIONS
 from tests.processes import PATIENCE
@@ -184,6 +185,7 @@ def test_a_matrix_is_refused_before_the_first_run(keys: dict[str, Any], words: l
         "\0",
         "[" * 5000,
         "matrix: {flow: &a [*a]}",
+        "matrix: {flow: [set-up], flow: [express]}",
         "include: [{flow: [&a [x, x], &b [*a, *a], *b]}]",
         None,
     ],
@@ -195,6 +197,16 @@ def test_a_file_that_is_no_matrix_is_refused(text: str | None, tmp_path: Path) -
         path.write_text(text, "utf-8")
     done = command(path, "--list")
     assert (done.exit_code, "matrix.yaml is no matrix: " in done.stderr) == (2, True), done.output
+
+
+@pytest.mark.parametrize("value", ["!!set {a}", "!!binary aGk=", f"0x{'f' * 9000}", f"1{':59' * 3000}"])
+def test_a_value_that_no_parameter_can_have_is_refused(value: str, tmp_path: Path) -> None:
+    """YAML knows more than parameters do."""
+    path = tmp_path / "matrix.yaml"
+    for text in (f"matrix: {{amount: [{value}]}}", f"matrix: {{amount: [1]}}\nexclude: [{{amount: {value}}}]"):
+        path.write_text(text, "utf-8")
+        done = command(path, "--list")
+        assert (done.exit_code, "no parameter can have it." in done.stderr) == (2, True), done.output
 
 
 @pytest.mark.parametrize("part", ["0/5", "6/5", "2", "a/b", "-1/5", "1/0"])
@@ -411,7 +423,17 @@ def test_a_cell_is_no_formula(cell: str, shown: str) -> None:
     assert sweep._line([cell, 1.5]) == f"{shown},1.5\n"
 
 
-@pytest.mark.parametrize("line", ["no JSON", "[1]", '{"key": 1}', '{"key": "1", "status": "passed"}'])
+# A line that a sweep has written, without one thing that the report takes, or with another in its place.
+_LINE = json.loads(json.dumps({"key": "1", "page": "a.html"} | Run("11", {}, 1.0, None, (), {}).as_json()))
+ODD = [
+    *(json.dumps({name: _LINE[name] for name in _LINE if name != left}) for left in ("page", "failure", "parameters")),
+    *(json.dumps(_LINE | more) for more in ({"seconds": "x"}, {"failure": {"why": 1}}, {"parameters": "x"})),
+]
+
+
+@pytest.mark.parametrize(
+    "line", ["no JSON", "[1]", '{"key": 1}', '{"key": "1", "status": "passed"}', "[" * 100_000, *ODD]
+)
 def test_lines_of_somebody_else_are_refused(line: str, tmp_path: Path) -> None:
     """Where a sweep is to go on from them; a link in their place is not followed."""
     out, theirs = tmp_path / "out", tmp_path / "theirs"
