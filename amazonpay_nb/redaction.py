@@ -73,6 +73,12 @@ _SECRET_TEXT = (
     re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
     re.compile(r"()((?:[\w.!#$%'*+^`{|}~-]{1,64}|(?<=\S))(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
 )
+# The words in the names of a path's folders, which chance does not make: what is none of them may be a token.
+_WORD, _WORD_ENDS, _LEAST_FOLDERS = (
+    re.compile(r"[A-Za-z+]{0,40}\d{0,12}|[a-z\d]{0,12}"),
+    re.compile(r"[/_-]|%[\dA-F]{2}"),
+    4,
+)
 # A field with its value inside a text, in any quotes.
 _FIELD = re.compile(
     r"""((?P<q>\\{0,8}["']|&quot;|&#3[49];)(?P<name>[\w-]+)(?P=q)\s*:\s*(?P<r>\\{0,8}["']|&quot;|&#3[49];))(?P<value>(?:(?!(?P=r)).)+)"""
@@ -148,8 +154,14 @@ def _redact_text(text: str) -> str:
 def _mask_secrets(text: str) -> str:
     text = _FIELD.sub(lambda found: found[1] + str(_redact_field(found["name"], found["value"])[1]), text)
     for pattern in _SECRET_TEXT:
-        text = pattern.sub(lambda found: found[1] + _length(found[2]), text)
+        text = pattern.sub(_masked_secret, text)
     return text
+
+
+def _masked_secret(found: re.Match[str]) -> str:
+    # What a name announces is a secret whatever it looks like.
+    words = _WORD_ENDS.split(found[2]) if not found[1] and found[2].count("/") >= _LEAST_FOLDERS else [" "]
+    return found[0] if all(map(_WORD.fullmatch, words)) else found[1] + _length(found[2])
 
 
 def _filter(record: logging.LogRecord) -> bool:

@@ -77,7 +77,7 @@ def sweep(
     from amazonpay_nb.runs import sweep as sweeps
     from amazonpay_nb.runs.runner import here
 
-    if scheduler and (jobs or cold):
+    if scheduler is not None and (jobs or cold):
         raise click.UsageError("--jobs and --cold are for this machine; a cluster has its own threads, which fork.")
     cases = sweeps.cases_of(matrix)
     if only_list:
@@ -86,7 +86,7 @@ def sweep(
         return [{"notebook": case.notebook.path.stem, "parameters": redact(dict(case.texts))} for case in listed], True
     with ExitStack() as stack:
         engine: sweeps.Engine = partial(here, jobs or os.cpu_count() or 1, warm=not cold)
-        if scheduler:
+        if scheduler is not None:
             with explained("cluster"):
                 from amazonpay_nb.runs.cluster import cluster
             engine = stack.enter_context(cluster(scheduler))

@@ -24,6 +24,7 @@ from amazonpay_nb.runs.notebook import Notebook, without_secrets
 from amazonpay_nb.runs.report import Run
 from amazonpay_nb.runs.runner import Case, Results, keep, run_one
 from amazonpay_nb.runs.sweep import Engine
+from amazonpay_nb.shop.limits import in_time
 from amazonpay_nb.temporary import TemporaryFolder
 
 _NAME = "amazonpay-nb"
@@ -48,10 +49,15 @@ def cluster(address: str) -> Iterator[Engine]:
     for handler in logging.getLogger("distributed").handlers:
         handler.setLevel(logging.CRITICAL)  # what matters is said in a sentence
     try:
-        client = Client(address, timeout=_PATIENCE_SECONDS)
-    except (OSError, ValueError) as error:
+        # Who accepts and says nothing is waited for without an end.
+        client = in_time(2 * _PATIENCE_SECONDS, partial(Client, address, timeout=_PATIENCE_SECONDS))
+    except (ImportError, MemoryError, OSError, TypeError, ValueError) as error:
         advice = "Start one with: dask scheduler."
-        raise ConfigurationError(f"No scheduler answers at {address}: {error}.", advice=advice) from None
+        reason = "it says nothing" if isinstance(error, TimeoutError) and not str(error) else str(error).rstrip()
+        # How a web page begins is read as its length.
+        reason = "it is another server, such as its dashboard" if isinstance(error, MemoryError) else reason
+        problem = f"No scheduler answers at {address}: {reason}."
+        raise ConfigurationError(problem, advice=advice) from None
     with client:
         with _explained(address):
             client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)

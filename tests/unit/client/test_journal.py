@@ -105,6 +105,23 @@ def test_no_secret_survives_in_a_text(secret: str, before: str, after: str) -> N
     assert secret not in redact({"message": [text]})["message"][0]
 
 
+LONG_PATHS = [
+    "/Users/Someone/Documents/Projects/2026/AmazonPay/Workbook/amazonpay_nb/runs/templates/sweep/Results2026/index.html",
+    "/var/pytest-of-root/pytest-12/popen-gw0/test_the_key_of_another_merchant0/notebooks-of-run/11_any_scenario-amount/x",
+    "C:/Users/Someone/AppData/Local/Programs/Python/Python313/Lib/site-packages/AmazonPayNB/workbench/panels/show/page",
+]
+
+
+@pytest.mark.parametrize("path", LONG_PATHS)
+def test_a_long_path_is_no_secret(path: str) -> None:
+    """An error about a file names the file; a token in a path, or a secret that is one, is masked nevertheless."""
+    assert redact(f"No such file or directory: '{path}'") == f"No such file or directory: '{path}'"
+    assert redact("/a/b/c/d/" + "Ab9c" * 40) == "(169 characters)"
+    assert redact("password=/a/b/c/d") == "password=(8 characters)"
+    key = base64.b64encode(bytes(number * 7 % 251 for number in range(96))).decode()
+    assert redact(f"/a/b/c/d/{key}") == "(137 characters)"
+
+
 @pytest.mark.parametrize("width", [64, 76, 80, 100, 119, 120])
 def test_a_key_is_found_in_lines_of_any_length(width: int) -> None:
     """From those of a PEM file to a single one; and in pairs of digits, as openssl prints it."""

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from amazonpay_nb.emulator import Emulator
 from tests.processes import PATIENCE, until
 from tests.unit.runs.test_runner import write
 from tests.unit.runs.test_sweep import command, matrix, rows_of
@@ -142,6 +144,26 @@ def test_a_cluster_that_cannot_be_used_is_named(
     cluster.worker("other", PYTHONPATH=other_version(tmp_path))
     assert "there is version 99 of amazonpay-nb; here is " in refusal(cluster.address)
     assert (out / "summary.json").read_text() == "before"
+
+
+def test_what_is_no_scheduler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may say nothing, be a web server, or be no address at all; nothing waits without an end."""
+    from amazonpay_nb.runs import cluster as clusters
+
+    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 2)
+    write(tmp_path, "mine", "1")
+    path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1]})
+    with socket.create_server(("127.0.0.1", 0)) as silent, Emulator(in_process=False) as web:
+        reasons = {
+            f"tcp://127.0.0.1:{silent.getsockname()[1]}": "it says nothing",
+            web.url.replace("http", "tcp"): "it is another server, such as its dashboard",
+            "tls://127.0.0.1:1": "TLS",
+            "": "missing port",
+        }
+        for address, reason in reasons.items():
+            done = command(path, "--out", tmp_path / "out", "--scheduler", address)
+            assert (done.exit_code, "Traceback" in done.output) == (2, False), done.output
+            assert done.output.startswith(f"ConfigurationError: No scheduler answers at {address}: {reason}")
 
 
 def test_a_sweep_that_has_lost_its_workers_ends(cluster: Cluster, tmp_path: Path) -> None:
