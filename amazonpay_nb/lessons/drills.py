@@ -19,21 +19,15 @@ from amazonpay_nb.errors import ApiError, BuyerPageError
 from amazonpay_nb.lessons.account import NOT_TRIED, READY, Ending, MerchantAccount, state_of, with_reason
 from amazonpay_nb.lessons.faults import Repetition
 from amazonpay_nb.spec.answers import Resource
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.machine import MERCHANT, Machine, Transition
-from amazonpay_nb.spec.operations import KINDS, OPERATIONS
+from amazonpay_nb.spec.operations import OPERATIONS, TITLES
 from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.requests import ChargeFields
 from amazonpay_nb.spec.simulations import CARDS, PENDING_SECONDS, SIMULATIONS, Simulation
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 
-# The merchant's next step when nothing went wrong, by state.
-_GOES_ON = {
-    "Completed": "Keep the Charge Permission's id.",
-    "Authorized": "Capture when you ship.",
-    "Captured": "Ship.",
-    "Refunded": "Tell the buyer.",
-    "Chargeable": "Create the charge.",
-}
+_GOES_ON: dict[str, str] = read("drills.toml", beside=__file__)["goes_on"]
 _WAIT = "Wait for the notification, then get the object. "
 
 # The result of a simulation.  call: the operation; for a card, when the buyer chose it; objects: their states right
@@ -71,7 +65,9 @@ def _complete(account: MerchantAccount, when: str, session_id: str, last4: str, 
         wanted = CARDS[last4].prerequisite.replace(": ", " = ")
         needs = f"It needs {wanted}." if wanted else error.advice
         thing = account.read(session_id)
-        return Effect(when, last4, "refused on the page", f"{_title(thing)}: {state_of(thing)}", next_step=needs), None
+        return Effect(
+            when, last4, "refused on the page", f"{TITLES[type(thing)]}: {state_of(thing)}", next_step=needs
+        ), None
     ending = account.ending(account.request("completeCheckoutSession", session_id, **fields))
     return _effect(account, when, last4, ending, session_id), ending.body
 
@@ -109,20 +105,16 @@ def _effect(account: MerchantAccount, call: str, simulated: str, ending: Ending,
     due = account.emulator.clock.advance(seconds=PENDING_SECONDS)
     after = [account.read(object_id) for object_id in parties] if due else before
     paths = (" → ".join(dict.fromkeys(map(state_of, pair))) for pair in zip(before, after, strict=True))
-    objects = "; ".join(f"{_title(thing)}: {path}" for thing, path in zip(before, paths, strict=True))
+    objects = "; ".join(f"{TITLES[type(thing)]}: {path}" for thing, path in zip(before, paths, strict=True))
     next_step = _next_step(ending, after[0], waited=before != after)
     return Effect(call, simulated, ending.text, objects, ", ".join(account.announcements(*parties)), next_step)
-
-
-def _title(thing: Resource) -> str:
-    return next(kind.title for kind in KINDS.values() if isinstance(thing, kind.model))
 
 
 def _next_step(ending: Ending, thing: Resource, *, waited: bool) -> str:
     if ending.error:
         recovery = getattr(ending.error, "recovery", None)
         return recovery.next_step if recovery else ending.error.advice
-    reason = state_reason(_title(thing), thing.state, thing.reason_code)
+    reason = state_reason(TITLES[type(thing)], thing.state, thing.reason_code)
     return (_WAIT if waited else "") + (reason.next_step if reason else _GOES_ON[thing.state])
 
 

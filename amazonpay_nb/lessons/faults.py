@@ -15,19 +15,12 @@ from amazonpay_nb.client.auth import new_idempotency_key
 from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.lessons.account import NOT_TRIED, READY, MerchantAccount
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import Counts, counted
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Idempotency, Operation
 from amazonpay_nb.spec.states import MACHINES
 
-# By name: a transport fault as the control interface takes it, and whether the work is done.  A fault that the client
-# answers by retrying meets each of its attempts, so that it finally gives up.
-FAULTS: dict[str, tuple[dict[str, Any], bool]] = {
-    "delay": ({"fault": "delay", "seconds": 0.01}, True),
-    "reset": ({"fault": "reset", "times": ATTEMPTS}, False),
-    "429": ({"fault": "status", "status": 429, "times": ATTEMPTS}, False),
-    "503": ({"fault": "status", "status": 503, "times": ATTEMPTS}, False),
-    "drop-after-commit": ({"fault": "drop-after-commit", "times": ATTEMPTS}, True),
-}
+FAULTS: dict[str, dict[str, Any]] = read("drills.toml", beside=__file__)["faults"]
 
 # A request with a fault, and its repetition.  key: same, new, or none where the call takes none; moved: what both
 # together changed in Amazon's books; done: how often the work was done, as far as the books tell (a reading call moves
@@ -69,10 +62,12 @@ def _play(account: MerchantAccount, operation: Operation) -> Iterator[Repetition
     account.ending(call)
     unit = movement(before, books(account))
     takes_key = operation.idempotency is not Idempotency.WITHOUT_EFFECT
-    for name, (settings, works) in FAULTS.items():
+    for name, row in FAULTS.items():
+        # A fault that the client answers by retrying meets each of its attempts, so that it finally gives up.
+        fault = {field: value for field, value in ({"times": ATTEMPTS} | row).items() if field != "done"}
         for key in ("same", "new") if takes_key else ("none",):
             account.emulator.restore(snapshot)
-            account.emulator.inject_fault(operation.name, **settings)
+            account.emulator.inject_fault(operation.name, **fault)
             own_key = {"idempotency_key": new_idempotency_key()} if takes_key else {}
             first = account.ending(partial(call, **own_key)).text
             second = account.ending(partial(call, **(own_key if key == "same" else {}))).text
@@ -80,7 +75,7 @@ def _play(account: MerchantAccount, operation: Operation) -> Iterator[Repetition
             matches = [n for n in range(3) if moved == {column: n * unit[column] for column in unit if n}]
             done = str(matches[0]) if unit and matches else ""
             text = ", ".join(f"{column} {amount:+}" for column, amount in moved.items())
-            expected = 2 if works and key != "same" and _possible_again(operation) else 1
+            expected = 2 if row["done"] and key != "same" and _possible_again(operation) else 1
             yield Repetition(operation.title, name, key, first, second, text, done, expected in matches)
 
 

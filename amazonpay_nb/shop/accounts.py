@@ -1,6 +1,6 @@
 """The shop's own customer accounts, one for each buyer id at Amazon."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,17 +19,8 @@ class Account:
     saved_wallet: str = ""  # the Charge Permission for the next order
 
 
-class Accounts:
+class Accounts(list[Account]):
     """All accounts.  A real shop keeps them in a database, with a unique index on the buyer id."""
-
-    def __init__(self) -> None:
-        self._by_buyer_id: dict[str, Account] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_buyer_id)
-
-    def __iter__(self) -> Iterator[Account]:
-        return iter(self._by_buyer_id.values())
 
     def sign_in(self, buyer: Mapping[str, Any], *, saved_wallet: str | None = None) -> Account:
         """Return the account of a buyer, opened at the first sign-in and updated at each.
@@ -38,8 +29,10 @@ class Accounts:
             buyer: As Complete Checkout Session or Get Buyer answers; a null field leaves the account unchanged.
             saved_wallet: A new Charge Permission, which replaces the old one.
         """
-        new = Account(len(self) + 1, buyer["buyerId"])
-        account = self._by_buyer_id.setdefault(new.buyer_id, new)
+        account = next((row for row in self if row.buyer_id == buyer["buyerId"]), None)
+        if account is None:
+            account = Account(len(self) + 1, buyer["buyerId"])
+            self.append(account)
         account.name = buyer.get("name") or account.name
         account.email = buyer.get("email") or account.email
         account.saved_wallet = saved_wallet or account.saved_wallet

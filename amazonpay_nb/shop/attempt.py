@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from amazonpay_nb.errors import BuyerPageError
-from amazonpay_nb.shop.cart import Cart
+from amazonpay_nb.shop.cart import SHIPPING, Cart
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 
@@ -19,14 +19,6 @@ ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
 _SESSION_PARAMETERS = (RETURN_PARAMETER.lower(), "checkoutsessionid")
 # Seconds between two looks of a wait: a kernel notices its stop button only when the event loop turns.
 GLANCE_SECONDS = 0.25
-_STREET = (("addressLine1",), ("addressLine2",), ("addressLine3",))
-# The lines of an address in countries that write the postal code before the town.
-_TOWN_LAST = (("name",), *_STREET, ("postalCode", "city", "stateOrRegion"), ("countryCode",))
-_LAYOUTS = {
-    **dict.fromkeys(("AT", "DE", "ES", "FR", "IT"), _TOWN_LAST),
-    "JP": (("postalCode",), ("stateOrRegion", "city", "county", "district"), *_STREET, ("name",), ("countryCode",)),
-}
-_LAYOUT = (("name",), *_STREET, ("city", "county", "district", "stateOrRegion", "postalCode"), ("countryCode",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +51,9 @@ class Review:
     def of(cls, session: CheckoutSession) -> Self:
         """Return what a buyer needs to see of an Open session."""
         address = session.shipping_address or {}
-        layout = _LAYOUTS.get(address.get("countryCode", ""), _LAYOUT)
-        lines = (" ".join(address[name] for name in names if address.get(name)) for names in layout)
+        usual, country = SHIPPING["addresses"][-1], address.get("countryCode")
+        layout = next((row for row in SHIPPING["addresses"] if country in row["countries"]), usual)
+        lines = (" ".join(address[name] for name in names if address.get(name)) for names in layout["lines"])
         method = (session.payment_preferences or [None])[0] or {}
         return cls(
             session.checkout_session_id,

@@ -1,10 +1,11 @@
 """The order of a buyer in the demonstration shop and its cost, in exact decimals; yen have none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import format_amount, parse_amount
 
 Price = dict[str, str]
@@ -31,21 +32,16 @@ class Line(NamedTuple):
         return self.quantity * self.unit_price
 
 
-# How the shop ships and what it charges for that, by currency; the first option is preselected.
+SHIPPING = read("shipping.toml", beside=__file__)
 SHIPPING_OPTIONS = {
-    currency: (
-        ShippingOption("standard", "Standard, three to five days", Decimal(0)),
-        ShippingOption("express", "Express, the next day", Decimal(express)),
-    )
-    for currency, express in {"USD": "4.99", "EUR": "4.90", "GBP": "3.95", "JPY": "600"}.items()
+    currency: [ShippingOption(row["name"], row["title"], Decimal(row["cost"][currency])) for row in SHIPPING["options"]]
+    for currency in SHIPPING["options"][0]["cost"]
 }
-# Where the shop ships to, by region.
-SHIPPING_COUNTRIES = {"na": ("US", "CA"), "eu": ("DE", "AT", "FR", "ES", "IT", "GB", "IE"), "jp": ("JP",)}
 
 
 def delivery_specifications(region: str) -> dict[str, Any]:
     """Return ``deliverySpecifications`` for a button: the shop's countries, and no boxes that a parcel cannot reach."""
-    countries: dict[str, Any] = {country: {} for country in SHIPPING_COUNTRIES[region]}
+    countries: dict[str, Any] = {country: {} for country in SHIPPING["countries"][region]}
     return {
         "specialRestrictions": ["RestrictPOBoxes", "RestrictPackstations"],
         "addressRestrictions": {"type": "Allowed", "restrictions": countries},
@@ -76,7 +72,7 @@ class Cart:
         return cls(currency, (line,), SHIPPING_OPTIONS[currency][0].name if ships else "")
 
     @property
-    def shipping_options(self) -> tuple[ShippingOption, ...]:
+    def shipping_options(self) -> Sequence[ShippingOption]:
         """The choices that the buyer has."""
         return SHIPPING_OPTIONS[self.currency] if self.shipping else ()
 

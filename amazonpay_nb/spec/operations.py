@@ -29,6 +29,7 @@ KINDS = {kind.title: kind for kind in (
     Kind("Refund", "refunds", "refundId", "Charge", Refund),
     Kind("Dispute", "disputes", "disputeId", "Charge", Dispute),
 )}  # fmt: skip
+TITLES = {kind.model: kind.title for kind in KINDS.values()}
 
 
 class Idempotency(StrEnum):

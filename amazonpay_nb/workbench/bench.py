@@ -32,7 +32,7 @@ from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.workbench import kernel
-from amazonpay_nb.workbench.claims import Claim, Result
+from amazonpay_nb.workbench.claims import RESULT, Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
@@ -320,16 +320,9 @@ class Workbench:
         charge: Charge | None = None, refund: Refund | None = None,
     ) -> Result:  # fmt: skip
         """Record the objects that a flow made, for the report of the run."""
-        return Result({
-            "checkoutSessionId": session.checkout_session_id if session else None,
-            "chargePermissionId": permission.charge_permission_id if permission else None,
-            "chargePermissionType": permission.charge_permission_type if permission else None,
-            "chargePermissionState": permission.state if permission else None,
-            "chargeId": charge.charge_id if charge else None,
-            "chargeState": charge.state if charge else None,
-            "refundId": refund.refund_id if refund else None,
-            "refundState": refund.state if refund else None,
-        })  # fmt: skip
+        things = {"session": session, "permission": permission, "charge": charge, "refund": refund}
+        rows = ((name, things[row["object"]], row["field"]) for name, row in RESULT.items())
+        return Result({name: getattr(thing, field) if thing else None for name, thing, field in rows})
 
 
 def _hexadecimal(source: random.Random, digits: int) -> str:

@@ -13,6 +13,7 @@ from amazonpay_nb.spec.data import read
 from amazonpay_nb.workbench.show.blocks import Name, Prose, Shown, facts, mark
 
 _ROWS: dict[str, Any] = read("claims.toml", beside=__file__)
+RESULT: dict[str, dict[str, str]] = read("result.toml", beside=__file__)
 RECORD_MIME = "application/vnd.amazonpay-nb.record+json"
 
 

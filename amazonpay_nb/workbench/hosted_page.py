@@ -21,8 +21,6 @@ from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.show.blocks import render
 from amazonpay_nb.workbench.tracker import amiss, guide, wish
 
-_ENDINGS = {name: getattr(scripted_buyer, name) for name in ("approve", "cancel", "decline")}
-_ENDINGS["any"] = scripted_buyer.approve
 STARTS: dict[str, dict[str, Any]] = read("starts.toml", beside=__file__)
 
 
@@ -194,6 +192,7 @@ class HostedPage:
     ) -> None:  # fmt: skip
         """Let a script go through the buyer's pages as `returned` says; *see*, called with each answer, may end it."""
         assert self._emulator is not None  # noqa: S101 (a workbench refuses a script anywhere else)
+        finish = getattr(scripted_buyer, "approve" if ending == "any" else ending)
         address, hooks = self.url, {"response": [see] if see else []}
         with http_client(verify=self._emulator.verify, event_hooks=hooks) as browser:
             if change:
@@ -202,5 +201,5 @@ class HostedPage:
                 page = address if self._start == "review" else self.attempt.order_url
                 address = scripted_buyer.place_order(page, shipping, http=browser)
             if not address.startswith(self.attempt.ordered_url):
-                address = _ENDINGS[ending](address, http=browser, **options)
+                address = finish(address, http=browser, **options)
             scripted_buyer.arrive(address, http=browser)

@@ -135,7 +135,7 @@ class Card(CallPanel):
 
     def __init__(self, wb: Workbench, kind: Kind) -> None:
         super().__init__(wb)
-        self.kind, self.machine = kind, MACHINES[kind.title]
+        self.kind = kind
 
     def view(self, chosen: Chosen) -> View:
         """Return the card of the chosen object."""
@@ -145,18 +145,19 @@ class Card(CallPanel):
         return View(f"{self.kind.title} {object_id}".strip(), self._body(object_id, thing), fields, actions)
 
     def _body(self, object_id: str, thing: Resource | None) -> Iterator[Any]:
+        machine = MACHINES[self.kind.title]
         if thing:
             yield self.as_of(self._wb.journal.exchanges, self.kind, object_id)
             walked = self._wb.journal.known.walks[self.kind.title, object_id]
-            yield state_map(self.machine, thing.state, walked)
+            yield state_map(machine, thing.state, walked)
             yield from self._refunded(thing)
             yield thing
-            yield from deadlines(self.machine, thing.state)
+            yield from deadlines(machine, thing.state)
         elif object_id:
-            yield state_map(self.machine)
+            yield state_map(machine)
             yield f"This {self.kind.title} exists, but no answer has shown its state yet: get it."
         else:
-            yield state_map(self.machine, NEW)
+            yield state_map(machine, NEW)
             yield f"There is no {self.kind.title} yet."
 
     def _refunded(self, thing: Resource) -> Iterator[str]:

@@ -18,7 +18,7 @@ from amazonpay_nb.signing.keys import Finding, MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Reason, Resource, StatusDetails
 from amazonpay_nb.spec.flows import PAGES, SIGN_IN, Flow
 from amazonpay_nb.spec.machine import Actor, Machine
-from amazonpay_nb.spec.operations import KINDS
+from amazonpay_nb.spec.operations import TITLES
 from amazonpay_nb.spec.reasons import state_reason
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import FIELD_NOTES
@@ -65,7 +65,7 @@ def _text(thing: str) -> Iterator[Block]:
 
 @_view.register
 def _resource(thing: Resource) -> Iterator[Block]:
-    name = next(kind.title for kind in KINDS.values() if isinstance(thing, kind.model))
+    name = TITLES[type(thing)]
     yield facts(name, [*_object_facts(thing, _state_facts(name, thing))])
     calls = [row.trigger for row in MACHINES[name].allowed(thing.state, Actor.MERCHANT)]
     yield Prose(f"A merchant can now: {', '.join(calls) or 'do nothing more with it'}.")

@@ -10,7 +10,7 @@ import pytest
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop, delivery_specifications
 from amazonpay_nb.shop.buyer import Page, Reading, find_change, place_order, read
-from amazonpay_nb.shop.cart import SHIPPING_COUNTRIES, SHIPPING_OPTIONS, Line
+from amazonpay_nb.shop.cart import SHIPPING, SHIPPING_OPTIONS, Line
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.regions import REGIONS
 
@@ -91,7 +91,10 @@ def test_the_shop_names_the_countries_it_delivers_to(region: str) -> None:
     """A whole country is an empty object."""
     restrictions = delivery_specifications(region)["addressRestrictions"]
 
-    assert restrictions == {"type": "Allowed", "restrictions": {country: {} for country in SHIPPING_COUNTRIES[region]}}
+    assert restrictions == {
+        "type": "Allowed",
+        "restrictions": {country: {} for country in SHIPPING["countries"][region]},
+    }
 
 
 # --- The review page --------------------------------------------------------------------------------------------------
