@@ -39,9 +39,9 @@ wb.buyer = "you"
 _PANELS = {
     "key panel": ("panels.keys", "KeyPanel(wb)"),
     "button panel": ("panels.button", "ButtonPanel(wb)"),
-    "hosted page": ("panels.page", "PagePanel(wb)"),
+    "hosted page": ("panels.button", "PagePanel(wb)"),
     "cards": ("panels.cards", "cards(wb)"),
-    "payment desk": ("panels.desk", "Desk(wb)"),
+    "payment desk": ("panels.cards", "Desk(wb)"),
     "wire inspector": ("panels.wire", "WirePanel(wb)"),
     "sequence diagram": ("panels.wire", "DiagramPanel(wb)"),
     "error explainer": ("panels.questions", "ErrorPanel(live=True)"),

@@ -77,11 +77,10 @@ class Attempt:
         # The return addresses of a payload, and where who has ordered on the review page goes.
         addresses = (f"{public_url or shop_url}/{kind}/{token}" for kind in ARRIVALS)
         self.result_url, self.review_url, self.ordered_url, self.cancel_url, self.signed_in_url = addresses
-        self.button: tuple[str, dict[str, Any]] | None = None
-        self.start = "button"
+        self.script_url, self.start = "", "button"
+        self.config: dict[str, Any] = {}  # of the button, once there is one
         self.cart: Cart | None = None  # with the shipping option that the buyer chose last
         self.review: Review | None = None
-        self.script_url = ""
         self.arrival: Future[Arrival] = Future()
         # Called with the kind of a return before a server of the reader's works on it.
         self.on_return: Callable[[str], None] = lambda kind: None
@@ -92,7 +91,7 @@ class Attempt:
         Args:
             start: What goes to Amazon: the Amazon Pay ``button``; a ``click`` on the shop's own; the page's ``load``.
         """
-        self.button, self.start, self.cart = (script_url, config), start, cart
+        self.script_url, self.config, self.start, self.cart = script_url, config, start, cart
         return self.page_url
 
     def ask(self, script_url: str, review: Review, cart: Cart | None = None) -> str:

@@ -10,8 +10,6 @@ from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.spec.states import CHARGE_PERMISSION
 
 _SAVED_WALLET = "PaymentMethodOnFile"
-# Kind of payment -> the field that says how much.
-_AMOUNTS = {"Charge": "chargeAmount", "Refund": "refundAmount"}
 
 # How an attempt ended, for the buyer; the key is ``saved``, ``changed``, ``paid``, ``paid-and-saved``, ``pending`` or
 # ``refused``, and the price what was ordered, or None.
@@ -64,7 +62,6 @@ def payments(journal: Journal) -> list[Payment]:
     """Return the charges and refunds, each in the state of the newest answer, the oldest first."""
     rows = []
     for kind, number, body in journal.known:
-        price = body.get("captureAmount") or body.get(_AMOUNTS.get(kind, ""))
-        if price:
+        if price := body.get("captureAmount") or body.get("chargeAmount") or body.get("refundAmount"):
             rows.append(Payment(number, kind.lower(), body["statusDetails"]["state"], price))
     return rows

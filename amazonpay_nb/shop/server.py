@@ -129,16 +129,16 @@ class Shop:
         """Return the attempt that a request is about, and the part of it that the page shows, once there is one."""
         attempt, kind = self._attempts.get(request.path_params["token"]), request.path_params.get("kind", ARRIVALS[0])
         shown = getattr(attempt, part, None)
-        if attempt is None or shown is None or kind not in ARRIVALS:
+        if attempt is None or not shown or kind not in ARRIVALS:
             raise HTTPException(404)
         return attempt, shown
 
     async def _pay(self, request: Request) -> Response:
-        attempt, (script_url, config) = self._attempt(request, "button")
+        attempt, config = self._attempt(request, "config")
         # The text around the button: by the way it goes to Amazon, else by its placement.
         offer = attempt.start if attempt.start != "button" else config.get("placement", "Other").lower()
         values: dict[str, Any] = {"offer": offer, "attempt": attempt, "tries_again": AGAIN in request.query_params}
-        return self._page("pay.html", script_url=_seen(request, script_url), config=config, **values)
+        return self._page("pay.html", script_url=_seen(request, attempt.script_url), config=config, **values)
 
     async def _basket(self, request: Request) -> Response:
         return self._page("basket.html", attempt=self._attempt(request, "cart")[0])

@@ -282,7 +282,7 @@ class Workbench:
         """Return a page that leads the buyer of an attempt to Amazon; see `HostedPage`."""
         return HostedPage(
             attempt, url, start=start, button=button, buyer=self.buyer, emulator=self.emulator, language=self.language,
-            journal=self.journal, clock=lambda: self.client.clock(), wait_seconds=self.wait_seconds,
+            record=lambda *step: self.journal.step(*step, self.client.clock()), wait_seconds=self.wait_seconds,
         )  # fmt: skip
 
     def serve(self, app: ASGIApp) -> OwnServer:

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urljoin
@@ -11,7 +10,7 @@ from urllib.parse import urlencode, urljoin
 import httpx
 
 import amazonpay_nb.shop.buyer as scripted_buyer
-from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER, Journal
+from amazonpay_nb.client.journal import AMAZON_PAY_PAGES, SHOP_SERVER
 from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.loopback import browser_address, http_client, without_sockets
@@ -36,11 +35,11 @@ class HostedPage:
 
     def __init__(
         self, attempt: Attempt, url: str, *, start: str, button: str, buyer: str, emulator: Emulator | None,
-        journal: Journal, clock: Callable[[], datetime], wait_seconds: float, language: str,
+        record: Callable[[str, str, str], object], wait_seconds: float, language: str,
     ) -> None:  # fmt: skip
         self.attempt, self.url, self._language = attempt, url, language
         self._start, self._row, self._button, self._buyer = start, STARTS[start], button, buyer
-        self._emulator, self._journal, self._clock, self._wait_seconds = emulator, journal, clock, wait_seconds
+        self._emulator, self._record, self._wait_seconds = emulator, record, wait_seconds
         self._title = self._row["page"].format(button=button)
         self.arrival = attempt.begin_stay()
         self.shown = self.in_panel = False
@@ -183,7 +182,7 @@ class HostedPage:
             if steps and kind != "ordered":
                 steps.append((AMAZON_PAY_PAGES, SHOP_SERVER, f"back at the {kind} address"))
             for source, target, text in steps:
-                self._journal.step(source, target, text.format(button=self._button), self._clock())
+                self._record(source, target, text.format(button=self._button))
             self._settled = True
 
     def play(

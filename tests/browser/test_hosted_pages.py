@@ -52,8 +52,7 @@ def press(page: Page, name: str) -> None:
 
 def config_of(visit: Attempt) -> dict[str, Any]:
     """Return the options of the button that a visit offers."""
-    assert visit.button is not None
-    return visit.button[1]
+    return visit.config
 
 
 # --- The buyer --------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from amazonpay_nb.workbench.panels import chooser
 chooser()
 """
 PAGE = """\
-from amazonpay_nb.workbench.panels.page import PagePanel
+from amazonpay_nb.workbench.panels.button import PagePanel
 _ = wb.set_up_keys()
 panel = PagePanel(wb)
 panel
@@ -53,7 +53,7 @@ from amazonpay_nb.workbench.panels import panels
 panels(wb)
 """
 DESK = """\
-from amazonpay_nb.workbench.panels.desk import Desk
+from amazonpay_nb.workbench.panels.cards import Desk
 Desk(wb)
 """
 

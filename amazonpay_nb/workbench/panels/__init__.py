@@ -4,12 +4,10 @@
 """
 
 from amazonpay_nb.workbench.bench import Workbench
-from amazonpay_nb.workbench.panels.button import ButtonPanel
-from amazonpay_nb.workbench.panels.cards import cards
-from amazonpay_nb.workbench.panels.desk import Desk
+from amazonpay_nb.workbench.panels.button import ButtonPanel, PagePanel
+from amazonpay_nb.workbench.panels.cards import Desk, cards
 from amazonpay_nb.workbench.panels.events import ClockPanel, NotificationPanel
 from amazonpay_nb.workbench.panels.keys import KeyPanel
-from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.panel import Panels
 from amazonpay_nb.workbench.panels.questions import Chooser, ErrorPanel, chooser
 from amazonpay_nb.workbench.panels.wire import DiagramPanel, WirePanel

@@ -1,32 +1,36 @@
-"""The button panel: which choices fit together, the payload that they make, what is signed, and the button itself.
+"""The way to Amazon and back: the panel that makes a button, and the one that follows the buyer on the pages behind it.
 
 Everything that differs from flow to flow is read off the rows in `spec.flows`.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any, get_args
+
+import httpx
 
 from amazonpay_nb.client import button as buttons
 from amazonpay_nb.client.snippets import button_page
 from amazonpay_nb.loopback import without_port
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.shop import Cart
+from amazonpay_nb.shop import Arrival, Cart
 from amazonpay_nb.shop.payloads import no_amount, payload_of, product_types
 from amazonpay_nb.signing import string_to_sign
 from amazonpay_nb.signing.keys import write_file
-from amazonpay_nb.spec.flows import FLOWS, Flow
+from amazonpay_nb.spec.flows import FLOWS, PAGES, Flow, flow_of
 from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, View, action_of, button_config_of, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, View, action_of, choose, report_on_button
 from amazonpay_nb.workbench.show import show
-from amazonpay_nb.workbench.show.blocks import Code, Foreign, Table
+from amazonpay_nb.workbench.show.blocks import Code, Foreign, Table, facts
 from amazonpay_nb.workbench.show.views import annotated
 
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
@@ -34,6 +38,7 @@ COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGr
 _WALLET = "chargePermissionId"
 PAGE_FILE = "amazon-pay-button.html"
 _ARTICLE = "Coffee beans, 1 kg"
+_AHEAD, _HERE, _BEHIND, _NOT_SHOWN = "ahead", "● here", "behind", "not shown"
 
 
 class ButtonPanel(BenchPanel):
@@ -47,7 +52,7 @@ class ButtonPanel(BenchPanel):
         """Return the choices, the payload that they make, and what is signed of it."""
         fields = self.fields(chosen)
         values = {name: str(value) for name, value in choose(fields, chosen).items()}
-        flow = self.flow(values)
+        flow = FLOWS[values["flow"]]
         head = ("flow", "why", "product type", "visits to Amazon", "notebook")
         row = (flow.title, flow.why, values["product_type"], str(len(flow.stays)), flow.notebook)
         body: list[Any] = [Table("The flow", head, (row,))]
@@ -55,7 +60,8 @@ class ButtonPanel(BenchPanel):
         if not problem:
             body += self._pictures(self.payload(values), values)
         if self.page:
-            html = self._plain(self._html(redact(button_config_of(self.page))))
+            shown = self.page.attempt
+            html = self._plain(button_page(shown.script_url, redact(shown.config), shown.start))
             body.append(Code("Ready to paste into a page, once it has its signature", html))
         offer = action_of("offer", self._sign_and_show, not problem, problem)._replace(fields=tuple(values))
         save = action_of("save", self.save, self.page is not None)
@@ -63,22 +69,17 @@ class ButtonPanel(BenchPanel):
 
     def save(self) -> str:
         """Write the HTML of the button that was shown last, with its signature, for its owner alone (mode 0600)."""
-        html = self._html(button_config_of(self.page))
+        assert self.page  # noqa: S101 (the action is not possible without one)
+        shown = self.page.attempt
+        html = button_page(shown.script_url, shown.config, shown.start)
         return f"{write_file(Path(PAGE_FILE), html.encode(), mode=0o600, overwrite=True)} is written."
-
-    def _html(self, config: Mapping[str, Any]) -> str:
-        return button_page(self._wb.script_url, config, self.page.attempt.start if self.page else "")
-
-    def flow(self, values: Chosen) -> Flow:
-        """Return the flow that is chosen."""
-        return FLOWS[str(values["flow"])]
 
     def fields(self, chosen: Chosen) -> tuple[Field, ...]:
         """Return the choices there are, the impossible ones with the reason."""
         titles = {row.name: row.title for row in FLOWS.values()}
         reasons = {row.name: self._not_offered(row) for row in FLOWS.values()}
         pick = Field("flow", "setup", options=titles, reasons=reasons, spread=True)
-        return (pick, *self._fields_of(self.flow(choose([pick], chosen))))
+        return (pick, *self._fields_of(FLOWS[str(choose([pick], chosen)["flow"])]))
 
     def _not_offered(self, flow: Flow) -> str:
         region = self._wb.region
@@ -136,7 +137,7 @@ class ButtonPanel(BenchPanel):
 
     def payload(self, values: Mapping[str, str]) -> buttons.Payload:
         """Return the payload that the choices make, with the return addresses of the visit at hand."""
-        flow = self.flow(values)
+        flow = FLOWS[values["flow"]]
         return payload_of(
             flow, self.attempt, self._wb.store_id,
             region=self._wb.region.code, ships=values["product_type"] == "PayAndShip",
@@ -157,7 +158,7 @@ class ButtonPanel(BenchPanel):
     def _sign_and_show(self, **values: str) -> HostedPage:
         if self.page is not None:
             self.attempt = self._wb.shop.new_attempt()
-        flow = self.flow(values)
+        flow = FLOWS[values["flow"]]
         signed = buttons.sign_button(self.payload(values), self._wb.keys)
         where = {"product_type": values["product_type"], "placement": values["placement"]}
         if flow.name == "update":
@@ -187,3 +188,111 @@ def _picture(text: str, values: Mapping[str, str]) -> Foreign:
     shape = "display:inline-block;padding:.7em 3em;border:1px solid #0006;border-radius:8px;font-weight:600"
     html = f'<p><span style="{shape};background:{back};color:{ink}">{escape(text)}</span></p><p>{escape(look)}</p>'
     return Foreign("", f"[ {text} ]  {look}", html)
+
+
+class PagePanel(BenchPanel):
+    """A stay at Amazon, from the shop's page to the way back: not started, under way, late, or over.
+
+    For each visit, *offer* puts a button on the shop's page; the usual one of the button panel when left out.
+    """
+
+    reports = False  # a press of the button is no request of the client: the view reports on it
+
+    def __init__(self, wb: Workbench, offer: Callable[[], HostedPage] | None = None) -> None:
+        super().__init__(wb)
+        self._offer = offer or ButtonPanel(wb).offer
+        self._began = 0.0  # by the monotonic clock
+        self._at: dict[str, Any] = {}
+
+    def mark(self) -> object:
+        """Return a mark that changes with the stage as well, after a look where the buyer is."""
+        if self.waiting:
+            self._look()
+        return super().mark(), self.stage
+
+    def _look(self) -> dict[str, Any]:
+        # Where the buyer is, or was when the workbench was closed.
+        with suppress(httpx.HTTPError, RuntimeError):
+            self._at = self.page.glance(self._left) if self.page else {}
+        return self._at
+
+    @property
+    def arrival(self) -> Arrival | None:
+        """How the buyer came back, or None; the first look records it."""
+        return self.page.settle() if self.page and self.page.arrival.done() else None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the buyer is on the way."""
+        return self.page is not None and self.arrival is None
+
+    @property
+    def _left(self) -> float:
+        return self._began + self._wb.wait_seconds - time.monotonic()
+
+    @property
+    def stage(self) -> str:
+        """How far the stay is, in one sentence."""
+        if self.page is None:
+            return "No page is open yet."
+        if self.arrival:
+            return f"The buyer is back. {ROWS['arrivals'][self.arrival.kind]['meaning']}"
+        if self._left <= 0:  # the page is open all the same, and who comes now is welcome
+            return f"The buyer did not come back within {self._wb.wait_seconds:g} seconds. The page is still open."
+        return "The page is open, and the shop is waiting for the buyer."
+
+    def view(self, chosen: Chosen) -> View:
+        """Return the stage, the pages on the way, and what the redirect brought."""
+        body: list[Any] = [self.stage]
+        start = action_of("start", self.start)
+        if self.page is not None:
+            head = ("page", "whose", "buyer")
+            body.append(Table("The way, as far as its pages apply", head, tuple(self.steps())))
+            if self.arrival:
+                body.append(facts("What came back with the redirect", list(self.facts(self.arrival))))
+                body.append(report_on_button(self.page))
+            start = start._replace(label="Start again")
+        return View("Amazon's pages", body, (), (start,), self.page)
+
+    def steps(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the pages of the stay in order, with the place of the buyer as far as it is known."""
+        stay, back = self._look(), self.arrival is not None
+        pages, at, passed = self._flow.stays[stay.get("visit", 0)], stay.get("page"), stay.get("passed", ())
+        yield ("the page with the button", "the shop", _BEHIND if at or back else _HERE)
+        for name in pages:
+            here, behind = name == at and not back, name == at or name in passed
+            # Amazon itself shows a page only where it applies, and does not say which it has shown.
+            ahead = _AHEAD if not back else _NOT_SHOWN if stay else "not known"
+            yield (PAGES[name], "Amazon", _HERE if here else _BEHIND if behind else ahead)
+        yield ("the return address", "the shop", _HERE if back else _AHEAD)
+
+    def facts(self, arrival: Arrival) -> Iterator[tuple[str, str]]:
+        """Yield what the address of an arrival says, and what to do about it."""
+        row, token = ROWS["arrivals"][arrival.kind], arrival.buyer_token
+        yield ("address", f"the {arrival.kind} address")
+        if arrival.checkout_session_id or token:
+            # A token opens the buyer's data, so only its length is shown.
+            yield (self._flow.returns_with, arrival.checkout_session_id or f"({len(token)} characters)")
+        yield ("what it means", row["meaning"])
+        yield ("what it proves", "Nothing: anybody can open an address. The next call is the proof.")
+        yield ("next call", "Get Buyer" if token else row["next_call"])
+
+    @property
+    def _flow(self) -> Flow:
+        assert self.page  # noqa: S101 (its flow is that of the button on it)
+        config = self.page.attempt.config
+        signed = config.get("createCheckoutSessionConfig") or config["signInConfig"]
+        return flow_of(json.loads(signed["payloadJSON"]), config["productType"])
+
+    def start(self) -> None:
+        """Make a new attempt, and forget one that is under way."""
+        self.page, self._began = self._offer(), time.monotonic()
+
+    async def returned(self, **script: Any) -> Arrival:
+        """Wait until the buyer is back; see `HostedPage.returned`.  Opens the page where that has not happened."""
+        if self.page is None:
+            self.act("start")
+        page: Any = self.page
+        arrival: Arrival = await page.returned(**script)
+        self.refresh()
+        return arrival

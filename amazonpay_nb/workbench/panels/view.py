@@ -198,16 +198,9 @@ def explain(error: AmazonPayError) -> Iterator[Any]:
         yield Table("Calls that the next step names", head, lines)
 
 
-def button_config_of(page: HostedPage | None) -> Mapping[str, Any]:
-    """Return what the button on a page of the shop was made of."""
-    button = page.attempt.button if page else None
-    assert button is not None  # noqa: S101 (every page that a panel opens has a button)
-    return button[1]
-
-
 def report_on_button(page: HostedPage) -> Table:
     """Return the same for what the buyer's browser posts when the button is pressed: the payload that you signed."""
-    why = reasons.report_on_button(button_config_of(page))
+    why = reasons.report_on_button(page.attempt.config)
     return _table(" by the buyer's browser: POST /checkout/initiate, with the payload that you signed", why)
 
 

@@ -58,16 +58,16 @@ class WirePanel(BenchPanel):
             return View("Wire inspector", (_NOTHING,))
         options = self._fields(exchanges)
         values = {name: str(value) for name, value in choose(options, chosen).items()}
-        exchange = exchanges[-1 if values["exchange"] == LAST else int(values["exchange"]) - 1]
-        marked = ((f"{'● ' if e is exchange else ''}{number}", e) for number, e in enumerate(exchanges, start=1))
-        rows = tuple((number, e.operation, f"{e.method} {e.path}", e.answer) for number, e in marked)
+        number = len(exchanges) if values["exchange"] == LAST else int(values["exchange"])
+        exchange = exchanges[number - 1]
+        marked = ((f"{'● ' if n == number else ''}{n}", e) for n, e in enumerate(exchanges, start=1))
+        rows = tuple((name, e.operation, f"{e.method} {e.path}", e.answer) for name, e in marked)
         table = Table("Every exchange of this run", ("number", "operation", "request", "answer"), rows)
         body = [table, *self._look(exchange, values["show"], values["slip"])]
         what, fields = values["show"], list(options[:2])
         fields += [options[2]] if what == "doctor" else []
         actions = list[Action]()
         if what == "again" and exchange.authorization:
-            number = exchanges.index(exchange) + 1
             text = "" if exchange.request is None else json.dumps(exchange.request, ensure_ascii=False, indent=2)
             help_ = "JSON; what is masked here is sent masked."
             fields += [Field(f"body_{number}", text, f"Body of {number}", help_, lines=10), _NEW_KEY]
@@ -156,12 +156,10 @@ def _diagnosis(diagnosis: Diagnosis, form: Callable[[str], str]) -> Iterator[Blo
         return
     signed, received = diagnosis.canonical_requests
     same = signed == received
-    rows = [("change", slip.label), ("in practice", slip.why)]
-    if mismatch is None:
-        rows.append(("verdict", "✓ the signature is accepted"))
-    else:
+    verdict = "✗ the request is refused" if mismatch else "✓ the signature is accepted"
+    rows = [("change", slip.label), ("in practice", slip.why), ("verdict", verdict)]
+    if mismatch:
         where = "after the canonical request, which is right" if same else "in the lines marked − and +"
-        rows.append(("verdict", "✗ the request is refused"))
         rows.append(("step that breaks", f"{mismatch.finding}: {where}"))
         rows.append(("explanation", form(mismatch.explanation)))
     yield facts("Signature doctor", rows)

@@ -26,8 +26,7 @@ from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.diagrams import state_map
 from amazonpay_nb.workbench.panels import panels
-from amazonpay_nb.workbench.panels.cards import Card, cards
-from amazonpay_nb.workbench.panels.desk import Desk
+from amazonpay_nb.workbench.panels.cards import Card, Desk, cards
 from amazonpay_nb.workbench.panels.panel import Panel, Panels
 from amazonpay_nb.workbench.panels.view import Action, Chosen, Field, View, choose, static
 from tests.processes import PATIENCE

@@ -26,9 +26,8 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.flows import FLOWS, PAGES, QUESTIONS, flow_of, lookup
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.panels.button import ButtonPanel
+from amazonpay_nb.workbench.panels.button import ButtonPanel, PagePanel
 from amazonpay_nb.workbench.panels.keys import KeyPanel
-from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.view import static
 from amazonpay_nb.workbench.show.views import annotated
 from tests.processes import PATIENCE

@@ -10,9 +10,9 @@ import pytest
 from amazonpay_nb.client.journal import own_exchanges
 from amazonpay_nb.errors import DeclinedError
 from amazonpay_nb.workbench import Workbench
-from amazonpay_nb.workbench.panels.desk import Desk
+from amazonpay_nb.workbench.panels.button import PagePanel
+from amazonpay_nb.workbench.panels.cards import Desk
 from amazonpay_nb.workbench.panels.keys import KeyPanel
-from amazonpay_nb.workbench.panels.page import PagePanel
 from amazonpay_nb.workbench.panels.view import NOTHING_SENT, report_on
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
