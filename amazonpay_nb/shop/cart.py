@@ -19,19 +19,6 @@ class ShippingOption(NamedTuple):
     cost: Decimal
 
 
-class Line(NamedTuple):
-    """An article, its quantity and its unit price."""
-
-    title: str
-    quantity: int
-    unit_price: Decimal
-
-    @property
-    def total(self) -> Decimal:
-        """The price of the line."""
-        return self.quantity * self.unit_price
-
-
 SHIPPING = read("shipping.toml", beside=__file__)
 SHIPPING_OPTIONS = {
     currency: [ShippingOption(row["name"], row["title"], Decimal(row["cost"][currency])) for row in SHIPPING["options"]]
@@ -50,26 +37,28 @@ def delivery_specifications(region: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Cart:
-    """Articles, and the shipping option that the buyer chose.
+    """An article, how many of it, and the shipping option that the buyer chose.
 
     Attributes:
         shipping: Name of one of `shipping_options`; "" where nothing is shipped.
     """
 
+    title: str
+    quantity: int
+    unit_price: Decimal
     currency: str
-    lines: tuple[Line, ...]
     shipping: str = ""
 
     @classmethod
     def of(cls, title: str, price: Mapping[str, str], *, quantity: int = 1, ships: bool = True) -> Self:
-        """Return a cart with one article, and the usual shipping option unless the article is digital.
+        """Return a cart with the usual shipping option unless the article is digital.
 
         Args:
             price: ``{"amount": "14.00", "currencyCode": "USD"}``, for one piece.
         """
         currency = price["currencyCode"]
-        line = Line(title, quantity, parse_amount(price["amount"], currency))
-        return cls(currency, (line,), SHIPPING_OPTIONS[currency][0].name if ships else "")
+        shipping = SHIPPING_OPTIONS[currency][0].name if ships else ""
+        return cls(title, quantity, parse_amount(price["amount"], currency), currency, shipping)
 
     @property
     def shipping_options(self) -> Sequence[ShippingOption]:
@@ -95,7 +84,7 @@ class Cart:
     @property
     def goods(self) -> Price:
         """The price of the items."""
-        return self.price(sum((line.total for line in self.lines), Decimal(0)))
+        return self.price(self.quantity * self.unit_price)
 
     @property
     def total(self) -> Price:
@@ -111,7 +100,7 @@ class Cart:
         return {"amount": format_amount(amount, self.currency), "currencyCode": self.currency}
 
     def __str__(self) -> str:
-        rows = [(f"{line.quantity} × {line.title}", self.price(line.total)) for line in self.lines]
+        rows = [(f"{self.quantity} × {self.title}", self.goods)]
         if self.chosen:
             rows.append((f"Shipping: {self.chosen.title}", self.price(self.chosen.cost)))
         rows.append(("Total", self.total))

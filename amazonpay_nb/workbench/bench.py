@@ -282,7 +282,8 @@ class Workbench:
         """Return a page that leads the buyer of an attempt to Amazon; see `HostedPage`."""
         return HostedPage(
             attempt, url, start=start, button=button, buyer=self.buyer, emulator=self.emulator, language=self.language,
-            record=lambda *step: self.journal.step(*step, self.client.clock()), wait_seconds=self.wait_seconds,
+            record=lambda source, target, text: self.journal.step(source, target, text, self.client.clock()),
+            wait_seconds=self.wait_seconds,
         )  # fmt: skip
 
     def serve(self, app: ASGIApp) -> OwnServer:

@@ -77,14 +77,10 @@ class ButtonPanel(BenchPanel):
     def fields(self, chosen: Chosen) -> tuple[Field, ...]:
         """Return the choices there are, the impossible ones with the reason."""
         titles = {row.name: row.title for row in FLOWS.values()}
-        reasons = {row.name: self._not_offered(row) for row in FLOWS.values()}
+        region = self._wb.region
+        reasons = {"update": "" if region.update_page else f"The Update page is not offered in {region.name}."}
         pick = Field("flow", "setup", options=titles, reasons=reasons, spread=True)
         return (pick, *self._fields_of(FLOWS[str(choose([pick], chosen)["flow"])]))
-
-    def _not_offered(self, flow: Flow) -> str:
-        region = self._wb.region
-        closed = flow.name == "update" and not region.update_page
-        return f"The Update page is not offered in {region.name}." if closed else ""
 
     def _fields_of(self, flow: Flow) -> Iterator[Field]:
         wb, updates = self._wb, flow.name == "update"
@@ -107,8 +103,6 @@ class ButtonPanel(BenchPanel):
 
     def _problem(self, flow: Flow, values: Mapping[str, str]) -> str:
         """Return why no payload can be made or signed yet, or ""."""
-        if why := self._not_offered(flow):
-            return why
         if _WALLET in flow.required and not values["charge_permission_id"]:
             return "Say which Saved Wallet to change: charge_permission_id."
         if self._wb.key_pair is None:
@@ -160,13 +154,10 @@ class ButtonPanel(BenchPanel):
             self.attempt = self._wb.shop.new_attempt()
         flow = FLOWS[values["flow"]]
         signed = buttons.sign_button(self.payload(values), self._wb.keys)
-        where = {"product_type": values["product_type"], "placement": values["placement"]}
-        if flow.name == "update":
-            self.page = self._wb.show_update(self.attempt, signed, **where)
-        else:
-            look = {"color": values["color"], "language": values["language"]}
-            cart = self._cart(values) if flow.complete_with_amount else None
-            self.page = self._wb.show_button(self.attempt, signed, cart=cart, **where, **look)
+        start = "click" if flow.name == "update" else "button"
+        cart = self._cart(values) if flow.complete_with_amount else None
+        look = {name: values[name] for name in ("product_type", "placement", "color", "language")}
+        self.page = self._wb.show_button(self.attempt, signed, cart=cart, start=start, **look)
         return self.page
 
 

@@ -10,7 +10,7 @@ import pytest
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop, delivery_specifications
 from amazonpay_nb.shop.buyer import Page, Reading, find_change, place_order, read
-from amazonpay_nb.shop.cart import SHIPPING, SHIPPING_OPTIONS, Line
+from amazonpay_nb.shop.cart import SHIPPING, SHIPPING_OPTIONS
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.regions import REGIONS
 
@@ -71,7 +71,7 @@ def test_an_order_costs_its_articles_and_its_delivery_exactly(currency: str) -> 
 
 def test_decimals_that_a_float_gets_wrong_add_up() -> None:
     """0.10 three times and a delivery of 0.00 are 0.30, not 0.30000000000000004."""
-    cart = Cart("USD", (Line("Sample", 3, Decimal("0.10")),), "standard")
+    cart = Cart.of("Sample", usd("0.10"), quantity=3)
 
     assert (cart.goods, cart.total) == (usd("0.30"), usd("0.30"))
     assert str(cart) == "3 × Sample: 0.30 USD\nShipping: Standard, three to five days: 0.00 USD\nTotal: 0.30 USD"

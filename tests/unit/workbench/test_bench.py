@@ -322,8 +322,7 @@ def test_plain_sign_in_brings_a_token_for_the_buyer(wb: Workbench) -> None:
     page = wb.show_button(attempt, sign_button(payload, wb.keys), product_type="SignIn")
     arrival = asyncio.run(page.returned())
 
-    assert attempt.button is not None
-    assert {"signInConfig", "createCheckoutSessionConfig"} & set(attempt.button[1]) == {"signInConfig"}
+    assert {"signInConfig", "createCheckoutSessionConfig"} & set(attempt.config) == {"signInConfig"}
     assert (arrival.kind, arrival.checkout_session_id) == ("signed-in", "")
     assert arrival.buyer_token not in repr(arrival)
     assert wb.client.get_buyer(arrival.buyer_token).name
@@ -350,7 +349,6 @@ def test_a_button_stands_where_its_flow_wants_it(wb: Workbench) -> None:
     signed = sign_button(express_payload(wb.store_id, review_url=attempt.review_url), wb.keys)
     wb.show_button(attempt, signed, product_type="PayAndShip")
 
-    assert attempt.button is not None
-    assert attempt.button[1]["placement"] == "Cart"
+    assert attempt.config["placement"] == "Cart"
     with pytest.raises(ConfigurationError, match=r"(?s)'Home' does not fit.*Choose Cart or Product or Checkout"):
         wb.show_button(attempt, signed, placement="Home")

@@ -207,7 +207,7 @@ def test_an_offered_button_is_signed_and_leads_to_a_session(wb: Workbench, flow:
     model = ButtonPanel(wb)
     for product_type in possible(model, "product_type", flow=flow):
         page = model.act("offer", flow=flow, product_type=product_type, scopes="name,email", color="DarkGray")
-        _, config = page.attempt.button
+        config = page.attempt.config
         signed = config.get("createCheckoutSessionConfig") or config["signInConfig"]
         assert (
             explain_payload(signed["payloadJSON"], signed["signature"], signed["algorithm"], wb.keys.public_pem) is None
@@ -279,7 +279,7 @@ def test_goods_are_shipped_or_not(wb: Workbench) -> None:
     """The product type decides whether the payload has an address."""
     model = ButtonPanel(wb)
     page = model.act("offer", flow="end-of-checkout", product_type="PayAndShip")
-    payload = json.loads(page.attempt.button[1]["createCheckoutSessionConfig"]["payloadJSON"])
+    payload = json.loads(page.attempt.config["createCheckoutSessionConfig"]["payloadJSON"])
     assert flow_of(payload, "PayAndShip").name == "end-of-checkout"
     assert set(payload["addressDetails"]) >= set(wb.region.required_address_fields)
     assert payload["paymentDetails"]["chargeAmount"] == wb.amount
@@ -310,7 +310,7 @@ def test_the_html_of_the_button_is_saved_and_shown_without_its_signature(bare: W
     bare.set_up_keys()
     panel = ButtonPanel(bare)
     assert not panel.view({}).actions[1].enabled
-    config = panel.act("offer").attempt.button[1]
+    config = panel.act("offer").attempt.config
     panel.act("save")
     saved = Path("amazon-pay-button.html")
     assert saved.stat().st_mode & 0o777 == 0o600
@@ -368,7 +368,7 @@ def test_clicks_and_parameters_leave_the_same_journal(bare: Workbench, model: Pa
 
 def test_the_emulator_tells_which_page_the_buyer_is_on(bare: Workbench, model: PagePanel) -> None:
     """A buyer who has signed in and no more is at the next page."""
-    _, config = model.page.attempt.button
+    config = model.page.attempt.config
     signed = config["createCheckoutSessionConfig"]
     form = signed | {"merchantId": config["merchantId"], "productType": "PayAndShip", "ledgerCurrency": "USD"}
     assert steps(model)["the page with the button"] == "● here"
