@@ -1,6 +1,6 @@
 """The order of a buyer in the demonstration shop and its cost, in exact decimals; yen have none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, NamedTuple, Self
@@ -20,10 +20,6 @@ class ShippingOption(NamedTuple):
 
 
 SHIPPING = read("shipping.toml", beside=__file__)
-SHIPPING_OPTIONS = {
-    currency: [ShippingOption(row["name"], row["title"], Decimal(row["cost"][currency])) for row in SHIPPING["options"]]
-    for currency in SHIPPING["options"][0]["cost"]
-}
 
 
 def delivery_specifications(region: str) -> dict[str, Any]:
@@ -57,13 +53,14 @@ class Cart:
             price: ``{"amount": "14.00", "currencyCode": "USD"}``, for one piece.
         """
         currency = price["currencyCode"]
-        shipping = SHIPPING_OPTIONS[currency][0].name if ships else ""
+        shipping = SHIPPING["options"][0]["name"] if ships else ""
         return cls(title, quantity, parse_amount(price["amount"], currency), currency, shipping)
 
     @property
-    def shipping_options(self) -> Sequence[ShippingOption]:
+    def shipping_options(self) -> tuple[ShippingOption, ...]:
         """The choices that the buyer has."""
-        return SHIPPING_OPTIONS[self.currency] if self.shipping else ()
+        rows = SHIPPING["options"] if self.shipping else ()
+        return tuple(ShippingOption(row["name"], row["title"], Decimal(row["cost"][self.currency])) for row in rows)
 
     @property
     def chosen(self) -> ShippingOption | None:

@@ -11,6 +11,7 @@ import time
 import weakref
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,7 +38,7 @@ from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable, check_injected, check_values
-from amazonpay_nb.workbench.servers import OwnServer, open_stage
+from amazonpay_nb.workbench.servers import OwnServer
 
 
 class Workbench:
@@ -79,7 +80,6 @@ class Workbench:
             raise ConfigurationError(NO_SCRIPT, advice='Choose buyer="you" with this environment.')
         self._resources = ExitStack()
         self.close = weakref.finalize(self, self._resources.close)
-        self.to_close = self._resources.callback
         kernel.replace(self.close)
         if buyer == "you":
             check_sockets()
@@ -108,8 +108,6 @@ class Workbench:
             new_token=partial(_hexadecimal, self._random, 12 if self.emulator else 32), public=self.emulator is None,
         )  # fmt: skip
         self._resources.callback(self.shop.close)
-
-    stage = open_stage
 
     def __enter__(self) -> Self:
         return self
@@ -291,6 +289,18 @@ class Workbench:
         server = OwnServer(app, self.shop)
         self._resources.callback(server.close)
         return server
+
+    def stage(self, story: str = "ride", **choices: str) -> Any:
+        """Show a story to a merchant, as ``amazonpay-nb demo`` does, on an emulator of its own, until `close`.
+
+        The *choices* are those of ``amazonpay-nb demo -p``; region, currency and language are this run's if left out.
+        """
+        own = {"region": self.region.code, "currency": self.currency, "language": self.language}
+        screen = import_module("amazonpay_nb.stage.server").Stage(
+            story, own | choices
+        )  # the room above, so by its name
+        self._resources.callback(screen.close)
+        return screen
 
     async def play_set_up(self, **script: Any) -> Arrival:
         """Set up a wallet from the button to the buyer's return, as notebook 01 does step by step; see `returned`."""

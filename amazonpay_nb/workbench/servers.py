@@ -1,7 +1,4 @@
-"""Servers beside a notebook: a reader's own, to whose routes buyers come back from Amazon's pages, and a stage."""
-
-from importlib import import_module
-from typing import Any
+"""A reader's own server beside a notebook, to whose routes buyers come back from Amazon's pages."""
 
 from starlette.datastructures import QueryParams
 from starlette.responses import HTMLResponse
@@ -56,15 +53,3 @@ class OwnServer:
             if attempt:
                 self._back |= {(token, arrival)} if arrival.checkout_session_id else set()
                 attempt.arrive(arrival)
-
-
-def open_stage(wb: Any, story: str = "ride", **choices: str) -> Any:
-    """Show a story to a merchant, as ``amazonpay-nb demo`` does, on an emulator of its own, until the workbench closes.
-
-    The *choices* are those of ``amazonpay-nb demo -p``; region, currency and language are this run's when left out.
-    """
-    # The stage stands above the workbench, so it is asked for by name.
-    own = {"region": wb.region.code, "currency": wb.currency, "language": wb.language}
-    screen = import_module("amazonpay_nb.stage.server").Stage(story, own | choices)
-    wb.to_close(screen.close)
-    return screen

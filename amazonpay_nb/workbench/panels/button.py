@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from html import escape
 from pathlib import Path
 from typing import Any, get_args
 
@@ -30,7 +29,7 @@ from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, View, action_of, choose, report_on_button
 from amazonpay_nb.workbench.show import show
-from amazonpay_nb.workbench.show.blocks import Code, Foreign, Table, facts
+from amazonpay_nb.workbench.show.blocks import Code, Foreign, Table, facts, render
 from amazonpay_nb.workbench.show.views import annotated
 
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
@@ -176,8 +175,7 @@ def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...] = (), *
 def _picture(text: str, values: Mapping[str, str]) -> Foreign:
     look = f"{values['color']}, {values['language']}, placement {values['placement']}"
     back, ink = COLORS[values["color"]]
-    shape = "display:inline-block;padding:.7em 3em;border:1px solid #0006;border-radius:8px;font-weight:600"
-    html = f'<p><span style="{shape};background:{back};color:{ink}">{escape(text)}</span></p><p>{escape(look)}</p>'
+    html = render("button.html.j2", text=text, look=look, back=back, ink=ink)
     return Foreign("", f"[ {text} ]  {look}", html)
 
 

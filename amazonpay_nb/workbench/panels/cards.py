@@ -34,7 +34,6 @@ from amazonpay_nb.workbench.show.blocks import Foreign, Shown, Table
 from amazonpay_nb.workbench.show.money import WORDS, limit_gauge, limits_of, money_of
 
 SESSION, PERMISSION, CHARGE, REFUND, *_ = KINDS.values()
-_CODE = "simulation_code"
 _UPDATE = "Update the payment method"
 _LOSE = "lose_the_answer"
 _KINDS = (PERMISSION, CHARGE, REFUND)
@@ -99,13 +98,11 @@ class CallPanel(BenchPanel):
 
     def _own_fields(self, operations: list[Operation]) -> Iterator[Field]:
         wb = self._wb
-        help_ = "What is charged, captured or refunded, in major units."
-        yield Field("amount", wb.amount["amount"], f"Amount ({wb.currency})", help_)
+        yield _FIELDS["amount"]._replace(default=wb.amount["amount"], label=f"Amount ({wb.currency})")
         codes = dict.fromkeys(row.code for row in SIMULATIONS.values())
         calls = {code: [row.title for row in operations if (row.name, code) in SIMULATIONS] for code in codes}
         options = {code: f"{code} ({', '.join(titles)})" for code, titles in calls.items() if titles}
-        help_ = "What happens to the next call; nothing unless you choose something."
-        yield Field(_CODE, help=help_, options={"": "none"} | options)
+        yield _FIELDS["simulation_code"]._replace(options={"": "none"} | options)
         for kind in KINDS.values():
             ids, answers = self._ids(kind), wb.journal.known.of(kind.title)
             states = {name: answer["statusDetails"]["state"] for name, answer in answers.items()}
@@ -201,9 +198,11 @@ class Desk(CallPanel):
         calls = [action for action in calls if action.name != "update_charge_permission"]  # moves no money
         names = [name for action in calls for name in action.fields if name != _LOSE]
         fields = self.fields((*map(parameter, _KINDS), "amount", *names, "time"), _KINDS)
+        skipped = "" if self._wb.emulator else self._wb.director.inject_fault("", "")
+        lose = _FIELDS[_LOSE]._replace(reason=skipped)
         again = action_of("again", self.again, self._unanswered is not None)
         others = (again, self._repairing(*wallet), action_of("wait", self.wait))
-        return View("Payment desk", self._body(*wallet), (*fields, self._loss()), (*calls, *others), self.page)
+        return View("Payment desk", self._body(*wallet), (*fields, lose), (*calls, *others), self.page)
 
     def wait(self, time: str) -> str:
         """Let the time pass that Amazon takes for a pending answer, or for what expires."""
@@ -214,11 +213,6 @@ class Desk(CallPanel):
         for action in super().actions(kind, object_id, thing):
             fields = (*action.fields, _LOSE) if "idempotency_key" in action.fields else action.fields
             yield action._replace(fields=fields)
-
-    def _loss(self) -> Field:
-        skipped = "" if self._wb.emulator else self._wb.director.inject_fault("", "")
-        does = "Amazon does the work, and its answer never arrives."
-        return Field(_LOSE, False, "Lose the answer", does, reason=skipped)
 
     def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
         lost = values.pop(_LOSE, False)

@@ -38,8 +38,8 @@ class Panel(ABC):
     """What a person sees and can do; each panel has a `view` of its own, and a method for each action in it.
 
     Args:
-        live: Whether a person sits there and can click.
         journal: The record of the requests, which the panel follows, whoever sends them.
+        live: Whether a person sits there and can click.
     Attributes:
         outcome: What the last click led to, or the error that it ended with.
         report: What the last action sent, and why that was accepted; nothing where *reports* is not set.
@@ -47,7 +47,7 @@ class Panel(ABC):
 
     reports: ClassVar[bool] = True
 
-    def __init__(self, *, live: bool, journal: Journal | None = None) -> None:
+    def __init__(self, journal: Journal | None = None, *, live: bool = False) -> None:
         self.live, self.journal = live, journal
         self.report: tuple[Any, ...] = ()
         self.outcome: Any = None
@@ -163,7 +163,7 @@ class BenchPanel(Panel):
     """A panel of a workbench, live where you play the buyer, with the page on which the buyer is, or None."""
 
     def __init__(self, wb: Workbench) -> None:
-        super().__init__(live=wb.buyer == "you", journal=wb.journal)
+        super().__init__(wb.journal, live=wb.buyer == "you")
         self._wb = wb
         self.page: HostedPage | None = None
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import api_error
 from amazonpay_nb.shop.payloads import interview, product_types, route
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow
@@ -69,9 +68,6 @@ _REFUSAL = (
 
 class ErrorPanel(Panel):
     """What a refusal means, and what comes next: the last one of the run, and any documented one."""
-
-    def __init__(self, journal: Journal | None = None, *, live: bool = False) -> None:
-        super().__init__(live=live, journal=journal)
 
     def view(self, chosen: Chosen) -> View:
         """Return the explanation."""

@@ -64,8 +64,8 @@ class WirePanel(BenchPanel):
         rows = tuple((name, e.operation, f"{e.method} {e.path}", e.answer) for name, e in marked)
         table = Table("Every exchange of this run", ("number", "operation", "request", "answer"), rows)
         body = [table, *self._look(exchange, values["show"], values["slip"])]
-        what, fields = values["show"], list(options[:2])
-        fields += [options[2]] if what == "doctor" else []
+        what = values["show"]
+        fields = [*options[: 3 if what == "doctor" else 2]]
         actions = list[Action]()
         if what == "again" and exchange.authorization:
             text = "" if exchange.request is None else json.dumps(exchange.request, ensure_ascii=False, indent=2)

@@ -12,16 +12,13 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import Month
 from amazonpay_nb.client.ledger import Point, course
 from amazonpay_nb.shop.server import TEXTS
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import format_amount
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.show.blocks import Foreign, Shown, Table, render
 
 # English words of `money_chart` and `limit_gauge`; a page in another language passes its own.
-WORDS = {
-    "title": "The money, step by step", "held": "held", "captured": "captured", "refunded": "refunded",
-    "nothing": "No money has moved yet.", "day": "%Y-%m-%d", "time": "%H:%M",
-    "limit": "Monthly limit of this wallet", "used": "{used} of {limit}", "left": "{left} left",
-}  # fmt: skip
+WORDS: dict[str, str] = read("money.toml", beside=__file__)
 
 
 def money(amount: Decimal, currency: str, language: str = "en_US") -> str:
