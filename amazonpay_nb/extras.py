@@ -2,12 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from amazonpay_nb.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from packaging.requirements import Requirement
 
 # What works with each.
 EXTRAS = {
@@ -18,8 +14,8 @@ EXTRAS = {
 }
 
 
-def packages(extra: str) -> Iterator[tuple["Requirement", str]]:
-    """Give what an extra asks for, each with the version that is here, "" where there is none."""
+def packages(extra: str) -> Iterator[tuple[str, bool]]:
+    """Give what an extra asks for, each with whether a version that fits is here."""
     from importlib import metadata
 
     from packaging.requirements import Requirement  # slow to import, and only a look at this machine needs it
@@ -29,10 +25,10 @@ def packages(extra: str) -> Iterator[tuple["Requirement", str]]:
         rows = metadata.requires("amazonpay-nb") or []
     for row in map(Requirement, rows):
         if row.marker and not row.marker.evaluate({"extra": ""}) and row.marker.evaluate({"extra": extra}):
-            version = ""
+            fits = False
             with suppress(metadata.PackageNotFoundError):
-                version = metadata.version(row.name)
-            yield row, version
+                fits = metadata.version(row.name) in row.specifier
+            yield f"{row.name}{row.specifier}", fits
 
 
 def how_to_get(extra: str, command: str = "") -> str:
@@ -43,7 +39,7 @@ def how_to_get(extra: str, command: str = "") -> str:
 
 def check(extra: str, command: str) -> None:
     """Raise `ConfigurationError` if something of a command's extra is missing, or too old."""
-    if not all(version and version in row.specifier for row, version in packages(extra)):
+    if not all(fits for _, fits in packages(extra)):
         raise ConfigurationError(f"{command} needs the extra {extra!r}.", advice=how_to_get(extra, command))
 
 

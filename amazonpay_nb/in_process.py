@@ -103,12 +103,12 @@ class InProcessServer:
     """An ASGI application that answers to this process alone; used as a `loopback.LoopbackServer` is."""
 
     def __init__(self, app: "ASGIApp") -> None:
-        self._app = app
+        self.app = app
         self.port = next(port for port in _PORTS if port not in SERVERS)
         self.url = f"http://127.0.0.1:{self.port}"
         self.running = False
         self._moments, self._begun = asyncio.Queue[str](), asyncio.Event()
-        self._answers: dict[tuple[str, int], asyncio.Task[httpx.Response]] = {}
+        self.answers: dict[tuple[str, int], asyncio.Task[httpx.Response]] = {}
         SERVERS[self.port] = self
         _without_workers()
 
@@ -126,7 +126,7 @@ class InProcessServer:
 
     def drop(self, client: tuple[str, int]) -> None:
         """Drop the connection of a client without an answer."""
-        self._answers[client].cancel()
+        self.answers[client].cancel()
 
     def stop(self) -> None:
         """Stop answering."""
@@ -137,20 +137,6 @@ class InProcessServer:
             self._moments.put_nowait("shutdown")
             LOOP.run(asyncio.wait([self._life]), _END_SECONDS)
 
-    async def answer(self, request: httpx.Request) -> httpx.Response:
-        """Return the answer to a request that has been read, or raise what httpx does where none comes."""
-        client = ("127.0.0.1", next(_CLIENTS))
-        way = httpx.ASGITransport(self._app, raise_app_exceptions=False, client=client)
-        # It goes on when the caller has gone.
-        work = self._answers[client] = asyncio.create_task(way.handle_async_request(request))
-        work.add_done_callback(lambda _: self._answers.pop(client))
-        await asyncio.wait([work])
-        if work.cancelled():
-            raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
-        answer = work.result()
-        headers = [(b"date", formatdate(usegmt=True).encode()), *answer.headers.raw]
-        return httpx.Response(answer.status_code, headers=headers, content=await answer.aread())
-
     async def _live(self) -> None:
         async def receive() -> "Message":
             return {"type": f"lifespan.{await self._moments.get()}"}
@@ -159,7 +145,7 @@ class InProcessServer:
             self._begun.set()
 
         try:
-            await self._app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+            await self.app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
         finally:  # nobody waits for an application that does not come up
             self._begun.set()
 
@@ -177,12 +163,22 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return answer.result()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the answer to another server in this process."""
+        """Return the answer of a server in this process, or raise what httpx does where none comes."""
         await request.aread()
         server = SERVERS.get(request.url.port or 0)
         if server is None or not server.running:
             raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
-        return await server.answer(request)
+        client = ("127.0.0.1", next(_CLIENTS))
+        way = httpx.ASGITransport(server.app, raise_app_exceptions=False, client=client)
+        # It goes on when the caller has gone.
+        work = server.answers[client] = asyncio.create_task(way.handle_async_request(request))
+        work.add_done_callback(lambda _: server.answers.pop(client))
+        await asyncio.wait([work])
+        if work.cancelled():
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
+        answer = work.result()
+        headers = [(b"date", formatdate(usegmt=True).encode()), *answer.headers.raw]
+        return httpx.Response(answer.status_code, headers=headers, content=await answer.aread())
 
 
 def transport_here() -> Transport | None:

@@ -29,7 +29,7 @@ def examine() -> list[Finding]:
 
 def _extra(name: str) -> Finding:
     rows = [*packages(name)]
-    wrong = [f"{row.name}{row.specifier}" for row, version in rows if not version or version not in row.specifier]
+    wrong = [package for package, fits in rows if not fits]
     if not wrong:
         return Finding(True, f"The extra {name} is there: {EXTRAS[name]}.")
     # Who has most of it wants it; a lean installation is no mistake.
