@@ -128,7 +128,7 @@ class WarmProvisioner(LocalProvisioner):
                         return cls._origin.fork(request)
             except (OSError, EOFError) as error:
                 cls._failed = True  # its kernels go on, and its pipe is kept for them
-                problem = f"The process that kernels are forked from does not answer: {error!r}"
+                problem = f"The process that kernels are forked from does not answer: {str(error) or 'it has ended'}"
                 tqdm.write(f"{problem}. Kernels start one by one from here on, which takes longer.", file=sys.stderr)
         return None
 
