@@ -1,8 +1,8 @@
 """Kernels that are forked from a process which has imported everything once, the *origin*; on Linux.
 
 A kernel of one's own makes a notebook wait for Python and its libraries; a fork has them, and is a process like any
-other.  The origin is started by the first kernel and answers each request, a message on a connection that it
-shares with nobody else, with the number of a process.  It ends with the socket, and its kernels with a pipe.
+other.  The origin is started by the first kernel and answers each request, a message on a connection that it shares
+with nobody else, with the number of a process.  When the connection ends, it ends its kernels, and itself.
 """
 
 import asyncio
@@ -66,16 +66,14 @@ class _Origin:
     def __init__(self, python: Sequence[str], environment: Mapping[str, str]) -> None:
         self.start = _start(python, environment)
         self.connection, other = Pipe()
-        end, self.pipe = os.pipe()
         with other:
             self.process = subprocess.Popen(  # noqa: S603 (this interpreter)
-                [*python, "-c", _SERVE, str(other.fileno()), str(end)], pass_fds=[other.fileno(), end],
+                [*python, "-c", _SERVE, str(other.fileno())], pass_fds=[other.fileno()],
                 # Its thread would be one too many for a fork.
                 env={**environment, "OPENBLAS_NUM_THREADS": "1"},
                 # A terminal's Ctrl-C is for the run.
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
-        os.close(end)
 
     def fork(self, request: Mapping[str, Any]) -> _Process:
         self.connection.send(request)
@@ -85,9 +83,9 @@ class _Origin:
 
     def close(self) -> None:
         self.connection.close()
-        os.close(self.pipe)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_ANSWER_SECONDS)
         self.process.kill()
-        self.process.wait()
 
 
 def _start(python: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -127,7 +125,7 @@ class WarmProvisioner(LocalProvisioner):
                     if cls._origin.start == _start(python, request["environment"]):
                         return cls._origin.fork(request)
             except (OSError, EOFError) as error:
-                cls._failed = True  # its kernels go on, and its pipe is kept for them
+                cls._failed = True  # its kernels go on
                 problem = f"The process that kernels are forked from does not answer: {str(error) or 'it has ended'}"
                 tqdm.write(f"{problem}. Kernels start one by one from here on, which takes longer.", file=sys.stderr)
         return None
@@ -141,14 +139,13 @@ class WarmProvisioner(LocalProvisioner):
             cls._origin, cls._failed = None, False
 
 
-def serve(number: int, end: int) -> None:
-    """Import everything, compile the pages, and fork a kernel for each message on the socket that is file *number*.
+def serve(number: int) -> None:
+    """Import everything, compile the pages, and fork a kernel for each message on the connection that is file *number*.
 
-    The kernels end with the pipe that is file *end*; nothing is written to it.
+    The kernels end with the connection, however that ends.
     """
     gc.disable()  # next to nothing of what follows is garbage
     control = Connection(number)
-    os.set_inheritable(end, False)
     # Libraries, such as pandas, look at their import whether they are in a kernel, and how it encodes what is printed;
     # and what they say then is said in no kernel.
     setattr(builtins, "get_ipython", lambda: SimpleNamespace(kernel=None))  # noqa: B010 (mypy knows no such builtin)
@@ -159,40 +156,38 @@ def serve(number: int, end: int) -> None:
     compile_templates()
     del builtins.get_ipython  # type: ignore[attr-defined]
     imported = dict(os.environ.items() - before.items())  # what libraries, such as debugpy, set at their import
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    kernels: list[int] = []
     # What all kernels share is not looked through again, and not copied for it.
     gc.freeze()
     gc.enable()
+    pid = 1  # 0 in a fork
     with suppress(EOFError, ConnectionError):
-        while request := control.recv():
-            if not (pid := os.fork()):
-                control.close()  # it would hear of other kernels, and hide that the origin has ended
-                return _become_kernel(end, imported, **request)
-            control.send(pid)
-    return None
+        while pid:
+            request = control.recv()
+            if pid := os.fork():
+                kernels = [pid, *(kernel for kernel in kernels if not os.waitpid(kernel, os.WNOHANG)[0])]
+                control.send(pid)
+    if not pid:
+        control.close()  # it would hear of other kernels, and hide that the origin has ended
+        return _become_kernel(imported, **request)
+    for kernel in kernels:
+        os.kill(kernel, signal.SIGKILL)
+        os.waitpid(kernel, 0)
+    os._exit(0)  # what was imported needs no end
 
 
-def _become_kernel(
-    end: int, imported: dict[str, str], arguments: list[str], cwd: str, environment: dict[str, str]
-) -> None:
+def _become_kernel(imported: dict[str, str], arguments: list[str], cwd: str, environment: dict[str, str]) -> None:
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment | imported)
     time.tzset()
     tempfile.tempdir = None  # of another TMPDIR
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # its global state is the origin's; all other randomness notices a fork
-    threading.Thread(target=_end_with, args=(end,), daemon=True).start()
     import ipykernel_launcher  # type: ignore[import-untyped]
     from ipykernel.kernelapp import IPKernelApp
 
     sys.argv = [ipykernel_launcher.__file__, *arguments]
     # 1 is a parent that is not watched: the one to watch is not the origin.
     IPKernelApp.launch_instance([*arguments, "--IPKernelApp.parent_handle=1"])
-
-
-def _end_with(end: int) -> None:
-    wait([end])
-    os._exit(1)
