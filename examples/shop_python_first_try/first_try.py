@@ -25,7 +25,14 @@ import shop as right
 from shop import Shop
 
 from amazonpay_nb.client import AmazonPayClient, new_idempotency_key, sending
-from amazonpay_nb.errors import DeclinedError, InvalidRequestError, NotFoundError, ServerError, ThrottledError
+from amazonpay_nb.errors import (
+    DeclinedError,
+    InvalidRequestError,
+    NotFoundError,
+    ServerError,
+    ThrottledError,
+    TransportError,
+)
 
 
 class Impatient(Shop):
@@ -156,10 +163,14 @@ class HardDeclineBreaks(Shop):
 
 
 class NewKeyEachTry(Impatient):
-    """Another request, another idempotency key."""
+    """Another try, another idempotency key."""
 
     def create_charge(self, row: Any) -> Any:
-        return super().create_charge({**dict(row), "key": new_idempotency_key()})
+        try:
+            return super().create_charge(row)
+        except TransportError:
+            self.sql("UPDATE orders SET key = ? WHERE id = ?", new_idempotency_key(), row["id"])
+            raise
 
 
 class ServerErrorIsFinal(Impatient):

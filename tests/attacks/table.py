@@ -359,7 +359,7 @@ _ROWS = {
          "No answer, or one that differs.", "tests/unit/runs/test_parity.py::test_a_place_may_answer_anything"),
         ("bounds.buyer-head", "Its answer begins with one early head after another, or a head in small pieces.",
          "An error, after the time of an answer.", "tests/unit/shop/test_buyer.py::test_a_head_has_an_end"),
-        ("bounds.remote", "Something else answers `control` or `parity` at an emulator's address.",
+        ("bounds.remote", "Something else answers `control` at an emulator's address.",
          "Exit code 2 and a sentence.", "tests/contract/test_control_command.py::test_another_server_is_at_its_port"),
         ("bounds.redirect-host", "A shop or an endpoint redirects to a host that is none.",
          "No answer; no traceback.", f"{_SNS}test_a_redirect_to_no_host_is_no_answer"),
