@@ -296,9 +296,8 @@ class Workbench:
         The *choices* are those of ``amazonpay-nb demo -p``; region, currency and language are this run's if left out.
         """
         own = {"region": self.region.code, "currency": self.currency, "language": self.language}
-        screen = import_module("amazonpay_nb.stage.server").Stage(
-            story, own | choices
-        )  # the room above, so by its name
+        # The stage stands above the workbench, so it is asked for by name.
+        screen = import_module("amazonpay_nb.stage.server").Stage(story, own | choices)
         self._resources.callback(screen.close)
         return screen
 
