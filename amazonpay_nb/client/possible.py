@@ -21,16 +21,19 @@ def calls_about(kind: Kind) -> tuple[Operation, ...]:
     return reads, *(row for row in OPERATIONS.values() if row.acts_on == kind.title)
 
 
-def obstacle(kind: Kind, object_id: str, thing: Resource | None, operation: Operation) -> str:
-    """Say why a call is not possible about an object as the newest answer shows it, and what to do; "" where it is."""
+def obstacle(kind: Kind, object_id: str, thing: Resource | None, trigger: str) -> str:
+    """Say why a *trigger* is not possible as the newest answer shows an object, and what to do; "" where it is.
+
+    Where there is no trigger, as for a call that reads, the state of the object does not matter.
+    """
     if not object_id:
         return f"There is no {kind.title} yet."
-    if not operation.acts_on:
+    if not trigger:
         return ""
     if thing is None:
         return f"Its state is not known yet: {calls_about(kind)[0].title} first."
     try:
-        MACHINES[kind.title].step(thing.state, operation.title)
+        MACHINES[kind.title].step(thing.state, trigger)
     except NotAllowed as refusal:
         step = decide(thing).next_step if isinstance(thing, ChargePermission) else ""
         return f"{refusal}. {step[0].upper()}{step[1:]}." if step else f"{refusal}."

@@ -30,7 +30,7 @@ from amazonpay_nb.signing.steps import canonical_query
 from amazonpay_nb.spec.addresses import is_endpoint
 from amazonpay_nb.spec.data import read as read_table
 from amazonpay_nb.spec.regions import REGIONS, region as region_of
-from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable
+from amazonpay_nb.workbench.parameters import account_variable, check_together
 
 Say = Callable[[str], object]
 _KEPT_HEADERS = ("content-type", "x-amz-pay-request-id")
@@ -125,8 +125,7 @@ class _Run:
     """What the probes of one run share: the account, the buyer, and objects that one makes for others."""
 
     def __init__(self, there: Target, buyer: str, say: Say, currency: str) -> None:
-        if buyer == "script" and there.environment != "emulator":
-            raise ConfigurationError(NO_SCRIPT, advice="Choose you, or none.")
+        check_together(there.environment, buyer, "recorder")
         self._there, self._buyer, self._say = there, buyer, say
         account = {"merchant": there.merchant_id, "store": there.store_id, "key_id": there.keys.public_key_id}
         account |= {"unique": uuid.uuid4().hex[:20], "currency": currency}

@@ -1,13 +1,11 @@
 """One attempt of a buyer to use Amazon Pay, as the shop sees it: where it starts, and each return."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.shop.cart import SHIPPING, Cart
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
@@ -17,8 +15,6 @@ PAGES = ("pay", "cart", "order")  # of an attempt
 ARRIVALS = ("result", "review", "ordered", "cancel", "signed-in")
 # Amazon's pages use two more spellings of the parameter, which differ in capitals.
 _SESSION_PARAMETERS = (RETURN_PARAMETER.lower(), "checkoutsessionid")
-# Seconds between two looks of a wait: a kernel notices its stop button only when the event loop turns.
-GLANCE_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,32 +105,3 @@ class Attempt:
         """Note that the buyer is back; reloading the page is not another arrival."""
         with suppress(InvalidStateError):
             self.arrival.set_result(arrival)
-
-    async def returned(
-        self, timeout: float, arrival: Future[Arrival] | None = None,
-        glance: Callable[[float], Awaitable[None]] | None = None,
-    ) -> Arrival:  # fmt: skip
-        """Wait until the buyer is back.
-
-        Args:
-            timeout: Seconds.
-            arrival: Which one to wait for; the latest when left out.
-            glance: Called now and then, with the seconds that are left.
-        Raises:
-            BuyerPageError: Nobody came back in time, or the wait was interrupted; the page stays open.
-        """
-        awaited, loop = arrival or self.arrival, asyncio.get_running_loop()
-        end, problem = loop.time() + timeout, ""
-        try:
-            while not awaited.done() and loop.time() < end:
-                if glance:
-                    await glance(end - loop.time())
-                await asyncio.sleep(GLANCE_SECONDS)
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            problem = "The wait was interrupted; nothing has changed."
-        if not problem and not awaited.done():
-            problem = f"The buyer did not come back from Amazon's pages within {timeout:g} seconds."
-        if problem:
-            advice = "Run this cell again: it goes on waiting, or shows its page once more."
-            raise BuyerPageError(problem, advice=advice)
-        return awaited.result()

@@ -9,7 +9,6 @@ from amazonpay_nb.shop.cart import delivery_specifications
 from amazonpay_nb.spec.flows import FLOWS, QUESTIONS, Flow, Question
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES
 
-_CHARGE_AMOUNT = "paymentDetails.chargeAmount"
 # Product types for goods; flows that buy nothing usually need no address.
 _GOODS = ("PayOnly", "PayAndShip")
 
@@ -75,11 +74,3 @@ def product_types(flow: Flow, answers: Mapping[str, Any] = {}) -> tuple[str, ...
         return (str(fixed),)
     ships = answers.get("ships", "no") == "yes" if answers else flow.name == "express"
     return tuple(reversed(_GOODS)) if ships else _GOODS
-
-
-def no_amount(flow: Flow) -> str:
-    """Return why a flow's button has no amount, or ""."""
-    if flow.complete_with_amount:
-        return ""
-    rule = f", and the payload must not contain {_CHARGE_AMOUNT}" if _CHARGE_AMOUNT in flow.forbidden else ""
-    return f"Nothing is bought{rule}."

@@ -14,7 +14,6 @@ from typing import Any
 import nbformat
 
 from amazonpay_nb.client.journal import Journal
-from amazonpay_nb.client.ledger import course
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.runs import notebook as notebooks
 from amazonpay_nb.runs.failure import Failure, claims_in, failure_of
@@ -30,7 +29,7 @@ from amazonpay_nb.temporary import TemporaryFolder
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.claims import Claim
 from amazonpay_nb.workbench.parameters import PARAMETERS, check_values
-from amazonpay_nb.workbench.show.money import WORDS, money_chart
+from amazonpay_nb.workbench.show.money import money_of
 
 ENGLISH = Texts(TEXTS, "en_US")
 # How a claim in an executed notebook leads to the rows of the registry.
@@ -149,7 +148,7 @@ def short(run: Finished) -> str:
         "export-short.html.j2", run.journal.exchanges, shown, **run.brand, t=ENGLISH, title=run.title,
         lead=next((quote[1] for quote in quotes if quote), ""), failure=run.failure, claims=claims,
         sources=sorted({row.url for row in shown if row.evidence == Evidence.DOCUMENTED}),
-        charts=[money_chart(line, WORDS, each, "en_US") for each, line in course(run.journal.exchanges).items()],
+        charts=money_of(run.journal.exchanges).blocks,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from amazonpay_nb.shop.colors import OWN_COLOR
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Charge, ChargePermission, CheckoutSession, Refund
+from amazonpay_nb.spec.flows import flow_of
 from amazonpay_nb.spec.money import format_amount, parse_amount
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.temporary import TemporaryFolder
@@ -37,7 +38,7 @@ from amazonpay_nb.workbench.claims import RESULT, Claim, Result
 from amazonpay_nb.workbench.diagrams import SequenceDiagram, sequence_diagram
 from amazonpay_nb.workbench.director import Director
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.parameters import NO_SCRIPT, account_variable, check_injected, check_values
+from amazonpay_nb.workbench.parameters import account_variable, check_injected, check_together, check_values
 from amazonpay_nb.workbench.servers import OwnServer
 
 
@@ -76,8 +77,7 @@ class Workbench:
             buyer = "you" if kernel.person() else "script"
         if environment == "live" and not allow_live:
             raise ConfigurationError("Live moves real money.", advice="Pass allow_live=True as well, if you want that.")
-        if environment != "emulator" and buyer == "script":
-            raise ConfigurationError(NO_SCRIPT, advice='Choose buyer="you" with this environment.')
+        check_together(environment, buyer, "person")
         self._resources = ExitStack()
         self.close = weakref.finalize(self, self._resources.close)
         kernel.replace(self.close)
@@ -162,7 +162,8 @@ class Workbench:
     def keys(self) -> MerchantKeys:
         """The key pair of `set_up_keys`."""
         if self.key_pair is None:
-            raise ConfigurationError("There are no keys yet.", advice="Run the cell with wb.set_up_keys() first.")
+            advice = "Run the cell with wb.set_up_keys() first, or use the key panel."
+            raise ConfigurationError("There are no keys yet.", advice=advice)
         return self.key_pair
 
     @property
@@ -213,14 +214,14 @@ class Workbench:
 
     def show_button(
         self, attempt: Attempt, signed: SignedPayload, *, product_type: str = "PayOnly", placement: str = "",
-        cart: Cart | None = None, start: str = "button", **look: str,
+        cart: Cart | None = None, start: str = "", **look: str,
     ) -> HostedPage:  # fmt: skip
         """Put the button on the shop's page; show the page when you play the buyer.
 
         Args:
             placement: Where on the site the button is; the usual place of the payload's flow when left out.
             cart: The order that the page shows.
-            start: How the page leads to Amazon: ``button``, ``load`` or ``click``.
+            start: How it leads to Amazon: ``button``, ``load``, or, for the Update page, a ``click`` on the shop's own.
             look: The ``color`` and ``language`` of the button.
         """
         config = button_config(
@@ -228,6 +229,7 @@ class Workbench:
             product_type=product_type, placement=place(signed.payload, product_type, placement),
             currency=self.currency, estimate=cart.total if cart else None, **{"language": self.language} | look,
         )  # fmt: skip
+        start = start or ("click" if flow_of(signed.payload, product_type).name == "update" else "button")
         attempt.offer(self.script_url, config, start=start, cart=cart)
         return self.hosted_page(attempt, attempt.page_url, start=start, button=button_text(product_type))
 
@@ -235,17 +237,12 @@ class Workbench:
         """Open a page of the shop that goes to Amazon by itself, without a button; *choices* as for `show_button`."""
         return self.show_button(attempt, signed, start="load", **{"product_type": "SignInAndSetup"} | choices)
 
-    def show_update(self, attempt: Attempt, signed: SignedPayload, **choices: Any) -> HostedPage:
-        """Put a button of the shop's own on its page, as the guide recommends for the Update page."""
-        return self.show_button(attempt, signed, start="click", **choices)
-
     def show_repair(self, charge_permission_id: str) -> HostedPage:
         """Let the buyer change the payment method: on the Update page, or by a new set-up where there is none."""
         attempt = self.shop.new_attempt()
         addresses = {"result_url": attempt.result_url, "cancel_url": attempt.cancel_url}
         payload = repair_payload(self.region, self.store_id, charge_permission_id, **addresses)
-        show = self.show_update if self.region.update_page else self.show_button
-        return show(attempt, sign_button(payload, self.keys))
+        return self.show_button(attempt, sign_button(payload, self.keys))
 
     def show_review(self, attempt: Attempt, session: CheckoutSession) -> HostedPage:
         """Show the shop's review page: address, payment method, shipping and total, and the button that orders.

@@ -20,6 +20,8 @@ from amazonpay_nb.workbench import kernel
 from amazonpay_nb.workbench.show.blocks import render
 from amazonpay_nb.workbench.tracker import amiss, guide, wish
 
+# Seconds between two looks of a wait: a kernel notices its stop button only when the event loop turns.
+GLANCE_SECONDS = 0.25
 STARTS: dict[str, dict[str, Any]] = read("starts.toml", beside=__file__)
 
 
@@ -157,17 +159,24 @@ class HostedPage:
         if here:
             self._ipython_display_()
         runs = set() if self.in_panel else {kernel.run(), self._run or kernel.run()}
-
-        async def look(left: float) -> None:
-            await asyncio.to_thread(self.glance, left, why)
-            self._track(*runs)
-
+        loop, problem = asyncio.get_running_loop(), ""
+        end = loop.time() + timeout
         try:
-            await self.attempt.returned(timeout, self.arrival, look)
+            while not self.arrival.done() and loop.time() < end:
+                await asyncio.to_thread(self.glance, end - loop.time(), why)
+                self._track(*runs)
+                await asyncio.sleep(GLANCE_SECONDS)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            problem = "The wait was interrupted; nothing has changed."
         finally:
             self._words = {"todo": "The wait has ended.", "url": ""}
             self._track(*runs)
             self.shown = not here  # the output of this cell goes when the cell runs again
+        if not problem and not self.arrival.done():
+            problem = f"The buyer did not come back from Amazon's pages within {timeout:g} seconds."
+        if problem:
+            advice = "Run this cell again: it goes on waiting, or shows its page once more."
+            raise BuyerPageError(problem, advice=advice)
 
     def settle(self) -> Arrival:
         """Return the arrival that has happened; the first caller records the stay in the journal."""

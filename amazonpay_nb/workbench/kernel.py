@@ -10,6 +10,8 @@ import os
 import re
 import reprlib
 from collections.abc import Callable, Sequence
+from functools import partial
+from hashlib import sha256
 from types import FrameType
 from typing import Any
 
@@ -31,6 +33,12 @@ _SHORT.maxstring = _SHORT.maxother = 200  # characters
 _CHANGING = (
     (re.compile(r"^((?:x-amz-pay-)?date: ).*", re.MULTILINE), r"\1(the time of the call)"),
     (re.compile(r"(SHA256:)[A-Za-z0-9+/]{43}"), r"\1…"),
+)
+# The same in a request and its signature: times and hashes, apart from that of nothing.
+_EMPTY_HASH = sha256(b"").hexdigest()
+_SIGNED = (
+    (re.compile(r"\b\d{8}T\d{6}Z\b"), "YYYYMMDDThhmmssZ"),
+    (re.compile(rf"\b(?!{_EMPTY_HASH})[0-9a-f]{{64}}\b"), "(64 hexadecimal digits)"),
 )
 _OURS = ("amazonpay_nb", "contextlib")  # modules that an assertion of `claim` or `refused` comes from
 _RUN_FIRST = "If a cell above makes {}, it has not run in this kernel: first choose Run > Run All Above Selected Cell."
@@ -80,6 +88,9 @@ def repeatable(text: str, patterns: Sequence[tuple[re.Pattern[str], str]] = _CHA
     for pattern, form in () if people else patterns:
         text = pattern.sub(form, text)
     return text if people else without_port(text)
+
+
+form = partial(repeatable, patterns=_SIGNED)
 
 
 def display(thing: Any, place: str = "") -> None:

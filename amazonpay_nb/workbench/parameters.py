@@ -21,7 +21,6 @@ _FILE["parameters"]["region"]["allowed"] = list(REGIONS)
 _LEAST_AMOUNTS = {0: Decimal(2), 2: Decimal("0.10")}
 _CHARGES_A_MONTH = 20
 LONGEST_NAME = 50  # as long as merchantMetadata.merchantStoreName may be
-NO_SCRIPT = "A script cannot play the buyer on Amazon's own pages."
 
 
 class Parameter(NamedTuple):
@@ -92,18 +91,17 @@ def check_values(values: Mapping[str, object]) -> None:
             raise ConfigurationError(f"{name}={value!r} cannot be used: {error}.", advice=row.advice) from None
 
 
+def check_together(environment: str, buyer: str, who: str) -> None:
+    """Check that an environment can have this buyer; the advice is for *who* runs it, see ``parameters.toml``."""
+    for row in _FILE["refused"]:
+        if environment in row["environment"] and buyer in row["buyer"] and who in row:
+            raise ConfigurationError(row["why"], advice=row[who])
+
+
 def check_unattended(values: Mapping[str, object]) -> None:
     """Check that a run without a person, on an account that is described, can have these values."""
-    environment, buyer = values.get("environment", "emulator"), values.get("buyer", "auto")
-    if environment == "live":
-        why = "environment='live' moves real money, and no run without a person does that."
-        raise ConfigurationError(why, advice="Choose emulator or sandbox.")
-    if environment != "emulator" and buyer != "you":
-        advice = "Choose buyer=you, and open the address that the notebook shows; or play it in JupyterLab."
-        raise ConfigurationError(NO_SCRIPT, advice=advice)
-    if environment == "emulator" and buyer == "you":
-        why = "buyer='you' waits for a person, and nobody sits before a run."
-        raise ConfigurationError(why, advice="Run it with -p buyer script, or play the buyer in JupyterLab.")
+    environment, buyer = str(values.get("environment", "emulator")), str(values.get("buyer", "auto"))
+    check_together(environment, "script" if buyer == "auto" else buyer, "nobody")
     if environment != "emulator":
         for name in VARIABLES:
             account_variable(name)

@@ -150,7 +150,7 @@ def test_a_wallet_that_was_declined_is_updated(wb: Workbench, page: Page) -> Non
 
     update = wb.shop.new_attempt()
     payload = update_payload(wb.store_id, permission_id, result_url=update.result_url)
-    wb.show_update(update, sign_button(payload, wb.keys))
+    wb.show_button(update, sign_button(payload, wb.keys))
     page.goto(update.page_url)
     press(page, "Update your payment method", "Sign in")
     choose(page, "Amex ending in 0005")

@@ -196,7 +196,7 @@ def _first_pages(wb: Workbench, page: Page) -> Iterator[None]:
         page.goto(wb.show_button(attempt, signed, placement=placement, cart=_coffee(wb)).url)
         yield  # the page with Amazon's button
     attempt = wb.shop.new_attempt()
-    page.goto(wb.show_update(attempt, sign_button(_set_up(wb, attempt), wb.keys)).url)
+    page.goto(wb.show_button(attempt, sign_button(_set_up(wb, attempt), wb.keys), start="click").url)
     yield  # the page with a button of its own
     # The page that goes to Amazon by itself is gone at once, unless Amazon answers that there is nothing to show.
     page.route("**/checkout/initiate", lambda route: route.fulfill(status=204))

@@ -79,8 +79,7 @@ def repair(wb: Workbench, permission_id: str, **script: Any) -> Arrival:
     attempt = wb.shop.new_attempt()
     addresses = {"result_url": attempt.result_url, "cancel_url": attempt.cancel_url}
     payload = repair_payload(wb.region, wb.store_id, permission_id, **addresses)
-    start = wb.show_update if wb.region.update_page else wb.show_button
-    return asyncio.run(start(attempt, sign_button(payload, wb.keys)).returned(**script))
+    return asyncio.run(wb.show_button(attempt, sign_button(payload, wb.keys)).returned(**script))
 
 
 class TestDeciding:
@@ -290,7 +289,7 @@ class TestRepairing:
             wb.client.close_charge_permission(permission_id, closure_reason="")
         attempt = wb.shop.new_attempt()
         payload = update_payload(wb.store_id, permission_id, result_url=attempt.result_url)
-        page = wb.show_update(attempt, sign_button(payload, wb.keys))
+        page = wb.show_button(attempt, sign_button(payload, wb.keys))
         with pytest.raises(BuyerPageError, match="Closed" if wb.region.update_page else "not offered"):
             asyncio.run(page.returned())
 

@@ -14,20 +14,20 @@ import httpx
 
 from amazonpay_nb.client import button as buttons
 from amazonpay_nb.client.snippets import button_page
-from amazonpay_nb.loopback import without_port
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.shop import Arrival, Cart
-from amazonpay_nb.shop.payloads import no_amount, payload_of, product_types
+from amazonpay_nb.shop.payloads import payload_of, product_types
 from amazonpay_nb.signing import string_to_sign
 from amazonpay_nb.signing.keys import write_file
 from amazonpay_nb.spec.flows import FLOWS, PAGES, Flow, flow_of
-from amazonpay_nb.spec.money import parse_amount
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
+from amazonpay_nb.workbench.kernel import form, repeatable
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, View, action_of, choose, report_on_button
+from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, View, action_of, choose, fields_of, report_on_button
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Code, Foreign, Table, facts, render
 from amazonpay_nb.workbench.show.views import annotated
@@ -35,6 +35,7 @@ from amazonpay_nb.workbench.show.views import annotated
 # `buttonColor`, the usual one first, and how our picture of it looks: background and ink.
 COLORS = {"Gold": ("#ffd814", "#111"), "LightGray": ("#e7e9ec", "#111"), "DarkGray": ("#3a4553", "#fff")}
 _WALLET = "chargePermissionId"
+_LANGUAGES = [*dict.fromkeys(language for row in REGIONS.values() for language in row.languages)]
 PAGE_FILE = "amazon-pay-button.html"
 _ARTICLE = "Coffee beans, 1 kg"
 _AHEAD, _HERE, _BEHIND, _NOT_SHOWN = "ahead", "● here", "behind", "not shown"
@@ -55,9 +56,11 @@ class ButtonPanel(BenchPanel):
         head = ("flow", "why", "product type", "visits to Amazon", "notebook")
         row = (flow.title, flow.why, values["product_type"], str(len(flow.stays)), flow.notebook)
         body: list[Any] = [Table("The flow", head, (row,))]
-        problem = self._problem(flow, values)
-        if not problem:
-            body += self._pictures(self.payload(values), values)
+        problem = ""
+        try:
+            body += list(self._pictures(values))
+        except ConfigurationError as error:
+            problem = f"{error.message} {error.advice}"
         if self.page:
             shown = self.page.attempt
             html = self._plain(button_page(shown.script_url, redact(shown.config), shown.start))
@@ -75,62 +78,45 @@ class ButtonPanel(BenchPanel):
 
     def fields(self, chosen: Chosen) -> tuple[Field, ...]:
         """Return the choices there are, the impossible ones with the reason."""
-        titles = {row.name: row.title for row in FLOWS.values()}
-        region = self._wb.region
-        reasons = {"update": "" if region.update_page else f"The Update page is not offered in {region.name}."}
-        pick = Field("flow", "setup", options=titles, reasons=reasons, spread=True)
-        return (pick, *self._fields_of(FLOWS[str(choose([pick], chosen)["flow"])]))
+        wb, region = self._wb, self._wb.region
+        flows = [name for name in FLOWS if region.update_page or name != "update"]
+        flow = FLOWS[str(chosen["flow"] if chosen.get("flow") in flows else "setup")]
+        updates, scopes = flow.name == "update", dict.fromkeys(get_args(Scope))
+        more: dict[str, dict[str, Any]] = {
+            "flow": {"options": {row.name: row.title for row in FLOWS.values()}, "offered": flows},
+            "product_type": {"offered": product_types(flow)},
+            "placement": {"offered": flow.placements},
+            "color": {"options": list(COLORS), "idle": updates},
+            "language": {"options": _LANGUAGES, "offered": dict.fromkeys((wb.language, *region.languages))},
+            "amount": {"default": wb.amount["amount"], "idle": not flow.complete_with_amount},
+            # The Update page's own example shows no scopes.  [inferred]
+            "scopes": {"options": list(scopes), "offered": scopes.keys() - {"primeStatus"}, "idle": updates},
+            "charge_permission_id": {"idle": _WALLET not in flow.required},
+        }
+        shares = ", ".join(flow.default_scopes) or "the id alone"
+        return fields_of("button", more, flow=flow.title, region=region.name, currency=wb.currency, shares=shares)
 
-    def _fields_of(self, flow: Flow) -> Iterator[Field]:
-        wb, updates = self._wb, flow.name == "update"
-        yield _choice("product_type", product_types(flow), flow=flow.title)
-        yield _choice("placement", flow.placements, flow=flow.title)
-        why = "The Update page is opened by a button of the shop's own." if updates else ""
-        yield Field("color", "Gold", options={color: color for color in COLORS}, spread=True, reason=why)
-        offered = tuple(dict.fromkeys((wb.language, *wb.region.languages)))
-        every = tuple(dict.fromkeys(language for row in REGIONS.values() for language in row.languages))
-        yield _choice("language", offered, every, region=wb.region.name)
-        help_ = f"The price of the item, in {wb.currency}."
-        yield Field("amount", wb.amount["amount"], help=help_, reason=no_amount(flow))
-        help_ = f"What the buyer is asked to share; by default: {', '.join(flow.default_scopes) or 'the id alone'}."
-        # The Update page's own example shows no scopes.  [inferred]
-        why = "Amazon knows the buyer already." if updates else ""
-        scopes = {scope: scope for scope in get_args(Scope)}
-        yield Field("scopes", help=help_, options=scopes, reasons=_SCOPE_REASONS, many=True, reason=why)
-        why = "" if _WALLET in flow.required else "Only the Update page is about a Saved Wallet that exists."
-        yield Field("charge_permission_id", help="The Saved Wallet, B01-…", reason=why)
-
-    def _problem(self, flow: Flow, values: Mapping[str, str]) -> str:
-        """Return why no payload can be made or signed yet, or ""."""
-        if _WALLET in flow.required and not values["charge_permission_id"]:
-            return "Say which Saved Wallet to change: charge_permission_id."
-        if self._wb.key_pair is None:
-            return "There are no keys to sign with: run wb.set_up_keys(), or use the key panel."
-        try:
-            parse_amount(values["amount"], self._wb.currency)
-        except ValueError as error:
-            return f"The amount cannot be used: {error}."
-        return ""
-
-    def _pictures(self, payload: buttons.Payload, values: Mapping[str, str]) -> Iterator[Any]:
+    def _pictures(self, values: Mapping[str, str]) -> Iterator[Any]:
+        payload = self.payload(values)
         rows = tuple((field, self._plain(value), note) for field, value, note in annotated(redact(payload)))
         yield Table("The payload, field by field", ("field", "value", "says"), rows)
         signed = buttons.sign_button(payload, self._wb.keys)
         text = string_to_sign(signed.payload_json, algorithm=signed.algorithm)
-        if not self.live:  # the shop has another port in each run, so the payload another hash
-            text = f"{signed.algorithm}\n(64 hexadecimal digits: the SHA-256 of the payload)"
-        yield show(text, title="The string to sign")
+        yield show(form(text), title="The string to sign")  # its last line is the SHA-256 of the payload
         yield show(repr(signed), title="What checkout.js gets")
         yield _picture(buttons.button_text(values["product_type"]), values)
 
     def _plain(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        # Ports differ from run to run; what is signed holds the real one, and so does what a person sees.
-        return text if self.live else without_port(text)
+        return repeatable(text)  # what is signed holds the real port, and so does what a person sees
 
     def payload(self, values: Mapping[str, str]) -> buttons.Payload:
         """Return the payload that the choices make, with the return addresses of the visit at hand."""
         flow = FLOWS[values["flow"]]
+        if _WALLET in flow.required and not values["charge_permission_id"]:
+            raise ConfigurationError(
+                "There is no Saved Wallet to change.", advice="Say which one: charge_permission_id."
+            )
         return payload_of(
             flow, self.attempt, self._wb.store_id,
             region=self._wb.region.code, ships=values["product_type"] == "PayAndShip",
@@ -153,23 +139,10 @@ class ButtonPanel(BenchPanel):
             self.attempt = self._wb.shop.new_attempt()
         flow = FLOWS[values["flow"]]
         signed = buttons.sign_button(self.payload(values), self._wb.keys)
-        start = "click" if flow.name == "update" else "button"
         cart = self._cart(values) if flow.complete_with_amount else None
         look = {name: values[name] for name in ("product_type", "placement", "color", "language")}
-        self.page = self._wb.show_button(self.attempt, signed, cart=cart, start=start, **look)
+        self.page = self._wb.show_button(self.attempt, signed, cart=cart, **look)
         return self.page
-
-
-# By invitation; a merchant without it is refused.
-_SCOPE_REASONS = {"primeStatus": "Amazon has to approve it for each merchant."}
-
-
-def _choice(name: str, possible: tuple[str, ...], every: tuple[str, ...] = (), **words: str) -> Field:
-    row = ROWS["button"][name]
-    why = row["reason"].format(**words)
-    options = {value: value for value in every or row["values"]}
-    reasons = {value: why for value in options if value not in possible}
-    return Field(name, possible[0], help=row["help"], options=options, reasons=reasons, spread=True)
 
 
 def _picture(text: str, values: Mapping[str, str]) -> Foreign:

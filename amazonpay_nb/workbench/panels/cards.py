@@ -4,7 +4,7 @@ Which calls there are comes from `spec.operations`, what is possible now from `s
 from the newest answer about it in the journal.  So whatever a cell has done, a panel knows as well.
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -17,19 +17,28 @@ from amazonpay_nb.client.known import COMPLETIONS, staleness
 from amazonpay_nb.client.ledger import ledger
 from amazonpay_nb.client.possible import calls_about, deadlines, obstacle
 from amazonpay_nb.client.sending import ATTEMPTS
-from amazonpay_nb.errors import TransportError
 from amazonpay_nb.spec.answers import Charge, CheckoutSession, Resource
-from amazonpay_nb.spec.machine import NEW, NotAllowed
+from amazonpay_nb.spec.machine import NEW
 from amazonpay_nb.spec.money import MONTHLY_LIMITS, Counts, counted
 from amazonpay_nb.spec.operations import KINDS, Kind, Operation
 from amazonpay_nb.spec.simulations import SIMULATIONS
-from amazonpay_nb.spec.states import CHARGE_PERMISSION, MACHINES
+from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import state_map
 from amazonpay_nb.workbench.hosted_page import HostedPage
 from amazonpay_nb.workbench.panels.panel import BenchPanel, Panels
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, Value, View, action_of, report_on_button
+from amazonpay_nb.workbench.panels.view import (
+    ROWS,
+    Action,
+    Chosen,
+    Field,
+    Value,
+    View,
+    action_of,
+    fields_of,
+    report_on_button,
+)
 from amazonpay_nb.workbench.show.blocks import Foreign, Shown, Table
 from amazonpay_nb.workbench.show.money import WORDS, limit_gauge, limits_of, money_of
 
@@ -40,12 +49,11 @@ _KINDS = (PERMISSION, CHARGE, REFUND)
 ANOTHER_CARD = "4444"  # for the buyer on the Update page
 _ACCEPTED = {"state": "Resolved", "reasonCode": "MerchantAcceptedDispute"}
 _REQUESTS: dict[str, dict[str, str]] = ROWS["requests"]
-_OPTIONS = {
-    "charge_initiator": {row.code: f"{row.code}: {row.use_it_when}" for row in INITIATORS},
-    "channel": {row.code: f"{row.code}: {row.the_buyer_orders}" for row in CHANNELS},
-    "time": {time: time for time in ROWS["times"]},
+_WORDS: dict[str, dict[str, Any]] = {
+    "charge_initiator": {"options": {row.code: f"{row.code}: {row.use_it_when}" for row in INITIATORS}},
+    "channel": {"options": {row.code: f"{row.code}: {row.the_buyer_orders}" for row in CHANNELS}},
+    "time": {"options": list(ROWS["times"])},
 }
-_FIELDS = {name: Field(name, **row, options=_OPTIONS.get(name, {})) for name, row in ROWS["calls"].items()}
 
 
 def parameter(kind: Kind) -> str:
@@ -85,30 +93,29 @@ class CallPanel(BenchPanel):
     def actions(self, kind: Kind, object_id: str, thing: Resource | None) -> Iterator[Action]:
         """Yield the calls about an object; what its state does not allow has the reason."""
         for row in calls_about(kind):
-            reason = obstacle(kind, object_id, thing, row)
+            reason = obstacle(kind, object_id, thing, row.title if row.acts_on else "")
             fields = (parameter(kind), *_REQUESTS.get(row.name, {}).values())
             does = reason or f"{row.method} {row.path}"
             yield Action(to_snake(row.name), row.title, partial(self._call, kind, row), not reason, does, fields)
 
     def fields(self, names: Iterable[str], kinds: Iterable[Kind]) -> tuple[Field, ...]:
         """Return fields by their names, each once, and simulations for the calls about objects of these *kinds*."""
-        operations = [row for kind in kinds for row in calls_about(kind)]
-        known = _FIELDS | {field.name: field for field in self._own_fields(operations)}
-        return tuple(known[name] for name in dict.fromkeys(names))
-
-    def _own_fields(self, operations: list[Operation]) -> Iterator[Field]:
-        wb = self._wb
-        yield _FIELDS["amount"]._replace(default=wb.amount["amount"], label=f"Amount ({wb.currency})")
+        wb, operations = self._wb, [row for kind in kinds for row in calls_about(kind)]
         codes = dict.fromkeys(row.code for row in SIMULATIONS.values())
         calls = {code: [row.title for row in operations if (row.name, code) in SIMULATIONS] for code in codes}
         options = {code: f"{code} ({', '.join(titles)})" for code, titles in calls.items() if titles}
-        yield _FIELDS["simulation_code"]._replace(options={"": "none"} | options)
-        for kind in KINDS.values():
-            ids, answers = self._ids(kind), wb.journal.known.of(kind.title)
-            states = {name: answer["statusDetails"]["state"] for name, answer in answers.items()}
-            newest = {"": "the newest" if ids else "none yet"}
-            options = newest | {name: f"{name} {states.get(name, '')}".strip() for name in reversed(ids)}
-            yield Field(parameter(kind), "", kind.title, "Which one; its state is that of the last answer.", options)
+        own: dict[str, Any] = {
+            "amount": {"default": wb.amount["amount"]},
+            "simulation_code": {"options": {"": "none"} | options},
+        }
+        own |= {parameter(kind): {"options": self._choice(kind)} for kind in KINDS.values()}
+        known = {field.name: field for field in fields_of("calls", _WORDS | own, currency=wb.currency)}
+        return tuple(known[name] for name in dict.fromkeys(names))
+
+    def _choice(self, kind: Kind) -> dict[str, str]:
+        ids, states = self._ids(kind), self._wb.journal.known.states()
+        newest = {"": "the newest" if ids else "none yet"}
+        return newest | {name: f"{name} {states.get(name, '')}".strip() for name in reversed(ids)}
 
     def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
         client = self._wb.client
@@ -187,7 +194,6 @@ class Desk(CallPanel):
 
     def __init__(self, wb: Workbench) -> None:
         super().__init__(wb)
-        self._unanswered: Callable[[], Any] | None = None
         self.repaired_on: HostedPage | None = None  # where the buyer has changed the payment method last
 
     def view(self, chosen: Chosen) -> View:
@@ -197,12 +203,14 @@ class Desk(CallPanel):
         calls = [action for kind in _KINDS for action in self.actions(kind, *current[kind.title])]
         calls = [action for action in calls if action.name != "update_charge_permission"]  # moves no money
         names = [name for action in calls for name in action.fields if name != _LOSE]
-        fields = self.fields((*map(parameter, _KINDS), "amount", *names, "time"), _KINDS)
+        *fields, lose = self.fields((*map(parameter, _KINDS), "amount", *names, "time", _LOSE), _KINDS)
         skipped = "" if self._wb.emulator else self._wb.director.inject_fault("", "")
-        lose = _FIELDS[_LOSE]._replace(reason=skipped)
-        again = action_of("again", self.again, self._unanswered is not None)
+        answered = all(map(any, self._wb.journal.known.keys.copy().values()))
+        again = action_of("again", self.again, not answered)
         others = (again, self._repairing(*wallet), action_of("wait", self.wait))
-        return View("Payment desk", self._body(*wallet), (*fields, lose), (*calls, *others), self.page)
+        return View(
+            "Payment desk", self._body(*wallet), (*fields, lose._replace(reason=skipped)), (*calls, *others), self.page
+        )
 
     def wait(self, time: str) -> str:
         """Let the time pass that Amazon takes for a pending answer, or for what expires."""
@@ -215,22 +223,15 @@ class Desk(CallPanel):
             yield action._replace(fields=fields)
 
     def _call(self, kind: Kind, operation: Operation, **values: Value) -> Any:
-        lost = values.pop(_LOSE, False)
-        if lost:
+        if values.pop(_LOSE, False):
             self._wb.director.inject_fault(operation.name, "drop-after-commit", times=ATTEMPTS)
-        try:
-            return super()._call(kind, operation, **values)
-        except TransportError:
-            key = self._wb.journal.exchanges[-1].idempotency_key
-            self._unanswered = partial(super()._call, kind, operation, **{**values, "idempotency_key": key})
-            raise
+        return super()._call(kind, operation, **values)
 
     def again(self) -> Any:
-        """Send the request that had no answer again, under its key."""
-        assert self._unanswered  # noqa: S101 (the action is not possible without one)
-        answer = self._unanswered()
-        self._unanswered = None
-        return answer
+        """Send the last request with a key that had no answer again, under its key."""
+        keys, exchanges = self._wb.journal.known.keys, self._wb.journal.exchanges
+        lost = next(e for e in exchanges[::-1] if e.idempotency_key and not any(keys[e.idempotency_key]))
+        return self._wb.client.sender.repeat(lost, lost.request)
 
     def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
         """Send the buyer to change the payment method; see `Workbench.show_repair`."""
@@ -247,13 +248,8 @@ class Desk(CallPanel):
         return complete_set_up(self._wb.client, arrival.checkout_session_id)
 
     def _repairing(self, wallet: str, thing: Resource | None) -> Action:
-        reason = "" if wallet else f"There is no {CHARGE_PERMISSION.name} yet."
-        reason = "The page is open already." if self.page else reason
-        if thing:
-            try:
-                CHARGE_PERMISSION.step(thing.state, _UPDATE)
-            except NotAllowed as refusal:
-                reason = f"{refusal}."
+        reason = obstacle(PERMISSION, wallet, thing, _UPDATE) if thing or not wallet else ""
+        reason = reason or ("The page is open already." if self.page else "")
         does = "Opens Amazon's Update page for the buyer." if self._wb.region.update_page else "Sets up a new wallet."
         return Action("repair", _UPDATE, self.repair, not reason, reason or does, (parameter(PERMISSION),))
 

@@ -11,11 +11,10 @@ from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View, action_of, choose
+from amazonpay_nb.workbench.panels.view import Chosen, View, action_of, choose, fields_of
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Table
 
-_FIELDS = tuple(Field(name, **row) for name, row in ROWS["clock"].items())
 _NO_INBOX = "The shop does not listen yet, so nothing arrives."
 _NONE_YET = "Nothing was announced yet."
 _DRILLS = {name: f"{name}: {row.happens}" for name, row in DRILLS.items()}
@@ -38,7 +37,7 @@ class ClockPanel(BenchPanel):
             rows = tuple((time, rest or "nothing") for time, _, rest in passed)
             body += [Table("What has passed, the latest first", ("time", "what fell due"), rows[::-1])] if rows else []
         advance = action_of("advance", self.advance, bool(wb.close.alive and wb.emulator))
-        return View("Clock", body, _FIELDS, (advance,))
+        return View("Clock", body, fields_of("clock"), (advance,))
 
     def _due(self) -> Iterator[Table]:
         head = ("object", "as last answered", "what time brings")
@@ -75,14 +74,11 @@ class NotificationPanel(BenchPanel):
         announced = self._wb.director.announced() if self._wb.close.alive else "The workbench is closed."
         if isinstance(announced, str):
             return View("Notifications", (announced,))
-        ids = dict.fromkeys(row.object_id for row in reversed(announced))
+        ids = {row.object_id: row.object_id for row in reversed(announced)}
         received = tuple(self.inbox.received) if self.inbox else ()  # more may arrive meanwhile
         numbered = {str(n): f"{n}. {row.get('MessageId', '')}" for n, row in enumerate(received, start=1)}
-        fields = (
-            Field("message", "", help="Whose body to read.", options={"": "the latest"} | numbered),
-            Field("kind", "duplicate", "Drill", "What to do to the next ones.", options=_DRILLS),
-            Field("object_id", "", "About", "Which to send again.", {"": "the newest"} | {name: name for name in ids}),
-        )
+        options = {"message": {"": "the latest"} | numbered, "kind": _DRILLS, "object_id": {"": "the newest"} | ids}
+        fields = fields_of("notifications", {name: {"options": each} for name, each in options.items()})
         body: list[Any] = [show(announced, title="Announced by Amazon") if announced else _NONE_YET]
         body += [self.inbox or _NO_INBOX]
         if self.notices:
@@ -90,14 +86,14 @@ class NotificationPanel(BenchPanel):
         if received:
             number = str(choose(fields, chosen)["message"])
             body.append(show(redact(received[int(number) - 1 if number else -1]), title="What arrived, as JSON"))
-        return View("Notifications", body, fields, tuple(self._actions(next(iter(ids), ""))))
-
-    def _actions(self, newest: str) -> Iterator[Action]:
-        director, waiting = self._wb.director, bool(self.inbox and self.inbox.waiting)
-        yield action_of("listen", self.listen, self.inbox is None)
-        yield action_of("work", self.work, waiting)
-        yield action_of("play", director.drill)
-        yield action_of("redeliver", lambda object_id: director.redeliver(object_id or newest), bool(newest))
+        director, newest = self._wb.director, next(iter(ids), "")
+        actions = (
+            action_of("listen", self.listen, self.inbox is None),
+            action_of("work", self.work, bool(self.inbox and self.inbox.waiting)),
+            action_of("play", director.drill),
+            action_of("redeliver", lambda object_id: director.redeliver(object_id or newest), bool(newest)),
+        )
+        return View("Notifications", body, fields, actions)
 
     def listen(self) -> str:
         """Open the inbox; see `Director.listen`."""

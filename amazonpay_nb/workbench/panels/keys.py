@@ -12,7 +12,7 @@ from amazonpay_nb.errors import ApiError, ConfigurationError, NotFoundError
 from amazonpay_nb.signing import keys as key_files
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View, action_of
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, View, action_of, fields_of
 from amazonpay_nb.workbench.show import Shown, show
 from amazonpay_nb.workbench.show.blocks import Table
 
@@ -21,7 +21,6 @@ DEFAULT_FILE = "keys/amazon-pay-private-key.pem"
 _UPLOAD = "Upload the public key in Integration Central, and load the pair with the id that you get."
 # No object has this id, so asking for it changes nothing; the answer tells whether the signature was accepted.
 _NOBODYS_SESSION = "00000000-0000-4000-8000-000000000000"
-_FIELDS = tuple(Field(name, **row | {"help": row["help"].format(DEFAULT_FILE)}) for name, row in ROWS["keys"].items())
 
 
 class KeyPanel(BenchPanel):
@@ -33,7 +32,7 @@ class KeyPanel(BenchPanel):
         if self._wb.key_pair:
             findings = self._wb.check_keys(self._wb.key_pair)
             body += [show(self._wb.key_pair), show(findings)]
-        return View("Merchant keys", body, _FIELDS, tuple(self._actions(chosen)))
+        return View("Merchant keys", body, fields_of("keys", file=DEFAULT_FILE), tuple(self._actions(chosen)))
 
     @property
     def parts(self) -> Shown:

@@ -10,7 +10,7 @@ from amazonpay_nb.spec.operations import OPERATIONS
 from amazonpay_nb.spec.reasons import REASONS
 from amazonpay_nb.workbench.kernel import person
 from amazonpay_nb.workbench.panels.panel import Panel
-from amazonpay_nb.workbench.panels.view import Chosen, Field, View, choose, explain
+from amazonpay_nb.workbench.panels.view import Chosen, Field, View, choose, explain, fields_of
 from amazonpay_nb.workbench.show.blocks import Foreign, facts, render
 
 
@@ -60,10 +60,7 @@ def _place(flow: Flow) -> list[int]:
 
 
 _CALLS = {"": "any call"} | {row.name: row.title for row in OPERATIONS.values()}
-_REFUSAL = (
-    Field("reason_code", "SoftDeclined", "Reason code", "Why Amazon refuses.", {code: code for code in REASONS}),
-    Field("operation", "", "Refused call", "The call that it answers.", _CALLS),
-)
+_REFUSAL = fields_of("refusal", {"reason_code": {"options": list(REASONS)}, "operation": {"options": _CALLS}})
 
 
 class ErrorPanel(Panel):

@@ -107,6 +107,26 @@ class Action(NamedTuple):
     fields: tuple[str, ...] = ()
 
 
+def fields_of(panel: str, more: Mapping[str, dict[str, Any]] = {}, **words: str) -> tuple[Field, ...]:
+    """Return a panel's rows of ``panels.toml`` as fields, with *words* in the place of braces in their texts.
+
+    By name, *more* has what the run adds to a row: attributes of the field, which options are ``offered`` now, and
+    whether the whole field is ``idle``; the row has the reasons.
+    """
+    fields = []
+    for name, row in ROWS[panel].items():
+        texts = {key: text.format_map(words) if isinstance(text, str) else text for key, text in row.items()}
+        not_offered, when_idle = (texts.pop(key, "") for key in ("not_offered", "when_idle"))
+        attributes = {"options": (), "idle": False} | texts | more.get(name, {})
+        options, reason = attributes.pop("options"), when_idle if attributes.pop("idle") else ""
+        options = options if isinstance(options, Mapping) else {option: option for option in options}
+        offered = attributes.pop("offered", options)
+        attributes.setdefault("default", next(iter(offered), ""))
+        reasons = {option: not_offered for option in options if option not in offered}
+        fields.append(Field(name, options=options, reasons=reasons, reason=reason, **attributes))
+    return tuple(fields)
+
+
 def action_of(name: str, do: Callable[..., Any], possible: bool = True, because: str = "") -> Action:
     """Return a row of ``panels.toml`` as an action: *possible* now or not, *because* of what is said there, or here."""
     row = ROWS["actions"][name]

@@ -1,11 +1,9 @@
 """What a journal holds: the wire inspector looks at its requests one by one, the diagram draws the whole run."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 from amazonpay_nb.client.exchange import Exchange
@@ -17,22 +15,15 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import sequence_diagram
-from amazonpay_nb.workbench.kernel import repeatable
+from amazonpay_nb.workbench.kernel import form
 from amazonpay_nb.workbench.panels.panel import BenchPanel
-from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View, action_of, choose
+from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View, action_of, choose, fields_of
 from amazonpay_nb.workbench.parameters import check_names
 from amazonpay_nb.workbench.show import show
 from amazonpay_nb.workbench.show.blocks import Block, Code, Foreign, Prose, Table, facts
 
 _NOTHING = "Nothing has been sent yet: run a cell that calls Amazon Pay, and look again."
-# What differs in every run, and its form, which does not: outputs that are committed show the form.
-_EMPTY_HASH = sha256(b"").hexdigest()
-_PATTERNS = (
-    (re.compile(r"\b\d{8}T\d{6}Z\b"), "YYYYMMDDThhmmssZ"),
-    (re.compile(rf"\b(?!{_EMPTY_HASH})[0-9a-f]{{64}}\b"), "(64 hexadecimal digits)"),
-)
 LAST = "last"
-_NEW_KEY = Field("under_a_new_key", False, help="Otherwise under the same one, if it has one.")
 # What can be looked at in an exchange.
 LOOKS: dict[str, str] = ROWS["looks"] | LANGUAGES
 
@@ -45,10 +36,10 @@ class WirePanel(BenchPanel):
 
     def __init__(self, wb: Workbench, **choices: str) -> None:
         super().__init__(wb)
-        self._defaults = {"exchange": LAST, "show": "signing", "slip": "host"} | choices
-        initial = self._fields(wb.journal.exchanges)
-        check_names(choices, {field.name: field for field in initial})
-        for field in initial:
+        usual = {"exchange": LAST, "show": "signing", "slip": "host"}
+        check_names(choices, usual)
+        self._defaults = usual | choices
+        for field in self._fields(wb.journal.exchanges):
             field.read(field.default)
 
     def view(self, chosen: Chosen) -> View:
@@ -69,9 +60,9 @@ class WirePanel(BenchPanel):
         actions = list[Action]()
         if what == "again" and exchange.authorization:
             text = "" if exchange.request is None else json.dumps(exchange.request, ensure_ascii=False, indent=2)
-            help_ = "JSON; what is masked here is sent masked."
-            fields += [Field(f"body_{number}", text, f"Body of {number}", help_, lines=10), _NEW_KEY]
-            names = (f"body_{number}", _NEW_KEY.name)
+            body_field, new_key = fields_of("again", {"body": {"default": text}}, number=str(number))
+            fields += [body_field._replace(name=f"body_{number}"), new_key]
+            names = (f"body_{number}", new_key.name)
             does = f"{exchange.method} {exchange.path}, signed anew."
             actions.append(Action("send", "Send it again", partial(self._send, exchange), True, does, names))
         if what == "curl" and exchange.authorization:
@@ -93,23 +84,21 @@ class WirePanel(BenchPanel):
     def _fields(self, exchanges: tuple[Exchange, ...]) -> tuple[Field, ...]:
         numbered = enumerate(exchanges, start=1)
         numbers = {str(number): f"{number}. {e.method} {e.path} → {e.answer}" for number, e in numbered}
-        slips, at_first = {name: slip.label for name, slip in SLIPS.items()}, self._defaults
-        return (
-            Field("exchange", at_first["exchange"], help="Which request.", options={LAST: "The latest"} | numbers),
-            Field("show", at_first["show"], help="The view to show.", options=LOOKS),
-            Field("slip", at_first["slip"], "Change one thing", help="The mistake to make.", options=slips),
-        )
+        slips = {name: slip.label for name, slip in SLIPS.items()}
+        options = {"exchange": {LAST: "The latest"} | numbers, "show": LOOKS, "slip": slips}
+        begins = self._defaults.items()
+        return fields_of("wire", {name: {"options": options[name], "default": value} for name, value in begins})
 
     def _look(self, exchange: Exchange, what: str, slip: str) -> Iterator[Block]:
         if what == "exchange":
-            headers = {name: self._repeatable(value) for name, value in exchange.headers.items()}
+            headers = {name: form(value) for name, value in exchange.headers.items()}
             yield from show(replace(exchange, headers=headers)).blocks
         elif what == "again":
             yield Prose("Change the body, and send it under a new key: under the old one, Amazon refuses another body.")
         elif not exchange.authorization:
             yield Prose("This exchange carries no signature, so there is nothing more to see.")
         elif what == "signing":
-            yield from _steps(signing_steps(exchange), self._repeatable)
+            yield from _steps(signing_steps(exchange))
             yield Prose(f"{verdict_on(exchange)} The answer was {exchange.answer}.", "Why it was accepted, or not")
         elif what == "doctor":
             try:
@@ -117,9 +106,9 @@ class WirePanel(BenchPanel):
             except ConfigurationError as error:  # an exchange of another run, and no keys yet
                 yield from show(error).blocks
             else:
-                yield from _diagnosis(diagnosis, self._repeatable)
+                yield from _diagnosis(diagnosis)
         else:
-            yield Code(LANGUAGES[what], self._repeatable(snippet(what, exchange, **self._places()).rstrip("\n")))
+            yield Code(LANGUAGES[what], form(snippet(what, exchange, **self._places()).rstrip("\n")))
             yield from map(Prose, ROWS["languages"][what])
 
     def _places(self) -> dict[str, str]:
@@ -132,12 +121,8 @@ class WirePanel(BenchPanel):
             places |= {"proxy": str(emulator.proxy_url), "authority": str(emulator.proxy_ca_file)}
         return places
 
-    def _repeatable(self, text: str) -> str:
-        # What nobody clicks is committed, so it repeats from run to run: it shows the form of what differs.
-        return text if self.live else repeatable(text, _PATTERNS)
 
-
-def _steps(steps: SigningSteps, form: Callable[[str], str]) -> Iterator[Block]:
+def _steps(steps: SigningSteps) -> Iterator[Block]:
     signed = steps.authorization
     yield Code("Step 1: the canonical request", form(steps.canonical_request))
     yield Table("Its lines", ("line", "what it is"), tuple(steps.lines()))
@@ -149,7 +134,7 @@ def _steps(steps: SigningSteps, form: Callable[[str], str]) -> Iterator[Block]:
     yield Prose(form(str(signed)), "Step 4: the authorization header")
 
 
-def _diagnosis(diagnosis: Diagnosis, form: Callable[[str], str]) -> Iterator[Block]:
+def _diagnosis(diagnosis: Diagnosis) -> Iterator[Block]:
     slip, mismatch = diagnosis.slip, diagnosis.mismatch
     if not diagnosis.differs:
         yield Prose(f"“{slip.label}” changes nothing in this request; choose another request, or another mistake.")

@@ -334,7 +334,7 @@ def test_the_update_page_opens_from_a_button_of_the_shops_own(wb: Workbench) -> 
     session = wb.client.complete_checkout_session(asyncio.run(wb.play_set_up()).checkout_session_id)
     attempt, wallet = wb.shop.new_attempt(), str(session.charge_permission_id)
     payload = update_payload(wb.store_id, wallet, result_url=attempt.result_url)
-    arrival = asyncio.run(wb.show_update(attempt, sign_button(payload, wb.keys)).returned(card="4444"))
+    arrival = asyncio.run(wb.show_button(attempt, sign_button(payload, wb.keys)).returned(card="4444"))
     updated = wb.client.complete_checkout_session(arrival.checkout_session_id)
 
     assert (arrival.kind, updated.charge_permission_id) == ("result", wallet)
