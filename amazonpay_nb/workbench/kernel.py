@@ -10,7 +10,6 @@ import os
 import re
 import reprlib
 from collections.abc import Callable, Sequence
-from functools import partial
 from hashlib import sha256
 from types import FrameType
 from typing import Any
@@ -36,7 +35,7 @@ _CHANGING = (
 )
 # The same in a request and its signature: times and hashes, apart from that of nothing.
 _EMPTY_HASH = sha256(b"").hexdigest()
-_SIGNED = (
+SIGNED = (
     (re.compile(r"\b\d{8}T\d{6}Z\b"), "YYYYMMDDThhmmssZ"),
     (re.compile(rf"\b(?!{_EMPTY_HASH})[0-9a-f]{{64}}\b"), "(64 hexadecimal digits)"),
 )
@@ -88,9 +87,6 @@ def repeatable(text: str, patterns: Sequence[tuple[re.Pattern[str], str]] = _CHA
     for pattern, form in () if people else patterns:
         text = pattern.sub(form, text)
     return text if people else without_port(text)
-
-
-form = partial(repeatable, patterns=_SIGNED)
 
 
 def display(thing: Any, place: str = "") -> None:

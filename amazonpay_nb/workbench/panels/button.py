@@ -25,7 +25,6 @@ from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Scope
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.hosted_page import HostedPage
-from amazonpay_nb.workbench.kernel import form, repeatable
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import ROWS, Chosen, Field, View, action_of, choose, fields_of, report_on_button
 from amazonpay_nb.workbench.show import show
@@ -102,13 +101,13 @@ class ButtonPanel(BenchPanel):
         yield Table("The payload, field by field", ("field", "value", "says"), rows)
         signed = buttons.sign_button(payload, self._wb.keys)
         text = string_to_sign(signed.payload_json, algorithm=signed.algorithm)
-        yield show(form(text), title="The string to sign")  # its last line is the SHA-256 of the payload
+        yield show(self.repeatable(text), title="The string to sign")  # its last line is the SHA-256 of the payload
         yield show(repr(signed), title="What checkout.js gets")
         yield _picture(buttons.button_text(values["product_type"]), values)
 
     def _plain(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return repeatable(text)  # what is signed holds the real port, and so does what a person sees
+        return self.repeatable(text)  # what is signed holds the real port, and so does what a person sees
 
     def payload(self, values: Mapping[str, str]) -> buttons.Payload:
         """Return the payload that the choices make, with the return addresses of the visit at hand."""

@@ -1,7 +1,7 @@
 """What a journal holds: the wire inspector looks at its requests one by one, the diagram draws the whole run."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,6 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.workbench.bench import Workbench
 from amazonpay_nb.workbench.diagrams import sequence_diagram
-from amazonpay_nb.workbench.kernel import form
 from amazonpay_nb.workbench.panels.panel import BenchPanel
 from amazonpay_nb.workbench.panels.view import ROWS, Action, Chosen, Field, View, action_of, choose, fields_of
 from amazonpay_nb.workbench.parameters import check_names
@@ -91,14 +90,14 @@ class WirePanel(BenchPanel):
 
     def _look(self, exchange: Exchange, what: str, slip: str) -> Iterator[Block]:
         if what == "exchange":
-            headers = {name: form(value) for name, value in exchange.headers.items()}
+            headers = {name: self.repeatable(value) for name, value in exchange.headers.items()}
             yield from show(replace(exchange, headers=headers)).blocks
         elif what == "again":
             yield Prose("Change the body, and send it under a new key: under the old one, Amazon refuses another body.")
         elif not exchange.authorization:
             yield Prose("This exchange carries no signature, so there is nothing more to see.")
         elif what == "signing":
-            yield from _steps(signing_steps(exchange))
+            yield from _steps(signing_steps(exchange), self.repeatable)
             yield Prose(f"{verdict_on(exchange)} The answer was {exchange.answer}.", "Why it was accepted, or not")
         elif what == "doctor":
             try:
@@ -106,9 +105,9 @@ class WirePanel(BenchPanel):
             except ConfigurationError as error:  # an exchange of another run, and no keys yet
                 yield from show(error).blocks
             else:
-                yield from _diagnosis(diagnosis)
+                yield from _diagnosis(diagnosis, self.repeatable)
         else:
-            yield Code(LANGUAGES[what], form(snippet(what, exchange, **self._places()).rstrip("\n")))
+            yield Code(LANGUAGES[what], self.repeatable(snippet(what, exchange, **self._places()).rstrip("\n")))
             yield from map(Prose, ROWS["languages"][what])
 
     def _places(self) -> dict[str, str]:
@@ -122,7 +121,7 @@ class WirePanel(BenchPanel):
         return places
 
 
-def _steps(steps: SigningSteps) -> Iterator[Block]:
+def _steps(steps: SigningSteps, form: Callable[[str], str]) -> Iterator[Block]:
     signed = steps.authorization
     yield Code("Step 1: the canonical request", form(steps.canonical_request))
     yield Table("Its lines", ("line", "what it is"), tuple(steps.lines()))
@@ -134,7 +133,7 @@ def _steps(steps: SigningSteps) -> Iterator[Block]:
     yield Prose(form(str(signed)), "Step 4: the authorization header")
 
 
-def _diagnosis(diagnosis: Diagnosis) -> Iterator[Block]:
+def _diagnosis(diagnosis: Diagnosis, form: Callable[[str], str]) -> Iterator[Block]:
     slip, mismatch = diagnosis.slip, diagnosis.mismatch
     if not diagnosis.differs:
         yield Prose(f"“{slip.label}” changes nothing in this request; choose another request, or another mistake.")

@@ -31,7 +31,7 @@ from amazonpay_nb.errors import (
 )
 from amazonpay_nb.signing import Algorithm, canonical_request, format_date, string_to_sign
 from amazonpay_nb.spec.reasons import REASONS, Retry
-from amazonpay_nb.workbench import Workbench, kernel
+from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.panels.panel import Panel
 from amazonpay_nb.workbench.panels.questions import ErrorPanel
 from amazonpay_nb.workbench.panels.view import choose, explain, render
@@ -65,17 +65,10 @@ def wb() -> Iterator[Workbench]:
     bench.close()
 
 
-@pytest.fixture(autouse=True)
-def _(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody reads, before a test says so."""
-    monkeypatch.setattr(kernel, "people", [])
-
-
 def reading(wb: Workbench, journal: Journal | None = None) -> Workbench:
     """The same workbench before a person, with another record of a run where there is one."""
     other = copy.copy(wb)
     other.buyer = "you"
-    kernel.people.append(None)
     other.journal = wb.journal if journal is None else journal
     return other
 
