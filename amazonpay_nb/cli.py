@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from typing import Any
 
 import click
@@ -16,7 +15,6 @@ import click
 from amazonpay_nb.commands import checks, control, emulator, notebooks, stage
 from amazonpay_nb.commands.options import say
 from amazonpay_nb.errors import AmazonPayError
-from amazonpay_nb.extras import check
 from amazonpay_nb.redaction import legible, redact
 
 # An optional format checker of jsonschema's, which compiles 35 grammars at import: a second of every run for nothing.
@@ -80,28 +78,14 @@ def _end(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS = (
+    *(notebooks.run, notebooks.sweep, notebooks.lab, stage.export, stage.kit, stage.demo),
+    *(emulator.emulator, control.control, emulator.buyer, emulator.grade),
+    *(checks.keys, checks.store, checks.doctor, checks.parity, checks.rehearse),
+)
+
+
+@click.group(cls=_Commands, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="amazonpay-nb")
 def main() -> None:
     """Learn, demonstrate and test an Amazon Pay Saved Wallet integration."""
-
-
-def _with(extra: str, command: click.Command) -> click.Command:
-    play: Any = command.callback
-
-    @wraps(play)
-    def checked(**options: Any) -> Any:
-        check(extra, str(command.name))
-        return play(**options)
-
-    command.callback = checked
-    return command
-
-
-for _command in (notebooks.run, notebooks.sweep, notebooks.lab, stage.export, stage.kit):
-    main.add_command(_with("workbook", _command))
-for _command in (
-    *(stage.demo, emulator.emulator, control.control, emulator.buyer, emulator.grade),
-    *(checks.keys, checks.store, checks.doctor, checks.parity, checks.rehearse),
-):
-    main.add_command(_command)

@@ -41,10 +41,12 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self.listeners: list[socket.socket] = []
         self._doors: list[Door] = []
 
     def open(self, door: "Door") -> None:
         """Open a door, from another thread than the server's: now, or as soon as the application is up."""
+        self.listeners.append(door[0])
         self._doors.append(door)
         if self._loop:
             asyncio.run_coroutine_threadsafe(self._open(self._loop), self._loop).result()

@@ -120,10 +120,6 @@ class InProcessServer:
         self.running = not self._life.done()
         return self
 
-    def run(self) -> None:
-        """Answer nobody, since others are not in this process."""
-        raise RuntimeError("Nothing outside of this process reaches a server inside it.")
-
     def drop(self, client: tuple[str, int]) -> None:
         """Drop the connection of a client without an answer."""
         self.answers[client].cancel()

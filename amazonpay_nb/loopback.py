@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,9 +28,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.in_process import InProcessServer, mounts
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS, host_of
-
-if TYPE_CHECKING:
-    from amazonpay_nb.connection import Door
 
 MAX_BODY_BYTES = 256 * 1024  # far above any documented field length, and as much as a notification has
 _BACKLOG = 128  # connections that wait to be accepted
@@ -229,6 +226,8 @@ class LoopbackServer:
         port: 0 takes a free one.
         listener: A socket that was opened before, instead of host and port.
         certificate: File with a private key and its certificate chain, for HTTPS.
+    Attributes:
+        open: Lets the application answer at another door as well.
     """
 
     def __init__(
@@ -249,10 +248,10 @@ class LoopbackServer:
             log_config=None, access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=1,
             timeout_keep_alive=30,  # longer than httpx keeps one, whose next request would meet its end
         )  # fmt: skip
-        self._server, self._listeners = Server(config), list[socket.socket]()
+        self._server = Server(config)
+        self.open = self._server.open
         self.open((SecureListener(listener) if certificate else listener, Connection))
-        self._thread = threading.Thread(target=self._run_in_thread, name=f"loopback-{self.port}", daemon=True)
-        self._begun = False
+        self._thread = threading.Thread(target=self._run, name=f"loopback-{self.port}", daemon=True)
 
     @property
     def running(self) -> bool:
@@ -264,24 +263,14 @@ class LoopbackServer:
         self._thread.start()
         return self
 
-    def run(self) -> None:
-        """Answer in this thread until the process is asked to end."""
-        self._begun = True
+    def _run(self) -> None:
         try:
-            self._server.run(sockets=[])  # it opens its doors itself
+            # uvicorn wants to end the process when the application does not come up; its log has said why.
+            with suppress(SystemExit):
+                self._server.run(sockets=[])  # it opens its doors itself
         finally:
             # An application that did not come up would leave the sockets open, and its visitors waiting.
             self._close()
-
-    def _run_in_thread(self) -> None:
-        # uvicorn wants to end the process when the application does not come up; its log has said why.
-        with suppress(SystemExit):
-            self.run()
-
-    def open(self, door: "Door") -> None:
-        """Let the application answer at another door as well."""
-        self._listeners.append(door[0])
-        self._server.open(door)
 
     def drop(self, client: tuple[str, int]) -> None:
         """Drop the connection of a client, an address and a port, without an answer: ASGI has no word for that."""
@@ -294,11 +283,11 @@ class LoopbackServer:
         self._server.end()
         if self._thread.is_alive():
             self._thread.join(5)
-        if not self._begun:
+        else:
             self._close()
 
     def _close(self) -> None:
-        for listener in self._listeners:
+        for listener in self._server.listeners:
             listener.close()
 
 

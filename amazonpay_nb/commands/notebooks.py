@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, Verdict, completion, say, verdict
+from amazonpay_nb.commands.options import FILE, NOTEBOOKS, OUT, PARAMETER, OfWorkbook, Verdict, completion, say, verdict
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import explained
 from amazonpay_nb.redaction import redact
@@ -15,7 +15,7 @@ from amazonpay_nb.redaction import redact
 _COLD = click.option("--cold", is_flag=True, help="Start every kernel anew, instead of forking it from one process.")
 
 
-@click.command()
+@click.command(cls=OfWorkbook)
 @click.argument("notebooks", nargs=-1, shell_complete=completion(NOTEBOOKS, files=True))
 @PARAMETER
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at the same time.")
@@ -54,7 +54,7 @@ def _part(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     return numbers
 
 
-@click.command()
+@click.command(cls=OfWorkbook)
 @click.argument("matrix", type=FILE)
 @click.option("--jobs", type=click.IntRange(1, 64), help="Cases at the same time; as many as cores when left out.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster that runs the cases, as tcp://HOST:PORT.")
@@ -95,7 +95,7 @@ def sweep(
     return out / "summary.json", not failed
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(cls=OfWorkbook, context_settings={"ignore_unknown_options": True})
 @click.option(
     "--to", metavar="DIR", default="~/amazonpay-workbook", show_default=True, help="The folder for your copies."
 )

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from amazonpay_nb.extras import check
 from amazonpay_nb.redaction import legible
 
 NOTEBOOKS, STORIES = "amazonpay_nb.runs.notebook:notebook_names", "amazonpay_nb.stage.story:stories"
@@ -29,6 +30,15 @@ PARAMETER = click.option(
 )  # fmt: skip
 PORT = click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 REGION = click.option("--region", default="na", show_default=True, type=click.Choice(["na", "eu", "jp"]))
+
+
+class OfWorkbook(click.Command):
+    """A command that needs the extra of that name."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry it out where the extra is there."""
+        check("workbook", str(self.name))
+        return super().invoke(ctx)
 
 
 def ready_file_with(content: str) -> Callable[[Any], Any]:

@@ -14,6 +14,7 @@ from amazonpay_nb.commands.options import (
     PARAMETER,
     PORT,
     STORIES,
+    OfWorkbook,
     Verdict,
     completion,
     ready_file_with,
@@ -47,7 +48,7 @@ def demo(story: str, parameters: dict[str, str], port: int, browser: bool, ready
         threading.Event().wait()
 
 
-@click.command()
+@click.command(cls=OfWorkbook)
 @click.argument(
     "notebook", default="01", metavar="[STORY|NOTEBOOK]", shell_complete=completion(STORIES, NOTEBOOKS, files=True)
 )
@@ -66,11 +67,10 @@ def export(notebook: str, parameters: dict[str, str], edition: str, out: Path) -
     """
     from amazonpay_nb.stage.export import export as write_page
 
-    path, error = write_page(notebook, parameters, out, edition=edition)
-    return _written(path, error)
+    return _written(*write_page(notebook, parameters, out, edition=edition))
 
 
-@click.command()
+@click.command(cls=OfWorkbook)
 @click.argument("notebook", default="01", shell_complete=completion(NOTEBOOKS, files=True))
 @PARAMETER
 @OUT
@@ -83,8 +83,7 @@ def kit(notebook: str, parameters: dict[str, str], out: Path) -> Verdict:
     """
     from amazonpay_nb.stage.kit import kit as write_kit
 
-    path, error = write_kit(notebook, parameters, out)
-    return _written(path, error)
+    return _written(*write_kit(notebook, parameters, out))
 
 
 def _written(path: Path, error: str | None) -> Verdict:

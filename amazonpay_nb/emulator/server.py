@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, fields
@@ -35,6 +36,8 @@ from amazonpay_nb.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     import trustme
+
+_GLANCE_SECONDS = 1.0  # whether the server has ended by itself; a signal is heard at once
 
 
 @dataclass(frozen=True)
@@ -186,8 +189,10 @@ class Emulator:
         return self
 
     def run(self) -> None:
-        """Answer in this thread until the process is asked to end."""
-        self._server.run()
+        """Answer until the process is asked to end."""
+        with self:
+            while self._server.running:
+                time.sleep(_GLANCE_SECONDS)
 
     def stop(self) -> None:
         """Stop answering; in-memory data is lost."""

@@ -38,14 +38,9 @@ FLOWS = {name: ALL_FLOWS[row] for name, row in _FILE["flows"].items()}
 _USUAL = {"flow": "set-up", "region": "na", "outcome": "success", "environment": "emulator"}
 _COMPLETE, _CLOSE = "completeCheckoutSession", "closeChargePermission"
 _CHARGE, _CAPTURE, _REFUND = "createCharge", "captureCharge", "createRefund"
-
-
-def _simulation(key: str) -> Simulation | None:
-    return simulation(*key.split())
-
-
-def _end_of_dispute(key: str) -> Transition:
-    return DISPUTE.step(*key.split(": ", 1))
+# An operation and its code, and a state with what happens there: what the file says of rows of other tables.
+_Code = Annotated[Simulation | None, BeforeValidator(lambda words: simulation(*words.split()))]
+_EndOfDispute = Annotated[Transition | None, BeforeValidator(lambda words: DISPUTE.step(*words.split(": ", 1)))]
 
 
 @data_row
@@ -54,9 +49,9 @@ class Outcome:
 
     happens: str
     script: dict[str, Any] = field(default_factory=dict)
-    code: Annotated[Simulation | None, BeforeValidator(_simulation)] = None
-    like: Annotated[Simulation | None, BeforeValidator(_simulation)] = None
-    dispute: Annotated[Transition | None, BeforeValidator(_end_of_dispute)] = None
+    code: _Code = None
+    like: _Code = None
+    dispute: _EndOfDispute = None
     repairs: bool = False
     needs: tuple[str, ...] = ()
 

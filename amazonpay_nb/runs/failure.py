@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from amazonpay_nb.runs.notebook import under_headings
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
 # Terminal colors, and what neither XML nor a terminal can show.
@@ -37,11 +38,7 @@ class Failure:
 
 def failure_of(document: Any) -> Failure | None:
     """Return what stopped an executed notebook, or None."""
-    step = ""
-    for cell in document.cells:
-        if cell.cell_type == "markdown":
-            headings = [line.lstrip("# ") for line in cell.source.splitlines() if re.match(r"#{1,4} ", line)]
-            step = headings[-1] if headings else step
+    for step, cell in under_headings(document):
         for output in cell.get("outputs", ()):
             if output.output_type == "error":
                 return _failure(cell, output, step)

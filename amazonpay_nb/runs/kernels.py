@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,7 +17,8 @@ import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from tenacity import retry, retry_if_exception, stop_after_attempt
-from traitlets import default
+from traitlets import Dict, default
+from traitlets.config import Config
 
 from amazonpay_nb.runs.warm import WarmProvisioner
 from amazonpay_nb.temporary import TemporaryFolder
@@ -35,9 +35,6 @@ _LONGEST_ADDRESS = 80  # bytes of a socket's path, of which systems allow about 
 _NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
 # What a person's shell says to Python and Jupyter, and what would change a notebook's results or keep it from starting.
 _PERSONAL = (PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
-
-# What the kernel of a notebook gets besides the environment of all; each notebook is executed in a thread of its own.
-_NOTEBOOK = threading.local()
 
 
 class _RunClient(AsyncKernelClient):
@@ -65,6 +62,7 @@ class _RunClient(AsyncKernelClient):
 class RunKernel(AsyncKernelManager):
     """A kernel without ports, which another process could take first."""
 
+    variables = Dict().tag(config=True)  # what it gets besides the environment of all
     live: ClassVar["WeakSet[RunKernel]"] = WeakSet()
     folder: ClassVar[Path]
     warm: ClassVar[bool] = False
@@ -87,7 +85,7 @@ class RunKernel(AsyncKernelManager):
         spec = self.kernel_spec
         if self.warm and not self.provisioner and spec and "kernel_provisioner" not in spec.metadata:
             self.provisioner = WarmProvisioner(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)
-        return await super()._async_pre_start_kernel(**options, env=os.environ | getattr(_NOTEBOOK, "variables", {}))
+        return await super()._async_pre_start_kernel(**options, env=os.environ | self.variables)
 
     async def _async_wait(self, pollinterval: float = 0.01) -> None:
         await super()._async_wait(pollinterval)  # it ends at once; Jupyter looks ten times a second
@@ -122,10 +120,9 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
         try:
             yield
         finally:
-            RunKernel.wanted = False
+            RunKernel.wanted = RunKernel.warm = False
             for kernel in list(RunKernel.live):
                 kernel.kill()
-            RunKernel.warm = False
             WarmProvisioner.stop()
             for name in ours:
                 del os.environ[name]
@@ -153,19 +150,16 @@ def execute(
     """
     # A kernel that dies loses its results; the report still has a notebook to show.
     nbformat.write(document, executed)
-    _NOTEBOOK.variables = dict(variables or {})
-    try:
-        papermill.execute_notebook(
-            executed, executed, parameters=dict(values), kernel_name="python3", progress_bar=False,
-            start_timeout=START_SECONDS, execution_timeout=CELL_TIMEOUT_SECONDS, kernel_manager_class=RunKernel,
-            # Written once, at the end: papermill would write the whole file at every cell.
-            request_save_on_cell_execute=False, autosave_cell_every=0,
-            # A kernel sends a text in pieces of any size; whole, the same run gives the same notebook.
-            coalesce_streams=True,
-            # A graceful end stalls some kernels for three seconds.
-            shutdown_kernel="immediate",
-            # papermill's cwd= would move the whole process.
-            resources={"metadata": {"path": str(folder.resolve())}},
-        )  # fmt: skip
-    finally:
-        del _NOTEBOOK.variables  # this thread may start other kernels
+    papermill.execute_notebook(
+        executed, executed, parameters=dict(values), kernel_name="python3", progress_bar=False,
+        start_timeout=START_SECONDS, execution_timeout=CELL_TIMEOUT_SECONDS, kernel_manager_class=RunKernel,
+        config=Config(RunKernel={"variables": dict(variables or {})}),
+        # Written once, at the end: papermill would write the whole file at every cell.
+        request_save_on_cell_execute=False, autosave_cell_every=0,
+        # A kernel sends a text in pieces of any size; whole, the same run gives the same notebook.
+        coalesce_streams=True,
+        # A graceful end stalls some kernels for three seconds.
+        shutdown_kernel="immediate",
+        # papermill's cwd= would move the whole process.
+        resources={"metadata": {"path": str(folder.resolve())}},
+    )  # fmt: skip

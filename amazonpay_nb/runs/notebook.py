@@ -27,7 +27,7 @@ _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
 _OPEN = "workbench.open("
 _WITH_SOCKETS = ("07", "12")
 _PARAMETERS = {"parameters", "injected-parameters"}  # the tags of their cells
-_HEADING = re.compile(r"#{1,3} ")
+_HEADING = re.compile(r"#{1,4} ")
 # Sections for who runs the notebook, and sentences: each has a line of its own.
 _WORKSHOP = re.compile(r"## (?:Exercises|By clicks)$", re.MULTILINE)
 _ASIDE = re.compile(
@@ -196,16 +196,19 @@ def for_readers(document: Any, *, pictures: bool) -> Any:
 
     The *pictures* of pages show the workbook's own shop, in North America.
     """
-    document, inside = sections(document), False
-    cells, document.cells = document.cells, []
+    inside, cells, document.cells = False, document.cells, []
     for cell in cells:
         if cell.cell_type == "markdown":
-            if re.match(r"##? ", cell.source):
-                inside = bool(_WORKSHOP.match(cell.source))
-            parts = _FENCED.split(cell.source if pictures else _PAGE_PICTURE.sub("", cell.source))
+            left = ""
+            for part in _parts(cell.source if pictures else _PAGE_PICTURE.sub("", cell.source)):
+                inside = bool(_WORKSHOP.match(part)) if re.match(r"##? ", part) else inside
+                left += "" if inside else part
+            parts = _FENCED.split(left)
             parts[::2] = [_ASIDE.sub("", part) for part in parts[::2]]  # between blocks of code
-            cell.source = "".join(parts)
-        if not inside and cell.source.strip() and not _PARAMETERS & _tags(cell):
+            cell.source = "".join(parts).strip()
+        elif inside:
+            continue
+        if cell.source.strip() and not _PARAMETERS & _tags(cell):
             document.cells.append(cell)
     return document
 
@@ -244,15 +247,14 @@ def settings_of(document: Any) -> dict[str, Any]:
     return values | settings
 
 
-def sections(document: Any) -> Any:
-    """Return the notebook with a cell for each heading."""
-    cells = []
+def under_headings(document: Any) -> Iterator[tuple[str, Any]]:
+    """Give each cell with the heading above it, or in it."""
+    heading = ""
     for cell in document.cells:
-        parts = filter(str.strip, _parts(cell.source)) if cell.cell_type == "markdown" else [cell.source]
-        for number, source in enumerate(parts):
-            cells.append(nbformat.from_dict({**cell, "id": f"{cell.get('id', '')}-{number}", "source": source.strip()}))
-    document.cells = cells
-    return document
+        if cell.cell_type == "markdown":
+            last = _parts(cell.source)[-1].partition("\n")[0]
+            heading = last.lstrip("# ") if _HEADING.match(last) else heading
+        yield heading, cell
 
 
 def _parts(text: str) -> list[str]:

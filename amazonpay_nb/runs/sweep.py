@@ -16,16 +16,16 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import POLICY, report_folder, write_whole
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks
+from amazonpay_nb.runs.report import Run
 from amazonpay_nb.runs.runner import Case, Results, check_case, progress
 from amazonpay_nb.spec.data import as_kind, composed, data_row
 from amazonpay_nb.texts import templates
@@ -66,19 +66,12 @@ class _Matrix:
         yield from ((f"include, row {number}", row) for number, row in enumerate(self.include, 1))
 
 
-@dataclass
-class _Row:
-    """What the report takes of a line."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row(Run):
+    """A line: the run of a case."""
 
     key: str
     page: str
-    notebook: str
-    parameters: dict[str, Any]
-    seconds: float
-    status: Literal["passed", "failed"]
-    error: str | None
-    failure: Failure | None
-    result: dict[str, Any]
 
 
 _ROW = TypeAdapter(_Row)
@@ -172,9 +165,9 @@ def _ends(lines: Path) -> dict[str, tuple[int, bool]]:
                 file.truncate(offset)
                 break
             try:
-                row = _ROW.validate_python(json.loads(line))
+                row = _ROW.validate_json(line)
                 ends[row.key] = offset, row.status == "passed"
-            except (RecursionError, ValueError):
+            except ValueError:
                 advice = "Leave out --resume, or choose another folder with --out."
                 raise ConfigurationError(f"{lines} has a line that no sweep has written.", advice=advice) from None
             offset += len(line)
@@ -187,26 +180,28 @@ def _write(cases: Sequence[Case], names: Sequence[str], out: Path, seconds: floa
     passed = sum(ends[case.key][1] for case in cases)
     counts = {"passed": passed, "failed": len(cases) - passed, "seconds": round(seconds, 3)}
 
-    def rows() -> Iterator[dict[str, Any]]:
+    def lines() -> Iterator[str]:
         with (out / _LINES).open("rb") as file:
             for case in cases:
                 file.seek(ends[case.key][0])
-                yield json.loads(file.readline())
+                yield file.readline().decode().rstrip()
+
+    def rows() -> Iterator[_Row]:
+        return map(_ROW.validate_json, lines())
 
     page = {"policy": POLICY, "finished": datetime.now(UTC), "rows": rows, **counts, **_grid(cases, names, ends)}
-    page["text_of"] = lambda row: Failure(**row["failure"]).text
     for template, name in (("sweep.html", "report.html"), ("sweep.xml", "junit.xml")):
         write_whole(out / name, _PAGES.get_template(template).generate(page))
     heading = ["notebook", *names, "status", "seconds", "error", *_RESULT]
     write_whole(out / "sweep.csv", map(_line, itertools.chain([heading], (_cells(names, row) for row in rows()))))
-    runs = (f"{',' if number else ''}\n{json.dumps(row, ensure_ascii=False)}" for number, row in enumerate(rows()))
+    runs = (f"{',' if number else ''}\n{line}" for number, line in enumerate(lines()))
     write_whole(out / "summary.json", itertools.chain([json.dumps(counts | {"runs": []})[:-2]], runs, ["]}\n"]))
     return passed, len(cases) - passed
 
 
-def _cells(names: Sequence[str], row: Mapping[str, Any]) -> list[Any]:
-    values = (row["parameters"].get(name) for name in names)
-    return [row["notebook"], *values, row["status"], row["seconds"], row["error"], *map(row["result"].get, _RESULT)]
+def _cells(names: Sequence[str], row: _Row) -> list[Any]:
+    values, results = map(row.parameters.get, names), map(row.result.get, _RESULT)
+    return [row.notebook, *values, row.status, row.seconds, row.error, *results]
 
 
 def _line(cells: Sequence[Any]) -> str:

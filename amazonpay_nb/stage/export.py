@@ -154,10 +154,8 @@ def short(run: Finished) -> str:
 
 def _claims(document: Any) -> dict[str, list[Claim]]:
     """Return the claims by the heading that they stand below."""
-    claims, heading = dict[str, list[Claim]](), ""
-    for cell in document.cells:
-        if cell.cell_type == "markdown" and (title := re.match(r"#+ (.*)", cell.source)):
-            heading = title[1]
+    claims = dict[str, list[Claim]]()
+    for heading, cell in notebooks.under_headings(document):
         for claim in claims_in([cell]):
             claims.setdefault(heading, []).append(claim)
     return claims

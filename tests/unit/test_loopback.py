@@ -211,17 +211,6 @@ def test_an_application_that_cannot_start_refuses_connections() -> None:
     server.stop()
 
 
-def test_it_can_run_in_the_thread_that_asks() -> None:
-    """So does the command that is nothing but a server."""
-    server = LoopbackServer(hello)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert get(f"{server.url}/run") == "/run"
-    server.stop()
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
-
-
 PROXIED = {"x-forwarded-prefix": "/user/ann/proxy/8001"}
 
 

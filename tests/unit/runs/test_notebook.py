@@ -7,18 +7,15 @@ import pytest
 
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import ConfigurationError
-from amazonpay_nb.runs.notebook import Notebook, find_notebooks, sections, with_settings, without_links
+from amazonpay_nb.runs.notebook import Notebook, find_notebooks, with_settings, without_links
 
 
 @pytest.mark.parametrize("path", find_notebooks([]), ids=lambda path: path.stem)
-def test_each_section_begins_with_its_heading_and_leads_to_no_other_page(path: Path) -> None:
-    """A chapter stands alone in front of others; its cells keep ids of their own."""
-    shown = sections(without_links(Notebook.read(path).document)).cells
-    assert len({cell.id for cell in shown}) == len(shown)
+def test_a_chapter_leads_to_no_other_page(path: Path) -> None:
+    """It stands alone in front of others."""
+    shown = without_links(Notebook.read(path).document).cells
     prose = [cell.source for cell in shown if cell.cell_type == "markdown"]
     assert not [text for text in prose if ".ipynb" in text or re.search(r"\]\((?!#|[^)]*\.(svg|png)\))", text)]
-    headings = [line for cell in shown if cell.cell_type == "markdown" for line in cell.source.splitlines()[1:]]
-    assert not [line for line in headings if line.startswith(("# ", "## ", "### "))]
 
 
 def test_a_setting_of_the_workbench_is_given_where_it_is_opened() -> None:
