@@ -203,16 +203,12 @@ class Connection(HttpToolsProtocol):
         """Read a request that offers another protocol again, without the offer: nobody has to accept it."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         if method == b"CONNECT":
-            self._connect(rest)
+            self.send_400_response("This is no proxy: CONNECT is not possible.")
             return
         lines = [b"%s: %s" % pair for pair in self.headers if pair[0] != b"upgrade"]
         head = b"\r\n".join((b"%s %s HTTP/%s" % (method, self.url, version), *lines, b"\r\n"))
         self.parser, self._size = httptools.HttpRequestParser(self), 0
         self._rest = head + rest + self._rest
-
-    def _connect(self, rest: bytes) -> None:
-        """Refuse a tunnel; *rest* is what was sent through it already."""
-        self.send_400_response("This is no proxy: CONNECT is not possible.")
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request."""

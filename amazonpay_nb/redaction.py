@@ -15,10 +15,6 @@ _LONGEST = 20_000  # of what is legible
 _MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)")
 
 
-def _hidden(_: Any) -> str:
-    return "(hidden)"
-
-
 def _length(value: Any) -> str:
     # Masking twice must change nothing: the client may have masked the headers already.
     return str(value) if _MASKED.fullmatch(str(value)) else f"({len(str(value))} characters)"
@@ -41,7 +37,7 @@ def _authorization(value: Any) -> str:
 _PERSON = ("name", "email", "phonenumber")
 _PLACE = ("addressline1", "addressline2", "addressline3", "city", "county", "district", "districtorcounty")
 _MASKS: dict[str, Callable[[Any], str]] = {
-    **dict.fromkeys((*_PERSON, *_PLACE, "stateorregion", "postalcode"), _hidden),
+    **dict.fromkeys((*_PERSON, *_PLACE, "stateorregion", "postalcode"), lambda _: "(hidden)"),
     "buyerid": _buyer_id,
     "evidencetext": _length,  # says who has received what, and where
     "authorization": _authorization,

@@ -90,12 +90,6 @@ class RunKernel(AsyncKernelManager):
     async def _async_wait(self, pollinterval: float = 0.01) -> None:
         await super()._async_wait(pollinterval)  # it ends at once; Jupyter looks ten times a second
 
-    def kill(self) -> None:
-        """End the kernel's process; whoever waits for an answer learns that it has died."""
-        process = getattr(self.provisioner, "process", None)
-        if process:
-            process.kill()
-
 
 @contextmanager
 def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator[None]:
@@ -122,7 +116,8 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
         finally:
             RunKernel.wanted = RunKernel.warm = False
             for kernel in list(RunKernel.live):
-                kernel.kill()
+                if process := getattr(kernel.provisioner, "process", None):
+                    process.kill()  # whoever waits for an answer learns that it has died
             WarmProvisioner.stop()
             for name in ours:
                 del os.environ[name]

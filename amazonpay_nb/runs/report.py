@@ -30,6 +30,7 @@ from amazonpay_nb.texts import templates
 from amazonpay_nb.workbench.claims import Claim
 
 _TEMPLATES = Path(__file__).parent / "templates"
+PAGES = templates(_TEMPLATES)
 
 # What an output may bring into a page.
 _ALLOWED = read("report.toml", beside=__file__)
@@ -136,10 +137,9 @@ class Summary:
 
 def write_report(summary: Summary, out: Path, *, finished: datetime) -> None:
     """Write ``report.html``, ``junit.xml`` and, last, ``summary.json`` into *out*."""
-    pages = templates(_TEMPLATES)
     claims = [claim for run in summary.runs for claim in run.tried]
     for name in ("report.html", "junit.xml"):
-        page = pages.get_template(name).render(policy=POLICY, summary=summary, claims=claims, finished=finished)
+        page = PAGES.get_template(name).render(policy=POLICY, summary=summary, claims=claims, finished=finished)
         write_whole(out / name, page)
     write_whole(out / "summary.json", json.dumps(summary.as_json(), indent=2, ensure_ascii=False) + "\n")
 

@@ -25,17 +25,15 @@ from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.folder import POLICY, report_folder, write_whole
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks
-from amazonpay_nb.runs.report import Run
+from amazonpay_nb.runs.report import PAGES, Run
 from amazonpay_nb.runs.runner import Case, Results, check_case, progress
 from amazonpay_nb.spec.data import as_kind, composed, data_row
-from amazonpay_nb.texts import templates
 
 # What a flow notebook records about itself.
 _RESULT = (
     "checkoutSessionId", "chargePermissionId", "chargePermissionType", "chargePermissionState", "chargeId",
     "chargeState", "refundId", "refundState",
 )  # fmt: skip
-_PAGES = templates(Path(__file__).parent / "templates")
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+(?:\.\d+)?$)")
 _MOST_CASES = 100_000  # before those that are excluded; each takes memory from the start
 _LINES, _REPORTS = "cases.jsonl", ("report.html", "junit.xml", "sweep.csv", "summary.json")
@@ -191,7 +189,7 @@ def _write(cases: Sequence[Case], names: Sequence[str], out: Path, seconds: floa
 
     page = {"policy": POLICY, "finished": datetime.now(UTC), "rows": rows, **counts, **_grid(cases, names, ends)}
     for template, name in (("sweep.html", "report.html"), ("sweep.xml", "junit.xml")):
-        write_whole(out / name, _PAGES.get_template(template).generate(page))
+        write_whole(out / name, PAGES.get_template(template).generate(page))
     heading = ["notebook", *names, "status", "seconds", "error", *_RESULT]
     write_whole(out / "sweep.csv", map(_line, itertools.chain([heading], (_cells(names, row) for row in rows()))))
     runs = (f"{',' if number else ''}\n{line}" for number, line in enumerate(lines()))
