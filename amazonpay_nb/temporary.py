@@ -5,7 +5,6 @@ import subprocess
 import tempfile
 import weakref
 from pathlib import Path
-from typing import Self
 
 # Reads until its input ends, which is when the process that holds the other end is gone, and deletes the folder.
 _WATCH = 'read -r _; rm -rf -- "$0"'
@@ -14,8 +13,7 @@ _WATCH = 'read -r _; rm -rf -- "$0"'
 class TemporaryFolder:
     """A temporary folder, readable by its owner alone.
 
-    It is deleted by `close`, at the end of a ``with`` block or with this object, and by a watching process where this
-    one was killed.
+    It is deleted by `close`, or with this object, and by a watching process where this one was killed.
 
     Attributes:
         path: Where it is; below TMPDIR, if that is set.
@@ -29,12 +27,6 @@ class TemporaryFolder:
             stderr=subprocess.DEVNULL, start_new_session=True, cwd="/",
         )  # fmt: skip
         self.close = weakref.finalize(self, _delete, self.path, watch)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _delete(path: Path, watch: subprocess.Popen[bytes]) -> None:

@@ -263,8 +263,7 @@ def save(world: World) -> Document:
 
 def to_yaml(document: Document) -> str:
     """Return a document as a world file."""
-    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-    return text
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None))
 
 
 def _row(world: World, record: AnyRecord) -> Document:

@@ -4,7 +4,7 @@ import importlib.metadata
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -134,7 +134,7 @@ def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> 
 
 def _play(name: str, text: str, texts: Mapping[str, str]) -> tuple[Run, dict[str, bytes]]:
     try:
-        with TemporaryFolder() as folder:
+        with closing(TemporaryFolder()) as folder:
             file = folder.path / name
             file.write_text(text, "utf-8")
             run = run_one(Notebook.read(file), texts, folder.path)

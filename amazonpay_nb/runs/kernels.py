@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from queue import Empty
 from typing import Any, ClassVar
@@ -102,7 +102,7 @@ def kernel_environment(*, offline: bool = False, warm: bool = False) -> Iterator
     *offline*, every connection to another machine fails, and is noted in the file AMAZONPAY_NB_OFFLINE; *warm* ones are
     forked from a process that has imported everything once, where that is possible.
     """
-    with TemporaryFolder() as folder:
+    with closing(TemporaryFolder()) as folder:
         ours = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TMPDIR"), str(folder.path))
         if offline:
             # Python imports a module of this name when it starts.

@@ -76,12 +76,9 @@ def _of_account(url: str, region: str) -> Target:
 
 def of_emulator(emulator: Emulator) -> Target:
     """Return the target that an emulator is; its time passes only as it is waited for."""
-    merchant = emulator.merchant
-
-    def wait(seconds: float) -> None:
-        emulator.clock.advance(seconds=int(seconds) + 1)
-
-    return Target(emulator.url, emulator.region, merchant.keys, merchant.merchant_id, merchant.store_id, wait=wait)
+    merchant, clock = emulator.merchant, emulator.clock
+    account = merchant.keys, merchant.merchant_id, merchant.store_id
+    return Target(emulator.url, emulator.region, *account, wait=lambda seconds: clock.advance(seconds=int(seconds) + 1))
 
 
 def record(

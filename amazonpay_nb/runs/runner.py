@@ -140,7 +140,7 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
     files = {"AMAZONPAY_NB_JOURNAL": str(journal.resolve()), "AMAZONPAY_NB_OFFLINE": str(connections.resolve())}
     values, stopped = notebook.values(texts), None
     # What cells print is nowhere else until its secrets are masked.
-    with TemporaryFolder() as hidden:
+    with closing(TemporaryFolder()) as hidden:
         executed = hidden.path / written.name
         try:
             # Jupyter makes an event loop for this thread and leaves it open.

@@ -6,6 +6,7 @@ who decide.
 
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def finish(name: str, texts: Mapping[str, str]) -> Finished:
     file = notebook.path.with_suffix(".journal.jsonl")
     if texts or not _has_run(notebook):
         check_case(notebook, texts)
-        with TemporaryFolder() as folder, kernel_environment():
+        with closing(TemporaryFolder()) as folder, kernel_environment():
             run = run_one(notebook, texts, folder.path)
             document = nbformat.read(folder.path / notebook.path.name, as_version=4)
             failure, journal = run.failure, _journal(folder.path / file.name)

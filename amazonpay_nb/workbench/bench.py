@@ -9,7 +9,7 @@ import random
 import sys
 import time
 import weakref
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -96,7 +96,7 @@ class Workbench:
         self._allow_live = allow_live
         self.key_pair: MerchantKeys | None = None
         self._client: AmazonPayClient | None = None
-        self._key_folder = self._resources.enter_context(TemporaryFolder()).path
+        self._key_folder = self._resources.enter_context(closing(TemporaryFolder())).path
         self._random: random.Random = random.SystemRandom()
         self.emulator: Emulator | None = None
         if environment == "emulator":

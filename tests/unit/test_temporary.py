@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def gone(path: Path) -> bool:
 
 def test_a_folder_ends_with_its_block_and_is_its_owners_alone() -> None:
     """Mode 0700, and nothing left."""
-    with TemporaryFolder() as folder:
+    with closing(TemporaryFolder()) as folder:
         (folder.path / "key.pem").write_text("secret")
         assert folder.path.stat().st_mode & 0o777 == 0o700
     assert not folder.path.exists()
