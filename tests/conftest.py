@@ -3,10 +3,12 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from amazonpay_nb.emulator import Emulator
 from tests.emulated import Shop
@@ -28,11 +30,24 @@ for direct in ("no_proxy", "NO_PROXY"):
     os.environ[direct] = ",".join(filter(None, ["localhost", "127.0.0.1", os.environ.get(direct)]))
 
 # Folders with few tests that take long: they come first, so that no worker is left alone with one in the end.
-LONG = {"browser", "interop", "notebooks", "proofs", "rehearsal"}
+LONG = ["lab", "browser", "interop", "notebooks", "proofs", "rehearsal"]
+# Its files share a JupyterLab, so they are one piece of work.
+TOGETHER = "tests/browser/lab"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    items.sort(key=lambda item: [*LONG, item.path.parent.name].index(item.path.parent.name))
+
+
+class _Scheduling(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return TOGETHER if str(Path(file).parent) == TOGETHER else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    return _Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def _shop(region: str) -> Iterator[Shop]:

@@ -12,7 +12,7 @@ import httpx
 from amazonpay_nb.emulator import Credentials, Emulator
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.signing import format_date, sign_payload, sign_request
-from amazonpay_nb.signing.keys import MerchantKeys, load
+from amazonpay_nb.signing.keys import with_id
 from amazonpay_nb.spec.operations import OPERATIONS
 from tests.processes import PATIENCE
 
@@ -70,7 +70,7 @@ class Shop:
 
     def __init__(self, emulator: Emulator, account: Credentials | None = None, *, key_id: str = "") -> None:
         self.emulator, self.account = emulator, account or emulator.merchant
-        self.keys: MerchantKeys = load(self.account.private_key_file, key_id or self.account.public_key_id)
+        self.keys = with_id(self.account.keys, key_id or self.account.public_key_id)
         self.http = http_client(base_url=emulator.url, verify=emulator.verify, timeout=PATIENCE)
 
     def __enter__(self) -> Self:

@@ -49,7 +49,7 @@ _LISTEN = "(button) => button.addEventListener('click', () => { button.isPressed
 
 @contextlib.contextmanager
 def driver() -> Iterator[Playwright]:
-    """Run Playwright, once at a time; close it within the file that opened it.
+    """Run Playwright, once at a time; close it within the folder that opened it.
 
     It keeps an event loop running in this thread meanwhile, so `asyncio.run` would fail in another test.
     """

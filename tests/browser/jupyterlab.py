@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import nbformat
+from ipykernel.kernelspec import get_kernel_dict
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, ViewportSize
 
@@ -33,6 +34,8 @@ HUB, SOMEBODY = "hub.test", "/user/somebody/"
 _QUIET = {"fetchNews": "false", "checkForUpdates": False}  # no dialog about news, and no request for it
 # JupyterLab writes a Markdown cell's HTML into the page before it resolves relative addresses, so now and then the
 # browser asks for an address that nobody meant; the resolved one begins with /files/ and is not forgiven.
+# Kernels start a hundred times in these tests, and a fork is like any other: tests/unit/runs/test_warm.py.
+_FORKED = {"metadata": {"kernel_provisioner": {"provisioner_name": "amazonpay-warm"}}}
 _UNAVOIDABLE = re.compile(r"404 .*\(http://127\.0\.0\.1:\d+/docs/images/")
 _ROOT = ["--allow-root"] if os.geteuid() == 0 else []
 
@@ -57,6 +60,11 @@ _ONLY_WE_SAVE = f"""{_UNTIL} const {{ commands }} = window.jupyterapp, autosave 
 if (await until(() => commands.hasCommand(autosave)) && commands.isToggled(autosave)) await commands.execute(autosave);
 await until(() => !commands.isToggled(autosave));
 """
+_NOTHING_OPEN = """const { serviceManager, shell } = window.jupyterapp;
+for (const widget of [...shell.widgets('main')]) widget.dispose();
+await serviceManager.sessions.shutdownAll();
+shell.expandLeft();
+"""
 
 
 class Lab:
@@ -79,6 +87,10 @@ class Lab:
             page.evaluate(
                 f"async () => {{ {_UNTIL} await until(() => window.jupyterapp.shell.currentWidget?.context); }}"
             )
+
+    def close_all(self) -> None:
+        """Close what an earlier test has left open, end its kernels, and show the file browser."""
+        self.page.evaluate(f"async () => {{ {_NOTHING_OPEN} }}")
 
     @contextlib.contextmanager
     def open(self, name: str, **parameters: str) -> "Iterator[OpenNotebook]":
@@ -308,10 +320,13 @@ def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[La
     quiet = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     quiet.parent.mkdir(parents=True)
     quiet.write_text(json.dumps(_QUIET))
+    kernel = folder / "data" / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text(json.dumps(get_kernel_dict() | _FORKED))
     folders = {
         "JUPYTERLAB_SETTINGS_DIR": settings, "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces",
         "JUPYTER_RUNTIME_DIR": folder / "runtime", "JUPYTER_CONFIG_DIR": folder / "config",
-        "IPYTHONDIR": folder / "ipython",
+        "IPYTHONDIR": folder / "ipython", "JUPYTER_PATH": folder / "data",
     }  # fmt: skip
     token = secrets.token_hex(16)
     command = [

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Playwright, expect
 
 from tests.browser import chromium
 
@@ -16,17 +16,18 @@ FORM = "<form action='/next'><button>Go</button></form>"
 PAGES = {"/": "<iframe src='/form'></iframe>", "/form": FORM, "/next?": "Arrived"}
 
 
-def test_a_page_brings_no_page_of_the_browsers_own(browser: Browser) -> None:
+def test_a_page_brings_no_page_of_the_browsers_own(playwright: Playwright) -> None:
     """What Playwright switches off is off, too: the browser takes the last of two lists."""
-    page, session = chromium.new_page(browser), browser.new_browser_cdp_session()
-    shown = session.send("Target.getTargets", {"filter": [{}]})["targetInfos"]
+    with chromium.chromium(playwright) as browser:
+        chromium.new_page(browser)
+        session = browser.new_browser_cdp_session()
+        shown = session.send("Target.getTargets", {"filter": [{}]})["targetInfos"]
+        processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+        (number,) = (one["id"] for one in processes if one["type"] == "browser")
+        command = Path(f"/proc/{number}/cmdline").read_text()
     assert {target["url"] for target in shown} <= {"about:blank", ""}
-    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
-    (number,) = (one["id"] for one in processes if one["type"] == "browser")
-    command = Path(f"/proc/{number}/cmdline").read_text()
     lists = [set(names.split(",")) for names in re.findall("--disable-features=([^\0]*)", command)]
     assert set().union(*lists) == lists[-1]
-    page.close()
 
 
 def test_a_button_is_pressed_once_however_late_its_next_page_is(

@@ -32,7 +32,8 @@ def status() -> str:
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """What the command opens; the repository is afterwards as it was before."""
     before = status()
-    with working_copies(browser.new_page(viewport=VIEWPORT), tmp_path_factory.mktemp("newcomer")) as running:
+    folder = tmp_path_factory.mktemp("newcomer")
+    with browser.new_page(viewport=VIEWPORT) as page, working_copies(page, folder) as running:
         yield running
         said = list(running.said)  # while the newcomer is there: how Python ends afterwards is not ours
     assert status() == before

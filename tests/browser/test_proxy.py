@@ -19,7 +19,6 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.loopback import LoopbackServer
 from amazonpay_nb.signing import sign_payload
 from tests.browser.chromium import chromium, new_page, watch
-from tests.browser.conftest import browser as any_browser  # noqa: F401 (says whether there is one)
 from tests.emulated import SET_UP, Shop
 
 pytestmark = pytest.mark.browser

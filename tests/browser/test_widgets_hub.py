@@ -40,11 +40,12 @@ paid = await wb.show_redirect(visit, ready).returned()
 @pytest.fixture(scope="module")
 def asked(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, list[str]]]:
     """A JupyterLab on a hub, and the addresses that its browser asks for; those elsewhere lead nowhere."""
-    page, addresses = browser.new_page(viewport=VIEWPORT), list[str]()
-    page.on("request", lambda request: addresses.append(address_of(request)))
-    page.route(lambda url: urlsplit(url).hostname in ("127.0.0.1", "localhost"), lambda route: route.abort())
-    with jupyterlab(page, tmp_path_factory.mktemp("hub"), on_hub=True) as lab:
-        yield lab, addresses
+    addresses: list[str] = []
+    with browser.new_page(viewport=VIEWPORT) as page:
+        page.on("request", lambda request: addresses.append(address_of(request)))
+        page.route(lambda url: urlsplit(url).hostname in ("127.0.0.1", "localhost"), lambda route: route.abort())
+        with jupyterlab(page, tmp_path_factory.mktemp("hub"), on_hub=True) as lab:
+            yield lab, addresses
 
 
 def address_of(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -35,18 +36,22 @@ sys.addaudithook(watch)
 INSIDE = find_notebooks([], sockets=False)
 
 
-@pytest.fixture(autouse=True)
-def _forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sitecustomize.py").write_text(FORBID, "utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+@pytest.fixture(scope="module", autouse=True)
+def _forbidden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Kernels are forked from a process to which both are forbidden, too."""
+    folder = tmp_path_factory.mktemp("forbidden")
+    (folder / "sitecustomize.py").write_text(FORBID, "utf-8")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", str(folder))
+        with kernel_environment(warm=True):
+            yield
 
 
 @pytest.mark.parametrize("path", INSIDE, ids=lambda path: path.stem)
 def test_its_outputs_are_the_committed_ones(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Byte for byte, although everything happens inside the kernel."""
     monkeypatch.setenv(IN_PROCESS, "1")
-    with kernel_environment():
-        new = executed(path)
+    new = executed(path)
     old = path.read_text("utf-8")
     assert new == old, first_difference(old, new)
 
@@ -60,16 +65,19 @@ def test_only_two_notebooks_need_sockets() -> None:
 
 def test_with_sockets_it_would_be_noticed() -> None:
     """Else the tests above would prove nothing."""
-    with pytest.raises(CellExecutionError, match=r"no (threads|sockets) here"), kernel_environment():
+    with pytest.raises(CellExecutionError, match=r"no (threads|sockets) here"):
         executed(INSIDE[1])
 
 
 @pytest.mark.parametrize("more", [(), ("--cold",)], ids=["warm", "cold"])
 def test_the_command_tells_its_kernels(more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where there is no variable of a person's."""
+    """Also where there is no variable of a person's; a single notebook would be no reason to fork."""
     monkeypatch.delenv("PYTHONPATH")
     cell = new_code_cell("from amazonpay_nb.emulator import Emulator\nassert Emulator(seed=7).in_process")
-    nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": KERNEL}), tmp_path / "one.ipynb")
-    command = [sys.executable, "-m", "amazonpay_nb", "run", "--in-process", *more, "one.ipynb", "--out", "out"]
+    notebooks = [tmp_path / "one.ipynb", tmp_path / "two.ipynb"]
+    for path in notebooks:
+        nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": KERNEL}), path)
+    options = ["--in-process", *more, "--jobs", "1", "--out", "out"]
+    command = [sys.executable, "-m", "amazonpay_nb", "run", *options, *map(str, notebooks)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -40,17 +40,8 @@ def play_what_does_not_go_well(notebook: OpenNotebook, *challenge: str) -> None:
     notebook.finish()
 
 
-def test_a_person_saves_a_wallet_in_the_notebook(lab: Lab) -> None:
-    """Run all, press the buttons in the frames, and the notebook runs to its end."""
-    with lab.open(NOTEBOOK) as notebook:
-        notebook.run_all()
-        notebook.press(*TO_CONSENT)
-        play_what_does_not_go_well(notebook)
-        assert_all_is_well(notebook)
-
-
 def test_in_europe_a_person_passes_the_challenge(lab: Lab) -> None:
-    """The parameter changes the pages: a fourth one follows."""
+    """Run all, press the buttons in the frames, and the notebook runs to its end; elsewhere there is no fourth page."""
     with lab.open(NOTEBOOK, region="eu") as notebook:
         notebook.run_all()
         notebook.press(*TO_CONSENT, "Confirm: it is me")

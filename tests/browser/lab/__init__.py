@@ -1,0 +1,1 @@
+"""Tests in one JupyterLab: a package, so that it serves them all."""
