@@ -6,10 +6,8 @@ It knows only what is on the page.  On a merchant's page it finds the button's c
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -29,109 +27,98 @@ _START = re.compile(r"amazon\.Pay\.(?:renderButton|initCheckout)\(")
 _CHANGE = re.compile(r"amazon\.Pay\.bindChangeAction\([^{]*")
 
 
-def _text(html: str) -> str:
-    """Return what a part of a page says, in one line."""
-    return " ".join(unescape(re.sub("<[^<>]*>", " ", html)).split())
-
-
-@dataclass
-class Form:
-    """A form on a page.
-
-    Attributes:
-        action: Where it posts to, as written.
-        fields: Names and preset values.
-        options: The values that a radio field offers, or the buttons of a name.
-    """
-
-    action: str
-    fields: dict[str, str] = field(default_factory=dict)
-    options: dict[str, list[str]] = field(default_factory=dict)
+# On a page of the shop: what begins a heading, a line or a further piece of one, and what ends what is under a heading.
+_HEADINGS, _LINES = ("h1", "h2", "legend", "caption"), ("p", "li", "tr", "label", "div", "button", "script")
+_PIECES, _ENDS = ("span", "td", "dd"), ("main", "fieldset", "section", "table")
 
 
 class Page(HTMLParser):
-    """What a buyer uses of a page.
+    """What a buyer uses of a page, and reads on one of the shop's.
 
     Attributes:
-        form: Its last form.
+        action: Where its last form posts to, as written; None where it has none.
+        fields: Names and preset values of that form.
+        options: The values that a radio field of it offers, or the buttons of a name.
         script: The address of `checkout.js`, as written; "" where the page has none.
         alert: What its alerts say.
+        title: Its first heading.
+        lines: For each line below it: the heading that it is under, if any, and its pieces; a button is in brackets.
     """
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.form: Form | None = None
-        self.script = ""
-        self._alerting, self._said = "", list[str]()
+        self.action: str | None = None
+        self.fields, self.options = dict[str, str](), dict[str, list[str]]()
+        self.script, self.title, self.lines = "", "", list[list[str]]()
+        self._alerting, self._said, self._parts = "", list[str](), [("", [list[str]()])]
         self.feed(html)
         self.close()
-        self.alert = " ".join(" ".join(self._said).split())
+        self.alert = _plain(self._said)
+        self._read()
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        """Note the script, the form, and what the form holds."""
+        """Note the script, the form, what the form holds, and where a part begins that is read by itself."""
         values = {name: value or "" for name, value in attributes}
         if values.get("role") == "alert":
             self._alerting = tag
         if tag == "script" and "checkout.js" in values.get("src", ""):
             self.script = values["src"]
         if tag == "form":
-            self.form = Form(values.get("action", ""))
-        if self.form and values.get("name"):
+            self.action, self.fields, self.options = values.get("action", ""), {}, {}
+        if self.action is not None and values.get("name"):
             name, value, kind = values["name"], values.get("value", "on"), values.get("type")
             if tag == "button" or kind == "radio":
-                self.form.options.setdefault(name, []).append(value)
+                self.options.setdefault(name, []).append(value)
             if tag == "input" and (kind not in ("radio", "checkbox") or "checked" in values):
-                self.form.fields[name] = value
+                self.fields[name] = value
+        if tag == "main":  # what is before it is not the page's own
+            self._parts = [("", [[]])]
+        if tag in (*_HEADINGS, *_LINES):
+            self._parts.append((tag, [[]]))
+        if tag in _PIECES:
+            self._parts[-1][1].append([])
 
     def handle_endtag(self, tag: str) -> None:
-        """End an alert."""
+        """End an alert, or what is under a heading."""
         if tag == self._alerting:
             self._alerting = ""
+        if tag in _ENDS:
+            self._parts.append((tag, [[]]))
 
     def handle_data(self, data: str) -> None:
-        """Note what an alert says."""
+        """Note what an alert, and a part, says."""
         if self._alerting:
             self._said.append(data)
+        self._parts[-1][1][-1].append(data)
 
-
-# On a page of the shop: what begins a heading, a line or a further piece of one, and what ends what is under a heading.
-_HEADINGS, _ENDS = ("h1", "h2", "legend", "caption"), ("/fieldset", "/section", "/table")
-_PART = re.compile(rf"<({'|'.join((*_HEADINGS, *_ENDS))}|p|li|tr|label|div|button|script)\b[^<>]*>")
-_PIECE = re.compile(r"<(?:span|td|dd)\b[^<>]*>")
-
-
-class Reading:
-    """The content of a page of the shop, as a person reads it.
-
-    Attributes:
-        title: Its first heading.
-        lines: For each line below it: the heading that it is under, if any, and its pieces; a button is in brackets.
-    """
-
-    def __init__(self, html: str) -> None:
-        self.title, section = "", ""
-        self.lines: list[list[str]] = []
-        parts = _PART.split(html.partition("<main>")[2].partition("</main>")[0])
-        for tag, part in zip(parts[1::2], parts[2::2], strict=True):
-            pieces = [*filter(None, map(_text, _PIECE.split(part)))]
+    def _read(self) -> None:
+        section = ""
+        for tag, texts in self._parts:
+            pieces = [*filter(None, map(_plain, texts))]
+            if tag == "main":
+                break
             if tag in _HEADINGS:
                 section = " ".join(pieces) if self.title else ""
                 self.title = self.title or " ".join(pieces)
             elif tag in _ENDS:
                 section = ""
-            elif pieces and tag != "script":
+            elif pieces and tag not in ("", "script"):
                 pieces = [f"[{' '.join(pieces)}]"] if tag == "button" else pieces
                 self.lines.append([section, *pieces] if section else pieces)
 
 
-def read(url: str) -> Reading:
+def _plain(texts: Iterable[str]) -> str:
+    return " ".join(" ".join(texts).split())
+
+
+def read(url: str) -> Page:
     """Open a page of a shop on this machine and read it."""
     with http_client() as client:
-        return Reading(_ask(client, url).text)
+        return Page(_ask(client, url).text)
 
 
-# Name of a page and its form → the fields to fill in.
-Answer = Callable[[str, Form], dict[str, str]]
+# Name of a page, and its content → the fields to fill in.
+Answer = Callable[[str, Page], dict[str, str]]
 
 
 def approve(
@@ -152,15 +139,15 @@ def approve(
     """
     cards = [card, then] if then else [card]
 
-    def answer(page: str, form: Form) -> dict[str, str]:
-        if page == "payment-method":
+    def answer(name: str, page: Page) -> dict[str, str]:
+        if name == "payment-method":
             return {"card": cards.pop(0), "action": "continue"} if cards else {"action": "cancel"}
-        if page == "shipping-address" and address:
+        if name == "shipping-address" and address:
             return {"address": address, "action": "continue"}
-        if page == "challenge":
+        if name == "challenge":
             return {"action": mfa}
-        if page == "consent" and not consent:
-            form.fields.pop("save", None)
+        if name == "consent" and not consent:
+            page.fields.pop("save", None)
         return {"action": "continue"}
 
     return _walk(url, answer, http)
@@ -168,7 +155,7 @@ def approve(
 
 def cancel(url: str, *, http: httpx.Client | None = None) -> str:
     """Cancel on the first page and return the merchant's address."""
-    return _walk(url, lambda page, form: {"action": "cancel"}, http)
+    return _walk(url, lambda name, page: {"action": "cancel"}, http)
 
 
 def decline(url: str, *, http: httpx.Client | None = None) -> str:
@@ -207,25 +194,25 @@ def _pages(client: httpx.Client, url: str, answer: Answer) -> str:
             response = whole(client, redirect)
             continue
         page, path = Page(response.text), response.url.path
-        name, form = path.rsplit("/", 1)[-1], page.form
-        if form is None or name not in PAGES:
+        name = path.rsplit("/", 1)[-1]
+        if page.action is None or name not in PAGES:
             problem = f"The page {path} shows no form: {page.alert or response.status_code}"
             raise BuyerPageError(problem, advice="Start again from the shop.")
         title = f"The page {PAGES[name]!r}"
         if response.is_error:
             raise BuyerPageError(f"{title} did not accept {choice}: {page.alert}", advice="Choose another.")
-        values = form.fields | answer(name, form)
-        _check_offered(title, form, values)
+        values = page.fields | answer(name, page)
         choice = ", ".join(values[field] for field in ("address", "card", "action") if field in values)
-        response = _ask(client, response.url.join(form.action), values)
+        response = _submit(client, response.url.join(page.action), title, page, values)
     raise BuyerPageError("The pages never end.", advice="Look at the page in a browser.")
 
 
-def _check_offered(page: str, form: Form, values: dict[str, str]) -> None:
-    for name, offered in form.options.items():
+def _submit(client: httpx.Client, url: httpx.URL, title: str, page: Page, values: dict[str, str]) -> httpx.Response:
+    for name, offered in page.options.items():
         if values.get(name) not in offered:
             advice = f"It offers {', '.join(offered)}."
-            raise BuyerPageError(f"{page} does not offer {name}={values.get(name)!r}.", advice=advice)
+            raise BuyerPageError(f"{title} does not offer {name}={values.get(name)!r}.", advice=advice)
+    return _ask(client, url, values)
 
 
 def _press_button(client: httpx.Client, response: httpx.Response) -> httpx.Response:
@@ -301,14 +288,13 @@ def place_order(url: str, shipping: str = "", *, http: httpx.Client | None = Non
     """
     with _browser(http) as client:
         page = Page(_ask(client, url).text)
-        if page.form is None:
+        if page.action is None:
             raise BuyerPageError(f"The review page shows no form. {page.alert}", advice="Start again from the shop.")
-        values = page.form.fields | {"action": "order"}
+        values = page.fields | {"action": "order"}
         if shipping:
-            page.form.options.setdefault("shipping", [])
+            page.options.setdefault("shipping", [])
             values["shipping"] = shipping
-        _check_offered("The review page", page.form, values)
-        answer = _ask(client, httpx.URL(url).join(page.form.action), values)
+        answer = _submit(client, httpx.URL(url).join(page.action), "The review page", page, values)
     if not answer.next_request:
         raise BuyerPageError(f"The order was not taken. {Page(answer.text).alert}", advice="Look at the review page.")
     return str(answer.next_request.url)

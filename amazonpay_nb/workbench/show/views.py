@@ -12,7 +12,7 @@ from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.wire import as_it_travels
 from amazonpay_nb.errors import AmazonPayError, ApiError, Refused
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.shop.buyer import Reading
+from amazonpay_nb.shop.buyer import Page
 from amazonpay_nb.signing import Algorithm
 from amazonpay_nb.signing.keys import Finding, MerchantKeys
 from amazonpay_nb.spec.answers import Buyer, CheckoutSession, Reason, Resource, StatusDetails
@@ -79,7 +79,7 @@ def _buyer(thing: Buyer) -> Iterator[Block]:
 
 
 @_view.register
-def _reading(thing: Reading) -> Iterator[Block]:
+def _reading(thing: Page) -> Iterator[Block]:
     width = max(map(len, thing.lines), default=0)
     rows = (tuple(str(redact(text)) for text in (*line, *[""] * (width - len(line)))) for line in thing.lines)
     yield Table(thing.title, (), tuple(rows), grouped=True)

@@ -180,13 +180,13 @@ def test_a_japanese_page_can_be_read() -> None:
     answer = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=page))
     with httpx.Client(transport=answer) as client:
         request = client.build_request("GET", "http://127.0.0.1:1/")
-        assert buyer.Reading(whole(client, request).text).title == "ご注文内容"
+        assert buyer.Page(whole(client, request).text).title == "ご注文内容"
 
 
 @pytest.mark.parametrize("part", ["<a ", '<a role="alert">', "<a href='", "<!--", "&#"])
 def test_a_page_is_read_once(part: str) -> None:
     """Whatever is in it, twice as much takes twice as long."""
-    assert in_time(PATIENCE, lambda: buyer.Page(part * 200_000)).form is None
+    assert in_time(PATIENCE, lambda: buyer.Page(part * 200_000)).action is None
 
 
 def test_a_form_is_read_as_a_browser_would() -> None:
@@ -197,7 +197,8 @@ def test_a_form_is_read_as_a_browser_would() -> None:
         '<input type="checkbox" name="save" value="yes"><button name="action" value="continue">Go</button></form>'
     )
 
-    assert page.form == buyer.Form("next", {"token": "t", "card": "2"}, {"card": ["1", "2"], "action": ["continue"]})
+    assert (page.action, page.fields) == ("next", {"token": "t", "card": "2"})
+    assert page.options == {"card": ["1", "2"], "action": ["continue"]}
     assert page.alert == "Not accepted"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from amazonpay_nb.errors import BuyerPageError
 from amazonpay_nb.shop import Arrival, Attempt, Cart, Review, Shop, delivery_specifications
-from amazonpay_nb.shop.buyer import Page, Reading, find_change, place_order, read
+from amazonpay_nb.shop.buyer import Page, find_change, place_order, read
 from amazonpay_nb.shop.cart import SHIPPING
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.regions import REGIONS
@@ -120,8 +120,8 @@ def test_the_review_page_says_where_to_how_and_how_much(attempt: Attempt) -> Non
     for text in ("Deliver to", "1 Sample Way", "Visa ****1111", "4.99", "Order total", "14.00"):
         assert text in page
     assert page.count("<h1") == 1
-    form = Page(page).form
-    assert form is not None
+    form = Page(page)
+    assert form.action is not None
     assert form.options == {"shipping": ["standard", "express"], "action": ["order"]}
     assert form.fields["shipping"] == "standard"
 
@@ -229,16 +229,16 @@ def test_the_cart_leads_to_a_checkout_that_shows_the_saved_wallet(shop: Shop) ->
     attempt = shop.new_attempt()
     attempt.ask(SCRIPT, Review(payment="Visa ****1111 (Amazon Pay)"), Cart.of("Ticket", usd("14.00"), ships=False))
     cart = httpx.get(attempt.cart_url)
-    form = Page(cart.text).form
-    assert form is not None
+    form = Page(cart.text)
+    assert form.action is not None
     assert str(cart.url.join(form.action)) == attempt.order_url
     assert read(attempt.cart_url).lines == [
         ["Your order", "1 × Ticket", "$14.00"], ["Your order", "Total", "$14.00"], ["[Go to checkout]"],
     ]  # fmt: skip
 
     checkout = httpx.get(attempt.order_url).text
-    assert Reading(checkout).title == "Checkout"
-    assert Reading(checkout).lines == [
+    assert Page(checkout).title == "Checkout"
+    assert Page(checkout).lines == [
         ["Pay with", "Visa ****1111 (Amazon Pay)", "ready for your next order"],
         ["Pay with", "New card", "not in this demonstration"],
         ["Items", "$14.00"],
