@@ -140,29 +140,24 @@ class ProxyConnection(Connection):
 
     def on_headers_complete(self) -> None:
         """Hand a request on to where its target says, or refuse it."""
-        if not self.parser.should_upgrade():
-            self._find_target()
-        super().on_headers_complete()
-
-    def _find_target(self) -> None:
+        if self.parser.should_upgrade():
+            return
         whole = not self.url.startswith(b"/")
         scheme, host, port = _place(self.url) if whole else ("https", self._host, _PORTS["https"])
         names = [host_of(value.decode("latin-1")) for name, value in self.headers if name == b"host"]
-        refusal = 0, ""
-        if not host:
-            refusal = 400, "This is a proxy; send it CONNECT, or a request with a whole address."
-        elif problem := self._proxy.problem(scheme, host, port):
-            refusal = 403, problem
-        elif self._host not in ("", host):
-            refusal = 421, f"This tunnel leads to {self._host}, and the request asks for {host}."
-        elif host in self._proxy.hosts and names != [host]:
-            refusal = 421, f"The Host header has to be {host}, once, as in the address."
-        elif host not in self._proxy.hosts:
-            refusal = 400, f"Reach {host} by CONNECT, or by http on a connection of its own."
-        if refusal[0]:
-            self._refuse(refusal[0], "InvalidRequest", refusal[1])
-            raise ValueError
+        problem = self._proxy.problem(scheme, host, port) if host else ""
+        for wrong, status, why in (
+            (not host, 400, "This is a proxy; send it CONNECT, or a request with a whole address."),
+            (problem, 403, problem),
+            (self._host not in ("", host), 421, f"This tunnel leads to {self._host}, and the request asks for {host}."),
+            (host not in self._proxy.hosts, 400, f"Reach {host} by CONNECT, or by http on a connection of its own."),
+            (names != [host], 421, f"The Host header has to be {host}, once, as in the address."),
+        ):
+            if wrong:
+                self._refuse(status, "InvalidRequest", why)
+                raise ValueError
         self.scope["state"]["amazon_host"] = host
+        super().on_headers_complete()
 
 
 class _Pipe(asyncio.Protocol):
