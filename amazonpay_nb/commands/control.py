@@ -12,10 +12,7 @@ import httpx
 from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.commands.options import FILE, INPUT
-
-
-class _Refused(click.ClickException):
-    exit_code = 2
+from amazonpay_nb.errors import ConfigurationError
 
 
 def _call(reads: str, changes: str, ready_file: Path, **values: str | None) -> None:
@@ -34,9 +31,10 @@ def _answer(ready_file: Path, path: str, body: dict[str, str] | None = None) -> 
         with closing(Control.of(ready_file)) as control:
             return control.get(path) if body is None else control.post(path, **body)
     except (ControlError, ValueError) as error:
-        raise _Refused(str(error)) from None
+        raise ConfigurationError(str(error)) from None
     except httpx.HTTPError as error:
-        raise _Refused(f"The emulator of {ready_file} does not answer ({type(error).__name__}).") from None
+        problem = f"The emulator of {ready_file} does not answer ({type(error).__name__})."
+        raise ConfigurationError(problem) from None
 
 
 def _print(answer: Any) -> None:
