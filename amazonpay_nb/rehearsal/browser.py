@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -18,9 +20,10 @@ from amazonpay_nb.emulator import Emulator
 from amazonpay_nb.errors import BuyerPageError, ConfigurationError
 from amazonpay_nb.loopback import http_client
 from amazonpay_nb.rehearsal.plan import Action, Plan, State
-from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, ask, filled, limited_memory, path_of_url
+from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, filled, limited_memory, path_of_url
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.regions import region as region_of
 
 if TYPE_CHECKING:
@@ -28,22 +31,9 @@ if TYPE_CHECKING:
 
 _EXTRA = "the extra amazonpay-nb[rehearse] and a Chromium (Debian: apt-get install chromium)"
 HOW_TO_GET = f"Install {_EXTRA}, or name one with --browser."
-_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Nothing leaves this machine.
-_ALONE = (
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1",
-    # A call between browsers asks for no host; the older name and the newer one.
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--webrtc-ip-handling-policy=disable_non_proxied_udp",
-)  # fmt: skip
-# Of two such lists Chromium takes the last, so this one begins with Playwright's own.  Without the last line, a window
-# would load a page of suggestions below its line of addresses, which costs more than the server's page.
-LEAN = (
-    "--disable-features=AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,"
-    "HttpsFirstBalancedModeAutoEnable,LensOverlay,MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,"
-    "AvoidCorsURLLoaderRestartOnRedirect,TcpPortRandomizationWin,OptimizationHints,NetworkTimeServiceQuerying,"
-    "AimEnabled,PreconnectToSearch,msForceBrowserSignIn,msEdgeUpdateLaunchServicesPreferredVersion,"
-    "WebUIOmniboxPopup,WebUIOmniboxAimPopup"
-)
+_TABLE = read("browser.toml", beside=__file__)
+_PROGRAMS, _ALONE = _TABLE["programs"], _TABLE["alone"]
+LEAN = f"--disable-features={','.join(_TABLE['left_out'])}"
 PAGE_SECONDS = BUTTON_SECONDS = 10.0  # for a page to answer, and then for its button
 _SLOW = 200  # milliseconds between two steps, for a person who watches
 _ERROR = re.compile(r"net::ERR_(\w+)")
@@ -101,16 +91,15 @@ def _through(proxy: str) -> list[str]:
 
 
 class Buyer:
-    """A buyer with a browser of their own, in which they see the server's pages; *note* keeps an exchange."""
+    """A buyer with a browser of their own, who sees the server's pages; *ask* makes an exchange, *note* keeps one."""
 
     def __init__(
-        self, browser: "Browser", plan: Plan, emulator: Emulator, http: httpx.Client,
-        note: Callable[..., dict[str, Any]],
+        self, browser: "Browser", plan: Plan, emulator: Emulator, note: Callable[..., Any], ask: Callable[..., Answer]
     ) -> None:  # fmt: skip
         from playwright.sync_api import Error
 
         self._errors = (Error, TimeoutError)
-        self._plan, self._emulator, self._http, self._note = plan, emulator, http, note
+        self._plan, self._emulator, self._note, self._ask = plan, emulator, note, ask
         self._received: list[Response] = []
         self._document: Response | None = None
         self._reviews = False  # whether the buyer comes back to a review page
@@ -259,22 +248,17 @@ class Buyer:
             raise NotTried(f"the plan has no action {name}.")
         url = self._plan.server.url + filled(action.path, values)
         cookies = "; ".join(f"{one['name']}={one['value']}" for one in self.context.cookies(url))
-        request = self._http.build_request(
-            action.method, url, json=filled(action.json, values), data=filled(action.form, values),
-            headers={b"cookie": cookies.encode()} if cookies else {},
-        )  # fmt: skip
-        facts = {"method": action.method, "path": path_of_url(url), "status": None, **values}
+        body = {"json": filled(action.json, values), "data": filled(action.form, values)}
+        headers = {b"cookie": cookies.encode()} if cookies else {}
         # What is asked again and again is in no evidence but in what was seen.
-        unnoted: dict[str, Any] = {"number": 0}
-        rows = [unnoted if name == "state" else self._note("rehearsal", **facts) for _ in range(times)]
+        by = "rehearsal" if name != "state" else ""
         with ThreadPoolExecutor(times) as pool:
-            answers = [*pool.map(lambda _: ask(self._http, request), rows)]
-        for row, answer in zip(rows, answers, strict=True):
-            row["status"] = answer.status
-            for one in answer.cookies:
-                with suppress(*self._errors):  # a browser would not keep it either
-                    self.context.add_cookies([{"name": one.name, "value": one.value or "", "url": url}])
-        return [answer._replace(number=row["number"]) for row, answer in zip(rows, answers, strict=True)]
+            once = partial(self._ask, by, action.method, url, values, headers=headers, **body)
+            answers = [*pool.map(lambda _: once(), range(times))]
+        for one in chain.from_iterable(answer.cookies for answer in answers):
+            with suppress(*self._errors):  # a browser would not keep it either
+                self.context.add_cookies([{"name": one.name, "value": one.value or "", "url": url}])
+        return answers
 
     def state(self) -> dict[str, Any]:
         """Return what the server says of this buyer."""

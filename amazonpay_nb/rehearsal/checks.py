@@ -243,16 +243,14 @@ def _refund(order: Order, **values: str) -> Answer:
 
 
 def answers(play: Play, about: list[Subject], sends: str) -> None:
-    advice: Failed | None = None
+    findings = list[Failed]()
     for sending in (row for row in SENDINGS if row.check == sends and (row.required or row.genuine)):
         try:
             play.judge(sending, about[-1:] if sending.announces else about)
         except Failed as finding:
-            if not finding.advice:
-                raise
-            advice = advice or finding
-    if advice:
-        raise advice
+            findings.append(finding)
+    if findings:
+        raise min(findings, key=lambda finding: finding.advice)
 
 
 def forged(play: Play) -> None:
@@ -305,7 +303,7 @@ def fast_answer(play: Play, about: list[Subject]) -> None:
 def gets_object(play: Play, order: Order) -> None:
     [answer] = play.send(SENDINGS[0], order.charge)
     name = order.charge.object_id
-    got = soon(lambda: [row for row in play.calls("getCharge", after=answer.number) if row["path"].endswith(name)])
+    got = soon(partial(play.reads, name, answer.number))
     play.expect(got, f"no Get Charge of {name} follows; the answer is {answer.status}")
 
 

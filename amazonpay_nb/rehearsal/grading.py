@@ -18,7 +18,7 @@ from amazonpay_nb.loopback import check_sockets, http_client
 from amazonpay_nb.rehearsal.notifications import SENDINGS, Sending, Subject, subjects
 from amazonpay_nb.rehearsal.plan import Notifications, Plan, Server
 from amazonpay_nb.rehearsal.play import Play
-from amazonpay_nb.rehearsal.server import Failed, NotTried, listens, path_of_url, soon
+from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, listens, path_of_url, soon
 from amazonpay_nb.shop import Shop
 from amazonpay_nb.shop.inbox import INBOX_PATH
 from amazonpay_nb.spec.addresses import is_endpoint
@@ -53,48 +53,42 @@ def grade(url: str, emulator: Emulator, *, observed: bool = False) -> list[Grade
         raise ConfigurationError(f"{url!r} is not an http address on this machine.", advice=advice)
     if not listens(url):
         raise ConfigurationError(f"There is no answer at {url}.", advice=advice)
-    path, (*three, dispute), grades = path_of_url(url), subjects(emulator), list[Grade]()
+    path, (*three, dispute) = path_of_url(url), subjects(emulator)
     plan = Plan(server=Server(url=url.removesuffix(path)), notifications=Notifications(path=path))
     with http_client(timeout=DELIVERY_TIMEOUT_SECONDS) as http:
         play = Play(plan, emulator, http, "A grade needs no buyer.")
-        for number, sending in enumerate(SENDINGS):
-            about = [dispute] if sending.announces else (three * 2)[number % len(three) :]
-            grades.append(_grade(play, sending, about, observed))
+        grades = [
+            _grade(play, sending, [dispute] if sending.announces else (three * 2)[number % len(three) :], observed)
+            for number, sending in enumerate(SENDINGS)
+        ]
         if not observed:
             return [*grades, Grade(_ALL, _LOOKS, "", UNSEEN)]
-        soon(lambda: all(_is_got(play, one) for one in three), _LOOK_SECONDS)
-        count = sum(_is_got(play, one) for one in three)
+        soon(lambda: all(play.reads(one.object_id, 0) for one in three), _LOOK_SECONDS)
+        count = sum(bool(play.reads(one.object_id, 0)) for one in three)
     return [*grades, Grade(_ALL, _LOOKS, f"{count} of {len(three)} objects", GOOD if count == len(three) else WRONG)]
 
 
 def _grade(play: Play, sending: Sending, about: list[Subject], observed: bool) -> Grade:
-    begun, effect, verdict = len(play.exchanges), "", GOOD
     expected = ONCE if sending.check == "duplicate" else TAKEN if sending.genuine else REFUSED
     try:
-        play.judge(sending, about, observed=observed)
+        answers = play.judge(sending, about, observed=observed)
+        answered, verdict = ", ".join(dict.fromkeys(str(one.status) for one in answers)), GOOD
         if sending.check == "duplicate":
-            effect, verdict = _judge_repetition(play, about[0], begun) if observed else ("effect not seen", UNSEEN)
+            _require_once(play, about[0], answers[0], observed)
     except Failed as finding:
-        verdict = ADVICE if finding.advice or not sending.required else WRONG
-        return Grade(sending.sent, expected, finding.seen.rpartition(" is answered by ")[2], verdict)
+        answered, verdict = finding.seen.rpartition(" is answered by ")[2], ADVICE if finding.advice else WRONG
     except NotTried as reason:
-        effect, verdict = str(reason), UNSEEN
-    statuses = dict.fromkeys(str(row["status"]) for row in play.exchanges[begun:] if row.get("sent"))
-    return Grade(sending.sent, expected, ", ".join(filter(None, [*statuses, effect])), verdict)
+        answered, verdict = str(reason), UNSEEN
+    return Grade(sending.sent, expected, answered, verdict)
 
 
-def _judge_repetition(play: Play, about: Subject, begun: int) -> tuple[str, str]:
-    if not soon(lambda: _is_got(play, about), _LOOK_SECONDS):
-        return "effect not seen", UNSEEN
+def _require_once(play: Play, about: Subject, answer: Answer, observed: bool) -> None:
+    if not (observed and soon(lambda: play.reads(about.object_id, 0), _LOOK_SECONDS)):
+        raise NotTried(f"{answer.status}, effect not seen")
     time.sleep(_CALM_SECONDS)
-    keys = {(row["path"], row["idempotencyKey"]) for row in play.calls(after=begun) if row["method"] != "GET"}
+    keys = {(row["path"], row["idempotencyKey"]) for row in play.calls(after=answer.number) if row["method"] != "GET"}
     once = len(keys) == len({path for path, _ in keys})  # again, with the same key, changes nothing
-    return ("", GOOD) if once else ("something is done twice", WRONG)
-
-
-def _is_got(play: Play, one: Subject) -> bool:
-    rows = play.calls(after=0)
-    return any(row["path"].endswith(one.object_id) and (row["method"], row["status"]) == ("GET", 200) for row in rows)
+    play.expect(once, f"{answer.status}, something is done twice")
 
 
 def grade_own(region_code: str) -> list[Grade]:

@@ -24,7 +24,7 @@ FACTS = (
 )  # fmt: skip
 _ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):([0-9]+)/?")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_TABLE, _KEY = re.compile(r"\s*\[([^\]]+)\]"), re.compile(r"\s*([\w.\"-]+)\s*=")
+_TABLE_OR_KEY = re.compile(r"\s*(?:\[([^\]]+)\]|([\w.\"-]+)\s*=)")
 
 
 def _address(text: str) -> str:
@@ -161,11 +161,10 @@ ROWS = {row.id: row for row in as_kind("checks.toml", _CHECKS, tuple[Row, ...])}
 
 def rows_of(plan: Plan, only: Sequence[str] = ()) -> list[Row]:
     """Return the checks that a plan leads to, in the order of the table; *only* some, by ids that it must have."""
-    rows = [*ROWS.values()]
+    rows, set_up = [*ROWS.values()], [row for row in ROWS.values() if row.group == BUTTON_PAGES[0]]
     for page in filter(partial(getattr, plan.pages), BUTTON_PAGES[1:]):
-        group = page.replace("_", "-")
-        own = [row for row in ROWS.values() if row.group == BUTTON_PAGES[0]]
-        rows += [replace(row, id=row.id.replace("set-up", group), needs=("buttons", f"pages.{page}")) for row in own]
+        needs, name = ("buttons", f"pages.{page}"), page.replace("_", "-")
+        rows += [replace(row, id=row.id.replace("set-up", name), needs=needs) for row in set_up]
     rows.sort(key=lambda row: row.group == "request")  # they look at all the others
     names = [row.id for row in rows]
     for name in only:
@@ -228,12 +227,11 @@ class PlanFile:
 
 def _line(text: str, keys: tuple[str, ...]) -> int:
     """Return the number of the line that has the most of *keys*, from the outside in."""
-    best, table = (0, 1), list[str]()
+    best, table = (0, 1), ""
     for number, line in enumerate(text.splitlines(), 1):
-        header, key = _TABLE.match(line), _KEY.match(line)
-        if header:
-            table = header[1].replace('"', "").split(".")
-        place = [*table, *key[1].replace('"', "").split(".")] if key else table if header else []
-        if place and tuple(place) == keys[: len(place)]:
-            best = max(best, (len(place), number))
+        if found := _TABLE_OR_KEY.match(line):
+            table = found[1] or table
+            place = f"{table}.{found[2] or ''}".strip(".").replace('"', "").split(".")
+            if tuple(place) == keys[: len(place)]:
+                best = max(best, (len(place), number))
     return best[1]

@@ -72,6 +72,15 @@ class Play:
             self.exchanges.append(one)
         return row
 
+    def ask(self, by: str, method: str, url: str, facts: dict[str, Any], **content: Any) -> Answer:
+        """Send a request of somebody's to the server; it is an exchange, unless nobody is named."""
+        shown = {"method": method, "path": path_of_url(url), "status": None, **facts}
+        with self._turn:
+            row: Any = self.note(by, **shown) if by else {"number": 0}
+        answer = ask(self.http, self.http.build_request(method, url, **content))
+        row["status"] = answer.status
+        return answer._replace(number=row["number"])
+
     def _clean(self) -> None:
         """Empty the world, and what is set for it; its time is again that of a server that checks it."""
         self.note("")
@@ -93,7 +102,7 @@ class Play:
         """Return a buyer with a fresh browser."""
         if isinstance(self.browser, str):
             raise NotTried(self.browser)
-        self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.http, self.note))
+        self._buyers.append(Buyer(self.browser, self.plan, self.emulator, self.note, self.ask))
         return self._buyers[-1]
 
     def at_amazon(self, page: str = "") -> Buyer:
@@ -191,6 +200,11 @@ class Play:
         rows = self.exchanges[self._first if after is None else after :]
         return [row for row in rows if row["by"] == "server" and operation in ("", row["operation"])]
 
+    def reads(self, object_id: str, after: int) -> list[dict[str, Any]]:
+        """Return the calls by which the server has got an object."""
+        got = [row for row in self.calls(after=after) if (row["method"], row["status"]) == ("GET", 200)]
+        return [row for row in got if row["path"].endswith(object_id)]
+
     def objects(self, kind: str) -> list[dict[str, Any]]:
         """Return the objects of a kind that this check has led to, for example ``chargePermissions``."""
         rows: list[dict[str, Any]] = self.control.get(f"objects/{kind}")["objects"]
@@ -220,28 +234,25 @@ class Play:
         return answers
 
     def _post(self, sent: str, message: tuple[str, dict[str, str]]) -> Answer:
-        url, (content, headers) = str(self.plan.news), message
-        shown = json.loads(content) if content[:1] == "{" else content
-        with self._turn:
-            row = self.note("amazon", method="POST", path=path_of_url(url), status=None, sent=sent, message=shown)
-        answer = ask(self.http, self.http.build_request("POST", url, content=content, headers=headers))
-        row["status"] = answer.status
-        return answer._replace(number=row["number"])
+        content, headers = message
+        shown = {"sent": sent, "message": json.loads(content) if content[:1] == "{" else content}
+        return self.ask("amazon", "POST", str(self.plan.news), shown, content=content, headers=headers)
 
-    def judge(self, sending: Sending, about: Sequence[Subject], *, observed: bool = True) -> None:
-        """Send what a row says, and fail where it is answered in another way than it has to be.
+    def judge(self, sending: Sending, about: Sequence[Subject], *, observed: bool = True) -> list[Answer]:
+        """Send what a row says, and return the answers; fail where one is another than it has to be.
 
         What may be genuine is advice, and so is what is accepted and dropped, as is seen where calls are *observed*.
         """
-        wrong = [one for one in self.send(sending, *about) if not sending.is_right(one.status)]
-        if wrong:
+        answers = self.send(sending, *about)
+        if wrong := [one for one in answers if not sending.is_right(one.status)]:
             accepts = not sending.genuine and all(one.is_below(300) for one in wrong)
             if accepts and not observed:
-                raise NotTried("effect not seen")
+                raise NotTried(f"{wrong[0].status}, effect not seen")
             drops = accepts and self._drops(sending, about, wrong[0])
             what = re.sub("^one ", "a notification ", sending.sent)
             seen = f"{what} is answered by {wrong[0].status or 'nothing'}{', and nothing follows' if drops else ''}"
             raise Failed(seen, evidence=[one.number for one in wrong], advice=drops or not sending.required)
+        return answers
 
     def _drops(self, sending: Sending, about: Sequence[Subject], answer: Answer) -> bool:
         """Tell whether a server does nothing about what it has accepted, and something about what is genuine."""
