@@ -14,6 +14,9 @@ from pydantic.alias_generators import to_camel
 from amazonpay_nb.commands.options import FILE, INPUT
 from amazonpay_nb.errors import ConfigurationError
 
+_WRITTEN = "What `amazonpay-nb emulator --ready-file` has written."
+_READY_FILE = click.Option(["--ready-file"], required=True, type=INPUT, help=_WRITTEN)
+
 
 def _call(reads: str, changes: str, ready_file: Path, **values: str | None) -> None:
     fields = {name: value for name, value in values.items() if value is not None}
@@ -54,12 +57,7 @@ def control() -> None:
     """Act as Amazon, the bank, the network or time, on a running emulator; the answer is JSON."""
 
 
-def _ready_file() -> click.Option:
-    written = "What `amazonpay-nb emulator --ready-file` has written."
-    return click.Option(["--ready-file"], required=True, type=INPUT, help=written)
-
-
-@control.command(params=[_parameter("action=save|load"), click.Argument(["file"], type=FILE), _ready_file()])
+@control.command(params=[_parameter("action=save|load"), click.Argument(["file"], type=FILE), _READY_FILE])
 def world(action: str, file: Path, ready_file: Path) -> None:
     """Write accounts, permissions and all that was charged on them into FILE, or put its world in their place."""
     from amazonpay_nb.emulator.worlds import to_yaml
@@ -74,6 +72,6 @@ def world(action: str, file: Path, ready_file: Path) -> None:
 
 # The file describes its fields.
 for _name, _row in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items():
-    _parameters = [*map(_parameter, _row.get("parameters", ())), _ready_file()]
+    _parameters = [*map(_parameter, _row.get("parameters", ())), _READY_FILE]
     _callback = partial(_call, _row.get("reads", ""), _row.get("changes", ""))
     control.add_command(click.Command(_name, params=_parameters, callback=_callback, help=_row["help"]))

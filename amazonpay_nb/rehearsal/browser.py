@@ -29,10 +29,8 @@ from amazonpay_nb.spec.regions import region as region_of
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Response
 
-_EXTRA = "the extra amazonpay-nb[rehearse] and a Chromium (Debian: apt-get install chromium)"
-HOW_TO_GET = f"Install {_EXTRA}, or name one with --browser."
 _TABLE = read("browser.toml", beside=__file__)
-_PROGRAMS, _ALONE = _TABLE["programs"], _TABLE["alone"]
+_PROGRAMS, _ALONE, HOW_TO_GET = _TABLE["programs"], _TABLE["alone"], _TABLE["how_to_get"]
 LEAN = f"--disable-features={','.join(_TABLE['left_out'])}"
 PAGE_SECONDS = BUTTON_SECONDS = 10.0  # for a page to answer, and then for its button
 _SLOW = 200  # milliseconds between two steps, for a person who watches
@@ -116,10 +114,6 @@ class Buyer:
         with suppress(*self._errors):  # the browser may be gone
             self.context.close()
 
-    def _is_server(self, url: str) -> bool:
-        parts = urlsplit(url)
-        return parts.hostname in LOOPBACK_HOSTS and parts.port == urlsplit(self._plan.server.url).port
-
     def is_amazon(self, visit: Answer) -> bool:
         """Tell whether a visit ends well on one of Amazon's pages."""
         host, region = urlsplit(visit.url).netloc, region_of(self._emulator.region)
@@ -135,7 +129,8 @@ class Buyer:
         return thing
 
     def _receive(self, response: "Response") -> None:
-        own, request = self._is_server(response.url), response.request
+        parts, request = urlsplit(response.url), response.request
+        own = parts.hostname in LOOPBACK_HOSTS and parts.port == urlsplit(self._plan.server.url).port
         if own and len(self._received) < _MOST_BODIES:
             self._received.append(response)
         if request.is_navigation_request() and response.frame == self.page.main_frame:

@@ -163,16 +163,14 @@ def _in_a_thread(play: Callable[[Say], Rehearsal], tell: Say) -> Rehearsal:
 
 def _rehearse(file: PlanFile, rows: list[Row], headed: bool, browser: str | None, say: Say) -> Rehearsal:
     started, results = time.monotonic(), list[Result]()
-    with wired(file) as (emulator, server):
-        with chromium(browser, headed=headed, proxy=emulator.proxy_url or "") as opened:
-            play = Play(file.plan, emulator, server.http, opened)
-            if file.plan.buttons and not isinstance(opened, str):
-                _look_for_buttons(file, play, server)
-            for row in rows:
-                results.append(_judged(play, row))
-                patience = _LAST_MOMENT if results[-1].status == "failed" else 0
-                server.check(f"during {row.id}", seconds=patience)
-                say(results[-1])
+    with wired(file) as (emulator, server), chromium(browser, headed=headed, proxy=emulator.proxy_url or "") as opened:
+        play = Play(file.plan, emulator, server.http, opened)
+        if file.plan.buttons and not isinstance(opened, str):
+            _look_for_buttons(file, play, server)
+        for row in rows:
+            results.append(_judged(play, row))
+            server.check(f"during {row.id}", seconds=_LAST_MOMENT if results[-1].status == "failed" else 0)
+            say(results[-1])
         output = server.output()
     seconds = round(time.monotonic() - started, 3)
     return Rehearsal(file.path.name, tuple(results), redact(play.exchanges), seconds, output)
