@@ -1,6 +1,5 @@
 """The entries of a journal: exchanges with the API, and steps outside it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 
 from amazonpay_nb.signing.steps import Authorization, read_authorization
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
+from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS, Kind
 
 
@@ -37,10 +37,8 @@ class Exchange:
     @property
     def outcome(self) -> str:
         """The reason code of a refusal, else the state of the returned object, else the reason for a missing answer."""
-        body = self.response if isinstance(self.response, Mapping) else {}
-        details = body.get("statusDetails")
-        state = details.get("state") if isinstance(details, Mapping) else None
-        return str(body.get("reasonCode") or state or self.error)
+        body = self.response or {}
+        return str(lookup(body, "reasonCode") or lookup(body, "statusDetails.state") or self.error)
 
     @property
     def answer(self) -> str:

@@ -7,7 +7,7 @@ Everything else is a projection: `known` is the newest answer about each object,
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -56,9 +56,11 @@ class Journal:
     A *file* takes each entry as it comes, as a line of JSON; see `export`.  What is rewound, it counts.
     """
 
-    def __init__(self, limit: int | None = None, *, file: Path | None = None) -> None:
+    def __init__(
+        self, limit: int | None = None, *, file: Path | None = None, entries: Iterable[Exchange | Step] = ()
+    ) -> None:
         self._limit, self._file = limit, file
-        self._entries: deque[Exchange | Step] = deque(maxlen=limit)
+        self._entries: deque[Exchange | Step] = deque(entries, limit)
         self.known = self._knowledge()  #: the newest answer about each object; it follows the journal
         self._lock = threading.Lock()
 
@@ -93,7 +95,7 @@ class Journal:
     @classmethod
     def read(cls, file: Path) -> Self:
         """Return what a journal has written to a file, without what forks took back, or raise `ConfigurationError`."""
-        journal, rows = cls(), list[dict[str, Any]]()
+        rows = list[dict[str, Any]]()
         try:
             for line in map(json.loads, file.read_text("utf-8").splitlines()):
                 if line["kind"] == "rewind":
@@ -101,12 +103,10 @@ class Journal:
                 else:
                     rows.append({to_snake(name): value for name, value in line.items() if name != "kind"})
             # Somebody else's may hold what a run would have masked.
-            journal._entries.extend(as_kind(file.name, redact(rows), tuple[Exchange | Step, ...]))
-            journal.known = journal._knowledge()
+            return cls(entries=as_kind(file.name, redact(rows), tuple[Exchange | Step, ...]))
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             advice = "Delete it, or run the notebook again."
             raise ConfigurationError(f"{file} is no journal of a run.", advice=advice) from None
-        return journal
 
     def clear(self) -> None:
         """Forget everything."""
@@ -123,10 +123,7 @@ class Journal:
 
     def since(self, start: int) -> "Journal":
         """Return the entries after the first *start*, in a journal of their own."""
-        part = Journal()
-        part._entries.extend(list(self)[start:])
-        part.known = part._knowledge()
-        return part
+        return Journal(entries=list(self)[start:])
 
     def _knowledge(self) -> Known:
         known = Known(self._limit)

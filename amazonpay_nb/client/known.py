@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
+from amazonpay_nb.spec.flows import lookup
 from amazonpay_nb.spec.operations import KINDS, Kind
 from amazonpay_nb.spec.states import MACHINES
 
@@ -37,7 +38,7 @@ class Known:
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
         self._documents: dict[tuple[str, str], Document | None] = {}
-        self._answered: dict[tuple[str, str], None] = {}
+        self._places: dict[tuple[str, str], int] = {}  # the number of the exchange that has described an object last
         self.walks: dict[tuple[str, str], list[str]] = {}  # (kind, object id) → the states that answers have shown
         self.keys: dict[str, list[int | None]] = {}  # idempotency key → statuses, None standing for no answer
         self.learned = 0  # exchanges
@@ -65,23 +66,33 @@ class Known:
 
     def learn(self, exchange: Exchange) -> list[News]:
         """Take an exchange in and return what it has changed: nothing where it is a refusal or a replay."""
-        answer, key = exchange.response, (exchange.operation, exchange.idempotency_key)
+        answer, key = exchange.response, exchange.idempotency_key
         self.learned += 1
-        if exchange.idempotency_key:
-            self.keys.setdefault(exchange.idempotency_key, []).append(exchange.status)
-        if exchange.failed or not isinstance(answer, Mapping) or key in self._answered:
+        statuses = self.keys.setdefault(key, []) if key else []
+        replayed = any(status is not None and status < 400 for status in statuses)
+        statuses.append(exchange.status)
+        if exchange.failed or not isinstance(answer, Mapping) or replayed:
             return []
-        if exchange.idempotency_key:
-            self._answered[key] = None
         for kind in KINDS.values():
             if object_id := answer.get(kind.id_field):
                 self._documents.setdefault((kind.title, str(object_id)), None)
+                if kind is exchange.kind:
+                    self._places[kind.title, str(object_id)] = self.learned - 1
         news = [news for kind, document in _documents(exchange, answer) if (news := self._take(kind, document))]
-        memories: tuple[dict[Any, Any], ...] = (self._documents, self._answered, self.walks, self.keys)
+        memories: tuple[dict[Any, Any], ...] = (self._documents, self._places, self.walks, self.keys)
         for memory in memories:
             while self._limit is not None and len(memory) > self._limit:
                 memory.pop(next(iter(memory)))
         return news
+
+    def staleness(self, exchanges: Sequence[Exchange], kind: Kind, object_id: str) -> tuple[int, list[Exchange]]:
+        """Return the place of the newest answer about an object, and what was refused, lost or repaired after it."""
+        place, later = self._places.get((kind.title, object_id), -1), list[Exchange]()
+        for exchange in exchanges[place + 1 :]:
+            named = object_id in (exchange.object_id, *(exchange.request or {}).values())
+            repaired = exchange.operation in COMPLETIONS and (exchange.response or {}).get(kind.id_field) == object_id
+            later += [exchange] if (named if exchange.failed else repaired) else []
+        return max(place, 0), later
 
     def _take(self, kind: Kind, document: Document) -> News | None:
         key = kind.title, str(document[kind.id_field])
@@ -92,20 +103,6 @@ class Known:
         walk, state = self.walks.setdefault(key, []), _detail(document, "state")
         walk += [state] if [state] != walk[-1:] else []
         return News(*key, before, document)
-
-
-def staleness(exchanges: Sequence[Exchange], kind: Kind, object_id: str) -> tuple[int, list[Exchange]]:
-    """Return the place of the newest answer about an object, and what was refused, lost or repaired after it."""
-    latest, later, keys = 0, list[Exchange](), set[str]()
-    for place, exchange in enumerate(exchanges):
-        named = object_id in (exchange.object_id, *(exchange.request or {}).values())
-        shown = not exchange.failed and (exchange.response or {}).get(kind.id_field) == object_id
-        if shown and exchange.kind is kind and exchange.idempotency_key not in keys:
-            latest, later = place, []
-        elif (exchange.failed and named) or (shown and exchange.operation in COMPLETIONS):
-            later.append(exchange)
-        keys |= {exchange.idempotency_key} - {""}
-    return latest, later
 
 
 def _documents(exchange: Exchange, answer: Mapping[str, Any]) -> Iterator[tuple[Kind, Document]]:
@@ -134,8 +131,7 @@ def _is_older(kind: Kind, answer: Document, other: Document) -> bool:
 
 
 def _detail(answer: Document, name: str) -> str:
-    details = answer.get("statusDetails")
-    return str(details.get(name) or "") if isinstance(details, Mapping) else ""
+    return str(lookup(answer, f"statusDetails.{name}") or "")
 
 
 @cache

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.known import Known
@@ -21,22 +21,14 @@ if TYPE_CHECKING:
 COLUMNS = tuple(column for column in Counts if column)
 
 
-class Movement(NamedTuple):
-    """The money of a charge or refund that one exchange moved: the signed amount for each of `COLUMNS`."""
-
-    operation: str
-    object_id: str
-    currency: str
-    change: dict[str, Decimal]
-    at: datetime  # by Amazon's clock where the answer has its time
-
-
+# The operation, object and currency, the signed amount for each of `COLUMNS`, and when: by Amazon's clock where known.
+Movement = tuple[str, str, str, dict[str, Decimal], datetime]
 # What is held, captured and refunded from a moment on, in major units of one currency.
 Point = tuple[datetime, Decimal, Decimal, Decimal]
 
 
 def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
-    """Yield what moved money, in order."""
+    """Yield the money of charges and refunds that each exchange moved, in order."""
     known = Known()
     for exchange in exchanges:
         for kind, object_id, before, after in known.learn(exchange):
@@ -47,7 +39,7 @@ def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
                 if any(change.values()):
                     time = after["statusDetails"].get("lastUpdatedTimestamp") or after.get("creationTimestamp")
                     at = datetime.fromisoformat(time) if time else exchange.at
-                    yield Movement(exchange.operation, object_id, price["currencyCode"], change, at)
+                    yield exchange.operation, object_id, price["currencyCode"], change, at
 
 
 def course(exchanges: Iterable[Exchange]) -> dict[str, list[Point]]:

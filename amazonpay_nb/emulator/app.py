@@ -1,6 +1,7 @@
 """Puts the API, the hosted pages and the control interface together as one ASGI application."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amazonpay_nb.emulator.api.pipeline import BROKEN, Api, nothing_there, refused, routed_path
+from amazonpay_nb.emulator.api.pipeline import BROKEN, Api, nothing_there, refused
 from amazonpay_nb.emulator.control import CONTROL_PATH, ControlInterface, control_error
 from amazonpay_nb.emulator.notifications.post import Deliveries
 from amazonpay_nb.emulator.pages.routes import Pages
@@ -19,6 +20,8 @@ from amazonpay_nb.emulator.rules import disputes, reports, transitions
 from amazonpay_nb.emulator.world import World
 from amazonpay_nb.loopback import Guard, amazon_host, limit_body, route
 from amazonpay_nb.signing.envelope import CERTIFICATE_PATH
+
+_ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
 
 
 def build_app(world: World, token: str, drop: Callable[[tuple[str, int]], None]) -> "Gateway":
@@ -82,7 +85,7 @@ class Gateway:
         """Handle one connection event, as ASGI prescribes."""
         app: ASGIApp = self._app
         if scope["type"] == "http":
-            path, host = routed_path(scope["path"]), amazon_host(scope)
+            path, host = _ENVIRONMENT_SEGMENT.sub("", scope["path"]).rstrip("/"), amazon_host(scope)
             if host == self._api_host if host else path.startswith("/v2"):
                 scope["path"], app = path, self._api
             elif not scope["path"].startswith(CONTROL_PATH):

@@ -17,7 +17,7 @@ from amazonpay_nb.emulator.api.bodies import parsed_json
 from amazonpay_nb.emulator.clock import FIRST_YEAR, LAST_YEAR, parse_duration, zulu
 from amazonpay_nb.emulator.notifications.announce import topic_of
 from amazonpay_nb.emulator.notifications.post import Deliveries
-from amazonpay_nb.emulator.records import AnyRecord, Merchant, Session
+from amazonpay_nb.emulator.records import NOTIFICATION, AnyRecord, Merchant, Notification, Session
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import disputes, transitions
 from amazonpay_nb.emulator.world import Fault, Times, World
@@ -25,7 +25,7 @@ from amazonpay_nb.loopback import is_loopback, route
 from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.spec.addresses import checked_endpoint
 from amazonpay_nb.spec.answers import FilingReason
-from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
+from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, lookup
 from amazonpay_nb.spec.machine import MERCHANT, NEW
 from amazonpay_nb.spec.notifications import DRILLS
 from amazonpay_nb.spec.operations import KINDS, OPERATIONS
@@ -53,11 +53,11 @@ def _call(method: str, path: str, **fixed: str) -> Callable[[Call], Call]:
 
 
 def _seen(session: Session) -> Answer:
-    notes, details = session.notes, session.document.get("statusDetails") or {}
+    notes = session.notes
     return {
         "id": session.id, "flow": notes.flow, "visit": notes.stay, "page": notes.page, "passed": notes.passed,
         "notice": notes.notice, "card": notes.card, "saves": notes.consents, "state": session.state,
-        "reasonCode": details.get("reasonCode"),
+        "reasonCode": lookup(session.document, "statusDetails.reasonCode"),
     }  # fmt: skip
 
 
@@ -240,7 +240,9 @@ class ControlInterface:
     @_call("GET", "notifications")
     async def _notifications(self) -> Answer:
         """Show what was announced, once all that is due has been delivered."""
-        return {"notifications": [_row(document) for document in await self._deliveries.announced()]}
+        await self._deliveries.settle()
+        rows = sorted(self._world.store.every(NOTIFICATION), key=lambda row: int(row.notes.number))
+        return {"notifications": [_shown(row) for row in rows]}
 
     @_call("POST", "notifications/endpoint")
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:
@@ -270,10 +272,8 @@ class ControlInterface:
     @_call("POST", "notifications/{object_id}/redeliver")
     async def _redeliver(self, object_id: str) -> Answer:
         """Deliver a notification again, now."""
-        document = await self._deliveries.redeliver(object_id)
-        if document is None:
-            raise HTTPException(404, f"There is no notification {object_id}.")
-        return _row(document)
+        await self._deliveries.redeliver(self._find(NOTIFICATION, object_id))
+        return _shown(self._find(NOTIFICATION, object_id))
 
 
 async def _fields(request: Request) -> dict[str, Any]:
@@ -290,10 +290,9 @@ def _check_name(name: str, rows: Collection[str], what: str, status: int = 400) 
         raise HTTPException(status, f"{name!r} is no {what}; there are {', '.join(rows)}.")
 
 
-def _row(document: Answer) -> Answer:
-    """Return what the interface says of a notification."""
+def _shown(notification: Notification) -> Answer:
     names = ("notificationId", "notificationType", "objectType", "objectId", "deliveries")
-    return {name: document[name] for name in names}
+    return {name: notification.document[name] for name in names}
 
 
 def control_error(error: HTTPException) -> Response:

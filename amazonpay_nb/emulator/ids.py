@@ -27,18 +27,13 @@ class Ids:
         self._starts = (store.setting("starts") or 0) + 1
         store.set("starts", self._starts)
         self._answers = 0
-        self.reload()
-
-    def reload(self) -> None:
-        """Take the position of the sequence over from the store, after a snapshot was put back."""
-        self._drawn: int = self._store.setting("drawn") or 0
 
     def _digest(self, *of: str) -> bytes:
         if of:
             return sha256("|".join((str(self._seed), *of)).encode()).digest()
-        self._drawn += 1
-        self._store.set("drawn", self._drawn)
-        return sha256(f"{self._seed}:{self._drawn}".encode()).digest()
+        drawn = (self._store.setting("drawn") or 0) + 1
+        self._store.set("drawn", drawn)
+        return sha256(f"{self._seed}:{drawn}".encode()).digest()
 
     def uuid(self, *of: str) -> str:
         """Return a version 4 UUID."""

@@ -6,7 +6,7 @@ Each kind of object has notes of its own.  They hold nothing but what JSON can h
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN
+from amazonpay_nb.spec.flows import CHECKOUT_SESSION, SIGN_IN, lookup
 from amazonpay_nb.spec.machine import NEW
 
 # Notifications are stored like objects, although the API does not show them.
@@ -125,8 +125,7 @@ class Record(Generic[N]):
     @property
     def state(self) -> str:
         """The state in ``statusDetails``, or the machines' `NEW`."""
-        details = self.document.get("statusDetails")
-        return details["state"] if details else NEW
+        return lookup(self.document, "statusDetails.state") or NEW
 
     @property
     def is_held(self) -> bool:

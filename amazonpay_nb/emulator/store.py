@@ -3,7 +3,6 @@
 A file is in write-ahead mode: a process that is killed loses nothing that it had acknowledged.
 """
 
-import heapq
 import json
 import os
 import sqlite3
@@ -28,15 +27,13 @@ _PUT = (
     "document = excluded.document, notes = excluded.notes, due = excluded.due, planned = excluded.planned, "
     "trigger = excluded.trigger"
 )
-# When something happens, its place in the order, and the object's kind and id.
-_Due = tuple[str, int, str, str]
 
 
 class Store:
     """One SQLite connection, used by one thread at a time.
 
-    Inside a transaction objects and settings are collected and written once, at its end or when a query needs them: an
-    object that moves twice in a request is written once.
+    Inside a transaction objects are collected and written once, at its end or when a query needs them: one that moves
+    twice in a request is written once.
 
     Args:
         path: A file, or ``:memory:``; a new one is its owner's alone.
@@ -69,23 +66,10 @@ class Store:
             self._db.close()
             raise sqlite3.DatabaseError(str(error)) from error
         self._changed: dict[tuple[str, str], AnyRecord] = {}
-        self._settings: dict[str, Any] = {}  # those that were read or set, and of these the ones that are not written
-        self._unwritten: set[str] = set()
-        self._agenda: list[_Due] = []
-        self._dropped: list[_Due] = []
-        self._planned = 0
-        self._reload()
+        self._settings: dict[str, Any] = {}  # those that were read or set
+        (self._planned,) = self._db.execute("SELECT coalesce(max(planned), 0) FROM objects").fetchone()
         self._snapshots: dict[str, sqlite3.Connection] = {}
         self._taken = 0
-
-    def _reload(self) -> None:
-        """Take over what is kept in memory as well: the settings that were read, and what is due when."""
-        self._settings.clear()
-        self._dropped.clear()
-        self._agenda = self._db.execute("SELECT due, planned, kind, id FROM objects WHERE due != ''").fetchall()
-        heapq.heapify(self._agenda)
-        (planned,) = self._db.execute("SELECT max(planned) FROM objects").fetchone()
-        self._planned = max(self._planned, planned or 0)
 
     def close(self) -> None:
         """Close the file and forget the snapshots."""
@@ -104,7 +88,6 @@ class Store:
             yield
             self._flush()
             self._db.execute("COMMIT")
-            self._dropped.clear()
         except BaseException:
             self._forget()
             if self._db.in_transaction:  # a full disk has undone it already
@@ -153,20 +136,13 @@ class Store:
 
     def next_due(self, until: str) -> AnyRecord | None:
         """Return the object to which something is to happen first, if that is by *until* (ISO 8601)."""
-        while self._agenda and self._agenda[0][0] <= until:
-            due, planned, kind, object_id = self._agenda[0]
-            record = self.get(kind, object_id)
-            if record and (record.due, record.planned) == (due, planned):
-                return record
-            # It has happened already, or a later plan replaced it; a transaction that is undone brings it back.
-            self._dropped.append(heapq.heappop(self._agenda))
-        return None
+        self._flush()
+        return next(self._select("due != '' AND due <= ? ORDER BY due, planned LIMIT 1", until), None)
 
     def plan(self, record: AnyRecord, trigger: str, due: str) -> None:
         """Write *record*, to which *trigger* is to happen when it is *due*, instead of what was planned earlier."""
         self._planned += 1
         record.due, record.planned, record.trigger = due, self._planned, trigger
-        heapq.heappush(self._agenda, (due, self._planned, record.kind, record.id))
         self.put(record)
 
     def _select(self, where: str, *values: str) -> Iterator[AnyRecord]:
@@ -180,19 +156,12 @@ class Store:
             names = record.kind, record.id, record.merchant_id, record.parent
             texts = to_json(record.document), to_json(vars(record.notes))
             self._db.execute(_PUT, (*names, *texts, record.due, record.planned, record.trigger))
-        for name in self._unwritten:
-            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(self._settings[name])))
         self._changed.clear()
-        self._unwritten.clear()
 
     def _forget(self) -> None:
         """Drop what was collected and what was read, which may come from a transaction that is undone."""
         self._changed.clear()
         self._settings.clear()
-        self._unwritten.clear()
-        for entry in self._dropped:
-            heapq.heappush(self._agenda, entry)
-        self._dropped.clear()
 
     def answer(self, merchant_id: str, key: str) -> tuple[bytes, int, str] | None:
         """Return (request, status, body) of the first answer to *key*, or None."""
@@ -221,9 +190,7 @@ class Store:
     def set(self, name: str, value: Any) -> None:
         """Store a setting (any JSON value)."""
         self._settings[name] = value
-        self._unwritten.add(name)
-        if not self._db.in_transaction:
-            self._flush()
+        self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, to_json(value)))
 
     def clear(self) -> None:
         """Delete all objects; settings stay."""
@@ -231,8 +198,6 @@ class Store:
         for statement in _CLEAR:
             self._db.execute(statement)
         self._settings.clear()
-        self._dropped += self._agenda
-        self._agenda.clear()
 
     def snapshot(self) -> str:
         """Copy everything aside and return the copy's id."""
@@ -249,6 +214,5 @@ class Store:
         snapshot = self._snapshots[name]
         self._forget()
         snapshot.backup(self._db)
-        self._reload()
         if not keep:
             self._snapshots.pop(name).close()

@@ -176,7 +176,6 @@ class World:
         """Put a snapshot back, and forget it unless it is to be kept; accounts and keys stay as they are now."""
         self.store.restore(snapshot, keep=keep)
         self._save_merchants()
-        self.ids.reload()
         self.forget()
 
     def forget(self) -> None:

@@ -66,7 +66,6 @@ def load(world: World, file: WorldFile, now: datetime | None = None) -> None:
         raise file.error(str(error), *making.place) from None
     finally:
         world.merchants = accounts
-        world.ids.reload()
     world.journal.clear()
     world.forget()
     for account, row in zip(accounts.values(), rows.merchants, strict=False):

@@ -30,7 +30,6 @@ from amazonpay_nb.spec.simulations import SIMULATION_HEADER
 REQUEST_ID = "x-amz-pay-request-id"
 BROKEN = Refusal("InternalServerError", "The emulator has failed; its log says where.")
 _LOG = logging.getLogger("uvicorn.error")
-_ENVIRONMENT_SEGMENT = re.compile(r"^/(sandbox|live)(?=/v2(/|$))", re.IGNORECASE)
 _OTHER_VERSION = re.compile(r"(/(sandbox|live))?/v(?!2/)\d+/", re.IGNORECASE)
 _ROUTES = {(row.method, row.path): row for row in OPERATIONS.values()}
 _PATHS = {row.path for row in OPERATIONS.values()}
@@ -76,11 +75,6 @@ def reply(world: World, status: int, text: str) -> Response:
 def refused(world: World, refusal: Refusal) -> Response:
     """Return a refusal as an answer."""
     return reply(world, refusal.status, to_json(refusal.body))
-
-
-def routed_path(raw_path: str) -> str:
-    """Return a path without environment segment and trailing slash."""
-    return _ENVIRONMENT_SEGMENT.sub("", raw_path).rstrip("/")
 
 
 def nothing_there(method: str, path: str, *, path_exists: bool) -> Refusal:

@@ -203,25 +203,13 @@ class Deliveries:
         """Forget that an endpoint has let deliveries time out: its owner says that it is there."""
         self._timeouts.pop(url, None)
 
-    async def redeliver(self, notification_id: str) -> dict[str, object] | None:
-        """Deliver a notification again, now, and return its document; None where there is none with this id."""
-        with self.world.store.transaction():
-            notification = self.world.store.get(NOTIFICATION, notification_id)
-            if notification is None:
-                return None
-            # Whatever happened to it before, with all its attempts ahead.
-            notification.notes = NotificationNotes(notification.notes.number)
-            plan(self.world, notification, self.world.clock.now())
+    async def redeliver(self, notification: Notification) -> None:
+        """Deliver a notification again, now."""
+        # Whatever happened to it before, with all its attempts ahead.
+        notification.notes = NotificationNotes(notification.notes.number)
+        plan(self.world, notification, self.world.clock.now())
         self.listen(self.world.merchants[notification.merchant_id].endpoint)
         await self.settle()
-        notification = self.world.store.get(NOTIFICATION, notification_id)
-        return notification.document if notification else None
-
-    async def announced(self) -> list[dict[str, object]]:
-        """Return what was announced, in order, once all that is due at the call has been delivered."""
-        await self.settle()
-        rows = sorted(self.world.store.every(NOTIFICATION), key=lambda row: int(row.notes.number))
-        return [row.document for row in rows]
 
     async def certificate(self, request: Request) -> Response:
         """Serve the certificate that signatures are checked with."""

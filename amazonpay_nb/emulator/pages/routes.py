@@ -171,11 +171,9 @@ class Pages:
         if not hmac.compare_digest(form.get("token", "").encode(), self._token(stay.session).encode()):
             message = "The form does not contain this page's token."
             raise Refusal("InvalidRequest", message, status=403, text="form")
-        if not stay.may_open(name):
-            return _to(stay.notes.page, stay.session.id)
         try:
             with self.world.store.transaction():
-                address = stay.press(name, form)
+                address = stay.press(name, form) if stay.may_open(name) else None
         except Refusal as refusal:
             return self._page(name, self._find(request, form), refusal, form)
         if not address:

@@ -22,10 +22,6 @@ def returning(address: str, parameter: str, value: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-def _nothing_to_change(why: str) -> Refusal:
-    return Refusal("InvalidRequest", f"There is nothing to change: {why}.", text="no-change")
-
-
 def _invalid(text: str, message: str, **details: Any) -> Refusal:
     return Refusal("InvalidParameterValue", message, text=text, **details)
 
@@ -41,12 +37,8 @@ class Stay:
     def __init__(self, world: World, session: Session) -> None:
         self.world, self.session, self.notes = world, session, session.notes
         self.flow = FLOWS[self.notes.flow]
+        self.set_up_only = not self.flow.complete_with_amount  # without a purchase
         self._pages_of = FLOWS[self.notes.pages_of]
-
-    @property
-    def set_up_only(self) -> bool:
-        """Whether this flow is a set-up without a purchase."""
-        return not self.flow.complete_with_amount
 
     @property
     def _pages(self) -> tuple[str, ...]:
@@ -68,17 +60,19 @@ class Stay:
 
     def change(self, action: str) -> str:
         """Return from the shop's review page to the choice of an address or a payment method."""
-        if len(self._pages_of.stays) == 1 or not self.notes.buyer:
-            raise _nothing_to_change("the shop has no review page to return to")
         page = CHANGE_ACTIONS.get(action)
-        if page is None:
-            raise _nothing_to_change(f"changeAction {action!r} must be {' or '.join(CHANGE_ACTIONS)}")
-        if not self._applies(page):
-            raise _nothing_to_change(f"a {self.session.document['productType']} checkout does not ask for it")
-        # After a change of address the buyer goes straight back; a payment method needs consent as well.  [inferred]
-        self.notes.changes_address = page == "shipping-address"
-        self._go_to(0, page)
-        return page
+        if len(self._pages_of.stays) == 1 or not self.notes.buyer:
+            problem = "the shop has no review page to return to"
+        elif page is None:
+            problem = f"changeAction {action!r} must be {' or '.join(CHANGE_ACTIONS)}"
+        elif not self._applies(page):
+            problem = f"a {self.session.document['productType']} checkout does not ask for it"
+        else:
+            # After a change of address the buyer goes straight back; a payment method needs consent, too.  [inferred]
+            self.notes.changes_address = page == "shipping-address"
+            self._go_to(0, page)
+            return page
+        raise Refusal("InvalidRequest", f"There is nothing to change: {problem}.", text="no-change")
 
     def _go_to(self, stay: int, page: str) -> None:
         passed = [*self.notes.passed, self.notes.page] if stay == self.notes.stay else []

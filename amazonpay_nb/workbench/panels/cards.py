@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_snake
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.guide import charge, complete_set_up, months
-from amazonpay_nb.client.known import COMPLETIONS, staleness
+from amazonpay_nb.client.known import COMPLETIONS
 from amazonpay_nb.client.ledger import ledger
 from amazonpay_nb.client.possible import calls_about, deadlines, obstacle
 from amazonpay_nb.client.sending import ATTEMPTS
@@ -76,7 +76,7 @@ class CallPanel(BenchPanel):
 
     def as_of(self, exchanges: Sequence[Exchange], kind: Kind, object_id: str) -> str:
         """Say which answer a state comes from, and what has come since that may have changed it."""
-        answer, later = staleness(exchanges, kind, object_id)
+        answer, later = self._wb.journal.known.staleness(exchanges, kind, object_id)
         passed = [text.partition(".")[0] for at, text in self._wb.director.passed if at > answer]
         news = [*dict.fromkeys(row.outcome if row.status else "a lost answer" for row in later), *passed]
         # What nobody clicks is committed, and its time differs from run to run.

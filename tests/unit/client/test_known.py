@@ -11,6 +11,7 @@ from amazonpay_nb.client.journal import Exchange, Journal
 from amazonpay_nb.client.reconciliation import reconcile
 from amazonpay_nb.shop.bookkeeping import payments
 from amazonpay_nb.spec.machine import NEW, Transition
+from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.states import MACHINES
 from tests.emulated import Shop, usd
@@ -70,7 +71,9 @@ def test_a_key_that_was_answered_before_brings_no_news() -> None:
 def test_a_key_whose_answer_was_lost_is_read_when_it_comes() -> None:
     """A refusal and a lost answer tell nothing; the repetition does."""
     lost = Exchange(NOON, "createCharge", "POST", "/v2/charges", None, "k", error="ReadTimeout")
-    assert state(journal(lost, answer("createCharge", "Authorized", key="k"))) == "Authorized"
+    again = journal(lost, answer("createCharge", "Authorized", key="k"))
+    assert state(again) == "Authorized"
+    assert again.known.staleness(again.exchanges, KINDS["Charge"], CHARGE_ID) == (1, [])
 
 
 def test_the_time_decides_where_there_is_one() -> None:
