@@ -107,7 +107,8 @@ def first_difference(old: str, new: str) -> str:
 def regenerate_notebooks(folder: Path, *, check: bool) -> int:
     """Execute every notebook of *folder*, and write those that changed or, with *check*, name them."""
     paths = sorted(folder.glob("*.ipynb"))
-    with kernel_environment(warm=True), ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+    # What is committed comes from kernels of its own; a fork has to say the same.
+    with kernel_environment(warm=check), ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         results = list(pool.map(attempt, paths))
     problems = 0
     for path, (new, stopped) in zip(paths, results, strict=True):
