@@ -205,8 +205,7 @@ class Desk(CallPanel):
         names = [name for action in calls for name in action.fields if name != _LOSE]
         *fields, lose = self.fields((*map(parameter, _KINDS), "amount", *names, "time", _LOSE), _KINDS)
         skipped = "" if self._wb.emulator else self._wb.director.inject_fault("", "")
-        answered = all(map(any, self._wb.journal.known.keys.copy().values()))
-        again = action_of("again", self.again, not answered)
+        again = action_of("again", self.again, self._lost() is not None)
         others = (again, self._repairing(*wallet), action_of("wait", self.wait))
         return View(
             "Payment desk", self._body(*wallet), (*fields, lose._replace(reason=skipped)), (*calls, *others), self.page
@@ -228,10 +227,16 @@ class Desk(CallPanel):
         return super()._call(kind, operation, **values)
 
     def again(self) -> Any:
-        """Send the last request with a key that had no answer again, under its key."""
-        keys, exchanges = self._wb.journal.known.keys, self._wb.journal.exchanges
-        lost = next(e for e in exchanges[::-1] if e.idempotency_key and not any(keys[e.idempotency_key]))
+        """Send the last request about money that had no answer again, under its key; nothing in it is masked."""
+        lost = self._lost()
+        assert lost  # noqa: S101 (the action is not possible without one)
         return self._wb.client.sender.repeat(lost, lost.request)
+
+    def _lost(self) -> Exchange | None:
+        exchanges = self._wb.journal.exchanges
+        answered = {exchange.idempotency_key for exchange in exchanges if exchange.status}
+        kept = (exchange for exchange in exchanges[::-1] if exchange.idempotency_key and exchange.kind in _KINDS)
+        return next((exchange for exchange in kept if exchange.idempotency_key not in answered), None)
 
     def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
         """Send the buyer to change the payment method; see `Workbench.show_repair`."""

@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel, to_snake
 from amazonpay_nb import workbench
 from amazonpay_nb.client.guide import NotChargeable
 from amazonpay_nb.client.journal import Exchange, Journal
+from amazonpay_nb.client.sending import ATTEMPTS
 from amazonpay_nb.errors import ConfigurationError, DeclinedError, TransportError
 from amazonpay_nb.shop import buyer
 from amazonpay_nb.signing.keys import Finding
@@ -417,6 +418,14 @@ def test_a_lost_answer_is_asked_for_again_and_there_is_one_charge(desk: Desk, wb
     assert f"{key}, and 1 Charge: {charge.charge_id}" in " ".join(static(desk.view({})).text.split())
     assert wb.emulator
     assert [row["chargeId"] for row in wb.emulator.control.get("objects/charges")["objects"]] == [charge.charge_id]
+    assert not action_of(desk, "again").enabled
+
+
+def test_what_the_journal_has_masked_is_not_offered_again(desk: Desk, wb: Workbench) -> None:
+    """A session's body has the buyer's address, which no journal keeps: sent again, it would be another request."""
+    wb.director.inject_fault("createCheckoutSession", "drop-after-commit", times=ATTEMPTS)
+    with pytest.raises(TransportError):
+        wb.client.create_checkout_session(store_id=wb.store_id, web_checkout_details={}, idempotency_key="mine")
     assert not action_of(desk, "again").enabled
 
 
