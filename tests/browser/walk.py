@@ -60,7 +60,8 @@ def _coffee(wb: Workbench) -> Cart:
 
 def _offer(wb: Workbench, page: Page, payload: Any, product_type: str = "PayOnly") -> Attempt:
     attempt = wb.shop.new_attempt()
-    page.goto(wb.show_button(attempt, sign_button(payload(wb, attempt), wb.keys), product_type=product_type).url)
+    signed = sign_button(payload(wb, attempt), wb.keys)
+    page.goto(wb.show_button(attempt, signed, product_type=product_type, start="button").url)
     page.locator("button.amazon-pay-button").click()
     page.wait_for_url("**/checkout/**")
     return attempt
