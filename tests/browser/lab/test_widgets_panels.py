@@ -157,7 +157,7 @@ def test_a_button_is_chosen_and_shown(lab: Lab) -> None:
         reads(person.panel, "de_DE, fr_FR, it_IT, es_ES, ja_JP: North America does not offer it.")
         person.types("amount", "none")
         expect(person.button("offer")).to_be_disabled()
-        reads(person.panel, "The amount cannot be used")
+        reads(person.panel, "amount='none' cannot be used: 'none' is not a number.")
         person.types("amount", "9.50")
         person.field("scopes", "select").select_option("email")
         person.option("color", "DarkGray").click()
