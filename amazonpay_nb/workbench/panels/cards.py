@@ -205,10 +205,15 @@ class Desk(CallPanel):
         names = [name for action in calls for name in action.fields if name != _LOSE]
         *fields, lose = self.fields((*map(parameter, _KINDS), "amount", *names, "time", _LOSE), _KINDS)
         skipped = "" if self._wb.emulator else self._wb.director.inject_fault("", "")
-        again = action_of("again", self.again, self._lost() is not None)
+        exchanges = self._wb.journal.exchanges
+        again = action_of("again", self.again, _lost(exchanges) is not None)
         others = (again, self._repairing(*wallet), action_of("wait", self.wait))
         return View(
-            "Payment desk", self._body(*wallet), (*fields, lose._replace(reason=skipped)), (*calls, *others), self.page
+            "Payment desk",
+            self._body(exchanges, *wallet),
+            (*fields, lose._replace(reason=skipped)),
+            (*calls, *others),
+            self.page,
         )
 
     def wait(self, time: str) -> str:
@@ -228,15 +233,9 @@ class Desk(CallPanel):
 
     def again(self) -> Any:
         """Send the last request about money that had no answer again, under its key; nothing in it is masked."""
-        lost = self._lost()
+        lost = _lost(self._wb.journal.exchanges)
         assert lost  # noqa: S101 (the action is not possible without one)
         return self._wb.client.sender.repeat(lost, lost.request)
-
-    def _lost(self) -> Exchange | None:
-        exchanges = self._wb.journal.exchanges
-        answered = {exchange.idempotency_key for exchange in exchanges if exchange.status}
-        kept = (exchange for exchange in exchanges[::-1] if exchange.idempotency_key and exchange.kind in _KINDS)
-        return next((exchange for exchange in kept if exchange.idempotency_key not in answered), None)
 
     def repair(self, charge_permission_id: str = "") -> Coroutine[Any, Any, CheckoutSession]:
         """Send the buyer to change the payment method; see `Workbench.show_repair`."""
@@ -258,7 +257,7 @@ class Desk(CallPanel):
         does = "Opens Amazon's Update page for the buyer." if self._wb.region.update_page else "Sets up a new wallet."
         return Action("repair", _UPDATE, self.repair, not reason, reason or does, (parameter(PERMISSION),))
 
-    def _body(self, wallet: str, thing: Resource | None) -> Iterator[Any]:
+    def _body(self, exchanges: Sequence[Exchange], wallet: str, thing: Resource | None) -> Iterator[Any]:
         if self.page:
             yield "The buyer changes the payment method, on the page below."
         elif self.repaired_on:
@@ -266,7 +265,6 @@ class Desk(CallPanel):
         if not wallet:
             yield "There is no Charge Permission yet: complete a Checkout Session first."
             return
-        exchanges = self._wb.journal.exchanges
         state = f"is {thing.state}. {self.as_of(exchanges, PERMISSION, wallet)}" if thing else "exists: get it first."
         yield f"Saved Wallet {wallet} {state}"
         yield from _repeated(exchanges)
@@ -281,6 +279,12 @@ class Desk(CallPanel):
         limit = MONTHLY_LIMITS[wb.region.code, wb.currency]
         used = months(wb.journal, wallet, wb.region)
         return limits_of(used) if used else limit_gauge(Decimal(0), limit, WORDS, wb.currency, "en_US")
+
+
+def _lost(exchanges: Sequence[Exchange]) -> Exchange | None:
+    answered = {exchange.idempotency_key for exchange in exchanges if exchange.status}
+    kept = (exchange for exchange in exchanges[::-1] if exchange.idempotency_key and exchange.kind in _KINDS)
+    return next((exchange for exchange in kept if exchange.idempotency_key not in answered), None)
 
 
 def _repeated(exchanges: Sequence[Exchange]) -> Iterator[str]:
