@@ -242,7 +242,7 @@ class ControlInterface:
         """Show what was announced, once all that is due has been delivered."""
         await self._deliveries.settle()
         rows = sorted(self._world.store.every(NOTIFICATION), key=lambda row: int(row.notes.number))
-        return {"notifications": [_shown(row) for row in rows]}
+        return {"notifications": [_entry(row) for row in rows]}
 
     @_call("POST", "notifications/endpoint")
     async def _set_endpoint(self, url: str | None, merchant_id: str | None = None) -> Answer:
@@ -273,7 +273,7 @@ class ControlInterface:
     async def _redeliver(self, object_id: str) -> Answer:
         """Deliver a notification again, now."""
         await self._deliveries.redeliver(self._find(NOTIFICATION, object_id))
-        return _shown(self._find(NOTIFICATION, object_id))
+        return _entry(self._find(NOTIFICATION, object_id))
 
 
 async def _fields(request: Request) -> dict[str, Any]:
@@ -290,7 +290,7 @@ def _check_name(name: str, rows: Collection[str], what: str, status: int = 400) 
         raise HTTPException(status, f"{name!r} is no {what}; there are {', '.join(rows)}.")
 
 
-def _shown(notification: Notification) -> Answer:
+def _entry(notification: Notification) -> Answer:
     names = ("notificationId", "notificationType", "objectType", "objectId", "deliveries")
     return {name: notification.document[name] for name in names}
 
