@@ -33,7 +33,7 @@ class _Commands(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path.home() raises)
-            os.environ["HOME"] = "/"  # as in a container: libraries want one, of a user whom no one knows, too
+            os.environ["HOME"] = "/"  # libraries need one even for a user without a home, as in a container
         before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
         try:
             return super().main(*args, **options)

@@ -24,7 +24,7 @@ _NO_REQUEST = "This is no HTTP request, or has more than one reading; correct it
 _LONG_HEAD = f"Target and headers, or trailers, are larger than {MAX_HEAD_BYTES} bytes; send less."
 # A quarter of the files that the process may open: another quarter may be arriving, the rest is its own.
 SHARE_OF_FILES = (os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else 1024) // 4
-# Each can hold a body and what one read brings, about 400 kB.
+# Each can hold a body and the bytes of one read, about 400 kB.
 MAX_CONNECTIONS = min(128, SHARE_OF_FILES)
 # For a request to arrive, and for a client to read on.
 PATIENCE_SECONDS = 20.0
@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
         self._doors: list[Door] = []
 
     def open(self, door: "Door") -> None:
-        """Open a door, from another thread than the server's: now, or as soon as the application is up."""
+        """Open a door, from a thread other than the server's: now, or as soon as the application is up."""
         self.listeners.append(door[0])
         self._doors.append(door)
         if self._loop:
@@ -96,7 +96,7 @@ class Server(uvicorn.Server):
 
 
 class SecureListener(socket.socket):
-    """A listening socket for TLS: connections count while they still shake hands, when nobody can be told anything."""
+    """A listening socket for TLS: connections count during the handshake, when no answer is possible yet."""
 
     def __init__(self, listener: socket.socket) -> None:
         super().__init__(fileno=listener.detach())
@@ -114,7 +114,7 @@ class SecureListener(socket.socket):
 
 
 class Flow(FlowControl):
-    """Reads on when all that was read is under way: who does not read answers is not read from either."""
+    """Reads on once all that was read is under way: a client that does not read its answers is not read from."""
 
     def __init__(self, connection: "Connection") -> None:
         super().__init__(connection.transport)

@@ -15,7 +15,7 @@ EXTRAS = {
 
 
 def packages(extra: str) -> Iterator[tuple[str, bool]]:
-    """Give what an extra asks for, each with whether a version that fits is here."""
+    """Yield each package that an extra asks for, and whether a version that fits is installed."""
     from importlib import metadata
 
     from packaging.requirements import Requirement  # slow to import, and only a look at this machine needs it

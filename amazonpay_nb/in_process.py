@@ -1,9 +1,9 @@
 """Answer HTTP requests inside the process that sends them: no socket, no thread.
 
-All applications share an event loop without files.  Whoever waits for an answer turns it: a script, a notebook's cell
-inside of another loop, or a handler that calls a server itself.  What is left to do after an answer, a notification for
-example, is done before its caller goes on.  Requests are httpx's own, so none is refused as `connection` refuses those
-of others.
+All applications share an event loop without files.  It runs while somebody waits for an answer: a script, a notebook's
+cell inside of another loop, or a handler that calls a server itself.  What is left to do after an answer, a
+notification for example, is done before its caller goes on.  Requests are httpx's own, so none is
+refused as `connection` refuses those of others.
 """
 
 import asyncio

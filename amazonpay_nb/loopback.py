@@ -114,7 +114,7 @@ def is_loopback(host: str) -> bool:
 
 
 def without_port(text: str) -> str:
-    """Return a text with PORT in the place of each port of this machine, which is another one in every run."""
+    """Return a text with PORT in place of each port of this machine, which differs from run to run."""
     return _WITH_PORT.sub(r"\1:PORT", text)
 
 

@@ -69,7 +69,7 @@ _SECRET_TEXT = (
     re.compile(r"()((?:[A-Za-z0-9_+/%-]|\\/){120,}={0,2})"),
     re.compile(r"()((?:[\w.!#$%'*+^`{|}~-]{1,64}|(?<=\S))(?:@|%40)[\w-]+(?:\.[\w-]+)+)"),
 )
-# The words in the names of a path's folders, which chance does not make: what is none of them may be a token.
+# Words in the names of a path's folders, which random text does not contain: anything else may be a token.
 _WORD, _WORD_ENDS, _LEAST_FOLDERS = (
     re.compile(r"[A-Za-z+]{0,40}\d{0,12}|[a-z\d]{0,12}"),
     re.compile(r"[/_-]|%[\dA-F]{2}"),

@@ -1,4 +1,4 @@
-"""What we compare with: installed into ``.cache/bench`` on first use, started on loopback, stopped afterwards."""
+"""What we compare with: installed into ``.cache/bench`` on first use, started on loopback, stopped afterward."""
 
 import operator
 import shutil

@@ -215,9 +215,7 @@ def tidy(notebook: OpenNotebook, scheme: ColorScheme) -> None:
 def show_button_cell(notebook: OpenNotebook) -> None:
     """Bring the cell that shows the shop's page, and the sentence before it, to the top of the window."""
     notebook.frames.content_frame.get_by_role("button", name=BUTTON).wait_for()
-    expect(notebook.frames).to_be_in_viewport(
-        ratio=1
-    )  # it comes by itself, and JupyterLab goes nowhere else afterwards
+    expect(notebook.frames).to_be_in_viewport(ratio=1)  # it comes by itself, and JupyterLab goes nowhere else afterward
     notebook.ask(
         "const cells = panel.content.widgets;"
         "const index = cells.findIndex((cell) => cell.model.sharedModel.source.startsWith('page = '));"

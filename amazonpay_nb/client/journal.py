@@ -53,7 +53,7 @@ def own_exchanges() -> Iterator[list[Exchange]]:
 class Journal:
     """An append-only record of a run, or of its latest *limit* entries; appending is safe from several threads.
 
-    A *file* takes each entry as it comes, as a line of JSON; see `export`.  What is rewound, it counts.
+    A *file* takes each entry as it comes, as a line of JSON; see `export`.  A rewind adds a line with its length.
     """
 
     def __init__(

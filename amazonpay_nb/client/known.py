@@ -33,7 +33,7 @@ class News(NamedTuple):
 
 
 class Known:
-    """The objects that answers have named, of which it remembers *limit*, and as many idempotency keys; or all."""
+    """The objects that answers have named: the latest *limit* and as many idempotency keys, or all of them."""
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
@@ -61,7 +61,7 @@ class Known:
         return tuple(object_id for name, object_id in self._documents.copy() if name == kind)
 
     def states(self) -> dict[str, str]:
-        """Return the state of each object by its id; "" where answers have named it, and not shown its state."""
+        """Return the state of each object by its id; "" where answers have named it without its state."""
         return {object_id: _detail(row or {}, "state") for (_, object_id), row in self._documents.copy().items()}
 
     def learn(self, exchange: Exchange) -> list[News]:

@@ -86,16 +86,16 @@ class NotificationReader:
     """Verifies envelopes and returns what they announce.  Certificates are fetched once and kept.
 
     Args:
-        topic_arn: The topic that your notifications come from; note it from the first one.  With "", which takes a
-            certificate host, any topic will do, and no certificate of Amazon's.
-        merchant_id: Whose notifications are taken; "" takes anybody's.
-        certificate_hosts: Hosts besides Amazon's, as ``host`` or ``host:port``: the emulator's.  On loopback plain
-            HTTP will do, anywhere else it never does.
-        max_age: How old an envelope may be; None takes any.
+        topic_arn: The topic that your notifications come from; note it from the first one.  With "", any topic is
+            accepted, but no certificate of Amazon's, so *certificate_hosts* has to name a host.
+        merchant_id: The merchant whose notifications are accepted; "" accepts anybody's.
+        certificate_hosts: Hosts besides Amazon's, as ``host`` or ``host:port``: the emulator's.  Plain HTTP is
+            accepted on loopback only.
+        max_age: How old an envelope may be; None accepts any age.
         clock: Tells the time.
         http: Fetches certificates.
     Raises:
-        ConfigurationError: There is neither a topic nor a certificate host, or the topic is none.
+        ConfigurationError: There is neither a topic nor a certificate host, or the topic is not one.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which calls there are about an object or after an error, why one is not possible, what happens without one."""
+"""The calls about an object or after an error, why one is not possible, and what happens if none is made."""
 
 import inspect
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ from amazonpay_nb.client.auth import new_idempotency_key
 
 
 class Progress:
-    """Notes of one flow on one account, in a file or in memory alone; the first one under a name of yours stays."""
+    """Notes of one flow on one account, in a file or in memory alone; the first note under a name is kept."""
 
     def __init__(self, path: Path | None = None) -> None:
         # SQLite: a note is either on disk or not, and if two processes take the same step, one of them is first.

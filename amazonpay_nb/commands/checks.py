@@ -117,10 +117,10 @@ def _print_findings(findings: list[Any]) -> Verdict:
     shell_complete=completion("amazonpay_nb.runs.probes:probes"),
 )  # fmt: skip
 @click.option("--out", type=FILE, help="Write what was seen; a file that holds a part of it is continued.")
-@click.option("--compare", type=FILE, help="Hold this recording against what is seen now.")
+@click.option("--compare", type=FILE, help="Compare this recording with what is seen now.")
 @verdict
 def parity(base_url: str | None, region: str, compare: Path | None, **options: Any) -> Verdict:
-    """Hold what we claim about Amazon Pay against what it answers: docs/recording.md.
+    """Compare what we claim about Amazon Pay with what it answers: docs/recording.md.
 
     Without an address, an emulator is started and asked.  No probe spends money: live is refused.
 

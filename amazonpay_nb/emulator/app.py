@@ -73,8 +73,8 @@ class Gateway:
 
     It takes the environment segment and a trailing slash off the path that is routed (`raw_path` keeps what was sent,
     for the signature), and bounds the body.  Calls prove where they come from, by a signature or by the token; pages
-    ask for neither, so they are shown by names of this machine only, and by those of Amazon's hosts to who comes by the
-    proxy: then the host says what is meant, as at Amazon.
+    ask for neither, so they are shown by names of this machine only.  What comes through the proxy has the name of one
+    of Amazon's hosts, which says what is meant, as at Amazon.
     """
 
     def __init__(self, api: ASGIApp, app: ASGIApp, api_host: str) -> None:

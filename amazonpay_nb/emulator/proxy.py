@@ -190,7 +190,7 @@ class _Pipe(asyncio.Protocol):
 
 
 def _place(url: bytes) -> tuple[str, str, int]:
-    """Return scheme, host and port of an address; the host is "" where it is none, or has two readings."""
+    """Return scheme, host and port of an address; the host is "" where there is none, or where it has two readings."""
     try:
         if not _VISIBLE.fullmatch(url):  # urlsplit leaves some of the others out
             raise ValueError
@@ -201,7 +201,7 @@ def _place(url: bytes) -> tuple[str, str, int]:
 
 
 def open_proxy(region: Region, certificate: str, host: str) -> tuple[Door, set[str], str]:
-    """Open the door of a proxy, and return it with the hosts that it will have refused, and with its address."""
+    """Open a proxy; return its door, the set to which it adds the hosts that it refuses, and its address."""
     listener, proxy = open_port(0, host), Proxy(region, certificate)
     door = (listener, partial(ProxyConnection, proxy))
     return door, proxy.refused, url_of("http", host, listener.getsockname()[1])

@@ -83,7 +83,7 @@ class Emulator:
         merchant_id, store_id, topic_arn: Of the main merchant account, and of the topic of its notifications.
     Raises:
         OSError: The port is in use.
-        ValueError: The region, host, address, store, start or world cannot be; the message says why.
+        ValueError: The region, host, address, store, start or world cannot be used; the message says why.
     """
 
     def __init__(
@@ -163,13 +163,13 @@ class Emulator:
     def _certificate(self, name: str, *hosts: str) -> str:
         issued, path = self._authority.issue_cert(*LOOPBACK_HOSTS, *hosts), self._folder.path / name
         issued.private_key_and_cert_chain_pem.write_to_path(path)
-        # At the end of the chain it can be recognized by a browser that was told its fingerprint.
+        # At the end of the chain, a browser that knows its fingerprint recognizes it.
         self._authority.cert_pem.write_to_path(path, append=True)
         path.chmod(0o600)
         return str(path)
 
     def open_proxy(self) -> None:
-        """Be a proxy for Amazon's hosts from now on, where it is none yet; notifications stay as they are."""
+        """Be a proxy for Amazon's hosts from now on, unless it is one already; notifications stay as they are."""
         if not isinstance(self._server, LoopbackServer):
             raise ValueError("a proxy needs a socket; go without in_process")
         from amazonpay_nb.emulator.proxy import open_proxy

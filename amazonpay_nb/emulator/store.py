@@ -169,7 +169,7 @@ class Store:
         return next(self._db.execute(query, (merchant_id, key)), None)
 
     def remember(self, merchant_id: str, key: str, request: bytes, status: int, body: str) -> None:
-        """Keep the first answer to *key* for ever."""
+        """Keep the first answer to *key* forever."""
         self._db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", (merchant_id, key, request, status, body))
 
     def spend(self, permission_id: str, month: str, hundredths: int) -> None:
@@ -210,7 +210,7 @@ class Store:
         return name
 
     def restore(self, name: str, *, keep: bool = True) -> None:
-        """Put a copy back, and forget it unless it is to be kept; a KeyError where there is none, or no longer."""
+        """Put a copy back, and forget it unless it is to be kept; a KeyError where it does not exist (any more)."""
         snapshot = self._snapshots[name]
         self._forget()
         snapshot.backup(self._db)

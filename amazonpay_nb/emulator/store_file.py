@@ -36,10 +36,10 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT 
 START, REAL_TIME = "start", "real time"
 # What SQLite and the emulator put beside the file.
 _BESIDE = ("-wal", "-shm", "-journal", ".keys", ".keys/merchant.pem", ".keys/other-merchant.pem")
-_LOCKED = (510, 0x40000002)  # the bytes that a process locks which uses a file of SQLite
+_LOCKED = (510, 0x40000002)  # the bytes that a process locks while it uses a file of SQLite
 _UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 _NUMBERS = ("drawn", "seed", "spent ", "starts")  # settings of these names
-_NEVER = "2026-01-15T00:00:00+00:00"  # a time in the place of none
+_NEVER = "2026-01-15T00:00:00+00:00"  # stands in for a time that is missing
 _LAST = datetime(9900, 1, 1, tzinfo=UTC)  # what is planned lies within months of it
 _KINDS = {"answer": dict, **NOTES}
 _EVERYTHING = (

@@ -84,7 +84,7 @@ PERMISSION = _model(
     spent_this_month=str, charges=_list(CHARGE),
 )  # fmt: skip
 ROWS = {"Charge Permission": PERMISSION, "Charge": CHARGE, "Refund": REFUND, "Dispute": DISPUTE}
-# Such an id stands in headers, topics and the ready file.
+# Such an id appears in headers, topics and the ready file.
 _NAME = Annotated[str, Field(pattern="^[A-Za-z0-9_.-]{1,100}$")]
 MERCHANT = _model(
     merchant_id=_NAME, store_id=_NAME, name=str, endpoint=Annotated[str, AfterValidator(checked_endpoint)]
@@ -112,7 +112,7 @@ class WorldFile:
         return DataError(f"{self.name}{line or ''.join(f', {key}' for key in place)}: {problem}", place)
 
     def check(self, word: str | None, words: Collection[str], *place: str, hint: str = "") -> None:
-        """Raise `DataError` where a word of the file is none of *words*."""
+        """Raise `DataError` where a word of the file is not one of *words*."""
         if word is not None and word not in words:
             raise self.error("; ".join(filter(None, (f"{place[-1]}: {no_choice(word, words)}", hint))), *place)
 

@@ -1,7 +1,7 @@
-"""Puts the world of a file in the place of the present one, and says what the file of the present one would say.
+"""Puts the world of a file in the place of the present one, and writes the present one as such a file.
 
-A file says what is; here it comes about.  Every object is made by the rule that makes it for a request, at its time,
-and takes rows of `spec.states` to its state.  What a rule refuses is refused with its line; then time goes on.
+A file says what there is; this module makes it.  Every object is made by the rule that makes it for a request, at its
+time, and takes rows of `spec.states` to its state.  What a rule refuses is refused with its line; then time goes on.
 """
 
 from collections import deque
@@ -45,7 +45,7 @@ def load(world: World, file: WorldFile, now: datetime | None = None) -> None:
     """Put the world of a file in the place of the present one, or raise a `DataError` and change nothing.
 
     Args:
-        now: The time that it is then, if not the file's; where time is real, it is what it is.
+        now: The time from then on, if not the file's; real time stays as it is.
     """
     rows, accounts, store = file.rows, world.merchants, world.store
     file.check(rows.region, [world.region.code], "region", hint="start an emulator of that region")
@@ -111,7 +111,7 @@ class _Making:
             self._spend(self._lead(record, row, place, self.now), row, place)
 
     def _inner(self, row: Any, place: Place) -> list[tuple[datetime, Place, Any]]:
-        """Return what stands under a row, with the time of each and in the order of time."""
+        """Return the rows inside a row with their times, the earliest first."""
         lists = ((name, number, one) for name in _INNER for number, one in enumerate(getattr(row, name, ())))
         places = (((*place, name, str(number)), one) for name, number, one in lists)
         return sorted(((self._born(one, at), at, one) for at, one in places), key=itemgetter(0))
@@ -224,7 +224,7 @@ class _Making:
 
 
 def _way(record: AnyRecord, goal: _End) -> tuple[Transition, ...]:
-    """Return the rows to a state, none where the object is there; None in the goal stands for any."""
+    """Return the rows that lead to a state, () where the object is there already; None in the goal fits anything."""
     ways: deque[tuple[_End, tuple[Transition, ...]]] = deque([(_end_of(record), ())])
     seen: set[_End] = set()
     while ways:
@@ -240,7 +240,7 @@ def _way(record: AnyRecord, goal: _End) -> tuple[Transition, ...]:
 
 
 def _end_of(record: AnyRecord) -> _End:
-    """Return where an object is: its state, the first of its reasons, and who has won, where it is a dispute."""
+    """Return where an object is: its state, the first of its reasons, and the winner, where it is a dispute."""
     details = record.document["statusDetails"]
     reasons = details.get("reasons", [details]) or [{}]
     return details["state"], reasons[0].get("reasonCode"), details.get("resolution")

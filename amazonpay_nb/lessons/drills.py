@@ -177,9 +177,9 @@ def try_charge(
 _ANOTHER = "4444"
 
 # An event that the merchant did not cause.  meanwhile: the answer to a charge (or a capture) that is sent all the same;
-# permission: the same one or a new one; afterwards: the answer to a charge then, under a new idempotency key.
+# permission: the same one or a new one; afterward: the answer to a charge then, under a new idempotency key.
 Interruption = namedtuple(
-    "Interruption", "who what state meanwhile recovery permission afterwards", defaults=("", "", "", "")
+    "Interruption", "who what state meanwhile recovery permission afterward", defaults=("", "", "", "")
 )
 
 

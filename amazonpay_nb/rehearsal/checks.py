@@ -1,6 +1,6 @@
 """The checks: each function judges a row of ``checks.toml``, or several, and raises where the server is wrong.
 
-It gets what the check starts with, after what happens at Amazon's; both stand in the row.
+It gets what the check starts with, after what happens at Amazon's; both are in the row.
 """
 
 import re
@@ -211,7 +211,7 @@ def refunded(play: Play, order: Order) -> None:
 def refunded_once(play: Play, order: Order) -> None:
     part = format_amount(_PART, play.currency)
     answer = _refund(order, amount=part)
-    if not answer.is_below(400):  # who has asked for it does so again
+    if not answer.is_below(400):  # the one who asked for it asks again
         answer = order.act("refund", amount=part)
     play.never(lambda: len(play.objects("refunds")) > 1, "the amount is refunded more than once")
     # A server that is told no amount refunds the entire order.

@@ -34,10 +34,10 @@ PENDING = ("AuthorizationInitiated", "CaptureInitiated")  # the states of a char
 
 
 class Play:
-    """A rehearsal under way, a check after another; one of a set-up is about a *page* of the plan.
+    """A rehearsal under way, one check after another; a check of a set-up is about a *page* of the plan.
 
     Args:
-        browser: Or why there is none.
+        browser: The browser, or the reason why there is none.
     """
 
     def __init__(self, plan: Plan, emulator: Emulator, http: httpx.Client, browser: "Browser | str") -> None:

@@ -127,7 +127,7 @@ def rehearse(
         browser: The Chromium to use; "none" plays only what needs no buyer, and None or "auto" looks for one.
         region: In the place of the plan's.
         environment: Variables for the server, on top of the plan's.
-        say: Is told each result.
+        say: Called with each result.
     Raises:
         ConfigurationError: The plan or the server cannot be used; nothing is left running.
     """
@@ -142,8 +142,8 @@ def rehearse(
 
 
 def _in_a_thread(play: Callable[[Say], Rehearsal], tell: Say) -> Rehearsal:
-    # Beside an event loop, as in a notebook, Playwright refuses to run in the same thread.  Whoever interrupts a cell
-    # reads so, as soon as the check that is played has ended and all has stopped.
+    # Beside an event loop, as in a notebook, Playwright refuses to run in the same thread.  An interrupted
+    # cell says so as soon as the present check has ended and everything has stopped.
     interrupted = Event()
 
     def say(result: Result) -> None:

@@ -105,7 +105,7 @@ def limited_memory() -> Iterator[None]:
 
 
 def ask(http: httpx.Client, request: httpx.Request) -> Answer:
-    """Send a request and return its answer; one that does not end in time, or after 4 MB, is none."""
+    """Send a request and return its answer; one that does not end in time, or within 4 MB, counts as missing."""
     began = monotonic()
     try:
         response = whole(http, request)

@@ -49,12 +49,12 @@ def cluster(address: str) -> Iterator[Engine]:
     for handler in logging.getLogger("distributed").handlers:
         handler.setLevel(logging.CRITICAL)  # what matters is said in a sentence
     try:
-        # Who accepts and says nothing is waited for without an end.
+        # Dask would wait forever for a server that accepts and says nothing.
         client = in_time(2 * _PATIENCE_SECONDS, partial(Client, address, timeout=_PATIENCE_SECONDS))
     except (ImportError, MemoryError, OSError, TypeError, ValueError) as error:
         advice = "Start one with: dask scheduler."
         reason = "it says nothing" if isinstance(error, TimeoutError) and not str(error) else str(error).rstrip()
-        # How a web page begins is read as its length.
+        # Dask reads the beginning of a web page as a length.
         reason = "it is another server, such as its dashboard" if isinstance(error, MemoryError) else reason
         problem = f"No scheduler answers at {address}: {reason}."
         raise ConfigurationError(problem, advice=advice) from None

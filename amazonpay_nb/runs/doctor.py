@@ -32,7 +32,7 @@ def _extra(name: str) -> Finding:
     wrong = [package for package, fits in rows if not fits]
     if not wrong:
         return Finding(True, f"The extra {name} is there: {EXTRAS[name]}.")
-    # Who has most of it wants it; a lean installation is no mistake.
+    # Most of it is there, so the rest is wanted, too; a lean installation is no mistake.
     lean = len(wrong) > len(rows) / 2
     state = "is not there" if lean else f"lacks {', '.join(wrong)}"
     return Finding(lean, f"The extra {name} {state} ({EXTRAS[name]}): {how_to_get(name)}")

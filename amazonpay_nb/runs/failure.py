@@ -25,7 +25,7 @@ class Failure:
     step: str = ""  # the heading above the cell
     cell: int | None = None  # its number, as the notebook shows it
     cell_id: str = ""  # in the page of the run: ``NAME.html#cell-id=…``
-    line: str = ""  # of its source: the number, and what stands there
+    line: str = ""  # of its source: the number and the text
     claim: str = ""  # the id of the one that does not hold; "" where something else failed
 
     @property

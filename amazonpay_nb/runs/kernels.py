@@ -38,7 +38,7 @@ _PERSONAL = (PROGRESS, SESSION, "JUPYTER_PREFER_ENV_PATH", "PYTHONOPTIMIZE", "PY
 
 
 class _RunClient(AsyncKernelClient):
-    """Has its answer as soon as the kernel has it, and no request that waits for ever."""
+    """Has its answer as soon as the kernel has it, and no request that waits forever."""
 
     def _context_default(self) -> zmq.asyncio.Context:
         context = super()._context_default()

@@ -54,7 +54,7 @@ def bring_up_to_date(folder: Path, files: dict[str, bytes], *, fresh: bool, say:
         raise ConfigurationError(f"{folder} has other files in it.", advice="Choose another folder with --to.")
     folder.mkdir(parents=True, exist_ok=True)
     ours.mkdir(mode=0o700, exist_ok=True)
-    # JupyterLab trusts what it says, and IPython runs what it has; and whose the folder is can put another one there.
+    # JupyterLab trusts what it says, IPython runs what it has, and the folder's owner can put another one there.
     for place, owners in ((folder, {0, os.geteuid()}), (ours, {os.geteuid()})):
         found = place.lstat() if place == ours else place.stat()
         if found.st_uid not in owners or found.st_mode & stat.S_IWOTH or stat.S_ISLNK(found.st_mode):

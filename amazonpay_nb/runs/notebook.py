@@ -28,7 +28,7 @@ _OPEN = "workbench.open("
 _WITH_SOCKETS = ("07", "12")
 _PARAMETERS = {"parameters", "injected-parameters"}  # the tags of their cells
 _HEADING = re.compile(r"#{1,4} ")
-# Sections for who runs the notebook, and sentences: each has a line of its own.
+# Sections and sentences for readers who run the notebook; each sentence has a line of its own.
 _WORKSHOP = re.compile(r"## (?:Exercises|By clicks)$", re.MULTILINE)
 _ASIDE = re.compile(
     r"^(?![|#>`!-])(?:Otherwise, |\*\*Time:|.*\b(?:[Pp]redict|cells?|kernel|read on|play the buyer)\b).*(?:\n|$)",

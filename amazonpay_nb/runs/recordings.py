@@ -27,7 +27,7 @@ def read(path: Path) -> Recording:
 
 
 def claimed(there: Recording) -> Comparison:
-    """Hold a recording against what its probes claim."""
+    """Compare a recording with what its probes claim."""
     recorded = {row["id"] for row in there["probes"] if row.get("seen")}
     claims = [
         {"id": probe.id, "edition": probe.edition, "seen": [{"shows": step.shows} for step in probe.steps]}
@@ -38,7 +38,7 @@ def claimed(there: Recording) -> Comparison:
 
 
 def compare(here: Recording, there: Recording) -> Comparison:
-    """Hold two recordings against each other: a claim is equal where all of its answers were seen, and are equal."""
+    """Compare two recordings: a claim is equal where all of its answers were seen, and are equal."""
     ours, others = _places(here), _places(there)
     result: Comparison = {"equal": [], "different": [], "notReached": []}
     for claim in sorted({claim for probe in probes().values() for claim in probe.claims}):

@@ -177,7 +177,7 @@ def notebook_page(document: Any, name: str, folder: Path, *, left_behind: Mappin
     page = _SCROLLED.sub('<div tabindex="0"', page)
     # Here the style does it, and in a narrow window gives way.
     page = _HEADING.sub(lambda match: match[0].replace("&nbsp;", " "), page)
-    return page.replace("<th></th>", "<td></td>")  # pandas has an empty heading, which is none to a screen reader
+    return page.replace("<th></th>", "<td></td>")  # pandas writes an empty heading
 
 
 @cache

@@ -70,7 +70,7 @@ class Attempt:
         self.token = token
         # Where the buyer goes to Amazon for the first time; the cart; the review page or checkout, where they order.
         self.page_url, self.cart_url, self.order_url = (f"{shop_url}/{name}/{token}" for name in PAGES)
-        # The return addresses of a payload, and where who has ordered on the review page goes.
+        # The return addresses of a payload, and where a buyer goes after ordering on the review page.
         addresses = (f"{public_url or shop_url}/{kind}/{token}" for kind in ARRIVALS)
         self.result_url, self.review_url, self.ordered_url, self.cancel_url, self.signed_in_url = addresses
         self.script_url, self.start = "", "button"

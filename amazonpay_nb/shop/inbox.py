@@ -45,7 +45,7 @@ class Notice(NamedTuple):
 
 
 class Inbox:
-    """Takes in notifications, and works on them afterwards.
+    """Takes in notifications, and works on them afterward.
 
     Args:
         reader: Tells genuine notifications from others.

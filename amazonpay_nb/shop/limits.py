@@ -1,4 +1,4 @@
-"""What a server may answer, whose it may be anybody: nothing of it is waited for, or kept, without a limit."""
+"""Limits for the answers of a server, whoever runs it: nothing is waited for, or kept, without one."""
 
 import math
 import threading

@@ -37,7 +37,7 @@ _POLICY = (
     "connect-src 'self'{amazon}; img-src data:{amazon}; font-src data:{amazon}; "
     "frame-src 'self'{amazon}; base-uri 'none'"
 )
-# A parameter of a return address that shows what was arrived at, and is no arrival: who looks on is not the buyer.
+# A parameter that shows the page of a return address, and is no arrival: a spectator is not the buyer.
 SHOWN = "shown"
 # In the query of the page with the button: a buyer who has come back without an order tries again.
 AGAIN = "again"
@@ -61,7 +61,7 @@ class Shop:
     Attributes:
         url: The shop's own page, with the saved payment methods and the payments.
         inbox: Takes in notifications, or None while the shop does not listen.
-        customer: Who is signed in at the shop, as its pages say; "" for a visitor.
+        customer: The name of the customer who is signed in, as the shop's pages say it; "" for a visitor.
         logo: A picture's address (``data:``) for the head of its pages; "" for the first letter of the name.
     """
 
@@ -164,7 +164,7 @@ class Shop:
         return RedirectResponse(_seen(request, f"{attempt.ordered_url}{query}"), 303)
 
     async def _arrive(self, request: Request, *, news: bool = False) -> Response:
-        """Take a buyer in who is back; as *news*, say on the page that is open how far the shop's server has come."""
+        """Receive a buyer who is back; as *news*, tell the open page how far the shop's server has come."""
         attempt, _ = self._attempt(request)
         arrival = Arrival.read(request.path_params["kind"], request.query_params)
         if not news and SHOWN not in request.query_params:

@@ -142,7 +142,7 @@ class Dispute(Resource):
 
     @property
     def resolution(self) -> str | None:
-        """Who has won: ``MerchantWon``, ``BuyerWon`` or ``NoFault``; None while it is open."""
+        """The winner: ``MerchantWon``, ``BuyerWon`` or ``NoFault``; None while it is open."""
         return self.status_details.resolution
 
 

@@ -48,7 +48,7 @@ def read(name: str, *, beside: str = __file__) -> dict[str, Any]:
 def composed(text: str) -> Any:
     """Return the first node of a text in YAML, None of an empty one, or raise what YAML raises.
 
-    It raises the same for an alias, for a key that stands twice in a mapping, and for what would take very long.
+    It raises the same for an alias, for a key that a mapping has twice, and for what would take very long.
     """
     import yaml  # most who read a data file need none
 
@@ -63,7 +63,7 @@ def composed(text: str) -> Any:
             event, self.depth = self.peek_event(), self.depth + 1
             check(f"it is nested deeper than {_MOST_LEVELS} levels", self.depth > _MOST_LEVELS, event.start_mark)
             alias = isinstance(event, yaml.AliasEvent)  # a few lines could be gigabytes
-            check("an alias repeats what stands elsewhere; write it out", alias, event.start_mark)
+            check("an alias repeats another place; write it out", alias, event.start_mark)
             node = super().compose_node(parent, index)
             self.depth -= 1
             return node
@@ -74,7 +74,7 @@ def composed(text: str) -> Any:
     for node in nodes:  # grows meanwhile
         keys = set[str]()
         for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-            check(f"the key {key.value!r} stands there twice", str(key.value) in keys, key.start_mark)
+            check(f"the key {key.value!r} is there twice", str(key.value) in keys, key.start_mark)
             keys.add(str(key.value))
             nodes.append(value)
         nodes += node.value if isinstance(node, yaml.SequenceNode) else ()
@@ -117,9 +117,9 @@ def _complaint(error: ErrorDetails, key: str, kind: Any) -> str:
 
 
 def no_choice(value: str, allowed: Iterable[str]) -> str:
-    """Return a sentence about a *value* that is none of those *allowed*."""
+    """Return a sentence about a *value* that is not *allowed*."""
     allowed = [*allowed]
-    return f"{value!r} is none of {', '.join(allowed)}{_near(value, allowed)}"
+    return f"{value!r} is not one of {', '.join(allowed)}{_near(value, allowed)}"
 
 
 def _near(word: str, words: Iterable[str]) -> str:

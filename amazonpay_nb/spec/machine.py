@@ -37,7 +37,7 @@ class Transition:
     target: str
     reason: str | None = None
     then: tuple[FollowUp, ...] = ()
-    resolution: str | None = None  # who wins by it, where it ends a dispute
+    resolution: str | None = None  # the winner, where it ends a dispute
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class Operation:
     on: str = ""  #: what has to exist: its id is in the path, or in the body of a call that adds to it
     secret_id: bool = False  #: whether knowing the id in the path is enough to read a buyer's data
     bare: bool = False  #: whether it travels without a body, as each GET does
-    query: bool = False  #: whether its optional fields may stand in the address, behind the question mark
+    query: bool = False  #: whether its optional fields may be in the address, behind the question mark
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 Requests are strict: an unknown field is refused, as Amazon refuses it.  (What Amazon answers is in `spec.answers`.)
 Python names are Amazon's, mechanically in snake case.  The longer bodies are ``TypedDict``s, since the client's methods
-take their fields: an editor completes them, and a type checker refuses a misspelt one.
+take their fields: an editor completes them, and a type checker refuses a misspelled one.
 """
 
 from collections.abc import Sequence
@@ -283,7 +283,7 @@ class ContestDispute(Strict):
 
 
 class DisputeStatusDetails(Strict):
-    """What a merchant can make of a dispute: to accept it is the only way out without evidence."""
+    """What a merchant can do to a dispute's state: accept it, the only way out without evidence."""
 
     state: Literal["Resolved"]
     reason_code: Literal["MerchantAcceptedDispute"]

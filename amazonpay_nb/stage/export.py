@@ -154,7 +154,7 @@ def short(run: Finished) -> str:
 
 
 def _claims(document: Any) -> dict[str, list[Claim]]:
-    """Return the claims by the heading that they stand below."""
+    """Return the claims by the heading above them."""
     claims = dict[str, list[Claim]]()
     for heading, cell in notebooks.under_headings(document):
         for claim in claims_in([cell]):

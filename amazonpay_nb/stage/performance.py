@@ -35,7 +35,7 @@ class Performance:
     """One story on one stage, in the merchant's face: see `Brand.of`.
 
     Args:
-        pace: Seconds that each page stands while a script plays the buyer.
+        pace: Seconds that each page stays on view while a script plays the buyer.
     """
 
     def __init__(self, story: Story, chosen: Mapping[str, str] = {}, *, pace: float = PACE_SECONDS) -> None:
@@ -58,7 +58,7 @@ class Performance:
         self._leave: Future[None] = Future()
         self._called: Future[None] = Future()  # the script that plays the buyer
         self._page: HostedPage | None = None
-        self.step = Step(do="say")  # what the buyer comes for, who is awaited or was the last one
+        self.step = Step(do="say")  # what the buyer comes for: the one who is awaited, or the last one
         self._way, self._reason = "", ""
         self._show("")
         self._open(self.brand.region, self._all)
@@ -281,7 +281,7 @@ class Performance:
         self._changed()
 
     def _script(self, page: HostedPage, step: Step) -> None:
-        """Go through the buyer's pages, to the return to the shop; each stands for a while, unless nobody sees it."""
+        """Go through the buyer's pages, to the return to the shop; each stays for a while, unless nobody sees it."""
 
         def see(response: httpx.Response) -> None:
             response.read()

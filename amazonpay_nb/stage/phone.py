@@ -11,7 +11,7 @@ from amazonpay_nb.shop.server import SHOWN
 from amazonpay_nb.spec.flows import PAGES, RETURN_PARAMETER
 from amazonpay_nb.workbench.hosted_page import HostedPage
 
-PACE_SECONDS = 0.9  # how long a page stands while a script plays the buyer
+PACE_SECONDS = 0.9  # how long a page stays while a script plays the buyer
 ENDINGS = ("approve", "cancel", "decline")  # of a script
 # The buyer closes the page, reloads it, waits an hour, opens a second tab, or opens the page again.
 WAYS = ("close", "reload", "hour", "tab", "again")

@@ -17,7 +17,7 @@ _CHARGES = ("set-up", "order", "pay")  # steps that may charge
 
 @data_row
 class Step:
-    """What the shop's server does next; which fields a step reads stands at its function in `steps`."""
+    """What the shop's server does next; its function in `steps` says which fields it reads."""
 
     do: str
     name: str = ""  # under which the object is kept for later steps

@@ -293,7 +293,7 @@ class Workbench:
         The *choices* are those of ``amazonpay-nb demo -p``; region, currency and language are this run's if left out.
         """
         own = {"region": self.region.code, "currency": self.currency, "language": self.language}
-        # The stage stands above the workbench, so it is asked for by name.
+        # The stage is above the workbench, so it is imported by name.
         screen = import_module("amazonpay_nb.stage.server").Stage(story, own | choices)
         self._resources.callback(screen.close)
         return screen

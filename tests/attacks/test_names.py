@@ -1,4 +1,4 @@
-"""Who is answered: names of this machine only, no other site's page, no address off loopback."""
+"""Which requests are answered: names of this machine only, no other site's page, no address off loopback."""
 
 import os
 import threading

@@ -144,7 +144,7 @@ def reads(place: Locator, *sentences: str) -> None:
 
 
 def saves_a_wallet(person: Person, key_file: str, *challenge: str) -> None:
-    """Keys, button, page, completion; what is not possible yet is grey, with the reason beside it."""
+    """Keys, button, page, completion; what is not possible yet is gray, with the reason beside it."""
     person.opens("Keys")
     person.types("private_key_file", key_file)
     person.clicks("create")

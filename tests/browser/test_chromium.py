@@ -33,7 +33,7 @@ def test_a_page_brings_no_page_of_the_browsers_own(playwright: Playwright) -> No
 def test_a_button_is_pressed_once_however_late_its_next_page_is(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who presses it again because nothing is to be seen yet buys twice, or looks for a button that has just gone."""
+    """A buyer who presses it again because nothing has changed yet buys twice, or looks for a button that is gone."""
     monkeypatch.setattr(chromium, "MILLISECONDS", 500)
     monkeypatch.setattr(chromium, "ATTEMPTS", 360)
     presses, again = list[str](), threading.Event()

@@ -37,7 +37,7 @@ def wb(request: pytest.FixtureRequest) -> Iterator[Workbench]:
 
 
 def set_up(wb: Workbench, **changes: Any) -> Attempt:
-    """Offer a button that saves a wallet, with some properties of the signed payload changed afterwards."""
+    """Offer a button that saves a wallet, with some properties of the signed payload changed afterward."""
     visit = wb.shop.new_attempt()
     payload = set_up_payload(wb.store_id, result_url=visit.result_url, cancel_url=visit.cancel_url)
     wb.show_button(visit, replace(sign_button(payload, wb.keys), **changes))

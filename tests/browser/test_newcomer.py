@@ -30,12 +30,12 @@ def status() -> str:
 
 @pytest.fixture(scope="module")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """What the command opens; the repository is afterwards as it was before."""
+    """What the command opens; the repository is afterward as it was before."""
     before = status()
     folder = tmp_path_factory.mktemp("newcomer")
     with browser.new_page(viewport=VIEWPORT) as page, working_copies(page, folder) as running:
         yield running
-        said = list(running.said)  # while the newcomer is there: how Python ends afterwards is not ours
+        said = list(running.said)  # while the newcomer is there: how Python ends afterward is not ours
     assert status() == before
     assert not [line for line in said if "warning" in line.casefold()]
 
@@ -76,7 +76,7 @@ def test_the_keyboard_scrolls_an_output_that_is_too_wide(lab: Lab) -> None:
 
 
 def test_chapter_00_with_a_cancellation_a_reload_and_its_exercises(lab: Lab) -> None:
-    """Who cancels has another try; after a reload the frame is still there; the panels have a view of their own."""
+    """A buyer who cancels has another try; after a reload the frame is still there; panels have their own view."""
     with lab.existing(FIRST) as notebook:
         notebook.run_above(WAIT)
         notebook.finish()

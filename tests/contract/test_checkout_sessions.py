@@ -460,7 +460,7 @@ class TestTime:
         assert refusal(na.call("completeCheckoutSession", session_id)) == CANCELED
 
     def test_a_session_is_deleted_30_days_after_its_end(self, eu: Shop) -> None:
-        """It is not found afterwards; its permission lives on."""
+        """It is not found afterward; its permission lives on."""
         session_id = eu.visited()
         permission_id = eu.done("completeCheckoutSession", session_id)["chargePermissionId"]
         eu.emulator.clock.advance("P29D")

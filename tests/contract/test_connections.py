@@ -151,7 +151,7 @@ def test_a_refusal_waits_for_its_turn(na: Shop) -> None:
 @pytest.mark.parametrize("path", ["/checkout/initiate", "/_control/clock", "/v2/charges"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "evil.test"])
 def test_a_body_that_breaks_off_fills_no_log(host: str, path: str, caplog: pytest.LogCaptureFixture) -> None:
-    """It is refused once, also where the answer would not have needed it; a client that goes away is none of ours."""
+    """It is refused once, also where the answer would not have needed it; a client that goes away does not matter."""
     with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
         token = f"authorization: Bearer {emulator.control.token}"
         head = f"POST {path} HTTP/1.1\r\nhost: {host}\r\n{token}\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n"

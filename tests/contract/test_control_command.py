@@ -182,7 +182,7 @@ def test_a_world_is_written_and_put_back(shop: Shop, tmp_path: Path) -> None:
     assert shop.state("getChargePermission", wallet) == "Chargeable"
     file.write_text(file.read_text().replace("'1111'", "'1112'"))
     result = run("world", "load", str(file))
-    assert (result.exit_code, "is none of 1111" in result.output) == (2, True)
+    assert (result.exit_code, "is not one of 1111" in result.output) == (2, True)
     assert f"{file}:" in result.output
 
 

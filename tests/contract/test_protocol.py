@@ -121,7 +121,7 @@ def without(request: httpx.Request, name: str) -> httpx.Request:
 
 
 class TestKeys:
-    """Who sends a request."""
+    """The merchant that sends a request."""
 
     def test_the_order_of_the_checks(self, na: Shop) -> None:
         """Headers, date, key, signature, body: each mistake hides the later ones."""

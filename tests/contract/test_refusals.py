@@ -48,7 +48,7 @@ def remade(request: httpx.Request, *, method: str = "", content: bytes | None = 
 
 
 class Tampering(AmazonPayAuth):
-    """Signs like the real one, but somebody changes the request before that, or afterwards."""
+    """Signs like the real one, but somebody changes the request before that, or afterward."""
 
     before: Edit | None = None
     after: Edit | None = None

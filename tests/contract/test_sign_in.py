@@ -97,7 +97,7 @@ class TestGetBuyer:
         assert len(ids) == 1
 
     def test_a_token_works_for_a_day(self, na: Shop) -> None:
-        """And is unknown afterwards."""
+        """And is unknown afterward."""
         token = sign_in(na)
         na.emulator.clock.advance("PT23H59M59S")
         assert get_buyer(na, token)["buyerId"]

@@ -48,7 +48,7 @@ def passed_on(request: httpx.Request, *, content: bytes | None = None, path: str
 
 
 class Altered(AmazonPayAuth):
-    """Signs well, and lets a merchant's own code touch the request afterwards, or instead."""
+    """Signs well, and lets a merchant's own code touch the request afterward, or instead."""
 
     def __init__(self, keys: MerchantKeys, touch: Callable[[httpx.Request, MerchantKeys], None]) -> None:
         super().__init__(keys)

@@ -211,10 +211,10 @@ class TestRoundTrip:
         with Emulator("eu") as emulator:
             document = emulator.control.get("world")
         with pytest.raises(
-            ControlError, match=r"^shop.yaml, region: region: 'eu' is none of na; start an emulator of that region"
+            ControlError, match=r"^shop.yaml, region: region: 'eu' is not one of na; start an emulator of that region"
         ):
             load(shop, document)
-        with pytest.raises(ValueError, match="region: 'eu' is none of jp"):
+        with pytest.raises(ValueError, match="region: 'eu' is not one of jp"):
             Emulator("jp", world=document)
 
     @settings(max_examples=15)
@@ -336,18 +336,18 @@ BAD = [
     (f"{_PERMISSION}  statusDetails:\n    state: Closed\n    lastUpdatedTimestamp: -P40000D", 5, "too long ago"),
     ("chargePermision: []", 1, "did you mean 'chargePermissions'?"),
     ("merchants:\n- name: A\n  storeID: x", 3, "did you mean 'storeId'?"),
-    ("merchants:\n- merchantId: A0", 2, "is none of"),
+    ("merchants:\n- merchantId: A0", 2, "is not one of"),
     ('merchants:\n- storeId: x\n  merchantId: "A\\nurl=http://evil.test"', 3, "pattern"),
     ('merchants:\n- storeId: "a b"', 2, "pattern"),
-    ("merchants:\n- merchantId: A1\n- merchantId: A1", 2, "is none of"),
+    ("merchants:\n- merchantId: A1\n- merchantId: A1", 2, "is not one of"),
     ("merchants:\n- endpoint: http://example.com/", 2, "127.0.0.1"),
     (f"{_PERMISSION}  card: 1112", 3, "did you mean '1111'?"),
-    (f"{_PERMISSION}  merchantId: A0", 3, "is none of"),
+    (f"{_PERMISSION}  merchantId: A0", 3, "is not one of"),
     (f"{_PERMISSION}  chargePermissionId: C01-1", 3, "pattern"),
     (f"{_PERMISSION}  chargePermissionId: C٠١-1000001-0000001", 3, "pattern"),
     (f"{_PERMISSION}  presentmentCurrency: EUR", 3, "USD"),
-    ("region: na\nclock: 2026-01-15\nregion: na", 3, "the key 'region' stands there twice"),
-    ("clock: 2026-01-15\nmerchants:\n- {name: A, name: B}", 3, "the key 'name' stands there twice"),
+    ("region: na\nclock: 2026-01-15\nregion: na", 3, "the key 'region' is there twice"),
+    ("clock: 2026-01-15\nmerchants:\n- {name: A, name: B}", 3, "the key 'name' is there twice"),
     (f"{_PERMISSION}  chargePermissionType: OneTime", 2, "amountLimit"),
     (f"{_PERMISSION}  statusDetails: {{state: Open}}", 3, "Chargeable, NonChargeable, Closed"),
     (
@@ -411,7 +411,7 @@ def test_a_file_has_an_end(tmp_path: Path) -> None:
 
 def test_a_refusal_repeats_no_secret(shop: Shop) -> None:
     """A key in a wrong place of the file is not in the answer."""
-    with pytest.raises(ControlError, match=r"^shop.yaml:1: card: '\(55 characters\)' is none of 1111,"):
+    with pytest.raises(ControlError, match=r"^shop.yaml:1: card: '\(55 characters\)' is not one of 1111,"):
         load(shop, "chargePermissions: [{card: '-----BEGIN PRIVATE KEY-----MII-----END PRIVATE KEY-----'}]")
 
 

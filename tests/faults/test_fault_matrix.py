@@ -133,7 +133,7 @@ def test_every_interruption_has_a_recovery_that_ends_in_a_charge(account: Mercha
     stopped = [row for row in CHARGE_PERMISSION.rows if row.source == "Chargeable" and row.target != "Chargeable"]
     taken = [row for row in CHARGE.rows if (row.source, row.target) == ("Authorized", "Canceled")]
     assert len(played) == len([row for row in stopped + taken if row.actor != MERCHANT]) + 2
-    assert {row.afterwards for row in played} == {"201 Captured"}
+    assert {row.afterward for row in played} == {"201 Captured"}
     assert all(row.meanwhile.startswith("422 ") for row in played)
     repaired = {row.recovery for row in played if row.permission == "same"}
     assert ("changed on the Update page" in repaired) == account.region.update_page

@@ -1,4 +1,4 @@
-"""Faults on the way: what a merchant who loses an answer finds afterwards."""
+"""Faults on the way: what a merchant who loses an answer finds afterward."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""The shop's inbox end to end: a change at Amazon Pay, its notification, and what the shop knows afterwards."""
+"""The shop's inbox end to end: a change at Amazon Pay, its notification, and what the shop knows afterward."""
 
 import asyncio
 import json

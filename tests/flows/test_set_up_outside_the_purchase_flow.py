@@ -164,7 +164,7 @@ def test_an_invented_session_is_not_found(wb: Workbench) -> None:
 
 
 def test_a_session_names_the_visit_that_it_was_made_for(wb: Workbench) -> None:
-    """Who puts another buyer's session into the address is found out before it is completed."""
+    """A buyer with another buyer's session in the address is found out before it is completed."""
     mine, other = wb.shop.new_attempt(), wb.shop.new_attempt()
     payload = set_up_payload(wb.store_id, result_url=other.result_url, cancel_url=other.cancel_url)
     arrival = come_back(wb.show_button(other, sign_button(payload, wb.keys)))

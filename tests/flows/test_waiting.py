@@ -105,7 +105,7 @@ def test_a_wait_names_the_button_in_the_language_of_the_page(capsys: pytest.Capt
 
 
 def test_a_session_that_is_over_has_no_other_try(wb: Workbench) -> None:
-    """Who cancels from the review page ends it: in words, with the way back."""
+    """A buyer who cancels from the review page ends it: in words, with the way back."""
     attempt, _, page = reviewed(wb)
     with pytest.raises(BuyerPageError, match=r"(?s)You canceled.*Run again from the cell that shows the button"):
         wait(page, lambda: buyer.cancel(buyer.find_change(attempt.order_url, "changePayment")), change="changePayment")

@@ -1,4 +1,4 @@
-"""`kill -9` of the emulator under load: what it had acknowledged is there afterwards, once, and the store is sound."""
+"""`kill -9` of the emulator under load: what it had acknowledged is there afterward, once, and the store is sound."""
 
 import json
 import os

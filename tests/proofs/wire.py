@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-# Who does not answer for so long hangs.
+# A server that does not answer for so long hangs.
 NO_ANSWER_SECONDS = 30
 
 

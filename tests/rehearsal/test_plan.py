@@ -33,7 +33,7 @@ def read(folder: Path, text: str) -> PlanFile:
     ("before", "after", "line", "says"),
     [
         ('wiring = "settings"', 'wirng = "settings"', 5, "unknown key 'wirng'; did you mean 'wiring'?"),
-        ('wiring = "settings"', 'wiring = "magic"', 5, "'magic' is none of proxy, settings"),
+        ('wiring = "settings"', 'wiring = "magic"', 5, "'magic' is not one of proxy, settings"),
         ('url = "http://127.0.0.1:8801"', "", 2, "the key 'url' is missing"),
         ("127.0.0.1:8801", "shop.example:8801", 3, "no server of this machine"),
         ("127.0.0.1:8801", "127.0.0.1", 3, "no server of this machine"),

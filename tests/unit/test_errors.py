@@ -71,7 +71,7 @@ AmazonPayClient(auth, **nobody).get_charge("S01-1")
 
 
 def test_the_docstring_draws_the_tree_that_there_is() -> None:
-    """Who reads the module from the top learns the real branches."""
+    """Its reader learns the real branches from the top of the module."""
     classes = {name for name in vars(errors) if name.endswith("Error")}
     drawn = re.findall(r"^ *[*+-] (\w+)", errors.__doc__ or "", re.M)
     assert sorted(drawn) == sorted(classes)
@@ -126,7 +126,7 @@ def test_an_unknown_reason_code_is_repeated_only_where_that_can_help(status: int
 
 @pytest.mark.parametrize("reason", REASONS.values(), ids=lambda reason: reason.code)
 def test_the_advice_names_the_key_exactly_when_it_is_to_be_sent_again(reason: Reason) -> None:
-    """A key that the client made up can be repeated only by who is told it."""
+    """A key that the client made up can be repeated only if the error names it."""
     error = api_error(reason.status_codes[0], reason.code, "Because.", idempotency_key=KEY)
     assert error.idempotency_key == KEY
     assert (KEY in error.advice) == (reason.retry in (Retry.SAME_KEY, Retry.LATER))

@@ -124,7 +124,7 @@ def test_a_package_index_can_show_what_it_is(wheel: Path) -> None:
 
 
 def test_a_lean_installation_is_small(lean: Path) -> None:
-    """Who wants an emulator in their tests does not install JupyterLab."""
+    """A project that wants an emulator in its tests does not install JupyterLab."""
     packages = [path.name for path in lean.rglob("*.dist-info")]
     assert len(packages) <= MOST_PACKAGES, packages
     files = [path for path in (lean / "lib").rglob("*") if path.suffix != ".pyc"]

@@ -4,8 +4,8 @@
 
 Each language is a template beside this file, with the body as JSON, the way it travels.  The SDKs have a method for
 nearly each call, which takes the object's id, the query, the body and further headers, as far as the call has them.
-They know Amazon's hosts alone, so what leads them to an emulator is its proxy: the first lines say the command.  What
-the journal has masked stays masked, and no signature is shown: for cURL a file takes it, which only its owner can read.
+They know Amazon's hosts alone, so they reach an emulator through its proxy; the first lines have the command.  What the
+journal has masked stays masked, and no signature is shown: for cURL it goes into a file that only its owner can read.
 """
 
 import json
@@ -49,7 +49,7 @@ LANGUAGES = {
     "dotnet": "Amazon's SDK for .NET",
 }
 
-# Where a method of an SDK has another name, or, "", none takes the same arguments.
+# SDK methods with another name; "" where no method takes the same arguments.
 _NOT_IN_DOTNET = (
     "createDeliveryTracker", "getReports", "getReportSchedules", "getDisbursements", "getDispute", "updateDispute",
     "contestDispute", "uploadFile",
@@ -115,7 +115,7 @@ def button_page(script_url: str, config: Mapping[str, Any], start: str = "button
 
 
 _WORD = re.compile(r"[A-Za-z0-9_.]+")
-# Some of these end a line in .NET, and others turn the order of what is read.
+# Some of these end a line in .NET, and others reverse the order in which a text is read.
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
@@ -136,7 +136,7 @@ _TEMPLATES.filters |= {
     "shell": shlex.quote,
     "snake": to_snake,
     "single_quoted": lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'",
-    # What stands in a program without quotes is a word or a number; anything else is quoted, whatever becomes of that.
+    # Only a word or a number may be in a program without quotes; anything else is quoted, even if it does not fit.
     "word": lambda text: text if _WORD.fullmatch(str(text)) else json.dumps(str(text)),
     "without": lambda body, names: {name: value for name, value in body.items() if name not in names},
 }

@@ -198,7 +198,7 @@ class PagePanel(BenchPanel):
             return "No page is open yet."
         if self.arrival:
             return f"The buyer is back. {ROWS['arrivals'][self.arrival.kind]['meaning']}"
-        if self._left <= 0:  # the page is open all the same, and who comes now is welcome
+        if self._left <= 0:  # the page is still open, and the buyer may still come back
             return f"The buyer did not come back within {self._wb.wait_seconds:g} seconds. The page is still open."
         return "The page is open, and the shop is waiting for the buyer."
 

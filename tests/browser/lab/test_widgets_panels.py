@@ -208,7 +208,7 @@ def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
 
 
 def test_a_card_says_what_is_not_possible_and_why(lab: Lab) -> None:
-    """Grey buttons have the reason beside them; what is possible says what is sent."""
+    """Gray buttons have the reason beside them; what is possible says what is sent."""
     with lab.new(WALLET, CARDS) as notebook:
         shown(notebook, WALLET, CARDS)
         person = Person(notebook)

@@ -607,7 +607,7 @@ def charges(emulator: Emulator) -> list[dict[str, Any]]:
 def test_a_lost_answer_charges_once(
     emulator: Emulator, client: AmazonPayClient, permission: str, pauses: list[float], fault: str
 ) -> None:
-    """Whether the work was done before the line went dead or not: one charge exists afterwards."""
+    """Whether the work was done before the line went dead or not: one charge exists afterward."""
     emulator.faults("createCharge", fault)
     made = client.create_charge(charge_permission_id=permission, charge_amount=USD_14, capture_now=True)
     assert made.state == "Captured"

@@ -227,7 +227,7 @@ def test_an_answer_is_a_row(status: int, repeated: bool) -> None:
 
 
 def test_no_answer_is_repeated() -> None:
-    """So is one that is none of HTTP's."""
+    """So is one that HTTP does not have."""
     assert answer_to(None).repeated
     assert answer_to(700).repeated
 

@@ -254,7 +254,7 @@ def test_a_neutral_key_needs_the_environment(
 
 
 def test_dotnet_gives_its_constructors_what_they_ask_for(exchanges: dict[str, Exchange]) -> None:
-    """Its requests are classes; what their constructors do not take is filled in afterwards."""
+    """Its requests are classes; what their constructors do not take is filled in afterward."""
     charge = exchanges["createCharge"].request
     assert charge
     permission = charge["chargePermissionId"]

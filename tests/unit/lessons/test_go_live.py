@@ -202,6 +202,6 @@ class TestOpenPoints:
         assert all(behavior(name).why_not for name in ONLY_LIVE)
 
     def test_an_unknown_topic_is_named_with_those_there_are(self) -> None:
-        """A misspelt one must not look like one without gaps."""
+        """A misspelled one must not look like one without gaps."""
         with pytest.raises(ConfigurationError, match="no topic 'refunds'"):
             open_behaviors("refunds")

@@ -196,7 +196,7 @@ def test_other_programs_can_use_it(kernel: tuple[KernelManager, BlockingKernelCl
 def test_a_python_that_starts_otherwise_is_no_fork(
     kernel: tuple[KernelManager, BlockingKernelClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Python reads when it starts cannot be had afterwards."""
+    """What Python reads when it starts cannot be had afterward."""
     manager, client = kernel
     manager.restart_kernel(now=True, env=os.environ | {"PYTHONHASHSEED": "1"})
     client.wait_for_ready(timeout=PATIENCE)

@@ -235,7 +235,7 @@ class TestOtherwise:
         assert (stage.state, stage.act.way) == ("otherwise", "decline")
 
     def test_back_while_a_script_plays_the_buyer(self) -> None:
-        """The script ends at once: nothing of it is seen or heard afterwards."""
+        """The script ends at once: nothing of it is seen or heard afterward."""
         with closing(Performance(told(SAVE, RIDE), pace=60)) as stage:
             seen = threading.Event()
             play(stage, "next")

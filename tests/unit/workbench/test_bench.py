@@ -56,7 +56,7 @@ def test_a_wrong_value_starts_nothing(given: dict[str, str], message: str) -> No
 
 
 def test_every_parameter_is_a_keyword_with_the_same_default() -> None:
-    """An editor completes it, and Python itself refuses a misspelt one."""
+    """An editor completes it, and Python itself refuses a misspelled one."""
     keywords = inspect.signature(workbench.open).parameters
     defaults = {name: str(row.default) for name, row in keywords.items() if name != "allow_live"}
     assert defaults == {name: row.default for name, row in PARAMETERS.items()}

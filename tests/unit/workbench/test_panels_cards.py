@@ -465,7 +465,7 @@ def action_of(panel: Panel, name: str) -> Action:
 
 
 def test_a_held_charge_is_canceled_and_a_wallet_closed(desk: Desk) -> None:
-    """The reasons are the fields' own; afterwards the buttons are grey."""
+    """The reasons are the fields' own; afterward the buttons are grey."""
     desk.act("create_charge", capture_now=False)
     assert desk.act("cancel_charge").reason_code == "MerchantCanceled"
     assert desk.act("close_charge_permission", reason="Moved away.").reason_code == "MerchantClosed"

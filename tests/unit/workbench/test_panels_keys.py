@@ -357,7 +357,7 @@ def test_a_stay_is_followed_from_the_shop_to_the_return(bare: Workbench, model: 
 
 
 def test_clicks_and_parameters_leave_the_same_journal(bare: Workbench, model: PagePanel) -> None:
-    """Who waits does not matter: the panel for a person, or the cell for a script."""
+    """Either may wait: the panel for a person, or the cell for a script."""
     arrive(approve(model.page.url))
     assert model.arrival
     by_clicks = stays(bare)
@@ -389,7 +389,7 @@ def test_a_page_that_was_not_shown_is_not_behind(bare: Workbench, model: PagePan
 
 
 def test_a_late_buyer_is_told_and_welcome(bare: Workbench, model: PagePanel) -> None:
-    """The time ends; the page does not, and who comes afterwards is seen."""
+    """The time ends; the page does not, and a buyer who comes afterward is seen."""
     before = model.mark()
     bare.wait_seconds = 0
     assert "still open" in model.stage
@@ -401,7 +401,7 @@ def test_a_late_buyer_is_told_and_welcome(bare: Workbench, model: PagePanel) -> 
 
 
 def test_starting_again_is_another_visit(model: PagePanel) -> None:
-    """It has addresses of its own, and who comes back from the first one is none of it."""
+    """It has addresses of its own, and a buyer who comes back from the first one does not count."""
     first = model.page
     model.act("start")
     arrive(approve(first.url))

@@ -46,7 +46,7 @@ def text(panel: ClockPanel | NotificationPanel) -> str:
 
 
 def test_the_clock_says_what_falls_due(wb: Workbench) -> None:
-    """Beforehand by the timers, afterwards by what has happened."""
+    """Beforehand by the timers, afterward by what has happened."""
     clock = ClockPanel(wb)
     assert "Thursday, 15 January 2026, 12:00:00 UTC" in text(clock)
     assert "it is Canceled 30 days after it became Authorized" in text(clock)

@@ -378,7 +378,7 @@ def test_two_key_pairs_look_alike() -> None:
 
 
 def test_only_the_public_half_is_shown_to_a_person() -> None:
-    """Who plays the buyer sees the fingerprint and the public key, nobody the private key."""
+    """A person who plays the buyer sees the fingerprint and the public key; nobody sees the private key."""
     with workbench.open(buyer="you"):
         told = forms(show(KEYS))
         assert KEYS.fingerprint in told
@@ -491,7 +491,7 @@ def test_every_field_that_a_merchant_sends_has_a_note(model: type[BaseModel]) ->
 
 
 def test_every_note_is_about_a_field_that_exists() -> None:
-    """A misspelt name would never be shown; productType alone stands beside the payload."""
+    """A misspelled name would never be shown; productType alone stands beside the payload."""
     fields = {field for model in BODY_MODELS for field in wire_fields(model)}
     groups = {field.rsplit(".", depth)[0] for field in fields for depth in range(4)}
     assert set(FIELD_NOTES) - groups == {"productType"}
