@@ -97,7 +97,9 @@ class _Making:
         self._world.clock.set(self.now)
 
     def _make(self, kind: str, row: Any, place: Place, above: Any = None) -> None:
-        self._world.clock.set(born := self._born(row, place))
+        # A charge may be older than its permission: a session's is held until the session is completed.
+        earlier = above.document["statusDetails"]["lastUpdatedTimestamp"] if kind in ("Refund", "Dispute") else ""
+        self._world.clock.set(born := self._born(row, place, earlier))
         self.place = place
         if (object_id := getattr(row, to_snake(KINDS[kind].id_field))) and self._world.store.get(kind, object_id):
             raise ValueError(f"there are two {object_id}")
@@ -106,7 +108,7 @@ class _Making:
         if above:
             record = self._lead(record, row, place, born)
         for _, at, one in self._inner(row, place):
-            self._make(_INNER[at[-2]], one, at, record)
+            self._make(_INNER[at[-2]], one, at, self._now_of(record))
         if not above:  # a permission is closed after its charges
             self._spend(self._lead(record, row, place, self.now), row, place)
 
@@ -116,19 +118,23 @@ class _Making:
         places = (((*place, name, str(number)), one) for name, number, one in lists)
         return sorted(((self._born(one, at), at, one) for at, one in places), key=itemgetter(0))
 
-    def _born(self, row: Any, place: Place) -> datetime:
+    def _born(self, row: Any, place: Place, earlier: str = "") -> datetime:
         inner = self._inner(row, place)
         first = inner[0][0] if inner else self.now
-        return self._time(row.creation_timestamp, *place, "creationTimestamp") or first
+        since = row.status_details and row.status_details.last_updated_timestamp
+        first = min(first, self._time(since, *place, "statusDetails", "lastUpdatedTimestamp") or first)
+        return self._time(row.creation_timestamp, *place, "creationTimestamp", earlier=earlier) or first
 
-    def _time(self, date: datetime | timedelta | None, *place: str) -> datetime | None:
-        """Return the time of a date, which is as long ago here as it is in the file."""
+    def _time(self, date: datetime | timedelta | None, *place: str, earlier: str = "") -> datetime | None:
+        """Return the time of a date, which is as long ago here as in the file, and not before an *earlier* one."""
         if date is None:
             return None
         ago = date - (self._file.rows.clock or self.now) if isinstance(date, datetime) else date
         self.place = place
         if not _LONG_AGO < ago <= timedelta():
             raise ValueError("this is later than the clock, or too long ago")
+        if stamp(self.now + ago) < earlier:
+            raise ValueError(f"{stamp(self.now + ago)} is too early: what comes before it was at {earlier}")
         return self.now + ago
 
     def _permission(self, row: Any) -> AnyRecord:
@@ -166,7 +172,6 @@ class _Making:
         return {**shown, "buyerId": buyer_id, **_filled(fields)}
 
     def _charge(self, row: Any, permission: AnyRecord) -> AnyRecord:
-        permission = self._now_of(permission)
         if permission.state == "NonChargeable":  # the buyer must have repaired it
             move(self._world, permission, "Update the payment method")
         body = row.model_dump(by_alias=True, include={*CREATE_CHARGE}) | {"chargePermissionId": permission.id}
@@ -177,14 +182,13 @@ class _Making:
 
     def _refund(self, row: Any, charge: AnyRecord) -> AnyRecord:
         body = row.model_dump(by_alias=True, include={*CREATE_REFUND}) | {"chargeId": charge.id}
-        return payments.create_refund(self._world, self._now_of(charge), body, None)
+        return payments.create_refund(self._world, charge, body, None)
 
     def _dispute(self, row: Any, charge: AnyRecord) -> AnyRecord:
-        amount = charge.document["captureAmount"]
-        if row.dispute_amount:
-            amount = row.dispute_amount.model_dump(by_alias=True)
-            limits.check_currency(amount, charge.document["chargeAmount"]["currencyCode"], f"Charge {charge.id}")
-        return disputes.file_chargeback(self._world, charge, row.filing_reason, amount["amount"], row.dispute_id)
+        if price := row.dispute_amount and row.dispute_amount.model_dump(by_alias=True):
+            limits.check_currency(price, charge.document["chargeAmount"]["currencyCode"], f"Charge {charge.id}")
+        amount = price["amount"] if price else None
+        return disputes.file_chargeback(self._world, charge, row.filing_reason, amount, row.dispute_id)
 
     def _now_of(self, record: AnyRecord) -> AnyRecord:
         """Return an object as it is now: what follows on other objects may have changed it."""
@@ -194,7 +198,11 @@ class _Making:
         """Take the shortest way to the state of a row, at its time, and return what the object is then."""
         if status := row.status_details:
             place, goal = (*place, "statusDetails"), (status.state, status.reason_code, status.resolution)
-            self._world.clock.set(self._time(status.last_updated_timestamp, *place, "lastUpdatedTimestamp") or usual)
+            # Nothing is charged on a permission that is not chargeable.
+            charges = self._world.store.children("Charge", record.id) if status.state != "Chargeable" else []
+            earlier = max(one.document["creationTimestamp"] for one in charges or (record,))
+            since = self._time(status.last_updated_timestamp, *place, "lastUpdatedTimestamp", earlier=earlier)
+            self._world.clock.set(since or usual)
             self.place = place
             # A charge may have been declined before, or when it was to be captured.
             by_way = [_CAPTURING] if getattr(row, "capture_amount", None) else []

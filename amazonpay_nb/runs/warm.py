@@ -78,6 +78,7 @@ class _Origin:
     def fork(self, request: Mapping[str, Any]) -> _Process:
         self.connection.send(request)
         if not self.connection.poll(_ANSWER_SECONDS):
+            self.process.kill()  # a late answer would be a second kernel with the sockets of another one
             raise TimeoutError("it takes too long")
         return _Process(self.connection.recv())
 

@@ -253,6 +253,12 @@ class TestTime:
             assert emulator.clock.now() == start
             assert emulator.control.get("objects/charges")["objects"][0]["creationTimestamp"] == "20291231T230000Z"
 
+    def test_an_object_is_as_old_as_its_state(self, shop: Shop) -> None:
+        """Where the file says no more."""
+        load(shop, {"chargePermissions": [{"statusDetails": {"state": "Closed", "lastUpdatedTimestamp": "-P3D"}}]})
+        (made,) = objects(shop)["chargePermissions"]
+        assert made["creationTimestamp"] == made["statusDetails"]["lastUpdatedTimestamp"]
+
     def test_what_has_fallen_due_since_happens(self, shop: Shop) -> None:
         """At its own time, although the file says what was before."""
         load(shop, charge(statusDetails={"state": "Authorized"}, creationTimestamp="-P40D") | {"clock": "2026-03-11"})
@@ -372,7 +378,11 @@ BAD = [
         "no way leads",
     ),
     (_PERMISSION + _CHARGE + _REFUND % 1, 6, "Authorized"),
+    (_PERMISSION + _CHARGE + "    disputes:\n    - filingReason: Fraudulent", 6, "Authorized"),
     (_PAID + _REFUND % "10.36", 7, "can still be refunded"),
+    (f"{_PERMISSION}  statusDetails: {{state: Closed, lastUpdatedTimestamp: -P11D}}", 3, "too early"),
+    (f"{_PERMISSION}  statusDetails: {{state: Closed, lastUpdatedTimestamp: -P1D}}\n{_CHARGE}", 3, "too early"),
+    (f"{_PAID}    creationTimestamp: -P2D\n{_REFUND % 1}      creationTimestamp: -P3D", 9, "too early"),
     (f"{_PAID}    disputes:\n    - disputeAmount: {{amount: 9.01, currencyCode: USD}}", 7, "more than was captured"),
     (f"{_PAID}    disputes:\n    - filingReason: Fraud", 7, "Fraudulent"),
     (f"{_PERMISSION}  chargePermissionId: {WALLET}\n- chargePermissionId: {WALLET}", 4, "two"),

@@ -150,6 +150,20 @@ def test_a_run_goes_on_without_the_process_that_it_forks_from(
     assert said.startswith("The process that kernels are forked from does not answer: ")
 
 
+def test_a_late_answer_is_no_second_kernel(
+    kernel: tuple[KernelManager, BlockingKernelClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take the sockets of the kernel that was started instead."""
+    manager, client = kernel
+    origin = WarmProvisioner._origin
+    assert origin
+    monkeypatch.setattr("amazonpay_nb.runs.warm._ANSWER_SECONDS", 0.2)
+    origin.process.send_signal(signal.SIGSTOP)
+    manager.restart_kernel(now=True)
+    client.wait_for_ready(timeout=PATIENCE)
+    assert origin.process.wait(PATIENCE) == -signal.SIGKILL
+
+
 def test_no_kernel_hears_how_others_are_started(tmp_path: Path) -> None:
     """The socket of the process that it is forked from is not among its own."""
     run(write(tmp_path, SOCKETS, "1"), {}, out=tmp_path / "out", warm=True)
