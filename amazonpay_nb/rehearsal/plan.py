@@ -1,5 +1,6 @@
 """A plan, ``PLAN.toml``: where a merchant's server is, how to start it, what it may be asked for; and its checks."""
 
+import json
 import os
 import re
 import tomllib
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, JsonValue
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.loopback import port_for_another
@@ -23,8 +24,8 @@ FACTS = (
     "serverUrl", "topicArn",
 )  # fmt: skip
 _ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):([0-9]+)/?")
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_TABLE_OR_KEY = re.compile(r"\s*(?:\[([^\]]+)\]|([\w.\"-]+)\s*=)")
+ORDER = ("order", "amount", "currency")  # what an action may name
+_TABLE_OR_KEY = re.compile(r"\s*(?:\[+([^\[\]]+)\]|([\w.\"-]+)\s*=)")
 
 
 def _address(text: str) -> str:
@@ -40,14 +41,20 @@ def _place(text: str) -> str:
     return text
 
 
-def _facts(text: str) -> str:
-    if unknown := {*_PLACEHOLDER.findall(text)} - {*FACTS}:
-        raise ValueError(f"{{{min(unknown)}}} is not known; there are {', '.join(f'{{{fact}}}' for fact in FACTS)}")
-    return text
+def _known(names: Sequence[str], around: str = "") -> AfterValidator:
+    # A check of the names in braces; of a body, which may be a query with braces of its own, a text that is one alone.
+    def check(value: Any) -> Any:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        if unknown := {*re.findall(rf"{around}\{{(\w+)\}}{around}", text)} - {*names}:
+            raise ValueError(f"{{{min(unknown)}}} is not known; there are {', '.join(f'{{{name}}}' for name in names)}")
+        return value
+
+    return AfterValidator(check)
 
 
 Place = Annotated[str, AfterValidator(_place)]
-Filled = Annotated[str, AfterValidator(_facts)]
+Filled = Annotated[str, _known(FACTS)]
+_BODY = _known(ORDER, around='"')
 
 
 @data_row
@@ -83,10 +90,10 @@ BUTTON_PAGES = ("set_up", "end_of_checkout", "express", "sign_in", "update")
 class Action:
     """A request to the server, with a buyer's cookies; texts may name ``{order}``, ``{amount}`` and ``{currency}``."""
 
-    path: Place
+    path: Annotated[Place, _known(ORDER)]
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    json: dict[str, Any] | None = None
-    form: dict[str, str] | None = None
+    json: Annotated[dict[str, JsonValue], _BODY] | None = None
+    form: Annotated[dict[str, str], _BODY] | None = None
 
 
 @data_row

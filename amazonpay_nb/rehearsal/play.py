@@ -214,10 +214,6 @@ class Play:
         """Return their states."""
         return [row["statusDetails"]["state"] for row in self.objects(kind)]
 
-    def money(self) -> Decimal:
-        """Return what is held or taken of the buyers' money, which is what uses up their months."""
-        return sum(map(counted_in_month, self.objects("charges")), Decimal(0))
-
     # --- Notifications ---
 
     def send(self, sending: Sending, *about: Subject) -> list[Answer]:
@@ -271,7 +267,8 @@ class Order:
     """An order of a buyer's that was not there before; its *values* are what an action is asked with."""
 
     def __init__(self, play: Play, buyer: Buyer, amount: Decimal = Decimal(USUAL_AMOUNT)) -> None:
-        self.play, self.buyer, self.amount, self._before = play, buyer, amount, play.money()
+        self.play, self.buyer, self.amount, self._before = play, buyer, amount, Decimal(0)
+        self._before = self.money()
         number, price = f"rehearsal-{next(play.numbers)}", format_amount(amount, play.currency)
         self.values = {"order": number, "amount": price, "currency": play.currency}
         self.price = f"{price} {play.currency}"
@@ -287,8 +284,8 @@ class Order:
         return Subject("CHARGE", charge["chargeId"], charge["chargePermissionId"])
 
     def money(self) -> Decimal:
-        """Return what is held or taken since there is this order."""
-        return self.play.money() - self._before
+        """Return what is held or taken since there is this order, which is what uses up a month's limit."""
+        return sum(map(counted_in_month, self.play.objects("charges")), -self._before)
 
     def statement(self) -> dict[str, Any]:
         """Return what the server says of it; nothing where the plan has no action for that."""

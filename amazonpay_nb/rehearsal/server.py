@@ -180,9 +180,14 @@ class MerchantServer:
         """End it, and all that it has started."""
         self.http.close()
         if process := self._process:
-            for number in (signal.SIGTERM, signal.SIGKILL):  # the second for what the first has left of its group
+            for number in (signal.SIGTERM, signal.SIGKILL):  # the second for what the first has left
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
+                # Where there is a /proc: a daemon leaves its group, and keeps its variables.
+                for folder in Path("/proc").glob("[1-9]*"):
+                    with suppress(OSError):  # it has ended, or is another user's
+                        if os.fsencode(self._facts["privateKeyFile"]) in (folder / "environ").read_bytes():
+                            os.kill(int(folder.name), number)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(END_SECONDS)
         self._output.close()
@@ -194,7 +199,7 @@ class MerchantServer:
         if proxy:
             environment |= _DIRECT | dict.fromkeys(_PROXY, proxy) | dict.fromkeys(_AUTHORITY, self._facts["caFile"])
         own: dict[str, str] = filled(self._plan.environment, self._facts)
-        return environment | own
+        return environment | own | {"AMAZONPAY_NB_REHEARSAL": self._facts["privateKeyFile"]}
 
     def _begin(self) -> None:
         if listens(self._plan.url):

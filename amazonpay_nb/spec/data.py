@@ -112,7 +112,7 @@ def _complaint(error: ErrorDetails, key: str, kind: Any) -> str:
     if problem == "literal_error":
         return f"{key}: {no_choice(str(error['input']), _QUOTED.findall(text))}"
     if problem not in _UNKNOWN:
-        return f"{key}: {text.removeprefix('Value error, ')}"
+        return f"{key}: {text.removeprefix('Value error, ').replace('tuple', 'list').partition(' or an instance')[0]}"
     return f"unknown key {key!r}{_near(key, _names(kind))}"
 
 

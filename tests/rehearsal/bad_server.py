@@ -108,6 +108,10 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+if MODE == "goes to the background":
+    if os.fork():
+        os._exit(0)
+    os.setsid()
 if MODE == "ends at once":
     print("the database is missing, password=hunter2-hunter2", flush=True)
     sys.exit(3)
