@@ -12,12 +12,12 @@ from typing import Any
 from unicodedata import category
 
 _LONGEST = 20_000  # of what is legible
-_MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)")
+MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")  # what a mask leaves
 
 
 def _length(value: Any) -> str:
     # Masking twice must change nothing: the client may have masked the headers already.
-    return str(value) if _MASKED.fullmatch(str(value)) else f"({len(str(value))} characters)"
+    return str(value) if MASKED.fullmatch(str(value)) else f"({len(str(value))} characters)"
 
 
 def _buyer_id(value: Any) -> str:

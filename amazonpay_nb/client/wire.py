@@ -1,19 +1,18 @@
 """The documented signing steps of a request, made again from what the journal keeps of it."""
 
-import re
 from collections.abc import Iterator, Mapping
 from http.client import responses
 from typing import NamedTuple
 
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.redaction import MASKED
 from amazonpay_nb.signing import canonical_request, string_to_sign
 from amazonpay_nb.signing.mistakes import RequestParts
 from amazonpay_nb.signing.steps import Authorization, canonical_query
 from amazonpay_nb.spec.parts import to_json
 
 _HIDDEN = "(64 hexadecimal digits: the journal hides buyer data, which the hash covers)"
-_MASKED = re.compile(r"\(\d+ characters\)|\(hidden\)|…")
 
 
 class SigningSteps(NamedTuple):
@@ -61,7 +60,7 @@ def signing_steps(exchange: Exchange) -> SigningSteps:
     request, signed = request_of(exchange), _signed(exchange)
     canonical = canonical_request(*request)
     text = string_to_sign(canonical, algorithm=signed.algorithm)
-    if _MASKED.search(request.body.decode()) or _MASKED.search(request.path):  # both end in a hash
+    if MASKED.search(request.body.decode()) or MASKED.search(request.path):  # both end in a hash
         canonical, text = ("\n".join([*step.split("\n")[:-1], _HIDDEN]) for step in (canonical, text))
     return SigningSteps(request, signed, canonical, text)
 

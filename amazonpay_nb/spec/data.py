@@ -11,7 +11,6 @@ from typing import Any, TypeVar, dataclass_transform, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 
-FOLDER = Path(__file__).parent
 _QUOTED = re.compile("'(.*?)'")
 _MOST_CHARACTERS, _MOST_LEVELS = 2_000_000, 100  # of a text in YAML, which takes a minute to read
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from amazonpay_nb.spec.data import FOLDER, DataError, as_kind, data_row, named, read
+from amazonpay_nb.spec import data
+from amazonpay_nb.spec.data import DataError, as_kind, data_row, named, read
 from amazonpay_nb.spec.reasons import Reason
 
 _READ_ALL = "from amazonpay_nb.spec.parity import behaviors; behaviors()"
@@ -108,7 +109,7 @@ def test_a_slip_in_a_file_is_named(
 ) -> None:
     """The tables are not used at all rather than half."""
     package = tmp_path / "amazonpay_nb"
-    shutil.copytree(FOLDER, package / "spec", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(data.__file__).parent, package / "spec", ignore=shutil.ignore_patterns("__pycache__"))
     (package / "__init__.py").touch()
     text = (package / "spec" / name).read_text("utf-8")
     assert wrong[0] in text

@@ -1,6 +1,6 @@
 """The tables of `spec` say what was typed from Amazon's guide into `tests/wire`: no row is missing or changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -264,12 +264,34 @@ class TestReasons:
         assert wrong_state("Charge", "Create Refund", _GONE) == "InvalidChargeStatus"
 
 
-def test_every_row_names_the_page_it_was_read_on() -> None:
-    """An address of Amazon's, and how far the page can be relied on."""
-    pages = golden.golden("states")["pages"]
-    assert [url for url in pages.values() if not url.startswith("https://developer.amazon.com/docs/")] == []
+def named_pages(value: Any) -> Iterator[str]:
+    """Yield each page that a part of a file names, in a field or in a column."""
+    if isinstance(value, dict):
+        names = [*value.get("pages", ()), *([value["page"]] if "page" in value else [])]
+        columns = [n for n, name in enumerate(value.get("columns", ())) if name in ("page", "pages")]
+        for row in value["rows"] if columns else ():
+            names += row[columns[0]] if isinstance(row[columns[0]], list) else [row[columns[0]]]
+        yield from names
+        for part in value.values():
+            yield from named_pages(part)
+
+
+@pytest.mark.parametrize("file", ["states", "limits", "reasons", "simulations"])
+def test_every_table_names_the_pages_it_was_read_on(file: str) -> None:
+    """Addresses of Amazon's; each is listed once, and used."""
+    content = dict(golden.golden(file))
+    pages = content.pop("pages", None) or {content["page"]: content["page"]}  # or all of a file is of one page
+    addresses = ("https://developer.amazon.com/docs/", "https://pay.amazon.com/help/")
+    assert [url for url in pages.values() if not url.startswith(addresses)] == []
+    rows = [row for table in content.pop("transitions", {}).values() for row in table]
+    assert {*named_pages(content)} | {row[6] for row in rows} == pages.keys()
+    tables = {name: table for name, table in content.items() if isinstance(table, dict) and "rows" in table}
+    assert "page" in content or [name for name, table in tables.items() if not [*named_pages(table)]] == []
+
+
+def test_every_row_of_a_life_says_how_sure_it_is() -> None:
+    """One of the kinds of evidence, beside its page."""
     transitions = [row for rows in golden.golden("states")["transitions"].values() for row in rows]
     others = [row for table in ("timers", "lifetimes", "counting") for row in golden.rows("states", table)]
-    read = {tuple(row[6:8]) for row in transitions} | {tuple(row[-2:]) for row in others}
-    assert [row for row in read if row[0] not in pages or row[1] not in set(Evidence)] == []
-    assert {page for page, _ in read} == pages.keys()
+    read = [row[7] for row in transitions] + [row[-1] for row in others]
+    assert {*read} <= {*Evidence}

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from amazonpay_nb.spec.data import FOLDER
+from amazonpay_nb.spec import data
 from amazonpay_nb.spec.parity import Evidence, behavior, behaviors, topics, ways_to_raise
 from tests.node_ids import node_ids
 
@@ -48,7 +49,7 @@ def test_a_claim_can_be_looked_up_at_an_address() -> None:
 
 def test_every_topic_has_a_file_and_every_file_a_topic() -> None:
     """A file that nobody reads would hide its claims."""
-    files = {path.stem for path in (FOLDER / "parity").glob("*.toml")}
+    files = {path.stem for path in Path(data.__file__).with_name("parity").glob("*.toml")}
     assert files == {*topics(), "index"}
     assert sum(len(behaviors(topic)) for topic in topics()) == len(behaviors()) > 480
     assert all(behaviors(topic) for topic in topics())
