@@ -212,7 +212,7 @@ class PlanFile:
         except DataError as error:
             problem = str(error).partition(": ")[2]
             raise self.error(problem if problem.endswith("?") else f"{problem}.", *error.place) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (RecursionError, ValueError) as error:  # also of a number with thousands of digits
             raise ConfigurationError(f"{path}: {error}.", advice="A plan is a TOML file in UTF-8.") from None
         self.folder = (path.parent / self.plan.server.directory).absolute()
         if not os.path.isdir(self.folder):  # noqa: PTH112 (whatever its name holds)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from amazonpay_nb.runs.notebook import under_headings
+from amazonpay_nb.runs.notebook import NO_PROGRAM, under_headings
 from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 
 # Terminal colors, and what neither XML nor a terminal can show.
@@ -42,6 +42,8 @@ def failure_of(document: Any) -> Failure | None:
         for output in cell.get("outputs", ()):
             if output.output_type == "error":
                 return _failure(cell, output, step)
+        if cell.metadata.get("papermill", {}).get("exception"):  # a message that is no UTF-8, for example
+            return Failure("The cell failed, and its kernel could not say how.", step, cell.execution_count, cell.id)
     return None
 
 
@@ -86,14 +88,11 @@ def _records(cells: Any) -> Iterator[dict[str, Any]]:
 
 
 def _written(source: str) -> Iterator[Claim]:
-    try:
-        tree = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    except SyntaxError:
-        return
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="claim"), args=[ast.Constant(value=name), text, *_]):
-                yield Claim(str(name), str(text.value if isinstance(text, ast.Constant) else name), None)
+    with suppress(*NO_PROGRAM):
+        for node in ast.walk(compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="claim"), args=[ast.Constant(value=name), text, *_]):
+                    yield Claim(str(name), str(text.value if isinstance(text, ast.Constant) else name), None)
 
 
 def plain(text: object) -> str:

@@ -28,6 +28,8 @@ _OPEN = "workbench.open("
 _WITH_SOCKETS = ("07", "12")
 _PARAMETERS = {"parameters", "injected-parameters"}  # the tags of their cells
 _HEADING = re.compile(r"#{1,4} ")
+# What Python says of a text that is no program, or one that is too large or nested too deeply to be read.
+NO_PROGRAM = (MemoryError, RecursionError, SyntaxError, ValueError)
 # Sections and sentences for readers who run the notebook; each sentence has a line of its own.
 _WORKSHOP = re.compile(r"## (?:Exercises|By clicks)$", re.MULTILINE)
 _ASIDE = re.compile(
@@ -85,13 +87,16 @@ class Notebook:
     def read(cls, path: Path) -> Self:
         """Read a notebook and its parameters, or raise `ConfigurationError`."""
         try:
-            document = nbformat.reads(path.read_text("utf-8"), as_version=4)
+            problems: dict[str, Exception] = {}
+            document = nbformat.reads(path.read_text("utf-8"), as_version=4, capture_validation_error=problems)
+            if problems:  # of such a one there can be no page
+                raise ValueError("".join(map(str, problems.values())).partition("\n")[0])
             sources = [cell.source for cell in document.cells if "parameters" in _tags(cell)]
             parameters = {name: kind for text in sources for name, kind, _ in _parameters(text)}
             return cls(path, document, parameters)
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
+        except (KeyError, TypeError, AttributeError, *NO_PROGRAM) as error:
             raise ConfigurationError(f"{path} is not a notebook with parameters: {error}") from error
 
     @property
@@ -237,7 +242,7 @@ def settings_of(document: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     for cell in document.cells:
-        with suppress(SyntaxError, ValueError):
+        with suppress(*NO_PROGRAM):
             if cell.cell_type == "code" and _PARAMETERS & _tags(cell):
                 values |= {name: ast.literal_eval(value) for name, _, value in _parameters(cell.source)}
             elif cell.cell_type == "code" and _OPEN in cell.source and not settings:

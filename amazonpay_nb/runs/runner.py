@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import nbformat
-import papermill
-import zmq
 from jupyter_core.utils import ensure_event_loop
 from tqdm import tqdm  # type: ignore[import-untyped]
 
@@ -146,9 +144,7 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
             # Jupyter makes an event loop for this thread and leaves it open.
             with closing(ensure_event_loop()):
                 execute(notebook.unexecuted(texts), home, executed, values, files)
-        except papermill.PapermillExecutionError:
-            pass  # a cell failed, and holds its error
-        except (RuntimeError, OSError, zmq.Again) as error:  # the kernel died or is stuck, or a cell took too long
+        except Exception as error:  # noqa: BLE001 (of a cell, which says more; of a kernel that died or is stuck)
             stopped = Failure(redact(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"))
         try:
             document = without_secrets(nbformat.read(executed, as_version=4))
@@ -161,7 +157,13 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
         hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8").splitlines()))
         failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
         connections.unlink()
-    return keep(notebook, texts, document, folder, failure, started)
+    try:
+        return keep(notebook, texts, document, folder, failure, started)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a cell shows whatever it likes; the other notebooks have results, too)
+        failure = Failure(f"What its cells show can be in no page: {type(error).__name__}.")
+        return keep(notebook, texts, without_secrets(notebook.unexecuted(texts)), folder, failure, started)
 
 
 def keep(

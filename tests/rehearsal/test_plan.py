@@ -49,6 +49,7 @@ def read(folder: Path, text: str) -> PlanFile:
         ('"/charge"', '"/charge/{id}"', 14, "{id} is not known; there are {order}, {amount}, {currency}"),
         ('"{order}"', "2026-01-01", 14, "not a valid JSON value"),
         ('"{order}"', "nan", 14, "not JSON compliant: nan"),
+        ('order = "{order}"', f"amount = 0x{'f' * 6000}", 14, "Exceeds the limit"),
         ('wiring = "settings"', 'wiring = "settings"\ndirectory = "nowhere"', 6, "there is no folder"),
         ('wiring = "settings"', 'wiring = "settings"\ndirectory = "\\u0000"', 6, "there is no folder"),
         ('wiring = "settings"', f'wiring = "settings"\ndirectory = "{"x" * 300}"', 6, "there is no folder"),
@@ -69,6 +70,8 @@ def test_what_is_no_toml_has_its_line(tmp_path: Path) -> None:
         read(tmp_path, "[server]\nurl = http")
     with pytest.raises(ConfigurationError, match="a TOML file in UTF-8"):
         read(tmp_path, f"url = {'[' * 100_000}")
+    with pytest.raises(ConfigurationError, match="a TOML file in UTF-8"):
+        read(tmp_path, f"url = {'1' * 6000}")
 
 
 def test_a_check_that_does_not_exist_is_refused(tmp_path: Path) -> None:

@@ -77,6 +77,13 @@ def test_a_failure_says_where_what_and_why(
     assert skipped == ({"runs to its end": "stopped at chargeable"} if claim else {})
 
 
+def test_an_error_that_no_kernel_can_say_is_a_failure(tmp_path: Path) -> None:
+    """Half a character cannot be sent: the notebook ends there, without a word of why."""
+    run, root, _ = failed(tmp_path, 'raise ValueError("\\ud800")')
+    assert (run["status"], run["error"]) == ("failed", "The cell failed, and its kernel could not say how.")
+    assert (root.get("failures"), run["untried"]) == ("1", ["later"])
+
+
 def test_a_record_of_another_program_counts_for_nothing() -> None:
     """A cell may show anything under the media type of records; the verdict is about the rest."""
     records: list[object] = ["x", {"claims": "abc"}, {"claims": [{"evil": 1}]}, {"result": [1]}, {"claims": [5]}, [1]]
@@ -85,3 +92,11 @@ def test_a_record_of_another_program_counts_for_nothing() -> None:
     document = new_notebook(cells=[new_code_cell("1", outputs=outputs)])
     assert claims_of(document) == (Claim("a", "It is so.", ok=True),)
     assert result_of(document) == {"chargeId": "S01"}
+
+
+@pytest.mark.parametrize("source", ["x = 1\nx" + ".a" * 20_000, "-" * 30_000 + "1", f"wb.claim(0x{'f' * 6000}, 'x')"])
+def test_a_cell_that_no_program_can_read_has_no_claims(source: str) -> None:
+    """A kernel has said so; the results of the other notebooks are not lost for it."""
+    assert claims_of(new_notebook(cells=[new_code_cell(source), new_code_cell(LATER)])) == (
+        Claim("later", "It comes later.", None),
+    )

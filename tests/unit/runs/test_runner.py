@@ -48,6 +48,8 @@ MADE = {
     "refundState": None,
 }
 
+ODD_ID = nbformat.writes(new_notebook(cells=[new_code_cell("1", id="ID")])).replace('"ID"', r'"\">"')
+
 Finished = tuple[Summary, Path]
 
 
@@ -304,6 +306,17 @@ class TestFiles:
         assert "how often" in page
         assert "preparation" not in page
 
+    def test_what_no_page_can_show_costs_no_other_notebook_its_result(self, tmp_path: Path) -> None:
+        """A cell may show anything under any media type; the run has its verdict and its reports."""
+        odd = "from IPython.display import display\ndisplay({}, raw=True, metadata={{'image/png': 5}})"
+        sources = {"html": odd.format("{'text/html': 5}"), "png": odd.format("{'image/png': 'AA'}"), "good": "1 + 1"}
+        summary = run([write(tmp_path / "books", *row) for row in sources.items()], {}, out=tmp_path / "out")
+        html, png, good = (one.error for one in summary.runs)
+        assert "is not valid" in str(html)
+        assert (png, good) == ("What its cells show can be in no page: AttributeError.", None)
+        assert (tmp_path / "out" / "summary.json").exists()
+        assert "image/png" in (tmp_path / "out" / "png.html").read_text("utf-8"), "its source is there"
+
     def test_a_file_is_never_half_written(self, tmp_path: Path) -> None:
         """A writer that fails leaves the file of before."""
         path = tmp_path / "summary.json"
@@ -374,7 +387,11 @@ class TestParameters:
         with pytest.raises(ConfigurationError, match=f"parameter 'one': .* is not .*{wanted}"):
             to_type("one", kind, text)
 
-    @pytest.mark.parametrize("content", ["no JSON", '{"cells": 1}', "[]"])
+    @pytest.mark.parametrize(
+        "content",
+        ["no JSON", '{"cells": 1}', "[]", "[" * 100_000, ODD_ID],
+        ids=["text", "number", "list", "nested", "id"],
+    )
     def test_a_file_that_is_no_notebook_is_refused(self, tmp_path: Path, content: str) -> None:
         """It is named in the message."""
         path = tmp_path / "odd.ipynb"
