@@ -229,7 +229,7 @@ def test_two_kernels_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_map_has_a_link_and_a_tick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tick stands beside a chapter all of whose exercises are solved."""
+    """A chapter has a tick once all of its exercises are solved."""
     monkeypatch.setenv(PROGRESS, str(tmp_path / "solved"))
     (tmp_path / "solved").write_text("\n".join(name for name in EXERCISES if name.startswith("05")))
     (line,) = (line for line in progress().html.splitlines() if 'href="05_manage_payments.ipynb"' in line)

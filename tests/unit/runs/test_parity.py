@@ -275,7 +275,7 @@ def test_an_emulator_at_an_address_is_asked_like_the_sandbox(
 
 
 def test_the_page_links_what_was_recorded(here: Path, tmp_path: Path) -> None:
-    """What an emulator answered confirms nothing; what the Sandbox answered stands beside its claim."""
+    """What an emulator answered confirms nothing; what the Sandbox answered is beside its claim."""
     folder = tmp_path / "recordings"
     folder.mkdir()
     recording = recordings.read(here)

@@ -152,7 +152,7 @@ def test_a_diagram_grows_with_the_story(stage: Stage, http: httpx.Client) -> Non
 
 
 def test_behind_a_proxy_every_address_is_relative(stage: Stage, http: httpx.Client) -> None:
-    """On a hub the browser's loopback is another one: the phone's page stands beside the stage's own port."""
+    """On a hub the browser's loopback is another one: the phone's page is beside the stage's own port."""
     do(http, stage, "go", beat="1")
     shown = scene(http, **{"x-forwarded-prefix": "/user/somebody/proxy/1234"})
     assert re.fullmatch(r"\.\./\d+/pay/\w+", shown["phone"]["url"])

@@ -491,7 +491,7 @@ def test_every_field_that_a_merchant_sends_has_a_note(model: type[BaseModel]) ->
 
 
 def test_every_note_is_about_a_field_that_exists() -> None:
-    """A misspelled name would never be shown; productType alone stands beside the payload."""
+    """A misspelled name would never be shown; productType alone is beside the payload."""
     fields = {field for model in BODY_MODELS for field in wire_fields(model)}
     groups = {field.rsplit(".", depth)[0] for field in fields for depth in range(4)}
     assert set(FIELD_NOTES) - groups == {"productType"}
