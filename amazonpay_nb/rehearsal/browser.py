@@ -187,9 +187,8 @@ class Buyer:
         """Return what the page says in the console as an error, such as a host that is out of reach here."""
         said = list[str]()
         with suppress(*self._errors):
-            said += [
-                f"{one.text} ({one.location['url']})" for one in self.page.console_messages() if one.type == "error"
-            ]
+            errors = [one for one in self.page.console_messages() if one.type == "error"]
+            said += [f"{one.text} ({url})" for one in errors if "/favicon.ico" not in (url := one.location["url"])]
             said += map(str, self.page.page_errors())
         return f" Its console says: {'; '.join(dict.fromkeys(said))[:_LONGEST_COMPLAINT]}" if said else ""
 

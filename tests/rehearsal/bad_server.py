@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
                 print(type(error).__name__, flush=True)
         if wallet and MODE == "redirects":
             self.answer(302, "", location=f"/wallet?{self.path.count('x') * 'x'}x")
-        elif wallet and MODE == "has no page":
+        elif (wallet and MODE == "has no page") or self.path == "/favicon.ico":
             self.answer(404, "")
         elif MODE == "is never ready":
             self.answer_once()

@@ -68,7 +68,7 @@ def test_a_server_that_is_none(
         ("redirects", 6, "the button cannot be seen: no end of redirects at /wallet."),
         ("slow", 6, "the button cannot be seen: no answer within 8 s at /wallet."),
         ("dies", 3, "the server ended with code 7 while set_up was opened."),
-        ("shows no button", 6, "/wallet shows no button '.amazon-pay-button'."),
+        ("shows no button", 6, "/wallet shows no button '.amazon-pay-button'.\nIt printed nothing."),
         ("streams", 6, "/wallet shows no button"),
         ("asks on", 6, "/wallet shows no button"),
         ("computes", 6, "/wallet shows no button"),
