@@ -93,7 +93,7 @@ def cases_of(path: Path) -> list[Case]:
     try:
         node = composed(path.read_text("utf-8"))
         matrix = as_kind(path.name, yaml.SafeLoader("").construct_document(node) if node else {}, _Matrix)
-    except (OSError, RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path.name} is no matrix: {error}.", advice="Correct the file.") from None
     if (count := math.prod(map(len, matrix.matrix.values()))) > _MOST_CASES:
         problem = f"{path.name} has {count:,} cases, and a sweep at most {_MOST_CASES:,}."

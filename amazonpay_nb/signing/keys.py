@@ -224,7 +224,7 @@ def write_file(path: Path, data: bytes, *, mode: int, overwrite: bool) -> Path:
         # Creating a hard link fails if the file exists, so there is no gap between check and creation.
         (os.replace if overwrite else os.link)(temporary, path)
     except FileExistsError:
-        raise ConfigurationError(f"{path} is there already.", advice="Choose another name, or overwrite it.") from None
+        raise ConfigurationError(f"{path} is there already.", advice="Choose another name.") from None
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}."
         raise ConfigurationError(message, advice="Choose a folder that you may write to.") from None

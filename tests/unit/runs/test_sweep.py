@@ -187,16 +187,19 @@ def test_a_matrix_is_refused_before_the_first_run(keys: dict[str, Any], words: l
         "matrix: {flow: &a [*a]}",
         "matrix: {flow: [set-up], flow: [express]}",
         "include: [{flow: [&a [x, x], &b [*a, *a], *b]}]",
-        None,
     ],
 )
-def test_a_file_that_is_no_matrix_is_refused(text: str | None, tmp_path: Path) -> None:
-    """As is one that is not there."""
+def test_a_file_that_is_no_matrix_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "matrix.yaml"
-    if text is not None:
-        path.write_text(text, "utf-8")
+    path.write_text(text, "utf-8")
     done = command(path, "--list")
     assert (done.exit_code, "matrix.yaml is no matrix: " in done.stderr) == (2, True), done.output
+
+
+def test_a_matrix_that_is_not_there_is_no_wrong_one(tmp_path: Path) -> None:
+    """There is nothing to correct in it."""
+    done = command(tmp_path / "matrix.yaml", "--list")
+    assert (done.exit_code, done.stderr) == (2, f"{tmp_path}/matrix.yaml: No such file or directory\n")
 
 
 @pytest.mark.parametrize("value", ["!!set {a}", "!!binary aGk=", f"0x{'f' * 9000}", f"1{':59' * 3000}"])
