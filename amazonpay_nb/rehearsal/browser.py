@@ -150,8 +150,9 @@ class Buyer:
             code = "".join(_ERROR.findall(str(error))[:1])
             if code == "HTTP_RESPONSE_CODE_FAILURE" and self._document:  # a refusal without a body
                 return Answer(self._document.status, self._document.url)
+            leads = urlsplit(self._document.headers.get("location", "")).hostname if self._document else None
             problem = {"TOO_MANY_REDIRECTS": "no end of redirects", "": f"no answer within {PAGE_SECONDS:g} s"}
-            return Answer(None, url, problem.get(code, f"no answer (ERR_{code})"))
+            return Answer(None, url, problem.get(code, f"no answer{f' from {leads}' if leads else ''} (ERR_{code})"))
         return Answer(self._document.status if self._document else None, self.page.url)
 
     def texts(self) -> list[str]:

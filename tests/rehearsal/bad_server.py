@@ -56,8 +56,9 @@ class Handler(BaseHTTPRequestHandler):
                 httpx.get("https://prices.example/today")
             except httpx.HTTPError as error:
                 print(type(error).__name__, flush=True)
-        if wallet and MODE == "redirects":
-            self.answer(302, "", location=f"/wallet?{self.path.count('x') * 'x'}x")
+        if wallet and MODE in ("redirects", "signs in elsewhere"):
+            leads = {"redirects": f"/wallet?{self.path.count('x') * 'x'}x"}
+            self.answer(302, "", location=leads.get(MODE, "https://login.shop.test/start"))
         elif (wallet and MODE == "has no page") or self.path == "/favicon.ico":
             self.answer(404, "")
         elif MODE == "is never ready":

@@ -66,6 +66,7 @@ def test_a_server_that_is_none(
     [
         ("has no page", 6, "the button cannot be seen: 404 at /wallet."),
         ("redirects", 6, "the button cannot be seen: no end of redirects at /wallet."),
+        ("signs in elsewhere", 6, "the button cannot be seen: no answer from login.shop.test (ERR_"),
         ("slow", 6, "the button cannot be seen: no answer within 8 s at /wallet."),
         ("dies", 3, "the server ended with code 7 while set_up was opened."),
         ("shows no button", 6, "/wallet shows no button '.amazon-pay-button'.\nIt printed nothing."),
