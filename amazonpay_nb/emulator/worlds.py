@@ -37,6 +37,7 @@ _INNER = {"charges": "Charge", "refunds": "Refund", "disputes": "Dispute"}
 # State, reason code and resolution.
 _End = tuple[str | None, str | None, str | None]
 _CAPTURING = "CaptureInitiated", None, None
+_REFUSED = "NonChargeable", None, None
 _LONG_AGO = timedelta(days=-36_500)
 _START = "an emulator that starts with this file has that account"
 
@@ -206,6 +207,9 @@ class _Making:
             self.place = place
             # A charge may have been declined before, or when it was to be captured.
             by_way = [_CAPTURING] if getattr(row, "capture_amount", None) else []
+            updated = self._now_of(record).document["statusDetails"]["lastUpdatedTimestamp"]
+            if since and stamp(since) != updated and status.state == "Chargeable":  # the buyer has repaired it then
+                by_way = [_REFUSED]
             for end in (*by_way, goal):
                 for step in _way(self._now_of(record), end):
                     self._step(self._now_of(record), step.trigger, row)

@@ -189,6 +189,20 @@ class TestRoundTrip:
         emulator.clock.advance("P40D")
         assert written(shop) == after
 
+    def test_a_wallet_that_the_buyer_has_repaired(self, shop: Shop) -> None:
+        """It is chargeable since then, not since its begin."""
+        shop.emulator.reset()
+        permission, control = shop.wallet(), shop.emulator.control
+        for state in ("NonChargeable", "Chargeable"):
+            shop.emulator.clock.advance("P1D")
+            reason = {"reasonCode": "PaymentMethodExpired"} if state == "NonChargeable" else {}
+            control.post(f"permissions/{permission}", state=state, **reason)
+        shop.emulator.clock.advance("P1D")
+        shop.charge(permission)
+        before, document = written(shop), control.get("world")
+        load(shop, document)
+        assert (written(shop), control.get("world")) == (before, document)
+
     def test_new_ids_are_none_of_the_file(self) -> None:
         """Although the same seed draws the same ones again."""
         with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
