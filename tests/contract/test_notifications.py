@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -353,6 +354,36 @@ def test_more_announcements_than_deliveries_hold_nothing(shop: Shop, endpoint: E
     assert shop.emulator.clock.now() == start + timedelta(minutes=1)
     endpoint.before = lambda: None
     assert len(announced(shop)) > len(first)
+
+
+def test_time_goes_on_beside_more_news_than_an_endpoint_takes(
+    shop: Shop, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others announce meanwhile is not waited for without an end, nor attempted again before its turn."""
+    monkeypatch.setattr(post, "LONGEST_WAIT_SECONDS", 0.2)
+    wallet = shop.wallet()
+    charge = shop.charge(wallet, captureNow=True)["chargeId"]
+    shop.done("createRefund", chargeId=charge, refundAmount=usd(1))
+    shop.emulator.clock.advance("PT10S")
+    shop.done("createRefund", chargeId=charge, refundAmount=usd(1))
+    announced(shop)
+    endpoint.bodies.clear()
+    answers, calls = threading.Event(), count()
+
+    def another_request() -> None:
+        if next(calls):
+            answers.wait(PATIENCE)
+        else:
+            shop.charge(wallet, "0.01")
+
+    endpoint.before = another_request
+    end = shop.emulator.clock.now() + timedelta(hours=5)
+    shop.emulator.clock.advance("PT5H")
+    assert shop.emulator.clock.now() == end
+    assert len(endpoint.bodies) == 1
+    answers.set()
+    assert [statuses(row) for row in announced(shop)[-3:]] == [[200]] * 3
+    assert len(endpoint.bodies) == len(set(ids(endpoint))) == 3
 
 
 def test_an_endpoint_that_never_answers_is_left_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,8 @@ from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, RETRIES, a
 TICK_SECONDS = 0.2
 # An endpoint that lets so many deliveries in a row time out is left alone until the next attempt would be made.
 MOST_TIMEOUTS = 3
+# How long time and callers wait for deliveries, which have no end beside more traffic than an endpoint takes.
+LONGEST_WAIT_SECONDS = 4 * DELIVERY_TIMEOUT_SECONDS
 _LOG = logging.getLogger("uvicorn.error")
 
 
@@ -41,7 +43,8 @@ class Deliveries:
         self._lock = asyncio.Lock()
         # One lock for each merchant, which is fair: deliveries get it in the order in which they were queued.
         self._lanes: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._deliveries: set[asyncio.Task[None]] = set()
+        # Notification and world → what waits in a lane, or is under way.
+        self._deliveries: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ticks: asyncio.Task[None] | None = None
         # Endpoint → deliveries in a row that timed out, and when the last one did.
         self._timeouts: dict[str, tuple[int, datetime]] = {}
@@ -64,7 +67,7 @@ class Deliveries:
     async def stop(self) -> None:
         """Give up what is under way."""
         self.world.outbox.wake = lambda: None
-        tasks = [task for task in (self._ticks, *self._deliveries) if task]
+        tasks = [task for task in (self._ticks, *self._deliveries.values()) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -108,9 +111,10 @@ class Deliveries:
             world.outbox.ready.clear()
             raise
         while world.outbox.ready:
-            delivery = asyncio.create_task(self._in_turn(*world.outbox.ready.popleft(), world.outbox.world))
-            self._deliveries.add(delivery)
-            delivery.add_done_callback(self._deliveries.discard)
+            merchant_id, notification_id = world.outbox.ready.popleft()
+            key = notification_id, world.outbox.world
+            if key not in self._deliveries:  # else an earlier attempt has not had its turn
+                self._deliveries[key] = asyncio.create_task(self._in_turn(merchant_id, *key))
         return fired
 
     async def _in_turn(self, merchant_id: str, notification_id: str, of_world: int) -> None:
@@ -119,11 +123,13 @@ class Deliveries:
                 await self._deliver(notification_id, of_world)
             except Exception:  # noqa: BLE001 (its next attempt is planned)
                 _LOG.exception("A notification could not be delivered; it is tried again.")
+            finally:
+                del self._deliveries[notification_id, of_world]
 
-    async def _delivered(self) -> None:
-        """Wait until all that is queued now has been answered, or has timed out."""
-        if self._deliveries:
-            await asyncio.wait(self._deliveries)
+    async def _delivered(self) -> bool:
+        """Wait for the answers to all that is queued now, within limits, and tell whether they are there."""
+        queued = self._deliveries.values()
+        return not (queued and (await asyncio.wait(queued, timeout=LONGEST_WAIT_SECONDS))[1])
 
     async def settle(self) -> None:
         """Deliver what is due now."""
@@ -136,11 +142,10 @@ class Deliveries:
             target = self.world.clock.now() + by
             if target.year > LAST_YEAR:
                 raise ValueError(f"the clock cannot be advanced beyond the year {LAST_YEAR}")
-            await self._delivered()
-            fired = []
+            fired, in_time = [], await self._delivered()
             while step := self._fire(target):
                 fired += step
-                await self._delivered()
+                in_time = in_time and await self._delivered()
                 await asyncio.sleep(0)  # others are answered meanwhile
             self.world.clock.set(target)
             return fired
