@@ -43,7 +43,7 @@ RIGHT = {
 WRONG = [
     ("02-charge-again", "AmazonClosed", "Get Charge Permission tells it"),
     ("02-charge-again", "NotChargeable", "sent nothing"),
-    ("02-charge-again", 422, "beside the status"),
+    ("02-charge-again", 422, "next to the status"),
     ("02-charge-again", "HardDeclined", "Send the request"),
     ("02-dearer-delivery", "ChargeAmountNotSet", "a session without an amount"),
     ("02-dearer-delivery", "none", "having seen 19"),

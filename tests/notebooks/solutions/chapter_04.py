@@ -24,7 +24,7 @@ WRONG = [
     ("04-postal-code", "buyerId", "always comes"),
     ("04-postal-code", "email", "the other flow shares"),
     ("04-postal-code", "city", "Play a plain sign-in"),
-    ("04-session-as-token", 404, "beside the status"),
+    ("04-session-as-token", 404, "next to the status"),
     ("04-session-as-token", "InvalidParameterValue", "in the wrong form"),
     ("04-session-as-token", "buyerId", "Send the request"),
     ("04-newer-wallet", lambda wb, wallet: newer_wallet(wb, wallet, completes=False), "the session is still open"),
