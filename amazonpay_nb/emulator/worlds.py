@@ -199,8 +199,8 @@ class _Making:
         """Take the shortest way to the state of a row, at its time, and return what the object is then."""
         if status := row.status_details:
             place, goal = (*place, "statusDetails"), (status.state, status.reason_code, status.resolution)
-            # Nothing is charged on a permission that is not chargeable.
-            charges = self._world.store.children("Charge", record.id) if status.state != "Chargeable" else []
+            takes_charges = MACHINES[record.kind].has(status.state, "Create Charge")
+            charges = [] if takes_charges else self._world.store.children("Charge", record.id)  # all of them are older
             earlier = max(one.document["creationTimestamp"] for one in charges or (record,))
             since = self._time(status.last_updated_timestamp, *place, "lastUpdatedTimestamp", earlier=earlier)
             self._world.clock.set(since or usual)
@@ -208,7 +208,7 @@ class _Making:
             # A charge may have been declined before, or when it was to be captured.
             by_way = [_CAPTURING] if getattr(row, "capture_amount", None) else []
             updated = self._now_of(record).document["statusDetails"]["lastUpdatedTimestamp"]
-            if since and stamp(since) != updated and status.state == "Chargeable":  # the buyer has repaired it then
+            if since and stamp(since) != updated and takes_charges:  # the buyer has repaired it then
                 by_way = [_REFUSED]
             for end in (*by_way, goal):
                 for step in _way(self._now_of(record), end):

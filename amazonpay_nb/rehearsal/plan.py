@@ -41,7 +41,7 @@ def _place(text: str) -> str:
     return text
 
 
-def _known(names: Sequence[str], around: str = "") -> AfterValidator:
+def _braces(names: Sequence[str], around: str = "") -> AfterValidator:
     # A check of the names in braces; of a body, which may be a query with braces of its own, a text that is one alone.
     def check(value: Any) -> Any:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -53,8 +53,8 @@ def _known(names: Sequence[str], around: str = "") -> AfterValidator:
 
 
 Place = Annotated[str, AfterValidator(_place)]
-Filled = Annotated[str, _known(FACTS)]
-_BODY = _known(ORDER, around='"')
+Filled = Annotated[str, _braces(FACTS)]
+_BODY = _braces(ORDER, around='"')
 
 
 @data_row
@@ -90,7 +90,7 @@ BUTTON_PAGES = ("set_up", "end_of_checkout", "express", "sign_in", "update")
 class Action:
     """A request to the server, with a buyer's cookies; texts may name ``{order}``, ``{amount}`` and ``{currency}``."""
 
-    path: Annotated[Place, _known(ORDER)]
+    path: Annotated[Place, _braces(ORDER)]
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     json: Annotated[dict[str, JsonValue], _BODY] | None = None
     form: Annotated[dict[str, str], _BODY] | None = None

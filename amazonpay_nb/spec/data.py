@@ -110,9 +110,11 @@ def _complaint(error: ErrorDetails, key: str, kind: Any) -> str:
         return f"the key {key!r} is missing"
     if problem == "literal_error":
         return f"{key}: {no_choice(str(error['input']), _QUOTED.findall(text))}"
-    if problem not in _UNKNOWN:
-        return f"{key}: {text.removeprefix('Value error, ').replace('tuple', 'list').partition(' or an instance')[0]}"
-    return f"unknown key {key!r}{_near(key, _names(kind))}"
+    if problem in _UNKNOWN:
+        return f"unknown key {key!r}{_near(key, _names(kind))}"
+    if problem == "value_error":
+        return f"{key}: {text.removeprefix('Value error, ')}"
+    return f"{key}: {text.replace('tuple', 'list').partition(' or an instance')[0]}"
 
 
 def no_choice(value: str, allowed: Iterable[str]) -> str:

@@ -41,7 +41,7 @@ def read(folder: Path, text: str) -> PlanFile:
         ("127.0.0.1:8801", "127.0.0.1:٨٨٠١", 3, "no server of this machine"),
         ('"/wallet"', r'"/\u0000"', 11, "no path of the server"),
         ("{privateKeyFile}", "{privateKey}", 8, "{privateKey} is not known; there are {url}"),
-        ('"/wallet"', '"wallet"', 11, "begins with a slash"),
+        ('"/wallet"', '"tuple"', 11, "'tuple' is no path of the server; it begins with a slash"),
         ('path = "/charge"', 'paht = "/charge"', 14, "unknown key 'paht'; did you mean 'path'?"),
         ('["python", "shop.py"]', '"python shop.py"', 4, "start: Input should be a valid list."),
         ("[server]\n", "[[server]]\n", 2, "server: Input should be a dictionary."),
