@@ -50,6 +50,7 @@ class Outcome(NamedTuple):
     later_reason: str | None
     seconds: int
     evidence: str
+    needs: str
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.code}"

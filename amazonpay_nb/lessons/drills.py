@@ -13,6 +13,8 @@ from functools import partial
 from itertools import chain
 from typing import Any, Unpack
 
+from pydantic.alias_generators import to_snake
+
 from amazonpay_nb.client.client import AmazonPayClient
 from amazonpay_nb.client.guide import Step, decide
 from amazonpay_nb.errors import ApiError, BuyerPageError
@@ -72,11 +74,9 @@ def _complete(account: MerchantAccount, when: str, session_id: str, last4: str, 
     return _effect(account, when, last4, ending, session_id), ending.body
 
 
-# The requirements of a code, by operation and target state.
-NEEDS = {
-    ("createCharge", "AuthorizationInitiated"): {"can_handle_pending_authorization": True},
-    ("createCharge", "CaptureInitiated"): {"capture_now": True},
-}
+def needs(row: Simulation | None) -> dict[str, bool]:
+    """Return the field that a charge is created with for a simulation; a session that is ready for one has it."""
+    return {to_snake(row.needs): True} if row and row.needs and row.operation == "createCharge" else {}
 
 
 def play_codes(account: MerchantAccount | None) -> list[Effect]:
@@ -88,8 +88,7 @@ def play_codes(account: MerchantAccount | None) -> list[Effect]:
 
 def _play_code(account: MerchantAccount, row: Simulation) -> Effect:
     object_id = READY[row.operation](account)
-    needs = NEEDS.get((row.operation, row.state or ""), {})
-    call = account.request(row.operation, object_id, simulation_code=row.code, **needs)
+    call = account.request(row.operation, object_id, simulation_code=row.code, **needs(row))
     # A declined capture may make its wallet NonChargeable.
     more = [account.client.get_charge(object_id).charge_permission_id] if row.operation == "captureCharge" else []
     return _effect(account, OPERATIONS[row.operation].title, row.code, account.ending(call), object_id, *more)

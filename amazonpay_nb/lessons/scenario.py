@@ -22,15 +22,16 @@ from amazonpay_nb.client.button import sign_button
 from amazonpay_nb.client.guide import complete_set_up
 from amazonpay_nb.errors import ApiError, ConfigurationError
 from amazonpay_nb.lessons.account import fields_of, state_of, with_reason
-from amazonpay_nb.lessons.drills import NEEDS
+from amazonpay_nb.lessons.drills import needs
 from amazonpay_nb.shop.payloads import payload_of, product_types
 from amazonpay_nb.spec.answers import Refund
 from amazonpay_nb.spec.data import as_kind, data_row, read
 from amazonpay_nb.spec.flows import FLOWS as ALL_FLOWS
 from amazonpay_nb.spec.machine import CLOCK, MERCHANT, NEW, Transition
+from amazonpay_nb.spec.operations import TITLES
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.spec.simulations import PENDING_SECONDS, Simulation, simulation
-from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, CHECKOUT_SESSION, DISPUTE, REFUND, timer
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, CHECKOUT_SESSION, DISPUTE, PENDING, REFUND, timer
 from amazonpay_nb.workbench.bench import Workbench
 
 _FILE = read("scenario.toml", beside=__file__)
@@ -236,9 +237,8 @@ class Scenario:
             complete_set_up(self._wb.client, (await self._wb.show_repair(wallet).returned()).checkout_session_id)
             self._look()
         if self._paths.last("permission") == "Chargeable":
-            row = self._outcome.code_for(_CHARGE)
             fields = fields_of(_CHARGE, self.objects["permission"].charge_permission_id, self._wb.amount)
-            fields |= NEEDS.get((_CHARGE, str(row and row.state)), {})
+            fields |= needs(self._outcome.code_for(_CHARGE))
             charge = self._send(_CHARGE, "charge", charge_initiator="MITU", channel="Web", **fields)
             if charge and charge.state == "Authorized":
                 self._send(_CAPTURE, "charge", charge.charge_id, capture_amount=self._wb.amount)
@@ -282,7 +282,7 @@ class Scenario:
 
     def _decision(self, name: str, thing: Any) -> Any:
         self._note(name, thing)
-        if thing.state.endswith("Initiated"):
+        if (TITLES[type(thing)], thing.state) in PENDING:
             self._wb.wait(PENDING_SECONDS)
             client = self._wb.client
             refunds = isinstance(thing, Refund)

@@ -17,7 +17,7 @@ import httpx
 
 from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject
-from amazonpay_nb.rehearsal.play import PENDING, Order, Play
+from amazonpay_nb.rehearsal.play import Order, Play
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
 from amazonpay_nb.signing.steps import Algorithm
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
@@ -164,7 +164,7 @@ def agrees(play: Play, order: Order, above_limit: bool = False, required: bool =
 
 
 def pending(play: Play) -> None:
-    for order in play.undecided(*PENDING, "PendingHardDeclined"):
+    for order in play.undecided("AuthorizationInitiated", "CaptureInitiated", "PendingHardDeclined"):
         play.never(partial(order.says, "paid"), "the order is paid or fulfilled while its charge is pending")
         play.emulator.clock.advance("PT1M")
         soon(order.is_decided, 2)

@@ -76,7 +76,8 @@ def _grade(play: Play, sending: Sending, about: list[Subject], observed: bool) -
         if sending.check == "duplicate":
             _require_once(play, about[0], answers[0], observed)
     except Failed as finding:
-        answered, verdict = finding.seen.rpartition(" is answered by ")[2], ADVICE if finding.advice else WRONG
+        answered = finding.seen.removeprefix(f"{sending.sent} is answered by ")
+        verdict = ADVICE if finding.advice else WRONG
     except NotTried as reason:
         answered, verdict = str(reason), UNSEEN
     return Grade(sending.sent, expected, answered, verdict)

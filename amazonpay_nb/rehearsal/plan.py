@@ -95,6 +95,10 @@ class Action:
     json: Annotated[dict[str, JsonValue], _BODY] | None = None
     form: Annotated[dict[str, str], _BODY] | None = None
 
+    def __post_init__(self) -> None:
+        if self.json is not None and self.form is not None:
+            raise ValueError("a request has json or form, not both")
+
 
 @data_row
 class Actions:

@@ -1,7 +1,6 @@
 """What a check may do and see: buyers, the server's actions, Amazon's mishaps, and the emulator's books."""
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -24,13 +23,13 @@ from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, ask, path_of
 from amazonpay_nb.spec.addresses import host_of
 from amazonpay_nb.spec.money import counted_in_month, format_amount
 from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.spec.states import PENDING
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CALM_SECONDS = 0.4  # how long something that must not happen is waited for
 USUAL_AMOUNT = 24
-PENDING = ("AuthorizationInitiated", "CaptureInitiated")  # the states of a charge that Amazon is yet to decide
 
 
 class Play:
@@ -143,7 +142,7 @@ class Play:
 
     def pending(self) -> "Order":
         """Return an order whose charge Amazon is yet to decide; of that the server hears by what the check sends."""
-        return next(self.undecided(*reversed(PENDING), lost=True))
+        return next(self.undecided("CaptureInitiated", "AuthorizationInitiated", lost=True))
 
     def undecided(self, *codes: str, lost: bool = False) -> Iterator["Order"]:
         """Yield orders that Amazon leaves in each of some states at first, where the server asks for what can be so."""
@@ -155,7 +154,7 @@ class Play:
                 self.control.post("notifications/drill", kind="lost")
             self.emulator.queue_outcome("createCharge", code)
             calls = soon(partial(self.calls, "createCharge", order.act("charge").number))
-            if any(row["state"] in PENDING for row in calls):
+            if any(("Charge", row["state"]) in PENDING for row in calls):
                 tried += 1
                 yield order
         if not tried:
@@ -245,8 +244,8 @@ class Play:
             if accepts and not observed:
                 raise NotTried(f"{wrong[0].status}, effect not seen")
             drops = accepts and self._drops(sending, about, wrong[0])
-            what = re.sub("^one ", "a notification ", sending.sent)
-            seen = f"{what} is answered by {wrong[0].status or 'nothing'}{', and nothing follows' if drops else ''}"
+            answer = f"{wrong[0].status or 'nothing'}{', and nothing follows' if drops else ''}"
+            seen = f"{sending.sent} is answered by {answer}"
             raise Failed(seen, evidence=[one.number for one in wrong], advice=drops or not sending.required)
         return answers
 

@@ -76,6 +76,10 @@ class RunKernel(AsyncKernelManager):
     def _ip(self) -> str:
         return str(self.folder / uuid4().hex[:8]) if self.transport == "ipc" else str(super()._ip_default())
 
+    @default("connection_file")
+    def _connection_file(self) -> str:
+        return str(self.folder / f"{uuid4().hex}.json")  # it holds a key
+
     @default("client_factory")
     def _client(self) -> type[AsyncKernelClient]:
         return _RunClient

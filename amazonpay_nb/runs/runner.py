@@ -121,6 +121,8 @@ def _check_places(notebooks: Sequence[Path], out: Path) -> None:
             raise ConfigurationError(f"{path.stem} is named twice, and both runs would write the same files")
         if path.resolve().parent == out.resolve():
             raise ConfigurationError(f"the executed notebooks would replace those in {out}; choose another folder")
+        if f"{path.stem}.html" in REPORTS:
+            raise ConfigurationError(f"the page of {path} would replace the report of the run; give it another name")
 
 
 def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:

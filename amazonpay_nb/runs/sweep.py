@@ -143,11 +143,12 @@ def sweep(
         rest = [case for case in shard(cases, *part) if not ends.get(case.key, (0, False))[1]]
         played = progress(engine(rest, out), len(rest), say)
         with lines.open("a", encoding="utf-8") as file, closing(played):
-            for case, run in played:
+            for number, (case, run) in enumerate(played, 1):
                 row = {"key": case.key, "page": case.page, "environment": run.environment} | run.as_json()
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 file.flush()
                 if run.failure and fail_fast:
+                    say(f"The first failure ends the sweep. Not reached: {len(rest) - number} of {len(rest)}.")
                     break
         # Each part has the same columns.
         names = list(dict.fromkeys(name for case in cases for name in case.texts))

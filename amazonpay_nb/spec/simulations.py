@@ -73,6 +73,7 @@ class Simulation:
     state: str | None = None
     later_state: str | None = None
     later_reason: str | None = None
+    needs: str = ""
 
 
 @data_row

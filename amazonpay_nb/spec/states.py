@@ -191,6 +191,11 @@ TIMERS = (
     Timer("Dispute", "ActionRequired", "Miss the deadline", timedelta(days=11)),
 )
 
+# The states of objects about which Amazon is yet to decide.
+PENDING = {
+    (row.machine, row.state) for row in TIMERS if MACHINES[row.machine].step(row.state, row.trigger).actor is AMAZON
+}
+
 _AFTER = {(row.machine, row.state, row.trigger): row.after for row in TIMERS}
 
 

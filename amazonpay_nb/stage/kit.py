@@ -46,7 +46,7 @@ _HEADERS = {
 }  # fmt: skip
 _DOCS = {"regions": "regions", "drills": "faults", "parity": "parity"}
 _LINK = re.compile(r"\[([^\]]+)\]\((?!https:)[^)]*\)")  # to a page that is not in the kit
-_OURS = re.compile(r"; (?:the others say why no test does|the rows are in tests/[\w/.]+)(?=\.)")
+_OURS = "<!-- of the repository -->"  # ends a line of a page that means nothing in a kit
 _EVIDENCE = re.compile(rf"^({'|'.join(Evidence)})(?=: |$)")  # alone in a cell, or before its source
 
 
@@ -107,7 +107,7 @@ def _page(name: str, **values: Any) -> str:
 def _for_others(text: str) -> str:
     """Return a page of docs/ without links and columns of tests, which are not in the kit, in the words of a sheet."""
     lines, head = list[str](), list[str]()
-    for line in _OURS.sub("", text).splitlines():
+    for line in (line for line in text.splitlines() if not line.endswith(_OURS)):
         cells = line.removesuffix(" |").split(" | ") if line.startswith("| ") else []
         head = cells and (head or cells)
         row = [in_words(cell) for title, cell in zip(head, cells, strict=True) if not title.startswith("Test")]

@@ -1,6 +1,5 @@
 """What the screen shows of a performance: plain values for the templates in ``pages/``."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -36,7 +35,6 @@ TABLES: dict[str, Any] = {
 _CALLS = read("calls.toml", beside=__file__)
 _TONES: dict[str, str] = {outcome: tone for tone, outcomes in _CALLS["tones"].items() for outcome in outcomes}
 _NOBODY = "no-answer"  # the key of the words for a lost answer
-_ATTEMPT = re.compile(r"\(attempt (\d+)\)$")
 _DECLINED = "Declined"  # a decline leaves no charge behind; the buyer reads this word
 _PAYMENTS = ("completeCheckoutSession", "createCharge")  # the calls whose answer names a new Charge
 
@@ -114,8 +112,7 @@ def diagram(performance: Performance) -> SequenceDiagram:
 
 def diagram_word(texts: Texts, text: str) -> str:
     """Return how a diagram says a name, and what is neither a request nor an answer with a status."""
-    own = word(texts, f"diagram.{text.partition(':')[0]}", text)
-    return _ATTEMPT.sub(lambda found: texts("diagram.attempt", number=found[1]), own)
+    return texts.table("diagram").get(text.partition(":")[0], text)
 
 
 def phone(performance: Performance) -> dict[str, Any]:

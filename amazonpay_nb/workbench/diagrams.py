@@ -81,17 +81,17 @@ def sequence_diagram(journal: Journal, *, seen: int = 0, say: Callable[[str], st
         seen: How many entries of the journal an earlier picture has shown; what is new since then stands out.
         say: See `SequenceDiagram`.
     """
-    entries = [[*_messages(entry)] for entry in journal]
+    entries = [[*_messages(entry, say("(attempt {number})"))] for entry in journal]
     messages, old = [*chain.from_iterable(entries)], sum(map(len, entries[:seen]))
     present = dict.fromkeys(name for m in messages for name in (m.source, m.target))
     return SequenceDiagram(tuple(sorted(present, key=[*PARTICIPANTS, *present].index)), tuple(messages), old, say)
 
 
-def _messages(entry: Exchange | Step) -> Iterator[Message]:
+def _messages(entry: Exchange | Step, attempt: str) -> Iterator[Message]:
     if isinstance(entry, Step):
         yield Message(entry.source, entry.target, entry.text)
         return
-    again = f" (attempt {entry.attempt})" if entry.attempt > 1 else ""
+    again = f" {attempt.format(number=entry.attempt)}" if entry.attempt > 1 else ""
     yield Message(SHOP_SERVER, AMAZON_PAY_API, f"{entry.method} {entry.path}{again}")
     yield Message(AMAZON_PAY_API, SHOP_SERVER, entry.answer, reply=True, failed=entry.failed)
 

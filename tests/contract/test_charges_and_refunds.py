@@ -420,8 +420,7 @@ def prepared(shop: Shop, row: Outcome) -> tuple[str, Json]:
             session_id = shop.visited(purchase(canHandlePendingAuthorization=True))
             return session_id, {"chargeAmount": usd("14.00")}
         case "createCharge":
-            flag = "captureNow" if row.code == "CaptureInitiated" else "canHandlePendingAuthorization"
-            needed = {flag: True} if row.later_state else {}
+            needed = {row.needs: True} if row.needs else {}
             return "", {"chargePermissionId": shop.wallet(), "chargeAmount": usd("14.00")} | needed
         case "captureCharge":
             return charge_in(shop, "Authorized"), amount

@@ -45,6 +45,7 @@ def read(folder: Path, text: str) -> PlanFile:
         ('path = "/charge"', 'paht = "/charge"', 14, "unknown key 'paht'; did you mean 'path'?"),
         ('["python", "shop.py"]', '"python shop.py"', 4, "start: Input should be a valid list."),
         ("[server]\n", "[[server]]\n", 2, "server: Input should be a dictionary."),
+        ("json = {", "form = {}, json = {", 14, "a request has json or form, not both"),
         ('"{order}"', '"{ordr}"', 14, "{ordr} is not known; there are {order}, {amount}, {currency}"),
         ('"/charge"', '"/charge/{id}"', 14, "{id} is not known; there are {order}, {amount}, {currency}"),
         ('"{order}"', "2026-01-01", 14, "not a valid JSON value"),

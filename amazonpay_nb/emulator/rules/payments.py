@@ -132,10 +132,8 @@ _CARD_OUTCOMES = {
 
 
 def _check_simulation(outcome: Simulation | None, body: Body) -> None:
-    needed = {"AuthorizationInitiated": "canHandlePendingAuthorization", "CaptureInitiated": "captureNow"}
-    flag = needed.get(str(outcome.state)) if outcome and outcome.later_state else None
-    if outcome and flag and not body.get(flag):
-        problem = f"The simulation code {outcome.code!r} needs {flag} to be true."
+    if outcome and outcome.needs and not body.get(outcome.needs):
+        problem = f"The simulation code {outcome.code!r} needs {outcome.needs} to be true."
         raise Refusal("InvalidSandboxSimulationSpecified", problem)
 
 

@@ -415,6 +415,7 @@ class TestPlaces:
             (lambda path: ([], path.parent / "out"), "there is no notebook"),
             (lambda path: ([path, path], path.parent / "out"), "named twice"),
             (lambda path: ([path], path.parent), "would replace"),
+            (lambda path: ([path.with_name("report.ipynb")], path.parent / "out"), "would replace the report"),
             (lambda path: ([path.with_name("none.ipynb")], path.parent / "out"), "cannot be read"),
         ],
     )

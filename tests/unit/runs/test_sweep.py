@@ -285,10 +285,11 @@ class TestSweep:
         assert [run["parameters"]["count"] for run in summary["runs"]] == [1, 1, 2, 2]
 
     def test_the_first_failure_can_end_it(self, tmp_path: Path) -> None:
-        """What had ended is reported."""
+        """What had ended is reported, and how much was not reached."""
         write(tmp_path, "mine", COUNTS)
         path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"repeat": [False, True], "count": [1, 2]})
         done = command(path, "--out", tmp_path / "out", "--jobs", 1, "--fail-fast")
+        assert "Not reached: 1 of 4." in done.output
         assert (done.exit_code, [row["status"] for row in rows_of(tmp_path / "out")]) == (
             1, ["passed", "passed", "failed"],
         )  # fmt: skip

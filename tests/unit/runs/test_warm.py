@@ -186,7 +186,7 @@ def test_a_run_that_is_stopped_leaves_no_process(tmp_path: Path, number: signal.
     assert "Traceback" not in output.decode()
     assert_ends(kernel)
     assert_ends(origin)
-    assert until(lambda: not [path for path in (tmp_path / "tmp").iterdir() if path.is_dir()])
+    assert until(lambda: not [*(tmp_path / "tmp").iterdir()])
 
 
 def test_other_programs_can_use_it(kernel: tuple[KernelManager, BlockingKernelClient]) -> None:

@@ -204,10 +204,10 @@ class TestSimulations:
     """`spec.simulations` and `tests/wire/simulations.json`."""
 
     def test_codes_do_what_is_documented(self) -> None:
-        """Status, reason code, states and delay."""
+        """Status, reason code, states, delay, and what has to be true."""
         ours = [
             (row.operation, row.code, row.status, row.reason_code, row.state, row.later_state, row.later_reason,
-             PENDING_SECONDS if row.later_state else 0, str(row.evidence))
+             PENDING_SECONDS if row.later_state else 0, str(row.evidence), row.needs)
             for row in SIMULATIONS.values()
         ]  # fmt: skip
         assert differences(ours, map(tuple, OUTCOMES)) == {}
