@@ -48,10 +48,12 @@ class Sender(NamedTuple):
         """Return the answer to an operation, read as *kind*.
 
         Raises:
-            ConfigurationError: It cannot be written.
+            ConfigurationError: It cannot be written, or the client is closed.
             TransportError: No answer came, or none that can be read.
             ApiError: Amazon refused.
         """
+        if self.http.is_closed:
+            raise ConfigurationError("This client is closed.", advice="Make another one; it can have the same keys.")
         try:
             text = None if body is None else to_json(body)
             request = self.http.build_request(method, path, content=text, headers=headers)

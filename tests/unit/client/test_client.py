@@ -710,6 +710,14 @@ def test_what_cannot_be_sent_is_a_local_error(
     assert pauses == []
 
 
+def test_a_closed_client_says_so(client: AmazonPayClient) -> None:
+    """And what to do: keys outlive a client."""
+    client.close()
+    with pytest.raises(ConfigurationError, match="closed") as caught:
+        client.get_charge(CHARGE)
+    assert "Make another one" in caught.value.advice
+
+
 def test_a_wrong_key_pair_is_refused_without_showing_the_signature(emulator: Emulator) -> None:
     """The commonest beginner's error, in a form that can be put on a screen."""
     auth = AmazonPayAuth(with_id(KEYS, emulator.merchant.public_key_id))
