@@ -78,17 +78,25 @@ coverage: $(READY) ## verify that tests run every branch of the tables, the sign
 mutants: $(READY) ## plant faults in tables, signing and rules, see that tests notice, and write docs/mutants.md
 	@$(PY) -m tests.mutants $(ARGS)
 
-# The soak comes first and keeps one worker busy while the other does the rest; with ARGS, no page is written.
-SOAK       := tests/proofs/test_soak.py
-PROOFS     := $(SOAK) $(filter-out $(SOAK),$(sort $(wildcard tests/proofs/test_*.py))) \
-              tests/faults tests/contract/test_openapi.py tests/contract/test_random_walks.py
+# Each file has a process of its own, so that one which is killed takes no other with it; the soak begins, and keeps one
+# of two cores while the other does the rest.  With ARGS, no page is written.
+PROOFS     := $(wildcard tests/proofs/test_*.py) tests/faults tests/contract/test_openapi.py \
+              tests/contract/test_random_walks.py tests/attacks/table.py
+PROVE      := $(addprefix prove-,tests/proofs/test_soak.py $(filter-out %/test_soak.py,$(PROOFS)))
+.PHONY: $(PROVE)
 
 proofs: export AMAZONPAY_NB_PROOFS ?= long
 proofs: $(READY) ## the long tests: kills, full disks, 100,000 objects, ten minutes of use, random and hostile requests
-	@mkdir -p .cache
-	@$(PYTEST) -n 2 -p no:nbval -o junit_family=xunit1 -o faulthandler_timeout=1200 \
-	    --junitxml .cache/proofs.xml $(PROOFS) $$($(PY) -m tests.attacks.table) $(ARGS)
-	@$(if $(ARGS),,$(PY) -m tests.proofs.page .cache/proofs.xml docs/proofs.md)
+	@rm -rf .cache/proofs && mkdir -p .cache/proofs
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going $(PROVE)
+	@$(if $(ARGS),,$(PY) -m tests.proofs.page .cache/proofs docs/proofs.md)
+
+# What it prints is shown where it fails; 5 is pytest's code where ARGS choose none of the tests.
+$(PROVE): prove-%: $(READY)
+	@to=.cache/proofs/$(notdir $*); \
+	$(PY) -m pytest -p no:nbval -o junit_family=xunit1 -o faulthandler_timeout=1200 --junitxml $$to.xml $(ARGS) \
+	    $(if $(filter %/table.py,$*),$$($(PY) -m tests.attacks.table),$*) >$$to.log 2>&1 || [ $$? -eq 5 ] || { cat $$to.log; exit 1; }; \
+	echo "$*: $$(tail -n 1 $$to.log)"
 
 bench: $(READY) ## measure, and print ratios
 	@$(PY) -m bench $(ARGS)
