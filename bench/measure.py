@@ -97,7 +97,7 @@ def per_second(work: Callable[[], object], count: int) -> float:
 def alternate(rounds: int, *sides: Callable[[], float]) -> list[list[float]]:
     """Measure every side once a round and return one list of values for each side.
 
-    Every second round goes backwards, so that no side always follows the same neighbor.
+    Every second round goes backward, so that no side always follows the same neighbor.
     """
     values: list[list[float]] = [[] for _ in sides]
     for number in range(rounds):

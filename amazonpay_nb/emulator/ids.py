@@ -5,10 +5,9 @@ from hashlib import sha256
 from uuid import UUID
 
 from amazonpay_nb.emulator.store import Store
+from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.regions import Region
 
-# A chargeback has a B.
-_LETTERS = {"Charge": "C", "Refund": "R", "Dispute": "B"}
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -59,7 +58,7 @@ class Ids:
 
     def new_item_id(self, kind: str, order_id: str) -> str:
         """Return the id of a new charge, refund or dispute of an order; six digits may be taken already."""
-        item_id = f"{order_id}-{_LETTERS[kind]}{self.digits(6)}"
+        item_id = f"{order_id}-{KINDS[kind].letter}{self.digits(6)}"
         return self.new_item_id(kind, order_id) if self._store.get(kind, item_id) else item_id
 
     def new_request_id(self) -> str:

@@ -1,6 +1,5 @@
 """Play on an account of an emulator: an object that is ready for each operation, and a request to send."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from decimal import Decimal
@@ -24,7 +23,7 @@ from amazonpay_nb.signing.keys import MerchantKeys
 from amazonpay_nb.spec.answers import Resource
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.money import format_amount, parse_amount
-from amazonpay_nb.spec.operations import OPERATIONS
+from amazonpay_nb.spec.operations import OPERATIONS, kind_of
 from amazonpay_nb.spec.regions import region as region_of
 from amazonpay_nb.workbench.parameters import PARAMETERS
 
@@ -32,9 +31,6 @@ from amazonpay_nb.workbench.parameters import PARAMETERS
 NOT_TRIED = "not tried here"
 # With this card, everything goes well.
 SUCCESS = "1111"
-# For example S01-1234567-7654321, to which a charge adds -C123456, a refund -R123456 and a dispute -B123456.
-_ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([CRB])\d{6})?")
-_READERS = {None: "get_charge_permission", "C": "get_charge", "R": "get_refund", "B": "get_dispute"}
 _RESULT = "https://shop.example/result"
 _FIELDS: dict[str, dict[str, Any]] = read("account.toml", beside=__file__)
 
@@ -157,15 +153,13 @@ class MerchantAccount:
 
     def read(self, object_id: str) -> Resource:
         """Get an object by its id, whose form says what it is."""
-        order = _ID.fullmatch(object_id)
-        reader = _READERS[order[1]] if order else "get_checkout_session"
-        thing: Resource = getattr(self.client, reader)(object_id)
+        thing: Resource = getattr(self.client, f"get_{to_snake(kind_of(object_id).model.__name__)}")(object_id)
         return thing
 
     def cause(self, object_id: str, state: str, reason: str | None = None) -> None:
         """Put a Charge Permission or a charge in a state as only Amazon, the buyer or time can."""
-        kind = "charges" if "-C" in object_id else "permissions"
-        self.emulator.control.post(f"{kind}/{object_id}", state=state, reasonCode=reason)
+        path = "charges" if kind_of(object_id).title == "Charge" else "permissions"
+        self.emulator.control.post(f"{path}/{object_id}", state=state, reasonCode=reason)
 
     def announcements(self, *ids: str) -> list[str]:
         """Return which of these objects were announced since the last time, in order, for example ``CHARGE``."""

@@ -76,11 +76,10 @@ def _grade(play: Play, sending: Sending, about: list[Subject], observed: bool) -
         if sending.check == "duplicate":
             _require_once(play, about[0], answers[0], observed)
     except Failed as finding:
-        answered = finding.seen.removeprefix(f"{sending.sent} is answered by ")
-        verdict = ADVICE if finding.advice else WRONG
+        answered, verdict = finding.answer or finding.seen, ADVICE if finding.advice else WRONG
     except NotTried as reason:
         answered, verdict = str(reason), UNSEEN
-    return Grade(sending.sent, expected, answered, verdict)
+    return Grade(sending.title, expected, answered, verdict)
 
 
 def _require_once(play: Play, about: Subject, answer: Answer, observed: bool) -> None:

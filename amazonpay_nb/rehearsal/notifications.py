@@ -26,7 +26,7 @@ from amazonpay_nb.spec.data import as_kind, data_row, read
 class Sending:
     """A notification, or several; ``notifications.toml`` describes the fields."""
 
-    sent: str
+    title: str
     check: Literal["genuine", "duplicate", "out-of-order", "forged", "foreign-certificate"] = "genuine"
     required: bool = True
     count: int = 1

@@ -220,7 +220,7 @@ class Play:
         with closing(Stranger(self.emulator)) as stranger:
             each = [message(sending, about, number, self.emulator, stranger) for number in range(sending.count)]
             with ThreadPoolExecutor(len(each) if sending.at_once else 1) as pool:
-                answers = [*pool.map(partial(self._post, sending.sent), each * sending.rounds)]
+                answers = [*pool.map(partial(self._post, sending.title), each * sending.rounds)]
             host = host_of(urlsplit(sending.fields.get("SigningCertURL", "")).netloc)
             elsewhere = host in self.emulator.refused_hosts
             self.emulator.refused_hosts.discard(host)
@@ -228,9 +228,9 @@ class Play:
             self.expect(not (stranger.visits or elsewhere), seen)
         return answers
 
-    def _post(self, sent: str, message: tuple[str, dict[str, str]]) -> Answer:
+    def _post(self, title: str, message: tuple[str, dict[str, str]]) -> Answer:
         content, headers = message
-        shown = {"sent": sent, "message": json.loads(content) if content[:1] == "{" else content}
+        shown = {"sent": title, "message": json.loads(content) if content[:1] == "{" else content}
         return self.ask("amazon", "POST", str(self.plan.news), shown, content=content, headers=headers)
 
     def judge(self, sending: Sending, about: Sequence[Subject], *, observed: bool = True) -> list[Answer]:
@@ -245,8 +245,8 @@ class Play:
                 raise NotTried(f"{wrong[0].status}, effect not seen")
             drops = accepts and self._drops(sending, about, wrong[0])
             answer = f"{wrong[0].status or 'nothing'}{', and nothing follows' if drops else ''}"
-            seen = f"{sending.sent} is answered by {answer}"
-            raise Failed(seen, evidence=[one.number for one in wrong], advice=drops or not sending.required)
+            seen, numbers = f"{sending.title} is answered by {answer}", [one.number for one in wrong]
+            raise Failed(seen, evidence=numbers, advice=drops or not sending.required, answer=answer)
         return answers
 
     def _drops(self, sending: Sending, about: Sequence[Subject], answer: Answer) -> bool:

@@ -69,11 +69,12 @@ class Failed(Exception):
         seen: What was seen instead of what was expected, as a sentence.
         evidence: Numbers of the exchanges that show it; all of the check when left out.
         advice: Whether it need not be right.
+        answer: The answer alone, where it is about one.
     """
 
-    def __init__(self, seen: str, *, evidence: Sequence[int] = (), advice: bool = False) -> None:
+    def __init__(self, seen: str, *, evidence: Sequence[int] = (), advice: bool = False, answer: str = "") -> None:
         super().__init__(seen)
-        self.seen, self.evidence, self.advice = seen, list(evidence), advice
+        self.seen, self.evidence, self.advice, self.answer = seen, list(evidence), advice, answer
 
 
 class NotTried(Exception):

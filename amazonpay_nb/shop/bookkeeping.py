@@ -7,12 +7,13 @@ from collections import namedtuple
 
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.client.known import COMPLETIONS
-from amazonpay_nb.spec.states import CHARGE_PERMISSION
+from amazonpay_nb.spec.flows import lookup
+from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, PENDING
 
 _SAVED_WALLET = "PaymentMethodOnFile"
 
-# How an attempt ended, for the buyer; the key is ``saved``, ``changed``, ``paid``, ``paid-and-saved``, ``pending`` or
-# ``refused``, and the price what was ordered, or None.
+# How an attempt ended, for the buyer; the key is ``saved``, ``changed``, ``paid``, ``paid-and-saved``, ``pending``,
+# ``declined`` or ``refused``, and the price what was ordered, or None.
 Outcome = namedtuple("Outcome", "key price", defaults=[None])
 # A Saved Wallet: the id of its Charge Permission, and its payment method as Amazon describes it, "" before it was read.
 SavedMethod = namedtuple("SavedMethod", "number state name")
@@ -30,8 +31,10 @@ def outcome(journal: Journal, session_id: str) -> Outcome | None:
     body = last.response or {}
     if last.failed:
         return Outcome("refused")
-    if last.status == 202:
-        return Outcome("pending")
+    charge = journal.known.newest(CHARGE.name, str(body.get("chargeId"))) or {}
+    state = lookup(charge, "statusDetails.state")
+    if (CHARGE.name, state) in PENDING or state == "Declined":
+        return Outcome("declined" if state == "Declined" else "pending")
     price = (last.request or {}).get("chargeAmount") if body.get("chargeId") else None
     saved = body.get("chargePermissionType") == _SAVED_WALLET
     others = (e.response or {} for e in journal.exchanges if e.operation in COMPLETIONS and e not in tries)
@@ -52,7 +55,7 @@ def saved_methods(journal: Journal) -> list[SavedMethod]:
         if name := (preferences[0] or {}).get("paymentDescriptor"):
             names[number] = name
         is_wallet = number and body.get("chargePermissionType") == _SAVED_WALLET
-        if exchange.operation in COMPLETIONS and exchange.status == 200 and is_wallet:
+        if exchange.operation in COMPLETIONS and not exchange.failed and is_wallet:
             permission = journal.known.newest(CHARGE_PERMISSION.name, number)
             states[number] = permission["statusDetails"]["state"] if permission else CHARGE_PERMISSION.states[0]
     return [SavedMethod(number, state, names.get(number, "")) for number, state in states.items()]

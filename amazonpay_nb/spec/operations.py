@@ -3,6 +3,7 @@
 The rows are in ``operations.toml``.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,16 +21,26 @@ class Kind:
     id_field: str
     parent: str  #: the title of the kind that it belongs to, "" for none
     model: type[Resource]  #: reads an answer of the API
+    letter: str = ""  #: of its ids, behind that of an order: ``S01-1234567-7654321-C123456``
 
 
 KINDS = {kind.title: kind for kind in (
     Kind("Checkout Session", "checkoutSessions", "checkoutSessionId", "", CheckoutSession),
     Kind("Charge Permission", "chargePermissions", "chargePermissionId", "", ChargePermission),
-    Kind("Charge", "charges", "chargeId", "Charge Permission", Charge),
-    Kind("Refund", "refunds", "refundId", "Charge", Refund),
-    Kind("Dispute", "disputes", "disputeId", "Charge", Dispute),
+    Kind("Charge", "charges", "chargeId", "Charge Permission", Charge, "C"),
+    Kind("Refund", "refunds", "refundId", "Charge", Refund, "R"),
+    Kind("Dispute", "disputes", "disputeId", "Charge", Dispute, "B"),
 )}  # fmt: skip
 TITLES = {kind.model: kind.title for kind in KINDS.values()}
+_ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([A-Z])\d{6})?")
+
+
+def kind_of(object_id: str) -> Kind:
+    """Return what an id is of, by its form; what has no other form is a Checkout Session's."""
+    order = _ID.fullmatch(object_id)
+    if not order:
+        return KINDS["Checkout Session"]
+    return next((kind for kind in KINDS.values() if kind.letter and kind.letter == order[1]), KINDS["Charge Permission"])
 
 
 class Idempotency(StrEnum):

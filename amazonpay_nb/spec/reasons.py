@@ -87,6 +87,7 @@ class _File:
     statuses: dict[int, Recovery]
     states: dict[str, StateReason]
     retries: dict[Retry, str]
+    retries_without_key: dict[Retry, str]
 
 
 def _after_each(refusals: dict[str, Any]) -> dict[str, Any]:
@@ -135,8 +136,7 @@ def retry_advice(retry: Retry, operation: str = "") -> str:
     """Say whether to send again, and with which idempotency key, where the call takes one."""
     call = OPERATIONS.get(operation)
     without_key = call is not None and call.idempotency == Idempotency.WITHOUT_EFFECT
-    advice = _FILE.retries[retry]
-    return advice.partition(" with ")[0].rstrip(".") + "." if without_key else advice
+    return (_FILE.retries_without_key if without_key else _FILE.retries)[retry]
 
 
 def state_reason(object_name: str, state: str, code: str | None) -> StateReason | None:

@@ -23,6 +23,7 @@ class Region:
     psd2: bool
     id_digits: str
     update_page: bool
+    billing_address: bool
     settlement_days: int
     account_page: str
     required_address_fields: tuple[str, ...]

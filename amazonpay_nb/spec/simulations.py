@@ -33,6 +33,7 @@ class SimulatedCard:
     brand: str
     trigger: CardEffect
     evidence: Evidence
+    plays: str = ""
 
     @property
     def effect(self) -> str:
@@ -47,12 +48,13 @@ class SimulatedCard:
     @property
     def requires_pending(self) -> bool:
         """Whether the session must be able to handle a pending authorization."""
-        return self.trigger in (CardEffect.PENDING_AUTHORIZED, CardEffect.PENDING_DECLINED)
+        return bool(self.plays)
 
     @property
     def prerequisite(self) -> str:
         """What the session must hold, or ""."""
-        return "paymentIntent: Authorize, canHandlePendingAuthorization: true" if self.requires_pending else ""
+        row = SIMULATIONS.get(("createCharge", self.plays))
+        return f"paymentIntent: Authorize, {row.needs}: true" if row else ""
 
     @property
     def marked(self) -> bool:

@@ -204,6 +204,10 @@ def timer(machine: str, state: str, trigger: str) -> timedelta:
     return _AFTER[machine, state, trigger]
 
 
+# When "Expire" is pulled for a Charge Permission: for a one-time one, and for a Recurring or extended one.  A Saved
+# Wallet lasts until somebody closes it.
+ONE_TIME_LIFETIME = timedelta(days=180)
+LONG_LIFETIME_MONTHS = 13
 # How long a Charge Permission of each type shows the buyer's details, and from when that is counted.
 BUYER_SHOWN = {
     "OneTime": ("creation", timedelta(days=30)),

@@ -24,6 +24,7 @@ from amazonpay_nb.shop.server import Shop
 from amazonpay_nb.spec.answers import Charge
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.notifications import DRILLS
+from amazonpay_nb.spec.operations import kind_of
 from amazonpay_nb.spec.states import MACHINES
 from amazonpay_nb.workbench.parameters import VARIABLES
 
@@ -65,7 +66,8 @@ class Director:
         """Put a Charge Permission or a Dispute in a state that is possible now, as only Amazon or the buyer can."""
         why = ", ".join(filter(None, (reason, resolution)))
         because = f"{state} ({why})" if why else state
-        kind, path = ("Dispute", "disputes") if "-B" in object_id else ("Charge Permission", "permissions")
+        kind = kind_of(object_id).title
+        path = "disputes" if kind == "Dispute" else "permissions"
         if self._emulator is None:
             return _skipped("cause", kind=kind, state=because)
         self._emulator.control.post(f"{path}/{object_id}", state=state, reasonCode=reason, resolution=resolution)

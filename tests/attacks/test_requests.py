@@ -114,7 +114,7 @@ def test_a_request_that_is_sent_again_charges_once(na: Shop) -> None:
 
 
 def test_a_recorded_request_is_too_old_a_quarter_of_an_hour_later(na: Shop) -> None:
-    """Its signature is good for ever; its date is not."""
+    """Its signature is good forever; its date is not."""
     wallet = na.wallet()
     recorded = format_date(datetime.now(UTC) - timedelta(minutes=15, seconds=1))
     answer = na.send("POST", "/v2/charges", charge_body(wallet), key="recorded", x_amz_pay_date=recorded)

@@ -107,8 +107,8 @@ def offline(browser: Browser, *inside: str) -> Iterator[Page]:
 def press(frame: Locator, name: str) -> None:
     """Press a button of the page in *frame*, which leads to another page, whenever that comes.
 
-    Another cell's output may move the button from under the mouse while it is down; who has pressed beside it presses
-    again. An attempt that takes too long may have pressed it all the same.
+    Another cell's output may move the button from under the mouse while it is down; a person who has pressed beside it
+    presses again. An attempt that takes too long may have pressed it all the same.
     """
     button = frame.content_frame.get_by_role("button", name=name, exact=True)
     button.wait_for(state="attached")  # the frame before may still be the one that is found

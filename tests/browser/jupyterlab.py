@@ -334,7 +334,7 @@ def jupyterlab(page: Page, folder: Path, *, on_hub: bool = False) -> Iterator[La
         f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True",  # window.jupyterapp
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        # As in runs/jupyter: the usual class has threads, one of which may wait for ever at the end.
+        # As in runs/jupyter: the usual class has threads, one of which may wait forever at the end.
         "--ServerApp.contents_manager_class=jupyter_server.services.contents.largefilemanager.LargeFileManager",
         *_ROOT,
         *([f"--ServerApp.base_url={SOMEBODY}", "--ServerApp.allow_remote_access=True"] if on_hub else []),

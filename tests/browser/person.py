@@ -103,7 +103,7 @@ class Keyboard:
         self._person, self._keys = person, person.panel.page.keyboard
 
     def goes_to(self, place: Locator) -> None:
-        """Press Tab until the focus is there: forwards to the end of the page, then backwards."""
+        """Press Tab until the focus is there: forward to the end of the page, then backward."""
         place.wait_for(state="attached")
         for key in ("Tab", "Shift+Tab"):
             for _ in range(MOST):

@@ -262,7 +262,7 @@ def test_one_consent_signs_in_and_saves(wb: Workbench, page: Page) -> None:
 
 
 def test_a_touchless_page_goes_to_amazon_by_itself(wb: Workbench, page: Page) -> None:
-    """Nothing is pressed in the shop; who cancels at Amazon is not signed in."""
+    """Nothing is pressed in the shop; a buyer who cancels at Amazon is not signed in."""
     attempt = wb.shop.new_attempt()
     wb.show_touchless(attempt, sign_button(sign_in_payload(wb, attempt), wb.keys))
     page.goto(attempt.page_url)

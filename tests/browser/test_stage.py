@@ -160,7 +160,7 @@ def test_a_buyer_who_tries_again_is_awaited(browser: Browser, stage: Stage) -> N
         shown.is_at(1, "done")
 
 
-def test_who_is_early_is_heard(browser: Browser, stage: Stage) -> None:
+def test_an_early_key_counts(browser: Browser, stage: Stage) -> None:
     """A key that is pressed before the first scene is there plays the beat, and starts the timer."""
     with httpx.stream("GET", stage.url.replace("ride/1", "events")) as events:
         first = next(line for line in events.iter_lines() if line.startswith("data: "))

@@ -354,7 +354,7 @@ class TestOneTime:
         assert shop.charge(order, most, currency, captureNow=True)
         assert shop.state("getChargePermission", order) == "Closed"
 
-    def test_who_does_not_agree_to_save_gets_one(self, na: Shop) -> None:
+    def test_a_buyer_who_does_not_agree_to_save_gets_one(self, na: Shop) -> None:
         """A purchase without consent is an ordinary one."""
         body = purchase() | {"chargePermissionType": "PaymentMethodOnFile"}
         session_id = na.visited(body, save=False)

@@ -215,7 +215,7 @@ class TestEnds:
             {"paymentDescriptor": "Mastercard ****4444 (Amazon Pay)"}
         ]
 
-    def test_a_buyer_who_cancels_afterwards_gets_it_back(self, shop: Shop) -> None:
+    def test_a_buyer_who_cancels_afterward_gets_it_back(self, shop: Shop) -> None:
         """On the way to another payment method."""
         session_id = reviewed(shop)
         shop.buyer().press(changed(shop, session_id), action="cancel")

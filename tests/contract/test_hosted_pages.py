@@ -233,7 +233,7 @@ class TestEntry:
         assert first != second
 
     def test_buttons_open_a_thousand_sessions_at_most(self) -> None:
-        """A page of any site may repeat it; who is over makes room, and the page says what helps."""
+        """A page of any site may repeat it; one that is over makes room, and the page says what helps."""
         with Emulator("na", seed=7) as emulator, Shop(emulator) as shop:
             payload = json.dumps({"storeId": shop.account.store_id} | SET_UP)
             signed = sign_payload(payload, shop.keys.private_key, algorithm=shop.keys.algorithm)
@@ -523,7 +523,7 @@ class TestVisits:
         assert shown.headers["location"] == back(REVIEW, session_id)
         assert na.done("getCheckoutSession", session_id)["shippingAddress"]["city"] == "Honolulu"
 
-    def test_who_signs_in_anew_during_a_change_chooses_everything_again(self, na: Shop) -> None:
+    def test_a_buyer_who_signs_in_anew_during_a_change_chooses_everything_again(self, na: Shop) -> None:
         """Another buyer has other addresses and cards."""
         session_id = na.clicked(express(), "PayAndShip")
         na.buyer().walk(session_id)
@@ -660,7 +660,7 @@ class TestLeaving:
         ],
         ids=["setup", "setup-consent", "express", "end-of-checkout", "sign-in", "sign-in-cancel"],
     )  # fmt: skip
-    def test_who_cancels_is_sent_back(
+    def test_a_buyer_who_cancels_is_sent_back(
         self, na: Shop, payload: Json, product_type: str, page: str, expected: str
     ) -> None:
         """The session is Canceled by the buyer."""
@@ -707,7 +707,7 @@ class TestLeaving:
         assert na.done("completeCheckoutSession", session_id, **amounts)
 
     @pytest.mark.parametrize("payload", [SET_UP, WALLET | purchase()], ids=["setup", "purchase"])
-    def test_who_gives_up_after_a_decline_was_declined(self, na: Shop, payload: Json) -> None:
+    def test_a_buyer_who_gives_up_after_a_decline_was_declined(self, na: Shop, payload: Json) -> None:
         """Not canceled; and the result address is where they arrive."""
         web = payload["webCheckoutDetails"] | {"checkoutCancelUrl": CANCEL}
         session_id = na.session(payload | {"webCheckoutDetails": web})
@@ -739,7 +739,7 @@ class TestLeaving:
         challenges = 1 if region == "na" else 2
         assert (pages.count("challenge"), pages[-1]) == (challenges, back(RESULT, session_id))
 
-    def test_who_fails_the_challenge_was_declined(self, eu: Shop) -> None:
+    def test_a_buyer_who_fails_the_challenge_was_declined(self, eu: Shop) -> None:
         """The button to fail is on the page."""
         session_id = eu.session()
         assert eu.buyer().walk(session_id, challenge="fail")[-1] == back(RESULT, session_id)

@@ -23,7 +23,7 @@ from tests.processes import PATIENCE
 
 
 class Endpoint:
-    """A merchant's server: keeps what it is sent, and answers with *statuses*, the last of them for ever."""
+    """A merchant's server: keeps what it is sent, and answers with *statuses*, the last of them forever."""
 
     def __init__(self) -> None:
         endpoint = self

@@ -157,7 +157,7 @@ class Merchant(RuleBasedStateMachine):
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
-        """The same key has the same answer for ever, and changes nothing."""
+        """The same key has the same answer forever, and changes nothing."""
         first, again = data.draw(st.sampled_from(self.sent))
         before = self.objects()
         replayed = again()

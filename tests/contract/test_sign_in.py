@@ -132,7 +132,7 @@ class TestPlainSignIn:
         assert refusal(na.call("completeCheckoutSession", visit)) == (404, "ResourceNotFound")
         assert na.buyer().open(visit).status_code == 404
 
-    def test_who_cancels_comes_to_the_cancel_address(self, na: Shop) -> None:
+    def test_a_buyer_who_cancels_comes_to_the_cancel_address(self, na: Shop) -> None:
         """As it is: there is nothing to be told."""
         visit = na.clicked(PLAIN | {"signInCancelUrl": CANCEL}, "SignIn")
         assert na.buyer().walk(visit, share="cancel")[-1] == CANCEL
@@ -211,7 +211,7 @@ class TestSignInAndSetUp:
         wallet = na.done("completeCheckoutSession", session_id)["chargePermissionId"]
         assert "4444" in na.done("getChargePermission", wallet)["paymentPreferences"][0]["paymentDescriptor"]
 
-    def test_who_cancels_comes_to_the_cancel_address_as_it_is(self, na: Shop) -> None:
+    def test_a_buyer_who_cancels_comes_to_the_cancel_address_as_it_is(self, na: Shop) -> None:
         """Like checkoutCancelUrl, signInCancelUrl gets no parameter."""
         web = {"signInReturnUrl": SIGNED_IN, "signInCancelUrl": CANCEL, "checkoutCancelUrl": RESULT}
         session_id = na.clicked({"webCheckoutDetails": web}, "SignInAndSetup")

@@ -226,7 +226,7 @@ def test_another_refusal_has_no_finding(emulator: Emulator, keys: MerchantKeys) 
     """What is not about the signature keeps its own advice."""
     client = AmazonPayClient(AmazonPayAuth(keys), environment="emulator", base_url=emulator.url)
     with client, pytest.raises(InvalidRequestError) as caught:
-        client.update_checkout_session(SESSION, misspelt="x")
+        client.update_checkout_session(SESSION, misspelled="x")
     assert caught.value.finding == ""
     assert caught.value.advice == caught.value.recovery.next_step
 

@@ -12,6 +12,7 @@ from amazonpay_nb.client.button import SignedPayload, end_of_checkout_payload, s
 from amazonpay_nb.client.guide import Step, charge, next_step
 from amazonpay_nb.errors import BuyerPageError, ConflictError, InvalidRequestError
 from amazonpay_nb.shop import Arrival, Attempt
+from amazonpay_nb.shop.bookkeeping import Outcome, outcome, saved_methods
 from amazonpay_nb.spec.answers import CheckoutSession
 from amazonpay_nb.spec.regions import EXAMPLE_ADDRESSES, REGIONS
 from amazonpay_nb.spec.simulations import PENDING_SECONDS
@@ -116,7 +117,7 @@ def test_an_address_has_lengths(wb: Workbench, field: str, length: int) -> None:
         come_back(offer(wb, "PayAndShip", address=address | {field: "1" * (length + 1)}))
 
 
-def test_who_only_pays_has_no_shipping_address(wb: Workbench) -> None:
+def test_a_buyer_who_only_pays_has_no_shipping_address(wb: Workbench) -> None:
     """PayOnly deals with no address."""
     arrival = come_back(offer(wb))
 
@@ -131,7 +132,7 @@ def test_who_only_pays_has_no_shipping_address(wb: Workbench) -> None:
     ("intent", "permission_state"),
     [("Confirm", "Chargeable"), ("Authorize", "NonChargeable"), ("AuthorizeWithCapture", "Closed")],
 )
-def test_who_buys_without_consent_has_saved_nothing(wb: Workbench, intent: str, permission_state: str) -> None:
+def test_a_buyer_who_buys_without_consent_has_saved_nothing(wb: Workbench, intent: str, permission_state: str) -> None:
     """The order is paid, the permission is OneTime, and it ends with the amount of the order."""
     session = complete(wb, come_back(offer(wb, payment_intent=intent), consent=False))
     permission = wb.client.get_charge_permission(str(session.charge_permission_id))
@@ -165,7 +166,7 @@ def test_after_a_decline_another_payment_method_pays(wb: Workbench) -> None:
     assert wb.client.get_charge(str(session.charge_id)).state == "Authorized"
 
 
-def test_who_gives_up_after_a_decline_has_paid_nothing(wb: Workbench) -> None:
+def test_a_buyer_who_gives_up_after_a_decline_has_paid_nothing(wb: Workbench) -> None:
     """The buyer arrives where a paying one would; Complete says what happened."""
     arrival = come_back(ship(wb), ending="decline")
 
@@ -176,7 +177,7 @@ def test_who_gives_up_after_a_decline_has_paid_nothing(wb: Workbench) -> None:
     assert (session.state, session.reason_code, session.charge_id) == ("Canceled", "Declined", None)
 
 
-def test_who_cancels_comes_to_the_cancel_address(wb: Workbench) -> None:
+def test_a_buyer_who_cancels_comes_to_the_cancel_address(wb: Workbench) -> None:
     """Without a session's id: there is nothing to complete."""
     assert come_back(ship(wb), ending="cancel") == Arrival("cancel", "")
 
@@ -196,27 +197,36 @@ def test_a_failed_challenge_pays_nothing_where_there_is_one(wb: Workbench) -> No
 
 
 @pytest.mark.parametrize(
-    ("card", "state", "reason", "permission_state"),
-    [("0701", "Authorized", None, "Chargeable"), ("4354", "Declined", "HardDeclined", "NonChargeable")],
+    ("card", "state", "reason", "permission_state", "end"),
+    [
+        ("0701", "Authorized", None, "Chargeable", "paid-and-saved"),
+        ("4354", "Declined", "HardDeclined", "NonChargeable", "declined"),
+    ],
     ids=["authorized", "declined"],
 )
 def test_a_pending_authorization_is_decided_later(
-    wb: Workbench, card: str, state: str, reason: str | None, permission_state: str
+    wb: Workbench, card: str, state: str, reason: str | None, permission_state: str, end: str
 ) -> None:
-    """202, and both ids at once; the Charge tells the outcome."""
+    """202, and both ids at once; the Charge tells the outcome, and the shop's pages tell the buyer."""
     session = complete(wb, come_back(offer(wb, can_handle_pending_authorization=True), card=card))
     assert wb.journal.exchanges[-1].status == 202
     assert session.state == "Completed"
     assert wb.client.get_charge(str(session.charge_id)).state == "AuthorizationInitiated"
+    assert outcome(wb.journal, session.checkout_session_id) == Outcome("pending")
 
     wb.wait(PENDING_SECONDS)
 
     payment = wb.client.get_charge(str(session.charge_id))
     assert (payment.state, payment.reason_code) == (state, reason)
     assert wb.client.get_charge_permission(str(session.charge_permission_id)).state == permission_state
+    shown = outcome(wb.journal, session.checkout_session_id)
+    assert shown is not None
+    assert shown.key == end
+    saved = {row.number: row.state for row in saved_methods(wb.journal)}
+    assert saved[str(session.charge_permission_id)] == permission_state
 
 
-def test_who_cannot_wait_is_not_offered_a_pending_payment(wb: Workbench) -> None:
+def test_a_buyer_who_cannot_wait_is_not_offered_a_pending_payment(wb: Workbench) -> None:
     """The page asks for another payment method."""
     with pytest.raises(BuyerPageError, match="paymentIntent: Authorize, canHandlePendingAuthorization: true"):
         come_back(offer(wb), card="0701")
@@ -284,7 +294,7 @@ def test_an_address_holds_what_its_region_requires(wb: Workbench) -> None:
             come_back(offer(wb, "PayAndShip", address=rest))
 
 
-def test_who_captures_at_once_cannot_wait(wb: Workbench) -> None:
+def test_a_merchant_who_captures_at_once_cannot_wait(wb: Workbench) -> None:
     """The payload contradicts itself."""
     page = offer(wb, payment_intent="AuthorizeWithCapture", can_handle_pending_authorization=True)
 

@@ -159,7 +159,7 @@ def test_a_digital_order_has_no_address(wb: Workbench) -> None:
     ("intent", "charge_state", "why"),
     [("AuthorizeWithCapture", "Captured", "Closed"), ("Authorize", "Authorized", "ChargeInProgress")],
 )
-def test_who_does_not_agree_buys_once(na: Workbench, intent: str, charge_state: str, why: str) -> None:
+def test_a_buyer_who_does_not_agree_buys_once(na: Workbench, intent: str, charge_state: str, why: str) -> None:
     """The order is paid, but its permission is `OneTime` and takes no later charge."""
     session = bought(na, intent, consent=False)
 
@@ -181,7 +181,7 @@ def test_a_declined_card_is_replaced_in_the_second_stay(wb: Workbench) -> None:
     assert permission.payment_descriptor == "Mastercard ****4444 (Amazon Pay)"
 
 
-def test_who_gives_up_after_a_decline_has_bought_nothing(na: Workbench) -> None:
+def test_a_buyer_who_gives_up_after_a_decline_has_bought_nothing(na: Workbench) -> None:
     """The buyer arrives at the result address all the same; only Complete tells."""
     attempt, session = reviewed(na, card="9995")
     arrival = stay(na.show_redirect(attempt, ordered(na, attempt, session)), ending="decline")
@@ -201,14 +201,14 @@ def test_a_failed_challenge_in_europe_buys_nothing(wb: Workbench) -> None:
     assert (arrival.kind, state) == ("result", "Canceled" if wb.region.psd2 else "Open")
 
 
-def test_who_cancels_in_the_first_stay_comes_to_the_cancel_address(na: Workbench) -> None:
+def test_a_buyer_who_cancels_in_the_first_stay_comes_to_the_cancel_address(na: Workbench) -> None:
     """There is nothing to review."""
     _, page = basket(na)
 
     assert stay(page, ending="cancel") == Arrival("cancel", "")
 
 
-def test_who_cancels_while_changing_has_no_checkout_any_more(na: Workbench) -> None:
+def test_a_buyer_who_cancels_while_changing_has_no_checkout_any_more(na: Workbench) -> None:
     """The session is canceled, so the shop lets the buyer begin anew."""
     attempt, session = reviewed(na)
     arrival = stay(na.show_review(attempt, session), change="changePayment", ending="cancel")

@@ -248,7 +248,7 @@ def test_a_handler_is_graded(address: str, code: int, wrong: int, unseen: int) -
     counts = (result.exit_code, result.output.count("✗ wrong"), result.output.count("– not seen"))
     assert counts == (code, wrong, unseen), result.output
     assert "What a handler does is seen with --ready-file." in result.output
-    assert all(check.sent in result.output for check in SENDINGS)
+    assert all(check.title in result.output for check in SENDINGS)
 
 
 def test_the_checks_are_those_of_the_tables() -> None:
@@ -350,7 +350,7 @@ class Trusting(Careful):
 
 
 @pytest.mark.parametrize("address", [Trusting], indirect=True)
-def test_who_fetches_a_certificate_of_a_stranger_is_seen(address: str) -> None:
+def test_a_server_that_fetches_a_certificate_of_a_stranger_is_seen(address: str) -> None:
     """Which is enough for whoever wants to sign in Amazon's name."""
     result = CliRunner().invoke(main, ["grade", address])
     assert (result.exit_code, "fetches a stranger's" in result.output) == (1, True), result.output

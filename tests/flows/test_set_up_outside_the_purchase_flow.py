@@ -213,7 +213,7 @@ def test_a_permission_that_cannot_be_charged_says_what_to_do(
 
 
 def test_nobody_comes_back(wb: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait ends with one message, and the page stays open: who comes later is welcome."""
+    """The wait ends with one message, and the page stays open: a buyer who comes later is welcome."""
     monkeypatch.setattr(wb, "buyer", "you")
     page = offer(wb)
 

@@ -122,7 +122,7 @@ def test_scopes_say_what_is_shared(wb: Workbench) -> None:
     assert buyer.shipping_address == (session.buyer or {})["shippingAddress"]
 
 
-def test_who_cancels_is_not_signed_in(wb: Workbench) -> None:
+def test_a_buyer_who_cancels_is_not_signed_in(wb: Workbench) -> None:
     """The cancel address is called as it is, in both ways to sign in."""
     assert come_back(offer(wb), ending="cancel") == Arrival("cancel", "")
     assert come_back(offer_plain(wb), ending="cancel") == Arrival("cancel", "")

@@ -57,7 +57,7 @@ def reviewed(wb: Workbench, cart: Cart | None = None) -> tuple[Attempt, Arrival,
     return attempt, arrival, wb.show_review(attempt, wb.client.get_checkout_session(arrival.checkout_session_id))
 
 
-def test_who_orders_where_the_cell_wants_a_change_is_asked_again(wb: Workbench) -> None:
+def test_a_buyer_who_orders_where_the_cell_wants_a_change_is_asked_again(wb: Workbench) -> None:
     """The session is Open, so the review page can be used once more; the wrong card is asked again as well."""
     attempt, arrival, page = reviewed(wb)
 
@@ -76,7 +76,7 @@ def test_who_orders_where_the_cell_wants_a_change_is_asked_again(wb: Workbench) 
     assert "9995" in descriptor
 
 
-def test_who_orders_another_delivery_is_asked_again(wb: Workbench) -> None:
+def test_a_buyer_who_orders_another_delivery_is_asked_again(wb: Workbench) -> None:
     """Nobody has told Amazon the total yet, so the order can be placed once more."""
     attempt, arrival, page = reviewed(wb, Cart.of("Coffee beans", wb.amount))
 

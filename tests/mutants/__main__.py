@@ -77,7 +77,7 @@ def stages(fault: Fault, lines: Lines, noticed: Sequence[str]) -> list[Sequence[
 def survivors(faults: Sequence[Fault], lines: Lines) -> Iterator[tuple[Fault, bool]]:
     """Run the tests against each fault, two at a time, and yield whether it survived.
 
-    Some faults make a test wait for ever; one that a machine is too slow for looks alike, and is named.
+    Some faults make a test wait forever; one that a machine is too slow for looks alike, and is named.
     """
     running: dict[int, Fault] = {}
     waiting = list(faults)[::-1]

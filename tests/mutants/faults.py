@@ -42,6 +42,7 @@ TABLES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     *(("states", "states", name, ("target", "reason", "actor", "then"))
       for name in ("CHECKOUT_SESSION", "CHARGE_PERMISSION", "CHARGE", "REFUND")),
     ("timers", "states", "TIMERS", ("after",)),
+    *(("timers", "states", name, ()) for name in ("ONE_TIME_LIFETIME", "LONG_LIFETIME_MONTHS")),
     ("counting", "money", "COUNTING", ("column", "month", "amount")),
     *(("limits", "money", name, ()) for name in ("MONTHLY_LIMITS", "RECURRING_MONTHLY_LIMITS", "CHARGE_CEILINGS",
                                                  "REFUND_CEILINGS", "CURRENCY_DECIMALS")),
@@ -50,7 +51,7 @@ TABLES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("quotas", "operations", "OPERATIONS", ("quota",)),
     ("simulations", "simulations", "SIMULATIONS", ("status", "reason_code", "state", "later_state", "later_reason",
                                                   "needs")),
-    ("simulations", "simulations", "CARDS", ("brand", "trigger")),
+    ("simulations", "simulations", "CARDS", ("brand", "trigger", "plays")),
     ("reasons", "reasons", "OPERATION_REASONS", ()),
     ("reasons", "reasons", "REASONS", ("status_codes",)),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from tests.mutants.faults import ROOT, Fault
 # Which tests run a line of a module, the quickest first.
 Lines = dict[str, dict[int, list[str]]]
 QUIET = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no", "-W", "ignore"]
-# A test takes two seconds at most; a fault that lets one wait for ever costs this many.
+# A test takes two seconds at most; a fault that lets one wait forever costs this many.
 SECONDS_OF_A_TEST, SECONDS_TO_COLLECT, SECONDS_TO_WATCH = 25, 60, 900
 SURVIVED, KILLED = 0, 1
 # What a process that begins as a copy of this one has imported already, and what of it stays, by the fault's room: the

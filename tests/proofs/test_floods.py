@@ -83,7 +83,7 @@ def half_bodies(remote: Remote) -> None:
             inside.append(strangers.enter_context(connect(remote)))
             inside[-1].sendall(head + b"x" * (MAX_BODY_BYTES - 1))
         for _ in range(size(50, 1000)):
-            # There is room again where the time of one is over, who has an answer.
+            # There is room again where the time of one that has an answer is over.
             assert flood(remote, CALL)[9:12] in (b"503", b"") or select(inside, [], [], 0)[0]
 
 

@@ -92,7 +92,7 @@ def test_a_notebook_shows_what_was_judged_and_one_judgement_line_by_line() -> No
     assert "4711" not in card.html
 
 
-def test_who_interrupts_a_cell_reads_so() -> None:
+def test_a_reader_who_interrupts_a_cell_reads_so() -> None:
     """A sentence in the place of a traceback, however often the button is pressed; the server has ended."""
     mark = uuid.uuid4().hex
     cell = f"""

@@ -87,7 +87,7 @@ def test_whom_a_server_believes_needs_no_buyer(proxy: bool, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("proxy", [False, True], ids=["settings", "proxy"])
-def test_who_fetches_any_certificate_is_seen(proxy: bool, tmp_path: Path) -> None:
+def test_a_server_that_fetches_any_certificate_is_seen(proxy: bool, tmp_path: Path) -> None:
     """Also where the proxy refuses it: that is the server's mistake, and not the plan's."""
     path, name = plan(tmp_path, file=example("shop_python_first_try"), proxy=proxy), "notification.foreign-certificate"
     rehearsal = rehearse(path, browser="none", only=[name], environment={"MISTAKE": "any-certificate"})

@@ -148,7 +148,7 @@ def test_a_client_gives_an_idle_connection_up_before_the_server_does() -> None:
     assert server._server.config.timeout_keep_alive > (httpx.Limits().keepalive_expiry or 0)
 
 
-def test_who_says_nothing_waits_as_long_as_a_busy_machine_may_stand_still() -> None:
+def test_a_client_without_a_timeout_waits_as_long_as_a_busy_machine_may_stand_still() -> None:
     """Thirty seconds, and not the five of httpx; whoever says something decides."""
     for options, timeout in (({}, 30), ({"timeout": 1}, 1)):
         with http_client(**options) as http:

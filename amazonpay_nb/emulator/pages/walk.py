@@ -139,7 +139,7 @@ class Stay:
         if shared or document["productType"] == "PayAndShip":
             document["shippingAddress"] = self.notes.address or home
         wants_billing = "billingAddress" in scopes or document["productType"] == "PayOnly"
-        document["billingAddress"] = home if wants_billing or region == "eu" else None
+        document["billingAddress"] = home if wants_billing or self.world.region.billing_address else None
         self.notes.buyer, self.notes.changes_address = email, False
         following = self._after("sign-in")
         if following == "shipping-address":  # none is chosen yet

@@ -8,7 +8,7 @@ from amazonpay_nb.emulator.refusal import Body, Refusal
 from amazonpay_nb.emulator.rules import documents, limits
 from amazonpay_nb.emulator.rules.transitions import move, require, settle
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.spec.simulations import CARDS, CardEffect, Simulation, simulation
+from amazonpay_nb.spec.simulations import CARDS, Simulation, simulation
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 
 SYNCHRONOUS_CAPTURE = timedelta(days=7)
@@ -121,14 +121,8 @@ def cancel_charge(world: World, charge: Charge, body: Body, outcome: Simulation 
 
 def _outcome_of_card(permission: Permission, body: Body) -> Simulation | None:
     """The card's own behavior; a pending one shows only where the merchant can handle it."""
-    code = _CARD_OUTCOMES.get(CARDS[permission.notes.card].trigger)
-    return simulation("createCharge", code) if code and body.get("canHandlePendingAuthorization") else None
-
-
-_CARD_OUTCOMES = {
-    CardEffect.PENDING_AUTHORIZED: "AuthorizationInitiated",
-    CardEffect.PENDING_DECLINED: "PendingHardDeclined",
-}
+    outcome = simulation("createCharge", CARDS[permission.notes.card].plays)
+    return outcome if outcome and body.get(outcome.needs) else None
 
 
 def _check_simulation(outcome: Simulation | None, body: Body) -> None:

@@ -1,6 +1,5 @@
 """Checkout Sessions: what each call does, and what the hosted pages do to a session."""
 
-from datetime import timedelta
 from functools import partial
 
 from amazonpay_nb.emulator.clock import months_later, stamp
@@ -12,14 +11,11 @@ from amazonpay_nb.emulator.world import World
 from amazonpay_nb.spec.flows import FLOWS, MOBILE_RETURN_PARAMETER, Flow, flow_of, lookup
 from amazonpay_nb.spec.money import CHARGE_CEILINGS
 from amazonpay_nb.spec.simulations import Simulation
-from amazonpay_nb.spec.states import MACHINES, timer
+from amazonpay_nb.spec.states import LONG_LIFETIME_MONTHS, MACHINES, ONE_TIME_LIFETIME, PENDING, timer
 
 _NOT_OPEN = (
     "You tried to call an operation on a Checkout Session that is in a state where that operation is not allowed."
 )
-# How long a permission lives, unless it is a Saved Wallet, which lives until it is closed.
-_ONE_TIME_LIFETIME = timedelta(days=180)
-_MONTHS = 13  # a recurring one, and a one-time one with extendExpiration
 # A plain sign-in, which is no object of the API, expires like the session that it resembles.
 _SIGN_IN_KEPT = timer("Checkout Session", "Open", "Expire")
 _COMPLETE, _FINALIZE = "Complete Checkout Session", "Finalize Checkout Session"
@@ -194,7 +190,7 @@ def complete(
         shown["buyer"] = personas.profile(world, session.merchant_id, session.notes.buyer, session.notes.scopes)
     move(world, session, trigger)
     session.document = documents.completed(session.document, **shown)
-    session.notes.pending = bool(charge and charge.state == "AuthorizationInitiated")
+    session.notes.pending = bool(charge and ("Charge", charge.state) in PENDING)
     world.store.put(session)
     return session
 
@@ -277,7 +273,7 @@ def new_permission(world: World, session: Session, permission_id: str = "") -> P
     permission_id = permission_id or world.ids.new_order_id("S" if permission_type == "OneTime" else "C")
     details, now = document["paymentDetails"], world.clock.now()
     is_long = permission_type == "Recurring" or details["extendExpiration"]
-    expires = months_later(now, _MONTHS) if is_long else now + _ONE_TIME_LIFETIME
+    expires = months_later(now, LONG_LIFETIME_MONTHS) if is_long else now + ONE_TIME_LIFETIME
     ledgers = world.region.ledger_currencies
     wanted = details["presentmentCurrency"] or (details["chargeAmount"] or {}).get("currencyCode")
     # A session made by an API call does not name the currency of the merchant's account.

@@ -12,16 +12,13 @@ from amazonpay_nb.emulator.clock import zulu
 from amazonpay_nb.emulator.records import AnyRecord
 from amazonpay_nb.emulator.rules.documents import SETTLEMENT
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.spec.money import format_amount, taken_back
+from amazonpay_nb.spec.money import COUNTING, Counts, format_amount, taken_back
+from amazonpay_nb.spec.states import MACHINES
 
 # An account is settled for the first time when the first payment was held so long, and then as its region has it.
 _HELD = timedelta(days=14)
-# What each kind of object is in the file, and the field of its amount.
-_TYPES = {
-    "Charge": ("Capture", "captureAmount"),
-    "Refund": ("Refund", "refundAmount"),
-    "Dispute": ("Chargeback", "disputeAmount"),
-}
+# What each kind of object is in the file.
+_TYPES = {"Charge": "Capture", "Refund": "Refund", "Dispute": "Chargeback"}
 # Money that came in or went out at one time, on account of a charge, and when that is settled under which id.
 Transaction = namedtuple("Transaction", "at type id charge amount currency settled settlement")
 
@@ -29,27 +26,29 @@ Transaction = namedtuple("Transaction", "at type id charge amount currency settl
 def transactions(world: World, merchant_id: str) -> Iterator[Transaction]:
     """Yield what was captured, refunded and taken back by banks, the oldest first."""
     mine = (record for kind in _TYPES for record in world.store.every(kind) if record.merchant_id == merchant_id)
-    moved = [(at, sign, record) for record in mine for at, sign in _posted(record)]
+    moved = [(at, sign, price, record) for record in mine for at, sign, price in _posted(record)]
     booked, period = sorted(moved, key=lambda row: row[0]), timedelta(days=world.region.settlement_days)
-    for at, sign, record in booked:
-        name, field = _TYPES[record.kind]
+    for at, sign, price, record in booked:
+        currency = price["currencyCode"]
         charge = record if record.kind == "Charge" else world.find("Charge", record.parent, merchant_id)
-        amount, currency = record.document[field]["amount"], record.document[field]["currencyCode"]
         first = datetime.fromisoformat(booked[0][0]) + _HELD
         settled = first + period * max(0, ceil((datetime.fromisoformat(at) - first) / period))
         settlement = world.ids.digits(11, merchant_id, currency, settled.isoformat())
-        yield Transaction(at, name, record.id, charge, sign * Decimal(amount), currency, settled, settlement)
+        amount = sign * Decimal(price["amount"])
+        yield Transaction(at, _TYPES[record.kind], record.id, charge, amount, currency, settled, settlement)
 
 
-def _posted(record: AnyRecord) -> Iterator[tuple[str, int]]:
-    """Yield when an object has moved money, and its sign; a bank that has not won moves it back."""
-    details = record.document["statusDetails"]
+def _posted(record: AnyRecord) -> Iterator[tuple[str, int, dict[str, str]]]:
+    """Yield when an object has moved money, the sign, and how much; a bank that has not won moves it back."""
+    document, details = record.document, record.document["statusDetails"]
     if record.kind == "Dispute":
-        yield record.document["creationTimestamp"], -1
-        if not taken_back(record.document):
-            yield record.notes.resolved or details["lastUpdatedTimestamp"], 1
-    elif details["state"] in ("Captured", "Refunded"):
-        yield details["lastUpdatedTimestamp"], 1 if record.kind == "Charge" else -1
+        yield document["creationTimestamp"], -1, document["disputeAmount"]
+        if not taken_back(document):
+            yield record.notes.resolved or details["lastUpdatedTimestamp"], 1, document["disputeAmount"]
+    elif MACHINES[record.kind].is_final(details["state"]):
+        row = COUNTING[record.kind, details["state"]]
+        if row.column is not Counts.NOTHING:
+            yield details["lastUpdatedTimestamp"], -1 if row.column is Counts.REFUNDED else 1, document[row.amount]
 
 
 def settlement_file(world: World, merchant_id: str, start: str, end: str) -> str:

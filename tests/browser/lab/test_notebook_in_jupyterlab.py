@@ -82,7 +82,7 @@ def test_after_a_restart_the_notebook_runs_again_from_the_top(lab: Lab) -> None:
 
 
 def test_a_buyer_who_comes_too_late_is_still_welcome(lab: Lab) -> None:
-    """The wait ends in time with one message; who finishes on the page afterward has arrived."""
+    """The wait ends in time with one message; a buyer who finishes on the page afterward has arrived."""
     with lab.open(NOTEBOOK, wait_seconds="1") as notebook:
         notebook.run_all()
         notebook.finish()

@@ -56,7 +56,7 @@ def tracker(notebook: OpenNotebook) -> Locator:
     return notebook.page.locator(".amazonpay-tracker").last
 
 
-def test_who_agrees_where_the_cell_wants_a_cancel_has_another_try(lab: Lab) -> None:
+def test_a_buyer_who_agrees_where_the_cell_wants_a_cancel_has_another_try(lab: Lab) -> None:
     """The tracker says page by page what to do; nothing is completed, and one frame follows the other in its place."""
     with notebook_of(lab, 'arrival = await wb.play_set_up(ending="cancel")') as notebook:
         notebook.run_all()
@@ -76,7 +76,7 @@ def test_who_agrees_where_the_cell_wants_a_cancel_has_another_try(lab: Lab) -> N
         assert not notebook.errors
 
 
-def test_who_chooses_another_card_has_another_try(lab: Lab) -> None:
+def test_a_buyer_who_chooses_another_card_has_another_try(lab: Lab) -> None:
     """The emulator has seen which; a cancel is not what the cell wants either."""
     with notebook_of(lab, 'arrival = await wb.play_set_up(card="3434")') as notebook:
         notebook.run_all()
@@ -190,7 +190,7 @@ def test_a_wait_ends_in_time_also_after_another_try(lab: Lab) -> None:
     with notebook_of(lab, SHOW, WAIT, seconds=15) as notebook:
         notebook.run_above(WAIT)
         notebook.finish()
-        notebook.press(BUTTON, CANCEL)  # before the time of a try begins: who is slow has another try, too
+        notebook.press(BUTTON, CANCEL)  # before the time of a try begins: a slow buyer has another try, too
         notebook.frames.content_frame.get_by_role("heading", name="Canceled").wait_for()
         notebook.run_cell(WAIT)
         expect(tracker(notebook)).to_contain_text("You canceled, so nothing was agreed.")

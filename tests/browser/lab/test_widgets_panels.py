@@ -174,7 +174,7 @@ def test_a_button_is_chosen_and_shown(lab: Lab) -> None:
 
 
 def test_a_page_is_waited_for_beside_the_kernel(lab: Lab) -> None:
-    """It says where the buyer is; another cell is answered meanwhile; who is late is told, and welcome."""
+    """It says where the buyer is; another cell is answered meanwhile; a late buyer is told, and welcome."""
     free, short, long = "6 * 7", "wb.wait_seconds = 0.5", "wb.wait_seconds = 300"
     with lab.new(OPEN, PAGE, free, short, long) as notebook:
         person = shown(notebook, OPEN, PAGE)
@@ -242,7 +242,7 @@ def test_a_cell_is_followed_by_a_panel_of_its_own(lab: Lab) -> None:
 
 
 def test_a_lost_answer_a_refusal_and_an_update(lab: Lab) -> None:
-    """One charge for two clicks; a state that says it is old; who cancels the update has another try."""
+    """One charge for two clicks; a state that says it is old; a buyer who cancels the update has another try."""
     with lab.new(WALLET, DESK) as notebook:
         person = shown(notebook, WALLET, DESK)
         person.clicks("get_charge_permission")

@@ -55,7 +55,7 @@ def reply(status: int = 200, body: Any = CHARGED, **headers: str) -> httpx.Respo
 
 
 class Amazon:
-    """Plays the network: gives the replies in turn, the last one for ever, and keeps what was sent."""
+    """Plays the network: gives the replies in turn, the last one forever, and keeps what was sent."""
 
     def __init__(self, *replies: Reply) -> None:
         self.replies = list(replies or [reply()])
@@ -266,11 +266,11 @@ def test_keys_come_from_where_they_are_told_to() -> None:
 
 
 def test_a_reading_call_takes_no_fields() -> None:
-    """A misspelt option is not dropped in silence."""
+    """A misspelled option is not dropped in silence."""
     amazon = Amazon()
-    misspelt: dict[str, Any] = {"simulaton_code": "SoftDeclined"}
+    misspelled: dict[str, Any] = {"simulaton_code": "SoftDeclined"}
     with pytest.raises(TypeError, match="unexpected keyword argument 'simulaton_code'"):
-        connect(amazon).get_charge(CHARGE, **misspelt)
+        connect(amazon).get_charge(CHARGE, **misspelled)
     assert amazon.sent == []
 
 

@@ -57,7 +57,7 @@ def test_a_method_has_the_fields_of_its_body(operation: Operation) -> None:
         ("capture_now=1.5", "incompatible type"),
     ],
 )
-def test_a_type_checker_refuses_a_misspelt_field(tmp_path: Path, field: str, error: str) -> None:
+def test_a_type_checker_refuses_a_misspelled_field(tmp_path: Path, field: str, error: str) -> None:
     """What an editor completes, mypy checks."""
     snippet = tmp_path / "pay.py"
     snippet.write_text(SNIPPET.format(field=field), encoding="utf-8")

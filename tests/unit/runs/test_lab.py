@@ -135,7 +135,7 @@ def test_there_is_one_newer_edition_of_a_chapter_and_a_changed_one_is_kept(
     assert [sources(path) for path in (folder / NAME, folder / NEWER, kept)] == [["a = 17"], ["a = 3"], ["a = 18"]]
 
 
-def test_who_takes_the_newer_edition_over_has_no_changes_any_more(
+def test_a_reader_who_takes_the_newer_edition_over_has_no_changes_any_more(
     folder: Path, update: Callable[..., list[str]]
 ) -> None:
     """The next one comes without a word."""

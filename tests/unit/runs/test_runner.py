@@ -342,7 +342,7 @@ class TestParameters:
         with pytest.raises(ConfigurationError, match="one: There is no parameter 'amount'"):
             Notebook.read(path).values({"amount": "1"})
 
-    def test_a_misspelt_parameter_stops_the_run_before_it_starts(self, tmp_path: Path) -> None:
+    def test_a_misspelled_parameter_stops_the_run_before_it_starts(self, tmp_path: Path) -> None:
         """The message has the spelling that was meant, and all others; nothing is written."""
         path = write(tmp_path / "notebooks", "one")
         with pytest.raises(ConfigurationError) as refusal:

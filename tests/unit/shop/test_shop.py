@@ -294,7 +294,7 @@ def test_a_reloaded_page_is_no_second_arrival(attempt: Attempt) -> None:
     assert attempt.arrival.result(timeout=0) == Arrival("result", "s-1")
 
 
-def test_who_looks_on_does_not_arrive(attempt: Attempt) -> None:
+def test_a_person_who_looks_on_does_not_arrive(attempt: Attempt) -> None:
     """The same page for others on the stage, who are not the buyer."""
     page = httpx.get(f"{attempt.cancel_url}?shown=yes")
     assert (page.status_code, attempt.arrival.done()) == (200, False)

@@ -387,7 +387,7 @@ def test_the_doctor_names_the_part_that_was_signed_differently(expected: str, ch
     assert mismatch.string_to_sign == string_to_sign(canonical_request(*SENT), algorithm=Algorithm.V2)
 
 
-def test_the_doctor_tries_a_longer_query_backwards() -> None:
+def test_the_doctor_tries_a_longer_query_backward() -> None:
     """Not all orders of many parameters are tried, but the likely ones are."""
     sent = SENT._replace(query="a=1&b=2&c=3&d=4&e=5")
     assert finding(verify(sent, signed_over(sent._replace(query="e=5&d=4&c=3&b=2&a=1")))) == "query"

@@ -194,7 +194,8 @@ class TestMoney:
         """Hosts, currencies, languages, and what is special in each."""
         ours = [
             [row.code, list(row.aliases), row.api_host, row.checkout_script_host, row.hosted_host,
-             list(row.ledger_currencies), list(row.languages), row.psd2, row.update_page, row.id_digits]
+             list(row.ledger_currencies), list(row.languages), row.psd2, row.update_page, row.id_digits,
+             row.billing_address]
             for row in REGIONS.values()
         ]  # fmt: skip
         assert differences(ours, golden.rows("limits", "hosts")) == {}

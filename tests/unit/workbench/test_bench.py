@@ -90,7 +90,7 @@ def test_several_are_open_and_each_closes_with_its_block() -> None:
     assert not answers(first)
 
 
-def test_who_is_forgotten_is_closed() -> None:
+def test_a_forgotten_workbench_is_closed() -> None:
     """Its servers, its key file and its connections go with it."""
     wb = workbench.open()
     wb.set_up_keys()
@@ -270,7 +270,7 @@ def test_the_page_is_a_frame_for_you_and_a_line_for_a_script(wb: Workbench) -> N
     assert f'src="{page.url}"' in page.frame
 
 
-def test_who_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cell_that_waits_for_you_shows_you_the_page(wb: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
     """A cell that waits at once shows the page by itself, and a page that was shown is not shown twice."""
     wb.set_up_keys()
     attempt = wb.shop.new_attempt()

@@ -114,7 +114,7 @@ MISTAKES = {
     "no key": ("nonsense", "", "not a key in PEM"),
     "the public key": ("PUBLIC", "", "public key, not a private key"),
     "a live key": ("PRIVATE", LIVE_ID, "does not fit the environment emulator"),
-    "a misspelt id": ("PRIVATE", "SANDBOX-1", "has not the form"),
+    "a misspelled id": ("PRIVATE", "SANDBOX-1", "has not the form"),
 }
 
 

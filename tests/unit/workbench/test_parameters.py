@@ -64,7 +64,7 @@ def test_what_fits_the_region_is_allowed(values: dict[str, str]) -> None:
     check_values(values)
 
 
-def test_a_misspelt_name_is_refused_with_the_likely_one() -> None:
+def test_a_misspelled_name_is_refused_with_the_likely_one() -> None:
     """papermill would take it and go on."""
     with pytest.raises(ConfigurationError, match=r"regoin(.|\n)*Did you mean region"):
         check_names({"regoin": "eu"}, PARAMETERS)

@@ -145,7 +145,7 @@ def test_the_time_left_is_calm(seconds: float, text: str) -> None:
     assert tracker.time_left(seconds) == text
 
 
-def test_who_is_late_is_told_the_place_and_no_time() -> None:
+def test_a_late_buyer_is_told_the_place_and_no_time() -> None:
     """The page is open all the same."""
     assert (
         tracker.guide(tracker.wish("button", {}), {}, "The shop's page", 0)["state"] == "You are here: The shop's page."
