@@ -37,10 +37,9 @@ _ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([A-Z])\d{6})?")
 
 def kind_of(object_id: str) -> Kind:
     """Return what an id is of, by its form; what has no other form is a Checkout Session's."""
-    order = _ID.fullmatch(object_id)
-    if not order:
+    if not (order := _ID.fullmatch(object_id)):
         return KINDS["Checkout Session"]
-    return next((kind for kind in KINDS.values() if kind.letter and kind.letter == order[1]), KINDS["Charge Permission"])
+    return next((kind for kind in KINDS.values() if order[1] and kind.letter == order[1]), KINDS["Charge Permission"])
 
 
 class Idempotency(StrEnum):
