@@ -34,7 +34,10 @@ class _Commands(click.Group):
                 stream.reconfigure(errors="backslashreplace")
         if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path.home() raises)
             os.environ["HOME"] = "/"  # libraries need one even for a user without a home, as in a container
-        before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        for number, handler in before.items():
+            if handler != signal.SIG_IGN:  # as nohup wants it
+                signal.signal(number, _end)
         try:
             return super().main(*args, **options)
         except Exception:  # noqa: BLE001 (the interpreter would print it as it is)

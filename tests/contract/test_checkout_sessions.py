@@ -6,7 +6,20 @@ from datetime import timedelta
 import pytest
 
 from amazonpay_nb.spec.money import CURRENCY_DECIMALS
-from tests.emulated import CANCEL, RESULT, REVIEW, SET_UP, WALLET, Json, Shop, express, purchase, refusal, usd
+from tests.emulated import (
+    CANCEL,
+    RESULT,
+    REVIEW,
+    SET_UP,
+    WALLET,
+    Json,
+    Shop,
+    express,
+    page_of,
+    purchase,
+    refusal,
+    usd,
+)
 
 WRONG_STATE = (422, "InvalidCheckoutSessionStatus")
 CANCELED = (422, "CheckoutSessionCanceled")
@@ -315,6 +328,18 @@ class TestUpdating:
         session_id = na.visited(purchase())
         response = na.call("updateCheckoutSession", session_id, paymentDetails={"chargeAmount": usd("9999.00")})
         assert refusal(response) == WRONG_STATE
+
+    @pytest.mark.parametrize("body", [SET_UP, WALLET | purchase()], ids=["set-up", "purchase"])
+    def test_one_buyer_agrees_for_no_other(self, na: Shop, body: Json) -> None:
+        """Who only signs in, after a buyer has agreed, saves no wallet and pays nothing."""
+        session_id, buyer = na.visited(body), na.buyer()
+        paid: Json = {"chargeAmount": usd("14.00")} if body is not SET_UP else {}
+        shown = buyer.press(buyer.open(session_id), action="continue", email="ben@example.com")
+        assert page_of(shown) == "payment-method"
+        assert refusal(na.call("completeCheckoutSession", session_id, **paid)) == WRONG_STATE
+        buyer.email = "ben@example.com"
+        buyer.walk(session_id)
+        assert na.done("completeCheckoutSession", session_id, **paid)["chargePermissionId"]
 
 
 class TestCompleting:

@@ -110,6 +110,18 @@ def test_a_signal_ends_a_command(tmp_path: Path, command: str, number: signal.Si
         assert process.wait(PATIENCE) == code
 
 
+def test_what_nohup_keeps_away_stays_away(tmp_path: Path) -> None:
+    """An emulator that was started with it outlives its terminal."""
+    line = ["nohup", sys.executable, "-m", "amazonpay_nb", "emulator", "--ready-file", "ready.json"]
+    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        assert until((tmp_path / "ready.json").exists), "ready.json is not written"
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
 def test_the_action_is_described() -> None:
     """Each input with its default, and each output."""
     inputs = table("| Input |")

@@ -140,7 +140,8 @@ class Stay:
             document["shippingAddress"] = self.notes.address or home
         wants_billing = "billingAddress" in scopes or document["productType"] == "PayOnly"
         document["billingAddress"] = home if wants_billing or self.world.region.billing_address else None
-        self.notes.buyer, self.notes.changes_address = email, False
+        # The agreement may be another buyer's.
+        self.notes.buyer, self.notes.agreed, self.notes.changes_address = email, False, False
         following = self._after("sign-in")
         if following == "shipping-address":  # none is chosen yet
             document["shippingAddress"] = None
