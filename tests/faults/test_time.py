@@ -67,6 +67,20 @@ def test_nobody_waits_for_a_long_advance() -> None:
     assert len(seen - {start, end}) > 2
 
 
+def test_an_advance_ends_with_its_world() -> None:
+    """A world that takes the place of the one whose time moves has a time of its own, and time never goes back."""
+    schedule = {"scheduleFrequency": "PT5M", "nextReportCreationTime": "20260116T000000Z"}
+    with Emulator("na", seed=7) as emulator, Shop(emulator) as shop, ThreadPoolExecutor(1) as colleague:
+        shop.done("createReportSchedule", reportType=SANDBOX_SETTLEMENT, **schedule)
+        start = emulator.clock.now()
+        advanced = colleague.submit(emulator.clock.advance, "P10D")
+        assert until(lambda: emulator.clock.now() > start)
+        emulator.control.post("world", world={"clock": "2027-03-01T00:00:00Z", "chargePermissions": [{}]})
+        assert advanced.result()
+        assert emulator.clock.now() == datetime(2027, 3, 1, tzinfo=UTC)
+        emulator.control.post("world", world=emulator.control.get("world"))
+
+
 def pending_until(due: datetime, store: Path) -> str:
     """Leave a charge in a store that is authorized at that time."""
     with Emulator("na", store=store) as emulator, Shop(emulator) as shop:

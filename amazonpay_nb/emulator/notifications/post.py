@@ -142,12 +142,14 @@ class Deliveries:
             target = self.world.clock.now() + by
             if target.year > LAST_YEAR:
                 raise ValueError(f"the clock cannot be advanced beyond the year {LAST_YEAR}")
+            of_world = self.world.outbox.world
             fired, in_time = [], await self._delivered()
-            while step := self._fire(target):
+            while self.world.outbox.world == of_world and (step := self._fire(target)):
                 fired += step
                 in_time = in_time and await self._delivered()
                 await asyncio.sleep(0)  # others are answered meanwhile
-            self.world.clock.set(target)
+            if self.world.outbox.world == of_world:  # another one, which was put in its place, has a time of its own
+                self.world.clock.set(target)
             return fired
 
     def _notification(self, notification_id: str, of_world: int) -> Notification | None:
