@@ -102,13 +102,17 @@ class Inbox:
         """Work on *count* notifications, or on all that wait, in the order of arrival.
 
         Raises:
-            AmazonPayError: An object could not be read; its notification stays the next one.
+            AmazonPayError: An object could not be read; its notification is tried again after those that wait.
         """
         notices: list[Notice] = []
         with self._working:
             while self._queue and (count is None or len(notices) < count):
-                notices.append(self._notice(self._queue[0]))
-                self._queue.popleft()
+                entry = self._queue.popleft()
+                try:
+                    notices.append(self._notice(entry))
+                except BaseException:  # it must not be lost, nor hold the others
+                    self._queue.append(entry)
+                    raise
         return notices
 
     def _notice(self, entry: Notification | Notice) -> Notice:

@@ -136,6 +136,8 @@ _ROWS = {
          f"{_HOSTED}TestForms::test_a_form_from_elsewhere_is_refused"),
         ("forms.other-session", "The token of one session is used for another.", "403",
          f"{_HOSTED}TestForms::test_a_token_belongs_to_one_session"),
+        ("forms.other-buyer", "A buyer signs in where another one has agreed, and chooses nothing.", "422 on completion",
+         "tests/contract/test_checkout_sessions.py::TestUpdating::test_one_buyer_agrees_for_no_other"),
         ("forms.early", "A form is posted before its page's turn.", "The buyer sees the page whose turn it is.",
          f"{_HOSTED}TestVisits::test_no_page_comes_before_its_turn"),
         ("forms.over", "A form of a finished session is posted again.", "422",

@@ -142,6 +142,21 @@ def test_a_notification_that_could_not_be_worked_on_is_the_next_one_again(bench:
     assert [one.verdict for one in bench.inbox.work()] == ["new"]
 
 
+def test_a_notification_that_can_never_be_worked_on_holds_no_other(bench: Bench) -> None:
+    """The next ones have their turn before it is tried again."""
+    bench.charge()
+    bench.director.announced()
+    bench.merchant.emulator.reset()
+    bench.wallet = bench.merchant.wallet()
+    bench.charge()
+    bench.director.announced()
+    with pytest.raises(NotFoundError):
+        bench.inbox.work()
+    later = bench.inbox.work(bench.inbox.waiting - 1)
+    assert {one.verdict for one in later} == {"new"}
+    assert bench.inbox.waiting == 1
+
+
 def test_a_dispute_is_got_like_any_object(bench: Bench) -> None:
     """The shop knows its state."""
     charge = bench.charge(captureNow=True)
