@@ -21,12 +21,12 @@ def update_charge_permission(
     require(permission, "Update Charge Permission")
     old = permission.document["merchantMetadata"]
     permission.document = documents.merged(permission.document, body)
-    if permission.state == "Closed":
+    if CHARGE_PERMISSION.is_final(permission.state):
         new = permission.document["merchantMetadata"]
         if "recurringMetadata" in body or any(old[name] not in (None, new[name]) for name in old):
             raise Refusal(
                 "ChargePermissionNotModifiable",
-                f"Charge Permission {permission.id} is Closed: only merchantMetadata that is still null can be set.",
+                f"Charge Permission {permission.id} is {permission.state}: only empty merchantMetadata can be set.",
             )
     move(world, permission, "Update Charge Permission")
     return permission

@@ -169,7 +169,7 @@ def complete(
 ) -> Session:
     """Create the permission, and give it the charge that is held for it; until now nothing was final."""
     _require_open(session, trigger)
-    if outcome and outcome.state == "Canceled":
+    if outcome and outcome.code in _CANCELS:
         move(world, session, _CANCELS[outcome.code])
         problem = f"Checkout Session {session.id} is Canceled ({outcome.later_reason})."
         raise Refusal(str(outcome.reason_code), problem, status=outcome.status, keep=True)
