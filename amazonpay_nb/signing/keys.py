@@ -71,7 +71,6 @@ class Finding(NamedTuple):
 
     ok: bool
     text: str
-    about: str = ""  # the argument of `check` that it is about, where that can be left out
 
 
 def key_environment(public_key_id: str) -> str | None:
@@ -172,7 +171,7 @@ def check(
     form = "24 capitals or digits, after SANDBOX- or LIVE- if the key is for one environment"
     formed = bool(_KEY_ID.fullmatch(public_key_id))
     has = "has" if formed else "has not"
-    rows.append(Finding(formed, f"The public key id {public_key_id!r} {has} the form: {form}.", "public_key_id"))
+    rows.append(Finding(formed, f"The public key id {public_key_id!r} {has} the form: {form}."))
     key_kind = key_environment(public_key_id)
     # The emulator takes the keys of the Sandbox.
     wanted = {"emulator": "sandbox", "sandbox": "sandbox", "live": "live"}.get(environment)
