@@ -24,10 +24,8 @@ def update_charge_permission(
     if CHARGE_PERMISSION.is_final(permission.state):
         new = permission.document["merchantMetadata"]
         if "recurringMetadata" in body or any(old[name] not in (None, new[name]) for name in old):
-            raise Refusal(
-                "ChargePermissionNotModifiable",
-                f"Charge Permission {permission.id} is {permission.state}: only empty merchantMetadata can be set.",
-            )
+            problem = f"Charge Permission {permission.id} is {permission.state}: only what is null in it can be set."
+            raise Refusal("ChargePermissionNotModifiable", problem)
     move(world, permission, "Update Charge Permission")
     return permission
 
