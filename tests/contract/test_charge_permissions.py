@@ -4,14 +4,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from amazonpay_nb.spec.machine import MERCHANT, Transition
 from amazonpay_nb.spec.operations import KINDS
-from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from tests.emulated import SET_UP, Json, Shop, purchase, recurring, refusal, usd
+from tests.golden import TRANSITIONS, Row
 
 METADATA = ("merchantReferenceId", "merchantStoreName", "noteToBuyer", "customInformation")
 # What only Amazon, the buyer or the clock can cause, from a permission that has been set up.
-CAUSED = [row for row in CHARGE_PERMISSION.rows if row.source == "Chargeable" and row.actor != MERCHANT]
+CAUSED = [
+    row for row in TRANSITIONS
+    if (row.machine, row.source) == ("Charge Permission", "Chargeable") and row.actor != "merchant"
+]  # fmt: skip
 
 
 def limits(shop: Shop, permission_id: str) -> Json:
@@ -19,7 +21,7 @@ def limits(shop: Shop, permission_id: str) -> Json:
     return shown
 
 
-def put(shop: Shop, permission_id: str, row: Transition) -> None:
+def put(shop: Shop, permission_id: str, row: Row) -> None:
     body = {"state": row.target, "reasonCode": row.reason}
     answer = shop.emulator.control.post(f"permissions/{permission_id}", **body)
     assert answer["statusDetails"]["state"] == row.target
@@ -129,7 +131,7 @@ class TestControl:
     """What only Amazon or the buyer can cause."""
 
     @pytest.mark.parametrize("row", CAUSED, ids=lambda row: f"{row.target}-{row.reason}")
-    def test_every_row_can_be_caused(self, na: Shop, row: Transition) -> None:
+    def test_every_row_can_be_caused(self, na: Shop, row: Row) -> None:
         """The permission shows state and reason, and takes charges only while Chargeable."""
         permission_id = na.wallet()
         put(na, permission_id, row)

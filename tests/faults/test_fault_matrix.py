@@ -19,6 +19,7 @@ from amazonpay_nb.spec.operations import OPERATIONS, Idempotency
 from amazonpay_nb.spec.simulations import CARDS, SIMULATIONS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION
 from tests.emulated import Shop
+from tests.golden import OUTCOMES
 
 
 @pytest.fixture(scope="module", params=["na", "eu", "jp"])
@@ -84,8 +85,8 @@ def test_a_quota_fills_up_again_as_documented(name: str) -> None:
 def test_every_code_ends_as_its_row_says(account: MerchantAccount) -> None:
     """Status, reason code, state at once and later; nothing is left without a next step."""
     played = play_codes(account)
-    assert [row.simulated for row in played] == [row.code for row in SIMULATIONS.values()]
-    for row, outcome in zip(SIMULATIONS.values(), played, strict=True):
+    assert [row.simulated for row in played] == [row.code for row in OUTCOMES]
+    for row, outcome in zip(OUTCOMES, played, strict=True):
         assert outcome.answer.startswith(f"{row.status} {row.reason_code or ''}".strip())
         path = " → ".join(filter(None, (row.state, row.later_state)))
         assert f": {path}" in outcome.objects

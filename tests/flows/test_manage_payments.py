@@ -27,24 +27,25 @@ from amazonpay_nb.errors import BuyerPageError, ConflictError, DeclinedError, In
 from amazonpay_nb.lessons.drills import DECLINES, try_charge
 from amazonpay_nb.shop import Arrival
 from amazonpay_nb.spec.answers import ChargePermission
-from amazonpay_nb.spec.machine import AMAZON, BUYER, NEW, Transition
+from amazonpay_nb.spec.machine import NEW
 from amazonpay_nb.spec.money import MONTHLY_LIMITS
 from amazonpay_nb.spec.reasons import REASONS, Retry
 from amazonpay_nb.spec.regions import REGIONS
 from amazonpay_nb.spec.requests import Channel, ChargeInitiator
-from amazonpay_nb.spec.simulations import SIMULATIONS
-from amazonpay_nb.spec.states import CHARGE_PERMISSION
 from amazonpay_nb.spec.words import CHANNELS, INITIATORS
 from amazonpay_nb.workbench import Workbench
 from amazonpay_nb.workbench.claims import Claim
 from amazonpay_nb.workbench.director import Director
 from tests.emulated import SET_UP, WALLET, Json, Shop, purchase, usd
-from tests.golden import TRANSITIONS, Row
+from tests.golden import OUTCOMES, TRANSITIONS, Row
 
 HARD = "HardDeclined"
 BROKEN = [row for row in DECISIONS if row.next_step is Step.UPDATE]
-CLOSURES = [row for row in CHARGE_PERMISSION.allowed("Chargeable", AMAZON) if row.target == "Closed"]
-CLOSURES += [row for row in CHARGE_PERMISSION.allowed("Chargeable", BUYER) if row.target == "Closed"]
+CLOSURES = [
+    row for row in TRANSITIONS
+    if (row.machine, row.source, row.target) == ("Charge Permission", "Chargeable", "Closed")
+    and row.actor in ("Amazon", "buyer")
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=list(REGIONS))
@@ -207,7 +208,8 @@ class TestDeclines:
     def test_an_attempt_says_what_happened_and_what_is_next(self, wb: Workbench, code: str) -> None:
         """Answer, permission and advice are those of the tables; no charge is left behind."""
         permission_id = wallet(wb)
-        row, reason = SIMULATIONS["createCharge", code], REASONS[code]
+        (row,) = (each for each in OUTCOMES if (each.operation, each.code) == ("createCharge", code))
+        reason = REASONS[code]
         attempt = try_charge(wb.client, permission_id, wb.amount, simulation_code=code)
         assert attempt.answer == f"{row.status} {row.reason_code}"
         assert attempt.next_step == reason.next_step
@@ -382,7 +384,7 @@ class TestClosing:
         assert wb.client.get_charge(open_charge.charge_id).state == "Authorized"
 
     @pytest.mark.parametrize("row", CLOSURES, ids=lambda row: row.reason)
-    def test_by_others(self, wb: Workbench, row: Transition) -> None:
+    def test_by_others(self, wb: Workbench, row: Row) -> None:
         """What is canceled takes its open charges along; what is closed does not."""
         permission_id = wallet(wb)
         open_charge = charge(wb.client, permission_id, wb.amount)
