@@ -32,7 +32,7 @@ KINDS = {kind.title: kind for kind in (
     Kind("Dispute", "disputes", "disputeId", "Charge", Dispute, "B"),
 )}  # fmt: skip
 TITLES = {kind.model: kind.title for kind in KINDS.values()}
-_ID = re.compile(r"[A-Z]\d\d-\d{7}-\d{7}(?:-([A-Z])\d{6})?")
+_ID = re.compile(r"[A-Z]\d+-\d+-\d+(?:-([A-Z])\d+)?")
 
 
 def kind_of(object_id: str) -> Kind:
