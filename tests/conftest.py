@@ -23,6 +23,9 @@ httpx._config.DEFAULT_TIMEOUT_CONFIG.__init__(PATIENCE)  # type: ignore[misc]
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and the programs that they start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# So does nohup with the end of the terminal; a program does not inherit a function.
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # What a test asks is on this machine, where a proxy finds nothing; what npm asks may be beyond it.
 for direct in ("no_proxy", "NO_PROXY"):
