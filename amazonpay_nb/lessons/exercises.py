@@ -65,16 +65,16 @@ def _id(row: Mapping[str, Any]) -> Any:
     return next(iter(row.values()))
 
 
-def check(name: str, given: Any, *, hints: int = 0) -> Shown:
+def check(name: str, answer: Any, *, hints: int = 0) -> Shown:
     """Judge an answer, or the books after the reader's code, and remember a solved exercise.
 
     Args:
-        given: None, like books with nothing new, means that nobody has tried yet.
+        answer: None, like books with nothing new, means that nobody has tried yet.
         hints: How many the text form has; with more than there are, also the answer.  A page has both folded up, in
             JupyterLab the answer not before the reader has tried.
     """
     exercise = EXERCISES[name]
-    ok, words = _verdict(exercise, given)
+    ok, words = _verdict(exercise, answer)
     if ok and name not in solved():
         # Two kernels may append at once, and a broken last line stays one of its own.
         with suppress(KeyError, OSError), Path(os.environ[PROGRESS]).open("a") as file:
@@ -86,11 +86,11 @@ def check(name: str, given: Any, *, hints: int = 0) -> Shown:
     return Shown([Foreign("", Shown([Prose(line) for line in lines if line]).text, page)])
 
 
-def _verdict(exercise: Mapping[str, Any], given: Any) -> tuple[bool | None, str]:
-    books = given.new() if isinstance(given, Books) else {"": [{"answer": given}]}
-    if isinstance(given, Books) and not given.emulator:
+def _verdict(exercise: Mapping[str, Any], answer: Any) -> tuple[bool | None, str]:
+    books = answer.new() if isinstance(answer, Books) else {"": [{"answer": answer}]}
+    if isinstance(answer, Books) and not answer.emulator:
         return None, "It needs the emulator, which shows its books."
-    if given is None or not any(books.values()):
+    if answer is None or not any(books.values()):
         return None, "Fill in the cell, and run it."
     rules = [(rule, False) for rule in exercise.get("wrong", ())] + [(rule, True) for rule in exercise["right"]]
     for rule, expected in rules:

@@ -59,9 +59,9 @@ def offer(wb: Workbench, flow: Flow, total: Price, *, touchless: bool = False, c
 
 def refund(wb: Workbench, charge_id: str, amount: Price) -> Refund:
     """Send money back and wait until Amazon has decided about it."""
-    sent = wb.client.create_refund(charge_id=charge_id, refund_amount=dict(amount))
+    new = wb.client.create_refund(charge_id=charge_id, refund_amount=dict(amount))
     wb.wait(PENDING_SECONDS)
-    return wb.client.get_refund(sent.refund_id)
+    return wb.client.get_refund(new.refund_id)
 
 
 class Story:

@@ -186,12 +186,12 @@ class Buyer:
 
     def _complaint(self) -> str:
         """Return what the page says in the console as an error, such as a host that is out of reach here."""
-        said = list[str]()
+        texts = list[str]()
         with suppress(*self._errors):
             errors = [one for one in self.page.console_messages() if one.type == "error"]
-            said += [f"{one.text} ({url})" for one in errors if "/favicon.ico" not in (url := one.location["url"])]
-            said += map(str, self.page.page_errors())
-        return f" Its console says: {'; '.join(dict.fromkeys(said))[:_LONGEST_COMPLAINT]}" if said else ""
+            texts += [f"{one.text} ({url})" for one in errors if "/favicon.ico" not in (url := one.location["url"])]
+            texts += map(str, self.page.page_errors())
+        return f" Its console says: {'; '.join(dict.fromkeys(texts))[:_LONGEST_COMPLAINT]}" if texts else ""
 
     def press(self, page: str) -> Answer:
         """Open a page of the plan and press its button, wherever that leads."""

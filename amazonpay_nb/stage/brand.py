@@ -55,20 +55,20 @@ class Brand:
             ConfigurationError: A name or value is not usable; the message says which, and what is.
         """
         check_names(chosen, NAMES)
-        given = {name: text.strip() for name, text in chosen.items() if text.strip()}
-        for name, text in given.items():
+        choices = {name: text.strip() for name, text in chosen.items() if text.strip()}
+        for name, text in choices.items():
             if _HALF.search(text):
                 raise ConfigurationError(f"{name}={text[:80]!r} has half a character.", advice="Write it whole.")
-        given |= {name: _address(name, given[name], files) for name in ("logo", "picture") if name in given}
-        code = given.get("region", PARAMETERS["region"].default)
+        choices |= {name: _address(name, choices[name], files) for name in ("logo", "picture") if name in choices}
+        code = choices.get("region", PARAMETERS["region"].default)
         check_values({"region": code})
-        if len(given.get("product", "")) > LONGEST["product"]:
+        if len(choices.get("product", "")) > LONGEST["product"]:
             raise ConfigurationError("product is too long.", advice=f"Write at most {LONGEST['product']} characters.")
         region = region_of(code)
-        currency = given.get("currency") or region.ledger_currencies[0]
+        currency = choices.get("currency") or region.ledger_currencies[0]
         own = {"merchant_name": story.merchant, "merchant_color": story.color, "picture": story.picture}
         own |= {"amount": story.price.get(currency, ""), "language": region.default_language}
-        values = dict.fromkeys(NAMES, "") | own | given | {"region": region.code, "currency": currency}
+        values = dict.fromkeys(NAMES, "") | own | choices | {"region": region.code, "currency": currency}
         values["amount"] = _DECIMAL_COMMA.sub(r"\1.\2", values["amount"])
         check_values(values)
         amount, limit = parse_amount(values["amount"], currency), MONTHLY_LIMITS[code, currency] / story.times
@@ -76,17 +76,17 @@ class Brand:
         if amount > limit:
             problem = f"amount={values['amount']!r} is more than this story can charge to one wallet in a month."
             raise ConfigurationError(problem, advice=f"Write at most {values['most']}.")
-        return cls(**values, chosen=given)
+        return cls(**values, chosen=choices)
 
     def with_choices(self, story: Story, **more: str) -> Self:
         """Return the same face with other choices; what the new region does not have goes back to its own."""
-        given = {**self.chosen, **more}
-        check_values({"region": given.get("region", self.region)})
-        if given.get("region", self.region) != self.region:
-            languages = region_of(given["region"]).languages
-            own = ("currency", "amount", *(() if given.get("language") in languages else ("language",)))
-            given = {name: text for name, text in given.items() if name not in own or name in more}
-        return type(self).of(story, given, files=False)
+        choices = {**self.chosen, **more}
+        check_values({"region": choices.get("region", self.region)})
+        if choices.get("region", self.region) != self.region:
+            languages = region_of(choices["region"]).languages
+            own = ("currency", "amount", *(() if choices.get("language") in languages else ("language",)))
+            choices = {name: text for name, text in choices.items() if name not in own or name in more}
+        return type(self).of(story, choices, files=False)
 
     def advice(self, refusal: AmazonPayError, texts: Texts) -> tuple[str, str]:
         """Return which choice was refused, "" where that is unclear, and how to write it, in words of the screen."""

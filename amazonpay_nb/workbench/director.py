@@ -58,9 +58,9 @@ class Director:
         fired = self._emulator.clock.advance(f"P{days}DT{hours}H{seconds}S")
         # Deliveries, and a session that is deleted some time after its end, change nothing for a merchant.
         moves = [row for row in fired if row["kind"] in MACHINES and row["trigger"] in MACHINES[row["kind"]].triggers]
-        said = "\n".join([f"{interval} later.", *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moves)])
-        self.passed.append((self._journal.known.learned, said))
-        return said
+        text = "\n".join([f"{interval} later.", *(f"{row['kind']} {row['id']}: {row['trigger']}" for row in moves)])
+        self.passed.append((self._journal.known.learned, text))
+        return text
 
     def cause(self, object_id: str, state: str, reason: str | None = None, resolution: str | None = None) -> str:
         """Put a Charge Permission or a Dispute in a state that is possible now, as only Amazon or the buyer can."""

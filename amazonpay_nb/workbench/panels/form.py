@@ -79,11 +79,11 @@ class Form:
         self._body.children = parts
 
     def _show_fields(self, fields: Sequence[Field]) -> None:
-        said, old = self.chosen, self._fields
-        values = choose(fields, said)
+        current, old = self.chosen, self._fields
+        values = choose(fields, current)
         self._fields = {field.name: old.get(field.name) or _FieldRow(field, self._input_changed) for field in fields}
         for field in fields:
-            self._fields[field.name].show(field, values[field.name], said.get(field.name))
+            self._fields[field.name].show(field, values[field.name], current.get(field.name))
         self._choices.children = [row.box for row in self._fields.values()]
 
     def _show_actions(self, actions: Sequence[Action]) -> None:
@@ -136,11 +136,11 @@ class _FieldRow:
         value = self.input.value
         return ",".join(value) if isinstance(value, tuple) else "" if value is None else value
 
-    def show(self, field: Field, value: Value, said: Value | None) -> None:
+    def show(self, field: Field, value: Value, current: Value | None) -> None:
         options = tuple((caption, value) for value, caption in field.possible.items())
         if options and tuple(self.input.options) != options:
-            self.input.options, said = options, None  # which forgets the value
-        if value != said:  # else what is typed at this moment would be lost
+            self.input.options, current = options, None  # which forgets the value
+        if value != current:  # else what is typed at this moment would be lost
             names = tuple(filter(None, str(value).split(",")))
             self.input.value = names if field.many else value or None if field.spread else value
         self.input.disabled = bool(field.reason)

@@ -175,9 +175,9 @@ class BenchPanel(Panel):
     def mark(self) -> object:
         """Return a mark that changes with the keys, the time, what the shop hears and the buyer's place as well."""
         wb, inbox = self._wb, self._wb.shop.inbox
-        heard = len(inbox.received) if inbox else 0
+        count = len(inbox.received) if inbox else 0
         tracker = self.page.tracker if self.page else ""
-        return super().mark(), wb.key_pair, len(wb.director.passed), repr(inbox), heard, tracker
+        return super().mark(), wb.key_pair, len(wb.director.passed), repr(inbox), count, tracker
 
 
 class Panels(Panel):
@@ -237,8 +237,8 @@ def _answer(outcome: Any, *, failed: bool = False) -> str:
     # A text only tells something; a role makes a screen reader say what has appeared.
     good = not failed and not isinstance(outcome, str)
     look = f'role="{"alert" if failed else "status"}"{" class=amazonpay-good" if good else ""}'
-    said = explain(outcome) if isinstance(outcome, AmazonPayError) else ["Done." if outcome is None else outcome]
-    return f"<div {look}>{render(said).html}</div>"
+    parts = explain(outcome) if isinstance(outcome, AmazonPayError) else ["Done." if outcome is None else outcome]
+    return f"<div {look}>{render(parts).html}</div>"
 
 
 def _follow_run(panel: "weakref.ref[Panel]", latest: object) -> None:
