@@ -228,7 +228,8 @@ class TestSimulations:
     def test_cards_do_what_is_documented(self) -> None:
         """Brand, effect, and what the session must hold."""
         ours = [
-            [row.last4, row.brand, str(row.trigger), row.requires_pending, str(row.evidence)] for row in CARDS.values()
+            [row.last4, row.brand, str(row.trigger), row.requires_pending, str(row.evidence), row.plays]
+            for row in CARDS.values()
         ]
         assert differences(ours, golden.rows("simulations", "cards")) == {}
 
