@@ -1,4 +1,4 @@
-"""A folder that goes with its process, however that ends: what is in it may be a private key."""
+"""What goes with its process, however that ends: a folder that may hold a private key, or the processes of a group."""
 
 import shutil
 import subprocess
@@ -6,8 +6,16 @@ import tempfile
 import weakref
 from pathlib import Path
 
-# Reads until its input ends, which is when the process that holds the other end is gone, and deletes the folder.
-_WATCH = 'read -r _; rm -rf -- "$0"'
+
+def watch(script: str, argument: str) -> subprocess.Popen[bytes]:
+    """Start a shell *script*, whose ``$0`` is the argument, that begins when its input ends: by then this one is gone.
+
+    It has a session of its own: what ends a process group does not end the one that tidies up.
+    """
+    return subprocess.Popen(  # noqa: S603 (a fixed command)
+        ["/bin/sh", "-c", f"read -r _; {script}", argument], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True, cwd="/",
+    )  # fmt: skip
 
 
 class TemporaryFolder:
@@ -21,15 +29,10 @@ class TemporaryFolder:
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="amazonpay-nb-"))
-        # In a session of its own: what ends a process group does not end the one who tidies up.
-        watch = subprocess.Popen(  # noqa: S603 (a fixed command)
-            ["/bin/sh", "-c", _WATCH, str(self.path)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True, cwd="/",
-        )  # fmt: skip
-        self.close = weakref.finalize(self, _delete, self.path, watch)
+        self.close = weakref.finalize(self, _delete, self.path, watch('rm -rf -- "$0"', str(self.path)))
 
 
-def _delete(path: Path, watch: subprocess.Popen[bytes]) -> None:
+def _delete(path: Path, watching: subprocess.Popen[bytes]) -> None:
     # A kernel that was just killed may still hold a file.
     shutil.rmtree(path, ignore_errors=True)
-    watch.communicate()
+    watching.communicate()

@@ -28,6 +28,7 @@ from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.plan import PlanFile
 from amazonpay_nb.shop.limits import in_time, whole
 from amazonpay_nb.spec.regions import region as region_of
+from amazonpay_nb.temporary import watch
 
 T = TypeVar("T")
 READY_SECONDS, ANSWER_SECONDS, END_SECONDS = 30.0, 15.0, 3.0
@@ -181,6 +182,8 @@ class MerchantServer:
         """End it, and all that it has started."""
         self.http.close()
         if process := self._process:
+            self._watch.kill()  # a later process may get the number of this one
+            self._watch.communicate()
             for number in (signal.SIGTERM, signal.SIGKILL):  # the second for what the first has left
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, number)
@@ -213,6 +216,7 @@ class MerchantServer:
                 command, cwd=self._file.folder, env=self._environment(), stdin=subprocess.DEVNULL,
                 stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+            self._watch = watch('kill -s KILL -- "-$0"', str(self._process.pid))
         except (OSError, ValueError) as error:  # of arguments and variables that no system takes
             reason = getattr(error, "strerror", error)
             raise self._file.error(f"{command[0]!r} cannot be started: {reason}.", "server", "start") from None

@@ -3,10 +3,10 @@
 import importlib.metadata
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -114,17 +114,16 @@ class _OneMoreTry(SchedulerPlugin):
 
 
 def _results(client: Client, address: str, cases: Sequence[Case], out: Path) -> Results:
-    queue, under_way = iter(cases), dict[Future[Any], Case]()
-    while True:
+    queue, under_way = deque(cases), dict[Future[Any], Case]()
+    while queue or under_way:
         done: set[Future[Any]] = set()
         with _explained(address):
             client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            threads = sum(client.nthreads().values())
-            for case in islice(queue, max(0, threads - len(under_way))):
+            threads = sum(client.nthreads().values())  # none, where the last worker has just died
+            while queue and len(under_way) < threads:
+                case = queue.popleft()
                 name, text = case.notebook.path.name, nbformat.writes(case.notebook.document)
                 under_way[client.submit(_play, name, text, case.texts, key=f"{_NAME}-{case.key}-{uuid4().hex}")] = case
-            if not under_way:
-                return
             with suppress(TimeoutError):  # is there still a worker?
                 done = wait(list(under_way), timeout=_PATIENCE_SECONDS, return_when="FIRST_COMPLETED").done
         for task in done:

@@ -186,12 +186,14 @@ def check(
 
 
 _DOWNLOAD = "Use the private key that Amazon let you download, or make a pair with `amazonpay-nb keys new`."
+_MOST_BYTES = 1 << 20  # of a file: a device may have no end
 _MAKE_ONE = f"Make an RSA key of {KEY_BITS} bits: `amazonpay-nb keys new`."
 
 
 def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES)
     except (OSError, ValueError) as error:
         message = f"The private key {str(path)!r} cannot be read: {getattr(error, 'strerror', 'not a path')}."
         raise ConfigurationError(message, advice="Give the path of a PEM file that you may read.") from None

@@ -76,9 +76,12 @@ def test_a_failure_ends_with_1(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("chromium_path")
-@pytest.mark.parametrize(("number", "code", "group"), [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)])
+@pytest.mark.parametrize(
+    ("number", "code", "group"),
+    [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False), (signal.SIGKILL, -signal.SIGKILL, False)],
+)
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: int, code: int, group: bool) -> None:
-    """A terminal sends Ctrl-C to all of its processes; a supervisor may send it to one."""
+    """A terminal sends Ctrl-C to all of its processes; a supervisor may send its signal to one."""
     port, mark = port_for_another(), uuid.uuid4().hex
     command = [*COMMAND, str(plan_of(tmp_path, port)), "--out", str(tmp_path / "out")]
     with subprocess.Popen(

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from amazonpay_nb.emulator import Emulator
 from tests.processes import PATIENCE, until
@@ -150,7 +152,7 @@ def test_what_is_no_scheduler_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     """It may say nothing, be a web server, or be no address at all; nothing waits without an end."""
     from amazonpay_nb.runs import cluster as clusters
 
-    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 2)
+    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 4)
     write(tmp_path, "mine", "1")
     path = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1]})
     with socket.create_server(("127.0.0.1", 0)) as silent, Emulator(in_process=False) as web:
@@ -184,6 +186,29 @@ def test_a_sweep_that_has_lost_its_workers_ends(cluster: Cluster, tmp_path: Path
     assert f"The scheduler at {cluster.address} has no worker." in output
     rows = map(json.loads, (out / "cases.jsonl").read_text("utf-8").splitlines())
     assert [row["status"] for row in rows] == ["passed", "passed"]
+
+
+def test_a_worker_that_dies_before_it_is_asked_costs_no_case(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the moment in which there is a worker and the one in which its threads are counted."""
+    from amazonpay_nb.runs import cluster as clusters
+
+    write(tmp_path, "mine", "1")
+    path, out = matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2]}), tmp_path / "out"
+    worker, wait_for_workers, calls = cluster.worker("one"), Client.wait_for_workers, count(1)
+
+    def and_lose_it(client: Client, *arguments: object, **settings: object) -> None:
+        wait_for_workers(client, *arguments, **settings)
+        if next(calls) > 1:  # the first is before the versions are compared
+            worker.kill()
+            assert until(lambda: not client.nthreads())
+
+    monkeypatch.setattr(Client, "wait_for_workers", and_lose_it)
+    monkeypatch.setattr(clusters, "_PATIENCE_SECONDS", 10)
+    done = command(path, "--out", out, "--scheduler", cluster.address)
+    assert done.exit_code == 2, done.output
+    assert f"The scheduler at {cluster.address} has no worker." in done.output
 
 
 def test_a_scheduler_that_dies_costs_no_case_that_has_ended(cluster: Cluster, tmp_path: Path) -> None:

@@ -151,6 +151,12 @@ def test_a_file_that_is_no_usable_private_key_is_refused(
     assert not [piece for piece in key_material(data) if piece in str(caught.value)]
 
 
+def test_a_device_without_an_end_is_no_key() -> None:
+    """No more is read of it than a key may be long."""
+    with pytest.raises(ConfigurationError, match="not a key in PEM"):
+        load(Path("/dev/zero"), KEY_ID)
+
+
 @pytest.mark.parametrize(
     ("name", "words"), [("missing.pem", "No such file"), (".", "directory"), ("a\0b", "not a path")]
 )
