@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -39,6 +40,13 @@ TOGETHER = "tests/browser/lab"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [*LONG, item.path.parent.name].index(item.path.parent.name))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End with 2 where a file cannot be imported: no test ran, and a second try of what failed would show nothing."""
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and any(isinstance(error, pytest.CollectReport) for error in reporter.stats.get("error", ())):
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -155,7 +155,8 @@ def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
     Buyers are real browsers, Amazon is an emulator that also fails on purpose, and its books are the truth.  Nothing
     leaves this machine.
 
-    Exit code: 0 nothing but advice failed, 1 something else did, 2 the plan or the server cannot be used.
+    Exit code: 0 nothing but advice failed, 1 something else did or nothing could be tried, 2 the plan or the server
+    cannot be used.
     """
     from amazonpay_nb.rehearsal.rehearsal import REPORTS, rehearse as play, table, write_report
     from amazonpay_nb.runs.folder import report_folder
@@ -166,4 +167,6 @@ def rehearse(plan: Path, out: Path, **options: Any) -> Verdict:
         write_report(rehearsal, out, finished=datetime.now(UTC))
     say(table(rehearsal))
     say(f"Report: {out / 'rehearsal.html'}")
-    return out / "rehearsal.json", not rehearsal.wrong
+    if unseen := rehearsal.nothing and options["browser"] != "none":
+        say("Nothing could be tried: the reasons are above.", err=True)
+    return out / "rehearsal.json", not (rehearsal.wrong or unseen)

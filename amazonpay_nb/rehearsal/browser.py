@@ -159,9 +159,10 @@ class Buyer:
         """Return what the server has sent to the browser since the last look; a page lasts until the next one."""
         # What is there by now: a page may ask without an end, and be answered without one.
         received, self._received, end = self._received, [], monotonic() + PAGE_SECONDS
-        texts = []
+        texts = list[str]()
         for response in received:
             if monotonic() < end:
+                texts += response.headers.values()
                 with suppress(*self._errors, UnicodeDecodeError):  # a redirect has none, and a picture is no text
                     texts.append(self._bounded(response).text())
         return texts

@@ -28,6 +28,7 @@ from amazonpay_nb.spec.regions import CURRENCIES, region as region_of
 FAST_SECONDS, LATE_SECONDS = 3.0, 15.0  # for an answer to a notification
 _RESOURCES = "performance.getEntriesByType('resource').map(entry => entry.name)"
 _ALERT = "document.querySelector('[role=alert] [lang]')?.innerText ?? ''"
+_ESCAPE = re.compile(r"\\(?:u00|x)([0-9a-fA-F]{2})")  # how JavaScript and JSON may write a character
 _SECRET = 100  # characters from the middle of a key, where it is secret: enough to be no accident
 _NO_PAGE = (404, 405)  # where a buyer is sent to by the server's own addresses
 _PART = Decimal(10)  # of an order of 24: Amazon itself refuses to refund all of it twice
@@ -71,7 +72,8 @@ def script_host(play: Play) -> None:
 
 def _letters(text: str) -> str:
     """Return a text without line breaks and other marks, however they are written."""
-    return re.sub(r"\\[nrt]|[^A-Za-z\d]", "", unquote(unescape(text)))
+    plain = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), unquote(unescape(text)))
+    return re.sub(r"\\[nrt]|[^A-Za-z\d]", "", plain)
 
 
 # --- Set-ups: a wallet is saved exactly if the buyer who comes back has agreed, whatever happens on the way -----------

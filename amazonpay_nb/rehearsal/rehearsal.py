@@ -88,6 +88,11 @@ class Rehearsal:
         return sum(result.status == status for result in self.results)
 
     @property
+    def nothing(self) -> bool:
+        """Whether no check could be tried."""
+        return self.count("not-tried") == len(self.results)
+
+    @property
     def wrong(self) -> list[Result]:
         """The checks that failed, advice left out."""
         return [one for one in self.results if one.status == "failed" and one.row.severity != "advice"]

@@ -14,6 +14,7 @@ from amazonpay_nb.workbench.claims import RECORD_MIME, Claim
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # What a record leads to that this program has not written; it counts for nothing.
 _OF_OTHERS = (AttributeError, KeyError, TypeError, ValueError)
+_WIDGETS = "application/vnd.jupyter.widget-state+json"
 _ARROW = re.compile(r"^-+> *(\d+) (.*)$", re.M)  # how a traceback points at a line
 
 
@@ -44,7 +45,14 @@ def failure_of(document: Any) -> Failure | None:
                 return _failure(cell, output, step)
         if cell.metadata.get("papermill", {}).get("exception"):  # a message that is no UTF-8, for example
             return Failure("The cell failed, and its kernel could not say how.", step, cell.execution_count, cell.id)
-    return None
+    for step, cell in under_headings(document):
+        for claim in claims_in([cell]):
+            if claim.ok is False:  # in a cell that went on
+                message = f"claim {claim.id} does not hold: {claim.text}"
+                return Failure(message, step, cell.execution_count, cell.id, claim=claim.id)
+    states = document.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {}).values()
+    shown = (output for widget in states for output in widget.get("state", {}).get("outputs", ()))
+    return next((_failure({}, output, "in a widget") for output in shown if output["output_type"] == "error"), None)
 
 
 def _failure(cell: Any, output: Any, step: str) -> Failure:
@@ -54,7 +62,7 @@ def _failure(cell: Any, output: Any, step: str) -> Failure:
     line = f"line {arrow[1]}: {arrow[2].strip()}" if arrow else ""
     broken = next((claim.id for claim in claims_in([cell]) if claim.ok is False), "")
     message = plain(f"{output.ename}: {output.evalue}").removesuffix(": ")
-    return Failure(message, step, cell.execution_count, cell.get("id", ""), line, broken)
+    return Failure(message, step, cell.get("execution_count"), cell.get("id", ""), line, broken)
 
 
 def claims_of(document: Any) -> tuple[Claim, ...]:

@@ -91,6 +91,13 @@ class RunKernel(AsyncKernelManager):
             self.provisioner = WarmProvisioner(kernel_id=self.kernel_id, kernel_spec=spec, parent=self)
         return await super()._async_pre_start_kernel(**options, env=os.environ | self.variables)
 
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
+        try:
+            await super()._async_launch_kernel(kernel_cmd, **options)
+        finally:
+            if not self.wanted and self.provisioner:  # the run ended meanwhile, and could not end this one
+                await self.provisioner.kill()
+
     async def _async_wait(self, pollinterval: float = 0.01) -> None:
         await super()._async_wait(pollinterval)  # it ends at once; Jupyter looks ten times a second
 

@@ -24,7 +24,7 @@ _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!#)[^)\s]+\)")
 _HTML_LINK = re.compile(r'<a [^>]*?href="(?!#)[^>]*>(.*?)</a>', re.DOTALL)
 # The lines at the ends of a chapter that lead to another one.
 _WAY_LINE = re.compile(r"^\*\*(?:Back|Next):\*\*.*(?:\n|$)", re.MULTILINE)
-_OPEN = "workbench.open("
+_OPEN = ("workbench.open", "amazonpay_nb.workbench.open")
 _WITH_SOCKETS = ("07", "12")
 _PARAMETERS = {"parameters", "injected-parameters"}  # the tags of their cells
 _HEADING = re.compile(r"#{1,4} ")
@@ -92,6 +92,8 @@ class Notebook:
             if problems:  # of such a one there can be no page
                 raise ValueError("".join(map(str, problems.values())).partition("\n")[0])
             sources = [cell.source for cell in document.cells if "parameters" in _tags(cell)]
+            if len(sources) > 1:
+                raise ValueError(f"{len(sources)} cells have the tag parameters, and papermill knows one")
             parameters = {name: kind for text in sources for name, kind, _ in _parameters(text)}
             return cls(path, document, parameters)
         except OSError as error:
@@ -102,7 +104,7 @@ class Notebook:
     @property
     def opens_workbench(self) -> bool:
         """Whether the settings of a workbench are its own, too."""
-        return any(_OPEN in cell.source for cell in self.document.cells)
+        return any(_openings(cell.source) for cell in self.document.cells if cell.cell_type == "code")
 
     def values(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Return values for parameters of this notebook, in their types.
@@ -125,7 +127,7 @@ class Notebook:
         for cell in document.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-                if settings and _OPEN in cell.source:
+                if settings:
                     cell.source = with_settings(cell.source, settings)
         return document
 
@@ -229,12 +231,18 @@ def with_pictures_from(document: Any, folder: Path, root: Path) -> Any:
 
 def with_settings(source: str, settings: Mapping[str, str]) -> str:
     """Return the source of a cell whose ``workbench.open`` takes further settings."""
-    for call in ast.walk(ast.parse(source)):
-        if isinstance(call, ast.Call) and ast.unparse(call.func) == "workbench.open":
-            before = ast.get_source_segment(source, call) or ""
-            call.keywords += [ast.keyword(name, ast.Constant(value)) for name, value in settings.items()]
-            source = source.replace(before, ast.unparse(call))
+    for call in _openings(source):
+        before = ast.get_source_segment(source, call) or ""
+        call.keywords += [ast.keyword(name, ast.Constant(value)) for name, value in settings.items()]
+        source = source.replace(before, ast.unparse(call))
     return source
+
+
+def _openings(source: str) -> list[ast.Call]:
+    with suppress(*NO_PROGRAM):
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        return [call for call in calls if ast.unparse(call.func) in _OPEN]
+    return []
 
 
 def settings_of(document: Any) -> dict[str, Any]:
@@ -245,9 +253,8 @@ def settings_of(document: Any) -> dict[str, Any]:
         with suppress(*NO_PROGRAM):
             if cell.cell_type == "code" and _PARAMETERS & _tags(cell):
                 values |= {name: ast.literal_eval(value) for name, _, value in _parameters(cell.source)}
-            elif cell.cell_type == "code" and _OPEN in cell.source and not settings:
-                calls = (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call))
-                words = (word for call in calls if ast.unparse(call.func) == "workbench.open" for word in call.keywords)
+            elif cell.cell_type == "code" and not settings:
+                words = (word for call in _openings(cell.source) for word in call.keywords)
                 settings = {str(word.arg): word.value.value for word in words if isinstance(word.value, ast.Constant)}
     return values | settings
 

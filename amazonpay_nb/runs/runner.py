@@ -15,7 +15,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.redaction import redact
-from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, result_of
+from amazonpay_nb.runs.failure import Failure, claims_of, failure_of, plain, result_of
 from amazonpay_nb.runs.folder import report_folder, write_whole
 from amazonpay_nb.runs.kernels import execute, kernel_environment
 from amazonpay_nb.runs.notebook import Notebook, settings_of, title_of, without_secrets
@@ -113,12 +113,18 @@ def check_case(notebook: Notebook, texts: Mapping[str, str]) -> None:
         check_scenario(texts)
 
 
-def _check_places(notebooks: Sequence[Path], out: Path) -> None:
-    if not notebooks:
-        raise ConfigurationError("there is no notebook to run")
+def check_names(notebooks: Sequence[Path]) -> None:
+    """Check that no two notebooks would write the same files."""
     for number, path in enumerate(notebooks):
         if path.stem in {other.stem for other in notebooks[:number]}:
             raise ConfigurationError(f"{path.stem} is named twice, and both runs would write the same files")
+
+
+def _check_places(notebooks: Sequence[Path], out: Path) -> None:
+    if not notebooks:
+        raise ConfigurationError("there is no notebook to run")
+    check_names(notebooks)
+    for path in notebooks:
         if path.resolve().parent == out.resolve():
             raise ConfigurationError(f"the executed notebooks would replace those in {out}; choose another folder")
         if f"{path.stem}.html" in REPORTS:
@@ -134,18 +140,18 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
     """
     started = time.monotonic()
     home, written = notebook.path.resolve().parent, folder / notebook.path.name
-    journal, connections = (written.with_suffix(ending) for ending in (".journal.jsonl", ".connections"))
-    for left in (journal, connections):  # by a run that was killed, or as a link by somebody else
-        left.unlink(missing_ok=True)
-    files = {"AMAZONPAY_NB_JOURNAL": str(journal.resolve()), "AMAZONPAY_NB_OFFLINE": str(connections.resolve())}
+    journal = written.with_suffix(".journal.jsonl")
+    journal.unlink(missing_ok=True)  # of a run that was killed, or somebody else's link
     values, stopped = notebook.values(texts), None
     # What cells print is nowhere else until its secrets are masked.
     with closing(TemporaryFolder()) as hidden:
-        executed = hidden.path / written.name
+        executed, connections, doubts = (hidden.path / name for name in (written.name, ".connections", ".doubts"))
+        files = {"JOURNAL": journal.resolve(), "OFFLINE": connections, "DOUBTS": doubts}
+        variables = {f"AMAZONPAY_NB_{name}": str(file) for name, file in files.items()}
         try:
             # Jupyter makes an event loop for this thread and leaves it open.
             with closing(ensure_event_loop()):
-                execute(notebook.unexecuted(texts), home, executed, values, files)
+                execute(notebook.unexecuted(texts), home, executed, values, variables)
         except Exception as error:  # noqa: BLE001 (of a cell, which says more; of a kernel that died or is stuck)
             stopped = Failure(redact(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"))
         try:
@@ -154,11 +160,12 @@ def run_one(notebook: Notebook, texts: Mapping[str, str], folder: Path) -> Run:
             problem = f"{hidden.path.parent} cannot keep {written.stem}: {stopped.message if stopped else 'no room'}"
             advice = "Make room there, or set TMPDIR to another folder."
             raise ConfigurationError(problem, advice=advice) from None
-    failure = failure_of(document) or stopped
-    if connections.exists():
-        hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8").splitlines()))
-        failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
-        connections.unlink()
+        failure = failure_of(document) or stopped
+        if not failure and doubts.exists():  # of a task, whose output no cell shows
+            failure = Failure(plain(doubts.read_text("utf-8").partition("\n")[0]))
+        if connections.exists():
+            hosts = ", ".join(dict.fromkeys(connections.read_text("utf-8").splitlines()))
+            failure = Failure(f"It tried to connect to {hosts}, and this run is offline.")
     try:
         return keep(notebook, texts, document, folder, failure, started)
     except OSError:
@@ -175,9 +182,6 @@ def keep(
     name, written, claims = notebook.path.stem, folder / notebook.path.name, claims_of(document)
     write_whole(written, nbformat.writes(document) + "\n")
     write_whole(written.with_suffix(".html"), notebook_page(document, name, notebook.path.resolve().parent))
-    for claim in claims:
-        if claim.ok is False:
-            failure = failure or Failure(f"claim {claim.id} does not hold: {claim.text}", claim=claim.id)
     parameters, seconds = redact(dict(texts) | notebook.values(texts)), round(time.monotonic() - started, 3)
     about = {"title": title_of(document), "environment": str(settings_of(document).get("environment", ""))}
     return Run(name, parameters, seconds, failure, claims, result_of(document), **about)

@@ -26,7 +26,7 @@ from amazonpay_nb.redaction import redact
 from amazonpay_nb.runs.folder import POLICY, report_folder, write_whole
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks
 from amazonpay_nb.runs.report import PAGES, Run
-from amazonpay_nb.runs.runner import Case, Results, check_case, progress
+from amazonpay_nb.runs.runner import Case, Results, check_case, check_names, progress
 from amazonpay_nb.spec.data import as_kind, composed, data_row
 
 # What a flow notebook records about itself.
@@ -57,6 +57,10 @@ class _Matrix:
                     advice = f"Choose one of {', '.join(map(_text, allowed))}."
                     problem = f"exclude, row {number}: the matrix has no {name}={_text(value)}."
                     raise ConfigurationError(problem, advice=advice)
+        empty = [name for name, values in self.matrix.items() if not values] + ["exclude"] * ({} in self.exclude)
+        if empty:
+            problem = f"{empty[0]} has nothing in it, so the matrix would have no case."
+            raise ConfigurationError(problem, advice="Give it a value, or leave it out.")
         for values in itertools.product(*self.matrix.values()) if self.matrix else ():
             row = dict(zip(self.matrix, values, strict=True))
             if not any(exclusion.items() <= row.items() for exclusion in self.exclude):
@@ -99,8 +103,10 @@ def cases_of(path: Path) -> list[Case]:
         problem = f"{path.name} has {count:,} cases, and a sweep at most {_MOST_CASES:,}."
         raise ConfigurationError(problem, advice="Make several matrices of it.")
     names = [str(path.parent / name) if (path.parent / name).is_file() else name for name in matrix.notebooks]
+    paths = find_notebooks(names)
+    check_names(paths)
     cases: dict[str, Case] = {}
-    for notebook in map(Notebook.read, find_notebooks(names)):
+    for notebook in map(Notebook.read, paths):
         content = [(cell.cell_type, cell.source, cell.metadata.get("tags")) for cell in notebook.document.cells]
         digest = hashlib.sha256(json.dumps([notebook.path.stem, content]).encode())
         for place, row in matrix.rows():
@@ -143,6 +149,7 @@ def sweep(
         rest = [case for case in shard(cases, *part) if not ends.get(case.key, (0, False))[1]]
         played = progress(engine(rest, out), len(rest), say)
         with lines.open("a", encoding="utf-8") as file, closing(played):
+            number = 0
             for number, (case, run) in enumerate(played, 1):
                 row = {"key": case.key, "page": case.page, "environment": run.environment} | run.as_json()
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -150,6 +157,9 @@ def sweep(
                 if run.failure and fail_fast:
                     say(f"The first failure ends the sweep. Not reached: {len(rest) - number} of {len(rest)}.")
                     break
+            else:
+                if lost := len(rest) - number:
+                    raise ConfigurationError(f"{lost} of {len(rest)} cases did not end.", advice="Go on with --resume.")
         # Each part has the same columns.
         names = list(dict.fromkeys(name for case in cases for name in case.texts))
         return _write(shard(cases, *part), names, out, time.monotonic() - started)

@@ -316,8 +316,9 @@ class Workbench:
         Raises:
             AssertionError: It is not so.
         """
-        claim = Claim(name, text, None if needs_emulator and not self.emulator else ok)
+        claim = Claim(name, text, None if needs_emulator and not self.emulator else bool(ok))  # pandas has its own
         if claim.ok is False:
+            kernel.doubt(f"claim {name} does not hold: {text}")
             kernel.display(claim)
             raise AssertionError(f"{name}: {text}\n{kernel.comparison(sys._getframe(1))}".rstrip())
         return claim

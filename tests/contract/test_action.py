@@ -32,7 +32,7 @@ class Runner:
     """What the runner does for one use of the action: contexts, variables, files for outputs and for the path."""
 
     def __init__(self, folder: Path, temporary: Path) -> None:
-        self.folder, self.output, self.path = folder, folder / "output", folder / "path"
+        self.folder, self.output, self.path, self.source = folder, folder / "output", folder / "path", ROOT
         for file in (self.output, self.path):
             file.touch()
         for name in REPOSITORY:  # each step runs there
@@ -46,7 +46,7 @@ class Runner:
     def step(self, step: Mapping[str, Any], **inputs: str) -> "subprocess.CompletedProcess[str]":
         """Run one step, with the options that the runner gives to bash."""
         values = {name: row["default"] for name, row in ACTION["inputs"].items()} | inputs
-        context = {"github.action_path": str(ROOT)} | {f"inputs.{name}": value for name, value in values.items()}
+        context = {"github.action_path": str(self.source)} | {f"inputs.{name}": value for name, value in values.items()}
         variables = {name: EXPRESSION.sub(lambda at: context[at[1]], text) for name, text in step["env"].items()}
         script = self.folder / "script.sh"
         script.write_text(step["run"], "utf-8")
@@ -71,6 +71,9 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for _ in range(2):  # a second use finds what the first one has installed
         done = runner.step(INSTALL, python=sys.executable)
         assert done.returncode == 0, done.stdout + done.stderr
+    runner.source = runner.folder
+    done = runner.step(INSTALL, python=sys.executable)
+    assert (done.returncode, "from another version of the action" in done.stdout) == (2, True)
     (place,) = runner.path.read_text("utf-8").splitlines()
     (command,) = Path(place).iterdir()
     shown = subprocess.run([command, "--help"], env=runner.variables, check=True, capture_output=True, text=True).stdout

@@ -107,7 +107,7 @@ def main(areas: tuple[str, ...], only: str) -> None:
     faults = [fault for fault in faults_of(chosen) if only in fault.id]
     for name in PRELOADED:
         import_module(name)
-    lines: Lines = {}
+    lines: Lines = watch([], OF_TABLES) if any(fault.area not in CODE for fault in faults) else {}
     for area in {fault.area for fault in faults} & CODE.keys():
         lines |= watch(modules_of(area), CODE[area][2])
     results, alive = Counter[tuple[str, str]](), []

@@ -124,6 +124,7 @@ def test_not_every_host_of_amazons_is_that_of_notifications(tmp_path: Path) -> N
         ("cancel-nowhere", "set-up.cancel", ("set-up.declined",), "The buyer gets 404 at /wallets"),
         ("all-back", "refund.lost-answer", ("refund.done",), "24.00 of 10.00 USD is refunded"),
         ("key-as-one-line", "button.no-secret", ("button.signature",), "The private key is in what the browser got"),
+        ("key-in-a-header", "button.no-secret", ("button.signature",), "The private key is in what the browser got"),
     ],
 )  # fmt: skip
 def test_a_mistake_fails_its_check(

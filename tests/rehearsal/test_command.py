@@ -54,6 +54,16 @@ def test_without_a_browser_the_rest_is_played(tmp_path: Path) -> None:
     assert "apt-get install chromium" in paid["seen"]
 
 
+@pytest.mark.parametrize(("options", "code"), [((), 1), (("--browser", "none"), 0)], ids=["by chance", "by choice"])
+def test_where_nothing_could_be_tried_nothing_is_right(options: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    """An image that has lost its browser would be green forever."""
+    done = run(
+        plan_of(tmp_path, port_for_another()), "--only", "charge.paid", *options,
+        PATH="/nowhere", CHROMIUM="", PLAYWRIGHT_BROWSERS_PATH=str(tmp_path),
+    )  # fmt: skip
+    assert (done.returncode, "Nothing could be tried" in done.stderr) == (code, bool(code)), done.stdout + done.stderr
+
+
 def test_a_browser_that_is_none(tmp_path: Path) -> None:
     """The path that was given is named."""
     done = run(plan_of(tmp_path, port_for_another()), "--browser", "/bin/true")

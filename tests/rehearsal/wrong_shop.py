@@ -157,6 +157,22 @@ class KeyAsOneLine(Shop):
         return super().wallet_page(visitor) + f"<!-- {''.join(lines[1:-1]).replace('/', chr(92) + '/')} -->"
 
 
+class KeyInAHeader(Shop):
+    """Sends the private key along in a header, as some libraries write JSON."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        right.HTMLResponse = TalkativePage
+
+
+class TalkativePage(right.HTMLResponse):
+    """Has a header that is for nobody."""
+
+    def init_headers(self, headers: Any = None) -> None:
+        key = "".join(Path(os.environ["AMAZON_PAY_KEY_FILE"]).read_text().splitlines()[1:-1])
+        super().init_headers({**(headers or {}), "debug": key.replace("+", "\\u002B")})
+
+
 class StrictPage(right.HTMLResponse):
     """A page whose cookie no browser sends where another site leads to."""
 

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 import zmq
 from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.provisioning import local_provisioner
 from nbformat.v4 import new_code_cell, new_notebook
 
 from amazonpay_nb.errors import ConfigurationError
@@ -150,6 +153,28 @@ def test_an_interrupt_ends_a_run_that_sleeps(
     with pytest.raises(KeyboardInterrupt):
         run([notebook(tmp_path, "1")], {}, out=tmp_path / "out")
     assert silent_kernel.read_text() == "x"
+
+
+def test_a_kernel_that_begins_while_its_run_ends_ends_too(
+    tmp_path: Path, silent_kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops a run sees no process of a kernel that is about to have one."""
+    launch, ended, processes = local_provisioner.launch_kernel, threading.Event(), []
+
+    def late(*arguments: Any, **settings: Any) -> Any:
+        processes.append(launch(*arguments, **settings))
+        ended.wait(PATIENCE)
+        return processes[-1]
+
+    monkeypatch.setattr(local_provisioner, "launch_kernel", late)
+    with ThreadPoolExecutor(1) as pool:
+        with kernel_environment():
+            one = pool.submit(run_one, Notebook.read(notebook(tmp_path, "1")), {}, tmp_path)
+            assert until(lambda: silent_kernel.exists() and silent_kernel.read_text())
+        ended.set()
+        assert one.result(PATIENCE).failure
+    (process,) = processes
+    assert process.wait(PATIENCE) == -signal.SIGKILL
 
 
 CONNECT = """import socket

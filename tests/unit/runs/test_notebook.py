@@ -4,10 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from amazonpay_nb import workbench
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.runs.failure import failure_of
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, with_settings, without_links
+from amazonpay_nb.workbench.claims import RECORD_MIME
+from tests.unit.runs.test_runner import write
 
 
 @pytest.mark.parametrize("path", find_notebooks([]), ids=lambda path: path.stem)
@@ -37,3 +41,29 @@ def test_a_setting_is_checked_with_the_region_that_a_workbench_is_opened_in() ->
     names["wb"].close()  # type: ignore[attr-defined]
     with pytest.raises(ConfigurationError, match="'GBP' is not a ledger currency of this region"):
         exec(cell, {"workbench": workbench, "region": "na"})  # noqa: S102
+
+
+def test_a_setting_that_would_not_arrive_is_refused(tmp_path: Path) -> None:
+    """The run would say one region and have another; papermill fills in the first cell of parameters alone."""
+    opened = "import amazonpay_nb.workbench\nwb = amazonpay_nb.workbench.open()"
+    document = Notebook.read(write(tmp_path, "dotted", opened, parameters="")).unexecuted({"region": "eu"})
+    assert document.cells[-1].source.endswith("amazonpay_nb.workbench.open(region='eu')")
+    renamed = "from amazonpay_nb.workbench import open as start  # not workbench.open()\nstart()"
+    with pytest.raises(ConfigurationError, match="no parameter 'region'"):
+        Notebook.read(write(tmp_path, "renamed", renamed, parameters="")).values({"region": "eu"})
+    twice = write(tmp_path, "twice", "region = 'na'", tags=("parameters",))
+    with pytest.raises(ConfigurationError, match="2 cells have the tag parameters"):
+        Notebook.read(twice)
+
+
+def test_a_claim_that_does_not_hold_is_a_failure_wherever_it_is_read() -> None:
+    """Also where a cell goes on after it, and in a notebook that ran before."""
+    claim = {"id": "charge.late", "text": "A charge is never late.", "ok": False}
+    shown = new_output("display_data", data={RECORD_MIME: {"claims": [claim]}})
+    document = new_notebook(
+        cells=[new_markdown_cell("# Charge"), new_code_cell("", outputs=[shown], execution_count=3)]
+    )
+    failure = failure_of(document)
+    assert failure
+    assert (failure.claim, failure.step, failure.cell) == ("charge.late", "Charge", 3)
+    assert failure.message == "claim charge.late does not hold: A charge is never late."

@@ -134,6 +134,24 @@ class TestRun:
         ]
         assert (summary.passed, summary.failed) == (1, 4)
 
+    def test_no_way_out_of_a_cell_makes_a_notebook_pass(self, tmp_path: Path) -> None:
+        """A claim that pandas has computed, one that has no value, and what a widget or a task keeps to itself."""
+        doubt = "wb.claim('x.y', 'So it is.', {})"
+        cells = {
+            "pandas": [f"import numpy\n{doubt.format('numpy.float64(1) == numpy.float64(2)')}; None"],
+            "nothing": [f"{doubt.format('{}.get(1)')}; None"],
+            "widget": [f"import ipywidgets\nwith ipywidgets.Output():\n    {doubt.format('False')}"],
+            "error": ["import ipywidgets\nwith ipywidgets.Output():\n    1 / 0"],
+            "task": [f"import asyncio\nasync def late(): {doubt.format('False')}\nlater = asyncio.create_task(late())",
+                     "await asyncio.sleep(0.1)"],
+        }  # fmt: skip
+        begin = "from amazonpay_nb import workbench\nwb = workbench.open()"
+        paths = [write(tmp_path, name, begin, *sources, parameters="") for name, sources in cells.items()]
+        summary = run(paths, {}, out=tmp_path / "out", jobs=2)
+        shown = dict.fromkeys(("pandas", "nothing", "widget"), "AssertionError: x.y: So it is.")
+        hidden = {"error": "ZeroDivisionError: division by zero", "task": "claim x.y does not hold: So it is."}
+        assert {one.notebook: (one.error or "").partition("\n")[0] for one in summary.runs} == shown | hidden
+
     def test_parameters_arrive_in_the_types_that_the_notebook_declares(self, finished: Finished) -> None:
         """A number that is given as text is a number in the notebook."""
         first = finished[0].runs[0]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -20,11 +21,12 @@ import yaml
 from click.testing import CliRunner, Result
 
 from amazonpay_nb.cli import main
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.lessons.scenario import FLOWS, possible
 from amazonpay_nb.runs import sweep
 from amazonpay_nb.runs.notebook import Notebook, find_notebooks, notebook_folder
 from amazonpay_nb.runs.report import Run
-from amazonpay_nb.runs.runner import check_case
+from amazonpay_nb.runs.runner import Case, Results, check_case, here
 from amazonpay_nb.spec.regions import REGIONS
 from tests.processes import PATIENCE
 from tests.unit.runs.test_kernels import alive, until
@@ -161,6 +163,12 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"matrix": SIX, "exclude": [{"regio": "na"}]},
         ["exclude, row 1: the matrix has no regio=na.", "Choose one of flow, region, outcome."],
     ),
+    "an exclusion of everything": ({"matrix": SIX, "exclude": [{}]}, ["exclude has nothing in it"]),
+    "a parameter without values": (
+        {"matrix": SIX | {"outcome": []}, "include": [{"region": "na"}]},
+        ["outcome has nothing in it", "leave it out"],
+    ),
+    "two files of one name": ({"notebooks": ["11", "11_any_scenario"], "matrix": SIX}, ["named twice"]),
     "real money": ({"matrix": {"environment": ["live"]}}, ["environment='live' moves real money"]),
 }
 
@@ -293,6 +301,19 @@ class TestSweep:
         assert (done.exit_code, [row["status"] for row in rows_of(tmp_path / "out")]) == (
             1, ["passed", "passed", "failed"],
         )  # fmt: skip
+
+    def test_a_case_without_an_end_is_no_success(self, tmp_path: Path) -> None:
+        """Whatever the engine; what has ended is kept."""
+        write(tmp_path, "mine", "1")
+        cases = sweep.cases_of(matrix(tmp_path, notebooks=["mine.ipynb"], matrix={"count": [1, 2, 3]}))
+
+        def engine(cases: Sequence[Case], out: Path) -> Results:
+            yield from here(1, cases[:2], out)
+
+        with pytest.raises(ConfigurationError, match="1 of 3 cases did not end"):
+            sweep.sweep(cases, out=tmp_path / "out", engine=engine, say=print)
+        assert (tmp_path / "out/cases.jsonl").read_text("utf-8").count("\n") == 2
+        assert not (tmp_path / "out/summary.json").exists()
 
     def test_an_interruption_leaves_whole_lines_and_no_process(self, tmp_path: Path) -> None:
         """And no verdict: Ctrl-C ends the kernel of the second case, and the first is not run again."""

@@ -1,0 +1,55 @@
+"""The gate tries a test that fails once more; whatever did not run has not passed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RIGHT = "def test_right(): pass"
+WRONG = "def test_wrong(): assert False"
+ONCE = """
+from pathlib import Path
+def {name}:
+    flag = Path(__file__).with_suffix(".seen")
+    if not flag.exists():
+        flag.touch()
+        raise ImportError
+{after}
+"""
+FLAKY = ONCE.format(name="test_flaky()", after="")
+UNREADABLE = ONCE.format(name="once()", after=f"once()\n{RIGHT}")
+ENDS = "from tests.conftest import pytest_sessionfinish"
+
+
+@pytest.mark.parametrize(
+    ("files", "passes", "in_the_gate"),
+    [
+        ({"right": RIGHT}, True, True),
+        ({"right": RIGHT, "wrong": WRONG}, False, False),
+        ({"right": RIGHT, "flaky": FLAKY}, False, True),
+        ({"unreadable": UNREADABLE, "wrong": WRONG}, False, False),
+    ],
+    ids=["all right", "wrong", "flaky", "unreadable once"],
+)
+def test_a_second_try_counts_where_all_tests_ran(
+    files: dict[str, str], passes: bool, in_the_gate: bool, tmp_path: Path
+) -> None:
+    """By itself, `make test` tries nothing twice."""
+    found = []
+    for second in ("", "1"):
+        folder = tmp_path / f"gate{second}"
+        folder.mkdir()
+        (folder / "conftest.py").write_text(ENDS)
+        for name, source in files.items():
+            (folder / f"test_{name}.py").write_text(source)
+        command = f"{sys.executable} -m pytest -q -n 2 --rootdir {folder} -p no:nbval {folder}"
+        made = ["make", "--no-print-directory", "test", "READY=", "NOTEBOOKS=true"]
+        done = subprocess.run(
+            [*made, f"UNIT={command}", f"SECOND_TRY={second}"], cwd=ROOT, text=True, capture_output=True, check=False,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "MAKEFLAGS": ""},
+        )  # fmt: skip
+        found.append(done.returncode == 0)
+    assert found == [passes, in_the_gate], done.stdout
