@@ -38,6 +38,8 @@ def _moment(ctx: click.Context, option: click.Parameter, value: str | None) -> d
 @ready_file_with("the emulator's address and keys")
 def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
     """Run the emulated Amazon Pay until it is interrupted."""
+    import sqlite3
+
     from amazonpay_nb.emulator import Emulator
 
     real_time = clock == "real"
@@ -60,6 +62,9 @@ def emulator(clock: Any, ready_file: Path | None, **options: Any) -> None:
         if server.proxy_url:
             say(f"  proxy {server.proxy_url}, its authority in {server.proxy_ca_file}")
         server.run()
+    except sqlite3.Error as error:  # the world is in the store, the keys are not
+        problem = f"the store {str(options['store'])!r} cannot be used ({error}); choose another file"
+        raise click.UsageError(problem) from None
     except KeyboardInterrupt:
         say("Stopped.")
     finally:

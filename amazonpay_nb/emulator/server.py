@@ -95,13 +95,6 @@ class Emulator:
         row = region_of(region)
         self.region = row.code
         checked_endpoint(notify)
-        file = None
-        if world is not None and not (store and Path(store).exists()):  # a store goes on with what it has
-            from amazonpay_nb.emulator.world_file import read_world
-            from amazonpay_nb.emulator.worlds import load as load_world
-
-            file = read_world(Path(world) if isinstance(world, str) else world)
-            start = start or (None if real_time else file.rows.clock)
         if start and not FIRST_YEAR <= start.year <= LAST_YEAR:
             raise ValueError(f"virtual time starts in the years {FIRST_YEAR} to {LAST_YEAR}, not in {start.year}")
         self.in_process = stays_inside(in_process, needs_socket=https or proxy or port or host != "127.0.0.1")
@@ -115,24 +108,30 @@ class Emulator:
             try:
                 began = REAL_TIME if real_time else start and start.astimezone(UTC).isoformat()
                 kept = Store(str(store or ":memory:"), region=row.code, seed=seed, start=began)
-                if file and store:
-                    undo.callback(Path(store).unlink)  # so that the next try begins anew as well
-                undo.callback(kept.close)
-                self._world = World(
-                    kept, row, seed=seed, start=start, real_time=real_time, domains=domains, throttle=throttle,
-                    shop_name=shop_name, accounts=file.rows.merchants if file else (),
-                )  # fmt: skip
+                undo.callback(kept.discard)
+                file = None
+                if world is not None and kept.is_new:  # an older store goes on with what it has
+                    from amazonpay_nb.emulator.world_file import read_world
+                    from amazonpay_nb.emulator.worlds import load as load_world
+
+                    file = read_world(Path(world) if isinstance(world, str) else world)
+                    start = start or (None if real_time else file.rows.clock)
+                with kept.transaction():  # all of a start or nothing: a store that is half begun would seem older
+                    self._world = World(
+                        kept, row, seed=seed, start=start, real_time=real_time, domains=domains, throttle=throttle,
+                        shop_name=shop_name, accounts=file.rows.merchants if file else (),
+                    )  # fmt: skip
+                    self._accounts = [*self._world.merchants.values()]
+                    if file:
+                        load_world(self._world, file, start)
+                    if notify:
+                        self._world.set_endpoint(self._accounts[0], notify)
             except sqlite3.Error as error:
                 raise ValueError(f"the store {str(store)!r} cannot be used ({error}); choose another file") from error
-            if file:
-                load_world(self._world, file, start)
             undo.pop_all()
-        self._accounts = [*self._world.merchants.values()]
         self.merchant_id, self.store_id = self._accounts[0].merchant_id, self._accounts[0].store_id
         self.topic_arn = topic_of(self._world, self.merchant_id)
         token = secrets.token_urlsafe(24)
-        if notify:
-            self._world.set_endpoint(self._world.merchants[self.merchant_id], notify)
         self._server = serve(
             build_app(self._world, token, drop=lambda client: self._server.drop(client)),
             in_process=self.in_process, host=host, listener=listener,

@@ -38,11 +38,15 @@ class Store:
     Args:
         path: A file, or ``:memory:``; a new one is its owner's alone.
         wanted: Settings that a file has to have, if it has them; see `findings`.
+    Attributes:
+        is_new: Nothing was ever committed into it.
     Raises:
         sqlite3.Error: The file does not fit; it stays as it is, but for a journal beside it.
     """
 
     def __init__(self, path: str = ":memory:", **wanted: Any) -> None:
+        self._snapshots: dict[str, sqlite3.Connection] = {}
+        self._made: list[Path] = []
         if path != ":memory:":
             for good, text in findings(Path(path), **wanted):
                 if not good:
@@ -51,7 +55,8 @@ class Store:
             if not all(os.access(place, os.W_OK) for place in places):  # SQLite calls this a disk I/O error
                 raise sqlite3.OperationalError("it or its folder is read-only")
             with suppress(OSError):  # SQLite's message explains the problem with the path
-                Path(path).touch(0o600)
+                Path(path).touch(0o600, exist_ok=False)
+                self._made = [Path(f"{path}{end}") for end in ("", "-journal", "-shm", "-wal")]
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=64)
         try:
             # One process owns a store: no locks are needed for each request, and a second emulator is refused.
@@ -60,15 +65,17 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: a checkpoint waits for the disk
-            self._db.executescript(f"PRAGMA user_version = {VERSION}; {SCHEMA}")
+            self._db.executescript(f"BEGIN; PRAGMA user_version = {VERSION}; {SCHEMA} COMMIT")
             list(content(self._db, wanted))  # a journal beside the file may have put back something else
         except (sqlite3.Error, ValueError) as error:
-            self._db.close()
+            if "locked" in str(error):  # another emulator has begun it meanwhile
+                self._made.clear()
+            self.discard()
             raise sqlite3.DatabaseError(str(error)) from error
         self._changed: dict[tuple[str, str], AnyRecord] = {}
         self._settings: dict[str, Any] = {}  # those that were read or set
         (self._planned,) = self._db.execute("SELECT coalesce(max(planned), 0) FROM objects").fetchone()
-        self._snapshots: dict[str, sqlite3.Connection] = {}
+        self.is_new = not self._db.execute("SELECT 1 FROM settings LIMIT 1").fetchone()
         self._taken = 0
 
     def close(self) -> None:
@@ -76,6 +83,12 @@ class Store:
         for snapshot in self._snapshots.values():
             snapshot.close()
         self._db.close()
+
+    def discard(self) -> None:
+        """Close the file; one that this process has made is removed while nobody else can use it."""
+        for path in self._made:
+            path.unlink(missing_ok=True)
+        self.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from pydantic.alias_generators import to_camel, to_snake
 
-from amazonpay_nb.emulator.clock import stamp
+from amazonpay_nb.emulator.clock import FIRST_YEAR, stamp
 from amazonpay_nb.emulator.records import AnyRecord, Record, SessionNotes
 from amazonpay_nb.emulator.refusal import Refusal
 from amazonpay_nb.emulator.rules import calendar, disputes, documents, limits, payments, personas, sessions
@@ -26,7 +26,7 @@ from amazonpay_nb.emulator.world_file import CREATE_CHARGE, CREATE_REFUND, ROWS,
 from amazonpay_nb.spec.data import DataError
 from amazonpay_nb.spec.flows import CHECKOUT_SESSION
 from amazonpay_nb.spec.machine import Transition
-from amazonpay_nb.spec.money import format_amount, parse_amount
+from amazonpay_nb.spec.money import CHARGE_CEILINGS, format_amount, overcharge_limit, parse_amount
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.spec.simulations import CARDS, simulation
 from amazonpay_nb.spec.states import MACHINES
@@ -132,7 +132,7 @@ class _Making:
             return None
         ago = date - (self._file.rows.clock or self.now) if isinstance(date, datetime) else date
         self.place = place
-        if not _LONG_AGO < ago <= timedelta():
+        if not _LONG_AGO < ago <= timedelta() or (self.now + ago).year < FIRST_YEAR:
             raise ValueError("this is later than the clock, or too long ago")
         if stamp(self.now + ago) < earlier:
             raise ValueError(f"{stamp(self.now + ago)} is too early: what comes before it was at {earlier}")
@@ -147,7 +147,12 @@ class _Making:
         if row.charge_permission_type == "OneTime" and not row.limits:
             raise ValueError("a OneTime permission needs limits, with an amountLimit")
         fields = row.model_dump(by_alias=True)
-        limit = row.limits and fields["limits"]["amountLimit"]
+        if limit := row.limits and fields["limits"]["amountLimit"]:
+            currency = limit["currencyCode"]
+            most = overcharge_limit(CHARGE_CEILINGS[currency], currency)  # the largest order may be overcharged
+            if limits.value_of(limit) > most:
+                self.place = (*self.place, "limits", "amountLimit")
+                raise ValueError(f"{limit['amount']} {currency} is more than any order may be; write {most} or less")
         details = {"presentmentCurrency": row.presentment_currency, "totalOrderAmount": limit}
         session = documents.checkout_session("", fields | {"paymentDetails": details}, None, world.clock.now())
         session |= {
@@ -227,9 +232,15 @@ class _Making:
         if row.spent_this_month:
             self.place = (*place, "spentThisMonth")
             self._world.clock.set(self.now)
+            if row.charge_permission_type not in limits.LIMITS_OF_TYPE:
+                raise ValueError(f"a {row.charge_permission_type} permission has no monthly limit; leave this out")
             month, currency = limits.month_of(self.now), permission.document["presentmentCurrency"]
             spent = Decimal(self._world.store.spent(permission.id, month)) / 100
             more = parse_amount(row.spent_this_month, currency) - spent
+            if more < 0 and self._file.rows.clock in (None, self.now):  # dates that moved may be of another month
+                least = format_amount(spent, currency)
+                raise ValueError(f"its charges of this month come to {least} {currency}; write that, or more")
+            more = max(more, Decimal(0))
             limits.check_charge(self._world, permission, limits.price(more, like={"currencyCode": currency}))
             self._world.store.spend(permission.id, month, int(more * 100))
             limits.write_month_balance(self._world, permission)

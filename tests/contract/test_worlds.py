@@ -1,7 +1,10 @@
 """World files: every documented state can be written and read back, and no world that could not have come about."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,13 @@ from amazonpay_nb.spec.machine import Machine
 from amazonpay_nb.spec.simulations import CARDS
 from amazonpay_nb.spec.states import CHARGE, CHARGE_PERMISSION, DISPUTE, REFUND
 from tests.emulated import Json, Shop, charge_in, dispute_in, recurring, refusal, usd
+from tests.processes import PATIENCE, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "worlds"
 KINDS = ("chargePermissions", "charges", "refunds", "disputes")
 RETURN = {"checkoutResultReturnUrl": "https://shop.example/result"}
 WALLET = "C01-1000001-0000001"
+MANY = 150  # so many permissions take a second
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +179,7 @@ class TestRoundTrip:
         emulator.clock.advance("PT1H")
         shop.order("50.00", totalOrderAmount=usd("80.00"))
         shop.order("50.00", paymentIntent="AuthorizeWithCapture")
+        shop.order("150000.00", allowOvercharge=True)  # its limit is the largest that there is
         control.post(f"permissions/{recurring(shop)}", state="Closed", reasonCode="Expired")
         emulator.queue_outcome("createCharge", "SoftDeclined", times=2)
         before, document = written(shop), control.get("world")
@@ -260,6 +266,15 @@ class TestTime:
             assert (made["statusDetails"]["state"], age < timedelta(seconds=30)) == ("AuthorizationInitiated", True)
             assert emulator.control.get("clock")["mode"] == "real"
 
+    @pytest.mark.parametrize(("day", "left"), [(1, "14995.0"), (20, "14400.0")])
+    def test_moved_dates_may_bring_a_charge_into_the_month(self, day: int, left: str) -> None:
+        """A charge of the month before was not spent in the file's month; all that this month has is spent."""
+        paid = [{"chargeAmount": usd("600.00"), "creationTimestamp": "2026-02-28T12:00:00Z"}]
+        world = wallet(spentThisMonth="5.00", charges=paid) | {"clock": "2026-03-01T12:00:00Z"}
+        with Emulator("na", start=datetime(2026, 5, day, tzinfo=UTC), world=world) as emulator, Shop(emulator) as shop:
+            assert refusal(shop.try_charge(WALLET, f"{left}1")) == (400, "PeriodicAmountExceeded")
+            assert shop.charge(WALLET, f"{left}0")
+
     def test_a_start_of_ones_own_moves_them_too(self) -> None:
         """`--clock` says when it is; what was an hour ago is an hour ago."""
         start = datetime(2030, 1, 1, tzinfo=UTC)
@@ -280,6 +295,18 @@ class TestTime:
         assert (seen(made)["reasonCode"], seen(made)["lastUpdatedTimestamp"]) == ("ExpiredUnused", "20260301T000000Z")
 
 
+@contextmanager
+def limited(blocks: int | None, store: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """An emulator on a disk that is full after so many blocks of 512 bytes."""
+    limit = f'ulimit -f {blocks or "unlimited"} && exec "$@"'
+    command = [sys.executable, "-m", "amazonpay_nb", "emulator", "--store", str(store), *options]
+    with subprocess.Popen(["sh", "-c", limit, "", *command], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 class TestStore:
     """A world begins a new store."""
 
@@ -294,6 +321,47 @@ class TestStore:
             with Emulator("na", store=path, world=charge()) as emulator, Shop(emulator) as shop:
                 assert shop.state("getChargePermission", WALLET) == state
                 shop.call("closeChargePermission", WALLET)
+
+    @pytest.mark.parametrize("blocks", [2, 16, 100, None], ids=lambda blocks: f"room-for-{blocks}-blocks")
+    def test_a_first_start_that_fails_leaves_nothing_behind(self, tmp_path: Path, blocks: int | None) -> None:
+        """The disk is full at once or later, or the process is killed; the same command then begins in its world."""
+        rows = [row for _ in range(MANY) for row in charge()["chargePermissions"]]
+        for number, row in enumerate(rows):
+            row["chargePermissionId"] = f"C01-1000001-{number:07}"
+        path, folder = tmp_path / "shop.yaml", tmp_path / "store"
+        path.write_text(to_yaml({"chargePermissions": rows}))
+        folder.mkdir()
+        store = folder / "world.db"
+        with limited(blocks, store, "--world", str(path)) as process:
+            if blocks is None:
+                wal = Path(f"{store}-wal")
+                assert until(lambda: wal.exists() and wal.stat().st_size)
+                process.kill()
+            _, words = process.communicate(timeout=PATIENCE)
+        if blocks is not None:
+            assert (process.returncode, "Traceback" in words, [*folder.iterdir()]) == (2, False, []), words
+            assert f"the store '{store}' cannot be used" in words
+        with Emulator("na", store=store, world=path) as emulator:
+            assert len(emulator.control.get("objects/chargePermissions")["objects"]) == MANY
+
+    def test_no_room_for_the_keys_is_said_in_a_sentence(self, tmp_path: Path) -> None:
+        """The world is there, and the next start goes on with it."""
+        store = tmp_path / "world.db"
+        with Emulator("na", store=store, world=charge()):
+            pass
+        with limited(16, store) as process:
+            _, words = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, "Traceback" in words) == (2, False), words
+        assert f"the store '{store}' cannot be used (d" in words
+
+    def test_an_empty_file_is_a_new_store(self, tmp_path: Path) -> None:
+        """As an earlier start may have left it, when it could not write."""
+        store = tmp_path / "store.db"
+        store.touch(0o600)
+        with pytest.raises(ValueError, match="No such file"):
+            Emulator("na", store=store, world=tmp_path / "none.yaml")
+        with Emulator("na", store=store, world=charge()) as emulator:
+            assert len(emulator.control.get("objects/charges")["objects"]) == 1
 
     def test_nobody_is_told_of_what_is_long_ago(self) -> None:
         """The endpoint of the file hears what happens from now on."""
@@ -342,6 +410,7 @@ _PERMISSION, _CHARGE = (
     "  charges:\n  - chargeAmount: {amount: 9, currencyCode: USD}\n",
 )
 _PAID = _PERMISSION + _CHARGE + "    statusDetails: {state: Captured}\n"
+_LIMIT = "  limits:\n    amountLimit: {amount: %s, currencyCode: USD}\n"
 _REFUND = "    refunds:\n    - refundAmount: {amount: %s, currencyCode: USD}\n"
 BAD = [
     ("- region: na", 1, "chargePermissions:"),
@@ -354,6 +423,7 @@ BAD = [
     ("clock: 0001-01-01", 1, "is no time"),
     (f"{_PERMISSION}  statusDetails:\n    state: Closed\n    lastUpdatedTimestamp: -P{'9' * 400}D", 5, "is no time"),
     (f"{_PERMISSION}  statusDetails:\n    state: Closed\n    lastUpdatedTimestamp: -P40000D", 5, "too long ago"),
+    ("clock: 1970-01-09\n" + _PERMISSION, 3, "too long ago"),
     ("chargePermision: []", 1, "did you mean 'chargePermissions'?"),
     ("merchants:\n- name: A\n  storeID: x", 3, "did you mean 'storeId'?"),
     ("merchants:\n- merchantId: A0", 2, "is not one of"),
@@ -376,6 +446,10 @@ BAD = [
         "did you mean 'BuyerCanceled'?",
     ),
     (f"{_PERMISSION}  spentThisMonth: 15000.01", 3, "monthly limit"),
+    (f"{_PERMISSION}{_CHARGE}  spentThisMonth: 8.99", 5, "its charges of this month come to 9.00"),
+    (f"{_PERMISSION}  chargePermissionType: OneTime\n{_LIMIT % 9}  spentThisMonth: 1", 6, "OneTime permission has no"),
+    (f"{_PERMISSION}  chargePermissionType: OneTime\n{_LIMIT % '1350000.01'}", 5, "more than any order may be"),
+    (f"{_PERMISSION}  chargePermissionType: OneTime\n{_LIMIT % ('9' * 27)}", 5, "more than any order may be"),
     (f"{_PERMISSION}  charges:\n  - chargeAmount: {{amount: 9.999, currencyCode: USD}}", 4, "decimals"),
     (f"{_PERMISSION}  charges:\n  - chargeAmount: {{amount: 15000.01, currencyCode: USD}}", 4, "monthly limit"),
     (f"{_PERMISSION}{_CHARGE}    creationTimestamp: 2126-01-01", 5, "later than the clock"),
