@@ -28,6 +28,8 @@ _END_SECONDS = 2.0
 _CLIENTS = itertools.count(1)
 _THREAD = threading.RLock()  # one at a time
 T = TypeVar("T")
+# What httpx raises, besides its HTTPError, where an address, or that of a redirect, cannot be one.
+NOWHERE = (httpx.InvalidURL, UnicodeError)
 
 
 class Loop(asyncio.BaseEventLoop):

@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -38,6 +38,9 @@ _TRIES = 50
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_SERVICE_PREFIX")
 _PROXIED = re.compile(r"/proxy/\d+/?$")
 _WITH_PORT = re.compile(r"(127\.0\.0\.1|localhost):\d+")
+_PROXY = re.compile("(http|https|all)_proxy", re.IGNORECASE)
+_UNUSABLE = (ImportError, ValueError, httpx.InvalidURL)
+_ADVICE = "Write http://HOST:PORT, or names of hosts in NO_PROXY, or unset it; socks5:// needs the package socksio."
 _trust = cache(httpx.create_ssl_context)  # takes longer than most requests
 
 
@@ -88,6 +91,8 @@ def port_for_another() -> int:
 def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> httpx.Client:
     """Return a client that reaches this machine directly: a proxy would see tokens, and find nothing here.
 
+    Variables for proxies, usable or not, are read when it goes to another machine; see `Beyond`.
+
     Args:
         local: How to reach this machine, where its certificates need a way of their own.
         options: Those of `httpx.Client`, with a ``timeout`` of 30; any other host is reached as the environment says.
@@ -95,7 +100,52 @@ def http_client(*, local: httpx.BaseTransport | None = None, **options: Any) -> 
     addresses = (f"all://{f'[{host}]' if ':' in host else host}" for host in LOOPBACK_HOSTS)
     if "verify" not in options:
         options["verify"] = _trust()
-    return httpx.Client(mounts={**dict.fromkeys(addresses, local), **mounts()}, **{"timeout": 30, **options})
+    ways = {"all://": Beyond(verify=options["verify"]), **dict.fromkeys(addresses, local), **mounts()}
+    return httpx.Client(mounts=ways, trust_env=False, **{"timeout": 30, **options})
+
+
+class Beyond(httpx.BaseTransport):
+    """The way to any host as the environment says, which is read when the first request goes there.
+
+    Args:
+        options: Those of `httpx.Client`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        check_proxies()
+        return httpx.Client(**self._options)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer, whose body is still to come."""
+        return self._client.send(request, stream=True)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "_client" in vars(self):
+            self._client.close()
+
+
+def check_proxies() -> None:
+    """Raise a ConfigurationError where a variable of the environment says of proxies what httpx cannot use."""
+    try:
+        httpx.Client(verify=False).close()  # noqa: S501 (it asks nobody, and reads the environment)
+    except _UNUSABLE as error:
+        problem = f"The environment's {_unusable_variable()} cannot be used ({type(error).__name__})."
+        raise ConfigurationError(problem, advice=_ADVICE) from None
+
+
+def _unusable_variable() -> str:
+    for name, address in os.environ.items():
+        if address and _PROXY.fullmatch(name):
+            try:
+                httpx.HTTPTransport(verify=False, proxy=address if "://" in address else f"http://{address}")
+            except _UNUSABLE:
+                return name
+    return "no_proxy" if os.environ.get("no_proxy") else "NO_PROXY"
 
 
 def no_cookies() -> CookieJar:

@@ -95,6 +95,10 @@ class AmazonPayClient:
             raise ConfigurationError("The emulator's address is missing.", advice="Give base_url=emulator.url.")
         self.journal = Journal(limit=RECENT) if journal is None else journal
         self.clock, self._auth, self.new_key, self._sleep = auth.clock, auth, new_idempotency_key, sleep
+        if environment != "emulator" and transport is None:
+            from amazonpay_nb.loopback import check_proxies  # slow to import
+
+            check_proxies()
         self._http = httpx.Client(
             auth=auth, base_url=base_url or f"https://{row.api_host}", timeout=TIMEOUT, verify=verify,
             transport=transport, mounts=mounts(), headers={"x-amz-pay-region": row.code, "user-agent": "amazonpay-nb"},

@@ -7,7 +7,7 @@ state counts for is `spec.money.COUNTING`, and no replay of an earlier answer mo
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from amazonpay_nb.client.exchange import Exchange
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = tuple(column for column in Counts if column)
+_MOST = 10**15  # no amount of money
 
 
 # The operation, object and currency, the signed amount for each of `COLUMNS`, and when: by Amazon's clock where known.
@@ -32,14 +33,15 @@ def movements(exchanges: Iterable[Exchange]) -> Iterator[Movement]:
     known = Known()
     for exchange in exchanges:
         for kind, object_id, before, after in known.learn(exchange):
-            with suppress(KeyError, TypeError, InvalidOperation):  # it says nothing about money, or is not Amazon's
+            # It says nothing about money, or is not Amazon's.
+            with suppress(KeyError, TypeError, ValueError, ArithmeticError):
                 price = after[f"{kind.lower()}Amount"]
                 zero = Decimal(price["amount"]) * 0  # with the decimals of the currency
                 change = {str(c): zero + counted(kind, after, c) - counted(kind, before, c) for c in COLUMNS}
-                if any(change.values()):
+                if 0 < max(map(abs, change.values())) < _MOST:
                     time = after["statusDetails"].get("lastUpdatedTimestamp") or after.get("creationTimestamp")
                     at = datetime.fromisoformat(time) if time else exchange.at
-                    yield exchange.operation, object_id, price["currencyCode"], change, at
+                    yield exchange.operation, object_id, str(price["currencyCode"]), change, at
 
 
 def course(exchanges: Iterable[Exchange]) -> dict[str, list[Point]]:

@@ -17,6 +17,7 @@ from amazonpay_nb.client.auth import AmazonPayAuth
 from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.journal import Journal
 from amazonpay_nb.errors import ApiError, ConfigurationError, ConflictError, DeclinedError, TransportError, api_error
+from amazonpay_nb.in_process import NOWHERE
 from amazonpay_nb.redaction import redact
 from amazonpay_nb.signing.refused import probable_step
 from amazonpay_nb.signing.steps import IDEMPOTENCY_KEY
@@ -87,7 +88,7 @@ class Sender(NamedTuple):
             answer = _json_object(response)
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
             raise ConfigurationError(f"{what} cannot be sent.", advice="Check base_url and headers.") from error
-        except (httpx.RequestError, UnicodeError) as error:  # the second at the host of a redirect
+        except (httpx.RequestError, *NOWHERE) as error:
             lost = type(error).__name__
             raise TransportError(f"No answer to {what} ({lost}).", advice=_repeat(request)) from error
         finally:

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from amazonpay_nb.commands.options import FILE, INPUT
 from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.in_process import NOWHERE
 
 _WRITTEN = "What `amazonpay-nb emulator --ready-file` has written."
 _READY_FILE = click.Option(["--ready-file"], required=True, type=INPUT, help=_WRITTEN)
@@ -35,7 +36,7 @@ def _answer(ready_file: Path, path: str, body: dict[str, str] | None = None) -> 
             return control.get(path) if body is None else control.post(path, **body)
     except (ControlError, ValueError) as error:
         raise ConfigurationError(str(error)) from None
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, *NOWHERE) as error:
         problem = f"The emulator of {ready_file} does not answer ({type(error).__name__})."
         raise ConfigurationError(problem) from None
 

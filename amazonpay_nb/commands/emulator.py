@@ -98,7 +98,7 @@ def buyer(action: str, url: str, card: str, then: str, no_consent: bool, mfa: st
             reached = script.arrive(address, http=http)
             note = "The shop's address was opened." if reached else "The shop is not on this machine; not opened:"
         except httpx.RequestError as error:
-            note = f"The buyer is done, but nothing answers at the shop's address ({type(error).__name__}):"
+            note = f"The buyer is done, but the shop's address does not open ({type(error).__name__}):"
     say(note)
     say(address)
     return {"address": address, "opened": reached}, True

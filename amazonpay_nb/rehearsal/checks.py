@@ -19,6 +19,7 @@ from amazonpay_nb.rehearsal.browser import Buyer
 from amazonpay_nb.rehearsal.notifications import MADE_UP, SENDINGS, Subject
 from amazonpay_nb.rehearsal.play import Order, Play
 from amazonpay_nb.rehearsal.server import Answer, Failed, NotTried, soon
+from amazonpay_nb.shop.limits import short_numbers
 from amazonpay_nb.signing.steps import Algorithm
 from amazonpay_nb.spec.flows import RETURN_PARAMETER
 from amazonpay_nb.spec.money import format_amount
@@ -72,8 +73,8 @@ def script_host(play: Play) -> None:
 
 def _letters(text: str) -> str:
     """Return a text without line breaks and other marks, however they are written."""
-    plain = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), unquote(unescape(text)))
-    return re.sub(r"\\[nrt]|[^A-Za-z\d]", "", plain)
+    plain = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), unquote(unescape(short_numbers(text))))
+    return re.sub(r"\[nrt]|[^A-Za-z\d]", "", plain)
 
 
 # --- Set-ups: a wallet is saved exactly if the buyer who comes back has agreed, whatever happens on the way -----------

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.in_process import NOWHERE
 from amazonpay_nb.loopback import http_client, no_cookies
 from amazonpay_nb.redaction import legible, redact
 from amazonpay_nb.rehearsal.plan import PlanFile
@@ -233,8 +234,8 @@ class MerchantServer:
                 if status < httpx.codes.INTERNAL_SERVER_ERROR:
                     return
                 seen = f"the answer is {status}"
-            except (httpx.TransportError, TimeoutError) as error:
-                if not status or isinstance(error, httpx.TransportError):  # else the last look may be a short one
+            except (httpx.TransportError, TimeoutError, *NOWHERE) as error:
+                if not status or not isinstance(error, TimeoutError):  # else the last look may be a short one
                     seen = f"there is no answer ({type(error).__name__})"
             sleep(_GLANCE_SECONDS)
         problem = f"the server is not ready: after {READY_SECONDS:g} s {seen} at {self._plan.url}{self._plan.ready}."

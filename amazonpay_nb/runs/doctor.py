@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError
 from amazonpay_nb.extras import EXTRAS, how_to_get, packages
+from amazonpay_nb.loopback import check_proxies
 from amazonpay_nb.signing import keys
 from amazonpay_nb.signing.keys import Finding
 from amazonpay_nb.workbench.parameters import VARIABLES
@@ -23,7 +25,7 @@ def examine() -> list[Finding]:
     browser = next(filter(shutil.which, ("chromium", "google-chrome", "chrome")), "")
     # A person's browser is wherever it is; this one plays a buyer.
     played = f"{browser} can play the buyers of a rehearsal." if browser else "No Chromium is on the PATH."
-    here = [python, *map(_extra, EXTRAS), _loopback(), *_places()]
+    here = [python, *map(_extra, EXTRAS), _loopback(), *_proxies(), *_places()]
     return [*here, Finding(now.year >= 2026, clock), Finding(True, played), *_account()]
 
 
@@ -46,6 +48,13 @@ def _loopback() -> Finding:
         advice = "allow connections on 127.0.0.1, and files in TMPDIR."
         return Finding(False, f"The emulator does not start ({error}): {advice}")
     return Finding(True, "The emulator starts and answers on 127.0.0.1.")
+
+
+def _proxies() -> Iterator[Finding]:
+    try:
+        check_proxies()
+    except ConfigurationError as error:
+        yield Finding(False, f"{error} The emulator needs none.")
 
 
 def _places() -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from traitlets.config import Config
 from amazonpay_nb.runs.failure import Failure
 from amazonpay_nb.runs.folder import POLICY, write_whole
 from amazonpay_nb.runs.notebook import outputs_of, title_of, with_pictures_from
+from amazonpay_nb.shop.limits import short_numbers
 from amazonpay_nb.spec.data import read
 from amazonpay_nb.spec.operations import KINDS
 from amazonpay_nb.texts import templates
@@ -204,7 +205,7 @@ def _clean(html: str) -> str:
 
 
 def _title(svg: str) -> str:
-    return unescape("".join(_TITLE.findall(svg)[:1])) or "A picture"
+    return unescape(short_numbers("".join(_TITLE.findall(svg)[:1]))) or "A picture"
 
 
 def _address(tag: str, attribute: str, value: str) -> str | None:

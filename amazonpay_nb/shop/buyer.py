@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 
 from amazonpay_nb.errors import BuyerPageError
+from amazonpay_nb.in_process import NOWHERE
 from amazonpay_nb.loopback import http_client
-from amazonpay_nb.shop.limits import whole
+from amazonpay_nb.shop.limits import short_numbers, whole
 from amazonpay_nb.spec.addresses import LOOPBACK_HOSTS
 from amazonpay_nb.spec.flows import PAGES
 
@@ -51,7 +52,7 @@ class Page(HTMLParser):
         self.fields, self.options = dict[str, str](), dict[str, list[str]]()
         self.script, self.title, self.lines = "", "", list[list[str]]()
         self._alerting, self._said, self._parts = "", list[str](), [("", [list[str]()])]
-        self.feed(html)
+        self.feed(short_numbers(html))
         self.close()
         self.alert = _plain(self._said)
         self._read()
@@ -176,7 +177,7 @@ def _walk(url: str, answer: Answer, http: httpx.Client | None) -> str:
     try:
         with _browser(http) as client:
             return _pages(client, url, answer)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, *NOWHERE) as error:
         advice = "Check the address, and that the emulator is running."
         raise BuyerPageError(f"{url} cannot be opened ({type(error).__name__}).", advice=advice) from error
 

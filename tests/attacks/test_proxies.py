@@ -12,8 +12,11 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 import httpx
 import pytest
 
+from amazonpay_nb.client import AmazonPayClient
 from amazonpay_nb.client.reconciliation import read_settlement
 from amazonpay_nb.emulator import Emulator
+from amazonpay_nb.errors import ConfigurationError
+from amazonpay_nb.loopback import http_client
 from tests.contract.test_reports import address, report
 from tests.emulated import SET_UP, Shop, charge_in
 from tests.processes import PATIENCE
@@ -84,6 +87,37 @@ def test_a_report_is_downloaded_by_http_alone(place: str) -> None:
     """What an answer says of its address reads no file and asks no other service."""
     with pytest.raises(httpx.UnsupportedProtocol):
         read_settlement(place)
+
+
+UNUSABLE = [
+    ("ALL_PROXY", "socks5://127.0.0.1:1080"), ("all_proxy", "socks://127.0.0.1:1080/"), ("no_proxy", "fd00::/8"),
+    ("HTTP_PROXY", "http://[::1"), ("https_proxy", "localhost:x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), UNUSABLE)
+def test_a_variable_that_nobody_can_use_is_in_nobodys_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    """What is on this machine is reached; what is beyond it is not, and the error names the variable."""
+    for usual in [usual for usual in os.environ if usual.lower().endswith("_proxy")]:
+        monkeypatch.delenv(usual)
+    monkeypatch.setenv(name, value)
+    with Emulator("na", seed=7) as emulator, http_client() as http:
+        emulator.clock.now()
+        assert http.get(emulator.url).is_success
+        for beyond in (lambda: http.get("http://192.0.2.1/"), lambda: AmazonPayClient(emulator.merchant.keys)):
+            with pytest.raises(ConfigurationError, match=f"environment's {name} cannot be used"):
+                beyond()
+    done = ran("doctor", folder=tmp_path)
+    assert (done.returncode, f"✗ The environment's {name} cannot be used" in done.stdout) == (1, True), done.stderr
+
+
+def test_another_machine_is_asked_by_the_proxy(proxy: Proxy) -> None:
+    """As the environment says, and NO_PROXY holds."""
+    with http_client() as http, pytest.raises(httpx.RemoteProtocolError):
+        http.get("http://192.0.2.1/")
+    assert proxy.requests == [b"GET http://192.0.2.1/ HTTP/1.1\r\n"]
 
 
 def test_an_emulator_of_a_test_asks_no_proxy(proxy: Proxy) -> None:

@@ -146,11 +146,12 @@ def test_a_ready_file_of_another_machine(tmp_path: Path, change: dict[str, str |
     assert (result.exit_code, "no emulator on this machine" in result.stderr) == (2, True)
 
 
-def test_an_emulator_that_is_gone(tmp_path: Path) -> None:
-    """The sentence says so."""
+@pytest.mark.parametrize("path", ["", "/\0"], ids=["gone", "unwritable"])
+def test_an_emulator_that_is_gone(tmp_path: Path, path: str) -> None:
+    """The sentence says so, also where no request could be written to its address."""
     file = tmp_path / "ready.json"
     with Emulator("na", seed=7) as emulator:
-        emulator.write_ready_file(file)
+        file.write_text(json.dumps(emulator.ready() | {"controlUrl": emulator.ready()["controlUrl"] + path}))
     result = run("clock", file=file)
     assert (result.exit_code, "does not answer" in result.stderr) == (2, True)
 

@@ -286,9 +286,12 @@ def test_a_final_answer_is_not_repeated(shop: Shop, endpoint: Endpoint, status: 
     assert len(endpoint.bodies) == 1
 
 
-def test_a_redirect_to_no_host_is_no_answer(shop: Shop, endpoint: Endpoint, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("location", ["http://xn--/", "myapp:done"])
+def test_a_redirect_to_no_host_is_no_answer(
+    shop: Shop, endpoint: Endpoint, location: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is written down like any other, and no error of the emulator's."""
-    endpoint.statuses, endpoint.location = [302], "http://xn--/"
+    endpoint.statuses, endpoint.location = [302], location
     shop.wallet()
     assert [statuses(row) for row in announced(shop)] == [[None]]
     assert caplog.text == ""

@@ -61,8 +61,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(302, "", location=leads.get(MODE, "https://login.shop.test/start"))
         elif (wallet and MODE == "has no page") or self.path == "/favicon.ico":
             self.answer(404, "")
-        elif MODE == "is never ready":
-            self.answer_once()
+        elif MODE in ("is never ready", "leads into an app"):
+            self.answer_as_if_it_began()
         elif MODE == "never ends its head":
             self.answer_with_an_endless_head()
         elif self.path in ("/news", "/file") or MODE == "never ends its answer":
@@ -70,11 +70,14 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(200, PAGES.get(MODE, NOTHING) if wallet else NOTHING)
 
-    def answer_once(self) -> None:
-        if UNREADY.is_set():
+    def answer_as_if_it_began(self) -> None:
+        if MODE == "leads into an app":
+            self.answer(302, "", location="myapp:done")
+        elif UNREADY.is_set():
             time.sleep(30)
-        UNREADY.set()
-        self.answer(503, "")
+        else:
+            UNREADY.set()
+            self.answer(503, "")
 
     def answer(self, status: int, text: str, **headers: str) -> None:
         self.send_response(status)

@@ -43,6 +43,11 @@ ANSWERS = {
     "deep": (lambda: [HEAD + b"\r\n" + b"[" * 200_000], 200),
     "no text": (lambda: [HEAD + b"\r\n\xff\xfe\xfd"], 200),
     "leads nowhere": (lambda: [b"HTTP/1.1 302 Found\r\nlocation: http://xn--/\r\nconnection: close\r\n\r\n"], None),
+    "leads to an app": (lambda: [b"HTTP/1.1 302 Found\r\nlocation: javascript:alert(1)\r\n\r\n"], None),
+    "counts on": (
+        lambda: [b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset*" + b"9" * 5_000 + b"=z\r\n\r\n"],
+        200,
+    ),
     "cookies": (lambda: [HEAD + b"set-cookie: a=1\r\nset-cookie: a=2; Path=/x\r\n\r\n{}"], 200),
 }
 

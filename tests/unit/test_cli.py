@@ -17,9 +17,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 
 from amazonpay_nb.client import AmazonPayAuth, AmazonPayClient
-from amazonpay_nb.loopback import port_for_another
+from amazonpay_nb.loopback import LoopbackServer, port_for_another
 from amazonpay_nb.signing.keys import generate, load, save
 from tests.emulated import SET_UP
 from tests.processes import PATIENCE, until
@@ -145,8 +148,23 @@ def test_a_shop_that_does_not_listen_still_gets_its_buyers_address(ready: dict[s
 
     assert done.returncode == 0, done.stderr
     note, address = done.stdout.splitlines()
-    assert note == "The buyer is done, but nothing answers at the shop's address (ConnectError):"
+    assert note == "The buyer is done, but the shop's address does not open (ConnectError):"
     assert address == f"{nobody}?amazonCheckoutSessionId={session_id}"
+
+
+def test_a_shop_that_leads_into_an_app_still_gets_its_buyers_address(ready: dict[str, Any]) -> None:
+    """No program here can follow it there."""
+    into_an_app = RedirectResponse("myshop:done", 302)
+    server = LoopbackServer(Starlette(routes=[Route("/result", lambda _: into_an_app)])).start()
+    try:
+        session_id = new_session(ready, webCheckoutDetails={"checkoutResultReturnUrl": f"{server.url}/result"})
+        done = run("buyer", "approve", f"{ready['url']}/checkout?amazonCheckoutSessionId={session_id}")
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stderr
+    note, address = done.stdout.splitlines()
+    assert note == "The buyer is done, but the shop's address does not open (RemoteProtocolError):"
+    assert address == f"{server.url}/result?amazonCheckoutSessionId={session_id}"
 
 
 def test_a_buyer_with_a_second_card_recovers(ready: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from amazonpay_nb.emulator.clock import LAST_YEAR, zulu
 from amazonpay_nb.emulator.notifications.announce import plan, topic_of
 from amazonpay_nb.emulator.records import NOTIFICATION, Notification, NotificationNotes
 from amazonpay_nb.emulator.world import World
-from amazonpay_nb.in_process import transport_here
+from amazonpay_nb.in_process import NOWHERE, transport_here
 from amazonpay_nb.loopback import no_cookies
 from amazonpay_nb.signing.envelope import Envelope, delivery_headers, unsigned_envelope
 from amazonpay_nb.spec.notifications import DELIVERY_TIMEOUT_SECONDS, RETRIES, answer_to
@@ -188,7 +188,7 @@ class Deliveries:
         except (httpx.TimeoutException, TimeoutError):
             self._timeouts[url] = (self._timeouts.get(url, (0, now))[0] + 1, now)
             return None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError):  # the last at the host of a redirect
+        except (httpx.HTTPError, *NOWHERE):
             return None
 
     def _note(self, notification_id: str, of_world: int, answers: list[int | None]) -> None:

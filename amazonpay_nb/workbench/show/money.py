@@ -13,7 +13,7 @@ from amazonpay_nb.client.guide import Month
 from amazonpay_nb.client.ledger import Point, course
 from amazonpay_nb.shop.server import TEXTS
 from amazonpay_nb.spec.data import read
-from amazonpay_nb.spec.money import format_amount
+from amazonpay_nb.spec.money import CURRENCY_DECIMALS, format_amount
 from amazonpay_nb.texts import Texts
 from amazonpay_nb.workbench.show.blocks import Foreign, Shown, Table, render
 
@@ -65,7 +65,8 @@ def limit_gauge(used: Decimal, limit: Decimal, words: Mapping[str, str], currenc
 
 def money_of(exchanges: Iterable[Exchange]) -> Shown:
     """Return a chart of the money that moved in a run, for each currency; nothing where none has moved."""
-    return Shown([money_chart(points, WORDS, currency, "en_US") for currency, points in course(exchanges).items()])
+    lines = {currency: points for currency, points in course(exchanges).items() if currency in CURRENCY_DECIMALS}
+    return Shown([money_chart(points, WORDS, currency, "en_US") for currency, points in lines.items()])
 
 
 def limits_of(months: Iterable[Month]) -> Shown:

@@ -478,9 +478,10 @@ def test_a_refusal_in_any_form_is_an_api_error(answer: httpx.Response, code: str
         {"json": {}},
         {"status_code": 303, "headers": {"location": "https://elsewhere.example/"}},
         {"status_code": 303, "headers": {"location": "http://xn--/"}},
+        {"status_code": 303, "headers": {"location": "myapp:done"}},
         {"headers": {"content-encoding": "gzip"}, "stream": httpx.ByteStream(b"not gzip")},
     ],
-    ids=["html", "list", "empty", "redirect", "redirect-nowhere", "broken-encoding"],
+    ids=["html", "list", "empty", "redirect", "redirect-nowhere", "redirect-to-an-app", "broken-encoding"],
 )
 def test_an_answer_that_cannot_be_read_is_no_answer(answer: dict[str, Any]) -> None:
     """Nobody knows what was done; the key says how to find out."""

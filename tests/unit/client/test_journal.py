@@ -364,7 +364,12 @@ def test_currencies_are_kept_apart() -> None:
     "body",
     [None, {}, {"chargeId": CHARGE_ID}, {"chargeId": CHARGE_ID, "chargeAmount": price("x"), "statusDetails": None},
      {"chargeId": None, "chargeAmount": price("1.00"), "statusDetails": {"state": "Authorized"}},
-     {"chargeId": CHARGE_ID, "chargeAmount": price("x"), "statusDetails": {"state": "Authorized"}}],
+     *({"chargeId": CHARGE_ID, "chargeAmount": price(text), "statusDetails": {"state": "Authorized"}}
+       for text in ("x", "NaN", "Infinity", "1E+99999999", "1E+30")),
+     {"chargeId": CHARGE_ID, "chargeAmount": price("1.00"), "captureAmount": price("NaN"),
+      "statusDetails": {"state": "Captured"}},
+     {"chargeId": CHARGE_ID, "chargeAmount": price("1.00"),
+      "statusDetails": {"state": "Authorized", "lastUpdatedTimestamp": "x"}}],
 )  # fmt: skip
 def test_an_answer_without_money_is_no_row(body: dict[str, Any] | None) -> None:
     """Setting up a wallet completes without a charge, and a garbled answer does not break the ledger."""

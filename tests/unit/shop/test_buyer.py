@@ -135,11 +135,11 @@ def test_a_page_is_packed_once_and_mildly(coding: str) -> None:
     assert asked[0].headers["accept-encoding"] == "gzip, deflate"
 
 
-@pytest.mark.parametrize("charset", ["bz2", "punycode", "idna", "undefined", "rot13"])
+@pytest.mark.parametrize("charset", ["bz2", "punycode", "idna", "undefined", "rot13", "*"])
 def test_a_page_is_written_in_what_pages_are_written_in(charset: str) -> None:
-    """Python knows bz2 as a charset, in which 700 bytes are a gigabyte; and its punycode takes hours."""
+    """Python knows bz2 as a charset, in which 700 bytes are a gigabyte; its punycode takes hours, it counts parts."""
     content = bz2.compress(bytes(1 << 20)) if charset == "bz2" else b"-\xff" + b"a0b1" * 50_000
-    headers = {"content-type": f"text/html; charset={charset}"}
+    headers = {"content-type": f"text/html; charset={charset}".replace("=*", f"*{'9' * 5_000}=utf-8")}
     answer = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, content=content))
     with httpx.Client(transport=answer) as client, pytest.raises(BuyerPageError, match="shows no form"):
         in_time(PATIENCE, lambda: buyer.approve("http://127.0.0.1:1/", http=client))
@@ -187,6 +187,12 @@ def test_a_japanese_page_can_be_read() -> None:
 def test_a_page_is_read_once(part: str) -> None:
     """Whatever is in it, twice as much takes twice as long."""
     assert in_time(PATIENCE, lambda: buyer.Page(part * 200_000)).action is None
+
+
+def test_a_number_of_a_character_may_have_any_length() -> None:
+    """A browser shows that there is no such character, and reads on."""
+    page = buyer.Page(f"<title>&amp;</title><h1>One&#{'1' * 5_000};</h1><form action='&#110;ext&#{'0' * 5_000}'>")
+    assert (page.title, page.action) == ("One\ufffd", "next\ufffd")
 
 
 def test_a_form_is_read_as_a_browser_would() -> None:

@@ -8,8 +8,9 @@ from itertools import combinations
 import pytest
 from wcwidth import width as columns
 
+from amazonpay_nb.client.exchange import Exchange
 from amazonpay_nb.client.ledger import Point
-from amazonpay_nb.workbench.show.money import WORDS, limit_gauge, money, money_chart
+from amazonpay_nb.workbench.show.money import WORDS, limit_gauge, money, money_chart, money_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -86,6 +87,14 @@ def test_no_words_meet_or_are_cut(steps: int, words: dict[str, str], language: s
         assert all(left >= 0 and right <= 420 for left, right, *_ in places)
         for (l1, r1, t1, b1), (l2, r2, t2, b2) in combinations(places, 2):
             assert r1 <= l2 or r2 <= l1 or b1 <= t2 or b2 <= t1
+
+
+def test_a_currency_that_nobody_here_can_write_has_no_chart() -> None:
+    """A journal beside a run may be damaged; what it says of dollars is drawn."""
+    detail = {"statusDetails": {"state": "Authorized"}}
+    charges = [{"chargeId": c, "chargeAmount": {"amount": "1.00", "currencyCode": c}, **detail} for c in ("XXX", "USD")]
+    shown = money_of(Exchange(NOON, "createCharge", "POST", "/v2/charges", 201, response=charge) for charge in charges)
+    assert ("$1.00" in shown.text, "XXX" in shown.text) == (True, False)
 
 
 def test_a_course_without_movements_says_so() -> None:
