@@ -74,7 +74,7 @@ def script_host(play: Play) -> None:
 def _letters(text: str) -> str:
     """Return a text without line breaks and other marks, however they are written."""
     plain = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), unquote(unescape(short_numbers(text))))
-    return re.sub(r"\[nrt]|[^A-Za-z\d]", "", plain)
+    return re.sub(r"\\[nrt]|[^A-Za-z\d]", "", plain)
 
 
 # --- Set-ups: a wallet is saved exactly if the buyer who comes back has agreed, whatever happens on the way -----------
